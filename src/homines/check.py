@@ -1,0 +1,50 @@
+"""Checks of parameters where they enter: a HominesError with the value, the rule, the remedy."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+
+from homines.core import Decision, HominesError
+
+
+def number(name: str, value: object, low: float = -math.inf, high: float = math.inf) -> None:
+    """A finite number in [low, high].
+
+    >>> number("kappa", 1.5, 0, 1)
+    Traceback (most recent call last):
+    homines.core.HominesError: kappa must be a number in [0, 1], got 1.5
+    """
+    rule = f"{name} must be a {_range(low, high)}"
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise HominesError(f"{rule}, got {value!r}")
+    x = float(value)
+    if not math.isfinite(x) or not low <= x <= high:
+        raise HominesError(f"{rule}, got {x}")
+
+
+def count(name: str, value: object, low: int = 1, high: float = math.inf) -> None:
+    """A whole number in [low, high]."""
+    rule = f"{name} must be a whole {_range(low, high)}"
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise HominesError(f"{rule}, got {value!r}")
+    if not low <= int(value) <= high:
+        raise HominesError(f"{rule}, got {int(value)}")
+
+
+def action(d: Decision, name: str, why: str) -> int:
+    """Index of my action of this name; `why` says what needs it."""
+    if name not in d.actions:
+        raise HominesError(
+            f"{why} needs an action called {name!r}; this decision offers {', '.join(d.actions)}: "
+            "use a game with actions C and D, or another preference"
+        )
+    return d.actions.index(name)
+
+
+def _range(low: float, high: float) -> str:
+    if math.isinf(low) and math.isinf(high):
+        return "finite number"
+    if math.isinf(high):
+        return f"number of at least {low:g}"
+    return f"number in [{low:g}, {high:g}]"

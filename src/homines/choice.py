@@ -1,0 +1,129 @@
+"""From utilities to choices: beliefs, best response, logit, quantal-response equilibrium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from homines.core import Array, Choice, Decision, HominesError, Policy, Preference, frozen
+
+Belief = Callable[[Decision], Sequence[Array]]
+"""One distribution per other player: [other], or [mine, other] where they reply to my action."""
+
+
+def expected(u: Array, beliefs: Sequence[Array], chance: Array | None = None) -> Array:
+    """Expected utility of each own action, shape [mine].
+
+    u        [mine, other1, ..., chance]
+    beliefs  one per other player, [other] or [mine, other]
+    chance   distribution of the last axis of u, where it has one
+
+    >>> expected(np.array([[3.0, 0.0], [4.0, 1.0]]), [np.array([0.5, 0.5])]).tolist()
+    [1.5, 2.5]
+    """
+    if chance is not None:
+        u = u @ chance
+    for belief in reversed(beliefs):
+        u = u @ belief if belief.ndim == 1 else np.einsum("a...o,ao->a...", u, belief)
+    return u
+
+
+def uniform(d: Decision) -> Sequence[Array]:
+    """Every other player's actions equally likely."""
+    return [np.full(len(names), 1 / len(names)) for names in d.theirs]
+
+
+def told(d: Decision) -> Sequence[Array]:
+    """What the decision states about the others; uniform where it states nothing."""
+    return d.others if d.others is not None else uniform(d)
+
+
+def predicts(*policies: Policy) -> Belief:
+    """The belief that player j of the others follows policy j, asked in the same decision mirrored.
+
+    Only for symmetric games, where the mirrored decision is the other's own.
+    """
+
+    def belief(d: Decision) -> Sequence[Array]:
+        if d.same is None:
+            raise HominesError("predicts() needs a symmetric game; state `others` instead")
+        return [policy([d])[0].p for policy in policies]
+
+    return belief
+
+
+def logit(eu: Array, precision: float) -> Choice:
+    """p(a) = exp(precision * eu[a]) / sum; precision = 1/lambda, in 1/utility; inf is `best`."""
+    if not precision >= 0:
+        raise HominesError(f"precision {precision} must be at least 0 (0 random, inf best response)")
+    return best(eu) if np.isinf(precision) else Choice.of(precision * eu)
+
+
+def best(eu: Array, tolerance: float = 1e-9) -> Choice:
+    """Best response; ties (within `tolerance` of the range of eu) share equally."""
+    slack = tolerance * max(1.0, float(np.ptp(eu)))
+    return Choice.at((eu >= eu.max() - slack).astype(np.float64))
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A preference with a precision and a belief is a policy: the theory's own player."""
+
+    preference: Preference
+    precision: float = 1.0
+    belief: Belief = told
+
+    def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
+        return [
+            logit(expected(self.preference(d), self.belief(d), d.chance), self.precision)
+            for d in ds
+        ]
+
+
+def quantal_response(
+    decisions: tuple[Decision, Decision],
+    preferences: tuple[Preference, Preference],
+    *,
+    precision: float,
+    tolerance: float = 1e-10,
+    most: int = 100_000,
+) -> tuple[Choice, Choice]:
+    """Logit equilibrium of a two-player game (McKelvey & Palfrey 1995).
+
+    p = logit(precision * U0 q), q = logit(precision * U1 p), by a fixed point damped by 1/2 and,
+    where that cycles, ever more. Raises HominesError where it has not settled after `most` steps.
+    """
+    u0, u1 = (
+        pref(d) if d.chance is None else pref(d) @ d.chance
+        for pref, d in zip(preferences, decisions, strict=True)
+    )
+    p = np.full(u0.shape[0], 1 / u0.shape[0])
+    q = np.full(u0.shape[1], 1 / u0.shape[1])
+    damp = 0.5
+    for step in range(most):
+        p_next = logit(u0 @ q, precision).p
+        q_next = logit(u1 @ p, precision).p
+        if max(np.abs(p_next - p).max(), np.abs(q_next - q).max()) < tolerance:
+            return Choice.at(p_next), Choice.at(q_next)
+        p, q = p + damp * (p_next - p), q + damp * (q_next - q)
+        if step % 1000 == 999:
+            damp = max(damp / 2, 1e-3)
+    raise HominesError(
+        f"no logit equilibrium at precision {precision} within {most} steps; lower the precision"
+    )
+
+
+def mixed(choices: Sequence[Choice]) -> Choice:
+    """Equal-weight average of choices over the same actions; mass averaged, samples added.
+
+    Each choice is averaged given a legal answer, so that every order and frame counts the same
+    whatever mass it left on legal answers.
+    """
+    counts = [c.n for c in choices]
+    return Choice(
+        frozen(Choice.at(np.mean([c.p for c in choices], axis=0)).logp),
+        float(np.mean([c.mass for c in choices])),
+        None if None in counts else sum(n for n in counts if n is not None),
+    )

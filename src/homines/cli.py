@@ -1,0 +1,412 @@
+"""The command line. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from homines.align import Plan
+    from homines.core import Game
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Measure what a language model prefers when its choices touch others, align it to a preference "
+    "you can write down, verify what changed. Start with: homines demo",
+    epilog="Exit codes: 0 done; 1 done, but some questions failed (their errors are recorded); "
+    "2 bad input or an unusable folder, nothing lost; 130 interrupted, the same command goes on.",
+)
+
+FOLDERS = ("games", "preferences", "frames", "opponents", "models", "studies")
+PAIR = "action1,action2"
+
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps; default: the best there is.")]
+Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16, float16; default: by device.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+DryRun = Annotated[bool, typer.Option(help="Print how many prompts and tokens would run, and stop.")]
+Trust = Annotated[bool, typer.Option(help="Run code that comes with a model (off: never).")]
+Labels = Annotated[
+    list[str] | None, typer.Option(help="Words for the actions, as X,Y; repeat for several.")
+]
+Frames = Annotated[list[str] | None, typer.Option("--frame", help="Frame, as table; repeat for several.")]
+Games = Annotated[list[str] | None, typer.Option("--game", help="Game, as ipd; repeat for several.")]
+ModelName = Annotated[str, typer.Argument(help="smollm2, hf/FOLDER-OR-ID, either with +ADAPTER-FOLDER.")]
+
+
+def main() -> NoReturn:
+    """Entry point: errors as one sentence, exit codes as documented."""
+    from homines.core import HominesError
+
+    try:
+        code = app(standalone_mode=False)
+    except HominesError as failure:
+        fail(str(failure), 2)
+    except KeyboardInterrupt:
+        fail("interrupted; run the same command again to go on", 130)
+    except Exception as failure:
+        if type(failure).__module__.partition(".")[0] in ("click", "typer") and hasattr(failure, "show"):
+            failure.show()  # pyright: ignore[reportAttributeAccessIssue]
+            sys.exit(getattr(failure, "exit_code", 2))
+        if type(failure).__name__ == "Interrupted":
+            fail(f"{failure}; nothing is lost, run the same command again to go on", 130)
+        if isinstance(failure, OSError):
+            fail(f"{failure.strerror or failure}: {failure.filename or ''}".rstrip(": "), 2)
+        raise
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def fail(text: str, code: int) -> NoReturn:
+    print(f"homines: {text}", file=sys.stderr)
+    sys.exit(code)
+
+
+@app.command("list")
+def list_(
+    folder: Annotated[str | None, typer.Argument(help=f"One of {', '.join(FOLDERS)}; default: all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What there is: games, preferences, frames, opponents, models, studies."""
+    from homines.lookup import describe
+
+    found = {name: describe(name) for name in ([folder] if folder else FOLDERS)}
+    if as_json:
+        print(json.dumps({name: [entry._asdict() for entry in entries] for name, entries in found.items()}))
+        return
+    for name, entries in found.items():
+        print(name)
+        width = max(len(entry.name + entry.signature) for entry in entries)
+        for entry in entries:
+            print(f"  {entry.name + entry.signature:<{min(width, 60)}}  {entry.summary}")
+
+
+@app.command()
+def pull(
+    model: Annotated[str, typer.Argument(help="The embedded model: smollm2.")] = "smollm2",
+    again: Annotated[bool, typer.Option(help="Make it anew, even if it is there.")] = False,
+) -> None:
+    """Fetch the embedded model and convert it, once; offline from then on."""
+    from homines.core import HominesError
+
+    if model != "smollm2":
+        raise HominesError(f"only smollm2 is pulled, got {model!r}; hf/... models come through the Hub's cache")
+    quiet()
+    from homines.models.smollm2 import pull as pull_smollm2
+
+    start = time.monotonic()
+    print(f"smollm2 is at {pull_smollm2(again=again)} ({time.monotonic() - start:.0f} s)")
+
+
+@app.command()
+def measure(
+    model: ModelName,
+    game: Games = None,
+    frame: Frames = None,
+    labels: Labels = None,
+    swap: Annotated[bool, typer.Option(help="Also with the labels the other way round.")] = True,
+    out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/measure-MODEL.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Prompts scored between two writes.")] = 16,
+    device: Device = None,
+    dtype: Dtype = None,
+    trust_remote_code: Trust = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read a model's exact choice distribution in games, in every option order."""
+    from homines import measure as measuring
+    from homines.lookup import find
+    from homines.models import load
+    from homines.store import Run
+
+    quiet()
+    games = game or ["ipd"]
+    made: dict[str, Game] = {name: find("games", name) for name in games}
+    frames = {name: _frames(g, frame or ["table"], labels, swap) for name, g in made.items()}
+    loaded = load(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
+    asked = [
+        question
+        for name, g in made.items()
+        for spec in frames[name]
+        for question in measuring.questions(
+            loaded, {name: measuring.battery(g)}, [find("frames", spec)]
+        )
+    ]
+    if dry_run:
+        tokens = getattr(loaded, "tokens", None)
+        counted = {
+            "questions": len(asked),
+            "tokens": tokens([q.prompt for q in asked]) if tokens is not None else None,
+        }
+        print(json.dumps(counted) if as_json else f"{counted['questions']} questions, {counted['tokens']} tokens")
+        return
+    folder = out or Path("runs") / f"measure-{_slug(model)}"
+    settings = {
+        "kind": "measure",
+        "command": command(),
+        "model": model,
+        "games": games,
+        "frames": sorted({spec for specs in frames.values() for spec in specs}),
+        "dtype": dtype,
+        "device": device,
+    }
+    from homines.terminal import Bars, stopping
+
+    with Run(folder, settings) as run, Bars() as bars, stopping() as stop:
+        tell = bars.begin("measuring", len(asked))
+        records = measuring.measure(
+            loaded, asked, run, batch=batch, progress=lambda done, _: tell(done), stop=stop
+        )
+    _finish(folder, records, as_json)
+
+
+@app.command()
+def align(
+    model: ModelName,
+    to: Annotated[str, typer.Option(help="Preference, as game_deontological or moralis(kappa=0.5).")],
+    by: Annotated[str, typer.Option(help="Road: rl (exact policy gradient).")] = "rl",
+    game: Annotated[str, typer.Option(help="Game to train on.")] = "ipd",
+    opponent: Annotated[str, typer.Option(help="Who plays the other seats of a repeated game.")] = "tit_for_tat",
+    frame: Annotated[str, typer.Option(help="Frame to train in.")] = "table",
+    labels: Labels = None,
+    unseen: Annotated[list[str] | None, typer.Option(help="Labels to verify on, as X,Y.")] = None,
+    other_game: Annotated[list[str] | None, typer.Option(help="Game to verify on.")] = None,
+    states: Annotated[str | None, typer.Option(help="States to train on, as 'C,C D,C'.")] = None,
+    objective: Annotated[str, typer.Option(help="myopic, or discounted through the chain.")] = "myopic",
+    gamma: Annotated[float, typer.Option(help="Discount a round (discounted).")] = 0.9,
+    illegal: Annotated[float, typer.Option(help="Reward of an illegal answer.")] = -6.0,
+    kl: Annotated[float, typer.Option(help="Last weight of KL to the reference.")] = 0.05,
+    kl_start: Annotated[float, typer.Option(help="First weight; falls to --kl.")] = 3.0,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 24,
+    sets: Annotated[int, typer.Option(help="Prompt sets a pass (a set: every state once).")] = 1,
+    accumulation: Annotated[int, typer.Option(help="Passes an optimiser step.")] = 1,
+    lr: Annotated[float, typer.Option(help="Learning rate.")] = 3e-4,
+    rank: Annotated[int, typer.Option(help="LoRA rank; 0 trains all weights.")] = 64,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 10,
+    report_to: Annotated[str, typer.Option(help="Passed to the trainer: none, tensorboard, wandb.")] = "none",
+    check: Annotated[bool, typer.Option(help="Check for side effects before and after.")] = True,
+    out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    trust_remote_code: Trust = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Align a model to a written-down preference; measure it before and after."""
+    from homines.core import HominesError
+    from homines.lookup import find, spell
+
+    if by != "rl":
+        raise HominesError(f"no road called {by!r}; there is rl (exact policy gradient)")
+    find("preferences", to)
+    quiet()
+    from homines.align import Plan
+    from homines.train import Settings
+
+    def framed(words: str | None) -> str:
+        return spell(_framed(frame, words))
+
+    default = PAIR if _pairwise(find("games", game)) and "labels" not in frame else None
+    plan = Plan(
+        model=model,
+        preference=spell(find("preferences", to)),
+        game=game,
+        opponent=opponent,
+        frames=tuple(framed(words) for words in labels or [default]),
+        transfer_frames=tuple(framed(words) for words in unseen or []),
+        transfer_games=tuple(other_game or []),
+        states=tuple(states.split()) if states else None,
+        settings=Settings(
+            objective=objective,
+            gamma=gamma,
+            illegal=illegal,
+            kl=kl,
+            kl_start=kl_start,
+            steps=steps,
+            sets=sets,
+            accumulation=accumulation,
+            lr=lr,
+            rank=rank,
+            seed=seed,
+            save_every=save_every,
+            report_to=report_to,
+        ),
+        side_effects=check,
+        device=device,
+        dtype=dtype,
+        trust_remote_code=trust_remote_code,
+    )
+    name = to.partition("(")[0].rpartition(":")[2]
+    _carry_out(plan, out or Path("runs") / f"align-{_slug(model)}-{name}", "align", dry_run, as_json)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo"),
+    device: Device = None,
+    dtype: Dtype = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure, align and verify the embedded model; under three minutes on two cores."""
+    from dataclasses import replace
+
+    quiet()
+    from homines.studies.demo import plan
+
+    _carry_out(replace(plan(), device=device, dtype=dtype), out, "demo", dry_run, as_json)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+) -> None:
+    """Write report.html and figures into each run folder, from its records alone."""
+    from homines.report import write
+
+    for folder in runs:
+        print(write(folder))
+
+
+def _carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool) -> None:
+    from homines import align as aligning
+    from homines.report import write
+    from homines.store import Run
+    from homines.terminal import Bars, before_after, stopping
+
+    start = time.monotonic()
+    if dry_run:
+        counted = aligning.estimate(plan)
+        print(
+            json.dumps(counted)
+            if as_json
+            else f"{counted['questions']} questions ({counted['question_tokens']} tokens), "
+            f"{counted['training_prompts']} training prompts ({counted['training_tokens']} tokens)"
+        )
+        return
+    with Bars() as bars, stopping() as stop:
+        trained = aligning.align(
+            plan,
+            folder,
+            kind=kind,
+            command=command(),
+            say=bars.say,
+            begin=bars.begin,
+            on_step=bars.step,
+            stop=stop,
+        )
+        bars.say("writing the report")
+        page = write(folder)
+    run = Run(folder)
+    seconds = time.monotonic() - start
+    if as_json:
+        from homines.measure import summary
+
+        side = {
+            name: {k: v for k, v in checked.items() if k != "answers"}
+            for name, checked in (run.noted("sideeffects.json") or {}).items()
+        }
+        result = {
+            "folder": str(folder),
+            "report": str(page),
+            "result": str(trained.folder),
+            "training_seconds": trained.seconds,
+            "seconds": seconds,
+            "rows": summary(run.records),
+            "side_effects": side,
+        }
+        print(json.dumps(result))
+    else:
+        before_after(run)
+        print(f"\nreport    {page}")
+        print(f"figures   {folder / 'figures'}")
+        print(f"result    {trained.folder}")
+        print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
+        after = aligning.name_after(plan, trained.folder)
+        print(f"next      homines measure {shlex.quote(after)} --frame story --labels X,Y")
+    sys.exit(1 if any(r.error for r in run.records) else 0)
+
+
+def _finish(folder: Path, records: list[Any], as_json: bool) -> None:
+    from homines import measure as measuring
+    from homines.report import write
+    from homines.terminal import measured
+
+    page = write(folder)
+    failed = sum(r.error is not None for r in records)
+    if as_json:
+        games = measuring.by(records, "game")
+        result = {
+            "folder": str(folder),
+            "report": str(page),
+            "questions": len(records),
+            "failed": failed,
+            "rows": measuring.summary(records),
+            "instability": {name: measuring.instability(group) for (name,), group in games.items()},
+        }
+        print(json.dumps(result))
+    else:
+        measured(records)
+        print(f"\nreport    {page}")
+        print(f"next      homines align MODEL --to game_deontological, then measure again")
+    sys.exit(1 if failed else 0)
+
+
+def _frames(game: Game, frames: list[str], labels: list[str] | None, swap: bool) -> list[str]:
+    """Frame specs for a game: every frame in every label set, and each set the other way round."""
+    from homines.lookup import spell
+    from homines.speak import split_labels
+
+    default = [PAIR] if _pairwise(game) else [None]
+    out: list[str] = []
+    for frame in frames:
+        for words in [None] if "labels" in frame else labels or default:
+            out.append(spell(_framed(frame, words)))
+            if swap and words is not None:
+                out.append(spell(_framed(frame, ",".join(reversed(split_labels(words))))))
+    return list(dict.fromkeys(out))
+
+
+def _framed(frame: str, words: str | None) -> Any:
+    """The frame of a spec, with these labels where they are given."""
+    from dataclasses import replace
+
+    from homines.lookup import find
+
+    made = find("frames", frame)
+    return made if words is None else replace(made, labels=words)
+
+
+def _pairwise(game: Any) -> bool:
+    """Every decision of the game is between the same two actions, for everybody."""
+    from homines.measure import battery
+
+    sets = {names for d in battery(game) for names in (d.actions, *d.theirs)}
+    return len(sets) == 1 and len(next(iter(sets))) == 2
+
+
+def _slug(model: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in model)
+
+
+def command() -> str:
+    """The command as typed, for the run's config."""
+    return shlex.join(["homines", *sys.argv[1:]])
+
+
+def quiet() -> None:
+    """Silence what the libraries say of themselves; our own warnings stay."""
+    import os
+    import warnings
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for module in ("transformers", "peft", "torch", "accelerate"):
+        warnings.filterwarnings("ignore", module=rf"{module}(\..*)?$")

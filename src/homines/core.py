@@ -1,0 +1,277 @@
+"""The nouns: a decision, a choice, a prompt, a record; and the protocols that join them.
+
+Pure data. Imports numpy and the standard library, nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array: TypeAlias = NDArray[np.float64]
+
+History: TypeAlias = tuple[tuple[int | None, ...], ...]
+"""One tuple per past stage, indexed by player: the action taken, None where a player did not move."""
+
+Order: TypeAlias = tuple[tuple[int, ...], ...]
+"""order[j] is the permutation in which the actions are shown at the j-th place that lists them."""
+
+LEGAL_MASS = 0.5
+"""Below this much probability on legal answers, a rate describes answers the model rarely gives."""
+
+
+class HominesError(ValueError):
+    """A mistake of the caller's, told by value, rule and remedy. The command line prints it bare."""
+
+
+def frozen(values: ArrayLike) -> Array:
+    """A read-only float copy, so that no caller can change a game under another's feet."""
+    array = np.array(values, dtype=np.float64)
+    array.setflags(write=False)
+    return array
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (first 16 hex digits) of a JSON value: the identity of everything stored."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """What one player faces now. I am seat 0.
+
+    actions    names of my actions, shape [mine]
+    payoffs    payoffs[k, a, b, ..., w]: what seat k gets when I play a, the others b, ... and chance
+               draws w; shape [seat, mine, other1, ..., chance]; the last axis only where `chance` is set
+    theirs     names of each other player's actions, one tuple per axis other1, ...
+    same       same[a] (same[a, w] with chance): what I get if everyone in my place plays a. Set by
+               symmetric games alone; None elsewhere
+    others     others[j]: what I am told about how player j chooses, a distribution [other] or, where
+               they reply to my action, [mine, other]; None where nothing is said
+    chance     distribution of the last axis of `payoffs`, or None
+    reply      the others act after seeing my action
+    rounds     how many rounds the game has; None when no end is announced
+    history    what happened before, all of it known to me; `player` is my index in it
+    names      every player's action names, by player, where they differ from mine; for reading history
+    """
+
+    actions: tuple[str, ...]
+    payoffs: Array
+    theirs: tuple[tuple[str, ...], ...] = ()
+    same: Array | None = None
+    others: tuple[Array, ...] | None = None
+    chance: Array | None = None
+    reply: bool = False
+    rounds: int | None = 1
+    history: History = ()
+    player: int = 0
+    names: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        want = (len(self.actions), *map(len, self.theirs))
+        want += () if self.chance is None else (len(self.chance),)
+        if self.payoffs.shape[1:] != want:
+            raise HominesError(
+                f"payoffs of shape {self.payoffs.shape} do not fit actions {self.actions} and the "
+                f"others' {self.theirs}: axis 0 is the seat, the rest must be {want}"
+            )
+        if not np.isfinite(self.payoffs).all():
+            raise HominesError(
+                f"payoffs {self.payoffs.tolist()} hold a value that is not finite; "
+                "every payoff must be a number"
+            )
+        for name, belief in (("chance", self.chance), *(("others", b) for b in self.others or ())):
+            if belief is not None and (
+                not np.isfinite(belief).all()
+                or (belief < 0).any()
+                or not np.allclose(belief.sum(-1), 1)
+            ):
+                raise HominesError(
+                    f"{name} {belief.tolist()} is no distribution: "
+                    "entries must be at least 0 and sum to 1"
+                )
+
+    def named(self, player: int, action: int) -> str:
+        """The name of a player's action in `history`."""
+        return (self.names[player] if self.names else self.actions)[action]
+
+    @property
+    def key(self) -> str:
+        """Content hash: two decisions with the same key are the same decision."""
+        return digest(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON value that `Decision.from_json` reads back; defaults are left out."""
+
+        def plain(array: Array | None) -> Any:
+            return None if array is None else array.tolist()
+
+        full = {
+            "actions": list(self.actions),
+            "payoffs": self.payoffs.tolist(),
+            "theirs": [list(t) for t in self.theirs],
+            "same": plain(self.same),
+            "others": None if self.others is None else [b.tolist() for b in self.others],
+            "chance": plain(self.chance),
+            "reply": self.reply or None,
+            "rounds": self.rounds,
+            "history": [list(stage) for stage in self.history] or None,
+            "player": self.player or None,
+            "names": [list(t) for t in self.names] or None,
+        }
+        return {k: v for k, v in full.items() if v is not None or k == "rounds"}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Decision:
+        """The inverse of `to_json`."""
+        return cls(
+            tuple(raw["actions"]),
+            frozen(raw["payoffs"]),
+            tuple(tuple(t) for t in raw.get("theirs", ())),
+            frozen(raw["same"]) if raw.get("same") is not None else None,
+            tuple(frozen(b) for b in raw["others"]) if raw.get("others") is not None else None,
+            frozen(raw["chance"]) if raw.get("chance") is not None else None,
+            bool(raw.get("reply", False)),
+            raw.get("rounds", 1),
+            tuple(tuple(stage) for stage in raw.get("history") or ()),
+            int(raw.get("player") or 0),
+            tuple(tuple(t) for t in raw.get("names") or ()),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A distribution over a decision's actions: the one currency of the package.
+
+    logp   natural-log probabilities given that the answer is legal, shape [mine], exp(logp) sums to 1
+    mass   probability of any legal answer, in [0, 1]
+    n      None where exact, otherwise the number of samples behind it
+    """
+
+    logp: Array
+    mass: float = 1.0
+    n: int | None = None
+
+    @property
+    def p(self) -> Array:
+        """Probabilities given a legal answer, shape [mine]."""
+        return np.exp(self.logp)
+
+    @classmethod
+    def of(cls, logits: ArrayLike, mass: float = 1.0, n: int | None = None) -> Choice:
+        """Normalise logits (-inf is probability 0; at least one must be finite).
+
+        >>> Choice.of([0.0, 0.0]).p.round(3).tolist()
+        [0.5, 0.5]
+        """
+        z = np.asarray(logits, dtype=np.float64)
+        top = float(z.max())
+        if not np.isfinite(top):
+            raise HominesError(f"logits {z.tolist()} have no finite maximum; one must be finite")
+        return cls(frozen(z - top - np.log(np.exp(z - top).sum())), mass, n)
+
+    @classmethod
+    def at(cls, p: ArrayLike, mass: float = 1.0, n: int | None = None) -> Choice:
+        """From probabilities that need not sum to one."""
+        with np.errstate(divide="ignore"):
+            return cls.of(np.log(np.asarray(p, dtype=np.float64)), mass, n)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Words for one decision: chat turns, and the legal answers in the order of the actions."""
+
+    messages: tuple[tuple[str, str], ...]
+    """(role, text), role one of system, user, assistant."""
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not all(label.strip() for label in self.labels):
+            raise HominesError(f"labels {self.labels} hold an empty one; give every action a word")
+        if len(set(self.labels)) < len(self.labels):
+            raise HominesError(f"labels {self.labels} repeat one; every action needs its own word")
+
+    @property
+    def text(self) -> str:
+        return "\n\n".join(text for _, text in self.messages)
+
+    @property
+    def key(self) -> str:
+        return digest([list(map(list, self.messages)), list(self.labels)])
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One question put to one model, and its answer or the error that came instead."""
+
+    decision: Decision
+    frame: str
+    """Spec of the frame, as the command line spells it."""
+    order: Order
+    labels: tuple[str, ...]
+    model: str
+    game: str = ""
+    choice: Choice | None = None
+    error: str | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def key(self) -> str:
+        """Identity of the question (not of the answer): model, its revision, game, decision, words."""
+        return digest(
+            [
+                self.model,
+                self.provenance.get("revision"),
+                self.game,
+                self.decision.to_json(),
+                self.frame,
+                [list(places) for places in self.order],
+            ]
+        )
+
+
+class Game(Protocol):
+    """A pure function from a history to the decisions now due; an empty mapping means it is over."""
+
+    def due(self, history: History) -> Mapping[int, Decision]: ...
+
+    def payoffs(self, history: History) -> Array:
+        """Total payoff of every player at the end, shape [player]."""
+        ...
+
+
+class Preference(Protocol):
+    """Utility of every joint outcome, my action first: shape `decision.payoffs.shape[1:]`."""
+
+    def __call__(self, d: Decision, /) -> Array: ...
+
+
+class Policy(Protocol):
+    """Anything that chooses: a theory, a classic strategy, a language model. Batched."""
+
+    def __call__(self, ds: Sequence[Decision], /) -> list[Choice]: ...
+
+
+class Frame(Protocol):
+    """Words for a decision; `places` is how many times it lists the options."""
+
+    places: int
+
+    def __call__(self, d: Decision, order: Order, /) -> Prompt: ...
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A network behind a door: the distribution over each prompt's labels."""
+
+    name: str
+    provenance: Mapping[str, Any]
+
+    def score(self, prompts: Sequence[Prompt], /) -> list[Choice]: ...

@@ -1,0 +1,271 @@
+"""Forms of games: normal, repeated, sequential, and any two-player game behind the veil of ignorance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from homines.core import Array, Decision, Game, History, HominesError, frozen
+
+MOST_PLANS = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class NormalForm:
+    """Everyone chooses once, at the same time.
+
+    table[k, a_0, a_1, ...] is what player k gets; shape [player, a_0, a_1, ...].
+    `symmetric` states that no player's place differs from another's; it is checked, and it alone
+    lets a decision say what happens if everyone does the same.
+    """
+
+    actions: tuple[tuple[str, ...], ...]
+    table: Array
+    symmetric: bool = False
+
+    def __post_init__(self) -> None:
+        want = (len(self.actions), *map(len, self.actions))
+        if self.table.shape != want:
+            raise HominesError(
+                f"a table of shape {self.table.shape} does not fit actions {self.actions}; "
+                f"it must be [player, a_0, a_1, ...] = {want}"
+            )
+        if not np.isfinite(self.table).all():
+            raise HominesError(
+                f"table {self.table.tolist()} holds a value that is not finite; "
+                "every payoff must be a number"
+            )
+        if self.symmetric and not is_symmetric(self.actions, self.table):
+            raise HominesError(
+                "this table is not symmetric: exchanging players changes payoffs; "
+                "drop symmetric=True, or put the game behind veil()"
+            )
+
+    @classmethod
+    def two(cls, actions: Sequence[str], mine: ArrayLike, other: ArrayLike | None = None) -> NormalForm:
+        """Two players with the same action names, from [row, column] payoffs.
+
+        `other` left out: the symmetric game with other = mine transposed. A table that happens to
+        be symmetric is recognised as such.
+        """
+        m = np.asarray(mine, dtype=np.float64)
+        if m.ndim != 2:
+            raise HominesError(f"payoffs of shape {m.shape} are no matrix; give [row, column]")
+        o = m.T if other is None else np.asarray(other, dtype=np.float64)
+        if m.shape != o.shape:
+            raise HominesError(f"payoffs of shapes {m.shape} and {o.shape}; they must be the same")
+        names = (tuple(actions),) * 2
+        table = frozen([m, o])
+        return cls(names, table, table.shape[1] == table.shape[2] and is_symmetric(names, table))
+
+    def due(self, history: History) -> Mapping[int, Decision]:
+        return {} if history else {k: self.seat(k) for k in range(len(self.actions))}
+
+    def payoffs(self, history: History) -> Array:
+        return self.table[(slice(None), *played(history[-1]))]
+
+    def seat(self, k: int, history: History = (), others: tuple[Array, ...] | None = None) -> Decision:
+        """The game seen from seat k: own payoff first, own action first."""
+        n = len(self.actions)
+        seats = (k, *(j for j in range(n) if j != k))
+        table = self.table[list(seats)].transpose(0, *(1 + j for j in seats))
+        same = None
+        if self.symmetric:
+            same = frozen([table[(0,) + (a,) * n] for a in range(table.shape[1])])
+        return Decision(
+            self.actions[k],
+            frozen(table),
+            tuple(self.actions[j] for j in seats[1:]),
+            same,
+            others,
+            history=history,
+            player=k,
+        )
+
+
+def is_symmetric(actions: tuple[tuple[str, ...], ...], table: Array) -> bool:
+    """Every exchange of two players leaves the game as it was (and action names are the same)."""
+    if len(set(actions)) > 1:
+        return False
+    n = len(actions)
+    # exchanging neighbours generates every permutation
+    swaps = [(*range(i), i + 1, i, *range(i + 2, n)) for i in range(n - 1)]
+    return all(
+        np.allclose(table, table[list(p)].transpose(0, *(1 + j for j in p))) for p in swaps
+    )
+
+
+def played(stage: tuple[int | None, ...]) -> tuple[int, ...]:
+    """A stage in which everyone moved, as table indices."""
+    if None in stage:
+        raise HominesError(f"stage {stage} lacks a player's action; in this game everyone moves")
+    return tuple(a for a in stage if a is not None)
+
+
+@dataclass(frozen=True, eq=False)
+class Repeated:
+    """A normal form played again and again; payoffs add up. rounds None: no end announced."""
+
+    stage: NormalForm
+    rounds: int | None = None
+
+    def due(self, history: History) -> Mapping[int, Decision]:
+        if self.rounds is not None and len(history) >= self.rounds:
+            return {}
+        return {k: self.seat(k, history) for k in range(len(self.stage.actions))}
+
+    def payoffs(self, history: History) -> Array:
+        total = np.zeros(len(self.stage.actions))
+        for stage in history:
+            total = total + self.stage.table[(slice(None), *played(stage))]
+        return frozen(total)
+
+    def seat(self, k: int, history: History = ()) -> Decision:
+        return replace(self.stage.seat(k, history), rounds=self.rounds)
+
+    @property
+    def states(self) -> tuple[tuple[int, ...], ...]:
+        """Every joint action of the last round, in table order: the memory-one states."""
+        return tuple(product(*(range(len(names)) for names in self.stage.actions)))
+
+    def memory_one(self, k: int = 0) -> tuple[Decision, ...]:
+        """Player k's decision in every memory-one state."""
+        return tuple(self.seat(k, (state,)) for state in self.states)
+
+
+@dataclass(frozen=True, eq=False)
+class Sequential:
+    """Player 0 moves; player 1, having seen it, replies, unless the move ended the game.
+
+    table[k, a, b] is what player k gets after move a and reply b. For a move in `ends` nobody
+    replies and the payoffs are those of b = 0.
+    """
+
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    table: Array
+    ends: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        want = (2, len(self.first), len(self.second))
+        if self.table.shape != want or not np.isfinite(self.table).all():
+            raise HominesError(
+                f"table {self.table.tolist()} must hold finite numbers of shape [player, move, reply] = {want}"
+            )
+        for a in self.ends:
+            if np.ptp(self.table[:, a, :], axis=1).any():
+                raise HominesError(
+                    f"move {self.first[a]} ends the game, so its payoffs cannot depend on a reply; "
+                    "write the same payoffs for every reply"
+                )
+
+    def due(self, history: History) -> Mapping[int, Decision]:
+        if not history:
+            return {0: Decision(self.first, self.table, (self.second,), reply=True)}
+        move = history[0][0]
+        if len(history) == 1 and move is not None and move not in self.ends:
+            mine = frozen(self.table[::-1, move, :])
+            names = (self.first, self.second)
+            return {1: Decision(self.second, mine, history=history, player=1, names=names)}
+        return {}
+
+    def payoffs(self, history: History) -> Array:
+        move, reply = history[0][0], history[1][1] if len(history) > 1 else 0
+        return self.table[:, move, reply]
+
+
+def step(history: History, actions: Mapping[int, int], players: int) -> History:
+    """The history after the players that were due have acted."""
+    return (*history, tuple(actions.get(k) for k in range(players)))
+
+
+def nodes(game: Game, players: int = 2) -> Iterator[tuple[History, Mapping[int, Decision]]]:
+    """Every point of a finite game at which somebody decides, parents first."""
+    queue: list[History] = [()]
+    for history in queue:
+        due = game.due(history)
+        if not due:
+            continue
+        yield history, due
+        for joint in product(*(range(len(d.actions)) for d in due.values())):
+            queue.append(step(history, dict(zip(due, joint, strict=True)), players))
+            if len(queue) > 100 * MOST_PLANS:
+                raise HominesError("the game tree is too large to list; use fewer rounds or actions")
+
+
+Plan = Mapping[tuple[int, History], int]
+"""What to do in either role, at every point where that role decides."""
+
+
+@dataclass(frozen=True, eq=False)
+class Veil:
+    """A two-player game behind the veil of ignorance: each role equally likely, a full plan for both.
+
+    It is symmetric whatever the game was, so universalising is defined. The role is a draw of
+    chance (an axis of its own: what is averaged is utility, never the payoffs inside it).
+    A plan is named by its actions, player 0's points of decision first: in the sequential
+    prisoner's dilemma, `CCD` moves C, replies C to C and D to D.
+    """
+
+    game: Game
+    plans: tuple[Plan, ...]
+    names: tuple[str, ...]
+    table: Array
+    """table[seat, my plan, other's plan, role]; role 0: I am player 0."""
+
+    def seat(self, k: int = 0) -> Decision:
+        n = np.arange(len(self.plans))
+        same = frozen(self.table[0, n, n, :])
+        return Decision(
+            self.names, self.table, (self.names,), same, chance=frozen([0.5, 0.5]), player=k
+        )
+
+    def due(self, history: History) -> Mapping[int, Decision]:
+        return {} if history else {0: self.seat(0), 1: self.seat(1)}
+
+    def payoffs(self, history: History) -> Array:
+        x, y = played(history[0])
+        return self.table[:, x, y, :].mean(-1)
+
+
+def veil(game: Game) -> Veil:
+    """Put a finite two-player game behind the veil of ignorance."""
+    points = [(k, history, d) for history, due in nodes(game) for k, d in due.items()]
+    if any(k > 1 for k, _, _ in points):
+        raise HominesError("veil() takes two-player games; this one has more players")
+    points.sort(key=lambda point: point[0])
+    count = int(np.prod([len(d.actions) for _, _, d in points]))
+    if count > MOST_PLANS:
+        raise HominesError(
+            f"{count} plans are more than {MOST_PLANS}; use fewer rounds, or measure node by node"
+        )
+    choices = list(product(*(range(len(d.actions)) for _, _, d in points)))
+    plans = tuple({(k, h): a for (k, h, _), a in zip(points, c, strict=True)} for c in choices)
+    joiner = "" if all(len(name) == 1 for _, _, d in points for name in d.actions) else "/"
+    names = tuple(
+        joiner.join(d.actions[a] for (_, _, d), a in zip(points, c, strict=True)) for c in choices
+    )
+
+    def outcome(zero: Plan, one: Plan) -> Array:
+        history: History = ()
+        while due := game.due(history):
+            history = step(history, {k: (zero, one)[k][k, history] for k in due}, 2)
+        return game.payoffs(history)
+
+    paid = np.array([[outcome(x, y) for y in plans] for x in plans])  # [x as 0, y as 1, player]
+    mine = np.stack([paid[:, :, 0], paid[:, :, 1].T], axis=-1)
+    other = np.stack([paid[:, :, 1], paid[:, :, 0].T], axis=-1)
+    return Veil(game, plans, names, frozen([mine, other]))
+
+
+def plan_probability(v: Veil, choices: Mapping[tuple[int, History], Array]) -> Array:
+    """Probability of each plan when every point is decided on its own, shape [plan].
+
+    choices[player, history] is the distribution at that point. The strategy method's product over
+    nodes: p(plan) = prod over points of choices[point][plan[point]].
+    """
+    return frozen([np.prod([choices[pt][a] for pt, a in plan.items()]) for plan in v.plans])

@@ -1,0 +1,1 @@
+"""Frames: words for a decision, one file a frame."""

@@ -1,0 +1,123 @@
+"""What frames share: outcomes in order, the last round in words, what is said about the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+
+from homines.core import Decision, HominesError
+from homines.speak import Names, either, number
+
+MOST_OUTCOMES = 128
+LAYOUTS = ("original", "reversed", "columns", "rows")
+
+
+def outcomes(
+    d: Decision, layout: str = "original"
+) -> Iterator[tuple[int, tuple[int, ...] | None, tuple[float, ...]]]:
+    """(my action, the others' actions or None where they do not matter, everyone's payoff), in order.
+
+    layout turns the table: reversed (rows and columns), columns (the others' actions), rows (mine).
+    """
+    if d.chance is not None:
+        raise HominesError(
+            "a plan behind the veil of ignorance has no words; ask the game's points of decision "
+            "one by one (game.due) and multiply with plan_probability"
+        )
+    total = int(np.prod(d.payoffs.shape[1:]))
+    if total > MOST_OUTCOMES:
+        raise HominesError(
+            f"{total} outcomes are more than the {MOST_OUTCOMES} a prompt can list; "
+            "use fewer players or actions"
+        )
+    mine, theirs = range(len(d.actions)), [range(len(names)) for names in d.theirs]
+    turn_mine, turn_theirs = layout in ("reversed", "rows"), layout in ("reversed", "columns")
+    for a in reversed(mine) if turn_mine else mine:
+        paid = d.payoffs[:, a].reshape(d.payoffs.shape[0], -1)
+        if not d.theirs or (d.reply and not np.ptp(paid, axis=1).any()):
+            yield a, None, tuple(paid[:, 0])
+            continue
+        for others in product(*(reversed(t) if turn_theirs else t for t in theirs)):
+            yield a, others, tuple(d.payoffs[(slice(None), a, *others)])
+
+
+def check_layout(layout: str) -> None:
+    if layout not in LAYOUTS:
+        raise HominesError(f"no layout {layout!r}; there are {', '.join(LAYOUTS)}")
+
+
+def persons(d: Decision, names: tuple[str, ...]) -> tuple[str, ...]:
+    """A name for every seat but mine: those who choose, and those who are only paid."""
+    count = d.payoffs.shape[0] - 1
+    if count > len(names):
+        raise HominesError(f"{count} other players are more than this frame has names for, {len(names)}")
+    return names[:count]
+
+
+def join(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
+def said(d: Decision, words: Names, who: tuple[str, ...], verb: str) -> str:
+    """What the decision states about how the others choose, in percent; empty where it says nothing."""
+    if d.others is None:
+        return ""
+
+    def spread(person: str, labels: tuple[str, ...], belief: np.ndarray) -> str:
+        odds = [f"{label} in {number(round(100 * p, 4))}%" for label, p in zip(labels, belief, strict=True)]
+        return f"{person} {verb} {join(odds)} of cases"
+
+    parts: list[str] = []
+    for person, labels, belief in zip(who, words.theirs, d.others, strict=False):
+        if belief.ndim == 1:
+            parts.append(spread(person, labels, belief) + ".")
+        else:
+            parts += [
+                f"After {mine}, {spread(person, labels, row)}."
+                for mine, row in zip(words.mine, belief, strict=True)
+            ]
+    return " ".join(parts)
+
+
+def moved_before(d: Decision, words: Names) -> str | None:
+    """The word for what the other did, where the other alone moved just before me (a second mover)."""
+    if not d.history:
+        return None
+    movers = [(k, a) for k, a in enumerate(d.history[-1]) if a is not None]
+    if len(movers) != 1 or movers[0][0] == d.player:
+        return None
+    name = d.named(*movers[0])
+    return words.mine[d.actions.index(name)] if name in d.actions else name
+
+
+def last_round(d: Decision, words: Names) -> tuple[str, tuple[str, ...], tuple[float, ...]] | None:
+    """(my last word, the others' last words, everyone's points then), or None before the first."""
+    if not d.history or None in d.history[-1]:
+        return None
+    stage = [a for a in d.history[-1] if a is not None]
+    if not d.theirs or len(stage) != 1 + len(d.theirs):
+        return None
+    mine = stage[d.player]
+    theirs = tuple(a for k, a in enumerate(stage) if k != d.player)
+    return (
+        words.mine[mine],
+        tuple(labels[a] for labels, a in zip(words.theirs, theirs, strict=True)),
+        tuple(d.payoffs[(slice(None), mine, *theirs)]),
+    )
+
+
+__all__ = [
+    "LAYOUTS",
+    "Names",
+    "check_layout",
+    "either",
+    "join",
+    "last_round",
+    "moved_before",
+    "number",
+    "outcomes",
+    "persons",
+    "said",
+]

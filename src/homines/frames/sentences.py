@@ -1,0 +1,60 @@
+"""`sentences`: the payoffs in sentences, one for each outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from homines.core import Decision, Order, Prompt
+from homines.frames._words import (
+    Names,
+    check_layout,
+    either,
+    join,
+    last_round,
+    moved_before,
+    number,
+    outcomes,
+    persons,
+    said,
+)
+from homines.frames.table import opening
+from homines.speak import split_labels
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Payoffs in sentences, state, question.
+
+    labels   words for the actions, in their order; empty: the actions' own names
+    layout   order of the sentences: original, reversed, columns, rows
+    """
+
+    labels: tuple[str, ...] | str = ()
+    layout: str = "original"
+
+    places = 2
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", split_labels(self.labels))
+        check_layout(self.layout)
+
+    def __call__(self, d: Decision, order: Order) -> Prompt:
+        words = Names.of(d, self.labels)
+        who = persons(d, ("B", "C", "D", "E", "F", "G", "H"))
+        lines: list[str] = []
+        for a, others, paid in outcomes(d, self.layout):
+            acts = [f"you choose {words.mine[a]}"]
+            acts += [f"{who[j]} chooses {words.theirs[j][b]}" for j, b in enumerate(others or ())]
+            gets = [f"you get {number(paid[0])} points"]
+            gets += [f"{w} gets {number(x)}" for w, x in zip(who, paid[1:], strict=True)]
+            lines.append(f"If {join(acts)}, {join(gets)}.")
+        parts = [opening(d, who), *lines, said(d, words, who, "chooses")]
+        if (before := moved_before(d, words)) is not None:
+            parts.append(f"{who[0]} has chosen {before}.")
+        if (last := last_round(d, words)) is not None:
+            acts = [f"you chose {last[0]}"]
+            acts += [f"{w} chose {t}" for w, t in zip(who, last[1], strict=False)]
+            parts.append(f"In the round before, {join(acts)}.")
+        parts.append(f"Which do you choose, {either(words.mine, order[0])}?")
+        parts.append(f"Reply with {either(words.mine, order[-1])} only.")
+        return Prompt((("user", " ".join(part for part in parts if part)),), words.mine)

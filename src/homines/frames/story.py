@@ -1,0 +1,68 @@
+"""`story`: two stalls at a market, coins instead of points; no game, no table, no jargon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from homines.core import Decision, Order, Prompt
+from homines.frames._words import (
+    Names,
+    either,
+    join,
+    last_round,
+    moved_before,
+    number,
+    outcomes,
+    persons,
+    said,
+)
+from homines.speak import split_labels
+
+FRIENDS = ("Robin", "Kim", "Sam", "Noor", "Lee", "Ada", "Max")
+
+
+@dataclass(frozen=True)
+class Story:
+    """The same decision told as a market day.
+
+    labels   words for the ways to work, in the order of the actions; empty: the actions' own names
+    """
+
+    labels: tuple[str, ...] | str = ()
+
+    places = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", split_labels(self.labels))
+
+    def __call__(self, d: Decision, order: Order) -> Prompt:
+        words = Names.of(d, self.labels)
+        who = persons(d, FRIENDS)
+        parts = [self._opening(d, who)]
+        for a, others, paid in outcomes(d):
+            acts = [f"you go for {words.mine[a]}"]
+            acts += [f"{who[j]} for {words.theirs[j][b]}" for j, b in enumerate(others or ())]
+            gets = [f"you take home {number(paid[0])}"]
+            gets += [f"{w} {number(x)}" for w, x in zip(who, paid[1:], strict=True)]
+            parts.append(f"When {join(acts)}, {join(gets)}.")
+        parts.append(said(d, words, who, "goes for"))
+        if (before := moved_before(d, words)) is not None:
+            parts.append(f"Today {who[0]} came first and went for {before}.")
+        if (last := last_round(d, words)) is not None:
+            acts = [f"you went for {last[0]}"]
+            acts += [f"{w} for {t}" for w, t in zip(who, last[1], strict=False)]
+            parts.append(f"Yesterday {join(acts)}.")
+        parts.append(f"What do you go for now: {either(words.mine, order[0])}? Say just the one.")
+        return Prompt((("user", " ".join(part for part in parts if part)),), words.mine)
+
+    @staticmethod
+    def _opening(d: Decision, who: tuple[str, ...]) -> str:
+        company = join(list(who)) if who else ""
+        if not d.theirs and not d.history:
+            return f"A purse of coins was left to you to share with {company}." if who else "A day at the market."
+        if d.reply:
+            return f"You and {company} share a stall for one day. You start; {company} sees it and goes on."
+        if not d.theirs:
+            return f"You and {company} share a stall for one day."
+        often = "today" if d.rounds == 1 else "each day"
+        return f"You and {company} keep stalls at the market, side by side. The coins {often} depend on you all."

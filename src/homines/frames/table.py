@@ -1,0 +1,82 @@
+"""`table`: the payoffs as a table, then the last round, then the question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from homines.core import Decision, Order, Prompt
+from homines.frames._words import (
+    Names,
+    check_layout,
+    either,
+    join,
+    last_round,
+    moved_before,
+    number,
+    outcomes,
+    persons,
+    said,
+)
+from homines.speak import split_labels
+
+
+@dataclass(frozen=True)
+class Table:
+    """Payoff table, state, question; what never changes stands first, so that prompts share it.
+
+    labels   words for the actions, in their order; empty: the actions' own names
+    layout   how the table is turned: original, reversed, columns, rows (Tennant et al. 2025)
+    goal     the sentence that says what to aim at (selfish under every training reward, as published)
+    """
+
+    labels: tuple[str, ...] | str = ()
+    layout: str = "original"
+    goal: str = "You want the highest score in points."
+
+    places = 2
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", split_labels(self.labels))
+        check_layout(self.layout)
+
+    def __call__(self, d: Decision, order: Order) -> Prompt:
+        words = Names.of(d, self.labels)
+        who = persons(d, ("B", "C", "D", "E", "F", "G", "H"))
+        choosing = who[: len(d.theirs)]
+        cells = [["you", *choosing, "your points", *(f"{w}'s points" for w in who)]]
+        for a, others, paid in outcomes(d, self.layout):
+            theirs = ["any"] * len(choosing) if others is None else [
+                words.theirs[j][b] for j, b in enumerate(others)
+            ]
+            cells.append([words.mine[a], *theirs, *map(number, paid)])
+        parts = [
+            opening(d, who),
+            "\n".join(", ".join(row) for row in cells),
+            self.goal,
+            said(d, words, choosing, "plays"),
+        ]
+        parts.append(f"You can play {either(words.mine, order[0])}.")
+        if (before := moved_before(d, words)) is not None:
+            parts.append(f"{who[0]} played {before}.")
+        if (last := last_round(d, words)) is not None:
+            mine, theirs, paid = last
+            gets = [f"you got {number(paid[0])}"]
+            gets += [f"{w} got {number(x)}" for w, x in zip(who, paid[1:], strict=False)]
+            acts = [f"you played {mine}"]
+            acts += [f"{w} played {t}" for w, t in zip(who, theirs, strict=False)]
+            parts.append(f"Last time {join(gets)}, because {join(acts)}.")
+        parts.append(f"Answer with exactly {either(words.mine, order[-1])}.")
+        return Prompt((("user", "\n".join(part for part in parts if part)),), words.mine)
+
+
+def opening(d: Decision, who: tuple[str, ...]) -> str:
+    """Who decides, when, and how often."""
+    others = join(list(who))
+    if not d.theirs and not d.history:
+        return f"You decide alone how points are shared between you and {others}." if who else "You decide."
+    if d.reply:
+        return f"You play once with {others}. You move first, then {others} sees your move and replies."
+    if not d.theirs:
+        return f"You play once with {others}. {others} moved first and you reply."
+    often = "in every round" if d.rounds is None else "once" if d.rounds == 1 else f"for {d.rounds} rounds"
+    return f"You play with {others}. All choose at the same time, {often}."

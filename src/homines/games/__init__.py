@@ -1,0 +1,1 @@
+"""Games, one file each: a function named as the file."""

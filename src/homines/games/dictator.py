@@ -1,0 +1,59 @@
+"""Dictator game."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from homines.check import number
+from homines.core import Array, Decision, History, HominesError, frozen
+
+MOST_GIFTS = 1001
+
+
+@dataclass(frozen=True, eq=False)
+class Allocation:
+    """Player 0 decides for both; player 1 never moves.
+
+    table[k, a] is what player k gets after action a; shape [player, a].
+    """
+
+    actions: tuple[str, ...]
+    table: Array
+
+    def due(self, history: History) -> Mapping[int, Decision]:
+        return {} if history else {0: Decision(self.actions, self.table)}
+
+    def payoffs(self, history: History) -> Array:
+        return self.table[:, history[0][0]]
+
+
+def dictator(total: float = 100, step: float = 10) -> Allocation:
+    """Dictator game: give the other any part of `total`, in steps; keep the rest.
+
+    The actions are named by the amount given. Forsythe et al. (1994), GEB 6: 347.
+
+    >>> dictator(total=10, step=5).due(())[0].actions
+    ('0', '5', '10')
+    """
+    number("total", total, 0)
+    number("step", step, 0)
+    gifts = amounts("total", total, step)
+    return Allocation(tuple(f"{g:.10g}" for g in gifts), frozen([total - gifts, gifts]))
+
+
+def amounts(name: str, total: float, step: float) -> Array:
+    """0, step, ..., total; HominesError unless step divides total into few enough parts."""
+    parts = round(total / step) if 0 < step <= total else 0
+    if not parts or abs(parts * step - total) > 1e-9 * total:
+        raise HominesError(
+            f"step {step:g} must divide {name} {total:g}, and both be above 0; try {total / 10:g}"
+        )
+    if parts >= MOST_GIFTS:
+        raise HominesError(
+            f"step {step:g} makes {parts + 1} actions of {name} {total:g}, more than {MOST_GIFTS}; "
+            "use a larger step"
+        )
+    return np.linspace(0, total, parts + 1)

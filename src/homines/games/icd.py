@@ -1,0 +1,21 @@
+"""Iterated defective coordination."""
+
+from __future__ import annotations
+
+from homines.check import count
+from homines.forms import NormalForm, Repeated
+
+
+def icd(rounds: int | None = None) -> Repeated:
+    """Iterated defective coordination: both want to do the same, and DD is the better same.
+
+         C     D
+    C   1, 1  0, 0
+    D   0, 0  4, 4
+
+    rounds   how many rounds; None: no end is announced
+    Payoffs of Tennant et al. (2025).
+    """
+    if rounds is not None:
+        count("rounds", rounds)
+    return Repeated(NormalForm.two(("C", "D"), [[1, 0], [0, 4]]), rounds)

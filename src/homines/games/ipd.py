@@ -1,0 +1,21 @@
+"""Iterated prisoner's dilemma."""
+
+from __future__ import annotations
+
+from homines.check import count
+from homines.forms import NormalForm, Repeated
+
+
+def ipd(rounds: int | None = None) -> Repeated:
+    """Iterated prisoner's dilemma: D always pays more, yet DD pays both less than CC.
+
+         C     D
+    C   3, 3  0, 4
+    D   4, 0  1, 1
+
+    rounds   how many rounds; None: no end is announced
+    Payoffs of Tennant et al. (2025).
+    """
+    if rounds is not None:
+        count("rounds", rounds)
+    return Repeated(NormalForm.two(("C", "D"), [[3, 0], [4, 1]]), rounds)

@@ -1,0 +1,21 @@
+"""Iterated stag hunt."""
+
+from __future__ import annotations
+
+from homines.check import count
+from homines.forms import NormalForm, Repeated
+
+
+def ish(rounds: int | None = None) -> Repeated:
+    """Iterated stag hunt: CC pays both most, D is safe.
+
+         C     D
+    C   4, 4  0, 3
+    D   3, 0  1, 1
+
+    rounds   how many rounds; None: no end is announced
+    Payoffs of Tennant et al. (2025).
+    """
+    if rounds is not None:
+        count("rounds", rounds)
+    return Repeated(NormalForm.two(("C", "D"), [[4, 0], [3, 1]]), rounds)

@@ -1,0 +1,31 @@
+"""Sequential prisoner's dilemma, six protocols."""
+
+from __future__ import annotations
+
+from homines.check import count
+from homines.core import frozen
+from homines.forms import Sequential
+
+PROTOCOLS = (  # T, R, P, S
+    (90, 45, 15, 10),
+    (90, 55, 20, 10),
+    (80, 65, 25, 20),
+    (90, 65, 25, 10),
+    (80, 75, 30, 20),
+    (90, 75, 30, 10),
+)
+
+
+def spd(protocol: int = 3) -> Sequential:
+    """Sequential prisoner's dilemma: move C or D; the other sees it and replies C or D.
+
+    Both C pay R, R; C then D pays S, T; D then C pays T, S; both D pay P, P.
+    protocol   1 to 6, the payoffs of van Leeuwen & Alger (2024); T + S = 100
+
+    >>> from homines.forms import veil
+    >>> veil(spd(3)).names  # first move, reply to C, reply to D
+    ('CCC', 'CCD', 'CDC', 'CDD', 'DCC', 'DCD', 'DDC', 'DDD')
+    """
+    count("protocol", protocol, 1, len(PROTOCOLS))
+    t, r, p, s = PROTOCOLS[protocol - 1]
+    return Sequential(("C", "D"), ("C", "D"), frozen([[[r, s], [t, p]], [[r, t], [s, p]]]))

@@ -1,0 +1,33 @@
+"""Mini ultimatum game, six protocols."""
+
+from __future__ import annotations
+
+from homines.check import count
+from homines.core import frozen
+from homines.forms import Sequential
+
+PROTOCOLS = (  # T, R, P, S
+    (60, 50, 10, 40),
+    (65, 50, 10, 35),
+    (70, 50, 10, 30),
+    (75, 50, 10, 25),
+    (80, 50, 10, 20),
+    (85, 50, 10, 15),
+)
+EQUAL = 0
+
+
+def ultimatum(protocol: int = 3) -> Sequential:
+    """Mini ultimatum game: split equally (E, which ends it) or not (U); the other has a veto.
+
+    E pays R, R; U then A (accept) pays the proposer T and the responder S; U then R (reject) P, P.
+    protocol   1 to 6, the payoffs of van Leeuwen & Alger (2024); T + S = 100
+
+    >>> from homines.forms import veil
+    >>> veil(ultimatum(3)).names  # first move, reply to U
+    ('EA', 'ER', 'UA', 'UR')
+    """
+    count("protocol", protocol, 1, len(PROTOCOLS))
+    t, r, p, s = PROTOCOLS[protocol - 1]
+    table = frozen([[[r, r], [t, p]], [[r, r], [s, p]]])
+    return Sequential(("E", "U"), ("A", "R"), table, frozenset({EQUAL}))

@@ -1,0 +1,308 @@
+"""From a network to probabilities of whole labels: the only place where that happens.
+
+Evaluation calls `label_logprobs` under no_grad; training calls it with gradients. Prompts become a
+forest of tokens in which every common beginning stands once, so a prompt shared by labels, and a
+beginning shared by prompts, is computed once, forward and backward alike.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jinja2 import TemplateError
+
+from homines.core import HominesError, Prompt
+
+MARK = "\u2042answer\u2042"
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of a prompt, and of every label with its terminator."""
+
+    prompt: tuple[int, ...]
+    labels: tuple[tuple[int, ...], ...]
+
+
+# --- words to tokens ---------------------------------------------------------------------------
+
+
+def render(tokenizer: Any, prompt: Prompt, answer: str | None = None) -> str:
+    """The text the network sees before its answer (with the answer, where one is given).
+
+    The chat template's own words where there is one. A template that refuses a system turn gets it
+    as the beginning of the first user turn. Without a template: the turns as plain text, then
+    "Answer:".
+    """
+    if not tokenizer.chat_template:
+        return prompt.text + "\n\nAnswer:" + ("" if answer is None else f" {answer}")
+    turns = [{"role": role, "content": text} for role, text in prompt.messages]
+    if answer is not None:
+        turns.append({"role": "assistant", "content": answer})
+    more = {"tokenize": False, "add_generation_prompt": answer is None}
+    try:
+        return tokenizer.apply_chat_template(turns, **more)
+    except TemplateError as refusal:
+        if not turns or turns[0]["role"] != "system":
+            raise HominesError(f"the chat template refuses these turns: {refusal}") from refusal
+        system, first, *rest = turns
+        joined = {"role": "user", "content": f"{system['content']}\n\n{first['content']}"}
+        return tokenizer.apply_chat_template([joined, *rest], **more)
+
+
+def terminator(tokenizer: Any) -> int:
+    """The token that ends an answer: the chat template's end of turn, else the end of text."""
+    if tokenizer.chat_template:
+        text = render(tokenizer, Prompt((("user", "?"),), ("x",)), MARK)
+        after = tokenizer(text.partition(MARK)[2], add_special_tokens=False).input_ids
+        if after and after[0] in set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder):
+            return int(after[0])
+    if tokenizer.eos_token_id is None:
+        raise HominesError(
+            "this tokenizer has neither a chat template with an end of turn nor an end-of-text token, "
+            "so no answer ever ends; set eos_token in its tokenizer_config.json"
+        )
+    return int(tokenizer.eos_token_id)
+
+
+def encode(tokenizer: Any, prompts: Sequence[Prompt]) -> list[Encoded]:
+    """Tokenise prompts and labels.
+
+    The prompt's own tokens are never altered, as in generation: where a tokenizer would merge the
+    prompt's last characters with the label's first, the label is tokenised by itself.
+    """
+    chat = bool(tokenizer.chat_template)
+    gap = "" if chat else " "
+    end = terminator(tokenizer)
+    texts = [render(tokenizer, prompt) for prompt in prompts]
+
+    def ids(batch: list[str]) -> list[list[int]]:
+        return tokenizer(batch, add_special_tokens=not chat).input_ids if batch else []
+
+    bare = _without_closing(tokenizer, ids(texts), chat)
+    whole = _without_closing(
+        tokenizer,
+        ids([t + gap + label for t, p in zip(texts, prompts, strict=True) for label in p.labels]),
+        chat,
+    )
+    joint = iter(whole)
+    alone: dict[str, tuple[int, ...]] = {}
+    out: list[Encoded] = []
+    for prompt, start in zip(prompts, bare, strict=True):
+        labels: list[tuple[int, ...]] = []
+        for label in prompt.labels:
+            full = next(joint)
+            if full[: len(start)] == start and len(full) > len(start):
+                tail = tuple(full[len(start) :])
+            else:
+                if label not in alone:
+                    alone[label] = _alone(tokenizer, gap + label)
+                tail = alone[label]
+            labels.append((*tail, end))
+        if len(set(labels)) < len(labels):
+            raise HominesError(
+                f"labels {prompt.labels} become the same tokens; choose labels this tokenizer tells apart"
+            )
+        out.append(Encoded(tuple(start), tuple(labels)))
+    return out
+
+
+def _without_closing(tokenizer: Any, batch: list[list[int]], chat: bool) -> list[list[int]]:
+    """Drop the end-of-text some tokenizers append of their own accord."""
+    if chat:
+        return batch
+    eos = tokenizer.eos_token_id
+    return [row[:-1] if row and row[-1] == eos else row for row in batch]
+
+
+def _alone(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """A label's tokens in mid-text, free of the marker some tokenizers put before a first word."""
+    lead = tokenizer("\n", add_special_tokens=False).input_ids
+    both = tokenizer("\n" + text, add_special_tokens=False).input_ids
+    if both[: len(lead)] == lead and len(both) > len(lead):
+        return tuple(both[len(lead) :])
+    return tuple(tokenizer(text, add_special_tokens=False).input_ids)
+
+
+# --- tokens to log-probabilities ---------------------------------------------------------------
+
+
+class Forest:
+    """Token sequences with every common beginning stored once. A parent stands before its children."""
+
+    def __init__(self) -> None:
+        self.tokens: list[int] = []
+        self.parents: list[int] = []
+        self.depths: list[int] = []
+        self._children: dict[tuple[int, int], int] = {}
+
+    def add(self, node: int, ids: Sequence[int]) -> list[int]:
+        """Walk from `node` (-1: a root) along `ids`, growing where needed; the nodes walked."""
+        path: list[int] = []
+        for token in ids:
+            child = self._children.get((node, token))
+            if child is None:
+                child = len(self.tokens)
+                self._children[node, token] = child
+                self.tokens.append(token)
+                self.parents.append(node)
+                self.depths.append(0 if node < 0 else self.depths[node] + 1)
+            node = child
+            path.append(node)
+        return path
+
+    def sees(self) -> torch.Tensor:
+        """sees[i, j]: j is i or an ancestor of i; bool [node, node]."""
+        n = len(self.tokens)
+        mask = torch.eye(n, dtype=torch.bool)
+        for i, parent in enumerate(self.parents):
+            if parent >= 0:
+                mask[i] |= mask[parent]
+        return mask
+
+
+def packs(encoded: Sequence[Encoded], budget: int) -> list[list[int]]:
+    """Group prompts (by index) that begin alike, each group at most `budget` distinct tokens."""
+    order = sorted(range(len(encoded)), key=lambda i: encoded[i].prompt)
+    groups: list[list[int]] = []
+    forest = Forest()
+    for i in order:
+        _plant(forest, encoded[i])
+        if not groups or len(forest.tokens) > budget:
+            forest = Forest()
+            _plant(forest, encoded[i])
+            groups.append([])
+        groups[-1].append(i)
+    return groups
+
+
+def _plant(forest: Forest, item: Encoded) -> list[list[int]]:
+    """Add a prompt and its labels (a terminator is predicted, never read); per label, the nodes
+    whose next token is the label's first, second, ..., and its terminator."""
+    root = forest.add(-1, item.prompt)[-1]
+    return [[root, *forest.add(root, label[:-1])] for label in item.labels]
+
+
+def distinct_tokens(encoded: Sequence[Encoded], budget: int) -> int:
+    """How many tokens the network will read for these prompts."""
+    total = 0
+    for group in packs(encoded, budget):
+        forest = Forest()
+        for i in group:
+            _plant(forest, encoded[i])
+        total += len(forest.tokens)
+    return total
+
+
+def label_logprobs(
+    net: Any, encoded: Sequence[Encoded], *, share: bool = True, budget: int = 512, pad: str = "right"
+) -> list[torch.Tensor]:
+    """Natural-log probability of every whole label, terminator included; one tensor [label] a prompt.
+
+    share   compute common beginnings once (a tree attention mask); needs `shares(net)`
+    budget  most distinct tokens in one pass of the network (a longer prompt goes alone)
+    pad     side that is padded where nothing is shared
+    """
+    out: list[torch.Tensor] = [torch.empty(0)] * len(encoded)
+    for group in packs(encoded, budget):
+        items = [encoded[i] for i in group]
+        scored = _shared(net, items) if share else _plain(net, items, pad)
+        for i, logp in zip(group, scored, strict=True):
+            out[i] = logp
+    return out
+
+
+def _shared(net: Any, items: Sequence[Encoded]) -> list[torch.Tensor]:
+    forest = Forest()
+    nodes = [_plant(forest, item) for item in items]
+    device, dtype = _place(net)
+    low = torch.finfo(dtype).min
+    mask = torch.zeros(len(forest.tokens), len(forest.tokens), dtype=dtype)
+    mask = mask.masked_fill(~forest.sees(), low)[None, None].to(device)
+    kept = sorted({i for labels in nodes for path in labels for i in path})
+    logits = _logits(
+        net,
+        torch.tensor(kept, device=device),
+        input_ids=torch.tensor([forest.tokens], device=device),
+        attention_mask=mask,
+        position_ids=torch.tensor([forest.depths], device=device),
+    )[0].float()
+    total = logits.logsumexp(-1)
+    row = {node: i for i, node in enumerate(kept)}
+    out: list[torch.Tensor] = []
+    for item, labels in zip(items, nodes, strict=True):
+        sums = [
+            (logits[(at := [row[n] for n in path]), list(ids)] - total[at]).sum()
+            for path, ids in zip(labels, item.labels, strict=True)
+        ]
+        out.append(torch.stack(sums))
+    return out
+
+
+def _plain(net: Any, items: Sequence[Encoded], pad: str) -> list[torch.Tensor]:
+    """One padded row for every prompt and label: the plain reading that sharing must equal."""
+    device, _ = _place(net)
+    rows = [(*item.prompt, *label[:-1]) for item in items for label in item.labels]
+    width = max(map(len, rows))
+    ids = torch.zeros(len(rows), width, dtype=torch.long)
+    seen = torch.zeros(len(rows), width, dtype=torch.long)
+    starts = [0 if pad == "right" else width - len(row) for row in rows]
+    for i, (row, start) in enumerate(zip(rows, starts, strict=True)):
+        ids[i, start : start + len(row)] = torch.tensor(row)
+        seen[i, start : start + len(row)] = 1
+    logits = net(
+        input_ids=ids.to(device),
+        attention_mask=seen.to(device),
+        position_ids=(seen.cumsum(-1) - 1).clamp(min=0).to(device),
+        use_cache=False,
+    ).logits.float()
+    logp = logits.log_softmax(-1)
+    out: list[torch.Tensor] = []
+    i = 0
+    for item in items:
+        sums: list[torch.Tensor] = []
+        for label in item.labels:
+            first = starts[i] + len(item.prompt) - 1
+            at = torch.arange(first, first + len(label), device=device)
+            sums.append(logp[i, at, torch.tensor(label, device=device)].sum())
+            i += 1
+        out.append(torch.stack(sums))
+    return out
+
+
+def _place(net: Any) -> tuple[torch.device, torch.dtype]:
+    weight = next(p for p in net.parameters() if p.is_floating_point())
+    return weight.device, weight.dtype
+
+
+def _logits(net: Any, kept: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
+    """Logits at the kept positions, [1, kept, vocabulary]; the rest is not computed where it can be."""
+    base = net.get_base_model() if hasattr(net, "get_base_model") else net
+    base = getattr(base, "module", base)
+    if "logits_to_keep" in inspect.signature(base.forward).parameters:
+        return net(**inputs, use_cache=False, logits_to_keep=kept).logits
+    return net(**inputs, use_cache=False).logits[:, kept]
+
+
+def shares(net: Any) -> bool:
+    """Whether this network reads a tree of prompts as it reads each prompt alone (a short trial).
+
+    False for networks that ignore the mask or the positions given (state-space models, ALiBi).
+    """
+    top = int(net.config.get_text_config().vocab_size)
+    trial = [
+        Encoded(tuple(i % top for i in (11, 12, 13, 14, *tail)), ((5 % top, 6 % top), (7 % top,)))
+        for tail in ((15, 16, 17), (15, 18), (19, 20, 21, 22))
+    ]
+    with torch.no_grad():
+        try:
+            tree = torch.cat(label_logprobs(net, trial))
+        except (TypeError, ValueError, RuntimeError, NotImplementedError):
+            return False
+        alone = torch.cat([label_logprobs(net, [item], share=False)[0] for item in trial])
+    exact = _place(net)[1] in (torch.float32, torch.float64)
+    return bool((tree - alone).abs().max() < (1e-3 if exact else 0.25))

@@ -1,0 +1,340 @@
+"""The folder is the registry: `trust` is games/trust.py, `module:object` is anything importable.
+
+    spec      =  name | name(arguments) | module:object | module:object(arguments)
+    argument  =  value | parameter=value
+    value     =  number | inf | 'text' | word | True | False | None | (value, ...) | [value, ...]
+
+A word without quotes is text. Nothing in the parentheses is ever run: no calls, no attributes, no
+operators. `module:object` imports the module, so a spec from a stranger is as good as a program.
+
+A file x.py holds a function `x` or a class X (tit_for_tat.py: TitForTat), which a spec calls. A class
+after `module:` is called as well, any other object only where the spec has parentheses.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import math
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from keyword import iskeyword
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from homines.core import HominesError
+
+ROOT = Path(__file__).parent
+LONGEST = 10_000
+GRAMMAR = "write name, name(parameter=value), module:object or module:object(parameter=value)"
+VALUES = "a value is a number, a word, 'text', True, False, None, or a (list, of, these)"
+
+_SPEC = re.compile(
+    r"(?:(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*):)?(?P<name>[^\W\d]\w*)\s*(?P<call>\(.*\))?",
+    re.DOTALL,
+)
+
+
+class Entry(NamedTuple):
+    """One line of `homines list`."""
+
+    name: str
+    signature: str
+    summary: str
+
+
+def names(folder: str) -> tuple[str, ...]:
+    """What this folder of the package offers, in alphabetical order.
+
+    >>> "tit_for_tat" in names("opponents")
+    True
+    """
+    files = sorted(path.stem for path in (ROOT / folder).glob("*.py"))
+    if not files:
+        there = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
+        raise HominesError(f"no folder called {folder!r}; there are {', '.join(there)}")
+    return tuple(name for name in files if not name.startswith("_"))
+
+
+def find(folder: str, spec: str) -> Any:
+    """The object a spec names, made with the spec's arguments.
+
+    Raises HominesError for a malformed spec, an unknown name or parameter, a value of a wrong type,
+    and a module that cannot be imported.
+
+    >>> find("preferences", "moralis(kappa=0.25)")
+    Moralis(kappa=0.25)
+    """
+    module, name, values, named = _parse(folder, spec)
+    if module is None:
+        return _call(name, factory(folder, name), values or (), named)
+    found = _imported(module, name)
+    if values is None and not inspect.isclass(found):
+        return found
+    return _call(f"{module}:{name}", found, values or (), named)
+
+
+def factory(folder: str, name: str) -> Callable[..., Any]:
+    """The function or class that <folder>/<name>.py holds, not yet called."""
+    there = names(folder)
+    if name not in there:
+        close = get_close_matches(name.lower(), there, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else "."
+        raise HominesError(
+            f"no {_singular(folder)} called {name!r}; there are {', '.join(there)}{hint} "
+            f"Add {folder}/{name}.py, or write module:object"
+        )
+    module = _module(f"homines.{folder}.{name}")
+    for candidate in (name, _camel(name)):
+        if callable(held := getattr(module, candidate, None)):
+            return held
+    raise HominesError(
+        f"{folder}/{name}.py holds neither a function {name!r} nor a class {_camel(name)!r}; "
+        "name what it offers so"
+    )
+
+
+def describe(folder: str) -> tuple[Entry, ...]:
+    """Name, signature and first docstring line of everything in the folder.
+
+    The files are read, not run, so that a listing never waits for a heavy import.
+    """
+    return tuple(_entry(folder, name) for name in names(folder))
+
+
+def spell(thing: Any) -> str:
+    """The canonical spec, every parameter written out: find(folder, spell(x)) == x.
+
+    Takes a dataclass instance whose fields are spec values, or a function.
+
+    >>> spell(find("preferences", "moralis"))
+    'moralis(kappa=0.5)'
+    """
+    if inspect.isfunction(thing):
+        return _path(thing)
+    if not is_dataclass(thing) or isinstance(thing, type):
+        raise HominesError(f"{thing!r} has no spec; an instance of a dataclass or a function has")
+    kind = type(thing)
+    package, _, stem = kind.__module__.rpartition(".")
+    here = re.fullmatch(r"homines\.[a-z_]+", package) and kind.__qualname__ == _camel(stem)
+    name = stem if here else _path(kind)
+    arguments = ", ".join(
+        f"{field.name}={_spelt(_fitted(field.name, getattr(thing, field.name), field.type))}"
+        for field in fields(thing)
+        if field.init
+    )
+    return f"{name}({arguments})" if arguments else name
+
+
+def _path(held: Any) -> str:
+    """module:object of a function or class."""
+    if not held.__qualname__.isidentifier():
+        raise HominesError(f"{held.__qualname__} has no spec; define it at the top of a module")
+    return f"{held.__module__}:{held.__qualname__}"
+
+
+def _parse(
+    folder: str, spec: str
+) -> tuple[str | None, str, tuple[Any, ...] | None, Mapping[str, Any]]:
+    """Module or None, name, positional values (None: no parentheses), named values."""
+    match = _SPEC.fullmatch(spec.strip())
+    if match is None or len(spec) > LONGEST:
+        raise HominesError(f"{_short(spec)} names no {_singular(folder)}; {GRAMMAR}")
+    if match["call"] is None:
+        return match["module"], match["name"], None, {}
+    source = f"_{match['call']}"
+    try:
+        tree = ast.parse(source, mode="eval").body
+    # a null byte is a ValueError, deep nesting the other two
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        why = getattr(error, "msg", "") or str(error) or "nested too deeply"
+        raise HominesError(f"cannot read {_short(spec)}: {why}; {VALUES}") from error
+    whole = ast.get_source_segment(source, tree) == source  # false where a comment hides the rest
+    if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or not whole:
+        raise HominesError(f"cannot read {_short(spec)}: one pair of parentheses only; {GRAMMAR}")
+    values = tuple(_value(node, source) for node in tree.args)
+    named: dict[str, Any] = {}
+    for keyword in tree.keywords:
+        if keyword.arg is None or keyword.arg in named:
+            problem = f"{keyword.arg} is given twice" if keyword.arg else "** is not allowed"
+            raise HominesError(f"cannot read {_short(spec)}: {problem}; {GRAMMAR}")
+        named[keyword.arg] = _value(keyword.value, source)
+    return match["module"], match["name"], values, named
+
+
+def _value(node: ast.expr, source: str) -> Any:
+    """The value an expression writes; HominesError for anything that would have to be run."""
+    match node:
+        case ast.Constant(value=int() as whole) if abs(whole) > sys.float_info.max:
+            pass  # it would overflow where a float is wanted
+        case ast.Constant(value=bool() | int() | float() | str() | None as constant):
+            return constant
+        case ast.Name(id=word):
+            return math.inf if word == "inf" else word
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() | ast.Name() as operand):
+            number = _value(operand, source)
+            if isinstance(number, int | float) and not isinstance(number, bool):
+                return -number
+        case ast.Tuple(elts=nodes):
+            return tuple(_value(n, source) for n in nodes)
+        case ast.List(elts=nodes):
+            return [_value(n, source) for n in nodes]
+        case _:
+            pass
+    written = ast.get_source_segment(source, node) or ""
+    raise HominesError(f"{_short(written)} is not a value; {VALUES}")
+
+
+def _call(
+    name: str, target: Callable[..., Any], values: Sequence[Any], named: Mapping[str, Any]
+) -> Any:
+    """target(*values, **named), each value checked against the annotation of its parameter."""
+    if not callable(target):
+        raise HominesError(f"{name} is no function or class, so it takes no arguments: drop ()")
+    signature = inspect.signature(target)
+    parameters = signature.parameters.values()
+    there = ", ".join(parameters_of(signature)) or "none"
+    free = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    for given in named:
+        if given not in signature.parameters and not free:
+            raise HominesError(f"{name} has no parameter {given!r}; its parameters are: {there}")
+    try:
+        bound = signature.bind(*values, **named)
+    except TypeError as error:
+        raise HominesError(f"cannot make {name}: {error}; its parameters are: {there}") from error
+    for parameter in parameters:
+        plain = parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        if plain and parameter.name in bound.arguments:
+            value = bound.arguments[parameter.name]
+            bound.arguments[parameter.name] = _fitted(parameter.name, value, parameter.annotation)
+    return target(*bound.args, **bound.kwargs)
+
+
+def parameters_of(signature: inspect.Signature) -> Iterator[str]:
+    """Every parameter as a spec would write it: `kappa=0.5`, or `kappa` where it must be given."""
+    for name, parameter in signature.parameters.items():
+        default = parameter.default
+        yield name if default is parameter.empty else f"{name}={default!r}"
+
+
+KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "float": ("a number", lambda v: not isinstance(v, bool) and isinstance(v, Real)),
+    "int": ("a whole number", lambda v: not isinstance(v, bool) and isinstance(v, Integral)),
+    "str": ("a word", lambda v: isinstance(v, str)),
+    "bool": ("True or False", lambda v: isinstance(v, bool)),
+    "None": ("None", lambda v: v is None),
+    "tuple": ("a (list, of, values)", lambda v: isinstance(v, tuple | list)),
+    "list": ("a (list, of, values)", lambda v: isinstance(v, tuple | list)),
+    "Sequence": ("a (list, of, values)", lambda v: isinstance(v, tuple | list)),
+}
+
+
+def _fitted(name: str, value: Any, annotation: Any) -> Any:
+    """The value as its annotation has it: 1 for a float is 1.0, so that equals are spelt alike.
+
+    An annotation outside KINDS accepts anything: what it annotates checks its own values.
+    """
+    written = inspect.formatannotation(annotation).strip("'")
+    kinds = [kind.strip() for kind in re.sub(r"\[.*\]", "", written).split("|")]
+    if any(kind not in KINDS for kind in kinds):
+        return value
+    fits = [kind for kind in kinds if KINDS[kind][1](value)]
+    if not fits:
+        wanted = " or ".join(dict.fromkeys(KINDS[kind][0] for kind in kinds))
+        raise HominesError(f"{name} must be {wanted}, got {value!r}")
+    if "float" in fits and "int" not in fits:
+        return float(value)
+    if "tuple" in fits:
+        return tuple(value)
+    return value
+
+
+def _spelt(value: Any) -> str:
+    """The inverse of `_value`."""
+    if value is None or isinstance(value, bool):
+        return str(value)
+    if isinstance(value, str):
+        word = value.isascii() and value.isidentifier() and not iskeyword(value) and value != "inf"
+        return value if word else repr(value)
+    if isinstance(value, Integral):
+        return repr(int(value))
+    if isinstance(value, Real) and not math.isnan(value):
+        return repr(float(value))
+    if isinstance(value, tuple | list):
+        parts = [_spelt(v) for v in cast("Sequence[Any]", value)]
+        text = ", ".join(parts)
+        if isinstance(value, list):
+            return f"[{text}]"
+        return f"({text},)" if len(parts) == 1 else f"({text})"
+    raise HominesError(f"{value!r} cannot be written in a spec; {VALUES}")
+
+
+def _module(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise HominesError(
+            f"cannot import {name}: {error}; install what is missing, or run where it can be found"
+        ) from error
+
+
+def _imported(module: str, name: str) -> Any:
+    held = _module(module)
+    if not hasattr(held, name):
+        there = [n for n in dir(held) if not n.startswith("_")]
+        close = get_close_matches(name, there, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"it holds {', '.join(there[:20])}"
+        raise HominesError(f"module {module} holds no {name!r}; {hint}")
+    return getattr(held, name)
+
+
+def _entry(folder: str, name: str) -> Entry:
+    """Read from the source: parameters of the function, `__init__` or annotated fields."""
+    tree = ast.parse((ROOT / folder / f"{name}.py").read_text(encoding="utf-8"))
+    held = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    node = held.get(name) or held.get(_camel(name))
+    text = (node and ast.get_docstring(node)) or ast.get_docstring(tree) or ""
+    summary = text.partition("\n")[0]
+    if node is None:
+        return Entry(name, "", summary)
+    return Entry(name, f"({', '.join(_parameters(node))})", summary)
+
+
+def _parameters(node: ast.FunctionDef | ast.ClassDef) -> Iterator[str]:
+    if isinstance(node, ast.ClassDef):
+        for item in node.body:
+            if isinstance(item, ast.FunctionDef) and item.name == "__init__":
+                yield from _parameters(item)
+                return
+        for item in node.body:
+            if isinstance(item, ast.AnnAssign) and "ClassVar" not in ast.unparse(item.annotation):
+                yield _with_default(ast.unparse(item.target), item.value)
+        return
+    before = [*node.args.posonlyargs, *node.args.args]
+    defaults = [None] * (len(before) - len(node.args.defaults)) + node.args.defaults
+    named = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    for argument, default in [*zip(before, defaults, strict=True), *named]:
+        if argument.arg != "self":
+            yield _with_default(argument.arg, default)
+
+
+def _with_default(name: str, default: ast.expr | None) -> str:
+    return name if default is None else f"{name}={ast.unparse(default)}"
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _singular(folder: str) -> str:
+    return f"{folder[:-3]}y" if folder.endswith("ies") else folder.removesuffix("s")
+
+
+def _short(text: str) -> str:
+    """Quoted, and cut where it would bury the message."""
+    return repr(text if len(text) <= 80 else f"{text[:77]}...")

@@ -1,0 +1,333 @@
+"""Ask a model every decision in every frame and order; then read the answers as the field does.
+
+Every function on records groups by what the record says, averages option orders with equal weight,
+and reads records with an answer only: failed ones are counted by `summary`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from homines.choice import Belief, best, expected, mixed, told
+from homines.core import Choice, Decision, Frame, HominesError, Model, Preference, Prompt, Record
+from homines.forms import NormalForm, Repeated, nodes
+from homines.lookup import spell
+from homines.speak import orders
+from homines.store import Run
+
+Progress = Callable[[int, int], None]
+"""Called with (answered, in all) after every batch."""
+
+
+class Interrupted(Exception):
+    """Stopped on request after the batch in hand; what was answered is recorded."""
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A record without its answer yet, and the words to ask it in."""
+
+    record: Record
+    prompt: Prompt
+
+
+def battery(game: Any) -> tuple[Decision, ...]:
+    """The decisions that measure a game: every memory-one state of a repeated one (seat 0), else every
+    point of decision of every player (seat 0 alone where all seats are alike)."""
+    if isinstance(game, Repeated):
+        return game.memory_one()
+    if isinstance(game, NormalForm) and game.symmetric:
+        return (game.seat(0),)
+    return tuple(d for _, due in nodes(game) for d in due.values())
+
+
+def questions(
+    model: Model, batteries: Mapping[str, Sequence[Decision]], frames: Sequence[Frame]
+) -> list[Question]:
+    """Every decision of every battery (by game name), in every frame, in every balanced order."""
+    asked: list[Question] = []
+    for frame in frames:
+        for game, decisions in batteries.items():
+            for d in decisions:
+                for order in orders(len(d.actions), frame.places):
+                    prompt = frame(d, order)
+                    record = Record(
+                        d,
+                        spell(frame),
+                        order,
+                        prompt.labels,
+                        model.name,
+                        game,
+                        provenance={"revision": model.provenance.get("revision"), "prompt": prompt.key},
+                    )
+                    asked.append(Question(record, prompt))
+    return asked
+
+
+def measure(
+    model: Model,
+    asked: Sequence[Question],
+    run: Run | None = None,
+    *,
+    batch: int = 16,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> list[Record]:
+    """Answer every question, skipping those the run holds already; the records in question order.
+
+    A call that fails becomes a record with its error. `stop` is asked between batches; Interrupted
+    is raised then, with everything answered so far recorded.
+    """
+    held = dict(run.done) if run is not None else {}
+    prompts = {q.record.key: q.prompt for q in asked}
+    waiting = [q.record for q in asked]
+    if run is not None:
+        waiting = run.missing(waiting)
+    answered = len(prompts) - len(waiting)
+    if progress is not None:
+        progress(answered, len(prompts))
+    for i in range(0, len(waiting), batch):
+        if stop():
+            raise Interrupted(f"stopped after {answered} of {len(prompts)} questions")
+        some = waiting[i : i + batch]
+        records = _answer(model, some, [prompts[r.key] for r in some])
+        if run is not None:
+            run.add(records)
+        held.update((r.key, r) for r in records)
+        answered += len(some)
+        if progress is not None:
+            progress(answered, len(prompts))
+    return [held[key] for key in prompts]
+
+
+def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) -> list[Record]:
+    """Score a batch; where that fails, each prompt alone, so that one bad prompt costs itself only."""
+    try:
+        choices = model.score(prompts)
+    except MemoryError:
+        raise
+    except Exception as failure:
+        if len(records) == 1:
+            return [replace(records[0], error=f"{type(failure).__name__}: {failure}")]
+        return [
+            answer
+            for record, prompt in zip(records, prompts, strict=True)
+            for answer in _answer(model, [record], [prompt])
+        ]
+    return [replace(r, choice=c) for r, c in zip(records, choices, strict=True)]
+
+
+# --- reading records ---------------------------------------------------------------------------
+
+
+def answered(records: Iterable[Record]) -> list[tuple[Record, Choice]]:
+    """Records with an answer, beside it."""
+    return [(r, r.choice) for r in records if r.choice is not None]
+
+
+def by(records: Iterable[Record], *names: str) -> dict[tuple[Any, ...], list[Record]]:
+    """Group by attributes of the record ('model', 'game', 'frame', ...), in order of appearance."""
+    groups: dict[tuple[Any, ...], list[Record]] = {}
+    for r in records:
+        groups.setdefault(tuple(getattr(r, name) for name in names), []).append(r)
+    return groups
+
+
+def averaged(records: Iterable[Record]) -> list[tuple[Decision, Choice]]:
+    """One choice a decision: the equal-weight average over its orders and frames."""
+    seen: dict[str, tuple[Decision, list[Choice]]] = {}
+    for r, c in answered(records):
+        seen.setdefault(r.decision.key, (r.decision, []))[1].append(c)
+    return [(d, mixed(cs)) for d, cs in seen.values()]
+
+
+def state(d: Decision) -> str | None:
+    """The last round as 'mine,theirs', such as 'C,D'; None where there was none."""
+    if not d.history or None in d.history[-1] or len(d.history[-1]) != 2:
+        return None
+    own, other = d.history[-1][d.player], d.history[-1][1 - d.player]
+    assert own is not None and other is not None
+    return f"{d.actions[own]},{d.named(1 - d.player, other)}"
+
+
+def action_types(records: Iterable[Record]) -> dict[str, float]:
+    """P(own action | other's last action), keyed 'C|C', 'D|C', ...; and 'illegal|C', ....
+
+    The mean over the states with that last action, each state counting the same (the chain's
+    `action_types` weighs them by how often they are met). Own actions are given a legal answer, so
+    they sum to one; illegal is 1 - mass.
+    """
+    grouped: dict[str, list[tuple[Decision, Choice]]] = {}
+    for d, c in averaged(records):
+        if (here := state(d)) is not None:
+            grouped.setdefault(here.split(",")[1], []).append((d, c))
+    out: dict[str, float] = {}
+    for last, pairs in grouped.items():
+        p = np.mean([c.p for _, c in pairs], axis=0)
+        out |= {f"{a}|{last}": float(x) for a, x in zip(pairs[0][0].actions, p, strict=True)}
+        out[f"illegal|{last}"] = float(1 - np.mean([c.mass for _, c in pairs]))
+    return out
+
+
+def order_effect(records: Iterable[Record]) -> float | None:
+    """Mean over decisions, frames, actions of P(action | shown first) - P(action | shown last).
+
+    0: no position bias; +1: always the option shown first. Where a frame lists the options at several
+    places, each place counts the same. None where orders were not balanced.
+    """
+    gaps: list[float] = []
+    for same in by(records, "frame", "game").values():
+        for group in _by_decision(same).values():
+            places = len(group[0][0].order)
+            for j in range(places):
+                n = len(group[0][0].labels)
+                for a in range(n):
+                    first = [c.p[a] for r, c in group if r.order[j][0] == a]
+                    last = [c.p[a] for r, c in group if r.order[j][-1] == a]
+                    if n > 1 and first and last:
+                        gaps.append(float(np.mean(first) - np.mean(last)))
+    return float(np.mean(gaps)) if gaps else None
+
+
+def instability(records: Iterable[Record]) -> float | None:
+    """Mean over decisions of the spread (max - min) over frames of P(first action).
+
+    Each frame (words, labels and their assignment) is averaged over orders first. 0: the words do
+    not matter; 1: they decide everything. None with fewer than two frames.
+    """
+    spreads: list[float] = []
+    for group in _by_decision(records).values():
+        frames: dict[str, list[float]] = {}
+        for r, c in group:
+            frames.setdefault(r.frame, []).append(float(c.p[0]))
+        if len(frames) > 1:
+            means = [float(np.mean(x)) for x in frames.values()]
+            spreads.append(max(means) - min(means))
+    return float(np.mean(spreads)) if spreads else None
+
+
+def _by_decision(records: Iterable[Record]) -> dict[str, list[tuple[Record, Choice]]]:
+    groups: dict[str, list[tuple[Record, Choice]]] = {}
+    for r, c in answered(records):
+        groups.setdefault(f"{r.game} {r.decision.key}", []).append((r, c))
+    return groups
+
+
+def mass(records: Iterable[Record]) -> float | None:
+    """Mean probability of any legal answer."""
+    masses = [c.mass for _, c in answered(records)]
+    return float(np.mean(masses)) if masses else None
+
+
+def best_response_rate(
+    preference: Preference, pairs: Sequence[tuple[Decision, Choice]], belief: Belief = told
+) -> float:
+    """Mean probability on actions that maximise the preference's expected utility."""
+    return float(
+        np.mean([c.p[best(expected(preference(d), belief(d), d.chance)).p > 0].sum() for d, c in pairs])
+    )
+
+
+@dataclass(frozen=True)
+class Regret:
+    """best - achieved, in units of the preference's utility; `share` divides it by best - illegal."""
+
+    best: float
+    achieved: float
+    illegal: float
+
+    @property
+    def regret(self) -> float:
+        return self.best - self.achieved
+
+    @property
+    def share(self) -> float:
+        return self.regret / (self.best - self.illegal)
+
+
+def moral_regret(
+    preference: Preference,
+    pairs: Sequence[tuple[Decision, Choice]],
+    *,
+    illegal: float | None = None,
+    published: bool = False,
+    belief: Belief = told,
+) -> Regret:
+    """How much worse than possible a policy does by a preference.
+
+    pairs      decisions and choices; the others' current play is `belief(d)`: what the decision
+               states about them, uniform where it states nothing
+    illegal    reward of an illegal answer, weighed by 1 - mass. None: given legal answers only
+    published  best = the largest reward of any outcome of any decision (Tennant et al. 2025: 0 for
+               deontological; there `share` is used for the utilitarian and `regret` for the
+               deontological). Otherwise exact: best = mean over decisions of the best reply's
+               expected reward, so that 0 can be reached against every opponent.
+    """
+    if not pairs:
+        raise HominesError("no answered decisions to take regret over; measure some first")
+    top: list[float] = []
+    achieved: list[float] = []
+    for d, c in pairs:
+        u = preference(d)
+        eu = expected(u, belief(d), d.chance)
+        top.append(float(u.max() if published else eu.max()))
+        legal = 1.0 if illegal is None else c.mass
+        achieved.append(legal * float(c.p @ eu) + (1 - legal) * (illegal or 0.0))
+    found = max(top) if published else float(np.mean(top))
+    return Regret(found, float(np.mean(achieved)), -6.0 if illegal is None else illegal)
+
+
+@dataclass(frozen=True)
+class Slope:
+    """P(first action) = intercept + slope * advantage, least squares over decisions."""
+
+    slope: float
+    intercept: float
+    decisions: int
+    r2: float
+
+
+def payoff_sensitivity(
+    pairs: Sequence[tuple[Decision, Choice]], belief: Belief = told
+) -> Slope | None:
+    """How P(first action) moves per point of its expected own-payoff advantage over the best other.
+
+    0: payoffs do not matter. None where the advantage does not vary over the decisions (the slope is
+    then not identified). Exact probabilities carry no sampling error, so none is given.
+    """
+    x: list[float] = []
+    y: list[float] = []
+    for d, c in pairs:
+        if len(d.actions) > 1:
+            eu = expected(d.payoffs[0], belief(d), d.chance)
+            x.append(float(eu[0] - eu[1:].max()))
+            y.append(float(c.p[0]))
+    if len(x) < 2 or np.ptp(x) < 1e-9:
+        return None
+    slope, intercept = np.polyfit(x, y, 1)
+    fitted = intercept + slope * np.array(x)
+    total = float(np.var(y))
+    r2 = 1 - float(np.var(np.array(y) - fitted)) / total if total > 0 else 1.0
+    return Slope(float(slope), float(intercept), len(x), r2)
+
+
+def summary(records: Iterable[Record]) -> list[dict[str, Any]]:
+    """One row a (model, game, frame): action types where there are states, mass, order effect."""
+    rows: list[dict[str, Any]] = []
+    for (model, game, frame), group in by(records, "model", "game", "frame").items():
+        row: dict[str, Any] = {"model": model, "game": game, "frame": frame}
+        row |= action_types(group)
+        pairs = averaged(group)
+        row["p"] = {
+            state(d) or "": [float(x) for x in c.p] for d, c in pairs if len(d.actions) <= 12
+        }
+        row["mass"] = mass(group)
+        row["order_effect"] = order_effect(group)
+        row["questions"] = len(group)
+        row["errors"] = sum(r.error is not None for r in group)
+        rows.append(row)
+    return rows

@@ -1,0 +1,34 @@
+"""Models by name: `smollm2`, `hf/FOLDER-OR-HUB-ID`, `mock`; `+FOLDER` adds a PEFT adapter.
+
+The part before the first "/" names the file of this folder that loads the rest. A file of this
+folder defines `load(rest, adapters, *, device, dtype, trust_remote_code) -> Model`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from homines.core import HominesError, Model
+from homines.lookup import names
+
+
+def load(
+    spec: str,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    trust_remote_code: bool = False,
+) -> Model:
+    """Load a model by name; device and dtype None: the best this machine has."""
+    head, *adapters = spec.split("+")
+    kind, _, rest = head.partition("/")
+    if kind not in names("models"):
+        raise HominesError(
+            f"no model called {spec!r}; there are {', '.join(names('models'))}. "
+            f"A local folder or hub id is hf/{head}; an adapter is added as MODEL+FOLDER"
+        )
+    module = import_module(f"homines.models.{kind}")
+    model: Model = module.load(
+        rest, tuple(adapters), device=device, dtype=dtype, trust_remote_code=trust_remote_code
+    )
+    return model

@@ -1,0 +1,202 @@
+"""`hf/FOLDER-OR-HUB-ID`: any causal language model of transformers, read exactly from its logits."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from homines.core import Choice, HominesError, Prompt, frozen
+from homines.logits import Encoded, distinct_tokens, encode, label_logprobs, shares
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class HuggingFace:
+    """A transformers causal LM and its tokenizer behind the `Model` protocol."""
+
+    def __init__(self, net: Any, tokenizer: Any, *, name: str, provenance: Mapping[str, Any]) -> None:
+        self.net = net.eval()
+        self.tokenizer = tokenizer
+        self.name = name
+        self.share = shares(net)
+        self.budget = 512 if net.device.type == "cpu" else 4096
+        self.window = _window(net.config.get_text_config())
+        self.provenance: dict[str, Any] = {
+            **provenance,
+            "device": str(net.device),
+            "dtype": str(net.dtype).removeprefix("torch."),
+            "prefix_sharing": self.share,
+            "chat_template": bool(tokenizer.chat_template),
+        }
+
+    def encode(self, prompts: Sequence[Prompt]) -> list[Encoded]:
+        """Tokens of these prompts and labels; HominesError where one does not fit the context."""
+        encoded = encode(self.tokenizer, prompts)
+        for item in encoded:
+            long = len(item.prompt) + max(map(len, item.labels))
+            if long > self.window:
+                raise HominesError(
+                    f"a prompt of {long} tokens does not fit this model's context of {self.window}; "
+                    "shorten the frame or choose a model with a longer context"
+                )
+        return encoded
+
+    def logprobs(self, encoded: Sequence[Encoded]) -> list[torch.Tensor]:
+        """Log-probability of every label, with gradients where they are enabled."""
+        return label_logprobs(self.net, encoded, share=self.share, budget=self.budget)
+
+    def tokens(self, prompts: Sequence[Prompt]) -> int:
+        """How many tokens scoring these prompts reads, without running anything."""
+        return distinct_tokens(self.encode(prompts), self.budget) if prompts else 0
+
+    def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
+        self.net.eval()
+        with torch.no_grad():
+            return [to_choice(logp) for logp in self.logprobs(self.encode(prompts))]
+
+    def perplexity(self, text: str) -> float:
+        """exp of the mean negative log-probability a token of `text`, its first token given."""
+        ids = tuple(self.tokenizer(text, add_special_tokens=False).input_ids)
+        self.net.eval()
+        with torch.no_grad():
+            (logp,) = self.logprobs([Encoded(ids[:1], (ids[1:],))])
+        return float(torch.exp(-logp[0] / (len(ids) - 1)))
+
+
+def to_choice(logp: torch.Tensor) -> Choice:
+    """Label log-probabilities, terminator included, to a Choice with its legal mass."""
+    values = logp.double().cpu().numpy()
+    choice = Choice.of(values)
+    return Choice(frozen(choice.logp), min(1.0, float(logp.double().exp().sum())))
+
+
+def _window(config: Any) -> int:
+    """Longest prompt that is read as trained: the context, or a sliding window where shorter."""
+    sizes = [getattr(config, "max_position_embeddings", None), getattr(config, "n_positions", None)]
+    if getattr(config, "use_sliding_window", True):
+        sizes.append(getattr(config, "sliding_window", None))
+    return min([size for size in sizes if size] or [2**31])
+
+
+def load(
+    rest: str,
+    adapters: tuple[str, ...],
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    trust_remote_code: bool = False,
+    name: str | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> HuggingFace:
+    """Load from a folder or hub id; weights from safetensors alone."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    place = pick_device(device)
+    kind = pick_dtype(dtype, place)
+    name = name or f"hf/{rest}"
+    if not rest:
+        raise HominesError("hf/ needs a folder or hub id, as in hf/Qwen/Qwen3-0.6B")
+    folder = Path(rest).expanduser()
+    if folder.is_dir():
+        rest = str(folder)
+        if not (folder / "config.json").exists():
+            raise HominesError(f"{folder} holds no config.json; is it a transformers model folder?")
+        if not list(folder.glob("*.safetensors")):
+            raise HominesError(
+                f"{folder} holds no .safetensors file; homines loads weights from safetensors only "
+                "(convert with model.save_pretrained)"
+            )
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(rest, trust_remote_code=trust_remote_code)
+    except Exception as failure:
+        raise HominesError(
+            f"no tokenizer in {rest!r} ({first_line(failure)}); the folder must hold "
+            "tokenizer.json or the files of its tokenizer, the hub id must exist"
+        ) from failure
+    if not len(tokenizer):
+        raise HominesError(f"the tokenizer of {rest!r} is empty; the folder lacks tokenizer.json")
+    try:
+        net: Any = AutoModelForCausalLM.from_pretrained(
+            rest, dtype=kind, use_safetensors=True, trust_remote_code=trust_remote_code
+        )
+        net = net.to(place)
+    except Exception as failure:
+        raise HominesError(f"cannot load {name}: {first_line(failure)}") from failure
+    facts: dict[str, Any] = dict(provenance or {})
+    if "revision" not in facts:
+        facts["revision"] = (
+            hash_files(folder.glob("*.safetensors"))
+            if folder.is_dir()
+            else getattr(net.config, "_commit_hash", None)
+        )
+    for adapter in adapters:
+        net, facts["revision"] = _adapted(net, adapter, str(facts["revision"]))
+    full = "+".join((name, *adapters))
+    return HuggingFace(net, tokenizer, name=full, provenance=facts)
+
+
+def _adapted(net: Any, adapter: str, revision: str) -> tuple[Any, str]:
+    from peft import PeftModel
+
+    folder = Path(adapter).expanduser()
+    if not (folder / "adapter_config.json").exists():
+        raise HominesError(
+            f"no PEFT adapter in {adapter!r}: it must be a folder with adapter_config.json and "
+            "adapter_model.safetensors, as `homines align` writes it"
+        )
+    weights = folder / "adapter_model.safetensors"
+    if not weights.exists():
+        raise HominesError(f"{folder} holds no adapter_model.safetensors; no other format is loaded")
+    try:
+        merged = PeftModel.from_pretrained(net, str(folder)).merge_and_unload()
+    except Exception as failure:
+        raise HominesError(f"cannot put adapter {adapter} on this model: {first_line(failure)}") from failure
+    return merged, f"{revision}+{hash_files([weights])}"
+
+
+def pick_device(device: str | None) -> str:
+    """cuda, else mps, else cpu; or what is asked for, where this machine has it."""
+    have = ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
+    if device is None:
+        return have[0]
+    if device.partition(":")[0] not in have:
+        raise HominesError(f"no device {device!r} on this machine; there are {', '.join(have)}")
+    return device
+
+
+def pick_dtype(dtype: str | None, device: str) -> torch.dtype | str:
+    """float32 on a CPU or MPS; on CUDA the type the weights were saved in; or what is asked for."""
+    if dtype is None:
+        return "auto" if device.startswith("cuda") else torch.float32
+    if dtype not in DTYPES:
+        raise HominesError(f"no dtype {dtype!r}; there are {', '.join(DTYPES)}")
+    return DTYPES[dtype]
+
+
+def hash_files(files: Any) -> str:
+    """SHA-256 (first 16 hex digits) over files in name order."""
+    whole = hashlib.sha256()
+    for file in sorted(files):
+        with open(file, "rb") as stream:
+            whole.update(hashlib.file_digest(stream, "sha256").digest())
+    return whole.hexdigest()[:16]
+
+
+def first_line(failure: BaseException) -> str:
+    """An exception as one line for a person."""
+    text = str(failure).strip().splitlines()
+    return f"{type(failure).__name__}: {text[0][:300]}" if text else type(failure).__name__
+
+
+def release(*models: HuggingFace) -> None:
+    """Give a model's memory back."""
+    for model in models:
+        del model.net
+    gc.collect()

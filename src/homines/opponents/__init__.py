@@ -1,0 +1,1 @@
+"""Opponents, one file each: classic strategies, every one a Policy."""

@@ -1,0 +1,18 @@
+"""Always defect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from homines.core import Choice, Decision
+from homines.opponents.memory_one import certain, check_pair
+
+
+@dataclass(frozen=True)
+class AlwaysDefect:
+    """The second action, D, whatever happened."""
+
+    def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
+        check_pair(ds)
+        return [certain(1) for _ in ds]

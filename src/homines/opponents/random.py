@@ -1,0 +1,24 @@
+"""A coin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from homines.check import number
+from homines.core import Choice, Decision
+from homines.opponents.memory_one import check_pair, first_with
+
+
+@dataclass(frozen=True)
+class Random:
+    """The first action, C, with probability p, whatever happened."""
+
+    p: float = 0.5
+
+    def __post_init__(self) -> None:
+        number("p", self.p, 0, 1)
+
+    def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
+        check_pair(ds)
+        return [first_with(self.p) for _ in ds]

@@ -1,0 +1,20 @@
+"""Tit for tat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from homines.core import Choice, Decision
+from homines.opponents.memory_one import certain, last_moves
+
+
+@dataclass(frozen=True)
+class TitForTat:
+    """Cooperate (the first action, C) at first, then do what the other did last.
+
+    Axelrod & Hamilton (1981), Science 211: 1390.
+    """
+
+    def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
+        return [certain(last_moves(d)[1] or 0) for d in ds]

@@ -1,0 +1,193 @@
+"""Playing a game: one sampled loop, the exact tree, and the exact memory-one Markov chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from scipy.sparse.csgraph import connected_components
+
+from homines.choice import expected
+from homines.core import Array, Choice, Decision, Game, History, HominesError, Policy, Preference, frozen
+from homines.forms import Repeated, step
+
+
+@dataclass(frozen=True, eq=False)
+class Move:
+    """One decision taken in play."""
+
+    decision: Decision
+    choice: Choice
+    action: int
+
+
+def play(
+    game: Game, policies: Mapping[int, Policy], rng: np.random.Generator, *, rounds: int | None = None
+) -> tuple[Move, ...]:
+    """One play of the game, sampled; at most `rounds` stages (needed where no end is announced)."""
+    if isinstance(game, Repeated) and game.rounds is None and rounds is None:
+        raise HominesError("this game announces no end; say how many rounds to play (rounds=...)")
+    history: History = ()
+    moves: list[Move] = []
+    while (due := game.due(history)) and (rounds is None or len(history) < rounds):
+        acts: dict[int, int] = {}
+        for k, d in due.items():
+            choice = policies[k]([d])[0]
+            acts[k] = int(rng.choice(len(d.actions), p=choice.p))
+            moves.append(Move(d, choice, acts[k]))
+        history = step(history, acts, len(policies))
+    return tuple(moves)
+
+
+def value(game: Game, policies: Mapping[int, Policy], history: History = ()) -> Array:
+    """Exact expected payoff of every player, shape [player], by summing over the game tree."""
+    due = game.due(history)
+    if not due:
+        return game.payoffs(history)
+    ps = [policies[k]([d])[0].p for k, d in due.items()]
+    total = np.zeros(len(policies))
+    for joint in product(*(range(len(p)) for p in ps)):
+        weight = float(np.prod([p[a] for p, a in zip(ps, joint, strict=True)]))
+        if weight > 0:
+            after = step(history, dict(zip(due, joint, strict=True)), len(policies))
+            total = total + weight * value(game, policies, after)
+    return frozen(total)
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """A repeated game between memory-one policies: a Markov chain over the last joint action.
+
+    states       the joint actions, indexed by player
+    decisions    decisions[k][s]: what player k faces in state s
+    choices      choices[k][s]: the answer
+    transition   P[s, t] = prod_k choices[k][s].p[t_k], shape [state, state]
+    payoffs      expected payoff of the next round, shape [player, state]
+    """
+
+    states: tuple[tuple[int, ...], ...]
+    decisions: tuple[tuple[Decision, ...], ...]
+    choices: tuple[tuple[Choice, ...], ...]
+    transition: Array
+    payoffs: Array
+
+    def start(self, weights: Sequence[float] | None = None) -> Array:
+        """A distribution over first states; None: every joint action equally likely."""
+        n = len(self.states)
+        return np.full(n, 1 / n) if weights is None else np.asarray(weights, dtype=np.float64)
+
+    def long_run(self, start: Sequence[float] | None = None) -> Array:
+        """Share of time spent in each state in the long run, shape [state].
+
+        The limit of averages (Cesaro), which exists for cycling and for reducible chains too, where
+        it depends on the start. Computed by state reduction (Grassmann, Taksar & Heyman 1985): no
+        subtraction, so probabilities of 1e-300 do no harm.
+        """
+        return long_run(self.transition, self.start(start))
+
+    def discounted(self, gamma: float, start: Sequence[float] | None = None) -> Array:
+        """(1 - gamma) * start (I - gamma P)^-1: discounted share of time, shape [state], sums to 1."""
+        if not 0 <= gamma < 1:
+            raise HominesError(f"gamma {gamma} must lie in [0, 1); for 1 use long_run")
+        n = len(self.states)
+        return (1 - gamma) * np.linalg.solve(
+            (np.eye(n) - gamma * self.transition).T, self.start(start)
+        )
+
+    def worth(self, utility: Array, gamma: float) -> Array:
+        """V = (I - gamma P)^-1 r: discounted return from each state, for r of shape [state]."""
+        return np.linalg.solve(np.eye(len(self.states)) - gamma * self.transition, utility)
+
+    def utility(self, preference: Preference, player: int = 0) -> Array:
+        """Expected immediate utility in each state, shape [state]: what the preference makes of it."""
+        n = len(self.choices)
+        others = [k for k in range(n) if k != player]
+        out: list[float] = []
+        for s, d in enumerate(self.decisions[player]):
+            beliefs = [self.choices[k][s].p for k in others]
+            out.append(float(self.choices[player][s].p @ expected(preference(d), beliefs, d.chance)))
+        return frozen(out)
+
+    def action_types(self, weights: Array, player: int = 0) -> dict[str, float]:
+        """Share of each (own action | other's last action), such as 'C|D', under state weights.
+
+        Two players. Shares sum to one over all types.
+        """
+        if len(self.choices) != 2:
+            raise HominesError(f"action types compare two players; this chain has {len(self.choices)}")
+        own, other = (self.decisions[k][0].actions for k in (player, 1 - player))
+        out = {f"{a}|{o}": 0.0 for o in other for a in own}
+        for s, state in enumerate(self.states):
+            for a, p in zip(own, self.choices[player][s].p, strict=True):
+                out[f"{a}|{other[state[1 - player]]}"] += float(weights[s] * p)
+        return out
+
+
+def chain(game: Repeated, policies: Sequence[Policy]) -> Chain:
+    """The exact chain of a repeated game between policies that look one round back.
+
+    A policy that looks further back is read in histories of one round, which is then a different
+    policy: use `play` for those.
+    """
+    count = len(game.stage.actions)
+    if len(policies) != count:
+        raise HominesError(f"{len(policies)} policies for a game of {count} players; give one for each")
+    decisions = tuple(game.memory_one(k) for k in range(count))
+    choices = tuple(tuple(policy(ds)) for policy, ds in zip(policies, decisions, strict=True))
+    n = len(game.states)
+    rows: list[Array] = []
+    for s in range(n):
+        row = np.ones(())
+        for k in range(count):
+            row = np.multiply.outer(row, choices[k][s].p)
+        rows.append(row.ravel())
+    transition = frozen(rows)
+    stage = game.stage.table.reshape(count, n)
+    return Chain(game.states, decisions, choices, transition, frozen(stage @ transition.T))
+
+
+def long_run(transition: Array, start: Array) -> Array:
+    """Cesaro limit of start P^t, shape [state]. Every row of `transition` sums to one."""
+    n = len(transition)
+    count, label = connected_components(transition > 0, directed=True, connection="strong")
+    closed = [
+        not transition[np.ix_(label == c, label != c)].any() for c in range(count)
+    ]
+    reach = _absorbed(transition, start, np.array([closed[c] for c in label]))
+    out = np.zeros(n)
+    for c in range(count):
+        if closed[c]:
+            members = np.flatnonzero(label == c)
+            within = _stationary(transition[np.ix_(members, members)])
+            out[members] = reach[members].sum() * within
+    return out / out.sum()
+
+
+def _absorbed(transition: Array, start: Array, recurrent: NDArrayBool) -> Array:
+    """Where the chain first enters a recurrent state; eliminates the transient ones one by one."""
+    p, w = transition.copy(), start.astype(np.float64).copy()
+    left = list(range(len(p)))
+    for k in np.flatnonzero(~recurrent):
+        left.remove(k)
+        onward = p[k, left] / p[k, left].sum()
+        w[left] += w[k] * onward
+        p[np.ix_(left, left)] += np.outer(p[left, k], onward)
+        w[k] = 0.0
+    return w
+
+
+def _stationary(p: Array) -> Array:
+    """Stationary distribution of an irreducible chain (Grassmann, Taksar & Heyman 1985)."""
+    p, n = p.copy(), len(p)
+    for k in range(n - 1, 0, -1):
+        p[:k, k] /= p[k, :k].sum()
+        p[:k, :k] += np.outer(p[:k, k], p[k, :k])
+    weight = np.ones(n)
+    for k in range(1, n):
+        weight[k] = weight[:k] @ p[:k, k]
+    return weight / weight.sum()
+
+
+NDArrayBool = np.ndarray[tuple[int], np.dtype[np.bool_]]

@@ -1,0 +1,1 @@
+"""Preferences, one file each: a frozen dataclass whose fields are its parameters."""

@@ -1,0 +1,25 @@
+"""Linear altruism."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from homines.check import number
+from homines.core import Array, Decision
+
+
+@dataclass(frozen=True)
+class Altruist:
+    """u = own + weight * sum of the others' payoffs.
+
+    weight 0 is homo economicus, 1 utilitarian, negative spiteful. Levine (1998), RED 1: 593,
+    with the reciprocity term left out.
+    """
+
+    weight: float
+
+    def __post_init__(self) -> None:
+        number("weight", self.weight)
+
+    def __call__(self, d: Decision) -> Array:
+        return d.payoffs[0] + self.weight * d.payoffs[1:].sum(0)

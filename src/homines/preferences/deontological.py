@@ -1,0 +1,91 @@
+"""Duty: nothing counts but whether a rule forbids the action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homines import lookup
+from homines.check import action, number
+from homines.core import Array, Decision, HominesError
+
+Rule: TypeAlias = Callable[[Decision], NDArray[np.bool_]]
+"""Which of my actions are forbidden here, shape [mine]."""
+
+
+@dataclass(frozen=True)
+class Deontological:
+    """u = -penalty where the rule forbids my action, else 0.
+
+    rule      a name from RULES, or 'module:object' of a Rule
+    penalty   at least 0, in utility
+    Tennant et al. (2025), reward `De`, xi = 3.
+    """
+
+    rule: str = "betrayal"
+    penalty: float = 3.0
+
+    def __post_init__(self) -> None:
+        named(self.rule)
+        number("penalty", self.penalty, 0)
+
+    def __call__(self, d: Decision) -> Array:
+        return -self.penalty * forbidden(self.rule, d)
+
+
+def betrayal(d: Decision) -> NDArray[np.bool_]:
+    """Playing D where every other player who acted in the last stage played C.
+
+    Without a history nothing is forbidden. Another player's actions bear the names in d.theirs, or
+    mine where the decision names none (a reply to a move already made).
+    """
+    action(d, "C", "the rule 'betrayal'")
+    defect = action(d, "D", "the rule 'betrayal'")
+    last = d.history[-1] if d.history else ()
+    did = [
+        (d.theirs[k - (k > d.player)] if d.theirs else d.actions)[a]
+        for k, a in enumerate(last)
+        if k != d.player and a is not None
+    ]
+    wrong = np.zeros(len(d.actions), dtype=np.bool_)
+    wrong[defect] = bool(did) and all(name == "C" for name in did)
+    return wrong
+
+
+RULES: Mapping[str, Rule] = {"betrayal": betrayal}
+
+
+def named(rule: str) -> Rule:
+    """The rule of this name, or the one at 'module:object'."""
+    if rule in RULES:
+        return RULES[rule]
+    if ":" not in rule:
+        raise HominesError(
+            f"no rule called {rule!r}; there are {', '.join(RULES)}. "
+            "Name another as 'module:object': a function from a decision to a bool for each action"
+        )
+    found: Any = lookup.find("preferences", rule)
+    if not callable(found):
+        raise HominesError(f"rule {rule!r} is no function; it must map a decision to bools [mine]")
+    return cast("Rule", found)
+
+
+def forbidden(rule: str, d: Decision) -> Array:
+    """1.0 where the rule forbids my action, 0.0 elsewhere; shape d.payoffs.shape[1:]."""
+    wrong = np.asarray(named(rule)(d))
+    if wrong.shape != (len(d.actions),) or wrong.dtype != np.bool_:
+        raise HominesError(
+            f"rule {rule!r} returned {wrong.tolist()}; it must return one bool for each of "
+            f"{', '.join(d.actions)}"
+        )
+    return by_action(wrong.astype(np.float64), d)
+
+
+def by_action(values: Array, d: Decision) -> Array:
+    """Values [mine] as utilities of shape d.payoffs.shape[1:]."""
+    column = values.reshape(-1, *(1 for _ in d.payoffs.shape[2:]))
+    return np.broadcast_to(column, d.payoffs.shape[1:])

@@ -1,0 +1,29 @@
+"""Own payoff under a duty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from homines.check import number
+from homines.core import Array, Decision
+from homines.preferences.deontological import forbidden, named
+
+
+@dataclass(frozen=True)
+class GameDeontological:
+    """u = own - penalty where the rule forbids my action.
+
+    rule      a name from deontological.RULES, or 'module:object'
+    penalty   at least 0, in utility
+    Tennant et al. (2025), reward `Game+De`, xi = 3.
+    """
+
+    rule: str = "betrayal"
+    penalty: float = 3.0
+
+    def __post_init__(self) -> None:
+        named(self.rule)
+        number("penalty", self.penalty, 0)
+
+    def __call__(self, d: Decision) -> Array:
+        return d.payoffs[0] - self.penalty * forbidden(self.rule, d)

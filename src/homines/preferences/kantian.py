@@ -1,0 +1,38 @@
+"""Inequity aversion and a Kantian concern together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from homines.check import number
+from homines.core import Array, Decision
+from homines.preferences.inequity import gaps
+from homines.preferences.moralis import universalised
+
+
+@dataclass(frozen=True)
+class Kantian:
+    """u = (1 - kappa) pi(x, y) + kappa pi(x, x) - alpha behind(x, y) - beta ahead(x, y).
+
+    behind(x, y) = max(0, other - own) and ahead(x, y) = max(0, own - other) when I play x and the
+    other y, averaged over the others where there are several; kappa does not scale them.
+    alpha   weight of behindness
+    beta    weight of aheadness
+    kappa   degree of universalisability, in [0, 1]
+    Needs a symmetric game, or any two-player game behind `veil()`.
+    van Leeuwen & Alger (2024), JPE Microeconomics 2: 665.
+    """
+
+    alpha: float
+    beta: float
+    kappa: float
+
+    def __post_init__(self) -> None:
+        number("alpha", self.alpha)
+        number("beta", self.beta)
+        number("kappa", self.kappa, 0, 1)
+
+    def __call__(self, d: Decision) -> Array:
+        behind, ahead = gaps(d)
+        moral = (1 - self.kappa) * d.payoffs[0] + self.kappa * universalised(d)
+        return moral - self.alpha * behind - self.beta * ahead

@@ -1,0 +1,99 @@
+"""From a decision to words and back: every option order is asked, and the answers are averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import permutations, product
+
+from homines.choice import mixed
+from homines.core import Choice, Decision, Frame, HominesError, Model, Order
+
+MOST_PERMUTED = 3
+
+
+def orders(actions: int, places: int) -> tuple[Order, ...]:
+    """A balanced set of option orders, for a frame that lists the options at `places` places.
+
+    Up to three actions: every permutation at the first place; up to eight: the Latin square of
+    rotations, forward and backward (each action stands at each position equally often); more (menus
+    of numbers, whose order has a meaning): forward and backward. Two actions: every combination over
+    the places. More: the later places show the first place's order, so that the set stays small.
+
+    >>> orders(2, 1)
+    (((0, 1),), ((1, 0),))
+    >>> len(orders(2, 2)), len(orders(3, 1)), len(orders(8, 1)), len(orders(101, 1))
+    (4, 6, 16, 2)
+    """
+    forward = tuple(range(actions))
+    if actions <= MOST_PERMUTED:
+        shown = tuple(permutations(forward))
+    else:
+        shown = (forward, forward[::-1])
+        if actions <= 8:
+            shown = tuple(row[i:] + row[:i] for row in shown for i in range(actions))
+    if actions == 2:
+        return tuple(product(shown, repeat=places))
+    return tuple((row,) * places for row in shown)
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A model and a frame are a policy; every order is asked and the answers averaged."""
+
+    model: Model
+    frame: Frame
+
+    def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
+        asks = [(i, o) for i, d in enumerate(ds) for o in orders(len(d.actions), self.frame.places)]
+        heard = self.model.score([self.frame(ds[i], o) for i, o in asks])
+        answers: list[list[Choice]] = [[] for _ in ds]
+        for (i, _), choice in zip(asks, heard, strict=True):
+            answers[i].append(choice)
+        return [mixed(some) for some in answers]
+
+
+@dataclass(frozen=True)
+class Names:
+    """Words for actions: labels in place of action names, the same for me and for others who have
+    the same actions."""
+
+    mine: tuple[str, ...]
+    theirs: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def of(cls, d: Decision, labels: Sequence[str]) -> Names:
+        """`labels` in the order of the actions; empty: the decision's own action names."""
+        if not labels:
+            return cls(d.actions, d.theirs)
+        if len(labels) != len(d.actions):
+            raise HominesError(
+                f"{len(labels)} labels {tuple(labels)} for {len(d.actions)} actions {d.actions}; "
+                "give as many labels as actions, or none to use the actions' own names"
+            )
+        mine = tuple(labels)
+        return cls(mine, tuple(mine if t == d.actions else t for t in d.theirs))
+
+
+def split_labels(labels: str | Sequence[str]) -> tuple[str, ...]:
+    """'action1,action2' or a sequence, as a tuple; raises HominesError where two are equal or one is
+    empty."""
+    parts = tuple(x.strip() for x in labels.split(",")) if isinstance(labels, str) else tuple(labels)
+    if parts == ("",):
+        return ()
+    if not all(parts):
+        raise HominesError(f"labels {parts} hold an empty one; write them as first,second")
+    if len(set(parts)) < len(parts):
+        raise HominesError(f"labels {parts} repeat one; every action needs its own word")
+    return parts
+
+
+def either(labels: Sequence[str], order: Sequence[int]) -> str:
+    """'X or Y', 'X, Y or Z': the options in the order shown."""
+    shown = [labels[a] for a in order]
+    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + " or " + shown[-1]
+
+
+def number(x: float) -> str:
+    """A payoff as a person writes it: 3, 2.5, -1."""
+    return f"{x:.10g}"

@@ -1,0 +1,1 @@
+"""Studies: whole experiments by name, one file a study."""

@@ -1,0 +1,165 @@
+"""What a person sees while it runs and when it is done; progress goes to standard error."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from homines import measure
+from homines.core import LEGAL_MASS, Record
+from homines.store import Run
+
+
+class Bars:
+    """Progress bars with time left, one a stage; live action types while training."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[live]}", markup=False),
+            console=Console(stderr=True),
+        )
+        self._task: Any = None
+
+    def __enter__(self) -> Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def say(self, text: str) -> None:
+        self._progress.console.print(Text(text))
+
+    def begin(self, what: str, total: int) -> Callable[[int], None]:
+        task = self._task = self._progress.add_task(what, total=total, live="")
+        return lambda done: self._progress.update(task, completed=done)
+
+    def step(self, row: dict[str, Any]) -> None:
+        """Show a training step: reward, legal mass and P(first action) by state."""
+        states = " ".join(f"{name} {p[0]:.2f}" for name, p in row["p"].items())
+        live = f"reward {row['reward']:.2f} mass {row['mass']:.2f} | {states}"
+        self._progress.update(self._task, live=live)
+
+
+@contextmanager
+def stopping() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C asks to stop after the work in hand; a second one stops at once."""
+    asked: list[int] = []
+
+    def handler(number: int, _: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        Console(stderr=True).print("stopping after the work in hand (Ctrl-C again: at once)")
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def measured(records: list[Record]) -> None:
+    """The table of a measurement: a row a game and frame."""
+    table = Table(title="P(own action | other's last action), given a legal answer")
+    rows = measure.summary(records)
+    types = list(dict.fromkeys(k for row in rows for k in row if "|" in k and "illegal" not in k))
+    for name in ("game", "frame", *types, "legal mass", "order effect", "failed"):
+        table.add_column(name, justify="left" if name in ("game", "frame") else "right", overflow="fold")
+    for row in rows:
+        cells = [_share(row.get(name)) for name in types]
+        table.add_row(
+            Text(row["game"]),
+            Text(row["frame"]),
+            *cells,
+            _mass(row["mass"]),
+            _signed(row["order_effect"]),
+            str(row["errors"]),
+        )
+    console = Console()
+    console.print(table)
+    for (game,), group in measure.by(records, "game").items():
+        if (spread := measure.instability(group)) is not None:
+            console.print(Text(f"{game}: instability over frames {spread:.2f}"))
+    _warn_mass(console, rows)
+    for text in dict.fromkeys(r.error for r in records if r.error):
+        console.print(Text(f"failed: {text}"))
+
+
+def before_after(run: Run) -> None:
+    """The table of an alignment: C after C and D after D before and after, by game and frame."""
+    rows = measure.summary(run.records)
+    base = run.config["model"]
+    table = Table(title=f"{base}, aligned to {run.config['preference']}")
+    for name in ("game", "labels", "C after C", "", "D after D", "", "legal mass", ""):
+        table.add_column(name, justify="left" if name in ("game", "labels") else "right")
+    after = {(r["game"], r["frame"]): r for r in rows if r["model"] != base}
+    for row in rows:
+        there = after.get((row["game"], row["frame"]))
+        if row["model"] != base or there is None:
+            continue
+        labels = next(r.labels for r in run.records if r.frame == row["frame"] and r.game == row["game"])
+        trained = row["game"] == run.config["games"][0] and row["frame"] in run.config["training_frames"]
+        table.add_row(
+            Text(row["game"]),
+            Text(",".join(labels) + (" (trained)" if trained else "")),
+            _share(row.get("C|C")),
+            _share(there.get("C|C")),
+            _share(row.get("D|D")),
+            _share(there.get("D|D")),
+            _mass(row["mass"]),
+            _mass(there["mass"]),
+        )
+    console = Console()
+    console.print(table)
+    console.print("in each pair: before, after; rates are given a legal answer")
+    _warn_mass(console, list(after.values()))
+    for name, checked in (run.noted("sideeffects.json") or {}).items():
+        console.print(
+            Text(
+                f"side effects, {name}: {checked['right']} of {checked['questions']} everyday questions "
+                f"right, perplexity {checked['perplexity']:.1f}"
+            )
+        )
+
+
+def _share(x: float | None) -> str:
+    return "" if x is None else f"{x:.2f}"
+
+
+def _mass(x: float | None) -> str:
+    return "" if x is None else f"{x:.3f}" if x >= 0.0005 else f"{x:.0e}"
+
+
+def _signed(x: float | None) -> str:
+    return "" if x is None else f"{x:+.2f}"
+
+
+def _warn_mass(console: Console, rows: list[dict[str, Any]]) -> None:
+    low = [row for row in rows if row["mass"] is not None and row["mass"] < LEGAL_MASS]
+    if low:
+        console.print(
+            Text(
+                f"{len(low)} of {len(rows)} rows have legal mass under {LEGAL_MASS}: their rates describe "
+                "answers the model rarely gives"
+            )
+        )

@@ -1,0 +1,115 @@
+"""Every file of preferences/: a frozen, spellable dataclass that gives a utility to every outcome."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from homines.core import Decision, HominesError, Preference
+from homines.forms import Repeated, veil
+from homines.games.bos import bos
+from homines.games.dictator import dictator
+from homines.games.icn import icn
+from homines.games.ipd import ipd
+from homines.games.public_goods import public_goods
+from homines.games.spd import spd
+from homines.games.trust import trust
+from homines.lookup import describe, factory, find, names, spell
+
+ALL = names("preferences")
+GIVEN: dict[str, Any] = {"float": 0.25, "int": 1, "str": "word", "bool": True}
+"""Values for parameters without a default, by annotation."""
+
+
+def made(name: str) -> Preference:
+    """The preference with its defaults, and with GIVEN where it has none."""
+    needed = {
+        p.name: GIVEN[str(p.annotation)]
+        for p in inspect.signature(factory("preferences", name)).parameters.values()
+        if p.default is p.empty
+    }
+    return find("preferences", f"{name}({', '.join(f'{k}={v}' for k, v in needed.items())})")
+
+
+def everyday() -> list[Decision]:
+    """Symmetric, C and D, payoffs of at least 0, with and without a past: nothing to refuse."""
+    games: list[Repeated] = [ipd(), icn(), ipd(3)]
+    return [d for g in games for k in (0, 1) for d in (g.seat(k), *g.memory_one(k))]
+
+
+def unusual() -> list[Decision]:
+    """Asymmetric, sequential, of many players, under a veil, with one who never moves."""
+    second = spd(3).due(((0, None),))[1]
+    one_shot = (spd(3), trust(3), public_goods(3), dictator())
+    several = [next(iter(game.due(()).values())) for game in one_shot]
+    return [*several, second, bos().seat(1), veil(spd(3)).seat(), veil(trust(3)).seat()]
+
+
+def check(u: Any, d: Decision) -> None:
+    assert isinstance(u, np.ndarray)
+    assert u.shape == d.payoffs.shape[1:]
+    assert u.dtype == np.float64
+    assert np.isfinite(u).all()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_outcome_has_a_utility(name: str) -> None:
+    preference = made(name)
+    for d in everyday():
+        check(preference(d), d)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_it_cannot_judge_it_refuses_in_words(name: str) -> None:
+    preference = made(name)
+    for d in unusual():
+        try:
+            u = preference(d)
+        except HominesError as error:
+            assert len(str(error)) > 20
+        else:
+            check(u, d)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_looks_at_the_decision_and_nothing_else(name: str) -> None:
+    preference = made(name)
+    for d in everyday():
+        before = d.key
+        u = preference(d).copy()
+        again = preference(Decision.from_json(d.to_json()))
+        assert np.array_equal(u, again) and d.key == before
+        # beliefs are the choice's business, not the preference's
+        told = replace(d, others=(np.array([0.9, 0.1]),))
+        assert np.array_equal(u, preference(told))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_both_players_of_a_symmetric_game_are_judged_alike(name: str) -> None:
+    preference = made(name)
+    for a in (0, 1):
+        for b in (0, 1):
+            zero, one = ipd().seat(0, ((a, b),)), ipd().seat(1, ((b, a),))
+            assert np.array_equal(preference(zero), preference(one))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_its_fields_are_its_parameters(name: str) -> None:
+    preference = made(name)
+    kind = type(preference)
+    assert is_dataclass(kind) and kind.__module__ == f"homines.preferences.{name}"
+    assert [f.name for f in fields(kind)] == list(inspect.signature(kind).parameters)
+    assert hash(preference) == hash(made(name)) and preference == made(name)
+    for field in fields(kind):
+        with pytest.raises(AttributeError):
+            setattr(preference, field.name, 0)
+    assert find("preferences", spell(preference)) == preference
+
+
+@pytest.mark.parametrize("entry", describe("preferences"), ids=lambda e: e.name)
+def test_its_docstring_gives_the_formula(entry: Any) -> None:
+    assert entry.summary.startswith(("u =", "u(x, y) ="))
