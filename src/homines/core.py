@@ -32,7 +32,7 @@ class HominesError(ValueError):
 
 def frozen(values: ArrayLike) -> Array:
     """A read-only float copy, so that no caller can change a game under another's feet."""
-    array = np.array(values, dtype=np.float64)
+    array = np.array(values, dtype=np.float64) + 0.0  # -0.0 and 0.0 are one payoff, with one key
     array.setflags(write=False)
     return array
 
@@ -75,6 +75,13 @@ class Decision:
     names: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("payoffs", "same", "chance"):
+            if (values := getattr(self, name)) is not None:
+                object.__setattr__(self, name, frozen(values))
+        if self.others is not None:
+            object.__setattr__(self, "others", tuple(map(frozen, self.others)))
+        if len(set(self.actions)) < len(self.actions) or not self.actions:
+            raise HominesError(f"actions {self.actions} must be at least one, each with its own name")
         want = (len(self.actions), *map(len, self.theirs))
         want += () if self.chance is None else (len(self.chance),)
         if self.payoffs.shape[1:] != want:
@@ -86,6 +93,16 @@ class Decision:
             raise HominesError(
                 f"payoffs {self.payoffs.tolist()} hold a value that is not finite; "
                 "every payoff must be a number"
+            )
+        if self.same is not None and self.same.shape != want[:1] + want[1 + len(self.theirs) :]:
+            raise HominesError(
+                f"same of shape {self.same.shape} must have one entry for each of the {want[0]} actions "
+                "(and each draw of chance)"
+            )
+        if self.others is not None and [b.shape[-1] for b in self.others] != list(map(len, self.theirs)):
+            raise HominesError(
+                f"others states distributions over {[b.shape[-1] for b in self.others]} actions, but the "
+                f"others have {list(map(len, self.theirs))}"
             )
         for name, belief in (("chance", self.chance), *(("others", b) for b in self.others or ())):
             if belief is not None and (
@@ -100,7 +117,11 @@ class Decision:
 
     def named(self, player: int, action: int) -> str:
         """The name of a player's action in `history`."""
-        return (self.names[player] if self.names else self.actions)[action]
+        if self.names:
+            return self.names[player][action]
+        if player == self.player or not self.theirs:
+            return self.actions[action]
+        return self.theirs[player - (player > self.player)][action]
 
     @property
     def key(self) -> str:

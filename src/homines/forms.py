@@ -94,9 +94,7 @@ def is_symmetric(actions: tuple[tuple[str, ...], ...], table: Array) -> bool:
     n = len(actions)
     # exchanging neighbours generates every permutation
     swaps = [(*range(i), i + 1, i, *range(i + 2, n)) for i in range(n - 1)]
-    return all(
-        np.allclose(table, table[list(p)].transpose(0, *(1 + j for j in p))) for p in swaps
-    )
+    return all(np.allclose(table, table[list(p)].transpose(0, *(1 + j for j in p))) for p in swaps)
 
 
 def played(stage: tuple[int | None, ...]) -> tuple[int, ...]:

@@ -7,8 +7,8 @@
 A word without quotes is text. Nothing in the parentheses is ever run: no calls, no attributes, no
 operators. `module:object` imports the module, so a spec from a stranger is as good as a program.
 
-A file x.py holds a function `x` or a class X (tit_for_tat.py: TitForTat), which a spec calls. A class
-after `module:` is called as well, any other object only where the spec has parentheses.
+A file x.py holds a function `x` or a class X (tit_for_tat.py: TitForTat), which a spec calls. After
+`module:` a class is called as well, any other object only where the spec has parentheses.
 """
 
 from __future__ import annotations
@@ -138,9 +138,7 @@ def _path(held: Any) -> str:
     return f"{held.__module__}:{held.__qualname__}"
 
 
-def _parse(
-    folder: str, spec: str
-) -> tuple[str | None, str, tuple[Any, ...] | None, Mapping[str, Any]]:
+def _parse(folder: str, spec: str) -> tuple[str | None, str, tuple[Any, ...] | None, Mapping[str, Any]]:
     """Module or None, name, positional values (None: no parentheses), named values."""
     match = _SPEC.fullmatch(spec.strip())
     if match is None or len(spec) > LONGEST:
@@ -190,9 +188,7 @@ def _value(node: ast.expr, source: str) -> Any:
     raise HominesError(f"{_short(written)} is not a value; {VALUES}")
 
 
-def _call(
-    name: str, target: Callable[..., Any], values: Sequence[Any], named: Mapping[str, Any]
-) -> Any:
+def _call(name: str, target: Callable[..., Any], values: Sequence[Any], named: Mapping[str, Any]) -> Any:
     """target(*values, **named), each value checked against the annotation of its parameter."""
     if not callable(target):
         raise HominesError(f"{name} is no function or class, so it takes no arguments: drop ()")

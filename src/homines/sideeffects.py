@@ -1,7 +1,8 @@
 """Did alignment break the model? Sixty everyday questions by label probability, and the perplexity of
 a short text, before and after.
 
-Written for this package. A right answer is the label with the highest probability, terminator included.
+Written for this package. The answer counted is the label of highest probability, terminator included;
+with two or three labels a question, guessing is right on 21 of the 60.
 """
 
 from __future__ import annotations
@@ -90,16 +91,26 @@ class Reads(Model, Protocol):
     def perplexity(self, text: str, /) -> float: ...
 
 
-def items() -> list[tuple[Prompt, str]]:
-    """The questions as prompts, each with its right label; the labels in an order that rotates."""
-    out: list[tuple[Prompt, str]] = []
-    for i, line in enumerate(QUESTIONS.strip().splitlines()):
+EXAMPLES = (
+    ("What do you call a baby cat?", "A kitten"),
+    ("What is one plus one?", "Two"),
+    ("What color is a ripe banana?", "Yellow"),
+    ("Is sugar sweet or sour?", "Sweet"),
+)
+
+
+def items() -> list[Prompt]:
+    """The questions after four answered examples; the right label first (a network cannot see that)."""
+    out: list[Prompt] = []
+    for line in QUESTIONS.strip().splitlines():
         question, *labels = (part.strip() for part in line.split("|"))
-        turn = i % len(labels)
-        shown = labels[turn:] + labels[:turn]
-        text = f"{question} Answer with one of: {', '.join(shown)}."
-        out.append((Prompt((("user", text),), tuple(labels)), labels[0]))
+        turns = [turn for ask, tell in EXAMPLES for turn in (("user", _brief(ask)), ("assistant", tell))]
+        out.append(Prompt((*turns, ("user", _brief(question))), tuple(labels)))
     return out
+
+
+def _brief(question: str) -> str:
+    return f"{question} Answer in one or two words."
 
 
 def check(model: Reads, *, batch: int = 20) -> dict[str, Any]:
@@ -107,13 +118,13 @@ def check(model: Reads, *, batch: int = 20) -> dict[str, Any]:
     asked = items()
     choices: list[Choice] = []
     for i in range(0, len(asked), batch):
-        choices += model.score([prompt for prompt, _ in asked[i : i + batch]])
+        choices += model.score(asked[i : i + batch])
     answers: list[dict[str, Any]] = []
-    for (prompt, right), choice in zip(asked, choices, strict=True):
-        given = prompt.labels[int(choice.logp.argmax())]
+    for prompt, choice in zip(asked, choices, strict=True):
+        right, given = prompt.labels[0], prompt.labels[int(choice.logp.argmax())]
         answers.append(
             {
-                "question": prompt.text,
+                "question": prompt.messages[-1][1],
                 "answer": right,
                 "given": given,
                 "right": given == right,
@@ -125,6 +136,7 @@ def check(model: Reads, *, batch: int = 20) -> dict[str, Any]:
         "right": right,
         "questions": len(answers),
         "accuracy": right / len(answers),
+        "mass": sum(choice.mass for choice in choices) / len(choices),
         "perplexity": model.perplexity(TEXT),
         "answers": answers,
     }

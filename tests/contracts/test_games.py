@@ -1,4 +1,4 @@
-"""Every file of games/: a pure function from histories to decisions, whose payoffs are what it says."""
+"""Every file of games/: pure, and each decision shows what the game then pays."""
 
 from __future__ import annotations
 
@@ -59,8 +59,10 @@ def test_decisions_fit_the_history(name: str) -> None:
             for k, d in due.items():
                 assert (d.player, d.history) == (k, history)
                 assert len(d.payoffs) == players(game)
-                assert len(set(d.actions)) == len(d.actions) and all(d.actions)
-                assert d.payoffs.dtype == np.float64 and not d.payoffs.flags.writeable
+                assert len(set(d.actions)) == len(d.actions)
+                assert all(d.actions)
+                assert d.payoffs.dtype == np.float64
+                assert not d.payoffs.flags.writeable
                 json = d.to_json()
                 assert Decision.from_json(json).to_json() == json
 
@@ -135,7 +137,8 @@ TABLE = {  # payoffs at CC, CD, DC, DD: row, column (Tennant et al. 2025)
 @pytest.mark.parametrize("name", TABLE)
 def test_iterated_games_pay_as_published(name: str) -> None:
     game: Repeated = find("games", name)
-    assert game.stage.actions == (("C", "D"),) * 2 and game.rounds is None
+    assert game.stage.actions == (("C", "D"),) * 2
+    assert game.rounds is None
     assert [tuple(game.payoffs((s,))) for s in game.states] == [*TABLE[name]]
     assert game.stage.symmetric == (name != "bos")
     assert len(find("games", f"{name}(rounds=2)").due(((0, 0),))) == 2
@@ -178,16 +181,15 @@ def test_protocols_pay_as_published(protocol: int) -> None:
 @pytest.mark.parametrize("name", PROTOCOLS)
 @pytest.mark.parametrize("bad", ["0", "7"])
 def test_there_are_six_protocols(name: str, bad: str) -> None:
-    with pytest.raises(
-        HominesError, match=rf"protocol must be a whole number in \[1, 6\], got {bad}"
-    ):
+    with pytest.raises(HominesError, match=rf"protocol must be a whole number in \[1, 6\], got {bad}"):
         find("games", f"{name}({bad})")
 
 
 def test_the_dictator_divides_the_total() -> None:
     game = dictator(total=10, step=2.5)
     (d,) = game.due(()).values()
-    assert d.actions == ("0", "2.5", "5", "7.5", "10") and d.theirs == ()
+    assert d.actions == ("0", "2.5", "5", "7.5", "10")
+    assert d.theirs == ()
     assert_allclose(d.payoffs, [[10, 7.5, 5, 2.5, 0], [0, 2.5, 5, 7.5, 10]])
     assert game.due(((0, None),)) == {}
     assert_allclose(game.payoffs(((1, None),)), [7.5, 2.5])

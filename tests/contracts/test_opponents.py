@@ -1,4 +1,4 @@
-"""Every file of opponents/: a frozen, spellable policy for decisions of two players, two actions."""
+"""Every file of opponents/: a frozen, spellable policy for two players with two actions."""
 
 from __future__ import annotations
 
@@ -92,7 +92,8 @@ def test_what_it_cannot_play_it_refuses_in_words(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_it_is_spelt(name: str) -> None:
     policy = made(name)
-    assert is_dataclass(policy) and type(policy).__module__ == f"homines.opponents.{name}"
+    assert is_dataclass(policy)
+    assert type(policy).__module__ == f"homines.opponents.{name}"
     assert find("opponents", spell(policy)) == policy == made(name)
     assert hash(policy) == hash(made(name))
 

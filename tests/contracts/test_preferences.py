@@ -1,15 +1,16 @@
-"""Every file of preferences/: a frozen, spellable dataclass that gives a utility to every outcome."""
+"""Every file of preferences/: a frozen, spellable dataclass, a utility for every outcome."""
 
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from homines.core import Decision, HominesError, Preference
+from homines.core import Array, Decision, HominesError, Preference
 from homines.forms import Repeated, veil
 from homines.games.bos import bos
 from homines.games.dictator import dictator
@@ -49,8 +50,7 @@ def unusual() -> list[Decision]:
     return [*several, second, bos().seat(1), veil(spd(3)).seat(), veil(trust(3)).seat()]
 
 
-def check(u: Any, d: Decision) -> None:
-    assert isinstance(u, np.ndarray)
+def check(u: Array, d: Decision) -> None:
     assert u.shape == d.payoffs.shape[1:]
     assert u.dtype == np.float64
     assert np.isfinite(u).all()
@@ -64,15 +64,11 @@ def test_every_outcome_has_a_utility(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_what_it_cannot_judge_it_refuses_in_words(name: str) -> None:
+def test_any_other_decision_it_judges_or_refuses(name: str) -> None:
     preference = made(name)
     for d in unusual():
-        try:
-            u = preference(d)
-        except HominesError as error:
-            assert len(str(error)) > 20
-        else:
-            check(u, d)
+        with suppress(HominesError):
+            check(preference(d), d)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -82,7 +78,8 @@ def test_it_looks_at_the_decision_and_nothing_else(name: str) -> None:
         before = d.key
         u = preference(d).copy()
         again = preference(Decision.from_json(d.to_json()))
-        assert np.array_equal(u, again) and d.key == before
+        assert np.array_equal(u, again)
+        assert d.key == before
         # beliefs are the choice's business, not the preference's
         told = replace(d, others=(np.array([0.9, 0.1]),))
         assert np.array_equal(u, preference(told))
@@ -101,9 +98,11 @@ def test_both_players_of_a_symmetric_game_are_judged_alike(name: str) -> None:
 def test_its_fields_are_its_parameters(name: str) -> None:
     preference = made(name)
     kind = type(preference)
-    assert is_dataclass(kind) and kind.__module__ == f"homines.preferences.{name}"
+    assert is_dataclass(kind)
+    assert kind.__module__ == f"homines.preferences.{name}"
     assert [f.name for f in fields(kind)] == list(inspect.signature(kind).parameters)
-    assert hash(preference) == hash(made(name)) and preference == made(name)
+    assert hash(preference) == hash(made(name))
+    assert preference == made(name)
     for field in fields(kind):
         with pytest.raises(AttributeError):
             setattr(preference, field.name, 0)

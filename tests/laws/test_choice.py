@@ -48,7 +48,8 @@ def test_logit_odds_are_utility_differences(eu: Array, precision: float, by: flo
     assert_allclose(choice.p.sum(), 1)
     assert_allclose(choice.logp - choice.logp[0], precision * (eu - eu[0]), atol=1e-9)
     assert_allclose(logit(eu + by, precision).logp, choice.logp, atol=1e-9)
-    assert choice.mass == 1 and choice.n is None
+    assert choice.mass == 1
+    assert choice.n is None
 
 
 @quick
@@ -76,7 +77,7 @@ def test_best_does_not_take_a_real_difference_for_a_tie() -> None:
 
 @pytest.mark.parametrize("bad", [-1.0, float("nan")])
 def test_precision_is_at_least_zero(bad: float) -> None:
-    with pytest.raises(HominesError, match="precision .* must be at least 0"):
+    with pytest.raises(HominesError, match=r"precision .* must be at least 0"):
         logit(np.zeros(2), bad)
 
 
@@ -146,9 +147,7 @@ def test_predicting_another_agent_needs_a_symmetric_game() -> None:
     st.lists(money, min_size=4, max_size=4),
     st.integers(0, 20).map(lambda x: x / 100),
 )
-def test_quantal_response_is_a_fixed_point(
-    x: list[float], y: list[float], precision: float
-) -> None:
+def test_quantal_response_is_a_fixed_point(x: list[float], y: list[float], precision: float) -> None:
     game = NormalForm.two(CD, np.reshape(x, (2, 2)), np.reshape(y, (2, 2)))
     d = (game.seat(0), game.seat(1))
     p, q = quantal_response(d, (Economicus(), Economicus()), precision=precision)
@@ -172,9 +171,7 @@ def test_quantal_response_limits() -> None:
 def test_quantal_response_says_when_it_has_not_settled() -> None:
     hawk = NormalForm.two(CD, [[3, 0], [4, 1]], [[0, 5], [2, 1]])
     with pytest.raises(HominesError, match="no logit equilibrium at precision 1 within 3 steps"):
-        quantal_response(
-            (hawk.seat(0), hawk.seat(1)), (Economicus(), Economicus()), precision=1, most=3
-        )
+        quantal_response((hawk.seat(0), hawk.seat(1)), (Economicus(), Economicus()), precision=1, most=3)
 
 
 @quick

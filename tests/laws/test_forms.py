@@ -60,7 +60,8 @@ def test_seats_of_a_symmetric_game_agree(mine: Array) -> None:
     assert game.symmetric
     zero, one = game.seat(0), game.seat(1)
     assert_allclose(zero.payoffs, one.payoffs)
-    assert zero.same is not None and one.same is not None
+    assert zero.same is not None
+    assert one.same is not None
     assert_allclose(zero.same, np.diag(mine))
     assert_allclose(one.same, np.diag(mine))
 
@@ -88,7 +89,9 @@ def test_a_game_that_only_counts_the_others_is_symmetric(
         for k in range(3):
             table[(k, *joint)] = pay[joint[k]][sum(joint) - joint[k]]
     game = NormalForm((CD,) * 3, frozen(table), symmetric=True)
-    assert_allclose(game.seat(2).same, [pay[0][0], pay[1][2]])
+    same = game.seat(2).same
+    assert same is not None
+    assert_allclose(same, [pay[0][0], pay[1][2]])
     table[0, 0, 0, 1] += 1
     assert not is_symmetric((CD,) * 3, table)
     with pytest.raises(HominesError, match="not symmetric"):
@@ -104,7 +107,8 @@ def test_a_symmetric_game_of_many_players_is_checked_at_once() -> None:
 
 def test_names_that_differ_are_not_symmetric() -> None:
     table = frozen([[[1, 0], [0, 1]]] * 2)
-    assert is_symmetric((CD, CD), table) and not is_symmetric((CD, ("A", "B")), table)
+    assert is_symmetric((CD, CD), table)
+    assert not is_symmetric((CD, ("A", "B")), table)
     assert NormalForm((CD, ("A", "B")), table).seat(0).same is None
 
 
@@ -218,9 +222,7 @@ def decisions(draw: st.DrawFn) -> Decision:
     same = (len(actions), *(() if chance is None else (2,)))
     reply = draw(st.booleans())
     beliefs = tuple(
-        np.tile(draw(distributions(len(t))), (len(actions), 1))
-        if reply
-        else draw(distributions(len(t)))
+        np.tile(draw(distributions(len(t))), (len(actions), 1)) if reply else draw(distributions(len(t)))
         for t in theirs
     )
     moves = st.none() | st.integers(0, 2)

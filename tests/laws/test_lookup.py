@@ -1,4 +1,4 @@
-"""Laws of lookup: specs and objects are each other's inverse, nothing in a spec runs, errors help."""
+"""Laws of lookup: specs and objects are inverse, nothing in a spec runs, errors help."""
 
 from __future__ import annotations
 
@@ -123,7 +123,8 @@ def test_an_object_of_a_module_is_called_only_with_parentheses() -> None:
 )
 def test_values(text: str, value: object) -> None:
     found = find("games", f"user_things:Any_(value={text})").value
-    assert found == value and type(found) is type(value)
+    assert found == value
+    assert type(found) is type(value)
 
 
 def test_a_list_serves_where_a_tuple_is_wanted() -> None:
@@ -162,14 +163,19 @@ def test_spell_and_find_are_inverse(
         assert find(folder, spell(thing)) == thing
 
 
+@pytest.mark.parametrize("text", ["if", "None", "inf", "-inf", "", "two words", "\ufb01", "x'y", "é"])
+def test_text_that_would_read_as_something_else_is_quoted(text: str) -> None:
+    thing = import_module("user_things").Any_(text)
+    assert repr(text) in spell(thing)
+    assert find("games", spell(thing)) == thing
+
+
 def test_spelling_is_canonical() -> None:
     assert spell(Moralis()) == spell(Moralis(kappa=1 / 2)) == "moralis(kappa=0.5)"
     assert spell(Moralis(1)) == spell(Moralis(1.0)) == "moralis(kappa=1.0)"
     assert spell(Economicus()) == "economicus"
     assert spell(TitForTat()) == "tit_for_tat"
-    assert (
-        spell(find("preferences", "deontological")) == "deontological(rule=betrayal, penalty=3.0)"
-    )
+    assert spell(find("preferences", "deontological")) == "deontological(rule=betrayal, penalty=3.0)"
     assert spell(betrayal) == "homines.preferences.deontological:betrayal"
     plain = find("frames", "user_things:Plain(labels=[A, 'b c'])")
     assert spell(plain) == "user_things:Plain(x=1.0, labels=(A, 'b c'))"
@@ -270,7 +276,7 @@ def test_nothing_in_a_spec_is_run(value: str, tmp_path: Path) -> None:
     mark = tmp_path / "run"
     for inside in (value, f"[{value}]"):
         spec = f"moralis(kappa={inside.format(mark=mark)})"
-        with pytest.raises(HominesError, match="not a value|cannot read"):
+        with pytest.raises(HominesError, match=r"not a value|cannot read"):
             find("preferences", spec)
     assert not mark.exists()
 
@@ -281,9 +287,7 @@ def test_a_name_outside_the_folder_is_no_name(spec: str) -> None:
         find("preferences", spec)
 
 
-@pytest.mark.parametrize(
-    "deep", ["-" * 9000 + "1", "(" * 4000 + "1" + ")" * 4000, "9" * 9000, "9" * 400]
-)
+@pytest.mark.parametrize("deep", ["-" * 9000 + "1", "(" * 4000 + "1" + ")" * 4000, "9" * 9000, "9" * 400])
 def test_deep_or_long_specs_are_refused(deep: str) -> None:
     with pytest.raises(HominesError) as error:
         find("preferences", f"moralis(kappa={deep})")
@@ -324,9 +328,7 @@ def test_what_has_no_spec() -> None:
             spell(Nested(value))
 
 
-def test_a_file_must_hold_what_it_is_named_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_must_hold_what_it_is_named_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import homines.games
 
     folder = tmp_path / "games"
@@ -337,17 +339,13 @@ def test_a_file_must_hold_what_it_is_named_for(
     monkeypatch.setattr(homines.games, "__path__", [str(folder)])
     assert names("games") == ("empty_game",)
     assert describe("games") == (("empty_game", "", "Nothing"),)
-    with pytest.raises(
-        HominesError, match="neither a function 'empty_game' nor a class 'EmptyGame'"
-    ):
+    with pytest.raises(HominesError, match="neither a function 'empty_game' nor a class 'EmptyGame'"):
         find("games", "empty_game")
 
 
 def test_describe_reads_signatures_and_first_lines() -> None:
     about = {
-        entry.name: entry
-        for folder in ("games", "preferences", "opponents")
-        for entry in describe(folder)
+        entry.name: entry for folder in ("games", "preferences", "opponents") for entry in describe(folder)
     }
     assert about["moralis"].signature == "(kappa=0.5)"
     assert about["moralis"].summary.startswith("u(x, y) = (1 - kappa)")
@@ -361,7 +359,7 @@ def test_describe_reads_signatures_and_first_lines() -> None:
 def test_listing_imports_nothing_heavy() -> None:
     code = (
         "import sys; from homines.lookup import describe, names\n"
-        "for f in ('games', 'preferences', 'opponents', 'frames', 'models'): names(f); describe(f)\n"
+        "for f in ('games', 'preferences', 'opponents', 'models'): names(f); describe(f)\n"
         "heavy = {'torch', 'transformers', 'scipy', 'homines.games.ipd', 'homines.models.hf'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )

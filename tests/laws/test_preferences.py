@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,18 +74,14 @@ def same_as(left: Preference, right: Preference, d: Decision) -> None:
 
 @quick
 @given(st.one_of(pairs(), veiled()), weights, weights, unit)
-def test_nested_families_on_two_players(
-    d: Decision, alpha: float, beta: float, kappa: float
-) -> None:
+def test_nested_families_on_two_players(d: Decision, alpha: float, beta: float, kappa: float) -> None:
     same_as(Kantian(0, 0, 0), Economicus(), d)
     same_as(Kantian(alpha, beta, 0), Inequity(alpha, beta), d)
     same_as(Kantian(0, 0, kappa), Moralis(kappa), d)
     same_as(Moralis(0), Economicus(), d)
     same_as(CharnessRabin(0.5, 0.5), Inequity(-0.5, 0.5), d)
     assert_allclose(Inequity(-0.5, 0.5)(d), Utilitarian()(d) / 2, atol=1e-9)
-    assert_allclose(
-        Kantian(1, 1, kappa)(d), Moralis(kappa)(d) - np.abs(np.diff(d.payoffs, axis=0))[0]
-    )
+    assert_allclose(Kantian(1, 1, kappa)(d), Moralis(kappa)(d) - np.abs(np.diff(d.payoffs, axis=0))[0])
 
 
 @quick
@@ -201,9 +198,7 @@ def test_the_order_of_the_actions_is_no_matter(preference: Preference, d: Decisi
     assert_allclose(preference(relabelled(d)), preference(d)[::-1, ::-1], atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    "preference", [Inequity(0.8, 0.3), Utilitarian(), Maximin(), Altruist(0.6)]
-)
+@pytest.mark.parametrize("preference", [Inequity(0.8, 0.3), Utilitarian(), Maximin(), Altruist(0.6)])
 @quick
 @given(trios())
 def test_the_others_are_anonymous(preference: Preference, d: Decision) -> None:
@@ -256,8 +251,21 @@ def test_betrayal_looks_at_everyone_who_moved() -> None:
     def wrong(stage: tuple[int | None, ...]) -> bool:
         return bool(betrayal(trio.seat(1, (stage,)))[1])
 
-    assert wrong((0, 1, 0)) and wrong((0, 0, 0)) and wrong((0, 1, None))
-    assert not wrong((0, 1, 1)) and not wrong((1, 0, 0)) and not wrong((None, 0, None))
+    assert wrong((0, 1, 0))
+    assert wrong((0, 0, 0))
+    assert wrong((0, 1, None))
+    assert not wrong((0, 1, 1))
+    assert not wrong((1, 0, 0))
+    assert not wrong((None, 0, None))
+
+
+def test_betrayal_reads_each_others_own_names() -> None:
+    game = NormalForm((CD, ("C", "D"), ("D", "C")), frozen(np.zeros((3, 2, 2, 2))))
+    for stage, forbidden in (((0, 0, 1), True), ((0, 0, 0), False), ((0, 1, 1), False)):
+        assert betrayal(game.seat(0, (stage,)))[1] == forbidden
+    # from the middle seat the others are players 0 and 2
+    assert betrayal(game.seat(1, ((0, 1, 1),)))[1]
+    assert not betrayal(game.seat(1, ((0, 1, 0),)))[1]
 
 
 def test_betrayal_by_the_second_mover() -> None:
@@ -277,7 +285,7 @@ def test_a_rule_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "def broken(d): return [True]\n"
         "number = 3\n"
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     d = NormalForm.two(CD, [[3, 0], [4, 1]]).seat(0)
     assert_allclose(Deontological("my_rules:no_defection", 1)(d), [[0, 0], [-1, -1]])
     with pytest.raises(HominesError, match="one bool for each of C, D"):
@@ -303,9 +311,7 @@ def test_a_rule_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (VirtueEquality(), Decision(("a",), frozen([[1]])), "only I am paid"),
     ],
 )
-def test_decisions_a_preference_cannot_judge(
-    preference: Preference, d: Decision, message: str
-) -> None:
+def test_decisions_a_preference_cannot_judge(preference: Preference, d: Decision, message: str) -> None:
     with pytest.raises(HominesError, match=message):
         preference(d)
 

@@ -1,4 +1,4 @@
-"""Homo moralis in the 18 protocols: what follows from the utility, pure strategies, alpha = beta = 0.
+"""Homo moralis in the 18 protocols, in pure strategies and with alpha = beta = 0.
 
 Derived facts about the games of van Leeuwen & Alger (2024) that Lu et al. (2025) build on.
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 from pathlib import Path
 from typing import TypeAlias
 
@@ -44,14 +44,15 @@ def test_they_are_all_the_games_there_are_each_once() -> None:
 def test_every_game_is_strict_and_stands_the_right_way_up() -> None:
     for game in all_ordinal():
         assert strict(game.table)
-        assert game.table[0, :, 0].max() == 4 and game.table[1, 0, :].max() == 4
+        assert game.table[0, :, 0].max() == 4
+        assert game.table[1, 0, :].max() == 4
 
 
 def test_neighbours_differ_by_one_exchange_of_neighbouring_ranks() -> None:
     for first in (FIRST_ROW, FIRST_COLUMN):
         around = [*walk(first), first]
         assert len(set(walk(first))) == 12
-        for here, there in zip(around, around[1:], strict=False):
+        for here, there in pairwise(around):
             gap = np.abs(np.subtract(here, there))
             assert sorted(gap.ravel().tolist()) == [0, 0, 1, 1]
 
@@ -112,7 +113,8 @@ def test_the_public_table_holds_the_same_classes() -> None:
     games = all_ordinal()
     mine = {key(games[number - 1].table) for number, *_ in published() if number not in MISPRINTS}
     theirs = {key(payoffs) for number, *_, payoffs in published() if number not in MISPRINTS}
-    assert mine == theirs and len(theirs) == 144 - len(MISPRINTS)
+    assert mine == theirs
+    assert len(theirs) == 144 - len(MISPRINTS)
 
 
 def test_where_the_public_table_differs_it_is_no_strict_game() -> None:

@@ -40,17 +40,12 @@ class Deontological:
 def betrayal(d: Decision) -> NDArray[np.bool_]:
     """Playing D where every other player who acted in the last stage played C.
 
-    Without a history nothing is forbidden. Another player's actions bear the names in d.theirs, or
-    mine where the decision names none (a reply to a move already made).
+    Without a history nothing is forbidden.
     """
     action(d, "C", "the rule 'betrayal'")
     defect = action(d, "D", "the rule 'betrayal'")
     last = d.history[-1] if d.history else ()
-    did = [
-        (d.theirs[k - (k > d.player)] if d.theirs else d.actions)[a]
-        for k, a in enumerate(last)
-        if k != d.player and a is not None
-    ]
+    did = [d.named(k, a) for k, a in enumerate(last) if k != d.player and a is not None]
     wrong = np.zeros(len(d.actions), dtype=np.bool_)
     wrong[defect] = bool(did) and all(name == "C" for name in did)
     return wrong

@@ -1,0 +1,70 @@
+"use strict";
+// Draws every chart of the page as wide as its place lets it, again when that width changes.
+(() => {
+  const specs = JSON.parse(document.getElementById("specs").textContent);
+  const options = {
+    mode: "vega-lite", renderer: "svg", ast: true, actions: false, defaultStyle: false,
+    tooltip: { disableDefaultStyle: true },
+  };
+
+  // The spec at this width. `slack`: pixels that the labels leave over (or lack) in a first drawing.
+  function fitted(spec, width, slack) {
+    const fit = structuredClone(spec);
+    const hint = fit.usermeta || {};
+    fit.background = "transparent";
+    fit.padding = 0;
+    const room = Math.min(width, hint.most || Infinity);
+    if (fit.facet) {
+      const beside = 60;
+      const wraps = typeof fit.columns === "number";
+      const fits = Math.floor((room - beside + hint.gap) / (hint.least + hint.gap));
+      const n = wraps ? Math.max(1, Math.min(hint.cells, fits)) : hint.cells;
+      if (wraps) fit.columns = n;
+      fit.spec.width = Math.max(40, Math.floor((room - beside - (n - 1) * hint.gap + slack) / n));
+    } else {
+      fit.width = Math.max(80, room + slack - 60);
+    }
+    return fit;
+  }
+
+  async function draw(place) {
+    const spec = specs[place.dataset.chart];
+    const width = Math.floor(place.clientWidth);
+    if (!width || place.dataset.width === String(width)) return;
+    place.dataset.width = String(width);
+    const goal = Math.min(width, (spec.usermeta || {}).most || Infinity);
+    let slack = 0;
+    for (let turn = 0; turn < 2; turn += 1) {
+      if (place.view) place.view.finalize();
+      const result = await vegaEmbed(place, fitted(spec, width, slack), options);
+      place.view = result.view;
+      const svg = place.querySelector("svg");
+      slack = goal - 1 - Math.ceil(svg.viewBox.baseVal.width);
+      if (slack >= 0 && slack < 6) break;
+    }
+    place.dataset.drawn = "yes";
+  }
+
+  function refused(place, failure) {
+    place.dataset.drawn = "no";
+    place.textContent = "This chart could not be drawn; the table with it holds its numbers.";
+    console.error(failure);
+  }
+
+  const waiting = new Map();
+  const watch = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      clearTimeout(waiting.get(target));
+      waiting.set(target, setTimeout(() => draw(target).catch((failure) => refused(target, failure)), 60));
+    }
+  });
+  document.querySelectorAll("[data-chart]").forEach((place) => watch.observe(place));
+
+  // On paper nothing can be unfolded.
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("details:not([open])")];
+    opened.forEach((part) => { part.open = true; });
+  });
+  addEventListener("afterprint", () => opened.forEach((part) => { part.open = false; }));
+})();

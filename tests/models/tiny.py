@@ -1,0 +1,35 @@
+"""Tiny random networks of many architectures over the embedded model's tokenizer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+SHAPE: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 512,
+}
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "llama": SHAPE,
+    "qwen2": SHAPE,
+    "qwen3": SHAPE,
+    "mistral": {**SHAPE, "sliding_window": None},
+    "gemma2": {**SHAPE, "sliding_window": 512},
+    "phi3": {**SHAPE, "pad_token_id": 0},
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 512},
+    "gpt_neox": {**SHAPE, "num_key_value_heads": None, "head_dim": None},
+}
+
+
+def tiny(kind: str = "llama", vocabulary: int = 49152, seed: int = 0, **changes: Any) -> Any:
+    torch.manual_seed(seed)
+    shape = {k: v for k, v in (ARCHITECTURES[kind] | changes).items() if v is not None}
+    config = AutoConfig.for_model(kind, vocab_size=vocabulary, **shape)
+    return AutoModelForCausalLM.from_config(config).eval()
