@@ -229,7 +229,7 @@ def measured(study: Study) -> dict[str, list[Row]]:
         "curve": _curve_states(study),
         "sides": [
             {"role": study.roles[model]}
-            | {key: _finite(found.get(key)) for key in ("right", "questions", "accuracy", "perplexity")}
+            | {key: _finite(found.get(key)) for key in ("right", "questions", "accuracy", "mass", "perplexity")}
             for model, found in study.sides.items()
         ],
         "answers": _answers(study),
@@ -495,6 +495,7 @@ def _page(study: Study, rows: Mapping[str, list[Row]], specs: Mapping[str, Row])
         style=Markup(style),
         library=Markup(_library()),
         script=Markup(script),
+        charts=specs,
         specs=Markup(json.dumps(specs).replace("<", "\\u003c")),
         kind=config.get("kind"),
         trained=config.get("kind") in TRAINED,

@@ -7,7 +7,8 @@ states so that all sets together show each state in each order (a Latin square).
     myopic       J = mean_s [ sum_a P(a|s) u(s, a) + (1 - mass(s)) * illegal ]
     discounted   J = (1 - gamma) * start (I - gamma T)^-1 r,  r(s) the bracket above,
                  T(s, t) = p(a|s) q(b|s) the memory-one chain, p given a legal answer
-    loss         -J + kl * KL(P || reference), the reference before training, over labels and "illegal"
+    loss         -J + kl * mean_s sum_a P(a|s) log(p(a|s) / reference(a|s)): KL to the model before
+                 training, of answers given that they are legal, on the answers that are (mass * KL)
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ from homines.models.hf import HuggingFace
 from homines.speak import orders
 
 
+ADAM_EPSILON = 1e-20
+"""A model that almost never answers legally has tiny gradients (they scale with the legal mass); below
+this, float32 cannot hold their squares."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """How to train. Rewards are in points of the preference's utility."""
@@ -41,7 +47,7 @@ class Settings:
     illegal: float = -6.0
     """Reward of an answer that is no label."""
     kl: float = 0.05
-    """Last weight of KL(p || reference) given a legal answer, in points per nat: 1/precision."""
+    """Last weight of the KL to the model before training, in points per nat: 1/precision."""
     kl_start: float = 3.0
     """First weight; it falls geometrically to `kl` over the first two thirds of the steps. About the
     spread of the payoffs: large enough that no state settles before the states are told apart."""
@@ -201,7 +207,7 @@ def objective(
     divergence = torch.zeros((), dtype=logp.dtype, device=logp.device)
     if reference is not None:
         before = reference.to(logp.device).double().log_softmax(-1)
-        divergence = (legal * (legal.log() - before)).sum(-1).mean()
+        divergence = (prob * (legal.log() - before)).sum(-1).mean()
         loss = loss + settings.kl_at(step) * divergence
     return Outcome(
         loss,
@@ -258,6 +264,11 @@ def rl(
             logp = _score(model, [lesson.sets[i] for i in chosen], shared)
             known = None if reference is None else reference[chosen]
             out = objective(lesson, settings, logp, known, self.state.global_step)
+            if not bool(torch.isfinite(out.loss)):
+                raise HominesError(
+                    f"the loss is not finite at step {self.state.global_step + 1}; lower --lr "
+                    f"(now {settings.lr:g}), or use --dtype float32"
+                )
             seen.append(out)
             return out.loss
 
@@ -289,7 +300,7 @@ def rl(
             gradient_accumulation_steps=settings.accumulation,
             learning_rate=settings.lr,
             lr_scheduler_type="constant",
-            adam_epsilon=1e-15,
+            adam_epsilon=ADAM_EPSILON,
             weight_decay=0.0,
             max_grad_norm=1.0,
             seed=settings.seed,
