@@ -76,9 +76,7 @@ class Made:
     def questions(self, model: Model, game: str) -> list[Question]:
         here = {game: battery(self.game)}
         away = {name: battery(g) for name, g in self.transfer_games.items()}
-        return questions(model, {**here, **away}, self.frames) + questions(
-            model, here, self.transfer_frames
-        )
+        return questions(model, {**here, **away}, self.frames) + questions(model, here, self.transfer_frames)
 
     def lesson(self, model: HuggingFace, plan: Plan) -> Lesson:
         repeated = isinstance(self.game, Repeated)

@@ -76,10 +76,7 @@ class Agent:
     belief: Belief = told
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        return [
-            logit(expected(self.preference(d), self.belief(d), d.chance), self.precision)
-            for d in ds
-        ]
+        return [logit(expected(self.preference(d), self.belief(d), d.chance), self.precision) for d in ds]
 
 
 def quantal_response(

@@ -34,9 +34,7 @@ Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16, float16; def
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 DryRun = Annotated[bool, typer.Option(help="Print how many prompts and tokens would run, and stop.")]
 Trust = Annotated[bool, typer.Option(help="Run code that comes with a model (off: never).")]
-Labels = Annotated[
-    list[str] | None, typer.Option(help="Words for the actions, as X,Y; repeat for several.")
-]
+Labels = Annotated[list[str] | None, typer.Option(help="Words for the actions, as X,Y; repeat for several.")]
 Frames = Annotated[list[str] | None, typer.Option("--frame", help="Frame, as table; repeat for several.")]
 Games = Annotated[list[str] | None, typer.Option("--game", help="Game, as ipd; repeat for several.")]
 ModelName = Annotated[str, typer.Argument(help="smollm2, hf/FOLDER-OR-ID, either with +ADAPTER-FOLDER.")]
@@ -97,7 +95,9 @@ def pull(
     from homines.core import HominesError
 
     if model != "smollm2":
-        raise HominesError(f"only smollm2 is pulled, got {model!r}; hf/... models come through the Hub's cache")
+        raise HominesError(
+            f"only smollm2 is pulled, got {model!r}; hf/... models come through the Hub's cache"
+        )
     quiet()
     from homines.models.smollm2 import pull as pull_smollm2
 
@@ -135,9 +135,7 @@ def measure(
         question
         for name, g in made.items()
         for spec in frames[name]
-        for question in measuring.questions(
-            loaded, {name: measuring.battery(g)}, [find("frames", spec)]
-        )
+        for question in measuring.questions(loaded, {name: measuring.battery(g)}, [find("frames", spec)])
     ]
     if dry_run:
         tokens = getattr(loaded, "tokens", None)
@@ -145,7 +143,11 @@ def measure(
             "questions": len(asked),
             "tokens": tokens([q.prompt for q in asked]) if tokens is not None else None,
         }
-        print(json.dumps(counted) if as_json else f"{counted['questions']} questions, {counted['tokens']} tokens")
+        print(
+            json.dumps(counted)
+            if as_json
+            else f"{counted['questions']} questions, {counted['tokens']} tokens"
+        )
         return
     folder = out or Path("runs") / f"measure-{_slug(model)}"
     settings = {
@@ -173,7 +175,9 @@ def align(
     to: Annotated[str, typer.Option(help="Preference, as game_deontological or moralis(kappa=0.5).")],
     by: Annotated[str, typer.Option(help="Road: rl (exact policy gradient).")] = "rl",
     game: Annotated[str, typer.Option(help="Game to train on.")] = "ipd",
-    opponent: Annotated[str, typer.Option(help="Who plays the other seats of a repeated game.")] = "tit_for_tat",
+    opponent: Annotated[
+        str, typer.Option(help="Who plays the other seats of a repeated game.")
+    ] = "tit_for_tat",
     frame: Annotated[str, typer.Option(help="Frame to train in.")] = "table",
     labels: Labels = None,
     unseen: Annotated[list[str] | None, typer.Option(help="Labels to verify on, as X,Y.")] = None,
@@ -356,7 +360,7 @@ def _finish(folder: Path, records: list[Any], as_json: bool) -> None:
     else:
         measured(records)
         print(f"\nreport    {page}")
-        print(f"next      homines align MODEL --to game_deontological, then measure again")
+        print("next      homines align MODEL --to game_deontological, then measure again")
     sys.exit(1 if failed else 0)
 
 

@@ -106,13 +106,10 @@ class Decision:
             )
         for name, belief in (("chance", self.chance), *(("others", b) for b in self.others or ())):
             if belief is not None and (
-                not np.isfinite(belief).all()
-                or (belief < 0).any()
-                or not np.allclose(belief.sum(-1), 1)
+                not np.isfinite(belief).all() or (belief < 0).any() or not np.allclose(belief.sum(-1), 1)
             ):
                 raise HominesError(
-                    f"{name} {belief.tolist()} is no distribution: "
-                    "entries must be at least 0 and sum to 1"
+                    f"{name} {belief.tolist()} is no distribution: entries must be at least 0 and sum to 1"
                 )
 
     def named(self, player: int, action: int) -> str:
@@ -292,7 +289,10 @@ class Frame(Protocol):
 class Model(Protocol):
     """A network behind a door: the distribution over each prompt's labels."""
 
-    name: str
-    provenance: Mapping[str, Any]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def provenance(self) -> Mapping[str, Any]: ...
 
     def score(self, prompts: Sequence[Prompt], /) -> list[Choice]: ...

@@ -54,8 +54,9 @@ def draw(rows: Mapping[str, Sequence[Row]], roles: Sequence[str]) -> dict[str, A
         said = "Probability of the first action over training steps, one line a state."
         out["curve_states"] = curve_states(some, said)
     for name, title in (("reward", "reward, points"), ("mass", "legal mass")):
-        if some := [{"step": row["step"], "value": row[name]} for row in rows["steps"] if row[name] is not None]:
-            out[f"curve_{name}"] = curve(some, title, f"{title.capitalize()} over training steps.", name == "mass")
+        if some := [{"step": r["step"], "value": r[name]} for r in rows["steps"] if r[name] is not None]:
+            said = f"{title.capitalize()} over training steps."
+            out[f"curve_{name}"] = curve(some, title, said, unit=name == "mass")
     if some := _long(rows["stability"], "game", ["instability", "order effect"]):
         out["stability"] = dots(some, roles, "Instability over frames and order effect, by game.")
     if some := [row for row in rows["answers"] if None not in (row["before"], row["after"])]:
@@ -79,10 +80,16 @@ def states(rows: Sequence[Row], roles: Sequence[str], description: str) -> alt.F
     rows: game, state, place, role, frame, kind (training or other), first, p, mass
     """
     quantities = {"p": "P(first action | legal answer)", "mass": "legal mass"}
-    long = [{**row, "quantity": told, "value": row[key]} for row in _placed(rows) for key, told in quantities.items()]
+    size = {"training": 90, "other": 30 if len({row["frame"] for row in rows}) > 1 else 70}
+    long = [
+        {**row, "quantity": told, "value": row[key], "size": size[row["kind"]]}
+        for row in _placed(rows)
+        for key, told in quantities.items()
+    ]
     frames = list(dict.fromkeys(str(row["frame"]) for row in rows))
     menu = alt.binding_select(options=[None, *frames], labels=["all", *frames], name="Frame ")
-    chosen = alt.param(name="chosen_frame", value=None, bind=menu)
+    bind = menu if len(frames) > 1 else alt.Undefined
+    chosen = alt.param(name="chosen_frame", value=None, bind=bind)
     base = alt.Chart(alt.Data(values=long)).transform_filter(
         "chosen_frame === null || datum.frame === chosen_frame"
     )
@@ -97,7 +104,7 @@ def states(rows: Sequence[Row], roles: Sequence[str], description: str) -> alt.F
         yOffset=offset,
         color=_colour(roles),
         shape=_shape(roles),
-        size=alt.Size("kind:N", legend=None, scale=alt.Scale(domain=["training", "other"], range=[90, 30])),
+        size=alt.Size("size:Q", legend=None, scale=None),
         tooltip=_tips("game", "frame", "state", "first", "role", value="value"),
     )
     step = alt.Step(11, **{"for": "offset"}) if len(roles) > 1 else alt.Step(18)
@@ -126,7 +133,9 @@ def action_types(rows: Sequence[Row], roles: Sequence[str], description: str) ->
     return _dressed(_grid(bars, "after", rows), description, cells=2, least=100)
 
 
-def dots(rows: Sequence[Row], roles: Sequence[str], description: str, *, unit: bool = False) -> alt.FacetChart:
+def dots(
+    rows: Sequence[Row], roles: Sequence[str], description: str, *, unit: bool = False
+) -> alt.FacetChart:
     """One panel a quantity, a dot for each role on every line; `unit`: all on [0, 1].
 
     rows: quantity, line, role, value
@@ -156,7 +165,7 @@ def dots(rows: Sequence[Row], roles: Sequence[str], description: str, *, unit: b
     return _dressed(chart, description, cells=count, least=140)
 
 
-def curve(rows: Sequence[Row], title: str, description: str, unit: bool = False) -> alt.Chart:
+def curve(rows: Sequence[Row], title: str, description: str, *, unit: bool = False) -> alt.Chart:
     """One figure over training steps; `unit`: drawn on [0, 1]. rows: step, value"""
     scale = alt.Scale(domain=[0, 1]) if unit else alt.Scale(zero=False, nice=True)
     chart = (
@@ -164,7 +173,7 @@ def curve(rows: Sequence[Row], title: str, description: str, unit: bool = False)
         .mark_line(color=BLUE, point={"size": 18, "color": BLUE})
         .encode(
             x=_steps(),
-            y=alt.Y("value:Q", title=title, scale=scale, axis=alt.Axis(tickCount=4, grid=True)),
+            y=alt.Y("value:Q", title=title, scale=scale, axis=alt.Axis(tickCount=4, format="~g", grid=True)),
             tooltip=_tips("step", value="value"),
         )
         .properties(width=WIDTH // 2 - 40, height=130)
@@ -202,7 +211,8 @@ def answers(rows: Sequence[Row], description: str) -> alt.LayerChart:
     """P(right answer) of each question, before across, after up. rows: question, before, after, change"""
     kinds = {"same": "circle", "became right": "triangle-up", "became wrong": "triangle-down"}
     kinds |= {"wrong in another way": "square"}
-    colours = [GREY, BLUE, VERMILION, PURPLE]
+    colours = dict(zip(kinds, (GREY, BLUE, VERMILION, PURPLE), strict=True))
+    there = [kind for kind in kinds if any(row["change"] == kind for row in rows)]
     unit, legend = alt.Scale(domain=[0, 1]), alt.Legend(columns=2)
     diagonal = (
         alt.Chart(alt.Data(values=[{"v": 0}, {"v": 1}]))
@@ -216,13 +226,16 @@ def answers(rows: Sequence[Row], description: str) -> alt.LayerChart:
             x=alt.X("before:Q", title="P(right answer), before", scale=unit, axis=_axis(5)),
             y=alt.Y("after:Q", title="P(right answer), after", scale=unit, axis=_axis(5)),
             color=alt.Color(
-                "change:N", title=None, legend=legend, scale=alt.Scale(domain=list(kinds), range=colours)
+                "change:N",
+                title=None,
+                legend=legend,
+                scale=alt.Scale(domain=there, range=[colours[kind] for kind in there]),
             ),
             shape=alt.Shape(
                 "change:N",
                 title=None,
                 legend=legend,
-                scale=alt.Scale(domain=list(kinds), range=list(kinds.values())),
+                scale=alt.Scale(domain=there, range=[kinds[kind] for kind in there]),
             ),
             tooltip=[
                 alt.Tooltip("question:N"),
@@ -237,12 +250,15 @@ def answers(rows: Sequence[Row], description: str) -> alt.LayerChart:
 def _grid(cells: Any, column: str, rows: Sequence[Row]) -> alt.FacetChart:
     """One row of panels a game, in the order met; the y axis shared where every game has the same."""
     field = "state" if "state" in rows[0] else "role"
-    marks = {game: {row[field] for row in rows if row["game"] == game} for game in (row["game"] for row in rows)}
+    marks = {
+        game: {row[field] for row in rows if row["game"] == game} for game in (row["game"] for row in rows)
+    }
     same = len({frozenset(held) for held in marks.values()}) == 1
     chart = cells.facet(
         row=alt.Row("game:N", sort=_met("at"), title=None, header=_header()),
         column=alt.Column(f"{column}:N", sort=_met("at"), title=None, header=_header()),
         spacing={"row": 14, "column": GAP},
+        align={"row": "each", "column": "all"},
     )
     return chart if same else chart.resolve_scale(y="independent")
 
@@ -257,10 +273,12 @@ def _dressed(chart: Any, description: str, **hints: int) -> Any:
         .configure(font=FONT, padding=4)
         .configure_view(stroke=None)
         .configure_axis(**ink, **line)
-        .configure_axisX(labelPadding=4)
+        .configure_axisX(labelPadding=4, labelFlush=False)
         .configure_axisY(labelPadding=6, grid=False)
-        .configure_legend(**ink, orient="top", direction="horizontal", symbolSize=70, symbolOpacity=1, offset=6)
-        .configure_header(labelFontSize=11, labelFontWeight="bold", labelColor="#333")
+        .configure_legend(
+            **ink, orient="top", direction="horizontal", symbolSize=70, symbolOpacity=1, offset=6
+        )
+        .configure_header(labelFontSize=11, labelFontWeight="bold", labelColor="#333", labelLimit=2 * LABEL)
     )
 
 
@@ -284,7 +302,12 @@ def _few(rows: Sequence[Row], key: str) -> list[Row]:
 def _long(rows: Sequence[Row], key: str, quantities: Sequence[str]) -> list[dict[str, Any]]:
     """One row a (quantity, line, role); those without a value are left out."""
     return [
-        {"quantity": "legal mass" if name == "mass" else name, "line": row[key], "role": row["role"], "value": x}
+        {
+            "quantity": "legal mass" if name == "mass" else name,
+            "line": row[key],
+            "role": row["role"],
+            "value": x,
+        }
         for name in quantities
         for row in _few(rows, key)
         if (x := row.get(name)) is not None
@@ -327,7 +350,7 @@ def _steps() -> alt.X:
 
 
 def _header() -> alt.Header:
-    return alt.Header(labelOrient="top", labelAnchor="start", labelPadding=4, labelLimit=2 * LABEL)
+    return alt.Header(labelOrient="top", labelAnchor="start", labelPadding=4)
 
 
 def _tips(*names: str, value: str) -> list[alt.Tooltip]:

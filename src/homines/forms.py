@@ -36,8 +36,7 @@ class NormalForm:
             )
         if not np.isfinite(self.table).all():
             raise HominesError(
-                f"table {self.table.tolist()} holds a value that is not finite; "
-                "every payoff must be a number"
+                f"table {self.table.tolist()} holds a value that is not finite; every payoff must be a number"
             )
         if self.symmetric and not is_symmetric(self.actions, self.table):
             raise HominesError(
@@ -152,7 +151,7 @@ class Sequential:
         want = (2, len(self.first), len(self.second))
         if self.table.shape != want or not np.isfinite(self.table).all():
             raise HominesError(
-                f"table {self.table.tolist()} must hold finite numbers of shape [player, move, reply] = {want}"
+                f"table {self.table.tolist()} must hold finite numbers, shape [player, move, reply] = {want}"
             )
         for a in self.ends:
             if np.ptp(self.table[:, a, :], axis=1).any():
@@ -218,9 +217,7 @@ class Veil:
     def seat(self, k: int = 0) -> Decision:
         n = np.arange(len(self.plans))
         same = frozen(self.table[0, n, n, :])
-        return Decision(
-            self.names, self.table, (self.names,), same, chance=frozen([0.5, 0.5]), player=k
-        )
+        return Decision(self.names, self.table, (self.names,), same, chance=frozen([0.5, 0.5]), player=k)
 
     def due(self, history: History) -> Mapping[int, Decision]:
         return {} if history else {0: self.seat(0), 1: self.seat(1)}
@@ -244,9 +241,7 @@ def veil(game: Game) -> Veil:
     choices = list(product(*(range(len(d.actions)) for _, _, d in points)))
     plans = tuple({(k, h): a for (k, h, _), a in zip(points, c, strict=True)} for c in choices)
     joiner = "" if all(len(name) == 1 for _, _, d in points for name in d.actions) else "/"
-    names = tuple(
-        joiner.join(d.actions[a] for (_, _, d), a in zip(points, c, strict=True)) for c in choices
-    )
+    names = tuple(joiner.join(d.actions[a] for (_, _, d), a in zip(points, c, strict=True)) for c in choices)
 
     def outcome(zero: Plan, one: Plan) -> Array:
         history: History = ()

@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 """Called with (answered, in all) after every batch."""
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 (nothing went wrong)
     """Stopped on request after the batch in hand; what was answered is recorded."""
 
 
@@ -147,10 +147,11 @@ def averaged(records: Iterable[Record]) -> list[tuple[Decision, Choice]]:
 
 def state(d: Decision) -> str | None:
     """The last round as 'mine,theirs', such as 'C,D'; None where there was none."""
-    if not d.history or None in d.history[-1] or len(d.history[-1]) != 2:
+    if not d.history or len(d.history[-1]) != 2:
         return None
     own, other = d.history[-1][d.player], d.history[-1][1 - d.player]
-    assert own is not None and other is not None
+    if own is None or other is None:
+        return None
     return f"{d.actions[own]},{d.named(1 - d.player, other)}"
 
 
@@ -291,9 +292,7 @@ class Slope:
     r2: float
 
 
-def payoff_sensitivity(
-    pairs: Sequence[tuple[Decision, Choice]], belief: Belief = told
-) -> Slope | None:
+def payoff_sensitivity(pairs: Sequence[tuple[Decision, Choice]], belief: Belief = told) -> Slope | None:
     """How P(first action) moves per point of its expected own-payoff advantage over the best other.
 
     0: payoffs do not matter. None where the advantage does not vary over the decisions (the slope is
@@ -322,9 +321,7 @@ def summary(records: Iterable[Record]) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"model": model, "game": game, "frame": frame}
         row |= action_types(group)
         pairs = averaged(group)
-        row["p"] = {
-            state(d) or "": [float(x) for x in c.p] for d, c in pairs if len(d.actions) <= 12
-        }
+        row["p"] = {state(d) or "": [float(x) for x in c.p] for d, c in pairs if len(d.actions) <= 12}
         row["mass"] = mass(group)
         row["order_effect"] = order_effect(group)
         row["questions"] = len(group)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import cast
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components
+from numpy.typing import NDArray
 
 from homines.choice import expected
 from homines.core import Array, Choice, Decision, Game, History, HominesError, Policy, Preference, frozen
@@ -27,14 +28,14 @@ def play(
     game: Game, policies: Mapping[int, Policy], rng: np.random.Generator, *, rounds: int | None = None
 ) -> tuple[Move, ...]:
     """One play of the game, sampled; at most `rounds` stages (needed where no end is announced)."""
-    if isinstance(game, Repeated) and game.rounds is None and rounds is None:
-        raise HominesError("this game announces no end; say how many rounds to play (rounds=...)")
+    if rounds is None:
+        _check_end(game, "say how many rounds to play (rounds=...)")
     history: History = ()
     moves: list[Move] = []
     while (due := game.due(history)) and (rounds is None or len(history) < rounds):
         acts: dict[int, int] = {}
         for k, d in due.items():
-            choice = policies[k]([d])[0]
+            choice = _choice(policies, k, d)
             acts[k] = int(rng.choice(len(d.actions), p=choice.p))
             moves.append(Move(d, choice, acts[k]))
         history = step(history, acts, len(policies))
@@ -43,10 +44,11 @@ def play(
 
 def value(game: Game, policies: Mapping[int, Policy], history: History = ()) -> Array:
     """Exact expected payoff of every player, shape [player], by summing over the game tree."""
+    _check_end(game, "give it rounds, or use chain() for what a round pays")
     due = game.due(history)
     if not due:
         return game.payoffs(history)
-    ps = [policies[k]([d])[0].p for k, d in due.items()]
+    ps = [_choice(policies, k, d).p for k, d in due.items()]
     total = np.zeros(len(policies))
     for joint in product(*(range(len(p)) for p in ps)):
         weight = float(np.prod([p[a] for p, a in zip(ps, joint, strict=True)]))
@@ -54,6 +56,17 @@ def value(game: Game, policies: Mapping[int, Policy], history: History = ()) -> 
             after = step(history, dict(zip(due, joint, strict=True)), len(policies))
             total = total + weight * value(game, policies, after)
     return frozen(total)
+
+
+def _check_end(game: Game, remedy: str) -> None:
+    if isinstance(game, Repeated) and game.rounds is None:
+        raise HominesError(f"this game announces no end; {remedy}")
+
+
+def _choice(policies: Mapping[int, Policy], player: int, d: Decision) -> Choice:
+    if player not in policies:
+        raise HominesError(f"player {player} is to move and has no policy; give one for every player")
+    return policies[player]([d])[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,29 +89,38 @@ class Chain:
     def start(self, weights: Sequence[float] | None = None) -> Array:
         """A distribution over first states; None: every joint action equally likely."""
         n = len(self.states)
-        return np.full(n, 1 / n) if weights is None else np.asarray(weights, dtype=np.float64)
+        if weights is None:
+            return np.full(n, 1 / n)
+        w = np.asarray(weights, dtype=np.float64)
+        if w.shape != (n,) or not (w >= 0).all() or not np.isclose(w.sum(), 1):
+            raise HominesError(
+                f"start {w.tolist()} is no distribution over the {n} states: "
+                "give each a number of at least 0, summing to 1"
+            )
+        return w
 
     def long_run(self, start: Sequence[float] | None = None) -> Array:
         """Share of time spent in each state in the long run, shape [state].
 
         The limit of averages (Cesaro), which exists for cycling and for reducible chains too, where
-        it depends on the start. Computed by state reduction (Grassmann, Taksar & Heyman 1985): no
-        subtraction, so probabilities of 1e-300 do no harm.
+        it depends on the start. Computed by state reduction (Grassmann, Taksar & Heyman 1985), in
+        logarithms: no subtraction and no underflow, so probabilities of 1e-300 do no harm.
         """
         return long_run(self.transition, self.start(start))
 
     def discounted(self, gamma: float, start: Sequence[float] | None = None) -> Array:
         """(1 - gamma) * start (I - gamma P)^-1: discounted share of time, shape [state], sums to 1."""
-        if not 0 <= gamma < 1:
-            raise HominesError(f"gamma {gamma} must lie in [0, 1); for 1 use long_run")
-        n = len(self.states)
-        return (1 - gamma) * np.linalg.solve(
-            (np.eye(n) - gamma * self.transition).T, self.start(start)
-        )
+        return frozen((1 - gamma) * np.linalg.solve(self._less(gamma).T, self.start(start)))
 
     def worth(self, utility: Array, gamma: float) -> Array:
         """V = (I - gamma P)^-1 r: discounted return from each state, for r of shape [state]."""
-        return np.linalg.solve(np.eye(len(self.states)) - gamma * self.transition, utility)
+        return frozen(np.linalg.solve(self._less(gamma), utility))
+
+    def _less(self, gamma: float) -> Array:
+        """I - gamma P."""
+        if not 0 <= gamma < 1:
+            raise HominesError(f"gamma {gamma} must lie in [0, 1); for 1 use long_run")
+        return np.eye(len(self.states)) - gamma * self.transition
 
     def utility(self, preference: Preference, player: int = 0) -> Array:
         """Expected immediate utility in each state, shape [state]: what the preference makes of it."""
@@ -150,44 +172,43 @@ def chain(game: Repeated, policies: Sequence[Policy]) -> Chain:
 
 def long_run(transition: Array, start: Array) -> Array:
     """Cesaro limit of start P^t, shape [state]. Every row of `transition` sums to one."""
-    n = len(transition)
-    count, label = connected_components(transition > 0, directed=True, connection="strong")
-    closed = [
-        not transition[np.ix_(label == c, label != c)].any() for c in range(count)
-    ]
-    reach = _absorbed(transition, start, np.array([closed[c] for c in label]))
-    out = np.zeros(n)
-    for c in range(count):
-        if closed[c]:
-            members = np.flatnonzero(label == c)
-            within = _stationary(transition[np.ix_(members, members)])
-            out[members] = reach[members].sum() * within
-    return out / out.sum()
+    reach = np.eye(len(transition), dtype=np.bool_) | (transition > 0)
+    for _ in range(len(transition).bit_length()):
+        reach = reach @ reach
+    recurrent = ~np.any(reach & ~reach.T, axis=1)  # wherever it leads, there is a way back
+    with np.errstate(divide="ignore"):
+        logs = np.log(transition)
+    entered = _absorbed(logs, start, recurrent)
+    out = np.zeros(len(transition))
+    for members in {tuple(np.flatnonzero(reach[s]).tolist()) for s in np.flatnonzero(recurrent)}:
+        out[[*members]] = entered[[*members]].sum() * _stationary(logs[np.ix_(members, members)])
+    return frozen(out / out.sum())
 
 
-def _absorbed(transition: Array, start: Array, recurrent: NDArrayBool) -> Array:
-    """Where the chain first enters a recurrent state; eliminates the transient ones one by one."""
-    p, w = transition.copy(), start.astype(np.float64).copy()
+def _absorbed(logs: Array, start: Array, recurrent: NDArray[np.bool_]) -> Array:
+    """Where the chain first enters a recurrent state; eliminates the transient ones one by one.
+
+    logs   log-probabilities of the transitions, shape [state, state]
+    """
+    p, w = logs.copy(), start.astype(np.float64).copy()
     left = list(range(len(p)))
-    for k in np.flatnonzero(~recurrent):
+    for k in np.flatnonzero(~recurrent).tolist():
         left.remove(k)
-        onward = p[k, left] / p[k, left].sum()
-        w[left] += w[k] * onward
-        p[np.ix_(left, left)] += np.outer(p[left, k], onward)
+        onward = p[k, left] - np.logaddexp.reduce(p[k, left])
+        w[left] += w[k] * np.exp(onward)
+        among = np.ix_(left, left)
+        p[among] = np.logaddexp(p[among], np.add.outer(p[left, k], onward))
         w[k] = 0.0
     return w
 
 
-def _stationary(p: Array) -> Array:
+def _stationary(logs: Array) -> Array:
     """Stationary distribution of an irreducible chain (Grassmann, Taksar & Heyman 1985)."""
-    p, n = p.copy(), len(p)
+    p, n = logs.copy(), len(logs)
     for k in range(n - 1, 0, -1):
-        p[:k, k] /= p[k, :k].sum()
-        p[:k, :k] += np.outer(p[:k, k], p[k, :k])
-    weight = np.ones(n)
+        p[:k, k] -= np.logaddexp.reduce(p[k, :k])
+        p[:k, :k] = np.logaddexp(p[:k, :k], np.add.outer(p[:k, k], p[k, :k]))
+    weight = np.zeros(n)
     for k in range(1, n):
-        weight[k] = weight[:k] @ p[:k, k]
-    return weight / weight.sum()
-
-
-NDArrayBool = np.ndarray[tuple[int], np.dtype[np.bool_]]
+        weight[k] = np.logaddexp.reduce(weight[:k] + p[:k, k])
+    return np.exp(weight - np.logaddexp.reduce(weight))

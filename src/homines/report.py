@@ -109,7 +109,9 @@ class Study:
         roles = list(self.roles.values())
         if self.run.config.get("kind") not in TRAINED:
             return roles
-        return list(dict.fromkeys(["before", *roles, *([] if any("after:" in r for r in roles) else ["after"])]))
+        return list(
+            dict.fromkeys(["before", *roles, *([] if any("after:" in r for r in roles) else ["after"])])
+        )
 
 
 def read(folder: str | Path) -> Study:
@@ -120,7 +122,7 @@ def read(folder: str | Path) -> Study:
     noted = run.noted("sideeffects.json") or {}
     sides = {model: dict(found) for model, found in noted.items() if isinstance(found, Mapping)}
     models = list(dict.fromkeys([*(record.model for record in records), *sides]))
-    frames = {record.frame for record in records} | set(map(_canonical, _texts(config.get("frames"))))
+    frames = [*map(_canonical, _texts(config.get("frames"))), *(record.frame for record in records)]
     games = [*_texts(config.get("game")), *_texts(config.get("games")), *(r.game for r in records[:1])]
     return Study(
         run,
@@ -199,7 +201,7 @@ def _short(specs: Iterable[str]) -> dict[str, str]:
                 parts.append(told if key in ("labels", "layout") else f"{key}: {told}")
         return " · ".join(parts)
 
-    names = {spec: name(spec) for spec in sorted(specs)}
+    names = {spec: name(spec) for spec in dict.fromkeys(specs)}
     taken = list(names.values())
     return {spec: short if taken.count(short) == 1 else spec for spec, short in names.items()}
 
@@ -225,11 +227,16 @@ def measured(study: Study) -> dict[str, list[Row]]:
             for row, group in named
         ],
         "sensitivity": _sensitivity(study),
-        "steps": [{"step": row["step"]} | {key: _finite(row.get(key)) for key in STEP} for row in study.curve],
+        "steps": [
+            {"step": row["step"]} | {key: _finite(row.get(key)) for key in STEP} for row in study.curve
+        ],
         "curve": _curve_states(study),
         "sides": [
             {"role": study.roles[model]}
-            | {key: _finite(found.get(key)) for key in ("right", "questions", "accuracy", "mass", "perplexity")}
+            | {
+                key: _finite(found.get(key))
+                for key in ("right", "questions", "accuracy", "mass", "perplexity")
+            }
             for model, found in study.sides.items()
         ],
         "answers": _answers(study),
@@ -254,8 +261,15 @@ def _overview(study: Study) -> list[Row]:
         for (model,), group in by(inside, "model").items():
             types = action_types(group)
             same = {f"{a} after {a}": types.get(f"{a}|{a}") for a in group[0].decision.actions if types}
-            rows.append({"where": where, "sub": sub, "role": study.roles[model], **same, "mass": mass(group)})
+            row = {"where": where, "sub": sub, "games": games, "role": study.roles[model]}
+            rows.append({**row, **same, "mass": mass(group)})
     return rows
+
+
+def _elsewhere(rows: Mapping[str, list[Row]]) -> list[str]:
+    """Games that the overview leaves out."""
+    told = {game for row in rows["overview"] for game in row["games"]}
+    return [row["game"] for row in rows["games"] if told and row["game"] not in told]
 
 
 def _place(study: Study, r: Record) -> tuple[int, str]:
@@ -302,11 +316,7 @@ def _situation(d: Decision) -> str:
 
 def _regrets(study: Study, group: Sequence[Record]) -> Row:
     """Regret in points on 2x2 repeated games; the other's next action is taken as uniform."""
-    pairs = [
-        (d, c)
-        for d, c in averaged(group)
-        if state(d) is not None and d.payoffs.shape[1:] == (2, 2)
-    ]
+    pairs = [(d, c) for d, c in averaged(group) if state(d) is not None and d.payoffs.shape[1:] == (2, 2)]
     wanted: dict[str, Preference] = {"deontological": Deontological(), "utilitarian": Utilitarian()}
     aim = study.preference
     if aim is not None and aim not in wanted.values():
@@ -389,7 +399,7 @@ def _games(study: Study) -> list[Row]:
         paid: list[str] = []
         if d.payoffs.shape == (2, 2, 2) and d.theirs:
             for (i, j), mine in np.ndenumerate(d.payoffs[0]):
-                paid.append(f"{d.actions[i]},{d.theirs[0][j]}: {mine:g}, {d.payoffs[1, i, j]:g}")
+                paid.append(f"{d.actions[i]},{d.theirs[0][j]}:\u00a0{mine:g},\u00a0{d.payoffs[1, i, j]:g}")
         rows.append({"game": game, "what": about.get(game.partition("(")[0]), "payoffs": "; ".join(paid)})
     return rows
 
@@ -403,11 +413,13 @@ def caveats(study: Study, rows: Mapping[str, list[Row]]) -> list[str]:
     sides = {row["role"]: row for row in rows["sides"]}
     if "before" in sides and "after" in sides:
         a, b = sides["before"], sides["after"]
-        if None not in (a["accuracy"], b["accuracy"]) and b["accuracy"] < a["accuracy"]:
-            out.append(f"Everyday questions right: {number(b['accuracy'])}, before {number(a['accuracy'])}.")
-        if None not in (a["perplexity"], b["perplexity"]) and b["perplexity"] > a["perplexity"]:
-            rise = f"{number(a['perplexity'], 1)} to {number(b['perplexity'], 1)}"
-            out.append(f"Perplexity of a plain text rose from {rise}.")
+        for key, what, digits in (
+            ("accuracy", "Accuracy on everyday questions fell", 2),
+            ("mass", "Legal mass on everyday questions fell", 2),
+            ("perplexity", "Perplexity of a plain text rose", 1),
+        ):
+            if None not in (a[key], b[key]) and (a[key] < b[key] if digits == 1 else a[key] > b[key]):
+                out.append(f"{what} from {number(a[key], digits)} to {number(b[key], digits)}.")
     final = [r for r in rows["frames"] if r["role"] == study.columns[-1] and r["mass"] is not None]
     if weak := [r for r in final if r["mass"] < LEGAL_MASS]:
         least = min(weak, key=lambda r: r["mass"])
@@ -487,9 +499,7 @@ def _page(study: Study, rows: Mapping[str, list[Row]], specs: Mapping[str, Row])
         "base-uri 'none'; form-action 'none'"
     )
     config, training = study.run.config, study.run.noted("training.json") or {}
-    revisions = {
-        (r.model, str(r.provenance.get("revision") or "not recorded")): None for r in study.records
-    }
+    revisions = {(r.model, str(r.provenance.get("revision") or "not recorded")): None for r in study.records}
     return _template().render(
         policy=policy,
         style=Markup(style),
@@ -505,15 +515,19 @@ def _page(study: Study, rows: Mapping[str, list[Row]], specs: Mapping[str, Row])
         roles=study.columns,
         rows=rows,
         rates=figures.rates(rows),
+        elsewhere=_elsewhere(rows),
         types=list(dict.fromkeys(key for row in rows["types"] for key in row if "|" in key)),
         regrets=figures.regrets(rows),
         caveats=caveats(study, rows),
-        some_steps=sorted({round(i) for i in np.linspace(0, len(study.curve) - 1, 12)}) if study.curve else [],
+        some_steps=sorted({round(i) for i in np.linspace(0, len(study.curve) - 1, 12)})
+        if study.curve
+        else [],
         frames=[(short, spec, spec in study.training) for spec, short in study.short.items()],
         revisions=list(revisions),
         settings=_flat(config),
         provenance=_flat(study.run.provenance),
         answered=sum(r.choice is not None for r in study.records),
+        exact=all(r.choice is None or r.choice.n is None for r in study.records),
         most=figures.MOST_PANELS,
         legal=LEGAL_MASS,
     )
@@ -524,7 +538,12 @@ def _template() -> Any:
     env = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
-    env.filters |= {"num": number, "count": count, "lines": lines, "first_lines": lambda x: list(x)[:MOST_LINES]}
+    env.filters |= {
+        "num": number,
+        "count": count,
+        "lines": lines,
+        "first_lines": lambda x: list(x)[:MOST_LINES],
+    }
     return env.from_string(_asset("report_page.html"))
 
 
@@ -549,7 +568,9 @@ def _hash(source: str) -> str:
 def _flat(value: Any, name: str = "") -> list[tuple[str, str]]:
     """Nested settings as lines: 'settings.lr' and its value."""
     if isinstance(value, Mapping) and value:
-        return [line for key, held in value.items() for line in _flat(held, f"{name}.{key}" if name else str(key))]
+        return [
+            line for key, held in value.items() for line in _flat(held, f"{name}.{key}" if name else str(key))
+        ]
     if isinstance(value, list) and value and all(isinstance(held, str) for held in value):
         return [(name, "\n".join(value))]
     return [(name, value if isinstance(value, str) else json.dumps(value))]
@@ -564,7 +585,9 @@ def _shown(value: Any) -> Any:
     return clean(value) if isinstance(value, str) else value
 
 
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 
 
 def clean(text: str, longest: int = LONGEST) -> str:

@@ -4,7 +4,7 @@
   const specs = JSON.parse(document.getElementById("specs").textContent);
   const options = {
     mode: "vega-lite", renderer: "svg", ast: true, actions: false, defaultStyle: false,
-    tooltip: { disableDefaultStyle: true },
+    tooltip: { disableDefaultStyle: true }, logLevel: 1,
   };
 
   // The spec at this width. `slack`: pixels that the labels leave over (or lack) in a first drawing.
@@ -12,7 +12,8 @@
     const fit = structuredClone(spec);
     const hint = fit.usermeta || {};
     fit.background = "transparent";
-    fit.padding = 0;
+    fit.padding = { left: 0, top: 2, right: 6, bottom: 5 };
+    fit.config.legend.columns = Math.max(1, Math.floor(width / 130));
     const room = Math.min(width, hint.most || Infinity);
     if (fit.facet) {
       const beside = 60;
@@ -21,6 +22,7 @@
       const n = wraps ? Math.max(1, Math.min(hint.cells, fits)) : hint.cells;
       if (wraps) fit.columns = n;
       fit.spec.width = Math.max(40, Math.floor((room - beside - (n - 1) * hint.gap + slack) / n));
+      fit.config.header.labelLimit = fit.spec.width;
     } else {
       fit.width = Math.max(80, room + slack - 60);
     }

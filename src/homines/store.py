@@ -1,9 +1,9 @@
 """A run folder: resolved config, provenance, records. A rerun does only what is missing.
 
-    config.json       what was asked, resolved; a run continues only under the same one
-    provenance.json   schema, package version and commit, machine, libraries
-    records.jsonl     one answered question a line, appended and flushed; a torn last line is dropped
-    curve.jsonl       one training step a line, where something was trained
+config.json       what was asked, resolved; a run continues only under the same one
+provenance.json   schema, package version and commit, machine, libraries
+records.jsonl     one answered question a line, appended and flushed; a torn last line is dropped
+curve.jsonl       one training step a line, where something was trained
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from filelock import FileLock, Timeout
 
@@ -260,9 +260,9 @@ def _record_from(raw: Mapping[str, Any]) -> Record:
 def _plain(value: Any) -> Any:
     """A value that strict JSON can hold: tuples as lists, infinities and NaN as null."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        return {str(k): _plain(v) for k, v in cast(Mapping[Any, Any], value).items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
+        return [_plain(v) for v in cast(Sequence[Any], value)]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -31,7 +31,6 @@ from homines.measure import Interrupted, state
 from homines.models.hf import HuggingFace
 from homines.speak import orders
 
-
 ADAM_EPSILON = 1e-20
 """A model that almost never answers legally has tiny gradients (they scale with the legal mass); below
 this, float32 cannot hold their squares."""
@@ -122,14 +121,18 @@ def lesson(
     """
     decisions = game.memory_one() if isinstance(game, Repeated) else tuple(game)
     if not decisions or len({d.actions for d in decisions}) > 1:
-        raise HominesError("training needs decisions that share their actions; train on them one kind at a time")
+        raise HominesError(
+            "training needs decisions that share their actions; train on them one kind at a time"
+        )
     onward: torch.Tensor | None = None
     if isinstance(game, Repeated):
         if opponent is None:
             raise HominesError("a repeated game is played against somebody; name an --opponent")
         replies = [opponent(game.memory_one(k)) for k in range(1, len(game.stage.actions))]
         beliefs = [[r[s].p for r in replies] for s in range(len(decisions))]
-        onward = torch.tensor(np.array([_onward(b, len(d.actions)) for d, b in zip(decisions, beliefs, strict=True)]))
+        onward = torch.tensor(
+            np.array([_onward(b, len(d.actions)) for d, b in zip(decisions, beliefs, strict=True)])
+        )
     else:
         beliefs = [list(told(d)) for d in decisions]
     utility = np.array(

@@ -10,15 +10,25 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.models.tiny import ARCHITECTURES, tiny
 
 from homines.core import HominesError, Prompt
 from homines.frames.sentences import Sentences
 from homines.frames.table import Table
 from homines.games.ipd import ipd
-from homines.logits import Encoded, Forest, distinct_tokens, encode, label_logprobs, packs, render, shares, terminator
+from homines.logits import (
+    Encoded,
+    Forest,
+    distinct_tokens,
+    encode,
+    label_logprobs,
+    packs,
+    render,
+    shares,
+    terminator,
+)
 from homines.models.hf import HuggingFace
 from homines.speak import orders
+from tests.models.tiny import ARCHITECTURES, tiny
 
 LABELS = (("action1", "action2"), ("A", "a much longer label"), ("1", "10"), ("ja", "nein, niemals"))
 
@@ -82,8 +92,10 @@ def test_a_network_that_ignores_the_mask_is_found_out() -> None:
 IDS = st.lists(st.integers(0, 4), min_size=1, max_size=6).map(tuple)
 
 
-@given(st.lists(st.tuples(IDS, st.lists(IDS, min_size=1, max_size=3, unique=True)), min_size=1, max_size=6),
-       st.integers(5, 40))
+@given(
+    st.lists(st.tuples(IDS, st.lists(IDS, min_size=1, max_size=3, unique=True)), min_size=1, max_size=6),
+    st.integers(5, 40),
+)
 @settings(max_examples=40, deadline=None)
 def test_any_forest_of_prompts_in_packs_of_any_size(raw: list[Any], budget: int) -> None:
     net = _tiny_net()

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.models.tiny import tiny
 
 from homines.choice import expected
 from homines.core import HominesError
@@ -31,6 +30,7 @@ from homines.play import chain
 from homines.preferences.game_deontological import GameDeontological
 from homines.preferences.utilitarian import Utilitarian
 from homines.train import Lesson, Settings, lesson, objective, rl
+from tests.models.tiny import tiny
 
 FRAME = Table("action1,action2")
 NOISY = MemoryOne(0.5, 0.9, 0.2, 0.7, 0.4)
@@ -38,7 +38,9 @@ NOISY = MemoryOne(0.5, 0.9, 0.2, 0.7, 0.4)
 
 @pytest.fixture
 def student(smollm2: HuggingFace) -> HuggingFace:
-    return HuggingFace(tiny("llama", initializer_range=0.3), smollm2.tokenizer, name="tiny", provenance={"revision": "t"})
+    return HuggingFace(
+        tiny("llama", initializer_range=0.3), smollm2.tokenizer, name="tiny", provenance={"revision": "t"}
+    )
 
 
 @pytest.fixture
@@ -122,7 +124,9 @@ def test_kl_is_zero_at_the_reference_and_its_weight_falls(student: HuggingFace) 
     assert weights[20] == weights[-1] == pytest.approx(0.05)
 
 
-def curve(model: HuggingFace, setting: Settings, where: Path, some: Lesson | None = None) -> list[dict[str, Any]]:
+def curve(
+    model: HuggingFace, setting: Settings, where: Path, some: Lesson | None = None
+) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     rl(model, some or taught(model), setting, where, on_step=rows.append)
     return rows
@@ -132,7 +136,9 @@ QUICK = Settings(steps=4, rank=4, lr=1e-3, save_every=2)
 
 
 def fresh(smollm2: HuggingFace) -> HuggingFace:
-    return HuggingFace(tiny("llama", initializer_range=0.3), smollm2.tokenizer, name="tiny", provenance={"revision": "t"})
+    return HuggingFace(
+        tiny("llama", initializer_range=0.3), smollm2.tokenizer, name="tiny", provenance={"revision": "t"}
+    )
 
 
 def test_training_raises_the_reward_and_repeats_itself(smollm2: HuggingFace, tmp_path: Path) -> None:
@@ -192,8 +198,17 @@ def test_kill_9_in_training_then_the_same_command_gives_the_same_curve(folder: P
     """A real process, a real SIGKILL, the real command line."""
 
     def command(out: Path) -> list[str]:
-        words = f"align hf/{folder} --to utilitarian --steps 12 --rank 4 --save-every 2 --no-check --device cpu"
-        return [sys.executable, "-c", "from homines.cli import main; main()", *words.split(), "--out", str(out)]
+        words = (
+            f"align hf/{folder} --to utilitarian --steps 12 --rank 4 --save-every 2 --no-check --device cpu"
+        )
+        return [
+            sys.executable,
+            "-c",
+            "from homines.cli import main; main()",
+            *words.split(),
+            "--out",
+            str(out),
+        ]
 
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run(command(tmp_path / "whole"), env=env, check=True, capture_output=True)

@@ -59,10 +59,16 @@ class Story:
     def _opening(d: Decision, who: tuple[str, ...]) -> str:
         company = join(list(who)) if who else ""
         if not d.theirs and not d.history:
-            return f"A purse of coins was left to you to share with {company}." if who else "A day at the market."
+            return (
+                f"A purse of coins was left to you to share with {company}."
+                if who
+                else "A day at the market."
+            )
         if d.reply:
             return f"You and {company} share a stall for one day. You start; {company} sees it and goes on."
         if not d.theirs:
             return f"You and {company} share a stall for one day."
         often = "today" if d.rounds == 1 else "each day"
-        return f"You and {company} keep stalls at the market, side by side. The coins {often} depend on you all."
+        return (
+            f"You and {company} keep stalls at the market, side by side. The coins {often} depend on you all."
+        )

@@ -45,9 +45,11 @@ class Table:
         choosing = who[: len(d.theirs)]
         cells = [["you", *choosing, "your points", *(f"{w}'s points" for w in who)]]
         for a, others, paid in outcomes(d, self.layout):
-            theirs = ["any"] * len(choosing) if others is None else [
-                words.theirs[j][b] for j, b in enumerate(others)
-            ]
+            theirs = (
+                ["any"] * len(choosing)
+                if others is None
+                else [words.theirs[j][b] for j, b in enumerate(others)]
+            )
             cells.append([words.mine[a], *theirs, *map(number, paid)])
         parts = [
             opening(d, who),
