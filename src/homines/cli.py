@@ -166,7 +166,7 @@ def measure(
         records = measuring.measure(
             loaded, asked, run, batch=batch, progress=lambda done, _: tell(done), stop=stop
         )
-    _finish(folder, records, as_json)
+    _finish(model, folder, records, as_json)
 
 
 @app.command()
@@ -339,7 +339,7 @@ def _carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool
     sys.exit(1 if any(r.error for r in run.records) else 0)
 
 
-def _finish(folder: Path, records: list[Any], as_json: bool) -> None:
+def _finish(model: str, folder: Path, records: list[Any], as_json: bool) -> None:
     from homines import measure as measuring
     from homines.report import write
     from homines.terminal import measured
@@ -360,7 +360,7 @@ def _finish(folder: Path, records: list[Any], as_json: bool) -> None:
     else:
         measured(records)
         print(f"\nreport    {page}")
-        print("next      homines align MODEL --to game_deontological, then measure again")
+        print(f"next      homines align {shlex.quote(model)} --to game_deontological")
     sys.exit(1 if failed else 0)
 
 

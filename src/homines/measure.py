@@ -155,6 +155,17 @@ def state(d: Decision) -> str | None:
     return f"{d.actions[own]},{d.named(1 - d.player, other)}"
 
 
+def situation(d: Decision) -> str:
+    """Where a decision stands in its game: 'C,D' (the last round), 'player 1 after C', or 'start'."""
+    if (last := state(d)) is not None and not d.player:
+        return last
+    seen = " ".join(
+        d.named(k, a) for stage in d.history for k, a in enumerate(stage) if a is not None and k != d.player
+    )
+    parts = ([f"player {d.player}"] if d.player else []) + ([f"after {seen}"] if seen else [])
+    return " ".join(parts) or "start"
+
+
 def action_types(records: Iterable[Record]) -> dict[str, float]:
     """P(own action | other's last action), keyed 'C|C', 'D|C', ...; and 'illegal|C', ....
 
@@ -315,13 +326,15 @@ def payoff_sensitivity(pairs: Sequence[tuple[Decision, Choice]], belief: Belief 
 
 
 def summary(records: Iterable[Record]) -> list[dict[str, Any]]:
-    """One row a (model, game, frame): action types where there are states, mass, order effect."""
+    """One row a (model, game, frame): action types where there are states, P(action) by situation,
+    legal mass, order effect, how many questions were asked and how many failed."""
     rows: list[dict[str, Any]] = []
     for (model, game, frame), group in by(records, "model", "game", "frame").items():
         row: dict[str, Any] = {"model": model, "game": game, "frame": frame}
         row |= action_types(group)
-        pairs = averaged(group)
-        row["p"] = {state(d) or "": [float(x) for x in c.p] for d, c in pairs if len(d.actions) <= 12}
+        row["p"] = {
+            situation(d): dict(zip(d.actions, map(float, c.p), strict=True)) for d, c in averaged(group)
+        }
         row["mass"] = mass(group)
         row["order_effect"] = order_effect(group)
         row["questions"] = len(group)

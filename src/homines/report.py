@@ -122,7 +122,8 @@ def read(folder: str | Path) -> Study:
     noted = run.noted("sideeffects.json") or {}
     sides = {model: dict(found) for model, found in noted.items() if isinstance(found, Mapping)}
     models = list(dict.fromkeys([*(record.model for record in records), *sides]))
-    frames = [*map(_canonical, _texts(config.get("frames"))), *(record.frame for record in records)]
+    told = [*_texts(config.get("training_frames")), *_texts(config.get("frames"))]
+    frames = [*map(_canonical, told), *(record.frame for record in records)]
     games = [*_texts(config.get("game")), *_texts(config.get("games")), *(r.game for r in records[:1])]
     return Study(
         run,
@@ -500,7 +501,7 @@ def _page(study: Study, rows: Mapping[str, list[Row]], specs: Mapping[str, Row])
     )
     config, training = study.run.config, study.run.noted("training.json") or {}
     revisions = {(r.model, str(r.provenance.get("revision") or "not recorded")): None for r in study.records}
-    return _template().render(
+    page = _template().render(
         policy=policy,
         style=Markup(style),
         library=Markup(_library()),
@@ -531,6 +532,7 @@ def _page(study: Study, rows: Mapping[str, list[Row]], specs: Mapping[str, Row])
         most=figures.MOST_PANELS,
         legal=LEGAL_MASS,
     )
+    return str(page).lstrip()
 
 
 @cache

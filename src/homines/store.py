@@ -135,7 +135,7 @@ class Run:
         path = self.folder / "config.json"
         if path.exists():
             there = _read_json(path)
-            names = [k for k in {**there, **config} if there.get(k) != config.get(k)]
+            names = [k for k in {**there, **config} if k != "command" and there.get(k) != config.get(k)]
             if names:
                 told = "; ".join(f"{k}: {there.get(k)!r} there, {config.get(k)!r} asked" for k in names)
                 raise StoreError(

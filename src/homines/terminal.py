@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -21,7 +23,11 @@ from rich.text import Text
 
 from homines import measure
 from homines.core import LEGAL_MASS, Record
+from homines.lookup import find
 from homines.store import Run
+
+
+MEASURED = "P(own action | other's last), given a legal answer; legal mass; order effect"
 
 
 class Bars:
@@ -80,12 +86,13 @@ def stopping() -> Iterator[Callable[[], bool]]:
 
 def measured(records: list[Record]) -> None:
     """The table of a measurement: a row a game and frame."""
-    table = Table(title="P(own action | other's last action), given a legal answer")
+    table = Table(box=box.SIMPLE_HEAD, title=MEASURED)
     rows = measure.summary(records)
     types = list(dict.fromkeys(k for row in rows for k in row if "|" in k and "illegal" not in k))
-    for name in ("game", "frame", *types, "legal mass", "order effect", "failed"):
-        table.add_column(name, justify="left" if name in ("game", "frame") else "right", overflow="fold")
+    for name in ("game", "frame", *types, "mass", "order", "failed"):
+        table.add_column(name, justify="left" if name in ("game", "frame") else "right", no_wrap=True)
     for row in rows:
+        row["frame"] = _brief(row["frame"])
         cells = [_share(row.get(name)) for name in types]
         table.add_row(
             Text(row["game"]),
@@ -97,6 +104,11 @@ def measured(records: list[Record]) -> None:
         )
     console = Console()
     console.print(table)
+    for row in rows:
+        if not any(name in row for name in types):
+            for where, p in row["p"].items():
+                odds = "  ".join(f"{action} {x:.2f}" for action, x in p.items())
+                console.print(Text(f"{row['game']}, {row['frame']}, {where}: {odds}"))
     for (game,), group in measure.by(records, "game").items():
         if (spread := measure.instability(group)) is not None:
             console.print(Text(f"{game}: instability over frames {spread:.2f}"))
@@ -109,8 +121,8 @@ def before_after(run: Run) -> None:
     """The table of an alignment: C after C and D after D before and after, by game and frame."""
     rows = measure.summary(run.records)
     base = run.config["model"]
-    table = Table(title=f"{base}, aligned to {run.config['preference']}")
-    for name in ("game", "labels", "C after C", "", "D after D", "", "legal mass", ""):
+    table = Table(box=box.SIMPLE_HEAD, title=f"{base}, aligned to {run.config['preference']}")
+    for name in ("game", "labels", "C after C", "D after D", "legal mass"):
         table.add_column(name, justify="left" if name in ("game", "labels") else "right")
     after = {(r["game"], r["frame"]): r for r in rows if r["model"] != base}
     for row in rows:
@@ -122,16 +134,12 @@ def before_after(run: Run) -> None:
         table.add_row(
             Text(row["game"]),
             Text(",".join(labels) + (" (trained)" if trained else "")),
-            _share(row.get("C|C")),
-            _share(there.get("C|C")),
-            _share(row.get("D|D")),
-            _share(there.get("D|D")),
-            _mass(row["mass"]),
-            _mass(there["mass"]),
+            *(f"{_share(row.get(k))} → {_share(there.get(k))}" for k in ("C|C", "D|D")),
+            f"{_mass(row['mass'])} → {_mass(there['mass'])}",
         )
     console = Console()
     console.print(table)
-    console.print("in each pair: before, after; rates are given a legal answer")
+    console.print("before → after; rates are given a legal answer")
     _warn_mass(console, list(after.values()))
     for name, checked in (run.noted("sideeffects.json") or {}).items():
         console.print(
@@ -140,6 +148,17 @@ def before_after(run: Run) -> None:
                 f"right, perplexity {checked['perplexity']:.1f}"
             )
         )
+
+
+def _brief(spec: str) -> str:
+    """A frame's spec without what it left at its default: 'table X,Y'."""
+    frame = find("frames", spec)
+    said = [
+        ",".join(value) if isinstance(value, tuple) else str(value)
+        for f in fields(frame)
+        if (value := getattr(frame, f.name)) != f.default
+    ]
+    return " ".join((spec.partition("(")[0], *said))
 
 
 def _share(x: float | None) -> str:

@@ -27,7 +27,7 @@ from homines.choice import expected, told
 from homines.core import Array, Decision, Frame, HominesError, Policy, Preference
 from homines.forms import Repeated
 from homines.logits import Encoded, label_logprobs
-from homines.measure import Interrupted, state
+from homines.measure import Interrupted, situation
 from homines.models.hf import HuggingFace
 from homines.speak import orders
 
@@ -138,7 +138,7 @@ def lesson(
     utility = np.array(
         [expected(preference(d), b, d.chance) for d, b in zip(decisions, beliefs, strict=True)]
     )
-    names = tuple(state(d) or str(i) for i, d in enumerate(decisions))
+    names = tuple(map(situation, decisions))
     chosen = list(range(len(names)))
     if keep is not None:
         if unknown := [k for k in keep if k not in names]:

@@ -1,0 +1,266 @@
+"""The page as a reader meets it: headless Chromium, the page from a file, no network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from homines import report
+from homines.core import Choice, Decision, Record, digest
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER),
+    reason="no chromium and chromedriver here (Debian: apt-get install chromium chromium-driver)",
+)
+
+FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
+DRAWN = "return [...document.querySelectorAll('[data-chart]')].every((e) => e.dataset.drawn)"
+
+SCRIPT = "<script>window.ran=1</script>"
+IMAGE = "<img src=x onerror='window.ran=1'>"
+BREAKOUT = "</script><script>window.ran=1</script><!--"
+ENTITIES = "a&lt;b&amp;c \" ' ` {{ 7*7 }} {% raw %} ${1}"
+EXPRESSION = "'] || (window.ran=1) || datum['"
+LONG = "unbreakable" * 60
+MIXED = "שלום مرحبا \u202egnp.exe\u202c 🦊👩‍👩‍👧 \x00\x1b[31m \ud83d"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    driver.execute_cdp_cmd("Network.enable", {})
+    yield driver
+    driver.quit()
+
+
+def visit(browser: Any, path: Path, *, width: int = 1280, dark: bool = False, scripts: bool = True) -> None:
+    size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.get_log("browser")
+    browser.get_log("performance")
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
+    browser.get(path.as_uri())
+    end = time.monotonic() + 20
+    while scripts and not browser.execute_script(DRAWN):
+        assert time.monotonic() < end, "charts are not drawn within 20 s"
+        time.sleep(0.05)
+
+
+def requests(browser: Any) -> set[str]:
+    """Addresses the page asked for, data: left out."""
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    sent = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    return {url for url in sent if not url.startswith("data:")}
+
+
+def complaints(browser: Any) -> list[str]:
+    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def varied(r: Record) -> Choice:
+    """Some probability, fixed by the question."""
+    rng = np.random.default_rng(int(digest([r.model, r.frame, r.game, r.decision.key, r.order]), 16))
+    p = rng.uniform(0.05, 0.95)
+    return Choice.at([p, 1 - p], mass=float(rng.uniform(0.2, 1)))
+
+
+def whole(kit: Any, folder: Path, *, evil: bool) -> Path:
+    """A run with every chart; `evil`: every text in it is hostile."""
+    model, after = (IMAGE, f"{IMAGE}+{BREAKOUT}") if evil else ("smollm2", "smollm2+adapter")
+    games, frames = ("ipd", "ish"), (kit.table, kit.other)
+    records = kit.ask(model, varied, games, frames) + kit.ask(after, varied, games, frames)
+    told = {kit.table: SCRIPT, kit.other: MIXED, "ipd": LONG, "ish": EXPRESSION}
+    if evil:
+        records = [_spoiled(r, told["ipd" if r.game == "ipd" else "ish"]) for r in records]
+        frames, games = (f"{SCRIPT}{LONG}", f"{MIXED}{ENTITIES}"), (LONG, EXPRESSION)
+    records[5] = replace(records[5], choice=None, error=f"{ENTITIES}{SCRIPT}{MIXED}" if evil else "slow")
+    states = (IMAGE, EXPRESSION) if evil else ("C,C", "C,D")
+    curve = [
+        {"step": i, "reward": i - 6.0, "mass": 0.2 * i, "p": {s: [0.1 * i, 1 - 0.1 * i] for s in states}}
+        for i in (1, 2, 3)
+    ]
+    text = [SCRIPT, BREAKOUT, MIXED] if evil else ["Paris", "Rome", "Oslo"]
+
+    def side(p: float, given: str) -> dict[str, Any]:
+        row = {"question": f"{text[0]}?", "answer": text[1], "given": given, "right": p > 0.5, "p": p}
+        return {"right": 1, "questions": 1, "accuracy": p, "perplexity": 10 / p, "answers": [row]}
+
+    config = {
+        "kind": "demo",
+        "command": f"homines demo {BREAKOUT if evil else ''}",
+        "model": model,
+        "preference": f"{SCRIPT}{MIXED}" if evil else "utilitarian",
+        "games": list(games),
+        "training_frames": [frames[0]],
+        "frames": list(frames),
+        "settings": {SCRIPT if evil else "seed": BREAKOUT if evil else 1},
+    }
+    notes = {
+        "sideeffects.json": {model: side(0.9, text[1]), after: side(0.3, text[2])},
+        "training.json": {"seconds": 1.5, "steps": 3, "device": IMAGE if evil else "cpu"},
+    }
+    return report.write(kit.fill(folder, config, records, curve, notes))
+
+
+def _spoiled(r: Record, game: str) -> Record:
+    """The record with hostile words for everything that has a name."""
+    frame = f"{SCRIPT}{LONG}" if "action1" in r.frame else f"{MIXED}{ENTITIES}"
+    raw = r.decision.to_json()
+    names = [IMAGE, MIXED]
+    d = Decision.from_json(raw | {"actions": names, "theirs": [names]})
+    return replace(r, decision=d, game=game, frame=frame, provenance={"revision": BREAKOUT})
+
+
+@pytest.fixture(scope="module")
+def good(kit: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return whole(kit, tmp_path_factory.mktemp("good") / "run", evil=False)
+
+
+@pytest.fixture(scope="module")
+def evil(kit: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return whole(kit, tmp_path_factory.mktemp("evil") / "run", evil=True)
+
+
+def check_drawn(browser: Any) -> int:
+    """Every chart is drawn, holds marks, has words for those who cannot see it; how many."""
+    charts = browser.execute_script(
+        """return [...document.querySelectorAll('[data-chart]')].map((e) => {
+          const svg = e.querySelector('svg');
+          return [e.dataset.chart, e.dataset.drawn, e.getAttribute('aria-label'),
+                  svg && svg.querySelectorAll('.role-mark path, .role-mark line').length,
+                  svg && svg.getBoundingClientRect().width, e.clientWidth];
+        })"""
+    )
+    for name, drawn, label, marks, wide, room in charts:
+        assert drawn == "yes", name
+        assert len(label) > 20, name
+        assert marks > 0, name
+        assert 0.5 * min(room, 400) < wide <= room + 2, name
+    return len(charts)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("which", ["good", "evil"])
+def test_drawn_without_errors_requests_or_sideways_scrolling(
+    which: str, width: int, browser: Any, request: pytest.FixtureRequest
+) -> None:
+    path = request.getfixturevalue(which)
+    visit(browser, path, width=width)
+    assert check_drawn(browser) == 9
+    assert complaints(browser) == []
+    assert requests(browser) == {path.as_uri()}
+    assert browser.execute_script("return document.documentElement.scrollWidth") == width
+
+
+def test_hostile_text_is_shown_and_runs_nothing(browser: Any, evil: Path) -> None:
+    visit(browser, evil)
+    shown = browser.execute_script(
+        "document.querySelectorAll('details').forEach((d) => { d.open = true; }); return document.body.innerText"
+    )
+    for text in (SCRIPT, IMAGE, BREAKOUT, ENTITIES, EXPRESSION, LONG, "שלום مرحبا \\u202egnp.exe", "🦊👩‍👩‍👧 \\u0000\\u001b[31m \\ud83d"):
+        assert text in shown, text
+    assert browser.execute_script("return window.ran") is None
+    assert browser.execute_script("return document.querySelectorAll('img, script').length") == 3
+    labels = browser.execute_script(
+        "return [...document.querySelectorAll('[data-chart] option')].map((o) => o.textContent)"
+    )
+    assert any(label.startswith(SCRIPT) for label in labels)
+
+
+def test_tooltips_show_hostile_text_as_text(browser: Any, evil: Path) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    visit(browser, evil)
+    mark = browser.find_element("css selector", "[data-chart=states] .mark-symbol.role-mark path")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", mark)
+    ActionChains(browser).move_to_element(mark).perform()
+    tip = browser.execute_script("return document.getElementById('vg-tooltip-element').innerText")
+    assert SCRIPT in tip or "שלום" in tip
+    assert browser.execute_script("return window.ran") is None
+
+
+def test_the_policy_refuses_what_is_not_the_page_s_own(browser: Any, good: Path) -> None:
+    visit(browser, good)
+    ran = browser.execute_script(
+        """const added = document.createElement('script');
+        added.textContent = 'window.ran = 1';
+        document.body.append(added);
+        return window.ran"""
+    )
+    assert ran is None
+    assert any("Content Security Policy" in told for told in complaints(browser))
+
+
+def test_the_frame_menu_leaves_one_frame(browser: Any, good: Path) -> None:
+    from selenium.webdriver.support.ui import Select
+
+    visit(browser, good)
+    marks = "return document.querySelectorAll('[data-chart=states] .mark-symbol.role-mark path').length"
+    every = browser.execute_script(marks)
+    menu = Select(browser.find_element("css selector", "[data-chart=states] select"))
+    assert [option.text for option in menu.options] == ["all", "table · action1/action2", "table · X/Y"]
+    menu.select_by_index(1)
+    end = time.monotonic() + 5
+    while browser.execute_script(marks) != every // 2:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_charts_can_be_read_in_light_and_in_dark(browser: Any, good: Path) -> None:
+    ink = (
+        "return [getComputedStyle(document.querySelector('[data-chart=states] .role-axis-label text')).fill, "
+        "getComputedStyle(document.body).backgroundColor]"
+    )
+    for dark in (False, True):
+        visit(browser, good, dark=dark)
+        text, paper = (luminance(colour) for colour in browser.execute_script(ink))
+        assert (paper < text) is dark
+        assert (max(text, paper) + 0.05) / (min(text, paper) + 0.05) > 4.5
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2) of 'rgb(r, g, b)'."""
+    parts = [int(x) / 255 for x in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+def test_the_keyboard_reaches_the_skip_link_and_every_table(browser: Any, good: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    visit(browser, good, width=390)
+    browser.find_element("tag name", "body").send_keys(Keys.TAB)
+    assert browser.switch_to.active_element.get_attribute("class") == "skip"
+    assert browser.execute_script(
+        """return [...document.querySelectorAll('table')].every(
+             (t) => t.parentElement.tabIndex === 0 && t.parentElement.getAttribute('aria-label'))"""
+    )
+
+
+def test_without_scripts_the_numbers_are_still_there(browser: Any, good: Path) -> None:
+    visit(browser, good, scripts=False)
+    try:
+        text = browser.find_element("tag name", "main").text
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    assert "Without scripts this chart is not drawn" in text
+    assert "Trained on: ipd" in text
