@@ -2,8 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Two network threads want two cores: leave the number to torch, but never the tokenizers' own pool.
-export TOKENIZERS_PARALLELISM = false
+
 
 .PHONY: demo test check bench clean
 

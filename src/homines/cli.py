@@ -42,14 +42,24 @@ ModelName = Annotated[str, typer.Argument(help="smollm2, hf/FOLDER-OR-ID, either
 
 def main() -> NoReturn:
     """Entry point: errors as one sentence, exit codes as documented."""
+    try:
+        code = attempt()
+    except KeyboardInterrupt:
+        code = 130
+    if code == 130:  # typer makes this of Ctrl-C as well
+        fail("interrupted; nothing recorded is lost, run the same command again to go on", 130)
+    sys.exit(code)
+
+
+def attempt() -> int:
+    """Run the command that was typed; its exit code."""
     from homines.core import HominesError
 
     try:
         code = app(standalone_mode=False)
+        return code if isinstance(code, int) else 0
     except HominesError as failure:
         fail(str(failure), 2)
-    except KeyboardInterrupt:
-        fail("interrupted; run the same command again to go on", 130)
     except Exception as failure:
         if type(failure).__module__.partition(".")[0] in ("click", "typer") and hasattr(failure, "show"):
             failure.show()  # pyright: ignore[reportAttributeAccessIssue]
@@ -59,7 +69,6 @@ def main() -> NoReturn:
         if isinstance(failure, OSError):
             fail(f"{failure.strerror or failure}: {failure.filename or ''}".rstrip(": "), 2)
         raise
-    sys.exit(code if isinstance(code, int) else 0)
 
 
 def fail(text: str, code: int) -> NoReturn:
@@ -218,7 +227,7 @@ def align(
     def framed(words: str | None) -> str:
         return spell(_framed(frame, words))
 
-    default = PAIR if _pairwise(find("games", game)) and "labels" not in frame else None
+    default = _default_labels(frame, find("games", game))
     plan = Plan(
         model=model,
         preference=spell(find("preferences", to)),
@@ -366,27 +375,43 @@ def _finish(model: str, folder: Path, records: list[Any], as_json: bool) -> None
 
 def _frames(game: Game, frames: list[str], labels: list[str] | None, swap: bool) -> list[str]:
     """Frame specs for a game: every frame in every label set, and each set the other way round."""
-    from homines.lookup import spell
-    from homines.speak import split_labels
+    from dataclasses import replace
 
-    default = [PAIR] if _pairwise(game) else [None]
+    from homines.lookup import spell
+
     out: list[str] = []
     for frame in frames:
-        for words in [None] if "labels" in frame else labels or default:
-            out.append(spell(_framed(frame, words)))
-            if swap and words is not None:
-                out.append(spell(_framed(frame, ",".join(reversed(split_labels(words))))))
+        for words in labels or [_default_labels(frame, game)]:
+            made = _framed(frame, words)
+            out.append(spell(made))
+            if swap and getattr(made, "labels", ()):
+                out.append(spell(replace(made, labels=made.labels[::-1])))
     return list(dict.fromkeys(out))
+
+
+def _default_labels(frame: str, game: Game) -> str | None:
+    """The labels of a frame that takes some and has none, in a game that two words are enough for."""
+    from homines.lookup import find
+
+    bare = getattr(find("frames", frame), "labels", None) == ()
+    return PAIR if bare and _pairwise(game) else None
 
 
 def _framed(frame: str, words: str | None) -> Any:
     """The frame of a spec, with these labels where they are given."""
     from dataclasses import replace
 
+    from homines.core import HominesError
     from homines.lookup import find
 
     made = find("frames", frame)
-    return made if words is None else replace(made, labels=words)
+    if not hasattr(made, "places"):
+        raise HominesError(f"{made!r} is no frame: it lacks `places`; core.Frame says what one has")
+    if words is None:
+        return made
+    if not hasattr(made, "labels"):
+        raise HominesError(f"frame {frame} takes no labels; leave them out, or use another frame")
+    return replace(made, labels=words)
 
 
 def _pairwise(game: Any) -> bool:

@@ -242,7 +242,10 @@ class Record:
 
     @property
     def key(self) -> str:
-        """Identity of the question (not of the answer): model, its revision, game, decision, words."""
+        """Identity of the question (not of the answer): model, its revision, game, decision, words.
+
+        `questions` puts the revision, and a hash of the words, into `provenance`.
+        """
         return digest(
             [
                 self.model,
@@ -251,6 +254,7 @@ class Record:
                 self.decision.to_json(),
                 self.frame,
                 [list(places) for places in self.order],
+                self.provenance.get("prompt"),
             ]
         )
 

@@ -220,7 +220,7 @@ def answers(rows: Sequence[Row], description: str) -> alt.LayerChart:
         .encode(x=alt.X("v:Q"), y=alt.Y("v:Q"))
     )
     points = (
-        alt.Chart(alt.Data(values=list(rows)))
+        alt.Chart(alt.Data(values=sorted(rows, key=lambda row: row["change"] != "same")))
         .mark_point(filled=True, size=60, opacity=0.85)
         .encode(
             x=alt.X("before:Q", title="P(right answer), before", scale=unit, axis=_axis(5)),

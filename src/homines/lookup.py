@@ -55,7 +55,7 @@ def names(folder: str) -> tuple[str, ...]:
     True
     """
     files = sorted(path.stem for path in (ROOT / folder).glob("*.py"))
-    if not files:
+    if not files or not folder.isidentifier():
         there = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
         raise HominesError(f"no folder called {folder!r}; there are {', '.join(there)}")
     return tuple(name for name in files if not name.startswith("_"))

@@ -38,6 +38,8 @@ class Question:
 def battery(game: Any) -> tuple[Decision, ...]:
     """The decisions that measure a game: every memory-one state of a repeated one (seat 0), else every
     point of decision of every player (seat 0 alone where all seats are alike)."""
+    if not hasattr(game, "due"):
+        raise HominesError(f"{game!r} is no game: it lacks due(history); core.Game says what one has")
     if isinstance(game, Repeated):
         return game.memory_one()
     if isinstance(game, NormalForm) and game.symmetric:
@@ -80,13 +82,19 @@ def measure(
     """Answer every question, skipping those the run holds already; the records in question order.
 
     A call that fails becomes a record with its error. `stop` is asked between batches; Interrupted
-    is raised then, with everything answered so far recorded.
+    is raised then, with everything answered so far recorded. Raises HominesError where the run holds
+    answers of this model to other questions: its weights, a game or the words have changed since.
     """
     held = dict(run.done) if run is not None else {}
     prompts = {q.record.key: q.prompt for q in asked}
-    waiting = [q.record for q in asked]
+    waiting = list({q.record.key: q.record for q in asked}.values())
     if run is not None:
         waiting = run.missing(waiting)
+        if stale := sum(r.model == model.name and key not in prompts for key, r in held.items()):
+            raise HominesError(
+                f"{run.folder} holds {stale} answers of {model.name} to other questions than these: the "
+                "model's weights, a game or a frame has changed since; use another --out"
+            )
     answered = len(prompts) - len(waiting)
     if progress is not None:
         progress(answered, len(prompts))
@@ -107,7 +115,8 @@ def measure(
 def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) -> list[Record]:
     """Score a batch; where that fails, each prompt alone, so that one bad prompt costs itself only."""
     try:
-        choices = model.score(prompts)
+        answers = zip(records, model.score(prompts), strict=True)
+        return [replace(record, choice=_sound(record, choice)) for record, choice in answers]
     except MemoryError:
         raise
     except Exception as failure:
@@ -118,7 +127,17 @@ def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) 
             for record, prompt in zip(records, prompts, strict=True)
             for answer in _answer(model, [record], [prompt])
         ]
-    return [replace(r, choice=c) for r, c in zip(records, choices, strict=True)]
+
+
+def _sound(record: Record, choice: Choice) -> Choice:
+    """The choice, where it is a distribution over the record's labels."""
+    p, mass = choice.p, choice.mass
+    if p.shape != (len(record.labels),) or not np.isclose(p.sum(), 1) or not 0 <= mass <= 1:
+        raise HominesError(
+            f"the model gave probabilities {p.tolist()} and legal mass {mass} for the labels "
+            f"{record.labels}; they must be one for each, sum to 1, and have a mass in [0, 1]"
+        )
+    return choice
 
 
 # --- reading records ---------------------------------------------------------------------------
@@ -321,7 +340,7 @@ def payoff_sensitivity(pairs: Sequence[tuple[Decision, Choice]], belief: Belief 
     slope, intercept = np.polyfit(x, y, 1)
     fitted = intercept + slope * np.array(x)
     total = float(np.var(y))
-    r2 = 1 - float(np.var(np.array(y) - fitted)) / total if total > 0 else 1.0
+    r2 = 1 - float(np.var(np.array(y) - fitted)) / total if total > 1e-18 else 1.0
     return Slope(float(slope), float(intercept), len(x), r2)
 
 

@@ -426,7 +426,7 @@ def caveats(study: Study, rows: Mapping[str, list[Row]]) -> list[str]:
         least = min(weak, key=lambda r: r["mass"])
         out.append(
             f"Legal mass is under {number(LEGAL_MASS, 1)} in {len(weak)} of {len(final)} pairs of game and "
-            f"frame (lowest {number(least['mass'])}: {least['game']}, {least['frame']}); rates there "
+            f"frame (lowest {number(least['mass'])}: {_names(least)}); rates there "
             "describe answers the model rarely gives."
         )
     out += _worse(rows["frames"], "mass", "Legal mass fell", "pairs of game and frame", lambda x: -x)
@@ -449,11 +449,15 @@ def _worse(
     if not (worse := [rise for rise in rises if rise[0] > SLACK]):
         return []
     a, b = known[max(worse)[1]]
-    where = ", ".join(a[key] for key in ("game", "frame") if key in a)
     return [
         f"{what} in {len(worse)} of {len(known)} {noun} "
-        f"(most in {where}: {number(a[name])} to {number(b[name])})."
+        f"(most in {_names(a)}: {number(a[name])} to {number(b[name])})."
     ]
+
+
+def _names(row: Row) -> str:
+    """'ipd, story': where a number stands, short enough for a sentence."""
+    return ", ".join(clean(row[key], 60) for key in ("game", "frame") if key in row)
 
 
 def lines(rows: Iterable[Row], keys: Sequence[str]) -> list[tuple[tuple[Any, ...], dict[str, Row]]]:

@@ -72,13 +72,16 @@ class Names:
                 "give as many labels as actions, or none to use the actions' own names"
             )
         mine = tuple(labels)
+        kept = [name for names in d.theirs if names != d.actions for name in names]
+        if both := [label for label in mine if label in kept]:
+            raise HominesError(f"labels {mine} give {both[0]!r} a second meaning: another's action has it")
         return cls(mine, tuple(mine if t == d.actions else t for t in d.theirs))
 
 
 def split_labels(labels: str | Sequence[str]) -> tuple[str, ...]:
     """'action1,action2' or a sequence, as a tuple; raises HominesError where two are equal or one is
     empty."""
-    parts = tuple(x.strip() for x in labels.split(",")) if isinstance(labels, str) else tuple(labels)
+    parts = tuple(str(x).strip() for x in (labels.split(",") if isinstance(labels, str) else labels))
     if parts == ("",):
         return ()
     if not all(parts):

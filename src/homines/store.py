@@ -37,7 +37,8 @@ class Run:
     def __init__(self, folder: str | Path, config: Mapping[str, Any] | None = None) -> None:
         """Open, making it where missing. config None: read only what is there.
 
-        Raises StoreError where the folder holds another config or was made by a newer schema.
+        Raises StoreError where the folder holds answers under another config (the command's spelling
+        aside), is in use, or was made by a newer schema.
         """
         self.folder = Path(folder)
         self.done: dict[str, Record] = {}
@@ -50,6 +51,8 @@ class Run:
                         "make one with `homines measure` or `homines align`"
                     )
             else:
+                if self.folder.exists() and not self.folder.is_dir():
+                    raise StoreError(f"{self.folder} is a file, not a folder; choose another --out")
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._hold()
                 self._settle(_plain(dict(config)))
@@ -131,18 +134,19 @@ class Run:
             ) from failure
 
     def _settle(self, config: dict[str, Any]) -> None:
-        """Write the config, or compare it with the one there."""
+        """Write the config, or compare it with the one there; with nothing recorded, replace that."""
         path = self.folder / "config.json"
         if path.exists():
             there = _read_json(path)
             names = [k for k in {**there, **config} if k != "command" and there.get(k) != config.get(k)]
-            if names:
+            if not names:
+                return
+            if any((self.folder / name).exists() for name in ("records.jsonl", "curve.jsonl")):
                 told = "; ".join(f"{k}: {there.get(k)!r} there, {config.get(k)!r} asked" for k in names)
                 raise StoreError(
                     f"{self.folder} was made with another config ({told}); use another --out, or the "
                     "config that made it"
                 )
-            return
         _write_json(self.folder / "provenance.json", provenance())
         _write_json(path, config)
 

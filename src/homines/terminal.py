@@ -26,7 +26,6 @@ from homines.core import LEGAL_MASS, Record
 from homines.lookup import find
 from homines.store import Run
 
-
 MEASURED = "P(own action | other's last), given a legal answer; legal mass; order effect"
 
 
@@ -88,7 +87,8 @@ def measured(records: list[Record]) -> None:
     """The table of a measurement: a row a game and frame."""
     table = Table(box=box.SIMPLE_HEAD, title=MEASURED)
     rows = measure.summary(records)
-    types = list(dict.fromkeys(k for row in rows for k in row if "|" in k and "illegal" not in k))
+    first = {r.decision.actions[0] for r in records}  # of two actions the other is the rest
+    types = list(dict.fromkeys(k for row in rows for k in row if k.partition("|")[0] in first and "|" in k))
     for name in ("game", "frame", *types, "mass", "order", "failed"):
         table.add_column(name, justify="left" if name in ("game", "frame") else "right", no_wrap=True)
     for row in rows:

@@ -176,7 +176,10 @@ def test_curve_errors_settings_and_provenance(page: Any) -> None:
     assert line(page, "Models asked", "smollm2") == ["f00d"]
     assert line(page, "Settings", "settings.seed") == ["7"]
     assert line(page, "Provenance", "schema") == ["1"]
-    assert line(page, "Games", "ipd")[1] == "C,C:\u00a03,\u00a03; C,D:\u00a00,\u00a04; D,C:\u00a04,\u00a00; D,D:\u00a01,\u00a01"
+    assert (
+        line(page, "Games", "ipd")[1]
+        == "C,C:\u00a03,\u00a03; C,D:\u00a00,\u00a04; D,C:\u00a04,\u00a00; D,D:\u00a01,\u00a01"
+    )
     assert line(page, "Frames", "table · action1/action2")[0] == "trained on"
     assert "homines align smollm2 --to game_deontological --out runs/demo" in page.text
     assert "Trained for 3 steps (64 s, cpu) on ipd" in page.text
@@ -217,7 +220,8 @@ def test_images_no_longer_drawn_are_removed_and_others_kept(kit: Any, tmp_path: 
 
 def test_the_policy_allows_the_scripts_of_the_page_and_nothing_else(page: Any) -> None:
     [policy] = [a["content"] for t, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"]
-    rules = dict(rule.strip().partition(" ")[::2] for rule in str(policy).split(";"))
+    parts = [rule.strip().partition(" ") for rule in str(policy).split(";")]
+    rules = {name: sources for name, _, sources in parts}
 
     def hashed(source: str) -> str:
         return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
@@ -293,6 +297,27 @@ def test_a_curve_without_records(kit: Any, config: dict[str, Any], tmp_path: Pat
     plain(page)
     assert [a["data-chart"] for _, a in page.tags if "data-chart" in a] == ["curve_mass"]
     assert line(page, "Learning curve", "1") == ["–", ".50", "–", "–", "–"]
+
+
+def test_notes_and_settings_of_other_shapes(kit: Any, tmp_path: Path) -> None:
+    config = {
+        "kind": "align",
+        "model": "m",
+        "games": 5,
+        "frames": None,
+        "training_frames": [1],
+        "settings": "x",
+    }
+    sides = {
+        "m": {"accuracy": None, "answers": [{"question": "Q?", "given": "a", "right": True}, 3]},
+        "m+a": {"perplexity": float("nan"), "answers": [{"question": "Q?", "right": False}]},
+        "m+b": "none",
+    }
+    notes = {"sideeffects.json": sides, "training.json": {"seconds": "long", "steps": None}}
+    page = kit.read(report.write(kit.fill(tmp_path / "run", config, notes=notes)))
+    plain(page)
+    assert line(page, "Answers that changed: 1 of 1", "Q?") == ["–", "a", "–", "became wrong", "–", "–"]
+    assert line(page, "Everyday questions", "after") == ["–"] * 5
 
 
 def test_answers_that_are_no_distribution_are_errors(kit: Any, tmp_path: Path) -> None:

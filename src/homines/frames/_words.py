@@ -48,16 +48,20 @@ def check_layout(layout: str) -> None:
         raise HominesError(f"no layout {layout!r}; there are {', '.join(LAYOUTS)}")
 
 
-def persons(d: Decision, names: tuple[str, ...]) -> tuple[str, ...]:
-    """A name for every seat but mine: those who choose, and those who are only paid."""
+def persons(d: Decision, names: tuple[str, ...], words: Names) -> tuple[str, ...]:
+    """A name for every seat but mine: those who choose, and those who are only paid; no word for an
+    action is one."""
     count = d.payoffs.shape[0] - 1
-    if count > len(names):
-        raise HominesError(f"{count} other players are more than this frame has names for, {len(names)}")
-    return names[:count]
+    taken = {*words.mine, *(label for labels in words.theirs for label in labels)}
+    taken |= {label for labels in d.names for label in labels}
+    free = tuple(name for name in names if name not in taken)
+    if count > len(free):
+        raise HominesError(f"{count} other players are more than this frame has names for, {len(free)}")
+    return free[:count]
 
 
 def join(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+    return "".join(parts) if len(parts) < 2 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
 def said(d: Decision, words: Names, who: tuple[str, ...], verb: str) -> str:

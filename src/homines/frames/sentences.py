@@ -40,7 +40,7 @@ class Sentences:
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         words = Names.of(d, self.labels)
-        who = persons(d, ("B", "C", "D", "E", "F", "G", "H"))
+        who = persons(d, ("B", "C", "D", "E", "F", "G", "H"), words)
         lines: list[str] = []
         for a, others, paid in outcomes(d, self.layout):
             acts = [f"you choose {words.mine[a]}"]

@@ -37,7 +37,7 @@ class Story:
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         words = Names.of(d, self.labels)
-        who = persons(d, FRIENDS)
+        who = persons(d, FRIENDS, words)
         parts = [self._opening(d, who)]
         for a, others, paid in outcomes(d):
             acts = [f"you go for {words.mine[a]}"]

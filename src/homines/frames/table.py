@@ -41,7 +41,7 @@ class Table:
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         words = Names.of(d, self.labels)
-        who = persons(d, ("B", "C", "D", "E", "F", "G", "H"))
+        who = persons(d, ("B", "C", "D", "E", "F", "G", "H"), words)
         choosing = who[: len(d.theirs)]
         cells = [["you", *choosing, "your points", *(f"{w}'s points" for w in who)]]
         for a, others, paid in outcomes(d, self.layout):

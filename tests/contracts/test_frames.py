@@ -1,0 +1,290 @@
+"""Every file of frames/, over every game it can word: labels, orders, layouts, and nothing given away."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+from dataclasses import is_dataclass, replace
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from homines.core import Decision, Frame, HominesError, Prompt, frozen
+from homines.forms import NormalForm, Repeated, veil
+from homines.frames._words import LAYOUTS
+from homines.games.ipd import ipd
+from homines.games.public_goods import public_goods
+from homines.games.spd import spd
+from homines.games.trust import trust
+from homines.lookup import describe, factory, find, names, spell
+from homines.measure import battery
+from homines.speak import number, orders, split_labels
+
+ALL = names("frames")
+GIVEN: dict[str, Any] = {"float": 1.0, "int": 3, "str": "word", "bool": True}
+"""Values for parameters of games without a default, by annotation."""
+WORDS = ("zug", "wab", *(f"nol{i}" for i in range(200)))
+ITERATED = ("bos", "icd", "icn", "ipd", "ish", "ivd")
+pytestmark = pytest.mark.parametrize("name", ALL)
+
+
+def labelled(name: str, labels: Sequence[str] = ()) -> Any:
+    return find("frames", f"{name}(labels={tuple(labels)!r})")
+
+
+@cache
+def decisions() -> dict[str, tuple[Decision, ...]]:
+    """The battery of every game with its defaults (and GIVEN where it has none)."""
+    out: dict[str, tuple[Decision, ...]] = {}
+    for game in names("games"):
+        needed = {
+            p.name: GIVEN[str(p.annotation)]
+            for p in inspect.signature(factory("games", game)).parameters.values()
+            if p.default is p.empty
+        }
+        out[game] = battery(find("games", f"{game}({', '.join(f'{k}={v}' for k, v in needed.items())})"))
+    return out
+
+
+def prompts(frame: Frame, d: Decision) -> list[Prompt]:
+    """One for each order; empty where the frame has no words for this decision, and says so."""
+    try:
+        return [frame(d, order) for order in orders(len(d.actions), frame.places)]
+    except HominesError:
+        return []
+
+
+def words_in(text: str) -> list[str]:
+    return re.findall(r"[\w.'-]*\w", text)
+
+
+def test_it_has_words_for_the_iterated_games_and_most_others(name: str) -> None:
+    able = [game for game, ds in decisions().items() if all(prompts(labelled(name), d) for d in ds)]
+    assert set(ITERATED) <= set(able)
+    assert {"dictator", "public_goods", "spd", "trust", "ultimatum", "ordinal"} <= set(able)
+
+
+@pytest.mark.parametrize("game", names("games"))
+def test_the_answers_are_the_labels(name: str, game: str) -> None:
+    for d in decisions()[game]:
+        words = WORDS[: len(d.actions)]
+        for labels in ((), words):
+            for prompt in prompts(labelled(name, labels), d):
+                assert prompt.labels == (labels or d.actions)
+                assert set(prompt.labels) <= set(words_in(prompt.text))
+                assert all(role in ("system", "user", "assistant") and text for role, text in prompt.messages)
+                assert prompt.messages[-1][0] == "user"
+                assert "None" not in prompt.text
+                assert "  " not in prompt.text
+
+
+@pytest.mark.parametrize("game", names("games"))
+def test_with_labels_no_action_name_is_given_away(name: str, game: str) -> None:
+    for d in decisions()[game]:
+        others = {word for named in (*d.theirs, *d.names) for word in named if named != d.actions}
+        secret = {a for a in d.actions if not re.fullmatch(r"[\d.]+", a)} - others
+        for prompt in prompts(labelled(name, WORDS[: len(d.actions)]), d):
+            assert not secret & set(words_in(prompt.text)), prompt.text
+
+
+@pytest.mark.parametrize("game", names("games"))
+def test_exchanging_labels_exchanges_words_and_nothing_else(name: str, game: str) -> None:
+    """Every mention of an action is by its label, and nothing else depends on the labels."""
+    for d in decisions()[game]:
+        there = WORDS[: len(d.actions)]
+        here = there[::-1]
+        exchange = dict(zip(there, here, strict=True))
+        for one, two in zip(prompts(labelled(name, there), d), prompts(labelled(name, here), d), strict=True):
+            turned = [exchange.get(word, word) for word in re.split(r"\b", one.text)]
+            assert "".join(turned) == two.text
+
+
+@pytest.mark.parametrize("game", names("games"))
+def test_every_order_is_another_prompt_of_the_same_words(name: str, game: str) -> None:
+    for d in decisions()[game]:
+        asked = prompts(labelled(name, WORDS[: len(d.actions)]), d)
+        assert len({p.text for p in asked}) == len(asked) == len({p.key for p in asked})
+        bags = {tuple(sorted(words_in(p.text))) for p in asked}
+        assert len(bags) <= 1
+
+
+def test_the_options_stand_in_the_order_asked(name: str) -> None:
+    d = public_goods(2, endowment=20, step=10).seat(0)
+    frame = labelled(name, WORDS[:3])
+    told = re.compile(r"(\w+), (\w+) or (\w+)")
+    for order in orders(3, frame.places):
+        shown = told.findall(frame(d, order).text)
+        assert shown == [tuple(WORDS[a] for a in place) for place in order]
+
+
+@pytest.mark.parametrize("game", names("games"))
+def test_what_is_paid_is_told(name: str, game: str) -> None:
+    for d in decisions()[game]:
+        for prompt in prompts(labelled(name, WORDS[: len(d.actions)]), d)[:1]:
+            assert {number(x) for x in d.payoffs.ravel()} <= set(words_in(prompt.text))
+
+
+@pytest.mark.parametrize("game", names("games"))
+def test_decisions_that_differ_are_told_apart(name: str, game: str) -> None:
+    ds = decisions()[game]
+    texts = [prompts(labelled(name, WORDS[: len(d.actions)]), d)[:1] for d in ds]
+    told = [some[0].text for some in texts if some]
+    assert len(set(told)) == len(told)
+
+
+def test_it_tells_the_last_round_from_my_seat(name: str) -> None:
+    frame = labelled(name, ("zug", "wab"))
+    for a, b in ((0, 1), (1, 0)):
+        mine, mirrored = ipd().seat(0, ((a, b),)), ipd().seat(1, ((b, a),))
+        assert frame(mine, ((0, 1),)).text == frame(mirrored, ((0, 1),)).text
+    exploited, exploiting = (frame(ipd().seat(0, (s,)), ((0, 1),)).text for s in ((0, 1), (1, 0)))
+    assert exploited != exploiting
+    first, later = (frame(ipd().seat(0, h), ((0, 1),)).text for h in ((), ((0, 0),)))
+    assert len(first) < len(later)
+
+
+def test_it_tells_what_the_others_are_said_to_do(name: str) -> None:
+    frame = labelled(name, ("zug", "wab"))
+    d = replace(ipd().seat(0), others=(frozen([0.25, 0.75]),))
+    assert "zug in 25% and wab in 75% of cases" in frame(d, ((0, 1),)).text
+    reply = replace(spd(3).due(())[0], others=(frozen([[0.9, 0.1], [1 / 3, 2 / 3]]),))
+    text = frame(reply, ((0, 1),)).text
+    assert "After zug, " in text
+    assert "zug in 90% and wab in 10%" in text
+    assert "wab in 66.6667%" in text
+
+
+def test_it_tells_a_second_mover_what_the_first_did(name: str) -> None:
+    frame = labelled(name, ("zug", "wab"))
+    for game in (spd(3), trust(3)):
+        for d in (d for d in battery(game) if d.player == 1):
+            (move,) = (a for a in d.history[0] if a is not None)
+            told = "zug" if d.actions == game.first and move == 0 else "wab"
+            told = told if d.actions == game.first else game.first[move]
+            sentences = frame(d, ((0, 1),)).text.replace("\n", " ").split(".")
+            assert any(re.search(rf"(played|chosen|went for) {told}$", s) for s in sentences)
+
+
+# --- labels --------------------------------------------------------------------------------------
+
+
+def test_one_label_may_begin_another(name: str) -> None:
+    for labels in (("1", "10"), ("action1", "action11"), ("X", "XY")):
+        prompt = labelled(name, labels)(ipd().seat(0), ((0, 1),))
+        assert prompt.labels == labels
+    assert find("frames", f"{name}(labels=(0, 1))").labels == ("0", "1")
+    assert find("frames", f"{name}(labels=' X , Y ')").labels == ("X", "Y")
+
+
+@pytest.mark.parametrize("labels", ["A,B", "B,A", "C,D", "Robin,Kim", "B,Robin"])
+def test_a_label_is_nobodys_name(name: str, labels: str) -> None:
+    """Where B is an action, the other player is called something else."""
+    for d in (*ipd().memory_one(), public_goods(3).seat(0)):
+        text, plain = (
+            labelled(name, some)(d, ((0, 1),)).text for some in (labels.split(","), ("zug", "wab"))
+        )
+        for label, word in zip(labels.split(","), ("zug", "wab"), strict=True):
+            assert len(re.findall(rf"\b{label}\b", text)) == plain.count(word), text
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("X,X", "repeat one"),
+        ("X, X ", "repeat one"),
+        ("(X, 'X ')", "repeat one"),
+        ("X,", "hold an empty one"),
+        (" ,Y", "hold an empty one"),
+        ("('', X)", "hold an empty one"),
+    ],
+)
+def test_labels_are_words_and_differ(name: str, labels: str, message: str) -> None:
+    written = labels if labels.startswith("(") else repr(labels)
+    with pytest.raises(HominesError, match=message):
+        find("frames", f"{name}(labels={written})")
+
+
+def test_labels_fit_the_decision(name: str) -> None:
+    for labels in (("X",), ("X", "Y", "Z")):
+        with pytest.raises(HominesError, match=rf"{len(labels)} labels .* for 2 actions .*; give as many"):
+            labelled(name, labels)(ipd().seat(0), ((0, 1),))
+    invest = trust(3).due(())[0]
+    with pytest.raises(HominesError, match="give 'K' a second meaning: another's action has it"):
+        labelled(name, ("K", "X"))(invest, ((0, 1),))
+    assert labelled(name, ("C", "D"))(ipd().seat(0), ((0, 1),)).labels == ("C", "D")
+
+
+# --- layouts, specs, limits ----------------------------------------------------------------------
+
+
+def test_layouts_turn_the_table_and_nothing_else(name: str) -> None:
+    if not hasattr(labelled(name), "layout"):
+        assert "layout" not in str(inspect.signature(type(labelled(name))))
+        return
+    plain = labelled(name, ("zug", "wab"))
+    for d in (*ipd().memory_one(), public_goods(3).seat(0), *battery(trust(3))):
+        texts = [replace(plain, layout=layout)(d, ((0, 1),)).text for layout in LAYOUTS]
+        pieces = [re.split(r"(?<=\.) |\n", text) for text in texts]
+        outcomes = int(np.prod(d.payoffs.shape[1:]))
+        for turned in pieces:
+            assert sorted(turned) == sorted(pieces[0])
+            moved = [i for i, (x, y) in enumerate(zip(pieces[0], turned, strict=True)) if x != y]
+            assert len(moved) <= outcomes
+            assert all(j - i <= outcomes for i, j in pairwise(moved))
+        if d.theirs and not d.reply:
+            assert len(set(texts)) == 4
+            whole, turned = (text.index for text in (texts[0], texts[1]))
+            rows = [p for p in pieces[0] if re.match(r"(If you choose )?(zug|wab)\b", p)]
+            assert sorted(rows, key=whole) == sorted(rows, key=turned)[::-1]
+    with pytest.raises(HominesError, match="no layout 'upside'; there are original, reversed"):
+        replace(plain, layout="upside")
+
+
+def test_what_never_changes_stands_first(name: str) -> None:
+    """So that prompts share their beginning: the game, before the last round and the question."""
+    frame = labelled(name, ("zug", "wab"))
+    texts = [p.text for d in ipd().memory_one() for p in prompts(frame, d)]
+    same = [len(set(letters)) == 1 for letters in zip(*texts, strict=False)]
+    assert same.index(False) > 0.5 * len(same)
+
+
+def test_it_is_spelt(name: str) -> None:
+    frame = labelled(name, ("X", "Y z"))
+    assert is_dataclass(type(frame))
+    assert type(frame).__module__ == f"homines.frames.{name}"
+    assert find("frames", spell(frame)) == frame
+    assert hash(frame) == hash(labelled(name, ("X", "Y z")))
+    assert frame.places >= 1
+    assert frame.labels == split_labels(("X", "Y z"))
+    (entry,) = (e for e in describe("frames") if e.name == name)
+    assert entry.summary.endswith(".")
+
+
+def test_a_plan_behind_the_veil_has_no_words(name: str) -> None:
+    with pytest.raises(HominesError, match=r"behind the veil .* has no words; ask .* one by one"):
+        labelled(name)(veil(spd(3)).seat(), ((0, 1, 2, 3, 4, 5, 6, 7),))
+
+
+def test_what_a_prompt_cannot_hold_is_refused(name: str) -> None:
+    with pytest.raises(HominesError, match="9 other players are more than"):
+        labelled(name)(public_goods(10).seat(0), ((0, 1),))
+    large = public_goods(2, step=1).seat(0)
+    with pytest.raises(HominesError, match="441 outcomes are more than the 128 a prompt can list"):
+        labelled(name)(large, (tuple(range(21)),))
+
+
+def test_a_decision_that_concerns_nobody_else(name: str) -> None:
+    alone = Decision(("left", "right"), frozen([[1, 2.5]]))
+    text = labelled(name)(alone, ((0, 1),)).text
+    assert {"left", "right", "1", "2.5"} <= set(words_in(text))
+    assert " and ." not in text
+
+
+def test_three_players_with_actions_called_like_people(name: str) -> None:
+    game = Repeated(NormalForm(((("C", "D"),) * 3), np.zeros((3, 2, 2, 2)), symmetric=True))
+    text = labelled(name)(game.seat(0, ((0, 1, 1),)), ((0, 1),)).text
+    assert not re.search(r"\b[CD]('s points| gets| (plays|chooses|played|chose)\b)", text)
