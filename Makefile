@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-
 .PHONY: demo test check bench clean
 
 demo: $(VENV)/.base

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -183,7 +183,7 @@ def test_a_record_with_a_damaged_value_is_named(folder: Path) -> None:
     text = path.read_text()
     for whole, damaged in (('"payoffs": [[[', '"payoffs": [[["'), ('"logp": [', '"logp": ["x", ')):
         path.write_text(text.replace(whole, damaged, 1))
-        with pytest.raises(StoreError, match="no record|no JSON"):
+        with pytest.raises(StoreError, match=r"no record|no JSON"):
             Run(folder)
 
 
@@ -251,9 +251,12 @@ def test_what_is_no_run_folder(tmp_path: Path, folder: Path) -> None:
 
 
 def test_one_process_at_a_time(folder: Path) -> None:
-    hold = "import sys; from homines.store import Run; r = Run(sys.argv[1], eval(sys.argv[2])); print(1, flush=True); sys.stdin.read()"
+    hold = (
+        f"import sys; from homines.store import Run; run = Run({str(folder)!r}, {CONFIG!r}); "
+        "print(1, flush=True); sys.stdin.read()"
+    )
     with subprocess.Popen(
-        [sys.executable, "-c", hold, str(folder), repr(CONFIG)],
+        [sys.executable, "-c", hold],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=ENV,
@@ -328,9 +331,9 @@ def started(folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def until(holds: Iterator[bool], seconds: float = 30) -> None:
+def until(holds: Callable[[], bool], seconds: float = 30) -> None:
     end = time.monotonic() + seconds
-    while not next(holds):
+    while not holds():
         assert time.monotonic() < end
         time.sleep(0.01)
 
@@ -374,14 +377,14 @@ def test_notes_on_a_full_disk_leave_the_old_ones(folder: Path, monkeypatch: pyte
             lambda: run.log({"step": 1}),
             lambda: run.add([replace(some()[0], game="new")]),
         ):
-            with pytest.raises(StoreError, match="cannot write .*No space left on device"):
+            with pytest.raises(StoreError, match=r"cannot write .*No space left on device"):
                 write()
         monkeypatch.undo()
     assert Run(folder).noted("side.json") == {"x": 1}
     assert Run(folder).rows() == []
     assert len(Run(folder).records) == 8
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StoreError, match="cannot write .*No space left on device"):
+    with pytest.raises(StoreError, match=r"cannot write .*No space left on device"):
         Run(folder.parent / "other", CONFIG)
 
 
@@ -390,7 +393,7 @@ def test_killed_again_and_again_it_still_ends_whole(tmp_path: Path) -> None:
     for round_ in range(4):
         process = started(folder)
         wanted = seen + int(rng.integers(1, 4))
-        until(len(lines(folder)) >= wanted for _ in iter(int, 1))
+        until(lambda: len(lines(folder)) >= wanted)  # noqa: B023 (called at once)
         time.sleep(float(rng.uniform(0, 0.1)))
         process.kill()
         process.communicate()
@@ -407,7 +410,7 @@ def test_killed_again_and_again_it_still_ends_whole(tmp_path: Path) -> None:
 def test_interrupted_it_says_how_to_go_on_and_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     process = started(folder)
-    until(len(lines(folder)) >= 2 for _ in iter(int, 1))
+    until(lambda: len(lines(folder)) >= 2)
     process.send_signal(signal.SIGINT)
     result, errors = process.communicate(timeout=60)
     assert process.returncode == 130
