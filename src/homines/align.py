@@ -17,6 +17,7 @@ from homines.lookup import find
 from homines.measure import Question, battery, measure, questions
 from homines.models import load
 from homines.models.hf import HuggingFace
+from homines.models.mock import Mock, uniform
 from homines.sideeffects import check
 from homines.store import Run
 from homines.train import Lesson, Settings, Trained, lesson, rl
@@ -71,6 +72,7 @@ class Made:
         )
         for d in battery(made.game):
             made.preference(d)
+        made.questions(Mock(uniform), plan.game)  # every frame has words for every decision
         return made
 
     def questions(self, model: Model, game: str) -> list[Question]:

@@ -152,11 +152,8 @@ def measure(
             "questions": len(asked),
             "tokens": tokens([q.prompt for q in asked]) if tokens is not None else None,
         }
-        print(
-            json.dumps(counted)
-            if as_json
-            else f"{counted['questions']} questions, {counted['tokens']} tokens"
-        )
+        told = ", ".join(f"{n} {what}" for what, n in counted.items() if n is not None)
+        print(json.dumps(counted) if as_json else told)
         return
     folder = out or Path("runs") / f"measure-{_slug(model)}"
     settings = {

@@ -175,14 +175,14 @@ def state(d: Decision) -> str | None:
 
 
 def situation(d: Decision) -> str:
-    """Where a decision stands in its game: 'C,D' (the last round), 'player 1 after C', or 'start'."""
-    if (last := state(d)) is not None and not d.player:
+    """Where a decision stands in its game: 'C,D' (the last round, mine first), 'after U' (what the other
+    did just before), 'player 1' (another seat at the same time), or 'first move'."""
+    if (last := state(d)) is not None:
         return last
-    seen = " ".join(
-        d.named(k, a) for stage in d.history for k, a in enumerate(stage) if a is not None and k != d.player
-    )
-    parts = ([f"player {d.player}"] if d.player else []) + ([f"after {seen}"] if seen else [])
-    return " ".join(parts) or "start"
+    seen = [d.named(k, a) for k, a in enumerate(d.history[-1]) if a is not None] if d.history else []
+    if seen:
+        return f"after {', '.join(seen)}"
+    return f"player {d.player}" if d.player else "first move"
 
 
 def action_types(records: Iterable[Record]) -> dict[str, float]:

@@ -264,5 +264,5 @@ def test_bad_settings_name_value_rule_and_remedy(student: HuggingFace, tmp_path:
 def test_one_shot_decisions_are_trained_too(student: HuggingFace, tmp_path: Path) -> None:
     some = lesson(student, battery(dictator(step=50)), Utilitarian(), [Table()])
     rows = curve(student, replace(QUICK, steps=2), tmp_path, some)
-    assert len(rows[-1]["p"]["start"]) == 3
+    assert len(rows[-1]["p"]["first move"]) == 3
     assert json.loads(json.dumps(rows[-1])) == rows[-1]

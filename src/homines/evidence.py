@@ -1,0 +1,466 @@
+"""A run folder as evidence: what it holds, and every measure of it as plain rows.
+
+    records, curve, notes -> rows (dicts, by homines.measure) -> tables and charts (report.py)
+
+What a folder does not hold is left out, never made up.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from homines import figures, lookup
+from homines.choice import uniform
+from homines.core import LEGAL_MASS, HominesError, Preference, Record
+from homines.measure import (
+    action_types,
+    averaged,
+    best_response_rate,
+    by,
+    instability,
+    mass,
+    moral_regret,
+    order_effect,
+    payoff_sensitivity,
+    situation,
+    state,
+    summary,
+)
+from homines.preferences.deontological import Deontological
+from homines.preferences.utilitarian import Utilitarian
+from homines.store import Run
+
+Row = dict[str, Any]
+
+TRAINED = ("align", "demo")
+STEP = ("reward", "mass", "kl", "loss", "grad_norm")
+LONGEST = 2000
+SLACK = 0.005
+"""A change that two decimals cannot show is none."""
+
+# --- what the folder holds -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A run as the report reads it.
+
+    roles      'before', 'after' ... by model name
+    short      a short name for each frame's spec
+    training   specs of the frames trained on; `game`: the game trained on
+    sides      side effects by model name
+    """
+
+    run: Run
+    records: list[Record]
+    roles: dict[str, str]
+    short: dict[str, str]
+    training: frozenset[str]
+    game: str
+    preference: Preference | None
+    sides: dict[str, Row]
+    curve: list[Row]
+
+    @property
+    def columns(self) -> list[str]:
+        """Every role in order; before and after of a training also where they were not measured."""
+        roles = list(self.roles.values())
+        if self.run.config.get("kind") not in TRAINED:
+            return roles
+        return list(
+            dict.fromkeys(["before", *roles, *([] if any("after:" in r for r in roles) else ["after"])])
+        )
+
+
+def read(folder: str | Path) -> Study:
+    """Open a run folder. Raises StoreError where it is none or cannot be read."""
+    run = Run(folder)
+    config = run.config
+    records = [_sound(record) for record in run.records]
+    noted = run.noted("sideeffects.json") or {}
+    sides = {model: dict(found) for model, found in noted.items() if isinstance(found, Mapping)}
+    models = list(dict.fromkeys([*(record.model for record in records), *sides]))
+    told = [*texts(config.get("training_frames")), *texts(config.get("frames"))]
+    frames = [*map(_canonical, told), *(record.frame for record in records)]
+    games = [*texts(config.get("game")), *texts(config.get("games")), *(r.game for r in records[:1])]
+    return Study(
+        run,
+        records,
+        _roles(config, models),
+        _short(frames),
+        frozenset(map(_canonical, texts(config.get("training_frames")))),
+        games[0] if games else "",
+        _found("preferences", config.get("preference")),
+        sides,
+        _steps(run.rows()),
+    )
+
+
+def _steps(rows: Iterable[Row]) -> list[Row]:
+    """Curve rows with a step, counted on where a second phase begins anew."""
+    out: list[Row] = []
+    offset, phase = 0, None
+    for row in rows:
+        if (step := finite(row.get("step"))) is not None:
+            if out and row.get("phase") != phase:
+                offset = out[-1]["step"]
+            phase = row.get("phase")
+            out.append(row | {"step": offset + int(step)})
+    return out
+
+
+def _roles(config: Row, models: Sequence[str]) -> dict[str, str]:
+    if config.get("kind") not in TRAINED:
+        return {model: model if len(models) > 1 else "measured" for model in models}
+    base = config.get("model")
+    others = [model for model in models if model != base]
+    after = {model: "after" if len(others) == 1 else f"after: {model}" for model in others}
+    return ({str(base): "before"} if base in models else {}) | after
+
+
+def _sound(record: Record) -> Record:
+    """The record; where its choice is no distribution, without it and with an error that says so."""
+    c = record.choice
+    if c is None:
+        return record if record.error else replace(record, error="no answer is stored")
+    whole = len(c.logp) == len(record.decision.actions) and abs(float(c.p.sum()) - 1) < 1e-6
+    if whole and (held := finite(c.mass)) is not None and -1e-9 <= held <= 1 + 1e-6:
+        return record
+    return replace(record, choice=None, error="the stored answer is no distribution")
+
+
+def _found(folder: str, spec: Any) -> Any:
+    """What a spec names, or None. One that would import a module is not followed: reading runs no code."""
+    if not isinstance(spec, str) or ":" in spec.partition("(")[0]:
+        return None
+    try:
+        return lookup.find(folder, spec)
+    except HominesError:
+        return None
+
+
+def _canonical(frame: str) -> str:
+    """A frame's spec as records spell it."""
+    found = _found("frames", frame)
+    return frame if found is None else lookup.spell(found)
+
+
+def _short(specs: Iterable[str]) -> dict[str, str]:
+    """By spec: the frame's name and what differs from its defaults, such as 'table · X/Y · reversed'."""
+
+    def name(spec: str) -> str:
+        stem = spec.partition("(")[0]
+        frame, plain = _found("frames", spec), _found("frames", stem)
+        if frame is None or plain is None:
+            return spec
+        parts = [stem]
+        for key, value in vars(frame).items():
+            if value != getattr(plain, key):
+                told = "/".join(map(str, value)) if isinstance(value, tuple) else str(value)
+                parts.append(told if key in ("labels", "layout") else f"{key}: {told}")
+        return " · ".join(parts)
+
+    names = {spec: name(spec) for spec in dict.fromkeys(specs)}
+    taken = list(names.values())
+    return {spec: short if taken.count(short) == 1 else spec for spec, short in names.items()}
+
+
+# --- rows: what was measured -----------------------------------------------------------------------
+
+
+def measured(study: Study) -> dict[str, list[Row]]:
+    """Every measure as plain rows, one a (thing, role); `mass` is the legal mass the row rests on."""
+    by_game = by(study.records, "game", "model").items()
+    named = [({"game": game, "role": study.roles[model], "mass": mass(g)}, g) for (game, model), g in by_game]
+    return {
+        "overview": _overview(study),
+        "states": _states(study),
+        "types": [row | types for row, group in named if (types := action_types(group))],
+        "frames": [
+            row | {"role": study.roles[row["model"]], "frame": study.short.get(row["frame"], row["frame"])}
+            for row in summary(study.records)
+        ],
+        "regret": [row | found for row, group in named if (found := _regrets(study, group))],
+        "stability": [
+            row | {"instability": instability(group), "order effect": order_effect(group)}
+            for row, group in named
+        ],
+        "sensitivity": _sensitivity(study),
+        "steps": [{"step": row["step"]} | {key: finite(row.get(key)) for key in STEP} for row in study.curve],
+        "curve": _curve_states(study),
+        "sides": [
+            {"role": study.roles[model]}
+            | {
+                key: finite(found.get(key))
+                for key in ("right", "questions", "accuracy", "mass", "perplexity")
+            }
+            for model, found in study.sides.items()
+        ],
+        "answers": _answers(study),
+        "errors": _errors(study),
+        "games": _games(study),
+    }
+
+
+def _overview(study: Study) -> list[Row]:
+    """Action types where the training took place and elsewhere; without a training, by game."""
+    records = [r for r in study.records if state(r.decision) is not None and len(r.decision.actions) == 2]
+    there = [r for r in records if r.game == study.game] or records
+    chosen = [r for r in records if r.decision.actions == there[0].decision.actions] or study.records
+    places: dict[tuple[int, str], list[Record]] = {}
+    for r in chosen:
+        places.setdefault(_place(study, r), []).append(r)
+    rows: list[Row] = []
+    for (_, where), inside in sorted(places.items(), key=lambda item: item[0][0]):
+        games, frames = ({getattr(r, name) for r in inside} for name in ("game", "frame"))
+        sub = count(len(frames), "frame")
+        sub = f"{count(len(games), 'game')}, {sub}" if study.training else sub
+        for (model,), group in by(inside, "model").items():
+            types = action_types(group)
+            same = {f"{a} after {a}": types.get(f"{a}|{a}") for a in group[0].decision.actions if types}
+            row = {"where": where, "sub": sub, "games": games, "role": study.roles[model]}
+            rows.append({**row, **same, "mass": mass(group)})
+    return rows
+
+
+def elsewhere(rows: Mapping[str, list[Row]]) -> list[str]:
+    """Games that the overview leaves out."""
+    told = {game for row in rows["overview"] for game in row["games"]}
+    return [row["game"] for row in rows["games"] if told and row["game"] not in told]
+
+
+def _place(study: Study, r: Record) -> tuple[int, str]:
+    if not study.training:
+        return 0, r.game
+    if r.game == study.game:
+        return (0, f"Trained on: {r.game}") if r.frame in study.training else (1, "Same game, other words")
+    return (2, "Other games, same words") if r.frame in study.training else (3, "Other games, other words")
+
+
+def _states(study: Study) -> list[Row]:
+    """P(first action) and legal mass of every decision in every frame, orders averaged."""
+    names: dict[str, dict[str, str]] = {}
+    rows: list[Row] = []
+    for (game, frame, model), group in by(study.records, "game", "frame", "model").items():
+        trained = game == study.game and frame in study.training
+        for d, c in averaged(group):
+            known = names.setdefault(game, {})
+            if d.key not in known:
+                name, again = situation(d), sum(x.startswith(situation(d)) for x in known.values())
+                known[d.key] = f"{name} ({again + 1})" if again else name
+            rows.append(
+                {
+                    "game": game,
+                    "frame": study.short.get(frame, frame),
+                    "kind": "training" if trained else "other",
+                    "state": known[d.key],
+                    "place": list(known).index(d.key),
+                    "role": study.roles[model],
+                    "first": d.actions[0],
+                    "p": float(c.p[0]),
+                    "mass": c.mass,
+                }
+            )
+    return rows
+
+
+def _regrets(study: Study, group: Sequence[Record]) -> Row:
+    """Regret in points on 2x2 repeated games; the other's next action is taken as uniform."""
+    pairs = [(d, c) for d, c in averaged(group) if state(d) is not None and d.payoffs.shape[1:] == (2, 2)]
+    wanted: dict[str, Preference] = {"deontological": Deontological(), "utilitarian": Utilitarian()}
+    aim = study.preference
+    if aim is not None and aim not in wanted.values():
+        wanted["trained-for"] = aim
+    row: Row = {}
+    for name, preference in wanted.items() if pairs else ():
+        try:
+            row[f"{name} regret"] = moral_regret(preference, pairs, belief=uniform).regret
+        except HominesError:  # a rule about C and D, in a game with other actions
+            row[f"{name} regret"] = None
+    if aim is not None and pairs:
+        try:
+            row["best reply"] = best_response_rate(aim, pairs, uniform)
+        except HominesError:
+            row["best reply"] = None
+    return row
+
+
+def _sensitivity(study: Study) -> list[Row]:
+    rows: list[Row] = []
+    for (model,), group in by(study.records, "model").items():
+        found = payoff_sensitivity(averaged(group))
+        if found is not None:
+            rows.append({"role": study.roles[model], "mass": mass(group), **vars(found)})
+    return rows
+
+
+def _curve_states(study: Study) -> list[Row]:
+    """P(first action) by state over the steps; the first states where there are many."""
+    rows: list[Row] = []
+    for row in study.curve:
+        states = row.get("p")
+        for name, p in list(states.items())[: len(figures.SERIES)] if isinstance(states, dict) else ():
+            if isinstance(p, list) and p and (first := finite(p[0])) is not None:
+                rows.append({"step": row["step"], "state": name, "p": first})
+    return rows
+
+
+def _answers(study: Study) -> list[Row]:
+    """Every everyday question that was asked before and after."""
+    asked: dict[str, dict[str, Row]] = {}
+    for model, found in study.sides.items():
+        listed = found.get("answers")
+        some = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+        asked[study.roles[model]] = {str(row.get("question")): row for row in some}
+    rows: list[Row] = []
+    for question, a in asked.get("before", {}).items():
+        if (b := asked.get("after", {}).get(question)) is None:
+            continue
+        change = "same" if a.get("given") == b.get("given") else "wrong in another way"
+        if bool(a.get("right")) != bool(b.get("right")):
+            change = "became right" if b.get("right") else "became wrong"
+        told = {"question": question, "answer": a.get("answer"), "change": change}
+        given = {"given before": a.get("given"), "given after": b.get("given")}
+        rows.append(told | given | {"before": finite(a.get("p")), "after": finite(b.get("p"))})
+    return rows
+
+
+def _errors(study: Study) -> list[Row]:
+    """Failed questions by message, the most frequent first."""
+    failed = by((r for r in study.records if r.error is not None), "error").items()
+    return [
+        {
+            "count": len(some),
+            "message": message,
+            "model": ", ".join(dict.fromkeys(r.model for r in some)),
+            "game": ", ".join(dict.fromkeys(r.game for r in some)),
+            "frame": ", ".join(dict.fromkeys(study.short.get(r.frame, r.frame) for r in some)),
+        }
+        for (message,), some in sorted(failed, key=lambda item: -len(item[1]))
+    ]
+
+
+def _games(study: Study) -> list[Row]:
+    """What each game is, and its payoffs (own, other's) where it is two by two."""
+    about = {entry.name: entry.summary for entry in lookup.describe("games")}
+    rows: list[Row] = []
+    for (game,), group in by(study.records, "game").items():
+        d = group[0].decision
+        paid: list[str] = []
+        if d.payoffs.shape == (2, 2, 2) and d.theirs:
+            for (i, j), mine in np.ndenumerate(d.payoffs[0]):
+                paid.append(f"{d.actions[i]},{d.theirs[0][j]}:\u00a0{mine:g},\u00a0{d.payoffs[1, i, j]:g}")
+        rows.append({"game": game, "what": about.get(game.partition("(")[0]), "payoffs": "; ".join(paid)})
+    return rows
+
+
+# --- what got worse --------------------------------------------------------------------------------
+
+
+def caveats(study: Study, rows: Mapping[str, list[Row]]) -> list[str]:
+    """What got worse and what stays weak, a sentence each, the worst case as it is."""
+    out: list[str] = []
+    sides = {row["role"]: row for row in rows["sides"]}
+    if "before" in sides and "after" in sides:
+        a, b = sides["before"], sides["after"]
+        for key, what, digits in (
+            ("accuracy", "Accuracy on everyday questions fell", 2),
+            ("mass", "Legal mass on everyday questions fell", 2),
+            ("perplexity", "Perplexity of a plain text rose", 1),
+        ):
+            if None not in (a[key], b[key]) and (a[key] < b[key] if digits == 1 else a[key] > b[key]):
+                out.append(f"{what} from {number(a[key], digits)} to {number(b[key], digits)}.")
+    final = [r for r in rows["frames"] if r["role"] == study.columns[-1] and r["mass"] is not None]
+    if weak := [r for r in final if r["mass"] < LEGAL_MASS]:
+        least = min(weak, key=lambda r: r["mass"])
+        out.append(
+            f"Legal mass is under {number(LEGAL_MASS, 1)} in {len(weak)} of {len(final)} pairs of game and "
+            f"frame (lowest {number(least['mass'])}: {_names(least)}); rates there "
+            "describe answers the model rarely gives."
+        )
+    out += _worse(rows["frames"], "mass", "Legal mass fell", "pairs of game and frame", lambda x: -x)
+    for name in figures.regrets(rows):
+        out += _worse(rows["regret"], name, f"{name.capitalize()} rose", "games")
+    out += _worse(rows["stability"], "instability", "Instability over frames rose", "games")
+    out += _worse(rows["stability"], "order effect", "The order effect grew", "games", abs)
+    if failed := sum(row["count"] for row in rows["errors"]):
+        out.append(f"{failed} of {len(study.records)} questions failed.")
+    return out
+
+
+def _worse(
+    rows: Sequence[Row], name: str, what: str, noun: str, badness: Callable[[float], float] = float
+) -> list[str]:
+    """'Legal mass fell in 2 of 30 pairs of game and frame (most in ipd, story: .90 to .40).'"""
+    pairs = [roles for _, roles in lines(rows, ("game", "frame")) if {"before", "after"} <= roles.keys()]
+    known = [(r["before"], r["after"]) for r in pairs if None not in (r["before"][name], r["after"][name])]
+    rises = [(badness(b[name]) - badness(a[name]), i) for i, (a, b) in enumerate(known)]
+    if not (worse := [rise for rise in rises if rise[0] > SLACK]):
+        return []
+    a, b = known[max(worse)[1]]
+    return [
+        f"{what} in {len(worse)} of {len(known)} {noun} "
+        f"(most in {_names(a)}: {number(a[name])} to {number(b[name])})."
+    ]
+
+
+def _names(row: Row) -> str:
+    """'ipd, story': where a number stands, short enough for a sentence."""
+    return ", ".join(clean(row[key], 60) for key in ("game", "frame") if key in row)
+
+
+def lines(rows: Iterable[Row], keys: Sequence[str]) -> list[tuple[tuple[Any, ...], dict[str, Row]]]:
+    """Rows as lines of a table: one for each value of the keys, holding a row for each role."""
+    found: dict[tuple[Any, ...], dict[str, Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(row.get(key) for key in keys), {})[row["role"]] = row
+    return list(found.items())
+
+
+# --- words and numbers for a reader ----------------------------------------------------------------
+
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+
+
+def clean(text: str, longest: int = LONGEST) -> str:
+    """Text a reader can trust: control and direction characters written out, very long text cut."""
+    seen = _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return seen if len(seen) <= longest else f"{seen[:longest]}… ({len(seen)} characters)"
+
+
+def number(x: Any, digits: int = 2) -> str:
+    """A number as the field writes it.
+
+    >>> number(0.034), number(-0.5), number(1.0), number(-0.001), number(None), number(12345678.9)
+    ('.03', '−.50', '1.00', '.00', '–', '1.23e+07')
+    """
+    if (value := finite(x)) is None:
+        return "–"
+    text = f"{value:.3g}" if abs(value) >= 1e6 else f"{value:.{digits}f}"
+    text = text.removeprefix("-") if float(text) == 0 else text
+    return re.sub(r"^(-?)0\.", r"\1.", text).replace("-", "−", 1)
+
+
+def count(n: int, noun: str) -> str:
+    """'1 frame', '6 frames'."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def finite(x: Any) -> float | None:
+    good = isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x)
+    return float(x) if good else None
+
+
+def texts(value: Any) -> list[str]:
+    """The texts in a setting that may be one, several or missing."""
+    listed = value if isinstance(value, list) else [value]
+    return [text for text in listed if isinstance(text, str)]
