@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from homines.cli import quiet
+from homines.commands import quiet
 from homines.core import Prompt
 from homines.frames.table import Table
 from homines.games.ipd import ipd

@@ -25,6 +25,7 @@ LAYERS = (
     ("align", "figures", "evidence", "report"),
     ("studies",),
     ("terminal",),
+    ("commands",),
     ("cli",),
 )
 """A file or folder imports from its own layer and those above it in this list, and nothing else."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
-    from homines.align import Plan
     from homines.core import Game
 
 app = typer.Typer(
@@ -27,7 +25,6 @@ app = typer.Typer(
 )
 
 FOLDERS = ("games", "preferences", "frames", "opponents", "models", "studies")
-PAIR = "action1,action2"
 
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps; default: the best there is.")]
 Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16, float16; default: by device.")]
@@ -107,6 +104,8 @@ def pull(
         raise HominesError(
             f"only smollm2 is pulled, got {model!r}; hf/... models come through the Hub's cache"
         )
+    from homines.commands import quiet
+
     quiet()
     from homines.models.smollm2 import pull as pull_smollm2
 
@@ -131,6 +130,7 @@ def measure(
 ) -> None:
     """Read a model's exact choice distribution in games, in every option order."""
     from homines import measure as measuring
+    from homines.commands import command, finish, frame_specs, quiet, slug
     from homines.lookup import find
     from homines.models import load
     from homines.store import Run
@@ -138,7 +138,7 @@ def measure(
     quiet()
     games = game or ["ipd"]
     made: dict[str, Game] = {name: find("games", name) for name in games}
-    frames = {name: _frames(g, frame or ["table"], labels, swap) for name, g in made.items()}
+    frames = {name: frame_specs(g, frame or ["table"], labels, swap) for name, g in made.items()}
     loaded = load(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
     asked = [
         question
@@ -155,7 +155,7 @@ def measure(
         told = ", ".join(f"{n} {what}" for what, n in counted.items() if n is not None)
         print(json.dumps(counted) if as_json else told)
         return
-    folder = out or Path("runs") / f"measure-{_slug(model)}"
+    folder = out or Path("runs") / f"measure-{slug(model)}"
     settings = {
         "kind": "measure",
         "command": command(),
@@ -172,7 +172,7 @@ def measure(
         records = measuring.measure(
             loaded, asked, run, batch=batch, progress=lambda done, _: tell(done), stop=stop
         )
-    _finish(model, folder, records, as_json)
+    finish(model, folder, records, as_json)
 
 
 @app.command()
@@ -184,7 +184,7 @@ def align(
     opponent: Annotated[
         str, typer.Option(help="Who plays the other seats of a repeated game.")
     ] = "tit_for_tat",
-    frame: Annotated[str, typer.Option(help="Frame to train in.")] = "table",
+    frame: Frames = None,
     labels: Labels = None,
     unseen: Annotated[list[str] | None, typer.Option(help="Labels to verify on, as X,Y.")] = None,
     other_game: Annotated[list[str] | None, typer.Option(help="Game to verify on.")] = None,
@@ -211,6 +211,7 @@ def align(
     as_json: AsJson = False,
 ) -> None:
     """Align a model to a written-down preference; measure it before and after."""
+    from homines.commands import carry_out, frame_specs, quiet, slug
     from homines.core import HominesError
     from homines.lookup import find, spell
 
@@ -221,17 +222,14 @@ def align(
     from homines.align import Plan
     from homines.train import Settings
 
-    def framed(words: str | None) -> str:
-        return spell(_framed(frame, words))
-
-    default = _default_labels(frame, find("games", game))
+    told, frames = find("games", game), frame or ["table"]
     plan = Plan(
         model=model,
         preference=spell(find("preferences", to)),
         game=game,
         opponent=opponent,
-        frames=tuple(framed(words) for words in labels or [default]),
-        transfer_frames=tuple(framed(words) for words in unseen or []),
+        frames=tuple(frame_specs(told, frames, labels, swap=False)),
+        transfer_frames=tuple(frame_specs(told, frames, unseen, swap=False)) if unseen else (),
         transfer_games=tuple(other_game or []),
         states=tuple(states.split()) if states else None,
         settings=Settings(
@@ -255,7 +253,7 @@ def align(
         trust_remote_code=trust_remote_code,
     )
     name = to.partition("(")[0].rpartition(":")[2]
-    _carry_out(plan, out or Path("runs") / f"align-{_slug(model)}-{name}", "align", dry_run, as_json)
+    carry_out(plan, out or Path("runs") / f"align-{slug(model)}-{name}", "align", dry_run, as_json)
 
 
 @app.command()
@@ -269,10 +267,12 @@ def demo(
     """Measure, align and verify the embedded model; under three minutes on two cores."""
     from dataclasses import replace
 
+    from homines.commands import carry_out, quiet
+
     quiet()
     from homines.studies.demo import plan
 
-    _carry_out(replace(plan(), device=device, dtype=dtype), out, "demo", dry_run, as_json)
+    carry_out(replace(plan(), device=device, dtype=dtype), out, "demo", dry_run, as_json)
 
 
 @app.command()
@@ -284,155 +284,3 @@ def report(
 
     for folder in runs:
         print(write(folder))
-
-
-def _carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool) -> None:
-    from homines import align as aligning
-    from homines.report import write
-    from homines.store import Run
-    from homines.terminal import Bars, before_after, stopping
-
-    start = time.monotonic()
-    if dry_run:
-        counted = aligning.estimate(plan)
-        print(
-            json.dumps(counted)
-            if as_json
-            else f"{counted['questions']} questions ({counted['question_tokens']} tokens), "
-            f"{counted['training_prompts']} training prompts ({counted['training_tokens']} tokens)"
-        )
-        return
-    with Bars() as bars, stopping() as stop:
-        trained = aligning.align(
-            plan,
-            folder,
-            kind=kind,
-            command=command(),
-            say=bars.say,
-            begin=bars.begin,
-            on_step=bars.step,
-            stop=stop,
-        )
-        bars.say("writing the report")
-        page = write(folder)
-    run = Run(folder)
-    seconds = time.monotonic() - start
-    if as_json:
-        from homines.measure import summary
-
-        side = {
-            name: {k: v for k, v in checked.items() if k != "answers"}
-            for name, checked in (run.noted("sideeffects.json") or {}).items()
-        }
-        result = {
-            "folder": str(folder),
-            "report": str(page),
-            "result": str(trained.folder),
-            "training_seconds": trained.seconds,
-            "seconds": seconds,
-            "rows": summary(run.records),
-            "side_effects": side,
-        }
-        print(json.dumps(result))
-    else:
-        before_after(run)
-        print(f"\nreport    {page}")
-        print(f"figures   {folder / 'figures'}")
-        print(f"result    {trained.folder}")
-        print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
-        after = aligning.name_after(plan, trained.folder)
-        print(f"next      homines measure {shlex.quote(after)} --frame story --labels X,Y")
-    sys.exit(1 if any(r.error for r in run.records) else 0)
-
-
-def _finish(model: str, folder: Path, records: list[Any], as_json: bool) -> None:
-    from homines import measure as measuring
-    from homines.report import write
-    from homines.terminal import measured
-
-    page = write(folder)
-    failed = sum(r.error is not None for r in records)
-    if as_json:
-        games = measuring.by(records, "game")
-        result = {
-            "folder": str(folder),
-            "report": str(page),
-            "questions": len(records),
-            "failed": failed,
-            "rows": measuring.summary(records),
-            "instability": {name: measuring.instability(group) for (name,), group in games.items()},
-        }
-        print(json.dumps(result))
-    else:
-        measured(records)
-        print(f"\nreport    {page}")
-        print(f"next      homines align {shlex.quote(model)} --to game_deontological")
-    sys.exit(1 if failed else 0)
-
-
-def _frames(game: Game, frames: list[str], labels: list[str] | None, swap: bool) -> list[str]:
-    """Frame specs for a game: every frame in every label set, and each set the other way round."""
-    from dataclasses import replace
-
-    from homines.lookup import spell
-
-    out: list[str] = []
-    for frame in frames:
-        for words in labels or [_default_labels(frame, game)]:
-            made = _framed(frame, words)
-            out.append(spell(made))
-            if swap and getattr(made, "labels", ()):
-                out.append(spell(replace(made, labels=made.labels[::-1])))
-    return list(dict.fromkeys(out))
-
-
-def _default_labels(frame: str, game: Game) -> str | None:
-    """The labels of a frame that takes some and has none, in a game that two words are enough for."""
-    from homines.lookup import find
-
-    bare = getattr(find("frames", frame), "labels", None) == ()
-    return PAIR if bare and _pairwise(game) else None
-
-
-def _framed(frame: str, words: str | None) -> Any:
-    """The frame of a spec, with these labels where they are given."""
-    from dataclasses import replace
-
-    from homines.core import HominesError
-    from homines.lookup import find
-
-    made = find("frames", frame)
-    if not hasattr(made, "places"):
-        raise HominesError(f"{made!r} is no frame: it lacks `places`; core.Frame says what one has")
-    if words is None:
-        return made
-    if not hasattr(made, "labels"):
-        raise HominesError(f"frame {frame} takes no labels; leave them out, or use another frame")
-    return replace(made, labels=words)
-
-
-def _pairwise(game: Any) -> bool:
-    """Every decision of the game is between the same two actions, for everybody."""
-    from homines.measure import battery
-
-    sets = {names for d in battery(game) for names in (d.actions, *d.theirs)}
-    return len(sets) == 1 and len(next(iter(sets))) == 2
-
-
-def _slug(model: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in model)
-
-
-def command() -> str:
-    """The command as typed, for the run's config."""
-    return shlex.join(["homines", *sys.argv[1:]])
-
-
-def quiet() -> None:
-    """Silence what the libraries say of themselves; our own warnings stay."""
-    import os
-    import warnings
-
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    for module in ("transformers", "peft", "torch", "accelerate"):
-        warnings.filterwarnings("ignore", module=rf"{module}(\..*)?$")

@@ -128,6 +128,22 @@ def test_what_is_paid_is_told(name: str, game: str) -> None:
             assert {number(x) for x in d.payoffs.ravel()} <= set(words_in(prompt.text))
 
 
+def test_every_outcome_is_told_my_part_first(name: str) -> None:
+    """In a sentence or line of its own: my action, the other's, my payoff, the other's."""
+    game = Repeated(NormalForm.two(("C", "D"), [[11, 12], [13, 14]], [[21, 22], [23, 24]]))
+    frame = labelled(name, ("zug", "wab"))
+    for k in (0, 1):
+        text = frame(game.seat(k, ((0, 1),)), ((0, 1),)).text
+        told = [re.findall(r"zug|wab|\d+", piece) for piece in re.split(r"\.\s|\n", text)]
+        for a, b in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            outcome = (a, b) if k == 0 else (b, a)
+            paid = [game.stage.table[(j, *outcome)] for j in (k, 1 - k)]
+            assert [("zug", "wab")[a], ("zug", "wab")[b], *map(number, paid)] in told
+        again = [piece for piece in told if piece[:1] in (["12"], ["22"])]  # the last round, with its points
+        mine, other = (("zug", "wab"), ("wab", "zug"))[k]
+        assert again in ([], [["12", "22", mine, other]], [["22", "12", mine, other]][:k])
+
+
 @pytest.mark.parametrize("game", names("games"))
 def test_decisions_that_differ_are_told_apart(name: str, game: str) -> None:
     ds = decisions()[game]

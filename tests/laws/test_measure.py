@@ -206,9 +206,12 @@ GAMES = {"ipd": battery(ipd()), "three": battery(public_goods(2, step=10)), "man
 
 @pytest.mark.parametrize("bias", [0.0, 0.25, 1.0])
 def test_order_effect_of_a_position_chooser(bias: float) -> None:
+    three = {"three": GAMES["three"]}
     for name, decisions in GAMES.items():
         found = order_effect(ask(first_shown(bias), {name: decisions}, [Story()]))
         assert found == pytest.approx(bias, abs=1e-12)
+    first_and_middle = ask(lambda r: Choice.at(np.array([5, 4, 1])[np.argsort(r.order[0])]), three, [Story()])
+    assert order_effect(first_and_middle) == pytest.approx(0.4)
     last = ask(lambda r: first_shown(1.0)(replace(r, order=(r.order[0][::-1],))), IPD, [Story()])
     assert order_effect(last) == pytest.approx(-1, abs=1e-12)
     # a bias at one of two places that vary on their own is half a bias

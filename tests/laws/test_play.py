@@ -415,6 +415,16 @@ def test_a_start_is_a_distribution_over_the_states(start: list[float]) -> None:
             call()
 
 
+def test_utility_where_no_player_is_like_another() -> None:
+    table = np.random.default_rng(0).uniform(0, 10, (3, 2, 3, 2))
+    game = Repeated(NormalForm((("a", "b"), ("c", "d", "e"), ("f", "g")), table))
+    policies = [Agent(Economicus(), precision) for precision in (0.1, 0.5, 2.0)]
+    c = chain(game, policies)
+    assert c.transition.shape == (12, 12)
+    for k in range(3):
+        assert_allclose(c.utility(Economicus(), k), c.payoffs[k])
+
+
 def test_a_chain_of_a_stage_with_three_actions() -> None:
     """Rock, paper, scissors by coins of three sides: every state a ninth, payoffs nil."""
     pays = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])

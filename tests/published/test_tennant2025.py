@@ -109,6 +109,14 @@ def test_utilitarian_regret(game: str) -> None:
         assert f"{found.share:.3f}" == f"{printed:.3f}"
 
 
+def test_the_best_is_the_largest_reward_of_all_outcomes() -> None:
+    """Whatever the other does, and over all games where there are several."""
+    unlucky = facing("ipd", AlwaysCooperate(), [D] * 3)
+    assert moral_regret(Utilitarian(), unlucky, published=True).best == 6
+    both = [*unlucky, *facing("ish", AlwaysCooperate(), [D] * 3)]
+    assert moral_regret(Utilitarian(), both, published=True).best == 8
+
+
 def test_an_illegal_answer_earns_minus_six() -> None:
     pairs = [(d, Choice(c.logp, mass=0.25)) for d, c in facing("ipd", AlwaysCooperate(), [C] * 4)]
     found = moral_regret(Utilitarian(), pairs, illegal=-6, published=True)

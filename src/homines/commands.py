@@ -1,0 +1,158 @@
+"""What the commands do once their options are read: frames from words, carrying out, printing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import time
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from homines import measure
+from homines.core import Game, HominesError, Record
+from homines.lookup import find, spell
+from homines.measure import battery
+from homines.store import Run
+from homines.terminal import Bars, before_after, measured, stopping
+
+if TYPE_CHECKING:
+    from homines.align import Plan
+
+PAIR = "action1,action2"
+
+
+def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool) -> None:
+    """Align by a plan, report, print; exits with 0, or 1 where some questions failed."""
+    from homines.align import align, estimate, name_after  # with it comes torch
+    from homines.report import write  # with it comes altair
+
+    start = time.monotonic()
+    if dry_run:
+        counted = estimate(plan)
+        print(
+            json.dumps(counted)
+            if as_json
+            else f"{counted['questions']} questions ({counted['question_tokens']} tokens), "
+            f"{counted['training_prompts']} training prompts ({counted['training_tokens']} tokens)"
+        )
+        return
+    with Bars() as bars, stopping() as stop:
+        trained = align(
+            plan,
+            folder,
+            kind=kind,
+            command=command(),
+            say=bars.say,
+            begin=bars.begin,
+            on_step=bars.step,
+            stop=stop,
+        )
+        bars.say("writing the report")
+        page = write(folder)
+    run = Run(folder)
+    seconds = time.monotonic() - start
+    if as_json:
+        side = {
+            name: {k: v for k, v in checked.items() if k != "answers"}
+            for name, checked in (run.noted("sideeffects.json") or {}).items()
+        }
+        result = {
+            "folder": str(folder),
+            "report": str(page),
+            "result": str(trained.folder),
+            "training_seconds": trained.seconds,
+            "seconds": seconds,
+            "rows": measure.summary(run.records),
+            "side_effects": side,
+        }
+        print(json.dumps(result))
+    else:
+        before_after(run)
+        print(f"\nreport    {page}")
+        print(f"figures   {folder / 'figures'}")
+        print(f"result    {trained.folder}")
+        print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
+        after = name_after(plan, trained.folder)
+        print(f"next      homines measure {shlex.quote(after)} --frame story --labels X,Y")
+    sys.exit(1 if any(r.error for r in run.records) else 0)
+
+
+def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> None:
+    """Report a measurement and print it; exits like `carry_out`."""
+    from homines.report import write
+
+    page = write(folder)
+    failed = sum(r.error is not None for r in records)
+    if as_json:
+        games = measure.by(records, "game")
+        result = {
+            "folder": str(folder),
+            "report": str(page),
+            "questions": len(records),
+            "failed": failed,
+            "rows": measure.summary(records),
+            "instability": {name: measure.instability(group) for (name,), group in games.items()},
+        }
+        print(json.dumps(result))
+    else:
+        measured(records)
+        print(f"\nreport    {page}")
+        print(f"next      homines align {shlex.quote(model)} --to game_deontological")
+    sys.exit(1 if failed else 0)
+
+
+def frame_specs(game: Game, frames: list[str], labels: list[str] | None, swap: bool) -> list[str]:
+    """Frame specs for a game: every frame in every label set, and each set the other way round."""
+    out: list[str] = []
+    for frame in frames:
+        for words in labels or [default_labels(frame, game)]:
+            made = framed(frame, words)
+            out.append(spell(made))
+            if swap and getattr(made, "labels", ()):
+                out.append(spell(replace(made, labels=made.labels[::-1])))
+    return list(dict.fromkeys(out))
+
+
+def default_labels(frame: str, game: Game) -> str | None:
+    """The labels of a frame that takes some and has none, in a game that two words are enough for."""
+    bare = getattr(find("frames", frame), "labels", None) == ()
+    return PAIR if bare and _pairwise(game) else None
+
+
+def framed(frame: str, words: str | None) -> Any:
+    """The frame of a spec, with these labels where they are given."""
+    made = find("frames", frame)
+    if not hasattr(made, "places"):
+        raise HominesError(f"{made!r} is no frame: it lacks `places`; core.Frame says what one has")
+    if words is None:
+        return made
+    if not hasattr(made, "labels"):
+        raise HominesError(f"frame {frame} takes no labels; leave them out, or use another frame")
+    return replace(made, labels=words)
+
+
+def _pairwise(game: Any) -> bool:
+    """Every decision of the game is between the same two actions, for everybody."""
+    sets = {names for d in battery(game) for names in (d.actions, *d.theirs)}
+    return len(sets) == 1 and len(next(iter(sets))) == 2
+
+
+def slug(model: str) -> str:
+    """A model's name as part of a folder's."""
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in model)
+
+
+def command() -> str:
+    """The command as typed, for the run's config."""
+    return shlex.join(["homines", *sys.argv[1:]])
+
+
+def quiet() -> None:
+    """Silence what the libraries say of themselves; our own warnings stay."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for module in ("transformers", "peft", "torch", "accelerate"):
+        warnings.filterwarnings("ignore", module=rf"{module}(\..*)?$")
