@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import resource
@@ -206,6 +207,18 @@ def test_measure_tells_its_table_and_where_it_is(homines_: Homines) -> None:
     assert all(0 <= row["C|C"] <= 1 and np.isclose(row["C|C"] + row["D|C"], 1) for row in told["rows"])
     assert 0 <= told["instability"]["ipd"] <= 1
     assert len(Run("run").records) == 32
+
+
+def test_a_terminal_that_cannot_show_a_label_gets_its_code(
+    homines_: Homines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="ascii"))
+    code, _, errors = homines_(*MEASURE, "--labels", "é,ß", "--frame", "story", "--out", "run")
+    sys.stdout.flush()
+    assert code == 0, errors
+    assert rb"\xe9,\xdf" in shown.getvalue()
+    assert Run("run").records[0].labels == ("é", "ß")
 
 
 def test_measure_goes_on_where_it_was(homines_: Homines, monkeypatch: pytest.MonkeyPatch) -> None:

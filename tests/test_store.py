@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -321,21 +322,31 @@ def check_whole(folder: Path, result: str) -> None:
     assert (told["questions"], told["failed"]) == (16, 0)
 
 
-def started(folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*HOMINES, *ARGUMENTS, "--out", str(folder), "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=ENV,
-    )
+@contextmanager
+def started(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that measures into the folder; it does not outlive the test."""
+    command = [*HOMINES, *ARGUMENTS, "--out", str(folder), "--json"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, env=ENV) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
-def until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
+def recorded(process: subprocess.Popen[str], folder: Path, n: int) -> None:
+    """Wait until n records are there."""
+    while len(lines(folder)) < n:
+        assert process.poll() is None, process.communicate()
         time.sleep(0.01)
+
+
+def finished(folder: Path) -> str:
+    """What a run to the end prints."""
+    with started(folder) as process:
+        result, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    return result
 
 
 def test_a_full_disk_is_told_and_costs_nothing(tmp_path: Path) -> None:
@@ -358,9 +369,7 @@ def test_a_full_disk_is_told_and_costs_nothing(tmp_path: Path) -> None:
     assert 0 < len(lines(tmp_path / "run")) < 16
     assert len(lines(tmp_path / "run")) % 3 == 0  # whole batches
     assert before.endswith(b"\n")
-    done = started(tmp_path / "run")
-    result, errors = done.communicate(timeout=60)
-    assert done.returncode == 0, errors
+    result = finished(tmp_path / "run")
     assert (tmp_path / "run" / "records.jsonl").read_bytes().startswith(before)
     check_whole(tmp_path / "run", result)
 
@@ -391,28 +400,24 @@ def test_notes_on_a_full_disk_leave_the_old_ones(folder: Path, monkeypatch: pyte
 def test_killed_again_and_again_it_still_ends_whole(tmp_path: Path) -> None:
     folder, rng, seen = tmp_path / "run", np.random.default_rng(7), 0
     for round_ in range(4):
-        process = started(folder)
-        wanted = seen + int(rng.integers(1, 4))
-        until(lambda: len(lines(folder)) >= wanted)  # noqa: B023 (called at once)
-        time.sleep(float(rng.uniform(0, 0.1)))
-        process.kill()
-        process.communicate()
+        with started(folder) as process:
+            recorded(process, folder, seen + int(rng.integers(1, 4)))
+            time.sleep(float(rng.uniform(0, 0.1)))
+            process.kill()
+            process.communicate()
         assert process.returncode == -signal.SIGKILL
         now = lines(folder)
         assert seen < len(now) < 16, round_  # every start goes on where the last one fell
         seen = len(now)
-    process = started(folder)
-    result, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors
-    check_whole(folder, result)
+    check_whole(folder, finished(folder))
 
 
 def test_interrupted_it_says_how_to_go_on_and_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    process = started(folder)
-    until(lambda: len(lines(folder)) >= 2)
-    process.send_signal(signal.SIGINT)
-    result, errors = process.communicate(timeout=60)
+    with started(folder) as process:
+        recorded(process, folder, 2)
+        process.send_signal(signal.SIGINT)
+        result, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert result == ""
     assert "Traceback" not in errors

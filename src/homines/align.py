@@ -5,22 +5,23 @@ Every stage finds what an earlier, interrupted call left in the folder and does 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from homines import sideeffects
 from homines.core import HominesError, Model, Preference
 from homines.forms import Repeated
 from homines.logits import distinct_tokens
-from homines.lookup import find
+from homines.lookup import find, spell
 from homines.measure import Question, battery, measure, questions
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.models.mock import Mock, uniform
-from homines.sideeffects import check
 from homines.store import Run
-from homines.train import Lesson, Settings, Trained, lesson, rl
+from homines.train import Lesson, Settings, Trained, check, lesson, rl
 
 Say = Callable[[str], None]
 Begin = Callable[[str, int], Callable[[int], None]]
@@ -47,6 +48,11 @@ class Plan:
     device: str | None = None
     dtype: str | None = None
     trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("frames", "transfer_frames"):
+            object.__setattr__(self, name, tuple(spell(find("frames", x)) for x in getattr(self, name)))
+        object.__setattr__(self, "preference", spell(find("preferences", self.preference)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,25 +122,32 @@ def align(
     Raises measure.Interrupted where `stop` says so; the same call goes on from there.
     """
     made = Made.of(plan)
+    say(f"loading {plan.model}")
+    model = _load(plan, plan.model)
+    taught = made.lesson(model, plan)
+    check(taught, plan.settings)
     with Run(folder, config(plan, kind=kind, command=command)) as run:
-        say(f"loading {plan.model}")
-        model = _load(plan, plan.model)
         _verify(plan, made, model, run, "before", begin, stop)
-        trained = _train(plan, made, model, run, say, begin, on_step, stop)
+        trained = _train(plan, taught, model, run, say, begin, on_step, stop)
         del model
         say("loading the aligned model")
-        after = _load(plan, name_after(plan, trained.folder))
+        if plan.settings.rank:
+            after = _load(plan, plan.model, str(trained.folder))
+        else:
+            after = _load(plan, f"hf/{trained.folder}")
+        after.name = f"{plan.model}+{trained.folder.name}"  # wherever the folder may be moved to
         _verify(plan, made, after, run, "after", begin, stop)
     return trained
 
 
 def name_after(plan: Plan, result: Path) -> str:
-    """The aligned model's own MODEL string."""
+    """The MODEL string that loads the aligned model from here."""
     return f"{plan.model}+{result}" if plan.settings.rank else f"hf/{result}"
 
 
-def _load(plan: Plan, name: str) -> HuggingFace:
-    model = load(name, device=plan.device, dtype=plan.dtype, trust_remote_code=plan.trust_remote_code)
+def _load(plan: Plan, name: str, *adapters: str) -> HuggingFace:
+    trust = plan.trust_remote_code
+    model = load(name, *adapters, device=plan.device, dtype=plan.dtype, trust_remote_code=trust)
     if not isinstance(model, HuggingFace):
         raise HominesError(
             f"{name} cannot be trained here: its weights are out of reach; use smollm2 or hf/..."
@@ -158,13 +171,13 @@ def _verify(
         noted = run.noted("sideeffects.json") or {}
         if model.name not in noted:
             tell = begin(f"side effects {when}", 1)
-            run.note("sideeffects.json", {**noted, model.name: check(model)})
+            run.note("sideeffects.json", {**noted, model.name: sideeffects.check(model)})
             tell(1)
 
 
 def _train(
     plan: Plan,
-    made: Made,
+    taught: Lesson,
     model: HuggingFace,
     run: Run,
     say: Say,
@@ -172,10 +185,9 @@ def _train(
     on_step: Callable[[dict[str, Any]], None],
     stop: Callable[[], bool],
 ) -> Trained:
-    if (noted := run.noted("training.json")) and Path(noted["result"]).exists():
+    if (noted := run.noted("training.json")) and (run.folder / noted["result"]).exists():
         say("training is done already")
-        return Trained(Path(noted["result"]), noted["seconds"], noted["last"])
-    taught = made.lesson(model, plan)
+        return Trained(run.folder / noted["result"], noted["seconds"], noted["last"])
     tell = begin("training", plan.settings.steps)
 
     def follow(row: dict[str, Any]) -> None:
@@ -187,7 +199,7 @@ def _train(
     run.note(
         "training.json",
         {
-            "result": str(trained.folder),
+            "result": trained.folder.name,
             "seconds": trained.seconds,
             "steps": plan.settings.steps,
             "prompts": sum(map(len, taught.sets)),
@@ -196,6 +208,7 @@ def _train(
             "last": trained.last,
         },
     )
+    shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
     return trained
 
 
@@ -205,6 +218,7 @@ def estimate(plan: Plan) -> dict[str, int]:
     model = _load(plan, plan.model)
     asked = made.questions(model, plan.game)
     taught = made.lesson(model, plan)
+    check(taught, plan.settings)
     in_set = [distinct_tokens(some, 10**9) for some in taught.sets]
     sets = plan.settings.steps * plan.settings.sets * plan.settings.accumulation
     return {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from homines.core import Array, Choice, Decision, HominesError, Policy, Preference, frozen
+from homines.core import Array, Choice, Decision, HominesError, Preference, frozen
 
 Belief = Callable[[Decision], Sequence[Array]]
 """One distribution per other player: [other], or [mine, other] where they reply to my action."""
@@ -38,20 +38,6 @@ def uniform(d: Decision) -> Sequence[Array]:
 def told(d: Decision) -> Sequence[Array]:
     """What the decision states about the others; uniform where it states nothing."""
     return d.others if d.others is not None else uniform(d)
-
-
-def predicts(*policies: Policy) -> Belief:
-    """The belief that player j of the others follows policy j, asked in the same decision mirrored.
-
-    Only for symmetric games, where the mirrored decision is the other's own.
-    """
-
-    def belief(d: Decision) -> Sequence[Array]:
-        if d.same is None:
-            raise HominesError("predicts() needs a symmetric game; state `others` instead")
-        return [policy([d])[0].p for policy in policies]
-
-    return belief
 
 
 def logit(eu: Array, precision: float) -> Choice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -39,6 +40,8 @@ ModelName = Annotated[str, typer.Argument(help="smollm2, hf/FOLDER-OR-ID, either
 
 def main() -> NoReturn:
     """Entry point: errors as one sentence, exit codes as documented."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for labels that a terminal cannot show
     try:
         code = attempt()
     except KeyboardInterrupt:
@@ -50,19 +53,19 @@ def main() -> NoReturn:
 
 def attempt() -> int:
     """Run the command that was typed; its exit code."""
-    from homines.core import HominesError
+    from homines.core import HominesError, Interrupted
 
     try:
         code = app(standalone_mode=False)
         return code if isinstance(code, int) else 0
     except HominesError as failure:
         fail(str(failure), 2)
+    except Interrupted as failure:
+        fail(f"{failure}; nothing is lost, run the same command again to go on", 130)
     except Exception as failure:
         if type(failure).__module__.partition(".")[0] in ("click", "typer") and hasattr(failure, "show"):
             failure.show()  # pyright: ignore[reportAttributeAccessIssue]
             sys.exit(getattr(failure, "exit_code", 2))
-        if type(failure).__name__ == "Interrupted":
-            fail(f"{failure}; nothing is lost, run the same command again to go on", 130)
         if isinstance(failure, OSError):
             fail(f"{failure.strerror or failure}: {failure.filename or ''}".rstrip(": "), 2)
         raise
@@ -96,6 +99,7 @@ def list_(
 def pull(
     model: Annotated[str, typer.Argument(help="The embedded model: smollm2.")] = "smollm2",
     again: Annotated[bool, typer.Option(help="Make it anew, even if it is there.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fetch the embedded model and convert it, once; offline from then on."""
     from homines.core import HominesError
@@ -110,7 +114,8 @@ def pull(
     from homines.models.smollm2 import pull as pull_smollm2
 
     start = time.monotonic()
-    print(f"smollm2 is at {pull_smollm2(again=again)} ({time.monotonic() - start:.0f} s)")
+    folder, seconds = str(pull_smollm2(again=again)), time.monotonic() - start
+    print(json.dumps({"folder": folder}) if as_json else f"smollm2 is at {folder} ({seconds:.0f} s)")
 
 
 @app.command()
@@ -278,9 +283,10 @@ def demo(
 @app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    as_json: AsJson = False,
 ) -> None:
     """Write report.html and figures into each run folder, from its records alone."""
     from homines.report import write
 
-    for folder in runs:
-        print(write(folder))
+    pages = [str(write(folder)) for folder in runs]
+    print(json.dumps({"reports": pages}) if as_json else "\n".join(pages))

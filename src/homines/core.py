@@ -30,6 +30,10 @@ class HominesError(ValueError):
     """A mistake of the caller's, told by value, rule and remedy. The command line prints it bare."""
 
 
+class Interrupted(Exception):  # noqa: N818 (nothing went wrong)
+    """Stopped on request after the work in hand; what was done is recorded."""
+
+
 def frozen(values: ArrayLike) -> Array:
     """A read-only float copy, so that no caller can change a game under another's feet."""
     array = np.array(values, dtype=np.float64) + 0.0  # -0.0 and 0.0 are one payoff, with one key

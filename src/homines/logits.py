@@ -43,7 +43,8 @@ def render(tokenizer: Any, prompt: Prompt, answer: str | None = None) -> str:
     turns = [{"role": role, "content": text} for role, text in prompt.messages]
     if answer is not None:
         turns.append({"role": "assistant", "content": answer})
-    more = {"tokenize": False, "add_generation_prompt": answer is None}
+    # A template that can make a model think first is asked not to: the answer is read where it begins.
+    more = {"tokenize": False, "add_generation_prompt": answer is None, "enable_thinking": False}
     try:
         return tokenizer.apply_chat_template(turns, **more)
     except TemplateError as refusal:
@@ -78,6 +79,7 @@ def encode(tokenizer: Any, prompts: Sequence[Prompt]) -> list[Encoded]:
     chat = bool(tokenizer.chat_template)
     gap = "" if chat else " "
     end = terminator(tokenizer)
+    special = {end, *tokenizer.all_special_ids}
     texts = [render(tokenizer, prompt) for prompt in prompts]
 
     def ids(batch: list[str]) -> list[list[int]]:
@@ -102,6 +104,10 @@ def encode(tokenizer: Any, prompts: Sequence[Prompt]) -> list[Encoded]:
                 if label not in alone:
                     alone[label] = _alone(tokenizer, gap + label)
                 tail = alone[label]
+            if special.intersection(tail):
+                raise HominesError(
+                    f"label {label!r} holds a special token of this tokenizer; choose plain words"
+                )
             labels.append((*tail, end))
         if len(set(labels)) < len(labels):
             raise HominesError(

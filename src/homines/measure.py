@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from homines.choice import Belief, best, expected, mixed, told
-from homines.core import Choice, Decision, Frame, HominesError, Model, Preference, Prompt, Record
+from homines.core import Choice, Decision, Frame, HominesError, Interrupted, Model, Preference, Prompt, Record
 from homines.forms import NormalForm, Repeated, nodes
 from homines.lookup import spell
 from homines.speak import orders
@@ -21,10 +21,6 @@ from homines.store import Run
 
 Progress = Callable[[int, int], None]
 """Called with (answered, in all) after every batch."""
-
-
-class Interrupted(Exception):  # noqa: N818 (nothing went wrong)
-    """Stopped on request after the batch in hand; what was answered is recorded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,8 +272,9 @@ class Regret:
         return self.best - self.achieved
 
     @property
-    def share(self) -> float:
-        return self.regret / (self.best - self.illegal)
+    def share(self) -> float | None:
+        """None where the best is no better than an illegal answer."""
+        return self.regret / (self.best - self.illegal) if self.best > self.illegal else None
 
 
 def moral_regret(

@@ -131,6 +131,18 @@ class Chain:
             out.append(float(self.choices[player][s].p @ expected(preference(d), beliefs, d.chance)))
         return frozen(out)
 
+    def regret(self, preference: Preference, weights: Array, player: int = 0) -> float:
+        """Mean over states, by weight, of the best action's expected utility less the policy's own.
+
+        The others' play is what the chain holds; myopic: one round. At least 0, in utility.
+        """
+        others = [k for k in range(len(self.choices)) if k != player]
+        missed: list[float] = []
+        for s, d in enumerate(self.decisions[player]):
+            eu = expected(preference(d), [self.choices[k][s].p for k in others], d.chance)
+            missed.append(float(eu.max() - self.choices[player][s].p @ eu))
+        return float(weights @ np.array(missed))
+
     def action_types(self, weights: Array, player: int = 0) -> dict[str, float]:
         """Share of each (own action | other's last action), such as 'C|D', under state weights.
 

@@ -86,6 +86,8 @@ def split_labels(labels: str | Sequence[str]) -> tuple[str, ...]:
         return ()
     if not all(parts):
         raise HominesError(f"labels {parts} hold an empty one; write them as first,second")
+    if any("\ud800" <= c <= "\udfff" for part in parts for c in part):
+        raise HominesError(f"labels {parts!a} hold bytes that are no text; write them in UTF-8")
     if len(set(parts)) < len(parts):
         raise HominesError(f"labels {parts} repeat one; every action needs its own word")
     return parts

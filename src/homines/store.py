@@ -25,6 +25,8 @@ import homines
 from homines.core import Choice, Decision, HominesError, Record, frozen
 
 SCHEMA = 1
+FREE = ("command", "settings.save_every", "settings.report_to")
+"""What may differ between a run and its rerun: it bears on no result."""
 
 
 class StoreError(HominesError):
@@ -43,6 +45,7 @@ class Run:
         self.folder = Path(folder)
         self.done: dict[str, Record] = {}
         self._lock: FileLock | None = None
+        self.provenance: dict[str, Any] = {}
         try:
             if config is None:
                 if not (self.folder / "config.json").exists():
@@ -57,7 +60,7 @@ class Run:
                 self._hold()
                 self._settle(_plain(dict(config)))
             self.config: dict[str, Any] = _read_json(self.folder / "config.json")
-            self.provenance: dict[str, Any] = _read_json(self.folder / "provenance.json")
+            self.provenance = _read_json(self.folder / "provenance.json")
             self._check_schema()
             self._load()
         except OSError as failure:
@@ -137,12 +140,15 @@ class Run:
         """Write the config, or compare it with the one there; with nothing recorded, replace that."""
         path = self.folder / "config.json"
         if path.exists():
+            self.provenance = _read_json(self.folder / "provenance.json")
+            self._check_schema()
             there = _read_json(path)
-            names = [k for k in {**there, **config} if k != "command" and there.get(k) != config.get(k)]
+            was, now = _leaves(there), _leaves(config)
+            names = [k for k in {**was, **now} if k not in FREE and was.get(k) != now.get(k)]
             if not names:
                 return
             if any((self.folder / name).exists() for name in ("records.jsonl", "curve.jsonl")):
-                told = "; ".join(f"{k}: {there.get(k)!r} there, {config.get(k)!r} asked" for k in names)
+                told = "; ".join(f"{k}: {was.get(k)!r} there, {now.get(k)!r} asked" for k in names)
                 raise StoreError(
                     f"{self.folder} was made with another config ({told}); use another --out, or the "
                     "config that made it"
@@ -259,6 +265,14 @@ def _record_from(raw: Mapping[str, Any]) -> Record:
         raw.get("error"),
         raw.get("provenance") or {},
     )
+
+
+def _leaves(value: Any, name: str = "") -> dict[str, Any]:
+    """A nested config as one level: {'settings.lr': 0.0003, ...}."""
+    if not isinstance(value, Mapping):
+        return {name: value}
+    held = cast(Mapping[str, Any], value).items()
+    return {k: v for key, x in held for k, v in _leaves(x, f"{name}.{key}" if name else key).items()}
 
 
 def _plain(value: Any) -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -29,20 +29,29 @@ from homines.store import Run
 MEASURED = "P(own action | other's last), given a legal answer; legal mass; order effect"
 
 
+class _Progress(Progress):
+    """Bars, and a line of live figures below them."""
+
+    figures = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if self.figures:
+            yield Text(self.figures)
+
+
 class Bars:
     """Progress bars with time left, one a stage; live action types while training."""
 
     def __init__(self) -> None:
-        self._progress = Progress(
+        self._progress = _Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[live]}", markup=False),
             console=Console(stderr=True),
         )
-        self._task: Any = None
 
     def __enter__(self) -> Bars:
         self._progress.start()
@@ -55,14 +64,16 @@ class Bars:
         self._progress.console.print(Text(text))
 
     def begin(self, what: str, total: int) -> Callable[[int], None]:
-        task = self._task = self._progress.add_task(what, total=total, live="")
+        self._progress.figures = ""
+        task = self._progress.add_task(what, total=total)
         return lambda done: self._progress.update(task, completed=done)
 
     def step(self, row: dict[str, Any]) -> None:
         """Show a training step: reward, legal mass and P(first action) by state."""
         states = " ".join(f"{name} {p[0]:.2f}" for name, p in row["p"].items())
-        live = f"reward {row['reward']:.2f} mass {row['mass']:.2f} | {states}"
-        self._progress.update(self._task, live=live)
+        self._progress.figures = (
+            f"reward {row['reward']:.2f}  mass {row['mass']:.2f}  P(first action) {states}"
+        )
 
 
 @contextmanager

@@ -8,7 +8,8 @@ states so that all sets together show each state in each order (a Latin square).
     discounted   J = (1 - gamma) * start (I - gamma T)^-1 r,  r(s) the bracket above,
                  T(s, t) = p(a|s) q(b|s) the memory-one chain, p given a legal answer
     loss         -J + kl * mean_s sum_a P(a|s) log(p(a|s) / reference(a|s)): KL to the model before
-                 training, of answers given that they are legal, on the answers that are (mass * KL)
+                 training, of answers given that they are legal, weighed by the legal mass (which it does not
+                 push: silence must not pay)
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ import numpy as np
 import torch
 
 from homines.choice import expected, told
-from homines.core import Array, Decision, Frame, HominesError, Policy, Preference
+from homines.core import Array, Decision, Frame, HominesError, Interrupted, Policy, Preference
 from homines.forms import Repeated
 from homines.logits import Encoded, label_logprobs
-from homines.measure import Interrupted, situation
+from homines.measure import situation
 from homines.models.hf import HuggingFace
 from homines.speak import orders
 
@@ -74,6 +75,8 @@ class Settings:
             ("objective", self.objective in ("myopic", "discounted"), "be myopic or discounted"),
             ("gamma", 0 <= self.gamma < 1, "lie in [0, 1)"),
             ("kl", 0 <= self.kl < float("inf"), "be at least 0"),
+            ("kl_start", 0 <= self.kl_start < float("inf"), "be at least 0"),
+            ("seed", 0 <= self.seed < 2**32, "lie in [0, 2^32)"),
             ("illegal", np.isfinite(self.illegal), "be a number"),
             ("steps", self.steps >= 1, "be at least 1"),
             ("sets", self.sets >= 1, "be at least 1"),
@@ -143,6 +146,8 @@ def lesson(
     if keep is not None:
         if unknown := [k for k in keep if k not in names]:
             raise HominesError(f"no state called {unknown[0]!r}; there are {', '.join(names)}")
+        if not keep:
+            raise HominesError(f"no state to train on; name some of {', '.join(names)}, or leave them out")
         chosen = [i for i, name in enumerate(names) if name in keep]
         onward = None if len(chosen) < len(names) else onward
     sets: list[tuple[Encoded, ...]] = []
@@ -168,6 +173,23 @@ def _onward(beliefs: Sequence[Array], actions: int) -> Array:
     return np.multiply.outer(np.eye(actions), others).reshape(actions, -1)
 
 
+def check(lesson: Lesson, settings: Settings) -> None:
+    """Whether this lesson can be taught under these settings; HominesError where it cannot."""
+    if settings.objective == "discounted" and lesson.onward is None:
+        raise HominesError(
+            "the discounted return needs a repeated game with all its states; "
+            "use --objective myopic, or drop --states"
+        )
+    from transformers.integrations.integration_utils import get_available_reporting_integrations
+
+    there = ["none", "all", *get_available_reporting_integrations()]
+    if settings.report_to not in there:
+        raise HominesError(
+            f"report_to is {settings.report_to!r}; on this machine there are {', '.join(there)} "
+            "(pip install what it names)"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """The objective over a batch of sets, and figures to log. `logp` is [set, state, action]."""
@@ -188,36 +210,32 @@ def objective(
     step: int = 0,
 ) -> Outcome:
     """Loss of label log-probabilities, shape [set, state, action]; differentiable."""
-    logp = logp.double()
+    logp = logp.cpu().double()  # a few numbers, and Apple's GPUs have no float64
     prob = logp.exp()
     mass = prob.sum(-1)
-    utility = lesson.utility.to(logp.device)
-    reward = (prob * utility).sum(-1) + (1 - mass) * settings.illegal  # [set, state]
+    reward = (prob * lesson.utility).sum(-1) + (1 - mass) * settings.illegal  # [set, state]
     legal = logp.log_softmax(-1).exp()
     if settings.objective == "discounted":
-        if lesson.onward is None:
-            raise HominesError(
-                "the discounted return needs a repeated game with all its states; "
-                "use --objective myopic, or drop --states"
-            )
-        chain = torch.einsum("isa,sat->ist", legal, lesson.onward.to(logp.device))
-        eye = torch.eye(chain.shape[-1], dtype=chain.dtype, device=chain.device)
+        check(lesson, settings)
+        assert lesson.onward is not None
+        chain = torch.einsum("isa,sat->ist", legal, lesson.onward)
+        eye = torch.eye(chain.shape[-1], dtype=chain.dtype)
         worth = torch.linalg.solve(eye - settings.gamma * chain, reward[..., None])[..., 0]
         gain = (1 - settings.gamma) * worth.mean()
     else:
         gain = reward.mean()
     loss = -gain
-    divergence = torch.zeros((), dtype=logp.dtype, device=logp.device)
+    divergence = torch.zeros((), dtype=logp.dtype)
     if reference is not None:
-        before = reference.to(logp.device).double().log_softmax(-1)
-        divergence = (prob * (legal.log() - before)).sum(-1).mean()
+        before = reference.cpu().double().log_softmax(-1)
+        divergence = (mass.detach() * (legal * (legal.log() - before)).sum(-1)).mean()
         loss = loss + settings.kl_at(step) * divergence
     return Outcome(
         loss,
         float(gain.detach()),
         float(mass.detach().mean()),
         float(divergence.detach()),
-        legal.detach().mean(0).cpu().numpy(),
+        legal.detach().mean(0).numpy(),
     )
 
 
@@ -243,7 +261,7 @@ def rl(
 ) -> Trained:
     """Train `model` (its network changes in place) and save the result under `folder`.
 
-    folder/checkpoints   resumed from where there is a whole one; removed once the result is saved
+    folder/checkpoints   resumed from where there is a whole one; the caller removes them
     folder/adapter       (or folder/model) the result, written aside and renamed
     on_step              called with one row of figures a step; a resumed step comes again, the same
     """
@@ -294,29 +312,36 @@ def rl(
 
     shared = model.share
     tell = Tell()
+    if (model.net.device.index or 0) > 0:
+        raise HominesError(
+            f"training runs on the first GPU in sight, not on {model.net.device}; "
+            "choose it with CUDA_VISIBLE_DEVICES"
+        )
+    arguments = TrainingArguments(
+        output_dir=str(checkpoints),
+        max_steps=settings.steps,
+        per_device_train_batch_size=settings.sets,
+        gradient_accumulation_steps=settings.accumulation,
+        learning_rate=settings.lr,
+        lr_scheduler_type="constant",
+        adam_epsilon=ADAM_EPSILON,
+        weight_decay=0.0,
+        max_grad_norm=1.0,
+        seed=settings.seed,
+        train_sampling_strategy="sequential",
+        logging_steps=1,
+        save_steps=settings.save_every,
+        save_total_limit=2,
+        report_to=settings.report_to,
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        use_cpu=model.net.device.type == "cpu",
+        dataloader_pin_memory=False,
+    )
+    arguments._n_gpu = 1  # one pass is one sequence: nothing for DataParallel to scatter
     trainer = ExactTrainer(
         model=net,
-        args=TrainingArguments(
-            output_dir=str(checkpoints),
-            max_steps=settings.steps,
-            per_device_train_batch_size=settings.sets,
-            gradient_accumulation_steps=settings.accumulation,
-            learning_rate=settings.lr,
-            lr_scheduler_type="constant",
-            adam_epsilon=ADAM_EPSILON,
-            weight_decay=0.0,
-            max_grad_norm=1.0,
-            seed=settings.seed,
-            train_sampling_strategy="sequential",
-            logging_steps=1,
-            save_steps=settings.save_every,
-            save_total_limit=2,
-            report_to=settings.report_to,
-            remove_unused_columns=False,
-            disable_tqdm=True,
-            use_cpu=model.net.device.type == "cpu",
-            dataloader_pin_memory=False,
-        ),
+        args=arguments,
         train_dataset=order,  # pyright: ignore[reportArgumentType]
         data_collator=lambda items: {"sets": torch.tensor(items)},
         callbacks=[tell],
@@ -326,7 +351,6 @@ def rl(
     if tell.stopped:
         raise Interrupted(f"training stopped at step {trainer.state.global_step} of {settings.steps}")
     _save(net, model.tokenizer, model.name, final)
-    shutil.rmtree(checkpoints, ignore_errors=True)
     return Trained(final, float(result.metrics["train_runtime"]), last)
 
 

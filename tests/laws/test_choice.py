@@ -16,7 +16,6 @@ from homines.choice import (
     expected,
     logit,
     mixed,
-    predicts,
     quantal_response,
     told,
     uniform,
@@ -132,13 +131,6 @@ def test_an_agent_is_a_preference_a_belief_and_a_precision() -> None:
 
 def differences(eu: Array) -> Array:
     return eu - eu[0]
-
-
-def test_predicting_another_agent_needs_a_symmetric_game() -> None:
-    belief = predicts(lambda ds: [Choice.at([0.2, 0.8]) for _ in ds])
-    assert_allclose(belief(PD.seat(0))[0], [0.2, 0.8])
-    with pytest.raises(HominesError, match="symmetric"):
-        belief(spd(1).due(())[0])
 
 
 @quick

@@ -185,7 +185,7 @@ def test_worth_is_the_discounted_sum_of_utility(a: MemoryOne, b: MemoryOne, gamm
     c = chain(ipd(), [a, b])
     for k in (0, 1):
         worth = c.worth(c.payoffs[k], gamma)
-        assert_allclose(worth, c.payoffs[k] + gamma * c.transition @ worth)
+        assert_allclose(worth, c.payoffs[k] + gamma * c.transition @ worth, atol=1e-9)
         for s in range(4):
             start = np.eye(4)[s].tolist()
             assert_allclose((1 - gamma) * worth[s], c.discounted(gamma, start) @ c.payoffs[k], atol=1e-9)

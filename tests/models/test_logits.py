@@ -232,6 +232,11 @@ def test_labels_that_become_the_same_tokens_are_refused(smollm2: HuggingFace) ->
         encode(lower, [Prompt((("user", "?"),), ("Yes", "yes"))])
 
 
+def test_a_label_cannot_smuggle_in_a_special_token(smollm2: HuggingFace) -> None:
+    with pytest.raises(HominesError, match="special token"):
+        smollm2.encode([Prompt((("user", "?"),), ("X", "X<|im_end|>"))])
+
+
 def test_a_prompt_longer_than_the_context_is_refused_by_name(smollm2: HuggingFace) -> None:
     model = HuggingFace(tiny("llama", max_position_embeddings=64), smollm2.tokenizer, name="t", provenance={})
     with pytest.raises(HominesError, match="context of 64"):

@@ -18,11 +18,11 @@ import pytest
 import torch
 
 from homines.choice import expected
-from homines.core import HominesError
+from homines.core import HominesError, Interrupted
 from homines.frames.table import Table
 from homines.games.dictator import dictator
 from homines.games.ipd import ipd
-from homines.measure import Interrupted, battery
+from homines.measure import battery
 from homines.models.hf import HuggingFace, load
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.tit_for_tat import TitForTat
@@ -101,17 +101,34 @@ def test_the_discounted_objective_is_the_chains_own_return(student: HuggingFace)
 
 @pytest.mark.parametrize("kind", ["myopic", "discounted"])
 def test_gradients_equal_finite_differences(student: HuggingFace, kind: str) -> None:
-    some, x = taught(student), logp().requires_grad_()
-    setting = Settings(objective=kind, kl=0.3)
-    reference = logp(seed=1)
-    objective(some, setting, x, reference).loss.backward()
+    some, setting = taught(student), Settings(objective=kind, kl=0)
+    x = logp().requires_grad_()
+    objective(some, setting, x).loss.backward()
     assert x.grad is not None
     for index in [(0, 0, 0), (1, 2, 1), (0, 3, 1)]:
-        high, low = x.detach().clone(), x.detach().clone()
-        high[index] += 1e-5
-        low[index] -= 1e-5
-        slope = objective(some, setting, high, reference).loss - objective(some, setting, low, reference).loss
-        assert x.grad[index].item() == pytest.approx(slope.item() / 2e-5, rel=1e-4, abs=1e-8)
+        nudge = torch.zeros_like(x)
+        nudge[index] = 1e-5
+        assert x.grad[index].item() == pytest.approx(slope(some, setting, x, nudge), rel=1e-4, abs=1e-8)
+
+
+def test_the_kl_pulls_between_answers_and_never_towards_silence(student: HuggingFace) -> None:
+    some, setting, reference = taught(student), Settings(kl=0.3), logp(seed=1)
+    x = logp().requires_grad_()
+    (objective(some, setting, x, reference).loss - objective(some, setting, x).loss).backward()
+    assert x.grad is not None
+    assert x.grad.abs().max() > 0.01
+    assert torch.allclose(x.grad.sum(-1), torch.zeros(2, 4, dtype=x.dtype), atol=1e-12)
+    swap = torch.zeros_like(x)
+    swap[0, 1] = torch.tensor([1e-5, -1e-5]) / x.detach()[0, 1].exp()  # the mass stays
+    with_kl = slope(some, setting, x, swap, reference) - slope(some, replace(setting, kl=0), x, swap)
+    assert (x.grad * swap).sum().item() / 1e-5 == pytest.approx(with_kl, rel=1e-3)
+
+
+def slope(
+    some: Lesson, setting: Settings, x: torch.Tensor, nudge: torch.Tensor, reference: Any = None
+) -> float:
+    high, low = (objective(some, setting, x.detach() + s * nudge, reference).loss for s in (1, -1))
+    return float(high - low) / 2e-5
 
 
 def test_kl_is_zero_at_the_reference_and_its_weight_falls(student: HuggingFace) -> None:
@@ -149,7 +166,6 @@ def test_training_raises_the_reward_and_repeats_itself(smollm2: HuggingFace, tmp
     assert one[-1]["mass"] > 2 * one[0]["mass"]
     assert [r["step"] for r in one] == list(range(1, 9))
     assert (tmp_path / "a" / "adapter" / "adapter_model.safetensors").exists()
-    assert not (tmp_path / "a" / "checkpoints").exists()
 
 
 def test_shared_and_unshared_prefixes_train_alike(smollm2: HuggingFace, tmp_path: Path) -> None:
@@ -247,6 +263,8 @@ def test_bad_settings_name_value_rule_and_remedy(student: HuggingFace, tmp_path:
         ({"steps": 0}, "at least 1"),
         ({"lr": 0.0}, r"\(0, 1\)"),
         ({"kl": -1.0}, "at least 0"),
+        ({"kl_start": float("nan")}, "kl_start"),
+        ({"seed": -1}, "seed"),
         ({"illegal": float("nan")}, "a number"),
     ]:
         with pytest.raises(HominesError, match=match):

@@ -121,7 +121,7 @@ def test_an_illegal_answer_earns_minus_six() -> None:
     pairs = [(d, Choice(c.logp, mass=0.25)) for d, c in facing("ipd", AlwaysCooperate(), [C] * 4)]
     found = moral_regret(Utilitarian(), pairs, illegal=-6, published=True)
     assert_allclose(found.achieved, 0.25 * 6 + 0.75 * -6)
-    assert_allclose(found.share, (6 - found.achieved) / 12)
+    assert found.share == pytest.approx((6 - found.achieved) / 12)
     assert moral_regret(Utilitarian(), pairs, published=True).regret == 0  # given legal answers
 
 
@@ -129,6 +129,5 @@ def test_the_printed_regret_blames_a_policy_for_the_others_moves() -> None:
     """The best reply to every current move still regrets as printed; exact regret is nil."""
     pairs = facing("ipd", Agent(Utilitarian(), np.inf), CURRENT)
     assert moral_regret(Utilitarian(), pairs).regret == 0
-    assert_allclose(
-        moral_regret(Utilitarian(), pairs, published=True).share, (6 - (21 * 6 + 29 * 4) / 50) / 12
-    )
+    printed = moral_regret(Utilitarian(), pairs, published=True)
+    assert printed.share == pytest.approx((6 - (21 * 6 + 29 * 4) / 50) / 12)

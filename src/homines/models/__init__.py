@@ -14,12 +14,15 @@ from homines.lookup import names
 
 def load(
     spec: str,
-    *,
+    *more: str,
     device: str | None = None,
     dtype: str | None = None,
     trust_remote_code: bool = False,
 ) -> Model:
-    """Load a model by name; device and dtype None: the best this machine has."""
+    """Load a model by name, with more adapter folders where they are given.
+
+    device and dtype None: the best this machine has.
+    """
     head, *adapters = spec.split("+")
     kind, _, rest = head.partition("/")
     if kind not in names("models"):
@@ -29,6 +32,6 @@ def load(
         )
     module = import_module(f"homines.models.{kind}")
     model: Model = module.load(
-        rest, tuple(adapters), device=device, dtype=dtype, trust_remote_code=trust_remote_code
+        rest, (*adapters, *more), device=device, dtype=dtype, trust_remote_code=trust_remote_code
     )
     return model

