@@ -326,8 +326,9 @@ def check_whole(folder: Path, result: str) -> None:
 def started(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that measures into the folder; it does not outlive the test."""
     command = [*HOMINES, *ARGUMENTS, "--out", str(folder), "--json"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes, text=True, env=ENV) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV
+    ) as process:
         try:
             yield process
         finally:

@@ -119,7 +119,7 @@ def align(
 ) -> Trained:
     """Carry out the plan in `folder`; the trained adapter (or model) lies there too.
 
-    Raises measure.Interrupted where `stop` says so; the same call goes on from there.
+    Raises Interrupted where `stop` says so; the same call goes on from there.
     """
     made = Made.of(plan)
     say(f"loading {plan.model}")
