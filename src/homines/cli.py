@@ -35,6 +35,7 @@ Trust = Annotated[bool, typer.Option(help="Run code that comes with a model (off
 Labels = Annotated[list[str] | None, typer.Option(help="Words for the actions, as X,Y; repeat for several.")]
 Frames = Annotated[list[str] | None, typer.Option("--frame", help="Frame, as table; repeat for several.")]
 Games = Annotated[list[str] | None, typer.Option("--game", help="Game, as ipd; repeat for several.")]
+Out = Annotated[Path | None, typer.Option(help="Run folder; default: one in runs/ of its own.")]
 ModelName = Annotated[str, typer.Argument(help="smollm2, hf/FOLDER-OR-ID, either with +ADAPTER-FOLDER.")]
 
 
@@ -125,7 +126,7 @@ def measure(
     frame: Frames = None,
     labels: Labels = None,
     swap: Annotated[bool, typer.Option(help="Also with the labels the other way round.")] = True,
-    out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/measure-MODEL.")] = None,
+    out: Out = None,
     batch: Annotated[int, typer.Option(min=1, help="Prompts scored between two writes.")] = 16,
     device: Device = None,
     dtype: Dtype = None,
@@ -135,7 +136,7 @@ def measure(
 ) -> None:
     """Read a model's exact choice distribution in games, in every option order."""
     from homines import measure as measuring
-    from homines.commands import command, finish, frame_specs, quiet, slug
+    from homines.commands import command, finish, frame_specs, named, quiet
     from homines.lookup import find
     from homines.models import load
     from homines.store import Run
@@ -160,19 +161,18 @@ def measure(
         told = ", ".join(f"{n} {what}" for what, n in counted.items() if n is not None)
         print(json.dumps(counted) if as_json else told)
         return
-    folder = out or Path("runs") / f"measure-{slug(model)}"
     settings = {
         "kind": "measure",
-        "command": command(),
         "model": model,
         "games": games,
         "frames": sorted({spec for specs in frames.values() for spec in specs}),
         "dtype": dtype,
         "device": device,
     }
+    folder = out or named(f"measure-{model}", settings)
     from homines.terminal import Bars, stopping
 
-    with Run(folder, settings) as run, Bars() as bars, stopping() as stop:
+    with Run(folder, {**settings, "command": command()}) as run, Bars() as bars, stopping() as stop:
         tell = bars.begin("measuring", len(asked))
         records = measuring.measure(
             loaded, asked, run, batch=batch, progress=lambda done, _: tell(done), stop=stop
@@ -208,7 +208,7 @@ def align(
     save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 10,
     report_to: Annotated[str, typer.Option(help="Passed to the trainer: none, tensorboard, wandb.")] = "none",
     check: Annotated[bool, typer.Option(help="Check for side effects before and after.")] = True,
-    out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
+    out: Out = None,
     device: Device = None,
     dtype: Dtype = None,
     trust_remote_code: Trust = False,
@@ -216,7 +216,9 @@ def align(
     as_json: AsJson = False,
 ) -> None:
     """Align a model to a written-down preference; measure it before and after."""
-    from homines.commands import carry_out, frame_specs, quiet, slug
+    from dataclasses import asdict
+
+    from homines.commands import carry_out, frame_specs, named, quiet
     from homines.core import HominesError
     from homines.lookup import find, spell
 
@@ -258,7 +260,8 @@ def align(
         trust_remote_code=trust_remote_code,
     )
     name = to.partition("(")[0].rpartition(":")[2]
-    carry_out(plan, out or Path("runs") / f"align-{slug(model)}-{name}", "align", dry_run, as_json)
+    folder = out or named(f"align-{model}-{name}", asdict(plan))
+    carry_out(plan, folder, "align", dry_run, as_json)
 
 
 @app.command()

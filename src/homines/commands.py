@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homines import measure
-from homines.core import Game, HominesError, Record
+from homines.core import Game, HominesError, Record, digest
 from homines.lookup import find, spell
 from homines.measure import battery
 from homines.store import Run
@@ -141,9 +141,10 @@ def _pairwise(game: Any) -> bool:
     return len(sets) == 1 and len(next(iter(sets))) == 2
 
 
-def slug(model: str) -> str:
-    """A model's name as part of a folder's."""
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in model)
+def named(what: str, settings: dict[str, Any]) -> Path:
+    """A run folder in runs/ of its own for these settings, so that one command has one folder."""
+    words = "".join(c if c.isalnum() or c in "-_." else "-" for c in what)
+    return Path("runs") / f"{words}-{digest(settings)[:6]}"
 
 
 def command() -> str:
