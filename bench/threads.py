@@ -38,7 +38,7 @@ def main() -> None:
         burner = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if busy else None
         try:
             for policy in ("ACTIVE", "PASSIVE"):
-                print("busy" if busy else "quiet", policy.lower(), seconds(policy), "s", flush=True)
+                print("busy" if busy else "idle", policy.lower(), seconds(policy), "s", flush=True)
         finally:
             if burner is not None:
                 burner.kill()
