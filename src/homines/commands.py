@@ -109,21 +109,21 @@ def frame_specs(game: Game, frames: list[str], labels: list[str] | None, swap: b
     """Frame specs for a game: every frame in every label set, and each set the other way round."""
     out: list[str] = []
     for frame in frames:
-        for words in labels or [default_labels(frame, game)]:
-            made = framed(frame, words)
+        for words in labels or [_default_labels(frame, game)]:
+            made = _framed(frame, words)
             out.append(spell(made))
             if swap and getattr(made, "labels", ()):
                 out.append(spell(replace(made, labels=made.labels[::-1])))
     return list(dict.fromkeys(out))
 
 
-def default_labels(frame: str, game: Game) -> str | None:
+def _default_labels(frame: str, game: Game) -> str | None:
     """The labels of a frame that takes some and has none, in a game that two words are enough for."""
     bare = getattr(find("frames", frame), "labels", None) == ()
     return PAIR if bare and _pairwise(game) else None
 
 
-def framed(frame: str, words: str | None) -> Any:
+def _framed(frame: str, words: str | None) -> Any:
     """The frame of a spec, with these labels where they are given."""
     made = find("frames", frame)
     if not hasattr(made, "places"):

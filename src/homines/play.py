@@ -123,25 +123,24 @@ class Chain:
 
     def utility(self, preference: Preference, player: int = 0) -> Array:
         """Expected immediate utility in each state, shape [state]: what the preference makes of it."""
-        n = len(self.choices)
-        others = [k for k in range(n) if k != player]
-        out: list[float] = []
-        for s, d in enumerate(self.decisions[player]):
-            beliefs = [self.choices[k][s].p for k in others]
-            out.append(float(self.choices[player][s].p @ expected(preference(d), beliefs, d.chance)))
-        return frozen(out)
+        offered = zip(self.choices[player], self._offered(preference, player), strict=True)
+        return frozen([float(choice.p @ eu) for choice, eu in offered])
 
     def regret(self, preference: Preference, weights: Array, player: int = 0) -> float:
         """Mean over states, by weight, of the best action's expected utility less the policy's own.
 
         The others' play is what the chain holds; myopic: one round. At least 0, in utility.
         """
+        top = np.array([eu.max() for eu in self._offered(preference, player)])
+        return float(weights @ (top - self.utility(preference, player)))
+
+    def _offered(self, preference: Preference, player: int) -> list[Array]:
+        """Expected utility of each own action, state by state, against the others' play."""
         others = [k for k in range(len(self.choices)) if k != player]
-        missed: list[float] = []
-        for s, d in enumerate(self.decisions[player]):
-            eu = expected(preference(d), [self.choices[k][s].p for k in others], d.chance)
-            missed.append(float(eu.max() - self.choices[player][s].p @ eu))
-        return float(weights @ np.array(missed))
+        return [
+            expected(preference(d), [self.choices[k][s].p for k in others], d.chance)
+            for s, d in enumerate(self.decisions[player])
+        ]
 
     def action_types(self, weights: Array, player: int = 0) -> dict[str, float]:
         """Share of each (own action | other's last action), such as 'C|D', under state weights.

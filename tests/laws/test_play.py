@@ -433,3 +433,24 @@ def test_a_chain_of_a_stage_with_three_actions() -> None:
     assert_allclose(c.long_run(), 1 / 9)
     assert_allclose(c.payoffs, 0, atol=1e-12)
     assert len(c.action_types(c.long_run())) == 9
+
+
+def test_regret_in_the_long_run_by_hand() -> None:
+    """A defector betrays a cooperator every round; what it forgoes depends on what is counted."""
+    c = chain(ipd(), [AlwaysDefect(), AlwaysCooperate()])
+    weights = c.long_run()
+    assert c.regret(Deontological(), weights) == pytest.approx(3)
+    assert c.regret(Economicus(), weights) == pytest.approx(0)
+    assert c.regret(Utilitarian(), weights) == pytest.approx(6 - 4)
+    assert c.regret(Economicus(), weights, player=1) == pytest.approx(1)
+
+
+@given(lively, lively, gammas)
+@quick
+def test_regret_is_never_negative_and_nil_for_the_best_reply(
+    one: MemoryOne, two: MemoryOne, gamma: float
+) -> None:
+    c = chain(ipd(), [one, two])
+    assert c.regret(Utilitarian(), c.discounted(gamma)) >= -1e-12
+    best = chain(ipd(), [AlwaysDefect(), two])  # D pays more, whatever the other does
+    assert best.regret(Economicus(), best.discounted(gamma)) == pytest.approx(0, abs=1e-12)
