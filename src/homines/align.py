@@ -7,25 +7,33 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from homines import sideeffects
-from homines.core import HominesError, Model, Preference
+from homines.core import HominesError, Model, Policy
 from homines.forms import Repeated
+from homines.lesson import Lesson, Walk, lesson
 from homines.logits import distinct_tokens
-from homines.lookup import find, spell
+from homines.lookup import find, names, spell
 from homines.measure import Question, battery, measure, questions
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.models.mock import Mock, uniform
+from homines.objective import Settings
+from homines.opponents import opponent
+from homines.schedule import Phase, schedule, spelt
+from homines.speak import Speaker
 from homines.store import Run
-from homines.train import Lesson, Settings, Trained, check, lesson, rl
+from homines.train import Trained, check, rl
 
 Say = Callable[[str], None]
 Begin = Callable[[str, int], Callable[[int], None]]
 """begin(what, total) returns tell(done): how a caller follows long work."""
+
+
+ROADS = ("rl", "grpo", "rloo")
 
 
 @dataclass(frozen=True)
@@ -34,8 +42,20 @@ class Plan:
 
     model: str
     preference: str
+    """A preference, or a schedule of them (schedule.py)."""
+    by: str = "rl"
+    """rl: exact; grpo, rloo: sampled completions (sampled.py)."""
+    warmup: int = 0
+    """Exact steps towards legal answers before a sampled road."""
     game: str = "ipd"
+    more_games: tuple[str, ...] = ()
+    """Trained on too."""
     opponent: str = "tit_for_tat"
+    """A strategy, `axelrod:NAME`, or a model; plays the other seats of a repeated game."""
+    rival: str | None = None
+    """Instead of an opponent: a second learner, aligned to this (a preference or schedule) meanwhile."""
+    memory: int = 1
+    """Rounds remembered, by the learner and by what it is told."""
     frames: tuple[str, ...] = ("table(labels='action1,action2')",)
     """Frames to train on."""
     transfer_frames: tuple[str, ...] = ()
@@ -50,47 +70,112 @@ class Plan:
     trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
+        if self.by not in ROADS:
+            raise HominesError(f"no road called {self.by!r}; there are {', '.join(ROADS)}")
+        if self.warmup < 0 or (self.warmup and self.by == "rl"):
+            raise HominesError(
+                f"warmup is {self.warmup}; it must be at least 0, and is for sampled roads (grpo, rloo): the "
+                "exact one needs none"
+            )
         for name in ("frames", "transfer_frames"):
-            object.__setattr__(self, name, tuple(spell(find("frames", x)) for x in getattr(self, name)))
-        object.__setattr__(self, "preference", spell(find("preferences", self.preference)))
+            made = [find("frames", spec) for spec in getattr(self, name)]
+            deep = [f if getattr(f, "memory", self.memory) >= self.memory else replace(f, memory=self.memory) for f in made]
+            object.__setattr__(self, name, tuple(map(spell, deep)))
+        object.__setattr__(self, "preference", spelt(schedule(self.preference, self.settings.steps)))
+        if self.rival is not None:
+            object.__setattr__(self, "rival", spelt(schedule(self.rival, self.settings.steps)))
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        return schedule(self.preference, self.settings.steps)
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps in all."""
+        return sum(phase.steps for phase in self.phases)
 
 
 @dataclass(frozen=True, eq=False)
 class Made:
     """The plan's specs as objects. Made first, so that a mistake costs no work."""
 
-    preference: Preference
+    phases: tuple[Phase, ...]
+    rival: tuple[Phase, ...] | None
     game: Any
-    opponent: Any
+    more_games: list[Any]
+    opponent: Policy | None
+    """None: a second learner."""
     frames: list[Any]
     transfer_frames: list[Any]
     transfer_games: dict[str, Any]
 
     @classmethod
     def of(cls, plan: Plan) -> Made:
+        frames = [find("frames", spec) for spec in plan.frames]
         made = cls(
-            find("preferences", plan.preference),
+            plan.phases,
+            None if plan.rival is None else schedule(plan.rival, plan.settings.steps),
             find("games", plan.game),
-            find("opponents", plan.opponent),
-            [find("frames", spec) for spec in plan.frames],
+            [find("games", spec) for spec in plan.more_games],
+            None if plan.rival is not None else against(plan, frames[0]),
+            frames,
             [find("frames", spec) for spec in plan.transfer_frames],
             {spec: find("games", spec) for spec in plan.transfer_games},
         )
-        for d in battery(made.game):
-            made.preference(d)
-        made.questions(Mock(uniform), plan.game)  # every frame has words for every decision
+        if plan.rival is not None and not all(map(_for_two, made.games)):
+            raise HominesError("two learners need repeated games of two players; choose another --game")
+        for game in made.games:
+            for d in battery(game, plan.memory):
+                for phase in (*made.phases, *(made.rival or ())):
+                    phase.preference(d)
+        made.questions(Mock(uniform), plan)  # every frame has words for every decision
         return made
 
-    def questions(self, model: Model, game: str) -> list[Question]:
-        here = {game: battery(self.game)}
-        away = {name: battery(g) for name, g in self.transfer_games.items()}
+    @property
+    def games(self) -> list[Any]:
+        """Trained on."""
+        return [self.game, *self.more_games]
+
+    def questions(self, model: Model, plan: Plan) -> list[Question]:
+        here = {plan.game: battery(self.game, plan.memory)}
+        away = {name: battery(g, plan.memory) for name, g in self.transfer_games.items()}
         return questions(model, {**here, **away}, self.frames) + questions(model, here, self.transfer_frames)
 
-    def lesson(self, model: HuggingFace, plan: Plan) -> Lesson:
-        repeated = isinstance(self.game, Repeated)
-        taught = self.game if repeated else battery(self.game)
-        against = self.opponent if repeated else None
-        return lesson(model, taught, self.preference, self.frames, against, keep=plan.states)
+    def lesson(self, model: HuggingFace, plan: Plan) -> Lesson | Walk:
+        if plan.settings.sample:
+            if self.opponent is None or plan.states or not all(map(_for_two, self.games)):
+                raise HominesError(
+                    "--sample walks through repeated games of two players against an opponent, meeting "
+                    "states as they come; drop --sample, or --rival and --states"
+                )
+            count, seed = plan.settings.sample, plan.settings.seed
+            return Walk(
+                model, self.games, self.phases, self.frames, self.opponent, plan.memory, count, seed
+            )
+        taught = self.games if isinstance(self.game, Repeated) else battery(self.game)
+        return lesson(
+            model, taught, self.phases, self.frames, self.opponent, memory=plan.memory, keep=plan.states
+        )
+
+    def rivals(self, model: HuggingFace, plan: Plan) -> Lesson | None:
+        """The second learner's lesson, from its seat."""
+        if self.rival is None:
+            return None
+        return lesson(
+            model, self.games, self.rival, self.frames, memory=plan.memory, seat=1, keep=plan.states
+        )
+
+
+def _for_two(game: Any) -> bool:
+    return isinstance(game, Repeated) and len(game.stage.actions) == 2
+
+
+def against(plan: Plan, frame: Any) -> Policy:
+    """The opponent of a plan: a model (speaking the first training frame's words) or a strategy."""
+    if plan.opponent.partition("/")[0].partition("+")[0] in names("models"):
+        kind = {"device": plan.device, "dtype": plan.dtype, "trust_remote_code": plan.trust_remote_code}
+        return Speaker(load(plan.opponent, **kind), frame)
+    return opponent(plan.opponent)
 
 
 def config(plan: Plan, *, kind: str, command: str) -> dict[str, Any]:
@@ -100,7 +185,10 @@ def config(plan: Plan, *, kind: str, command: str) -> dict[str, Any]:
         "kind": kind,
         "command": command,
         **{k: v for k, v in raw.items() if k not in ("frames", "transfer_frames", "transfer_games")},
+        "preference": spell(plan.phases[-1].preference),
+        "schedule": plan.preference,
         "training_frames": list(plan.frames),
+        "training_games": [plan.game, *plan.more_games],
         "frames": [*plan.frames, *plan.transfer_frames],
         "games": [plan.game, *plan.transfer_games],
     }
@@ -123,18 +211,18 @@ def align(
     """
     made = Made.of(plan)
     say(f"loading {plan.model}")
-    model = _load(plan, plan.model)
-    taught = made.lesson(model, plan)
-    check(taught, plan.settings)
+    model = student(plan, plan.model)
+    taught, rival = made.lesson(model, plan), made.rivals(model, plan)
+    check(taught, plan.settings, rival)
     with Run(folder, config(plan, kind=kind, command=command)) as run:
         _verify(plan, made, model, run, "before", begin, stop)
-        trained = _train(plan, taught, model, run, say, begin, on_step, stop)
+        trained = train(plan, taught, model, run, rival, say, begin, on_step, stop)
         del model
         say("loading the aligned model")
         if plan.settings.rank:
-            after = _load(plan, plan.model, str(trained.folder))
+            after = student(plan, plan.model, str(trained.folder))
         else:
-            after = _load(plan, f"hf/{trained.folder}")
+            after = student(plan, f"hf/{trained.folder}")
         after.name = f"{plan.model}+{trained.folder.name}"  # wherever the folder may be moved to
         _verify(plan, made, after, run, "after", begin, stop)
     return trained
@@ -145,7 +233,7 @@ def name_after(plan: Plan, result: Path) -> str:
     return f"{plan.model}+{result}" if plan.settings.rank else f"hf/{result}"
 
 
-def _load(plan: Plan, name: str, *adapters: str) -> HuggingFace:
+def student(plan: Plan, name: str, *adapters: str) -> HuggingFace:
     trust = plan.trust_remote_code
     model = load(name, *adapters, device=plan.device, dtype=plan.dtype, trust_remote_code=trust)
     if not isinstance(model, HuggingFace):
@@ -164,7 +252,7 @@ def _verify(
     begin: Begin,
     stop: Callable[[], bool],
 ) -> None:
-    asked = made.questions(model, plan.game)
+    asked = made.questions(model, plan)
     tell = begin(f"measuring {when}", len(asked))
     measure(model, asked, run, progress=lambda done, _: tell(done), stop=stop)
     if plan.side_effects:
@@ -175,34 +263,38 @@ def _verify(
             tell(1)
 
 
-def _train(
+def train(
     plan: Plan,
-    taught: Lesson,
+    taught: Lesson | Walk,
     model: HuggingFace,
     run: Run,
-    say: Say,
-    begin: Begin,
-    on_step: Callable[[dict[str, Any]], None],
-    stop: Callable[[], bool],
+    rival: Lesson | None = None,
+    say: Say = lambda text: None,
+    begin: Begin = lambda what, total: lambda done: None,
+    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Trained:
+    """The training of a plan in its run folder; where it is done already, what it came to."""
     if (noted := run.noted("training.json")) and (run.folder / noted["result"]).exists():
         say("training is done already")
-        return Trained(run.folder / noted["result"], noted["seconds"], noted["last"])
-    tell = begin("training", plan.settings.steps)
+        second = run.folder / noted["rival"] if noted.get("rival") else None
+        return Trained(run.folder / noted["result"], noted["seconds"], noted["last"], second)
+    tell = begin("training", plan.steps)
 
     def follow(row: dict[str, Any]) -> None:
         run.log(row)
         tell(row["step"])
         on_step(row)
 
-    trained = rl(model, taught, plan.settings, run.folder, on_step=follow, stop=stop)
+    trained = rl(model, taught, plan.settings, run.folder, rival=rival, on_step=follow, stop=stop)
     run.note(
         "training.json",
         {
             "result": trained.folder.name,
+            "rival": trained.rival.name if trained.rival else None,
             "seconds": trained.seconds,
-            "steps": plan.settings.steps,
-            "prompts": sum(map(len, taught.sets)),
+            "steps": plan.steps,
+            "prompts": sum(map(len, taught.sets)) if isinstance(taught, Lesson) else None,
             "device": model.provenance["device"],
             "dtype": model.provenance["dtype"],
             "last": trained.last,
@@ -215,15 +307,16 @@ def _train(
 def estimate(plan: Plan) -> dict[str, int]:
     """How many prompts and tokens the plan would run; loads the model, runs nothing."""
     made = Made.of(plan)
-    model = _load(plan, plan.model)
-    asked = made.questions(model, plan.game)
-    taught = made.lesson(model, plan)
-    check(taught, plan.settings)
-    in_set = [distinct_tokens(some, 10**9) for some in taught.sets]
-    sets = plan.settings.steps * plan.settings.sets * plan.settings.accumulation
+    model = student(plan, plan.model)
+    asked = made.questions(model, plan)
+    taught, rival = made.lesson(model, plan), made.rivals(model, plan)
+    check(taught, plan.settings, rival)
+    shown = taught.sets if isinstance(taught, Lesson) else taught.batch([0]).encoded
+    in_set = [distinct_tokens(some, 10**9) for some in shown]
+    sets = plan.steps * plan.settings.sets * plan.settings.accumulation * (1 if rival is None else 2)
     return {
         "questions": 2 * len(asked),
         "question_tokens": 2 * model.tokens([q.prompt for q in asked]),
-        "training_prompts": sets * len(taught.sets[0]),
+        "training_prompts": sets * len(shown[0]),
         "training_tokens": round(sets * sum(in_set) / len(in_set)),
     }

@@ -1,6 +1,6 @@
 """Charts of a report: pure functions from plain rows to altair charts.
 
-Every chart is drawn twice: as an image on white, and by report_page.js as wide as the page lets it, in
+Every chart is drawn twice: as an image on white, and by page.js as wide as the page lets it, in
 the page's own ink. `usermeta` tells the script how many cells stand side by side at most, how narrow
 and how wide one may get.
 
@@ -83,7 +83,7 @@ def states(rows: Sequence[Row], roles: Sequence[str], description: str) -> alt.F
     size = {"training": 90, "other": 30 if len({row["frame"] for row in rows}) > 1 else 70}
     long = [
         {**row, "quantity": told, "value": row[key], "size": size[row["kind"]]}
-        for row in _placed(rows)
+        for row in placed(rows)
         for key, told in quantities.items()
     ]
     frames = list(dict.fromkeys(str(row["frame"]) for row in rows))
@@ -93,7 +93,7 @@ def states(rows: Sequence[Row], roles: Sequence[str], description: str) -> alt.F
     base = alt.Chart(alt.Data(values=long)).transform_filter(
         "chosen_frame === null || datum.frame === chosen_frame"
     )
-    y = alt.Y("state:N", sort=_met("place"), title=None, axis=alt.Axis(labelLimit=LABEL))
+    y = alt.Y("state:N", sort=met("place"), title=None, axis=alt.Axis(labelLimit=LABEL))
     offset = alt.YOffset("role:N", sort=list(roles), scale=alt.Scale(paddingInner=0.2))
     spread = base.mark_rule(strokeWidth=3, opacity=0.3).encode(
         x=alt.X("min(value):Q"), x2="max(value):Q", y=y, yOffset=offset, color=_colour(roles)
@@ -109,7 +109,7 @@ def states(rows: Sequence[Row], roles: Sequence[str], description: str) -> alt.F
     )
     step = alt.Step(11, **{"for": "offset"}) if len(roles) > 1 else alt.Step(18)
     cells = alt.layer(spread, dots).properties(width=(WIDTH - 80) // 2, height=step).add_params(chosen)
-    return _dressed(_grid(cells, "quantity", rows), description, cells=2, least=100)
+    return dressed(_grid(cells, "quantity", rows), description, cells=2, least=100)
 
 
 def action_types(rows: Sequence[Row], roles: Sequence[str], description: str) -> alt.FacetChart:
@@ -117,7 +117,7 @@ def action_types(rows: Sequence[Row], roles: Sequence[str], description: str) ->
     legal = [a for a in dict.fromkeys(str(row["action"]) for row in rows) if a != "illegal"]
     colours = [*(SERIES[i % len(SERIES)] for i in range(len(legal))), GREY]
     bars = (
-        alt.Chart(alt.Data(values=_placed(rows)))
+        alt.Chart(alt.Data(values=placed(rows)))
         .mark_bar(height={"band": 0.8})
         .encode(
             x=alt.X("share:Q", stack="zero", scale=alt.Scale(domain=[0, 1]), axis=_axis(5), title=None),
@@ -130,7 +130,7 @@ def action_types(rows: Sequence[Row], roles: Sequence[str], description: str) ->
         )
         .properties(width=(WIDTH - 80) // 2, height=alt.Step(17))
     )
-    return _dressed(_grid(bars, "after", rows), description, cells=2, least=100)
+    return dressed(_grid(bars, "after", rows), description, cells=2, least=100)
 
 
 def dots(
@@ -141,8 +141,8 @@ def dots(
     rows: quantity, line, role, value
     """
     count = len({row["quantity"] for row in rows})
-    base = alt.Chart(alt.Data(values=_placed(rows)))
-    y = alt.Y("line:N", sort=_met("at"), title=None, axis=alt.Axis(labelLimit=LABEL))
+    base = alt.Chart(alt.Data(values=placed(rows)))
+    y = alt.Y("line:N", sort=met("at"), title=None, axis=alt.Axis(labelLimit=LABEL))
     x = alt.X("value:Q", title=None, axis=alt.Axis(tickCount=4, format="~g"))
     x = x.scale(domain=[0, 1]).axis(_axis(4)) if unit else x
     link = base.mark_rule(strokeWidth=2, opacity=0.5, color=GREY).encode(
@@ -159,10 +159,10 @@ def dots(
     cells = alt.layer(*((link, points) if unit else (zero, link, points))).properties(
         width=(WIDTH - 90) // count - GAP, height=alt.Step(22)
     )
-    facet = alt.Facet("quantity:N", sort=_met("at"), title=None, header=_header())
+    facet = alt.Facet("quantity:N", sort=met("at"), title=None, header=header())
     chart = cells.facet(facet=facet, columns=count, spacing=GAP)
     chart = chart if unit else chart.resolve_scale(x="independent")
-    return _dressed(chart, description, cells=count, least=140)
+    return dressed(chart, description, cells=count, least=140)
 
 
 def curve(rows: Sequence[Row], title: str, description: str, *, unit: bool = False) -> alt.Chart:
@@ -178,7 +178,7 @@ def curve(rows: Sequence[Row], title: str, description: str, *, unit: bool = Fal
         )
         .properties(width=WIDTH // 2 - 40, height=130)
     )
-    return _dressed(chart, description)
+    return dressed(chart, description)
 
 
 def curve_states(rows: Sequence[Row], description: str) -> alt.Chart:
@@ -204,7 +204,7 @@ def curve_states(rows: Sequence[Row], description: str) -> alt.Chart:
         )
         .properties(width=WIDTH - 60, height=190)
     )
-    return _dressed(chart, description)
+    return dressed(chart, description)
 
 
 def answers(rows: Sequence[Row], description: str) -> alt.LayerChart:
@@ -244,7 +244,7 @@ def answers(rows: Sequence[Row], description: str) -> alt.LayerChart:
             ],
         )
     )
-    return _dressed(alt.layer(diagonal, points).properties(width=300, height=260), description, most=380)
+    return dressed(alt.layer(diagonal, points).properties(width=300, height=260), description, most=380)
 
 
 def _grid(cells: Any, column: str, rows: Sequence[Row]) -> alt.FacetChart:
@@ -255,15 +255,15 @@ def _grid(cells: Any, column: str, rows: Sequence[Row]) -> alt.FacetChart:
     }
     same = len({frozenset(held) for held in marks.values()}) == 1
     chart = cells.facet(
-        row=alt.Row("game:N", sort=_met("at"), title=None, header=_header()),
-        column=alt.Column(f"{column}:N", sort=_met("at"), title=None, header=_header()),
+        row=alt.Row("game:N", sort=met("at"), title=None, header=header()),
+        column=alt.Column(f"{column}:N", sort=met("at"), title=None, header=header()),
         spacing={"row": 14, "column": GAP},
         align={"row": "each", "column": "all"},
     )
     return chart if same else chart.resolve_scale(y="independent")
 
 
-def _dressed(chart: Any, description: str, **hints: int) -> Any:
+def dressed(chart: Any, description: str, **hints: int) -> Any:
     """The same dress for all; the page's style sheet replaces ink and background."""
     ink = {"labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal"}
     ink |= {"labelColor": "#333", "titleColor": "#333"}
@@ -314,11 +314,11 @@ def _long(rows: Sequence[Row], key: str, quantities: Sequence[str]) -> list[dict
     ]
 
 
-def _placed(rows: Iterable[Row]) -> list[dict[str, Any]]:
+def placed(rows: Iterable[Row]) -> list[dict[str, Any]]:
     return [{**row, "at": i} for i, row in enumerate(rows)]
 
 
-def _met(field: str) -> alt.EncodingSortField:
+def met(field: str) -> alt.EncodingSortField:
     """In the order the rows come."""
     return alt.EncodingSortField(field=field, op="min")
 
@@ -349,7 +349,7 @@ def _steps() -> alt.X:
     return alt.X("step:Q", title="training step", axis=axis)
 
 
-def _header() -> alt.Header:
+def header() -> alt.Header:
     return alt.Header(labelOrient="top", labelAnchor="start", labelPadding=4)
 
 

@@ -9,9 +9,11 @@ from itertools import product
 import numpy as np
 from numpy.typing import ArrayLike
 
+from homines.check import count
 from homines.core import Array, Decision, Game, History, HominesError, frozen
 
 MOST_PLANS = 4096
+MOST_STATES = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,9 +131,31 @@ class Repeated:
         """Every joint action of the last round, in table order: the memory-one states."""
         return tuple(product(*(range(len(names)) for names in self.stage.actions)))
 
+    def pasts(self, memory: int = 1) -> tuple[History, ...]:
+        """Every history of `memory` rounds, oldest round first: the states of that memory.
+
+        In the order of counting: with n joint actions, the history of rounds s_1, ..., s_m (as indices
+        into `states`) stands at sum_i s_i n^(m-i). At most MOST_STATES, else a HominesError.
+        """
+        count("memory", memory)
+        n = len(self.states)
+        # beyond 64 rounds the number itself would be too long to compute or to print
+        many = n ** min(memory, 64)
+        if many > MOST_STATES:
+            number = f"{n}^{memory}" + (f" = {many}" if memory <= 64 else "")
+            raise HominesError(
+                f"memory {memory} makes {number} states, more than {MOST_STATES}; "
+                "use a smaller memory, or train on sampled on-policy states"
+            )
+        return tuple(product(self.states, repeat=memory))
+
+    def remembered(self, k: int = 0, memory: int = 1) -> tuple[Decision, ...]:
+        """Player k's decision in every state of `memory` past rounds, in the order of `pasts`."""
+        return tuple(self.seat(k, past) for past in self.pasts(memory))
+
     def memory_one(self, k: int = 0) -> tuple[Decision, ...]:
         """Player k's decision in every memory-one state."""
-        return tuple(self.seat(k, (state,)) for state in self.states)
+        return self.remembered(k)
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,10 +257,10 @@ def veil(game: Game) -> Veil:
     if any(k > 1 for k, _, _ in points):
         raise HominesError("veil() takes two-player games; this one has more players")
     points.sort(key=lambda point: point[0])
-    count = int(np.prod([len(d.actions) for _, _, d in points]))
-    if count > MOST_PLANS:
+    many = int(np.prod([len(d.actions) for _, _, d in points]))
+    if many > MOST_PLANS:
         raise HominesError(
-            f"{count} plans are more than {MOST_PLANS}; use fewer rounds, or measure node by node"
+            f"{many} plans are more than {MOST_PLANS}; use fewer rounds, or measure node by node"
         )
     choices = list(product(*(range(len(d.actions)) for _, _, d in points)))
     plans = tuple({(k, h): a for (k, h, _), a in zip(points, c, strict=True)} for c in choices)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from homines.check import count
 from homines.choice import Belief, best, expected, mixed, told
 from homines.core import Choice, Decision, Frame, HominesError, Interrupted, Model, Preference, Prompt, Record
 from homines.forms import NormalForm, Repeated, nodes
@@ -31,13 +32,14 @@ class Question:
     prompt: Prompt
 
 
-def battery(game: Any) -> tuple[Decision, ...]:
-    """The decisions that measure a game: every memory-one state of a repeated one (seat 0), else every
-    point of decision of every player (seat 0 alone where all seats are alike)."""
+def battery(game: Any, memory: int = 1) -> tuple[Decision, ...]:
+    """The decisions that measure a game: every state of `memory` past rounds of a repeated one (seat 0),
+    else every point of decision of every player (seat 0 alone where all seats are alike)."""
+    count("memory", memory)
     if not hasattr(game, "due"):
         raise HominesError(f"{game!r} is no game: it lacks due(history); core.Game says what one has")
     if isinstance(game, Repeated):
-        return game.memory_one()
+        return game.remembered(0, memory)
     if isinstance(game, NormalForm) and game.symmetric:
         return (game.seat(0),)
     return tuple(d for _, due in nodes(game) for d in due.values())
@@ -162,23 +164,29 @@ def averaged(records: Iterable[Record]) -> list[tuple[Decision, Choice]]:
 
 def state(d: Decision) -> str | None:
     """The last round as 'mine,theirs', such as 'C,D'; None where there was none."""
-    if not d.history or len(d.history[-1]) != 2:
+    if not d.history or len(d.history[-1]) != 2 or None in d.history[-1]:
         return None
-    own, other = d.history[-1][d.player], d.history[-1][1 - d.player]
-    if own is None or other is None:
-        return None
-    return f"{d.actions[own]},{d.named(1 - d.player, other)}"
+    return _joint(d, d.history[-1])
 
 
 def situation(d: Decision) -> str:
-    """Where a decision stands in its game: 'C,D' (the last round, mine first), 'after U' (what the other
-    did just before), 'player 1' (another seat at the same time), or 'first move'."""
+    """Where a decision stands in its game: 'C,D' (the last round, mine first), 'C,C C,D' (several rounds,
+    oldest first), 'after U' (what the other did just before), 'player 1' (another seat at the same
+    time), or 'first move'."""
+    if len(d.history) > 1 and all(None not in stage for stage in d.history):
+        return " ".join(_joint(d, stage) for stage in d.history)
     if (last := state(d)) is not None:
         return last
     seen = [d.named(k, a) for k, a in enumerate(d.history[-1]) if a is not None] if d.history else []
     if seen:
         return f"after {', '.join(seen)}"
     return f"player {d.player}" if d.player else "first move"
+
+
+def _joint(d: Decision, stage: Sequence[int | None]) -> str:
+    """A round in which everyone moved, mine first: 'C,D'."""
+    seats = (d.player, *(k for k in range(len(stage)) if k != d.player))
+    return ",".join(d.named(k, a) for k in seats if (a := stage[k]) is not None)
 
 
 def action_types(records: Iterable[Record]) -> dict[str, float]:

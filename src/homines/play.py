@@ -1,7 +1,8 @@
-"""Playing a game: one sampled loop, the exact tree, and the exact memory-one Markov chain."""
+"""Playing a game: one sampled loop, the exact tree, and the exact Markov chain of bounded memory."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -68,25 +69,32 @@ def _choice(policies: Mapping[int, Policy], player: int, d: Decision) -> Choice:
     return policies[player]([d])[0]
 
 
+def memory_of(policy: Policy) -> float:
+    """How many past rounds a policy looks at: its attribute `memory`, math.inf for all; absent, 1."""
+    return float(getattr(policy, "memory", 1))
+
+
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """A repeated game between memory-one policies: a Markov chain over the last joint action.
+    """A repeated game between policies of bounded memory: a Markov chain over the last rounds.
 
-    states       the joint actions, indexed by player
+    states       histories of the last m rounds, oldest first, each round indexed by player; for
+                 memory one ((0, 1),) and so on; `Repeated.pasts` has their order
     decisions    decisions[k][s]: what player k faces in state s
     choices      choices[k][s]: the answer
-    transition   P[s, t] = prod_k choices[k][s].p[t_k], shape [state, state]
+    transition   P[s, t] = prod_k choices[k][s].p[j_k] where t is s less its oldest round and with
+                 round j appended, else 0; shape [state, state]
     payoffs      expected payoff of the next round, shape [player, state]
     """
 
-    states: tuple[tuple[int, ...], ...]
+    states: tuple[History, ...]
     decisions: tuple[tuple[Decision, ...], ...]
     choices: tuple[tuple[Choice, ...], ...]
     transition: Array
     payoffs: Array
 
     def start(self, weights: Sequence[float] | None = None) -> Array:
-        """A distribution over first states; None: every joint action equally likely."""
+        """A distribution over first states; None: every state equally likely."""
         n = len(self.states)
         if weights is None:
             return np.full(n, 1 / n)
@@ -143,7 +151,8 @@ class Chain:
         ]
 
     def action_types(self, weights: Array, player: int = 0) -> dict[str, float]:
-        """Share of each (own action | other's last action), such as 'C|D', under state weights.
+        """Share of each (own action | other's action in the last round), such as 'C|D', under state
+        weights.
 
         Two players. Shares sum to one over all types.
         """
@@ -151,40 +160,51 @@ class Chain:
             raise HominesError(f"action types compare two players; this chain has {len(self.choices)}")
         own, other = (self.decisions[k][0].actions for k in (player, 1 - player))
         out = {f"{a}|{o}": 0.0 for o in other for a in own}
-        for s, state in enumerate(self.states):
+        for s, d in enumerate(self.decisions[player]):
+            (last,) = (b for k, b in enumerate(d.history[-1]) if k != player and b is not None)
             for a, p in zip(own, self.choices[player][s].p, strict=True):
-                out[f"{a}|{other[state[1 - player]]}"] += float(weights[s] * p)
+                out[f"{a}|{other[last]}"] += float(weights[s] * p)
         return out
 
 
-def chain(game: Repeated, policies: Sequence[Policy]) -> Chain:
-    """The exact chain of a repeated game between policies that look one round back.
+def chain(game: Repeated, policies: Sequence[Policy], *, memory: int = 1) -> Chain:
+    """The exact chain of a repeated game between policies that look at most `memory` rounds back.
 
-    A policy that looks further back is read in histories of one round, which is then a different
-    policy: use `play` for those.
+    A policy that says it looks further back (`memory_of`) is refused: read in shorter histories it
+    would be another policy. One that does so without saying it is read in histories of `memory`
+    rounds. At most forms.MOST_STATES states.
     """
-    count = len(game.stage.actions)
-    if len(policies) != count:
-        raise HominesError(f"{len(policies)} policies for a game of {count} players; give one for each")
-    decisions = tuple(game.memory_one(k) for k in range(count))
+    players = len(game.stage.actions)
+    if len(policies) != players:
+        raise HominesError(f"{len(policies)} policies for a game of {players} players; give one for each")
+    states = game.pasts(memory)
+    for k, policy in enumerate(policies):
+        if (far := memory_of(policy)) > memory:
+            remedy = "" if math.isinf(far) else f"give memory={far:g}, or "
+            raise HominesError(
+                f"player {k}'s policy has a memory of {far:g} rounds, this chain of {memory}; {remedy}use "
+                "play(), which samples and shows the whole past"
+            )
+    decisions = tuple(game.remembered(k, memory) for k in range(players))
     choices = tuple(tuple(policy(ds)) for policy, ds in zip(policies, decisions, strict=True))
-    n = len(game.states)
-    rows: list[Array] = []
-    for s in range(n):
-        row = np.ones(())
-        for k in range(count):
-            row = np.multiply.outer(row, choices[k][s].p)
-        rows.append(row.ravel())
-    transition = frozen(rows)
-    stage = game.stage.table.reshape(count, n)
-    return Chain(game.states, decisions, choices, transition, frozen(stage @ transition.T))
+    joint = np.ones((len(states), 1))
+    for own in choices:
+        p = np.array([choice.p for choice in own])
+        joint = (joint[:, :, None] * p[:, None, :]).reshape(len(states), -1)  # [state, joint action]
+    n = joint.shape[1]
+    s = np.arange(len(states))[:, None]
+    transition = np.zeros((len(states), len(states)))
+    transition[s, s * n % len(states) + np.arange(n)] = joint  # the oldest round is the leading digit
+    stage = game.stage.table.reshape(players, n)
+    return Chain(states, decisions, choices, frozen(transition), frozen(stage @ joint.T))
 
 
 def long_run(transition: Array, start: Array) -> Array:
     """Cesaro limit of start P^t, shape [state]. Every row of `transition` sums to one."""
     reach = np.eye(len(transition), dtype=np.bool_) | (transition > 0)
     for _ in range(len(transition).bit_length()):
-        reach = reach @ reach
+        paths = reach.astype(np.float32)  # many times faster than a product of booleans
+        reach = paths @ paths > 0
     recurrent = ~np.any(reach & ~reach.T, axis=1)  # wherever it leads, there is a way back
     with np.errstate(divide="ignore"):
         logs = np.log(transition)
@@ -201,13 +221,14 @@ def _absorbed(logs: Array, start: Array, recurrent: NDArray[np.bool_]) -> Array:
     logs   log-probabilities of the transitions, shape [state, state]
     """
     p, w = logs.copy(), start.astype(np.float64).copy()
-    left = list(range(len(p)))
-    for k in np.flatnonzero(~recurrent).tolist():
-        left.remove(k)
-        onward = p[k, left] - np.logaddexp.reduce(p[k, left])
-        w[left] += w[k] * np.exp(onward)
-        among = np.ix_(left, left)
-        p[among] = np.logaddexp(p[among], np.add.outer(p[left, k], onward))
+    left = np.ones(len(p), dtype=np.bool_)
+    for k in np.flatnonzero(~recurrent):
+        left[k] = False
+        into, out = (np.flatnonzero(left & (x > -np.inf)) for x in (p[:, k], p[k]))  # most are no way
+        onward = p[k, out] - np.logaddexp.reduce(p[k, out])
+        w[out] += w[k] * np.exp(onward)
+        among = np.ix_(into, out)
+        p[among] = np.logaddexp(p[among], np.add.outer(p[into, k], onward))
         w[k] = 0.0
     return w
 

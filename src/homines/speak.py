@@ -44,6 +44,11 @@ class Speaker:
     model: Model
     frame: Frame
 
+    @property
+    def memory(self) -> int:
+        """How many past rounds the frame tells: the model knows no more."""
+        return int(getattr(self.frame, "memory", 1))
+
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
         asks = [(i, o) for i, d in enumerate(ds) for o in orders(len(d.actions), self.frame.places)]
         heard = self.model.score([self.frame(ds[i], o) for i, o in asks])

@@ -1,15 +1,8 @@
-"""Exact reinforcement learning on transformers' Trainer: the only file that knows training.
+"""Exact reinforcement learning on transformers' Trainer: the only file that knows it.
 
-The expected reward over the model's exact label distribution is differentiated; nothing is sampled.
-One prompt set holds every state of the game once, in one frame, the option orders spread over the
-states so that all sets together show each state in each order (a Latin square).
-
-    myopic       J = mean_s [ sum_a P(a|s) u(s, a) + (1 - mass(s)) * illegal ]
-    discounted   J = (1 - gamma) * start (I - gamma T)^-1 r,  r(s) the bracket above,
-                 T(s, t) = p(a|s) q(b|s) the memory-one chain, p given a legal answer
-    loss         -J + kl * mean_s sum_a P(a|s) log(p(a|s) / reference(a|s)): KL to the model before
-                 training, of answers given that they are legal, weighed by the legal mass (which it does not
-                 push: silence must not pay)
+The expected reward over the model's exact label distribution (objective.py) is differentiated; nothing is
+sampled but, where the states are too many, the states. A second learner is a second LoRA adapter on the
+same weights, learning at the same time.
 """
 
 from __future__ import annotations
@@ -19,166 +12,40 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
-from homines.choice import expected, told
-from homines.core import Array, Decision, Frame, HominesError, Interrupted, Policy, Preference
-from homines.forms import Repeated
+from homines.core import HominesError, Interrupted
+from homines.lesson import Batch, Lesson, Walk
 from homines.logits import Encoded, label_logprobs
-from homines.measure import situation
 from homines.models.hf import HuggingFace
-from homines.speak import orders
+from homines.objective import Outcome, Settings, objective
 
 ADAM_EPSILON = 1e-20
 """A model that almost never answers legally has tiny gradients (they scale with the legal mass); below
 this, float32 cannot hold their squares."""
+MINE, RIVAL = "default", "rival"
+"""Names of the two learners' adapters in the network."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How to train. Rewards are in points of the preference's utility."""
-
-    objective: str = "myopic"
-    gamma: float = 0.9
-    """Discount per round, for the discounted objective."""
-    illegal: float = -6.0
-    """Reward of an answer that is no label."""
-    kl: float = 0.05
-    """Last weight of the KL to the model before training, in points per nat: 1/precision."""
-    kl_start: float = 3.0
-    """First weight; it falls geometrically to `kl` over the first two thirds of the steps. About the
-    spread of the payoffs: large enough that no state settles before the states are told apart."""
-    steps: int = 24
-    sets: int = 1
-    """Prompt sets in one pass of the network."""
-    accumulation: int = 1
-    """Passes in one optimiser step."""
-    lr: float = 3e-4
-    rank: int = 64
-    """LoRA rank; 0 trains all weights."""
-    seed: int = 0
-    save_every: int = 10
-    report_to: str = "none"
-
-    def kl_at(self, step: int) -> float:
-        """KL weight before optimiser step `step` (0 is the first)."""
-        if self.kl == 0 or self.kl_start <= self.kl:
-            return self.kl
-        done = min(1.0, 1.5 * step / self.steps)
-        return self.kl_start ** (1 - done) * self.kl**done
-
-    def __post_init__(self) -> None:
-        rules: list[tuple[str, bool, str]] = [
-            ("objective", self.objective in ("myopic", "discounted"), "be myopic or discounted"),
-            ("gamma", 0 <= self.gamma < 1, "lie in [0, 1)"),
-            ("kl", 0 <= self.kl < float("inf"), "be at least 0"),
-            ("kl_start", 0 <= self.kl_start < float("inf"), "be at least 0"),
-            ("seed", 0 <= self.seed < 2**32, "lie in [0, 2^32)"),
-            ("illegal", np.isfinite(self.illegal), "be a number"),
-            ("steps", self.steps >= 1, "be at least 1"),
-            ("sets", self.sets >= 1, "be at least 1"),
-            ("accumulation", self.accumulation >= 1, "be at least 1"),
-            ("lr", 0 < self.lr < 1, "lie in (0, 1)"),
-            ("rank", self.rank >= 0, "be at least 0 (0 trains all weights)"),
-            ("save_every", self.save_every >= 1, "be at least 1"),
-        ]
-        for name, holds, rule in rules:
-            if not holds:
-                raise HominesError(f"{name} is {getattr(self, name)!r}; it must {rule}")
-
-
-@dataclass(frozen=True, eq=False)
-class Lesson:
-    """What is learned: prompts, the utility of every answer, and where it leads.
-
-    sets       sets[i][s]: the prompt of state s in set i
-    utility    expected utility, shape [state, action]
-    onward     P(next state | state, action), shape [state, action, state]; None for one-shot decisions
-    actions    names of the actions
-    states     names of the states, for the log
-    """
-
-    sets: tuple[tuple[Encoded, ...], ...]
-    utility: torch.Tensor
-    onward: torch.Tensor | None
-    actions: tuple[str, ...]
-    states: tuple[str, ...]
-
-
-def lesson(
-    model: HuggingFace,
-    game: Repeated | Sequence[Decision],
-    preference: Preference,
-    frames: Sequence[Frame],
-    opponent: Policy | None = None,
-    *,
-    keep: Sequence[str] | None = None,
-) -> Lesson:
-    """Prompts and utilities for a repeated game against an opponent, or for a list of decisions.
-
-    opponent   plays every other seat of a repeated game, answering the same last round
-    keep       states to train on, such as ['C,C', 'D,C'] (mine, theirs); None: all
-    """
-    decisions = game.memory_one() if isinstance(game, Repeated) else tuple(game)
-    if not decisions or len({d.actions for d in decisions}) > 1:
-        raise HominesError(
-            "training needs decisions that share their actions; train on them one kind at a time"
-        )
-    onward: torch.Tensor | None = None
-    if isinstance(game, Repeated):
-        if opponent is None:
-            raise HominesError("a repeated game is played against somebody; name an --opponent")
-        replies = [opponent(game.memory_one(k)) for k in range(1, len(game.stage.actions))]
-        beliefs = [[r[s].p for r in replies] for s in range(len(decisions))]
-        onward = torch.tensor(
-            np.array([_onward(b, len(d.actions)) for d, b in zip(decisions, beliefs, strict=True)])
-        )
-    else:
-        beliefs = [list(told(d)) for d in decisions]
-    utility = np.array(
-        [expected(preference(d), b, d.chance) for d, b in zip(decisions, beliefs, strict=True)]
-    )
-    names = tuple(map(situation, decisions))
-    chosen = list(range(len(names)))
-    if keep is not None:
-        if unknown := [k for k in keep if k not in names]:
-            raise HominesError(f"no state called {unknown[0]!r}; there are {', '.join(names)}")
-        if not keep:
-            raise HominesError(f"no state to train on; name some of {', '.join(names)}, or leave them out")
-        chosen = [i for i, name in enumerate(names) if name in keep]
-        onward = None if len(chosen) < len(names) else onward
-    sets: list[tuple[Encoded, ...]] = []
-    for frame in frames:
-        shown = orders(len(decisions[0].actions), frame.places)
-        for i in range(len(shown)):
-            prompts = [frame(decisions[s], shown[(i + s) % len(shown)]) for s in chosen]
-            sets.append(tuple(model.encode(prompts)))
-    return Lesson(
-        tuple(sets),
-        torch.tensor(utility[chosen]),
-        onward,
-        decisions[0].actions,
-        tuple(names[s] for s in chosen),
-    )
-
-
-def _onward(beliefs: Sequence[Array], actions: int) -> Array:
-    """P(next joint action | my action), shape [mine, joint]."""
-    others = np.ones(())
-    for belief in beliefs:
-        others = np.multiply.outer(others, belief)
-    return np.multiply.outer(np.eye(actions), others).reshape(actions, -1)
-
-
-def check(lesson: Lesson, settings: Settings) -> None:
-    """Whether this lesson can be taught under these settings; HominesError where it cannot."""
-    if settings.objective == "discounted" and lesson.onward is None:
+def check(taught: Lesson | Walk, settings: Settings, rival: Lesson | None = None) -> None:
+    """Whether this can be taught under these settings; HominesError where it cannot."""
+    if settings.objective == "discounted" and taught.follows is None:
         raise HominesError(
             "the discounted return needs a repeated game with all its states; "
             "use --objective myopic, or drop --states"
+        )
+    if settings.rank == 0 and (rival is not None or isinstance(taught, Walk)):
+        raise HominesError(
+            "rank is 0 (all weights); two learners and --sample need LoRA adapters on fixed weights: "
+            "give --rank 8 or more"
+        )
+    if rival is not None and sum(rival.steps) != sum(taught.steps):
+        raise HominesError(
+            f"the learners' schedules take {sum(taught.steps)} and {sum(rival.steps)} steps; they learn at "
+            "the same time, so the steps must add up to the same"
         )
     from transformers.integrations.integration_utils import get_available_reporting_integrations
 
@@ -190,55 +57,6 @@ def check(lesson: Lesson, settings: Settings) -> None:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """The objective over a batch of sets, and figures to log. `logp` is [set, state, action]."""
-
-    loss: torch.Tensor
-    reward: float
-    mass: float
-    kl: float
-    p: Array
-    """P(action) given a legal answer, mean over sets, shape [state, action]."""
-
-
-def objective(
-    lesson: Lesson,
-    settings: Settings,
-    logp: torch.Tensor,
-    reference: torch.Tensor | None = None,
-    step: int = 0,
-) -> Outcome:
-    """Loss of label log-probabilities, shape [set, state, action]; differentiable."""
-    logp = logp.cpu().double()  # a few numbers, and Apple's GPUs have no float64
-    prob = logp.exp()
-    mass = prob.sum(-1)
-    reward = (prob * lesson.utility).sum(-1) + (1 - mass) * settings.illegal  # [set, state]
-    legal = logp.log_softmax(-1).exp()
-    if settings.objective == "discounted":
-        check(lesson, settings)
-        assert lesson.onward is not None
-        chain = torch.einsum("isa,sat->ist", legal, lesson.onward)
-        eye = torch.eye(chain.shape[-1], dtype=chain.dtype)
-        worth = torch.linalg.solve(eye - settings.gamma * chain, reward[..., None])[..., 0]
-        gain = (1 - settings.gamma) * worth.mean()
-    else:
-        gain = reward.mean()
-    loss = -gain
-    divergence = torch.zeros((), dtype=logp.dtype)
-    if reference is not None:
-        before = reference.cpu().double().log_softmax(-1)
-        divergence = (mass.detach() * (legal * (legal.log() - before)).sum(-1)).mean()
-        loss = loss + settings.kl_at(step) * divergence
-    return Outcome(
-        loss,
-        float(gain.detach()),
-        float(mass.detach().mean()),
-        float(divergence.detach()),
-        legal.detach().mean(0).numpy(),
-    )
-
-
 @dataclass(frozen=True)
 class Trained:
     """Where the result lies and how the training went."""
@@ -248,21 +66,39 @@ class Trained:
     seconds: float
     """Time in training steps alone, of this call (less than the whole where it was resumed)."""
     last: dict[str, Any]
+    rival: Path | None = None
+    """The second learner's adapter."""
+
+
+def phase_at(steps: Sequence[int], step: int) -> tuple[int, float]:
+    """(phase, share of it done) before optimiser step `step` (0 is the first).
+
+    >>> phase_at((20, 10), 25)
+    (1, 0.5)
+    """
+    for i, count in enumerate(steps):
+        if step < count:
+            return i, step / count
+        step -= count
+    return len(steps) - 1, 1.0
 
 
 def rl(
     model: HuggingFace,
-    lesson: Lesson,
+    taught: Lesson | Walk,
     settings: Settings,
     folder: Path,
     *,
+    rival: Lesson | None = None,
     on_step: Callable[[dict[str, Any]], None] = lambda row: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """Train `model` (its network changes in place) and save the result under `folder`.
 
+    rival                the second learner's lesson, from its own seat
     folder/checkpoints   resumed from where there is a whole one; the caller removes them
-    folder/adapter       (or folder/model) the result, written aside and renamed
+    folder/adapter       (or folder/model; and folder/rival) the result, written aside and renamed
+    folder/last_good     the adapter before a step that would have broken it (HominesError says so)
     on_step              called with one row of figures a step; a resumed step comes again, the same
     """
     from transformers import Trainer, TrainerCallback, TrainingArguments
@@ -271,41 +107,87 @@ def rl(
     final = folder / ("adapter" if settings.rank else "model")
     checkpoints = folder / "checkpoints"
     set_seed(settings.seed)
-    net = _trainable(model, settings)
-    reference = _reference(model, lesson) if settings.kl > 0 else None
-    order = _sequence(len(lesson.sets), settings)
-    seen: list[Outcome] = []
+    net = _trainable(model, settings, rival is not None)
+    order = _sequence(len(taught.sets) if isinstance(taught, Lesson) else 1, taught.steps, settings)
+    before = _Reference(model, net, settings)
+    if settings.rank == 0 and isinstance(taught, Lesson):
+        before.ask(taught, order)
+    seen: list[Seen] = []
     last: dict[str, Any] = {}
+    total = sum(taught.steps)
+
+    def broken(what: str, step: int) -> HominesError:
+        kept = folder / "last_good"
+        said = "nothing had been learned yet"
+        if step and settings.rank:
+            _save(net, model.tokenizer, model.name, kept)
+            said = f"the last good adapter is kept in {kept} (it loads as {model.name}+{kept})"
+        return HominesError(
+            f"training stopped before step {step + 1} of {total}: {what}; {said}. Lower --lr (now "
+            f"{settings.lr:g}), raise --kl, or use --dtype float32, with another --out"
+        )
 
     class ExactTrainer(Trainer):
         """Trainer whose loss is the exact objective over the sets of the batch."""
 
         def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> torch.Tensor:
-            chosen = inputs["sets"].tolist()
-            logp = _score(model, [lesson.sets[i] for i in chosen], shared)
-            known = None if reference is None else reference[chosen]
-            out = objective(lesson, settings, logp, known, self.state.global_step)
-            if not bool(torch.isfinite(out.loss)):
-                raise HominesError(
-                    f"the loss is not finite at step {self.state.global_step + 1}; lower --lr "
-                    f"(now {settings.lr:g}), or use --dtype float32"
-                )
-            seen.append(out)
-            return out.loss
+            chosen, step = inputs["sets"].tolist(), self.state.global_step
+            batch = taught.batch(chosen)
+            logp = _score(model, batch.encoded, shared)
+            other: tuple[Lesson, Batch, torch.Tensor] | None = None
+            if rival is not None:
+                _speak_as(net, RIVAL)
+                theirs = rival.batch(chosen)
+                other = rival, theirs, _score(model, theirs.encoded, shared)
+                _speak_as(net, MINE)
+            mine = self.learner(taught, chosen, batch, logp, step, other[2] if other else None)
+            loss, second = mine.loss, None
+            if other:
+                second = self.learner(other[0], chosen, other[1], other[2], step, logp)
+                loss = loss + second.loss
+            for out in filter(None, (mine, second)):
+                if not bool(torch.isfinite(out.loss)):
+                    raise broken(f"the loss is {float(out.loss)}", step)
+                if out.kl > settings.kl_limit:
+                    raise broken(f"the KL to the model before is {out.kl:.0f} nats, over --kl-limit", step)
+            seen.append((mine, second, taught.states))
+            taught.learned(mine.legal)
+            return loss
+
+        def learner(
+            self, some: Lesson | Walk, chosen: list[int], batch: Batch, logp: torch.Tensor, step: int, other: Any
+        ) -> Outcome:
+            phase, done = phase_at(some.steps, step)
+            replies = batch.replies
+            if replies is None:
+                replies = other.detach().cpu().double().softmax(-1)
+            known = before(some, chosen, batch)
+            kl = settings.kl_at(done, last=phase == len(some.steps) - 1)
+            return objective(settings, logp, batch.utility[phase], replies, some.follows, known, kl)
 
     class Tell(TrainerCallback):
         """One row a step; a stop on request leaves a checkpoint."""
 
         stopped = False
 
+        def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            for p in net.parameters():
+                if p.grad is not None and not bool(torch.isfinite(p.grad).all()):
+                    raise broken("a gradient is not finite", state.global_step)
+
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if seen and logs and "loss" in logs:
-                last.update(_row(state.global_step, seen, lesson, logs))
+                last.update(_row(state.global_step, seen, taught, logs))
                 on_step(dict(last))
                 seen.clear()
 
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if (place := taught.at()) is not None:
+                where = checkpoints / f"checkpoint-{state.global_step}"
+                (where / "walk.json").write_text(json.dumps(place))
+
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if stop() and state.global_step < settings.steps:
+            if stop() and state.global_step < total:
                 self.stopped = True
                 control.should_save = True
                 control.should_training_stop = True
@@ -319,7 +201,7 @@ def rl(
         )
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
-        max_steps=settings.steps,
+        max_steps=total,
         per_device_train_batch_size=settings.sets,
         gradient_accumulation_steps=settings.accumulation,
         learning_rate=settings.lr,
@@ -347,14 +229,21 @@ def rl(
         callbacks=[tell],
     )
     _quiet(trainer)
-    result = trainer.train(resume_from_checkpoint=_whole_checkpoint(checkpoints))
+    start = _whole_checkpoint(checkpoints, walking=isinstance(taught, Walk))
+    if start is not None and isinstance(taught, Walk):
+        taught.back_to(json.loads((Path(start) / "walk.json").read_text()))
+    result = trainer.train(resume_from_checkpoint=start)
     if tell.stopped:
-        raise Interrupted(f"training stopped at step {trainer.state.global_step} of {settings.steps}")
+        raise Interrupted(f"training stopped at step {trainer.state.global_step} of {total}")
     _save(net, model.tokenizer, model.name, final)
-    return Trained(final, float(result.metrics["train_runtime"]), last)
+    second = None
+    if rival is not None:
+        second = folder / "rival"
+        _save(net, model.tokenizer, model.name, second, RIVAL)
+    return Trained(final, float(result.metrics["train_runtime"]), last, second)
 
 
-def _trainable(model: HuggingFace, settings: Settings) -> Any:
+def _trainable(model: HuggingFace, settings: Settings, pair: bool) -> Any:
     if settings.rank == 0:
         for p in model.net.parameters():
             p.requires_grad_(True)
@@ -367,7 +256,19 @@ def _trainable(model: HuggingFace, settings: Settings) -> Any:
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model.net, config)
+    net: Any = get_peft_model(model.net, config)
+    if pair:
+        net.add_adapter(RIVAL, config)
+        _speak_as(net, MINE)
+    return net
+
+
+def _speak_as(net: Any, name: str) -> None:
+    """Answer as this learner; both stay trainable (PEFT freezes the one that is set aside)."""
+    net.set_adapter(name)
+    for key, p in net.named_parameters():
+        if "lora_" in key:
+            p.requires_grad_(True)
 
 
 def _score(net: Any, sets: Sequence[Sequence[Encoded]], share: bool) -> torch.Tensor:
@@ -378,40 +279,85 @@ def _score(net: Any, sets: Sequence[Sequence[Encoded]], share: bool) -> torch.Te
     return torch.stack(logp).view(len(sets), len(sets[0]), -1)
 
 
-def _reference(model: HuggingFace, lesson: Lesson) -> torch.Tensor:
-    """Label log-probabilities before training, shape [set, state, action]. A fresh LoRA changes nothing."""
-    model.net.eval()
-    with torch.no_grad():
-        return torch.cat([_score(model.net, [some], model.share) for some in lesson.sets])
+class _Reference:
+    """Label log-probabilities of the network without its adapters, [set, state, action]; each set once."""
+
+    def __init__(self, model: HuggingFace, net: Any, settings: Settings) -> None:
+        self.model, self.net, self.wanted, self.lora = model, net, settings.kl > 0, settings.rank > 0
+        self.known: dict[tuple[int, int], torch.Tensor] = {}
+
+    def __call__(self, taught: Lesson | Walk, chosen: Sequence[int], batch: Batch) -> torch.Tensor | None:
+        if not self.wanted:
+            return None
+        if isinstance(taught, Walk):
+            return self._score(batch.encoded)
+        if missing := [i for i in dict.fromkeys(chosen) if (id(taught), i) not in self.known]:
+            self.ask(taught, missing)
+        return torch.stack([self.known[id(taught), i] for i in chosen])
+
+    def ask(self, taught: Lesson, sets: Sequence[int]) -> None:
+        for i in dict.fromkeys(sets) if self.wanted else ():
+            self.known[id(taught), i] = self._score([taught.sets[i]])[0]
+
+    def _score(self, sets: Sequence[Sequence[Encoded]]) -> torch.Tensor:
+        training = self.net.training
+        self.net.eval()
+        with torch.no_grad():
+            if self.lora:
+                with self.net.disable_adapter():
+                    out = _score(self.net, sets, self.model.share)
+            else:
+                out = _score(self.net, sets, self.model.share)
+        self.net.train(training)
+        return out
 
 
-def _sequence(count: int, settings: Settings) -> list[int]:
+def _sequence(count: int, steps: Sequence[int], settings: Settings) -> list[int]:
     """Which set comes when: shuffled rounds over all of them, fixed by the seed, so that a resumed
     run sees what it would have seen."""
     rng = np.random.default_rng(settings.seed)
-    need = settings.steps * settings.sets * settings.accumulation
+    need = sum(steps) * settings.sets * settings.accumulation
     rounds = [rng.permutation(count) for _ in range(-(-need // count))]
     return [int(i) for i in np.concatenate(rounds)[:need]]
 
 
-def _row(step: int, seen: Sequence[Outcome], lesson: Lesson, logs: dict[str, Any]) -> dict[str, Any]:
-    p = np.mean([out.p for out in seen], axis=0)
-    return {
+Seen: TypeAlias = tuple[Outcome, Outcome | None, tuple[str, ...]]
+"""What one pass showed: of the learner, of the second learner, and the states asked."""
+
+
+def _row(step: int, seen: Sequence[Seen], taught: Lesson | Walk, logs: dict[str, Any]) -> dict[str, Any]:
+    row = {
         "step": step,
+        "schedule": phase_at(taught.steps, step - 1)[0],
+        **_figures([(mine, states) for mine, _, states in seen]),
+        "grad_norm": float(logs.get("grad_norm", float("nan"))),
+    }
+    if theirs := [(other, states) for _, other, states in seen if other is not None]:
+        row["rival"] = _figures(theirs)
+    return row
+
+
+def _figures(passes: Sequence[tuple[Outcome, tuple[str, ...]]]) -> dict[str, Any]:
+    seen = [out for out, _ in passes]
+    met: dict[str, list[Any]] = {}
+    for out, states in passes:
+        for name, p in zip(states, out.p, strict=True):
+            met.setdefault(name, []).append(p)
+    return {
         "loss": float(np.mean([float(out.loss.detach()) for out in seen])),
         "reward": float(np.mean([out.reward for out in seen])),
         "mass": float(np.mean([out.mass for out in seen])),
         "kl": float(np.mean([out.kl for out in seen])),
-        "grad_norm": float(logs.get("grad_norm", float("nan"))),
-        "p": {name: [float(x) for x in row] for name, row in zip(lesson.states, p, strict=True)},
+        "p": {name: np.mean(some, axis=0).tolist() for name, some in met.items()},
     }
 
 
-def _whole_checkpoint(folder: Path) -> str | None:
+def _whole_checkpoint(folder: Path, *, walking: bool = False) -> str | None:
     """The newest checkpoint that was written to its end (the trainer writes its state last)."""
     for path in sorted(folder.glob("checkpoint-*"), key=lambda p: -int(p.name.split("-")[1])):
         try:
-            json.loads((path / "trainer_state.json").read_text())
+            for name in ["trainer_state.json", *(["walk.json"] if walking else [])]:
+                json.loads((path / name).read_text())
         except (OSError, ValueError):
             shutil.rmtree(path, ignore_errors=True)
             continue
@@ -419,10 +365,19 @@ def _whole_checkpoint(folder: Path) -> str | None:
     return None
 
 
-def _save(net: Any, tokenizer: Any, base: str, final: Path) -> None:
+def _save(net: Any, tokenizer: Any, base: str, final: Path, adapter: str = MINE) -> None:
     aside = final.with_name(final.name + ".making")
     shutil.rmtree(aside, ignore_errors=True)
-    net.save_pretrained(str(aside), safe_serialization=True)
+    if hasattr(net, "peft_config"):
+        net.save_pretrained(str(aside), safe_serialization=True, selected_adapters=[adapter])
+        if adapter != MINE:  # PEFT puts any other adapter one folder down
+            inner = aside.with_name(final.name + ".inner")
+            shutil.rmtree(inner, ignore_errors=True)
+            (aside / adapter).rename(inner)
+            shutil.rmtree(aside)
+            inner.rename(aside)
+    else:
+        net.save_pretrained(str(aside), safe_serialization=True)
     if (config := aside / "adapter_config.json").exists():
         told = json.loads(config.read_text())
         config.write_text(json.dumps({**told, "base_model_name_or_path": base}, indent=2))

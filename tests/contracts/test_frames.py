@@ -185,6 +185,172 @@ def test_it_tells_a_second_mover_what_the_first_did(name: str) -> None:
             assert any(re.search(rf"(played|chosen|went for) {told}$", s) for s in sentences)
 
 
+# --- past rounds ---------------------------------------------------------------------------------
+
+CASES: tuple[Decision, ...] = (
+    ipd().seat(0, ((0, 1),)),
+    ipd(5).seat(1, ((1, 1), (0, 1))),
+    spd(3).due(((0, None),))[1],
+    ipd().seat(0),
+)
+ONE_ROUND = {
+    "table": (
+        "You play with B. All choose at the same time, in every round.\n"
+        "you, B, your points, B's points\nX, X, 3, 3\nX, Y, 0, 4\nY, X, 4, 0\nY, Y, 1, 1\n"
+        "You want the highest score in points.\nYou can play X or Y.\n"
+        "Last time you got 0 and B got 4, because you played X and B played Y.\n"
+        "Answer with exactly Y or X.",
+        "You play with B. All choose at the same time, for 5 rounds.\n"
+        "you, B, your points, B's points\nX, X, 3, 3\nX, Y, 0, 4\nY, X, 4, 0\nY, Y, 1, 1\n"
+        "You want the highest score in points.\nYou can play X or Y.\n"
+        "Last time you got 4 and B got 0, because you played Y and B played X.\n"
+        "Answer with exactly Y or X.",
+        "You play once with B. B moved first and you reply.\nyou, your points, B's points\n"
+        "X, 65, 65\nY, 80, 20\nYou want the highest score in points.\nYou can play X or Y.\n"
+        "B played X.\nAnswer with exactly Y or X.",
+        "You play with B. All choose at the same time, in every round.\n"
+        "you, B, your points, B's points\nX, X, 3, 3\nX, Y, 0, 4\nY, X, 4, 0\nY, Y, 1, 1\n"
+        "You want the highest score in points.\nYou can play X or Y.\nAnswer with exactly Y or X.",
+    ),
+    "sentences": (
+        "You play with B. All choose at the same time, in every round. "
+        "If you choose X and B chooses X, you get 3 points and B gets 3. "
+        "If you choose X and B chooses Y, you get 0 points and B gets 4. "
+        "If you choose Y and B chooses X, you get 4 points and B gets 0. "
+        "If you choose Y and B chooses Y, you get 1 points and B gets 1. "
+        "In the round before, you chose X and B chose Y. Which do you choose, X or Y? "
+        "Reply with Y or X only.",
+        "You play with B. All choose at the same time, for 5 rounds. "
+        "If you choose X and B chooses X, you get 3 points and B gets 3. "
+        "If you choose X and B chooses Y, you get 0 points and B gets 4. "
+        "If you choose Y and B chooses X, you get 4 points and B gets 0. "
+        "If you choose Y and B chooses Y, you get 1 points and B gets 1. "
+        "In the round before, you chose Y and B chose X. Which do you choose, X or Y? "
+        "Reply with Y or X only.",
+        "You play once with B. B moved first and you reply. "
+        "If you choose X, you get 65 points and B gets 65. "
+        "If you choose Y, you get 80 points and B gets 20. B has chosen X. "
+        "Which do you choose, X or Y? Reply with Y or X only.",
+        "You play with B. All choose at the same time, in every round. "
+        "If you choose X and B chooses X, you get 3 points and B gets 3. "
+        "If you choose X and B chooses Y, you get 0 points and B gets 4. "
+        "If you choose Y and B chooses X, you get 4 points and B gets 0. "
+        "If you choose Y and B chooses Y, you get 1 points and B gets 1. "
+        "Which do you choose, X or Y? Reply with Y or X only.",
+    ),
+    "story": (
+        "You and Robin keep stalls at the market, side by side. "
+        "The coins each day depend on you all. "
+        "When you go for X and Robin for X, you take home 3 and Robin 3. "
+        "When you go for X and Robin for Y, you take home 0 and Robin 4. "
+        "When you go for Y and Robin for X, you take home 4 and Robin 0. "
+        "When you go for Y and Robin for Y, you take home 1 and Robin 1. "
+        "Yesterday you went for X and Robin for Y. What do you go for now: X or Y? "
+        "Say just the one.",
+        "You and Robin keep stalls at the market, side by side. "
+        "The coins each day depend on you all. "
+        "When you go for X and Robin for X, you take home 3 and Robin 3. "
+        "When you go for X and Robin for Y, you take home 0 and Robin 4. "
+        "When you go for Y and Robin for X, you take home 4 and Robin 0. "
+        "When you go for Y and Robin for Y, you take home 1 and Robin 1. "
+        "Yesterday you went for Y and Robin for X. What do you go for now: X or Y? "
+        "Say just the one.",
+        "You and Robin share a stall for one day. "
+        "When you go for X, you take home 65 and Robin 65. "
+        "When you go for Y, you take home 80 and Robin 20. Today Robin came first and went for X. "
+        "What do you go for now: X or Y? Say just the one.",
+        "You and Robin keep stalls at the market, side by side. "
+        "The coins each day depend on you all. "
+        "When you go for X and Robin for X, you take home 3 and Robin 3. "
+        "When you go for X and Robin for Y, you take home 0 and Robin 4. "
+        "When you go for Y and Robin for X, you take home 4 and Robin 0. "
+        "When you go for Y and Robin for Y, you take home 1 and Robin 1. "
+        "What do you go for now: X or Y? Say just the one.",
+    ),
+}
+"""CASES as they were worded before frames could tell more than the last round."""
+TWO_ROUNDS = {
+    "table": "Two rounds ago you got 0 and B got 4, because you played zug and B played wab.\n"
+    "Last time you got 4 and B got 0, because you played wab and B played zug.\n",
+    "sentences": "Two rounds before, you chose zug and B chose wab. "
+    "In the round before, you chose wab and B chose zug. ",
+    "story": "The day before yesterday you went for zug and Robin for wab. "
+    "Yesterday you went for wab and Robin for zug. ",
+}
+
+
+def remembering(name: str, memory: int) -> Any:
+    if "memory" not in inspect.signature(type(labelled(name))).parameters:
+        pytest.skip(f"{name} tells the last round alone")
+    return find("frames", f"{name}(labels=(zug, wab), memory={memory})")
+
+
+def test_with_a_memory_of_one_round_the_words_are_what_they_were(name: str) -> None:
+    for d, text in zip(CASES, ONE_ROUND.get(name, ()), strict=name in ONE_ROUND):
+        frame = labelled(name, ("X", "Y"))
+        for same in (frame, replace(frame, memory=1)):
+            assert same(d, ((0, 1), (1, 0))[: frame.places]).text == text
+
+
+def test_two_rounds_are_told_where_two_are_remembered(name: str) -> None:
+    d = ipd().seat(0, ((0, 1), (1, 0)))
+    short, long = (remembering(name, memory)(d, ((0, 1),)).text for memory in (1, 2))
+    assert short == remembering(name, 1)(ipd().seat(0, ((1, 0),)), ((0, 1),)).text
+    assert TWO_ROUNDS.get(name, "") in long
+    # the earlier round stands before the last one, and nothing else is added
+    one, two = (re.split(r"(?<=[.?])[ \n]", text) for text in (short, long))
+    (at,) = (i for i in range(len(two)) if [*two[:i], *two[i + 1 :]] == one)
+    assert re.findall("zug|wab", two[at]) == ["zug", "wab"]
+    assert re.findall("zug|wab", two[at + 1]) == ["wab", "zug"]
+
+
+def test_rounds_far_back_are_counted(name: str) -> None:
+    text = remembering(name, 12)(ipd().seat(0, ((0, 1),) * 15), ((0, 1),)).text
+    pieces = re.split(r"(?<=[.?])[ \n]", text)
+    told = [re.findall(r"^\w+", p)[0] for p in pieces if re.search(r"^\w+ (rounds|days|times)\b", p)]
+    if name in TWO_ROUNDS:
+        counted = ("12", "11", "Ten", "Nine", "Eight", "Seven", "Six", "Five", "Four", "Three")
+        assert tuple(told[:10]) == counted
+
+
+def test_what_is_not_remembered_or_did_not_happen_is_not_told(name: str) -> None:
+    past = ((0, 1), (1, 1), (1, 0), (0, 0))
+    for memory in (1, 2, 3, 12):
+        frame = remembering(name, memory)
+        texts = [frame(ipd().seat(0, past[-n:]), ((0, 1),)).text for n in range(1, 5)]
+        assert len(set(texts)) == min(memory, 4)
+        assert texts == [*texts[:memory], *[texts[min(memory, 4) - 1]] * max(4 - memory, 0)]
+        first = ipd().seat(0)
+        assert frame(first, ((0, 1),)).text == remembering(name, 1)(first, ((0, 1),)).text
+        for d in (*battery(spd(3)), *battery(trust(3))):
+            for one, two in zip(prompts(frame, d), prompts(remembering(name, 1), d), strict=True):
+                assert one.text == two.text
+
+
+@pytest.mark.parametrize("memory", [1, 2, 3])
+def test_pasts_that_are_remembered_are_told_apart(name: str, memory: int) -> None:
+    frame = remembering(name, memory)
+    pasts = [past for m in range(1, memory + 1) for past in ipd().pasts(m)]
+    assert len({frame(ipd().seat(0, past), ((0, 1),)).text for past in pasts}) == len(pasts)
+    mirrored = [tuple((b, a) for a, b in past) for past in pasts]
+    for past, turned in zip(pasts, mirrored, strict=True):
+        assert frame(ipd().seat(0, past), ((0, 1),)).text == frame(ipd().seat(1, turned), ((0, 1),)).text
+
+
+def test_past_rounds_of_many_players(name: str) -> None:
+    game = Repeated(public_goods(3, endowment=10, step=10))
+    texts = {remembering(name, 2)(game.seat(1, past), ((0, 1),)).text for past in game.pasts(2)}
+    assert len(texts) == 64
+
+
+def test_a_frame_says_how_far_it_remembers(name: str) -> None:
+    assert (remembering(name, 3).memory, labelled(name).memory) == (3, 1)
+    assert list(inspect.signature(type(labelled(name))).parameters)[-1] == "memory"
+    for bad in ("0", "1.5", "-1"):
+        with pytest.raises(HominesError, match=rf"memory must be a whole number.*, got {bad}"):
+            find("frames", f"{name}(memory={bad})")
+
+
 # --- labels --------------------------------------------------------------------------------------
 
 

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Sequence
 from dataclasses import is_dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from homines.core import Choice, Decision, HominesError, Policy
-from homines.forms import NormalForm, veil
+from homines.forms import NormalForm, Repeated, veil
 from homines.games.bos import bos
 from homines.games.dictator import dictator
 from homines.games.ipd import ipd
 from homines.games.public_goods import public_goods
 from homines.games.spd import spd
 from homines.lookup import describe, factory, find, names, spell
+from homines.opponents import opponent
+from homines.opponents.extortion import Extortion
+from homines.opponents.generous_tit_for_tat import GenerousTitForTat
+from homines.opponents.grim import Grim
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.random import Random
 from homines.opponents.tit_for_tat import TitForTat
+from homines.opponents.win_stay_lose_shift import WinStayLoseShift
+from homines.play import chain
 
 ALL = names("opponents")
-GIVEN: dict[str, Any] = {"float": 0.25, "int": 1, "bool": True}
+GIVEN: dict[str, Any] = {"float": 0.25, "int": 1, "bool": True, "str": "TitForTat"}
 """Values for parameters without a default, by annotation."""
+PICKY = {"axelrod": "both move at once", "extortion": "symmetric prisoner's dilemma"}
+"""Those that refuse some games of two players with two actions, and what they ask for."""
 STATES = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
@@ -79,14 +91,40 @@ def test_it_plays_either_seat_alike(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_what_it_cannot_play_it_refuses_in_words(name: str) -> None:
     policy = made(name)
-    second = spd(3).due(((1, None),))[1]
-    assert_allclose(policy([second, bos().seat(1)])[0].p.sum(), 1)
     for game in (public_goods(3), dictator(), veil(spd(3))):
         d = next(iter(game.due(()).values()))
         with pytest.raises(HominesError, match="two players with two actions each"):
             policy([d])
     with pytest.raises(HominesError, match="list C first"):
         policy([NormalForm.two(("D", "C"), [[1, 4], [0, 3]]).seat(0)])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_replies_and_plays_unequal_places_or_says_why_not(name: str) -> None:
+    policy = made(name)
+    second = spd(3).due(((1, None),))[1]
+    if name in PICKY:
+        with pytest.raises(HominesError, match=PICKY[name]):
+            policy([second, bos().seat(1)])
+    else:
+        assert_allclose(shares(policy([second, bos().seat(1)])).sum(1), 1)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_looks_back_as_far_as_it_says(name: str) -> None:
+    policy: Any = made(name)
+    k = policy.memory
+    assert k == math.inf or (isinstance(k, int) and k >= 0)
+    assert "memory" not in spell(policy).removeprefix("memory_one")
+    pasts = [past for n in range(4) for past in product(STATES, repeat=n)]
+    p = dict(zip(pasts, shares(policy([ipd().seat(0, past) for past in pasts])), strict=True))
+    for past in pasts:
+        assert_allclose(p[past], p[past[max(len(past) - min(k, 3), 0) :]], atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_opponent_takes_every_spec_that_find_takes(name: str) -> None:
+    assert opponent(spell(made(name))) == made(name)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -135,17 +173,82 @@ def test_classics_are_memory_one() -> None:
         (find("opponents", "always_cooperate"), MemoryOne(1, 1, 1, 1, 1)),
         (find("opponents", "always_defect"), MemoryOne(0, 0, 0, 0, 0)),
         (Random(0.3), MemoryOne(*[0.3] * 5)),
+        (Grim(), MemoryOne(1, 1, 0, 0, 0)),
+        (WinStayLoseShift(), MemoryOne(1, 1, 0, 0, 1)),
+        (GenerousTitForTat(0.2), MemoryOne(1, 1, 0.2, 1, 0.2)),
+        (GenerousTitForTat(0), TitForTat()),
     ):
         assert_allclose(shares(classic(rounds())), shares(same(rounds())))
 
 
-def test_tit_for_tat_answers_a_move_it_has_seen() -> None:
-    for move in (0, 1):
-        (choice,) = TitForTat()([spd(3).due(((move, None),))[1]])
-        assert choice.p[move] == 1
+def test_one_who_answers_moves_answers_one_it_has_seen() -> None:
+    for policy in (TitForTat(), Grim(), GenerousTitForTat(0)):
+        for move in (0, 1):
+            (choice,) = policy([spd(3).due(((move, None),))[1]])
+            assert choice.p[move] == 1
 
 
 def test_probabilities_lie_in_the_unit_interval() -> None:
-    for spec in ("random(p=1.5)", "memory_one(0, 0, -0.1, 0, 0)", "random(p=inf)"):
+    for spec in ("random(p=1.5)", "memory_one(0, 0, -0.1, 0, 0)", "random(p=inf)", "generous_tit_for_tat(2)"):
         with pytest.raises(HominesError, match=r"must be a number in \[0, 1\]"):
             find("opponents", spec)
+
+
+def test_generosity_is_that_of_axelrods_payoffs() -> None:
+    def most(t: float, r: float, p: float, s: float) -> float:
+        return min(1 - (t - r) / (r - s), (r - p) / (t - p))
+
+    assert GenerousTitForTat().generosity == pytest.approx(most(5, 3, 1, 0))
+    (r, s), (t, p) = ipd().seat(0).payoffs[0]
+    assert most(t, r, p, s) == pytest.approx(2 / 3)  # as the docstring says
+
+
+PROBABILITY = st.floats(0.05, 0.95)
+GAPS = st.floats(0.2, 5)
+
+
+@given(
+    other=st.tuples(*[PROBABILITY] * 5),
+    factor=st.floats(1, 20),
+    share=st.floats(0.05, 1),
+    gaps=st.tuples(GAPS, GAPS, GAPS),
+    low=st.floats(-5, 5),
+    seat=st.sampled_from([0, 1]),
+)
+def test_extortion_fixes_the_line_between_payoffs(
+    other: Any, factor: float, share: float, gaps: Any, low: float, seat: int
+) -> None:
+    """own - P = factor * (other - P) against any memory-one strategy, in any prisoner's dilemma."""
+    s, p, r, t = low, low + gaps[0], low + gaps[0] + gaps[1], low + sum(gaps)
+    game = Repeated(NormalForm.two(("C", "D"), [[r, s], [t, p]]))
+    middle = Extortion(factor).strategy(game.seat(0))
+    most = 2 * middle.dc / ((t - p) + factor * (p - s))
+    policies: list[Policy] = [MemoryOne(*other)] * 2
+    policies[seat] = Extortion(factor, share * most)
+    c = chain(game, policies)
+    paid = c.payoffs @ c.long_run() - p
+    assert_allclose(paid[seat], factor * paid[1 - seat], atol=1e-8, rtol=1e-8)
+
+
+def test_extortion_of_the_paper() -> None:
+    """Press & Dyson (2012), below equation 14: factor 3, phi 1/26, payoffs (5, 3, 1, 0)."""
+    axelrods = NormalForm.two(("C", "D"), [[3, 0], [5, 1]]).seat(0)
+    for phi in (1 / 26, None):  # the middle
+        p = Extortion(3, phi).strategy(axelrods)
+        assert_allclose([p.cc, p.cd, p.dc, p.dd], [11 / 13, 1 / 2, 7 / 26, 0])
+    assert p.start == 0
+    t, s = 4, 0
+    fair = Extortion(1, 1 / (t - s)).strategy(ipd().seat(0))
+    assert_allclose([fair.cc, fair.cd, fair.dc, fair.dd], [1, 0, 1, 0], atol=1e-12)
+
+
+def test_extortion_refuses_what_it_cannot_do() -> None:
+    for spec in ("extortion(factor=0.5)", "extortion(phi=-1)", "extortion(phi=0)"):
+        with pytest.raises(HominesError, match=r"at least 1|at least 0|above 0"):
+            opponent(spec)
+    with pytest.raises(HominesError, match=r"phi 1 makes a probability leave \[0, 1\].* at most 0\.1;"):
+        Extortion(3, 1.0)([ipd().seat(0)])
+    with pytest.raises(HominesError, match=r"T, R, P, S = 3, 4, 1, 0 are no prisoner's dilemma"):
+        Extortion()([NormalForm.two(("C", "D"), [[4, 0], [3, 1]]).seat(0)])
+    with pytest.raises(HominesError, match="simultaneous"):
+        Extortion()([bos().seat(0)])

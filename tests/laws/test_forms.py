@@ -130,6 +130,43 @@ def test_memory_one_states_come_in_table_order() -> None:
     assert {d.player for d in game.memory_one(1)} == {1}
 
 
+@pytest.mark.parametrize(("actions", "memory"), [(2, 1), (2, 2), (2, 5), (3, 2), (3, 3)])
+def test_what_is_remembered_comes_in_the_order_of_counting(actions: int, memory: int) -> None:
+    """Oldest round first: the index of a history, digit by digit, is its index."""
+    game = Repeated(NormalForm.two("abc"[:actions], np.zeros((actions, actions))))
+    pasts, n = game.pasts(memory), actions**2
+    assert len(pasts) == n**memory
+    for i, past in enumerate(pasts):
+        assert sum(game.states.index(s) * n**t for t, s in enumerate(reversed(past))) == i  # pyright: ignore[reportArgumentType]
+    for k in (0, 1):
+        assert [d.history for d in game.remembered(k, memory)] == list(pasts)
+        assert {d.player for d in game.remembered(k, memory)} == {k}
+
+
+def test_memory_one_is_a_memory_of_one_round() -> None:
+    game = Repeated(NormalForm.two(CD, [[3, 0], [4, 1]]), 7)
+    for k in (0, 1):
+        assert [d.key for d in game.memory_one(k)] == [d.key for d in game.remembered(k, 1)]
+    assert game.pasts() == tuple((s,) for s in game.states)
+
+
+@pytest.mark.parametrize(
+    ("memory", "message"),
+    [
+        (6, r"memory 6 makes 4\^6 = 4096 states, more than 1024; use a smaller memory, or train on sampled"),
+        (10**9, r"memory 1000000000 makes 4\^1000000000 states, more than 1024"),
+        (0, "memory must be a whole number of at least 1, got 0"),
+        (1.5, "memory must be a whole number of at least 1, got 1.5"),
+        (True, "memory must be a whole number of at least 1, got True"),
+    ],
+)
+def test_a_memory_that_cannot_be_listed(memory: int, message: str) -> None:
+    game = Repeated(NormalForm.two(CD, [[3, 0], [4, 1]]))
+    for call in (game.pasts, lambda m: game.remembered(0, m)):
+        with pytest.raises(HominesError, match=message):
+            call(memory)
+
+
 @quick
 @given(sequentials())
 def test_the_veil_is_symmetric(game: Sequential) -> None:

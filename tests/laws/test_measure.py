@@ -27,7 +27,7 @@ from homines.core import (
     Record,
     frozen,
 )
-from homines.forms import NormalForm, veil
+from homines.forms import NormalForm, Repeated, veil
 from homines.frames.sentences import Sentences
 from homines.frames.story import Story
 from homines.frames.table import Table
@@ -51,13 +51,14 @@ from homines.measure import (
     order_effect,
     payoff_sensitivity,
     questions,
+    situation,
     state,
     summary,
 )
 from homines.models import load
 from homines.models.mock import HANDLERS, Mock
 from homines.opponents.memory_one import MemoryOne
-from homines.play import chain
+from homines.play import chain, memory_of
 from homines.preferences.altruist import Altruist
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
@@ -138,6 +139,45 @@ def test_a_battery_is_every_point_of_decision() -> None:
     assert len(battery(dictator())) == 1
     with pytest.raises(HominesError, match=r"'nonsense' is no game: it lacks due\(history\)"):
         battery("nonsense")
+
+
+def test_a_battery_of_several_rounds() -> None:
+    ds = battery(ipd(), memory=2)
+    rounds = ("C,C", "C,D", "D,C", "D,D")
+    assert [situation(d) for d in ds] == [f"{before} {last}" for before in rounds for last in rounds]
+    assert [state(d) for d in ds] == [last for _ in rounds for last in rounds]
+    assert [d.key for d in battery(ipd(), 1)] == [d.key for d in battery(ipd())]
+    assert len(battery(ipd(), 5)) == 1024
+    # what has no past is measured as ever
+    assert [d.key for d in battery(spd(3), 2)] == [d.key for d in battery(spd(3))]
+    with pytest.raises(HominesError, match="memory must be a whole number of at least 1, got 0"):
+        battery(spd(3), 0)
+
+
+def test_situations_are_named_from_my_seat_oldest_round_first() -> None:
+    assert situation(ipd().seat(0, ((0, 0), (0, 1)))) == "C,C C,D"
+    assert situation(ipd().seat(1, ((0, 0), (0, 1)))) == "C,C D,C"
+    assert situation(ipd().seat(1, ((0, 1),))) == "D,C"
+    three = Repeated(public_goods(3, endowment=10, step=10))
+    assert situation(three.seat(1, ((0, 1, 0), (1, 0, 0)))) == "10,0,0 0,10,0"
+    assert len({situation(d) for d in battery(three, 2)}) == 64
+    assert [situation(d) for d in battery(spd(3))] == ["first move", "after C", "after D"]
+    assert situation(bos().seat(1)) == "player 1"
+
+
+def test_summary_tells_states_of_two_rounds_apart() -> None:
+    (row,) = summary(ask(rule(lambda d: 0.25), {"ipd": battery(ipd(), 2)}, [Table("X,Y", memory=2)]))
+    assert len(row["p"]) == 16
+    assert row["p"]["C,D D,C"] == pytest.approx({"C": 0.25, "D": 0.75})
+
+
+def test_a_speaker_remembers_what_its_frame_tells() -> None:
+    mock = Mock(HANDLERS["uniform"])
+    assert [memory_of(Speaker(mock, frame)) for frame in (Table("X,Y"), Story("X,Y", memory=2))] == [1, 2]
+    far = Speaker(mock, Table("X,Y", memory=2))
+    with pytest.raises(HominesError, match="memory of 2 rounds, this chain of 1"):
+        chain(ipd(), [far, far])
+    assert chain(ipd(), [far, Speaker(mock, Table("X,Y"))], memory=2).transition.shape == (16, 16)
 
 
 @quick

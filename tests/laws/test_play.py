@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from homines.choice import Agent
-from homines.core import Array, Choice, Decision, HominesError, Policy
-from homines.forms import NormalForm, Repeated
+from homines.core import Array, Choice, Decision, History, HominesError, Policy
+from homines.forms import NormalForm, Repeated, played
 from homines.games.bos import bos
 from homines.games.ipd import ipd
 from homines.games.public_goods import public_goods
@@ -24,7 +24,7 @@ from homines.opponents.always_defect import AlwaysDefect
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.random import Random
 from homines.opponents.tit_for_tat import TitForTat
-from homines.play import Chain, chain, long_run, play, value
+from homines.play import Chain, chain, long_run, memory_of, play, value
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
@@ -52,21 +52,38 @@ class Noisy:
         return [Choice.at(copies[::-1] if d.history[-1][1 - d.player] else copies) for d in ds]
 
 
-def first_state(game: Repeated, policies: Sequence[Policy]) -> Array:
-    """Distribution of the first joint action, before which nothing happened."""
-    ps = [policy([game.seat(k)])[0].p for k, policy in enumerate(policies)]
-    weight = np.ones(())
-    for p in ps:
-        weight = np.multiply.outer(weight, p)
-    return weight.ravel()
+@dataclass(frozen=True)
+class TwoTats:
+    """Tit for two tats that errs with probability e: defects after two defections in a row."""
+
+    e: float
+    memory = 2
+
+    def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
+        kind = [1 - self.e, self.e]
+        return [Choice.at(kind[::-1] if self.betrayed(d) else kind) for d in ds]
+
+    @staticmethod
+    def betrayed(d: Decision) -> bool:
+        return len(d.history) > 1 and all(stage[1 - d.player] == 1 for stage in d.history[-2:])
 
 
-def summed(game: Repeated, policies: Sequence[Policy], rounds: int) -> Array:
-    """Expected total payoffs of the first rounds, by the chain."""
-    c = chain(game, policies)
-    weight = first_state(game, policies)
-    total = game.stage.table.reshape(len(policies), -1) @ weight
-    for _ in range(rounds - 1):
+def first_state(game: Repeated, policies: Sequence[Policy], memory: int = 1) -> Array:
+    """Distribution of the first `memory` rounds, before which nothing happened."""
+
+    def chance(past: History) -> float:
+        faced = ((k, t, a) for t, stage in enumerate(past) for k, a in enumerate(played(stage)))
+        return float(np.prod([policies[k]([game.seat(k, past[:t])])[0].p[a] for k, t, a in faced]))
+
+    return np.array([chance(past) for past in game.pasts(memory)])
+
+
+def summed(game: Repeated, policies: Sequence[Policy], rounds: int, memory: int = 1) -> Array:
+    """Expected total payoffs of the first rounds, at least `memory` of them, by the chain."""
+    c = chain(game, policies, memory=memory)
+    weight = first_state(game, policies, memory)
+    total = weight @ np.array([game.payoffs(past) for past in c.states])
+    for _ in range(rounds - memory):
         total = total + c.payoffs @ weight
         weight = weight @ c.transition
     return total
@@ -157,8 +174,96 @@ def test_three_players_make_a_chain_too(policies: list[Lookup]) -> None:
     error = totals.std(0) / np.sqrt(len(totals))
     assert (np.abs(totals.mean(0) - summed(game, policies, 5)) < 5 * error).all()
     assert_allclose(c.utility(Economicus(), 2), c.payoffs[2], atol=1e-9)
+    assert_allclose(summed(game, policies, 5, memory=2), summed(game, policies, 5), atol=1e-9)
     with pytest.raises(HominesError, match="two players; this chain has 3"):
         c.action_types(c.long_run())
+
+
+# --- memory beyond one round ---------------------------------------------------------------------
+
+
+@quick
+@given(rules, rules, games, st.integers(2, 3), gammas, st.integers(0, 2**32 - 1))
+def test_a_longer_memory_changes_nothing_for_who_looks_one_round_back(
+    a: MemoryOne, b: MemoryOne, game: Repeated, memory: int, gamma: float, seed: int
+) -> None:
+    one, more = chain(game, [a, b]), chain(game, [a, b], memory=memory)
+    assert one.states == (((0, 0),), ((0, 1),), ((1, 0),), ((1, 1),))
+    assert more.states == game.pasts(memory)
+    assert_allclose(more.transition.sum(1), 1)
+    start = np.random.default_rng(seed).dirichlet(np.ones(4**memory))
+    last = start.reshape(-1, 4).sum(0)  # the last round is the last digit
+
+    share, long = one.long_run(last.tolist()), more.long_run(start.tolist())
+    assert_allclose(long @ more.transition, long, atol=1e-9)
+    assert_allclose(long.reshape(-1, 4).sum(0), share, atol=1e-9)
+    assert_allclose(more.payoffs @ long, one.payoffs @ share, atol=1e-9)
+    soon, sooner = one.discounted(gamma, last.tolist()), more.discounted(gamma, start.tolist())
+    assert_allclose(sooner.reshape(-1, 4).sum(0), soon, atol=1e-9)
+    for k in (0, 1):
+        assert more.action_types(long, k) == pytest.approx(one.action_types(share, k), abs=1e-9)
+        worth = one.worth(one.payoffs[k], gamma)
+        assert_allclose(more.worth(more.payoffs[k], gamma), np.tile(worth, 4 ** (memory - 1)), rtol=1e-9)
+        assert_allclose(more.regret(Economicus(), sooner, k), one.regret(Economicus(), soon, k), atol=1e-9)
+
+
+@quick
+@given(inner, lively, games, st.integers(2, 5))
+def test_the_tree_and_the_chain_of_two_rounds_expect_the_same(
+    e: float, other: MemoryOne, game: Repeated, n: int
+) -> None:
+    pair = [TwoTats(e), other]
+    short = Repeated(game.stage, n)
+    assert_allclose(value(short, dict(enumerate(pair))), summed(game, pair, n, memory=2), atol=1e-9)
+    # and a memory longer than both need
+    if n > 2:
+        assert_allclose(summed(game, pair, n, memory=2), summed(game, pair, n, memory=3), atol=1e-9)
+
+
+@sure
+@given(st.integers(1, 4).map(lambda x: x / 10), lively)
+def test_samples_of_a_memory_of_two_tend_to_its_chain(e: float, other: MemoryOne) -> None:
+    pair = [TwoTats(e), other]
+    totals = np.array([pays(ipd(), pair, 6, seed) for seed in range(150)])
+    error = totals.std(0) / np.sqrt(len(totals))
+    assert (np.abs(totals.mean(0) - summed(ipd(), pair, 6, memory=2)) < 5 * error).all()
+
+    moves = play(ipd(), dict(enumerate(pair)), np.random.default_rng(1), rounds=1500)
+    last = [2 * x.action + y.action for x, y in zip(moves[::2], moves[1::2], strict=True)]
+    states = [4 * before + now for before, now in pairwise(last)]
+    share = np.bincount(states, minlength=16) / len(states)
+    assert_allclose(share, chain(ipd(), pair, memory=2).long_run(), atol=0.07)
+
+
+def test_tit_for_two_tats_forgives_who_errs_once() -> None:
+    """Without noise: one defection is let pass, two in a row are answered, by states of two rounds."""
+    c = chain(ipd(), [TwoTats(0), TwoTats(0)], memory=2)
+    for past, there in (
+        (((0, 0), (0, 1)), [3, 3]),
+        (((1, 1), (0, 0)), [3, 3]),
+        (((0, 1), (1, 0)), [3, 3]),
+        (((1, 1), (1, 1)), [1, 1]),
+        (((0, 1), (0, 1)), [3, 3]),  # answered once, and both are kind again
+    ):
+        assert_allclose(c.payoffs @ c.long_run(np.eye(16)[c.states.index(past)].tolist()), there)
+    assert_allclose(c.payoffs[:, c.states.index(((0, 1), (0, 1)))], [4, 0])
+
+
+def test_a_memory_longer_than_the_chains_is_refused() -> None:
+    assert [memory_of(p) for p in (TitForTat(), TwoTats(0.1))] == [1, 2]
+    message = r"player 1's policy has a memory of 2 rounds, this chain of 1; give memory=2, or use play\(\)"
+    with pytest.raises(HominesError, match=message):
+        chain(ipd(), [TitForTat(), TwoTats(0.1)])
+
+    class Grudge(Noisy):
+        memory = np.inf
+
+    with pytest.raises(HominesError, match=r"memory of inf rounds, this chain of 3; use play\(\)"):
+        chain(ipd(), [Grudge(0.1), TitForTat()], memory=3)
+    with pytest.raises(HominesError, match=r"memory 6 makes .* 4096 states, more than 1024"):
+        chain(ipd(), [TitForTat(), TitForTat()], memory=6)
+    with pytest.raises(HominesError, match="memory must be a whole number of at least 1, got 0"):
+        chain(ipd(), [TitForTat(), TitForTat()], memory=0)
 
 
 # --- discounting ---------------------------------------------------------------------------------

@@ -29,7 +29,9 @@ from homines.opponents.tit_for_tat import TitForTat
 from homines.play import chain
 from homines.preferences.game_deontological import GameDeontological
 from homines.preferences.utilitarian import Utilitarian
-from homines.train import Lesson, Settings, lesson, objective, rl
+from homines.lesson import Lesson, lesson
+from homines.objective import Settings, objective
+from homines.train import rl
 from tests.models.tiny import tiny
 
 FRAME = Table("action1,action2")

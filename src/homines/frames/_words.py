@@ -1,8 +1,9 @@
-"""What frames share: outcomes in order, the last round in words, what is said about the others."""
+"""What frames share: outcomes in order, past rounds in words, what is said about the others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -12,6 +13,7 @@ from homines.speak import Names, either, number
 
 MOST_OUTCOMES = 128
 LAYOUTS = ("original", "reversed", "columns", "rows")
+COUNTED = ("Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 
 
 def outcomes(
@@ -96,20 +98,45 @@ def moved_before(d: Decision, words: Names) -> str | None:
     return words.mine[d.actions.index(name)] if name in d.actions else name
 
 
-def last_round(d: Decision, words: Names) -> tuple[str, tuple[str, ...], tuple[float, ...]] | None:
-    """(my last word, the others' last words, everyone's points then), or None before the first."""
-    if not d.history or None in d.history[-1]:
-        return None
-    stage = [a for a in d.history[-1] if a is not None]
-    if not d.theirs or len(stage) != 1 + len(d.theirs):
-        return None
-    mine = stage[d.player]
-    theirs = tuple(a for k, a in enumerate(stage) if k != d.player)
-    return (
-        words.mine[mine],
-        tuple(labels[a] for labels, a in zip(words.theirs, theirs, strict=True)),
-        tuple(d.payoffs[(slice(None), mine, *theirs)]),
-    )
+@dataclass(frozen=True)
+class Round:
+    """One past round in words.
+
+    ago      how many rounds ago; 1 is the last
+    mine     my word then
+    theirs   the others' words
+    paid     everyone's points, mine first
+    """
+
+    ago: int
+    mine: str
+    theirs: tuple[str, ...]
+    paid: tuple[float, ...]
+
+
+def rounds_before(d: Decision, words: Names, memory: int) -> list[Round]:
+    """The last `memory` rounds, oldest first; what did not happen, or not at once, is left out."""
+    told: list[Round] = []
+    for ago in range(min(memory, len(d.history)), 0, -1):
+        stage = [a for a in d.history[-ago] if a is not None]
+        if not d.theirs or len(stage) < len(d.history[-ago]) or len(stage) != 1 + len(d.theirs):
+            continue
+        mine = stage[d.player]
+        theirs = tuple(a for k, a in enumerate(stage) if k != d.player)
+        told.append(
+            Round(
+                ago,
+                words.mine[mine],
+                tuple(labels[a] for labels, a in zip(words.theirs, theirs, strict=True)),
+                tuple(d.payoffs[(slice(None), mine, *theirs)]),
+            )
+        )
+    return told
+
+
+def times(n: int) -> str:
+    """A number that begins a sentence: 'Two', 'Three', ..., from eleven on in digits."""
+    return COUNTED[n - 2] if 2 <= n < 2 + len(COUNTED) else str(n)
 
 
 __all__ = [
@@ -118,10 +145,11 @@ __all__ = [
     "check_layout",
     "either",
     "join",
-    "last_round",
     "moved_before",
     "number",
     "outcomes",
     "persons",
+    "rounds_before",
     "said",
+    "times",
 ]

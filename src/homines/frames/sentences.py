@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from homines.check import count
 from homines.core import Decision, Order, Prompt
 from homines.frames._words import (
     Names,
     check_layout,
     either,
     join,
-    last_round,
     moved_before,
     number,
     outcomes,
     persons,
+    rounds_before,
     said,
+    times,
 )
 from homines.frames.table import opening
 from homines.speak import split_labels
@@ -27,16 +29,19 @@ class Sentences:
 
     labels   words for the actions, in their order; empty: the actions' own names
     layout   order of the sentences: original, reversed, columns, rows
+    memory   how many past rounds are told, at most
     """
 
     labels: tuple[str, ...] | str = ()
     layout: str = "original"
+    memory: int = 1
 
     places = 2
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", split_labels(self.labels))
         check_layout(self.layout)
+        count("memory", self.memory)
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         words = Names.of(d, self.labels)
@@ -51,10 +56,11 @@ class Sentences:
         parts = [opening(d, who), *lines, said(d, words, who, "chooses")]
         if (before := moved_before(d, words)) is not None:
             parts.append(f"{who[0]} has chosen {before}.")
-        if (last := last_round(d, words)) is not None:
-            acts = [f"you chose {last[0]}"]
-            acts += [f"{w} chose {t}" for w, t in zip(who, last[1], strict=False)]
-            parts.append(f"In the round before, {join(acts)}.")
+        for past in rounds_before(d, words, self.memory):
+            acts = [f"you chose {past.mine}"]
+            acts += [f"{w} chose {t}" for w, t in zip(who, past.theirs, strict=False)]
+            when = "In the round before" if past.ago == 1 else f"{times(past.ago)} rounds before"
+            parts.append(f"{when}, {join(acts)}.")
         parts.append(f"Which do you choose, {either(words.mine, order[0])}?")
         parts.append(f"Reply with {either(words.mine, order[-1])} only.")
         return Prompt((("user", " ".join(part for part in parts if part)),), words.mine)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from homines.check import count
 from homines.core import Decision, Order, Prompt
 from homines.frames._words import (
     Names,
     either,
     join,
-    last_round,
     moved_before,
     number,
     outcomes,
     persons,
+    rounds_before,
     said,
+    times,
 )
 from homines.speak import split_labels
 
@@ -26,14 +28,17 @@ class Story:
     """The same decision told as a market day.
 
     labels   words for the ways to work, in the order of the actions; empty: the actions' own names
+    memory   how many past days are told, at most
     """
 
     labels: tuple[str, ...] | str = ()
+    memory: int = 1
 
     places = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", split_labels(self.labels))
+        count("memory", self.memory)
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         words = Names.of(d, self.labels)
@@ -48,10 +53,10 @@ class Story:
         parts.append(said(d, words, who, "goes for"))
         if (before := moved_before(d, words)) is not None:
             parts.append(f"Today {who[0]} came first and went for {before}.")
-        if (last := last_round(d, words)) is not None:
-            acts = [f"you went for {last[0]}"]
-            acts += [f"{w} for {t}" for w, t in zip(who, last[1], strict=False)]
-            parts.append(f"Yesterday {join(acts)}.")
+        for past in rounds_before(d, words, self.memory):
+            acts = [f"you went for {past.mine}"]
+            acts += [f"{w} for {t}" for w, t in zip(who, past.theirs, strict=False)]
+            parts.append(f"{_when(past.ago)} {join(acts)}.")
         parts.append(f"What do you go for now: {either(words.mine, order[0])}? Say just the one.")
         return Prompt((("user", " ".join(part for part in parts if part)),), words.mine)
 
@@ -72,3 +77,9 @@ class Story:
         return (
             f"You and {company} keep stalls at the market, side by side. The coins {often} depend on you all."
         )
+
+
+def _when(ago: int) -> str:
+    if ago <= 2:
+        return ("Yesterday", "The day before yesterday")[ago - 1]
+    return f"{times(ago)} days ago"

@@ -1,21 +1,23 @@
-"""`table`: the payoffs as a table, then the last round, then the question."""
+"""`table`: the payoffs as a table, then the last rounds, then the question."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from homines.check import count
 from homines.core import Decision, Order, Prompt
 from homines.frames._words import (
     Names,
     check_layout,
     either,
     join,
-    last_round,
     moved_before,
     number,
     outcomes,
     persons,
+    rounds_before,
     said,
+    times,
 )
 from homines.speak import split_labels
 
@@ -27,17 +29,20 @@ class Table:
     labels   words for the actions, in their order; empty: the actions' own names
     layout   how the table is turned: original, reversed, columns, rows (Tennant et al. 2025)
     goal     the sentence that says what to aim at (selfish under every training reward, as published)
+    memory   how many past rounds are told, at most
     """
 
     labels: tuple[str, ...] | str = ()
     layout: str = "original"
     goal: str = "You want the highest score in points."
+    memory: int = 1
 
     places = 2
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", split_labels(self.labels))
         check_layout(self.layout)
+        count("memory", self.memory)
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         words = Names.of(d, self.labels)
@@ -60,13 +65,13 @@ class Table:
         parts.append(f"You can play {either(words.mine, order[0])}.")
         if (before := moved_before(d, words)) is not None:
             parts.append(f"{who[0]} played {before}.")
-        if (last := last_round(d, words)) is not None:
-            mine, theirs, paid = last
-            gets = [f"you got {number(paid[0])}"]
-            gets += [f"{w} got {number(x)}" for w, x in zip(who, paid[1:], strict=False)]
-            acts = [f"you played {mine}"]
-            acts += [f"{w} played {t}" for w, t in zip(who, theirs, strict=False)]
-            parts.append(f"Last time {join(gets)}, because {join(acts)}.")
+        for past in rounds_before(d, words, self.memory):
+            gets = [f"you got {number(past.paid[0])}"]
+            gets += [f"{w} got {number(x)}" for w, x in zip(who, past.paid[1:], strict=False)]
+            acts = [f"you played {past.mine}"]
+            acts += [f"{w} played {t}" for w, t in zip(who, past.theirs, strict=False)]
+            when = "Last time" if past.ago == 1 else f"{times(past.ago)} rounds ago"
+            parts.append(f"{when} {join(gets)}, because {join(acts)}.")
         parts.append(f"Answer with exactly {either(words.mine, order[-1])}.")
         return Prompt((("user", "\n".join(part for part in parts if part)),), words.mine)
 

@@ -1,1 +1,29 @@
 """Opponents, one file each: classic strategies, every one a Policy."""
+
+from __future__ import annotations
+
+import re
+
+from homines.core import HominesError, Policy
+from homines.lookup import find
+
+LIBRARY = "axelrod:"
+
+
+def opponent(spec: str) -> Policy:
+    """The opponent a spec names: `tit_for_tat`, `axelrod:NAME`, `axelrod:NAME(parameter=value)`.
+
+    `axelrod:` takes any strategy of that library; `seed=` there is that of its draws. All else is as
+    everywhere (homines.lookup).
+
+    >>> opponent("generous_tit_for_tat(generosity=0.5)")
+    GenerousTitForTat(generosity=0.5)
+    """
+    spec = spec.strip()
+    if not spec.startswith(LIBRARY):
+        return find("opponents", spec)
+    match = re.fullmatch(r"(\w+)\s*(?:\((.*)\))?", spec.removeprefix(LIBRARY), re.DOTALL)
+    if match is None:
+        raise HominesError(f"{spec!r} names no opponent; write axelrod:NAME or axelrod:NAME(parameter=value)")
+    given = (repr(match[1]), *([match[2]] if match[2] and match[2].strip() else []))
+    return find("opponents", f"homines.opponents.axelrod:named({', '.join(given)})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from homines.core import Choice, Decision
 from homines.opponents.memory_one import certain, check_pair
@@ -12,6 +13,8 @@ from homines.opponents.memory_one import certain, check_pair
 @dataclass(frozen=True)
 class AlwaysDefect:
     """The second action, D, whatever happened."""
+
+    memory: ClassVar[int] = 0
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
         check_pair(ds)

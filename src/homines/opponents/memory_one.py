@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from homines.check import number
 from homines.core import Choice, Decision, HominesError
@@ -18,6 +19,8 @@ class MemoryOne:
     Tit for tat is (1, 1, 0, 1, 0); win-stay lose-shift (1, 1, 0, 0, 1), Nowak & Sigmund (1993),
     Nature 364: 56.
     """
+
+    memory: ClassVar[int] = 1
 
     start: float
     cc: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from homines.check import number
 from homines.core import Choice, Decision
@@ -13,6 +14,8 @@ from homines.opponents.memory_one import check_pair, first_with
 @dataclass(frozen=True)
 class Random:
     """The first action, C, with probability p, whatever happened."""
+
+    memory: ClassVar[int] = 0
 
     p: float = 0.5
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from homines.core import Choice, Decision
 from homines.opponents.memory_one import certain, last_moves
@@ -15,6 +16,8 @@ class TitForTat:
 
     Axelrod & Hamilton (1981), Science 211: 1390.
     """
+
+    memory: ClassVar[int] = 1
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
         return [certain(last_moves(d)[1] or 0) for d in ds]

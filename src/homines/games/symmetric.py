@@ -1,0 +1,26 @@
+"""Any symmetric two-player game with two actions."""
+
+from __future__ import annotations
+
+from homines.check import count, number
+from homines.forms import NormalForm, Repeated
+
+
+def symmetric(
+    reward: float, sucker: float, temptation: float, punishment: float, rounds: int | None = None
+) -> Repeated:
+    """A symmetric game by its four payoffs, the prisoner's dilemma among them.
+
+         C                    D
+    C   reward, reward        sucker, temptation
+    D   temptation, sucker    punishment, punishment
+
+    rounds   how many rounds; None: no end is announced
+    """
+    for name, value in (
+        ("reward", reward), ("sucker", sucker), ("temptation", temptation), ("punishment", punishment)
+    ):  # fmt: skip
+        number(name, value)
+    if rounds is not None:
+        count("rounds", rounds)
+    return Repeated(NormalForm.two(("C", "D"), [[reward, sucker], [temptation, punishment]]), rounds)

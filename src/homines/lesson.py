@@ -1,0 +1,275 @@
+"""What is taught: prompts, what every answer is worth under each phase's preference, where it leads.
+
+One prompt set holds every state of one game once, in one frame, the option orders spread over the states
+so that all sets together show each state in each order (a Latin square). Where the states are too many,
+a `Walk` asks those that the learner meets instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+
+from homines.choice import expected, told
+from homines.core import Array, Decision, Frame, History, HominesError, Policy, Prompt
+from homines.forms import Repeated
+from homines.logits import Encoded
+from homines.measure import situation
+from homines.models.hf import HuggingFace
+from homines.play import memory_of
+from homines.schedule import Phase
+from homines.speak import orders
+
+EPISODE = 20
+"""Rounds after which a walker starts anew, from random past rounds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some sets, ready for the network and the objective.
+
+    encoded   [set][state]
+    utility   u(s, a, b) by phase, shape [phase, set, state, mine, other]
+    replies   q(b | s), shape [set, state, other]; None where a second learner gives them
+    """
+
+    encoded: Sequence[Sequence[Encoded]]
+    utility: torch.Tensor
+    replies: torch.Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """All states, set by set.
+
+    sets      sets[i][s]: the prompt of state s in set i, as tokens; `prompts`: as words
+    utility   [phase, set, state, mine, other]; `other` runs over the others' joint actions
+    replies   [set, state, other]; None where a second learner gives them
+    follows   index of the next state, shape [state, mine, other]; None for one-shot decisions
+    steps     optimiser steps of each phase
+    """
+
+    sets: tuple[tuple[Encoded, ...], ...]
+    prompts: tuple[tuple[Prompt, ...], ...]
+    utility: torch.Tensor
+    replies: torch.Tensor | None
+    follows: torch.Tensor | None
+    actions: tuple[str, ...]
+    states: tuple[str, ...]
+    steps: tuple[int, ...]
+
+    def batch(self, chosen: Sequence[int]) -> Batch:
+        replies = None if self.replies is None else self.replies[[*chosen]]
+        return Batch([self.sets[i] for i in chosen], self.utility[:, [*chosen]], replies)
+
+    def offered(self, phase: int = 0) -> torch.Tensor:
+        """Expected utility of every answer, shape [set, state, action]."""
+        if self.replies is None:
+            raise HominesError("what an answer is worth here depends on a second learner; give it replies")
+        return torch.einsum("isab,isb->isa", self.utility[phase], self.replies)
+
+    def learned(self, legal: torch.Tensor) -> None:
+        """Nothing to walk on to: every state is asked."""
+
+    def at(self) -> Any:
+        return None
+
+    def back_to(self, place: Any) -> None:
+        """Nothing to go back to."""
+
+
+def lesson(
+    model: HuggingFace,
+    taught: Sequence[Repeated] | Sequence[Decision],
+    phases: Sequence[Phase],
+    frames: Sequence[Frame],
+    opponent: Policy | None = None,
+    *,
+    memory: int = 1,
+    seat: int = 0,
+    keep: Sequence[str] | None = None,
+) -> Lesson:
+    """Prompts and utilities for repeated games against an opponent, or for a list of decisions.
+
+    opponent   plays every other seat of a repeated game, remembering the same rounds; None: they learn too
+    memory     rounds remembered
+    keep       states to train on, such as ['C,C', 'D,C'] (mine, theirs); None: all
+    """
+    games = [game for game in taught if isinstance(game, Repeated)]
+    faced = [g.remembered(seat, memory) for g in games] or [tuple(d for d in taught if isinstance(d, Decision))]
+    if not faced[0] or len({d.actions for ds in faced for d in ds}) > 1:
+        raise HominesError(
+            "training needs decisions that share their actions; train on them one kind at a time"
+        )
+    names = tuple(map(situation, faced[0]))
+    kept = _kept(names, keep)
+    sets: list[tuple[Encoded, ...]] = []
+    words: list[tuple[Prompt, ...]] = []
+    utility: list[Array] = []
+    replies: list[Array] = []
+    for i, decisions in enumerate(faced):
+        worth = np.array([[_joint(p.preference(d), d) for d in decisions] for p in phases])[:, kept]
+        answers = np.ones((len(kept), 1))
+        if games and opponent is not None:
+            answers = _replies(games[i], opponent, memory, seat)[kept]
+        elif not games:
+            worth = np.array([[_expected(p, d) for d in decisions] for p in phases])[:, kept]
+        for frame in frames:
+            shown = orders(len(decisions[0].actions), frame.places)
+            for turn in range(len(shown)):
+                some = [frame(decisions[s], shown[(turn + s) % len(shown)]) for s in kept]
+                words.append(tuple(some))
+                sets.append(tuple(model.encode(some)))
+                utility.append(worth)
+                replies.append(answers)
+    learning = bool(games) and opponent is None
+    return Lesson(
+        tuple(sets),
+        tuple(words),
+        torch.tensor(np.stack(utility, 1)),
+        None if learning else torch.tensor(np.stack(replies)),
+        follows(games[0], memory, seat) if games and len(kept) == len(names) else None,
+        faced[0][0].actions,
+        tuple(names[s] for s in kept),
+        tuple(phase.steps for phase in phases),
+    )
+
+
+def _kept(names: Sequence[str], keep: Sequence[str] | None) -> list[int]:
+    """Indices of the states to train on."""
+    if keep is None:
+        return list(range(len(names)))
+    if unknown := [k for k in keep if k not in names]:
+        raise HominesError(f"no state called {unknown[0]!r}; there are {', '.join(names)}")
+    if not keep:
+        raise HominesError(f"no state to train on; name some of {', '.join(names)}, or leave them out")
+    return [i for i, name in enumerate(names) if name in keep]
+
+
+def _joint(u: Array, d: Decision) -> Array:
+    """Utilities as [mine, the others' joint action]."""
+    return (u if d.chance is None else u @ d.chance).reshape(len(d.actions), -1)
+
+
+def _expected(phase: Phase, d: Decision) -> Array:
+    """Utilities of a one-shot decision against what it tells of the others, [mine, 1]."""
+    return expected(phase.preference(d), list(told(d)), d.chance)[:, None]
+
+
+def _replies(game: Repeated, opponent: Policy, memory: int, seat: int) -> Array:
+    """The others' joint play in every state, shape [state, other]."""
+    if (deep := memory_of(opponent)) > memory:
+        raise HominesError(
+            f"this opponent looks back {deep:g} rounds, the run remembers {memory}; use "
+            + (f"--memory {deep:.0f}, or " if deep <= 4 else "")
+            + "--sample 8, which plays against it round by round"
+        )
+    others = [k for k in range(len(game.stage.actions)) if k != seat]
+    out: Array | None = None
+    for k in others:
+        p = np.array([c.p for c in opponent(game.remembered(k, memory))])
+        out = p if out is None else np.einsum("sx,sy->sxy", out, p).reshape(len(p), -1)
+    assert out is not None
+    return out
+
+
+def follows(game: Repeated, memory: int = 1, seat: int = 0) -> torch.Tensor:
+    """Index of the state after (state, my action, the others' joint action)."""
+    past = game.pasts(memory)
+    index = {history: i for i, history in enumerate(past)}
+    sizes = [len(names) for names in game.stage.actions]
+    others = list(product(*(range(n) for k, n in enumerate(sizes) if k != seat)))
+    table = [
+        [[index[*history[1:], (*joint[:seat], a, *joint[seat:])] for joint in others] for a in range(sizes[seat])]
+        for history in past
+    ]
+    return torch.tensor(table)
+
+
+# --- where the states are too many -----------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class Walk:
+    """Players who walk through the game with the learner's own play: the states it meets, on policy.
+
+    Each pass asks every walker's state once, in one order; then every walker draws an action from the
+    learner's answer and meets the opponent's, and is one round further. The opponent sees the whole
+    history, so it may be of any depth; the learner is told its last `memory` rounds.
+    """
+
+    model: HuggingFace
+    games: Sequence[Repeated]
+    phases: Sequence[Phase]
+    frames: Sequence[Frame]
+    opponent: Policy
+    memory: int
+    count: int
+    seed: int
+    actions: tuple[str, ...] = ()
+    steps: tuple[int, ...] = ()
+    follows: None = None
+    place: list[list[Any]] = field(default_factory=list[list[Any]])
+    """For each walker: game, frame, order, rounds so far."""
+    states: tuple[str, ...] = ()
+    """Situation of every walker in the batch last asked."""
+    rng: np.random.Generator = field(init=False)
+    _faced: list[tuple[Decision, History, Array]] = field(default_factory=list[Any])
+
+    def __post_init__(self) -> None:
+        self.rng = np.random.default_rng(self.seed)
+        self.actions = self.games[0].stage.actions[0]
+        self.steps = tuple(phase.steps for phase in self.phases)
+        if any(len(game.stage.actions) != 2 or game.stage.actions[0] != self.actions for game in self.games):
+            raise HominesError("--sample walks through two-player games that share their actions")
+        self.place = [self._anew() for _ in range(self.count)]
+
+    def _anew(self) -> list[Any]:
+        g, f = int(self.rng.integers(len(self.games))), int(self.rng.integers(len(self.frames)))
+        stage = self.games[g].stage.actions
+        past = [[int(self.rng.integers(len(names))) for names in stage] for _ in range(self.memory)]
+        return [g, f, self._order(f), past]
+
+    def _order(self, frame: int) -> int:
+        return int(self.rng.integers(len(orders(len(self.actions), self.frames[frame].places))))
+
+    def batch(self, chosen: Sequence[int]) -> Batch:
+        """One set: every walker's state. `chosen` only says that a batch is due."""
+        self._faced.clear()
+        prompts: list[Prompt] = []
+        worth: list[list[Array]] = []
+        for g, f, o, past in self.place:
+            game, frame = self.games[g], self.frames[f]
+            history: History = tuple(tuple(stage) for stage in past)
+            d = game.seat(0, history[-self.memory :])
+            reply = self.opponent([game.seat(1, history)])[0].p
+            self._faced.append((d, history, reply))
+            prompts.append(frame(d, orders(len(d.actions), frame.places)[o]))
+            worth.append([_joint(phase.preference(d), d) for phase in self.phases])
+        self.states = tuple(situation(d) for d, _, _ in self._faced)
+        replies = torch.tensor(np.array([reply for _, _, reply in self._faced]))[None]
+        return Batch([self.model.encode(prompts)], torch.tensor(np.array(worth)).transpose(0, 1)[:, None], replies)
+
+    def learned(self, legal: torch.Tensor) -> None:
+        """Every walker plays a round: its action from `legal`, shape [1, walker, action]."""
+        for i, (place, p) in enumerate(zip(self.place, legal[0].numpy(), strict=True)):
+            _, history, reply = self._faced[i]
+            mine = int(self.rng.choice(len(p), p=p / p.sum()))
+            other = int(self.rng.choice(len(reply), p=reply))
+            past = [*map(list, history), [mine, other]]
+            self.place[i] = self._anew() if len(past) >= EPISODE + self.memory else [*place[:3], past]
+            if len(past) < EPISODE + self.memory:
+                self.place[i][2] = self._order(place[1])
+
+    def at(self) -> Mapping[str, Any]:
+        """Where everybody stands, as JSON, for a checkpoint."""
+        return {"place": self.place, "rng": self.rng.bit_generator.state}
+
+    def back_to(self, place: Mapping[str, Any]) -> None:
+        self.place = [list(some) for some in place["place"]]
+        self.rng.bit_generator.state = place["rng"]

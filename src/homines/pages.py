@@ -1,0 +1,356 @@
+"""A study as one HTML page that needs no network and no other file, with its charts and tables beside it.
+
+    sections (title, text, rows, chart) -> report.html, figures/NAME.png and .svg, tables/NAME.csv and .tex
+
+The same input gives the same bytes. All text is escaped, and the page's policy lets nothing run but the
+two scripts written here, known by their hashes. report.py makes its page of one run folder with the same
+parts.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import math
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from homines import __version__
+from homines.core import HominesError
+from homines.evidence import LONGEST, clean, count, lines, number
+
+MOST_LINES = 500
+MOST_ROWS = 200
+"""Lines of a section's table on the page; its CSV holds all."""
+FOLDED = 20
+"""Lines above which a table that stands beside its chart is folded away."""
+MOST_SECTIONS = 4
+"""Sections above which a page has a table of contents."""
+WIDE = 8
+"""Columns above which a table is set smaller on paper."""
+MOST_LABEL = 300
+NOTHING = "—"
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a page. All text is plain; `code` between backticks is set as code.
+
+    name   file stem of its figure and tables, of a-z, 0-9 and _
+    rows   a table: columns are the keys in order of appearance
+    chart  an altair chart; its description is the caption, and what a screen reader says
+    note   small print under the table
+    """
+
+    name: str
+    title: str
+    text: tuple[str, ...] = ()
+    rows: Sequence[Mapping[str, Any]] = ()
+    chart: Any = None
+    note: str = ""
+
+
+def write(
+    folder: str | Path,
+    *,
+    title: str,
+    summary: Sequence[str],
+    sections: Sequence[Section],
+    facts: Mapping[str, Any],
+    command: str = "",
+) -> Path:
+    """Write folder/report.html, its figures and its tables; those of sections without them are removed.
+
+    summary: what is read first, a paragraph each; facts: provenance and settings, nested as they are;
+    command: what makes this page again. Raises HominesError for a section that cannot be named or drawn,
+    and where the folder cannot be written.
+    """
+    folder = Path(folder)
+    _checked(sections)
+    specs = {s.name: spec(s.chart, s.title) for s in sections if s.chart is not None}
+    tables = {s.name: _Table(s.rows) for s in sections if s.rows}
+    text = render(
+        "study_page.html",
+        specs,
+        version=__version__,
+        first=f"s-{sections[0].name}" if sections else "facts",
+        title=title,
+        summary=[prose(told) for told in summary],
+        sections=[(s, tables.get(s.name), [prose(told) for told in s.text], prose(s.note)) for s in sections],
+        contents=len(sections) > MOST_SECTIONS,
+        facts=flat(facts) if facts else [],
+        command=command,
+        most=MOST_ROWS,
+        folded=FOLDED,
+        wide=WIDE,
+    )
+    names = [s.name for s in sections]
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        images(folder / "figures", specs, names, ("png", "svg"))
+        place = folder / "tables"
+        place.mkdir(exist_ok=True)
+        for name in names:
+            for kind in ("csv", "tex"):
+                (place / f"{name}.{kind}").unlink(missing_ok=True)
+        for name, table in tables.items():
+            (place / f"{name}.csv").write_text(table.csv(), encoding="utf-8", newline="")
+            (place / f"{name}.tex").write_text(table.tex(), encoding="utf-8", newline="")
+        return put(folder / "report.html", text)
+
+
+def _checked(sections: Sequence[Section]) -> None:
+    names = [s.name for s in sections]
+    for s in sections:
+        if not re.fullmatch(r"[a-z0-9_]+", s.name):
+            rule = "a section's name is a file's, of a-z, 0-9 and _"
+            raise HominesError(f"section {s.name!r}: {rule}; rename it, its title can be any text")
+        if names.count(s.name) > 1:
+            raise HominesError(
+                f"section {s.name!r} is there {names.count(s.name)} times; its files would overwrite each "
+                "other, so give each section a name of its own"
+            )
+        if s.chart is not None and not hasattr(s.chart, "to_dict"):
+            raise HominesError(
+                f"section {s.name!r}: its chart is a {type(s.chart).__name__}, not an altair chart; make one "
+                "with homines.figures_study, or leave it None"
+            )
+
+
+# --- tables ----------------------------------------------------------------------------------------
+
+
+class _Table:
+    """Rows as columns, ready for the page, CSV and LaTeX."""
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        held = [{key: _plain(value) for key, value in row.items()} for row in rows]
+        keys = list(dict.fromkeys(key for row in held for key in row))
+        self.heads = [str(key) for key in keys]
+        self.body = [[row.get(key) for key in keys] for row in held]
+        columns = zip(*self.body, strict=True)
+        self.right = [all(x is None or _counts(x) for x in column) for column in columns]
+
+    def cells(self) -> list[list[tuple[str, bool, str]]]:
+        """What the page shows of each cell: its text, whether it stands right, a number in full."""
+        return [
+            [(_told(x), right, repr(x) if _counts(x) else "") for x, right in zip(row, self.right, strict=True)]
+            for row in self.body[:MOST_ROWS]
+        ]
+
+    def csv(self) -> str:
+        """All rows, numbers in full; None is empty."""
+        out = io.StringIO(newline="")
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([clean(head, sys.maxsize) for head in self.heads])
+        for row in self.body:
+            writer.writerow([clean(str("" if x is None else x), sys.maxsize) for x in row])
+        return out.getvalue()
+
+    def tex(self) -> str:
+        """All rows as a tabular that needs no package, numbers as the page writes them."""
+        columns = "".join("r" if right else "l" for right in self.right)
+        body = [" & ".join(_tex(_told(x)) for x in row) + r" \\" for row in self.body]
+        heads = " & ".join(map(_tex, self.heads)) + r" \\"
+        told = [rf"\begin{{tabular}}{{{columns}}}", r"\hline", heads, r"\hline", *body, r"\hline"]
+        return "\n".join([*told, r"\end{tabular}", ""])
+
+
+_TEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
+    "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}", "[": "{[}", "*": "{*}",
+    "−": "$-$", "\n": " ", "\t": " ",
+}  # fmt: skip
+"""After a line's end, LaTeX takes a bracket or a star for part of the command; so these are wrapped."""
+
+
+def _tex(text: str) -> str:
+    escaped = clean(text).translate(str.maketrans(_TEX))
+    return re.sub("-(?=-)", "-{}", escaped)  # else two hyphens are set as one dash
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _told(value: Any) -> str:
+    """A cell as a reader sees it."""
+    if value is None or isinstance(value, float):
+        return NOTHING if value is None or not math.isfinite(value) else number(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value).replace("-", "−", 1) if isinstance(value, int) else str(value)
+
+
+def prose(text: str) -> Markup:
+    """Plain text as HTML, `code` between backticks as code."""
+    parts = re.split(r"`([^`]+)`", clean(text, 10 * LONGEST))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if i % 2 else escape(part) for i, part in enumerate(parts)
+    )
+
+
+# --- what every page needs -------------------------------------------------------------------------
+
+
+def render(template: str, specs: Mapping[str, Any], **values: Any) -> str:
+    """A template that extends page.html, with the shared style and scripts and a policy that names them.
+
+    specs: charts by name, as `spec` returns them; values: what the template shows, and of page.html
+    `version` and `first`, the id its skip link leads to.
+    """
+    style, script = _asset("page.css"), _asset("page.js")
+    hashes = " ".join(map(_hash, (_library(), script)))
+    policy = (
+        f"default-src 'none'; script-src {hashes}; style-src {_hash(style)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    page = _templates().get_template(template).render(
+        policy=policy,
+        style=Markup(style),
+        library=Markup(_library()),
+        script=Markup(script),
+        charts=specs,
+        specs=Markup(json.dumps(specs).replace("<", "\\u003c")),
+        **values,
+    )
+    return str(page).lstrip()
+
+
+def spec(chart: Any, otherwise: str = "") -> dict[str, Any]:
+    """A chart as plain JSON, its texts made visible and cut. `otherwise`: its description, if it has none."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(held) for key, held in value.items() if key != "$schema"}
+        if isinstance(value, list):
+            return [plain(held) for held in value]
+        if isinstance(value, float) and not math.isfinite(value):
+            return None  # JSON has no word for it
+        return clean(value, MOST_LABEL) if isinstance(value, str) else _plain(value)
+
+    raw = chart.to_dict()
+    description = clean(str(raw.pop("description", "") or otherwise))
+    return {**plain(raw), "description": description} if description else plain(raw)
+
+
+def images(
+    folder: Path, specs: Mapping[str, Any], known: Iterable[str], kinds: Sequence[str] = ("png",)
+) -> None:
+    """Every chart as an image; those `known` of an earlier page that are no longer drawn are removed."""
+    import vl_convert
+
+    folder.mkdir(exist_ok=True)
+    for name in known:
+        for kind in kinds if name not in specs else ():
+            (folder / f"{name}.{kind}").unlink(missing_ok=True)
+    for name, held in specs.items():
+        if "png" in kinds:
+            (folder / f"{name}.png").write_bytes(vl_convert.vegalite_to_png(held, scale=2))
+        if "svg" in kinds:
+            svg = vl_convert.vegalite_to_svg(held)
+            (folder / f"{name}.svg").write_text(svg, encoding="utf-8", newline="")
+
+
+def put(path: Path, text: str) -> Path:
+    """Write a page whole or not at all."""
+    aside = path.with_suffix(".making")
+    aside.write_text(text, encoding="utf-8")
+    os.replace(aside, path)
+    return path
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Failures of the disk as errors that say what to do."""
+    try:
+        yield
+    except OSError as failure:
+        raise HominesError(
+            f"cannot write the report to {folder}: {failure.strerror or failure}; make room "
+            "there, or copy the run folder to a place that can be written"
+        ) from failure
+
+
+def flat(value: Any, name: str = "") -> list[tuple[str, str]]:
+    """Nested settings as lines: 'settings.lr' and its value."""
+    if isinstance(value, Mapping) and value:
+        return [
+            line for key, held in value.items() for line in flat(held, f"{name}.{key}" if name else str(key))
+        ]
+    if isinstance(value, list | tuple) and value and all(isinstance(held, str) for held in value):
+        return [(name, "\n".join(value))]
+    return [(name, value if isinstance(value, str) else json.dumps(value, default=_jsoned))]
+
+
+def _jsoned(value: Any) -> Any:
+    """What JSON has no form for; sets in an order that every process shares."""
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, value))
+    return _plain(value) if isinstance(value, np.generic) else str(value)
+
+
+@cache
+def _templates() -> Environment:
+    env = Environment(
+        loader=FunctionLoader(_asset),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    env.filters |= {
+        "num": number,
+        "count": count,
+        "lines": lines,
+        "first_lines": lambda x: list(x)[:MOST_LINES],
+    }
+    return env
+
+
+@cache
+def _library() -> str:
+    """vega-embed and all it needs, as one script."""
+    import vl_convert
+
+    source = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("\r", "")
+    return source.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _asset(name: str) -> str:
+    return files("homines").joinpath(name).read_text(encoding="utf-8").replace("\r", "")
+
+
+def _hash(source: str) -> str:
+    """A source that a Content-Security-Policy may name."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
+
+
+def _shown(value: Any) -> Any:
+    """What a template writes for a value, before it is escaped."""
+    if isinstance(value, Markup):
+        return value
+    if value is None or isinstance(value, float):
+        return number(value)
+    return clean(value) if isinstance(value, str) else value
