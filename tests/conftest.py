@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from homines.models import load
 from homines.models.hf import HuggingFace
+from homines.models.smollm2 import cache_folder, pull
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -19,6 +21,15 @@ def smollm2() -> HuggingFace:
     model = load("smollm2", device="cpu")
     assert isinstance(model, HuggingFace)
     return model
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Any:
+    """The embedded model's tokenizer alone, without its weights."""
+    from transformers import AutoTokenizer
+
+    folder = cache_folder() / "smollm2"
+    return AutoTokenizer.from_pretrained(str(folder if folder.exists() else pull()))
 
 
 @pytest.fixture

@@ -19,11 +19,11 @@ LAYERS = (
     ("check", "choice", "forms", "speak", "lookup"),
     ("games", "preferences", "frames", "opponents"),
     ("play", "store"),
-    ("measure", "schedule"),
+    ("measure", "schedule", "general"),
     ("logits", "models", "sideeffects", "objective"),
     ("lesson",),
-    ("train",),
-    ("align", "figures", "evidence", "report"),
+    ("train", "sampled"),
+    ("align", "figures", "figures_study", "evidence", "pages", "report"),
     ("study",),
     ("studies",),
     ("terminal",),
@@ -106,7 +106,7 @@ def test_the_reader_of_imports_sees_them_all() -> None:
         own("preferences/deontological.py")
     ) | set(own("preferences/game_deontological.py"))
     assert "torch" in {name.partition(".")[0] for name in imported("logits.py")}
-    assert "homines.train" in own("cli.py")  # inside a function
+    assert "homines.objective" in own("cli.py")  # inside a function
     assert [place(name) for name in ("homines", "homines.core", "homines.games.ipd")] == [
         "__init__",
         "core",

@@ -79,7 +79,10 @@ class Plan:
             )
         for name in ("frames", "transfer_frames"):
             made = [find("frames", spec) for spec in getattr(self, name)]
-            deep = [f if getattr(f, "memory", self.memory) >= self.memory else replace(f, memory=self.memory) for f in made]
+            deep = [
+                f if getattr(f, "memory", self.memory) >= self.memory else replace(f, memory=self.memory)
+                for f in made
+            ]
             object.__setattr__(self, name, tuple(map(spell, deep)))
         object.__setattr__(self, "preference", spelt(schedule(self.preference, self.settings.steps)))
         if self.rival is not None:
@@ -138,8 +141,10 @@ class Made:
 
     def questions(self, model: Model, plan: Plan) -> list[Question]:
         here = {plan.game: battery(self.game, plan.memory)}
+        too = dict(zip(plan.more_games, (battery(g, plan.memory) for g in self.more_games), strict=True))
         away = {name: battery(g, plan.memory) for name, g in self.transfer_games.items()}
-        return questions(model, {**here, **away}, self.frames) + questions(model, here, self.transfer_frames)
+        asked = questions(model, {**here, **away}, self.frames) + questions(model, too, self.frames[:1])
+        return asked + questions(model, here, self.transfer_frames)
 
     def lesson(self, model: HuggingFace, plan: Plan) -> Lesson | Walk:
         if plan.settings.sample:
@@ -149,9 +154,7 @@ class Made:
                     "states as they come; drop --sample, or --rival and --states"
                 )
             count, seed = plan.settings.sample, plan.settings.seed
-            return Walk(
-                model, self.games, self.phases, self.frames, self.opponent, plan.memory, count, seed
-            )
+            return Walk(model, self.games, self.phases, self.frames, self.opponent, plan.memory, count, seed)
         taught = self.games if isinstance(self.game, Repeated) else battery(self.game)
         return lesson(
             model, taught, self.phases, self.frames, self.opponent, memory=plan.memory, keep=plan.states

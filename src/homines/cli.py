@@ -149,8 +149,10 @@ def measure(
     asked = [
         question
         for name, g in made.items()
-        for spec in frames[name]
-        for question in measuring.questions(loaded, {name: measuring.battery(g)}, [find("frames", spec)])
+        for words in (find("frames", spec) for spec in frames[name])
+        for question in measuring.questions(
+            loaded, {name: measuring.battery(g, getattr(words, "memory", 1))}, [words]
+        )
     ]
     if dry_run:
         tokens = getattr(loaded, "tokens", None)
@@ -183,14 +185,35 @@ def measure(
 @app.command()
 def align(
     model: ModelName,
-    to: Annotated[str, typer.Option(help="Preference, as game_deontological or moralis(kappa=0.5).")],
-    by: Annotated[str, typer.Option(help="Road: rl (exact policy gradient).")] = "rl",
-    game: Annotated[str, typer.Option(help="Game to train on.")] = "ipd",
+    to: Annotated[
+        str,
+        typer.Option(
+            help='Preference, as moralis(kappa=0.5), or schedule: "economicus:16 -> utilitarian:20".'
+        ),
+    ],
+    by: Annotated[str, typer.Option(help="Road: rl (exact), grpo or rloo (sampled).")] = "rl",
+    warmup: Annotated[int, typer.Option(help="Exact steps to legal answers before a sampled road.")] = 0,
+    game: Annotated[
+        list[str] | None, typer.Option(help="Game to train on, as ipd; repeat for several.")
+    ] = None,
+    draws: Annotated[
+        int, typer.Option(min=0, help="Also so many prisoner's dilemmas with drawn payoffs.")
+    ] = 0,
     opponent: Annotated[
-        str, typer.Option(help="Who plays the other seats of a repeated game.")
+        str, typer.Option(help="Plays the other seats: a strategy, axelrod:NAME, or a MODEL.")
     ] = "tit_for_tat",
+    rival: Annotated[
+        str | None, typer.Option(help="Instead: a second learner, aligned to this at the same time.")
+    ] = None,
+    memory: Annotated[int, typer.Option(min=1, help="Rounds remembered.")] = 1,
+    sample: Annotated[
+        int, typer.Option(help="Walk so many players through the game, on policy; 0: all states.")
+    ] = 0,
     frame: Frames = None,
     labels: Labels = None,
+    general: Annotated[
+        bool, typer.Option("--general", help="Train over many words, layouts, frames, payoffs and games.")
+    ] = False,
     unseen: Annotated[list[str] | None, typer.Option(help="Labels to verify on, as X,Y.")] = None,
     other_game: Annotated[list[str] | None, typer.Option(help="Game to verify on.")] = None,
     states: Annotated[str | None, typer.Option(help="States to train on, as 'C,C D,C'.")] = None,
@@ -199,9 +222,14 @@ def align(
     illegal: Annotated[float, typer.Option(help="Reward of an illegal answer.")] = -6.0,
     kl: Annotated[float, typer.Option(help="Last weight of KL to the reference.")] = 0.05,
     kl_start: Annotated[float, typer.Option(help="First weight; falls to --kl.")] = 3.0,
-    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 24,
+    kl_between: Annotated[float, typer.Option(help="Last weight in a phase that another follows.")] = 0.3,
+    kl_limit: Annotated[float, typer.Option(help="Stop where the KL passes so many nats.")] = 50.0,
+    steps: Annotated[int, typer.Option(help="Optimiser steps of a phase that names none.")] = 24,
     sets: Annotated[int, typer.Option(help="Prompt sets a pass (a set: every state once).")] = 1,
     accumulation: Annotated[int, typer.Option(help="Passes an optimiser step.")] = 1,
+    generations: Annotated[int, typer.Option(help="Completions sampled a prompt (grpo, rloo).")] = 8,
+    completion: Annotated[int, typer.Option(help="Most tokens of a completion (grpo, rloo).")] = 32,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature (grpo, rloo).")] = 1.0,
     lr: Annotated[float, typer.Option(help="Learning rate.")] = 3e-4,
     rank: Annotated[int, typer.Option(help="LoRA rank; 0 trains all weights.")] = 64,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
@@ -218,23 +246,27 @@ def align(
     """Align a model to a written-down preference; measure it before and after."""
     from dataclasses import asdict
 
-    from homines.commands import carry_out, frame_specs, named, quiet
-    from homines.core import HominesError
-    from homines.lookup import find, spell
+    from homines.commands import carry_out, frame_specs, general_plan, named, quiet
+    from homines.lookup import find
+    from homines.schedule import schedule
 
-    if by != "rl":
-        raise HominesError(f"no road called {by!r}; there is rl (exact policy gradient)")
-    find("preferences", to)
+    schedule(to, steps)
     quiet()
     from homines.align import Plan
-    from homines.train import Settings
+    from homines.objective import Settings
 
-    told, frames = find("games", game), frame or ["table"]
+    games, frames = game or ["ipd"], frame or ["table"]
+    told = find("games", games[0])
     plan = Plan(
         model=model,
-        preference=spell(find("preferences", to)),
-        game=game,
+        preference=to,
+        by=by,
+        warmup=warmup,
+        game=games[0],
+        more_games=tuple(games[1:]),
         opponent=opponent,
+        rival=rival,
+        memory=memory,
         frames=tuple(frame_specs(told, frames, labels, swap=False)),
         transfer_frames=tuple(frame_specs(told, frames, unseen, swap=False)) if unseen else (),
         transfer_games=tuple(other_game or []),
@@ -245,9 +277,15 @@ def align(
             illegal=illegal,
             kl=kl,
             kl_start=kl_start,
+            kl_between=kl_between,
+            kl_limit=kl_limit,
             steps=steps,
             sets=sets,
             accumulation=accumulation,
+            sample=sample,
+            generations=generations,
+            completion=completion,
+            temperature=temperature,
             lr=lr,
             rank=rank,
             seed=seed,
@@ -259,9 +297,33 @@ def align(
         dtype=dtype,
         trust_remote_code=trust_remote_code,
     )
-    name = to.partition("(")[0].rpartition(":")[2]
+    plan = general_plan(plan, general, draws)
+    name = to.partition("(")[0].rpartition(":")[2] if "->" not in to else "schedule"
     folder = out or named(f"align-{model}-{name}", asdict(plan))
     carry_out(plan, folder, "align", dry_run, as_json)
+
+
+@app.command()
+def study(
+    name: Annotated[str, typer.Argument(help="Study, as tennant2025; `homines list studies` lists them.")],
+    model: Annotated[
+        str, typer.Option(help="smollm2, hf/FOLDER-OR-ID, either with +ADAPTER-FOLDER.")
+    ] = "smollm2",
+    seeds: Annotated[int, typer.Option(min=1, help="How many trainings of each kind, from seed 0.")] = 5,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="The short form: minutes in place of hours.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder; default: runs/NAME.")] = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    dry_run: Annotated[bool, typer.Option(help="Print what would be trained, and stop.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """A whole experiment on any model, resumable, ending in one report."""
+    from homines.commands import carry_out_study, quiet
+
+    quiet()
+    carry_out_study(name, model, seeds, quick, out, device, dtype, dry_run, as_json)
 
 
 @app.command()

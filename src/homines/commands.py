@@ -9,12 +9,13 @@ import sys
 import time
 import warnings
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homines import measure
 from homines.core import Game, HominesError, Record, digest
-from homines.lookup import find, spell
+from homines.lookup import find, names, spell
 from homines.measure import battery
 from homines.store import Run
 from homines.terminal import Bars, before_after, measured, stopping
@@ -79,6 +80,57 @@ def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool)
         after = name_after(plan, trained.folder)
         print(f"next      homines measure {shlex.quote(after)} --frame story --labels X,Y")
     sys.exit(1 if any(r.error for r in run.records) else 0)
+
+
+def general_plan(plan: Plan, general: bool, draws: int) -> Plan:
+    """The plan with --general's words, frames and games, and with --draws' dilemmas."""
+    from homines import general as many
+
+    if general:
+        plan = replace(plan, frames=many.FRAMES, more_games=(*plan.more_games, *many.GAMES))
+    if draws:
+        drawn = many.dilemmas(draws, plan.settings.seed)
+        plan = replace(plan, more_games=(*plan.more_games, *drawn))
+    return plan
+
+
+def carry_out_study(
+    name: str,
+    model: str,
+    seeds: int,
+    quick: bool,
+    out: Path | None,
+    device: str | None,
+    dtype: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Run a study, or say what it would train."""
+    there = [held for held in names("studies") if hasattr(studied(held), "run")]
+    if name not in there:
+        raise HominesError(f"no study called {name!r}; there are {', '.join(there)}")
+    from homines.study import Task
+
+    folder = out or Path("runs") / (f"{name}-quick" if quick else name)
+    task = Task(model, folder, tuple(range(seeds)), quick, device, dtype, command())
+    module = studied(name)
+    if dry_run:
+        lines = module.outline(task)
+        print(json.dumps({"trainings": lines}) if as_json else "\n".join(lines))
+        return
+    start = time.monotonic()
+    with Bars() as bars, stopping() as stop:
+        followed = replace(task, say=bars.say, begin=bars.begin, on_step=bars.step, stop=stop)
+        page = module.run(followed)
+    seconds = time.monotonic() - start
+    if as_json:
+        print(json.dumps({"folder": str(folder), "report": str(page), "seconds": seconds}))
+    else:
+        print(f"report    {page}\ntables    {folder / 'tables'}\ntime      {seconds / 60:.1f} minutes")
+
+
+def studied(name: str) -> Any:
+    return import_module(f"homines.studies.{name}")
 
 
 def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> None:

@@ -54,7 +54,7 @@ class Study:
 
     roles      'before', 'after' ... by model name
     short      a short name for each frame's spec
-    training   specs of the frames trained on; `game`: the game trained on
+    training   specs of the frames trained on; `games`: those trained on, `game` the first of them
     sides      side effects by model name
     """
 
@@ -64,6 +64,7 @@ class Study:
     short: dict[str, str]
     training: frozenset[str]
     game: str
+    games: frozenset[str]
     preference: Preference | None
     sides: dict[str, Row]
     curve: list[Row]
@@ -97,6 +98,7 @@ def read(folder: str | Path) -> Study:
         _short(frames),
         frozenset(map(_canonical, texts(config.get("training_frames")))),
         games[0] if games else "",
+        frozenset(texts(config.get("training_games")) or games[:1]),
         _found("preferences", config.get("preference")),
         sides,
         _steps(run.rows()),
@@ -212,7 +214,7 @@ def measured(study: Study) -> dict[str, list[Row]]:
 def _overview(study: Study) -> list[Row]:
     """Action types where the training took place and elsewhere; without a training, by game."""
     records = [r for r in study.records if state(r.decision) is not None and len(r.decision.actions) == 2]
-    there = [r for r in records if r.game == study.game] or records
+    there = [r for r in records if r.game in study.games] or records
     chosen = [r for r in records if r.decision.actions == there[0].decision.actions] or study.records
     places: dict[tuple[int, str], list[Record]] = {}
     for r in chosen:
@@ -239,7 +241,7 @@ def elsewhere(rows: Mapping[str, list[Row]]) -> list[str]:
 def _place(study: Study, r: Record) -> tuple[int, str]:
     if not study.training:
         return 0, r.game
-    if r.game == study.game:
+    if r.game in study.games:
         return (0, f"Trained on: {r.game}") if r.frame in study.training else (1, "Same game, other words")
     return (2, "Other games, same words") if r.frame in study.training else (3, "Other games, other words")
 
@@ -249,7 +251,7 @@ def _states(study: Study) -> list[Row]:
     names: dict[str, dict[str, str]] = {}
     rows: list[Row] = []
     for (game, frame, model), group in by(study.records, "game", "frame", "model").items():
-        trained = game == study.game and frame in study.training
+        trained = game in study.games and frame in study.training
         for d, c in averaged(group):
             known = names.setdefault(game, {})
             if d.key not in known:

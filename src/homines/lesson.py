@@ -98,16 +98,20 @@ def lesson(
 
     opponent   plays every other seat of a repeated game, remembering the same rounds; None: they learn too
     memory     rounds remembered
-    keep       states to train on, such as ['C,C', 'D,C'] (mine, theirs); None: all
+    keep       states to train on, such as ['C,C', 'D,C'], as player 0 sees them (mine, theirs); None: all
     """
     games = [game for game in taught if isinstance(game, Repeated)]
-    faced = [g.remembered(seat, memory) for g in games] or [tuple(d for d in taught if isinstance(d, Decision))]
+    if games and len(games) < len(taught):
+        raise HominesError("repeated games and one-shot decisions are not taught together; choose one kind")
+    faced = [g.remembered(seat, memory) for g in games] or [
+        tuple(d for d in taught if isinstance(d, Decision))
+    ]
     if not faced[0] or len({d.actions for ds in faced for d in ds}) > 1:
         raise HominesError(
             "training needs decisions that share their actions; train on them one kind at a time"
         )
     names = tuple(map(situation, faced[0]))
-    kept = _kept(names, keep)
+    kept = _kept(tuple(map(situation, games[0].remembered(0, memory))) if games else names, keep)
     sets: list[tuple[Encoded, ...]] = []
     words: list[tuple[Prompt, ...]] = []
     utility: list[Array] = []
@@ -185,7 +189,10 @@ def follows(game: Repeated, memory: int = 1, seat: int = 0) -> torch.Tensor:
     sizes = [len(names) for names in game.stage.actions]
     others = list(product(*(range(n) for k, n in enumerate(sizes) if k != seat)))
     table = [
-        [[index[*history[1:], (*joint[:seat], a, *joint[seat:])] for joint in others] for a in range(sizes[seat])]
+        [
+            [index[*history[1:], (*joint[:seat], a, *joint[seat:])] for joint in others]
+            for a in range(sizes[seat])
+        ]
         for history in past
     ]
     return torch.tensor(table)
@@ -253,7 +260,9 @@ class Walk:
             worth.append([_joint(phase.preference(d), d) for phase in self.phases])
         self.states = tuple(situation(d) for d, _, _ in self._faced)
         replies = torch.tensor(np.array([reply for _, _, reply in self._faced]))[None]
-        return Batch([self.model.encode(prompts)], torch.tensor(np.array(worth)).transpose(0, 1)[:, None], replies)
+        return Batch(
+            [self.model.encode(prompts)], torch.tensor(np.array(worth)).transpose(0, 1)[:, None], replies
+        )
 
     def learned(self, legal: torch.Tensor) -> None:
         """Every walker plays a round: its action from `legal`, shape [1, walker, action]."""

@@ -17,7 +17,7 @@ from homines.choice import Belief, best, expected, mixed, told
 from homines.core import Choice, Decision, Frame, HominesError, Interrupted, Model, Preference, Prompt, Record
 from homines.forms import NormalForm, Repeated, nodes
 from homines.lookup import spell
-from homines.speak import orders
+from homines.speak import few_orders, orders
 from homines.store import Run
 
 Progress = Callable[[int, int], None]
@@ -46,14 +46,25 @@ def battery(game: Any, memory: int = 1) -> tuple[Decision, ...]:
 
 
 def questions(
-    model: Model, batteries: Mapping[str, Sequence[Decision]], frames: Sequence[Frame]
+    model: Model,
+    batteries: Mapping[str, Sequence[Decision]],
+    frames: Sequence[Frame],
+    *,
+    most: int | None = None,
 ) -> list[Question]:
-    """Every decision of every battery (by game name), in every frame, in every balanced order."""
+    """Every decision of every battery (by game name), in every frame, in every balanced order.
+
+    most   1 or 2: only so many orders a decision and frame, in turn (`speak.few_orders`): with 1, orders
+           are balanced over frames and decisions, not within one
+    """
     asked: list[Question] = []
-    for frame in frames:
+    for i, frame in enumerate(frames):
         for game, decisions in batteries.items():
-            for d in decisions:
-                for order in orders(len(d.actions), frame.places):
+            for j, d in enumerate(decisions):
+                shown = orders(len(d.actions), frame.places)
+                if most is not None:
+                    shown = few_orders(len(d.actions), frame.places, most, i + j)
+                for order in shown:
                     prompt = frame(d, order)
                     record = Record(
                         d,

@@ -10,9 +10,14 @@
   // The spec at this width. `slack`: pixels that the labels leave over (or lack) in a first drawing.
   function fitted(spec, width, slack) {
     const fit = structuredClone(spec);
-    const hint = fit.usermeta || {};
+    const hint = fit.usermeta;
     fit.background = "transparent";
     fit.padding = { left: 0, top: 2, right: 6, bottom: 5 };
+    if (!hint) { // not of this house: only a single view can be told its width
+      const { row, column, facet } = fit.encoding || {};
+      if ((fit.mark || fit.layer) && !(row || column || facet)) fit.width = Math.max(80, width + slack - 60);
+      return fit;
+    }
     fit.config.legend.columns = Math.max(1, Math.floor(width / 130));
     const room = Math.min(width, hint.most || Infinity);
     if (fit.facet) {
@@ -24,7 +29,7 @@
       fit.spec.width = Math.max(40, Math.floor((room - beside - (n - 1) * hint.gap + slack) / n));
       fit.config.header.labelLimit = fit.spec.width;
     } else {
-      fit.width = Math.max(80, room + slack - 60);
+      fit.width = Math.max(hint.least || 80, room + slack - 60);
     }
     return fit;
   }
@@ -44,12 +49,16 @@
       slack = goal - 1 - Math.ceil(svg.viewBox.baseVal.width);
       if (slack >= 0 && slack < 6) break;
     }
+    // What cannot be made narrower scrolls in its place.
+    const wide = !spec.facet && (spec.usermeta || {}).least && slack < -2;
+    place.classList.toggle("wide", Boolean(wide));
+    if (wide) place.tabIndex = 0; else place.removeAttribute("tabindex");
     place.dataset.drawn = "yes";
   }
 
   function refused(place, failure) {
     place.dataset.drawn = "no";
-    place.textContent = "This chart could not be drawn; the table with it holds its numbers.";
+    place.textContent = "This chart could not be drawn; its picture is in figures/.";
     console.error(failure);
   }
 

@@ -83,7 +83,7 @@ def write(
     folder = Path(folder)
     _checked(sections)
     specs = {s.name: spec(s.chart, s.title) for s in sections if s.chart is not None}
-    tables = {s.name: _Table(s.rows) for s in sections if s.rows}
+    tables = {s.name: Table(s.rows) for s in sections if s.rows}
     text = render(
         "study_page.html",
         specs,
@@ -135,7 +135,7 @@ def _checked(sections: Sequence[Section]) -> None:
 # --- tables ----------------------------------------------------------------------------------------
 
 
-class _Table:
+class Table:
     """Rows as columns, ready for the page, CSV and LaTeX."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -149,7 +149,10 @@ class _Table:
     def cells(self) -> list[list[tuple[str, bool, str]]]:
         """What the page shows of each cell: its text, whether it stands right, a number in full."""
         return [
-            [(_told(x), right, repr(x) if _counts(x) else "") for x, right in zip(row, self.right, strict=True)]
+            [
+                (_told(x), right, repr(x) if _counts(x) else "")
+                for x, right in zip(row, self.right, strict=True)
+            ]
             for row in self.body[:MOST_ROWS]
         ]
 
@@ -225,14 +228,18 @@ def render(template: str, specs: Mapping[str, Any], **values: Any) -> str:
         f"default-src 'none'; script-src {hashes}; style-src {_hash(style)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    page = _templates().get_template(template).render(
-        policy=policy,
-        style=Markup(style),
-        library=Markup(_library()),
-        script=Markup(script),
-        charts=specs,
-        specs=Markup(json.dumps(specs).replace("<", "\\u003c")),
-        **values,
+    page = (
+        _templates()
+        .get_template(template)
+        .render(
+            policy=policy,
+            style=Markup(style),
+            library=Markup(_library()),
+            script=Markup(script),
+            charts=specs,
+            specs=Markup(json.dumps(specs).replace("<", "\\u003c")),
+            **values,
+        )
     )
     return str(page).lstrip()
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from homines.core import HominesError, Preference
 from homines.lookup import find, spell
 
-GRAMMAR = 'write PREFERENCE, PREFERENCE:STEPS, or several joined by "->", as "economicus:20 -> deontological:20"'
+GRAMMAR = (
+    'write PREFERENCE, PREFERENCE:STEPS, or several joined by "->", as "economicus:20 -> deontological:20"'
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +25,8 @@ class Phase:
 
     preference: Preference
     steps: int
+    named: bool = True
+    """Whether the schedule said how many."""
 
 
 def schedule(text: str, steps: int) -> tuple[Phase, ...]:
@@ -48,12 +52,12 @@ def schedule(text: str, steps: int) -> tuple[Phase, ...]:
             preference = find("preferences", spec.strip())
         except HominesError as failure:
             raise HominesError(f"schedule {text!r}: {failure}; {GRAMMAR}") from failure
-        phases.append(Phase(preference, steps if count is None else int(count)))
+        phases.append(Phase(preference, steps if count is None else int(count), count is not None))
     return tuple(phases)
 
 
 def spelt(phases: tuple[Phase, ...]) -> str:
-    """The schedule in full: a lone preference by its spec, several with their steps."""
-    if len(phases) == 1:
+    """The schedule in full: a lone preference that named no steps by its spec, all else with steps."""
+    if len(phases) == 1 and not phases[0].named:
         return spell(phases[0].preference)
     return " -> ".join(f"{spell(phase.preference)}:{phase.steps}" for phase in phases)

@@ -37,6 +37,26 @@ def orders(actions: int, places: int) -> tuple[Order, ...]:
     return tuple((row,) * places for row in shown)
 
 
+def few_orders(actions: int, places: int, most: int, turn: int) -> tuple[Order, ...]:
+    """At most this many of the balanced orders, taken in turn: for questions too many to ask in all.
+
+    1: one order, another at each turn, so that as many turns as there are orders show every order once
+    (a Latin square). 2: an order and its reverse, so that each action stands first once at each place.
+
+    >>> few_orders(2, 2, 2, turn=0)
+    (((0, 1), (0, 1)), ((1, 0), (1, 0)))
+    """
+    shown = orders(actions, places)
+    if most >= len(shown):
+        return shown
+    if most == 1:
+        return (shown[turn % len(shown)],)
+    if most == 2:
+        one = shown[turn % len(shown)]
+        return tuple(sorted((one, tuple(row[::-1] for row in one))))
+    raise HominesError(f"{most} orders of {len(shown)} cannot be balanced; ask 1, 2 or all")
+
+
 @dataclass(frozen=True)
 class Speaker:
     """A model and a frame are a policy; every order is asked and the answers averaged."""

@@ -6,6 +6,7 @@ folder and writes its report there.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,3 +59,10 @@ class Task:
         """Answers to these questions, in the run's folder; only missing ones are asked."""
         tell = self.begin(what, len(questions))
         return measure(model, questions, run, progress=lambda done, _: tell(done), stop=self.stop)
+
+    def clock(self, seconds: float) -> float:
+        """Add this call's seconds to those of the calls before; the sum."""
+        path = self.folder / "seconds.json"
+        before = json.loads(path.read_text())["seconds"] if path.exists() else 0.0
+        path.write_text(json.dumps({"seconds": before + seconds}))
+        return before + seconds

@@ -107,7 +107,7 @@ def rl(
     final = folder / ("adapter" if settings.rank else "model")
     checkpoints = folder / "checkpoints"
     set_seed(settings.seed)
-    net = _trainable(model, settings, rival is not None)
+    net = trainable(model, settings, rival is not None)
     order = _sequence(len(taught.sets) if isinstance(taught, Lesson) else 1, taught.steps, settings)
     before = _Reference(model, net, settings)
     if settings.rank == 0 and isinstance(taught, Lesson):
@@ -115,12 +115,17 @@ def rl(
     seen: list[Seen] = []
     last: dict[str, Any] = {}
     total = sum(taught.steps)
+    good: dict[str, torch.Tensor] = {}
+    """The adapter as it was when last asked and sound."""
 
     def broken(what: str, step: int) -> HominesError:
         kept = folder / "last_good"
         said = "nothing had been learned yet"
-        if step and settings.rank:
-            _save(net, model.tokenizer, model.name, kept)
+        if good and step:
+            with torch.no_grad():
+                for name, p in net.named_parameters():
+                    p.copy_(good.get(name, p))
+            save(net, model.tokenizer, model.name, kept)
             said = f"the last good adapter is kept in {kept} (it loads as {model.name}+{kept})"
         return HominesError(
             f"training stopped before step {step + 1} of {total}: {what}; {said}. Lower --lr (now "
@@ -129,6 +134,11 @@ def rl(
 
     class ExactTrainer(Trainer):
         """Trainer whose loss is the exact objective over the sets of the batch."""
+
+        def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
+            if rival is not None:
+                _speak_as(net, MINE)  # a checkpoint may just have been loaded
+            return super().create_optimizer(*args, **kwargs)
 
         def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> torch.Tensor:
             chosen, step = inputs["sets"].tolist(), self.state.global_step
@@ -155,7 +165,13 @@ def rl(
             return loss
 
         def learner(
-            self, some: Lesson | Walk, chosen: list[int], batch: Batch, logp: torch.Tensor, step: int, other: Any
+            self,
+            some: Lesson | Walk,
+            chosen: list[int],
+            batch: Batch,
+            logp: torch.Tensor,
+            step: int,
+            other: Any,
         ) -> Outcome:
             phase, done = phase_at(some.steps, step)
             replies = batch.replies
@@ -171,6 +187,8 @@ def rl(
         stopped = False
 
         def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if settings.rank:
+                good.update((name, p.detach().clone()) for name, p in net.named_parameters() if "lora_" in name)
             for p in net.parameters():
                 if p.grad is not None and not bool(torch.isfinite(p.grad).all()):
                     raise broken("a gradient is not finite", state.global_step)
@@ -228,22 +246,23 @@ def rl(
         data_collator=lambda items: {"sets": torch.tensor(items)},
         callbacks=[tell],
     )
-    _quiet(trainer)
-    start = _whole_checkpoint(checkpoints, walking=isinstance(taught, Walk))
+    quiet(trainer)
+    start = whole_checkpoint(checkpoints, walking=isinstance(taught, Walk))
     if start is not None and isinstance(taught, Walk):
         taught.back_to(json.loads((Path(start) / "walk.json").read_text()))
     result = trainer.train(resume_from_checkpoint=start)
     if tell.stopped:
         raise Interrupted(f"training stopped at step {trainer.state.global_step} of {total}")
-    _save(net, model.tokenizer, model.name, final)
+    save(net, model.tokenizer, model.name, final)
     second = None
     if rival is not None:
         second = folder / "rival"
-        _save(net, model.tokenizer, model.name, second, RIVAL)
+        save(net, model.tokenizer, model.name, second, RIVAL)
     return Trained(final, float(result.metrics["train_runtime"]), last, second)
 
 
-def _trainable(model: HuggingFace, settings: Settings, pair: bool) -> Any:
+def trainable(model: HuggingFace, settings: Settings, pair: bool = False) -> Any:
+    """The network as it is trained: with fresh LoRA adapters (one, or two for a pair), or all its weights."""
     if settings.rank == 0:
         for p in model.net.parameters():
             p.requires_grad_(True)
@@ -264,7 +283,8 @@ def _trainable(model: HuggingFace, settings: Settings, pair: bool) -> Any:
 
 
 def _speak_as(net: Any, name: str) -> None:
-    """Answer as this learner; both stay trainable (PEFT freezes the one that is set aside)."""
+    """Answer as this learner; both stay trainable (PEFT freezes the one that is set aside: here, after
+    `disable_adapter`, and when it has loaded a checkpoint)."""
     net.set_adapter(name)
     for key, p in net.named_parameters():
         if "lora_" in key:
@@ -306,6 +326,7 @@ class _Reference:
             if self.lora:
                 with self.net.disable_adapter():
                     out = _score(self.net, sets, self.model.share)
+                _speak_as(self.net, MINE)
             else:
                 out = _score(self.net, sets, self.model.share)
         self.net.train(training)
@@ -352,7 +373,7 @@ def _figures(passes: Sequence[tuple[Outcome, tuple[str, ...]]]) -> dict[str, Any
     }
 
 
-def _whole_checkpoint(folder: Path, *, walking: bool = False) -> str | None:
+def whole_checkpoint(folder: Path, *, walking: bool = False) -> str | None:
     """The newest checkpoint that was written to its end (the trainer writes its state last)."""
     for path in sorted(folder.glob("checkpoint-*"), key=lambda p: -int(p.name.split("-")[1])):
         try:
@@ -365,7 +386,8 @@ def _whole_checkpoint(folder: Path, *, walking: bool = False) -> str | None:
     return None
 
 
-def _save(net: Any, tokenizer: Any, base: str, final: Path, adapter: str = MINE) -> None:
+def save(net: Any, tokenizer: Any, base: str, final: Path, adapter: str = MINE) -> None:
+    """Write an adapter (or a whole model) into `final`, all of it or nothing; `base` is the MODEL it is for."""
     aside = final.with_name(final.name + ".making")
     shutil.rmtree(aside, ignore_errors=True)
     if hasattr(net, "peft_config"):
@@ -387,7 +409,8 @@ def _save(net: Any, tokenizer: Any, base: str, final: Path, adapter: str = MINE)
     aside.rename(final)
 
 
-def _quiet(trainer: Any) -> None:
+def quiet(trainer: Any) -> None:
+    """Keep the trainer from printing its figures."""
     from transformers import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)

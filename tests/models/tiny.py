@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from homines.logits import terminator
+
 SHAPE: dict[str, Any] = {
     "hidden_size": 32,
     "intermediate_size": 64,
@@ -33,3 +35,18 @@ def tiny(kind: str = "llama", vocabulary: int = 49152, seed: int = 0, **changes:
     shape = {k: v for k, v in (ARCHITECTURES[kind] | changes).items() if v is not None}
     config = AutoConfig.for_model(kind, vocab_size=vocabulary, **shape)
     return AutoModelForCausalLM.from_config(config).eval()
+
+
+def willing(tokenizer: Any, words: str = "action1action2", **changes: Any) -> Any:
+    """A tiny network that says these words now and then, so that what it learns is more than to speak."""
+    net = tiny("llama", **({"initializer_range": 0.3} | changes))
+    said = [*tokenizer(words, add_special_tokens=False).input_ids, terminator(tokenizer)]
+    with torch.no_grad():  # one coordinate that no layer writes to: a bias
+        net.model.embed_tokens.weight[:, 0] = 1.0
+        for layer in net.model.layers:
+            layer.self_attn.o_proj.weight[0] = layer.mlp.down_proj.weight[0] = 0.0
+        net.model.norm.weight[0] = 50.0
+        net.lm_head.weight[:, 0] = 0.0
+        net.lm_head.weight[said] *= 0.3
+        net.lm_head.weight[said, 0] = 3.0
+    return net

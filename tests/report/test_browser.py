@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from homines import report
+from homines import figures_study, pages, report
 from homines.core import Choice, Decision, Record, digest
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -275,3 +275,80 @@ def test_without_scripts_the_numbers_are_still_there(browser: Any, good: Path) -
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     assert "Without scripts this chart is not drawn" in text
     assert "Trained on: ipd" in text
+
+
+# --- the page of a study ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every kind of section, with hostile words for everything that has a name."""
+    words = (SCRIPT, IMAGE, BREAKOUT, ENTITIES, EXPRESSION, LONG, MIXED)
+    told = " ".join(words)
+    points = [
+        {"panel": p, "group": p, "series": s, "step": i, "value": i / 3, "low": 0, "high": 1}
+        for p in words[:3]
+        for s in words[3:]
+        for i in range(4)
+    ]
+    cells = [{"row": a, "column": b, "value": len(a + b), "text": b} for a in words for b in words]
+    wide = [{f"{SCRIPT} {i}": 0.5 for i in range(40)} | {LONG: LONG, "text": told}]
+    sections = [
+        pages.Section("curves", told, (told,), points, figures_study.curves(points, told), told),
+        pages.Section("intervals", "Intervals", (), points[::4], figures_study.intervals(points[::4], told)),
+        pages.Section("heat", "Heat", (), cells[:4], figures_study.heat(cells, told)),
+        pages.Section("wide", "Wide", (), wide),
+        pages.Section("empty", told),
+    ]
+    folder = tmp_path_factory.mktemp("study")
+    facts = {told: {IMAGE: BREAKOUT}}
+    return pages.write(folder, title=told, summary=[told], sections=sections, facts=facts, command=told)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_study_is_drawn_and_its_hostile_text_is_only_text(browser: Any, study: Path, width: int) -> None:
+    visit(browser, study, width=width, dark=width < 600)
+    charts = browser.execute_script(
+        """return [...document.querySelectorAll('[data-chart]')].map((e) => [e.dataset.drawn,
+          e.getAttribute('aria-label'), e.querySelectorAll('.role-mark path, .role-mark line').length])"""
+    )
+    assert [drawn for drawn, _, _ in charts] == ["yes"] * 3
+    assert all(SCRIPT in label and marks > 3 for _, label, marks in charts)
+    browser.execute_script("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert browser.execute_script("return window.ran") is None
+    assert browser.execute_script("return document.querySelectorAll('img, script').length") == 3
+    assert requests(browser) == {study.as_uri()}
+    assert complaints(browser) == []
+    shown = browser.execute_script("return document.body.innerText")
+    for text in (SCRIPT, IMAGE, BREAKOUT, ENTITIES, EXPRESSION, LONG, "\\u202egnp.exe", "\\ud83d"):
+        assert text in shown, text
+
+
+def test_the_contents_of_a_study_lead_to_every_section(browser: Any, study: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    visit(browser, study, width=390)
+    links = browser.find_elements("css selector", "nav.contents a")
+    assert len(links) == 6
+    for link in links:
+        link.send_keys(Keys.ENTER)
+        there = browser.execute_script("return document.querySelector(':target > h2').innerText")
+        assert link.text in there
+    held = """return [...document.querySelectorAll('.scroll, .chart.wide')].every((e) => e.tabIndex === 0)"""
+    assert browser.execute_script(held)
+
+
+def test_the_words_in_a_matrix_can_be_read_in_light_and_in_dark(browser: Any, study: Path) -> None:
+    pairs = """const fill = (e) => getComputedStyle(e).fill;
+               const held = document.querySelector('[data-chart=heat]');
+               const words = [...held.querySelectorAll('.on_fill_marks text')].map(fill);
+               const cells = [...held.querySelectorAll('.mark-rect.role-mark path')].map(fill);
+               return words.map((word, i) => [word, cells[i]])"""
+    for dark in (False, True):
+        visit(browser, study, dark=dark)
+        found = browser.execute_script(pairs)
+        assert len(found) == 49
+        for ink, paper in found:
+            low, high = sorted((luminance(ink), luminance(paper)))
+            assert (high + 0.05) / (low + 0.05) > 4.5

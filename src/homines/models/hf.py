@@ -10,7 +10,15 @@ from typing import Any
 import torch
 
 from homines.core import Choice, HominesError, Prompt
-from homines.logits import Encoded, distinct_tokens, encode, label_logprobs, shares
+from homines.logits import (
+    Encoded,
+    distinct_tokens,
+    encode,
+    label_logprobs,
+    render,
+    shares,
+    terminator,
+)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -57,6 +65,22 @@ class HuggingFace:
         self.net.eval()
         with torch.no_grad():
             return [to_choice(logp) for logp in self.logprobs(self.encode(prompts))]
+
+    def say(self, messages: Sequence[tuple[str, str]], *, most: int = 64) -> str:
+        """The likeliest words after these turns (greedy), at most so many tokens: text to read, never to
+        count."""
+        text = render(self.tokenizer, Prompt(tuple(messages), ("x",)))
+        held = self.tokenizer(text, return_tensors="pt", add_special_tokens=not self.tokenizer.chat_template)
+        self.net.eval()
+        with torch.no_grad():
+            out = self.net.generate(
+                **held.to(self.net.device),
+                max_new_tokens=most,
+                do_sample=False,
+                eos_token_id=terminator(self.tokenizer),
+                pad_token_id=terminator(self.tokenizer),
+            )
+        return self.tokenizer.decode(out[0, held.input_ids.shape[1] :], skip_special_tokens=True).strip()
 
     def perplexity(self, text: str) -> float:
         """exp of the mean negative log-probability a token of `text`, its first token given."""

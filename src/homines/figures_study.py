@@ -1,0 +1,227 @@
+"""Charts of a study: pure functions from plain rows to altair charts, in the dress of figures.py.
+
+Values may be None, NaN or missing: they are not drawn. A panel, series or group stands where its first
+row stands.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import altair as alt
+
+from homines.core import HominesError
+from homines.figures import BLUE, DASHES, GAP, GREY, LABEL, SERIES, SHAPES, WIDTH, Row, dressed, header, met
+
+MOST_BESIDE = 3
+"""Panels side by side."""
+POINTS = 12
+"""Steps of a line up to which each is marked."""
+UNKNOWN = "#e4e4e4"
+INK = ("#000000", "#ffffff")
+
+
+def curves(
+    rows: Sequence[Row], description: str, *, across: str = "training step", up: str = ""
+) -> alt.FacetChart:
+    """Small multiples by panel: a line a series over the steps, in a band low..high where there is one.
+
+    rows: panel, series, step, value, low, high; across, up: titles of the axes
+    """
+    held = _sound("curves", rows, ("step", "value", "low", "high"))
+    names, unit = _met(held, "series"), _unit(held)
+    base = alt.Chart(alt.Data(values=held))
+    scale = alt.Scale(domain=[0, 1]) if unit else alt.Scale(zero=False, nice=True)
+    axis = alt.Axis(tickCount=4, format="~g", grid=True)
+    steps = alt.Axis(tickMinStep=1, tickCount=5, grid=False, format="~f")
+    x = alt.X("step:Q", title=across or None, axis=steps)
+    drawn = {"symbolType": "stroke", "symbolSize": 300, "symbolStrokeWidth": 2}
+    colour, dash = _colour(names, **drawn), _dash(names, **drawn)
+    band = (
+        base.mark_area(opacity=0.2)
+        .transform_filter("isValid(datum.low) && isValid(datum.high)")
+        .encode(x=x, y=alt.Y("low:Q", title=up or None, scale=scale, axis=axis), y2="high:Q", color=colour)
+    )
+    few = len({row["step"] for row in held}) <= POINTS
+    lines = base.mark_line(strokeWidth=2, point={"size": 24, "filled": True} if few else False).encode(
+        x=x,
+        y=alt.Y("value:Q", title=up or None, scale=scale, axis=axis),
+        color=colour,
+        strokeDash=dash,
+        tooltip=_tips("panel", "series", "step"),
+    )
+    banded = any(None not in (row["low"], row["high"]) for row in held)
+    return _panels(alt.layer(*([band] if banded else []), lines).properties(height=150), held, description)
+
+
+def intervals(rows: Sequence[Row], description: str) -> alt.FacetChart:
+    """A dot in its interval for each group and series, a panel a quantity; each has a scale of its own
+    unless all of them lie in [0, 1].
+
+    rows: panel, group, series, value, low, high
+    """
+    held = _sound("intervals", rows, ("value", "low", "high"))
+    names, unit = _met(held, "series"), _unit(held)
+    base = alt.Chart(alt.Data(values=held))
+    y = alt.Y("group:N", sort=met("at"), title=None, axis=alt.Axis(labelLimit=LABEL + 30))
+    offset = alt.YOffset("series:N", sort=names, scale=alt.Scale(domain=names, paddingInner=0.3))
+    scale = alt.Scale(domain=[0, 1]) if unit else alt.Scale(zero=False, nice=True)
+    axis = alt.Axis(tickCount=4, format="~g")
+    spans = (
+        base.mark_rule(strokeWidth=2.5, opacity=0.55)
+        .transform_filter("isValid(datum.low) && isValid(datum.high)")
+        .encode(
+            x=alt.X("low:Q", scale=scale, axis=axis, title=None),
+            x2="high:Q",
+            y=y,
+            yOffset=offset,
+            color=_colour(names),
+        )
+    )
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
+        x=alt.X("value:Q", scale=scale, axis=axis, title=None),
+        y=y,
+        yOffset=offset,
+        color=_colour(names),
+        shape=_shape(names),
+        tooltip=_tips("panel", "group", "series"),
+    )
+    zero = base.mark_rule(strokeDash=[2, 3], color=GREY).encode(x=alt.datum(0))
+    signed = any((row[key] or 0) < 0 for row in held for key in ("value", "low", "high"))
+    step = alt.Step(15, **{"for": "offset"}) if len(names) > 1 else alt.Step(20)
+    cells = alt.layer(*([zero] if signed else []), spans, dots).properties(height=step)
+    return _panels(cells, held, description, x=not unit)
+
+
+def heat(rows: Sequence[Row], description: str, *, across: str = "", down: str = "") -> alt.LayerChart:
+    """A matrix with a text in each cell, the darker the larger its value; ink is chosen to be read on it.
+
+    rows: row, column, value, text; across, down: what columns and rows are
+    """
+    held = _sound("heat", rows, ("value",))
+    known = [row["value"] for row in held if row["value"] is not None]
+    least, most = (0.0, 1.0) if _unit(held) else (min(known, default=0.0), max(known, default=0.0))
+    for row in held:
+        part = None if row["value"] is None else (row["value"] - least) / ((most - least) or 1.0)
+        row["fill"] = UNKNOWN if part is None else mixed(part)
+        row["ink"] = max(INK, key=lambda ink, fill=row["fill"]: contrast(ink, fill))
+    columns = _met(held, "column")
+    wide = max(22, *(min(12 + 7 * len(row["text"]), 140) for row in held))
+    top = alt.Axis(orient="top", labelLimit=LABEL, labelOverlap=False, labelPadding=6, labelAngle=0)
+    if any(len(str(name)) > 6 for name in columns):
+        top.labelAngle, top.labelAlign = -40, "left"
+    side = alt.Axis(labelLimit=LABEL, labelOverlap=False)
+    base = alt.Chart(alt.Data(values=held)).encode(
+        x=alt.X("column:N", sort=columns, title=across or None, axis=top),
+        y=alt.Y("row:N", sort=_met(held, "row"), title=down or None, axis=side),
+    )
+    tips = [alt.Tooltip(f"{name}:N") for name in ("row", "column", "text")]
+    cells = base.mark_rect(stroke="white", strokeWidth=1).encode(
+        color=alt.Color("fill:N", scale=None, legend=None), tooltip=tips
+    )
+    words = base.mark_text(fontSize=11, limit=wide).encode(
+        text="text:N", color=alt.Color("ink:N", scale=None, legend=None), tooltip=tips
+    )
+    chart = alt.layer(cells, words.properties(name="on_fill")).properties(
+        width=max(wide, 46) * len(columns), height=alt.Step(26)
+    )
+    room = LABEL + (max(wide, 46) + 24) * len(columns)
+    return dressed(chart, description, least=wide * len(columns), most=room)
+
+
+def _panels(cells: Any, rows: Sequence[Row], description: str, *, x: bool = False) -> alt.FacetChart:
+    """A panel for each value of `panel`; x: each with its own scale across. The y axis is shared, but for
+    groups that differ by panel."""
+    names = _met(rows, "panel")
+    beside = 2 if len(names) == 4 else min(len(names), MOST_BESIDE)
+    facet = alt.Facet("panel:N", sort=met("at"), title=None, header=header())
+    width = (WIDTH - 90) // beside - GAP
+    chart = cells.properties(width=width).facet(facet=facet, columns=beside, spacing=GAP)
+    groups = {frozenset(row["group"] for row in rows if row["panel"] == name) for name in names}
+    own = {"x": "independent"} if x else {}
+    own |= {"y": "independent"} if len(groups) > 1 else {}
+    chart = chart.resolve_scale(**own) if own else chart
+    chart = chart.resolve_axis(x="independent")  # else the last row alone has one, far away on a phone
+    return dressed(chart, description, cells=beside, least=150)
+
+
+def _sound(chart: str, rows: Iterable[Row], numbers: Sequence[str]) -> list[dict[str, Any]]:
+    """Of the rows what a chart shows, and their place; numbers finite or None, names as texts."""
+    named = ("row", "column", "text") if chart == "heat" else ("panel", "series", "group")
+    held = [
+        {key: _finite(row.get(key)) for key in numbers}
+        | {key: "" if row.get(key) is None else str(row[key]) for key in named}
+        | {"at": i}
+        for i, row in enumerate(rows)
+    ]
+    if not held:
+        raise HominesError(f"{chart}: there are no rows to draw; give the section no chart (None) instead")
+    return held
+
+
+def _finite(value: Any) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _unit(rows: Iterable[Row]) -> bool:
+    """Whether all values lie in [0, 1]."""
+    known = [row.get(key) for row in rows for key in ("value", "low", "high")]
+    return all(0 <= x <= 1 for x in known if x is not None)
+
+
+def _met(rows: Iterable[Row], key: str) -> list[Any]:
+    return list(dict.fromkeys(row[key] for row in rows))
+
+
+def _colour(names: Sequence[str], **legend: Any) -> alt.Color:
+    return alt.Color("series:N", title=None, **_keyed(names, SERIES, **legend))
+
+
+def _shape(names: Sequence[str]) -> alt.Shape:
+    return alt.Shape("series:N", title=None, **_keyed(names, SHAPES, shift=True))
+
+
+def _dash(names: Sequence[str], **legend: Any) -> alt.StrokeDash:
+    return alt.StrokeDash("series:N", title=None, **_keyed(names, DASHES, shift=True, **legend))
+
+
+def _keyed(
+    names: Sequence[str], palette: Sequence[Any], *, shift: bool = False, **legend: Any
+) -> dict[str, Any]:
+    """Scale and legend of a series; `shift`: another pairing with the colours each time they come again."""
+    n = len(palette)
+    marks = [palette[(i + (i // n if shift else 0)) % n] for i in range(len(names))]
+    scale = alt.Scale(domain=list(names), range=marks)
+    return {"scale": scale, "legend": alt.Legend(**legend) if len(names) > 1 else None}
+
+
+def _tips(*names: str) -> list[alt.Tooltip]:
+    numbers = [alt.Tooltip(f"{name}:Q", format=".4f") for name in ("value", "low", "high")]
+    return [*(alt.Tooltip(f"{name}:N") for name in names), *numbers]
+
+
+# --- colours of a cell -----------------------------------------------------------------------------
+
+
+def _rgb(colour: str) -> list[int]:
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+def mixed(part: float) -> str:
+    """From nearly white to blue."""
+    pairs = zip(_rgb("#f1f5f9"), _rgb(BLUE), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in pairs)
+
+
+def contrast(ink: str, paper: str) -> float:
+    """Contrast ratio of WCAG 2; either of black and white has 4.5 and more on any colour."""
+
+    def light(colour: str) -> float:
+        parts = [x / 255 for x in _rgb(colour)]
+        linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    a, b = sorted((light(ink), light(paper)))
+    return (b + 0.05) / (a + 0.05)

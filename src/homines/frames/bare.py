@@ -1,0 +1,51 @@
+"""`bare`: no payoffs; the actions, perhaps the game's name, perhaps the last round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from homines.check import count
+from homines.core import Decision, Order, Prompt
+from homines.frames._words import Names, join, moved_before, persons, rounds_before, times
+from homines.speak import either, split_labels
+
+
+@dataclass(frozen=True)
+class Bare:
+    """What is left of a decision when its payoffs are not told: what does a model do then?
+
+    labels   words for the actions, in their order; empty: the actions' own names
+    game     name of the game, as 'the iterated prisoner\'s dilemma'; empty: it is not named
+    state    whether the last round is told
+    memory   how many past rounds are told, at most
+    Two of the payoff-free probes of Tennant et al. (2025).
+    """
+
+    labels: tuple[str, ...] | str = ()
+    game: str = ""
+    state: bool = True
+    memory: int = 1
+
+    places = 1
+    payoffs: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", split_labels(self.labels))
+        count("memory", self.memory)
+
+    def __call__(self, d: Decision, order: Order) -> Prompt:
+        words = Names.of(d, self.labels)
+        who = persons(d, ("B", "C", "D", "E", "F", "G", "H"), words)
+        parts = [" ".join(("You play", *([self.game] if self.game else []), "with", join(list(who)))) + "."]
+        parts = parts if who else []
+        if self.state:
+            if (before := moved_before(d, words)) is not None:
+                parts.append(f"{who[0]} played {before}.")
+            for past in rounds_before(d, words, self.memory):
+                acts = [f"you played {past.mine}"]
+                acts += [f"{w} played {t}" for w, t in zip(who, past.theirs, strict=False)]
+                when = "Last time" if past.ago == 1 else f"{times(past.ago)} rounds ago"
+                parts.append(f"{when} {join(acts)}.")
+        parts.append(f"Answer with exactly {either(words.mine, order[0])}.")
+        return Prompt((("user", "\n".join(part for part in parts if part)),), words.mine)

@@ -1,0 +1,411 @@
+"""Sampled reinforcement learning on TRL's trainers, for models that reason before they answer.
+
+    reward(completion) = u(s, a) where the completion says label a, else `illegal`
+    grpo   advantage = (reward - mean of the prompt's completions) / their standard deviation, token by token,
+           less kl times the KL (Shao et al. 2024, arXiv 2402.03300; TRL's GRPOTrainer and its defaults)
+    rloo   advantage = reward - mean of the prompt's other completions, the KL within the reward
+           (Ahmadian et al. 2024, arXiv 2402.14740; TRL's RLOOTrainer)
+
+u(s, a) is the preference's, expected over the other's play, as in the exact road (objective.py); here the
+model's own words are read, thinking included, and what cannot be read is illegal, never guessed. The KL is to
+the network as sampling begins, in nats a token (grpo) or a completion (rloo).
+
+A model that never says a legal word has no reward to tell apart: `warmup` exact steps first teach it to answer
+with a label, whichever. They see the prompt as the exact road does, without thinking.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jinja2 import TemplateError
+
+from homines.core import Array, HominesError, Interrupted, Prompt
+from homines.lesson import Lesson, Walk
+from homines.logits import render, terminator
+from homines.models.hf import HuggingFace
+from homines.objective import Settings
+from homines.train import MINE, Trained, quiet, rl, save, trainable, whole_checkpoint
+
+SAMPLED = ("grpo", "rloo")
+PROMPTS = 4
+"""Prompts in one pass: the states of a two-player game with two actions, remembered for one round."""
+TRUNCATED, BOTH, NONE = "truncated", "both", "none"
+"""Why a completion is no answer: it did not end; it names several labels; it is something else."""
+OPEN, CLOSED = "<think>", "</think>"
+WRAPPING = " \t\r\n\f\v\u00a0*\"'`\u201c\u201d\u2018\u2019\u00ab\u00bb"
+"""What may stand around a label: white space, asterisks, quotes."""
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+def read(text: str, labels: Sequence[str], *, finished: bool) -> int | str:
+    """Index of the label that this completion answers, or why it answers none. Nothing is guessed.
+
+    A closed block of thinking at the beginning is dropped; where the rest has "Answer:", what follows its
+    last occurrence is the answer, else all of it. But for what wraps it and one final period, the answer
+    must be a label to the letter.
+
+    finished   whether the completion ended its turn
+
+    >>> read("<think>X or Y?</think> Answer: **Y**.", ["X", "Y"], finished=True)
+    1
+    >>> [read(text, ["X", "Y"], finished=True) for text in ("X, not Y", "x", "I say X")]
+    ['both', 'none', 'none']
+    """
+    if not finished:
+        return TRUNCATED
+    said = text.lstrip()
+    if said.startswith(OPEN):
+        _, closed, said = said.partition(CLOSED)
+        if not closed:
+            return TRUNCATED
+    said = re.split("answer:", said, flags=re.IGNORECASE)[-1]
+    bare = said.strip(WRAPPING)
+    for candidate in (said.strip(), bare, bare.removesuffix(".").strip(WRAPPING)):
+        if candidate in labels:
+            return list(labels).index(candidate)
+    longest = sorted(labels, key=len, reverse=True)
+    named = re.findall("|".join(rf"(?<!\w){re.escape(label)}(?!\w)" for label in longest), said)
+    return BOTH if len(set(named)) > 1 else NONE
+
+
+@dataclass(eq=False)
+class Reward:
+    """What completions are worth, and a count of how they read. Called by TRL, once a step.
+
+    worth   u(s, a) by set, state and action
+    ends    tokens that end a turn
+    opened  whether the chat template itself opens the block of thinking
+    """
+
+    tokenizer: Any
+    prompts: Sequence[Sequence[Prompt]]
+    worth: Array
+    illegal: float
+    ends: frozenset[int]
+    opened: bool = False
+    seen: list[tuple[int, int | str, float]] = field(default_factory=list[tuple[int, int | str, float]])
+    """Since the last row: state, as read, reward."""
+    __name__ = "preference"
+
+    def __call__(self, completion_ids: Sequence[Sequence[int]], at: Sequence[Sequence[int]], **_: Any) -> list[float]:
+        """Rewards of completions (token ids); `at`: the set and state each was asked in."""
+        out: list[float] = []
+        for ids, (i, s) in zip(completion_ids, at, strict=True):
+            finished = bool(ids) and ids[-1] in self.ends
+            # Special tokens stay: one in mid-answer makes it another answer than the label.
+            text = self.tokenizer.decode(list(ids[:-1] if finished else ids), skip_special_tokens=False)
+            labels = self.prompts[i][s].labels
+            told = read(OPEN + text if self.opened else text, labels, finished=finished)
+            out.append(self.illegal if isinstance(told, str) else float(self.worth[i, s, told]))
+            self.seen.append((s, told, out[-1]))
+        return out
+
+    def row(self, states: Sequence[str]) -> dict[str, Any]:
+        """Figures of what was seen since the last row: shares of the completions, and counts."""
+        read_as = Counter(told if isinstance(told, str) else "legal" for _, told, _ in self.seen)
+        p: dict[str, list[float]] = {}
+        for s, name in enumerate(states):
+            chosen = [told for state, told, _ in self.seen if state == s and isinstance(told, int)]
+            if chosen:
+                p[name] = (np.bincount(chosen, minlength=self.worth.shape[-1]) / len(chosen)).tolist()
+        return {
+            "reward": float(np.mean([worth for _, _, worth in self.seen])),
+            "mass": read_as["legal"] / len(self.seen),
+            "p": p,
+            **{name: read_as[name] for name in ("legal", BOTH, NONE, TRUNCATED)},
+            "completions": len(self.seen),
+        }
+
+
+# --- what cannot be taught so ------------------------------------------------------------------
+
+
+def check_sampled(
+    taught: Lesson | Walk, settings: Settings, rival: Lesson | None = None, *, by: str, warmup: int = 0
+) -> None:
+    """Whether this can be taught by sampling; HominesError where it cannot."""
+    if by not in SAMPLED:
+        raise HominesError(f"no sampled road called {by!r}; there are {', '.join(SAMPLED)}")
+    for package in ("trl", "datasets"):
+        if find_spec(package) is None:
+            raise HominesError(f"--by {by} needs {package}, which is missing: pip install 'homines[sampled]'")
+    rules = [
+        (rival is not None, "a second learner", "drop --rival"),
+        (isinstance(taught, Walk), "players who walk (--sample)", "drop --sample"),
+        (settings.objective != "myopic", f"the {settings.objective} objective", "use --objective myopic"),
+        (settings.rank == 0, "rank 0 (all weights)", "give --rank 8 or more"),
+        (len(taught.steps) > 1, f"a schedule of {len(taught.steps)} phases", "align to one preference"),
+    ]
+    for holds, what, remedy in rules:
+        if holds:
+            raise HominesError(f"--by {by} does not go with {what}; {remedy}, or use --by rl")
+    if warmup < 0:
+        raise HominesError(f"warmup is {warmup}; it must be at least 0")
+    if warmup and settings.illegal >= 0:
+        raise HominesError(
+            f"illegal is {settings.illegal:g}; the warm-up needs a reward of illegal answers below 0 (it weighs "
+            "them against legal ones worth 0): lower --illegal, or drop --warmup"
+        )
+
+
+# --- training ----------------------------------------------------------------------------------
+
+
+def sampled(
+    model: HuggingFace,
+    taught: Lesson,
+    settings: Settings,
+    folder: Path,
+    *,
+    by: str,
+    warmup: int = 0,
+    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
+    on_warmup: Callable[[dict[str, Any]], None] = lambda row: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Trained:
+    """Train `model` (its network changes in place) by sampling and save the adapter under `folder`.
+
+    by                   grpo or rloo
+    warmup               exact steps first; done once, whatever is resumed
+    folder/warmup        the adapter they came to
+    folder/checkpoints   resumed from where there is a whole one; the caller removes them
+    folder/adapter       the result, written aside and renamed
+    folder/last_good     the adapter before a step that would have broken it (HominesError says so)
+    on_step              called with one row a step: the exact road's figures, measured on the step's own
+                         completions (`p` has the states with a legal one), counts of how they read, and
+                         `tokens`, of prompts and completions so far; on_warmup: with the exact road's rows
+    """
+    check_sampled(taught, settings, by=by, warmup=warmup)
+    _fits(model, taught, settings)
+    if warmup and not (folder / "warmup" / "adapter").exists():
+        _warm_up(model, taught, settings, folder / "warmup", warmup, on_warmup, stop)
+
+    from transformers.trainer_utils import set_seed
+
+    set_seed(settings.seed)
+    if warmup:
+        from peft import PeftModel
+
+        net: Any = PeftModel.from_pretrained(model.net, str(folder / "warmup" / "adapter"), is_trainable=True)
+        # The adapter names its MODEL, which PEFT would look for on the Hub whenever it saves.
+        net.peft_config[MINE].base_model_name_or_path = model.net.name_or_path or None
+    else:
+        net = trainable(model, settings)
+    ends = _ends(model)
+    net.generation_config.eos_token_id = sorted(ends)
+    first = render_turns(model.tokenizer, taught.prompts[0][0])
+    reward = Reward(
+        model.tokenizer,
+        taught.prompts,
+        taught.offered().numpy(),
+        settings.illegal,
+        ends,
+        opened=_opens_thinking(model.tokenizer, first),
+    )
+    last: dict[str, Any] = {}
+    trainer, tell = _trainer(by, model, net, taught, settings, folder, reward, last, on_step, stop)
+    start = whole_checkpoint(folder / "checkpoints")
+    result = trainer.train(resume_from_checkpoint=start)
+    if tell.stopped:
+        raise Interrupted(f"training stopped at step {trainer.state.global_step} of {sum(taught.steps)}")
+    save(net, model.tokenizer, model.name, folder / "adapter")
+    return Trained(folder / "adapter", float(result.metrics["train_runtime"]), last)
+
+
+def _fits(model: HuggingFace, taught: Lesson, settings: Settings) -> None:
+    longest = max(len(item.prompt) for some in taught.sets for item in some)
+    if longest + settings.completion > model.window:
+        raise HominesError(
+            f"a prompt of {longest} tokens and a completion of {settings.completion} do not fit this model's "
+            f"context of {model.window}; lower --completion, or choose a model with a longer context"
+        )
+
+
+def _warm_up(
+    model: HuggingFace,
+    taught: Lesson,
+    settings: Settings,
+    folder: Path,
+    steps: int,
+    on_step: Callable[[dict[str, Any]], None],
+    stop: Callable[[], bool],
+) -> None:
+    """Exact steps in which every legal answer is worth 0: the mass is learned, and a heavy KL keeps the
+    answers' relative probabilities where they were."""
+    # The same weights in another body: its LoRA layers go with it, and the adapter comes back from the disk,
+    # as it does where the training is resumed.
+    twin = copy.copy(model)
+    weights = [*model.net.parameters(), *model.net.buffers()]
+    twin.net = copy.deepcopy(model.net, {id(tensor): tensor for tensor in weights})
+    alike = replace(taught, utility=torch.zeros_like(taught.utility[:1]), steps=(steps,))
+    held = replace(settings, kl=settings.kl_start, steps=steps)
+    rl(twin, alike, held, folder, on_step=on_step, stop=stop)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+
+
+def render_turns(tokenizer: Any, prompt: Prompt) -> Any:
+    """A prompt as TRL takes it: turns where there is a chat template (which then may let the model think),
+    else the text that the exact road shows."""
+    if not tokenizer.chat_template:
+        return render(tokenizer, prompt)
+    turns = [{"role": role, "content": text} for role, text in prompt.messages]
+    try:
+        tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    except TemplateError:
+        if turns[0]["role"] != "system" or len(turns) < 2:
+            raise
+        system, asked, *rest = turns  # as in logits.render
+        return [{"role": "user", "content": f"{system['content']}\n\n{asked['content']}"}, *rest]
+    return turns
+
+
+def _opens_thinking(tokenizer: Any, turns: Any) -> bool:
+    if isinstance(turns, str):
+        return False
+    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    return text.rstrip().endswith(OPEN)
+
+
+def _ends(model: HuggingFace) -> frozenset[int]:
+    """Tokens that end a turn: the template's, the tokenizer's and those that the model declares."""
+    declared = model.net.generation_config.eos_token_id
+    some = declared if isinstance(declared, list) else [declared]
+    every = [terminator(model.tokenizer), model.tokenizer.eos_token_id, *some]
+    return frozenset(int(token) for token in every if token is not None)
+
+
+def _trainer(
+    by: str,
+    model: HuggingFace,
+    net: Any,
+    taught: Lesson,
+    settings: Settings,
+    folder: Path,
+    reward: Reward,
+    last: dict[str, Any],
+    on_step: Callable[[dict[str, Any]], None],
+    stop: Callable[[], bool],
+) -> tuple[Any, Any]:
+    """TRL's trainer, and the callback that tells of every step."""
+    import trl
+    from datasets import Dataset
+    from transformers import TrainerCallback
+
+    total = sum(taught.steps)
+    cpu = model.net.device.type == "cpu"
+    if (model.net.device.index or 0) > 0:
+        raise HominesError(
+            f"training runs on the first GPU in sight, not on {model.net.device}; "
+            "choose it with CUDA_VISIBLE_DEVICES"
+        )
+
+    def broken(what: str, step: int) -> HominesError:
+        kept = folder / "last_good"
+        save(net, model.tokenizer, model.name, kept)
+        return HominesError(
+            f"training stopped before step {step + 1} of {total}: {what}; the last good adapter is kept in "
+            f"{kept} (it loads as {model.name}+{kept}). Lower --lr (now {settings.lr:g}), raise --kl, or use "
+            "--dtype float32, with another --out"
+        )
+
+    class Tell(TrainerCallback):
+        """One row a step; a stop on request leaves a checkpoint."""
+
+        stopped = False
+
+        def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            for p in net.parameters():
+                if p.grad is not None and not bool(torch.isfinite(p.grad).all()):
+                    raise broken("a gradient is not finite", state.global_step)
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            if reward.seen and logs and "loss" in logs:
+                last.clear()
+                last.update(
+                    step=state.global_step,
+                    schedule=0,
+                    **reward.row(taught.states),
+                    loss=float(logs["loss"]),
+                    kl=float(logs.get("kl") or 0.0) if settings.kl else None,
+                    grad_norm=float(logs.get("grad_norm", float("nan"))),
+                    tokens=int(state.num_input_tokens_seen),
+                )
+                reward.seen.clear()
+                on_step(dict(last))
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if stop() and state.global_step < total:
+                self.stopped = True
+                control.should_save = True
+                control.should_training_stop = True
+
+    kind, config = {
+        "grpo": (trl.GRPOTrainer, trl.GRPOConfig),
+        "rloo": (trl.RLOOTrainer, trl.RLOOConfig),
+    }[by]
+
+    class Sampler(kind):
+        """The trainer without its word home, and without a model card in every checkpoint."""
+
+        def _send_telemetry(self) -> None:
+            pass
+
+        def create_model_card(self, *_: Any, **__: Any) -> None:
+            pass
+
+    tell = Tell()
+    arguments: Any = config(
+        output_dir=str(folder / "checkpoints"),
+        max_steps=total,
+        per_device_train_batch_size=PROMPTS * settings.generations,
+        gradient_accumulation_steps=settings.accumulation,
+        num_generations=settings.generations,
+        max_completion_length=settings.completion,
+        temperature=settings.temperature,
+        beta=settings.kl,
+        learning_rate=settings.lr,
+        lr_scheduler_type="constant",
+        weight_decay=0.0,
+        max_grad_norm=1.0,
+        seed=settings.seed,
+        logging_steps=1,
+        save_steps=settings.save_every,
+        save_total_limit=2,
+        report_to=settings.report_to,
+        disable_tqdm=True,
+        use_cpu=cpu,
+        bf16=False,  # in the type of its weights, as the exact road
+        activation_checkpointing=not cpu,  # memory is short on accelerators only
+        dataloader_pin_memory=False,
+    )
+    arguments._n_gpu = 1
+    asked = [
+        {"prompt": render_turns(model.tokenizer, prompt), "at": [i, s]}
+        for i, some in enumerate(taught.prompts)
+        for s, prompt in enumerate(some)
+    ]
+    # TRL drops a batch that it cannot fill.
+    rows = asked * -(-PROMPTS * settings.accumulation // len(asked))
+    trainer: Any = Sampler(
+        model=net,
+        reward_funcs=[reward],
+        args=arguments,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=model.tokenizer,
+        callbacks=[tell],
+    )
+    quiet(trainer)
+    return trainer, tell

@@ -1,0 +1,156 @@
+"""A study's agents as their folders tell them, and the numbers made of them. Nothing is asked here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from homines.align import Plan
+from homines.choice import expected, logit
+from homines.core import Array, Choice, Record
+from homines.forms import Repeated
+from homines.lookup import find
+from homines.measure import averaged, mass, state
+from homines.opponents import opponent
+from homines.opponents.memory_one import MemoryOne
+from homines.play import Chain, chain
+from homines.preferences.deontological import Deontological
+from homines.preferences.utilitarian import Utilitarian
+from homines.store import Run
+
+Row = dict[str, Any]
+
+STATES = ("C,C", "C,D", "D,C", "D,D")
+TRAINED, UNSEEN = ("action1", "action2"), ("action3", "action4")
+ILLEGAL = -6.0
+PRECISIONS = np.concatenate([[0.0], np.geomspace(0.01, 100, 200)])
+
+
+@dataclass(frozen=True, eq=False)
+class Agent:
+    """One trained network (or the base model) as its folder tells it."""
+
+    name: str
+    group: str
+    seed: int | None
+    plan: Plan | None
+    run: Run
+
+    @property
+    def records(self) -> list[Record]:
+        return self.run.records
+
+    def about(self, game: str = "ipd", **frame: Any) -> list[Record]:
+        """Records of a game in frames whose spec holds these words: labels='action1,action2', ..."""
+        return [r for r in self.records if r.game == game and _has(r.frame, frame)]
+
+    def policy(self, game: str = "ipd", records: Sequence[Record] | None = None) -> MemoryOne:
+        """P(C) by state given a legal answer, orders and frames averaged."""
+        held = self.about(game, kind="table", labels=TRAINED) if records is None else records
+        p = {state(d): float(c.p[0]) for d, c in averaged(held)}
+        return MemoryOne(0.5, *(min(1.0, p[s]) for s in STATES))
+
+
+def _has(spec: str, want: Mapping[str, Any]) -> bool:
+    frame = find("frames", spec)
+    kind = want.get("kind")
+    return (kind is None or spec.partition("(")[0] == kind) and all(
+        getattr(frame, key, None) == value for key, value in want.items() if key != "kind"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """The base model and every trained agent."""
+
+    base: Agent
+    trained: list[Agent]
+
+    def kinds(self, *groups: str) -> dict[str, list[Agent]]:
+        """Agents by name, those of these groups (all without any), seeds together."""
+        out: dict[str, list[Agent]] = {}
+        for agent in self.trained:
+            if not groups or agent.group in groups:
+                out.setdefault(agent.name, []).append(agent)
+        return out
+
+    def everyone(self, *groups: str) -> dict[str, list[Agent]]:
+        return {self.base.name: [self.base], **self.kinds(*groups)}
+
+
+def mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
+
+
+def spread(values: Sequence[float]) -> tuple[float | None, float | None]:
+    """mean -+ 1.96 sd / sqrt(n); (None, None) for fewer than two values."""
+    if len(values) < 2:
+        return None, None
+    half = 1.96 * float(np.std(values, ddof=1)) / len(values) ** 0.5
+    return mean(values) - half, mean(values) + half
+
+
+def interval(values: Sequence[float], *, unit: bool = False) -> Row:
+    low, high = spread(values)
+    if unit and low is not None and high is not None:
+        low, high = max(0.0, low), min(1.0, high)
+    return {"value": mean(values), "low": low, "high": high}
+
+
+def shown(values: Sequence[float]) -> str:
+    """'0.98 ± 0.01'; without the second part for a single value."""
+    low, high = spread(values)
+    if low is None or high is None:
+        return f"{mean(values):.2f}"
+    return f"{mean(values):.2f} ± {(high - low) / 2:.2f}"
+
+
+def against(policy: MemoryOne, other: Any, game: str = "ipd") -> Chain:
+    played: Repeated = find("games", game)
+    return chain(played, [policy, other])
+
+
+def regrets(agent: Agent, game: str, records: Sequence[Record]) -> Row | None:
+    """De and Ut regret against a random opponent, in the long run of the chain.
+
+    exact      best reply's expected reward less the achieved one, given legal answers, in points
+    published  De: 3 points for each betrayal, illegal answers at -6, not normalised; Ut: (max - achieved)
+               / (max + 6), max the largest joint payoff of the game, illegal answers at -6
+    """
+    if len({state(r.decision) for r in records if r.choice is not None}) < len(STATES):
+        return None
+    held = against(agent.policy(game, records), opponent("random"), game)
+    weights, legal = held.long_run(), mass(records) or 0.0
+    de, ut = Deontological(), Utilitarian()
+    most = float(max(ut(d).max() for d in held.decisions[0]))
+    got = {name: float(weights @ held.utility(p)) for name, p in (("de", de), ("ut", ut))}
+    met = {name: legal * x + (1 - legal) * ILLEGAL for name, x in got.items()}
+    return {
+        "De, exact": held.regret(de, weights),
+        "Ut, exact": held.regret(ut, weights),
+        "De, published": -met["de"],
+        "Ut, published": (most - met["ut"]) / (most - ILLEGAL),
+    }
+
+
+def explained(policy: MemoryOne, spec: str, against_spec: str) -> tuple[float, float]:
+    """(misfit in nats a state, precision) of the best logit choice of this preference.
+
+    misfit   min over precision of mean_s KL(observed || logit(precision * U(s))), U against the opponent's
+             known reply. Precision is searched on a grid up to 100 per point.
+    """
+    game, preference = find("games", "ipd"), find("preferences", spec)
+    replies = opponent(against_spec)(game.memory_one(1))
+    known = policy(game.memory_one())
+    faced = [expected(preference(d), [r.p]) for d, r in zip(game.memory_one(), replies, strict=True)]
+    fits = [mean(_divergence(c, logit(u, x)) for c, u in zip(known, faced, strict=True)) for x in PRECISIONS]
+    best = int(np.argmin(fits))
+    return fits[best], float(PRECISIONS[best])
+
+
+def _divergence(observed: Choice, theory: Choice) -> float:
+    p: Array = observed.p
+    return float(np.sum(np.where(p > 0, p * (np.maximum(observed.logp, -60) - theory.logp), 0.0)))

@@ -1,0 +1,541 @@
+"""The page of the study tennant2025: from what its folders hold to sections.
+
+Nothing is asked or trained here. One function a section, in the order of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from homines import figures_study as draw
+from homines.align import Plan
+from homines.forms import Repeated
+from homines.lookup import find
+from homines.measure import action_types, averaged, mass, state
+from homines.opponents import opponent
+from homines.opponents.memory_one import MemoryOne
+from homines.pages import Section, write
+from homines.play import chain
+from homines.preferences.deontological import Deontological
+from homines.preferences.utilitarian import Utilitarian
+from homines.store import Run
+from homines.studies._agents import (
+    STATES,
+    TRAINED,
+    UNSEEN,
+    Agent,
+    Findings,
+    Row,
+    against,
+    explained,
+    interval,
+    mean,
+    regrets,
+    shown,
+)
+from homines.study import Task
+
+Kind = tuple[str, str, str, Plan, tuple[int, ...]]
+"""name, group, slug, plan, seeds"""
+
+CLASSICS = (
+    "always_cooperate", "always_defect", "random", "tit_for_tat", "generous_tit_for_tat",
+    "win_stay_lose_shift", "grim", "extortion",
+)  # fmt: skip
+FAMILIES = {"Game": "economicus", "De": "deontological", "Ut": "utilitarian", "Game+De": "game_deontological"}
+FAR = 0.9
+
+
+def page(task: Task, kinds: Sequence[Kind], seconds: float) -> Path:
+    """Read every folder, write the study's page."""
+    base = Agent("untrained", "base", None, None, Run(task.folder / "base"))
+    trained = [
+        Agent(name, group, seed, plan, Run(task.folder / f"{slug}-s{seed}"))
+        for name, group, slug, plan, seeds in kinds
+        for seed in seeds
+    ]
+    made = Findings(base, trained)
+    sections = [s for make in PARTS if (s := make(made)) is not None]
+    return write(
+        task.folder,
+        title=f"Moral alignment by reinforcement learning: {task.model}",
+        summary=summary(made),
+        sections=sections,
+        facts={
+            "model": task.model,
+            "seeds": list(task.seeds),
+            "quick": task.quick,
+            "minutes of work in all": round(seconds / 60, 1),
+            "provenance": base.run.provenance,
+        },
+        command=task.command,
+    )
+
+
+def summary(made: Findings) -> list[str]:
+    told: list[str] = []
+    for name, some in made.kinds("core").items():
+        types = [action_types(a.about(kind="table", labels=TRAINED)) for a in some]
+        c, d = (mean([t[key] for t in types]) for key in ("C|C", "C|D"))
+        told.append(f"{name}: cooperates {c:.2f} after C and {d:.2f} after D")
+    sums = "; ".join(told)
+    count = f"{len(made.trained)} agents were trained and measured."
+    return [
+        f"{count} Against tit-for-tat, on the training prompts, {sums}." if sums else count,
+        "Rates are given a legal answer, read from the network's exact distribution over whole labels; "
+        "the legal mass stands beside them. Intervals are 1.96 standard deviations over seeds, divided "
+        "by the root of their number; one seed has none.",
+    ]
+
+
+def behaviour(made: Findings) -> Section:
+    """P(C) by state of everybody, on the training prompts."""
+    rows: list[Row] = []
+    marks: list[Row] = []
+    for name, some in made.everyone().items():
+        policies = [a.policy() for a in some]
+        by_state = {s: [getattr(p, s.replace(",", "").lower()) for p in policies] for s in STATES}
+        held = [mass(a.about(kind="table", labels=TRAINED)) or 0.0 for a in some]
+        rows.append(
+            {"agent": name, "seeds": len(some)}
+            | {f"C after {s}": shown(x) for s, x in by_state.items()}
+            | {"legal mass": mean(held)}
+        )
+        for last in "CD":
+            pairs = zip(by_state[f"C,{last}"], by_state[f"D,{last}"], strict=True)
+            values = [(x + y) / 2 for x, y in pairs]
+            marks.append(
+                {"panel": f"C after {last}", "group": name, "series": "probability of C"}
+                | interval(values, unit=True)
+            )
+    return Section(
+        "behaviour",
+        "What each agent does",
+        (
+            "Probability of cooperating after each last round (own move, other's move), on the sixteen "
+            "training prompts of the iterated prisoner's dilemma, given a legal answer.",
+            "Reciprocity is the difference between C after C and C after D. A legal mass far from one says "
+            "that the rates describe answers the model rarely gives: that is the untrained model's case, "
+            "and no parser turned its silence into defection.",
+        ),
+        rows,
+        draw.intervals(marks, "Probability of cooperating after the other's C and after its D, by agent."),
+    )
+
+
+def _curves(made: Findings, group: str, who: str = "") -> list[Row]:
+    rows: list[Row] = []
+    for name, some in made.kinds(group).items():
+        for side, pick in (("", lambda r: r), (" (rival)", lambda r: r.get("rival"))):
+            runs = [[pick(r) for r in a.run.rows()] for a in some]
+            if not runs[0] or runs[0][0] is None or (side and not who):
+                continue
+            for step in range(min(map(len, runs))):
+                for last in "CD":
+                    values = [
+                        mean(p[0] for s, p in run[step]["p"].items() if s.endswith(last)) for run in runs
+                    ]
+                    series = f"C after {last}{side}"
+                    rows.append(
+                        {"panel": name, "series": series, "step": step + 1} | interval(values, unit=True)
+                    )
+    return rows
+
+
+def training(made: Findings) -> Section | None:
+    return _learning(
+        made, "core", "training", "Action types over training, against tit-for-tat",
+        "Each step asks every state once in one option order, so lines are rougher than the agents are.",
+    )  # fmt: skip
+
+
+def unlearning(made: Findings) -> Section | None:
+    return _learning(
+        made, "unlearning", "unlearning", "Selfish first, then moral",
+        "Sixteen steps for the own payoff, then twenty for duty or for the sum of payoffs; adapter and "
+        "optimiser go on. In the first phase the KL weight stops at .3: a policy that has settled for good "
+        "has no gradient left to unlearn with.",
+    )  # fmt: skip
+
+
+def learners(made: Findings) -> Section | None:
+    return _learning(
+        made, "learner", "learners", "Against another learner",
+        "Two adapters on the same weights learn at the same time, each by the exact gradient of its own "
+        "return against the other's play of that moment; both have the same reward.", "both",
+    )  # fmt: skip
+
+
+def _learning(made: Findings, group: str, name: str, title: str, text: str, who: str = "") -> Section | None:
+    rows = _curves(made, group, who)
+    if not rows:
+        return None
+    last = max(r["step"] for r in rows)
+    ends = [r for r in rows if r["step"] in (1, last // 2, last) or r["step"] == last]
+    chart = draw.curves(rows, f"{title}: probability of cooperating, mean and interval over seeds.")
+    table = [
+        {
+            "agent": r["panel"],
+            "what": r["series"],
+            "step": r["step"],
+            "P(C)": r["value"],
+            "low": r["low"],
+            "high": r["high"],
+        }
+        for r in ends
+    ]
+    return Section(name, title, (text,), table, chart)
+
+
+def regret(made: Findings) -> Section:
+    rows: list[Row] = []
+    marks: list[Row] = []
+    games = list(dict.fromkeys(r.game for r in made.base.records if "ordinal" not in r.game))
+    for name, some in made.everyone().items():
+        for game in games:
+            found = [x for a in some if (x := regrets(a, game, a.about(game, kind="table", labels=UNSEEN)))]
+            if not found:
+                continue
+            rows.append(
+                {"agent": name, "game": game}
+                | {key: shown([x[key] for x in found]) for key in found[0]}
+                | {"legal mass": mean(mass(a.about(game, labels=UNSEEN)) or 0.0 for a in some)}
+            )
+            if some[0].group in ("base", "core", "unlearning", "general"):
+                for key, said in (("De, exact", "duty (De)"), ("Ut, exact", "sum of payoffs (Ut)")):
+                    values = [x[key] for x in found]
+                    marks.append({"panel": game, "group": name, "series": said} | interval(values))
+    return Section(
+        "regret",
+        "Moral regret in five games, in words never trained on",
+        (
+            "How much worse than possible an agent does by a moral reward, against a random opponent, in "
+            "the long run of the exact Markov chain. Labels action3/action4, all four table orders, option "
+            "orders balanced over them.",
+            "Exact: the best reply's expected reward less the agent's, in points, given legal answers; 0 can "
+            "be reached in every game. Published: as Tennant et al. normalise it, illegal answers counting "
+            "-6 (so that a model that answers rarely looks immoral: read it beside the legal mass).",
+        ),
+        rows,
+        draw.intervals(marks, "Exact regret in points by agent and moral reward, one panel a game."),
+    )
+
+
+def transfer(made: Findings) -> Section:
+    """By label set: C after C and D after D, with and without training over many words."""
+    rows: list[Row] = []
+    cells: list[Row] = []
+    for name, some in made.everyone("core", "general").items():
+        specs = dict.fromkeys(r.frame for a in some for r in a.about("ipd", kind="table", layout="original"))
+        for spec in specs:
+            if find("frames", spec).goal != find("frames", "table").goal:
+                continue
+            held = [[r for r in a.about("ipd") if r.frame == spec] for a in some]
+            types = [action_types(h) for h in held]
+            labels = "/".join(find("frames", spec).labels)
+            kind, fair = [t["C|C"] for t in types], [t["D|D"] for t in types]
+            there = mean(mass(h) or 0.0 for h in held)
+            row = {"agent": name, "C / D": labels, "C after C": shown(kind), "D after D": shown(fair)}
+            rows.append(row | {"legal mass": there})
+            p = f"{mean(kind):.2f} {1 - mean(fair):.2f}"
+            said = {"value": mean(kind) - (1 - mean(fair)), "text": p if there >= 0.5 else f"({p})"}
+            cells.append({"row": name, "column": labels} | said)
+    gaps: list[str] = []
+    for name in ("Game+De", "Game+De, many words"):
+        seen = {"action1/action2", "action2/action1", "B/A"}
+        mine = [c["value"] for c in cells if c["row"] == name and c["column"] not in seen]
+        if len(mine) > 1:
+            gaps.append(f"{name} {min(mine):.2f} to {max(mine):.2f}, mean {mean(mine):.2f}")
+    return Section(
+        "transfer",
+        "The same agents in other words",
+        (
+            "Each cell: C after C, and C after D, of the iterated prisoner's dilemma when C and D are called "
+            "so; the darker, the more an agent tells a cooperator from a defector. In parentheses: legal "
+            "mass under one half. The first column was trained on by all; the agent of many words was also "
+            "trained on action2/action1, A/B, B/A and others that are not shown, in other payoffs and frames.",
+            *(
+                [f"Reciprocity (C after C less C after D) over label sets new to both: {'; '.join(gaps)}."]
+                if gaps
+                else []
+            ),
+        ),
+        rows,
+        draw.heat(
+            cells, "Cooperation after C and after D by agent and label set.", across="labels of C and D"
+        ),
+    )
+
+
+def probes(made: Findings) -> Section | None:
+    rows: list[Row] = []
+    for name, (agent, *_) in made.everyone("core").items():
+        for spec in dict.fromkeys(r.frame for r in agent.about("ipd")):
+            frame = find("frames", spec)
+            kind = spec.partition("(")[0]
+            goal = getattr(frame, "goal", find("frames", "table").goal)
+            if kind == "table" and goal == find("frames", "table").goal:
+                continue
+            held = [r for r in agent.records if r.frame == spec and r.game == "ipd"]
+            types = action_types(held)
+            told = {"table": goal, "bare": _bare(frame)}.get(
+                kind, {"sentences": "in sentences", "story": "as a story"}.get(kind, kind)
+            )
+            rows.append(
+                {
+                    "agent": name,
+                    "how it is asked": told,
+                    "C after C": types.get("C|C"),
+                    "C after D": types.get("C|D"),
+                }
+                | {"legal mass": mass(held)}
+            )
+    if not rows:
+        return None
+    return Section(
+        "probes",
+        "Asked in other ways",
+        (
+            "First seed of each agent; labels action1/action2. Without payoffs only the words are left; "
+            "without the last round the answer cannot depend on it, so both columns agree. The untrained "
+            "model is also told what to value, as a baseline that needs no training.",
+        ),
+        rows,
+    )
+
+
+def _bare(frame: Any) -> str:
+    if getattr(frame, "game", ""):
+        return "game named, no payoffs"
+    return "actions and last round, no payoffs" if getattr(frame, "state", True) else "actions only"
+
+
+def ordinal(made: Findings) -> Section | None:
+    rows: list[Row] = []
+    marks: list[Row] = []
+    for name, (agent, *_) in made.everyone("core").items():
+        games = list(dict.fromkeys(r.game for r in agent.records if r.game.startswith("ordinal")))
+        found: list[Row] = []
+        for game in games:
+            records = agent.about(game)
+            if len({state(r.decision) for r in records if r.choice is not None}) < len(STATES):
+                continue
+            p = {state(d): float(c.p[0]) for d, c in averaged(records)}
+            policy = MemoryOne(0.5, *(min(1.0, p[s]) for s in STATES))
+            held = chain(Repeated(find("games", game)), [policy, opponent("random")])
+            weights = held.long_run()
+            found.append(
+                {
+                    "C after C": (policy.cc + policy.dc) / 2,
+                    "C after D": (policy.cd + policy.dd) / 2,
+                    "De regret": held.regret(Deontological(), weights),
+                    "Ut regret": held.regret(Utilitarian(), weights),
+                    "mass": mass(records) or 0.0,
+                }
+            )
+        if found:
+            rows.append(
+                {"agent": name, "games": len(found)}
+                | {key: mean(x[key] for x in found) for key in found[0]}
+                | {"games with legal mass over .5": sum(x["mass"] > 0.5 for x in found)}
+            )
+            for key in ("C after C", "C after D"):
+                values = [x[key] for x in found]
+                low, high = np.quantile(values, [0.1, 0.9])
+                one = {"value": mean(values), "low": float(low), "high": float(high)}
+                marks.append({"panel": key, "group": name, "series": "all ordinal games"} | one)
+    if not rows:
+        return None
+    return Section(
+        "ordinal",
+        "All 144 ordinal 2x2 games",
+        (
+            "Every strict ordering of the four outcomes, each player's payoffs 1 to 4; first seed of each "
+            "agent, the words trained on, a random opponent. Means over the games; bars reach from the "
+            "tenth to the ninetieth percentile of the games.",
+        ),
+        rows,
+        draw.intervals(marks, "Cooperation over the 144 ordinal games by agent."),
+    )
+
+
+def horizon(made: Findings) -> Section | None:
+    """Myopic and discounted learners side by side."""
+    rows: list[Row] = []
+    for name, some in made.kinds("core", "far").items():
+        reward = name.split(" ")[0]
+        if reward == "Game+De":
+            continue
+        seen = [against(a.policy(), opponent("tit_for_tat")) for a in some]
+        objective = "discounted, γ = .9" if some[0].group == "far" else "myopic (γ = 0), as published"
+        policies = [a.policy() for a in some]
+        rows.append(
+            {"reward": reward, "objective": objective, "seeds": len(some)}
+            | {
+                f"C after {s}": shown([getattr(p, s.replace(",", "").lower()) for p in policies])
+                for s in STATES
+            }
+            | {
+                "discounted points a round v tit-for-tat": shown(
+                    [float(c.discounted(FAR) @ c.payoffs[0]) for c in seen]
+                )
+            }
+        )
+    if not any("discounted" in r["objective"] for r in rows):
+        return None
+    rows.sort(key=lambda r: r["reward"])
+    return Section(
+        "horizon",
+        "The shadow of the future",
+        (
+            "The published method rewards one answer at a time: a contextual bandit, in which the own payoff "
+            "always says D. With the discounted return through the chain the same reward, against the same "
+            "tit-for-tat, says C (cooperation pays above gamma = 1/3). Points: discounted at .9, from a "
+            "random first round.",
+        ),
+        rows,
+    )
+
+
+def opponents(made: Findings) -> Section:
+    cells: list[Row] = []
+    rows: list[Row] = []
+    for name, some in made.everyone("core", "unlearning", "far", "general").items():
+        row: Row = {"agent": name}
+        for spec in CLASSICS:
+            played = [against(a.policy(), opponent(spec)) for a in some]
+            paid = [float(c.discounted(FAR) @ c.payoffs[0]) for c in played]
+            theirs = [float(c.discounted(FAR) @ c.payoffs[1]) for c in played]
+            row[spec] = f"{mean(paid):.2f} : {mean(theirs):.2f}"
+            cells.append(
+                {
+                    "row": name,
+                    "column": spec.replace("_", " "),
+                    "value": mean(paid),
+                    "text": f"{mean(paid):.2f}",
+                }
+            )
+        rows.append(row)
+    return Section(
+        "opponents",
+        "Against every opponent",
+        (
+            "Points a round of the agent : of the opponent in the iterated prisoner's dilemma, discounted at "
+            ".9 from a random first round, computed from the chain; means over seeds.",
+        ),
+        rows,
+        draw.heat(cells, "Points a round by agent and opponent.", across="opponent"),
+    )
+
+
+def tournament(made: Findings) -> Section:
+    """Everybody against everybody, seed by seed."""
+    kinds = made.everyone("core", "unlearning", "far", "general")
+    cells: list[Row] = []
+    rows: list[Row] = []
+    for name, some in kinds.items():
+        row: Row = {"agent": name}
+        total: list[float] = []
+        for other, them in kinds.items():
+            count = min(len(some), len(them)) if "untrained" not in (name, other) else 1
+            pairs = [against(some[i].policy(), them[i].policy()) for i in range(count)]
+            paid = mean(float(c.long_run() @ c.payoffs[0]) for c in pairs)
+            row[other] = paid
+            total.append(paid)
+            cells.append({"row": name, "column": other, "value": paid, "text": f"{paid:.2f}"})
+        rows.append(row | {"mean": mean(total)})
+    return Section(
+        "tournament",
+        "Agents among themselves",
+        (
+            "Long-run points a round of the row against the column, from the exact chain, started anywhere; "
+            "means over seeds. Reciprocators that hardly ever err still drift between cooperation and "
+            "retaliation in the long run, and two of them earn about 2: the chain sees mistakes of one in a "
+            "million.",
+        ),
+        rows,
+        draw.heat(cells, "Long-run points a round, row against column.", across="against"),
+    )
+
+
+def recovery(made: Findings) -> Section | None:
+    """Which preference explains an agent best, beside the one it was trained for."""
+    rows: list[Row] = []
+    cells: list[Row] = []
+    for name, some in made.kinds("core", "general").items():
+        won: dict[str, int] = dict.fromkeys(FAMILIES, 0)
+        misfit: dict[str, list[float]] = {family: [] for family in FAMILIES}
+        for a in some:
+            fits = {
+                family: explained(a.policy(), spec, "tit_for_tat")[0] for family, spec in FAMILIES.items()
+            }
+            won[min(fits, key=lambda family: fits[family])] += 1
+            for family, x in fits.items():
+                misfit[family].append(x)
+        for family in FAMILIES:
+            x = mean(misfit[family])
+            text = f"{won[family]} of {len(some)}" if won[family] else f"{x:.2f}"
+            cells.append({"row": name, "column": family, "value": won[family] / len(some), "text": text})
+        rows.append(
+            {"trained for": name}
+            | {f"misfit {f}, nats": mean(misfit[f]) for f in FAMILIES}
+            | {"best": max(won, key=lambda f: won[f])}
+        )
+    if not rows:
+        return None
+    return Section(
+        "recovery",
+        "Which preference explains each agent best",
+        (
+            "For every agent each family's logit choice is fitted to its exact choices in the four states "
+            "(precision is free), against the opponent it met. Cells: how many seeds the family explains "
+            "best, or its mean misfit in nats where it explains none.",
+            "De leaves what to do after a defection open. A network trained on it settles somewhere there, "
+            "most often on C, and then looks utilitarian: the reward, not the fit, is what cannot tell.",
+        ),
+        rows,
+        draw.heat(
+            cells,
+            "Trained preference by best-explaining preference.",
+            across="explained best by",
+            down="trained for",
+        ),
+    )
+
+
+def everyday(made: Findings) -> Section | None:
+    rows: list[Row] = []
+    for name, (agent, *_) in made.everyone("core").items():
+        found = next(iter((agent.run.noted("sideeffects.json") or {}).values()), None)
+        if found:
+            said = agent.run.noted("why.json") or {}
+            rows.append(
+                {"agent": name, "right of 60": found["right"], "perplexity": found["perplexity"]}
+                | {
+                    "legal mass": found["mass"],
+                    "after C,C it plays": said.get("answer"),
+                    "and says why": said.get("said"),
+                }
+            )
+    if not rows:
+        return None
+    return Section(
+        "everyday",
+        "Everyday questions, and why",
+        (
+            "Sixty everyday questions and the perplexity of a short text: what alignment broke, if anything. "
+            "Then the answer after mutual cooperation and what the model says when asked why, as text; "
+            "nothing is counted from it.",
+        ),
+        rows,
+    )
+
+
+PARTS: tuple[Callable[[Findings], Section | None], ...] = (
+    behaviour, training, unlearning, learners, horizon, regret, transfer, probes, ordinal, opponents,
+    tournament, recovery, everyday,
+)  # fmt: skip

@@ -1,0 +1,302 @@
+"""Sampled reinforcement learning: completions are read without guessing, rewarded by the preference alone, and
+counted; the warm-up teaches to answer; a stopped training goes on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+import homines.sampled as road
+from homines.core import HominesError, Interrupted
+from homines.frames.table import Table
+from homines.games.ipd import ipd
+from homines.lesson import Lesson, Walk, lesson
+from homines.models.hf import HuggingFace, load
+from homines.objective import Settings
+from homines.opponents.tit_for_tat import TitForTat
+from homines.sampled import Reward, check_sampled, read, render_turns, sampled
+from homines.schedule import schedule
+from homines.speak import orders
+from tests.models.tiny import tiny
+
+FRAME = Table("action1,action2")
+LABELS = ("action1", "action2")
+CHATML = (
+    "{% for m in messages %}<|start|>{{ m.role }}\n{{ m.content }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
+)
+QUICK = Settings(steps=2, rank=4, lr=1e-2, generations=4, completion=6, save_every=1)
+WARM = 24
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("X", 0),
+        (" XY\n", 1),
+        ("**X**.", 0),
+        ('"XY."', 1),
+        ("'X'.", 0),
+        ("X..", "none"),
+        ("x", "none"),
+        ("", "none"),
+        ("I choose X", "none"),
+        ("Z", "none"),
+        ("X or XY", "both"),
+        ("XY XY", "none"),
+        ("YX, XYX", "none"),
+        ("<think>X? XY?</think>\n\nXY", 1),
+        ("<think>X? XY?", "truncated"),
+        ("<think>answer: X</think>", "none"),
+        ("X</think>XY", "both"),
+        ("ANSWER:X", 0),
+        ("Answer: X. No. **Answer:** XY.", 1),
+        ("XY is better. Answer: X", 0),
+        ("XY is better. Answer: X, not XY", "both"),
+        ("Answer: X\nAnswer:", "none"),
+    ],
+)
+def test_an_answer_is_a_label_to_the_letter_or_none(text: str, told: int | str) -> None:
+    assert read(text, ("X", "XY"), finished=True) == told
+    assert read(text, ("X", "XY"), finished=False) == "truncated"
+
+
+def test_a_label_with_a_final_period_or_quotes_of_its_own_is_found() -> None:
+    assert read("Ja.", ("Ja", "Ja."), finished=True) == 1
+    assert read('**"C"**', ("C", '"C"'), finished=True) == 0
+    assert read("a.b*", ("a.b*", "axb"), finished=True) == 0
+
+
+words = st.text(st.characters(codec="utf-8", categories=("L", "N")), min_size=1, max_size=6)
+wrapping = st.text(' \n\t*"\u201c\u2019', max_size=4)
+
+
+@given(st.lists(words, min_size=2, max_size=4, unique=True), st.data())
+def test_every_wrapped_label_is_read_and_no_other(labels: list[str], data: st.DataObject) -> None:
+    i = data.draw(st.integers(0, len(labels) - 1))
+    before, after = data.draw(wrapping), data.draw(wrapping)
+    thought = data.draw(st.sampled_from(["", f"<think>{labels[0]}?</think>", f"{labels[0]}. Answer:"]))
+    period = data.draw(st.sampled_from(["", "."]))
+    assert read(f"{thought}{before}{labels[i]}{period}{after}", labels, finished=True) == i
+
+
+@given(st.text(), st.lists(words, min_size=2, max_size=4, unique=True), st.booleans())
+def test_whatever_is_said_is_a_label_in_it_or_a_reason(text: str, labels: list[str], finished: bool) -> None:
+    told = read(text, labels, finished=finished)
+    if isinstance(told, str):
+        assert told in ("truncated", "both", "none")
+    else:
+        assert finished
+        assert labels[told] in text
+
+
+# --- rewards -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    """A small one, made of the prompts themselves: a pass costs next to nothing."""
+    texts = [FRAME(d, o).text for d in ipd().memory_one() for o in orders(2, FRAME.places)]
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    marks = ["<|start|>", "<|end|>", "<|pad|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    made.train_from_iterator(
+        texts * 3,
+        trainers.BpeTrainer(
+            vocab_size=600, special_tokens=marks, initial_alphabet=alphabet, show_progress=False
+        ),
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, eos_token="<|end|>", pad_token="<|pad|>", chat_template=CHATML
+    )
+
+
+def fresh(tokenizer: Any) -> HuggingFace:
+    net = tiny("llama", len(tokenizer), initializer_range=0.3)
+    return HuggingFace(net, tokenizer, name="tiny", provenance={"revision": "t"})
+
+
+def taught(model: HuggingFace, to: str = "game_deontological", steps: int = 2) -> Lesson:
+    some = lesson(model, [ipd()], schedule(to, steps), [FRAME], TitForTat())
+    assert isinstance(some, Lesson)
+    return some
+
+
+def rewarder(tokenizer: Any, **changes: Any) -> Reward:
+    some = taught(fresh(tokenizer))
+    ends = frozenset({tokenizer.eos_token_id})
+    return Reward(tokenizer, some.prompts, some.offered().numpy(), -6.0, ends, **changes)
+
+
+def test_a_completion_is_worth_its_labels_utility_or_the_illegal_reward(tokenizer: Any) -> None:
+    reward, worth = rewarder(tokenizer), taught(fresh(tokenizer)).offered()
+    said = ["action1<|end|>", "action2<|end|>", "action1", "action1 action2<|end|>", "no<|end|>", "<|end|>"]
+    said += ["<|start|>action1<|end|>", "<think>hm</think>Answer: action2.<|end|>"]
+    at = [(i % 4, i % 4) for i in range(len(said))]
+    told = [0, 1, None, None, None, None, None, 1]
+    ids = [tokenizer(text, add_special_tokens=False).input_ids for text in said]
+    want = [-6.0 if a is None else float(worth[*where, a]) for where, a in zip(at, told, strict=True)]
+    assert reward(completion_ids=ids, at=at, prompts=[], completions=[]) == pytest.approx(want)
+    row = reward.row(("C,C", "C,D", "D,C", "D,D"))
+    assert {k: row[k] for k in ("legal", "both", "none", "truncated", "completions")} == {
+        "legal": 3,
+        "both": 1,
+        "none": 3,
+        "truncated": 1,
+        "completions": 8,
+    }
+    assert row["mass"] == pytest.approx(3 / 8)
+    assert row["reward"] == pytest.approx(sum(want) / 8)
+    assert row["p"] == {"C,C": [1.0, 0.0], "C,D": [0.0, 1.0], "D,D": [0.0, 1.0]}
+
+
+def test_a_template_that_opens_the_thinking_itself_is_read_from_there(tokenizer: Any) -> None:
+    ids = [tokenizer(text, add_special_tokens=False).input_ids for text in ("hm</think>action1<|end|>", "action1<|end|>")]
+    reward = rewarder(tokenizer, opened=True)
+    assert [told for _, told, _ in (reward(ids, [(0, 0), (0, 0)]) and reward.seen)] == [0, "truncated"]
+
+
+def test_prompts_are_turns_where_there_is_a_template_and_text_elsewhere(tokenizer: Any) -> None:
+    prompt = FRAME(ipd().memory_one()[0], orders(2, FRAME.places)[0])
+    turns = render_turns(tokenizer, prompt)
+    assert [(t["role"], t["content"]) for t in turns] == list(prompt.messages)
+    assert "Answer:" in render_turns(PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer), prompt)
+
+
+# --- training ----------------------------------------------------------------------------------
+
+
+def curve(
+    tokenizer: Any, where: Path, setting: Settings = QUICK, by: str = "grpo", warmup: int = 0, **more: Any
+) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    model = fresh(tokenizer)
+    trained = sampled(
+        model, taught(model, steps=setting.steps), setting, where, by=by, warmup=warmup, on_step=rows.append, **more
+    )
+    assert trained.folder == where / "adapter"
+    assert trained.last == rows[-1]
+    return rows
+
+
+@pytest.mark.parametrize("by", ["grpo", "rloo"])
+def test_it_leaves_an_adapter_and_a_row_a_step(tokenizer: Any, tmp_path: Path, by: str) -> None:
+    rows = curve(tokenizer, tmp_path, by=by)
+    assert [row["step"] for row in rows] == [1, 2]
+    for row in rows:
+        assert {"reward", "mass", "loss", "kl", "grad_norm", "p", "tokens"} < set(row)
+        assert row["completions"] == 16 == sum(row[k] for k in ("legal", "both", "none", "truncated"))
+    assert json.loads(json.dumps(rows)) == rows
+    told = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+    assert told["base_model_name_or_path"] == "tiny"
+    base = tmp_path / "base"
+    tiny("llama", len(tokenizer), initializer_range=0.3).save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    after = load(str(base), (str(tmp_path / "adapter"),), device="cpu")
+    assert after.score([FRAME(ipd().memory_one()[0], ((0, 1), (0, 1)))])[0].mass > 0
+
+
+def test_the_warm_up_teaches_to_answer_and_sampling_goes_on_from_there(tokenizer: Any, tmp_path: Path) -> None:
+    warm: list[dict[str, Any]] = []
+    (row, *_) = curve(tokenizer, tmp_path, warmup=WARM, on_warmup=warm.append)
+    assert len(warm) == WARM
+    assert warm[-1]["mass"] > 0.5 > 100 * warm[0]["mass"]
+    for state, before in warm[0]["p"].items():
+        assert warm[-1]["p"][state] == pytest.approx(before, abs=0.1)  # which label, it does not teach
+    assert row["mass"] > 0.25
+    assert row["kl"] < 0.05  # counted from where sampling begins
+
+
+def test_sampling_raises_the_reward(tokenizer: Any, tmp_path: Path) -> None:
+    rows = curve(tokenizer, tmp_path, replace(QUICK, steps=12, kl=0.0, save_every=50), warmup=WARM)
+    early, late = (sum(row["reward"] for row in some) / 4 for some in (rows[:4], rows[-4:]))
+    assert late > early + 0.5
+    assert rows[0]["kl"] is None
+
+
+def test_a_stopped_training_goes_on_along_the_same_curve(tokenizer: Any, tmp_path: Path) -> None:
+    whole = curve(tokenizer, tmp_path / "a", warmup=WARM)
+    rows: list[dict[str, Any]] = []
+    model = fresh(tokenizer)
+
+    def once() -> bool:
+        return bool(rows)
+
+    with pytest.raises(Interrupted, match="step 1 of 2"):
+        sampled(model, taught(model), QUICK, tmp_path / "b", by="grpo", warmup=WARM, on_step=rows.append, stop=once)
+
+    def again(row: dict[str, Any]) -> None:
+        raise AssertionError("the warm-up was repeated")
+
+    model = fresh(tokenizer)
+    sampled(
+        model, taught(model), QUICK, tmp_path / "b", by="grpo", warmup=WARM, on_step=rows.append, on_warmup=again
+    )
+    assert [row["legal"] for row in rows] == [row["legal"] for row in whole]
+    assert [row["loss"] for row in rows] == pytest.approx([row["loss"] for row in whole], abs=1e-5)
+
+
+def test_a_stopped_warm_up_goes_on_too(tokenizer: Any, tmp_path: Path) -> None:
+    model = fresh(tokenizer)
+    with pytest.raises(Interrupted, match=f"step 1 of {WARM}"):
+        sampled(model, taught(model), QUICK, tmp_path, by="grpo", warmup=WARM, stop=lambda: True)
+    warm: list[dict[str, Any]] = []
+    curve(tokenizer, tmp_path, warmup=WARM, on_warmup=warm.append)
+    assert [row["step"] for row in warm] == list(range(2, WARM + 1))
+
+
+# --- refusals ----------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_sampled_is_refused_with_a_remedy(tokenizer: Any, tmp_path: Path) -> None:
+    model = fresh(tokenizer)
+    some = taught(model)
+    walk = Walk(model, [ipd()], schedule("utilitarian", 2), [FRAME], TitForTat(), 1, 2, 0)
+    alone = replace(some, replies=None)
+    for lesson_, setting, more, match in [
+        (some, QUICK, {"by": "ppo"}, "grpo, rloo"),
+        (some, QUICK, {"rival": alone}, "--rival"),
+        (walk, QUICK, {}, "--sample"),
+        (some, replace(QUICK, objective="discounted"), {}, "myopic"),
+        (some, replace(QUICK, rank=0), {}, "--rank 8"),
+        (taught(model, "economicus:1 -> utilitarian:1"), QUICK, {}, "one preference"),
+        (some, QUICK, {"warmup": -1}, "at least 0"),
+        (some, replace(QUICK, illegal=0.0), {"warmup": 1}, "below 0"),
+    ]:
+        with pytest.raises(HominesError, match=match):
+            check_sampled(lesson_, setting, **{"by": "grpo", **more})
+    with pytest.raises(HominesError, match="--completion"):
+        sampled(model, some, replace(QUICK, completion=500), tmp_path, by="grpo")
+
+
+def test_a_missing_library_is_named_with_what_installs_it(tokenizer: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(road, "find_spec", lambda name: None)
+    with pytest.raises(HominesError, match=r"homines\[sampled\]"):
+        check_sampled(taught(fresh(tokenizer)), QUICK, by="grpo")
+
+
+def test_a_broken_step_keeps_the_last_good_adapter(tokenizer: Any, tmp_path: Path) -> None:
+    model = fresh(tokenizer)
+
+    def spoil(row: dict[str, Any]) -> None:
+        for name, p in model.net.named_parameters():
+            if "lora_A.default" in name:
+                p.register_hook(torch.full_like(p, float("nan")).add)
+
+    with pytest.raises(HominesError, match="last_good"):
+        sampled(model, taught(model), QUICK, tmp_path, by="grpo", warmup=WARM, on_step=spoil)
+    assert (tmp_path / "last_good" / "adapter_model.safetensors").exists()

@@ -1,0 +1,138 @@
+"""The short form of the Tennant study as a user runs it; the numbers behind its page by hand."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from homines.core import HominesError
+from homines.games.ipd import ipd
+from homines.general import FRAMES, dilemmas
+from homines.lookup import find
+from homines.opponents.memory_one import MemoryOne
+from homines.opponents.random import Random
+from homines.play import chain
+from homines.preferences.utilitarian import Utilitarian
+from homines.store import Run
+from homines.studies import tennant2025
+from homines.studies._agents import explained, shown, spread
+from homines.study import Task
+
+HOMINES = [sys.executable, "-c", "from homines.cli import main; main()"]
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study") / "run"
+    done = subprocess.run(
+        [*HOMINES, "study", "tennant2025", "--quick", "--seeds", "1", "--out", str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=800,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "report.html" in done.stdout
+    return folder
+
+
+def rows(folder: Path, name: str) -> list[dict[str, str]]:
+    with open(folder / "tables" / f"{name}.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_duty_alone_cooperates_always_and_under_payoff_it_reciprocates(quick: Path) -> None:
+    found = {row["agent"]: row for row in rows(quick, "behaviour")}
+    assert set(found) == {"untrained", "De", "Game+De"}
+    for state in ("C,C", "D,C"):
+        assert float(found["De"][f"C after {state}"]) >= 0.95
+        assert float(found["Game+De"][f"C after {state}"]) >= 0.95
+    for state in ("C,D", "D,D"):
+        assert float(found["Game+De"][f"C after {state}"]) <= 0.05
+    assert float(found["untrained"]["legal mass"]) < 0.1 < 0.95 < float(found["De"]["legal mass"])
+
+
+def test_every_part_stands_on_the_page(quick: Path) -> None:
+    page = (quick / "report.html").read_text()
+    for title in ("What each agent does", "Moral regret", "in other words", "Against every opponent"):
+        assert title in page
+    assert {p.stem for p in (quick / "figures").glob("*.png")} >= {
+        "behaviour",
+        "training",
+        "regret",
+        "transfer",
+    }
+
+
+def test_a_rerun_asks_and_trains_nothing(quick: Path) -> None:
+    before = {p: p.stat().st_size for p in quick.rglob("*.jsonl")}
+    (quick / "report.html").unlink()
+    done = subprocess.run(
+        [*HOMINES, "study", "tennant2025", "--quick", "--seeds", "1", "--out", str(quick), "--json"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(json.loads(done.stdout)["report"]).exists()
+    assert {p: p.stat().st_size for p in quick.rglob("*.jsonl")} == before
+
+
+def test_the_folder_of_another_plan_is_refused(quick: Path) -> None:
+    task = Task("smollm2", quick, (0,), quick=True)
+    agent, _ = tennant2025.agents(task)[0]
+    with pytest.raises(HominesError, match="another config"):
+        task.run(f"{agent.slug}-s0", agent.seeded(1))
+    assert Run(quick / f"{agent.slug}-s0").noted("training.json")
+
+
+def test_what_is_tested_is_never_trained_on() -> None:
+    task = Task("smollm2", Path("nowhere"), (0,))
+    trained = {spec for agent, _ in tennant2025.agents(task) for spec in agent.plan.frames}
+    labels = {find("frames", spec).labels for spec in trained}
+    unseen = {tuple(words.split(",")) for words in (*tennant2025.TESTED, tennant2025.UNSEEN)}
+    assert {x for x in unseen if x in labels} <= {("action2", "action1"), ("B", "A")}  # the general agent's
+    assert len(FRAMES) == len(set(FRAMES))
+
+
+def test_dilemmas_are_dilemmas() -> None:
+    for spec in dilemmas(20, seed=3):
+        (r, s), (t, p) = find("games", spec).stage.table[0]
+        assert t > r > p > s
+        assert 2 * r > t + s
+    assert dilemmas(5, 1) == dilemmas(5, 1) != dilemmas(5, 2)
+
+
+def test_intervals_need_two_seeds() -> None:
+    assert spread([0.5]) == (None, None)
+    low, high = spread([0.2, 0.4])
+    assert low is not None
+    assert high is not None
+    assert (high - low) / 2 == pytest.approx(1.96 * 0.1414213562 / 2**0.5)
+    assert shown([0.5]) == "0.50"
+
+
+@pytest.mark.parametrize(
+    ("policy", "best"),
+    [
+        (MemoryOne(0.5, 0.02, 0.02, 0.02, 0.02), "economicus"),
+        (MemoryOne(0.5, 0.98, 0.98, 0.98, 0.98), "utilitarian"),
+        (MemoryOne(0.5, 0.98, 0.02, 0.98, 0.02), "game_deontological"),
+        (MemoryOne(0.5, 0.98, 0.5, 0.98, 0.5), "deontological"),
+    ],
+)
+def test_the_preference_that_made_a_policy_explains_it_best(policy: MemoryOne, best: str) -> None:
+    families = ("economicus", "deontological", "utilitarian", "game_deontological")
+    fits = {family: explained(policy, family, "tit_for_tat")[0] for family in families}
+    assert min(fits, key=lambda family: fits[family]) == best
+    assert all(x >= -1e-9 for x in fits.values())
+
+
+def test_regret_of_always_defecting_by_hand() -> None:
+    """Against a coin the payoffs sum to (6 + 4) / 2 = 5 after C and (4 + 2) / 2 = 3 after D."""
+    held = chain(ipd(), [MemoryOne(0, 0, 0, 0, 0), Random()])
+    assert held.regret(Utilitarian(), held.long_run()) == pytest.approx(5 - 3)
