@@ -1,9 +1,23 @@
-"""Exact RL beside TRL's GRPOTrainer: same model, prompts, reward, learning rate, LoRA and time.
+"""Exact RL beside TRL's GRPOTrainer: same model, prompts, reward, LoRA and learning rate, each in turn.
 
-    python bench/rl.py [--seeds 5] [--no-peer] [--out bench/rl.json]
+    python bench/rl.py [--seeds 5] [--seconds 240] [--generations 4] [--no-peer] [--out bench/rl.json]
 
-Target: C after C and D after D at least .99 on the 16 training prompts, within 60 s of training on two
-cores. The peer trains for as long as the slowest of our seeds took.
+Game+De on the iterated prisoner's dilemma against tit-for-tat, 16 prompts. Three roads to a regret of .05:
+
+    exact           homines, its defaults
+    grpo, warm      12 exact steps towards legal answers (reported apart), then TRL's GRPOTrainer
+    grpo            TRL's GRPOTrainer from the base model
+
+    regret   mean over the prompts of  max_a u(a) - [sum_a P(a) u(a) + (1 - legal mass) * illegal], points,
+             of the exact distribution; read after every step, outside the clock
+    seconds  from the call, libraries imported; of a warm road without its warm-up
+    prompts  asked in training; a prompt that is sampled several times in a step counts once
+    tokens   read by the training pass, prompts and completions; exact: distinct tokens. Generation reads
+             them too, and is not counted
+
+The peer samples `generations` completions of at most 8 tokens (a label has fewer), without KL (TRL's default,
+and faster). Target of the exact road: C after C and D after D at least .99 on every prompt within 60 s on two
+cores.
 """
 
 from __future__ import annotations
@@ -13,163 +27,260 @@ import json
 import platform
 import tempfile
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from homines.commands import quiet
-from homines.core import Prompt
+from homines.core import Interrupted
 from homines.frames.table import Table
 from homines.games.ipd import ipd
-from homines.measure import state
+from homines.lesson import Lesson, lesson
+from homines.logits import distinct_tokens
 from homines.models import load
 from homines.models.hf import HuggingFace
+from homines.objective import Settings
 from homines.opponents.tit_for_tat import TitForTat
-from homines.preferences.game_deontological import GameDeontological
-from homines.speak import orders
-from homines.train import Settings, lesson, rl
+from homines.sampled import sampled
+from homines.schedule import schedule
+from homines.train import Trained, rl
 
-FRAME = Table("action1,action2")
-STATES = ipd().memory_one()
-ORDERS = orders(2, FRAME.places)
-PROMPTS: list[tuple[str, Prompt]] = [(str(state(d)), FRAME(d, o)) for d in STATES for o in ORDERS]
+ENOUGH = 0.05
+"""Regret to reach, in points (the game's payoffs run from 0 to 4)."""
+WARMUP = 12
+SETTINGS = Settings()
 
 
-def reached(model: HuggingFace) -> dict[str, float]:
-    """C after C, D after D and legal mass over the 16 training prompts: mean and worst."""
-    choices = model.score([prompt for _, prompt in PROMPTS])
+def student(tiny: bool) -> HuggingFace:
+    """The embedded model, or a random network of no size over its tokenizer (to try the script)."""
+    if not tiny:
+        model = load("smollm2", device="cpu")
+        assert isinstance(model, HuggingFace)
+        return model
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    def rate(last: str, action: int) -> list[float]:
-        return [float(c.p[action]) for (s, _), c in zip(PROMPTS, choices, strict=True) if s.endswith(last)]
+    from homines.models.smollm2 import pull
 
-    kind, fair = rate("C", 0), rate("D", 1)
+    tokenizer: Any = AutoTokenizer.from_pretrained(pull())
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = AutoConfig.for_model("llama", vocab_size=len(tokenizer), initializer_range=0.3, **shape)
+    net = AutoModelForCausalLM.from_config(config)
+    return HuggingFace(net, tokenizer, name="tiny", provenance={})
+
+
+def teach(model: HuggingFace, steps: int) -> Lesson:
+    some = lesson(
+        model, [ipd()], schedule("game_deontological", steps), [Table("action1,action2")], TitForTat()
+    )
+    assert isinstance(some, Lesson)
+    return some
+
+
+def reached(model: HuggingFace, taught: Lesson) -> dict[str, float]:
+    """Regret, legal mass, and how surely C follows C and D follows D, over the training prompts."""
+    was = model.net.training
+    model.net.eval()
+    with torch.no_grad():
+        logp = torch.stack(model.logprobs([item for some in taught.sets for item in some]))
+    model.net.train(was)
+    prob = logp.double().exp().view(len(taught.sets), len(taught.states), -1)
+    mass, worth = prob.sum(-1), taught.offered()
+    achieved = (prob * worth).sum(-1) + (1 - mass) * SETTINGS.illegal
+    legal = prob / mass[..., None]
+    after = {last: [s for s, name in enumerate(taught.states) if name.endswith(last)] for last in "CD"}
     return {
-        "C after C": mean(kind),
-        "worst C after C": min(kind),
-        "D after D": mean(fair),
-        "worst D after D": min(fair),
-        "legal mass": mean([c.mass for c in choices]),
+        "regret": float((worth.max(-1).values - achieved).mean()),
+        "legal mass": float(mass.mean()),
+        "C after C": float(legal[:, after["C"], 0].mean()),
+        "worst C after C": float(legal[:, after["C"], 0].min()),
+        "D after D": float(legal[:, after["D"], 1].mean()),
+        "worst D after D": float(legal[:, after["D"], 1].min()),
     }
 
 
-def mean(values: list[float]) -> float:
-    return sum(values) / len(values)
+@dataclass
+class Clock:
+    """Time of training, stopped while the regret is read; and what was reached by when."""
 
+    model: HuggingFace
+    taught: Lesson
+    limit: float
+    tokens: Callable[[dict[str, Any]], int]
+    """Tokens read up to a row."""
+    asked: int
+    """Prompts a step."""
+    track: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    warm: float = 0.0
+    """Seconds of the warm-up."""
+    paused: float = 0.0
+    started: float = field(default_factory=time.monotonic)
 
-def student() -> HuggingFace:
-    model = load("smollm2", device="cpu")
-    assert isinstance(model, HuggingFace)
-    return model
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started - self.paused - self.warm
 
+    def on_warmup(self, row: dict[str, Any]) -> None:
+        self.warm = time.monotonic() - self.started
 
-def ours(seed: int) -> dict[str, Any]:
-    """One run of exact RL with the defaults."""
-    settings = replace(Settings(), seed=seed)
-    model = student()
-    with tempfile.TemporaryDirectory() as folder:
-        taught = lesson(model, ipd(), GameDeontological(), [FRAME], TitForTat())
-        trained = rl(model, taught, settings, Path(folder))
-        after = load(f"smollm2+{trained.folder}", device="cpu")
-        assert isinstance(after, HuggingFace)
-        return {"seed": seed, "seconds": trained.seconds, "steps": settings.steps, **reached(after)}
-
-
-def peer(seconds: float, seed: int = 0) -> dict[str, Any]:
-    """TRL's GRPOTrainer on the same prompts and reward, stopped after `seconds` of training."""
-    from datasets import Dataset
-    from peft import LoraConfig
-    from transformers import TrainerCallback
-    from trl import GRPOConfig, GRPOTrainer
-
-    model, settings = student(), Settings()
-    taught = lesson(model, ipd(), GameDeontological(), [FRAME], TitForTat())
-    utility = {name: row.tolist() for name, row in zip(taught.states, taught.utility, strict=True)}
-    rows = [
-        {"prompt": [{"role": r, "content": t} for r, t in prompt.messages], "state": s}
-        for s, prompt in PROMPTS
-    ]
-    legal = 0
-    rewards_seen: list[float] = []
-
-    def reward(completions: list[Any], state: list[str], **_: Any) -> list[float]:
-        nonlocal legal
-        out: list[float] = []
-        for turn, s in zip(completions, state, strict=True):
-            said = turn[0]["content"].strip()
-            known = said in FRAME.labels
-            legal += known
-            out.append(utility[s][FRAME.labels.index(said)] if known else settings.illegal)
-        rewards_seen.extend(out)
-        return out
-
-    class Clock(TrainerCallback):
-        started = 0.0
-
-        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.started = time.monotonic()
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            control.should_training_stop = time.monotonic() - self.started >= seconds
-
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = GRPOTrainer(
-            model=model.net,
-            processing_class=model.tokenizer,
-            reward_funcs=[reward],
-            args=GRPOConfig(
-                output_dir=folder,
-                per_device_train_batch_size=16,
-                num_generations=4,
-                max_completion_length=8,
-                learning_rate=settings.lr,
-                lr_scheduler_type="constant",
-                beta=0.0,
-                max_steps=10_000,
-                seed=seed,
-                save_strategy="no",
-                report_to="none",
-                disable_tqdm=True,
-                use_cpu=True,
-                bf16=False,
-                logging_steps=1000,
-            ),
-            train_dataset=Dataset.from_list(rows),
-            peft_config=LoraConfig(
-                r=settings.rank,
-                lora_alpha=settings.rank // 2,
-                target_modules="all-linear",
-                task_type="CAUSAL_LM",
-            ),
-            callbacks=[Clock()],
-        )
-        result = trainer.train()
-        merged: Any = trainer.model.merge_and_unload()  # pyright: ignore[reportOptionalMemberAccess, reportCallIssue]
-        after = HuggingFace(merged, model.tokenizer, name="grpo", provenance={})
-        return {
-            "seconds": float(result.metrics["train_runtime"]),
-            "steps": trainer.state.global_step,
-            "samples": len(rewards_seen),
-            "legal samples": legal,
-            **reached(after),
+    def on_step(self, row: dict[str, Any]) -> None:
+        now, here = self.seconds, time.monotonic()
+        found = {
+            "step": row["step"],
+            "seconds": now,
+            "prompts": row["step"] * self.asked,
+            "tokens": self.tokens(row),
         }
+        found |= {k: row[k] for k in ("completions", "legal", "both", "none", "truncated") if k in row}
+        self.track.append(found | reached(self.model, self.taught))
+        self.paused += time.monotonic() - here
+        last = self.track[-1]
+        print(f"    step {last['step']}: {now:.0f} s, regret {last['regret']:.3f}", flush=True)
+
+    def stop(self) -> bool:
+        return self.seconds >= self.limit
+
+    def result(self) -> dict[str, Any]:
+        there = next((row for row in self.track if row["regret"] <= ENOUGH), None)
+        said = ("completions", "legal", "both", "none", "truncated")
+        counts = {k: sum(row[k] for row in self.track) for k in said if k in self.track[-1]}
+        return {
+            **self.track[-1],
+            **counts,
+            "reached": there,
+            "warm-up seconds": self.warm,
+            "track": self.track,
+        }
+
+
+def exact(seed: int, tiny: bool) -> dict[str, Any]:
+    """One run of exact RL with the defaults."""
+    settings = replace(SETTINGS, seed=seed)
+    model = student(tiny)
+    taught = teach(model, settings.steps)
+    in_set = sum(distinct_tokens(some, 10**9) for some in taught.sets) / len(taught.sets)
+    asked = settings.sets * settings.accumulation
+    clock = Clock(
+        model,
+        taught,
+        float("inf"),
+        lambda row: round(row["step"] * asked * in_set),
+        asked * len(taught.states),
+    )
+    return run(clock, lambda folder: rl(model, taught, settings, folder, on_step=clock.on_step))
+
+
+def grpo(seed: int, seconds: float, generations: int, warmup: int, tiny: bool) -> dict[str, Any]:
+    """TRL's GRPOTrainer for so many seconds of training, after so many exact steps of warm-up."""
+    settings = replace(
+        SETTINGS, seed=seed, steps=10_000, generations=generations, completion=8, kl=0.0, save_every=10_000
+    )
+    model = student(tiny)
+    taught = teach(model, settings.steps)
+    clock = Clock(model, taught, seconds, lambda row: row["tokens"], 0)
+
+    def on_step(row: dict[str, Any]) -> None:
+        clock.asked = row["completions"] // generations
+        clock.on_step(row)
+
+    return run(
+        clock,
+        lambda folder: sampled(
+            model,
+            taught,
+            settings,
+            folder,
+            by="grpo",
+            warmup=warmup,
+            on_step=on_step,
+            on_warmup=clock.on_warmup,
+            stop=lambda: bool(clock.track) and clock.stop(),
+        ),
+    )
+
+
+def run(clock: Clock, train: Callable[[Path], Trained]) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        clock.started = time.monotonic()
+        with suppress(Interrupted):
+            train(Path(folder))
+    return clock.result()
+
+
+def beside(ours: dict[str, Any], peer: dict[str, Any]) -> dict[str, Any]:
+    """How many times as much the peer needed for that regret; at least so many where it did not get there."""
+    mine, theirs = ours["reached"], peer["reached"]
+    if mine is None:
+        return {}
+    return {
+        "at least": theirs is None,
+        **{key: (theirs or peer)[key] / mine[key] for key in ("seconds", "prompts", "tokens")},
+    }
+
+
+def line(name: str, found: dict[str, Any]) -> str:
+    at = found["reached"]
+    there = (
+        f"regret {ENOUGH} after {at['seconds']:.0f} s" if at else f"regret {found['regret']:.2f} in the end"
+    )
+    shown = at or found
+    legal = f", {found['legal']} of {found['completions']} samples legal" if "legal" in found else ""
+    warm = f" (and {found['warm-up seconds']:.0f} s of warm-up)" if found["warm-up seconds"] else ""
+    return (
+        f"{name}: {there}{warm}, {shown['prompts']} prompts, {shown['tokens']} tokens; "
+        f"{found['step']} steps in {found['seconds']:.0f} s{legal}; "
+        f"worst C after C {found['worst C after C']:.4f}, D after D {found['worst D after D']:.4f}, "
+        f"legal mass {found['legal mass']:.4f}"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument(
+        "--seeds", type=int, default=5, help="runs of exact RL; the first stands beside the peers"
+    )
+    parser.add_argument("--seconds", type=float, default=240, help="training time of a peer")
+    parser.add_argument("--generations", type=int, default=4, help="completions a prompt, of a peer")
     parser.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--out", type=Path, default=Path("bench/rl.json"))
+    parser.add_argument(
+        "--tiny", action="store_true", help="a random network of no size: tries this script, measures nothing"
+    )
     chosen = parser.parse_args()
     quiet()
-    result: dict[str, Any] = {"machine": f"{platform.system()} {platform.machine()}", "ours": []}
-    result["base"] = reached(student())
+    if chosen.peer:
+        from importlib import import_module
+
+        for part in ("datasets", "peft", "trl.trainer.grpo_trainer"):  # else lazily, while the clock runs
+            import_module(part)
+    base = student(chosen.tiny)
+    result: dict[str, Any] = {
+        "machine": f"{platform.system()} {platform.machine()}",
+        "model": base.name,
+        "generations": chosen.generations,
+        "base": reached(base, teach(base, 1)),
+        "exact": [],
+    }
+    del base
     print("base", result["base"], flush=True)
     for seed in range(chosen.seeds):
-        result["ours"].append(ours(seed))
-        print("homines", result["ours"][-1], flush=True)
-    if chosen.peer:
-        result["grpo"] = peer(max(run["seconds"] for run in result["ours"]))
-        print("TRL GRPO", result["grpo"], flush=True)
+        result["exact"].append(exact(seed, chosen.tiny))
+        print(line(f"exact, seed {seed}", result["exact"][-1]), flush=True)
+    peers = {"grpo, warm": WARMUP, "grpo": 0} if chosen.peer else {}
+    for name, warmup in peers.items():
+        result[name] = grpo(0, chosen.seconds, chosen.generations, warmup, chosen.tiny)
+        print(line(name, result[name]), flush=True)
+        if result["exact"]:
+            result[name]["times exact"] = beside(result["exact"][0], result[name])
+            print(
+                f"{name}, times exact RL:",
+                result[name]["times exact"] or "exact RL did not get there",
+                flush=True,
+            )
     chosen.out.write_text(json.dumps(result, indent=1) + "\n")
 
 

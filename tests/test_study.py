@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from homines.store import Run
 from homines.studies import tennant2025
 from homines.studies._agents import explained, shown, spread
 from homines.study import Task
+from tests.models.tiny import tiny
 
 HOMINES = [sys.executable, "-c", "from homines.cli import main; main()"]
 
@@ -80,6 +82,32 @@ def test_a_rerun_asks_and_trains_nothing(quick: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert Path(json.loads(done.stdout)["report"]).exists()
     assert {p: p.stat().st_size for p in quick.rglob("*.jsonl")} == before
+
+
+def test_any_model_of_transformers_will_do(tokenizer: Any, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    tiny("llama", initializer_range=0.3).save_pretrained(model)
+    tokenizer.save_pretrained(model)
+    out = tmp_path / "run"
+    done = subprocess.run(
+        [
+            *HOMINES,
+            "study",
+            "tennant2025",
+            "--model",
+            f"hf/{model}",
+            "--quick",
+            "--seeds",
+            "1",
+            "--out",
+            str(out),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {row["agent"] for row in rows(out, "behaviour")} == {"untrained", "De", "Game+De"}
 
 
 def test_the_folder_of_another_plan_is_refused(quick: Path) -> None:

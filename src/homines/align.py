@@ -23,6 +23,7 @@ from homines.models.hf import HuggingFace
 from homines.models.mock import Mock, uniform
 from homines.objective import Settings
 from homines.opponents import opponent
+from homines.sampled import check_sampled, sampled
 from homines.schedule import Phase, schedule, spelt
 from homines.speak import Speaker
 from homines.store import Run
@@ -217,6 +218,8 @@ def align(
     model = student(plan, plan.model)
     taught, rival = made.lesson(model, plan), made.rivals(model, plan)
     check(taught, plan.settings, rival)
+    if plan.by != "rl":
+        check_sampled(taught, plan.settings, rival, by=plan.by, warmup=plan.warmup)
     with Run(folder, config(plan, kind=kind, command=command)) as run:
         _verify(plan, made, model, run, "before", begin, stop)
         trained = train(plan, taught, model, run, rival, say, begin, on_step, stop)
@@ -282,6 +285,7 @@ def train(
         say("training is done already")
         second = run.folder / noted["rival"] if noted.get("rival") else None
         return Trained(run.folder / noted["result"], noted["seconds"], noted["last"], second)
+    warm = begin("warm-up", plan.warmup) if plan.warmup else lambda done: None
     tell = begin("training", plan.steps)
 
     def follow(row: dict[str, Any]) -> None:
@@ -289,7 +293,21 @@ def train(
         tell(row["step"])
         on_step(row)
 
-    trained = rl(model, taught, plan.settings, run.folder, rival=rival, on_step=follow, stop=stop)
+    if plan.by == "rl":
+        trained = rl(model, taught, plan.settings, run.folder, rival=rival, on_step=follow, stop=stop)
+    else:
+        assert isinstance(taught, Lesson)  # checked before
+        trained = sampled(
+            model,
+            taught,
+            plan.settings,
+            run.folder,
+            by=plan.by,
+            warmup=plan.warmup,
+            on_step=follow,
+            on_warmup=lambda row: warm(row["step"]),
+            stop=stop,
+        )
     run.note(
         "training.json",
         {
@@ -314,6 +332,8 @@ def estimate(plan: Plan) -> dict[str, int]:
     asked = made.questions(model, plan)
     taught, rival = made.lesson(model, plan), made.rivals(model, plan)
     check(taught, plan.settings, rival)
+    if plan.by != "rl":
+        check_sampled(taught, plan.settings, rival, by=plan.by, warmup=plan.warmup)
     shown = taught.sets if isinstance(taught, Lesson) else taught.batch([0]).encoded
     in_set = [distinct_tokens(some, 10**9) for some in shown]
     sets = plan.steps * plan.settings.sets * plan.settings.accumulation * (1 if rival is None else 2)

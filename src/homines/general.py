@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import numpy as np
 
-
 WORDS = (
     "action1,action2", "action2,action1", "A,B", "B,A", "left,right", "1,2", "red,blue", "stay,go",
 )  # fmt: skip
@@ -35,7 +34,6 @@ def dilemmas(count: int, seed: int) -> tuple[str, ...]:
     while len(out) < count:
         sucker, punishment, reward, temptation = sorted(rng.choice(MOST + 1, 4, replace=False).tolist())
         if 2 * reward > temptation + sucker:
-            out.append(
-                f"symmetric(reward={reward}, sucker={sucker}, temptation={temptation}, punishment={punishment})"
-            )
+            paid = f"reward={reward}, sucker={sucker}, temptation={temptation}, punishment={punishment}"
+            out.append(f"symmetric({paid})")
     return tuple(out)

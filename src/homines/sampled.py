@@ -10,8 +10,14 @@ u(s, a) is the preference's, expected over the other's play, as in the exact roa
 model's own words are read, thinking included, and what cannot be read is illegal, never guessed. The KL is to
 the network as sampling begins, in nats a token (grpo) or a completion (rloo).
 
-A model that never says a legal word has no reward to tell apart: `warmup` exact steps first teach it to answer
-with a label, whichever. They see the prompt as the exact road does, without thinking.
+A model that never says a legal word has no reward to tell apart: `warmup` exact steps first teach it to
+answer with a label, each as likely among them as it was:
+
+    warm-up loss  = -mean_s sum_a before(a|s) log P(a|s),  before(a|s) given a legal answer, before training
+
+It is least where the legal mass is 1 and the relative probabilities are untouched, and its gradient does not
+vanish with the mass. (Rewarding the mass itself makes the likelier label likelier still, until the other is
+never sampled.) It sees the prompt as the exact road does, without thinking.
 """
 
 from __future__ import annotations
@@ -34,7 +40,7 @@ from homines.core import Array, HominesError, Interrupted, Prompt
 from homines.lesson import Lesson, Walk
 from homines.logits import render, terminator
 from homines.models.hf import HuggingFace
-from homines.objective import Settings
+from homines.objective import Outcome, Settings
 from homines.train import MINE, Trained, quiet, rl, save, trainable, whole_checkpoint
 
 SAMPLED = ("grpo", "rloo")
@@ -100,7 +106,9 @@ class Reward:
     """Since the last row: state, as read, reward."""
     __name__ = "preference"
 
-    def __call__(self, completion_ids: Sequence[Sequence[int]], at: Sequence[Sequence[int]], **_: Any) -> list[float]:
+    def __call__(
+        self, completion_ids: Sequence[Sequence[int]], at: Sequence[Sequence[int]], **_: Any
+    ) -> list[float]:
         """Rewards of completions (token ids); `at`: the set and state each was asked in."""
         out: list[float] = []
         for ids, (i, s) in zip(completion_ids, at, strict=True):
@@ -154,11 +162,6 @@ def check_sampled(
             raise HominesError(f"--by {by} does not go with {what}; {remedy}, or use --by rl")
     if warmup < 0:
         raise HominesError(f"warmup is {warmup}; it must be at least 0")
-    if warmup and settings.illegal >= 0:
-        raise HominesError(
-            f"illegal is {settings.illegal:g}; the warm-up needs a reward of illegal answers below 0 (it weighs "
-            "them against legal ones worth 0): lower --illegal, or drop --warmup"
-        )
 
 
 # --- training ----------------------------------------------------------------------------------
@@ -243,17 +246,38 @@ def _warm_up(
     on_step: Callable[[dict[str, Any]], None],
     stop: Callable[[], bool],
 ) -> None:
-    """Exact steps in which every legal answer is worth 0: the mass is learned, and a heavy KL keeps the
-    answers' relative probabilities where they were."""
+    """Exact steps towards legal answers (`answering`)."""
     # The same weights in another body: its LoRA layers go with it, and the adapter comes back from the disk,
     # as it does where the training is resumed.
     twin = copy.copy(model)
     weights = [*model.net.parameters(), *model.net.buffers()]
     twin.net = copy.deepcopy(model.net, {id(tensor): tensor for tensor in weights})
-    alike = replace(taught, utility=torch.zeros_like(taught.utility[:1]), steps=(steps,))
-    held = replace(settings, kl=settings.kl_start, steps=steps)
-    rl(twin, alike, held, folder, on_step=on_step, stop=stop)
+    held = replace(settings, kl=1.0, steps=steps)  # a KL, so that the reference is known
+    rl(twin, replace(taught, steps=(steps,)), held, folder, goal=answering, on_step=on_step, stop=stop)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+
+
+def answering(
+    settings: Settings,
+    logp: torch.Tensor,
+    utility: torch.Tensor,
+    replies: torch.Tensor,
+    follows: torch.Tensor | None = None,
+    reference: torch.Tensor | None = None,
+    kl: float = 0.0,
+) -> Outcome:
+    """The warm-up's loss of label log-probabilities, as `objective` is called; its reward is the legal mass.
+
+    logp        [set, state, action]; `reference`: the same before training. The rest plays no part
+    """
+    assert reference is not None
+    logp = logp.cpu().double()
+    before = reference.cpu().double().log_softmax(-1)
+    loss = -(before.exp() * logp).sum(-1).mean()
+    legal = logp.detach().log_softmax(-1)
+    mass = float(logp.detach().exp().sum(-1).mean())
+    divergence = float((legal.exp() * (legal - before)).sum(-1).mean())
+    return Outcome(loss, mass, mass, divergence, legal.exp())
 
 
 def render_turns(tokenizer: Any, prompt: Prompt) -> Any:
@@ -300,10 +324,11 @@ def _trainer(
     stop: Callable[[], bool],
 ) -> tuple[Any, Any]:
     """TRL's trainer, and the callback that tells of every step."""
-    import trl
+    import trl as installed
     from datasets import Dataset
     from transformers import TrainerCallback
 
+    trl: Any = installed
     total = sum(taught.steps)
     cpu = model.net.device.type == "cpu"
     if (model.net.device.index or 0) > 0:

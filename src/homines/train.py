@@ -32,6 +32,8 @@ MINE, RIVAL = "default", "rival"
 
 def check(taught: Lesson | Walk, settings: Settings, rival: Lesson | None = None) -> None:
     """Whether this can be taught under these settings; HominesError where it cannot."""
+    if isinstance(taught, Lesson) and taught.replies is None and rival is None:
+        raise HominesError("a repeated game is taught against an opponent or beside a rival; give one")
     if settings.objective == "discounted" and taught.follows is None:
         raise HominesError(
             "the discounted return needs a repeated game with all its states; "
@@ -90,12 +92,14 @@ def rl(
     folder: Path,
     *,
     rival: Lesson | None = None,
+    goal: Callable[..., Outcome] = objective,
     on_step: Callable[[dict[str, Any]], None] = lambda row: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """Train `model` (its network changes in place) and save the result under `folder`.
 
     rival                the second learner's lesson, from its own seat
+    goal                 what is minimised, as `objective` is called
     folder/checkpoints   resumed from where there is a whole one; the caller removes them
     folder/adapter       (or folder/model; and folder/rival) the result, written aside and renamed
     folder/last_good     the adapter before a step that would have broken it (HominesError says so)
@@ -113,6 +117,7 @@ def rl(
     if settings.rank == 0 and isinstance(taught, Lesson):
         before.ask(taught, order)
     seen: list[Seen] = []
+    beside: list[Seen] = []
     last: dict[str, Any] = {}
     total = sum(taught.steps)
     good: dict[str, torch.Tensor] = {}
@@ -157,10 +162,12 @@ def rl(
                 loss = loss + second.loss
             for out in filter(None, (mine, second)):
                 if not bool(torch.isfinite(out.loss)):
-                    raise broken(f"the loss is {float(out.loss)}", step)
+                    raise broken(f"the loss is {out.loss.item()}", step)
                 if out.kl > settings.kl_limit:
                     raise broken(f"the KL to the model before is {out.kl:.0f} nats, over --kl-limit", step)
-            seen.append((mine, second, taught.states))
+            seen.append((mine, taught.states))
+            if second and other:
+                beside.append((second, other[0].states))
             taught.learned(mine.legal)
             return loss
 
@@ -179,7 +186,7 @@ def rl(
                 replies = other.detach().cpu().double().softmax(-1)
             known = before(some, chosen, batch)
             kl = settings.kl_at(done, last=phase == len(some.steps) - 1)
-            return objective(settings, logp, batch.utility[phase], replies, some.follows, known, kl)
+            return goal(settings, logp, batch.utility[phase], replies, some.follows, known, kl)
 
     class Tell(TrainerCallback):
         """One row a step; a stop on request leaves a checkpoint."""
@@ -188,16 +195,19 @@ def rl(
 
         def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if settings.rank:
-                good.update((name, p.detach().clone()) for name, p in net.named_parameters() if "lora_" in name)
+                good.update(
+                    (name, p.detach().clone()) for name, p in net.named_parameters() if "lora_" in name
+                )
             for p in net.parameters():
                 if p.grad is not None and not bool(torch.isfinite(p.grad).all()):
                     raise broken("a gradient is not finite", state.global_step)
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if seen and logs and "loss" in logs:
-                last.update(_row(state.global_step, seen, taught, logs))
+                last.update(_row(state.global_step, seen, beside, taught, logs))
                 on_step(dict(last))
                 seen.clear()
+                beside.clear()
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if (place := taught.at()) is not None:
@@ -342,23 +352,25 @@ def _sequence(count: int, steps: Sequence[int], settings: Settings) -> list[int]
     return [int(i) for i in np.concatenate(rounds)[:need]]
 
 
-Seen: TypeAlias = tuple[Outcome, Outcome | None, tuple[str, ...]]
-"""What one pass showed: of the learner, of the second learner, and the states asked."""
+Seen: TypeAlias = tuple[Outcome, tuple[str, ...]]
+"""What one pass showed of a learner, and the states asked, as they are called from its seat."""
 
 
-def _row(step: int, seen: Sequence[Seen], taught: Lesson | Walk, logs: dict[str, Any]) -> dict[str, Any]:
+def _row(
+    step: int, seen: Sequence[Seen], beside: Sequence[Seen], taught: Lesson | Walk, logs: dict[str, Any]
+) -> dict[str, Any]:
     row = {
         "step": step,
         "schedule": phase_at(taught.steps, step - 1)[0],
-        **_figures([(mine, states) for mine, _, states in seen]),
+        **_figures(seen),
         "grad_norm": float(logs.get("grad_norm", float("nan"))),
     }
-    if theirs := [(other, states) for _, other, states in seen if other is not None]:
-        row["rival"] = _figures(theirs)
+    if beside:
+        row["rival"] = _figures(beside)
     return row
 
 
-def _figures(passes: Sequence[tuple[Outcome, tuple[str, ...]]]) -> dict[str, Any]:
+def _figures(passes: Sequence[Seen]) -> dict[str, Any]:
     seen = [out for out, _ in passes]
     met: dict[str, list[Any]] = {}
     for out, states in passes:
@@ -387,7 +399,7 @@ def whole_checkpoint(folder: Path, *, walking: bool = False) -> str | None:
 
 
 def save(net: Any, tokenizer: Any, base: str, final: Path, adapter: str = MINE) -> None:
-    """Write an adapter (or a whole model) into `final`, all of it or nothing; `base` is the MODEL it is for."""
+    """Write an adapter (or a whole model) into `final`, whole or not at all; `base`: the MODEL it is for."""
     aside = final.with_name(final.name + ".making")
     shutil.rmtree(aside, ignore_errors=True)
     if hasattr(net, "peft_config"):

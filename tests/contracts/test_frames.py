@@ -26,7 +26,8 @@ from homines.speak import number, orders, split_labels
 
 ALL = names("frames")
 GIVEN: dict[str, Any] = {"float": 1.0, "int": 3, "str": "word", "bool": True}
-"""Values for parameters of games without a default, by annotation."""
+"""Values for parameters of games without a default, by annotation; and by name."""
+NAMED: dict[str, Any] = {"reward": 3, "sucker": 0.5, "temptation": 5, "punishment": 1}
 WORDS = ("zug", "wab", *(f"nol{i}" for i in range(200)))
 ITERATED = ("bos", "icd", "icn", "ipd", "ish", "ivd")
 pytestmark = pytest.mark.parametrize("name", ALL)
@@ -42,7 +43,7 @@ def decisions() -> dict[str, tuple[Decision, ...]]:
     out: dict[str, tuple[Decision, ...]] = {}
     for game in names("games"):
         needed = {
-            p.name: GIVEN[str(p.annotation)]
+            p.name: NAMED.get(p.name, GIVEN[str(p.annotation)])
             for p in inspect.signature(factory("games", game)).parameters.values()
             if p.default is p.empty
         }
@@ -56,6 +57,14 @@ def prompts(frame: Frame, d: Decision) -> list[Prompt]:
         return [frame(d, order) for order in orders(len(d.actions), frame.places)]
     except HominesError:
         return []
+
+
+def paying(name: str, labels: Sequence[str] = ()) -> Any:
+    """The frame, where it tells payoffs."""
+    frame = labelled(name, labels)
+    if not getattr(frame, "payoffs", True):
+        pytest.skip(f"{name} tells no payoffs")
+    return frame
 
 
 def words_in(text: str) -> list[str]:
@@ -124,14 +133,14 @@ def test_the_options_stand_in_the_order_asked(name: str) -> None:
 @pytest.mark.parametrize("game", names("games"))
 def test_what_is_paid_is_told(name: str, game: str) -> None:
     for d in decisions()[game]:
-        for prompt in prompts(labelled(name, WORDS[: len(d.actions)]), d)[:1]:
+        for prompt in prompts(paying(name, WORDS[: len(d.actions)]), d)[:1]:
             assert {number(x) for x in d.payoffs.ravel()} <= set(words_in(prompt.text))
 
 
 def test_every_outcome_is_told_my_part_first(name: str) -> None:
     """In a sentence or line of its own: my action, the other's, my payoff, the other's."""
     game = Repeated(NormalForm.two(("C", "D"), [[11, 12], [13, 14]], [[21, 22], [23, 24]]))
-    frame = labelled(name, ("zug", "wab"))
+    frame = paying(name, ("zug", "wab"))
     for k in (0, 1):
         text = frame(game.seat(k, ((0, 1),)), ((0, 1),)).text
         told = [re.findall(r"zug|wab|\d+", piece) for piece in re.split(r"\.\s|\n", text)]
@@ -147,7 +156,7 @@ def test_every_outcome_is_told_my_part_first(name: str) -> None:
 @pytest.mark.parametrize("game", names("games"))
 def test_decisions_that_differ_are_told_apart(name: str, game: str) -> None:
     ds = decisions()[game]
-    texts = [prompts(labelled(name, WORDS[: len(d.actions)]), d)[:1] for d in ds]
+    texts = [prompts(paying(name, WORDS[: len(d.actions)]), d)[:1] for d in ds]
     told = [some[0].text for some in texts if some]
     assert len(set(told)) == len(told)
 
@@ -267,6 +276,12 @@ ONE_ROUND = {
         "When you go for Y and Robin for Y, you take home 1 and Robin 1. "
         "What do you go for now: X or Y? Say just the one.",
     ),
+    "bare": (
+        "You play with B.\nLast time you played X and B played Y.\nAnswer with exactly X or Y.",
+        "You play with B.\nLast time you played Y and B played X.\nAnswer with exactly X or Y.",
+        "You play with B.\nB played X.\nAnswer with exactly X or Y.",
+        "You play with B.\nAnswer with exactly X or Y.",
+    ),
 }
 """CASES as they were worded before frames could tell more than the last round."""
 TWO_ROUNDS = {
@@ -276,6 +291,7 @@ TWO_ROUNDS = {
     "In the round before, you chose wab and B chose zug. ",
     "story": "The day before yesterday you went for zug and Robin for wab. "
     "Yesterday you went for wab and Robin for zug. ",
+    "bare": "Two rounds ago you played zug and B played wab.\nLast time you played wab and B played zug.\n",
 }
 
 
@@ -286,7 +302,7 @@ def remembering(name: str, memory: int) -> Any:
 
 
 def test_with_a_memory_of_one_round_the_words_are_what_they_were(name: str) -> None:
-    for d, text in zip(CASES, ONE_ROUND.get(name, ()), strict=name in ONE_ROUND):
+    for d, text in zip(CASES, ONE_ROUND[name], strict=True):
         frame = labelled(name, ("X", "Y"))
         for same in (frame, replace(frame, memory=1)):
             assert same(d, ((0, 1), (1, 0))[: frame.places]).text == text
@@ -296,7 +312,7 @@ def test_two_rounds_are_told_where_two_are_remembered(name: str) -> None:
     d = ipd().seat(0, ((0, 1), (1, 0)))
     short, long = (remembering(name, memory)(d, ((0, 1),)).text for memory in (1, 2))
     assert short == remembering(name, 1)(ipd().seat(0, ((1, 0),)), ((0, 1),)).text
-    assert TWO_ROUNDS.get(name, "") in long
+    assert TWO_ROUNDS[name] in long
     # the earlier round stands before the last one, and nothing else is added
     one, two = (re.split(r"(?<=[.?])[ \n]", text) for text in (short, long))
     (at,) = (i for i in range(len(two)) if [*two[:i], *two[i + 1 :]] == one)
@@ -308,9 +324,8 @@ def test_rounds_far_back_are_counted(name: str) -> None:
     text = remembering(name, 12)(ipd().seat(0, ((0, 1),) * 15), ((0, 1),)).text
     pieces = re.split(r"(?<=[.?])[ \n]", text)
     told = [re.findall(r"^\w+", p)[0] for p in pieces if re.search(r"^\w+ (rounds|days|times)\b", p)]
-    if name in TWO_ROUNDS:
-        counted = ("12", "11", "Ten", "Nine", "Eight", "Seven", "Six", "Five", "Four", "Three")
-        assert tuple(told[:10]) == counted
+    counted = ("12", "11", "Ten", "Nine", "Eight", "Seven", "Six", "Five", "Four", "Three")
+    assert tuple(told[:10]) == counted
 
 
 def test_what_is_not_remembered_or_did_not_happen_is_not_told(name: str) -> None:
@@ -428,7 +443,7 @@ def test_layouts_turn_the_table_and_nothing_else(name: str) -> None:
 
 def test_what_never_changes_stands_first(name: str) -> None:
     """So that prompts share their beginning: the game, before the last round and the question."""
-    frame = labelled(name, ("zug", "wab"))
+    frame = paying(name, ("zug", "wab"))
     texts = [p.text for d in ipd().memory_one() for p in prompts(frame, d)]
     same = [len(set(letters)) == 1 for letters in zip(*texts, strict=False)]
     assert same.index(False) > 0.5 * len(same)
@@ -456,17 +471,66 @@ def test_what_a_prompt_cannot_hold_is_refused(name: str) -> None:
         labelled(name)(public_goods(10).seat(0), ((0, 1),))
     large = public_goods(2, step=1).seat(0)
     with pytest.raises(HominesError, match="441 outcomes are more than the 128 a prompt can list"):
-        labelled(name)(large, (tuple(range(21)),))
+        paying(name)(large, (tuple(range(21)),))
 
 
 def test_a_decision_that_concerns_nobody_else(name: str) -> None:
     alone = Decision(("left", "right"), frozen([[1, 2.5]]))
     text = labelled(name)(alone, ((0, 1),)).text
-    assert {"left", "right", "1", "2.5"} <= set(words_in(text))
+    told = {"1", "2.5"} if getattr(labelled(name), "payoffs", True) else set[str]()
+    assert {"left", "right", *told} <= set(words_in(text))
     assert " and ." not in text
+    assert "with ." not in text
 
 
 def test_three_players_with_actions_called_like_people(name: str) -> None:
     game = Repeated(NormalForm(((("C", "D"),) * 3), np.zeros((3, 2, 2, 2)), symmetric=True))
     text = labelled(name)(game.seat(0, ((0, 1, 1),)), ((0, 1),)).text
     assert not re.search(r"\b[CD]('s points| gets| (plays|chooses|played|chose)\b)", text)
+
+
+# --- frames without payoffs ----------------------------------------------------------------------
+
+
+def silent(name: str, **changes: Any) -> Any:
+    """The frame, where it tells no payoffs."""
+    frame = labelled(name, ("zug", "wab"))
+    if getattr(frame, "payoffs", True):
+        pytest.skip(f"{name} tells payoffs")
+    return replace(frame, **changes)
+
+
+@pytest.mark.parametrize("game", names("games"))
+def test_what_is_paid_changes_no_word_where_payoffs_are_not_told(name: str, game: str) -> None:
+    for d in decisions()[game]:
+        frame = silent(name, labels=WORDS[: len(d.actions)])
+        other = replace(d, payoffs=frozen(17 - 3 * d.payoffs), same=None)
+        for one, two in zip(prompts(frame, d), prompts(frame, other), strict=True):
+            assert one.text == two.text
+            assert not {number(x) for x in d.payoffs.ravel()} & set(words_in(one.text))
+
+
+def test_without_payoffs_the_options_are_listed_at_one_place(name: str) -> None:
+    frame = silent(name)
+    assert frame.places == 1
+    for order in ((0, 1), (1, 0)):
+        text = frame(ipd().seat(0), (order,)).text
+        assert re.findall("zug|wab", text) == [("zug", "wab")[a] for a in order]
+
+
+def test_without_a_state_no_round_is_told(name: str) -> None:
+    quiet, first = silent(name, state=False, memory=2), ipd().seat(0)
+    pasts = [past for m in (1, 2) for past in ipd().pasts(m)]
+    assert {quiet(ipd().seat(0, past), ((0, 1),)).text for past in pasts} == {quiet(first, ((0, 1),)).text}
+    assert quiet(first, ((0, 1),)).text == silent(name)(first, ((0, 1),)).text
+
+
+def test_the_name_of_the_game_is_told_and_nothing_else_with_it(name: str) -> None:
+    plain, named = silent(name), silent(name, game="the game of chicken")
+    alone = Decision(("left", "right"), frozen([[1, 2]]))
+    for d in (ipd().seat(0, ((0, 1),)), ipd().seat(0), spd(3).due(((0, None),))[1], alone):
+        one, two = (frame(d, ((0, 1),)).text for frame in (plain, named))
+        assert "chicken" not in one
+        assert "You play the game of chicken" in two
+        rest = two.replace("You play the game of chicken.\n", "").replace(" the game of chicken", "")
+        assert rest == one

@@ -8,24 +8,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from homines.core import Decision, Game, History, HominesError
 from homines.forms import NormalForm, Repeated, step, veil
 from homines.games.dictator import dictator
 from homines.games.public_goods import public_goods
+from homines.games.symmetric import symmetric
 from homines.lookup import describe, factory, find, names
 
 ALL = names("games")
 GIVEN: dict[str, Any] = {"float": 1.0, "int": 3, "str": "word", "bool": True}
-"""Values for parameters without a default, by annotation."""
+"""Values for parameters without a default, by annotation; and by name."""
+NAMED: dict[str, Any] = {"reward": 3, "sucker": 0.5, "temptation": 5, "punishment": 1}
 PLAYS, STAGES = 20, 4
 
 
 def made(name: str) -> Game:
     """The game with its defaults, and with GIVEN where it has none."""
     needed = {
-        p.name: GIVEN[str(p.annotation)]
+        p.name: NAMED.get(p.name, GIVEN[str(p.annotation)])
         for p in inspect.signature(factory("games", name)).parameters.values()
         if p.default is p.empty
     }
@@ -148,6 +152,22 @@ def test_iterated_games_pay_as_published(name: str) -> None:
             find("games", f"{name}(rounds={bad})")
 
 
+payoff = st.floats(-1e6, 1e6)
+
+
+@given(payoff, payoff, payoff, payoff)
+def test_a_symmetric_game_pays_as_told(r: float, s: float, t: float, p: float) -> None:
+    game = symmetric(r, s, t, p)
+    assert [tuple(game.payoffs((state,))) for state in game.states] == [(r, r), (s, t), (t, s), (p, p)]
+    assert game.stage.symmetric
+    assert symmetric(r, s, t, p, rounds=2).rounds == 2
+
+
+def test_the_prisoners_dilemma_is_a_symmetric_game() -> None:
+    made = find("games", "symmetric(reward=3, sucker=0, temptation=4, punishment=1)")
+    assert [d.key for d in made.memory_one()] == [d.key for d in find("games", "ipd").memory_one()]
+
+
 PROTOCOLS = {  # T, R, P, S of protocols 1 to 6 (van Leeuwen & Alger 2024)
     "spd": "90,45,15,10 90,55,20,10 80,65,25,20 90,65,25,10 80,75,30,20 90,75,30,10",
     "trust": "80,50,30,20 90,50,30,10 80,60,30,20 90,60,30,10 80,70,30,20 90,70,30,10",
@@ -237,6 +257,10 @@ def test_public_goods_are_symmetric_whatever_the_number_of_players() -> None:
         ("public_goods(players=1)", "players must be a whole number of at least 2, got 1"),
         ("public_goods(step=3)", "step 3 must divide endowment 20"),
         ("public_goods(multiplier=-1)", "multiplier must be a number of at least 0"),
+        ("symmetric(3, 0, 5)", "missing a required argument: 'punishment'"),
+        ("symmetric(3, x, 5, 1)", "sucker must be a number, got 'x'"),
+        ("symmetric(3, 0, inf, 1)", "temptation must be .*number.*, got inf"),
+        ("symmetric(3, 0, 5, 1, rounds=0)", "rounds must be a whole number of at least 1, got 0"),
         ("ordinal(0, 1)", r"row must be a whole number in \[1, 12\], got 0"),
         ("ordinal(1, 13)", r"column must be a whole number in \[1, 12\], got 13"),
     ],

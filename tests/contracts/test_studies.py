@@ -1,21 +1,56 @@
-"""Every study is a plan whose specs are all there."""
+"""Every study is one plan, or runs many: their specs are all there."""
 
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from homines.align import Made, Plan
 from homines.lookup import names
-from homines.train import Settings
+from homines.objective import Settings
+from homines.study import Task
+
+
+def plans(name: str, quick: bool = False) -> dict[str, Plan]:
+    """All that a study trains, by folder."""
+    study = import_module(f"homines.studies.{name}")
+    if hasattr(study, "plan"):
+        return {"": study.plan()}
+    assert callable(study.run)
+    task = Task("smollm2", Path("nowhere"), (0, 1, 2), quick=quick)
+    made = [
+        (f"{agent.slug}-s{seed}", agent.seeded(seed)) for agent, seeds in study.agents(task) for seed in seeds
+    ]
+    assert len(dict(made)) == len(made)  # no two share a folder
+    return dict(made)
 
 
 @pytest.mark.parametrize("name", names("studies"))
-def test_a_study_is_a_plan_that_can_be_made(name: str) -> None:
-    plan = import_module(f"homines.studies.{name}").plan()
-    assert isinstance(plan, Plan)
-    made = Made.of(plan)
-    assert len(made.frames) == len(plan.frames) > 0
-    assert isinstance(plan.settings, Settings)
-    assert Plan(**{f: getattr(plan, f) for f in plan.__dataclass_fields__}) == plan
+def test_every_plan_of_a_study_can_be_made(name: str) -> None:
+    there = plans(name)
+    assert there
+    for plan in there.values():
+        made = Made.of(plan)
+        assert len(made.frames) == len(plan.frames) > 0
+        assert isinstance(plan.settings, Settings)
+        assert Plan(**{f: getattr(plan, f) for f in plan.__dataclass_fields__}) == plan
+        if made.rival is not None:
+            assert sum(phase.steps for phase in made.rival) == plan.steps
+
+
+@pytest.mark.parametrize("name", names("studies"))
+def test_a_study_in_short_trains_nothing_that_it_would_not_train_at_length(name: str) -> None:
+    full, short = plans(name), plans(name, quick=True)
+    assert short
+    assert short == {folder: full[folder] for folder in short}
+
+
+def test_seeds_differ_in_nothing_but_the_seed() -> None:
+    there = plans("tennant2025")
+    for name, plan in there.items():
+        seed = int(name.rpartition("-s")[2])
+        assert plan.settings.seed == seed
+        first = there[name.rpartition("-s")[0] + "-s0"]
+        assert {**vars(plan), "settings": None} == {**vars(first), "settings": None}

@@ -21,6 +21,7 @@ from homines.core import (
     Decision,
     HominesError,
     Interrupted,
+    Order,
     Policy,
     Preference,
     Prompt,
@@ -39,6 +40,7 @@ from homines.games.public_goods import public_goods
 from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.measure import (
+    Question,
     action_types,
     averaged,
     battery,
@@ -64,7 +66,7 @@ from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
 from homines.preferences.utilitarian import Utilitarian
-from homines.speak import Speaker, orders
+from homines.speak import Speaker, few_orders, orders
 from homines.store import Run
 
 quick = settings(max_examples=30, deadline=None)
@@ -127,6 +129,84 @@ def test_questions_ask_everything_once_in_every_order() -> None:
     for q in asked:
         assert q.record.labels == q.prompt.labels
         assert q.record.provenance["prompt"] == q.prompt.key
+
+
+sizes = st.tuples(st.integers(2, 12), st.integers(1, 3), st.integers(0, 50))
+
+
+@quick
+@given(sizes)
+def test_one_order_a_turn_shows_every_order_once_in_as_many_turns(size: tuple[int, int, int]) -> None:
+    n, places, turn = size
+    shown = orders(n, places)
+    turns = [few_orders(n, places, 1, turn + i) for i in range(len(shown))]
+    assert all(len(some) == 1 for some in turns)
+    assert sorted(some[0] for some in turns) == sorted(shown)
+
+
+@quick
+@given(sizes)
+def test_two_orders_are_balanced_at_each_place(size: tuple[int, int, int]) -> None:
+    """What stands first in one stands last in the other; over all turns every order is shown alike."""
+    n, places, turn = size
+    shown = orders(n, places)
+    pair = few_orders(n, places, 2, turn)
+    assert len(set(pair)) == 2
+    assert set(pair) <= set(shown)
+    for one, other in zip(*pair, strict=True):
+        assert one == other[::-1]
+    seen = Counter(order for i in range(len(shown)) for order in few_orders(n, places, 2, turn + i))
+    assert seen == dict.fromkeys(shown, 2)
+
+
+def test_few_orders_are_one_two_or_all() -> None:
+    assert few_orders(2, 1, 2, 5) == orders(2, 1)
+    assert few_orders(2, 2, 9, 5) == orders(2, 2)
+    for most in (0, 3, -1):
+        with pytest.raises(HominesError, match=rf"{most} orders of 4 cannot be balanced; ask 1, 2 or all"):
+            few_orders(2, 2, most, 0)
+
+
+def test_few_questions_are_balanced_over_frames_and_decisions() -> None:
+    frames = [Table(labels) for labels in ("X,Y", "A,E", "red,blue", "1,2")]
+    model = Mock(HANDLERS["uniform"])
+    one, two, every = (questions(model, IPD, frames, most=most) for most in (1, 2, None))
+    assert (len(one), len(two), len(every)) == (16, 32, 64)
+    keys = [{q.record.key for q in asked} for asked in (one, two, every)]
+    assert keys[0] < keys[2]
+    assert keys[1] < keys[2]
+    for same in (*by_frame(one).values(), *by_decision(one).values()):
+        assert Counter(same) == dict.fromkeys(orders(2, 2), 1)
+
+
+def by_frame(asked: Sequence[Question]) -> dict[str, list[Order]]:
+    out: dict[str, list[Order]] = {}
+    for q in asked:
+        out.setdefault(q.record.frame, []).append(q.record.order)
+    return out
+
+
+def by_decision(asked: Sequence[Question]) -> dict[str, list[Order]]:
+    out: dict[str, list[Order]] = {}
+    for q in asked:
+        out.setdefault(q.record.decision.key, []).append(q.record.order)
+    return out
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_two_orders_are_enough_to_take_out_a_liking_for_a_position(place: int) -> None:
+    """Half of its answers go to each action, in every frame, and the liking is seen in full."""
+    asked = questions(Mock(HANDLERS["uniform"]), IPD, FRAMES[:3], most=2)
+    records = [
+        replace(
+            q.record,
+            choice=Choice.at([0.9, 0.1] if q.record.order[-1 if place else 0][0] == 0 else [0.1, 0.9]),
+        )
+        for q in asked
+    ]
+    for same in by(records, "frame").values():
+        for _, choice in averaged(same):
+            assert_allclose(choice.p, 0.5)
 
 
 def test_a_battery_is_every_point_of_decision() -> None:

@@ -50,9 +50,7 @@ def test_an_object_of_a_module_takes_steps_after_a_second_colon() -> None:
     st.integers(1, 99),
     st.integers(1, 99),
 )
-def test_spelling_reads_back_the_same(
-    parts: list[tuple[str, int | None]], steps: int, other: int
-) -> None:
+def test_spelling_reads_back_the_same(parts: list[tuple[str, int | None]], steps: int, other: int) -> None:
     text = " -> ".join(spec if n is None else f"{spec}:{n}" for spec, n in parts)
     again = spelt(schedule(text, steps))
     assert read(again, steps) == read(text, steps)

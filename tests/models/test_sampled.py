@@ -1,5 +1,5 @@
-"""Sampled reinforcement learning: completions are read without guessing, rewarded by the preference alone, and
-counted; the warm-up teaches to answer; a stopped training goes on."""
+"""Sampled reinforcement learning: completions are read without guessing, rewarded by the preference alone,
+and counted; the warm-up teaches to answer; a stopped training goes on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -16,6 +17,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 import homines.sampled as road
+from homines.align import Plan, align
 from homines.core import HominesError, Interrupted
 from homines.frames.table import Table
 from homines.games.ipd import ipd
@@ -23,9 +25,10 @@ from homines.lesson import Lesson, Walk, lesson
 from homines.models.hf import HuggingFace, load
 from homines.objective import Settings
 from homines.opponents.tit_for_tat import TitForTat
-from homines.sampled import Reward, check_sampled, read, render_turns, sampled
+from homines.sampled import Reward, answering, check_sampled, read, render_turns, sampled
 from homines.schedule import schedule
 from homines.speak import orders
+from homines.store import Run
 from tests.models.tiny import tiny
 
 FRAME = Table("action1,action2")
@@ -34,7 +37,7 @@ CHATML = (
     "{% for m in messages %}<|start|>{{ m.role }}\n{{ m.content }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
 )
-QUICK = Settings(steps=2, rank=4, lr=1e-2, generations=4, completion=6, save_every=1)
+QUICK = Settings(steps=2, rank=8, lr=1e-2, generations=4, completion=6, save_every=1)
 WARM = 24
 
 
@@ -125,9 +128,15 @@ def tokenizer() -> Any:
     )
 
 
+def net(tokenizer: Any) -> Any:
+    """Random, but sharp enough that it can learn to be sure of a label."""
+    made = tiny("llama", len(tokenizer), seed=1, initializer_range=0.3)
+    made.lm_head.weight.data *= 2
+    return made
+
+
 def fresh(tokenizer: Any) -> HuggingFace:
-    net = tiny("llama", len(tokenizer), initializer_range=0.3)
-    return HuggingFace(net, tokenizer, name="tiny", provenance={"revision": "t"})
+    return HuggingFace(net(tokenizer), tokenizer, name="tiny", provenance={"revision": "t"})
 
 
 def taught(model: HuggingFace, to: str = "game_deontological", steps: int = 2) -> Lesson:
@@ -149,7 +158,7 @@ def test_a_completion_is_worth_its_labels_utility_or_the_illegal_reward(tokenize
     at = [(i % 4, i % 4) for i in range(len(said))]
     told = [0, 1, None, None, None, None, None, 1]
     ids = [tokenizer(text, add_special_tokens=False).input_ids for text in said]
-    want = [-6.0 if a is None else float(worth[*where, a]) for where, a in zip(at, told, strict=True)]
+    want = [-6.0 if a is None else float(worth[where][a]) for where, a in zip(at, told, strict=True)]
     assert reward(completion_ids=ids, at=at, prompts=[], completions=[]) == pytest.approx(want)
     row = reward.row(("C,C", "C,D", "D,C", "D,D"))
     assert {k: row[k] for k in ("legal", "both", "none", "truncated", "completions")} == {
@@ -165,31 +174,36 @@ def test_a_completion_is_worth_its_labels_utility_or_the_illegal_reward(tokenize
 
 
 def test_a_template_that_opens_the_thinking_itself_is_read_from_there(tokenizer: Any) -> None:
-    ids = [tokenizer(text, add_special_tokens=False).input_ids for text in ("hm</think>action1<|end|>", "action1<|end|>")]
+    ids = [
+        tokenizer(text, add_special_tokens=False).input_ids
+        for text in ("hm</think>action1<|end|>", "action1<|end|>")
+    ]
     reward = rewarder(tokenizer, opened=True)
-    assert [told for _, told, _ in (reward(ids, [(0, 0), (0, 0)]) and reward.seen)] == [0, "truncated"]
+    reward(ids, [(0, 0), (0, 0)])
+    assert [told for _, told, _ in reward.seen] == [0, "truncated"]
 
 
 def test_prompts_are_turns_where_there_is_a_template_and_text_elsewhere(tokenizer: Any) -> None:
     prompt = FRAME(ipd().memory_one()[0], orders(2, FRAME.places)[0])
     turns = render_turns(tokenizer, prompt)
     assert [(t["role"], t["content"]) for t in turns] == list(prompt.messages)
-    assert "Answer:" in render_turns(PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer), prompt)
+    assert "Answer:" in render_turns(
+        PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer), prompt
+    )
 
 
 # --- training ----------------------------------------------------------------------------------
 
 
 def curve(
-    tokenizer: Any, where: Path, setting: Settings = QUICK, by: str = "grpo", warmup: int = 0, **more: Any
+    tokenizer: Any, where: Path, setting: Settings = QUICK, to: str = "game_deontological", **more: Any
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     model = fresh(tokenizer)
-    trained = sampled(
-        model, taught(model, steps=setting.steps), setting, where, by=by, warmup=warmup, on_step=rows.append, **more
-    )
+    some = taught(model, to, setting.steps)
+    trained = sampled(model, some, setting, where, **{"by": "grpo", "on_step": rows.append, **more})
     assert trained.folder == where / "adapter"
-    assert trained.last == rows[-1]
+    assert not rows or trained.last == rows[-1]
     return rows
 
 
@@ -204,49 +218,66 @@ def test_it_leaves_an_adapter_and_a_row_a_step(tokenizer: Any, tmp_path: Path, b
     told = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
     assert told["base_model_name_or_path"] == "tiny"
     base = tmp_path / "base"
-    tiny("llama", len(tokenizer), initializer_range=0.3).save_pretrained(base)
+    net(tokenizer).save_pretrained(base)
     tokenizer.save_pretrained(base)
     after = load(str(base), (str(tmp_path / "adapter"),), device="cpu")
     assert after.score([FRAME(ipd().memory_one()[0], ((0, 1), (0, 1)))])[0].mass > 0
 
 
-def test_the_warm_up_teaches_to_answer_and_sampling_goes_on_from_there(tokenizer: Any, tmp_path: Path) -> None:
+def test_the_warm_up_teaches_to_answer_and_sampling_goes_on_from_there(
+    tokenizer: Any, tmp_path: Path
+) -> None:
     warm: list[dict[str, Any]] = []
     (row, *_) = curve(tokenizer, tmp_path, warmup=WARM, on_warmup=warm.append)
     assert len(warm) == WARM
-    assert warm[-1]["mass"] > 0.5 > 100 * warm[0]["mass"]
-    for state, before in warm[0]["p"].items():
-        assert warm[-1]["p"][state] == pytest.approx(before, abs=0.1)  # which label, it does not teach
-    assert row["mass"] > 0.25
+    assert warm[-1]["mass"] > 0.8 > 1000 * warm[0]["mass"]
+    assert warm[-1]["kl"] < 0.15  # which label, it does not teach
+    assert row["mass"] > 0.5
     assert row["kl"] < 0.05  # counted from where sampling begins
 
 
-def test_sampling_raises_the_reward(tokenizer: Any, tmp_path: Path) -> None:
-    rows = curve(tokenizer, tmp_path, replace(QUICK, steps=12, kl=0.0, save_every=50), warmup=WARM)
-    early, late = (sum(row["reward"] for row in some) / 4 for some in (rows[:4], rows[-4:]))
-    assert late > early + 0.5
+def test_the_warm_ups_loss_is_least_where_all_is_legal_and_as_likely_as_before() -> None:
+    before = torch.tensor([[[0.003, 0.001]]]).log()
+
+    def loss(*p: float) -> float:
+        out = answering(Settings(), torch.tensor([[p]]).log(), before, before, reference=before)
+        assert out.mass == pytest.approx(sum(p))
+        return float(out.loss)
+
+    best = loss(0.75, 0.25)
+    assert best == pytest.approx(-(0.75 * np.log(0.75) + 0.25 * np.log(0.25)))
+    assert all(loss(*p) > best for p in [(0.74, 0.25), (0.75, 0.24), (0.8, 0.2), (0.7, 0.3), (0.003, 0.001)])
+
+
+def test_sampling_learns_what_is_rewarded(tokenizer: Any, tmp_path: Path) -> None:
+    """Exact probabilities of cooperating before and after rewarding it."""
+    model = fresh(tokenizer)
+    some = taught(model, "virtue_kindness", 8)
+    warm: list[dict[str, Any]] = []
+    setting = replace(QUICK, steps=8, lr=5e-3, kl=0.0, save_every=50)
+    rows: list[dict[str, Any]] = []
+    sampled(
+        model, some, setting, tmp_path, by="grpo", warmup=WARM, on_step=rows.append, on_warmup=warm.append
+    )
+    after = np.mean([c.p[0] for prompts in some.prompts for c in model.score(prompts)])
+    assert after > np.mean([p[0] for p in warm[-1]["p"].values()]) + 0.2
     assert rows[0]["kl"] is None
 
 
-def test_a_stopped_training_goes_on_along_the_same_curve(tokenizer: Any, tmp_path: Path) -> None:
-    whole = curve(tokenizer, tmp_path / "a", warmup=WARM)
+@pytest.mark.parametrize("by", ["grpo", "rloo"])
+def test_a_stopped_training_goes_on_along_the_same_curve(tokenizer: Any, tmp_path: Path, by: str) -> None:
+    whole = curve(tokenizer, tmp_path / "a", by=by, warmup=WARM)
     rows: list[dict[str, Any]] = []
-    model = fresh(tokenizer)
-
-    def once() -> bool:
-        return bool(rows)
-
+    warm = tmp_path / "b" / "warmup" / "adapter"
     with pytest.raises(Interrupted, match="step 1 of 2"):
-        sampled(model, taught(model), QUICK, tmp_path / "b", by="grpo", warmup=WARM, on_step=rows.append, stop=once)
+        curve(tokenizer, tmp_path / "b", by=by, warmup=WARM, on_step=rows.append, stop=warm.exists)
 
     def again(row: dict[str, Any]) -> None:
         raise AssertionError("the warm-up was repeated")
 
-    model = fresh(tokenizer)
-    sampled(
-        model, taught(model), QUICK, tmp_path / "b", by="grpo", warmup=WARM, on_step=rows.append, on_warmup=again
-    )
-    assert [row["legal"] for row in rows] == [row["legal"] for row in whole]
+    curve(tokenizer, tmp_path / "b", by=by, warmup=WARM, on_step=rows.append, on_warmup=again)
+    for key in ("step", "legal", "tokens"):
+        assert [row[key] for row in rows] == [row[key] for row in whole]
     assert [row["loss"] for row in rows] == pytest.approx([row["loss"] for row in whole], abs=1e-5)
 
 
@@ -257,6 +288,32 @@ def test_a_stopped_warm_up_goes_on_too(tokenizer: Any, tmp_path: Path) -> None:
     warm: list[dict[str, Any]] = []
     curve(tokenizer, tmp_path, warmup=WARM, on_warmup=warm.append)
     assert [row["step"] for row in warm] == list(range(2, WARM + 1))
+
+
+def test_a_plan_takes_the_sampled_road_from_end_to_end(tokenizer: Any, tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    net(tokenizer).save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    plan = Plan(
+        f"hf/{base}", "utilitarian", by="rloo", warmup=3, settings=QUICK, side_effects=False, device="cpu"
+    )
+    begun: list[tuple[str, int]] = []
+
+    def begin(what: str, total: int) -> Any:
+        begun.append((what, total))
+        return lambda done: None
+
+    trained = align(plan, tmp_path / "run", begin=begin)
+    assert {("warm-up", 3), ("training", 2)} < set(begun)
+    run = Run(tmp_path / "run")
+    assert (run.config["by"], run.config["warmup"]) == ("rloo", 3)
+    assert [row["completions"] for row in run.rows()] == [16, 16]
+    assert {r.model.rpartition("+")[2] for r in run.records} == {plan.model, "adapter"}
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert align(plan, tmp_path / "run") == trained
+    with pytest.raises(HominesError, match="--sample"):
+        align(replace(plan, settings=replace(QUICK, sample=2)), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 # --- refusals ----------------------------------------------------------------------------------
@@ -275,7 +332,6 @@ def test_what_cannot_be_sampled_is_refused_with_a_remedy(tokenizer: Any, tmp_pat
         (some, replace(QUICK, rank=0), {}, "--rank 8"),
         (taught(model, "economicus:1 -> utilitarian:1"), QUICK, {}, "one preference"),
         (some, QUICK, {"warmup": -1}, "at least 0"),
-        (some, replace(QUICK, illegal=0.0), {"warmup": 1}, "below 0"),
     ]:
         with pytest.raises(HominesError, match=match):
             check_sampled(lesson_, setting, **{"by": "grpo", **more})

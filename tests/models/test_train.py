@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,46 +17,33 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from homines.choice import expected
 from homines.core import HominesError, Interrupted
 from homines.frames.table import Table
 from homines.games.dictator import dictator
 from homines.games.ipd import ipd
+from homines.lesson import Lesson, lesson
 from homines.measure import battery
 from homines.models.hf import HuggingFace, load
+from homines.objective import Outcome, Settings, objective
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.tit_for_tat import TitForTat
 from homines.play import chain
 from homines.preferences.game_deontological import GameDeontological
 from homines.preferences.utilitarian import Utilitarian
-from homines.lesson import Lesson, lesson
-from homines.objective import Settings, objective
-from homines.train import rl
-from tests.models.tiny import tiny
+from homines.schedule import Phase
+from homines.train import check, phase_at, rl
 
 FRAME = Table("action1,action2")
 NOISY = MemoryOne(0.5, 0.9, 0.2, 0.7, 0.4)
+Fresh = Callable[[], HuggingFace]
 
 
-@pytest.fixture
-def student(smollm2: HuggingFace) -> HuggingFace:
-    return HuggingFace(
-        tiny("llama", initializer_range=0.3), smollm2.tokenizer, name="tiny", provenance={"revision": "t"}
-    )
-
-
-@pytest.fixture
-def folder(smollm2: HuggingFace, tmp_path: Path) -> Path:
-    """A model folder as a user has it."""
-    where = tmp_path / "student"
-    tiny("llama", initializer_range=0.3).save_pretrained(where)
-    smollm2.tokenizer.save_pretrained(where)
-    return where
-
-
-def taught(model: HuggingFace, preference: Any = None, opponent: Any = NOISY) -> Lesson:
-    return lesson(model, ipd(), preference or GameDeontological(), [FRAME], opponent)
+def taught(model: HuggingFace, preference: Any = None, opponent: Any = NOISY, steps: int = 4) -> Lesson:
+    return lesson(model, [ipd()], (Phase(preference or GameDeontological(), steps),), [FRAME], opponent)
 
 
 def test_a_lesson_shows_every_state_in_every_order_once(student: HuggingFace) -> None:
@@ -65,12 +53,15 @@ def test_a_lesson_shows_every_state_in_every_order_once(student: HuggingFace) ->
     assert some.states == ("C,C", "C,D", "D,C", "D,D")
 
 
-def test_utilities_are_the_preferences_expected_over_the_opponents_reply(student: HuggingFace) -> None:
+def test_what_an_answer_is_worth_is_expected_over_the_opponents_reply(student: HuggingFace) -> None:
     some = taught(student)
     replies = NOISY(ipd().memory_one(1))
     for s, d in enumerate(ipd().memory_one()):
         want = expected(GameDeontological()(d), [replies[s].p])
-        assert np.allclose(some.utility[s], want)
+        assert np.allclose(some.offered()[:, s], want)
+
+
+# --- the objective -------------------------------------------------------------------------------
 
 
 def logp(seed: int = 0, sets: int = 2) -> torch.Tensor:
@@ -78,11 +69,20 @@ def logp(seed: int = 0, sets: int = 2) -> torch.Tensor:
     return torch.log_softmax(torch.randn(sets, 4, 3), -1)[..., :2].double()
 
 
+def value(
+    some: Lesson, setting: Settings, x: torch.Tensor, reference: torch.Tensor | None = None, kl: float = 0.0
+) -> Outcome:
+    """The objective of the first sets under the first phase."""
+    batch = some.batch(range(len(x)))
+    assert batch.replies is not None
+    return objective(setting, x, batch.utility[0], batch.replies, some.follows, reference, kl)
+
+
 def test_the_myopic_objective_counts_illegal_mass(student: HuggingFace) -> None:
     some, x = taught(student), logp()
-    got = objective(some, Settings(kl=0, illegal=-6), x)
+    got = value(some, Settings(illegal=-6), x)
     p = x.exp().numpy()
-    want = (p * some.utility.numpy()).sum(-1) - 6 * (1 - p.sum(-1))
+    want = (p * some.offered()[:2].numpy()).sum(-1) - 6 * (1 - p.sum(-1))
     assert got.loss.item() == pytest.approx(-want.mean())
     assert got.reward == pytest.approx(want.mean())
     assert got.mass == pytest.approx(p.sum(-1).mean())
@@ -90,22 +90,22 @@ def test_the_myopic_objective_counts_illegal_mass(student: HuggingFace) -> None:
 
 def test_the_discounted_objective_is_the_chains_own_return(student: HuggingFace) -> None:
     some, x = taught(student, Utilitarian()), logp(sets=1)
-    got = objective(some, Settings(objective="discounted", gamma=0.8, kl=0, illegal=-2), x)
+    got = value(some, Settings(objective="discounted", gamma=0.8, illegal=-2), x)
     p = np.asarray(x[0].exp())
     legal = p / p.sum(-1, keepdims=True)
     mine = MemoryOne(0.5, *legal[:, 0])
     played = chain(ipd(), [mine, NOISY])
-    reward = (p * some.utility.numpy()).sum(-1) - 2 * (1 - p.sum(-1))
+    reward = (p * some.offered()[0].numpy()).sum(-1) - 2 * (1 - p.sum(-1))
     assert got.reward == pytest.approx(0.2 * played.worth(reward, 0.8).mean())
-    full = objective(some, Settings(objective="discounted", gamma=0.8, kl=0), x.log_softmax(-1))
+    full = value(some, Settings(objective="discounted", gamma=0.8), x.log_softmax(-1))
     assert full.reward == pytest.approx(float(played.discounted(0.8) @ played.utility(Utilitarian())))
 
 
 @pytest.mark.parametrize("kind", ["myopic", "discounted"])
 def test_gradients_equal_finite_differences(student: HuggingFace, kind: str) -> None:
-    some, setting = taught(student), Settings(objective=kind, kl=0)
+    some, setting = taught(student), Settings(objective=kind)
     x = logp().requires_grad_()
-    objective(some, setting, x).loss.backward()
+    value(some, setting, x).loss.backward()
     assert x.grad is not None
     for index in [(0, 0, 0), (1, 2, 1), (0, 3, 1)]:
         nudge = torch.zeros_like(x)
@@ -114,33 +114,70 @@ def test_gradients_equal_finite_differences(student: HuggingFace, kind: str) -> 
 
 
 def test_the_kl_pulls_between_answers_and_never_towards_silence(student: HuggingFace) -> None:
-    some, setting, reference = taught(student), Settings(kl=0.3), logp(seed=1)
+    some, setting, reference = taught(student), Settings(), logp(seed=1)
     x = logp().requires_grad_()
-    (objective(some, setting, x, reference).loss - objective(some, setting, x).loss).backward()
+    (value(some, setting, x, reference, 0.3).loss - value(some, setting, x).loss).backward()
     assert x.grad is not None
     assert x.grad.abs().max() > 0.01
     assert torch.allclose(x.grad.sum(-1), torch.zeros(2, 4, dtype=x.dtype), atol=1e-12)
     swap = torch.zeros_like(x)
     swap[0, 1] = torch.tensor([1e-5, -1e-5]) / x.detach()[0, 1].exp()  # the mass stays
-    with_kl = slope(some, setting, x, swap, reference) - slope(some, replace(setting, kl=0), x, swap)
+    with_kl = slope(some, setting, x, swap, reference, 0.3) - slope(some, setting, x, swap)
     assert (x.grad * swap).sum().item() / 1e-5 == pytest.approx(with_kl, rel=1e-3)
 
 
 def slope(
-    some: Lesson, setting: Settings, x: torch.Tensor, nudge: torch.Tensor, reference: Any = None
+    some: Lesson,
+    setting: Settings,
+    x: torch.Tensor,
+    nudge: torch.Tensor,
+    reference: Any = None,
+    kl: float = 0,
 ) -> float:
-    high, low = (objective(some, setting, x.detach() + s * nudge, reference).loss for s in (1, -1))
+    high, low = (value(some, setting, x.detach() + s * nudge, reference, kl).loss for s in (1, -1))
     return float(high - low) / 2e-5
 
 
-def test_kl_is_zero_at_the_reference_and_its_weight_falls(student: HuggingFace) -> None:
+def test_kl_is_zero_at_the_reference_and_above_it_elsewhere(student: HuggingFace) -> None:
     some, x = taught(student), logp()
-    assert objective(some, Settings(), x, x).kl == pytest.approx(0, abs=1e-12)
-    assert objective(some, Settings(), x, logp(seed=1)).kl > 0
-    weights = [Settings(steps=30).kl_at(i) for i in range(30)]
-    assert weights[0] == 3.0
-    assert weights == sorted(weights, reverse=True)
-    assert weights[20] == weights[-1] == pytest.approx(0.05)
+    assert value(some, Settings(), x, x, 1.0).kl == pytest.approx(0, abs=1e-12)
+    away = value(some, Settings(), x, logp(seed=1), 0.7)
+    assert away.kl > 0
+    assert away.loss.item() == pytest.approx(value(some, Settings(), x).loss.item() + 0.7 * away.kl)
+
+
+weights = st.floats(0, 10) | st.just(0.0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(weights, weights, weights, st.booleans())
+def test_the_weight_of_the_kl_falls_to_its_end_within_a_phase(
+    kl: float, start: float, between: float, last: bool
+) -> None:
+    setting = Settings(kl=kl, kl_start=start, kl_between=between)
+    way = [setting.kl_at(done / 30, last=last) for done in range(31)]
+    assert way == pytest.approx(sorted(way, reverse=True))
+    assert way[20:] == pytest.approx([way[-1]] * 11)
+    assert all(w == 0 for w in way) if kl == 0 else way[0] == pytest.approx(start)
+    if kl:
+        assert way[-1] == pytest.approx(min(start, kl if last else max(kl, between)))
+
+
+def test_the_weight_of_the_kl_by_default() -> None:
+    assert (Settings().kl_at(0), Settings().kl_at(1)) == (3.0, pytest.approx(0.05))
+    assert Settings().kl_at(1, last=False) == pytest.approx(0.3)
+    assert Settings().kl_at(1 / 3) == pytest.approx((3.0 * 0.05) ** 0.5)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=4))
+def test_phases_follow_each_other_and_each_begins_anew(steps: list[int]) -> None:
+    seen = [phase_at(steps, step) for step in range(sum(steps))]
+    assert [i for i, _ in seen] == [i for i, count in enumerate(steps) for _ in range(count)]
+    assert [done for _, done in seen] == [k / count for count in steps for k in range(count)]
+    assert phase_at(steps, sum(steps)) == (len(steps) - 1, 1.0)
+
+
+# --- training ------------------------------------------------------------------------------------
 
 
 def curve(
@@ -151,64 +188,68 @@ def curve(
     return rows
 
 
-QUICK = Settings(steps=4, rank=4, lr=1e-3, save_every=2)
+def close(one: list[dict[str, Any]], two: list[dict[str, Any]], rel: float = 1e-5) -> bool:
+    """Two curves step by step: losses, masses and every answer."""
+
+    def numbers(rows: list[dict[str, Any]]) -> Any:
+        return [[row["loss"], row["mass"], *(x for p in row["p"].values() for x in p)] for row in rows]
+
+    return numbers(one) == [pytest.approx(row, rel=rel, abs=0) for row in numbers(two)]
 
 
-def fresh(smollm2: HuggingFace) -> HuggingFace:
-    return HuggingFace(
-        tiny("llama", initializer_range=0.3), smollm2.tokenizer, name="tiny", provenance={"revision": "t"}
+QUICK = Settings(rank=4, lr=1e-2, save_every=2)
+
+
+def test_training_raises_the_reward_and_repeats_itself(fresh: Fresh, tmp_path: Path) -> None:
+    one, two = (
+        curve(model, QUICK, tmp_path / name, taught(model, steps=8))
+        for name, model in (("a", fresh()), ("b", fresh()))
     )
-
-
-def test_training_raises_the_reward_and_repeats_itself(smollm2: HuggingFace, tmp_path: Path) -> None:
-    setting = replace(QUICK, steps=8, lr=3e-3)
-    one = curve(fresh(smollm2), setting, tmp_path / "a")
-    two = curve(fresh(smollm2), setting, tmp_path / "b")
-    assert [r["loss"] for r in one] == [r["loss"] for r in two]
+    assert one == two
+    assert one[-1]["reward"] > one[0]["reward"] + 1
     assert one[-1]["mass"] > 2 * one[0]["mass"]
     assert [r["step"] for r in one] == list(range(1, 9))
     assert (tmp_path / "a" / "adapter" / "adapter_model.safetensors").exists()
 
 
-def test_shared_and_unshared_prefixes_train_alike(smollm2: HuggingFace, tmp_path: Path) -> None:
-    shared, plain = fresh(smollm2), fresh(smollm2)
+def test_shared_and_unshared_prefixes_train_alike(fresh: Fresh, tmp_path: Path) -> None:
+    shared, plain = fresh(), fresh()
     plain.share = False
-    one, two = curve(shared, QUICK, tmp_path / "a"), curve(plain, QUICK, tmp_path / "b")
-    assert np.allclose([r["loss"] for r in one], [r["loss"] for r in two], atol=1e-4)
-    assert np.allclose([r["mass"] for r in one], [r["mass"] for r in two], rtol=1e-2)
+    assert close(curve(shared, QUICK, tmp_path / "a"), curve(plain, QUICK, tmp_path / "b"), rel=1e-2)
 
 
-def test_accumulated_passes_are_one_larger_pass(smollm2: HuggingFace, tmp_path: Path) -> None:
-    big = curve(fresh(smollm2), replace(QUICK, sets=2), tmp_path / "a")
-    small = curve(fresh(smollm2), replace(QUICK, accumulation=2), tmp_path / "b")
-    assert np.allclose([r["loss"] for r in big], [r["loss"] for r in small], atol=1e-4)
+def test_accumulated_passes_are_one_larger_pass(fresh: Fresh, tmp_path: Path) -> None:
+    big = curve(fresh(), replace(QUICK, sets=2), tmp_path / "a")
+    small = curve(fresh(), replace(QUICK, accumulation=2), tmp_path / "b")
+    assert close(big, small, rel=1e-2)
     assert np.allclose([r["grad_norm"] for r in big], [r["grad_norm"] for r in small], rtol=2e-2)
 
 
-def test_all_weights_can_be_trained(smollm2: HuggingFace, tmp_path: Path) -> None:
-    curve(fresh(smollm2), replace(QUICK, rank=0), tmp_path)
+def test_all_weights_can_be_trained(fresh: Fresh, tmp_path: Path) -> None:
+    before = fresh().score([FRAME(ipd().memory_one()[0], ((0, 1), (0, 1)))])[0]
+    curve(fresh(), replace(QUICK, rank=0), tmp_path)
     model = load(str(tmp_path / "model"), (), device="cpu")
-    assert model.score([FRAME(ipd().memory_one()[0], ((0, 1), (0, 1)))])[0].mass > 0
+    after = model.score([FRAME(ipd().memory_one()[0], ((0, 1), (0, 1)))])[0]
+    assert after.mass > before.mass
 
 
-def test_a_stopped_training_goes_on_along_the_same_curve(smollm2: HuggingFace, tmp_path: Path) -> None:
-    whole = curve(fresh(smollm2), QUICK, tmp_path / "a")
-    model, rows = fresh(smollm2), []
+def test_a_stopped_training_goes_on_along_the_same_curve(fresh: Fresh, tmp_path: Path) -> None:
+    whole = curve(fresh(), QUICK, tmp_path / "a")
+    model, rows = fresh(), []
     with pytest.raises(Interrupted, match="step 1 of 4"):
         rl(model, taught(model), QUICK, tmp_path / "b", on_step=rows.append, stop=lambda: True)
-    model = fresh(smollm2)
-    rl(model, taught(model), QUICK, tmp_path / "b", on_step=rows.append)
-    assert [r["loss"] for r in rows] == pytest.approx([r["loss"] for r in whole], rel=1e-6)
+    rows += curve(fresh(), QUICK, tmp_path / "b")
+    assert close(rows, whole)
 
 
-def test_a_half_written_checkpoint_is_passed_over(smollm2: HuggingFace, tmp_path: Path) -> None:
-    model = fresh(smollm2)
+def test_a_half_written_checkpoint_is_passed_over(fresh: Fresh, tmp_path: Path) -> None:
+    model = fresh()
     with pytest.raises(Interrupted):
         rl(model, taught(model), QUICK, tmp_path, stop=lambda: True)
     torn = tmp_path / "checkpoints" / "checkpoint-3"
     torn.mkdir()
     (torn / "trainer_state.json").write_text('{"global_st')
-    rows = curve(fresh(smollm2), QUICK, tmp_path)
+    rows = curve(fresh(), QUICK, tmp_path)
     assert [r["step"] for r in rows] == [2, 3, 4]
 
 
@@ -258,31 +299,47 @@ def read(folder: Path) -> tuple[list[Any], list[Any]]:
     return sorted(losses), sorted(answers)
 
 
-def test_bad_settings_name_value_rule_and_remedy(student: HuggingFace, tmp_path: Path) -> None:
-    for bad, match in [
+@pytest.mark.parametrize(
+    ("bad", "match"),
+    [
         ({"objective": "greedy"}, "myopic or discounted"),
         ({"gamma": 1.0}, r"\[0, 1\)"),
         ({"steps": 0}, "at least 1"),
         ({"lr": 0.0}, r"\(0, 1\)"),
         ({"kl": -1.0}, "at least 0"),
         ({"kl_start": float("nan")}, "kl_start"),
+        ({"kl_between": -0.1}, "kl_between"),
+        ({"kl_limit": 0.0}, "kl_limit is 0.0; it must be above 0"),
+        ({"sample": -1}, "sample"),
         ({"seed": -1}, "seed"),
         ({"illegal": float("nan")}, "a number"),
-    ]:
-        with pytest.raises(HominesError, match=match):
-            Settings(**bad)  # pyright: ignore[reportArgumentType]
+        ({"sample": 8, "objective": "discounted"}, "use --objective myopic with --sample"),
+    ],
+)
+def test_bad_settings_name_value_rule_and_remedy(bad: dict[str, Any], match: str) -> None:
+    with pytest.raises(HominesError, match=match):
+        Settings(**bad)
+
+
+def test_what_cannot_be_taught_is_refused(student: HuggingFace) -> None:
+    phases = (Phase(Utilitarian(), 4),)
     with pytest.raises(HominesError, match="opponent"):
-        lesson(student, ipd(), Utilitarian(), [FRAME])
+        check(lesson(student, [ipd()], phases, [FRAME]), Settings())
     with pytest.raises(HominesError, match="C,C"):
-        lesson(student, ipd(), Utilitarian(), [FRAME], TitForTat(), keep=["E,E"])
-    some = lesson(student, ipd(), Utilitarian(), [FRAME], TitForTat(), keep=["C,C", "D,C"])
-    assert some.utility.shape == (2, 2)
-    with pytest.raises(HominesError, match="discounted"):
-        objective(some, Settings(objective="discounted"), logp()[:, :2])
+        lesson(student, [ipd()], phases, [FRAME], TitForTat(), keep=["E,E"])
+    with pytest.raises(HominesError, match="no state to train on"):
+        lesson(student, [ipd()], phases, [FRAME], TitForTat(), keep=[])
+    some = lesson(student, [ipd()], phases, [FRAME], TitForTat(), keep=["C,C", "D,C"])
+    assert some.offered().shape == (4, 2, 2)
+    check(some, Settings())
+    with pytest.raises(HominesError, match=r"the discounted return needs .* drop --states"):
+        check(some, Settings(objective="discounted"))
+    with pytest.raises(HominesError, match="report_to is 'nobody'"):
+        check(some, Settings(report_to="nobody"))
 
 
 def test_one_shot_decisions_are_trained_too(student: HuggingFace, tmp_path: Path) -> None:
-    some = lesson(student, battery(dictator(step=50)), Utilitarian(), [Table()])
-    rows = curve(student, replace(QUICK, steps=2), tmp_path, some)
+    some = lesson(student, battery(dictator(step=50)), (Phase(Utilitarian(), 2),), [Table()])
+    rows = curve(student, QUICK, tmp_path, some)
     assert len(rows[-1]["p"]["first move"]) == 3
     assert json.loads(json.dumps(rows[-1])) == rows[-1]

@@ -23,11 +23,7 @@ def outcomes(
 
     layout turns the table: reversed (rows and columns), columns (the others' actions), rows (mine).
     """
-    if d.chance is not None:
-        raise HominesError(
-            "a plan behind the veil of ignorance has no words; ask the game's points of decision "
-            "one by one (game.due) and multiply with plan_probability"
-        )
+    check_no_plan(d)
     total = int(np.prod(d.payoffs.shape[1:]))
     if total > MOST_OUTCOMES:
         raise HominesError(
@@ -43,6 +39,14 @@ def outcomes(
             continue
         for others in product(*(reversed(t) if turn_theirs else t for t in theirs)):
             yield a, others, tuple(d.payoffs[(slice(None), a, *others)])
+
+
+def check_no_plan(d: Decision) -> None:
+    if d.chance is not None:
+        raise HominesError(
+            "a plan behind the veil of ignorance has no words; ask the game's points of decision "
+            "one by one (game.due) and multiply with plan_probability"
+        )
 
 
 def check_layout(layout: str) -> None:
@@ -143,6 +147,7 @@ __all__ = [
     "LAYOUTS",
     "Names",
     "check_layout",
+    "check_no_plan",
     "either",
     "join",
     "moved_before",

@@ -7,16 +7,25 @@ from typing import ClassVar
 
 from homines.check import count
 from homines.core import Decision, Order, Prompt
-from homines.frames._words import Names, join, moved_before, persons, rounds_before, times
+from homines.frames._words import (
+    Names,
+    check_no_plan,
+    join,
+    moved_before,
+    persons,
+    rounds_before,
+    said,
+    times,
+)
 from homines.speak import either, split_labels
 
 
 @dataclass(frozen=True)
 class Bare:
-    """What is left of a decision when its payoffs are not told: what does a model do then?
+    """A decision without its payoffs, to see what a model does then.
 
     labels   words for the actions, in their order; empty: the actions' own names
-    game     name of the game, as 'the iterated prisoner\'s dilemma'; empty: it is not named
+    game     name of the game, as "the iterated prisoner's dilemma"; empty: it is not named
     state    whether the last round is told
     memory   how many past rounds are told, at most
     Two of the payoff-free probes of Tennant et al. (2025).
@@ -35,10 +44,12 @@ class Bare:
         count("memory", self.memory)
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
+        check_no_plan(d)
         words = Names.of(d, self.labels)
         who = persons(d, ("B", "C", "D", "E", "F", "G", "H"), words)
-        parts = [" ".join(("You play", *([self.game] if self.game else []), "with", join(list(who)))) + "."]
-        parts = parts if who else []
+        opening = [*([self.game] if self.game else []), *([f"with {join(list(who))}"] if who else [])]
+        parts = [" ".join(["You play", *opening]) + "."] if opening else []
+        parts.append(said(d, words, who[: len(d.theirs)], "plays"))
         if self.state:
             if (before := moved_before(d, words)) is not None:
                 parts.append(f"{who[0]} played {before}.")

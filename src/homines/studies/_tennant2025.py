@@ -257,7 +257,7 @@ def transfer(made: Findings) -> Section:
             "Each cell: C after C, and C after D, of the iterated prisoner's dilemma when C and D are called "
             "so; the darker, the more an agent tells a cooperator from a defector. In parentheses: legal "
             "mass under one half. The first column was trained on by all; the agent of many words was also "
-            "trained on action2/action1, A/B, B/A and others that are not shown, in other payoffs and frames.",
+            "trained on action2/action1, A/B, B/A and others not shown, in other payoffs and frames.",
             *(
                 [f"Reciprocity (C after C less C after D) over label sets new to both: {'; '.join(gaps)}."]
                 if gaps

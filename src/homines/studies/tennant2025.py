@@ -161,22 +161,23 @@ def run(task: Task) -> Path:
             model = loaded(task, task.model)
             task.asked(held, model, exam(model, wide=True, quick=task.quick) + prompted(model), "base model")
             examine(held, model)
-    for agent, seeds in agents(task):
-        for seed in seeds:
-            name, plan = f"{agent.slug}-s{seed}", agent.seeded(seed)
-            spec = task.trained(name, plan)
-            with task.run(name, plan) as held:
-                if held.noted("examined.json"):
-                    continue
-                model = loaded(task, spec)
-                model.name = f"{task.model}+{name}"  # wherever the folder may be moved to
-                wide = agent.group == "core" and seed == task.seeds[0]
-                task.asked(held, model, exam(model, wide=wide, quick=task.quick), name)
-                if wide:
-                    examine(held, model)
-                held.note("examined.json", {"model": spec})
+    there = agents(task)
+    turns = [(agent, seed) for seed in task.seeds for agent, seeds in there if seed in seeds]
+    for agent, seed in turns:  # seed by seed, so that an unfinished study has everything of the first ones
+        name, plan = f"{agent.slug}-s{seed}", agent.seeded(seed)
+        spec = task.trained(name, plan)
+        with task.run(name, plan) as held:
+            if held.noted("examined.json"):
+                continue
+            model = loaded(task, spec)
+            model.name = f"{task.model}+{name}"  # wherever the folder may be moved to
+            wide = agent.group == "core" and seed == task.seeds[0]
+            task.asked(held, model, exam(model, wide=wide, quick=task.quick), name)
+            if wide:
+                examine(held, model)
+            held.note("examined.json", {"model": spec})
     spent = task.clock(time.monotonic() - start)
-    return page(task, [(a.name, a.group, a.slug, a.plan, s) for a, s in agents(task)], spent)
+    return page(task, [(a.name, a.group, a.slug, a.plan, s) for a, s in there], spent)
 
 
 def examine(held: Run, model: HuggingFace) -> None:

@@ -1,0 +1,164 @@
+"""Plans: what they spell out and refuse before anything is loaded; and a pair from plan to evidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from homines.align import Made, Plan, against, align, config
+from homines.core import HominesError
+from homines.games.ipd import ipd
+from homines.lesson import Lesson, Walk
+from homines.lookup import find
+from homines.objective import Settings
+from homines.store import Run, StoreError
+
+QUICK = Settings(rank=4, lr=1e-2, steps=2)
+BARE = "bare(labels='action1,action2')"
+
+
+class Unread:
+    """In place of a model, where nobody reads the prompts."""
+
+    def encode(self, prompts: Any) -> Any:
+        return list(prompts)
+
+
+UNREAD: Any = Unread()
+
+
+def plan(**changes: Any) -> Plan:
+    """A plan whose model is nowhere: nothing of it may be loaded."""
+    return Plan(**({"model": "hf/nowhere", "preference": "economicus", "side_effects": False} | changes))
+
+
+def test_frames_tell_as_many_rounds_as_are_remembered() -> None:
+    frames = ("table(labels='X,Y')", "sentences(labels='X,Y', memory=3)")
+    some = plan(memory=2, frames=frames, transfer_frames=("story(labels='X,Y')",))
+    made = [find("frames", spec).memory for spec in (*some.frames, *some.transfer_frames)]
+    assert made == [2, 3, 2]
+    assert [find("frames", spec).memory for spec in plan(frames=frames).frames] == [1, 3]
+    lesson = Made.of(some).lesson(UNREAD, some)
+    assert isinstance(lesson, Lesson)
+    assert len(lesson.states) == 16
+    assert len({p.text for p in lesson.prompts[0]}) == 16
+
+
+def test_steps_are_those_of_the_schedule() -> None:
+    assert plan(settings=QUICK).steps == 2
+    assert plan(preference="economicus:5", settings=QUICK).steps == 5
+    unlearning = plan(preference="economicus:5 -> utilitarian", rival="utilitarian:7", settings=QUICK)
+    assert unlearning.steps == 7
+    again = replace(unlearning, settings=replace(QUICK, seed=1))
+    assert (again.preference, again.rival) == (unlearning.preference, unlearning.rival)
+    made = Made.of(unlearning)
+    assert made.rival is not None
+    assert [[phase.steps for phase in phases] for phases in (made.phases, made.rival)] == [[5, 2], [7]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"preference": "nonsense:3"}, "no preference called 'nonsense'"),
+        ({"preference": "economicus -> "}, "empty phase"),
+        ({"rival": "economicus:0"}, "gives 'economicus' 0 steps"),
+        ({"by": "luck"}, "no road called 'luck'; there are rl, grpo, rloo"),
+        ({"warmup": 3}, "warmup is 3; .* the exact one needs none"),
+        ({"frames": ("nonsense",)}, "no frame called 'nonsense'"),
+    ],
+)
+def test_a_plan_that_cannot_be_read_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(HominesError, match=message):
+        plan(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rival": "economicus", "game": "dictator", "frames": ("table",)}, "repeated games of two players"),
+        ({"rival": "economicus", "more_games": ("spd",)}, "repeated games of two players"),
+        ({"opponent": "nonsense"}, "no opponent called 'nonsense'"),
+        ({"opponent": "mock/nonsense"}, "no mock called 'nonsense'"),
+        ({"memory": 6}, "4096 states"),
+    ],
+)
+def test_a_plan_that_cannot_be_made_is_refused_before_anything_is_loaded(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(HominesError, match=message):
+        align(plan(**changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_may_be_the_opponent() -> None:
+    some = plan(opponent="mock/uniform")
+    assert [c.p.tolist() for c in against(some, Made.of(some).frames[0])(ipd().memory_one(1))] == [
+        pytest.approx([0.5, 0.5])
+    ] * 4
+    hashed = plan(opponent="mock")
+    lesson = Made.of(hashed).lesson(UNREAD, hashed)
+    assert isinstance(lesson, Lesson)
+    assert lesson.replies is not None
+    heard = against(hashed, find("frames", hashed.frames[0]))(ipd().memory_one(1))
+    assert np.allclose(lesson.replies[0], [c.p for c in heard])
+    assert lesson.replies[0].std(0).max() > 0.01
+
+
+def test_games_beside_the_first_are_taught_with_their_own_payoffs() -> None:
+    some = plan(more_games=("ish", "symmetric(reward=5, sucker=1, temptation=7, punishment=2)"))
+    lesson = Made.of(some).lesson(UNREAD, some)
+    assert isinstance(lesson, Lesson)
+    held = [lesson.utility[0, i, 0].tolist() for i in (0, 4, 8)]
+    assert held == [[[3, 0], [4, 1]], [[4, 0], [3, 1]], [[5, 1], [7, 2]]]
+    assert config(some, kind="align", command="")["training_games"] == ["ipd", *some.more_games]
+
+
+def test_players_walk_where_a_sample_is_asked_for() -> None:
+    some = plan(settings=Settings(sample=8), opponent="grim")
+    walk = Made.of(some).lesson(UNREAD, some)
+    assert isinstance(walk, Walk)
+    assert len(walk.place) == 8
+    for changes in (
+        {"rival": "economicus"},
+        {"states": ("C,C",)},
+        {"game": "dictator", "frames": ("table",)},
+    ):
+        other = replace(some, **changes)  # pyright: ignore[reportArgumentType]
+        with pytest.raises(
+            HominesError, match=r"--sample walks through repeated games|repeated games of two"
+        ):
+            Made.of(other).lesson(UNREAD, other)
+
+
+def test_another_schedule_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    first, other = (plan(preference=f"economicus:{n} -> utilitarian:2") for n in (2, 3))
+    with Run(tmp_path, config(first, kind="align", command="one")) as run:
+        run.log({"step": 1})
+    with Run(tmp_path, config(replace(first), kind="align", command="two")) as run:
+        assert len(run.rows()) == 1
+    with pytest.raises(StoreError, match=r"made with another config \(schedule: 'economicus:2 .* there"):
+        Run(tmp_path, config(other, kind="align", command="one"))
+
+
+def test_a_pair_is_measured_trained_and_measured_again(folder: Path, tmp_path: Path) -> None:
+    some = plan(model=f"hf/{folder}", rival="utilitarian", frames=(BARE,), settings=QUICK, device="cpu")
+    told: list[str] = []
+    done = align(some, tmp_path / "run", say=told.append)
+    assert done.rival is not None
+    assert sorted(path.name for path in (done.folder, done.rival)) == ["adapter", "rival"]
+    run = Run(tmp_path / "run")
+    # the utilitarian is paid two payoffs where the selfish learner is paid one
+    assert [row["rival"]["reward"] > row["reward"] for row in run.rows()] == [True, True]
+    assert len({r.model for r in run.records}) == 2
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*.safetensors")}
+    assert len(before) == 2
+    again = align(some, tmp_path / "run", say=told.append)
+    assert (again.folder, again.rival) == (done.folder, done.rival)
+    assert "training is done already" in told
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    with pytest.raises(StoreError, match="made with another config"):
+        align(replace(some, preference="deontological"), tmp_path / "run")
