@@ -23,7 +23,7 @@ from homines.models.hf import HuggingFace
 from homines.models.mock import Mock, uniform
 from homines.objective import Settings
 from homines.opponents import opponent
-from homines.sampled import check_sampled, sampled
+from homines.sampled import PROMPTS, check_sampled, sampled
 from homines.schedule import Phase, schedule, spelt
 from homines.speak import Speaker
 from homines.store import Run
@@ -128,6 +128,11 @@ class Made:
         )
         if plan.rival is not None and not all(map(_for_two, made.games)):
             raise HominesError("two learners need repeated games of two players; choose another --game")
+        if plan.more_games and not all(isinstance(game, Repeated) for game in made.games):
+            raise HominesError(
+                f"training on several games takes repeated ones, and {plan.game}, "
+                f"{', '.join(plan.more_games)} are not all repeated; train on one of them"
+            )
         for game in made.games:
             for d in battery(game, plan.memory):
                 for phase in (*made.phases, *(made.rival or ())):
@@ -326,7 +331,10 @@ def train(
 
 
 def estimate(plan: Plan) -> dict[str, int]:
-    """How many prompts and tokens the plan would run; loads the model, runs nothing."""
+    """How many prompts and tokens the plan would run; loads the model, runs nothing.
+
+    Of a sampled road: the most tokens that its prompts and completions can come to, and the warm-up's.
+    """
     made = Made.of(plan)
     model = student(plan, plan.model)
     asked = made.questions(model, plan)
@@ -336,10 +344,17 @@ def estimate(plan: Plan) -> dict[str, int]:
         check_sampled(taught, plan.settings, rival, by=plan.by, warmup=plan.warmup)
     shown = taught.sets if isinstance(taught, Lesson) else taught.batch([0]).encoded
     in_set = [distinct_tokens(some, 10**9) for some in shown]
-    sets = plan.steps * plan.settings.sets * plan.settings.accumulation * (1 if rival is None else 2)
+    exact = plan.steps if plan.by == "rl" else plan.warmup
+    sets = exact * plan.settings.sets * plan.settings.accumulation * (1 if rival is None else 2)
+    prompts, tokens = sets * len(shown[0]), sets * sum(in_set) / len(in_set)
+    if plan.by != "rl":
+        said = plan.steps * plan.settings.accumulation * PROMPTS
+        longest = max(len(item.prompt) for some in shown for item in some)
+        prompts += said
+        tokens += said * plan.settings.generations * (longest + plan.settings.completion)
     return {
         "questions": 2 * len(asked),
         "question_tokens": 2 * model.tokens([q.prompt for q in asked]),
-        "training_prompts": sets * len(shown[0]),
-        "training_tokens": round(sets * sum(in_set) / len(in_set)),
+        "training_prompts": prompts,
+        "training_tokens": round(tokens),
     }

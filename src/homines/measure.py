@@ -55,15 +55,15 @@ def questions(
     """Every decision of every battery (by game name), in every frame, in every balanced order.
 
     most   1 or 2: only so many orders a decision and frame, in turn (`speak.few_orders`): with 1, orders
-           are balanced over frames and decisions, not within one
+           are balanced over frames, games and decisions, not within one
     """
     asked: list[Question] = []
     for i, frame in enumerate(frames):
-        for game, decisions in batteries.items():
+        for g, (game, decisions) in enumerate(batteries.items()):
             for j, d in enumerate(decisions):
                 shown = orders(len(d.actions), frame.places)
                 if most is not None:
-                    shown = few_orders(len(d.actions), frame.places, most, i + j)
+                    shown = few_orders(len(d.actions), frame.places, most, i + g + j)
                 for order in shown:
                     prompt = frame(d, order)
                     record = Record(

@@ -304,7 +304,7 @@ def test_any_text_is_a_spec_or_an_error(text: str) -> None:
             found = find("preferences", spec)
         except HominesError:
             continue
-        assert isinstance(found, Moralis)
+        assert type(found).__module__.startswith("homines.preferences.")
 
 
 @dataclass(frozen=True)

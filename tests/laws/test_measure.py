@@ -195,14 +195,12 @@ def by_decision(asked: Sequence[Question]) -> dict[str, list[Order]]:
 
 @pytest.mark.parametrize("place", [0, 1])
 def test_two_orders_are_enough_to_take_out_a_liking_for_a_position(place: int) -> None:
-    """Half of its answers go to each action, in every frame, and the liking is seen in full."""
-    asked = questions(Mock(HANDLERS["uniform"]), IPD, FRAMES[:3], most=2)
+    """Half of its answers go to each action, in every decision and frame."""
+    asked = questions(Mock(HANDLERS["uniform"]), IPD, FRAMES[:2], most=2)
+    liked = [q.record.order[place][0] for q in asked]
     records = [
-        replace(
-            q.record,
-            choice=Choice.at([0.9, 0.1] if q.record.order[-1 if place else 0][0] == 0 else [0.1, 0.9]),
-        )
-        for q in asked
+        replace(q.record, choice=Choice.at([0.9, 0.1][:: 1 - 2 * first]))
+        for q, first in zip(asked, liked, strict=True)
     ]
     for same in by(records, "frame").values():
         for _, choice in averaged(same):

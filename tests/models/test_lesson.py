@@ -179,7 +179,7 @@ def walk(model: Any, other: Any = NOISY, memory: int = 1, count: int = 8, **chan
 
 def stroll(some: Walk, mine: MemoryOne, rounds: int) -> dict[str, int]:
     """Walk with this strategy in place of a learner; how often each state was met."""
-    met = dict.fromkeys(("C,C", "C,D", "D,C", "D,D"), 0)
+    met = dict.fromkeys(["C,C", "C,D", "D,C", "D,D"], 0)
     for _ in range(rounds):
         some.batch([0])
         p = {"C,C": mine.cc, "C,D": mine.cd, "D,C": mine.dc, "D,D": mine.dd}

@@ -39,7 +39,8 @@ def tiny(kind: str = "llama", vocabulary: int = 49152, seed: int = 0, **changes:
 
 def willing(tokenizer: Any, words: str = "action1action2", **changes: Any) -> Any:
     """A tiny network that says these words now and then, so that what it learns is more than to speak."""
-    net = tiny("llama", **({"initializer_range": 0.3} | changes))
+    shape: dict[str, Any] = {"initializer_range": 0.3, **changes}
+    net = tiny("llama", **shape)
     said = [*tokenizer(words, add_special_tokens=False).input_ids, terminator(tokenizer)]
     with torch.no_grad():  # one coordinate that no layer writes to: a bias
         net.model.embed_tokens.weight[:, 0] = 1.0
