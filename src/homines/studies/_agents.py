@@ -103,9 +103,8 @@ def interval(values: Sequence[float], *, unit: bool = False) -> Row:
 def shown(values: Sequence[float]) -> str:
     """'0.98 ± 0.01'; without the second part for a single value."""
     low, high = spread(values)
-    if low is None or high is None:
-        return f"{mean(values):.2f}"
-    return f"{mean(values):.2f} ± {(high - low) / 2:.2f}"
+    middle = f"{round(mean(values), 2) + 0.0:.2f}"  # never -0.00
+    return middle if low is None or high is None else f"{middle} ± {(high - low) / 2:.2f}"
 
 
 def against(policy: MemoryOne, other: Any, game: str = "ipd") -> Chain:

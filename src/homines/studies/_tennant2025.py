@@ -21,6 +21,7 @@ from homines.opponents.memory_one import MemoryOne
 from homines.pages import Section, write
 from homines.play import chain
 from homines.preferences.deontological import Deontological
+from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
 from homines.store import Run
 from homines.studies._agents import (
@@ -241,7 +242,7 @@ def transfer(made: Findings) -> Section:
             there = mean(mass(h) or 0.0 for h in held)
             row = {"agent": name, "C / D": labels, "C after C": shown(kind), "D after D": shown(fair)}
             rows.append(row | {"legal mass": there})
-            p = f"{mean(kind):.2f} {1 - mean(fair):.2f}"
+            p = " ".join(f"{x:.2f}".removeprefix("0") for x in (mean(kind), 1 - mean(fair)))
             said = {"value": mean(kind) - (1 - mean(fair)), "text": p if there >= 0.5 else f"({p})"}
             cells.append({"row": name, "column": labels} | said)
     gaps: list[str] = []
@@ -332,6 +333,7 @@ def ordinal(made: Findings) -> Section | None:
                 {
                     "C after C": (policy.cc + policy.dc) / 2,
                     "C after D": (policy.cd + policy.dd) / 2,
+                    "Game regret": held.regret(Economicus(), weights),
                     "De regret": held.regret(Deontological(), weights),
                     "Ut regret": held.regret(Utilitarian(), weights),
                     "mass": mass(records) or 0.0,
@@ -356,7 +358,8 @@ def ordinal(made: Findings) -> Section | None:
         (
             "Every strict ordering of the four outcomes, each player's payoffs 1 to 4; first seed of each "
             "agent, the words trained on, a random opponent. Means over the games; bars reach from the "
-            "tenth to the ninetieth percentile of the games.",
+            "tenth to the ninetieth percentile of the games. An agent that minds the payoffs has no regret "
+            "of its own kind here; one that learned a word, or to echo, keeps doing so whatever it costs.",
         ),
         rows,
         draw.intervals(marks, "Cooperation over the 144 ordinal games by agent."),
@@ -453,9 +456,9 @@ def tournament(made: Findings) -> Section:
         "Agents among themselves",
         (
             "Long-run points a round of the row against the column, from the exact chain, started anywhere; "
-            "means over seeds. Reciprocators that hardly ever err still drift between cooperation and "
-            "retaliation in the long run, and two of them earn about 2: the chain sees mistakes of one in a "
-            "million.",
+            "means over seeds. Two reciprocators echo each other's rare errors for ever: their long run "
+            "hangs on errors of one in ten thousand, which only the chain sees and the discounted points "
+            "above hardly notice.",
         ),
         rows,
         draw.heat(cells, "Long-run points a round, row against column.", across="against"),
