@@ -281,7 +281,7 @@ def main() -> None:
                 result[name]["times exact"] or "exact RL did not get there",
                 flush=True,
             )
-    chosen.out.write_text(json.dumps(result, indent=1) + "\n")
+    chosen.out.write_text(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

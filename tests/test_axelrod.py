@@ -135,6 +135,36 @@ def test_memory_is_the_librarys_unless_belied() -> None:
     assert axl.Classifiers["memory_depth"](axl.CyclerDC()) == 1  # it counts rounds
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CyclerCCD",
+        "CyclerDDC",
+        "CyclerCCCD",
+        "CyclerCCCCCD",
+        "CyclerCCCDCD",
+        "SecondByColbert",
+        "Fortress3",
+        "Fortress4",
+        "SolutionB1",
+        "NTitsForMTats",
+        "Ripoff",
+        "ContriteTitForTat",
+    ],
+)
+def test_a_declared_depth_that_the_moves_belie_is_not_believed(name: str) -> None:
+    """They count rounds or keep a state, and would be another policy in a chain of their depth."""
+    assert 1 < axl.Classifiers["memory_depth"](getattr(axl, name)()) < 6
+    assert Axelrod(name).memory == math.inf
+
+
+@pytest.mark.parametrize(
+    ("name", "depth"), [("TwoTitsForTat", 2), ("AON2", 2), ("FirstByNydegger", 3), ("GoByMajority5", 5)]
+)
+def test_a_declared_depth_that_holds_is_kept(name: str, depth: int) -> None:
+    assert Axelrod(name).memory == depth
+
+
 def test_a_deep_one_that_draws_is_one_player_by_its_seed() -> None:
     name, seeds = "Inverse", range(6)
     seen = set[tuple[int, ...]]()
@@ -154,6 +184,7 @@ def test_a_deep_one_that_draws_is_one_player_by_its_seed() -> None:
         assert ours == tuple(theirs)
         seen.add(ours)
     assert len(seen) > 1
+    assert Axelrod(name).seeded(5) == opponent(f"axelrod:{name}(seed=5)")
 
 
 def test_it_leaves_the_librarys_randomness_alone() -> None:

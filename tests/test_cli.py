@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown mock": (("measure", "mock/bad"), "no mock called 'bad'; there are uniform, slow, broken"),
     "unknown folder": (("list", "gmes"), "no folder called 'gmes'; there are frames, games"),
     "no folder": (("list", "."), "no folder called '.'"),
-    "unknown road": ((*ALIGN, "--by", "ppo"), "no road called 'ppo'; there is rl"),
+    "unknown road": ((*ALIGN, "--by", "ppo"), "no road called 'ppo'; there are rl, grpo, rloo"),
     "open parenthesis": (("align", "mock", "--to", "moralis(kappa"), r"'moralis\(kappa' names no preference"),
     "no value": (("align", "mock", "--to", "moralis(kappa=1+1)"), r"'1\+1' is not a value"),
     "code": (("align", "mock", "--to", "moralis(exit())"), r"'exit\(\)' is not a value"),
@@ -104,6 +105,51 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown layout": ((*MEASURE, "--frame", "table(layout=up)"), "no layout 'up'; there are original"),
     "too many players": ((*MEASURE, "--game", "public_goods(players=10)"), "9 other players are more than"),
     "out is a file": ((*MEASURE, "--out", "my_things.py"), "my_things.py is a file, not a folder; choose"),
+    "out is in a file": (
+        (*MEASURE, "--out", "my_things.py/deep/run"),
+        "my_things.py is a file, not a folder; choose",
+    ),
+    "study, out is a file": (
+        ("study", "tennant2025", "--out", "my_things.py"),
+        "my_things.py is a file, not a folder; choose",
+    ),
+    "study, unknown model": (("study", "tennant2025", "--model", "nosuch"), "no model called 'nosuch'"),
+    "study, unknown model, nothing run": (
+        ("study", "tennant2025", "--model", "nosuch+x", "--dry-run"),
+        r"no model called 'nosuch\+x'; there are hf",
+    ),
+    "study, none of this name": (("study", "demo"), "no study called 'demo'; there are tennant2025"),
+    "general and labels": (
+        (*ALIGN, "--general", "--labels", "X,Y"),
+        "--labels bears on nothing beside --general",
+    ),
+    "general and a frame": (
+        (*ALIGN, "--general", "--frame", "story"),
+        "--frame bears on nothing beside --general",
+    ),
+    "general, labels seen": ((*ALIGN, "--general", "--unseen", "A,B"), "is trained on .*--general.*--unseen"),
+    "general, a game seen": ((*ALIGN, "--general", "--other-game", "ish"), "ish is trained on .*--general"),
+    "labels seen": ((*ALIGN, "--labels", "X,Y", "--unseen", "X,Y"), "is trained on .*--labels.*--unseen"),
+    "rival and opponent": (
+        (*ALIGN, "--rival", "economicus", "--opponent", "axelrod:Grudger"),
+        "drop --opponent or --rival",
+    ),
+    "an opponent met nowhere": ((*ALIGN, "--game", "dictator", "--opponent", "grim"), "no repeated game"),
+    "nothing to remember": ((*ALIGN, "--game", "dictator", "--memory", "2"), "no repeated game.* --memory"),
+    "sets of walkers": ((*ALIGN, "--sample", "8", "--sets", "2"), "sets is 2 and sample 8; .* drop --sets"),
+    "no first weight": (
+        (*ALIGN, "--by", "grpo", "--kl-start", "3"),
+        "--kl-start bears on nothing beside --by grpo",
+    ),
+    "no completions": ((*ALIGN, "--generations", "8"), "--generations bears on nothing beside --by rl"),
+    "no discount": ((*ALIGN, "--gamma", "0.9"), "--gamma bears on nothing beside --objective myopic"),
+    "nothing between": ((*ALIGN, "--kl-between", "1"), "--kl-between bears on nothing beside one phase"),
+    "steps said twice": (
+        ("align", "mock", "--to", "economicus:5", "--steps", "5"),
+        "--steps bears on nothing beside --to",
+    ),
+    "unknown state": ((*ALIGN, "--states", "C,X"), "no state called 'C,X'; there are C,C"),
+    "no state": ((*ALIGN, "--states", ""), "no state to train on"),
     "gamma 1": ((*ALIGN, "--gamma", "1"), r"gamma is 1.0; it must lie in \[0, 1\)"),
     "no steps": ((*ALIGN, "--steps", "0"), "steps is 0; it must be at least 1"),
     "no number": ((*ALIGN, "--kl", "nan"), "kl is nan; it must be at least 0"),
@@ -287,13 +333,97 @@ def test_dry_run_counts_and_makes_nothing(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Any, Path]]:
+    """planned("--steps", "5") is the plan and the run folder that `homines align mock` would carry out."""
+
+    def read(*arguments: str) -> tuple[Any, Path]:
+        held: list[tuple[Any, Path]] = []
+
+        def carry_out(plan: Any, folder: Path, *_: Any) -> None:
+            held.append((plan, folder))
+
+        monkeypatch.setattr("homines.commands.carry_out", carry_out)
+        monkeypatch.setattr(sys, "argv", ["homines", "align", "mock", *arguments])
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == 0
+        return held[0]
+
+    return read
+
+
+def test_options_left_out_are_the_settings_own(planned: Callable[..., tuple[Any, Path]]) -> None:
+    from homines.align import Plan
+    from homines.objective import Settings
+
+    plan, _ = planned("--to", "economicus")
+    assert plan.settings == Settings()
+    assert plan == Plan("mock", "economicus", frames=plan.frames)
+
+
+@pytest.mark.parametrize(
+    ("to", "title"),
+    [
+        ("economicus", "economicus"),
+        ("economicus:20", "economicus"),
+        ("moralis(kappa=0.25):20", "moralis"),
+        ("homines.preferences.moralis:Moralis(kappa=0.25)", "moralis"),
+        ("economicus:5 -> utilitarian", "schedule"),
+    ],
+)
+def test_a_folder_is_named_after_the_preference(
+    planned: Callable[..., tuple[Any, Path]], to: str, title: str
+) -> None:
+    _, folder = planned("--to", to)
+    assert re.fullmatch(rf"align-mock-{title}-[0-9a-f]{{6}}", folder.name)
+
+
+@pytest.mark.parametrize(
+    ("words", "states"),
+    [
+        ((), None),
+        (("--states", "C,C  D,C"), ("C,C", "D,C")),
+        (("--states", "C,C; D,C;"), ("C,C", "D,C")),
+        (("--memory", "2", "--states", "C,C C,D"), ("C,C C,D",)),
+        (("--memory", "2", "--states", "C,C C,D ;D,C  D,D"), ("C,C C,D", "D,C D,D")),
+        (("--game", "trust", "--states", "after I"), ("after I",)),
+    ],
+)
+def test_states_are_named_as_they_are_called(
+    planned: Callable[..., tuple[Any, Path]], words: tuple[str, ...], states: tuple[str, ...] | None
+) -> None:
+    plan, _ = planned("--to", "economicus", *words)
+    assert plan.states == states
+
+
+def test_a_study_that_is_listed_can_be_outlined(homines_: Homines) -> None:
+    for entry in json.loads(homines_("list", "studies", "--json")[1])["studies"]:
+        code, out, _ = homines_("study", entry["name"], "--dry-run", "--model", "mock")
+        assert code == 0
+        assert out
+
+
+def test_a_game_named_twice_is_trained_on_once(planned: Callable[..., tuple[Any, Path]]) -> None:
+    from homines.general import GAMES, dilemmas
+
+    plan, _ = planned("--to", "economicus", "--game", "ipd", "--game", "icd", "--game", "ipd")
+    assert (plan.game, plan.more_games) == ("ipd", ("icd",))
+    plan, _ = planned("--to", "economicus", "--general", "--game", "ipd", "--game", "ish", "--draws", "2")
+    assert plan.more_games[0] == "ish"
+    assert sorted(plan.more_games) == sorted((*GAMES, *dilemmas(2, 0)))
+    plan, _ = planned("--to", "economicus", "--general", "--game", "ish")
+    assert (plan.game, plan.more_games) == ("ish", tuple(game for game in GAMES if game != "ish"))
+
+
 def test_list_tells_everything_there_is(homines_: Homines) -> None:
     code, out, errors = homines_("list")
     assert (code, errors) == (0, "")
     told = json.loads(homines_("list", "--json")[1])
     assert list(told) == list(FOLDERS)
     for folder in FOLDERS:
-        assert [entry["name"] for entry in told[folder]] == list(names(folder))
+        there = [name for name in names(folder) if (folder, name) != ("studies", "demo")]  # homines demo
+        assert [entry["name"] for entry in told[folder]] == there
         assert json.loads(homines_("list", folder, "--json")[1]) == {folder: told[folder]}
         for entry in told[folder]:
             assert entry["summary"]

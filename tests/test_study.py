@@ -9,19 +9,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from homines.core import HominesError
+from homines.core import Choice, HominesError, Prompt
 from homines.games.ipd import ipd
 from homines.general import FRAMES, dilemmas
 from homines.lookup import find
+from homines.measure import action_types, by, measure
+from homines.models.mock import Mock
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.random import Random
 from homines.play import chain
 from homines.preferences.utilitarian import Utilitarian
 from homines.store import Run
 from homines.studies import tennant2025
-from homines.studies._agents import explained, shown, spread
+from homines.studies._agents import UNSEEN, explained, shown, spread, winner
 from homines.study import Task
 from tests.models.tiny import tiny
 
@@ -112,17 +115,17 @@ def test_any_model_of_transformers_will_do(tokenizer: Any, tmp_path: Path) -> No
 
 def test_the_folder_of_another_plan_is_refused(quick: Path) -> None:
     task = Task("smollm2", quick, (0,), quick=True)
-    agent, _ = tennant2025.agents(task)[0]
+    kind = tennant2025.kinds(task)[0]
     with pytest.raises(HominesError, match="another config"):
-        task.run(f"{agent.slug}-s0", agent.seeded(1))
-    assert Run(quick / f"{agent.slug}-s0").noted("training.json")
+        task.run(kind.folder(0), kind.seeded(1))
+    assert Run(quick / kind.folder(0)).noted("training.json")
 
 
 def test_what_is_tested_is_never_trained_on() -> None:
     task = Task("smollm2", Path("nowhere"), (0,))
-    trained = {spec for agent, _ in tennant2025.agents(task) for spec in agent.plan.frames}
+    trained = {spec for kind in tennant2025.kinds(task) for spec in kind.plan.frames}
     labels = {find("frames", spec).labels for spec in trained}
-    unseen = {tuple(words.split(",")) for words in (*tennant2025.TESTED, tennant2025.UNSEEN)}
+    unseen = {tuple(words.split(",")) for words in tennant2025.TESTED} | {UNSEEN}
     assert {x for x in unseen if x in labels} <= {("action2", "action1"), ("B", "A")}  # the general agent's
     assert len(FRAMES) == len(set(FRAMES))
 
@@ -140,8 +143,43 @@ def test_intervals_need_two_seeds() -> None:
     low, high = spread([0.2, 0.4])
     assert low is not None
     assert high is not None
-    assert (high - low) / 2 == pytest.approx(1.96 * 0.1414213562 / 2**0.5)
+    assert (high - low) / 2 == pytest.approx(12.706 * 0.1414213562 / 2**0.5)
     assert shown([0.5]) == "0.50"
+    assert shown([-1e-17]) == "0.00"
+
+
+@pytest.mark.parametrize("n", range(2, 13))
+def test_intervals_are_those_of_student(n: int) -> None:
+    from scipy.stats import t
+
+    values = np.random.default_rng(n).normal(size=n).tolist()
+    low, high = spread(values)
+    assert low is not None
+    assert high is not None
+    want = t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5
+    assert (high - low) / 2 == pytest.approx(want, rel=2e-4 if n <= 11 else 0.15)
+
+
+def biased(prompt: Prompt) -> Choice:
+    """Whichever label is named first on the last line."""
+    last = prompt.text.splitlines()[-1]
+    places = [last.find(label) for label in prompt.labels]
+    return Choice.at([1.0 if place == min(places) else 0.0 for place in places])
+
+
+def test_a_position_bias_is_never_read_as_reciprocity() -> None:
+    """A stub that says what stands first, whatever happened, in every frame and game of the exam."""
+    model = Mock(biased)
+    records = measure(model, tennant2025.exam(model, wide=True))
+    table = [r for r in records if r.frame.startswith("table")]
+    for group in by(table, "game", "frame").values():
+        types = action_types(group)
+        assert types["C|C"] == pytest.approx(types["C|D"])
+    ordinal = [r for r in table if r.game.startswith("ordinal")]
+    assert len(by(ordinal, "game")) == 144
+    for column in range(1, 13):
+        some = [r for r in ordinal if r.game.endswith(f" {column})")]
+        assert action_types(some)["C|C"] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -155,9 +193,18 @@ def test_intervals_need_two_seeds() -> None:
 )
 def test_the_preference_that_made_a_policy_explains_it_best(policy: MemoryOne, best: str) -> None:
     families = ("economicus", "deontological", "utilitarian", "game_deontological")
-    fits = {family: explained(policy, family, "tit_for_tat")[0] for family in families}
-    assert min(fits, key=lambda family: fits[family]) == best
+    prior = MemoryOne(0.5, 0.5, 0.5, 0.5, 0.5)
+    fits = {family: explained(policy, family, "tit_for_tat", prior)[0] for family in families}
+    assert winner(fits) == best
     assert all(x >= -1e-9 for x in fits.values())
+
+
+def test_what_no_preference_explains_is_given_to_none() -> None:
+    odd, prior = MemoryOne(0.5, 0.1, 0.9, 0.1, 0.9), MemoryOne(0.5, 0.5, 0.5, 0.5, 0.5)
+    fits = {f: explained(odd, f, "tit_for_tat", prior)[0] for f in ("economicus", "game_deontological")}
+    assert winner(fits) is None
+    same = {f: explained(prior, f, "tit_for_tat", prior)[0] for f in ("deontological", "utilitarian")}
+    assert winner(same) is None
 
 
 def test_regret_of_always_defecting_by_hand() -> None:

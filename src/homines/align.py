@@ -6,13 +6,16 @@ Every stage finds what an earlier, interrupted call left in the folder and does 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 from homines import sideeffects
-from homines.core import HominesError, Model, Policy
+from homines.check import count
+from homines.core import Decision, HominesError, Model, Policy, Prompt
 from homines.forms import Repeated
 from homines.lesson import Lesson, Walk, lesson
 from homines.logits import distinct_tokens
@@ -35,6 +38,10 @@ Begin = Callable[[str, int], Callable[[int], None]]
 
 
 ROADS = ("rl", "grpo", "rloo")
+MOST_MEASURED = 64
+"""States of a game that are all measured; where there are more, those of one round are."""
+CHECKED = 16
+"""Pasts drawn to check a plan on, where there are more."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +58,9 @@ class Plan:
     game: str = "ipd"
     more_games: tuple[str, ...] = ()
     """Trained on too."""
-    opponent: str = "tit_for_tat"
-    """A strategy, `axelrod:NAME`, or a model; plays the other seats of a repeated game."""
+    opponent: str | None = None
+    """A strategy, `axelrod:NAME`, or a model; plays the other seats of a repeated game. None becomes
+    tit_for_tat, but beside a rival and in games played once, where no opponent is met."""
     rival: str | None = None
     """Instead of an opponent: a second learner, aligned to this (a preference or schedule) meanwhile."""
     memory: int = 1
@@ -78,6 +86,12 @@ class Plan:
                 f"warmup is {self.warmup}; it must be at least 0, and is for sampled roads (grpo, rloo): the "
                 "exact one needs none"
             )
+        count("memory", self.memory)
+        if self.settings.sample and self.settings.sets > 1:
+            raise HominesError(
+                f"sets is {self.settings.sets} and sample {self.settings.sample}; players who walk are one "
+                "set: drop --sets, or walk more of them (--sample)"
+            )
         for name in ("frames", "transfer_frames"):
             made = [find("frames", spec) for spec in getattr(self, name)]
             deep = [
@@ -88,6 +102,46 @@ class Plan:
         object.__setattr__(self, "preference", spelt(schedule(self.preference, self.settings.steps)))
         if self.rival is not None:
             object.__setattr__(self, "rival", spelt(schedule(self.rival, self.settings.steps)))
+        self._face()
+        self._check_transfer()
+
+    def _face(self) -> None:
+        """Who plays the other seats; HominesError where two are named for them, or there are none."""
+        repeated = isinstance(find("games", self.game), Repeated)
+        if self.opponent is not None and self.rival is not None:
+            raise HominesError(
+                f"opponent is {self.opponent!r} and rival {self.rival!r}; the second learner plays in the "
+                "opponent's place: drop --opponent or --rival"
+            )
+        if not repeated and (self.opponent is not None or self.memory > 1):
+            what = (
+                f"opponent is {self.opponent!r}" if self.opponent is not None else f"memory is {self.memory}"
+            )
+            raise HominesError(
+                f"{what}, but {self.game} is no repeated game, so nothing is met or remembered there; drop "
+                f"--{what.partition(' ')[0]}, or choose another --game"
+            )
+        if repeated and self.opponent is None and self.rival is None:
+            object.__setattr__(self, "opponent", "tit_for_tat")
+
+    def _check_transfer(self) -> None:
+        """What is trained on cannot show transfer."""
+        for also, option, trained, by in (
+            (self.transfer_frames, "unseen", self.frames, "--frame, --labels, --general"),
+            (self.transfer_games, "other-game", (self.game, *self.more_games), "--game, --general"),
+        ):
+            if both := [spec for spec in also if spec in trained]:
+                raise HominesError(
+                    f"{both[0]} is trained on ({by}) and would be reported as never seen; drop it from "
+                    f"--{option}"
+                )
+
+    @property
+    def measured(self) -> int:
+        """Rounds told where it is measured: all that are remembered, or one where these make more than
+        MOST_MEASURED states of any game."""
+        specs = (self.game, *self.more_games, *self.transfer_games)
+        return self.memory if all(few(find("games", spec), self.memory) for spec in specs) else 1
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -108,7 +162,7 @@ class Made:
     game: Any
     more_games: list[Any]
     opponent: Policy | None
-    """None: a second learner."""
+    """None: a second learner, or a game that is not repeated."""
     frames: list[Any]
     transfer_frames: list[Any]
     transfer_games: dict[str, Any]
@@ -121,7 +175,7 @@ class Made:
             None if plan.rival is None else schedule(plan.rival, plan.settings.steps),
             find("games", plan.game),
             [find("games", spec) for spec in plan.more_games],
-            None if plan.rival is not None else against(plan, frames[0]),
+            None if plan.opponent is None else against(plan, plan.opponent, frames[0]),
             frames,
             [find("frames", spec) for spec in plan.transfer_frames],
             {spec: find("games", spec) for spec in plan.transfer_games},
@@ -133,12 +187,30 @@ class Made:
                 f"training on several games takes repeated ones, and {plan.game}, "
                 f"{', '.join(plan.more_games)} are not all repeated; train on one of them"
             )
-        for game in made.games:
-            for d in battery(game, plan.memory):
-                for phase in (*made.phases, *(made.rival or ())):
-                    phase.preference(d)
-        made.questions(Mock(uniform), plan)  # every frame has words for every decision
+        made._check_words(plan)
+        made._rehearse(plan)
         return made
+
+    def _check_words(self, plan: Plan) -> None:
+        """Every preference has a utility, and every frame has words, for every decision."""
+        for game in self.games:
+            for d in met(game, plan.memory):
+                for phase in (*self.phases, *(self.rival or ())):
+                    phase.preference(d)
+        self.questions(Mock(uniform), plan)
+        if plan.measured < plan.memory:
+            questions(Mock(uniform), {plan.game: met(self.game, plan.memory)}, self.frames)
+
+    def _rehearse(self, plan: Plan) -> None:
+        """Prepare the training as with the model, and check it."""
+        other = self.opponent
+        if isinstance(other, Speaker):
+            other = replace(other, model=Mock(uniform))
+        made, model = replace(self, opponent=other), cast(HuggingFace, _Unread())
+        taught, rival = made.lesson(model, plan), made.rivals(model, plan)
+        check(taught, plan.settings, rival)
+        if plan.by != "rl":
+            check_sampled(taught, plan.settings, rival, by=plan.by, warmup=plan.warmup)
 
     @property
     def games(self) -> list[Any]:
@@ -146,9 +218,10 @@ class Made:
         return [self.game, *self.more_games]
 
     def questions(self, model: Model, plan: Plan) -> list[Question]:
-        here = {plan.game: battery(self.game, plan.memory)}
-        too = dict(zip(plan.more_games, (battery(g, plan.memory) for g in self.more_games), strict=True))
-        away = {name: battery(g, plan.memory) for name, g in self.transfer_games.items()}
+        told = plan.measured
+        here = {plan.game: battery(self.game, told)}
+        too = dict(zip(plan.more_games, (battery(g, told) for g in self.more_games), strict=True))
+        away = {name: battery(g, told) for name, g in self.transfer_games.items()}
         asked = questions(model, {**here, **away}, self.frames) + questions(model, too, self.frames[:1])
         return asked + questions(model, here, self.transfer_frames)
 
@@ -159,8 +232,12 @@ class Made:
                     "--sample walks through repeated games of two players against an opponent, meeting "
                     "states as they come; drop --sample, or --rival and --states"
                 )
-            count, seed = plan.settings.sample, plan.settings.seed
-            return Walk(model, self.games, self.phases, self.frames, self.opponent, plan.memory, count, seed)
+            players, seed = plan.settings.sample, plan.settings.seed
+            walk = Walk(
+                model, self.games, self.phases, self.frames, self.opponent, plan.memory, players, seed
+            )
+            walk.batch([0])  # a prompt that cannot be, or does not fit the model, shows now
+            return walk
         taught = self.games if isinstance(self.game, Repeated) else battery(self.game)
         return lesson(
             model, taught, self.phases, self.frames, self.opponent, memory=plan.memory, keep=plan.states
@@ -175,16 +252,37 @@ class Made:
         )
 
 
+class _Unread:
+    """In place of a model, where nobody reads the prompts."""
+
+    def encode(self, prompts: Sequence[Prompt]) -> list[Prompt]:
+        return list(prompts)
+
+
 def _for_two(game: Any) -> bool:
     return isinstance(game, Repeated) and len(game.stage.actions) == 2
 
 
-def against(plan: Plan, frame: Any) -> Policy:
+def few(game: Any, memory: int) -> bool:
+    """Whether a game has so few states of this memory that all are measured."""
+    # beyond 64 rounds the number itself would be too long to compute
+    return not isinstance(game, Repeated) or len(game.states) ** min(memory, 64) <= MOST_MEASURED
+
+
+def met(game: Any, memory: int) -> Sequence[Decision]:
+    """The game's decisions; where they are too many, those after some pasts drawn at random."""
+    if few(game, memory):
+        return battery(game, memory)
+    drawn = np.random.default_rng(0).integers(len(game.states), size=(CHECKED, memory))
+    return [game.seat(0, tuple(game.states[s] for s in past)) for past in drawn]
+
+
+def against(plan: Plan, spec: str, frame: Any) -> Policy:
     """The opponent of a plan: a model (speaking the first training frame's words) or a strategy."""
-    if plan.opponent.partition("/")[0].partition("+")[0] in names("models"):
+    if spec.partition("/")[0].partition("+")[0] in names("models"):
         kind = {"device": plan.device, "dtype": plan.dtype, "trust_remote_code": plan.trust_remote_code}
-        return Speaker(load(plan.opponent, **kind), frame)
-    return opponent(plan.opponent)
+        return Speaker(load(spec, **kind), frame)
+    return opponent(spec)
 
 
 def config(plan: Plan, *, kind: str, command: str) -> dict[str, Any]:
@@ -200,6 +298,7 @@ def config(plan: Plan, *, kind: str, command: str) -> dict[str, Any]:
         "training_games": [plan.game, *plan.more_games],
         "frames": [*plan.frames, *plan.transfer_frames],
         "games": [plan.game, *plan.transfer_games],
+        **({"measured_memory": plan.measured} if plan.measured < plan.memory else {}),
     }
 
 
@@ -219,12 +318,11 @@ def align(
     Raises Interrupted where `stop` says so; the same call goes on from there.
     """
     made = Made.of(plan)
+    if plan.measured < plan.memory:
+        say(f"{plan.memory} rounds make more than {MOST_MEASURED} states: measuring those of one round")
     say(f"loading {plan.model}")
     model = student(plan, plan.model)
     taught, rival = made.lesson(model, plan), made.rivals(model, plan)
-    check(taught, plan.settings, rival)
-    if plan.by != "rl":
-        check_sampled(taught, plan.settings, rival, by=plan.by, warmup=plan.warmup)
     with Run(folder, config(plan, kind=kind, command=command)) as run:
         _verify(plan, made, model, run, "before", begin, stop)
         trained = train(plan, taught, model, run, rival, say, begin, on_step, stop)
@@ -334,14 +432,12 @@ def estimate(plan: Plan) -> dict[str, int]:
     """How many prompts and tokens the plan would run; loads the model, runs nothing.
 
     Of a sampled road: the most tokens that its prompts and completions can come to, and the warm-up's.
+    `measured_memory`: the rounds told in the questions, where they are fewer than are remembered.
     """
     made = Made.of(plan)
     model = student(plan, plan.model)
     asked = made.questions(model, plan)
     taught, rival = made.lesson(model, plan), made.rivals(model, plan)
-    check(taught, plan.settings, rival)
-    if plan.by != "rl":
-        check_sampled(taught, plan.settings, rival, by=plan.by, warmup=plan.warmup)
     shown = taught.sets if isinstance(taught, Lesson) else taught.batch([0]).encoded
     in_set = [distinct_tokens(some, 10**9) for some in shown]
     exact = plan.steps if plan.by == "rl" else plan.warmup
@@ -357,4 +453,5 @@ def estimate(plan: Plan) -> dict[str, int]:
         "question_tokens": 2 * model.tokens([q.prompt for q in asked]),
         "training_prompts": prompts,
         "training_tokens": round(tokens),
+        **({"measured_memory": plan.measured} if plan.measured < plan.memory else {}),
     }

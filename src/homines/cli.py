@@ -86,6 +86,10 @@ def list_(
     from homines.lookup import describe
 
     found = {name: describe(name) for name in ([folder] if folder else FOLDERS)}
+    if "studies" in found:  # `homines demo` lies there too
+        from homines.commands import studies
+
+        found["studies"] = tuple(entry for entry in found["studies"] if entry.name in studies())
     if as_json:
         print(json.dumps({name: [entry._asdict() for entry in entries] for name, entries in found.items()}))
         return
@@ -184,6 +188,7 @@ def measure(
 
 @app.command()
 def align(
+    ctx: typer.Context,
     model: ModelName,
     to: Annotated[
         str,
@@ -200,12 +205,16 @@ def align(
         int, typer.Option(min=0, help="Also so many prisoner's dilemmas with drawn payoffs.")
     ] = 0,
     opponent: Annotated[
-        str, typer.Option(help="Plays the other seats: a strategy, axelrod:NAME, or a MODEL.")
-    ] = "tit_for_tat",
+        str | None,
+        typer.Option(help="Plays the other seats: a strategy, axelrod:NAME, a MODEL; default: tit_for_tat."),
+    ] = None,
     rival: Annotated[
         str | None, typer.Option(help="Instead: a second learner, aligned to this at the same time.")
     ] = None,
-    memory: Annotated[int, typer.Option(min=1, help="Rounds remembered.")] = 1,
+    memory: Annotated[
+        int,
+        typer.Option(min=1, help="Rounds remembered; measured after one where they make over 64 states."),
+    ] = 1,
     sample: Annotated[
         int, typer.Option(help="Walk so many players through the game, on policy; 0: all states.")
     ] = 0,
@@ -216,14 +225,17 @@ def align(
     ] = False,
     unseen: Annotated[list[str] | None, typer.Option(help="Labels to verify on, as X,Y.")] = None,
     other_game: Annotated[list[str] | None, typer.Option(help="Game to verify on.")] = None,
-    states: Annotated[str | None, typer.Option(help="States to train on, as 'C,C D,C'.")] = None,
+    states: Annotated[
+        str | None,
+        typer.Option(help="States to train on, as 'C,C D,C'; with more rounds as 'C,C C,D; C,C D,D'."),
+    ] = None,
     objective: Annotated[str, typer.Option(help="myopic, or discounted through the chain.")] = "myopic",
     gamma: Annotated[float, typer.Option(help="Discount a round (discounted).")] = 0.9,
     illegal: Annotated[float, typer.Option(help="Reward of an illegal answer.")] = -6.0,
-    kl: Annotated[float, typer.Option(help="Last weight of KL to the reference.")] = 0.05,
+    kl: Annotated[float, typer.Option(help="Last weight of KL to the reference; 0: none.")] = 0.05,
     kl_start: Annotated[float, typer.Option(help="First weight; falls to --kl.")] = 3.0,
     kl_between: Annotated[float, typer.Option(help="Last weight in a phase that another follows.")] = 0.3,
-    kl_limit: Annotated[float, typer.Option(help="Stop where the KL passes so many nats.")] = 50.0,
+    kl_limit: Annotated[float, typer.Option(help="Stop where the KL passes so many nats.")] = 20.0,
     steps: Annotated[int, typer.Option(help="Optimiser steps of a phase that names none.")] = 24,
     sets: Annotated[int, typer.Option(help="Prompt sets a pass (a set: every state once).")] = 1,
     accumulation: Annotated[int, typer.Option(help="Passes an optimiser step.")] = 1,
@@ -246,11 +258,20 @@ def align(
     """Align a model to a written-down preference; measure it before and after."""
     from dataclasses import asdict
 
-    from homines.commands import carry_out, frame_specs, general_plan, named, quiet
+    from homines.commands import (
+        carry_out,
+        check_options,
+        frame_specs,
+        general_plan,
+        named,
+        quiet,
+        state_names,
+        titled,
+    )
     from homines.lookup import find
     from homines.schedule import schedule
 
-    schedule(to, steps)
+    schedules = [schedule(some, steps) for some in (to, rival) if some is not None]
     quiet()
     from homines.align import Plan
     from homines.objective import Settings
@@ -270,7 +291,7 @@ def align(
         frames=tuple(frame_specs(told, frames, labels, swap=False)),
         transfer_frames=tuple(frame_specs(told, frames, unseen, swap=False)) if unseen else (),
         transfer_games=tuple(other_game or []),
-        states=tuple(states.split()) if states else None,
+        states=None if states is None else state_names(states, told, memory),
         settings=Settings(
             objective=objective,
             gamma=gamma,
@@ -297,10 +318,16 @@ def align(
         dtype=dtype,
         trust_remote_code=trust_remote_code,
     )
+    check_options([name for name in ctx.params if is_typed(ctx, name)], plan, schedules)
     plan = general_plan(plan, general, draws)
-    name = to.partition("(")[0].rpartition(":")[2] if "->" not in to else "schedule"
-    folder = out or named(f"align-{model}-{name}", asdict(plan))
+    folder = out or named(f"align-{model}-{titled(schedules[0])}", asdict(plan))
     carry_out(plan, folder, "align", dry_run, as_json)
+
+
+def is_typed(ctx: typer.Context, name: str) -> bool:
+    """Whether this parameter stood on the command line."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 @app.command()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shlex
 import sys
 import time
 import warnings
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -15,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from homines import measure
 from homines.core import Game, HominesError, Record, digest
-from homines.lookup import find, names, spell
+from homines.forms import Repeated
+from homines.lookup import ROOT, find, names, spell
 from homines.measure import battery
+from homines.models import load
+from homines.schedule import Phase
 from homines.store import Run
 from homines.terminal import Bars, before_after, measured, stopping
 
@@ -34,12 +39,7 @@ def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool)
     start = time.monotonic()
     if dry_run:
         counted = estimate(plan)
-        print(
-            json.dumps(counted)
-            if as_json
-            else f"{counted['questions']} questions ({counted['question_tokens']} tokens), "
-            f"{counted['training_prompts']} training prompts ({counted['training_tokens']} tokens)"
-        )
+        print(json.dumps(counted) if as_json else counted_line(counted))
         return
     with Bars() as bars, stopping() as stop:
         trained = align(
@@ -82,16 +82,60 @@ def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool)
     sys.exit(1 if any(r.error for r in run.records) else 0)
 
 
+def counted_line(counted: dict[str, int]) -> str:
+    """What a dry run of an alignment counted, in words."""
+    asked = f"{counted['questions']} questions ({counted['question_tokens']} tokens)"
+    if "measured_memory" in counted:
+        asked += " after one round each, for all that are remembered make too many states"
+    return f"{asked}, {counted['training_prompts']} training prompts ({counted['training_tokens']} tokens)"
+
+
 def general_plan(plan: Plan, general: bool, draws: int) -> Plan:
-    """The plan with --general's words, frames and games, and with --draws' dilemmas."""
+    """The plan with --general's words, frames and games, and with --draws' dilemmas; a game that was named
+    twice once."""
     from homines import general as many
 
-    if general:
-        plan = replace(plan, frames=many.FRAMES, more_games=(*plan.more_games, *many.GAMES))
-    if draws:
-        drawn = many.dilemmas(draws, plan.settings.seed)
-        plan = replace(plan, more_games=(*plan.more_games, *drawn))
-    return plan
+    games = dict.fromkeys((plan.game, *plan.more_games, *(many.GAMES if general else ())))
+    drawn = many.dilemmas(draws, plan.settings.seed)
+    frames = many.FRAMES if general else plan.frames
+    return replace(plan, frames=frames, more_games=(*list(games)[1:], *drawn))
+
+
+def check_options(typed: Collection[str], plan: Plan, schedules: Sequence[Sequence[Phase]]) -> None:
+    """Refuse an option that was typed and bears on nothing beside the others.
+
+    typed       names of the options on the command line
+    schedules   the learner's phases, and the second learner's
+    """
+    sampled = plan.by != "rl"
+    named = all(phase.named for phases in schedules for phase in phases)
+    rules = (
+        ("--general", "general" in typed, "frame labels", "brings its own frames and labels"),
+        (f"--by {plan.by}", sampled, "kl_start kl_between", "holds one weight of the KL, --kl"),
+        ("--by rl", not sampled, "generations completion temperature", "samples no completions"),
+        ("--objective myopic", plan.settings.objective == "myopic", "gamma", "looks at one round alone"),
+        ("one phase", all(len(phases) == 1 for phases in schedules), "kl_between", "no other follows"),
+        (f"--to {plan.preference!r}", named, "steps", "says itself how many"),
+    )
+    for what, holds, options, why in rules:
+        for option in options.split():
+            if holds and option in typed:
+                told = f"--{option.replace('_', '-')}"
+                raise HominesError(f"{told} bears on nothing beside {what}, which {why}; drop one of the two")
+
+
+def titled(phases: Sequence[Phase]) -> str:
+    """A schedule in one word, for the name of a folder: its preference, or 'schedule'."""
+    if len(phases) > 1:
+        return "schedule"
+    return spell(phases[0].preference).partition("(")[0].rpartition(":")[2]
+
+
+def state_names(text: str, game: Game, memory: int) -> tuple[str, ...]:
+    """States from words: 'C,C D,C'; with ';' between them where a name has spaces, 'C,C C,D; C,C D,D'."""
+    single = isinstance(game, Repeated) and memory == 1 and ";" not in text
+    parts = text.split() if single else [" ".join(part.split()) for part in text.split(";")]
+    return tuple(part for part in parts if part)
 
 
 def carry_out_study(
@@ -106,14 +150,15 @@ def carry_out_study(
     as_json: bool,
 ) -> None:
     """Run a study, or say what it would train."""
-    there = [held for held in names("studies") if hasattr(studied(held), "run")]
+    there = studies()
     if name not in there:
         raise HominesError(f"no study called {name!r}; there are {', '.join(there)}")
+    check_kind(model)
     from homines.study import Task
 
     folder = out or Path("runs") / (f"{name}-quick" if quick else name)
     task = Task(model, folder, tuple(range(seeds)), quick, device, dtype, command())
-    module = studied(name)
+    module = import_module(f"homines.studies.{name}")
     if dry_run:
         lines = module.outline(task)
         print(json.dumps({"trainings": lines}) if as_json else "\n".join(lines))
@@ -121,16 +166,30 @@ def carry_out_study(
     start = time.monotonic()
     with Bars() as bars, stopping() as stop:
         followed = replace(task, say=bars.say, begin=bars.begin, on_step=bars.step, stop=stop)
-        page = module.run(followed)
+        page, failed = module.run(followed)
     seconds = time.monotonic() - start
     if as_json:
-        print(json.dumps({"folder": str(folder), "report": str(page), "seconds": seconds}))
+        told = {"folder": str(folder), "report": str(page), "failed": failed, "seconds": seconds}
+        print(json.dumps(told))
     else:
         print(f"report    {page}\ntables    {folder / 'tables'}\ntime      {seconds / 60:.1f} minutes")
+    sys.exit(1 if failed else 0)
 
 
-def studied(name: str) -> Any:
-    return import_module(f"homines.studies.{name}")
+def studies() -> list[str]:
+    """What `homines study` takes: files of studies/ with a function `run`. They are read, not run."""
+
+    def runs(name: str) -> bool:
+        tree = ast.parse((ROOT / "studies" / f"{name}.py").read_text(encoding="utf-8"))
+        return any(isinstance(held, ast.FunctionDef) and held.name == "run" for held in tree.body)
+
+    return [name for name in names("studies") if runs(name)]
+
+
+def check_kind(model: str) -> None:
+    """HominesError where no file of models/ loads such a model; nothing is loaded."""
+    if model.partition("+")[0].partition("/")[0] not in names("models"):
+        load(model)  # says which there are
 
 
 def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> None:

@@ -145,7 +145,7 @@ class Repeated:
             number = f"{n}^{memory}" + (f" = {many}" if memory <= 64 else "")
             raise HominesError(
                 f"memory {memory} makes {number} states, more than {MOST_STATES}; "
-                "use a smaller memory, or train on sampled on-policy states"
+                "use a smaller memory, or train on sampled on-policy states (--sample 8)"
             )
         return tuple(product(self.states, repeat=memory))
 

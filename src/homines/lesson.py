@@ -7,7 +7,8 @@ a `Walk` asks those that the learner meets instead.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -17,7 +18,7 @@ import torch
 
 from homines.choice import expected, told
 from homines.core import Array, Decision, Frame, History, HominesError, Policy, Prompt
-from homines.forms import Repeated
+from homines.forms import MOST_STATES, Repeated
 from homines.logits import Encoded
 from homines.measure import situation
 from homines.models.hf import HuggingFace
@@ -168,9 +169,11 @@ def _expected(phase: Phase, d: Decision) -> Array:
 def _replies(game: Repeated, opponent: Policy, memory: int, seat: int) -> Array:
     """The others' joint play in every state, shape [state, other]."""
     if (deep := memory_of(opponent)) > memory:
+        far = "any number of" if math.isinf(deep) else f"{deep:g}"
+        fits = deep * math.log2(math.prod(map(len, game.stage.actions))) <= math.log2(MOST_STATES)
         raise HominesError(
-            f"this opponent looks back {deep:g} rounds, the run remembers {memory}; use "
-            + (f"--memory {deep:.0f}, or " if deep <= 4 else "")
+            f"this opponent looks back {far} rounds, the run remembers {memory}; use "
+            + (f"--memory {deep:.0f}, or " if fits else "")
             + "--sample 8, which plays against it round by round"
         )
     others = [k for k in range(len(game.stage.actions)) if k != seat]
@@ -207,7 +210,8 @@ class Walk:
 
     Each pass asks every walker's state once, in one order; then every walker draws an action from the
     learner's answer and meets the opponent's, and is one round further. The opponent sees the whole
-    history, so it may be of any depth; the learner is told its last `memory` rounds.
+    history, so it may be of any depth; the learner is told its last `memory` rounds. One that is a sample
+    by its seed (`seeded(seed)` gives the policy) has another one in every episode.
     """
 
     model: HuggingFace
@@ -222,7 +226,7 @@ class Walk:
     steps: tuple[int, ...] = ()
     follows: None = None
     place: list[list[Any]] = field(default_factory=list[list[Any]])
-    """For each walker: game, frame, order, rounds so far."""
+    """For each walker: game, frame, order, the opponent's seed, rounds so far."""
     states: tuple[str, ...] = ()
     """Situation of every walker in the batch last asked."""
     rng: np.random.Generator = field(init=False)
@@ -240,7 +244,7 @@ class Walk:
         g, f = int(self.rng.integers(len(self.games))), int(self.rng.integers(len(self.frames)))
         stage = self.games[g].stage.actions
         past = [[int(self.rng.integers(len(names))) for names in stage] for _ in range(self.memory)]
-        return [g, f, self._order(f), past]
+        return [g, f, self._order(f), int(self.rng.integers(2**32)), past]
 
     def _order(self, frame: int) -> int:
         return int(self.rng.integers(len(orders(len(self.actions), self.frames[frame].places))))
@@ -250,11 +254,11 @@ class Walk:
         self._faced.clear()
         prompts: list[Prompt] = []
         worth: list[list[Array]] = []
-        for g, f, o, past in self.place:
+        for g, f, o, seed, past in self.place:
             game, frame = self.games[g], self.frames[f]
             history: History = tuple(tuple(stage) for stage in past)
             d = game.seat(0, history[-self.memory :])
-            reply = self.opponent([game.seat(1, history)])[0].p
+            reply = self._met(seed)([game.seat(1, history)])[0].p
             self._faced.append((d, history, reply))
             prompts.append(frame(d, orders(len(d.actions), frame.places)[o]))
             worth.append([_joint(phase.preference(d), d) for phase in self.phases])
@@ -264,6 +268,11 @@ class Walk:
             [self.model.encode(prompts)], torch.tensor(np.array(worth)).transpose(0, 1)[:, None], replies
         )
 
+    def _met(self, seed: int) -> Policy:
+        """The opponent as it is in an episode with this seed."""
+        seeded: Callable[[int], Policy] | None = getattr(self.opponent, "seeded", None)
+        return self.opponent if seeded is None else seeded(seed)
+
     def learned(self, legal: torch.Tensor) -> None:
         """Every walker plays a round: its action from `legal`, shape [1, walker, action]."""
         for i, (place, p) in enumerate(zip(self.place, legal[0].numpy(), strict=True)):
@@ -271,7 +280,7 @@ class Walk:
             mine = int(self.rng.choice(len(p), p=p / p.sum()))
             other = int(self.rng.choice(len(reply), p=reply))
             past = [*map(list, history), [mine, other]]
-            self.place[i] = self._anew() if len(past) >= EPISODE + self.memory else [*place[:3], past]
+            self.place[i] = self._anew() if len(past) >= EPISODE + self.memory else [*place[:4], past]
             if len(past) < EPISODE + self.memory:
                 self.place[i][2] = self._order(place[1])
 

@@ -54,16 +54,17 @@ def questions(
 ) -> list[Question]:
     """Every decision of every battery (by game name), in every frame, in every balanced order.
 
-    most   1 or 2: only so many orders a decision and frame, in turn (`speak.few_orders`): with 1, orders
-           are balanced over frames, games and decisions, not within one
+    most   1 or 2: only so many orders a frame and game (`speak.few_orders`), the same for all its decisions,
+           so that no order effect looks like a difference between states. With 1 they take turns over
+           frames and games: balanced over as many frames as there are orders, not within one
     """
     asked: list[Question] = []
     for i, frame in enumerate(frames):
         for g, (game, decisions) in enumerate(batteries.items()):
-            for j, d in enumerate(decisions):
+            for d in decisions:
                 shown = orders(len(d.actions), frame.places)
                 if most is not None:
-                    shown = few_orders(len(d.actions), frame.places, most, i + g + j)
+                    shown = few_orders(len(d.actions), frame.places, most, i + g + g // len(shown))
                 for order in shown:
                     prompt = frame(d, order)
                     record = Record(

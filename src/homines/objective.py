@@ -32,15 +32,17 @@ class Settings:
     illegal: float = -6.0
     """Reward of an answer that is no label."""
     kl: float = 0.05
-    """Last weight of the KL to the model before training, in points per nat: 1/precision."""
+    """Last weight of the KL to the model before training, in points per nat: 1/precision; 0: no KL at all."""
     kl_start: float = 3.0
     """First weight; it falls geometrically to `kl` over the first two thirds of a phase. About the
-    spread of the payoffs: large enough that no state settles before the states are told apart."""
+    spread of the payoffs: large enough that no state settles before the states are told apart. Where it
+    is not above the last weight, that one holds throughout."""
     kl_between: float = 0.3
     """Last weight in a phase that another follows: a policy that has settled for good has no gradient left
     to unlearn with (it scales with p (1 - p))."""
-    kl_limit: float = 50.0
-    """Training stops where the KL passes this many nats: the network is coming apart."""
+    kl_limit: float = 20.0
+    """Training stops where the KL of the answers passes this many nats. It can only where the model thought
+    an answer less likely than exp(-kl_limit); a fall of the legal mass stops it in any case."""
     steps: int = 24
     """Optimiser steps of a phase that names none."""
     sets: int = 1
@@ -63,9 +65,11 @@ class Settings:
 
     def kl_at(self, done: float, *, last: bool = True) -> float:
         """KL weight when this share of a phase is done (0 its first step, 1 its end)."""
+        if self.kl == 0:
+            return 0.0
         end = self.kl if last else max(self.kl, self.kl_between)
-        if self.kl == 0 or self.kl_start <= end:
-            return min(end, self.kl_start) if self.kl else 0.0
+        if self.kl_start <= end:
+            return end
         way = min(1.0, 1.5 * done)
         return self.kl_start ** (1 - way) * end**way
 
@@ -138,7 +142,8 @@ def objective(
     mass = prob.sum(-1)
     offered = torch.einsum("isab,isb->isa", utility, replies)
     reward = (prob * offered).sum(-1) + (1 - mass) * settings.illegal  # [set, state]
-    legal = logp.log_softmax(-1).exp()
+    log_legal = logp.log_softmax(-1)
+    legal = log_legal.exp()
     if settings.objective == "discounted":
         assert follows is not None
         joint = torch.einsum("isa,isb->isab", legal, replies)
@@ -154,7 +159,7 @@ def objective(
     divergence = torch.zeros((), dtype=logp.dtype)
     if reference is not None:
         before = reference.cpu().double().log_softmax(-1)
-        divergence = (mass.detach() * (legal * (legal.log() - before)).sum(-1)).mean()
+        divergence = (mass.detach() * (legal * (log_legal - before)).sum(-1)).mean()
         loss = loss + kl * divergence
     return Outcome(
         loss, float(gain.detach()), float(mass.detach().mean()), float(divergence.detach()), legal.detach()

@@ -28,6 +28,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ from homines.lesson import Lesson, Walk
 from homines.logits import render, terminator
 from homines.models.hf import HuggingFace
 from homines.objective import Outcome, Settings
-from homines.train import MINE, Trained, quiet, rl, save, trainable, whole_checkpoint
+from homines.train import MINE, Trained, _Guard, quiet, rl, save, trainable, whole_checkpoint
 
 SAMPLED = ("grpo", "rloo")
 PROMPTS = 4
@@ -61,13 +62,13 @@ def read(text: str, labels: Sequence[str], *, finished: bool) -> int | str:
 
     A closed block of thinking at the beginning is dropped; where the rest has "Answer:", what follows its
     last occurrence is the answer, else all of it. But for what wraps it and one final period, the answer
-    must be a label to the letter.
+    must be a label to the letter, and the rest must name no other.
 
     finished   whether the completion ended its turn
 
     >>> read("<think>X or Y?</think> Answer: **Y**.", ["X", "Y"], finished=True)
     1
-    >>> [read(text, ["X", "Y"], finished=True) for text in ("X, not Y", "x", "I say X")]
+    >>> [read(text, ["X", "Y"], finished=True) for text in ("X, no. Answer: Y", "x", "I say X")]
     ['both', 'none', 'none']
     """
     if not finished:
@@ -77,14 +78,15 @@ def read(text: str, labels: Sequence[str], *, finished: bool) -> int | str:
         _, closed, said = said.partition(CLOSED)
         if not closed:
             return TRUNCATED
-    said = re.split("answer:", said, flags=re.IGNORECASE)[-1]
-    bare = said.strip(WRAPPING)
-    for candidate in (said.strip(), bare, bare.removesuffix(".").strip(WRAPPING)):
-        if candidate in labels:
-            return list(labels).index(candidate)
+    *before, last = re.split("answer:", said, flags=re.IGNORECASE)
     longest = sorted(labels, key=len, reverse=True)
-    named = re.findall("|".join(rf"(?<!\w){re.escape(label)}(?!\w)" for label in longest), said)
-    return BOTH if len(set(named)) > 1 else NONE
+    words = re.compile("|".join(rf"(?<!\w){re.escape(label)}(?!\w)" for label in longest))
+    named = {label for part in before for label in words.findall(part)}
+    bare = last.strip(WRAPPING)
+    for candidate in (last.strip(), bare, bare.removesuffix(".").strip(WRAPPING)):
+        if candidate in labels:
+            return BOTH if named - {candidate} else list(labels).index(candidate)
+    return BOTH if len(named.union(words.findall(last))) > 1 else NONE
 
 
 @dataclass(eq=False)
@@ -311,6 +313,29 @@ def _ends(model: HuggingFace) -> frozenset[int]:
     return frozenset(int(token) for token in every if token is not None)
 
 
+class _Later(_Guard):
+    """The exact road's, where a step's loss and KL are told only after it."""
+
+    asked: dict[str, torch.Tensor]
+    """The adapter before the step that is under way; good once that step's figures are sound."""
+
+    def before_step(self, step: int) -> None:
+        sound = dict(self.good)
+        super().before_step(step)
+        self.asked, self.good = self.good, sound
+
+    def after_step(self, logs: dict[str, Any], step: int) -> None:
+        """HominesError where what step `step` (0 is the first) told, or left behind, is broken."""
+        loss, kl = float(logs["loss"]), float(logs.get("kl") or 0.0)
+        if not np.isfinite(loss):
+            raise self.broken(f"the loss is {loss}", step)
+        if not kl <= self.settings.kl_limit:
+            raise self.broken(f"the KL to the model before is {kl:.1f} nats, over --kl-limit", step)
+        self.good = self.asked
+        if not all(bool(torch.isfinite(p).all()) for p in self.net.parameters() if p.requires_grad):
+            raise self.broken("it would leave weights that are not finite", step)
+
+
 def _trainer(
     by: str,
     model: HuggingFace,
@@ -326,7 +351,7 @@ def _trainer(
     """TRL's trainer, and the callback that tells of every step."""
     import trl as installed
     from datasets import Dataset
-    from transformers import TrainerCallback
+    from transformers import LogitsProcessor, LogitsProcessorList, TrainerCallback
 
     trl: Any = installed
     total = sum(taught.steps)
@@ -337,14 +362,17 @@ def _trainer(
             "choose it with CUDA_VISIBLE_DEVICES"
         )
 
-    def broken(what: str, step: int) -> HominesError:
-        kept = folder / "last_good"
-        save(net, model.tokenizer, model.name, kept)
-        return HominesError(
-            f"training stopped before step {step + 1} of {total}: {what}; the last good adapter is kept in "
-            f"{kept} (it loads as {model.name}+{kept}). Lower --lr (now {settings.lr:g}), raise --kl, or use "
-            "--dtype float32, with another --out"
-        )
+    guard = _Later(model, net, settings, folder, total)
+
+    class Watch(LogitsProcessor):
+        """Stops a generation before it draws from what is no distribution."""
+
+        def __call__(self, input_ids: Any, scores: Any) -> Any:
+            if not bool(torch.isfinite(scores.amax(-1)).all()):
+                raise guard.broken("the odds of the next token are not finite", trainer.state.global_step)
+            return scores
+
+    net.generate = partial(net.generate, logits_processor=LogitsProcessorList([Watch()]))
 
     class Tell(TrainerCallback):
         """One row a step; a stop on request leaves a checkpoint."""
@@ -352,12 +380,11 @@ def _trainer(
         stopped = False
 
         def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            for p in net.parameters():
-                if p.grad is not None and not bool(torch.isfinite(p.grad).all()):
-                    raise broken("a gradient is not finite", state.global_step)
+            guard.before_step(state.global_step)
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if reward.seen and logs and "loss" in logs:
+                guard.after_step(logs, state.global_step - 1)
                 last.clear()
                 last.update(
                     step=state.global_step,
@@ -407,6 +434,7 @@ def _trainer(
         max_grad_norm=1.0,
         seed=settings.seed,
         logging_steps=1,
+        logging_nan_inf_filter=False,
         save_steps=settings.save_every,
         save_total_limit=2,
         report_to=settings.report_to,

@@ -54,8 +54,7 @@ class Run:
                         "make one with `homines measure` or `homines align`"
                     )
             else:
-                if self.folder.exists() and not self.folder.is_dir():
-                    raise StoreError(f"{self.folder} is a file, not a folder; choose another --out")
+                _check_folder(self.folder)
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._hold()
                 self._settle(_plain(dict(config)))
@@ -322,6 +321,13 @@ def _drop_torn_line(path: Path) -> None:
         whole = data.rfind(b"\n") + 1
         if whole < len(data):
             os.truncate(path, whole)
+
+
+def _check_folder(folder: Path) -> None:
+    """StoreError where a file stands in the way: as the folder, or as one that it would lie in."""
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            raise StoreError(f"{path} is a file, not a folder; choose another --out")
 
 
 def _disk(folder: Path, failure: OSError) -> StoreError:

@@ -1,22 +1,31 @@
 """What studies share: a folder of runs, each trained and measured once, and how the work is followed.
 
-A file of studies/ holds `run(task: Task) -> Path`: it trains and measures what is missing in the task's
+A file of studies/ holds `run(task: Task) -> Done`: it trains and measures what is missing in the task's
 folder and writes its report there.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from homines.align import Begin, Made, Plan, Say, config, name_after, student, train
 from homines.core import Model, Record
 from homines.measure import Question, measure
 from homines.store import Run
 from homines.train import check
+
+
+class Done(NamedTuple):
+    """A finished study: its page, and how many questions failed."""
+
+    page: Path
+    failed: int
 
 
 @dataclass(frozen=True)
@@ -60,9 +69,19 @@ class Task:
         tell = self.begin(what, len(questions))
         return measure(model, questions, run, progress=lambda done, _: tell(done), stop=self.stop)
 
-    def clock(self, seconds: float) -> float:
-        """Add this call's seconds to those of the calls before; the sum."""
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Work whose seconds count into the study's, whether it ends or is interrupted."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            path = self.folder / "seconds.json"
+            if self.folder.is_dir():
+                path.write_text(json.dumps({"seconds": self.seconds + time.monotonic() - start}))
+
+    @property
+    def seconds(self) -> float:
+        """Work in this folder so far, over all calls."""
         path = self.folder / "seconds.json"
-        before = json.loads(path.read_text())["seconds"] if path.exists() else 0.0
-        path.write_text(json.dumps({"seconds": before + seconds}))
-        return before + seconds
+        return float(json.loads(path.read_text())["seconds"]) if path.exists() else 0.0

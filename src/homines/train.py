@@ -26,6 +26,8 @@ from homines.objective import Outcome, Settings, objective
 ADAM_EPSILON = 1e-20
 """A model that almost never answers legally has tiny gradients (they scale with the legal mass); below
 this, float32 cannot hold their squares."""
+LONGEST_STEP = 1.0
+"""Norm to which a learner's gradient is clipped."""
 MINE, RIVAL = "default", "rival"
 """Names of the two learners' adapters in the network."""
 
@@ -102,7 +104,8 @@ def rl(
     goal                 what is minimised, as `objective` is called
     folder/checkpoints   resumed from where there is a whole one; the caller removes them
     folder/adapter       (or folder/model; and folder/rival) the result, written aside and renamed
-    folder/last_good     the adapter before a step that would have broken it (HominesError says so)
+    folder/last_good     the adapter before a step that would have broken it (HominesError says so); of two
+                         learners also last_good/rival
     on_step              called with one row of figures a step; a resumed step comes again, the same
     """
     from transformers import Trainer, TrainerCallback, TrainingArguments
@@ -120,22 +123,7 @@ def rl(
     beside: list[Seen] = []
     last: dict[str, Any] = {}
     total = sum(taught.steps)
-    good: dict[str, torch.Tensor] = {}
-    """The adapter as it was when last asked and sound."""
-
-    def broken(what: str, step: int) -> HominesError:
-        kept = folder / "last_good"
-        said = "nothing had been learned yet"
-        if good and step:
-            with torch.no_grad():
-                for name, p in net.named_parameters():
-                    p.copy_(good.get(name, p))
-            save(net, model.tokenizer, model.name, kept)
-            said = f"the last good adapter is kept in {kept} (it loads as {model.name}+{kept})"
-        return HominesError(
-            f"training stopped before step {step + 1} of {total}: {what}; {said}. Lower --lr (now "
-            f"{settings.lr:g}), raise --kl, or use --dtype float32, with another --out"
-        )
+    guard = _Guard(model, net, settings, folder, total)
 
     class ExactTrainer(Trainer):
         """Trainer whose loss is the exact objective over the sets of the batch."""
@@ -161,10 +149,7 @@ def rl(
                 second = self.learner(other[0], chosen, other[1], other[2], step, logp)
                 loss = loss + second.loss
             for out in filter(None, (mine, second)):
-                if not bool(torch.isfinite(out.loss)):
-                    raise broken(f"the loss is {out.loss.item()}", step)
-                if out.kl > settings.kl_limit:
-                    raise broken(f"the KL to the model before is {out.kl:.0f} nats, over --kl-limit", step)
+                guard.check(out, step)
             seen.append((mine, taught.states))
             if second and other:
                 beside.append((second, other[0].states))
@@ -194,13 +179,7 @@ def rl(
         stopped = False
 
         def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if settings.rank:
-                good.update(
-                    (name, p.detach().clone()) for name, p in net.named_parameters() if "lora_" in name
-                )
-            for p in net.parameters():
-                if p.grad is not None and not bool(torch.isfinite(p.grad).all()):
-                    raise broken("a gradient is not finite", state.global_step)
+            guard.before_step(state.global_step)
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if seen and logs and "loss" in logs:
@@ -236,7 +215,7 @@ def rl(
         lr_scheduler_type="constant",
         adam_epsilon=ADAM_EPSILON,
         weight_decay=0.0,
-        max_grad_norm=1.0,
+        max_grad_norm=0.0 if rival else LONGEST_STEP,  # two learners: each by itself, by the guard
         seed=settings.seed,
         train_sampling_strategy="sequential",
         logging_steps=1,
@@ -307,6 +286,61 @@ def _score(net: Any, sets: Sequence[Sequence[Encoded]], share: bool) -> torch.Te
     whole = sum(len(item.prompt) + sum(map(len, item.labels)) for item in flat)
     logp = label_logprobs(net, flat, share=share, budget=whole)
     return torch.stack(logp).view(len(sets), len(sets[0]), -1)
+
+
+class _Guard:
+    """Stops a training that comes apart, before the step that would, and keeps what was good.
+
+    It comes apart where a loss or gradient is not finite, where the KL of the answers passes `kl_limit`, and
+    where the legal mass, once over a half, falls under a tenth of the best it was.
+    """
+
+    def __init__(self, model: HuggingFace, net: Any, settings: Settings, folder: Path, total: int) -> None:
+        self.model, self.net, self.settings, self.folder, self.total = model, net, settings, folder, total
+        self.good: dict[str, torch.Tensor] = {}
+        """The adapters as they were when last asked and sound."""
+        self.best = 0.0
+
+    def check(self, out: Outcome, step: int) -> None:
+        """Before the gradient: HominesError where what was read says that the network is broken."""
+        if not bool(torch.isfinite(out.loss)):
+            raise self.broken(f"the loss is {out.loss.item()}", step)
+        if out.kl > self.settings.kl_limit:
+            raise self.broken(f"the KL to the model before is {out.kl:.1f} nats, over --kl-limit", step)
+        if self.best > 0.5 and out.mass < self.best / 10:
+            told = f"the legal mass fell from {self.best:.2f} to {out.mass:.3f}: the network is coming apart"
+            raise self.broken(told, step)
+        self.best = max(self.best, out.mass)
+
+    def before_step(self, step: int) -> None:
+        """Before the optimiser: no gradient that is not finite goes in; of two learners each is clipped."""
+        trained = {name: p for name, p in self.net.named_parameters() if p.grad is not None}
+        for p in trained.values():
+            if not bool(torch.isfinite(p.grad).all()):
+                raise self.broken("a gradient is not finite", step)
+        if self.settings.rank:
+            self.good.update((name, p.detach().clone()) for name, p in trained.items())
+        if hasattr(self.net, "peft_config") and RIVAL in self.net.peft_config:
+            for learner in (MINE, RIVAL):
+                own = [p for name, p in trained.items() if f".{learner}." in name]
+                torch.nn.utils.clip_grad_norm_(own, LONGEST_STEP)
+
+    def broken(self, what: str, step: int) -> HominesError:
+        kept, said = self.folder / "last_good", "nothing had been learned yet"
+        if self.good and step:
+            with torch.no_grad():
+                for name, p in self.net.named_parameters():
+                    p.copy_(self.good.get(name, p))
+            save(self.net, self.model.tokenizer, self.model.name, kept)
+            if RIVAL in self.net.peft_config:
+                save(self.net, self.model.tokenizer, self.model.name, kept / RIVAL, RIVAL)
+            said = f"the last good adapter is kept in {kept} (it loads as {self.model.name}+{kept})"
+        elif (start := whole_checkpoint(self.folder / "checkpoints")) is not None:
+            said = f"the last checkpoint is {start}"
+        return HominesError(
+            f"training stopped before step {step + 1} of {self.total}: {what}; {said}. Train with a lower "
+            f"learning rate (now {self.settings.lr:g}) or in float32, in another folder"
+        )
 
 
 class _Reference:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from homines.align import Made, Plan, against, align, config
-from homines.core import HominesError
+from homines.align import Made, Plan, against, align, config, few, met
+from homines.core import Array, Decision, HominesError, Interrupted
 from homines.games.ipd import ipd
 from homines.lesson import Lesson, Walk
 from homines.lookup import find
+from homines.measure import situation
+from homines.models.mock import Mock, uniform
 from homines.objective import Settings
 from homines.store import Run, StoreError
 
@@ -29,6 +31,19 @@ class Unread:
 
 
 UNREAD: Any = Unread()
+
+
+@dataclass(frozen=True)
+class Shortsighted:
+    """A preference that knows nothing of four rounds and more."""
+
+    def __call__(self, d: Decision) -> Array:
+        if len(d.history) > 3:
+            raise HominesError("too long a story")
+        return d.payoffs[0]
+
+
+SHORTSIGHTED = "tests.models.test_align:Shortsighted"
 
 
 def plan(**changes: Any) -> Plan:
@@ -69,6 +84,17 @@ def test_steps_are_those_of_the_schedule() -> None:
         ({"by": "luck"}, "no road called 'luck'; there are rl, grpo, rloo"),
         ({"warmup": 3}, "warmup is 3; .* the exact one needs none"),
         ({"frames": ("nonsense",)}, "no frame called 'nonsense'"),
+        ({"memory": 0}, "memory must be a whole number of at least 1, got 0"),
+        (
+            {"rival": "economicus", "opponent": "grim"},
+            "opponent is 'grim' and rival 'economicus.*drop --opponent or --rival",
+        ),
+        ({"game": "dictator", "opponent": "grim"}, "opponent is 'grim', but dictator is no repeated game"),
+        ({"game": "dictator", "memory": 2}, "memory is 2, but dictator is no repeated game.* drop --memory"),
+        ({"settings": Settings(sample=8, sets=2)}, "sets is 2 and sample 8; .* drop --sets"),
+        ({"transfer_frames": ("table(labels='action1,action2')",)}, "is trained on .*drop it from --unseen"),
+        ({"transfer_games": ("ish", "ipd")}, "ipd is trained on .*drop it from --other-game"),
+        ({"more_games": ("ish",), "transfer_games": ("ish",)}, "ish is trained on"),
     ],
 )
 def test_a_plan_that_cannot_be_read_is_refused(changes: dict[str, Any], message: str) -> None:
@@ -84,6 +110,13 @@ def test_a_plan_that_cannot_be_read_is_refused(changes: dict[str, Any], message:
         ({"opponent": "nonsense"}, "no opponent called 'nonsense'"),
         ({"opponent": "mock/nonsense"}, "no mock called 'nonsense'"),
         ({"memory": 6}, "4096 states"),
+        ({"memory": 6, "settings": Settings(sample=4), "preference": SHORTSIGHTED}, "too long a story"),
+        ({"opponent": "axelrod:TitFor2Tats"}, "looks back 2 rounds, the run remembers 1"),
+        ({"preference": "economicus:3", "rival": "economicus:4"}, "3 and 4 steps; .* must add up"),
+        ({"by": "grpo", "preference": "economicus:3 -> utilitarian:4"}, "does not go with a schedule of 2"),
+        ({"states": ("C,X",)}, "no state called 'C,X'; there are C,C, C,D"),
+        ({"settings": Settings(sample=4, rank=0)}, "rank is 0 .* give --rank 8"),
+        ({"settings": Settings(sample=4), "rival": "economicus"}, "--sample walks through repeated games"),
     ],
 )
 def test_a_plan_that_cannot_be_made_is_refused_before_anything_is_loaded(
@@ -96,14 +129,14 @@ def test_a_plan_that_cannot_be_made_is_refused_before_anything_is_loaded(
 
 def test_a_model_may_be_the_opponent() -> None:
     some = plan(opponent="mock/uniform")
-    assert [c.p.tolist() for c in against(some, Made.of(some).frames[0])(ipd().memory_one(1))] == [
-        pytest.approx([0.5, 0.5])
-    ] * 4
+    assert [
+        c.p.tolist() for c in against(some, "mock/uniform", Made.of(some).frames[0])(ipd().memory_one(1))
+    ] == [pytest.approx([0.5, 0.5])] * 4
     hashed = plan(opponent="mock")
     lesson = Made.of(hashed).lesson(UNREAD, hashed)
     assert isinstance(lesson, Lesson)
     assert lesson.replies is not None
-    heard = against(hashed, find("frames", hashed.frames[0]))(ipd().memory_one(1))
+    heard = against(hashed, "mock", find("frames", hashed.frames[0]))(ipd().memory_one(1))
     assert np.allclose(lesson.replies[0], [c.p for c in heard])
     assert lesson.replies[0].std(0).max() > 0.01
 
@@ -123,15 +156,85 @@ def test_players_walk_where_a_sample_is_asked_for() -> None:
     assert isinstance(walk, Walk)
     assert len(walk.place) == 8
     for changes in (
-        {"rival": "economicus"},
+        {"rival": "economicus", "opponent": None},
         {"states": ("C,C",)},
-        {"game": "dictator", "frames": ("table",)},
+        {"game": "dictator", "frames": ("table",), "opponent": None},
     ):
         other = replace(some, **changes)  # pyright: ignore[reportArgumentType]
         with pytest.raises(
             HominesError, match=r"--sample walks through repeated games|repeated games of two"
         ):
             Made.of(other).lesson(UNREAD, other)
+
+
+def test_players_walk_with_more_rounds_than_could_all_be_asked() -> None:
+    some = plan(memory=6, settings=Settings(sample=8))
+    made = Made.of(some)
+    walk = made.lesson(UNREAD, some)
+    assert isinstance(walk, Walk)
+    assert [len(state.split()) for state in walk.states] == [6] * 8
+    asked = made.questions(Mock(uniform), some)
+    assert sorted({situation(q.record.decision) for q in asked}) == ["C,C", "C,D", "D,C", "D,D"]
+    assert len(asked) == 16
+    stored = config(some, kind="align", command="")
+    assert (stored["memory"], stored["measured_memory"]) == (6, 1)
+
+
+@pytest.mark.parametrize(("memory", "measured", "states"), [(1, 1, 4), (2, 2, 16), (3, 3, 64), (4, 1, 4)])
+def test_all_states_are_measured_up_to_sixty_four(memory: int, measured: int, states: int) -> None:
+    some = plan(memory=memory, transfer_games=("ish",))
+    made = Made.of(some)
+    assert some.measured == measured
+    assert len(made.questions(Mock(uniform), some)) == 2 * 4 * states
+    lesson = made.lesson(UNREAD, some)
+    assert isinstance(lesson, Lesson)
+    assert len(lesson.states) == 4**memory
+    stored = config(some, kind="align", command="")
+    assert ("measured_memory" in stored) == (measured < memory)
+
+
+def test_pasts_to_check_a_plan_on_are_all_or_some_drawn() -> None:
+    assert [d.history for d in met(ipd(), 3)] == list(ipd().pasts(3))
+    drawn = [d.history for d in met(ipd(), 70)]
+    assert len(set(drawn)) == len(drawn) == 16
+    assert {len(past) for past in drawn} == {70}
+    assert {stage for past in drawn for stage in past} == set(ipd().states)
+    assert few(find("games", "dictator"), 1)
+    assert not few(ipd(), 10**9)
+
+
+def test_the_run_tells_what_is_measured_in_place_of_too_many_states(folder: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def stop() -> bool:
+        return True
+
+    for memory in (1, 4):
+        some = plan(
+            model=f"hf/{folder}",
+            memory=memory,
+            frames=(BARE,),
+            settings=replace(QUICK, sample=2),
+            device="cpu",
+        )
+        with pytest.raises(Interrupted):
+            align(some, tmp_path / f"run{memory}", say=told.append, stop=stop)
+    assert [text for text in told if "states" in text] == [
+        "4 rounds make more than 64 states: measuring those of one round"
+    ]
+
+
+def test_an_opponent_is_met_where_no_other_learner_is_and_rounds_are_repeated() -> None:
+    assert plan().opponent == "tit_for_tat"
+    assert replace(plan(opponent="grim"), memory=2).opponent == "grim"
+    pair, once = plan(rival="economicus"), plan(game="dictator", frames=("table",))
+    for some in (pair, replace(pair, memory=2), once):
+        assert some.opponent is None
+        assert Made.of(some).opponent is None
+        assert config(some, kind="align", command="")["opponent"] is None
+    plain = config(plan(), kind="align", command="")
+    assert plain["opponent"] == "tit_for_tat"
+    assert plain.keys() == config(pair, kind="align", command="").keys()
 
 
 def test_another_schedule_in_the_same_folder_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@ come."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -42,7 +44,7 @@ PHASES = (Phase(Economicus(), 2), Phase(Utilitarian(), 2))
 class Forgiving:
     """C but after two D of the other in a row."""
 
-    memory = 2
+    memory: float = 2
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
         return [certain(int([s[1 - d.player] for s in d.history[-2:]] == [1, 1])) for d in ds]
@@ -112,9 +114,14 @@ def test_an_opponent_that_looks_further_back_is_refused_with_the_remedy() -> Non
     with pytest.raises(HominesError, match=r"looks back 2 rounds, the run remembers 1; use --memory 2, or "):
         lesson(UNREAD, [ipd()], PHASES, [FRAME], Forgiving())
     far = Forgiving()
-    far.memory = 5
-    with pytest.raises(HominesError, match=r"looks back 5 rounds, the run remembers 2; use --sample 8"):
-        two(far)
+    for depth, said in (
+        (5, r"5 rounds, the run remembers 2; use --memory 5, or --sample 8"),
+        (6, r"6 rounds, the run remembers 2; use --sample 8"),
+        (math.inf, r"any number of rounds, the run remembers 2; use --sample 8"),
+    ):
+        far.memory = depth
+        with pytest.raises(HominesError, match=f"looks back {said}"):
+            two(far)
 
 
 def test_too_many_states_are_refused_with_the_remedy() -> None:
@@ -211,7 +218,7 @@ def test_walkers_are_asked_what_they_face() -> None:
     assert batch.replies is not None
     assert (batch.utility.shape, batch.replies.shape) == ((2, 1, 30, 2, 2), (1, 30, 2))
     prompts: Any = batch.encoded[0]
-    for i, (g, f, _, past) in enumerate(some.place):
+    for i, (g, f, _, _, past) in enumerate(some.place):
         (mine, other) = past[-1]
         d = some.games[g].seat(0, ((mine, other),))
         assert some.states[i] == f"{'CD'[mine]},{'CD'[other]}"
@@ -224,7 +231,7 @@ def test_walkers_are_asked_what_they_face() -> None:
         assert prompts[i].text in {
             some.frames[f](d, (one, last)).text for one in ((0, 1), (1, 0)) for last in ((0, 1), (1, 0))
         }
-    assert len({(g, f, o) for g, f, o, _ in some.place}) > 8
+    assert len({(g, f, o) for g, f, o, *_ in some.place}) > 8
 
 
 def test_an_opponent_of_any_depth_walks_along() -> None:
@@ -238,6 +245,42 @@ def test_an_opponent_of_any_depth_walks_along() -> None:
             seen.add((state[0], float(q[1])))
         some.learned(torch.full((1, 12, 2), 0.5))
     assert {("D", 0.0), ("D", 1.0)} <= seen  # alike to who remembers one round, and yet it knows
+
+
+def test_one_that_draws_has_draws_of_its_own_in_every_episode() -> None:
+    """From the 12th round on FirstByTullock meets all C with a D now and then: not every walker's in the
+    same rounds, nor a walker's in the same rounds of every episode."""
+    some = walk(UNREAD, opponent("axelrod:FirstByTullock"))
+    episodes: list[torch.Tensor] = []
+    for _ in range(2):
+        some.place = [[*place, [[0, 0]]] for *place, _ in some.place]
+        defected: list[torch.Tensor] = []
+        for _ in range(EPISODE):
+            replies = some.batch([0]).replies
+            assert replies is not None
+            defected.append(replies[0, :, 1])
+            some.learned(torch.tensor([[[1.0, 0.0]] * 8]))
+        episodes.append(torch.stack(defected, 1))
+    one, two = episodes
+    assert not torch.equal(one, two)
+    for walkers in episodes:
+        assert 0 < walkers.mean() < 0.2
+        assert not torch.equal(walkers, walkers[:1].expand_as(walkers))
+
+
+def test_who_draws_goes_on_drawing_what_it_would_have_drawn() -> None:
+    one, two = (walk(UNREAD, opponent("axelrod:Inverse")) for _ in range(2))
+    two.rng.random(5)
+    two.place = two.place[::-1]
+    stroll(one, NOISY, 3)
+    two.back_to(json.loads(json.dumps(one.at())))
+    for _ in range(EPISODE):
+        here, there = one.batch([0]).replies, two.batch([0]).replies
+        assert here is not None
+        assert there is not None
+        assert torch.equal(here, there)
+        for some in (one, two):
+            some.learned(torch.full((1, 8, 2), 0.5))
 
 
 def test_a_stopped_walk_goes_on_where_it_stood(fresh: Callable[[], HuggingFace], tmp_path: Path) -> None:

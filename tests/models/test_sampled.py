@@ -4,6 +4,7 @@ and counted; the warm-up teaches to answer; a stopped training goes on."""
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
@@ -65,9 +67,13 @@ WARM = 24
         ("<think>answer: X</think>", "none"),
         ("X</think>XY", "both"),
         ("ANSWER:X", 0),
-        ("Answer: X. No. **Answer:** XY.", 1),
-        ("XY is better. Answer: X", 0),
+        ("Answer: X. No. **Answer:** XY.", "both"),
+        ("Answer: X or XY? Answer: X", "both"),
+        ("I choose X. Answer: XY", "both"),
         ("XY is better. Answer: X, not XY", "both"),
+        ("XY is better. Answer: XY", 1),
+        ("Answer: X. Yes, answer: X.", 0),
+        ("<think>X. Answer: X</think> Answer: XY", 1),
         ("Answer: X\nAnswer:", "none"),
     ],
 )
@@ -90,7 +96,7 @@ wrapping = st.text(' \n\t*"\u201c\u2019', max_size=4)
 def test_every_wrapped_label_is_read_and_no_other(labels: list[str], data: st.DataObject) -> None:
     i = data.draw(st.integers(0, len(labels) - 1))
     before, after = data.draw(wrapping), data.draw(wrapping)
-    thought = data.draw(st.sampled_from(["", f"<think>{labels[0]}?</think>", f"{labels[0]}. Answer:"]))
+    thought = data.draw(st.sampled_from(["", f"<think>{labels[0]}?</think>", f"{labels[i]}. Answer:"]))
     period = data.draw(st.sampled_from(["", "."]))
     assert read(f"{thought}{before}{labels[i]}{period}{after}", labels, finished=True) == i
 
@@ -353,6 +359,66 @@ def test_a_broken_step_keeps_the_last_good_adapter(tokenizer: Any, tmp_path: Pat
             if "lora_A.default" in name:
                 p.register_hook(torch.full_like(p, float("nan")).add)
 
-    with pytest.raises(HominesError, match="last_good"):
+    with pytest.raises(HominesError, match=r"before step 2 of 2: a gradient is not finite; .*last_good"):
         sampled(model, taught(model), QUICK, tmp_path, by="grpo", warmup=WARM, on_step=spoil)
-    assert (tmp_path / "last_good" / "adapter_model.safetensors").exists()
+    assert kept(tmp_path / "last_good").keys() == kept(tmp_path / "warmup" / "adapter").keys()
+
+
+def kept(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "adapter_model.safetensors")
+
+
+def weights(model: HuggingFace) -> list[torch.Tensor]:
+    return [p for name, p in model.net.named_parameters() if "lora_" in name and ".default." in name]
+
+
+@pytest.mark.parametrize("by", ["grpo", "rloo"])
+@pytest.mark.parametrize("value", [float("nan"), 1e30])
+def test_weights_that_break_end_in_words_and_not_in_the_last_good_adapter(
+    tokenizer: Any, tmp_path: Path, by: str, value: float
+) -> None:
+    """The next generation has no odds to draw from (at 1e30 the weights themselves are numbers)."""
+    model = fresh(tokenizer)
+
+    def spoil(row: dict[str, Any]) -> None:
+        for p in weights(model):
+            p.data.fill_(value)
+
+    with pytest.raises(HominesError, match=r"before step 2 of 2: the odds .* not finite; .*last_good"):
+        sampled(model, taught(model), QUICK, tmp_path, by=by, warmup=WARM, on_step=spoil)
+    good, warm = kept(tmp_path / "last_good"), kept(tmp_path / "warmup" / "adapter")
+    assert all(torch.equal(good[name], p) for name, p in warm.items())
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_a_last_step_that_breaks_the_weights_is_not_the_result(
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import TrainerCallback
+
+    class Spoil(TrainerCallback):
+        def on_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step == 1:
+                weights(model)[0].data[0, 0] = float("inf")
+
+    monkeypatch.setattr(road, "quiet", lambda trainer: trainer.add_callback(Spoil()))
+    model = fresh(tokenizer)
+    rows: list[dict[str, Any]] = []
+    with pytest.raises(HominesError, match=r"before step 2 of 2: it would leave weights .*last_good"):
+        sampled(model, taught(model), QUICK, tmp_path, by="grpo", on_step=rows.append)
+    assert len(rows) == 1
+    assert all(bool(torch.isfinite(p).all()) for p in kept(tmp_path / "last_good").values())
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_a_kl_over_the_limit_stops_before_the_step_that_showed_it(tokenizer: Any, tmp_path: Path) -> None:
+    setting = replace(QUICK, steps=3, lr=3e-2)
+    rows = curve(tokenizer, tmp_path / "a", setting, warmup=WARM)
+    assert rows[2]["kl"] > rows[1]["kl"] > 1e-6
+    limit = (rows[1]["kl"] + rows[2]["kl"]) / 2
+    shutil.copytree(tmp_path / "a" / "warmup", tmp_path / "b" / "warmup")  # which has the limit too
+    with pytest.raises(HominesError, match=r"before step 3 of 3: the KL .* over --kl-limit; .*last_good"):
+        curve(tokenizer, tmp_path / "b", replace(setting, kl_limit=limit), warmup=WARM)
+    step_1 = kept(tmp_path / "b" / "checkpoints" / "checkpoint-1")
+    good = kept(tmp_path / "b" / "last_good")
+    assert all(torch.equal(good[name], p) for name, p in step_1.items())

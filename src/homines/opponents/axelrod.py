@@ -9,10 +9,18 @@ from functools import lru_cache
 from itertools import product
 from typing import Any, cast
 
+import numpy as np
+
 from homines.check import count
 from homines.core import Choice, Decision, HominesError, frozen
 from homines.opponents import _axelrod
 from homines.opponents.memory_one import certain, check_pair, first_with
+
+STATES = ((0, 0), (0, 1), (1, 0), (1, 1))
+DEEPEST = 5
+"""Declared depths are tried up to here; of more rounds there is no chain (forms.MOST_STATES)."""
+TRIES = 2 * 4**DEEPEST
+"""Longer pasts that a declared depth above 1 is tried on."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +29,7 @@ class Axelrod:
 
     strategy     the class; axelrod.readthedocs.io lists them all
     parameters   its own parameters, ((name, value), ...)
-    seed         of its draws, where a sample is all there is
+    seed         of its draws, where a sample is all there is (walkers draw their own: `seeded`)
 
     A fresh player lives through the history turn by turn, with the moves that were made, and then moves:
     C is the first action, D the second. It is told the decision's payoffs and, where an end is announced,
@@ -49,6 +57,10 @@ class Axelrod:
     def memory(self) -> float:
         """Rounds it looks back: the library's word for it, but math.inf where its moves belie that."""
         return _memory(self)
+
+    def seeded(self, seed: int) -> Axelrod:
+        """The same strategy with other draws."""
+        return replace(self, seed=seed)
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
         check_pair(ds)
@@ -93,23 +105,43 @@ def named(strategy: str, /, *, seed: int = 0, **parameters: Any) -> Axelrod:
 
 @lru_cache(maxsize=256)
 def _memory(policy: Axelrod) -> float:
-    """The declared depth, checked up to 1: Markov chains rest on it, and CyclerDC counts rounds."""
+    """The declared depth, tried: Markov chains rest on it, and the Cyclers count rounds."""
     player = policy.player()
-    if (depth := _depth(player)) > 1:
-        # a sample hangs on the seed and on how many rounds there were
-        return math.inf if depth == math.inf or _axelrod.classified(player, "stochastic") else int(depth)
-    states = ((0, 0), (0, 1), (1, 0), (1, 1))
-    pasts = [past for n in range(4) for past in product(states, repeat=n)]
-    choices = dict(zip(pasts, policy([_faced(past) for past in pasts]), strict=True))
-    if any(choice.n for choice in choices.values()):
+    depth = _depth(player)
+    if depth <= 1:
+        return next((rounds for rounds in range(int(depth), 2) if _short(policy, rounds)), math.inf)
+    # a sample hangs on the seed and on how many rounds there were
+    if depth == math.inf or _axelrod.classified(player, "stochastic"):
         return math.inf
-    for rounds in range(int(depth), 2):
-        short = [choices[past[max(len(past) - rounds, 0) :]] for past in pasts]
-        if all(
-            math.isclose(choices[q].p[0], c.p[0], abs_tol=1e-9) for q, c in zip(pasts, short, strict=True)
-        ):
-            return rounds
-    return math.inf
+    return int(depth) if depth > DEEPEST or _deep(policy, int(depth)) else math.inf
+
+
+def _short(policy: Axelrod, rounds: int) -> bool:
+    """Whether these last rounds (0 or 1) settle the choice, in every past of up to three rounds."""
+    pasts = [past for n in range(4) for past in product(STATES, repeat=n)]
+    choices = dict(zip(pasts, policy([_faced(past) for past in pasts]), strict=True))
+    return all(_same(choices[past[max(len(past) - rounds, 0) :]], choices[past]) for past in pasts)
+
+
+def _deep(policy: Axelrod, rounds: int) -> bool:
+    """Whether random rounds before these last ones change nothing, whatever the last ones were."""
+    rng = np.random.default_rng(0)
+    recent = list(product(STATES, repeat=rounds))
+    choices = policy([_faced(past) for past in recent])
+    return all(
+        _same(choice, policy([_faced((*_rounds(rng), *past))])[0])
+        for _ in range(TRIES // len(recent))
+        for past, choice in zip(recent, choices, strict=True)
+    )
+
+
+def _rounds(rng: np.random.Generator) -> tuple[tuple[int, int], ...]:
+    return tuple(STATES[int(rng.integers(4))] for _ in range(rng.integers(1, 13)))
+
+
+def _same(one: Choice, two: Choice) -> bool:
+    """The same choice, neither a sample."""
+    return not (one.n or two.n) and math.isclose(one.p[0], two.p[0], abs_tol=1e-9)
 
 
 def _depth(player: Any) -> float:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from homines.align import Plan
-from homines.choice import expected, logit
+from homines.choice import expected
 from homines.core import Array, Choice, Record
 from homines.forms import Repeated
 from homines.lookup import find
-from homines.measure import averaged, mass, state
+from homines.measure import averaged, state
 from homines.opponents import opponent
 from homines.opponents.memory_one import MemoryOne
 from homines.play import Chain, chain
@@ -23,9 +23,23 @@ from homines.store import Run
 
 Row = dict[str, Any]
 
+REWARDS = {"Game": "economicus", "De": "deontological", "Ut": "utilitarian", "Game+De": "game_deontological"}
 STATES = ("C,C", "C,D", "D,C", "D,D")
 TRAINED, UNSEEN = ("action1", "action2"), ("action3", "action4")
+PROBES = {
+    "in sentences": "sentences(labels='action1,action2')",
+    "as a story": "story(labels='action1,action2')",
+    "game named, no payoffs": "bare(labels='action1,action2', game=\"the iterated prisoner's dilemma\")",
+    "actions and last round, no payoffs": "bare(labels='action1,action2')",
+    "actions only": "bare(labels='action1,action2', state=False)",
+}
+"""Other ways to ask, by what they are called."""
 ILLEGAL = -6.0
+GOAL = find("frames", "table").goal
+T975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+"""Student's t, 97.5%, by degrees of freedom from 1; 1.96 is used beyond."""
+TIE = 1e-3
+"""Misfits, in nats, that differ by less tell no preference from another."""
 PRECISIONS = np.concatenate([[0.0], np.geomspace(0.01, 100, 200)])
 
 
@@ -47,11 +61,22 @@ class Agent:
         """Records of a game in frames whose spec holds these words: labels='action1,action2', ..."""
         return [r for r in self.records if r.game == game and _has(r.frame, frame)]
 
-    def policy(self, game: str = "ipd", records: Sequence[Record] | None = None) -> MemoryOne:
-        """P(C) by state given a legal answer, orders and frames averaged."""
-        held = self.about(game, kind="table", labels=TRAINED) if records is None else records
-        p = {state(d): float(c.p[0]) for d, c in averaged(held)}
+    @property
+    def trained_prompts(self) -> list[Record]:
+        """The sixteen prompts that most agents were trained on."""
+        return self.about(kind="table", labels=TRAINED, layout="original", goal=GOAL)
+
+    def policy(self, records: Sequence[Record] | None = None) -> MemoryOne:
+        """P(C) by state given a legal answer, orders and frames averaged; None: on the training prompts."""
+        p = {
+            state(d): float(c.p[0]) for d, c in averaged(self.trained_prompts if records is None else records)
+        }
         return MemoryOne(0.5, *(min(1.0, p[s]) for s in STATES))
+
+    @property
+    def failed(self) -> int:
+        """Questions that were not answered."""
+        return sum(r.choice is None for r in self.records)
 
 
 def _has(spec: str, want: Mapping[str, Any]) -> bool:
@@ -86,10 +111,11 @@ def mean(values: Iterable[float]) -> float:
 
 
 def spread(values: Sequence[float]) -> tuple[float | None, float | None]:
-    """mean -+ 1.96 sd / sqrt(n); (None, None) for fewer than two values."""
+    """95% interval of the mean, mean -+ t sd / sqrt(n), Student's t; (None, None) below two values."""
     if len(values) < 2:
         return None, None
-    half = 1.96 * float(np.std(values, ddof=1)) / len(values) ** 0.5
+    t = T975[len(values) - 2] if len(values) - 2 < len(T975) else 1.96
+    half = t * float(np.std(values, ddof=1)) / len(values) ** 0.5
     return mean(values) - half, mean(values) + half
 
 
@@ -121,12 +147,16 @@ def regrets(agent: Agent, game: str, records: Sequence[Record]) -> Row | None:
     """
     if len({state(r.decision) for r in records if r.choice is not None}) < len(STATES):
         return None
-    held = against(agent.policy(game, records), opponent("random"), game)
-    weights, legal = held.long_run(), mass(records) or 0.0
+    held = against(agent.policy(records), opponent("random"), game)
+    weights = held.long_run()
+    masses = {state(d): c.mass for d, c in averaged(records)}
+    legal = np.array([masses[s] for s in STATES])
     de, ut = Deontological(), Utilitarian()
     most = float(max(ut(d).max() for d in held.decisions[0]))
-    got = {name: float(weights @ held.utility(p)) for name, p in (("de", de), ("ut", ut))}
-    met = {name: legal * x + (1 - legal) * ILLEGAL for name, x in got.items()}
+    met = {
+        name: float(weights @ (legal * held.utility(p) + (1 - legal) * ILLEGAL))
+        for name, p in (("de", de), ("ut", ut))
+    }
     return {
         "De, exact": held.regret(de, weights),
         "Ut, exact": held.regret(ut, weights),
@@ -135,19 +165,33 @@ def regrets(agent: Agent, game: str, records: Sequence[Record]) -> Row | None:
     }
 
 
-def explained(policy: MemoryOne, spec: str, against_spec: str) -> tuple[float, float]:
-    """(misfit in nats a state, precision) of the best logit choice of this preference.
+def explained(policy: MemoryOne, spec: str, against_spec: str, prior: MemoryOne) -> tuple[float, float]:
+    """(misfit in nats a state, precision) of the best choice this preference makes of the prior.
 
-    misfit   min over precision of mean_s KL(observed || logit(precision * U(s))), U against the opponent's
-             known reply. Precision is searched on a grid up to 100 per point.
+    Training with a KL has the optimum p(a|s) ~ prior(a|s) exp(precision * U(s, a)), the prior being the
+    model before. misfit = min over precision of mean_s KL(observed || that), U against the opponent's known
+    reply; precision is searched on a grid up to 100 per point.
     """
     game, preference = find("games", "ipd"), find("preferences", spec)
+    states = game.memory_one()
     replies = opponent(against_spec)(game.memory_one(1))
-    known = policy(game.memory_one())
-    faced = [expected(preference(d), [r.p]) for d, r in zip(game.memory_one(), replies, strict=True)]
-    fits = [mean(_divergence(c, logit(u, x)) for c, u in zip(known, faced, strict=True)) for x in PRECISIONS]
+    faced = [expected(preference(d), [r.p]) for d, r in zip(states, replies, strict=True)]
+    observed, before = policy(states), prior(states)
+    fits = [
+        mean(
+            _divergence(seen, Choice.of(np.maximum(was.logp, -60) + precision * u))
+            for seen, was, u in zip(observed, before, faced, strict=True)
+        )
+        for precision in PRECISIONS
+    ]
     best = int(np.argmin(fits))
     return fits[best], float(PRECISIONS[best])
+
+
+def winner(fits: Mapping[str, float]) -> str | None:
+    """The family that explains best; None where another does as well."""
+    first, second = sorted(fits.values())[:2]
+    return None if second - first < TIE else min(fits, key=lambda family: fits[family])
 
 
 def _divergence(observed: Choice, theory: Choice) -> float:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
 from homines import figures_study as draw
 from homines.align import Plan
+from homines.core import HominesError
 from homines.forms import Repeated
-from homines.lookup import find
-from homines.measure import action_types, averaged, mass, state
+from homines.lookup import find, spell
+from homines.measure import action_types, mass, state
 from homines.opponents import opponent
-from homines.opponents.memory_one import MemoryOne
 from homines.pages import Section, write
 from homines.play import chain
 from homines.preferences.deontological import Deontological
@@ -25,8 +25,10 @@ from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
 from homines.store import Run
 from homines.studies._agents import (
+    GOAL,
+    PROBES,
+    REWARDS,
     STATES,
-    TRAINED,
     UNSEEN,
     Agent,
     Findings,
@@ -37,29 +39,50 @@ from homines.studies._agents import (
     mean,
     regrets,
     shown,
+    winner,
 )
 from homines.study import Task
-
-Kind = tuple[str, str, str, Plan, tuple[int, ...]]
-"""name, group, slug, plan, seeds"""
 
 CLASSICS = (
     "always_cooperate", "always_defect", "random", "tit_for_tat", "generous_tit_for_tat",
     "win_stay_lose_shift", "grim", "extortion",
 )  # fmt: skip
-FAMILIES = {"Game": "economicus", "De": "deontological", "Ut": "utilitarian", "Game+De": "game_deontological"}
 FAR = 0.9
 
 
-def page(task: Task, kinds: Sequence[Kind], seconds: float) -> Path:
+class Kind(Protocol):
+    """What the page needs to know of a kind of agent."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def group(self) -> str: ...
+
+    @property
+    def plan(self) -> Plan: ...
+
+    @property
+    def seeds(self) -> tuple[int, ...]: ...
+
+    def folder(self, seed: int) -> str: ...
+
+
+def page(task: Task, kinds: Sequence[Kind]) -> Path:
     """Read every folder, write the study's page."""
     base = Agent("untrained", "base", None, None, Run(task.folder / "base"))
     trained = [
-        Agent(name, group, seed, plan, Run(task.folder / f"{slug}-s{seed}"))
-        for name, group, slug, plan, seeds in kinds
-        for seed in seeds
+        Agent(kind.name, kind.group, seed, kind.plan, Run(task.folder / kind.folder(seed)))
+        for kind in kinds
+        for seed in kind.seeds
     ]
-    made = Findings(base, trained)
+    if base.failed:
+        raise HominesError(
+            f"{base.failed} questions to the untrained model failed (their errors are in "
+            f"{base.run.folder / 'records.jsonl'}); the same command asks them again"
+        )
+    made = Findings(base, [agent for agent in trained if not agent.failed])
+    out = [f"{agent.name}, seed {agent.seed}" for agent in trained if agent.failed]
     sections = [s for make in PARTS if (s := make(made)) is not None]
     return write(
         task.folder,
@@ -70,7 +93,8 @@ def page(task: Task, kinds: Sequence[Kind], seconds: float) -> Path:
             "model": task.model,
             "seeds": list(task.seeds),
             "quick": task.quick,
-            "minutes of work in all": round(seconds / 60, 1),
+            "left out, for questions that failed": out,
+            "minutes of work in all": round(task.seconds / 60, 1),
             "provenance": base.run.provenance,
         },
         command=task.command,
@@ -80,7 +104,7 @@ def page(task: Task, kinds: Sequence[Kind], seconds: float) -> Path:
 def summary(made: Findings) -> list[str]:
     told: list[str] = []
     for name, some in made.kinds("core").items():
-        types = [action_types(a.about(kind="table", labels=TRAINED)) for a in some]
+        types = [action_types(a.trained_prompts) for a in some]
         c, d = (mean([t[key] for t in types]) for key in ("C|C", "C|D"))
         told.append(f"{name}: cooperates {c:.2f} after C and {d:.2f} after D")
     sums = "; ".join(told)
@@ -88,8 +112,7 @@ def summary(made: Findings) -> list[str]:
     return [
         f"{count} Against tit-for-tat, on the training prompts, {sums}." if sums else count,
         "Rates are given a legal answer, read from the network's exact distribution over whole labels; "
-        "the legal mass stands beside them. Intervals are 1.96 standard deviations over seeds, divided "
-        "by the root of their number; one seed has none.",
+        "the legal mass stands beside them. Intervals are 95% (Student's t over seeds); one seed has none.",
     ]
 
 
@@ -100,7 +123,7 @@ def behaviour(made: Findings) -> Section:
     for name, some in made.everyone().items():
         policies = [a.policy() for a in some]
         by_state = {s: [getattr(p, s.replace(",", "").lower()) for p in policies] for s in STATES}
-        held = [mass(a.about(kind="table", labels=TRAINED)) or 0.0 for a in some]
+        held = [mass(a.trained_prompts) or 0.0 for a in some]
         rows.append(
             {"agent": name, "seeds": len(some)}
             | {f"C after {s}": shown(x) for s, x in by_state.items()}
@@ -157,9 +180,9 @@ def training(made: Findings) -> Section | None:
 def unlearning(made: Findings) -> Section | None:
     return _learning(
         made, "unlearning", "unlearning", "Selfish first, then moral",
-        "Sixteen steps for the own payoff, then twenty for duty or for the sum of payoffs; adapter and "
-        "optimiser go on. In the first phase the KL weight stops at .3: a policy that has settled for good "
-        "has no gradient left to unlearn with.",
+        "First the own payoff, then duty or the sum of payoffs; adapter and optimiser go on. In the first "
+        "phase the KL weight stops early (`kl_between`): a policy that has settled for good has no gradient "
+        "left to unlearn with.",
     )  # fmt: skip
 
 
@@ -167,7 +190,8 @@ def learners(made: Findings) -> Section | None:
     return _learning(
         made, "learner", "learners", "Against another learner",
         "Two adapters on the same weights learn at the same time, each by the exact gradient of its own "
-        "return against the other's play of that moment; both have the same reward.", "both",
+        "expected reward of the round against the other's play of that moment; both have the same reward.",
+        "both",
     )  # fmt: skip
 
 
@@ -175,8 +199,9 @@ def _learning(made: Findings, group: str, name: str, title: str, text: str, who:
     rows = _curves(made, group, who)
     if not rows:
         return None
-    last = max(r["step"] for r in rows)
-    ends = [r for r in rows if r["step"] in (1, last // 2, last) or r["step"] == last]
+    steps = made.kinds(group)[rows[0]["panel"]][0].plan
+    marks = {1, *np.cumsum([phase.steps for phase in steps.phases]).tolist()} if steps else {1}
+    ends = [r for r in rows if r["step"] in marks]
     chart = draw.curves(rows, f"{title}: probability of cooperating, mean and interval over seeds.")
     table = [
         {
@@ -233,7 +258,8 @@ def transfer(made: Findings) -> Section:
     for name, some in made.everyone("core", "general").items():
         specs = dict.fromkeys(r.frame for a in some for r in a.about("ipd", kind="table", layout="original"))
         for spec in specs:
-            if find("frames", spec).goal != find("frames", "table").goal:
+            frame = find("frames", spec)
+            if frame.goal != GOAL or frame.labels == UNSEEN:  # those of the regret: one order a layout
                 continue
             held = [[r for r in a.about("ipd") if r.frame == spec] for a in some]
             types = [action_types(h) for h in held]
@@ -274,18 +300,17 @@ def transfer(made: Findings) -> Section:
 
 def probes(made: Findings) -> Section | None:
     rows: list[Row] = []
+    words = {spell(find("frames", spec)): told for told, spec in PROBES.items()}
     for name, (agent, *_) in made.everyone("core").items():
         for spec in dict.fromkeys(r.frame for r in agent.about("ipd")):
             frame = find("frames", spec)
             kind = spec.partition("(")[0]
-            goal = getattr(frame, "goal", find("frames", "table").goal)
-            if kind == "table" and goal == find("frames", "table").goal:
+            goal = getattr(frame, "goal", GOAL)
+            if kind == "table" and goal == GOAL:
                 continue
             held = [r for r in agent.records if r.frame == spec and r.game == "ipd"]
             types = action_types(held)
-            told = {"table": goal, "bare": _bare(frame)}.get(
-                kind, {"sentences": "in sentences", "story": "as a story"}.get(kind, kind)
-            )
+            told = words.get(spec, goal)
             rows.append(
                 {
                     "agent": name,
@@ -309,12 +334,6 @@ def probes(made: Findings) -> Section | None:
     )
 
 
-def _bare(frame: Any) -> str:
-    if getattr(frame, "game", ""):
-        return "game named, no payoffs"
-    return "actions and last round, no payoffs" if getattr(frame, "state", True) else "actions only"
-
-
 def ordinal(made: Findings) -> Section | None:
     rows: list[Row] = []
     marks: list[Row] = []
@@ -325,8 +344,7 @@ def ordinal(made: Findings) -> Section | None:
             records = agent.about(game)
             if len({state(r.decision) for r in records if r.choice is not None}) < len(STATES):
                 continue
-            p = {state(d): float(c.p[0]) for d, c in averaged(records)}
-            policy = MemoryOne(0.5, *(min(1.0, p[s]) for s in STATES))
+            policy = agent.policy(records)
             held = chain(Repeated(find("games", game)), [policy, opponent("random")])
             weights = held.long_run()
             found.append(
@@ -346,10 +364,8 @@ def ordinal(made: Findings) -> Section | None:
                 | {"games with legal mass over .5": sum(x["mass"] > 0.5 for x in found)}
             )
             for key in ("C after C", "C after D"):
-                values = [x[key] for x in found]
-                low, high = np.quantile(values, [0.1, 0.9])
-                one = {"value": mean(values), "low": float(low), "high": float(high)}
-                marks.append({"panel": key, "group": name, "series": "all ordinal games"} | one)
+                one = {"value": mean(x[key] for x in found), "low": None, "high": None}
+                marks.append({"panel": key, "group": name, "series": "mean over the games"} | one)
     if not rows:
         return None
     return Section(
@@ -357,9 +373,10 @@ def ordinal(made: Findings) -> Section | None:
         "All 144 ordinal 2x2 games",
         (
             "Every strict ordering of the four outcomes, each player's payoffs 1 to 4; first seed of each "
-            "agent, the words trained on, a random opponent. Means over the games; bars reach from the "
-            "tenth to the ninetieth percentile of the games. An agent that minds the payoffs has no regret "
-            "of its own kind here; one that learned a word, or to echo, keeps doing so whatever it costs.",
+            "agent, the words trained on, a random opponent. Means over the games: each game is asked in one "
+            "option order, and the four orders alternate over games and payoffs.",
+            "An agent that minds the payoffs has no regret of its own kind here; one that learned a word, or "
+            "to echo, keeps doing so whatever it costs.",
         ),
         rows,
         draw.intervals(marks, "Cooperation over the 144 ordinal games by agent."),
@@ -407,7 +424,7 @@ def horizon(made: Findings) -> Section | None:
 def opponents(made: Findings) -> Section:
     cells: list[Row] = []
     rows: list[Row] = []
-    for name, some in made.everyone("core", "unlearning", "far", "general").items():
+    for name, some in made.everyone().items():
         row: Row = {"agent": name}
         for spec in CLASSICS:
             played = [against(a.policy(), opponent(spec)) for a in some]
@@ -435,18 +452,23 @@ def opponents(made: Findings) -> Section:
     )
 
 
+def _points(a: Agent, b: Agent) -> float:
+    """Long-run points a round of the first against the second."""
+    held = against(a.policy(), b.policy())
+    return float(held.long_run() @ held.payoffs[0])
+
+
 def tournament(made: Findings) -> Section:
-    """Everybody against everybody, seed by seed."""
-    kinds = made.everyone("core", "unlearning", "far", "general")
+    """Everybody against everybody, all pairs of seeds."""
+    kinds = made.everyone()
     cells: list[Row] = []
     rows: list[Row] = []
     for name, some in kinds.items():
         row: Row = {"agent": name}
         total: list[float] = []
         for other, them in kinds.items():
-            count = min(len(some), len(them)) if "untrained" not in (name, other) else 1
-            pairs = [against(some[i].policy(), them[i].policy()) for i in range(count)]
-            paid = mean(float(c.long_run() @ c.payoffs[0]) for c in pairs)
+            pairs = [(a, b) for a in some for b in them if a is not b or len(some) == 1]
+            paid = mean(_points(a, b) for a, b in pairs)
             row[other] = paid
             total.append(paid)
             cells.append({"row": name, "column": other, "value": paid, "text": f"{paid:.2f}"})
@@ -456,9 +478,10 @@ def tournament(made: Findings) -> Section:
         "Agents among themselves",
         (
             "Long-run points a round of the row against the column, from the exact chain, started anywhere; "
-            "means over seeds. Two reciprocators echo each other's rare errors for ever: their long run "
-            "hangs on errors of one in ten thousand, which only the chain sees and the discounted points "
-            "above hardly notice.",
+            "means over all pairs of seeds; of its own kind an agent meets the other seeds (itself, where "
+            "there is one). Of two that learned together the first stands here.",
+            "Where two reciprocators meet, each echoes the other's errors: their long run hangs on the "
+            "ratio of errors of one in ten thousand, which only the chain sees.",
         ),
         rows,
         draw.heat(cells, "Long-run points a round, row against column.", across="against"),
@@ -469,36 +492,32 @@ def recovery(made: Findings) -> Section | None:
     """Which preference explains an agent best, beside the one it was trained for."""
     rows: list[Row] = []
     cells: list[Row] = []
+    prior = made.base.policy()
     for name, some in made.kinds("core", "general").items():
-        won: dict[str, int] = dict.fromkeys(FAMILIES, 0)
-        misfit: dict[str, list[float]] = {family: [] for family in FAMILIES}
-        for a in some:
-            fits = {
-                family: explained(a.policy(), spec, "tit_for_tat")[0] for family, spec in FAMILIES.items()
-            }
-            won[min(fits, key=lambda family: fits[family])] += 1
-            for family, x in fits.items():
-                misfit[family].append(x)
-        for family in FAMILIES:
-            x = mean(misfit[family])
-            text = f"{won[family]} of {len(some)}" if won[family] else f"{x:.2f}"
-            cells.append({"row": name, "column": family, "value": won[family] / len(some), "text": text})
-        rows.append(
-            {"trained for": name}
-            | {f"misfit {f}, nats": mean(misfit[f]) for f in FAMILIES}
-            | {"best": max(won, key=lambda f: won[f])}
-        )
+        fits = [
+            {f: explained(a.policy(), spec, "tit_for_tat", prior)[0] for f, spec in REWARDS.items()}
+            for a in some
+        ]
+        won = [winner(x) for x in fits]
+        for family in REWARDS:
+            x, count = mean(fit[family] for fit in fits), won.count(family)
+            text = f"{count} of {len(some)}" if count else f"{x:.2f}"
+            cells.append({"row": name, "column": family, "value": count / len(some), "text": text})
+        misfits = {f"misfit {f}, nats": mean(fit[f] for fit in fits) for f in REWARDS}
+        best = ", ".join(dict.fromkeys(w or "none alone" for w in won))
+        rows.append({"trained for": name} | misfits | {"best": best})
     if not rows:
         return None
     return Section(
         "recovery",
         "Which preference explains each agent best",
         (
-            "For every agent each family's logit choice is fitted to its exact choices in the four states "
-            "(precision is free), against the opponent it met. Cells: how many seeds the family explains "
-            "best, or its mean misfit in nats where it explains none.",
-            "De leaves what to do after a defection open. A network trained on it settles somewhere there, "
-            "most often on C, and then looks utilitarian: the reward, not the fit, is what cannot tell.",
+            "For every agent trained against tit-for-tat, the best choice each preference makes of the "
+            "untrained model's own is fitted to the agent's in the four states, p ~ prior exp(precision U): "
+            "the optimum of training under a KL, precision free. Cells: how many seeds a preference explains "
+            "best and alone, or its mean misfit in nats where it explains none.",
+            "De says nothing about what to do after a defection, so theory leaves the prior there; an agent "
+            "that changed its ways there as well is explained by another preference.",
         ),
         rows,
         draw.heat(
