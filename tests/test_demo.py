@@ -86,4 +86,6 @@ def test_the_adapter_is_a_model_string(demo: tuple[Path, str], tmp_path: Path) -
     )
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)["rows"]
-    assert {row["frame"] for row in rows} == {"story(labels=(X, Y))", "story(labels=(Y, X))"}
+    assert {row["frame"] for row in rows} == {
+        f"story(labels=({pair}), memory=1)" for pair in ("X, Y", "Y, X")
+    }

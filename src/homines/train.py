@@ -148,8 +148,9 @@ def rl(
             if other:
                 second = self.learner(other[0], chosen, other[1], other[2], step, logp)
                 loss = loss + second.loss
-            for out in filter(None, (mine, second)):
-                guard.check(out, step)
+            for name, out in ((MINE, mine), (RIVAL, second)):
+                if out is not None:
+                    guard.check(out, step, name)
             seen.append((mine, taught.states))
             if second and other:
                 beside.append((second, other[0].states))
@@ -299,27 +300,29 @@ class _Guard:
         self.model, self.net, self.settings, self.folder, self.total = model, net, settings, folder, total
         self.good: dict[str, torch.Tensor] = {}
         """The adapters as they were when last asked and sound."""
-        self.best = 0.0
+        self.best: dict[str, float] = {}
+        """Highest legal mass so far, by learner."""
 
-    def check(self, out: Outcome, step: int) -> None:
+    def check(self, out: Outcome, step: int, learner: str = MINE) -> None:
         """Before the gradient: HominesError where what was read says that the network is broken."""
         if not bool(torch.isfinite(out.loss)):
             raise self.broken(f"the loss is {out.loss.item()}", step)
         if out.kl > self.settings.kl_limit:
             raise self.broken(f"the KL to the model before is {out.kl:.1f} nats, over --kl-limit", step)
-        if self.best > 0.5 and out.mass < self.best / 10:
-            told = f"the legal mass fell from {self.best:.2f} to {out.mass:.3f}: the network is coming apart"
+        best = self.best.get(learner, 0.0)
+        if best > 0.5 and out.mass < best / 10:
+            told = f"the legal mass fell from {best:.2f} to {out.mass:.3f}: the network is coming apart"
             raise self.broken(told, step)
-        self.best = max(self.best, out.mass)
+        self.best[learner] = max(best, out.mass)
 
     def before_step(self, step: int) -> None:
         """Before the optimiser: no gradient that is not finite goes in; of two learners each is clipped."""
         trained = {name: p for name, p in self.net.named_parameters() if p.grad is not None}
+        if self.settings.rank:
+            self.good.update((name, p.detach().clone()) for name, p in trained.items())
         for p in trained.values():
             if not bool(torch.isfinite(p.grad).all()):
                 raise self.broken("a gradient is not finite", step)
-        if self.settings.rank:
-            self.good.update((name, p.detach().clone()) for name, p in trained.items())
         if hasattr(self.net, "peft_config") and RIVAL in self.net.peft_config:
             for learner in (MINE, RIVAL):
                 own = [p for name, p in trained.items() if f".{learner}." in name]

@@ -20,9 +20,7 @@ def plans(name: str, quick: bool = False) -> dict[str, Plan]:
         return {"": study.plan()}
     assert callable(study.run)
     task = Task("smollm2", Path("nowhere"), (0, 1, 2), quick=quick)
-    made = [
-        (f"{agent.slug}-s{seed}", agent.seeded(seed)) for agent, seeds in study.agents(task) for seed in seeds
-    ]
+    made = [(kind.folder(seed), kind.seeded(seed)) for kind in study.kinds(task) for seed in kind.seeds]
     assert len(dict(made)) == len(made)  # no two share a folder
     return dict(made)
 

@@ -19,12 +19,12 @@ from homines.games.bos import bos
 from homines.games.ipd import ipd
 from homines.lesson import Lesson, lesson
 from homines.models.hf import HuggingFace, load
-from homines.objective import Settings, objective
+from homines.objective import Outcome, Settings, objective
 from homines.opponents.memory_one import MemoryOne
 from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
 from homines.schedule import Phase
-from homines.train import check, rl
+from homines.train import _Guard, check, rl  # pyright: ignore[reportPrivateUsage]
 
 FRAME = Bare("action1,action2")
 NOISY = MemoryOne(0.5, 0.9, 0.2, 0.7, 0.4)
@@ -287,7 +287,9 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_adapter(
     phases = [Phase(Economicus(), 3), Phase(always(float("nan")), 2)]
     some = lesson(model, [ipd()], phases, [FRAME], NOISY)
     kept = where / "last_good"
-    with pytest.raises(HominesError, match=rf"before step 4 of 5: the loss is nan; .* {kept} .*--lr"):
+    with pytest.raises(
+        HominesError, match=rf"before step 4 of 5: the loss is nan; .* {kept} .*learning rate"
+    ):
         rl(model, some, QUICK, where, on_step=rows.append)
     assert [row["step"] for row in rows] == [1, 2, 3]
     good = load(str(folder), (str(kept),), device="cpu")
@@ -337,3 +339,19 @@ def test_where_the_first_step_fails_there_is_nothing_to_keep(student: HuggingFac
     with pytest.raises(HominesError, match=r"before step 1 of 2: .*nothing had been learned yet"):
         rl(student, some, QUICK, tmp_path)
     assert not (tmp_path / "last_good").exists()
+
+
+def test_a_fall_of_the_legal_mass_stops_a_learner_and_only_its_own_counts(
+    student: HuggingFace, tmp_path: Path
+) -> None:
+    guard = _Guard(student, student.net, Settings(), tmp_path, 10)
+
+    def heard(mass: float) -> Outcome:
+        return Outcome(torch.tensor(0.0), 0.0, mass, 0.0, torch.full((1, 4, 2), 0.5))
+
+    guard.check(heard(0.01), 0)
+    guard.check(heard(0.9), 1)
+    guard.check(heard(0.02), 1, "rival")
+    guard.check(heard(0.1), 2)
+    with pytest.raises(HominesError, match=r"fell from 0.90 to 0.050: the network is coming apart"):
+        guard.check(heard(0.05), 3)

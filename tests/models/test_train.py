@@ -158,9 +158,9 @@ def test_the_weight_of_the_kl_falls_to_its_end_within_a_phase(
     way = [setting.kl_at(done / 30, last=last) for done in range(31)]
     assert way == pytest.approx(sorted(way, reverse=True))
     assert way[20:] == pytest.approx([way[-1]] * 11)
-    assert all(w == 0 for w in way) if kl == 0 else way[0] == pytest.approx(start)
-    if kl:
-        assert way[-1] == pytest.approx(min(start, kl if last else max(kl, between)))
+    end = kl if last else max(kl, between)
+    assert way[0] == pytest.approx(max(start, end) if kl else 0)
+    assert way[-1] == pytest.approx(end if kl else 0)
 
 
 def test_the_weight_of_the_kl_by_default() -> None:
