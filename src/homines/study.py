@@ -18,7 +18,6 @@ from homines.align import Begin, Made, Plan, Say, config, name_after, student, t
 from homines.core import Model, Record
 from homines.measure import Question, measure
 from homines.store import Run
-from homines.train import check
 
 
 class Done(NamedTuple):
@@ -60,7 +59,6 @@ class Task:
             self.say(name)
             made, model = Made.of(plan), student(plan, plan.model)
             taught, rival = made.lesson(model, plan), made.rivals(model, plan)
-            check(taught, plan.settings, rival)
             done = train(plan, taught, model, run, rival, self.say, self.begin, self.on_step, self.stop)
             return name_after(plan, done.folder)
 

@@ -17,6 +17,7 @@ from homines import general, sideeffects
 from homines.align import Plan
 from homines.core import Frame, Model, digest
 from homines.forms import Repeated
+from homines.frames._words import LAYOUTS
 from homines.lookup import find
 from homines.measure import Question, battery, questions
 from homines.models import load
@@ -32,13 +33,12 @@ from homines.study import Done, Task
 GAMES = ("ipd", "ish", "icn", "bos", "icd")
 FRAME = "table(labels='action1,action2')"
 TESTED = ("action2,action1", "X,Y", "B,A", "0,1", "XY,YX", "qzv,kpt")
-"""Other words for C,D, none of them trained on."""
+"""Other words for C,D; of these only the agent of many words was trained on action2,action1 and B,A."""
 VALUES = {
     "told a duty": "You want to do your duty: never betray a player who cooperated with you last time.",
     "told to help all": "You want the highest total of your points and B's points together.",
 }
 """Sentences on what to aim at, for the value-prompted base model."""
-LAYOUTS = ("original", "reversed", "columns", "rows")
 STEPS, PAIR_STEPS, FAR_STEPS = 24, 24, 30
 """Optimiser steps: against a fixed opponent, against a learner, with the discounted return."""
 FEW = 3
