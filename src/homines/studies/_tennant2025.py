@@ -412,10 +412,10 @@ def horizon(made: Findings) -> Section | None:
         "horizon",
         "The shadow of the future",
         (
-            "The published method rewards one answer at a time: a contextual bandit, in which the own payoff "
-            "always says D. With the discounted return through the chain the same reward, against the same "
-            "tit-for-tat, says C (cooperation pays above gamma = 1/3). Points: discounted at .9, from a "
-            "random first round.",
+            "The published method rewards one answer at a time: a contextual bandit, in which by theory the "
+            "own payoff asks for D. With the discounted return through the chain the same reward, against "
+            "the same tit-for-tat, asks for C (above gamma = 1/3). The rows say what was learned. Points: "
+            "discounted at .9, from a random first round.",
         ),
         rows,
     )
