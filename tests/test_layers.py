@@ -19,7 +19,18 @@ LAYERS = (
     ("check", "choice", "forms", "speak", "lookup"),
     ("games", "preferences", "frames", "opponents"),
     ("play", "store"),
-    ("measure", "schedule", "general"),
+    (
+        "measure",
+        "schedule",
+        "general",
+        "likelihood",
+        "family",
+        "estimate",
+        "compare",
+        "mixture",
+        "plans",
+        "observed",
+    ),
     ("logits", "models", "sideeffects", "objective"),
     ("lesson",),
     ("train", "sampled"),
@@ -27,7 +38,7 @@ LAYERS = (
     ("study",),
     ("studies",),
     ("terminal",),
-    ("commands",),
+    ("commands", "fitting"),
     ("cli",),
 )
 """A file or folder imports from its own layer and those above it in this list, and nothing else."""

@@ -130,6 +130,7 @@ def measure(
     frame: Frames = None,
     labels: Labels = None,
     swap: Annotated[bool, typer.Option(help="Also with the labels the other way round.")] = True,
+    beliefs: Annotated[bool, typer.Option(help="Also ask what another would do, for `fit`.")] = False,
     out: Out = None,
     batch: Annotated[int, typer.Option(min=1, help="Prompts scored between two writes.")] = 16,
     device: Device = None,
@@ -140,7 +141,7 @@ def measure(
 ) -> None:
     """Read a model's exact choice distribution in games, in every option order."""
     from homines import measure as measuring
-    from homines.commands import command, finish, frame_specs, named, quiet
+    from homines.commands import believing, command, finish, frame_specs, named, quiet
     from homines.lookup import find
     from homines.models import load
     from homines.store import Run
@@ -149,6 +150,8 @@ def measure(
     games = game or ["ipd"]
     made: dict[str, Game] = {name: find("games", name) for name in games}
     frames = {name: frame_specs(g, frame or ["table"], labels, swap) for name, g in made.items()}
+    if beliefs:
+        frames = {name: [*specs, *map(believing, specs)] for name, specs in frames.items()}
     loaded = load(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
     asked = [
         question
@@ -184,6 +187,44 @@ def measure(
             loaded, asked, run, batch=batch, progress=lambda done, _: tell(done), stop=stop
         )
     finish(model, folder, records, as_json)
+
+
+@app.command()
+def fit(
+    source: Annotated[Path, typer.Argument(help="A run folder, or a tidy CSV of choices.")],
+    family: Annotated[
+        list[str],
+        typer.Option(help="Preference to estimate, as inequity or 'kantian(alpha=0)'; repeat for several."),
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="Whose records, where a run holds several models.")
+    ] = None,
+    classes: Annotated[int, typer.Option(min=1, help="Types of subjects: a finite mixture.")] = 1,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="Test this narrower (or rival) family, or given parameters, against the first."),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="What errors depend within: subject, game, decision, none; default: by the data."),
+    ] = None,
+    belief: Annotated[
+        str, typer.Option(help="About the others: told (uniform where nothing is), or uniform.")
+    ] = "told",
+    plans: Annotated[
+        bool, typer.Option(help="Sequential games as one choice between plans, else point by point.")
+    ] = True,
+    risk: Annotated[bool, typer.Option(help="Estimate relative risk aversion too.")] = False,
+    level: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
+    starts: Annotated[int, typer.Option(min=1, help="Random starts of a mixture.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of those starts.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate a preference from choices: parameters, intervals, misfit, tests, types."""
+    from homines.fitting import Options, carry_out_fit
+
+    options = Options(cluster, belief, risk, level, classes, starts, seed)
+    carry_out_fit(source, family, against or [], options, model=model, plans=plans, as_json=as_json)
 
 
 @app.command()

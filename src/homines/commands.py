@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from homines import measure
 from homines.core import Game, HominesError, Record, digest
 from homines.forms import Repeated
+from homines.frames.belief import Belief
 from homines.lookup import ROOT, find, names, spell
 from homines.measure import battery
 from homines.models import load
@@ -226,6 +227,11 @@ def frame_specs(game: Game, frames: list[str], labels: list[str] | None, swap: b
             if swap and getattr(made, "labels", ()):
                 out.append(spell(replace(made, labels=made.labels[::-1])))
     return list(dict.fromkeys(out))
+
+
+def believing(frame: str) -> str:
+    """The frame that asks what another will do, in this frame's words."""
+    return spell(Belief(of=frame))
 
 
 def _default_labels(frame: str, game: Game) -> str | None:

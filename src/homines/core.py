@@ -64,6 +64,8 @@ class Decision:
     rounds     how many rounds the game has; None when no end is announced
     history    what happened before, all of it known to me; `player` is my index in it
     names      every player's action names, by player, where they differ from mine; for reading history
+    kindness   what the other did just before was to me: 1 kind, -1 unkind, 0 neither, or nothing was done.
+               Set by sequential games and by data that say so
     """
 
     actions: tuple[str, ...]
@@ -77,8 +79,11 @@ class Decision:
     history: History = ()
     player: int = 0
     names: tuple[tuple[str, ...], ...] = ()
+    kindness: int = 0
 
     def __post_init__(self) -> None:
+        if self.kindness not in (-1, 0, 1):
+            raise HominesError(f"kindness {self.kindness} must be 1 (kind), -1 (unkind) or 0 (neither)")
         for name in ("payoffs", "same", "chance"):
             if (values := getattr(self, name)) is not None:
                 object.__setattr__(self, name, frozen(values))
@@ -147,6 +152,7 @@ class Decision:
             "history": [list(stage) for stage in self.history] or None,
             "player": self.player or None,
             "names": [list(t) for t in self.names] or None,
+            "kindness": self.kindness or None,
         }
         return {k: v for k, v in full.items() if v is not None or k == "rounds"}
 
@@ -165,6 +171,7 @@ class Decision:
             tuple(tuple(stage) for stage in raw.get("history") or ()),
             int(raw.get("player") or 0),
             tuple(tuple(t) for t in raw.get("names") or ()),
+            int(raw.get("kindness") or 0),
         )
 
 

@@ -191,8 +191,19 @@ class Sequential:
         if len(history) == 1 and move is not None and move not in self.ends:
             mine = frozen(self.table[::-1, move, :])
             names = (self.first, self.second)
-            return {1: Decision(self.second, mine, history=history, player=1, names=names)}
+            kind = self.kindness(move)
+            return {1: Decision(self.second, mine, history=history, player=1, names=names, kindness=kind)}
         return {}
+
+    def kindness(self, move: int) -> int:
+        """1 where the worst this move leaves the other is better than the best of every other move, -1 where
+        the best it leaves is worse than the worst of every other move, else 0. After Bruhin, Fehr &
+        Schunk (2019), whose second movers gain, or lose, whatever they then choose."""
+        theirs = self.table[1]
+        rest = np.delete(theirs, move, axis=0)
+        if not rest.size:
+            return 0
+        return int(theirs[move].min() > rest.max()) - int(theirs[move].max() < rest.min())
 
     def payoffs(self, history: History) -> Array:
         move, reply = history[0][0], history[1][1] if len(history) > 1 else 0

@@ -79,6 +79,18 @@ def find(folder: str, spec: str) -> Any:
     return _call(f"{module}:{name}", found, values or (), named)
 
 
+def arguments(folder: str, spec: str) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """What a spec would call, and the arguments it writes, checked; those it leaves out are not filled in.
+
+    >>> arguments("preferences", "kantian(beta=0)")[1]
+    {'beta': 0.0}
+    """
+    module, name, values, named = _parse(folder, spec)
+    target = factory(folder, name) if module is None else _imported(module, name)
+    bound = _bound(name, target, values or (), named, whole=False)
+    return target, dict(bound.arguments)
+
+
 def factory(folder: str, name: str) -> Callable[..., Any]:
     """The function or class that <folder>/<name>.py holds, not yet called."""
     there = names(folder)
@@ -190,6 +202,19 @@ def _value(node: ast.expr, source: str) -> Any:
 
 def _call(name: str, target: Callable[..., Any], values: Sequence[Any], named: Mapping[str, Any]) -> Any:
     """target(*values, **named), each value checked against the annotation of its parameter."""
+    bound = _bound(name, target, values, named)
+    return target(*bound.args, **bound.kwargs)
+
+
+def _bound(
+    name: str,
+    target: Callable[..., Any],
+    values: Sequence[Any],
+    named: Mapping[str, Any],
+    *,
+    whole: bool = True,
+) -> inspect.BoundArguments:
+    """The arguments of a call, checked; `whole`: none may be missing."""
     if not callable(target):
         raise HominesError(f"{name} is no function or class, so it takes no arguments: drop ()")
     signature = inspect.signature(target)
@@ -200,7 +225,7 @@ def _call(name: str, target: Callable[..., Any], values: Sequence[Any], named: M
         if given not in signature.parameters and not free:
             raise HominesError(f"{name} has no parameter {given!r}; its parameters are: {there}")
     try:
-        bound = signature.bind(*values, **named)
+        bound = (signature.bind if whole else signature.bind_partial)(*values, **named)
     except TypeError as error:
         raise HominesError(f"cannot make {name}: {error}; its parameters are: {there}") from error
     for parameter in parameters:
@@ -208,7 +233,7 @@ def _call(name: str, target: Callable[..., Any], values: Sequence[Any], named: M
         if plain and parameter.name in bound.arguments:
             value = bound.arguments[parameter.name]
             bound.arguments[parameter.name] = _fitted(parameter.name, value, parameter.annotation)
-    return target(*bound.args, **bound.kwargs)
+    return bound
 
 
 def parameters_of(signature: inspect.Signature) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 from rich import box
 from rich.console import Console, RenderableType
 from rich.progress import (
@@ -22,10 +23,15 @@ from rich.table import Table
 from rich.text import Text
 
 from homines import measure
+from homines.compare import Comparison
 from homines.core import LEGAL_MASS, Record
+from homines.estimate import Estimate
 from homines.lookup import find
+from homines.mixture import Mixture
 from homines.store import Run
 
+MOST_GAMES = 8
+"""Games whose misfit is named."""
 MEASURED = "P(own action | other's last), given a legal answer; legal mass; order effect"
 
 
@@ -193,3 +199,75 @@ def _warn_mass(console: Console, rows: list[dict[str, Any]]) -> None:
                 "answers the model rarely gives"
             )
         )
+
+
+# --- estimates ---------------------------------------------------------------------------------
+
+
+def estimated(e: Estimate) -> None:
+    """Parameters with errors and intervals; what the data were; how well the family fits."""
+    table = Table(box=box.SIMPLE_HEAD, title=e.family.spec)
+    for name in ("parameter", "estimate", "s.e.", f"{e.level:.0%} interval"):
+        table.add_column(name, justify="left" if name == "parameter" else "right")
+    for name, value, se, ends in zip(e.names, e.values, e.se, e.intervals, strict=True):
+        bounds = "none" if np.isnan(ends).any() else f"[{_value(ends[0])}, {_value(ends[1])}]"
+        table.add_row(name, _value(value), _value(se), bounds)
+    console = Console()
+    console.print(table)
+    what = "exact choices" if e.exact else "choices"
+    console.print(
+        Text(
+            f"{e.observations} {what} at {e.decisions} decisions; errors clustered by {e.cluster} "
+            f"({e.clusters}); ln L {e.loglik:.2f} (random {e.null:.2f}, no family above {e.best:.2f}): "
+            f"{e.explained:.0%} explained"
+        )
+    )
+    _misfit(console, e.misfit)
+    for note in e.notes:
+        console.print(Text(f"note: {note}"))
+
+
+def mixed(m: Mixture) -> None:
+    """Types, largest first, each parameter over its standard error."""
+    table = Table(box=box.SIMPLE_HEAD, title=f"{len(m.shares)} types of {m.family.spec}")
+    for name in ("share", *m.names):
+        table.add_column(name, justify="right")
+    for share, share_se, values, se in zip(m.shares, m.share_se, m.values, m.se, strict=True):
+        table.add_row(_value(share), *map(_value, values))
+        table.add_row(f"({_value(share_se)})", *(f"({_value(x)})" for x in se))
+    console = Console()
+    console.print(table)
+    console.print(
+        Text(
+            f"{len(m.subjects)} subjects; ln L {m.loglik:.2f}, BIC {m.bic:.2f}, ICL {m.icl:.2f}, entropy of "
+            f"the types {m.entropy:.3f}; {m.starts[0]} of the best starts of {m.starts[1]} ended here"
+        )
+    )
+    _misfit(console, m.misfit)
+
+
+def tested(tests: Sequence[Comparison]) -> None:
+    """One line a test."""
+    for t in tests:
+        if t.kind == "Vuong":
+            what = f"z = {t.statistic:+.2f}, p = {t.p:.2g} (positive: {t.wide} explains more)"
+        else:
+            what = f"F({t.df}) = {t.statistic / t.df:.2f}, p = {t.p:.2g}, scale {t.scale:.2f}"
+        print(f"{t.narrow} against {t.wide}: {t.kind}, {what}, ln L differs by {t.difference:.2f}")
+
+
+def _misfit(console: Console, misfit: Mapping[str, float]) -> None:
+    if len(misfit) > 1:
+        worst = sorted(misfit.items(), key=lambda item: -item[1])
+        told = ", ".join(f"{name or 'no name'} {x:.3f}" for name, x in worst[:MOST_GAMES])
+        more = f", and {len(worst) - MOST_GAMES} less" if len(worst) > MOST_GAMES else ""
+        console.print(Text(f"misfit by game, KL in nats, worst first: {told}{more}"))
+
+
+def _value(x: float) -> str:
+    """Three decimals, or three digits where it is small."""
+    if np.isnan(x):
+        return "-"
+    if np.isinf(x):
+        return "∞" if x > 0 else "-∞"
+    return f"{x:.3f}" if abs(x) >= 0.1 or x == 0 else f"{x:.3g}" if abs(x) < 0.001 else f"{x:.4f}"

@@ -1,0 +1,136 @@
+"""Families against each other: the likelihood-ratio test where one holds the other, Vuong's where not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import f as fisher
+from scipy.stats import norm
+
+from homines.choice import Belief, told
+from homines.core import Array, HominesError, frozen
+from homines.estimate import NotIdentified, Observation, Problem, cluster_scores, problem
+from homines.family import Family, family
+from homines.likelihood import Peak, climb
+
+SAME = 1e-8
+"""Residual, as a share, under which one family's columns lie in the space of another's."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Whether a narrower (or a rival) family explains the choices as well.
+
+    kind       'likelihood ratio': `narrow` lies within `wide`, small p speaks against `narrow`.
+               'Vuong': neither lies within the other; positive statistic speaks for `wide`
+    statistic  2 (ln L_wide - ln L_narrow) / scale, held against df * F(df, clusters - 1); or Vuong's z
+    scale      the mean inflation of that difference by dependence within clusters (Rao & Scott 1984); 1 for
+               independent observations, on average
+    """
+
+    narrow: str
+    wide: str
+    kind: str
+    statistic: float
+    df: int
+    p: float
+    difference: float
+    scale: float = 1.0
+
+
+def compare(
+    observations: Sequence[Observation],
+    narrow: Family | str,
+    wide: Family | str,
+    *,
+    belief: Belief = told,
+    cluster: str | None = None,
+) -> Comparison:
+    """Test `narrow` against `wide` on the same choices. Given parameters are a family with all of them
+    written: 'bfs(alpha=0.083, beta=0.261, gamma=0.072, delta=-0.042)'; the precision stays free.
+
+    Raises HominesError where the two are the same on these decisions, NotIdentified where `wide` has no
+    maximum here.
+    """
+    one, two = (family(f) if isinstance(f, str) else f for f in (narrow, wide))
+    a = problem(observations, one, belief=belief, cluster=cluster)
+    b = problem(observations, two, belief=belief, cluster=cluster)
+    weight = b.y.sum(-1)
+    up, down = _space(a, weight), _space(b, weight)
+    inside, outside = _within(up, down), _within(down, up)
+    ranks = (
+        np.linalg.matrix_rank(up, tol=SAME * np.linalg.norm(up)),
+        np.linalg.matrix_rank(down, tol=SAME * np.linalg.norm(down)),
+    )
+    pa, pb = climb(a.design, a.y), climb(b.design, b.y)
+    for p, peak in ((a, pa), (b, pb)):
+        if peak.unbounded() is not None and not peak.converged:
+            raise NotIdentified(f"{p.family.spec} has no highest likelihood on these choices (separated)")
+    if inside and outside:
+        raise HominesError(
+            f"{one.spec} and {two.spec} say the same about these decisions; nothing to compare"
+        )
+    if outside and not inside:
+        raise HominesError(
+            f"{two.spec} lies within {one.spec} on these decisions, not the other way; exchange them"
+        )
+    if not inside:
+        return _vuong(a, b, pa, pb)
+    df = int(ranks[1] - ranks[0])
+    gap = max(0.0, 2 * (pb.loglik - pa.loglik))
+    scale, groups = _inflation(b, pb, frozen(np.linalg.lstsq(down, up, rcond=None)[0]), df)
+    # choices without misfit have no sampling error: any loss is beyond doubt
+    statistic = gap / scale if scale > 0 else (np.inf if gap > 1e-9 * abs(pb.loglik) else 0.0)
+    chance = float(fisher.sf(statistic / df, df, groups - 1)) if groups > 1 else float("nan")
+    return Comparison(one.spec, two.spec, "likelihood ratio", float(statistic), df, chance, gap / 2, scale)
+
+
+def _space(p: Problem, weight: Array) -> Array:
+    """Columns less their mean over each decision's actions, stacked: [decision * action, column]."""
+    legal = p.design.legal
+    c = p.design.centred(legal / legal.sum(-1, keepdims=True))
+    return (c * (weight > 0)[:, None, None]).reshape(-1, c.shape[-1])
+
+
+def _within(inner: Array, outer: Array) -> bool:
+    """Every inner column is a combination of outer ones."""
+    left = inner - outer @ np.linalg.lstsq(outer, inner, rcond=None)[0]
+    return bool(np.linalg.norm(left) <= SAME * max(np.linalg.norm(inner), 1e-300))
+
+
+def _inflation(wide: Problem, peak: Peak, basis: Array, df: int) -> tuple[float, int]:
+    """(mean eigenvalue of the generalised design effect, clusters).
+
+    With H the information and J the clustered variance of the score at the wide family's maximum, and M the
+    narrow family's columns in those of the wide: tr[(H^-1 - M (M'HM)^-1 M') J] / df.
+    """
+    q = np.exp(wide.design.logp(peak.g))
+    h = wide.design.information(q, wide.y.sum(-1))
+    scores = cluster_scores(wide.design, wide.rows, wide.at, wide.group, q)
+    groups = len(scores)
+    meat = scores.T @ scores * groups / max(1, groups - 1)
+    inner = basis @ np.linalg.pinv(basis.T @ h @ basis) @ basis.T
+    return float(np.trace((np.linalg.pinv(h) - inner) @ meat) / df), groups
+
+
+def _vuong(a: Problem, b: Problem, pa: Peak, pb: Peak) -> Comparison:
+    """z = sum_c (l_wide - l_narrow) / (sqrt(G) sd_c), clusters c; no correction for parameters."""
+    each = _by_cluster(b, pb) - _by_cluster(a, pa)
+    groups = len(each)
+    spread = float(each.std(ddof=1)) if groups > 1 else 0.0
+    if not spread > 0:
+        raise HominesError(f"{groups} clusters are too few to compare {a.family.spec} with {b.family.spec}")
+    z = float(each.sum() / (np.sqrt(groups) * spread))
+    return Comparison(
+        a.family.spec, b.family.spec, "Vuong", z, groups, float(2 * norm.sf(abs(z))), float(each.sum())
+    )
+
+
+def _by_cluster(p: Problem, peak: Peak) -> Array:
+    logp = p.design.logp(peak.g)[p.at]
+    each = np.where(p.rows > 0, p.rows * logp, 0.0).sum(-1)
+    total = np.zeros(int(p.group.max()) + 1)
+    np.add.at(total, p.group, each)
+    return total

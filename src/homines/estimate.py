@@ -1,0 +1,506 @@
+"""Structural estimation: which parameters of a preference, and what precision, explain choices best.
+
+    observations x family -> Estimate, or NotIdentified naming what the choices cannot tell apart
+
+Maximum likelihood of the logit choice. Exact probabilities enter as they are and carry no sampling error:
+what is uncertain about them is which decisions were asked, so errors are clustered, and misfit is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias, cast
+
+import numpy as np
+from scipy.optimize import brentq, minimize_scalar
+from scipy.stats import f as fisher
+
+from homines.choice import Agent, Belief, told
+from homines.core import Array, Choice, Decision, HominesError, Preference, frozen
+from homines.family import PRECISION, RISK, Family, family, valued
+from homines.likelihood import Design, Peak, climb, flat, loglik
+
+CLUSTERS = ("subject", "game", "decision", "none")
+RISKS = (-2.0, 3.0)
+"""Where relative risk aversion is looked for."""
+HIGHEST_WITH_ZERO = 0.99
+"""From 1 on a payoff of 0 has no value."""
+SEEN = 1e-9
+"""Falls of the likelihood, as a share of it, under which float64 shows nothing."""
+FARTHEST = 1e6
+"""Half-widths from the estimate at which a profile that has not fallen counts as open."""
+
+
+Take: TypeAlias = Callable[[Design], tuple[Design, Array | float]]
+"""From a design to one with something held: the columns left, and what is added to their utility."""
+
+
+def whole(design: Design) -> tuple[Design, Array | float]:
+    """Nothing held."""
+    return design, 0.0
+
+
+class NotIdentified(HominesError):  # noqa: N818 (a finding, as much as an error)
+    """The decisions cannot tell these parameters apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One decision and how it was chosen.
+
+    choice   exact probabilities (n None), or shares of n sampled choices
+    subject  who chose; `game`: of which game: what errors are clustered by
+    """
+
+    decision: Decision
+    choice: Choice
+    subject: str = ""
+    game: str = ""
+
+    @property
+    def counts(self) -> Array:
+        """Choices of every action [mine]; probabilities where exact."""
+        return self.choice.p * (1 if self.choice.n is None else self.choice.n)
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """What explains the choices, and how far that can be trusted.
+
+    names      free parameters of the family, `risk` where asked for, `precision` last (1/lambda, in 1/payoff)
+    values     [parameter]; cov, robust to dependence within clusters, [parameter, parameter]
+    intervals  profile likelihood, [parameter, (low, high)]; inf: the choices set no bound
+    loglik     in nats; `null`: of random choice, `best`: of the shares observed at each decision
+    misfit     by game, the mean over its decisions of KL(shares observed || fitted), nats
+    exact      no sampling error: errors come from `clusters` alone
+    """
+
+    family: Family
+    names: tuple[str, ...]
+    values: Array
+    cov: Array
+    intervals: Array
+    loglik: float
+    null: float
+    best: float
+    misfit: Mapping[str, float]
+    converged: bool
+    exact: bool
+    cluster: str
+    clusters: int
+    observations: int
+    decisions: int
+    level: float = 0.95
+    notes: tuple[str, ...] = ()
+
+    @property
+    def se(self) -> Array:
+        """Standard errors [parameter]; nan where there are too few clusters to have any."""
+        return np.sqrt(np.diag(self.cov))
+
+    @property
+    def explained(self) -> float:
+        """Share of what could be explained beyond random choice: 1 where the family fits exactly."""
+        room = self.best - self.null
+        return (self.loglik - self.null) / room if room > 0 else 1.0
+
+    def __getitem__(self, name: str) -> float:
+        return float(self.values[self.names.index(name)])
+
+    @property
+    def preference(self) -> Preference:
+        """The preference estimated. Raises HominesError where a value lies outside what it takes."""
+        return self.family.at({name: self[name] for name in self.family.free})
+
+    @property
+    def agent(self) -> Agent:
+        """The theory's own player with these parameters."""
+        return Agent(self.preference, self[PRECISION])
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Observations as arrays, for one family.
+
+    design    columns of `Family.columns` at no risk aversion
+    rows      [observation, action] choices; `at` [observation] their decision, `group` their cluster
+    """
+
+    family: Family
+    decisions: tuple[Decision, ...]
+    games: tuple[str, ...]
+    belief: Belief
+    design: Design
+    rows: Array
+    at: np.ndarray
+    group: np.ndarray
+    cluster: str
+    risk: bool = False
+    scale: float = 1.0
+    held: dict[float, Design] = field(default_factory=dict[float, Design])
+
+    @cached_property
+    def y(self) -> Array:
+        """Choices at each decision [decision, action]."""
+        total = np.zeros(self.design.legal.shape)
+        np.add.at(total, self.at, self.rows)
+        return total
+
+    def at_risk(self, risk: float) -> Design:
+        """The design where payoffs are valued at this risk attitude."""
+        if risk == 0.0:
+            return self.design
+        if risk not in self.held:
+            if len(self.held) > 200:
+                self.held.clear()
+            self.held[risk] = Design.of(
+                [self.family.columns(valued(d, risk, self.scale), self.belief) for d in self.decisions]
+            )
+        return self.held[risk]
+
+    def peak(self, take: Take = whole, near: float | None = None) -> tuple[Peak, float]:
+        """The highest likelihood of the design that `take` makes, and the risk attitude where it lies.
+
+        near   look for that around here only
+        """
+
+        def at(risk: float) -> Peak:
+            design, offset = take(self.at_risk(float(risk)))
+            return climb(design, self.y, offset=offset)
+
+        if not self.risk:
+            return at(0.0), 0.0
+        low, high = self.risks
+        if near is None:
+            grid = np.linspace(low, high, 11)
+            top = int(np.argmax([at(r).loglik for r in grid]))
+            low, high = grid[max(top - 1, 0)], grid[min(top + 1, 10)]
+        else:
+            low, high = max(low, near - 0.5), min(high, near + 0.5)
+        found = minimize_scalar(
+            lambda r: -at(r).loglik, bounds=(low, high), method="bounded", options={"xatol": 1e-6}
+        )
+        return at(found.x), float(found.x)
+
+    @cached_property
+    def risks(self) -> tuple[float, float]:
+        """Where risk aversion is looked for."""
+        positive = all((d.payoffs > 0).all() for d in self.decisions)
+        return RISKS if positive else (RISKS[0], HIGHEST_WITH_ZERO)
+
+
+def problem(
+    observations: Sequence[Observation],
+    of: Family,
+    *,
+    belief: Belief = told,
+    cluster: str | None = None,
+    risk: bool = False,
+) -> Problem:
+    """Observations as arrays. Raises HominesError where there is nothing to choose or to cluster by."""
+    if not observations:
+        raise HominesError("no observations to fit; measure a model first, or give a CSV with rows")
+    single = next((o for o in observations if len(o.decision.actions) < 2), None)
+    if single is not None:
+        raise HominesError(
+            f"the decision between {', '.join(single.decision.actions)} of game {single.game!r} has one "
+            "option; a choice needs two: leave it out"
+        )
+    keys: dict[int, int] = {}
+    unique: dict[str, int] = {}
+    decisions: list[Decision] = []
+    games: list[str] = []
+    at: list[int] = []
+    for o in observations:
+        if id(o.decision) not in keys:
+            key = f"{o.game}\0{o.decision.key}"
+            if key not in unique:
+                unique[key] = len(decisions)
+                decisions.append(o.decision)
+                games.append(o.game)
+            keys[id(o.decision)] = unique[key]
+        at.append(keys[id(o.decision)])
+    design = Design.of([of.columns(d, belief) for d in decisions])
+    rows = np.zeros((len(observations), design.legal.shape[1]))
+    for i, o in enumerate(observations):
+        rows[i, : len(o.decision.actions)] = o.counts
+    cluster = cluster or _cluster(observations)
+    if cluster not in CLUSTERS:
+        raise HominesError(f"no cluster called {cluster!r}; there are {', '.join(CLUSTERS)}")
+    names: list[object] = {
+        "subject": lambda: [o.subject for o in observations],
+        "game": lambda: [o.game for o in observations],
+        "decision": lambda: at,
+        "none": lambda: list(range(len(observations))),
+    }[cluster]()
+    order = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    group = np.array([order[name] for name in names])
+    scale = float(np.mean([np.abs(d.payoffs).max() for d in decisions])) or 1.0
+    return Problem(
+        of, tuple(decisions), tuple(games), belief, design, rows, np.array(at), group, cluster, risk, scale
+    )
+
+
+def _cluster(observations: Sequence[Observation]) -> str:
+    """Subjects where several chose; else games, else decisions."""
+    if len({o.subject for o in observations}) > 1:
+        return "subject"
+    return "game" if len({o.game for o in observations}) > 1 else "decision"
+
+
+def fit(
+    observations: Sequence[Observation],
+    of: Family | str,
+    *,
+    belief: Belief = told,
+    cluster: str | None = None,
+    risk: bool = False,
+    level: float = 0.95,
+) -> Estimate:
+    """Maximum-likelihood estimate of a family: max over parameters and precision of sum counts * log p.
+
+    belief   about the others: what a decision states, uniform where it states nothing
+    cluster  what choices depend within: subject, game, decision or none. None: subjects where there are
+             several, else games, else decisions
+    risk     estimate relative risk aversion of payoffs too (`family.valued`)
+    level    of the intervals
+
+    Raises NotIdentified where the choices cannot tell parameters apart, where they are separated (precision
+    would grow without bound), and where they do not rise with what the family values.
+    """
+    of = family(of) if isinstance(of, str) else of
+    p = problem(observations, of, belief=belief, cluster=cluster, risk=risk)
+    if not 0 < level < 1:
+        raise HominesError(f"level {level} must lie between 0 and 1, such as 0.95")
+    check_design(p)
+    peak, r = p.peak()
+    check_peak(p, peak)
+    design = p.at_risk(r)
+    theta, precision = natural(peak.g)
+    names = (*of.free, *((RISK,) if risk else ()), PRECISION)
+    values = np.r_[theta, *([r] if risk else []), precision]
+    cov, bare, groups, notes = covariance(p, design, peak.g, r)
+    notes = [*notes, *_outside(of, dict(zip(of.free, theta, strict=True)))]
+    shape = np.divide(np.diag(cov), np.diag(bare), out=np.ones(len(values)), where=np.diag(bare) > 0)
+    fisher_at = float(fisher.ppf(level, 1, max(1, groups - 1))) if groups > 1 else float("nan")
+    intervals = np.array(
+        [
+            profile(
+                p,
+                name,
+                value,
+                (peak.loglik, fisher_at * ratio),
+                half=float(np.sqrt(fisher_at * cov[i, i])),
+                risk=r,
+            )
+            for i, (name, value, ratio) in enumerate(zip(names, values, shape, strict=True))
+        ]
+    )
+    q = np.exp(design.logp(peak.g))
+    share = p.y / p.y.sum(-1, keepdims=True)
+    return Estimate(
+        of,
+        names,
+        values,
+        cov,
+        intervals,
+        peak.loglik,
+        loglik(p.y, np.log(np.where(p.design.legal, 1.0, np.nan) / p.design.legal.sum(-1, keepdims=True))),
+        loglik(p.y, np.log(np.where(share > 0, share, 1.0))),
+        misfit(p.games, share, q),
+        peak.converged,
+        all(o.choice.n is None for o in observations),
+        p.cluster,
+        groups,
+        len(observations),
+        len(p.decisions),
+        level,
+        tuple(notes),
+    )
+
+
+def natural(g: Array) -> tuple[Array, float]:
+    """(parameters, precision) of a coefficient vector g = precision * (1, parameters)."""
+    return g[1:] / g[0], float(g[0])
+
+
+def misfit(games: Sequence[str], share: Array, q: Array) -> dict[str, float]:
+    """By game, the mean over decisions of KL(share || q), nats."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kl = np.where(share > 0, share * np.log(share / q), 0.0).sum(-1)
+    return {g: float(kl[[i for i, h in enumerate(games) if h == g]].mean()) for g in dict.fromkeys(games)}
+
+
+# --- is there an answer ------------------------------------------------------------------------
+
+
+def check_design(p: Problem) -> None:
+    """NotIdentified where no choices at these decisions could tell the parameters apart."""
+    x = p.design
+    equal = x.legal / x.legal.sum(-1, keepdims=True)
+    direction = flat(x.information(equal, np.ones(len(x.x))))
+    if direction is None:
+        return
+    told = _spelt(p.family, direction)
+    if abs(direction[0]) > 0.05 and len(direction) == 1:
+        raise NotIdentified(
+            f"{p.family.spec} values every option of these {len(x.x)} decisions alike, so its precision is "
+            "not identified; ask decisions in which the options differ"
+        )
+    raise NotIdentified(
+        f"these {len(x.x)} decisions cannot tell the parameters of {p.family.spec} apart: the likelihood is "
+        f"flat along {told}. Vary the games or the stated beliefs, or fix a parameter by writing its value, "
+        f"as in {_fixed(p.family, direction)}"
+    )
+
+
+def check_peak(p: Problem, peak: Peak) -> None:
+    """NotIdentified where the likelihood has no highest point, or where it lies at no precision."""
+    direction = peak.unbounded()
+    if direction is not None:
+        raise NotIdentified(
+            f"the choices are separated: the likelihood of {p.family.spec} rises without bound along "
+            f"{_spelt(p.family, direction)}. Choices that are (nearly) certain everywhere set bounds on the "
+            "parameters but no values; ask decisions nearer to indifference, or fix a parameter"
+        )
+    if not peak.g[0] > 0:
+        raise NotIdentified(
+            f"the choices do not rise with what {p.family.spec} values (precision {peak.g[0]:.3g}), so its "
+            "parameters, which are relative to that, have no values"
+        )
+
+
+def _spelt(of: Family, direction: Array) -> str:
+    """'+1.00*alpha -0.50*kappa', precision last."""
+    parts = [(name, x) for name, x in zip((PRECISION, *of.free), direction, strict=True) if abs(x) > 0.05]
+    return " ".join(f"{x:+.2f}*{name}" for name, x in sorted(parts, key=lambda part: part[0] == PRECISION))
+
+
+def _fixed(of: Family, direction: Array) -> str:
+    """How to fix the parameter that moves most along a flat direction."""
+    weights = np.abs(direction[1:])
+    name = of.free[int(weights.argmax())] if weights.size and weights.max() > 0.05 else "parameter"
+    written = [f"{k}={v}" for k, v in of.fixed.items()]
+    return f"{of.spec.partition('(')[0]}({', '.join([*written, f'{name}=0'])})"
+
+
+def _outside(of: Family, values: Mapping[str, float]) -> list[str]:
+    try:
+        of.at({k: float(v) for k, v in values.items()})
+    except HominesError as rule:
+        return [f"outside what the theory allows: {rule}"]
+    return []
+
+
+# --- how sure ----------------------------------------------------------------------------------
+
+
+def columns_at(p: Problem, design: Design, g: Array, r: float) -> Array:
+    """Derivatives of x . g by the natural parameters, [decision, action, parameter], precision last."""
+    theta, precision = natural(g)
+    by_theta = precision * design.x[:, :, 1:]
+    by_precision = (design.x @ np.r_[1.0, theta])[:, :, None]
+    parts = [by_theta]
+    if p.risk:
+        h = 1e-5
+        parts.append(((p.at_risk(r + h).x - p.at_risk(r - h).x) @ g)[:, :, None] / (2 * h))
+    return np.concatenate([*parts, by_precision], axis=-1)
+
+
+def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, Array, int, list[str]]:
+    """(clustered covariance, inverse information, clusters, notes) of the natural parameters.
+
+    The sandwich H^-1 (sum_c s_c s_c') H^-1 * G / (G - 1), with s_c the score of a cluster and G clusters; nan
+    where G does not exceed the number of parameters. Raises NotIdentified where H is singular.
+    """
+    q = np.exp(design.logp(g))
+    d = Design(columns_at(p, design, g, r), design.legal)
+    information = d.information(q, p.y.sum(-1))
+    direction = flat(information)
+    if direction is not None:
+        names = (*p.family.free, *((RISK,) if p.risk else ()), PRECISION)
+        told = " ".join(f"{x:+.2f}*{n}" for n, x in zip(names, direction, strict=True) if abs(x) > 0.05)
+        raise NotIdentified(f"at its maximum the likelihood of {p.family.spec} is flat along {told}")
+    bread = frozen(np.linalg.inv(information))
+    scores = cluster_scores(d, p.rows, p.at, p.group, q)
+    groups = len(scores)
+    if groups <= len(bread):
+        note = (
+            f"{groups} clusters ({p.cluster}) for {len(bread)} parameters: too few for standard errors; "
+            "measure more games, or cluster by something finer"
+        )
+        return np.full_like(bread, np.nan), bread, groups, [note]
+    meat = scores.T @ scores * groups / (groups - 1)
+    return bread @ meat @ bread, bread, groups, []
+
+
+def cluster_scores(design: Design, rows: Array, at: np.ndarray, group: np.ndarray, q: Array) -> Array:
+    """Sum of scores by cluster, [cluster, column]."""
+    left = rows - rows.sum(-1, keepdims=True) * q[at]
+    each = np.einsum("na,nak->nk", left, design.x[at])
+    total = np.zeros((int(group.max()) + 1, each.shape[1]))
+    np.add.at(total, group, each)
+    return total
+
+
+def profile(
+    p: Problem, name: str, value: float, rule: tuple[float, float], *, half: float, risk: float = 0.0
+) -> tuple[float, float]:
+    """Where twice the fall of the profile likelihood from its maximum reaches a critical value.
+
+    rule   (the maximum, the critical value). The critical value is that of F(1, clusters - 1), times the
+           ratio of the clustered to the model's own variance (Kent 1982), so that dependence within clusters
+           widens the interval as it widens the standard error.
+    half   half the width of the interval by the standard error: where the search begins, and what stands
+           where the fall is too small for float64 to see
+    """
+    top, crit = rule
+    if not np.isfinite(crit) or not np.isfinite(half):
+        return float("nan"), float("nan")
+    if crit <= SEEN * abs(top):
+        return value - half, value + half
+
+    def fall(at: float) -> float:
+        return 2 * (top - _constrained(p, name, at, risk)) - crit
+
+    ends: list[float] = []
+    for sign in (-1, 1):
+        near, step = value, half
+        end = sign * np.inf
+        while step < FARTHEST * half:
+            far = value + sign * step
+            if name == PRECISION and far <= 0:
+                far = 0.0
+            if name == RISK and not p.risks[0] < far < p.risks[1]:
+                break
+            if fall(far) > 0:
+                end = cast("float", brentq(fall, near, far, xtol=1e-10 * max(1.0, abs(value))))
+                break
+            if name == PRECISION and far == 0.0:
+                end = 0.0
+                break
+            near, step = far, 2 * step
+        ends.append(end)
+    return ends[0], ends[1]
+
+
+def _constrained(p: Problem, name: str, at: float, near: float) -> float:
+    """The highest likelihood with one parameter held, at a risk attitude near to this."""
+    if name == RISK:
+        return climb(p.at_risk(at), p.y).loglik
+    k = p.design.x.shape[-1]
+    if name == PRECISION:
+        # what multiplies the rest stays free: g = (at, free)
+        rest = np.delete(np.eye(k), 0, axis=1)
+        peak, _ = p.peak(lambda d: (d.take(rest), at * d.x[:, :, 0]), near)
+        return peak.loglik
+    j = 1 + p.family.free.index(name)
+    mix = np.delete(np.eye(k), j, axis=1)
+    mix[j, 0] = at
+    peak, _ = p.peak(lambda d: (d.take(mix), 0.0), near)
+    if peak.g[0] > 0:
+        return peak.loglik
+    none = np.delete(np.eye(k), [0, j], axis=1)  # the precision stops at 0
+    return p.peak(lambda d: (d.take(none), 0.0), near)[0].loglik

@@ -1,0 +1,172 @@
+"""Conditional logit: the likelihood every estimate climbs, its score and its information.
+
+    p(a | d) = exp(x[d, a] . g) / sum_b exp(x[d, b] . g)        McFadden (1974)
+
+A utility that is linear in its parameters, times a precision, is x . g with g = precision * (1, parameters):
+the log-likelihood is concave in g, so its maximum is the maximum, from any start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homines.core import Array
+
+MOST_STEPS = 200
+CLOSE = 1e-13
+"""Newton's decrement, as a share of the number of choices, at which a climb has arrived."""
+LOST = 1e-9
+"""Information left in a direction, as a share of that before any climb, at which it has gone flat."""
+FLAT = 1e-9
+"""An eigenvalue of the scaled information under which a direction is flat."""
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """What may be chosen.
+
+    x      [decision, action, column]; actions that a decision lacks are 0
+    legal  which actions a decision has, bool [decision, action]
+    """
+
+    x: Array
+    legal: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, columns: Sequence[Array]) -> Design:
+        """From one array [action, column] a decision."""
+        most = max(len(c) for c in columns)
+        x = np.zeros((len(columns), most, columns[0].shape[1]))
+        legal = np.zeros((len(columns), most), dtype=np.bool_)
+        for i, c in enumerate(columns):
+            x[i, : len(c)] = c
+            legal[i, : len(c)] = True
+        return cls(x, legal)
+
+    def logp(self, g: Array, offset: Array | float = 0.0) -> Array:
+        """Log-probabilities [decision, action]; -inf where there is no such action."""
+        v = np.where(self.legal, self.x @ g + offset, -np.inf)
+        v = v - v.max(-1, keepdims=True)
+        return v - np.log(np.exp(v).sum(-1, keepdims=True))
+
+    def centred(self, q: Array) -> Array:
+        """x less its mean under q, [decision, action, column]; 0 where there is no such action."""
+        mean = np.einsum("da,dak->dk", q, self.x)
+        return np.where(self.legal[:, :, None], self.x - mean[:, None, :], 0.0)
+
+    def information(self, q: Array, n: Array) -> Array:
+        """Expected information of g, [column, column]; n choices at each decision [decision]."""
+        c = self.centred(q)
+        return np.einsum("dak,da,dal->kl", c, n[:, None] * q, c)
+
+    def score(self, y: Array, q: Array) -> Array:
+        """Gradient by g at each decision, [decision, column], of choices y [decision, action]."""
+        return np.einsum("da,dak->dk", y - y.sum(-1, keepdims=True) * q, self.x)
+
+    def take(self, mix: Array) -> Design:
+        """The same decisions with columns x @ mix."""
+        return Design(self.x @ mix, self.legal)
+
+
+def loglik(y: Array, logp: Array) -> float:
+    """sum y * logp, where 0 * -inf is 0."""
+    with np.errstate(invalid="ignore"):
+        return float(np.where(y > 0, y * logp, 0.0).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Peak:
+    """Where a climb ended: the highest point, or as far along a direction without one as it got."""
+
+    g: Array
+    loglik: float
+    converged: bool
+    information: Array
+    start: Array
+    """Information before any climb (equal probabilities): what the design can tell at best."""
+
+    def flat(self) -> NDArray[np.float64] | None:
+        """A direction of g that no choice here bears on, scaled to a largest entry of 1; None without one."""
+        return flat(self.start)
+
+    def unbounded(self) -> NDArray[np.float64] | None:
+        """A direction of g along which the likelihood rises for ever (separated choices), else None."""
+        if not self.g.size:
+            return None
+        roots, turn = np.linalg.eigh(self.start)
+        whiten = turn / np.sqrt(np.maximum(roots, 1e-300))
+        left, axes = np.linalg.eigh(whiten.T @ self.information @ whiten)
+        if self.converged and left[0] > LOST:
+            return None
+        direction = whiten @ axes[:, 0]
+        return direction / np.abs(direction).max()
+
+
+def flat(information: Array) -> NDArray[np.float64] | None:
+    """A direction in which this information is nothing beside its own scale; None where there is none."""
+    if not information.size:
+        return None
+    size = np.sqrt(np.diag(information))
+    if (size <= 0).any():
+        return (size <= 0).astype(np.float64)
+    roots, axes = np.linalg.eigh(information / np.outer(size, size))
+    if roots[0] > FLAT:
+        return None
+    direction = axes[:, 0] / size
+    return direction / np.abs(direction).max()
+
+
+def climb(
+    design: Design,
+    y: Array,
+    *,
+    offset: Array | float = 0.0,
+    start: Array | None = None,
+    most: int = MOST_STEPS,
+) -> Peak:
+    """Maximise sum y * logp over g by Newton's method with a line search.
+
+    y       choices, counts or probabilities, [decision, action]
+    offset  a part of the utility that is given, [decision, action]
+    Directions on which the data say nothing are left at 0.
+    """
+    k = design.x.shape[-1]
+    n = y.sum(-1)
+    q = np.exp(design.logp(np.zeros(k)))
+    before = design.information(q, n)
+    size = np.sqrt(np.maximum(np.diag(before), 0.0))
+    scale = np.divide(1.0, size, out=np.zeros(k), where=size > 0)
+    g = np.zeros(k) if start is None else start
+    logp = design.logp(g, offset)
+    here = loglik(y, logp)
+    converged = False
+    information = before
+    total = max(float(n.sum()), 1e-300)
+    for _ in range(most):
+        q = np.exp(logp)
+        information = design.information(q, n)
+        gradient = design.score(y, q).sum(0) * scale
+        scaled = information * np.outer(scale, scale)
+        roots, axes = np.linalg.eigh(scaled) if k else (np.zeros(0), np.zeros((0, 0)))
+        along = axes.T @ gradient
+        keep = roots > 1e-14
+        step = scale * (axes[:, keep] @ (along[keep] / roots[keep]))
+        if float((along[keep] ** 2 / roots[keep]).sum()) < CLOSE * total:
+            converged = True
+            break
+        length = 1.0
+        while length > 1e-8:
+            there = design.logp(g + length * step, offset)
+            value = loglik(y, there)
+            if value >= here - 1e-12 * abs(here):
+                break
+            length /= 2
+        else:
+            converged = True  # no rise left that float64 can see
+            break
+        g, logp, here = g + length * step, there, value
+    return Peak(g, here, converged, information, before)

@@ -1,0 +1,250 @@
+"""Types: a finite mixture of preferences over subjects, by expectation-maximisation.
+
+    ln L = sum_i ln sum_k share_k prod_(d of i) p_k(choice of i at d)
+
+Every M-step is a concave logit climb. Several starts; the highest that kept every class is the estimate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from homines.check import count
+from homines.choice import Belief, told
+from homines.core import Array, HominesError
+from homines.estimate import (
+    NotIdentified,
+    Observation,
+    Problem,
+    check_design,
+    columns_at,
+    misfit,
+    natural,
+    problem,
+)
+from homines.family import PRECISION, Family, family
+from homines.likelihood import Design, climb, flat
+
+SHORT, LONG = 25, 5000
+"""EM steps of every start, and the most of those that go on."""
+KEPT = 3
+"""Starts that go on."""
+SETTLED = 1e-9
+"""Rise of the log-likelihood, as a share of it, at which EM has arrived."""
+EMPTY = 1.0
+"""Expected number of subjects under which a class is empty."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Types, largest first.
+
+    shares    [type]; values and se [type, parameter]
+    cov       of (values of every type, then shares but the last), robust, clustered by subject
+    types     posterior probability of each type [subject, type], of `subjects`
+    bic, icl  smaller is better: -2 ln L + p ln(subjects), and that plus twice the entropy of `types`
+    starts    how many starts ended at this height (within 1e-3), and how many there were
+    """
+
+    family: Family
+    names: tuple[str, ...]
+    shares: Array
+    values: Array
+    cov: Array
+    loglik: float
+    bic: float
+    icl: float
+    subjects: tuple[str, ...]
+    types: Array
+    misfit: Mapping[str, float]
+    converged: bool
+    starts: tuple[int, int]
+
+    @property
+    def se(self) -> Array:
+        """Standard errors of the values [type, parameter]."""
+        size = self.values.size
+        return np.sqrt(np.diag(self.cov)[:size]).reshape(self.values.shape)
+
+    @property
+    def share_se(self) -> Array:
+        """Standard errors of the shares [type]; the last by sum to one."""
+        tail = self.cov[self.values.size :, self.values.size :]
+        return np.sqrt(np.r_[np.diag(tail), tail.sum()])
+
+    @property
+    def entropy(self) -> float:
+        """Mean entropy of the posterior types, as a share of ln K: 0 certain, 1 not told apart."""
+        k = len(self.shares)
+        return float(_entropy(self.types) / (len(self.types) * np.log(k))) if k > 1 else 0.0
+
+
+def _entropy(types: Array) -> float:
+    return float(-(types * np.log(np.where(types > 0, types, 1.0))).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """One row a subject: choices [subject, decision * action], sparse."""
+
+    design: Design
+    y: csr_matrix
+    subjects: tuple[str, ...]
+
+    def likelihoods(self, g: Array) -> Array:
+        """Log-likelihood of every subject under every class, [subject, class]; g [class, column]."""
+        logp = np.stack([self.design.logp(row) for row in g])
+        flat = np.where(np.isfinite(logp), logp, -1e300).reshape(len(g), -1)
+        return np.asarray(self.y @ flat.T)
+
+    def climb(self, types: Array, g: Array, most: int) -> Array:
+        """A class's coefficients that fit its expected choices best, [class, column]."""
+        y = np.asarray(self.y.T @ types).T.reshape(len(g), *self.design.legal.shape)
+        return np.stack([climb(self.design, y[k], start=g[k], most=most).g for k in range(len(g))])
+
+
+def mixture(
+    observations: Sequence[Observation],
+    of: Family | str,
+    classes: int,
+    *,
+    belief: Belief = told,
+    starts: int = 20,
+    seed: int = 0,
+) -> Mixture:
+    """Maximum-likelihood mixture of `classes` preferences of a family; who is of which type is not known.
+
+    starts   random starts (a random partition of subjects each); `seed` makes them the same again
+
+    Raises NotIdentified as `fit` does, and where every start emptied a class; HominesError for fewer subjects
+    than two a class.
+    """
+    of = family(of) if isinstance(of, str) else of
+    count("classes", classes)
+    count("starts", starts)
+    p = problem(observations, of, belief=belief, cluster="subject")
+    names = tuple(dict.fromkeys(o.subject for o in observations))
+    if len(names) < 2 * classes:
+        raise HominesError(
+            f"{len(names)} subjects are too few for {classes} classes: a mixture needs at least two "
+            "subjects a class; ask for fewer classes, or say who chose in the column `subject`"
+        )
+    check_design(p)
+    data = _data(p, names)
+    rng = np.random.default_rng(seed)
+    ends = [_em(data, _start(data, classes, rng), SHORT) for _ in range(starts)]
+    ends = sorted((end for end in ends if end is not None), key=lambda end: -end[2])
+    final = [end for g, shares, *_ in ends[:KEPT] if (end := _em(data, (g, shares), LONG)) is not None]
+    if not final:
+        raise NotIdentified(
+            f"every one of {starts} starts emptied a class: these choices do not show {classes} types of "
+            f"{of.spec}; ask for fewer classes"
+        )
+    g, shares, height, types, converged = max(final, key=lambda end: end[2])
+    order = np.argsort(-shares, kind="stable")
+    g, shares, types = g[order], shares[order], types[:, order]
+    if (g[:, 0] <= 0).any():
+        raise NotIdentified(
+            f"a type of {classes} does not choose what {of.spec} values more often (precision "
+            f"{g[:, 0].min():.3g}), so its parameters have no values; ask for fewer classes"
+        )
+    values = np.array([np.r_[natural(row)[0], natural(row)[1]] for row in g])
+    free = values.size + classes - 1
+    bic = -2 * height + free * float(np.log(len(names)))
+    q = np.einsum("k,kda->da", shares, np.exp([data.design.logp(row) for row in g]))
+    share = p.y / p.y.sum(-1, keepdims=True)
+    near = sum(abs(end[2] - height) < 1e-3 for end in final)
+    return Mixture(
+        of,
+        (*of.free, PRECISION),
+        shares,
+        values,
+        _covariance(p, data, g, shares, types),
+        height,
+        bic,
+        bic + 2 * _entropy(types),
+        names,
+        types,
+        misfit(p.games, share, q),
+        converged,
+        (near, starts),
+    )
+
+
+def _data(p: Problem, names: Sequence[str]) -> _Data:
+    actions = p.design.legal.shape[1]
+    row = np.repeat(p.group, actions)
+    column = (p.at[:, None] * actions + np.arange(actions)).ravel()
+    y = csr_matrix((p.rows.ravel(), (row, column)), shape=(len(names), p.design.legal.size))
+    y.sum_duplicates()
+    y.eliminate_zeros()
+    return _Data(p.design, y, tuple(names))
+
+
+def _start(data: _Data, classes: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Classes fitted to a random partition of the subjects."""
+    part = rng.permutation(np.arange(len(data.subjects)) % classes)
+    types = 0.9 * np.eye(classes)[part] + 0.1 / classes
+    g = data.climb(types, np.zeros((classes, data.design.x.shape[-1])), 50)
+    return g, np.full(classes, 1 / classes)
+
+
+def _em(data: _Data, start: tuple[Array, Array], most: int) -> tuple[Array, Array, float, Array, bool] | None:
+    """(coefficients, shares, log-likelihood, posterior types, converged) from a start; None where a class
+    emptied."""
+    g, shares = start
+    before, types = -np.inf, np.full((len(data.subjects), len(shares)), np.nan)
+    for _ in range(most):
+        joint = data.likelihoods(g) + np.log(shares)
+        top = joint.max(1, keepdims=True)
+        each = top[:, 0] + np.log(np.exp(joint - top).sum(1))
+        types = np.exp(joint - each[:, None])
+        height = float(each.sum())
+        if types.sum(0).min() < EMPTY or not np.isfinite(height):
+            return None
+        if height - before < SETTLED * abs(height):
+            return g, shares, height, types, True
+        before = height
+        shares = types.mean(0)
+        g = data.climb(types, g, 3)
+    return g, shares, before, types, False
+
+
+def _covariance(p: Problem, data: _Data, g: Array, shares: Array, types: Array) -> Array:
+    """Sandwich over subjects with the observed information (Louis 1982), for values and shares but the last.
+
+    Complete-data scores c_ik of subject i as type k; observed information = sum_i E[info] - Var_i[c];
+    subject i's own score is sum_k types_ik c_ik.
+    """
+    classes = len(shares)
+    subjects = len(data.subjects)
+    designs = [Design(columns_at(p, data.design, row, 0.0), data.design.legal) for row in g]
+    size = designs[0].x.shape[-1]
+    total = classes * size + classes - 1
+    each = np.zeros((subjects, classes, total))
+    info = np.zeros((total, total))
+    n = np.asarray(data.y @ np.kron(np.eye(len(p.decisions)), np.ones((data.design.legal.shape[1], 1))))
+    for k, d in enumerate(designs):
+        q = np.exp(data.design.logp(g[k]))
+        block = slice(k * size, (k + 1) * size)
+        # columns centred under q: their mean is the second part of the score
+        each[:, k, block] = data.y @ d.centred(q).reshape(-1, size)
+        info[block, block] = d.information(q, types[:, k] @ n)
+        if k < classes - 1:
+            each[:, k, classes * size + k] = 1 / shares[k]
+    each[:, classes - 1, classes * size :] = -1 / shares[-1]
+    tail = slice(classes * size, total)
+    count_of = types.sum(0)
+    info[tail, tail] = np.diag(count_of[:-1] / shares[:-1] ** 2) + count_of[-1] / shares[-1] ** 2
+    mean = np.einsum("ik,ikp->ip", types, each)
+    info -= np.einsum("ik,ikp,ikr->pr", types, each, each) - mean.T @ mean
+    if flat(info) is not None:
+        raise NotIdentified(
+            f"{classes} types of {p.family.spec} cannot be told apart in these choices; ask for fewer classes"
+        )
+    bread = np.linalg.inv(info)
+    return bread @ (mean.T @ mean * subjects / (subjects - 1)) @ bread

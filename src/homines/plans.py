@@ -1,0 +1,85 @@
+"""The strategy method: what is answered at every point of a sequential game, as one choice between plans.
+
+Every point of decision is asked on its own, in both roles, and so is what the other will do there. A plan's
+probability is the product over its points; the decision between plans is taken behind the veil of ignorance,
+against the plans that the beliefs make likely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from homines.core import Array, Choice, Decision, Game, History, frozen
+from homines.estimate import Observation
+from homines.forms import Sequential, nodes, plan_probability, veil
+
+Point = tuple[int, History]
+"""A player, and what happened before it decides."""
+
+
+def points(game: Game) -> dict[Point, Decision]:
+    """Every point of decision of a finite two-player game."""
+    return {(k, history): d for history, due in nodes(game) for k, d in due.items()}
+
+
+def planned(
+    game: Game,
+    answers: Mapping[Point, Choice],
+    beliefs: Mapping[Point, Choice],
+    *,
+    subject: str = "",
+    name: str = "",
+) -> Observation:
+    """One observation: the choice between all plans, behind the veil of ignorance.
+
+    answers   at every point; beliefs: what the other is thought to do there, uniform where it is not said
+    The probability of a plan is exact where every answer is; else it stands for the fewest samples of any.
+    """
+    v = veil(game)
+    there = points(game)
+    believed = {
+        point: beliefs[point].p if point in beliefs else np.full(len(d.actions), 1 / len(d.actions))
+        for point, d in there.items()
+    }
+    stated = plan_probability(v, believed)
+    sampled = [c.n for c in answers.values() if c.n is not None]
+    chosen = plan_probability(v, {point: c.p for point, c in answers.items()})
+    mass = float(np.prod([c.mass for c in answers.values()]))
+    choice = Choice.at(chosen, mass, min(sampled) if sampled else None)
+    return Observation(replace(v.seat(), others=(stated,)), choice, subject, name)
+
+
+def stated(d: Decision, point: Point, beliefs: Mapping[Point, Choice]) -> Decision:
+    """The first mover's decision with what it believes of the replies; others as they are."""
+    player, history = point
+    if not d.reply or d.others is not None:
+        return d
+    rows: list[Array] = []
+    for a in range(len(d.actions)):
+        after: Point = (1 - player, (*history, tuple(a if k == player else None for k in (0, 1))))
+        size = len(d.theirs[0])
+        rows.append(beliefs[after].p if after in beliefs else np.full(size, 1 / size))
+    return replace(d, others=(frozen(rows),))
+
+
+def assembled(
+    game: Sequential,
+    answers: Sequence[tuple[Decision, Choice]],
+    beliefs: Sequence[tuple[Decision, Choice]],
+    *,
+    subject: str = "",
+    name: str = "",
+    plans: bool = True,
+) -> list[Observation]:
+    """Observations of a sequential game from the answers at its points: one between plans where `plans` and
+    every point was answered, else one a point."""
+    there = {d.key: point for point, d in points(game).items()}
+    known = {there[d.key]: c for d, c in beliefs if d.key in there}
+    given = {there[d.key]: (d, c) for d, c in answers if d.key in there}
+    if plans and len(given) == len(there):
+        chosen = {point: c for point, (_, c) in given.items()}
+        return [planned(game, chosen, known, subject=subject, name=name)]
+    return [Observation(stated(d, point, known), c, subject, name) for point, (d, c) in given.items()]

@@ -1,0 +1,192 @@
+"""The tidy CSV, what is wrong with one, and observations of a run's records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from homines.choice import expected
+from homines.core import Choice, HominesError, Record
+from homines.forms import veil
+from homines.games.spd import spd
+from homines.games.trust import trust
+from homines.lookup import find
+from homines.measure import battery, measure, questions
+from homines.models.mock import Mock, hashed
+from homines.observed import from_records, read_csv
+from homines.plans import planned, points
+
+GOOD = """subject,decision,option,own,other,chosen,game
+a,1,X,10,10,1,g
+a,1,Y,12,2,0,g
+a,2,X,5,9,0,h
+a,2,Y,6,3,1,h
+b,1,X,10,10,3,g
+b,1,Y,12,2,1,g
+b,2,X,5,9,0.25,h
+b,2,Y,6,3,0.75,h
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "choices.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_tidy_csv_is_read(tmp_path: Path) -> None:
+    seen = read_csv(written(tmp_path, GOOD))
+    assert [(o.subject, o.game, o.choice.n) for o in seen] == [
+        ("a", "g", 1), ("a", "h", 1), ("b", "g", 4), ("b", "h", None),
+    ]  # fmt: skip
+    assert seen[0].decision is seen[2].decision
+    assert seen[0].decision.payoffs.tolist() == [[10, 12], [10, 2]]
+    assert seen[2].choice.p.tolist() == pytest.approx([0.75, 0.25])
+    assert seen[3].choice.p.tolist() == pytest.approx([0.25, 0.75])
+
+
+def test_outcomes_that_depend_on_the_other_are_read_with_beliefs(tmp_path: Path) -> None:
+    text = "subject,decision,option,theirs,own,other,belief,same,kindness,chosen\n"
+    text += "a,1,C,C,3,3,.8,3,1,1\na,1,C,D,0,4,.2,3,1,1\na,1,D,C,4,0,.8,1,1,0\na,1,D,D,1,1,.2,1,1,0\n"
+    (o,) = read_csv(written(tmp_path, text))
+    d = o.decision
+    assert d.theirs == (("C", "D"),)
+    assert d.kindness == 1
+    assert d.same is not None
+    assert d.same.tolist() == [3, 1]
+    assert d.others is not None
+    assert expected(d.payoffs[0], d.others).tolist() == pytest.approx([2.4, 3.4])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("own,", ""), "lacks the column own"),
+        (("chosen", "picked"), "lacks the column chosen"),
+        (("a,1,X,10,", "a,1,X,nan,"), r"line 2: own is 'nan'; it must be a finite number"),
+        (("a,1,X,10,", "a,1,X,ten,"), r"line 2: own is 'ten'"),
+        (("a,1,X,10,", "a,1,X,,"), r"line 2: own is ''"),
+        (("a,2,Y,6,3,1,h\n", ""), "has one option, 'X'"),
+        (("a,1,Y,12,2,0,g", "a,1,X,12,2,0,g"), "has one option"),
+        (("a,1,X,10,10,1,g", "a,1,X,10,10,0,g"), "nothing was chosen"),
+        (("a,1,X,10,10,1,g", "a,1,X,10,10,-1,g"), "chosen is '-1'; it must be a number of at least 0"),
+        (("a,1,X,10,10,1,g", "a,1,X,10,10,0.4,g"), "neither whole counts nor probabilities"),
+        (("a,1,X,10,10,1,g", "a,1,X,10,10,1,q"), "line 3: game is 'g'"),
+        (("a,1,X,10,10,1,g", "a,1,X,10,10,1,g,7"), "line 2 has more cells"),
+        (("a,1,X,10,10,1,g", "a,1,X,10,10"), "line 2 has fewer cells"),
+        (("chosen,game", "chosen,chosen"), "column chosen twice"),
+    ],
+)
+def test_what_is_wrong_is_told_by_line_and_rule(tmp_path: Path, change: tuple[str, str], told: str) -> None:
+    assert change[0] in GOOD
+    with pytest.raises(HominesError, match=told):
+        read_csv(written(tmp_path, GOOD.replace(*change, 1)))
+
+
+def test_unknown_codes_and_half_told_things_are_refused(tmp_path: Path) -> None:
+    head = "subject,decision,option,theirs,own,other,belief,kindness,chosen\n"
+    rows = ["a,1,C,C,3,3,.8,1,1", "a,1,C,D,0,4,.2,1,1", "a,1,D,C,4,0,.8,1,0", "a,1,D,D,1,1,.2,1,0"]
+
+    def read(*lines: str) -> None:
+        read_csv(written(tmp_path, head + "\n".join(lines) + "\n"))
+
+    read(*rows)
+    with pytest.raises(HominesError, match="kindness is 'kind', an unknown code; it must be one of 1, 0, -1"):
+        read(rows[0].replace(",1,1", ",kind,1"), *rows[1:])
+    with pytest.raises(HominesError, match="lacks a row for one of the other's actions"):
+        read(*rows[:3])
+    with pytest.raises(HominesError, match="belief sums to"):
+        read(rows[0].replace(".8", ".7"), *rows[1:])
+    with pytest.raises(HominesError, match="chosen is 0, and 1 on another row"):
+        read(rows[0], rows[1].replace(",1,1", ",1,0"), *rows[2:])
+    with pytest.raises(HominesError, match="has no rows"):
+        read_csv(written(tmp_path, head))
+    with pytest.raises(HominesError, match="cannot read"):
+        read_csv(tmp_path / "nothing.csv")
+    (tmp_path / "bytes.csv").write_bytes(b"subject\xff\xfe,\x00")
+    with pytest.raises(HominesError, match="no CSV in UTF-8"):
+        read_csv(tmp_path / "bytes.csv")
+
+
+# --- plans ---------------------------------------------------------------------------------------
+
+
+def test_a_plan_is_as_likely_as_it_is_played() -> None:
+    """The product over points against ten thousand plays of two players who answer point by point."""
+    rng = np.random.default_rng(0)
+    game = spd(3)
+    there = points(game)
+    answers = {point: Choice.at(rng.dirichlet([1, 1])) for point in there}
+    o = planned(game, answers, {}, name="spd(3)")
+    v = veil(game)
+    assert o.decision.actions == v.names
+    assert o.choice.p.sum() == pytest.approx(1)
+    # how a meeting of two such players ends, played out, and from the distribution over plans
+    played = np.zeros((2, 2))
+    for _ in range(20_000):
+        first = rng.choice(2, p=answers[0, ()].p)
+        reply = rng.choice(2, p=answers[1, ((int(first), None),)].p)
+        played[first, reply] += 1 / 20_000
+    computed = np.zeros((2, 2))
+    for x, mine in zip(o.choice.p, v.plans, strict=True):
+        for y, theirs in zip(o.choice.p, v.plans, strict=True):
+            first = mine[0, ()]
+            computed[first, theirs[1, ((first, None),)]] += x * y
+    assert computed == pytest.approx(played, abs=4 * 0.5 / np.sqrt(20_000))
+
+
+def test_beliefs_are_multiplied_too_and_where_none_are_asked_every_reply_is_as_likely() -> None:
+    game = trust(5)
+    there = points(game)
+    coin = {point: Choice.at([0.5, 0.5]) for point in there}
+    sure = planned(game, coin, {point: Choice.at([0.9, 0.1]) for point in there})
+    assert sure.decision.others is not None
+    assert dict(zip(sure.decision.actions, sure.decision.others[0], strict=True)) == pytest.approx(
+        {"IG": 0.81, "IK": 0.09, "NG": 0.09, "NK": 0.01}
+    )
+    even = planned(game, coin, {})
+    assert even.decision.others is not None
+    assert even.decision.others[0].tolist() == pytest.approx([0.25] * 4)
+
+
+@pytest.fixture
+def run_of_protocols() -> list[Record]:
+    """Records of a mock in all 18 protocols, choices and beliefs, in two sets of words."""
+    model = Mock(hashed)
+    games = {
+        f"{name}({k})": find("games", f"{name}({k})")
+        for name in ("spd", "trust", "ultimatum")
+        for k in range(1, 7)
+    }
+    frames = [find("frames", f"table(labels='{w}')") for w in ("X,Y", "Y,X")]
+    beliefs = [find("frames", f"belief(of=\"table(labels='{w}')\")") for w in ("X,Y", "Y,X")]
+    batteries = {name: battery(game) for name, game in games.items()}
+    asked = questions(model, batteries, [*frames, *beliefs])
+    return measure(model, asked)
+
+
+def test_records_of_sequential_games_become_plans(run_of_protocols: list[Record]) -> None:
+    plans = from_records(run_of_protocols)
+    assert len(plans) == 36  # 18 protocols, two sets of words
+    assert {len(o.decision.actions) for o in plans} == {4, 8}
+    assert all(o.choice.n is None for o in plans)
+    apart = from_records(run_of_protocols, plans=False)
+    assert len(apart) == 2 * 6 * (3 + 2 + 2)
+    first = [o for o in apart if o.decision.reply]
+    assert all(o.decision.others is not None for o in first)
+    assert {o.decision.kindness for o in apart} == {-1, 0, 1}
+
+
+def test_records_of_several_models_must_be_told_apart(run_of_protocols: list[Record]) -> None:
+    two = [*run_of_protocols, *(replace(r, model="other") for r in run_of_protocols)]
+    with pytest.raises(HominesError, match="2 models; name one of"):
+        from_records(two)
+    assert len(from_records(two, model="other")) == 36
+    with pytest.raises(HominesError, match="no records of 'third'"):
+        from_records(two, model="third")
+    failed = [replace(r, choice=None, error="down") for r in run_of_protocols]
+    with pytest.raises(HominesError, match="none of these records"):
+        from_records(failed)
