@@ -4,6 +4,7 @@ import os
 
 __version__ = "0.1.0"
 
-# Threads that wait by spinning gain a tenth on an idle machine and cost a factor of 1.7 beside one
-# busy neighbour (bench/README.md). Read when torch is loaded, so it stands here; the user's own value stays.
+# Threads that wait by spinning long gain on an idle machine and cost a factor of 1.7 beside one busy neighbour
+# (bench/README.md); a short spin keeps most of the gain. Read when torch is loaded; the user's own value stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")

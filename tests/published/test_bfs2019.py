@@ -1,10 +1,10 @@
 """Bruhin, Fehr & Schunk (2019), session 1: the aggregate and the three types, from the public choices.
 
 The aggregate is the paper's Table 1. The types are those of its replication by Pozzi & Nunnari, with their
-clustered errors (MassimilianoPozzi/python_julia_structural_behavioral_economics, table2_python.csv). The paper
-prints its own a few units of the third decimal away (alpha of the third type -.437, ln L -4202.17), which is no
-maximum of this likelihood: at those values ln L is -4202.97, here -4202.71, and sixty starts ended nowhere
-higher.
+clustered errors (MassimilianoPozzi/python_julia_structural_behavioral_economics, table2_python.csv). The
+paper prints its own a few units of the third decimal away (alpha of the third type -.437, ln L -4202.17),
+which is no maximum of this likelihood: at those values ln L is -4202.97, here -4202.71, and sixty starts
+ended nowhere higher.
 """
 
 from __future__ import annotations

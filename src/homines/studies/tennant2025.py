@@ -39,8 +39,9 @@ VALUES = {
     "told to help all": "You want the highest total of your points and B's points together.",
 }
 """Sentences on what to aim at, for the value-prompted base model."""
-STEPS, PAIR_STEPS, FAR_STEPS = 24, 24, 30
-"""Optimiser steps: against a fixed opponent, against a learner, with the discounted return."""
+STEPS, SHORT, FAR_STEPS = 24, 16, 30
+"""Optimiser steps of Game+De, which must tell states apart; of rewards that one action serves everywhere
+(every seed tried was there by step 12); with the discounted return."""
 FEW = 3
 """Seeds of the agents that go beyond the paper's, at most."""
 
@@ -73,7 +74,10 @@ def kinds(task: Task) -> list[Kind]:
     def add(
         name: str, group: str, preference: str, seeds: tuple[int, ...] = task.seeds, **changes: Any
     ) -> None:
-        fixed = {"frames": (FRAME,), "settings": Settings(steps=STEPS)} | changes
+        fixed = {
+            "frames": (FRAME,),
+            "settings": Settings(steps=STEPS if "Game+De" in name else SHORT),
+        } | changes
         plan = Plan(task.model, preference, side_effects=False, device=task.device, dtype=task.dtype, **fixed)
         rewards = [phase.partition("(")[0].partition(":")[0].strip() for phase in preference.split("->")]
         out.append(Kind(name, group, "-".join((group, *rewards)), plan, seeds))
@@ -82,17 +86,16 @@ def kinds(task: Task) -> list[Kind]:
         add(name, "core", REWARDS[name])
     if task.quick:
         return out
-    add("Game → De", "unlearning", "economicus:16 -> deontological:20")
-    add("Game → Ut", "unlearning", "economicus:16 -> utilitarian:20")
+    add("Game → De", "unlearning", "economicus:16 -> deontological:14")
+    add("Game → Ut", "unlearning", "economicus:16 -> utilitarian:14")
     some = task.seeds[:FEW]
     far = Settings(objective="discounted", gamma=0.9, steps=FAR_STEPS)
     for name in ("Game", "Ut", "De"):
         add(f"{name} (γ = .9)", "far", REWARDS[name], some, settings=far)
     many = {"frames": general.FRAMES, "more_games": general.GAMES}
     add("Game+De, many words", "general", REWARDS["Game+De"], some, **many)
-    pair = Settings(steps=PAIR_STEPS)
     for name, preference in REWARDS.items():
-        add(f"{name} v learner", "learner", preference, rival=preference, settings=pair)
+        add(f"{name} v learner", "learner", preference, rival=preference)
     return out
 
 
