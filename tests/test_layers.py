@@ -30,6 +30,8 @@ LAYERS = (
         "mixture",
         "plans",
         "observed",
+        "reasons",
+        "data",
     ),
     ("logits", "models", "sideeffects", "objective"),
     ("lesson",),

@@ -162,7 +162,7 @@ def run_of_protocols() -> list[Record]:
         for k in range(1, 7)
     }
     frames = [find("frames", f"table(labels='{w}')") for w in ("X,Y", "Y,X")]
-    beliefs = [find("frames", f"belief(of=\"table(labels='{w}')\")") for w in ("X,Y", "Y,X")]
+    beliefs = [find("frames", f"table(labels='{w}', asks=belief)") for w in ("X,Y", "Y,X")]
     batteries = {name: battery(game) for name, game in games.items()}
     asked = questions(model, batteries, [*frames, *beliefs])
     return measure(model, asked)

@@ -228,6 +228,40 @@ def fit(
 
 
 @app.command()
+def data(
+    to: Annotated[str, typer.Option(help="Preference that the answers follow, as 'moralis(kappa=1)'.")],
+    game: Annotated[
+        list[str] | None, typer.Option("--game", help="Kind of game to draw, as symmetric; or several.")
+    ] = None,
+    n: Annotated[int, typer.Option(min=1, help="Rows to train on.")] = 400,
+    test: Annotated[int, typer.Option(min=0, help="Rows to test on, of other games.")] = 100,
+    frame: Annotated[str, typer.Option(help="Frame that tells the decision.")] = "table(goal='')",
+    labels: Labels = None,
+    reasons: Annotated[bool, typer.Option(help="The arithmetic of the utility before the answer.")] = True,
+    ties: Annotated[str, typer.Option(help="Two best answers: drop, or both (a row each).")] = "drop",
+    precision: Annotated[float, typer.Option(help="Of the logit choice stored beside each row.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same rows.")] = 0,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Generate what a preference implies: games drawn, its arithmetic, its answers; for fine-tuning."""
+    from homines.commands import named
+    from homines.data import Recipe, write
+
+    words = tuple(labels or ["A,B"])
+    recipe = Recipe(to, tuple(game or ["symmetric"]), n, test, frame, words, reasons, ties, precision, seed)
+    folder = out or named(f"data-{to}", recipe.__dict__)
+    counts = write(recipe, folder)
+    if as_json:
+        print(json.dumps({"folder": str(folder), **counts}))
+        return
+    for name, held in counts.items():
+        told = ", ".join(f"{k} {v}" for k, v in held.items()) if isinstance(held, dict) else held
+        print(f"{name:<9} {told or 'nothing'}")
+    print(f"folder    {folder}")
+
+
+@app.command()
 def align(
     ctx: typer.Context,
     model: ModelName,

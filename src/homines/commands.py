@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from homines import measure
 from homines.core import Game, HominesError, Record, digest
 from homines.forms import Repeated
-from homines.frames.belief import Belief
 from homines.lookup import ROOT, find, names, spell
 from homines.measure import battery
 from homines.models import load
@@ -231,7 +230,10 @@ def frame_specs(game: Game, frames: list[str], labels: list[str] | None, swap: b
 
 def believing(frame: str) -> str:
     """The frame that asks what another will do, in this frame's words."""
-    return spell(Belief(of=frame))
+    made = find("frames", frame)
+    if not hasattr(made, "asks"):
+        raise HominesError(f"frame {frame} cannot ask for beliefs; leave out --beliefs, or use another frame")
+    return spell(replace(made, asks="belief"))
 
 
 def _default_labels(frame: str, game: Game) -> str | None:

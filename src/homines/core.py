@@ -66,6 +66,8 @@ class Decision:
     names      every player's action names, by player, where they differ from mine; for reading history
     kindness   what the other did just before was to me: 1 kind, -1 unkind, 0 neither, or nothing was done.
                Set by sequential games and by data that say so
+    forgone    what the other could have done instead just before: (its name, payoffs [seat, my reply], or
+               [seat, 1] where that would have ended the game)
     """
 
     actions: tuple[str, ...]
@@ -80,6 +82,7 @@ class Decision:
     player: int = 0
     names: tuple[tuple[str, ...], ...] = ()
     kindness: int = 0
+    forgone: tuple[tuple[str, Array], ...] = ()
 
     def __post_init__(self) -> None:
         if self.kindness not in (-1, 0, 1):
@@ -87,6 +90,7 @@ class Decision:
         for name in ("payoffs", "same", "chance"):
             if (values := getattr(self, name)) is not None:
                 object.__setattr__(self, name, frozen(values))
+        object.__setattr__(self, "forgone", tuple((name, frozen(paid)) for name, paid in self.forgone))
         if self.others is not None:
             object.__setattr__(self, "others", tuple(map(frozen, self.others)))
         if len(set(self.actions)) < len(self.actions) or not self.actions:
@@ -113,6 +117,11 @@ class Decision:
                 f"others states distributions over {[b.shape[-1] for b in self.others]} actions, but the "
                 f"others have {list(map(len, self.theirs))}"
             )
+        for name, paid in self.forgone:
+            if paid.shape not in ((len(self.payoffs), len(self.actions)), (len(self.payoffs), 1)):
+                raise HominesError(
+                    f"forgone {name!r} pays {paid.tolist()}; it must be [seat, my action], or [seat, 1]"
+                )
         for name, belief in (("chance", self.chance), *(("others", b) for b in self.others or ())):
             if belief is not None and (
                 not np.isfinite(belief).all() or (belief < 0).any() or not np.allclose(belief.sum(-1), 1)
@@ -153,6 +162,7 @@ class Decision:
             "player": self.player or None,
             "names": [list(t) for t in self.names] or None,
             "kindness": self.kindness or None,
+            "forgone": [[name, paid.tolist()] for name, paid in self.forgone] or None,
         }
         return {k: v for k, v in full.items() if v is not None or k == "rounds"}
 
@@ -172,6 +182,7 @@ class Decision:
             int(raw.get("player") or 0),
             tuple(tuple(t) for t in raw.get("names") or ()),
             int(raw.get("kindness") or 0),
+            tuple((name, frozen(paid)) for name, paid in raw.get("forgone") or ()),
         )
 
 
@@ -220,6 +231,8 @@ class Prompt:
     messages: tuple[tuple[str, str], ...]
     """(role, text), role one of system, user, assistant."""
     labels: tuple[str, ...]
+    cue: str = ""
+    """Words of the model's own after which its answer comes; empty: it comes at once."""
 
     def __post_init__(self) -> None:
         if not all(label.strip() for label in self.labels):
@@ -233,7 +246,8 @@ class Prompt:
 
     @property
     def key(self) -> str:
-        return digest([list(map(list, self.messages)), list(self.labels)])
+        cue = [self.cue] if self.cue else []
+        return digest([list(map(list, self.messages)), list(self.labels), *cue])
 
 
 @dataclass(frozen=True, eq=False)

@@ -191,9 +191,17 @@ class Sequential:
         if len(history) == 1 and move is not None and move not in self.ends:
             mine = frozen(self.table[::-1, move, :])
             names = (self.first, self.second)
-            kind = self.kindness(move)
-            return {1: Decision(self.second, mine, history=history, player=1, names=names, kindness=kind)}
+            reply = Decision(self.second, mine, history=history, player=1, names=names)
+            return {1: replace(reply, kindness=self.kindness(move), forgone=self.forgone(move))}
         return {}
+
+    def forgone(self, move: int) -> tuple[tuple[str, Array], ...]:
+        """Every other move, with what player 1 would have faced, its own payoffs first."""
+        return tuple(
+            (name, frozen(self.table[::-1, a, : 1 if a in self.ends else None]))
+            for a, name in enumerate(self.first)
+            if a != move
+        )
 
     def kindness(self, move: int) -> int:
         """1 where the worst this move leaves the other is better than the best of every other move, -1 where

@@ -26,6 +26,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ import numpy as np
 from homines.core import Array, Choice, Decision, HominesError, Record, frozen
 from homines.estimate import Observation
 from homines.forms import Sequential
-from homines.lookup import find
+from homines.lookup import find, spell
 from homines.measure import averaged
 from homines.plans import assembled
 
@@ -242,7 +243,7 @@ def from_records(
     """Observations of one model: for every game and frame, one choice a decision, averaged over orders.
 
     plans   sequential games whose every point was answered as one choice between plans (plans.py), against
-            beliefs asked in the frame `belief`; False: point by point
+            the beliefs asked in the same words (asks=belief); False: point by point
     Raises HominesError where nothing was answered, and where there are several models and none is named.
     """
     records = list(records)
@@ -258,7 +259,8 @@ def from_records(
     for r in own:
         frame = find("frames", r.frame)
         about = getattr(frame, "asks", "choice") == "belief"
-        (beliefs if about else answers).setdefault((r.game, frame.of if about else r.frame), []).append(r)
+        spec = spell(replace(frame, asks="choice")) if about else r.frame
+        (beliefs if about else answers).setdefault((r.game, spec), []).append(r)
     made: list[Observation] = []
     for (name, frame), group in answers.items():
         pairs = averaged(group)

@@ -194,6 +194,36 @@ def test_it_tells_a_second_mover_what_the_first_did(name: str) -> None:
             assert any(re.search(rf"(played|chosen|went for) {told}$", s) for s in sentences)
 
 
+def test_it_tells_a_second_mover_what_the_first_could_have_done(name: str) -> None:
+    frame = paying(name, ("zug", "wab"))
+    kept = trust(3).due(((0, None),))[1]
+    assert {"N", "30"} <= set(words_in(frame(kept, ((0, 1), (0, 1))[: frame.places]).text))
+    (moved,) = (d for d in battery(spd(3)) if d.history == ((0, None),))
+    text = frame(moved, ((0, 1), (0, 1))[: frame.places]).text
+    after = text[text.index("Had") :]
+    assert [float(x) for x in re.findall(r"\d+", after)] == [20, 80, 25, 25]
+    assert all(word in words_in(after) for word in ("zug", "wab"))
+
+
+@pytest.mark.parametrize("asks", ["belief", "aloud"])
+def test_what_is_asked_changes_the_question_alone(name: str, asks: str) -> None:
+    plain = labelled(name, ("zug", "wab"))
+    if not hasattr(plain, "asks"):
+        pytest.skip(f"{name} asks for a choice only")
+    d = spd(3).due(((0, None),))[1]
+    for order in orders(2, plain.places):
+        one, two = plain(d, order), replace(plain, asks=asks)(d, order)
+        assert one.labels == two.labels
+        told = one.text.rsplit("." if "story" not in name else "?", 2)[0]
+        assert told in two.text
+        assert one.key != two.key
+        last = re.findall(r"zug|wab", two.text)[-2:]
+        assert last == [one.labels[a] for a in order[-1]]
+        assert bool(two.cue) == (asks == "aloud")
+    with pytest.raises(HominesError, match="asks for no 'song'"):
+        replace(plain, asks="song")
+
+
 # --- past rounds ---------------------------------------------------------------------------------
 
 CASES: tuple[Decision, ...] = (
@@ -305,7 +335,7 @@ def test_with_a_memory_of_one_round_the_words_are_what_they_were(name: str) -> N
     for d, text in zip(CASES, ONE_ROUND[name], strict=True):
         frame = labelled(name, ("X", "Y"))
         for same in (frame, replace(frame, memory=1)):
-            assert same(d, ((0, 1), (1, 0))[: frame.places]).text == text
+            assert same(replace(d, forgone=()), ((0, 1), (1, 0))[: frame.places]).text == text
 
 
 def test_two_rounds_are_told_where_two_are_remembered(name: str) -> None:
@@ -360,7 +390,6 @@ def test_past_rounds_of_many_players(name: str) -> None:
 
 def test_a_frame_says_how_far_it_remembers(name: str) -> None:
     assert (remembering(name, 3).memory, labelled(name).memory) == (3, 1)
-    assert list(inspect.signature(type(labelled(name))).parameters)[-1] == "memory"
     for bad in ("0", "1.5", "-1"):
         with pytest.raises(HominesError, match=rf"memory must be a whole number.*, got {bad}"):
             find("frames", f"{name}(memory={bad})")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 
-from homines.core import Decision, HominesError
-from homines.speak import Names, either, number
+from homines.check import count
+from homines.core import Decision, HominesError, Order, Prompt
+from homines.speak import Names, either, number, split_labels
 
 MOST_OUTCOMES = 128
 LAYOUTS = ("original", "reversed", "columns", "rows")
@@ -39,6 +41,40 @@ def outcomes(
             continue
         for others in product(*(reversed(t) if turn_theirs else t for t in theirs)):
             yield a, others, tuple(d.payoffs[(slice(None), a, *others)])
+
+
+ASKS = ("choice", "aloud", "belief")
+CUE = "Answer:"
+"""What an answer follows that is given after thinking aloud."""
+
+
+def settle(frame: Any) -> None:
+    """Check what a frame was made with, and write its labels as a tuple."""
+    object.__setattr__(frame, "labels", split_labels(frame.labels))
+    count("memory", frame.memory)
+    if hasattr(frame, "layout"):
+        check_layout(frame.layout)
+    if getattr(frame, "asks", "choice") not in ASKS:
+        raise HominesError(f"a frame asks for no {frame.asks!r}; there are {', '.join(ASKS)}")
+
+
+def asking(asks: str, told: str, last: str, words: Names, order: Order) -> Prompt:
+    """The prompt that tells a decision and asks for a choice, for one after thinking aloud, or for what
+    another player will do.
+
+    last   how the frame asks for a choice
+    """
+    if asks == "belief":
+        text = (
+            f"Another player, not you, is asked the following.\n\n{told}\n\nPredict that player's answer. "
+            f"Answer with exactly {either(words.mine, order[-1])}."
+        )
+        return Prompt((("user", text),), words.mine)
+    if asks == "aloud":
+        ends = [f'"{CUE} {words.mine[a]}"' for a in order[-1]]
+        last = f"Think first, then end with {either(ends, range(len(ends)))}."
+        return Prompt((("user", f"{told}\n{last}"),), words.mine, cue=CUE)
+    return Prompt((("user", told + last),), words.mine)
 
 
 def check_no_plan(d: Decision) -> None:
@@ -102,6 +138,17 @@ def moved_before(d: Decision, words: Names) -> str | None:
     return words.mine[d.actions.index(name)] if name in d.actions else name
 
 
+def instead(d: Decision, words: Names) -> list[tuple[str, list[tuple[str | None, tuple[float, ...]]]]]:
+    """What the other could have done before: its word, then (my word then, everyone's payoff); my word is
+    None where the game would have ended."""
+    told: list[tuple[str, list[tuple[str | None, tuple[float, ...]]]]] = []
+    for name, paid in d.forgone:
+        word = words.mine[d.actions.index(name)] if name in d.actions else name
+        mine = words.mine if paid.shape[1] > 1 else (None,)
+        told.append((word, [(own, tuple(row)) for own, row in zip(mine, paid.T, strict=True)]))
+    return told
+
+
 @dataclass(frozen=True)
 class Round:
     """One past round in words.
@@ -144,11 +191,14 @@ def times(n: int) -> str:
 
 
 __all__ = [
+    "ASKS",
+    "CUE",
     "LAYOUTS",
     "Names",
-    "check_layout",
+    "asking",
     "check_no_plan",
     "either",
+    "instead",
     "join",
     "moved_before",
     "number",
@@ -156,5 +206,6 @@ __all__ = [
     "persons",
     "rounds_before",
     "said",
+    "settle",
     "times",
 ]

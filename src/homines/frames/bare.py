@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from homines.check import count
 from homines.core import Decision, Order, Prompt
 from homines.frames._words import (
     Names,
@@ -15,9 +14,10 @@ from homines.frames._words import (
     persons,
     rounds_before,
     said,
+    settle,
     times,
 )
-from homines.speak import either, split_labels
+from homines.speak import either
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,7 @@ class Bare:
     payoffs: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", split_labels(self.labels))
-        count("memory", self.memory)
+        settle(self)
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         check_no_plan(d)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from homines.check import count
 from homines.core import Decision, Order, Prompt
 from homines.frames._words import (
     Names,
-    check_layout,
+    asking,
     either,
+    instead,
     join,
     moved_before,
     number,
@@ -17,10 +17,10 @@ from homines.frames._words import (
     persons,
     rounds_before,
     said,
+    settle,
     times,
 )
 from homines.frames.table import opening
-from homines.speak import split_labels
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,18 @@ class Sentences:
     labels   words for the actions, in their order; empty: the actions' own names
     layout   order of the sentences: original, reversed, columns, rows
     memory   how many past rounds are told, at most
+    asks     for a choice, for one after thinking aloud (aloud), or for what another will do (belief)
     """
 
     labels: tuple[str, ...] | str = ()
     layout: str = "original"
     memory: int = 1
+    asks: str = "choice"
 
     places = 2
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", split_labels(self.labels))
-        check_layout(self.layout)
-        count("memory", self.memory)
+        settle(self)
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         words = Names.of(d, self.labels)
@@ -56,11 +56,17 @@ class Sentences:
         parts = [opening(d, who), *lines, said(d, words, who, "chooses")]
         if (before := moved_before(d, words)) is not None:
             parts.append(f"{who[0]} has chosen {before}.")
+        for move, ways in instead(d, words):
+            for mine, paid in ways:
+                gets = [f"you would have got {number(paid[0])} points"]
+                gets += [f"{w} {number(x)}" for w, x in zip(who, paid[1:], strict=True)]
+                then = f" and you {mine}" if mine else ""
+                parts.append(f"Had {who[0]} chosen {move}{then}, {join(gets)}.")
         for past in rounds_before(d, words, self.memory):
             acts = [f"you chose {past.mine}"]
             acts += [f"{w} chose {t}" for w, t in zip(who, past.theirs, strict=False)]
             when = "In the round before" if past.ago == 1 else f"{times(past.ago)} rounds before"
             parts.append(f"{when}, {join(acts)}.")
         parts.append(f"Which do you choose, {either(words.mine, order[0])}?")
-        parts.append(f"Reply with {either(words.mine, order[-1])} only.")
-        return Prompt((("user", " ".join(part for part in parts if part)),), words.mine)
+        last = f" Reply with {either(words.mine, order[-1])} only."
+        return asking(self.asks, " ".join(part for part in parts if part), last, words, order)

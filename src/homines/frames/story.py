@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from homines.check import count
 from homines.core import Decision, Order, Prompt
 from homines.frames._words import (
     Names,
+    asking,
     either,
+    instead,
     join,
     moved_before,
     number,
@@ -16,9 +17,9 @@ from homines.frames._words import (
     persons,
     rounds_before,
     said,
+    settle,
     times,
 )
-from homines.speak import split_labels
 
 FRIENDS = ("Robin", "Kim", "Sam", "Noor", "Lee", "Ada", "Max")
 
@@ -29,16 +30,17 @@ class Story:
 
     labels   words for the ways to work, in the order of the actions; empty: the actions' own names
     memory   how many past days are told, at most
+    asks     for a choice, for one after thinking aloud (aloud), or for what another will do (belief)
     """
 
     labels: tuple[str, ...] | str = ()
     memory: int = 1
+    asks: str = "choice"
 
     places = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", split_labels(self.labels))
-        count("memory", self.memory)
+        settle(self)
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         words = Names.of(d, self.labels)
@@ -53,12 +55,18 @@ class Story:
         parts.append(said(d, words, who, "goes for"))
         if (before := moved_before(d, words)) is not None:
             parts.append(f"Today {who[0]} came first and went for {before}.")
+        for move, ways in instead(d, words):
+            for mine, paid in ways:
+                gets = [f"you would have taken home {number(paid[0])}"]
+                gets += [f"{w} {number(x)}" for w, x in zip(who, paid[1:], strict=True)]
+                then = f" and you for {mine}" if mine else ""
+                parts.append(f"Had {who[0]} gone for {move}{then}, {join(gets)}.")
         for past in rounds_before(d, words, self.memory):
             acts = [f"you went for {past.mine}"]
             acts += [f"{w} for {t}" for w, t in zip(who, past.theirs, strict=False)]
             parts.append(f"{_when(past.ago)} {join(acts)}.")
-        parts.append(f"What do you go for now: {either(words.mine, order[0])}? Say just the one.")
-        return Prompt((("user", " ".join(part for part in parts if part)),), words.mine)
+        parts.append(f"What do you go for now: {either(words.mine, order[0])}?")
+        return asking(self.asks, " ".join(part for part in parts if part), " Say just the one.", words, order)
 
     @staticmethod
     def _opening(d: Decision, who: tuple[str, ...]) -> str:

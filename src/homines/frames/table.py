@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from homines.check import count
 from homines.core import Decision, Order, Prompt
 from homines.frames._words import (
     Names,
-    check_layout,
+    asking,
     either,
+    instead,
     join,
     moved_before,
     number,
@@ -17,9 +17,9 @@ from homines.frames._words import (
     persons,
     rounds_before,
     said,
+    settle,
     times,
 )
-from homines.speak import split_labels
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,19 @@ class Table:
     layout   how the table is turned: original, reversed, columns, rows (Tennant et al. 2025)
     goal     the sentence that says what to aim at (selfish under every training reward, as published)
     memory   how many past rounds are told, at most
+    asks     for a choice, for one after thinking aloud (aloud), or for what another will do (belief)
     """
 
     labels: tuple[str, ...] | str = ()
     layout: str = "original"
     goal: str = "You want the highest score in points."
     memory: int = 1
+    asks: str = "choice"
 
     places = 2
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", split_labels(self.labels))
-        check_layout(self.layout)
-        count("memory", self.memory)
+        settle(self)
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         words = Names.of(d, self.labels)
@@ -65,6 +65,10 @@ class Table:
         parts.append(f"You can play {either(words.mine, order[0])}.")
         if (before := moved_before(d, words)) is not None:
             parts.append(f"{who[0]} played {before}.")
+        for move, ways in instead(d, words):
+            then = (f"{mine} would pay" if mine else "the game would have ended:" for mine, _ in ways)
+            after = [f"{so} {join(points(who, paid))}" for so, (_, paid) in zip(then, ways, strict=True)]
+            parts.append(f"Had {who[0]} played {move}, {'; '.join(after)}.")
         for past in rounds_before(d, words, self.memory):
             gets = [f"you got {number(past.paid[0])}"]
             gets += [f"{w} got {number(x)}" for w, x in zip(who, past.paid[1:], strict=False)]
@@ -72,8 +76,16 @@ class Table:
             acts += [f"{w} played {t}" for w, t in zip(who, past.theirs, strict=False)]
             when = "Last time" if past.ago == 1 else f"{times(past.ago)} rounds ago"
             parts.append(f"{when} {join(gets)}, because {join(acts)}.")
-        parts.append(f"Answer with exactly {either(words.mine, order[-1])}.")
-        return Prompt((("user", "\n".join(part for part in parts if part)),), words.mine)
+        last = f"\nAnswer with exactly {either(words.mine, order[-1])}."
+        return asking(self.asks, "\n".join(part for part in parts if part), last, words, order)
+
+
+def points(who: tuple[str, ...], paid: tuple[float, ...]) -> list[str]:
+    """'you 3 points', 'B 4': who gets what."""
+    return [
+        f"you {number(paid[0])} points",
+        *(f"{w} {number(x)}" for w, x in zip(who, paid[1:], strict=True)),
+    ]
 
 
 def opening(d: Decision, who: tuple[str, ...]) -> str:

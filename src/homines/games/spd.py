@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from homines.check import count
+import numpy as np
+
 from homines.core import frozen
 from homines.forms import Sequential
+from homines.games._protocols import given
 
 PROTOCOLS = (  # T, R, P, S
     (90, 45, 15, 10),
@@ -16,16 +18,23 @@ PROTOCOLS = (  # T, R, P, S
 )
 
 
-def spd(protocol: int = 3) -> Sequential:
+def spd(protocol: int = 3, payoffs: tuple[float, ...] = ()) -> Sequential:
     """Sequential prisoner's dilemma: move C or D; the other sees it and replies C or D.
 
     Both C pay R, R; C then D pays S, T; D then C pays T, S; both D pay P, P.
     protocol   1 to 6, the payoffs of van Leeuwen & Alger (2024); T + S = 100
+    payoffs    T, R, P, S in place of a protocol's
 
     >>> from homines.forms import veil
     >>> veil(spd(3)).names  # first move, reply to C, reply to D
     ('CCC', 'CCD', 'CDC', 'CDD', 'DCC', 'DCD', 'DDC', 'DDD')
     """
-    count("protocol", protocol, 1, len(PROTOCOLS))
-    t, r, p, s = PROTOCOLS[protocol - 1]
+    t, r, p, s = given(protocol, payoffs, PROTOCOLS)
     return Sequential(("C", "D"), ("C", "D"), frozen([[[r, s], [t, p]], [[r, t], [s, p]]]))
+
+
+def draw(rng: np.random.Generator) -> str:
+    """A game of this kind with other payoffs, T + S = 100 and T > R > P > S, in whole points."""
+    s, p, r = sorted(rng.choice(np.arange(1, 100), 3, replace=False).tolist())
+    t = 100 - s
+    return f"spd(payoffs=({t}, {r}, {p}, {s}))" if r < t else draw(rng)

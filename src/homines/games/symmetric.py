@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from homines.check import count, number
 from homines.forms import NormalForm, Repeated
 
@@ -24,3 +26,10 @@ def symmetric(
     if rounds is not None:
         count("rounds", rounds)
     return Repeated(NormalForm.two(("C", "D"), [[reward, sucker], [temptation, punishment]]), rounds)
+
+
+def draw(rng: np.random.Generator) -> str:
+    """Any such game of one round with whole payoffs from 1 to 9."""
+    names = ("reward", "sucker", "temptation", "punishment")
+    paid = ", ".join(f"{name}={rng.integers(1, 10)}" for name in names)
+    return f"symmetric({paid}, rounds=1)"

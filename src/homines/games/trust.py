@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from homines.check import count
+import numpy as np
+
 from homines.core import frozen
 from homines.forms import Sequential
+from homines.games._protocols import given
 
 PROTOCOLS = (  # T, R, P, S
     (80, 50, 30, 20),
@@ -17,17 +19,24 @@ PROTOCOLS = (  # T, R, P, S
 NOT_INVEST = 1
 
 
-def trust(protocol: int = 3) -> Sequential:
+def trust(protocol: int = 3, payoffs: tuple[float, ...] = ()) -> Sequential:
     """Mini trust game: invest (I) or not (N, which ends it); the other gives back (G) or keeps (K).
 
     N pays P, P; I then G pays R, R; I then K pays the first mover S and the second T.
     protocol   1 to 6, the payoffs of van Leeuwen & Alger (2024); T + S = 100
+    payoffs    T, R, P, S in place of a protocol's
 
     >>> from homines.forms import veil
     >>> veil(trust(3)).names  # first move, reply to I
     ('IG', 'IK', 'NG', 'NK')
     """
-    count("protocol", protocol, 1, len(PROTOCOLS))
-    t, r, p, s = PROTOCOLS[protocol - 1]
+    t, r, p, s = given(protocol, payoffs, PROTOCOLS)
     table = frozen([[[r, s], [p, p]], [[r, t], [p, p]]])
     return Sequential(("I", "N"), ("G", "K"), table, frozenset({NOT_INVEST}))
+
+
+def draw(rng: np.random.Generator) -> str:
+    """A game of this kind with other payoffs, T + S = 100 and T > R > P > S, in whole points."""
+    s, p, r = sorted(rng.choice(np.arange(1, 100), 3, replace=False).tolist())
+    t = 100 - s
+    return f"trust(payoffs=({t}, {r}, {p}, {s}))" if r < t else draw(rng)

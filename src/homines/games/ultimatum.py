@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from homines.check import count
+import numpy as np
+
 from homines.core import frozen
 from homines.forms import Sequential
+from homines.games._protocols import given
 
 PROTOCOLS = (  # T, R, P, S
     (60, 50, 10, 40),
@@ -17,17 +19,23 @@ PROTOCOLS = (  # T, R, P, S
 EQUAL = 0
 
 
-def ultimatum(protocol: int = 3) -> Sequential:
+def ultimatum(protocol: int = 3, payoffs: tuple[float, ...] = ()) -> Sequential:
     """Mini ultimatum game: split equally (E, which ends it) or not (U); the other has a veto.
 
     E pays R, R; U then A (accept) pays the proposer T and the responder S; U then R (reject) P, P.
     protocol   1 to 6, the payoffs of van Leeuwen & Alger (2024); T + S = 100
+    payoffs    T, R, P, S in place of a protocol's
 
     >>> from homines.forms import veil
     >>> veil(ultimatum(3)).names  # first move, reply to U
     ('EA', 'ER', 'UA', 'UR')
     """
-    count("protocol", protocol, 1, len(PROTOCOLS))
-    t, r, p, s = PROTOCOLS[protocol - 1]
+    t, r, p, s = given(protocol, payoffs, PROTOCOLS)
     table = frozen([[[r, r], [t, p]], [[r, r], [s, p]]])
     return Sequential(("E", "U"), ("A", "R"), table, frozenset({EQUAL}))
+
+
+def draw(rng: np.random.Generator) -> str:
+    """A game of this kind with other payoffs, T + S = 2R = 100 and T > R > S > P, in whole points."""
+    p, s = sorted(rng.choice(np.arange(1, 50), 2, replace=False).tolist())
+    return f"ultimatum(payoffs=({100 - s}, 50, {p}, {s}))"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from homines.check import number
 from homines.core import Array, Decision
+from homines.preferences._terms import OTHERS, OWN, Term, weigh
 
 
 @dataclass(frozen=True)
@@ -22,4 +23,7 @@ class Altruist:
         number("weight", self.weight)
 
     def __call__(self, d: Decision) -> Array:
-        return d.payoffs[0] + self.weight * d.payoffs[1:].sum(0)
+        return weigh(self.terms(d), d)
+
+    def terms(self, d: Decision) -> tuple[Term, ...]:
+        return Term(OWN, 1.0, d.payoffs[0]), Term(OTHERS, self.weight, d.payoffs[1:].sum(0))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from homines.check import number
 from homines.core import Array, Decision
+from homines.preferences._terms import AHEAD, BEHIND, OWN, Term, weigh
 from homines.preferences.inequity import gaps
 
 
@@ -28,5 +29,12 @@ class CharnessRabin:
         number("sigma", self.sigma)
 
     def __call__(self, d: Decision) -> Array:
+        return weigh(self.terms(d), d)
+
+    def terms(self, d: Decision) -> tuple[Term, ...]:
         behind, ahead = gaps(d)
-        return d.payoffs[0] + self.sigma * behind - self.rho * ahead
+        return (
+            Term(OWN, 1.0, d.payoffs[0]),
+            Term(BEHIND, self.sigma, behind),
+            Term(AHEAD, -self.rho, ahead),
+        )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from homines import lookup
 from homines.check import action, number
 from homines.core import Array, Decision, HominesError
+from homines.preferences._terms import FORBIDDEN, Term, weigh
 
 Rule: TypeAlias = Callable[[Decision], NDArray[np.bool_]]
 """Which of my actions are forbidden here, shape [mine]."""
@@ -34,7 +35,10 @@ class Deontological:
         number("penalty", self.penalty, 0)
 
     def __call__(self, d: Decision) -> Array:
-        return -self.penalty * forbidden(self.rule, d)
+        return weigh(self.terms(d), d)
+
+    def terms(self, d: Decision) -> tuple[Term, ...]:
+        return (Term(FORBIDDEN, -self.penalty, forbidden(self.rule, d)),)
 
 
 def betrayal(d: Decision) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homines.core import Array, Decision
+from homines.preferences._terms import OWN, Term, weigh
 
 
 @dataclass(frozen=True)
@@ -12,4 +13,7 @@ class Economicus:
     """u = own."""
 
     def __call__(self, d: Decision) -> Array:
-        return d.payoffs[0]
+        return weigh(self.terms(d), d)
+
+    def terms(self, d: Decision) -> tuple[Term, ...]:
+        return (Term(OWN, 1.0, d.payoffs[0]),)

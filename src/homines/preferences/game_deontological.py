@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from homines.check import number
 from homines.core import Array, Decision
+from homines.preferences._terms import FORBIDDEN, OWN, Term, weigh
 from homines.preferences.deontological import forbidden, named
 
 
@@ -26,4 +27,10 @@ class GameDeontological:
         number("penalty", self.penalty, 0)
 
     def __call__(self, d: Decision) -> Array:
-        return d.payoffs[0] - self.penalty * forbidden(self.rule, d)
+        return weigh(self.terms(d), d)
+
+    def terms(self, d: Decision) -> tuple[Term, ...]:
+        return (
+            Term(OWN, 1.0, d.payoffs[0]),
+            Term(FORBIDDEN, -self.penalty, forbidden(self.rule, d)),
+        )

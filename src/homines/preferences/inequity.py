@@ -8,6 +8,7 @@ import numpy as np
 
 from homines.check import number
 from homines.core import Array, Decision
+from homines.preferences._terms import AHEAD, BEHIND, OWN, Term, weigh
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,15 @@ class Inequity:
         number("beta", self.beta)
 
     def __call__(self, d: Decision) -> Array:
+        return weigh(self.terms(d), d)
+
+    def terms(self, d: Decision) -> tuple[Term, ...]:
         behind, ahead = gaps(d)
-        return d.payoffs[0] - self.alpha * behind - self.beta * ahead
+        return (
+            Term(OWN, 1.0, d.payoffs[0]),
+            Term(BEHIND, -self.alpha, behind),
+            Term(AHEAD, -self.beta, ahead),
+        )
 
 
 def gaps(d: Decision) -> tuple[Array, Array]:

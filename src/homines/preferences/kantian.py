@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from homines.check import number
 from homines.core import Array, Decision
+from homines.preferences._terms import AHEAD, BEHIND, OWN, SAME, Term, weigh
 from homines.preferences.inequity import gaps
 from homines.preferences.moralis import universalised
 
@@ -33,6 +34,13 @@ class Kantian:
         number("kappa", self.kappa, 0, 1)
 
     def __call__(self, d: Decision) -> Array:
+        return weigh(self.terms(d), d)
+
+    def terms(self, d: Decision) -> tuple[Term, ...]:
         behind, ahead = gaps(d)
-        moral = (1 - self.kappa) * d.payoffs[0] + self.kappa * universalised(d)
-        return moral - self.alpha * behind - self.beta * ahead
+        return (
+            Term(OWN, 1 - self.kappa, d.payoffs[0]),
+            Term(SAME, self.kappa, universalised(d)),
+            Term(BEHIND, -self.alpha, behind),
+            Term(AHEAD, -self.beta, ahead),
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homines.core import Array, Decision
+from homines.preferences._terms import LEAST, Term, weigh
 
 
 @dataclass(frozen=True)
@@ -12,4 +13,7 @@ class Maximin:
     """u = min over everyone's payoff, mine included. Rawls (1971), A Theory of Justice."""
 
     def __call__(self, d: Decision) -> Array:
-        return d.payoffs.min(0)
+        return weigh(self.terms(d), d)
+
+    def terms(self, d: Decision) -> tuple[Term, ...]:
+        return (Term(LEAST, 1.0, d.payoffs.min(0)),)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from homines.check import number
 from homines.core import Array, Decision, HominesError
+from homines.preferences._terms import OWN, SAME, Term, weigh
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,10 @@ class Moralis:
         number("kappa", self.kappa, 0, 1)
 
     def __call__(self, d: Decision) -> Array:
-        return (1 - self.kappa) * d.payoffs[0] + self.kappa * universalised(d)
+        return weigh(self.terms(d), d)
+
+    def terms(self, d: Decision) -> tuple[Term, ...]:
+        return Term(OWN, 1 - self.kappa, d.payoffs[0]), Term(SAME, self.kappa, universalised(d))
 
 
 def universalised(d: Decision) -> Array:

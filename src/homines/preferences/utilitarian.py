@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homines.core import Array, Decision
+from homines.preferences._terms import TOTAL, Term, weigh
 
 
 @dataclass(frozen=True)
@@ -12,4 +13,7 @@ class Utilitarian:
     """u = sum of everyone's payoff, mine included. Tennant et al. (2025), reward `Ut`."""
 
     def __call__(self, d: Decision) -> Array:
-        return d.payoffs.sum(0)
+        return weigh(self.terms(d), d)
+
+    def terms(self, d: Decision) -> tuple[Term, ...]:
+        return (Term(TOTAL, 1.0, d.payoffs.sum(0)),)

@@ -1,0 +1,412 @@
+"""Synthetic data of a preference: games drawn, the strategy its utility implies, the reasons, balanced.
+
+    draw games -> utility-implied answer (ties told apart) -> reasons -> chat rows, train and test
+
+Labels come from the utility of each decision, never from a slogan: homo moralis defects first where its
+utility says so. Needs no network library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from homines import __version__
+from homines.check import count, number
+from homines.choice import Belief, best, expected, logit, told
+from homines.core import Array, Decision, Game, HominesError, Order, Preference, Prompt, digest
+from homines.forms import Repeated, Sequential, plan_probability, veil
+from homines.lookup import find, names, spell
+from homines.measure import battery, situation
+from homines.plans import points
+from homines.reasons import WORDINGS, answered, reason, reason_by_plans
+from homines.speak import orders, split_labels
+
+TIES = ("drop", "both")
+TRIES = 200
+"""Draws for every game asked, after which no other is looked for."""
+NAMED = ("ipd", "ish", "icn", "bos", "icd", "ivd")
+PROTOCOLS = ("spd", "trust", "ultimatum")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to generate.
+
+    preference   spec; `games`: kinds to draw from (those with `draw`), as many of each as of the others
+    train, test  rows; no game of the test is in the training
+    words        sets of labels that take turns; `frame` tells the decision
+    reasons      whether the answer comes after its reasons
+    ties         drop: decisions without one best answer are left out; both: a row for each best answer
+    precision    of the logit choice that is stored beside each row, for distillation
+    """
+
+    preference: str
+    games: tuple[str, ...] = ("symmetric",)
+    train: int = 400
+    test: int = 100
+    frame: str = "table(goal='')"
+    words: tuple[str, ...] = ("A,B",)
+    reasons: bool = True
+    ties: str = "drop"
+    precision: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        count("train", self.train)
+        count("test", self.test, 0)
+        number("precision", self.precision, 0)
+        if self.ties not in TIES:
+            raise HominesError(f"ties is {self.ties!r}; there are {', '.join(TIES)}")
+        if not self.games or not self.words:
+            raise HominesError("a recipe needs at least one game and one set of labels")
+        if unknown := [game for game in self.games if game not in drawable()]:
+            raise HominesError(
+                f"no game {unknown[0]!r} can be drawn; there are {', '.join(drawable())}. "
+                "A game is drawn by a function draw(rng) in its file"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One decision with the answer that its preference implies.
+
+    target   logit choice over the actions [mine]; `answer`: the best action
+    """
+
+    game: str
+    decision: Decision
+    frame: str
+    order: Order
+    prompt: Prompt
+    answer: int
+    target: Array
+    said: str
+
+    def messages(self) -> dict[str, Any]:
+        """Chat turns, as fine-tuning services take them."""
+        turns = [{"role": role, "content": text} for role, text in self.prompt.messages]
+        return {"messages": [*turns, {"role": "assistant", "content": self.said}]}
+
+    def facts(self) -> dict[str, Any]:
+        """What the row was made of."""
+        return {
+            "game": self.game,
+            "situation": situation(self.decision),
+            "frame": self.frame,
+            "order": [list(places) for places in self.order],
+            "labels": list(self.prompt.labels),
+            "cue": self.prompt.cue,
+            "answer": self.prompt.labels[self.answer],
+            "action": self.decision.actions[self.answer],
+            "target": [round(float(p), 9) for p in self.target],
+            "decision": self.decision.to_json(),
+        }
+
+
+def drawable() -> tuple[str, ...]:
+    """Games that can be drawn."""
+    return tuple(name for name in names("games") if _draw(name) is not None)
+
+
+def _draw(name: str) -> Callable[[np.random.Generator], str] | None:
+    return getattr(import_module(f"homines.games.{name}"), "draw", None)
+
+
+@dataclass(frozen=True, eq=False)
+class Implied:
+    """What a preference implies at a decision: worth [mine], and every best answer."""
+
+    decision: Decision
+    worth: Array
+    answers: tuple[int, ...]
+    plans: tuple[tuple[tuple[tuple[str, ...], int], ...], ...] = ()
+    """Every plan as (the actions there, the one it takes) at each point; empty where none were compared."""
+    plan_worth: Array | None = None
+
+    def plan_names(self, labels: Sequence[str]) -> list[str]:
+        """Names of the plans, in the words of this decision where a point has the same actions."""
+        own = self.decision.actions
+        return [
+            " then ".join((labels if actions == own else actions)[a] for actions, a in plan)
+            for plan in self.plans
+        ]
+
+
+def implied(preference: Preference, game: Game, belief: Belief = told) -> list[Implied]:
+    """Every decision of a game with its best answers.
+
+    A preference that universalises needs a symmetric game: a sequential one is put behind the veil of
+    ignorance, where each role is as likely; its best plans against a 50/50 reply everywhere answer at every
+    point of decision, and a point at which they disagree is a tie.
+    """
+    out: list[Implied] = []
+    try:
+        for d in battery(game):
+            eu = expected(preference(d), belief(d), d.chance)
+            out.append(Implied(d, eu, tuple(np.flatnonzero(best(eu).p > 0).tolist())))
+    except HominesError as failure:
+        if not isinstance(game, Sequential) or "veil()" not in str(failure):
+            raise
+        return _planned(preference, game)
+    return out
+
+
+def _planned(preference: Preference, game: Sequential) -> list[Implied]:
+    v = veil(game)
+    there = points(game)
+    coin = {point: np.full(len(d.actions), 1 / len(d.actions)) for point, d in there.items()}
+    seat = replace(v.seat(), others=(plan_probability(v, coin),))
+    worth = expected(preference(seat), told(seat), seat.chance)
+    top = np.flatnonzero(best(worth).p > 0)
+    ways = tuple(tuple((there[point].actions, plan[point]) for point in there) for plan in v.plans)
+    out: list[Implied] = []
+    for point, d in there.items():
+        says = np.array([plan[point] for plan in v.plans])
+        value = np.array([worth[says == a].max() for a in range(len(d.actions))])
+        answers = tuple(sorted({int(says[i]) for i in top}))
+        out.append(Implied(d, value, answers, ways, worth))
+    return out
+
+
+def generate(recipe: Recipe) -> tuple[list[Row], list[Row], Counter[str]]:
+    """(train, test, what was left out and why). The same recipe gives the same rows.
+
+    Raises HominesError where the games have fewer distinct decisions than asked.
+    """
+    preference: Preference = find("preferences", recipe.preference)
+    rng = np.random.default_rng(recipe.seed)
+    left: Counter[str] = Counter()
+    seen = _evaluated()
+    test = _rows(recipe, preference, recipe.test, rng, seen, left)
+    train = _rows(recipe, preference, recipe.train, rng, seen, left)
+    return train, test, left
+
+
+def _evaluated() -> set[str]:
+    """Keys of games that models are measured on: no row is made of these."""
+    games = [find("games", name) for name in NAMED]
+    games += [find("games", f"{name}({k})") for name in PROTOCOLS for k in range(1, 7)]
+    return {_key(game) for game in games}
+
+
+def _key(game: Any) -> str:
+    """The payoffs of a game, whatever it is called."""
+    table = game.stage.table if isinstance(game, Repeated) else getattr(game, "table", None)
+    return digest([type(game).__name__, None if table is None else table.tolist()])
+
+
+def _rows(
+    recipe: Recipe,
+    preference: Preference,
+    many: int,
+    rng: np.random.Generator,
+    seen: set[str],
+    left: Counter[str],
+) -> list[Row]:
+    """So many rows of games not seen yet, the kinds of games in turn; answers balanced over labels and over
+    places in the order shown."""
+    rows: list[Row] = []
+    misses = 0
+    turn = 0
+    frame = find("frames", recipe.frame)
+    while len(rows) < many:
+        name = recipe.games[turn % len(recipe.games)]
+        draw = _draw(name)
+        assert draw is not None
+        spec = draw(rng)
+        game = find("games", spec)
+        key = _key(game)
+        if key in seen:
+            left["drawn before, or measured on"] += 1
+            misses += 1
+            if misses > TRIES + 20 * many:
+                raise HominesError(
+                    f"{', '.join(recipe.games)} gave {len(rows)} of {many} rows and then nothing new: there "
+                    "are no more distinct games of this kind; ask for fewer rows, or name more games (--game)"
+                )
+            continue
+        seen.add(key)
+        turn += 1
+        for made in _of_game(recipe, preference, frame, spec, game, len(rows), rng, left):
+            if len(rows) < many:
+                rows.append(made)
+    return rows
+
+
+def _of_game(
+    recipe: Recipe,
+    preference: Preference,
+    frame: Any,
+    spec: str,
+    game: Any,
+    start: int,
+    rng: np.random.Generator,
+    left: Counter[str],
+) -> list[Row]:
+    out: list[Row] = []
+    if isinstance(game, Repeated):
+        game = game.stage
+    for found in implied(preference, game):
+        if len(found.decision.actions) < 2:
+            continue
+        if len(found.answers) > 1 and recipe.ties == "drop":
+            left["tie"] += 1
+            continue
+        for answer in found.answers:
+            out.append(_row(recipe, preference, frame, spec, found, answer, start + len(out), rng))
+    return out
+
+
+def _row(
+    recipe: Recipe,
+    preference: Preference,
+    frame: Any,
+    spec: str,
+    found: Implied,
+    answer: int,
+    i: int,
+    rng: np.random.Generator,
+) -> Row:
+    """Row i: the answer's label and its place in the order shown take turns, independently of each other."""
+    d = found.decision
+    n = len(d.actions)
+    taken = {word for named in (*d.theirs, *d.names) if named != d.actions for word in named}
+    turns = (recipe.words[(i // (n * n) + k) % len(recipe.words)] for k in range(len(recipe.words)))
+    fit = (some for some in map(split_labels, turns) if len(some) == n and not taken & set(some))
+    words = next(fit, d.actions)
+    shift = (i % n) - answer
+    labels = tuple(words[(a + shift) % n] for a in range(n))
+    asks = {"asks": "aloud"} if recipe.reasons else {}
+    told_in = replace(frame, labels=labels, **asks)
+    shown = [o for o in orders(n, frame.places) if o[0].index(answer) == (i // n) % n]
+    order = shown[int(rng.integers(len(shown)))]
+    prompt = told_in(d, order)
+    said = labels[answer]
+    if recipe.reasons:
+        if found.plan_worth is not None:
+            why = reason_by_plans(found.plan_names(labels), found.plan_worth, here=labels[answer])
+        else:
+            why = reason(preference, d, labels, order, wording=int(rng.integers(WORDINGS)))
+        said = answered(why, labels[answer])
+    target = logit(found.worth, recipe.precision).p
+    return Row(spec, d, spell(told_in), order, prompt, answer, target, said)
+
+
+# --- a folder ------------------------------------------------------------------------------------
+
+
+def write(recipe: Recipe, folder: str | Path) -> dict[str, Any]:
+    """Write the data folder: train.jsonl and test.jsonl (chat rows), *.facts.jsonl (what each row is made
+    of), recipe.json, and README.md, a dataset card that the Hub reads. Whole or not at all; returns counts.
+
+    Raises HominesError where the folder holds something else already.
+    """
+    folder = Path(folder)
+    asked = {**recipe.__dict__, "games": list(recipe.games), "words": list(recipe.words)}
+    known = folder / "recipe.json"
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not known.exists())):
+        raise HominesError(f"{folder} holds something else; choose another --out")
+    if known.exists():
+        there = json.loads(known.read_text(encoding="utf-8"))
+        if there["recipe"] == asked and there["homines"] == __version__:
+            return there["counts"]
+        if there["recipe"] != asked:
+            raise HominesError(f"{folder} holds data of another recipe; choose another --out")
+    train, test, left = generate(recipe)
+    counts = counted(train, test, left)
+    aside = folder.with_name(f".{folder.name}.making")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    for name, rows in (("train", train), ("test", test)):
+        _lines(aside / f"{name}.jsonl", [row.messages() for row in rows])
+        _lines(aside / f"{name}.facts.jsonl", [row.facts() for row in rows])
+    (aside / "README.md").write_text(card(recipe, counts, train), encoding="utf-8")
+    made = {"recipe": asked, "counts": counts, "homines": __version__}
+    (aside / "recipe.json").write_text(json.dumps(made, indent=1), encoding="utf-8")
+    if folder.exists():
+        shutil.rmtree(folder)
+    os.replace(aside, folder)
+    return counts
+
+
+def _lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def counted(train: Sequence[Row], test: Sequence[Row], left: Counter[str]) -> dict[str, Any]:
+    """Rows, and how they are spread over games, actions, labels and the place of the answer."""
+
+    def spread(key: Callable[[Row], str]) -> dict[str, int]:
+        return dict(sorted(Counter(key(row) for row in train).items()))
+
+    return {
+        "train": len(train),
+        "test": len(test),
+        "games": spread(lambda r: r.game.partition("(")[0]),
+        "actions": spread(lambda r: r.decision.actions[r.answer]),
+        "labels": spread(lambda r: r.prompt.labels[r.answer]),
+        "place": spread(lambda r: str(1 + r.order[0].index(r.answer))),
+        "left out": dict(left),
+    }
+
+
+def card(recipe: Recipe, counts: dict[str, Any], train: Sequence[Row]) -> str:
+    """The dataset card: what the utility is, how many rows, the seed, one example."""
+    preference = find("preferences", recipe.preference)
+    formula = (type(preference).__doc__ or "").strip().splitlines()[0].rstrip(".")
+    how = "The answer follows the arithmetic of that utility." if recipe.reasons else "The answer alone."
+    example = train[0]
+    table = "\n".join(
+        f"| {name} | {', '.join(f'{k}: {v}' for k, v in held.items()) if isinstance(held, dict) else held} |"
+        for name, held in counts.items()
+    )
+    return f"""---
+license: cc0-1.0
+language: en
+tags: [homines, economics, alignment, synthetic]
+configs:
+- config_name: default
+  data_files:
+  - split: train
+    path: train.jsonl
+  - split: test
+    path: test.jsonl
+---
+
+# What {spell(preference)} implies
+
+Decisions in games drawn at random, each with the answer that maximises
+
+    {formula}
+
+expected over the others' actions as the decision states them, equally likely where it states nothing.
+{how}
+Sequential games under a preference that universalises are answered by the best plan behind the veil of
+ignorance. Ties: {recipe.ties}. Answers are balanced over labels and over the order in which options are
+shown; no game is there twice, none is in both parts, and none is one that homines measures on.
+
+| | |
+|---|---|
+{table}
+| seed | {recipe.seed} |
+| made by | homines {__version__} |
+
+Beside each part, `*.facts.jsonl` holds the decision, the words and the logit choice at precision
+{recipe.precision:g} (1/payoff).
+
+## One row
+
+> {example.prompt.text.replace(chr(10), chr(10) + "> ")}
+
+**{example.said}**
+"""

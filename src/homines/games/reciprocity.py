@@ -1,0 +1,40 @@
+"""A choice between two divisions of money that another has made possible."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from homines.core import frozen
+from homines.forms import Sequential
+from homines.games.split import pays
+
+OUT = 1
+
+
+def reciprocity(
+    x: tuple[float, ...] = (50, 50), y: tuple[float, ...] = (80, 20), out: tuple[float, ...] = (30, 60)
+) -> Sequential:
+    """Player 0 lets player 1 choose (L) or ends the game (O); player 1 then chooses X or Y.
+
+    x, y, out   (the chooser's, the other's) payoffs: of player 1 first
+    Letting is kind where the chooser gains whatever is chosen, unkind where it loses. The reciprocity games
+    of Bruhin, Fehr & Schunk (2019), JEEA 17: 1025.
+
+    >>> reciprocity().due(((0, None),))[1].kindness
+    1
+    """
+    for name, pair in (("x", x), ("y", y), ("out", out)):
+        pays(name, pair)
+    table = frozen([[[x[1], y[1]], [out[1]] * 2], [[x[0], y[0]], [out[0]] * 2]])
+    return Sequential(("L", "O"), ("X", "Y"), table, frozenset({OUT}))
+
+
+def draw(rng: np.random.Generator) -> str:
+    """Two divisions, neither better for both, and a way out that is better or worse for the chooser than
+    either, in whole points."""
+    a, b, c, d = rng.integers(11, 90, 4).tolist()
+    if (a - c) * (b - d) >= 0:
+        return draw(rng)
+    kind = bool(rng.integers(2))
+    out = rng.integers(1, min(a, c)) if kind else rng.integers(max(a, c) + 1, 100)
+    return f"reciprocity(x=({a}, {b}), y=({c}, {d}), out=({out}, {rng.integers(1, 100)}))"

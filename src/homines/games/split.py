@@ -1,0 +1,37 @@
+"""A choice between two divisions of money."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from homines.check import number
+from homines.core import HominesError, frozen
+from homines.games.dictator import Allocation
+
+
+def split(x: tuple[float, ...] = (50, 50), y: tuple[float, ...] = (80, 20)) -> Allocation:
+    """Two allocations, X and Y, of which player 0 chooses one for both; player 1 never moves.
+
+    x, y   (own, other) payoffs
+    The pairs of Charness & Rabin (2002), QJE 117: 817; the dictator games of Bruhin, Fehr & Schunk (2019).
+
+    >>> split((400, 400), (750, 375)).due(())[0].payoffs.tolist()
+    [[400.0, 750.0], [400.0, 375.0]]
+    """
+    for name, pair in (("x", x), ("y", y)):
+        pays(name, pair)
+    return Allocation(("X", "Y"), frozen([[x[0], y[0]], [x[1], y[1]]]))
+
+
+def pays(name: str, pair: tuple[float, ...]) -> None:
+    """HominesError unless these are two finite numbers."""
+    if len(pair) != 2:
+        raise HominesError(f"{name} is {pair}; it must be two numbers: (own, other)")
+    for value in pair:
+        number(name, value)
+
+
+def draw(rng: np.random.Generator) -> str:
+    """Two divisions in whole points, 1 to 99, neither better for both."""
+    a, b, c, d = rng.integers(1, 100, 4).tolist()
+    return f"split(x=({a}, {b}), y=({c}, {d}))" if (a - c) * (b - d) < 0 else draw(rng)

@@ -1,0 +1,32 @@
+"""A utility as a sum of terms: the formula once, for its value and for the words that show its arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from homines.core import Array, Decision
+
+OWN, SAME, OTHERS, TOTAL, LEAST = "own", "same", "others", "total", "least"
+BEHIND, AHEAD, FORBIDDEN, WORTH = "behind", "ahead", "forbidden", "worth"
+
+
+class Term(NamedTuple):
+    """weight * amount; `kind` says what the amount is, one of the words above.
+
+    amount   broadcastable to the utility's shape, [mine, other1, ..., chance]
+    """
+
+    kind: str
+    weight: float
+    amount: Array
+
+
+def weigh(terms: Sequence[Term], d: Decision) -> Array:
+    """sum weight * amount, of shape d.payoffs.shape[1:]."""
+    total = np.zeros(d.payoffs.shape[1:])
+    for term in terms:
+        total = total + term.weight * term.amount
+    return total

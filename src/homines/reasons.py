@@ -1,0 +1,169 @@
+"""The arithmetic of a utility in words: what an agent of a preference would say before it answers.
+
+The numbers are those of the preference's own terms (preferences/_terms.py); the words vary with the draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from homines.choice import Belief, expected, told
+from homines.core import Array, Decision, Order, Preference
+from homines.frames._words import CUE
+from homines.preferences._terms import (
+    AHEAD,
+    BEHIND,
+    FORBIDDEN,
+    LEAST,
+    OTHERS,
+    OWN,
+    SAME,
+    TOTAL,
+    WORTH,
+    Term,
+)
+
+PHRASES: Mapping[str, tuple[str, ...]] = {
+    OWN: ("{a} gives me {v}", "With {a} I get {v}", "If I choose {a}, I get {v}"),
+    SAME: (
+        "If everyone chooses {a}, I get {v}",
+        "Were all of us to choose {a}, I would get {v}",
+        "If all in my place choose {a}, each of us gets {v}",
+    ),
+    OTHERS: ("{a} gives the others {v}", "With {a} the others get {v}", "If I choose {a}, others get {v}"),
+    TOTAL: ("{a} gives all of us {v}", "With {a} our sum is {v}", "If I choose {a}, together we get {v}"),
+    LEAST: (
+        "With {a} whoever gets least gets {v}",
+        "{a} leaves the poorest with {v}",
+        "If I choose {a}, the least is {v}",
+    ),
+    BEHIND: (
+        "With {a} I am behind by {v}",
+        "{a} puts me behind by {v}",
+        "If I choose {a}, I fall behind by {v}",
+    ),
+    AHEAD: (
+        "With {a} I am ahead by {v}",
+        "{a} puts me ahead by {v}",
+        "If I choose {a}, I come out ahead by {v}",
+    ),
+    FORBIDDEN: (
+        "{a} breaks the rule (1) or not (0): {v}",
+        "With {a} the rule is broken (1) or kept (0): {v}",
+        "If I choose {a}, the rule is broken (1) or kept (0): {v}",
+    ),
+    WORTH: ("{a} is worth {v}", "With {a} I reach {v}", "If I choose {a}, it is worth {v}"),
+}
+"""How each kind of amount is said, by wording."""
+WORDINGS = 3
+MORE = ("{x} is more than {y}.", "{x} beats {y}.", "The most is {x}, not {y}.")
+
+
+def terms_of(preference: Preference, d: Decision) -> tuple[Term, ...]:
+    """The preference's terms that count here; where it names none, its utility as a whole."""
+    own = getattr(preference, "terms", None)
+    if own is None:
+        return (Term(WORTH, 1.0, preference(d)),)
+    kept = tuple(term for term in own(d) if term.weight != 0)
+    return kept or (Term(WORTH, 1.0, preference(d)),)
+
+
+def reason(
+    preference: Preference,
+    d: Decision,
+    labels: Sequence[str],
+    order: Order,
+    *,
+    belief: Belief = told,
+    wording: int = 0,
+) -> str:
+    """What each option is worth, option by option in the order shown, and which is worth most.
+
+    Ends before the cue. Where two options are worth the same it says so; d must be without chance (no plan).
+    """
+    eu = expected(preference(d), belief(d), d.chance)
+    terms = terms_of(preference, d)
+    lines: list[str] = []
+    for a in order[0]:
+        parts: list[str] = []
+        means: list[float] = []
+        for term in terms:
+            amounts = np.broadcast_to(term.amount, d.payoffs.shape[1:])[a]
+            odds = _odds(belief(d), a)
+            said, mean = _amount(amounts.ravel(), odds)
+            parts.append(PHRASES[term.kind][wording].format(a=labels[a], v=said))
+            means.append(mean)
+        line = ", and ".join([parts[0], *(_inside(part, labels[a]) for part in parts[1:])])
+        if len(terms) > 1 or terms[0].weight != 1:
+            line += f": {_sum(terms, means)} = {_number(eu[a])}"
+        lines.append(line + ".")
+    ranked = sorted(order[0], key=lambda a: -eu[a])
+    best, rest = ranked[0], ranked[1:]
+    if abs(eu[best] - eu[rest[0]]) < 1e-9:
+        lines.append(f"{labels[best]} and {labels[rest[0]]} are worth the same.")
+    else:
+        values = list(dict.fromkeys(_number(eu[a]) for a in rest))
+        lines.append(MORE[wording].format(x=_number(eu[best]), y=" or ".join(values)))
+    return " ".join(lines)
+
+
+def reason_by_plans(names: Sequence[str], worth: Array, here: str) -> str:
+    """Why a rule for both roles is best, and what it says here. names and worth [plan].
+
+    A rule is named by what it does at every point of decision, the first mover's first.
+    """
+    listed = ", ".join(f"{name} {_number(value)}" for name, value in zip(names, worth, strict=True))
+    best = names[int(np.argmax(worth))]
+    return (
+        f"I look for the best rule for both roles, each as likely as the other. They are worth: {listed}. "
+        f"{best} is worth most, and here it says {here}."
+    )
+
+
+def answered(reasons: str, label: str) -> str:
+    """The whole of what is said: reasons, cue, answer."""
+    return f"{reasons} {CUE} {label}" if reasons else label
+
+
+def _odds(beliefs: Sequence[Array], a: int) -> Array:
+    """Probability of every joint action of the others after mine, flattened."""
+    joint = np.ones(1)
+    for belief in beliefs:
+        joint = np.outer(joint, belief if belief.ndim == 1 else belief[a]).ravel()
+    return joint
+
+
+def _amount(amounts: Array, odds: Array) -> tuple[str, float]:
+    """An amount in words, and its mean: '7'; '7 or 2, (7 + 2) / 2 = 4.5'; '0.8 * 7 + 0.2 * 2 = 6'."""
+    seen = odds > 0
+    amounts, odds = amounts[seen], odds[seen]
+    mean = float(amounts @ odds)
+    if np.ptp(amounts) < 1e-12:
+        return _number(mean), mean
+    if np.ptp(odds) < 1e-9:
+        each = " + ".join(map(_number, amounts))
+        return f"{' or '.join(map(_number, amounts))}, ({each}) / {len(amounts)} = {_number(mean)}", mean
+    each = " + ".join(f"{_number(p)} * {_number(x)}" for p, x in zip(odds, amounts, strict=True))
+    return f"{each} = {_number(mean)}", mean
+
+
+def _sum(terms: Sequence[Term], means: Sequence[float]) -> str:
+    """'0.5 * 4.5 + 0.5 * 7', '50 - 0.3 * 20'."""
+    out = ""
+    for term, mean in zip(terms, means, strict=True):
+        size = abs(term.weight)
+        part = _number(mean) if size == 1 else f"{_number(size)} * {_number(mean)}"
+        sign = "-" if term.weight < 0 else "+"
+        out += f" {sign} {part}" if out else (f"-{part}" if term.weight < 0 else part)
+    return out
+
+
+def _inside(part: str, label: str) -> str:
+    """A part in mid-sentence: small first letter, unless it begins with the label."""
+    return part if part.startswith(label) else part[0].lower() + part[1:]
+
+
+def _number(x: float) -> str:
+    return f"{round(float(x), 4) + 0.0:.10g}"

@@ -1,0 +1,171 @@
+"""Synthetic data: labels come from the utility, arithmetic is right, balance and disjointness hold."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homines.choice import expected, told
+from homines.core import HominesError
+from homines.data import Recipe, drawable, generate, implied, write
+from homines.forms import Repeated
+from homines.games.spd import spd
+from homines.lookup import find
+from homines.reasons import terms_of
+
+PREFERENCES = (
+    "economicus",
+    "moralis(kappa=1)",
+    "moralis(kappa=0.25)",
+    "inequity(alpha=0.5, beta=0.3)",
+    "kantian(alpha=0.2, beta=0.4, kappa=0.3)",
+    "charness_rabin(rho=0.4, sigma=-0.1)",
+    "altruist(weight=0.5)",
+    "utilitarian",
+    "maximin",
+    "bfs(alpha=0.1, beta=0.3, gamma=0.2, delta=-0.1)",
+)
+
+
+@pytest.mark.parametrize("preference", PREFERENCES)
+def test_every_answer_maximises_the_utility_and_its_arithmetic_is_right(preference: str) -> None:
+    u = find("preferences", preference)
+    train, test, _ = generate(Recipe(preference, train=60, test=20, words=("A,B", "left,right")))
+    for row in (*train, *test):
+        eu = expected(u(row.decision), told(row.decision))
+        assert row.answer == int(eu.argmax())
+        reasons, cue, answer = row.said.rpartition("Answer:")
+        assert cue
+        assert answer.strip() == row.prompt.labels[row.answer]
+        for shown, a in enumerate(row.order[0]):
+            sentence = re.split(r"\.(?: |$)", reasons)[shown]
+            assert float(re.findall(r"-?[\d.]+", sentence)[-1]) == pytest.approx(eu[a], abs=6e-5), row.said
+        for left, right in re.findall(r"([\d.()+*/ -]+) = (-?\d+(?:\.\d+)?)", reasons):
+            # digits and signs alone, by the pattern
+            assert eval(left) == pytest.approx(float(right), abs=3e-4)
+
+
+@pytest.mark.parametrize("game", drawable())
+def test_every_game_that_can_be_drawn_gives_new_decisions(game: str) -> None:
+    train, test, _ = generate(Recipe("inequity(alpha=0.3, beta=0.2)", (game,), train=60, test=20))
+    keys = [row.decision.key for row in (*train, *test)]
+    assert len(keys) == 80 == len(set(keys))
+    assert not {row.game for row in train} & {row.game for row in test}
+    first = [{r.decision.payoffs.tobytes() for r in rows if not r.decision.history} for rows in (train, test)]
+    assert not first[0] & first[1]
+    kinds = ("spd", "trust", "ultimatum")
+    published = {find("games", f"{kind}({k})").table.tobytes() for kind in kinds for k in range(1, 7)}
+    for row in (*train, *test):
+        made = find("games", row.game)
+        table = made.stage.table if isinstance(made, Repeated) else made.table
+        assert table.tobytes() not in published
+
+
+def test_labels_and_places_are_balanced_and_independent_of_each_other() -> None:
+    train, _, _ = generate(Recipe("economicus", train=160, test=0, words=("A,B", "X,Y")))
+    cells = [(row.prompt.labels[row.answer], row.order[0].index(row.answer)) for row in train]
+    assert {cell: cells.count(cell) for cell in set(cells)} == {(w, k): 20 for w in "ABXY" for k in (0, 1)}
+    assert {row.prompt.labels[0] for row in train} == set("ABXY")  # the action's label turns too
+
+
+def test_slogans_are_wrong_and_the_utility_is_right() -> None:
+    """lu2025.md: moralis at kappa .5 moves D first in protocols 1 and 2 and C from 3 on; DDC, not CCC."""
+    moralis = find("preferences", "moralis(kappa=0.5)")
+
+    def plan(k: int) -> str:
+        found = implied(moralis, spd(k))
+        assert all(len(f.answers) == 1 for f in found)
+        by = {f.decision.history: f.decision.actions[f.answers[0]] for f in found}
+        return by[()] + by[((0, None),)] + by[((1, None),)]
+
+    assert [plan(k) for k in range(1, 7)] == ["DDC", "DDC", "CCD", "CCD", "CCD", "CCD"]
+    selfish = [f.decision.actions[f.answers[0]] for f in implied(find("preferences", "economicus"), spd(3))]
+    assert selfish == ["D", "D", "D"]
+
+
+def test_ties_are_left_out_or_given_both_ways() -> None:
+    """At kappa 1 the ultimatum game does not tell E from U, nor A from R after E."""
+    even = find("preferences", "moralis(kappa=1)")
+    assert any(len(f.answers) > 1 for f in implied(even, find("games", "ultimatum(3)")))
+    _, _, left = generate(Recipe("moralis(kappa=1)", train=60, test=0))
+    assert left["tie"] > 0
+    both, _, none = generate(Recipe("moralis(kappa=1)", train=60, test=0, ties="both"))
+    assert none["tie"] == 0
+    keys = [row.decision.key for row in both]
+    twice = {key for key in keys if keys.count(key) == 2}
+    assert twice
+    assert all("are worth the same" in row.said for row in both if row.decision.key in twice)
+
+
+@given(st.integers(0, 5), st.sampled_from(["symmetric", "split", "trust"]))
+@settings(max_examples=8, deadline=None)
+def test_the_same_seed_gives_the_same_rows_and_another_others(seed: int, game: str) -> None:
+    def rows(s: int) -> list[str]:
+        train, test, _ = generate(Recipe("utilitarian", (game,), train=12, test=4, seed=s))
+        return [json.dumps([row.messages(), row.facts()]) for row in (*train, *test)]
+
+    assert rows(seed) == rows(seed)
+    assert rows(seed) != rows(seed + 1)
+
+
+def test_the_target_is_the_logit_choice() -> None:
+    train, _, _ = generate(Recipe("economicus", train=10, test=0, precision=0.7))
+    for row in train:
+        eu = expected(row.decision.payoffs[0], told(row.decision))
+        want = np.exp(0.7 * eu) / np.exp(0.7 * eu).sum()
+        assert row.target == pytest.approx(want)
+
+
+def test_a_folder_is_what_services_and_the_hub_read(tmp_path: Path) -> None:
+    recipe = Recipe("moralis(kappa=1)", train=30, test=10)
+    counts = write(recipe, tmp_path / "data")
+    assert counts["train"] == 30
+    rows = [json.loads(line) for line in (tmp_path / "data" / "train.jsonl").read_text().splitlines()]
+    assert len(rows) == 30
+    assert all([turn["role"] for turn in row["messages"]] == ["user", "assistant"] for row in rows)
+    beside = (tmp_path / "data" / "train.facts.jsonl").read_text().splitlines()
+    answers = [json.loads(line)["answer"] for line in beside]
+    assert all(row["messages"][-1]["content"].endswith(a) for row, a in zip(rows, answers, strict=True))
+    card = (tmp_path / "data" / "README.md").read_text()
+    assert "u(x, y) = (1 - kappa) * pi(x, y) + kappa * pi(x, x)" in card
+    assert "| seed | 0 |" in card
+    from datasets import load_dataset
+
+    loaded = load_dataset(str(tmp_path / "data"), cache_dir=str(tmp_path / "cache"))
+    assert {name: len(part) for name, part in loaded.items()} == {"train": 30, "test": 10}
+    before = {path.name: path.read_bytes() for path in (tmp_path / "data").iterdir()}
+    assert write(recipe, tmp_path / "data") == counts
+    assert before == {path.name: path.read_bytes() for path in (tmp_path / "data").iterdir()}
+    with pytest.raises(HominesError, match="another recipe"):
+        write(Recipe("economicus", train=30, test=10), tmp_path / "data")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(HominesError, match="holds something else"):
+        write(recipe, tmp_path / "mine")
+
+
+def test_what_cannot_be_made_is_refused() -> None:
+    with pytest.raises(HominesError, match=r"gave .* of 3000 rows and then nothing new"):
+        generate(Recipe("economicus", ("ultimatum",), train=3000))
+    with pytest.raises(HominesError, match="no game 'ipd' can be drawn; there are"):
+        Recipe("economicus", ("ipd",))
+    with pytest.raises(HominesError, match="ties is 'maybe'"):
+        Recipe("economicus", ties="maybe")
+    with pytest.raises(HominesError, match="train must be"):
+        Recipe("economicus", train=0)
+    with pytest.raises(HominesError, match="veil"):
+        generate(Recipe("moralis(kappa=1)", ("split",), train=3, test=0))
+
+
+@pytest.mark.parametrize("preference", PREFERENCES)
+def test_terms_are_the_utility(preference: str) -> None:
+    u = find("preferences", preference)
+    d = find("games", "symmetric(5, 1, 7, 2)").stage.seat(0)
+    total = sum(term.weight * np.broadcast_to(term.amount, d.payoffs.shape[1:]) for term in terms_of(u, d))
+    assert total == pytest.approx(u(d))
