@@ -36,6 +36,11 @@ Labels = Annotated[list[str] | None, typer.Option(help="Words for the actions, a
 Frames = Annotated[list[str] | None, typer.Option("--frame", help="Frame, as table; repeat for several.")]
 Games = Annotated[list[str] | None, typer.Option("--game", help="Game, as ipd; repeat for several.")]
 Out = Annotated[Path | None, typer.Option(help="Run folder; default: one in runs/ of its own.")]
+Traces = Annotated[int, typer.Option(min=1, help="Reasons sampled where a frame asks to think aloud.")]
+ThinkTemperature = Annotated[
+    float, typer.Option("--temperature", help="Of those reasons; 0: likeliest words.")
+]
+Think = Annotated[int, typer.Option(min=1, help="Tokens of a reason, at most.")]
 ModelName = Annotated[str, typer.Argument(help="smollm2, hf/FOLDER-OR-ID, either with +ADAPTER-FOLDER.")]
 
 
@@ -131,6 +136,10 @@ def measure(
     labels: Labels = None,
     swap: Annotated[bool, typer.Option(help="Also with the labels the other way round.")] = True,
     beliefs: Annotated[bool, typer.Option(help="Also ask what another would do, for `fit`.")] = False,
+    traces: Traces = 1,
+    temperature: ThinkTemperature = 0.0,
+    think: Think = 192,
+    seed: Annotated[int, typer.Option(help="Of the reasons sampled.")] = 0,
     out: Out = None,
     batch: Annotated[int, typer.Option(min=1, help="Prompts scored between two writes.")] = 16,
     device: Device = None,
@@ -141,7 +150,7 @@ def measure(
 ) -> None:
     """Read a model's exact choice distribution in games, in every option order."""
     from homines import measure as measuring
-    from homines.commands import believing, command, finish, frame_specs, named, quiet
+    from homines.commands import believing, command, finish, frame_specs, named, quiet, thinking
     from homines.lookup import find
     from homines.models import load
     from homines.store import Run
@@ -153,6 +162,9 @@ def measure(
     if beliefs:
         frames = {name: [*specs, *map(believing, specs)] for name, specs in frames.items()}
     loaded = load(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
+    spoken = any("asks=aloud" in spec for specs in frames.values() for spec in specs)
+    if spoken:
+        thinking(loaded, traces=traces, temperature=temperature, most=think, seed=seed)
     asked = [
         question
         for name, g in made.items()
@@ -177,6 +189,7 @@ def measure(
         "frames": sorted({spec for specs in frames.values() for spec in specs}),
         "dtype": dtype,
         "device": device,
+        **({"traces": traces, "temperature": temperature, "think": think, "seed": seed} if spoken else {}),
     }
     folder = out or named(f"measure-{model}", settings)
     from homines.terminal import Bars, stopping
@@ -397,6 +410,45 @@ def align(
     plan = general_plan(plan, general, draws)
     folder = out or named(f"align-{model}-{titled(schedules[0])}", asdict(plan))
     carry_out(plan, folder, "align", dry_run, as_json)
+
+
+@app.command()
+def tune(
+    model: ModelName,
+    data: Annotated[Path, typer.Option(help="Data folder, as `homines data` makes it.")],
+    by: Annotated[str, typer.Option(help="sft (reasons and answers) or distill (the exact choice).")] = "sft",
+    epochs: Annotated[float, typer.Option(help="Times each row is seen.")] = 1.0,
+    batch: Annotated[int, typer.Option(min=1, help="Rows an optimiser step.")] = 16,
+    lr: Annotated[float | None, typer.Option(help="Learning rate; 1e-3 with LoRA, else 1e-4.")] = None,
+    rank: Annotated[int, typer.Option(help="LoRA rank; 0 trains all weights.")] = 64,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 10,
+    report_to: Annotated[str, typer.Option(help="Passed to the trainer: none, tensorboard, wandb.")] = "none",
+    traces: Traces = 1,
+    temperature: ThinkTemperature = 0.0,
+    think: Think = 192,
+    check: Annotated[bool, typer.Option(help="Check for side effects before and after.")] = True,
+    out: Out = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    trust_remote_code: Trust = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fine-tune a model on the data of a preference; measure it before and after on other games."""
+    from homines.commands import named, quiet
+
+    quiet()
+    from dataclasses import asdict
+
+    from homines.aloud import Aloud
+    from homines.commands import carry_out_tuning
+    from homines.supervised import Course
+    from homines.tuning import Tuning
+
+    course = Course(by, epochs, batch, lr, rank, seed, save_every, report_to)
+    aloud = Aloud(traces, temperature, think, seed)
+    tuning = Tuning(model, str(data), course, aloud, check, device, dtype, trust_remote_code)
+    carry_out_tuning(tuning, out or named(f"tune-{model}-{data.name}", asdict(tuning)), as_json)
 
 
 def is_typed(ctx: typer.Context, name: str) -> bool:

@@ -23,10 +23,11 @@ from homines.measure import battery
 from homines.models import load
 from homines.schedule import Phase
 from homines.store import Run
-from homines.terminal import Bars, before_after, measured, stopping
+from homines.terminal import Bars, before_after, measured, scored, side_effects, stopping
 
 if TYPE_CHECKING:
     from homines.align import Plan
+    from homines.tuning import Tuning
 
 PAIR = "action1,action2"
 
@@ -80,6 +81,30 @@ def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool)
         after = name_after(plan, trained.folder)
         print(f"next      homines measure {shlex.quote(after)} --frame story --labels X,Y")
     sys.exit(1 if any(r.error for r in run.records) else 0)
+
+
+def carry_out_tuning(tuning: Tuning, folder: Path, as_json: bool) -> None:
+    """Tune on a data folder and print what it changed."""
+    from homines.tuning import table, tune  # with it comes torch
+
+    start = time.monotonic()
+    with Bars() as bars, stopping() as stop:
+        trained = tune(
+            tuning, folder, command=command(), say=bars.say, begin=bars.begin, on_step=bars.step, stop=stop
+        )
+    run = Run(folder)
+    rows, side = table(run.noted("scores.json") or {}), run.noted("sideeffects.json")
+    name = f"{tuning.model}+{trained.folder}" if tuning.course.rank else f"hf/{trained.folder}"
+    seconds = round(time.monotonic() - start, 1)
+    if as_json:
+        out = {"folder": str(folder), "model": name, "scores": rows, "side_effects": side, "seconds": seconds}
+        print(json.dumps(out))
+        return
+    scored(rows, str(run.config["preference"]))
+    side_effects(run)
+    print(f"result    {trained.folder}")
+    print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
+    print(f"next      homines measure {shlex.quote(name)}")
 
 
 def counted_line(counted: dict[str, int]) -> str:
@@ -226,6 +251,13 @@ def frame_specs(game: Game, frames: list[str], labels: list[str] | None, swap: b
             if swap and getattr(made, "labels", ()):
                 out.append(spell(replace(made, labels=made.labels[::-1])))
     return list(dict.fromkeys(out))
+
+
+def thinking(model: Any, **how: Any) -> None:
+    """Have a model think aloud so, where a frame asks for it."""
+    if not hasattr(model, "aloud"):
+        raise HominesError(f"{model.name} cannot think aloud; use asks=choice, or another model")
+    model.aloud = replace(model.aloud, **how)
 
 
 def believing(frame: str) -> str:

@@ -81,6 +81,7 @@ class Row:
     """One decision with the answer that its preference implies.
 
     target   logit choice over the actions [mine]; `answer`: the best action
+    said     the answer, after its reasons where the recipe asks for them
     """
 
     game: str
@@ -337,6 +338,40 @@ def write(recipe: Recipe, folder: str | Path) -> dict[str, Any]:
         shutil.rmtree(folder)
     os.replace(aside, folder)
     return counts
+
+
+def read(folder: str | Path) -> tuple[Recipe, list[Row], list[Row]]:
+    """(recipe, train, test) of a data folder. Raises HominesError where it is none, or was made by hand."""
+    folder = Path(folder)
+    try:
+        raw = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))["recipe"]
+        recipe = Recipe(**{**raw, "games": tuple(raw["games"]), "words": tuple(raw["words"])})
+        return recipe, *(_read(folder, part) for part in ("train", "test"))
+    except (OSError, KeyError, TypeError, ValueError) as failure:
+        if isinstance(failure, HominesError):
+            raise
+        raise HominesError(
+            f"{folder} is no data folder of this version ({type(failure).__name__}: {failure}); make one "
+            "with `homines data`"
+        ) from failure
+
+
+def _read(folder: Path, part: str) -> list[Row]:
+    said = (folder / f"{part}.jsonl").read_text(encoding="utf-8").splitlines()
+    facts = (folder / f"{part}.facts.jsonl").read_text(encoding="utf-8").splitlines()
+    rows: list[Row] = []
+    for line, beside in zip(said, facts, strict=True):
+        *asked, last = json.loads(line)["messages"]
+        fact = json.loads(beside)
+        prompt = Prompt(
+            tuple((turn["role"], turn["content"]) for turn in asked), tuple(fact["labels"]), fact["cue"]
+        )
+        d = Decision.from_json(fact["decision"])
+        order = tuple(tuple(places) for places in fact["order"])
+        answer = fact["labels"].index(fact["answer"])
+        target = np.array(fact["target"])
+        rows.append(Row(fact["game"], d, fact["frame"], order, prompt, answer, target, last["content"]))
+    return rows
 
 
 def _lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -27,6 +27,8 @@ RISKS = (-2.0, 3.0)
 """Where relative risk aversion is looked for."""
 HIGHEST_WITH_ZERO = 0.99
 """From 1 on a payoff of 0 has no value."""
+GROWTH = 1.3
+"""Factor between steps outward: small, as a profile may fall and rise again where the precision goes to 0."""
 SEEN = 1e-9
 """Falls of the likelihood, as a share of it, under which float64 shows nothing."""
 FARTHEST = 1e6
@@ -344,6 +346,9 @@ def check_design(p: Problem) -> None:
     if direction is None:
         return
     told = _spelt(p.family, direction)
+    roots = np.linalg.eigvalsh(x.information(equal, np.ones(len(x.x))))
+    others = int((roots <= 1e-9 * roots[-1]).sum()) - 1
+    told += f" (and {others} more direction{'s' * (others > 1)})" if others > 0 else ""
     if abs(direction[0]) > 0.05 and len(direction) == 1:
         raise NotIdentified(
             f"{p.family.spec} values every option of these {len(x.x)} decisions alike, so its precision is "
@@ -463,11 +468,11 @@ def profile(
         return value - half, value + half
 
     def fall(at: float) -> float:
-        return 2 * (top - _constrained(p, name, at, risk)) - crit
+        return 2 * (top - constrained(p, name, at, risk)) - crit
 
     ends: list[float] = []
     for sign in (-1, 1):
-        near, step = value, half
+        near, step = value, half / 4
         end = sign * np.inf
         while step < FARTHEST * half:
             far = value + sign * step
@@ -481,13 +486,14 @@ def profile(
             if name == PRECISION and far == 0.0:
                 end = 0.0
                 break
-            near, step = far, 2 * step
+            near, step = far, GROWTH * step
         ends.append(end)
     return ends[0], ends[1]
 
 
-def _constrained(p: Problem, name: str, at: float, near: float) -> float:
-    """The highest likelihood with one parameter held, at a risk attitude near to this."""
+def constrained(p: Problem, name: str, at: float, near: float = 0.0) -> float:
+    """The highest log-likelihood with one parameter held, at no negative precision; the risk attitude, where
+    it is estimated, near to this."""
     if name == RISK:
         return climb(p.at_risk(at), p.y).loglik
     k = p.design.x.shape[-1]

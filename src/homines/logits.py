@@ -70,17 +70,19 @@ def terminator(tokenizer: Any) -> int:
     return int(tokenizer.eos_token_id)
 
 
-def encode(tokenizer: Any, prompts: Sequence[Prompt]) -> list[Encoded]:
-    """Tokenise prompts and labels.
+def encode(tokenizer: Any, prompts: Sequence[Prompt], said: Sequence[str] = ()) -> list[Encoded]:
+    """Tokenise prompts and labels; `said`: the model's own words between each prompt and its answer.
 
     The prompt's own tokens are never altered, as in generation: where a tokenizer would merge the
     prompt's last characters with the label's first, the label is tokenised by itself.
     """
     chat = bool(tokenizer.chat_template)
-    gap = "" if chat else " "
+    gap = "" if chat and not said else " "
     end = terminator(tokenizer)
     special = {end, *tokenizer.all_special_ids}
     texts = [render(tokenizer, prompt) for prompt in prompts]
+    if said:
+        texts = [text + words for text, words in zip(texts, said, strict=True)]
 
     def ids(batch: list[str]) -> list[list[int]]:
         return tokenizer(batch, add_special_tokens=not chat).input_ids if batch else []

@@ -158,13 +158,32 @@ def before_after(run: Run) -> None:
     console.print(table)
     console.print("before → after; rates are given a legal answer")
     _warn_mass(console, list(after.values()))
+    side_effects(run)
+
+
+def side_effects(run: Run) -> None:
+    """One line a model: everyday questions right, perplexity."""
     for name, checked in (run.noted("sideeffects.json") or {}).items():
-        console.print(
+        Console().print(
             Text(
                 f"side effects, {name}: {checked['right']} of {checked['questions']} everyday questions "
                 f"right, perplexity {checked['perplexity']:.1f}"
             )
         )
+
+
+def scored(rows: Sequence[Mapping[str, Any]], preference: str) -> None:
+    """Share of utility-implied choices on unseen games, before and after."""
+    table = Table(box=box.SIMPLE_HEAD, title=f"what {preference} implies, on games not trained on")
+    for name in ("", "P(implied)", "likeliest is implied", "legal mass"):
+        table.add_column(name, justify="right" if name else "left")
+    for row in rows:
+        cells = [
+            " → ".join(write(row.get(f"{name} {when}")) or "-" for when in ("before", "after"))
+            for name, write in (("share", _share), ("right", _share), ("mass", _mass))
+        ]
+        table.add_row(str(row["asked"]), *cells)
+    Console().print(table)
 
 
 def _brief(spec: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from homines.aloud import Aloud, hear
 from homines.core import Choice, HominesError, Prompt
 from homines.logits import (
     Encoded,
@@ -33,6 +34,7 @@ class HuggingFace:
         self.share = shares(net)
         self.budget = 512 if net.device.type == "cpu" else 4096
         self.window = _window(net.config.get_text_config())
+        self.aloud = Aloud()
         self.provenance: dict[str, Any] = {
             **provenance,
             "device": str(net.device),
@@ -45,13 +47,17 @@ class HuggingFace:
         """Tokens of these prompts and labels; HominesError where one does not fit the context."""
         encoded = encode(self.tokenizer, prompts)
         for item in encoded:
-            long = len(item.prompt) + max(map(len, item.labels))
-            if long > self.window:
-                raise HominesError(
-                    f"a prompt of {long} tokens does not fit this model's context of {self.window}; "
-                    "shorten the frame or choose a model with a longer context"
-                )
+            self.fits(item)
         return encoded
+
+    def fits(self, item: Encoded) -> None:
+        """HominesError where this is longer than the model's context."""
+        long = len(item.prompt) + max(map(len, item.labels))
+        if long > self.window:
+            raise HominesError(
+                f"a prompt of {long} tokens does not fit this model's context of {self.window}; "
+                "shorten the frame or choose a model with a longer context"
+            )
 
     def logprobs(self, encoded: Sequence[Encoded]) -> list[torch.Tensor]:
         """Log-probability of every label, with gradients where they are enabled."""
@@ -62,9 +68,17 @@ class HuggingFace:
         return distinct_tokens(self.encode(prompts), self.budget) if prompts else 0
 
     def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
+        """Exact choices; of prompts with a cue, the average over reasons thought aloud (`aloud`)."""
         self.net.eval()
+        out: dict[int, Choice] = {}
+        silent = [i for i, prompt in enumerate(prompts) if not prompt.cue]
+        spoken = [i for i, prompt in enumerate(prompts) if prompt.cue]
         with torch.no_grad():
-            return [to_choice(logp) for logp in self.logprobs(self.encode(prompts))]
+            read = self.logprobs(self.encode([prompts[i] for i in silent])) if silent else []
+        out.update((i, to_choice(logp)) for i, logp in zip(silent, read, strict=True))
+        heard = hear(self, [prompts[i] for i in spoken], self.aloud) if spoken else []
+        out.update((i, some.choice) for i, some in zip(spoken, heard, strict=True))
+        return [out[i] for i in range(len(prompts))]
 
     def say(self, messages: Sequence[tuple[str, str]], *, most: int = 64) -> str:
         """The likeliest words after these turns (greedy), at most so many tokens: text to read, never to

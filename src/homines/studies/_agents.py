@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import t as student
 
 from homines.align import Plan
 from homines.choice import expected
@@ -36,8 +37,6 @@ PROBES = {
 """Other ways to ask, by what they are called."""
 ILLEGAL = -6.0
 GOAL = find("frames", "table").goal
-T975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-"""Student's t, 97.5%, by degrees of freedom from 1; 1.96 is used beyond."""
 TIE = 1e-3
 """Misfits, in nats, that differ by less tell no preference from another."""
 PRECISIONS = np.concatenate([[0.0], np.geomspace(0.01, 100, 200)])
@@ -114,8 +113,7 @@ def spread(values: Sequence[float]) -> tuple[float | None, float | None]:
     """95% interval of the mean, mean -+ t sd / sqrt(n), Student's t; (None, None) below two values."""
     if len(values) < 2:
         return None, None
-    t = T975[len(values) - 2] if len(values) - 2 < len(T975) else 1.96
-    half = t * float(np.std(values, ddof=1)) / len(values) ** 0.5
+    half = float(student.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / len(values) ** 0.5
     return mean(values) - half, mean(values) + half
 
 

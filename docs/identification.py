@@ -1,0 +1,104 @@
+"""The figure and the numbers of docs/identification.md: python docs/identification.py (some seconds).
+
+Exact choices of one agent, kantian(alpha=0.1, beta=0.3, kappa=0.4) at precision 0.1, in four sets of games;
+the profile log-likelihood of kappa in each, and what `fit` says of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import altair as alt
+import numpy as np
+import vl_convert
+
+from homines.choice import Agent
+from homines.core import Choice
+from homines.estimate import NotIdentified, Observation, constrained, fit, problem
+from homines.family import family
+from homines.forms import NormalForm
+from homines.games.spd import spd
+from homines.games.trust import trust
+from homines.games.ultimatum import ultimatum
+from homines.likelihood import climb
+from homines.lookup import find
+from homines.plans import planned, points
+
+HERE = Path(__file__).parent
+TRUTH = "kantian(alpha=0.1, beta=0.3, kappa=0.4)"
+PRECISION = 0.1
+KAPPAS = np.linspace(-0.3, 1.2, 101)
+
+
+def played(observations: list[Observation]) -> list[Observation]:
+    """The same decisions, chosen by the agent."""
+    agent = Agent(find("preferences", TRUTH), PRECISION)
+    return [replace(o, choice=agent([o.decision])[0]) for o in observations]
+
+
+def protocols(*games: str) -> list[Observation]:
+    """The six protocols of each game as choices between plans, against 50/50 beliefs."""
+    makers = {"spd": spd, "trust": trust, "ultimatum": ultimatum}
+    out: list[Observation] = []
+    for name in games:
+        for k in range(1, 7):
+            game = makers[name](k)
+            coin = {point: Choice.at([0.5, 0.5]) for point in points(game)}
+            out.append(planned(game, coin, {}, name=f"{name}({k})"))
+    return out
+
+
+def one_shot() -> list[Observation]:
+    """Two prisoner's dilemmas."""
+    tables = ([[60, 10], [90, 20]], [[70, 10], [80, 30]])
+    return [
+        Observation(NormalForm.two("CD", table).seat(0), Choice.at([1, 1]), "", f"pd {i}")
+        for i, table in enumerate(tables)
+    ]
+
+
+SETS = {
+    "two one-shot dilemmas": one_shot,
+    "six ultimatum games": lambda: protocols("ultimatum"),
+    "six sequential dilemmas": lambda: protocols("spd"),
+    "all 18 protocols": lambda: protocols("spd", "trust", "ultimatum"),
+}
+
+
+def profile(data: list[Observation]) -> np.ndarray:
+    """Highest log-likelihood at each kappa, less the highest of all, per decision, [kappa]."""
+    p = problem(data, family("kantian"), cluster="game")
+    heights = np.array([constrained(p, "kappa", kappa) for kappa in KAPPAS])
+    return (heights - climb(p.design, p.y).loglik) / len(data)
+
+
+def main() -> None:
+    rows = []
+    for name, made in SETS.items():
+        data = played(made())
+        try:
+            e = fit(data, "kantian")
+            said = f"kappa {e['kappa']:.3f}, alpha {e['alpha']:.3f}, beta {e['beta']:.3f}"
+        except NotIdentified as flat:
+            said = f"not identified: {str(flat).partition('flat along ')[2].partition('. Vary')[0]}"
+        print(f"{name:<24} {said}")
+        rows += [
+            {"games": name, "kappa": float(k), "fall": float(y)}
+            for k, y in zip(KAPPAS, profile(data), strict=True)
+        ]
+    chart = (
+        alt.Chart(alt.Data(values=rows), width=520, height=260)
+        .mark_line(strokeWidth=2.5)
+        .encode(
+            alt.X("kappa:Q", title="kappa"),
+            alt.Y("fall:Q", title="profile log-likelihood, nats a decision"),
+            alt.Color("games:N", title=None, sort=list(SETS), scale=alt.Scale(scheme="tableau10")),
+            alt.StrokeDash("games:N", legend=None, sort=list(SETS)),
+        )
+    )
+    (HERE / "identification.svg").write_text(vl_convert.vegalite_to_svg(chart.to_dict()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

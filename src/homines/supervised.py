@@ -1,0 +1,294 @@
+"""Supervised fine-tuning on a data folder: reasons and answers (sft), or the exact logit choice (distill).
+
+    sft      -mean over completion tokens of log P(token | prompt, tokens before), end of turn included
+             (TRL's SFTTrainer; the prompt is not trained on)
+    distill  -mean over rows of sum_a target(a) log P(label a | prompt), whole labels, end of turn included:
+             the cross-entropy to the logit choice, exact; least where the model is the theory and legal
+
+Both keep a LoRA adapter (or all weights, rank 0), resume from checkpoints, and leave the network trained in
+place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from homines.check import count
+from homines.core import HominesError, Interrupted
+from homines.data import Row
+from homines.lesson import Lesson
+from homines.logits import encode, terminator
+from homines.models.hf import HuggingFace
+from homines.objective import Outcome, Settings
+from homines.train import Trained, quiet, rl, save, trainable, whole_checkpoint
+
+ROADS = ("sft", "distill")
+
+
+@dataclass(frozen=True)
+class Course:
+    """How to go through the rows.
+
+    epochs   times each row is seen; `batch`: rows an optimiser step
+    lr       learning rate; None: 1e-3 with LoRA, 1e-4 for all weights
+    rank     LoRA rank; 0: all weights
+    """
+
+    by: str = "sft"
+    epochs: float = 1.0
+    batch: int = 16
+    lr: float | None = None
+    rank: int = 64
+    seed: int = 0
+    save_every: int = 10
+    report_to: str = "none"
+
+    def __post_init__(self) -> None:
+        if self.by not in ROADS:
+            raise HominesError(f"no road called {self.by!r}; data are taught by {', '.join(ROADS)}")
+        if not 0 < self.epochs < 1e4:
+            raise HominesError(f"epochs is {self.epochs}; it must be above 0")
+        if self.lr is not None and not 0 < self.lr < 1:
+            raise HominesError(f"lr is {self.lr}; it must lie in (0, 1)")
+        for name in ("batch", "save_every"):
+            count(name, getattr(self, name))
+        count("rank", self.rank, 0)
+
+    def steps(self, rows: int) -> int:
+        """Optimiser steps for so many rows."""
+        return max(1, round(rows * self.epochs / self.batch))
+
+    @property
+    def rate(self) -> float:
+        return self.lr if self.lr is not None else (1e-3 if self.rank else 1e-4)
+
+
+def teach(
+    model: HuggingFace,
+    rows: Sequence[Row],
+    course: Course,
+    folder: Path,
+    *,
+    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Trained:
+    """Train `model` on these rows and save folder/adapter (or folder/model).
+
+    folder/checkpoints is resumed from where there is a whole one; the caller removes it. Raises HominesError
+    where a row does not fit the context, and where its answer cannot end in this tokenizer.
+    """
+    if not rows:
+        raise HominesError("the data hold no rows to train on; generate some with `homines data`")
+    road = sft if course.by == "sft" else distill
+    return road(model, rows, course, folder, on_step, stop)
+
+
+def completions(model: HuggingFace, rows: Sequence[Row]) -> list[tuple[list[int], int]]:
+    """Token ids of each row, end of turn included, and how many of them are the prompt's."""
+    end = terminator(model.tokenizer)
+    out: list[tuple[list[int], int]] = []
+    for row, item in zip(rows, encode(model.tokenizer, [row.prompt for row in rows]), strict=True):
+        gap = "" if model.tokenizer.chat_template else " "
+        said = model.tokenizer(gap + row.said, add_special_tokens=False).input_ids
+        ids = [*item.prompt, *said, end]
+        if len(ids) > model.window:
+            raise HominesError(
+                f"a row of {len(ids)} tokens does not fit this model's context of {model.window}; use "
+                "--no-reasons or a shorter frame"
+            )
+        if end in said:
+            raise HominesError(
+                f"the answer {row.said[-40:]!r} holds this tokenizer's end of turn, so it could never end; "
+                "choose other labels (--labels)"
+            )
+        out.append((ids, len(item.prompt)))
+    return out
+
+
+def sft(
+    model: HuggingFace,
+    rows: Sequence[Row],
+    course: Course,
+    folder: Path,
+    on_step: Callable[[dict[str, Any]], None],
+    stop: Callable[[], bool],
+) -> Trained:
+    """Completion-only cross-entropy on what each row says, by TRL's SFTTrainer."""
+    for package in ("trl", "datasets"):
+        if find_spec(package) is None:
+            raise HominesError(f"sft needs {package}, which is missing: pip install 'homines[sft]'")
+    import trl as installed
+    from datasets import Dataset, disable_progress_bars
+    from transformers import TrainerCallback
+    from transformers.trainer_utils import set_seed
+
+    disable_progress_bars()
+    trl: Any = installed
+    tokenised = completions(model, rows)
+    total = course.steps(len(rows))
+    set_seed(course.seed)
+    net = trainable(model, Settings(rank=course.rank, seed=course.seed))
+    shuffled = np.random.default_rng(course.seed).permutation(len(rows))
+    listed = [
+        {"input_ids": ids, "completion_mask": [0] * start + [1] * (len(ids) - start)}
+        for ids, start in (tokenised[i] for i in shuffled)
+    ]
+    last: dict[str, Any] = {}
+
+    class Tell(TrainerCallback):
+        """One row a step; a stop on request leaves a checkpoint."""
+
+        stopped = False
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            if logs and "loss" in logs:
+                last.clear()
+                last.update(
+                    step=state.global_step,
+                    loss=float(logs["loss"]),
+                    token_accuracy=logs.get("mean_token_accuracy"),
+                    grad_norm=float(logs.get("grad_norm", float("nan"))),
+                )
+                if not np.isfinite(last["loss"]):
+                    raise HominesError(
+                        f"the loss is {last['loss']} at step {state.global_step}; lower --lr. The last "
+                        f"checkpoint is in {folder / 'checkpoints'}"
+                    )
+                on_step(dict(last))
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if stop() and state.global_step < total:
+                self.stopped = True
+                control.should_save = True
+                control.should_training_stop = True
+
+    class Quiet(trl.SFTTrainer):
+        """The trainer without its word home, and without a model card in every checkpoint."""
+
+        def _send_telemetry(self) -> None:
+            pass
+
+        def create_model_card(self, *_: Any, **__: Any) -> None:
+            pass
+
+    cpu = model.net.device.type == "cpu"
+    tell = Tell()
+    arguments: Any = trl.SFTConfig(
+        output_dir=str(folder / "checkpoints"),
+        max_steps=total,
+        per_device_train_batch_size=course.batch,
+        learning_rate=course.rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=min(5, total // 4),
+        weight_decay=0.0,
+        max_grad_norm=1.0,
+        max_length=None,
+        completion_only_loss=True,
+        packing=False,
+        seed=course.seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_steps=course.save_every,
+        save_total_limit=2,
+        report_to=course.report_to,
+        disable_tqdm=True,
+        use_cpu=cpu,
+        bf16=False,  # in the type of its weights, as the other roads
+        activation_checkpointing=not cpu,
+        dataloader_pin_memory=False,
+        dataset_num_proc=None,
+    )
+    arguments._n_gpu = 1
+    trainer: Any = Quiet(
+        model=net,
+        args=arguments,
+        train_dataset=Dataset.from_list(listed),
+        processing_class=model.tokenizer,
+        callbacks=[tell],
+    )
+    quiet(trainer)
+    result = trainer.train(resume_from_checkpoint=whole_checkpoint(folder / "checkpoints"))
+    if tell.stopped:
+        raise Interrupted(f"training stopped at step {trainer.state.global_step} of {total}")
+    final = folder / ("adapter" if course.rank else "model")
+    save(net, model.tokenizer, model.name, final)
+    return Trained(final, float(result.metrics["train_runtime"]), last)
+
+
+def distill(
+    model: HuggingFace,
+    rows: Sequence[Row],
+    course: Course,
+    folder: Path,
+    on_step: Callable[[dict[str, Any]], None],
+    stop: Callable[[], bool],
+) -> Trained:
+    """Exact cross-entropy to each row's logit choice, on the exact road's trainer."""
+    sizes = {len(row.target) for row in rows}
+    if len(sizes) > 1:
+        raise HominesError(
+            f"distillation takes decisions with as many options each; these have {sorted(sizes)}. Distil one "
+            "kind of game at a time"
+        )
+    if any(row.prompt.cue for row in rows):
+        raise HominesError(
+            "distillation trains the answer itself, and these rows think aloud first; generate them with "
+            "--no-reasons, or use --by sft"
+        )
+    shuffled = [rows[i] for i in np.random.default_rng(course.seed).permutation(len(rows))]
+    size = min(course.batch, len(shuffled))
+    turns = -(-len(shuffled) // size) * size  # the last batch is filled up with the first rows
+    groups = [[shuffled[i % len(shuffled)] for i in range(at, at + size)] for at in range(0, turns, size)]
+    encoded = [tuple(model.encode([row.prompt for row in group])) for group in groups]
+    target = torch.tensor(np.array([[row.target for row in group] for group in groups]))
+    taught = Lesson(
+        sets=tuple(encoded),
+        prompts=tuple(tuple(row.prompt for row in group) for group in groups),
+        utility=target[None, ..., None],
+        replies=torch.ones(len(groups), size, 1, dtype=torch.float64),
+        follows=None,
+        actions=tuple(map(str, range(next(iter(sizes))))),
+        states=tuple(f"row {i}" for i in range(size)),
+        steps=(course.steps(len(rows)),),
+    )
+    settings = Settings(
+        kl=0.0,
+        lr=course.rate,
+        rank=course.rank,
+        seed=course.seed,
+        save_every=course.save_every,
+        report_to=course.report_to,
+    )
+
+    def told(row: dict[str, Any]) -> None:
+        on_step({name: row[name] for name in ("step", "loss", "mass", "grad_norm") if name in row})
+
+    return rl(model, taught, settings, folder, goal=matching, on_step=told, stop=stop)
+
+
+def matching(
+    settings: Settings,
+    logp: torch.Tensor,
+    utility: torch.Tensor,
+    replies: torch.Tensor,
+    follows: torch.Tensor | None = None,
+    reference: torch.Tensor | None = None,
+    kl: float = 0.0,
+) -> Outcome:
+    """Cross-entropy to a target distribution over labels, as `objective` is called.
+
+    logp      [set, state, action], of whole labels, so that illegal answers cost as well
+    utility   the target, [set, state, action, 1]
+    """
+    logp = logp.cpu().double()
+    target = utility[..., 0]
+    loss = -(target * logp).sum(-1).mean()
+    mass = float(logp.detach().exp().sum(-1).mean())
+    return Outcome(loss, -float(loss.detach()), mass, 0.0, logp.detach().log_softmax(-1).exp())

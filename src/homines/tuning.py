@@ -1,0 +1,233 @@
+"""Measure, fine-tune on a data folder, measure again: one run folder, resumable at every stage.
+
+    data -> test rows before -> sft or distill -> test rows after, side effects
+
+What is measured: the share of utility-implied choices on games that were not trained on, asked as they were
+trained (after thinking aloud, where the rows have reasons) and asked for the bare answer.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from homines import sideeffects
+from homines.align import Begin, Say
+from homines.aloud import Aloud
+from homines.core import HominesError, Record
+from homines.data import Recipe, Row, read
+from homines.lookup import find, spell
+from homines.measure import Question, measure
+from homines.models import load
+from homines.models.hf import HuggingFace
+from homines.store import Run
+from homines.supervised import Course, teach
+from homines.train import Trained
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What to tune, on which data folder, how, and how it thinks when it is measured."""
+
+    model: str
+    data: str
+    course: Course = field(default_factory=Course)
+    aloud: Aloud = field(default_factory=Aloud)
+    side_effects: bool = True
+    device: str | None = None
+    dtype: str | None = None
+    trust_remote_code: bool = False
+
+    def rows(self) -> tuple[Recipe, list[Row], list[Row]]:
+        """(recipe, train, test) of the data folder."""
+        return read(self.data)
+
+
+def config(tuning: Tuning, recipe: Recipe, *, kind: str = "tune", command: str = "") -> dict[str, Any]:
+    """The resolved config of a tuning's run folder."""
+    return {
+        **asdict(tuning),
+        "data": asdict(recipe),
+        "preference": recipe.preference,
+        "kind": kind,
+        "command": command,
+    }
+
+
+def asked(model: Any, rows: Sequence[Row], *, bare: bool = False) -> list[Question]:
+    """The rows as questions in their own words and order; `bare`: for the answer alone, without thinking."""
+    out: list[Question] = []
+    for row in rows:
+        frame = find("frames", row.frame)
+        if bare:
+            frame = replace(frame, asks="choice")
+        prompt = frame(row.decision, row.order)
+        record = Record(
+            row.decision,
+            spell(frame),
+            row.order,
+            prompt.labels,
+            model.name,
+            row.game,
+            provenance={"revision": model.provenance.get("revision"), "prompt": prompt.key},
+        )
+        out.append(Question(record, prompt))
+    return out
+
+
+def scores(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, float | int | None]:
+    """How often the utility-implied answer is given, over rows with an answer.
+
+    share    mean probability on it, given a legal answer; `right`: share of rows where it is the likeliest
+    mass     mean probability of any legal answer; `failed`: rows without one that could be read
+    """
+    right = {(row.decision.key, row.order): row.answer for row in rows}
+    told = [(right[r.decision.key, r.order], r.choice) for r in records if r.choice is not None]
+    if not told:
+        return {"share": None, "right": None, "mass": None, "rows": len(rows), "failed": len(records)}
+    return {
+        "share": float(np.mean([c.p[a] for a, c in told])),
+        "right": float(np.mean([c.p.argmax() == a and c.mass > 0 for a, c in told])),
+        "mass": float(np.mean([c.mass for _, c in told])),
+        "rows": len(rows),
+        "failed": len(records) - len(told),
+    }
+
+
+def student(tuning: Tuning, name: str, *adapters: str) -> HuggingFace:
+    """The model to tune, or the tuned one."""
+    model = load(
+        name,
+        *adapters,
+        device=tuning.device,
+        dtype=tuning.dtype,
+        trust_remote_code=tuning.trust_remote_code,
+    )
+    if not isinstance(model, HuggingFace):
+        raise HominesError(
+            f"{name} cannot be trained here: its weights are out of reach; use smollm2 or hf/..., or a "
+            "fine-tuning service"
+        )
+    model.aloud = tuning.aloud
+    return model
+
+
+def tune(
+    tuning: Tuning,
+    folder: Path,
+    *,
+    command: str = "",
+    say: Say = lambda text: None,
+    begin: Begin = lambda what, total: lambda done: None,
+    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Trained:
+    """Carry out a tuning in `folder`. Raises Interrupted where `stop` says so; the same call goes on."""
+    recipe, train, test = tuning.rows()
+    say(f"loading {tuning.model}")
+    model = student(tuning, tuning.model)
+    with Run(folder, config(tuning, recipe, command=command)) as run:
+        examine(tuning, model, run, test, "before", begin, stop)
+        trained = taught(tuning, model, run, train, say, begin, on_step, stop)
+        del model
+        after = tuned(tuning, trained)
+        examine(tuning, after, run, test, "after", begin, stop)
+    return trained
+
+
+def tuned(tuning: Tuning, trained: Trained) -> HuggingFace:
+    """The tuned model, loaded from its folder."""
+    if tuning.course.rank:
+        after = student(tuning, tuning.model, str(trained.folder))
+    else:
+        after = student(tuning, f"hf/{trained.folder}")
+    after.name = f"{tuning.model}+{trained.folder.name}"  # wherever the folder may be moved to
+    return after
+
+
+def taught(
+    tuning: Tuning,
+    model: HuggingFace,
+    run: Run,
+    rows: Sequence[Row],
+    say: Say = lambda text: None,
+    begin: Begin = lambda what, total: lambda done: None,
+    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Trained:
+    """The training in its run folder; where it is done already, what it came to."""
+    if (noted := run.noted("training.json")) and (run.folder / noted["result"]).exists():
+        say("training is done already")
+        return Trained(run.folder / noted["result"], noted["seconds"], noted["last"])
+    tell = begin("training", tuning.course.steps(len(rows)))
+
+    def follow(row: dict[str, Any]) -> None:
+        run.log(row)
+        tell(row["step"])
+        on_step(row)
+
+    trained = teach(model, rows, tuning.course, run.folder, on_step=follow, stop=stop)
+    run.note(
+        "training.json",
+        {
+            "result": trained.folder.name,
+            "seconds": trained.seconds,
+            "rows": len(rows),
+            "steps": tuning.course.steps(len(rows)),
+            "device": model.provenance["device"],
+            "dtype": model.provenance["dtype"],
+            "last": trained.last,
+        },
+    )
+    shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
+    return trained
+
+
+def examine(
+    tuning: Tuning,
+    model: HuggingFace,
+    run: Run,
+    rows: Sequence[Row],
+    when: str,
+    begin: Begin = lambda what, total: lambda done: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Ask the test rows, aloud and bare, and the everyday questions; note the scores."""
+    ways = {"asked as trained": asked(model, rows)}
+    if any(row.prompt.cue for row in rows):
+        ways["asked for the bare answer"] = asked(model, rows, bare=True)
+    every = [q for some in ways.values() for q in some]
+    tell = begin(f"measuring {when}", len(every))
+    records = measure(model, every, run, progress=lambda done, _: tell(done), stop=stop)
+    by_key = {r.key: r for r in records}
+    found = {
+        way: scores(rows, [by_key[q.record.key] for q in some if q.record.key in by_key])
+        for way, some in ways.items()
+    }
+    run.note("scores.json", {**(run.noted("scores.json") or {}), when: found})
+    noted = run.noted("sideeffects.json") or {}
+    if tuning.side_effects and model.name not in noted:
+        tell = begin(f"side effects {when}", 1)
+        run.note("sideeffects.json", {**noted, model.name: sideeffects.check(model)})
+        tell(1)
+
+
+def table(scored: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Scores as rows: one a way of asking, before and after."""
+    ways = dict.fromkeys(way for found in scored.values() for way in found)
+    return [
+        {
+            "asked": way,
+            **{
+                f"{name} {when}": found.get(way, {}).get(name)
+                for name in ("share", "right", "mass")
+                for when, found in scored.items()
+            },
+        }
+        for way in ways
+    ]
