@@ -36,7 +36,7 @@ LAYERS = (
     ("logits", "aloud", "models", "sideeffects", "objective"),
     ("lesson",),
     ("train", "sampled", "supervised"),
-    ("align", "tuning", "figures", "figures_study", "evidence", "pages", "report"),
+    ("align", "tuning", "finetune", "figures", "figures_study", "evidence", "pages", "report"),
     ("study",),
     ("studies",),
     ("terminal",),

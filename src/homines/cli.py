@@ -451,6 +451,39 @@ def tune(
     carry_out_tuning(tuning, out or named(f"tune-{model}-{data.name}", asdict(tuning)), as_json)
 
 
+@app.command()
+def finetune(
+    model: Annotated[str, typer.Argument(help="openai/MODEL, as openai/gpt-4o-mini.")],
+    data: Annotated[Path, typer.Option(help="Data folder, as `homines data` makes it.")],
+    epochs: Annotated[
+        int | None, typer.Option(help="Times each row is seen; default: the service's.")
+    ] = None,
+    suffix: Annotated[str, typer.Option(help="Part of the resulting model's name.")] = "homines",
+    seed: Annotated[int, typer.Option(help="Passed to the service.")] = 0,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a service fine-tune a closed model on a data folder (OPENAI_API_KEY, OPENAI_BASE_URL)."""
+    from dataclasses import asdict
+
+    from homines.commands import command, named
+    from homines.finetune import Order, service
+    from homines.finetune import finetune as carry_out
+    from homines.terminal import Bars, stopping
+
+    order = Order(service(model), str(data), epochs, suffix, seed)
+    folder = out or named(f"finetune-{model}", asdict(order))
+    with Bars() as bars, stopping() as stop:
+        said = carry_out(
+            order,
+            folder,
+            command=command(),
+            follow=lambda status, tokens: bars.say(f"{status}{f', {tokens} tokens' if tokens else ''}"),
+            stop=stop,
+        )
+    print(json.dumps({"model": said, "folder": str(folder)}) if as_json else f"model     {said}")
+
+
 def is_typed(ctx: typer.Context, name: str) -> bool:
     """Whether this parameter stood on the command line."""
     source = ctx.get_parameter_source(name)

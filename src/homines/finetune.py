@@ -1,0 +1,212 @@
+"""Fine-tuning services: upload a data folder, start a job, follow it, name the resulting model.
+
+Through the official client of OpenAI, at its address or at that of any service that speaks the same language
+(OPENAI_BASE_URL). The key comes from the environment (OPENAI_API_KEY) and is never written: what the folder
+keeps is what was uploaded and which job it became, so that the same command goes on where an earlier one was
+cut off, and nothing is uploaded or paid twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from homines.check import count
+from homines.core import HominesError, Interrupted
+from homines.data import read
+from homines.store import Run
+
+SERVICE = "openai"
+KEY = "OPENAI_API_KEY"
+ENDED = ("succeeded", "failed", "cancelled")
+FEWEST = 10
+"""Rows that the service asks for."""
+POLL, LONGEST_POLL = 5.0, 60.0
+"""Seconds between looks at a job: the first, and the longest they grow to."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to fine-tune on what.
+
+    model    the service's name of the base model; `data`: a data folder
+    epochs   times each row is seen; None: as the service chooses
+    suffix   becomes part of the resulting model's name
+    """
+
+    model: str
+    data: str
+    epochs: int | None = None
+    suffix: str = "homines"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None:
+            count("epochs", self.epochs)
+        if not self.model:
+            raise HominesError("name the model to fine-tune, as in openai/gpt-4o-mini")
+
+
+def service(spec: str) -> str:
+    """The model's name of 'openai/MODEL'."""
+    name, slash, model = spec.partition("/")
+    if name != SERVICE or not slash or not model:
+        raise HominesError(f"no fine-tuning service in {spec!r}; write openai/MODEL, as openai/gpt-4o-mini")
+    return model
+
+
+def client(retries: int = 6) -> Any:
+    """The official client. Raises HominesError where it is not installed or there is no key."""
+    if find_spec("openai") is None:
+        raise HominesError(
+            "fine-tuning services need openai, which is missing: pip install 'homines[finetune]'"
+        )
+    if not os.environ.get(KEY):
+        raise HominesError(
+            f"no key: set {KEY} in the environment; homines reads it there and never writes it"
+        )
+    from openai import OpenAI
+
+    return OpenAI(max_retries=retries)
+
+
+def finetune(
+    order: Order,
+    folder: Path,
+    *,
+    command: str = "",
+    follow: Callable[[str, int | None], None] = lambda status, tokens: None,
+    stop: Callable[[], bool] = lambda: False,
+    wait: Callable[[float], None] = time.sleep,
+) -> str:
+    """Carry out an order in its run folder; the name of the resulting model, ready for `openai/NAME`.
+
+    follow   called with the job's status (and trained tokens) whenever it is looked at
+
+    Raises HominesError where the service refuses the key, the file or the job, or the job fails; Interrupted
+    where `stop` says so: the job goes on at the service, and the same command finds it again.
+    """
+    _, train, test = read(order.data)
+    if len(train) < FEWEST:
+        raise HominesError(
+            f"{len(train)} rows are fewer than the {FEWEST} the service asks for; generate more"
+        )
+    parts = [part for part, rows in (("train", train), ("test", test)) if rows]
+    hashes = {part: _hash(Path(order.data) / f"{part}.jsonl") for part in parts}
+    with Run(folder, {**asdict(order), "kind": "finetune", "files": hashes, "command": command}) as run:
+        talk = client()
+        state: dict[str, Any] = run.noted("job.json") or {"files": {}, "job": None}
+        for part in parts:
+            if part not in state["files"]:
+                state["files"][part] = _uploaded(talk, Path(order.data) / f"{part}.jsonl")
+                run.note("job.json", state)
+        if state["job"] is None:
+            state["job"] = _started(talk, order, state["files"])
+            run.note("job.json", state)
+        job = _followed(talk, state["job"], follow, stop, wait)
+        state |= {"status": job.status, "model": job.fine_tuned_model, "trained_tokens": job.trained_tokens}
+        run.note("job.json", state)
+    if job.status != "succeeded" or not job.fine_tuned_model:
+        why = job.error.message if job.error and job.error.message else "the service gives no reason"
+        raise HominesError(
+            f"the job {job.id} {job.status}: {why}. Its files and its state are kept in {folder}; correct "
+            "the data or the model, and use another --out"
+        )
+    return str(job.fine_tuned_model)
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _asked(what: str, call: Callable[[], Any]) -> Any:
+    """The answer of the service, its refusals as errors that say what to do and hold no key."""
+    import openai
+
+    try:
+        return call()
+    except (openai.AuthenticationError, openai.PermissionDeniedError) as refusal:
+        raise HominesError(
+            f"{what}: the service refuses the key ({refusal.status_code}); set a valid {KEY} in the "
+            "environment"
+        ) from None
+    except openai.RateLimitError as refusal:
+        raise HominesError(
+            f"{what}: the service is still busy after many tries (429: {_said(refusal)}); run the same "
+            "command later, nothing is lost"
+        ) from None
+    except openai.APIConnectionError as failure:
+        raise HominesError(
+            f"{what}: no connection to the service ({type(failure).__name__}); check OPENAI_BASE_URL and the "
+            "network, then run the same command again"
+        ) from None
+    except openai.APIStatusError as refusal:
+        again = "run the same command later" if refusal.status_code >= 500 else "correct what it names"
+        raise HominesError(
+            f"{what}: the service says {refusal.status_code}: {_said(refusal)}; {again}"
+        ) from None
+
+
+def _said(refusal: Any) -> str:
+    """The service's own words, without the key, should it repeat it."""
+    body = refusal.body if isinstance(refusal.body, dict) else {}
+    text = str(body.get("message") or refusal.message)[:300]
+    key = os.environ.get(KEY, "")
+    return text.replace(key, "[key]") if key else text
+
+
+def _uploaded(talk: Any, path: Path) -> str:
+    """The id of an uploaded file that the service accepts."""
+    with open(path, "rb") as file:
+        held = _asked(f"uploading {path.name}", lambda: talk.files.create(file=file, purpose="fine-tune"))
+    held = _asked(f"checking {path.name}", lambda: talk.files.retrieve(held.id))
+    if held.status == "error":
+        raise HominesError(
+            f"the service rejects {path.name}: {held.status_details or 'no reason given'}; generate the "
+            "data anew"
+        )
+    return str(held.id)
+
+
+def _started(talk: Any, order: Order, files: dict[str, str]) -> str:
+    """The id of a new job."""
+    chosen = {} if order.epochs is None else {"hyperparameters": {"n_epochs": order.epochs}}
+    more = {"validation_file": files["test"]} if "test" in files else {}
+    job = _asked(
+        f"starting a job on {order.model}",
+        lambda: talk.fine_tuning.jobs.create(
+            model=order.model,
+            training_file=files["train"],
+            method={"type": "supervised", "supervised": chosen},
+            seed=order.seed,
+            suffix=order.suffix,
+            **more,
+        ),
+    )
+    return str(job.id)
+
+
+def _followed(
+    talk: Any,
+    job: str,
+    follow: Callable[[str, int | None], None],
+    stop: Callable[[], bool],
+    wait: Callable[[float], None],
+) -> Any:
+    """The job once it has ended."""
+    pause = POLL
+    while True:
+        held = _asked(f"looking at job {job}", lambda: talk.fine_tuning.jobs.retrieve(job))
+        follow(held.status, held.trained_tokens)
+        if held.status in ENDED:
+            return held
+        if stop():
+            raise Interrupted(f"stopped watching job {job}, which goes on at the service")
+        wait(pause)
+        pause = min(LONGEST_POLL, 1.5 * pause)
