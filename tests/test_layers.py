@@ -32,6 +32,7 @@ LAYERS = (
         "observed",
         "reasons",
         "data",
+        "benchmarks",
     ),
     ("logits", "aloud", "models", "sideeffects", "objective"),
     ("lesson",),

@@ -66,6 +66,8 @@ class Decision:
     names      every player's action names, by player, where they differ from mine; for reading history
     kindness   what the other did just before was to me: 1 kind, -1 unkind, 0 neither, or nothing was done.
                Set by sequential games and by data that say so
+    rule       who gets what in words, for decisions with more outcomes than can be listed; {other} stands for
+               the (first) other player
     forgone    what the other could have done instead just before: (its name, payoffs [seat, my reply], or
                [seat, 1] where that would have ended the game)
     """
@@ -83,6 +85,7 @@ class Decision:
     names: tuple[tuple[str, ...], ...] = ()
     kindness: int = 0
     forgone: tuple[tuple[str, Array], ...] = ()
+    rule: str = ""
 
     def __post_init__(self) -> None:
         if self.kindness not in (-1, 0, 1):
@@ -163,6 +166,7 @@ class Decision:
             "names": [list(t) for t in self.names] or None,
             "kindness": self.kindness or None,
             "forgone": [[name, paid.tolist()] for name, paid in self.forgone] or None,
+            "rule": self.rule or None,
         }
         return {k: v for k, v in full.items() if v is not None or k == "rounds"}
 
@@ -183,6 +187,7 @@ class Decision:
             tuple(tuple(t) for t in raw.get("names") or ()),
             int(raw.get("kindness") or 0),
             tuple((name, frozen(paid)) for name, paid in raw.get("forgone") or ()),
+            str(raw.get("rule") or ""),
         )
 
 

@@ -22,12 +22,14 @@ class NormalForm:
 
     table[k, a_0, a_1, ...] is what player k gets; shape [player, a_0, a_1, ...].
     `symmetric` states that no player's place differs from another's; it is checked, and it alone
-    lets a decision say what happens if everyone does the same.
+    lets a decision say what happens if everyone does the same. `rules`: for each player, who gets what in
+    words (`Decision.rule`), where the outcomes are too many to list.
     """
 
     actions: tuple[tuple[str, ...], ...]
     table: Array
     symmetric: bool = False
+    rules: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         want = (len(self.actions), *map(len, self.actions))
@@ -85,6 +87,7 @@ class NormalForm:
             others,
             history=history,
             player=k,
+            rule=self.rules[k] if self.rules else "",
         )
 
 

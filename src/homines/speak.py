@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 
 from homines.choice import mixed
 from homines.core import Choice, Decision, Frame, HominesError, Model, Order
@@ -118,10 +118,30 @@ def split_labels(labels: str | Sequence[str]) -> tuple[str, ...]:
     return parts
 
 
+MOST_NAMED = 12
+"""Options that are all named; more, where they are evenly spaced numbers, as their range."""
+
+
 def either(labels: Sequence[str], order: Sequence[int]) -> str:
-    """'X or Y', 'X, Y or Z': the options in the order shown."""
+    """'X or Y', 'X, Y or Z', 'a number from 0 to 100': the options in the order shown.
+
+    >>> either([str(x) for x in range(0, 101, 5)], range(20, -1, -1))
+    'a number from 100 to 0 in steps of 5'
+    """
     shown = [labels[a] for a in order]
+    if len(shown) > MOST_NAMED and (step := _step(shown)):
+        even = "" if step == 1 else f" in steps of {number(step)}"
+        return f"a number from {shown[0]} to {shown[-1]}{even}"
     return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + " or " + shown[-1]
+
+
+def _step(labels: Sequence[str]) -> float | None:
+    """The distance of evenly spaced numbers; None where these are none."""
+    try:
+        gaps = {round(abs(float(b) - float(a)), 9) for a, b in pairwise(labels)}
+    except ValueError:
+        return None
+    return gaps.pop() if len(gaps) == 1 else None
 
 
 def number(x: float) -> str:

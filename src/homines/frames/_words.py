@@ -14,6 +14,8 @@ from homines.core import Decision, HominesError, Order, Prompt
 from homines.speak import Names, either, number, split_labels
 
 MOST_OUTCOMES = 128
+MOST_LISTED = 24
+"""Outcomes above which a decision is told by its rule, where it has one."""
 LAYOUTS = ("original", "reversed", "columns", "rows")
 COUNTED = ("Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 
@@ -46,6 +48,14 @@ def outcomes(
 ASKS = ("choice", "aloud", "belief")
 CUE = "Answer:"
 """What an answer follows that is given after thinking aloud."""
+
+
+def ruled(d: Decision, who: tuple[str, ...]) -> str:
+    """The rule of a decision with too many outcomes to list; empty where they are listed."""
+    check_no_plan(d)
+    if not d.rule or int(np.prod(d.payoffs.shape[1:])) <= MOST_LISTED:
+        return ""
+    return d.rule.replace("{other}", who[0] if who else "the other")
 
 
 def settle(frame: Any) -> None:
@@ -205,6 +215,7 @@ __all__ = [
     "outcomes",
     "persons",
     "rounds_before",
+    "ruled",
     "said",
     "settle",
     "times",

@@ -16,11 +16,12 @@ from homines.frames._words import (
     outcomes,
     persons,
     rounds_before,
+    ruled,
     said,
     settle,
     times,
 )
-from homines.frames.table import opening
+from homines.frames.table import introduction
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,14 @@ class Sentences:
         words = Names.of(d, self.labels)
         who = persons(d, ("B", "C", "D", "E", "F", "G", "H"), words)
         lines: list[str] = []
-        for a, others, paid in outcomes(d, self.layout):
+        rule = ruled(d, who)
+        for a, others, paid in () if rule else outcomes(d, self.layout):
             acts = [f"you choose {words.mine[a]}"]
             acts += [f"{who[j]} chooses {words.theirs[j][b]}" for j, b in enumerate(others or ())]
             gets = [f"you get {number(paid[0])} points"]
             gets += [f"{w} gets {number(x)}" for w, x in zip(who, paid[1:], strict=True)]
             lines.append(f"If {join(acts)}, {join(gets)}.")
-        parts = [opening(d, who), *lines, said(d, words, who, "chooses")]
+        parts = [introduction(d, who, rule), rule, *lines, said(d, words, who, "chooses")]
         if (before := moved_before(d, words)) is not None:
             parts.append(f"{who[0]} has chosen {before}.")
         for move, ways in instead(d, words):

@@ -16,6 +16,7 @@ from homines.frames._words import (
     outcomes,
     persons,
     rounds_before,
+    ruled,
     said,
     settle,
     times,
@@ -45,8 +46,9 @@ class Story:
     def __call__(self, d: Decision, order: Order) -> Prompt:
         words = Names.of(d, self.labels)
         who = persons(d, FRIENDS, words)
-        parts = [self._opening(d, who)]
-        for a, others, paid in outcomes(d):
+        rule = ruled(d, who)
+        parts = [self._opening(d, who), rule.replace("points", "coins")]
+        for a, others, paid in () if rule else outcomes(d):
             acts = [f"you go for {words.mine[a]}"]
             acts += [f"{who[j]} for {words.theirs[j][b]}" for j, b in enumerate(others or ())]
             gets = [f"you take home {number(paid[0])}"]

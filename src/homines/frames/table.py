@@ -16,6 +16,7 @@ from homines.frames._words import (
     outcomes,
     persons,
     rounds_before,
+    ruled,
     said,
     settle,
     times,
@@ -49,7 +50,8 @@ class Table:
         who = persons(d, ("B", "C", "D", "E", "F", "G", "H"), words)
         choosing = who[: len(d.theirs)]
         cells = [["you", *choosing, "your points", *(f"{w}'s points" for w in who)]]
-        for a, others, paid in outcomes(d, self.layout):
+        rule = ruled(d, who)
+        for a, others, paid in () if rule else outcomes(d, self.layout):
             theirs = (
                 ["any"] * len(choosing)
                 if others is None
@@ -57,8 +59,8 @@ class Table:
             )
             cells.append([words.mine[a], *theirs, *map(number, paid)])
         parts = [
-            opening(d, who),
-            "\n".join(", ".join(row) for row in cells),
+            introduction(d, who, rule),
+            rule or "\n".join(", ".join(row) for row in cells),
             self.goal,
             said(d, words, choosing, "plays"),
         ]
@@ -86,6 +88,11 @@ def points(who: tuple[str, ...], paid: tuple[float, ...]) -> list[str]:
         f"you {number(paid[0])} points",
         *(f"{w} {number(x)}" for w, x in zip(who, paid[1:], strict=True)),
     ]
+
+
+def introduction(d: Decision, who: tuple[str, ...], rule: str) -> str:
+    """The opening; none where a rule tells all and names nobody."""
+    return "" if rule and "{other}" not in d.rule else opening(d, who)
 
 
 def opening(d: Decision, who: tuple[str, ...]) -> str:

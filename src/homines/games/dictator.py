@@ -17,14 +17,16 @@ MOST_GIFTS = 1001
 class Allocation:
     """Player 0 decides for both; player 1 never moves.
 
-    table[k, a] is what player k gets after action a; shape [player, a].
+    table[k, a] is what player k gets after action a; shape [player, a]. `rule`: the same in words, for tables
+    too long to list (`Decision.rule`).
     """
 
     actions: tuple[str, ...]
     table: Array
+    rule: str = ""
 
     def due(self, history: History) -> Mapping[int, Decision]:
-        return {} if history else {0: Decision(self.actions, self.table)}
+        return {} if history else {0: Decision(self.actions, self.table, rule=self.rule)}
 
     def payoffs(self, history: History) -> Array:
         return self.table[:, history[0][0]]
@@ -41,7 +43,8 @@ def dictator(total: float = 100, step: float = 10) -> Allocation:
     number("total", total, 0)
     number("step", step, 0)
     gifts = amounts("total", total, step)
-    return Allocation(tuple(f"{g:.10g}" for g in gifts), frozen([total - gifts, gifts]))
+    rule = f"You have {total:.10g} points. Choose how many of them {{other}} gets; you keep the rest."
+    return Allocation(tuple(f"{g:.10g}" for g in gifts), frozen([total - gifts, gifts]), rule)
 
 
 def amounts(name: str, total: float, step: float) -> Array:

@@ -15,8 +15,8 @@ def split(x: tuple[float, ...] = (50, 50), y: tuple[float, ...] = (80, 20)) -> A
     x, y   (own, other) payoffs
     The pairs of Charness & Rabin (2002), QJE 117: 817; the dictator games of Bruhin, Fehr & Schunk (2019).
 
-    >>> split((400, 400), (750, 375)).due(())[0].payoffs.tolist()
-    [[400.0, 750.0], [400.0, 375.0]]
+    >>> split((400, 400), (375, 750)).due(())[0].payoffs.tolist()
+    [[400.0, 375.0], [400.0, 750.0]]
     """
     for name, pair in (("x", x), ("y", y)):
         pays(name, pair)

@@ -1,0 +1,54 @@
+"""What is returned in a trust game."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from homines.check import number
+from homines.core import Array, Decision, History, HominesError, frozen
+from homines.games.dictator import amounts
+
+
+@dataclass(frozen=True, eq=False)
+class Returned:
+    """Player 0 has sent; player 1 returns. table[k, a] is what player k gets after a was returned."""
+
+    actions: tuple[str, ...]
+    table: Array
+    sent: str
+    rule: str
+
+    def due(self, history: History) -> Mapping[int, Decision]:
+        if history:
+            return {}
+        d = Decision(self.actions, frozen(self.table[::-1]), history=((0, None),), player=1, kindness=1)
+        return {1: replace(d, names=((self.sent,), self.actions), rule=self.rule)}
+
+    def payoffs(self, history: History) -> Array:
+        act = history[0][1]
+        return self.table[:, 0 if act is None else act]
+
+
+def trust_return(
+    received: float = 150, factor: float = 3, step: float = 15, endowment: float = 100
+) -> Returned:
+    """Player 0 had an endowment and sent received / factor of it; player 1 returns any part of `received`.
+
+    The actions are named by the amount returned.
+
+    >>> trust_return(step=75).due(())[1].payoffs.tolist()  # mine, player 0's
+    [[150.0, 75.0, 0.0], [50.0, 125.0, 200.0]]
+    """
+    for name, value in (("received", received), ("factor", factor), ("step", step), ("endowment", endowment)):
+        number(name, value, 0)
+    if factor == 0 or received / factor > endowment:
+        raise HominesError(f"received {received:g} must be factor {factor:g} times at most {endowment:g}")
+    back = amounts("received", received, step)
+    kept = endowment - received / factor
+    sent = f"{received / factor:.10g}"
+    rule = (
+        f"{{other}} had {endowment:.10g} points and sent you {sent} of them, multiplied by {factor:.10g}: "
+        f"you hold {received:.10g} points. Choose how many of them {{other}} gets back; you keep the rest."
+    )
+    return Returned(tuple(f"{x:.10g}" for x in back), frozen([kept + back, received - back]), sent, rule)
