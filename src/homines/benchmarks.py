@@ -1,7 +1,7 @@
 """What people and two older language models did in canonical games, to stand beside a model's choices.
 
 Humans: MobLab (Mei et al. 2024, PNAS; Xie et al. 2025). Language models: GPT-4-0314 and GPT-3.5-0301 in the
-same games (Mei et al. 2024). Charness-Rabin pairs: Horton (2023). Amounts in points of the game as named here.
+same games (Mei et al. 2024). Charness-Rabin pairs: Horton (2023). Amounts in points of the game named.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ PAIRS: Mapping[str, tuple[str, float]] = {
     "Berk23": ("split(x=(200, 800), y=(0, 0))", 1.00),
     "Barc2": ("split(x=(400, 400), y=(375, 750))", 0.52),
 }
-"""Charness-Rabin pairs: the game (own, other), and the share of people who chose X ('left'). Payoffs of Charness
-& Rabin (2002), Table I, from memory."""
+"""Charness-Rabin pairs: the game (own, other), and the share of people who chose X ('left'). Payoffs of
+Charness & Rabin (2002), Table I, from memory."""
 
 
 def moments(choice: Choice, amounts: Array) -> dict[str, float]:

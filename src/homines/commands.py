@@ -223,8 +223,10 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
 
     page = write(folder)
     failed = sum(r.error is not None for r in records)
+    chosen = measure.choices(records)
+    believed = len(records) - len(chosen)
     if as_json:
-        games = measure.by(records, "game")
+        games = measure.by(chosen, "game")
         result = {
             "folder": str(folder),
             "report": str(page),
@@ -235,9 +237,16 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
         }
         print(json.dumps(result))
     else:
-        measured(records)
+        measured(chosen)
+        if believed:
+            print(f"and {believed} answers on what another would do, for `homines fit`")
         print(f"\nreport    {page}")
-        print(f"next      homines align {shlex.quote(model)} --to game_deontological")
+        following = (
+            f"fit {folder} --family inequity"
+            if believed
+            else f"align {shlex.quote(model)} --to game_deontological"
+        )
+        print(f"next      homines {following}")
     sys.exit(1 if failed else 0)
 
 

@@ -116,10 +116,10 @@ class Row:
 
 def drawable() -> tuple[str, ...]:
     """Games that can be drawn."""
-    return tuple(name for name in names("games") if _draw(name) is not None)
+    return tuple(name for name in names("games") if drawer(name) is not None)
 
 
-def _draw(name: str) -> Callable[[np.random.Generator], str] | None:
+def drawer(name: str) -> Callable[[np.random.Generator], str] | None:
     return getattr(import_module(f"homines.games.{name}"), "draw", None)
 
 
@@ -222,7 +222,7 @@ def _rows(
     frame = find("frames", recipe.frame)
     while len(rows) < many:
         name = recipe.games[turn % len(recipe.games)]
-        draw = _draw(name)
+        draw = drawer(name)
         assert draw is not None
         spec = draw(rng)
         game = find("games", spec)

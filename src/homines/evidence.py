@@ -24,6 +24,7 @@ from homines.measure import (
     averaged,
     best_response_rate,
     by,
+    choices,
     instability,
     mass,
     moral_regret,
@@ -84,7 +85,7 @@ def read(folder: str | Path) -> Study:
     """Open a run folder. Raises StoreError where it is none or cannot be read."""
     run = Run(folder)
     config = run.config
-    records = [_sound(record) for record in run.records]
+    records = [_sound(record) for record in choices(run.records)]
     noted = run.noted("sideeffects.json") or {}
     sides = {model: dict(found) for model, found in noted.items() if isinstance(found, Mapping)}
     models = list(dict.fromkeys([*(record.model for record in records), *sides]))

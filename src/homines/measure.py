@@ -158,6 +158,11 @@ def answered(records: Iterable[Record]) -> list[tuple[Record, Choice]]:
     return [(r, r.choice) for r in records if r.choice is not None]
 
 
+def choices(records: Iterable[Record]) -> list[Record]:
+    """Records of the model's own choices; not those of what it believes another will do."""
+    return [r for r in records if "asks=belief" not in r.frame]
+
+
 def by(records: Iterable[Record], *names: str) -> dict[tuple[Any, ...], list[Record]]:
     """Group by attributes of the record ('model', 'game', 'frame', ...), in order of appearance."""
     groups: dict[tuple[Any, ...], list[Record]] = {}

@@ -1,0 +1,449 @@
+"""The page of the study lu2025: from what its folders hold to sections.
+
+Nothing is asked or trained here. One function a section, in the order of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from homines import figures_study as draw
+from homines.benchmarks import AMOUNTS, PAIRS, moments
+from homines.choice import best, expected, told
+from homines.compare import compare
+from homines.core import HominesError, Record
+from homines.estimate import Estimate, NotIdentified, Observation, fit
+from homines.lookup import find
+from homines.measure import averaged, choices, mass, payoff_sensitivity
+from homines.observed import from_records
+from homines.pages import Section, write
+from homines.store import Run
+from homines.study import Task
+
+Row = dict[str, Any]
+PEOPLE = "bfs(alpha=0.083, beta=0.261, gamma=0.072, delta=-0.042)"
+"""Aggregate of Bruhin, Fehr & Schunk (2019), session 1."""
+WAYS = ("asked as trained", "asked for the bare answer")
+LEVEL = 0.95
+
+
+class Kind(Protocol):
+    """What the page needs to know of a kind of agent."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def slug(self) -> str: ...
+
+    @property
+    def kappa(self) -> float: ...
+
+    @property
+    def seeds(self) -> tuple[int, ...]: ...
+
+    def folder(self, seed: int) -> str: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Agent:
+    """One agent as its folder tells it. kappa None: the untrained model."""
+
+    name: str
+    kappa: float | None
+    seed: int | None
+    run: Run
+
+    @property
+    def records(self) -> list[Record]:
+        """Its own answers (a folder of the untrained model holds no others)."""
+        after = [r for r in self.run.records if "+" in r.model]
+        return after if self.kappa is not None else self.run.records
+
+    def asked(self, kind: str, *, aloud: bool = False) -> list[Record]:
+        """Answers in games whose spec begins so, aloud or at once, beliefs among them."""
+        spoken = "asks=aloud"
+        return [r for r in self.records if r.game.startswith(kind) and (spoken in r.frame) == aloud]
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """All agents of the study, the untrained first."""
+
+    base: Agent
+    agents: tuple[Agent, ...]
+    task: Task
+
+    @property
+    def first(self) -> tuple[Agent, ...]:
+        """The untrained model, and the two ends with the first seed: those asked everything."""
+        seeds = self.task.seeds[:1]
+        ends = [a for a in self.agents if a.kappa in (0.0, 1.0) and a.seed in seeds]
+        return self.base, *ends
+
+
+def page(task: Task, kinds: Sequence[Kind]) -> Path:
+    """Read every folder, write the study's page."""
+    base = Agent("untrained", None, None, Run(task.folder / "base"))
+    agents = tuple(
+        Agent(kind.name, kind.kappa, seed, Run(task.folder / kind.folder(seed)))
+        for kind in kinds
+        for seed in kind.seeds
+    )
+    made = Findings(base, agents, task)
+    return write(
+        task.folder,
+        title=f"Preferences from economics: {task.model}",
+        summary=summary(made),
+        sections=[s for part in PARTS if (s := part(made)) is not None],
+        facts={
+            "model": task.model,
+            "seeds": list(task.seeds),
+            "quick": task.quick,
+            "minutes of work in all": round(task.seconds / 60, 1),
+            "provenance": base.run.provenance,
+        },
+        command=task.command,
+    )
+
+
+def summary(made: Findings) -> list[str]:
+    scored = [row for row in implied_rows(made) if row["asked"] == WAYS[0]]
+    told_of = [
+        f"{row['agent']} (seed {row['seed']}): {_share(row['before'])} before, {_share(row['after'])} after"
+        for row in scored
+    ]
+    return [
+        f"{made.task.model} was fine-tuned on what homo economicus and homo moralis would say and do in "
+        "games drawn at random, and asked on games it had not seen.",
+        "Share of answers that the utility implies: " + "; ".join(told_of) + ".",
+    ]
+
+
+def _share(x: float | None) -> str:
+    return "none that could be read" if x is None else f"{x:.2f}"
+
+
+# --- sections ------------------------------------------------------------------------------------
+
+
+def implied_rows(made: Findings) -> list[Row]:
+    """Share of utility-implied choices on unseen games: untrained, and after."""
+    before = made.base.run.noted("scores.json") or {}
+    rows: list[Row] = []
+    for agent in made.agents:
+        slug = f"kappa-{agent.kappa:g}"
+        after = (agent.run.noted("scores.json") or {}).get("after", {})
+        for way in WAYS:
+            was, now = before.get(slug, {}).get(way, {}), after.get(way, {})
+            rows.append(
+                {
+                    "agent": agent.name,
+                    "seed": agent.seed,
+                    "asked": way,
+                    "before": was.get("share"),
+                    "after": now.get("share"),
+                    "likeliest is implied": now.get("right"),
+                    "legal mass before": was.get("mass"),
+                    "legal mass after": now.get("mass"),
+                    "games": now.get("rows"),
+                }
+            )
+    return rows
+
+
+def implied(made: Findings) -> Section:
+    return Section(
+        "implied",
+        "What the utility implies, on games it never saw",
+        (
+            "Probability of the answer that maximises the agent's utility, given a legal answer, in "
+            "symmetric games drawn apart from those of the training. Asked as trained, the model writes "
+            "its reasons first and the answer after them is read exactly; asked for the bare answer it has "
+            "no room to reckon.",
+        ),
+        implied_rows(made),
+    )
+
+
+def estimates(made: Findings) -> Section:
+    rows: list[Row] = []
+    for agent in made.first:
+        for name, family, data in _sets(agent):
+            rows += _fitted(agent, name, family, data)
+    return Section(
+        "estimates",
+        "Estimated preferences",
+        (
+            "Maximum likelihood of the logit choice; errors clustered by game, intervals by profile "
+            "likelihood. Exact choices have no sampling error: what is uncertain is which games were "
+            "asked. Where choices cannot tell a parameter, the row says so and there is no number.",
+        ),
+        rows,
+    )
+
+
+def _sets(agent: Agent) -> list[tuple[str, str, list[Observation]]]:
+    """What is estimated on what: (games, family, observations)."""
+    aloud = _observed(agent.asked("symmetric", aloud=True))
+    plans = _observed([r for g in ("spd", "trust(", "ultimatum(") for r in agent.asked(g)])
+    splits = _observed([r for g in ("split", "reciprocity") for r in agent.asked(g)])
+    out: list[tuple[str, str, list[Observation]]] = [("unseen symmetric games, aloud", "moralis", aloud)]
+    out += [("protocols, as plans", family, plans) for family in ("inequity", "moralis", "kantian")]
+    out += [("divisions of money", family, splits) for family in ("charness_rabin", "bfs")]
+    return out
+
+
+def _observed(records: Sequence[Record]) -> list[Observation]:
+    return from_records(records) if any(r.choice is not None for r in records) else []
+
+
+def _fitted(agent: Agent, name: str, family: str, data: Sequence[Observation]) -> list[Row]:
+    head = {"agent": agent.name, "games": name, "family": family}
+    if not data:
+        return []
+    try:
+        e = fit(data, family)
+    except NotIdentified as flat:
+        return [{**head, "parameter": "not identified", "why": str(flat).partition(". ")[0]}]
+    return [
+        {
+            **head,
+            "parameter": parameter,
+            "estimate": float(value),
+            "s.e.": float(se),
+            "low": float(ends[0]),
+            "high": float(ends[1]),
+            "explained": e.explained,
+        }
+        for parameter, value, se, ends in zip(e.names, e.values, e.se, e.intervals, strict=True)
+    ]
+
+
+def dose(made: Findings) -> Section | None:
+    """Target kappa against the one estimated from unseen games."""
+    rows: list[Row] = []
+    for agent in made.agents:
+        found = _kappa(agent)
+        if found is not None:
+            e, k = found
+            low, high = e.intervals[k]
+            rows.append(
+                {
+                    "target": agent.kappa,
+                    "seed": agent.seed,
+                    "kappa": float(e.values[k]),
+                    "low": float(low),
+                    "high": float(high),
+                    "precision": e["precision"],
+                    "explained": e.explained,
+                }
+            )
+        else:
+            rows.append({"target": agent.kappa, "seed": agent.seed, "kappa": None})
+    if not rows:
+        return None
+    dots = [
+        {"panel": "estimated kappa", "group": f"target {row['target']:g}", "series": f"seed {row['seed']}"}
+        | {"value": row["kappa"], "low": _finite(row.get("low")), "high": _finite(row.get("high"))}
+        for row in rows
+    ]
+    text = "Estimated kappa against the kappa of the training data, with 95% intervals."
+    return Section(
+        "dose",
+        "Dose and response",
+        (
+            "Agents trained on the same games at doses of kappa, and the kappa that best explains what "
+            "they then choose, after thinking aloud, in games they never saw.",
+        ),
+        rows,
+        draw.intervals(dots, text) if any(dot["value"] is not None for dot in dots) else None,
+    )
+
+
+def _kappa(agent: Agent) -> tuple[Estimate, int] | None:
+    data = _observed(agent.asked("symmetric", aloud=True))
+    try:
+        e = fit(data, "moralis") if data else None
+    except NotIdentified:
+        return None
+    return None if e is None else (e, e.names.index("kappa"))
+
+
+def _finite(x: Any) -> float | None:
+    return float(x) if x is not None and np.isfinite(x) else None
+
+
+def amounts(made: Findings) -> Section:
+    """Menus of amounts beside people and older models."""
+    rows: list[Row] = []
+    for b in AMOUNTS:
+        row: Row = {
+            "game": b.name,
+            "of": b.most,
+            "people": b.mean,
+            "people, sd": b.sd,
+            "people, median": b.median,
+        }
+        row |= dict(b.models)
+        for agent in made.first:
+            pairs = [(d, c) for d, c in averaged(choices(agent.asked(b.game))) if d.player == b.seat]
+            if pairs:
+                d, c = pairs[0]
+                told_of = moments(c, np.array([float(a) for a in d.actions]))
+                row |= {agent.name: told_of["mean"], f"{agent.name}, sd": told_of["sd"]}
+                row |= {f"{agent.name}, mass": c.mass}
+        rows.append(row)
+    return Section(
+        "amounts",
+        "Amounts, beside people",
+        (
+            "Mean amount chosen of a menu of every whole number, from one reading of the label "
+            "distribution. People: MobLab (Mei et al. 2024; Xie et al. 2025), who played with each other; "
+            "GPT-4 and GPT-3.5 as measured there. A mean at a small legal mass describes answers the model "
+            "rarely gives.",
+        ),
+        rows,
+    )
+
+
+def pairs(made: Findings) -> Section:
+    rows: list[Row] = []
+    for name, (game, people) in PAIRS.items():
+        row: Row = {"pair": name, "game": game, "people chose X": people}
+        for agent in made.first:
+            for _, c in averaged(choices(agent.asked(game))):
+                row[agent.name] = float(c.p[0])
+        rows.append(row)
+    note = "Payoffs of the pairs from Charness & Rabin (2002), from memory; shares from Horton (2023)."
+    return Section("pairs", "Charness-Rabin pairs, beside people", (), rows, note=note)
+
+
+def plans(made: Findings) -> Section:
+    """The likeliest plan in every protocol, and the plan of each utility."""
+    rows: list[Row] = []
+    for agent in made.first:
+        data = [
+            o
+            for g in ("spd", "trust(", "ultimatum(")
+            for o in _observed(agent.asked(g))
+            if o.decision.chance is not None
+        ]
+        for o in data:
+            row: Row = {"game": o.game, "agent": agent.name}
+            top = int(o.choice.p.argmax())
+            row |= {"likeliest plan": o.decision.actions[top], "its probability": float(o.choice.p[top])}
+            for name, spec in (("economicus", "economicus"), ("moralis 1", "moralis(kappa=1)")):
+                u = find("preferences", spec)
+                eu = expected(u(o.decision), told(o.decision), o.decision.chance)
+                row[f"P(best for {name})"] = float(o.choice.p[best(eu).p > 0].sum())
+            rows.append(row)
+    return Section(
+        "plans",
+        "Protocols by the strategy method",
+        (
+            "Every point of decision is asked in both roles, and what another would do there; a plan is as "
+            "likely as the product over its points. Best plans are best against the model's own stated "
+            "beliefs.",
+        ),
+        rows,
+    )
+
+
+def sensitivity(made: Findings) -> Section:
+    rows: list[Row] = []
+    for agent in made.first:
+        for name, records in (
+            ("unseen symmetric games, aloud", agent.asked("symmetric", aloud=True)),
+            ("unseen symmetric games, bare", agent.asked("symmetric")),
+        ):
+            found = payoff_sensitivity(averaged(choices(records)))
+            if found is not None:
+                rows.append(
+                    {
+                        "agent": agent.name,
+                        "games": name,
+                        "slope": found.slope,
+                        "r2": found.r2,
+                        "decisions": found.decisions,
+                        "legal mass": mass(records),
+                    }
+                )
+    return Section(
+        "sensitivity",
+        "Does the stake matter?",
+        (
+            "Slope of P(first action) in the expected own payoff it gains over the other; 0: payoffs do "
+            "not matter.",
+        ),
+        rows,
+    )
+
+
+def people(made: Findings) -> Section | None:
+    """Each agent's choices between divisions against the parameters of people."""
+    rows: list[Row] = []
+    for agent in made.first:
+        data = _observed([r for g in ("split", "reciprocity") for r in agent.asked(g)])
+        if not data:
+            continue
+        try:
+            t = compare(data, PEOPLE, "bfs")
+        except HominesError as failure:
+            rows.append({"agent": agent.name, "test": str(failure).partition(". ")[0]})
+            continue
+        rows.append(
+            {
+                "agent": agent.name,
+                "test": t.kind,
+                "F": t.statistic / t.df,
+                "p": t.p,
+                "ln L lost": t.difference,
+            }
+        )
+    return Section(
+        "people",
+        "Against the preferences of people",
+        (
+            f"Likelihood-ratio test of `{PEOPLE}` (160 people, Bruhin, Fehr & Schunk 2019) against the free "
+            "family.",
+        ),
+        rows,
+    )
+
+
+def effects(made: Findings) -> Section | None:
+    rows: list[Row] = []
+    for agent in made.first:
+        rows += [
+            {
+                "agent": agent.name,
+                "everyday questions right": checked["right"],
+                "of": checked["questions"],
+                "perplexity": checked["perplexity"],
+            }
+            for checked in (agent.run.noted("sideeffects.json") or {}).values()
+        ]
+    return Section("effects", "Side effects", (), rows) if rows else None
+
+
+def unknown(_: Findings) -> Section:
+    return Section(
+        "unknown",
+        "What of the paper could not be known",
+        (
+            "Its prompts, temperatures, the size of its data, the kappa it trained, its base model and "
+            "hyper-parameters, and every table of results are not public. Here they are parameters, and "
+            "the figures above are this model's own: none is compared with a number of that paper.",
+        ),
+    )
+
+
+PARTS: tuple[Callable[[Findings], Section | None], ...] = (
+    implied, dose, estimates, plans, sensitivity, amounts, pairs, people, effects, unknown,
+)  # fmt: skip

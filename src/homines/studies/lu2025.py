@@ -1,0 +1,197 @@
+"""Preferences from economics: Lu, Dhanda, Chen & Hansen (2025), on any model, and beyond.
+
+A model is measured in canonical games and its preferences are estimated; utility-implied reasons and answers
+are generated for homo economicus (kappa = 0), homo moralis (kappa = 1) and doses between; the model is
+fine-tuned on them; then it is measured and estimated again, on games it never saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from homines import data
+from homines.aloud import Aloud
+from homines.benchmarks import AMOUNTS, PAIRS
+from homines.core import Decision
+from homines.data import Recipe
+from homines.lookup import find
+from homines.measure import Question, battery, questions
+from homines.store import Run
+from homines.studies._lu2025 import page
+from homines.study import Done, Task
+from homines.supervised import Course
+from homines.train import Trained
+from homines.tuning import Tuning, config, examine, student, taught, tuned
+
+KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
+ENDS = (0.0, 1.0)
+"""Homo economicus and homo moralis: asked everything; the doses between what their kappa is fitted to."""
+ROWS, TESTS = 400, 80
+WORDS = ("A,B", "X,Y")
+PROTOCOLS = tuple(f"{game}({k})" for game in ("spd", "trust", "ultimatum") for k in range(1, 7))
+DRAWN, DRAWN_SEED = 12, 2025
+"""Divisions of money, and as many after a kind or unkind act, drawn with a seed of their own."""
+THINK, UNTRAINED = 160, 32
+"""Tokens of reasons at most; rows that the untrained model is asked, which seldom ends before them."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One agent: the dose of kappa it is tuned to."""
+
+    kappa: float
+    seeds: tuple[int, ...]
+    quick: bool
+
+    @property
+    def name(self) -> str:
+        return {0.0: "homo economicus", 1.0: "homo moralis"}.get(self.kappa, f"kappa = {self.kappa:g}")
+
+    @property
+    def slug(self) -> str:
+        return f"kappa-{self.kappa:g}"
+
+    def folder(self, seed: int) -> str:
+        return f"{self.slug}-s{seed}"
+
+    def recipe(self, seed: int) -> Recipe:
+        train, test = (48, 12) if self.quick else (ROWS, TESTS)
+        return Recipe(f"moralis(kappa={self.kappa!r})", ("symmetric",), train, test, words=WORDS, seed=seed)
+
+
+def kinds(task: Task) -> list[Kind]:
+    """Every kind of agent; the doses between have the first seed only."""
+    doses = ENDS if task.quick else KAPPAS
+    return [Kind(k, task.seeds if k in ENDS else task.seeds[:1], task.quick) for k in doses]
+
+
+def outline(task: Task) -> list[str]:
+    """What would be trained, a line a kind of agent."""
+    return [f"{kind.name}: {len(kind.seeds)} seeds, {kind.recipe(0).train} rows" for kind in kinds(task)]
+
+
+def tuning(task: Task, kind: Kind, seed: int) -> Tuning:
+    """The fine-tuning of one agent."""
+    folder = task.folder / "data" / kind.folder(seed)
+    return Tuning(
+        task.model,
+        str(folder),
+        Course("sft", seed=seed),
+        Aloud(most=THINK),
+        side_effects=kind.kappa in ENDS and seed == task.seeds[0],
+        device=task.device,
+        dtype=task.dtype,
+    )
+
+
+# --- what is asked -----------------------------------------------------------------------------
+
+
+def table(words: str, **fields: str) -> Any:
+    """The frame of this study: payoffs as a table, no word on what to aim at."""
+    return replace(find("frames", f"table(labels='{words}', goal='')"), **fields)
+
+
+def drawn(game: str) -> dict[str, tuple[Decision, ...]]:
+    """Games drawn with a seed of their own, by spec."""
+    rng = np.random.default_rng(DRAWN_SEED)
+    draw = data.drawer(game)
+    assert draw is not None
+    specs = [draw(rng) for _ in range(DRAWN)]
+    return {spec: battery(find("games", spec)) for spec in specs}
+
+
+def exam(model: Any, *, quick: bool = False) -> list[Question]:
+    """The canonical games: the protocols by the strategy method with beliefs, amounts, pairs, divisions."""
+    protocols = {spec: battery(find("games", spec)) for spec in PROTOCOLS[:: 6 if quick else 1]}
+    asked: list[Question] = []
+    for words in ("X,Y",) if quick else ("X,Y", "Y,X"):
+        for asks in ("choice", "belief"):
+            asked += questions(model, protocols, [table(words, asks=asks)], most=2)
+    amounts = {b.game: battery(find("games", b.game)) for b in AMOUNTS[: 1 if quick else None]}
+    asked += questions(model, amounts, [find("frames", "table(goal='')")], most=2)
+    pairs = {spec: battery(find("games", spec)) for spec, _ in PAIRS.values()}
+    splits = {**pairs, **drawn("split")}
+    kind = {spec: tuple(d for d in ds if d.player == 1) for spec, ds in drawn("reciprocity").items()}
+    for words in ("X,Y",) if quick else ("X,Y", "Y,X"):
+        asked += questions(model, splits, [table(words)], most=2)
+        if not quick:
+            asked += questions(model, kind, [table(words)], most=2)
+    return asked
+
+
+# --- carrying it out ---------------------------------------------------------------------------
+
+
+def run(task: Task) -> Done:
+    """Generate, tune and measure what is missing, then write the report."""
+    failed = 0
+    there = kinds(task)
+    for seed in task.seeds:
+        for kind in there:
+            if seed in kind.seeds:
+                data.write(kind.recipe(seed), task.folder / "data" / kind.folder(seed))
+    with task.timed():
+        failed += untrained(task, there)
+    for seed in task.seeds:
+        for kind in there:
+            if seed in kind.seeds:
+                with task.timed():
+                    failed += trained(task, kind, seed)
+    return Done(page(task, there), failed)
+
+
+@contextmanager
+def held(task: Task, name: str, made: Tuning, recipe: Recipe) -> Iterator[Run]:
+    settings = config(made, recipe, command=task.command)
+    with Run(task.folder / name, settings) as run:
+        yield run
+
+
+def untrained(task: Task, there: Sequence[Kind]) -> int:
+    """The model as it is: canonical games, and the test rows of every dose."""
+    first = tuning(task, there[0], task.seeds[0])
+    with held(task, "base", first, there[0].recipe(task.seeds[0])) as run:
+        if run.noted("examined.json"):
+            return 0
+        model = student(first, task.model)
+        failed = sum(
+            r.choice is None for r in task.asked(run, model, exam(model, quick=task.quick), "untrained")
+        )
+        for kind in there:
+            if kind.kappa in ENDS:
+                made = tuning(task, kind, task.seeds[0])
+                some = made.rows()[2][:UNTRAINED]
+                examine(made, model, run, some, kind.slug, task.begin, task.stop)
+        if not failed:
+            run.note("examined.json", {"exam": True})
+        return failed
+
+
+def trained(task: Task, kind: Kind, seed: int) -> int:
+    """One agent: tuned, asked its test rows; the two ends also the canonical games."""
+    made = tuning(task, kind, seed)
+    name = kind.folder(seed)
+    with held(task, name, made, kind.recipe(seed)) as run:
+        if run.noted("examined.json"):
+            return 0
+        _, train, test = made.rows()
+        task.say(name)
+        done: Trained = taught(
+            made, student(made, task.model), run, train, task.say, task.begin, task.on_step, task.stop
+        )
+        model = tuned(made, done)
+        model.name = f"{task.model}+{name}"
+        examine(made, model, run, test, "after", task.begin, task.stop)
+        failed = 0
+        if kind.kappa in ENDS and seed == task.seeds[0]:
+            records = task.asked(run, model, exam(model, quick=task.quick), name)
+            failed = sum(r.choice is None for r in records)
+        if not failed:
+            run.note("examined.json", {"exam": True})
+        return failed

@@ -1,0 +1,142 @@
+"""`homines fit` as it is typed: CSV and runs, tables and JSON, and what is not identified."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from homines.choice import Agent
+from homines.cli import main
+from homines.core import Decision, frozen
+from homines.lookup import find
+
+Homines = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def homines_(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Homines:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["homines", *arguments])
+        with pytest.raises(SystemExit) as left:
+            main()
+        code = left.value.code
+        assert isinstance(code, int)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """Forty subjects of two types, 24 divisions each."""
+    rng = np.random.default_rng(0)
+    paid = rng.integers(10, 100, (24, 2, 2))
+    kinds = [Agent(find("preferences", spec), 0.1) for spec in ("bfs(.2,.5)", "bfs(-.3,0)")]
+    lines = ["subject,game,decision,option,own,other,chosen"]
+    for i in range(40):
+        for k, pair in enumerate(paid):
+            p = kinds[i % 4 == 0]([Decision(("X", "Y"), frozen(pair))])[0].p
+            x = rng.random() < p[0]
+            for j, option in enumerate("XY"):
+                chosen = int((j == 0) == x)
+                lines.append(f"s{i},g{k},{k},{option},{pair[0, j]},{pair[1, j]},{chosen}")
+    path = tmp_path / "people.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_table_and_the_same_as_json(homines_: Homines, people: Path) -> None:
+    code, out, _ = homines_("fit", str(people), "--family", "inequity")
+    assert code == 0
+    assert "alpha" in out
+    assert "clustered by subject (40)" in out
+    code, out, _ = homines_("fit", str(people), "--family", "inequity", "--json")
+    told = json.loads(out)
+    (e,) = told["estimates"]
+    assert set(e["parameters"]) == {"alpha", "beta", "precision"}
+    assert e["parameters"]["beta"]["low"] < e["parameters"]["beta"]["value"] < e["parameters"]["beta"]["high"]
+    assert e["converged"]
+
+
+def test_families_are_tested_against_each_other(homines_: Homines, people: Path) -> None:
+    code, out, _ = homines_(
+        "fit",
+        str(people),
+        "--family",
+        "inequity",
+        "--family",
+        "economicus",
+        "--against",
+        "altruist",
+        "--json",
+    )
+    assert code == 0
+    tests = {t["narrow"]: t for t in json.loads(out)["tests"]}
+    assert tests["economicus"]["df"] == 2
+    assert tests["economicus"]["p"] < 1e-3
+    assert tests["altruist"]["df"] == 1
+
+
+def test_types_are_told_largest_first(homines_: Homines, people: Path) -> None:
+    code, out, _ = homines_("fit", str(people), "--family", "inequity", "--classes", "2", "--json")
+    assert code == 0
+    (m,) = json.loads(out)["estimates"]
+    assert [round(t["share"], 2) for t in m["types"]] == pytest.approx([0.75, 0.25], abs=0.03)
+    assert sum(m["posterior"]["s0"]) == pytest.approx(1)
+    code, out, _ = homines_("fit", str(people), "--family", "inequity", "--classes", "2")
+    assert "2 types of inequity" in out
+
+
+def test_one_family_of_several_may_not_be_identified(homines_: Homines, people: Path) -> None:
+    code, out, _ = homines_("fit", str(people), "--family", "inequity", "--family", "bfs")
+    assert code == 0
+    assert "bfs: not identified" in out
+    code, _, err = homines_("fit", str(people), "--family", "bfs")
+    assert code == 2
+    assert "flat along +1.00*gamma" in err or "flat along +1.00*delta" in err
+
+
+def test_a_run_is_fitted(homines_: Homines, tmp_path: Path) -> None:
+    games = [f"--game={name}({k})" for name in ("spd", "trust", "ultimatum") for k in range(1, 7)]
+    code, _, _ = homines_("measure", "mock", *games, "--beliefs", "--out", "run")
+    assert code == 0
+    code, out, err = homines_("fit", "run", "--family", "kantian", "--json")
+    if code == 0:
+        (e,) = json.loads(out)["estimates"]
+        assert e["exact"]
+        assert e["cluster"] == "game"
+        assert e["clusters"] == 18
+    else:  # a mock answers by a hash: its choices may well not rise with anything
+        assert "do not rise" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("people.csv", "--family", "inequality"), "no preference called 'inequality'"),
+        (("people.csv", "--family", "inequity(alpha=high)"), "alpha must be a number"),
+        (("people.csv", "--family", "inequity", "--belief", "hope"), "no belief called 'hope'"),
+        (("people.csv", "--family", "inequity", "--cluster", "town"), "no cluster called 'town'"),
+        (("people.csv", "--family", "inequity", "--classes", "30"), "too few for 30 classes"),
+        (("people.csv", "--family", "inequity", "--classes", "2", "--risk"), "leave out --risk"),
+        (("people.csv", "--family", "inequity", "--model", "m"), "is a file"),
+        (("nowhere.csv", "--family", "inequity"), "cannot read nowhere.csv"),
+        ((".", "--family", "inequity"), "is no run folder"),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    homines_: Homines, people: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    assert people.exists()
+    code, out, err = homines_("fit", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
