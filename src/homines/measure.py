@@ -125,8 +125,8 @@ def measure(
 def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) -> list[Record]:
     """Score a batch; where that fails, each prompt alone, so that one bad prompt costs itself only."""
     try:
-        answers = zip(records, model.score(prompts), strict=True)
-        return [replace(record, choice=_sound(record, choice)) for record, choice in answers]
+        answers = zip(records, prompts, model.score(prompts), strict=True)
+        return [_told(model, replace(r, choice=_sound(r, choice)), prompt) for r, prompt, choice in answers]
     except MemoryError:
         raise
     except Exception as failure:
@@ -137,6 +137,13 @@ def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) 
             for record, prompt in zip(records, prompts, strict=True)
             for answer in _answer(model, [record], [prompt])
         ]
+
+
+def _told(model: Model, record: Record, prompt: Prompt) -> Record:
+    """The record with what the model has to tell beside its answer, such as its reasons (`beside`)."""
+    beside = getattr(model, "beside", None)
+    more = beside(prompt) if beside is not None else {}
+    return replace(record, provenance={**record.provenance, **more}) if more else record
 
 
 def _sound(record: Record, choice: Choice) -> Choice:

@@ -126,6 +126,7 @@ def measured(records: list[Record]) -> None:
             for where, p in row["p"].items():
                 odds = "  ".join(f"{action} {x:.2f}" for action, x in p.items())
                 console.print(Text(f"{row['game']}, {row['frame']}, {where}: {odds}"))
+    _aloud(console, records)
     for (game,), group in measure.by(records, "game").items():
         if (spread := measure.instability(group)) is not None:
             console.print(Text(f"{game}: instability over frames {spread:.2f}"))
@@ -195,6 +196,24 @@ def _brief(spec: str) -> str:
         if (value := getattr(frame, f.name)) != f.default
     ]
     return " ".join((spec.partition("(")[0], *said))
+
+
+def _aloud(console: Console, records: list[Record]) -> None:
+    """What thinking aloud cost, and what reading the answers exactly gained over counting them."""
+    spoken = [r for r in records if r.provenance.get("reasons")]
+    if not spoken:
+        return
+    every = [text for r in spoken for text in r.provenance["reasons"]]
+    tokens = sum(r.provenance["tokens"] for r in spoken)
+    told = f"{len(every)} reasons of {tokens / len(every):.0f} tokens on average"
+    told += f", {sum(text is None for text in every)} of which did not come to an answer"
+    spreads = [r.provenance["spread"][0] for r in spoken if r.provenance["spread"][0] is not None]
+    if spreads:
+        counted = [np.mean([a == 0 for a in r.provenance["counted"]]) for r in spoken]
+        k = len(every) / len(spoken)
+        by_counting = np.mean([np.sqrt(p * (1 - p) / (k - 1)) for p in counted])
+        told += f"; standard error {np.mean(spreads):.3f}, by counting answers {by_counting:.3f}"
+    console.print(Text(told))
 
 
 def _share(x: float | None) -> str:

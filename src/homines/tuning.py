@@ -83,18 +83,20 @@ def asked(model: Any, rows: Sequence[Row], *, bare: bool = False) -> list[Questi
 def scores(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, float | int | None]:
     """How often the utility-implied answer is given, over rows with an answer.
 
-    share    mean probability on it, given a legal answer; `right`: share of rows where it is the likeliest
-    mass     mean probability of any legal answer; `failed`: rows without one that could be read
+    share    mean probability on it, given a legal answer, over rows that came to one; None where none did
+    right    share of all rows where it is the likeliest answer
+    mass     mean probability of any legal answer; `mute`: rows that never came to an answer
+    failed   rows whose question failed
     """
     right = {(row.decision.key, row.order): row.answer for row in rows}
     told = [(right[r.decision.key, r.order], r.choice) for r in records if r.choice is not None]
-    if not told:
-        return {"share": None, "right": None, "mass": None, "rows": len(rows), "failed": len(records)}
+    heard = [(a, c) for a, c in told if c.mass > 0]
     return {
-        "share": float(np.mean([c.p[a] for a, c in told])),
-        "right": float(np.mean([c.p.argmax() == a and c.mass > 0 for a, c in told])),
-        "mass": float(np.mean([c.mass for _, c in told])),
+        "share": float(np.mean([c.p[a] for a, c in heard])) if heard else None,
+        "right": float(np.mean([c.mass > 0 and c.p.argmax() == a for a, c in told])) if told else None,
+        "mass": float(np.mean([c.mass for _, c in told])) if told else None,
         "rows": len(rows),
+        "mute": len(told) - len(heard),
         "failed": len(records) - len(told),
     }
 

@@ -181,6 +181,25 @@ def test_silent_and_spoken_prompts_are_scored_together_in_order(tokenizer: Any) 
     assert three.p == pytest.approx(one.p)
 
 
+def test_reasons_are_recorded_beside_the_answer(tokenizer: Any) -> None:
+    from homines.lookup import find
+    from homines.measure import battery, measure, questions
+
+    model = pupil(tokenizer, "Answer:,A")
+    model.aloud = Aloud(traces=2, temperature=1.0, most=8)
+    games = {"ipd": battery(find("games", "ipd"))[:1]}
+    frames = [find("frames", "table(labels='A,B', asks=aloud)"), find("frames", "table(labels='A,B')")]
+    records = measure(model, questions(model, games, frames, most=2))
+    spoken = [r for r in records if "asks=aloud" in r.frame]
+    assert len(spoken) == 2
+    for r in spoken:
+        assert len(r.provenance["reasons"]) == len(r.provenance["counted"]) == 2
+        assert r.provenance["tokens"] > 0
+        assert r.choice is not None
+        assert r.choice.n == 2
+    assert all("reasons" not in r.provenance for r in records if r not in spoken)
+
+
 def test_a_mute_model_is_recorded_as_mute(tokenizer: Any) -> None:
     model = pupil(tokenizer, "well")
     (heard,) = hear(model, [thinking()], Aloud(most=3))

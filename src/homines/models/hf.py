@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from homines.aloud import Aloud, hear
+from homines.aloud import Aloud, Heard, hear
 from homines.core import Choice, HominesError, Prompt
 from homines.logits import (
     Encoded,
@@ -35,6 +35,7 @@ class HuggingFace:
         self.budget = 512 if net.device.type == "cpu" else 4096
         self.window = _window(net.config.get_text_config())
         self.aloud = Aloud()
+        self._heard: dict[str, Heard] = {}
         self.provenance: dict[str, Any] = {
             **provenance,
             "device": str(net.device),
@@ -78,7 +79,21 @@ class HuggingFace:
         out.update((i, to_choice(logp)) for i, logp in zip(silent, read, strict=True))
         heard = hear(self, [prompts[i] for i in spoken], self.aloud) if spoken else []
         out.update((i, some.choice) for i, some in zip(spoken, heard, strict=True))
+        self._heard = {prompts[i].key: some for i, some in zip(spoken, heard, strict=True)}
         return [out[i] for i in range(len(prompts))]
+
+    def beside(self, prompt: Prompt) -> dict[str, Any]:
+        """What to record beside the answer just scored: of one thought aloud its reasons, their cost, the
+        standard error of the average, and what counting one drawn answer a reason would have said."""
+        heard = self._heard.get(prompt.key)
+        if heard is None:
+            return {}
+        return {
+            "reasons": list(heard.reasons),
+            "tokens": heard.tokens,
+            "spread": [None if x != x else float(x) for x in heard.spread],
+            "counted": list(heard.counted),
+        }
 
     def say(self, messages: Sequence[tuple[str, str]], *, most: int = 64) -> str:
         """The likeliest words after these turns (greedy), at most so many tokens: text to read, never to
