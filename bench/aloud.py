@@ -2,9 +2,9 @@
 
     python bench/aloud.py MODEL DATA [--prompts 16] [--traces 8]
 
-MODEL thinks aloud (a model tuned on DATA does), at temperature 1. Prints the standard error of P(first answer) when
-the exact label distribution after each of K reasons is averaged, and when one answer drawn after each is counted.
-Writes bench/aloud.json.
+MODEL thinks aloud (a model tuned on DATA does) at temperature 1. Prints the standard error of P(first answer)
+when the exact label distribution after each of K reasons is averaged, and when one answer drawn after each is
+counted. Writes bench/aloud.json.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import f as fisher
 
 from homines.choice import Agent, Belief, told
-from homines.core import Array, Choice, Decision, HominesError, Preference, frozen
+from homines.core import LEGAL_MASS, Array, Choice, Decision, HominesError, Preference, frozen
 from homines.family import PRECISION, RISK, Family, family, valued
 from homines.likelihood import Design, Peak, climb, flat, loglik
 
@@ -77,6 +77,7 @@ class Estimate:
     loglik     in nats; `null`: of random choice, `best`: of the shares observed at each decision
     misfit     by game, the mean over its decisions of KL(shares observed || fitted), nats
     exact      no sampling error: errors come from `clusters` alone
+    mass       mean probability of any legal answer
     """
 
     family: Family
@@ -95,6 +96,7 @@ class Estimate:
     observations: int
     decisions: int
     level: float = 0.95
+    mass: float = 1.0
     notes: tuple[str, ...] = ()
 
     @property
@@ -284,6 +286,9 @@ def fit(
     names = (*of.free, *((RISK,) if risk else ()), PRECISION)
     values = np.r_[theta, *([r] if risk else []), precision]
     cov, bare, groups, notes = covariance(p, design, peak.g, r)
+    mass = float(np.mean([o.choice.mass for o in observations]))
+    if mass < LEGAL_MASS:
+        notes = [*notes, f"legal mass {mass:.2g}: these are parameters of answers that are rarely given"]
     notes = [*notes, *_outside(of, dict(zip(of.free, theta, strict=True)))]
     shape = np.divide(np.diag(cov), np.diag(bare), out=np.ones(len(values)), where=np.diag(bare) > 0)
     fisher_at = float(fisher.ppf(level, 1, max(1, groups - 1))) if groups > 1 else float("nan")
@@ -319,6 +324,7 @@ def fit(
         len(observations),
         len(p.decisions),
         level,
+        mass,
         tuple(notes),
     )
 

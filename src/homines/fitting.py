@@ -171,6 +171,7 @@ def as_row(e: Estimate | Mixture) -> dict[str, Any]:
         "observations": e.observations,
         "decisions": e.decisions,
         "level": e.level,
+        "mass": e.mass,
         "notes": list(e.notes),
     }
 

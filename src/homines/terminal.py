@@ -257,7 +257,7 @@ def estimated(e: Estimate) -> None:
         Text(
             f"{e.observations} {what} at {e.decisions} decisions; errors clustered by {e.cluster} "
             f"({e.clusters}); ln L {e.loglik:.2f} (random {e.null:.2f}, no family above {e.best:.2f}): "
-            f"{e.explained:.0%} explained"
+            f"{e.explained:.0%} explained" + (f"; legal mass {e.mass:.3g}" if e.mass < 1 else "")
         )
     )
     _misfit(console, e.misfit)
