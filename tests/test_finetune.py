@@ -47,9 +47,9 @@ class Service(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    server: Service
+    server: Service  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:
         pass
 
     def do_POST(self) -> None:
@@ -99,8 +99,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def upload(self, body: bytes) -> None:
         kind = self.headers["Content-Type"]
-        message = BytesParser().parsebytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body)
-        parts = {part.get_param("name", header="content-disposition"): part for part in message.get_payload()}  # type: ignore[union-attr]
+        message: Any = BytesParser().parsebytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body)
+        parts = {part.get_param("name", header="content-disposition"): part for part in message.get_payload()}
         assert parts["purpose"].get_payload().strip() == "fine-tune"
         text = parts["file"].get_payload(decode=True).decode()
         rows = [json.loads(line) for line in text.splitlines()]

@@ -346,7 +346,7 @@ def read(folder: str | Path) -> tuple[Recipe, list[Row], list[Row]]:
     try:
         raw = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))["recipe"]
         recipe = Recipe(**{**raw, "games": tuple(raw["games"]), "words": tuple(raw["words"])})
-        return recipe, *(_read(folder, part) for part in ("train", "test"))
+        return recipe, _read(folder, "train"), _read(folder, "test")
     except (OSError, KeyError, TypeError, ValueError) as failure:
         if isinstance(failure, HominesError):
             raise

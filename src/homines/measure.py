@@ -142,7 +142,7 @@ def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) 
 def _told(model: Model, record: Record, prompt: Prompt) -> Record:
     """The record with what the model has to tell beside its answer, such as its reasons (`beside`)."""
     beside = getattr(model, "beside", None)
-    more = beside(prompt) if beside is not None else {}
+    more: dict[str, Any] = beside(prompt) if beside is not None else {}
     return replace(record, provenance={**record.provenance, **more}) if more else record
 
 

@@ -96,7 +96,7 @@ def reason(
             parts.append(PHRASES[term.kind][wording].format(a=labels[a], v=said))
             means.append(mean)
         line = ", and ".join([parts[0], *(_inside(part, labels[a]) for part in parts[1:])])
-        if len(terms) > 1 or terms[0].weight != 1:
+        if [term.weight for term in terms] != [1.0]:
             line += f": {_sum(terms, means)} = {_number(eu[a])}"
         lines.append(line + ".")
     ranked = sorted(order[0], key=lambda a: -eu[a])

@@ -36,5 +36,5 @@ def draw(rng: np.random.Generator) -> str:
     if (a - c) * (b - d) >= 0:
         return draw(rng)
     kind = bool(rng.integers(2))
-    out = rng.integers(1, min(a, c)) if kind else rng.integers(max(a, c) + 1, 100)
+    out = int(rng.integers(1, min(a, c)) if kind else rng.integers(max(a, c) + 1, 100))
     return f"reciprocity(x=({a}, {b}), y=({c}, {d}), out=({out}, {rng.integers(1, 100)}))"
