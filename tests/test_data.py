@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homines.choice import expected, told
-from homines.core import HominesError
-from homines.data import Recipe, drawable, generate, implied, write
-from homines.forms import Repeated
+from homines.choice import expected, logit, told
+from homines.core import Decision, HominesError
+from homines.data import Recipe, drawable, generate, implied, read, write
+from homines.forms import Repeated, plan_probability, veil
 from homines.games.spd import spd
 from homines.lookup import find
+from homines.measure import situation
+from homines.plans import points
 from homines.reasons import terms_of
 
 PREFERENCES = (
@@ -72,6 +75,81 @@ def test_labels_and_places_are_balanced_and_independent_of_each_other() -> None:
     cells = [(row.prompt.labels[row.answer], row.order[0].index(row.answer)) for row in train]
     assert {cell: cells.count(cell) for cell in set(cells)} == {(w, k): 20 for w in "ABXY" for k in (0, 1)}
     assert {row.prompt.labels[0] for row in train} == set("ABXY")  # the action's label turns too
+
+
+@pytest.mark.parametrize("preference", ["altruist(weight=0.37)", "economicus", "moralis(kappa=0.5)"])
+@pytest.mark.parametrize("games", [("trust",), ("spd", "symmetric"), ("ultimatum", "trust")])
+def test_no_letter_tells_who_moves(preference: str, games: tuple[str, ...]) -> None:
+    """Within each kind of situation every label, and every place, is the answer as often as the others."""
+    train, _, _ = generate(Recipe(preference, games, train=200, test=0, words=("X,Y",)))
+    seen: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    for row in train:
+        here = row.game.partition("(")[0], situation(row.decision)
+        seen.setdefault(here, []).append((row.prompt.labels[row.answer], row.order[0].index(row.answer)))
+    for cells in seen.values():
+        counts = [cells.count((label, place)) for label in "XY" for place in (0, 1)]
+        assert max(counts) - min(counts) <= 1
+
+
+def test_exchanging_the_actions_makes_no_new_game() -> None:
+    train, test, _ = generate(Recipe("moralis(kappa=1)", train=500, test=150))
+
+    def form(d: Decision) -> tuple[float, ...]:
+        return min(tuple(d.payoffs.ravel()), tuple(d.payoffs[:, ::-1, ::-1].ravel()))
+
+    forms = [form(row.decision) for row in (*train, *test)]
+    assert len(set(forms)) == len(forms)
+
+
+def test_the_target_of_a_plan_is_the_logit_choice_between_plans() -> None:
+    game = spd(3)
+    moralis = find("preferences", "moralis(kappa=0.5)")
+    v = veil(game)
+    coin = {point: np.array([0.5, 0.5]) for point in points(game)}
+    seat = replace(v.seat(), others=(plan_probability(v, coin),))
+    p = logit(expected(moralis(seat), told(seat), seat.chance), 0.05).p
+    for found in implied(moralis, game):
+        point = next(pt for pt, d in points(game).items() if d.key == found.decision.key)
+        want = [p[[plan[point] == a for plan in v.plans]].sum() for a in (0, 1)]
+        assert found.target(0.05) == pytest.approx(want)
+
+
+def test_tied_plans_are_told_as_tied() -> None:
+    """At kappa 1 CCC and CCD are worth the same, and both say C first and after C."""
+    train, _, _ = generate(Recipe("moralis(kappa=1)", ("spd",), train=40, test=0, ties="both"))
+    for row in train:
+        best, _, says = (
+            row.said.rpartition(". They are worth: ")[2].rpartition(". ")[2].rpartition(", and here")
+        )
+        assert says.strip().startswith(("it says", "they all say"))
+        assert row.prompt.labels[row.answer] in says
+        if "of these I follow" in best:
+            chosen = best.rpartition("I follow ")[2].split(" then ")
+            assert row.prompt.labels[row.answer] in chosen
+
+
+def test_parameters_with_many_decimals_are_shown_in_full() -> None:
+    train, _, _ = generate(Recipe("moralis(kappa=0.123456)", train=30, test=0))
+    assert all("0.876544 * " in row.said for row in train)
+
+
+def test_a_damaged_folder_is_made_again_and_a_foreign_one_refused(tmp_path: Path) -> None:
+    recipe = Recipe("economicus", train=6, test=2)
+    write(recipe, tmp_path / "data")
+    whole = (tmp_path / "data" / "train.jsonl").read_bytes()
+    (tmp_path / "data" / "train.jsonl").unlink()
+    write(recipe, tmp_path / "data")
+    assert (tmp_path / "data" / "train.jsonl").read_bytes() == whole
+    (tmp_path / "data" / "recipe.json").write_text("{bad")
+    with pytest.raises(HominesError, match="cannot be read"):
+        write(recipe, tmp_path / "data")
+
+
+def test_labels_with_line_separators_are_read_again(tmp_path: Path) -> None:
+    recipe = Recipe("economicus", train=6, test=2, words=("x\u2028y,z",))
+    write(recipe, tmp_path / "data")
+    _, train, test = read(tmp_path / "data")
+    assert (len(train), len(test)) == (6, 2)
 
 
 def test_slogans_are_wrong_and_the_utility_is_right() -> None:
@@ -151,7 +229,7 @@ def test_a_folder_is_what_services_and_the_hub_read(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_made_is_refused() -> None:
-    with pytest.raises(HominesError, match=r"gave .* of 3000 rows and then nothing new"):
+    with pytest.raises(HominesError, match=r"gave .* of 3000 rows, and 2000 more games gave none"):
         generate(Recipe("economicus", ("ultimatum",), train=3000))
     with pytest.raises(HominesError, match="no game 'ipd' can be drawn; there are"):
         Recipe("economicus", ("ipd",))
@@ -159,8 +237,12 @@ def test_what_cannot_be_made_is_refused() -> None:
         Recipe("economicus", ties="maybe")
     with pytest.raises(HominesError, match="train must be"):
         Recipe("economicus", train=0)
-    with pytest.raises(HominesError, match="veil"):
+    with pytest.raises(HominesError, match="draw symmetric or sequential games"):
         generate(Recipe("moralis(kappa=1)", ("split",), train=3, test=0))
+    with pytest.raises(HominesError, match=r"more games gave none \(tie"):
+        generate(Recipe("deontological(penalty=0)", ("symmetric",), train=3, test=0))
+    with pytest.raises(HominesError, match="no labels of A,B,C are 2"):
+        generate(Recipe("economicus", train=3, test=0, words=("A,B,C",)))
 
 
 @pytest.mark.parametrize("preference", PREFERENCES)

@@ -98,7 +98,10 @@ def test_types_are_told_largest_first(homines_: Homines, people: Path) -> None:
 def test_one_family_of_several_may_not_be_identified(homines_: Homines, people: Path) -> None:
     code, out, _ = homines_("fit", str(people), "--family", "inequity", "--family", "bfs")
     assert code == 0
-    assert "bfs: not identified" in out
+    assert "bfs: these 24 decisions cannot tell" in out
+    code, out, _ = homines_("fit", str(people), "--family", "inequity", "--family", "charness_rabin")
+    assert code == 0
+    assert "say the same about these decisions" in out
     code, _, err = homines_("fit", str(people), "--family", "bfs")
     assert code == 2
     assert "flat along +1.00*gamma" in err or "flat along +1.00*delta" in err
@@ -128,6 +131,13 @@ def test_a_run_is_fitted(homines_: Homines, tmp_path: Path) -> None:
         (("people.csv", "--family", "inequity", "--classes", "30"), "too few for 30 classes"),
         (("people.csv", "--family", "inequity", "--classes", "2", "--risk"), "leave out --risk"),
         (("people.csv", "--family", "inequity", "--model", "m"), "is a file"),
+        (("people.csv", "--family", "inequity", "--against", "nonsense"), "no preference called 'nonsense'"),
+        (
+            ("people.csv", "--family", "inequity", "--against", "economicus", "--classes", "2"),
+            "--against tests",
+        ),
+        (("people.csv", "--family", "inequity", "--level", "7"), "level 7"),
+        (("people.csv", "--family", "inequity", "--classes", "2", "--seed", "-1"), "seed must be"),
         (("nowhere.csv", "--family", "inequity"), "cannot read nowhere.csv"),
         ((".", "--family", "inequity"), "is no run folder"),
     ],

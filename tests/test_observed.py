@@ -96,6 +96,11 @@ def test_unknown_codes_and_half_told_things_are_refused(tmp_path: Path) -> None:
     read(*rows)
     with pytest.raises(HominesError, match="kindness is 'kind', an unknown code; it must be one of 1, 0, -1"):
         read(rows[0].replace(",1,1", ",kind,1"), *rows[1:])
+    with pytest.raises(HominesError, match="kindness is '-1', and 1 on line 2"):
+        read(*rows[:3], rows[3].replace(",1,0", ",-1,0"))
+    read(*(row.replace(",.8,", ",,").replace(",.2,", ",,") for row in rows))  # no belief: uniform
+    with pytest.raises(HominesError, match="did you mean 'kindness'"):
+        read_csv(written(tmp_path, head.replace("kindness", "kindnes") + "\n".join(rows) + "\n"))
     with pytest.raises(HominesError, match="lacks a row for one of the other's actions"):
         read(*rows[:3])
     with pytest.raises(HominesError, match="belief sums to"):

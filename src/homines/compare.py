@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import f as fisher
-from scipy.stats import norm
+from scipy.stats import t as student
 
 from homines.choice import Belief, told
 from homines.core import Array, HominesError, frozen
-from homines.estimate import NotIdentified, Observation, Problem, cluster_scores, problem
+from homines.estimate import Observation, Problem, check_peak, cluster_scores, problem
 from homines.family import Family, family
 from homines.likelihood import Peak, climb
 
@@ -38,6 +38,7 @@ class Comparison:
     p: float
     difference: float
     scale: float = 1.0
+    note: str = ""
 
 
 def compare(
@@ -65,9 +66,9 @@ def compare(
         np.linalg.matrix_rank(down, tol=SAME * np.linalg.norm(down)),
     )
     pa, pb = climb(a.design, a.y), climb(b.design, b.y)
-    for p, peak in ((a, pa), (b, pb)):
-        if peak.unbounded() is not None and not peak.converged:
-            raise NotIdentified(f"{p.family.spec} has no highest likelihood on these choices (separated)")
+    check_peak(b, pb)
+    if not pa.g[0] > 0:  # its best precision is 0
+        pa = climb(a.design.take(np.delete(np.eye(len(pa.g)), 0, axis=1)), a.y)
     if inside and outside:
         raise HominesError(
             f"{one.spec} and {two.spec} say the same about these decisions; nothing to compare"
@@ -77,12 +78,13 @@ def compare(
             f"{two.spec} lies within {one.spec} on these decisions, not the other way; exchange them"
         )
     if not inside:
-        return _vuong(a, b, pa, pb)
+        together = np.linalg.matrix_rank(np.hstack([up, down]), tol=SAME * np.linalg.norm(down))
+        return _vuong(a, b, pa, pb, overlap=bool(together < sum(ranks)))
     df = int(ranks[1] - ranks[0])
     gap = max(0.0, 2 * (pb.loglik - pa.loglik))
     scale, groups = _inflation(b, pb, frozen(np.linalg.lstsq(down, up, rcond=None)[0]), df)
     # choices without misfit have no sampling error: any loss is beyond doubt
-    statistic = gap / scale if scale > 0 else (np.inf if gap > 1e-9 * abs(pb.loglik) else 0.0)
+    statistic = gap / scale if scale > SAME else (np.inf if gap > 1e-9 * abs(pb.loglik) else 0.0)
     chance = float(fisher.sf(statistic / df, df, groups - 1)) if groups > 1 else float("nan")
     return Comparison(one.spec, two.spec, "likelihood ratio", float(statistic), df, chance, gap / 2, scale)
 
@@ -115,21 +117,27 @@ def _inflation(wide: Problem, peak: Peak, basis: Array, df: int) -> tuple[float,
     return float(np.trace((np.linalg.pinv(h) - inner) @ meat) / df), groups
 
 
-def _vuong(a: Problem, b: Problem, pa: Peak, pb: Peak) -> Comparison:
-    """z = sum_c (l_wide - l_narrow) / (sqrt(G) sd_c), clusters c; no correction for parameters."""
+def _vuong(a: Problem, b: Problem, pa: Peak, pb: Peak, *, overlap: bool) -> Comparison:
+    """t = sum_c (l_wide - l_narrow) / (sqrt(G) sd_c), clusters c, held against t(G - 1); no correction for
+    parameters. Where the families overlap and the truth lies in both, it rejects less often than it says."""
     each = _by_cluster(b, pb) - _by_cluster(a, pa)
     groups = len(each)
-    spread = float(each.std(ddof=1)) if groups > 1 else 0.0
-    if not spread > 0:
+    if groups < 2:
         raise HominesError(f"{groups} clusters are too few to compare {a.family.spec} with {b.family.spec}")
+    spread = float(each.std(ddof=1))
+    if spread <= SAME * abs(pb.loglik) / groups:
+        raise HominesError(f"{a.family.spec} and {b.family.spec} explain these choices alike")
     z = float(each.sum() / (np.sqrt(groups) * spread))
+    chance = float(2 * student.sf(abs(z), groups - 1))
+    note = "the families overlap: conservative" if overlap else ""
     return Comparison(
-        a.family.spec, b.family.spec, "Vuong", z, groups, float(2 * norm.sf(abs(z))), float(each.sum())
+        a.family.spec, b.family.spec, "Vuong", z, groups - 1, chance, float(each.sum()), note=note
     )
 
 
 def _by_cluster(p: Problem, peak: Peak) -> Array:
-    logp = p.design.logp(peak.g)[p.at]
+    g = peak.g if len(peak.g) == p.design.x.shape[-1] else np.r_[0.0, peak.g]
+    logp = p.design.logp(g)[p.at]
     each = np.where(p.rows > 0, p.rows * logp, 0.0).sum(-1)
     total = np.zeros(int(p.group.max()) + 1)
     np.add.at(total, p.group, each)

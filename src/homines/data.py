@@ -8,6 +8,7 @@ utility says so. Needs no network library.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,11 @@ from homines.reasons import WORDINGS, answered, reason, reason_by_plans
 from homines.speak import orders, split_labels
 
 TIES = ("drop", "both")
-TRIES = 200
-"""Draws for every game asked, after which no other is looked for."""
+TRIES = 2000
+"""Games in a row that give nothing, after which no other is drawn."""
+SPARE = ("X,Y", "P,Q", "1,2", "left,right")
+"""Labels where those asked for name another's actions."""
+MOST_PERMUTED = 4
 NAMED = ("ipd", "ish", "icn", "bos", "icd", "ivd")
 PROTOCOLS = ("spd", "trust", "ultimatum")
 
@@ -69,6 +74,7 @@ class Recipe:
             raise HominesError(f"ties is {self.ties!r}; there are {', '.join(TIES)}")
         if not self.games or not self.words:
             raise HominesError("a recipe needs at least one game and one set of labels")
+        count("seed", self.seed, 0)
         if unknown := [game for game in self.games if game not in drawable()]:
             raise HominesError(
                 f"no game {unknown[0]!r} can be drawn; there are {', '.join(drawable())}. "
@@ -130,9 +136,20 @@ class Implied:
     decision: Decision
     worth: Array
     answers: tuple[int, ...]
+    top: tuple[int, ...] = ()
+    """The plans that are worth most."""
     plans: tuple[tuple[tuple[tuple[str, ...], int], ...], ...] = ()
     """Every plan as (the actions there, the one it takes) at each point; empty where none were compared."""
     plan_worth: Array | None = None
+    acts: tuple[int, ...] = ()
+    """What every plan does here."""
+
+    def target(self, precision: float) -> Array:
+        """Logit choice [mine]; of plans, the logit choice between them, summed over those that act alike."""
+        if self.plan_worth is None:
+            return logit(self.worth, precision).p
+        p = logit(self.plan_worth, precision).p
+        return np.array([p[[self.acts[i] == a for i in range(len(p))]].sum() for a in range(len(self.worth))])
 
     def plan_names(self, labels: Sequence[str]) -> list[str]:
         """Names of the plans, in the words of this decision where a point has the same actions."""
@@ -156,8 +173,13 @@ def implied(preference: Preference, game: Game, belief: Belief = told) -> list[I
             eu = expected(preference(d), belief(d), d.chance)
             out.append(Implied(d, eu, tuple(np.flatnonzero(best(eu).p > 0).tolist())))
     except HominesError as failure:
-        if not isinstance(game, Sequential) or "veil()" not in str(failure):
+        if "veil()" not in str(failure):
             raise
+        if not isinstance(game, Sequential):
+            raise HominesError(
+                f"{spell(preference)} asks what if everyone did so, and this game has no such thing; draw "
+                "symmetric or sequential games: symmetric, spd, trust, ultimatum, reciprocity"
+            ) from failure
         return _planned(preference, game)
     return out
 
@@ -175,7 +197,8 @@ def _planned(preference: Preference, game: Sequential) -> list[Implied]:
         says = np.array([plan[point] for plan in v.plans])
         value = np.array([worth[says == a].max() for a in range(len(d.actions))])
         answers = tuple(sorted({int(says[i]) for i in top}))
-        out.append(Implied(d, value, answers, ways, worth))
+        acts = tuple(int(a) for a in says)
+        out.append(Implied(d, value, answers, tuple(top.tolist()), ways, worth, acts))
     return out
 
 
@@ -194,16 +217,32 @@ def generate(recipe: Recipe) -> tuple[list[Row], list[Row], Counter[str]]:
 
 
 def _evaluated() -> set[str]:
-    """Keys of games that models are measured on: no row is made of these."""
+    """Keys of what models are measured on: no row is made of these."""
     games = [find("games", name) for name in NAMED]
     games += [find("games", f"{name}({k})") for name in PROTOCOLS for k in range(1, 7)]
-    return {_key(game) for game in games}
+    return {key for game in games for key in _keys(game)}
 
 
-def _key(game: Any) -> str:
-    """The payoffs of a game, whatever it is called."""
-    table = game.stage.table if isinstance(game, Repeated) else getattr(game, "table", None)
-    return digest([type(game).__name__, None if table is None else table.tolist()])
+def _keys(game: Any) -> set[str]:
+    """The payoffs of every decision of a game, the same whatever its actions are called and in what order."""
+    stage = game.stage if isinstance(game, Repeated) else game
+    return {_payoffs(d) for d in battery(stage) if len(d.actions) > 1}
+
+
+def _payoffs(d: Decision) -> str:
+    """Payoffs of a decision, least over the orders of its actions; of all seats at once where alike."""
+    axes = d.payoffs.shape[1:]
+    if max(axes) > MOST_PERMUTED:
+        return digest(d.payoffs.tolist())
+    together = d.same is not None
+    turns = [list(permutations(range(n))) for n in (axes[:1] if together else axes)]
+    forms: list[list[Any]] = []
+    for chosen in product(*turns):
+        turned = d.payoffs
+        for axis in range(len(axes)):
+            turned = turned.take(chosen[0 if together else axis], axis=1 + axis)
+        forms.append(turned.tolist())
+    return digest([min(forms), d.reply, bool(d.history)])
 
 
 def _rows(
@@ -217,30 +256,32 @@ def _rows(
     """So many rows of games not seen yet, the kinds of games in turn; answers balanced over labels and over
     places in the order shown."""
     rows: list[Row] = []
-    misses = 0
-    turn = 0
+    turns: Counter[tuple[str, str]] = Counter()
+    misses = drawn = 0
     frame = find("frames", recipe.frame)
     while len(rows) < many:
-        name = recipe.games[turn % len(recipe.games)]
+        name = recipe.games[drawn % len(recipe.games)]
         draw = drawer(name)
         assert draw is not None
         spec = draw(rng)
         game = find("games", spec)
-        key = _key(game)
-        if key in seen:
+        keys = _keys(game)
+        made: list[Row] = []
+        if keys & seen:
             left["drawn before, or measured on"] += 1
-            misses += 1
-            if misses > TRIES + 20 * many:
-                raise HominesError(
-                    f"{', '.join(recipe.games)} gave {len(rows)} of {many} rows and then nothing new: there "
-                    "are no more distinct games of this kind; ask for fewer rows, or name more games (--game)"
-                )
-            continue
-        seen.add(key)
-        turn += 1
-        for made in _of_game(recipe, preference, frame, spec, game, len(rows), rng, left):
-            if len(rows) < many:
-                rows.append(made)
+        else:
+            seen |= keys
+            drawn += 1
+            made = _of_game(recipe, preference, frame, spec, game, turns, rng, left)
+        misses = 0 if made else misses + 1
+        if misses > TRIES:
+            why = ", ".join(f"{reason} {n}" for reason, n in left.most_common())
+            raise HominesError(
+                f"{', '.join(recipe.games)} gave {len(rows)} of {many} rows, and {TRIES} more games gave "
+                f"none ({why}): there are no more distinct ones, or all are ties; ask for fewer rows, name "
+                "more games (--game), or keep ties (--ties both)"
+            )
+        rows += made[: many - len(rows)]
     return rows
 
 
@@ -250,10 +291,12 @@ def _of_game(
     frame: Any,
     spec: str,
     game: Any,
-    start: int,
+    turns: Counter[tuple[str, str]],
     rng: np.random.Generator,
     left: Counter[str],
 ) -> list[Row]:
+    """The rows of one game. Labels and places take turns within each kind of situation, so that no letter
+    tells who moves."""
     out: list[Row] = []
     if isinstance(game, Repeated):
         game = game.stage
@@ -263,8 +306,10 @@ def _of_game(
         if len(found.answers) > 1 and recipe.ties == "drop":
             left["tie"] += 1
             continue
+        here = spec.partition("(")[0], situation(found.decision)
         for answer in found.answers:
-            out.append(_row(recipe, preference, frame, spec, found, answer, start + len(out), rng))
+            out.append(_row(recipe, preference, frame, spec, found, answer, turns[here], rng))
+            turns[here] += 1
     return out
 
 
@@ -281,10 +326,16 @@ def _row(
     """Row i: the answer's label and its place in the order shown take turns, independently of each other."""
     d = found.decision
     n = len(d.actions)
+    if not any(len(split_labels(some)) == n for some in recipe.words):
+        raise HominesError(
+            f"no labels of {', '.join(recipe.words)} are {n}, as many as the actions "
+            f"{', '.join(d.actions)}; give as many (--labels)"
+        )
     taken = {word for named in (*d.theirs, *d.names) if named != d.actions for word in named}
     turns = (recipe.words[(i // (n * n) + k) % len(recipe.words)] for k in range(len(recipe.words)))
     fit = (some for some in map(split_labels, turns) if len(some) == n and not taken & set(some))
-    words = next(fit, d.actions)
+    spare = (some for some in map(split_labels, SPARE) if len(some) == n and not taken & set(some))
+    words = next(fit, next(spare, d.actions))
     shift = (i % n) - answer
     labels = tuple(words[(a + shift) % n] for a in range(n))
     asks = {"asks": "aloud"} if recipe.reasons else {}
@@ -295,12 +346,13 @@ def _row(
     said = labels[answer]
     if recipe.reasons:
         if found.plan_worth is not None:
-            why = reason_by_plans(found.plan_names(labels), found.plan_worth, here=labels[answer])
+            names = found.plan_names(labels)
+            says = {names[i]: labels[found.acts[i]] for i in found.top}
+            why = reason_by_plans(names, found.plan_worth, says, labels[answer])
         else:
             why = reason(preference, d, labels, order, wording=int(rng.integers(WORDINGS)))
         said = answered(why, labels[answer])
-    target = logit(found.worth, recipe.precision).p
-    return Row(spec, d, spell(told_in), order, prompt, answer, target, said)
+    return Row(spec, d, spell(told_in), order, prompt, answer, found.target(recipe.precision), said)
 
 
 # --- a folder ------------------------------------------------------------------------------------
@@ -315,14 +367,22 @@ def write(recipe: Recipe, folder: str | Path) -> dict[str, Any]:
     folder = Path(folder)
     asked = {**recipe.__dict__, "games": list(recipe.games), "words": list(recipe.words)}
     known = folder / "recipe.json"
+    files = [f"{part}{kind}.jsonl" for part in ("train", "test") for kind in ("", ".facts")]
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not known.exists())):
         raise HominesError(f"{folder} holds something else; choose another --out")
     if known.exists():
-        there = json.loads(known.read_text(encoding="utf-8"))
-        if there["recipe"] == asked and there["homines"] == __version__:
-            return there["counts"]
-        if there["recipe"] != asked:
-            raise HominesError(f"{folder} holds data of another recipe; choose another --out")
+        try:
+            there = json.loads(known.read_text(encoding="utf-8"))
+            same = there["recipe"] == asked and there["homines"] == __version__
+            counts = dict(there["counts"])
+        except (OSError, KeyError, TypeError, ValueError) as failure:
+            raise HominesError(
+                f"{known} cannot be read ({type(failure).__name__}: {failure}); choose another --out"
+            ) from failure
+        if not same:
+            raise HominesError(f"{folder} holds data of another recipe or version; choose another --out")
+        if all((folder / name).exists() for name in files):
+            return counts
     train, test, left = generate(recipe)
     counts = counted(train, test, left)
     aside = folder.with_name(f".{folder.name}.making")
@@ -357,8 +417,9 @@ def read(folder: str | Path) -> tuple[Recipe, list[Row], list[Row]]:
 
 
 def _read(folder: Path, part: str) -> list[Row]:
-    said = (folder / f"{part}.jsonl").read_text(encoding="utf-8").splitlines()
-    facts = (folder / f"{part}.facts.jsonl").read_text(encoding="utf-8").splitlines()
+    # not splitlines: a label may hold a line separator of Unicode
+    said = (folder / f"{part}.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+    facts = (folder / f"{part}.facts.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
     rows: list[Row] = []
     for line, beside in zip(said, facts, strict=True):
         *asked, last = json.loads(line)["messages"]
@@ -390,6 +451,7 @@ def counted(train: Sequence[Row], test: Sequence[Row], left: Counter[str]) -> di
         "games": spread(lambda r: r.game.partition("(")[0]),
         "actions": spread(lambda r: r.decision.actions[r.answer]),
         "labels": spread(lambda r: r.prompt.labels[r.answer]),
+        "labels by situation": spread(lambda r: f"{situation(r.decision)} {r.prompt.labels[r.answer]}"),
         "place": spread(lambda r: str(1 + r.order[0].index(r.answer))),
         "left out": dict(left),
     }
@@ -398,7 +460,9 @@ def counted(train: Sequence[Row], test: Sequence[Row], left: Counter[str]) -> di
 def card(recipe: Recipe, counts: dict[str, Any], train: Sequence[Row]) -> str:
     """The dataset card: what the utility is, how many rows, the seed, one example."""
     preference = find("preferences", recipe.preference)
-    formula = (type(preference).__doc__ or "").strip().splitlines()[0].rstrip(".")
+    of = preference if inspect.isfunction(preference) else type(preference)
+    formula = inspect.cleandoc(of.__doc__ or "(it has no docstring)").partition("\n\n")[0]
+    formula = formula.replace("\n", "\n    ")
     how = "The answer follows the arithmetic of that utility." if recipe.reasons else "The answer alone."
     example = train[0]
     table = "\n".join(
@@ -418,7 +482,7 @@ configs:
     path: test.jsonl
 ---
 
-# What {spell(preference)} implies
+# What {recipe.preference} implies
 
 Decisions in games drawn at random, each with the answer that maximises
 

@@ -15,6 +15,7 @@ from typing import TypeAlias, cast
 
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
+from scipy.stats import binom
 from scipy.stats import f as fisher
 
 from homines.choice import Agent, Belief, told
@@ -31,6 +32,8 @@ GROWTH = 1.3
 """Factor between steps outward: small, as a profile may fall and rise again where the precision goes to 0."""
 SEEN = 1e-9
 """Falls of the likelihood, as a share of it, under which float64 shows nothing."""
+MANY = 200
+"""Choices at a decision from which the expected misfit is taken by its limit."""
 FARTHEST = 1e6
 """Half-widths from the estimate at which a profile that has not fallen counts as open."""
 
@@ -74,8 +77,10 @@ class Estimate:
     names      free parameters of the family, `risk` where asked for, `precision` last (1/lambda, in 1/payoff)
     values     [parameter]; cov, robust to dependence within clusters, [parameter, parameter]
     intervals  profile likelihood, [parameter, (low, high)]; inf: the choices set no bound
-    loglik     in nats; `null`: of random choice, `best`: of the shares observed at each decision
-    misfit     by game, the mean over its decisions of KL(shares observed || fitted), nats
+    loglik     in nats; `null`: of random choice, `best`: of the shares observed at each decision, less what
+               chance alone would have made of samples (so about what the true family would reach)
+    misfit     by game, the mean over its decisions of KL(shares observed || fitted), nats, less what sampling
+               alone would give; about 0 where the family fits
     exact      no sampling error: errors come from `clusters` alone
     mass       mean probability of any legal answer
     """
@@ -128,7 +133,7 @@ class Estimate:
 class Problem:
     """Observations as arrays, for one family.
 
-    design    columns of `Family.columns` at no risk aversion
+    design    columns of `Family.columns` at no risk aversion; `sampled` [observation]: not exact
     rows      [observation, action] choices; `at` [observation] their decision, `group` their cluster
     """
 
@@ -141,6 +146,7 @@ class Problem:
     at: np.ndarray
     group: np.ndarray
     cluster: str
+    sampled: np.ndarray
     risk: bool = False
     scale: float = 1.0
     held: dict[float, Design] = field(default_factory=dict[float, Design])
@@ -212,20 +218,20 @@ def problem(
             f"the decision between {', '.join(single.decision.actions)} of game {single.game!r} has one "
             "option; a choice needs two: leave it out"
         )
-    keys: dict[int, int] = {}
+    keys: dict[tuple[int, str], int] = {}
     unique: dict[str, int] = {}
     decisions: list[Decision] = []
     games: list[str] = []
     at: list[int] = []
     for o in observations:
-        if id(o.decision) not in keys:
+        if (id(o.decision), o.game) not in keys:
             key = f"{o.game}\0{o.decision.key}"
             if key not in unique:
                 unique[key] = len(decisions)
                 decisions.append(o.decision)
                 games.append(o.game)
-            keys[id(o.decision)] = unique[key]
-        at.append(keys[id(o.decision)])
+            keys[id(o.decision), o.game] = unique[key]
+        at.append(keys[id(o.decision), o.game])
     design = Design.of([of.columns(d, belief) for d in decisions])
     rows = np.zeros((len(observations), design.legal.shape[1]))
     for i, o in enumerate(observations):
@@ -243,7 +249,18 @@ def problem(
     group = np.array([order[name] for name in names])
     scale = float(np.mean([np.abs(d.payoffs).max() for d in decisions])) or 1.0
     return Problem(
-        of, tuple(decisions), tuple(games), belief, design, rows, np.array(at), group, cluster, risk, scale
+        of,
+        tuple(decisions),
+        tuple(games),
+        belief,
+        design,
+        rows,
+        np.array(at),
+        group,
+        cluster,
+        np.array([o.choice.n is not None for o in observations]),
+        risk,
+        scale,
     )
 
 
@@ -307,6 +324,7 @@ def fit(
     )
     q = np.exp(design.logp(peak.g))
     share = p.y / p.y.sum(-1, keepdims=True)
+    chance = expected_misfit(p, q)
     return Estimate(
         of,
         names,
@@ -315,8 +333,8 @@ def fit(
         intervals,
         peak.loglik,
         loglik(p.y, np.log(np.where(p.design.legal, 1.0, np.nan) / p.design.legal.sum(-1, keepdims=True))),
-        loglik(p.y, np.log(np.where(share > 0, share, 1.0))),
-        misfit(p.games, share, q),
+        loglik(p.y, np.log(np.where(share > 0, share, 1.0))) - float(p.y.sum(-1) @ chance),
+        misfit(p.games, share, q, chance),
         peak.converged,
         all(o.choice.n is None for o in observations),
         p.cluster,
@@ -334,10 +352,32 @@ def natural(g: Array) -> tuple[Array, float]:
     return g[1:] / g[0], float(g[0])
 
 
-def misfit(games: Sequence[str], share: Array, q: Array) -> dict[str, float]:
-    """By game, the mean over decisions of KL(share || q), nats."""
+def expected_misfit(p: Problem, q: Array) -> Array:
+    """What KL(shares observed || q) would be on average if q were true, nats [decision]; 0 for exact choices.
+
+    With y_a ~ Binomial(n, q_a), the sum over actions of E[(y_a / n) ln(y_a / (n q_a))]; (A - 1) / (2 n) from
+    MANY choices on.
+    """
+    n = np.zeros(len(p.decisions))
+    np.add.at(n, p.at, np.where(p.sampled, p.rows.sum(-1), 0.0))
+    out = np.zeros(len(n))
+    for i, many in enumerate(n):
+        some = q[i][p.design.legal[i]]
+        if many > MANY:
+            out[i] = (len(some) - 1) / (2 * many)
+        elif many >= 1:
+            y = np.arange(1, round(many) + 1)[:, None]
+            odds = binom.pmf(y, round(many), some)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                each = odds * (y / many) * (np.log(y / many) - np.log(some))
+            out[i] = float(np.where(odds > 0, each, 0.0).sum())
+    return out
+
+
+def misfit(games: Sequence[str], share: Array, q: Array, chance: Array) -> dict[str, float]:
+    """By game, the mean over decisions of KL(share || q) - chance, nats."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        kl = np.where(share > 0, share * np.log(share / q), 0.0).sum(-1)
+        kl = np.where(share > 0, share * np.log(share / q), 0.0).sum(-1) - chance
     return {g: float(kl[[i for i, h in enumerate(games) if h == g]].mean()) for g in dict.fromkeys(games)}
 
 
@@ -355,6 +395,12 @@ def check_design(p: Problem) -> None:
     roots = np.linalg.eigvalsh(x.information(equal, np.ones(len(x.x))))
     others = int((roots <= 1e-9 * roots[-1]).sum()) - 1
     told += f" (and {others} more direction{'s' * (others > 1)})" if others > 0 else ""
+    if not x.centred(equal)[:, :, 0].any() and len(direction) > 1:
+        only = p.family.free[int(np.abs(direction[1:]).argmax())]
+        raise NotIdentified(
+            f"{p.family.spec} values nothing but what {only} weighs, so {only} and the precision are only "
+            f"known as a product; write {only}=1, as in {_fixed(p.family, direction, 1)}"
+        )
     if abs(direction[0]) > 0.05 and len(direction) == 1:
         raise NotIdentified(
             f"{p.family.spec} values every option of these {len(x.x)} decisions alike, so its precision is "
@@ -389,12 +435,11 @@ def _spelt(of: Family, direction: Array) -> str:
     return " ".join(f"{x:+.2f}*{name}" for name, x in sorted(parts, key=lambda part: part[0] == PRECISION))
 
 
-def _fixed(of: Family, direction: Array) -> str:
+def _fixed(of: Family, direction: Array, value: int = 0) -> str:
     """How to fix the parameter that moves most along a flat direction."""
-    weights = np.abs(direction[1:])
-    name = of.free[int(weights.argmax())] if weights.size and weights.max() > 0.05 else "parameter"
-    written = [f"{k}={v}" for k, v in of.fixed.items()]
-    return f"{of.spec.partition('(')[0]}({', '.join([*written, f'{name}=0'])})"
+    name = of.free[int(np.abs(direction[1:]).argmax())]
+    written = [f"{k}={v!r}" for k, v in of.fixed.items()]
+    return f"{of.spec.partition('(')[0]}({', '.join([*written, f'{name}={value}'])})"
 
 
 def _outside(of: Family, values: Mapping[str, float]) -> list[str]:
@@ -484,8 +529,10 @@ def profile(
             far = value + sign * step
             if name == PRECISION and far <= 0:
                 far = 0.0
-            if name == RISK and not p.risks[0] < far < p.risks[1]:
-                break
+            if name == RISK and not p.risks[0] <= far <= p.risks[1]:
+                far = p.risks[0] if sign < 0 else p.risks[1]
+                if near == far:
+                    break
             if fall(far) > 0:
                 end = cast("float", brentq(fall, near, far, xtol=1e-10 * max(1.0, abs(value))))
                 break

@@ -68,7 +68,9 @@ def family(spec: str) -> Family:
     make, written = arguments("preferences", spec)
     if not (inspect.isclass(make) and is_dataclass(make)):
         raise HominesError(f"{spec} is no dataclass, so its parameters cannot be told; write it as one")
-    free = tuple(f.name for f in fields(make) if f.init and f.name not in written and "float" in str(f.type))
+    free = tuple(
+        f.name for f in fields(make) if f.init and f.name not in written and f.type in ("float", float)
+    )
     made = Family(spec, cast("Callable[..., Preference]", make), free, written)
     missing = [
         name
@@ -77,7 +79,14 @@ def family(spec: str) -> Family:
     ]
     if missing:
         raise HominesError(f"{spec} lacks {', '.join(missing)}; write a value for it")
-    made.at(dict.fromkeys(free, 0.0))
+    for point in (0.0, 0.5, 1.0):
+        try:
+            made.at(dict.fromkeys(free, point))
+        except Exception as failure:
+            raise HominesError(
+                f"{spec} cannot be made with its free parameters at {point:g} ({failure}); fit reads the "
+                "utility off at 0 and at 1: write a value for the one that cannot be there"
+            ) from failure
     return made
 
 

@@ -137,6 +137,10 @@ def _asked(what: str, call: Callable[[], Any]) -> Any:
             "environment"
         ) from None
     except openai.RateLimitError as refusal:
+        if refusal.code == "insufficient_quota":
+            raise HominesError(
+                f"{what}: the account has no credit left ({_said(refusal)}); nothing is lost, add some"
+            ) from None
         raise HominesError(
             f"{what}: the service is still busy after many tries (429: {_said(refusal)}); run the same "
             "command later, nothing is lost"

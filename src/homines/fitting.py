@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from homines.check import count
 from homines.choice import Belief, told, uniform
 from homines.compare import Comparison, compare
 from homines.core import HominesError
-from homines.estimate import Estimate, NotIdentified, Observation, fit
+from homines.estimate import Estimate, Observation, fit
+from homines.family import family
 from homines.mixture import Mixture, mixture
 from homines.observed import from_records, read_csv
 from homines.store import Run
@@ -39,6 +41,9 @@ class Options:
     def __post_init__(self) -> None:
         if self.belief not in BELIEFS:
             raise HominesError(f"no belief called {self.belief!r}; there are {', '.join(BELIEFS)}")
+        if not 0 < self.level < 1:
+            raise HominesError(f"level {self.level} must lie between 0 and 1, such as 0.95")
+        count("seed", self.seed, 0)
         if self.classes > 1 and (self.risk or self.cluster not in (None, "subject")):
             raise HominesError(
                 "--classes estimates a mixture over subjects: leave out --risk, and --cluster but for subject"
@@ -55,8 +60,14 @@ def carry_out_fit(
     plans: bool,
     as_json: bool,
 ) -> None:
-    """Estimate and print; a family that is not identified is told and the others go on. HominesError where
-    none is."""
+    """Estimate and print; what is refused is told, the others go on. HominesError where nothing is left."""
+    if against and (options.classes > 1 or options.risk):
+        raise HominesError(
+            "--against tests one preference for all at given payoffs: leave out --classes and --risk, or "
+            "--against"
+        )
+    for spec in (*families, *against):
+        family(spec)  # a mistyped one costs no finished work
     observations = observed(source, model, plans=plans)
     found: list[Estimate | Mixture] = []
     refused: dict[str, str] = {}
@@ -64,18 +75,17 @@ def carry_out_fit(
     for spec in families:
         try:
             found.append(one(observations, spec, options))
-        except NotIdentified as flat:
-            refused[spec] = str(flat)
+        except HominesError as why:
+            refused[spec] = str(why)
     tests: list[Comparison] = []
-    for narrow in (
-        *against,
-        *([f for f in families[1:] if f not in refused] if options.classes == 1 else []),
-    ):
-        if families[0] in refused:
-            break
-        tests.append(against_each_other(observations, narrow, families[0], options))
+    plain = options.classes == 1 and not options.risk
+    for narrow in (*against, *(families[1:] if plain else ())):
+        try:
+            tests.append(against_each_other(observations, narrow, families[0], options))
+        except HominesError as why:
+            refused[f"{narrow} against {families[0]}"] = str(why)
     if not found:
-        raise NotIdentified("; ".join(refused.values()))
+        raise HominesError("; ".join(dict.fromkeys(refused[spec] for spec in families)))
     seconds = time.monotonic() - start
     if as_json:
         out = {
@@ -92,7 +102,7 @@ def carry_out_fit(
         (mixed if isinstance(e, Mixture) else estimated)(e)  # pyright: ignore[reportArgumentType]
     tested(tests)
     for spec, why in refused.items():
-        print(f"{spec}: not identified. {why}")
+        print(f"{spec}: {why}")
 
 
 def observed(source: Path, model: str | None, *, plans: bool = True) -> list[Observation]:
@@ -150,6 +160,7 @@ def as_row(e: Estimate | Mixture) -> dict[str, Any]:
             "entropy": e.entropy,
             "misfit": dict(e.misfit),
             "converged": e.converged,
+            "notes": list(e.notes),
             "starts": e.starts,
             "posterior": {s: list(row) for s, row in zip(e.subjects, e.types, strict=True)},
         }

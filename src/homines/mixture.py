@@ -21,7 +21,9 @@ from homines.estimate import (
     Observation,
     Problem,
     check_design,
+    check_peak,
     columns_at,
+    expected_misfit,
     misfit,
     natural,
     problem,
@@ -63,6 +65,7 @@ class Mixture:
     misfit: Mapping[str, float]
     converged: bool
     starts: tuple[int, int]
+    notes: tuple[str, ...] = ()
 
     @property
     def se(self) -> Array:
@@ -126,6 +129,7 @@ def mixture(
     of = family(of) if isinstance(of, str) else of
     count("classes", classes)
     count("starts", starts)
+    count("seed", seed, 0)
     p = problem(observations, of, belief=belief, cluster="subject")
     names = tuple(dict.fromkeys(o.subject for o in observations))
     if len(names) < 2 * classes:
@@ -138,7 +142,10 @@ def mixture(
     rng = np.random.default_rng(seed)
     ends = [_em(data, _start(data, classes, rng), SHORT) for _ in range(starts)]
     ends = sorted((end for end in ends if end is not None), key=lambda end: -end[2])
-    final = [end for g, shares, *_ in ends[:KEPT] if (end := _em(data, (g, shares), LONG)) is not None]
+    final: list[tuple[Array, Array, float, Array, bool]] = []
+    for g, shares, *_ in ends:
+        if len(final) < KEPT and (end := _em(data, (g, shares), LONG)) is not None:
+            final.append(end)
     if not final:
         raise NotIdentified(
             f"every one of {starts} starts emptied a class: these choices do not show {classes} types of "
@@ -147,31 +154,36 @@ def mixture(
     g, shares, height, types, converged = max(final, key=lambda end: end[2])
     order = np.argsort(-shares, kind="stable")
     g, shares, types = g[order], shares[order], types[:, order]
-    if (g[:, 0] <= 0).any():
-        raise NotIdentified(
-            f"a type of {classes} does not choose what {of.spec} values more often (precision "
-            f"{g[:, 0].min():.3g}), so its parameters have no values; ask for fewer classes"
-        )
+    y = np.asarray(data.y.T @ types).T.reshape(classes, *data.design.legal.shape)
+    for k in range(classes):
+        try:
+            check_peak(p, climb(data.design, y[k], start=g[k]))
+        except NotIdentified as why:
+            raise NotIdentified(f"type {k + 1} of {classes}: {why}; or ask for fewer classes") from why
     values = np.array([np.r_[natural(row)[0], natural(row)[1]] for row in g])
     free = values.size + classes - 1
     bic = -2 * height + free * float(np.log(len(names)))
     q = np.einsum("k,kda->da", shares, np.exp([data.design.logp(row) for row in g]))
     share = p.y / p.y.sum(-1, keepdims=True)
     near = sum(abs(end[2] - height) < 1e-3 for end in final)
+    cov, notes = _covariance(p, data, g, shares, types)
+    if not converged:
+        notes = [*notes, f"EM had not settled after {LONG} steps"]
     return Mixture(
         of,
         (*of.free, PRECISION),
         shares,
         values,
-        _covariance(p, data, g, shares, types),
+        cov,
         height,
         bic,
         bic + 2 * _entropy(types),
         names,
         types,
-        misfit(p.games, share, q),
+        misfit(p.games, share, q, expected_misfit(p, q)),
         converged,
         (near, starts),
+        tuple(notes),
     )
 
 
@@ -214,11 +226,12 @@ def _em(data: _Data, start: tuple[Array, Array], most: int) -> tuple[Array, Arra
     return g, shares, before, types, False
 
 
-def _covariance(p: Problem, data: _Data, g: Array, shares: Array, types: Array) -> Array:
+def _covariance(p: Problem, data: _Data, g: Array, shares: Array, types: Array) -> tuple[Array, list[str]]:
     """Sandwich over subjects with the observed information (Louis 1982), for values and shares but the last.
 
     Complete-data scores c_ik of subject i as type k; observed information = sum_i E[info] - Var_i[c];
-    subject i's own score is sum_k types_ik c_ik.
+    subject i's own score is sum_k types_ik c_ik. nan, and a note, where there are no more subjects than
+    parameters, or in a class no more than that class has.
     """
     classes = len(shares)
     subjects = len(data.subjects)
@@ -247,4 +260,16 @@ def _covariance(p: Problem, data: _Data, g: Array, shares: Array, types: Array) 
             f"{classes} types of {p.family.spec} cannot be told apart in these choices; ask for fewer classes"
         )
     bread = np.linalg.inv(info)
-    return bread @ (mean.T @ mean * subjects / (subjects - 1)) @ bread
+    cov = bread @ (mean.T @ mean * subjects / (subjects - 1)) @ bread
+    if subjects <= total:
+        said = f"{subjects} subjects for {total} parameters: too few for standard errors"
+        return np.full_like(cov, np.nan), [said]
+    notes: list[str] = []
+    for k in range(classes):
+        if count_of[k] <= size:
+            block = slice(k * size, (k + 1) * size)
+            cov[block] = cov[:, block] = np.nan
+            notes.append(
+                f"type {k + 1} has {count_of[k]:.1f} subjects for {size} parameters: no standard errors"
+            )
+    return cov, notes

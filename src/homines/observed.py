@@ -27,6 +27,7 @@ import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from homines.lookup import find, spell
 from homines.measure import averaged
 from homines.plans import assembled
 
+MOST_CHOSEN = 1e9
 NEEDED = ("subject", "decision", "option", "own", "chosen")
 Row = Mapping[str, str]
 
@@ -82,6 +84,13 @@ def _columns(path: Path, heads: Sequence[str]) -> tuple[str, ...]:
             f"{', '.join(map(str, heads)) or 'empty'}. One row an option: {', '.join(NEEDED)}, and other "
             "where somebody else is paid"
         )
+    known = {*NEEDED, "other", "game", "theirs", "belief", "same", "kindness"}
+    for name in heads:
+        close = get_close_matches(str(name).strip().lower(), known, n=1, cutoff=0.85)
+        if name not in known and close and not str(name)[5:].isdigit():
+            raise HominesError(
+                f"{path} has a column {name!r}; did you mean {close[0]!r}? Rename it, or remove it"
+            )
     if twice := [name for name in dict.fromkeys(heads) if heads.count(name) > 1]:
         raise HominesError(f"{path} has the column {twice[0]} twice; name every column once")
     return tuple(name for name in heads if name == "other" or (name[:5] == "other" and name[5:].isdigit()))
@@ -139,7 +148,8 @@ def _observation(
             f"decision {first['decision']!r} of subject {first['subject']!r} has one option, "
             f"{first['option']!r}; a choice needs at least two",
         )
-    theirs = tuple(dict.fromkeys(row["theirs"] for _, row in group)) if "theirs" in first else ()
+    theirs = tuple(dict.fromkeys(row.get("theirs", "") for _, row in group))
+    theirs = () if theirs == ("",) else theirs
     place = {name: i for i, name in enumerate(options)}, {name: j for j, name in enumerate(theirs)}
     shape = (len(options), len(theirs)) if theirs else (len(options),)
     paid = np.full((1 + len(others), *shape), np.nan)
@@ -148,7 +158,7 @@ def _observation(
         np.full(len(options), np.nan),
         np.full(len(options), np.nan),
     )
-    kind = 0
+    kind = cells.code(line, first, "kindness", KINDNESS) if "kindness" in first else 0
     for there, row in group:
         a = place[0][row["option"]]
         at = (a, place[1][row["theirs"]]) if theirs else (a,)
@@ -156,12 +166,14 @@ def _observation(
             raise cells.wrong(there, f"option {row['option']!r} comes twice in decision {row['decision']!r}")
         for seat, name in enumerate(("own", *others)):
             paid[(seat, *at)] = cells.number(there, row, name)
-        if "belief" in row:
+        if row.get("belief"):
             belief[at] = cells.number(there, row, "belief", 0)
         if row.get("same"):
             same[a] = _once(cells, there, row, "same", same[a])
-        if "kindness" in row:
-            kind = cells.code(there, row, "kindness", KINDNESS)
+        if "kindness" in row and cells.code(there, row, "kindness", KINDNESS) != kind:
+            raise cells.wrong(
+                there, f"kindness is {row['kindness']!r}, and {kind} on line {line} of the same decision"
+            )
         chosen[a] = _once(cells, there, row, "chosen", chosen[a])
     if np.isnan(paid).any():
         raise cells.wrong(
@@ -201,7 +213,7 @@ def _decision(
     stated = None
     if theirs and not np.isnan(belief).all():
         total = belief.sum(-1)
-        if not np.allclose(total, 1, atol=1e-6):
+        if np.isnan(total).any() or not np.allclose(total, 1, atol=1e-6):
             raise cells.wrong(
                 line, f"belief sums to {total.tolist()} over theirs; it must sum to 1 for each option"
             )
@@ -224,6 +236,10 @@ def _chosen(cells: _Cells, line: int, chosen: Array) -> Choice:
     """Counts, or probabilities that sum to 1."""
     total = float(chosen.sum())
     whole = bool((chosen == np.round(chosen)).all())
+    if total > MOST_CHOSEN:
+        raise cells.wrong(
+            line, f"chosen adds up to {total:g}, more than {MOST_CHOSEN:g}; give counts of choices"
+        )
     if total <= 0:
         raise cells.wrong(line, "nothing was chosen in this decision; leave out decisions without an answer")
     if not whole and abs(total - 1) > 1e-6:
@@ -265,14 +281,24 @@ def from_records(
     for (name, frame), group in answers.items():
         pairs = averaged(group)
         game = _game(name)
+        words = find("frames", frame)
+        said = spell(replace(words, asks="choice")) if hasattr(words, "asks") else frame
+        known = averaged(beliefs.get((name, said), ()))
         if isinstance(game, Sequential):
-            known = averaged(beliefs.get((name, frame), ()))
             made += assembled(game, pairs, known, subject=who, name=name, plans=plans)
         else:
-            made += [Observation(d, c, who, name) for d, c in pairs if len(d.actions) > 1]
+            about = {d.key: c for d, c in known}
+            made += [Observation(_believed(d, about), c, who, name) for d, c in pairs if len(d.actions) > 1]
     if not made:
         raise HominesError("none of these records holds an answer between two options; measure a game first")
     return made
+
+
+def _believed(d: Decision, about: Mapping[str, Choice]) -> Decision:
+    """A symmetric decision for two with what is thought of the other, who faces the same; else as it is."""
+    if d.others is None and d.same is not None and len(d.theirs) == 1 and not d.history and d.key in about:
+        return replace(d, others=(about[d.key].p,))
+    return d
 
 
 def _game(spec: str) -> Any:

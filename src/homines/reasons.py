@@ -84,6 +84,7 @@ def reason(
     Ends before the cue. Where two options are worth the same it says so; d must be without chance (no plan).
     """
     eu = expected(preference(d), belief(d), d.chance)
+    digits = _digits(eu)
     terms = terms_of(preference, d)
     lines: list[str] = []
     for a in order[0]:
@@ -92,34 +93,39 @@ def reason(
         for term in terms:
             amounts = np.broadcast_to(term.amount, d.payoffs.shape[1:])[a]
             odds = _odds(belief(d), a)
-            said, mean = _amount(amounts.ravel(), odds)
+            said, mean = _amount(amounts.ravel(), odds, digits)
             parts.append(PHRASES[term.kind][wording].format(a=labels[a], v=said))
             means.append(mean)
         line = ", and ".join([parts[0], *(_inside(part, labels[a]) for part in parts[1:])])
         if [term.weight for term in terms] != [1.0]:
-            line += f": {_sum(terms, means)} = {_number(eu[a])}"
+            line += f": {_sum(terms, means)} = {_number(eu[a], digits)}"
         lines.append(line + ".")
     ranked = sorted(order[0], key=lambda a: -eu[a])
     best, rest = ranked[0], ranked[1:]
     if abs(eu[best] - eu[rest[0]]) < 1e-9:
         lines.append(f"{labels[best]} and {labels[rest[0]]} are worth the same.")
     else:
-        values = list(dict.fromkeys(_number(eu[a]) for a in rest))
-        lines.append(MORE[wording].format(x=_number(eu[best]), y=" or ".join(values)))
+        values = list(dict.fromkeys(_number(eu[a], digits) for a in rest))
+        lines.append(MORE[wording].format(x=_number(eu[best], digits), y=" or ".join(values)))
     return " ".join(lines)
 
 
-def reason_by_plans(names: Sequence[str], worth: Array, here: str) -> str:
+def reason_by_plans(names: Sequence[str], worth: Array, says: Mapping[str, str], here: str) -> str:
     """Why a rule for both roles is best, and what it says here. names and worth [plan].
 
     A rule is named by what it does at every point of decision, the first mover's first.
+    says   the answer here of every rule that is worth most; `here`: the one that is given
     """
     listed = ", ".join(f"{name} {_number(value)}" for name, value in zip(names, worth, strict=True))
-    best = names[int(np.argmax(worth))]
-    return (
+    start = (
         f"I look for the best rule for both roles, each as likely as the other. They are worth: {listed}. "
-        f"{best} is worth most, and here it says {here}."
     )
+    if len(says) == 1:
+        return f"{start}{next(iter(says))} is worth most, and here it says {here}."
+    if set(says.values()) == {here}:
+        return f"{start}{' and '.join(says)} are worth most, and here they all say {here}."
+    chosen = next(name for name, said in says.items() if said == here)
+    return f"{start}{' and '.join(says)} are worth most; of these I follow {chosen}, and here it says {here}."
 
 
 def answered(reasons: str, label: str) -> str:
@@ -135,7 +141,7 @@ def _odds(beliefs: Sequence[Array], a: int) -> Array:
     return joint
 
 
-def _amount(amounts: Array, odds: Array) -> tuple[str, float]:
+def _amount(amounts: Array, odds: Array, digits: int) -> tuple[str, float]:
     """An amount in words, and its mean: '7'; '7 or 2, (7 + 2) / 2 = 4.5'; '0.8 * 7 + 0.2 * 2 = 6'."""
     seen = odds > 0
     amounts, odds = amounts[seen], odds[seen]
@@ -144,9 +150,12 @@ def _amount(amounts: Array, odds: Array) -> tuple[str, float]:
         return _number(mean), mean
     if np.ptp(odds) < 1e-9:
         each = " + ".join(map(_number, amounts))
-        return f"{' or '.join(map(_number, amounts))}, ({each}) / {len(amounts)} = {_number(mean)}", mean
+        return (
+            f"{' or '.join(map(_number, amounts))}, ({each}) / {len(amounts)} = {_number(mean, digits)}",
+            mean,
+        )
     each = " + ".join(f"{_number(p)} * {_number(x)}" for p, x in zip(odds, amounts, strict=True))
-    return f"{each} = {_number(mean)}", mean
+    return f"{each} = {_number(mean, digits)}", mean
 
 
 def _sum(terms: Sequence[Term], means: Sequence[float]) -> str:
@@ -165,5 +174,14 @@ def _inside(part: str, label: str) -> str:
     return part if part.startswith(label) else part[0].lower() + part[1:]
 
 
-def _number(x: float) -> str:
-    return f"{round(float(x), 4) + 0.0:.10g}"
+def _digits(eu: Array) -> int:
+    """Decimals that tell every two different values apart: 4, or more where needed."""
+    for digits in range(4, 12):
+        told_apart = len({round(float(x), digits) for x in eu})
+        if told_apart == len({round(float(x), 12) for x in eu}):
+            return digits
+    return 12
+
+
+def _number(x: float, digits: int = 10) -> str:
+    return f"{round(float(x), digits) + 0.0:.12g}"

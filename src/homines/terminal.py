@@ -282,13 +282,16 @@ def mixed(m: Mixture) -> None:
         )
     )
     _misfit(console, m.misfit)
+    for note in m.notes:
+        console.print(Text(f"note: {note}"))
 
 
 def tested(tests: Sequence[Comparison]) -> None:
     """One line a test."""
     for t in tests:
         if t.kind == "Vuong":
-            what = f"z = {t.statistic:+.2f}, p = {t.p:.2g} (positive: {t.wide} explains more)"
+            what = f"t({t.df}) = {t.statistic:+.2f}, p = {t.p:.2g} (positive: {t.wide} explains more)"
+            what += f"; {t.note}" if t.note else ""
         else:
             what = f"F({t.df}) = {t.statistic / t.df:.2f}, p = {t.p:.2g}, scale {t.scale:.2f}"
         print(f"{t.narrow} against {t.wide}: {t.kind}, {what}, ln L differs by {t.difference:.2f}")

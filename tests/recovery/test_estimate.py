@@ -426,6 +426,56 @@ def test_types_that_are_not_there_are_not_invented() -> None:
         mixture(alike, "inequity", 2, starts=3)
 
 
+def test_types_that_choose_for_certain_have_no_values() -> None:
+    sure = [
+        Observation(d, Choice.at(np.eye(2)[int((u @ np.array(w)).argmax())], n=1), f"s{i}")
+        for i, w in enumerate([(1, 0.3)] * 6 + [(1, -0.4)] * 6)
+        for d in splits(40)
+        for u in (d.payoffs.T,)
+    ]
+    with pytest.raises(NotIdentified, match=r"type \d of 2: the choices are separated|told apart"):
+        mixture(sure, "altruist", 2, starts=4)
+
+
+def test_few_subjects_have_types_and_no_errors() -> None:
+    data, _ = crowd(np.random.default_rng(16), 6)
+    m = mixture(data, "bfs", 2, starts=4)
+    assert np.isnan(m.se).all()
+    assert "too few for standard errors" in " ".join(m.notes)
+
+
+def test_misfit_of_sampled_choices_is_about_none_where_the_family_is_true() -> None:
+    """One 0/1 choice a decision has no share to fit; what sampling alone gives is taken off."""
+    rng = np.random.default_rng(17)
+    truth = exact(splits(400), "inequity(alpha=0.2, beta=0.4)", 0.05)
+    for n in (1, 30):
+        data = [replace(o, game="one") for o in sampled(truth, n, rng)]
+        e = fit(data, "inequity", cluster="decision")
+        assert abs(e.misfit["one"]) < 0.02
+        assert e.explained == pytest.approx(1, abs=0.05)
+        assert fit(data, "economicus", cluster="decision").misfit["one"] > 0.02
+
+
+def test_families_that_differ_by_rounding_are_not_told_apart() -> None:
+    data = exact(splits(), "economicus", 0.05)
+    with pytest.raises(HominesError, match="alike|say the same"):
+        compare(data, "inequity(alpha=0)", "inequity(beta=0)")
+
+
+def test_a_family_at_no_precision_is_compared_there() -> None:
+    """Choices against own payoff: economicus does no better than chance, and no worse."""
+    columns = family("altruist").columns
+    data = [
+        Observation(d, Choice.of(0.03 * columns(d) @ np.array([0.1, 1.0])), "m", str(i))
+        for i, d in enumerate(splits(60))
+    ]
+    t = compare(data, "economicus", "altruist")
+    assert t.df == 1
+    assert t.p < 1e-3
+    with pytest.raises(NotIdentified, match="do not rise"):
+        compare([replace(o, choice=Choice.at(o.choice.p[::-1])) for o in data], "economicus", "altruist")
+
+
 # --- the mathematics -----------------------------------------------------------------------------
 
 
