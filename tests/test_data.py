@@ -118,14 +118,11 @@ def test_tied_plans_are_told_as_tied() -> None:
     """At kappa 1 CCC and CCD are worth the same, and both say C first and after C."""
     train, _, _ = generate(Recipe("moralis(kappa=1)", ("spd",), train=40, test=0, ties="both"))
     for row in train:
-        best, _, says = (
-            row.said.rpartition(". They are worth: ")[2].rpartition(". ")[2].rpartition(", and here")
-        )
-        assert says.strip().startswith(("it says", "they all say"))
-        assert row.prompt.labels[row.answer] in says
-        if "of these I follow" in best:
-            chosen = best.rpartition("I follow ")[2].split(" then ")
-            assert row.prompt.labels[row.answer] in chosen
+        told_so = re.search(r" ([^.]*), and here (?:it says|they all say) (\w+)\. Answer: (\w+)$", row.said)
+        assert told_so, row.said
+        rules, says, answer = told_so.groups()
+        assert says == answer == row.prompt.labels[row.answer]
+        assert " and " in rules  # never one of several as if it were alone
 
 
 def test_parameters_with_many_decimals_are_shown_in_full() -> None:

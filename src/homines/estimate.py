@@ -80,7 +80,7 @@ class Estimate:
     loglik     in nats; `null`: of random choice, `best`: of the shares observed at each decision, less what
                chance alone would have made of samples (so about what the true family would reach)
     misfit     by game, the mean over its decisions of KL(shares observed || fitted), nats, less what sampling
-               alone would give; about 0 where the family fits
+               alone would give; about 0 where the family fits, and wherever there is one choice a decision
     exact      no sampling error: errors come from `clusters` alone
     mass       mean probability of any legal answer
     """

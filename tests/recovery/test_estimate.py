@@ -453,12 +453,12 @@ def test_misfit_of_sampled_choices_is_about_none_where_the_family_is_true() -> N
         e = fit(data, "inequity", cluster="decision")
         assert abs(e.misfit["one"]) < 0.02
         assert e.explained == pytest.approx(1, abs=0.05)
-        assert fit(data, "economicus", cluster="decision").misfit["one"] > 0.02
+    assert fit(data, "economicus", cluster="decision").misfit["one"] > 0.02
 
 
 def test_families_that_differ_by_rounding_are_not_told_apart() -> None:
     data = exact(splits(), "economicus", 0.05)
-    with pytest.raises(HominesError, match="alike|say the same"):
+    with pytest.raises(HominesError, match=r"alike|say the same"):
         compare(data, "inequity(alpha=0)", "inequity(beta=0)")
 
 
