@@ -451,9 +451,9 @@ def test_misfit_of_sampled_choices_is_about_none_where_the_family_is_true() -> N
     for n in (1, 30):
         data = [replace(o, game="one") for o in sampled(truth, n, rng)]
         e = fit(data, "inequity", cluster="decision")
-        assert abs(e.misfit["one"]) < 0.02
+        assert abs(e.misfit["one"]) < 0.005
         assert e.explained == pytest.approx(1, abs=0.05)
-    assert fit(data, "economicus", cluster="decision").misfit["one"] > 0.02
+    assert fit(data, "economicus", cluster="decision").misfit["one"] > 0.01
 
 
 def test_families_that_differ_by_rounding_are_not_told_apart() -> None:
