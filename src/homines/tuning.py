@@ -134,11 +134,11 @@ def tune(
     say(f"loading {tuning.model}")
     model = student(tuning, tuning.model)
     with Run(folder, config(tuning, recipe, command=command)) as run:
-        examine(tuning, model, run, test, "before", begin, stop)
+        examine(tuning, model, run, {"before": test}, begin, stop)
         trained = taught(tuning, model, run, train, say, begin, on_step, stop)
         del model
         after = tuned(tuning, trained)
-        examine(tuning, after, run, test, "after", begin, stop)
+        examine(tuning, after, run, {"after": test}, begin, stop)
     return trained
 
 
@@ -194,29 +194,34 @@ def examine(
     tuning: Tuning,
     model: HuggingFace,
     run: Run,
-    rows: Sequence[Row],
-    when: str,
+    rows: Mapping[str, Sequence[Row]],
     begin: Begin = lambda what, total: lambda done: None,
     stop: Callable[[], bool] = lambda: False,
-) -> None:
-    """Ask the test rows, aloud and bare, and the everyday questions; note the scores."""
-    ways = {"asked as trained": asked(model, rows)}
-    if any(row.prompt.cue for row in rows):
-        ways["asked for the bare answer"] = asked(model, rows, bare=True)
-    every = [q for some in ways.values() for q in some]
-    tell = begin(f"measuring {when}", len(every))
+    also: Sequence[Question] = (),
+) -> list[Record]:
+    """Ask rows, aloud and bare, and whatever else, in one go; note the scores and the side effects.
+
+    rows   by what scores.json calls them, such as 'before'
+    """
+    ways: dict[tuple[str, str], tuple[Sequence[Row], list[Question]]] = {}
+    for name, some in rows.items():
+        ways[name, "asked as trained"] = some, asked(model, some)
+        if any(row.prompt.cue for row in some):
+            ways[name, "asked for the bare answer"] = some, asked(model, some, bare=True)
+    every = [*(q for _, some in ways.values() for q in some), *also]
+    tell = begin(f"measuring {', '.join(rows)}", len(every))
     records = measure(model, every, run, progress=lambda done, _: tell(done), stop=stop)
     by_key = {r.key: r for r in records}
-    found = {
-        way: scores(rows, [by_key[q.record.key] for q in some if q.record.key in by_key])
-        for way, some in ways.items()
-    }
-    run.note("scores.json", {**(run.noted("scores.json") or {}), when: found})
-    noted = run.noted("sideeffects.json") or {}
-    if tuning.side_effects and model.name not in noted:
-        tell = begin(f"side effects {when}", 1)
-        run.note("sideeffects.json", {**noted, model.name: sideeffects.check(model)})
+    noted: dict[str, Any] = run.noted("scores.json") or {}
+    for (name, way), (some, questions) in ways.items():
+        noted.setdefault(name, {})[way] = scores(some, [by_key[q.record.key] for q in questions])
+    run.note("scores.json", noted)
+    sides = run.noted("sideeffects.json") or {}
+    if tuning.side_effects and model.name not in sides:
+        tell = begin(f"side effects of {model.name}", 1)
+        run.note("sideeffects.json", {**sides, model.name: sideeffects.check(model)})
         tell(1)
+    return records
 
 
 def table(scored: Mapping[str, Any]) -> list[dict[str, Any]]:

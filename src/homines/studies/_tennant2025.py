@@ -199,9 +199,12 @@ def _learning(made: Findings, group: str, name: str, title: str, text: str, who:
     rows = _curves(made, group, who)
     if not rows:
         return None
-    steps = made.kinds(group)[rows[0]["panel"]][0].plan
-    marks = {1, *np.cumsum([phase.steps for phase in steps.phases]).tolist()} if steps else {1}
-    ends = [r for r in rows if r["step"] in marks]
+    marks = {
+        name: {1, *np.cumsum([phase.steps for phase in some[0].plan.phases]).tolist()}
+        for name, some in made.kinds(group).items()
+        if some[0].plan is not None
+    }
+    ends = [r for r in rows if r["step"] in marks[r["panel"]]]
     chart = draw.curves(rows, f"{title}: probability of cooperating, mean and interval over seeds.")
     table = [
         {

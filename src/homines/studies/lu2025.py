@@ -160,14 +160,14 @@ def untrained(task: Task, there: Sequence[Kind]) -> int:
         if run.noted("examined.json"):
             return 0
         model = student(first, task.model)
-        failed = sum(
-            r.choice is None for r in task.asked(run, model, exam(model, quick=task.quick), "untrained")
-        )
-        for kind in there:
-            if kind.kappa in ENDS:
-                made = tuning(task, kind, task.seeds[0])
-                some = made.rows()[2][:UNTRAINED]
-                examine(made, model, run, some, kind.slug, task.begin, task.stop)
+        rows = {
+            kind.slug: tuning(task, kind, task.seeds[0]).rows()[2][:UNTRAINED]
+            for kind in there
+            if kind.kappa in ENDS
+        }
+        also = exam(model, quick=task.quick)
+        records = examine(first, model, run, rows, task.begin, task.stop, also)
+        failed = sum(r.choice is None for r in records)
         if not failed:
             run.note("examined.json", {"exam": True})
         return failed
@@ -187,11 +187,10 @@ def trained(task: Task, kind: Kind, seed: int) -> int:
         )
         model = tuned(made, done)
         model.name = f"{task.model}+{name}"
-        examine(made, model, run, test, "after", task.begin, task.stop)
-        failed = 0
-        if kind.kappa in ENDS and seed == task.seeds[0]:
-            records = task.asked(run, model, exam(model, quick=task.quick), name)
-            failed = sum(r.choice is None for r in records)
+        wide = kind.kappa in ENDS and seed == task.seeds[0]
+        also = exam(model, quick=task.quick) if wide else []
+        records = examine(made, model, run, {"after": test}, task.begin, task.stop, also)
+        failed = sum(r.choice is None for r in records)
         if not failed:
             run.note("examined.json", {"exam": True})
         return failed
