@@ -75,7 +75,10 @@ class Bars:
         return lambda done: self._progress.update(task, completed=done)
 
     def step(self, row: dict[str, Any]) -> None:
-        """Show a training step: reward, legal mass and P(first action) by state."""
+        """Show a training step: reward, legal mass, P(first action) by state; of a fine-tuning its loss."""
+        if "p" not in row:
+            self._progress.figures = f"loss {row['loss']:.3f}"
+            return
         states = " ".join(f"{name} {p[0]:.2f}" for name, p in row["p"].items())
         self._progress.figures = (
             f"reward {row['reward']:.2f}  mass {row['mass']:.2f}  P(first action) {states}"

@@ -32,9 +32,10 @@ def reciprocity(
 def draw(rng: np.random.Generator) -> str:
     """Two divisions, neither better for both, and a way out that is better or worse for the chooser than
     either, in whole points."""
-    a, b, c, d = rng.integers(11, 90, 4).tolist()
+    a, b, c, d = (int(x) for x in rng.integers(11, 90, 4))
     if (a - c) * (b - d) >= 0:
         return draw(rng)
     kind = bool(rng.integers(2))
-    out = int(rng.integers(1, min(a, c)) if kind else rng.integers(max(a, c) + 1, 100))
+    low, high = (1, min(a, c)) if kind else (max(a, c) + 1, 100)
+    out = int(rng.integers(low, high))
     return f"reciprocity(x=({a}, {b}), y=({c}, {d}), out=({out}, {rng.integers(1, 100)}))"

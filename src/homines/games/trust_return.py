@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from homines.check import number
 from homines.core import Array, Decision, History, HominesError, frozen
@@ -16,14 +16,12 @@ class Returned:
 
     actions: tuple[str, ...]
     table: Array
-    sent: str
     rule: str
 
     def due(self, history: History) -> Mapping[int, Decision]:
         if history:
             return {}
-        d = Decision(self.actions, frozen(self.table[::-1]), history=((0, None),), player=1, kindness=1)
-        return {1: replace(d, names=((self.sent,), self.actions), rule=self.rule)}
+        return {1: Decision(self.actions, frozen(self.table[::-1]), player=1, kindness=1, rule=self.rule)}
 
     def payoffs(self, history: History) -> Array:
         act = history[0][1]
@@ -51,4 +49,4 @@ def trust_return(
         f"{{other}} had {endowment:.10g} points and sent you {sent} of them, multiplied by {factor:.10g}: "
         f"you hold {received:.10g} points. Choose how many of them {{other}} gets back; you keep the rest."
     )
-    return Returned(tuple(f"{x:.10g}" for x in back), frozen([kept + back, received - back]), sent, rule)
+    return Returned(tuple(f"{x:.10g}" for x in back), frozen([kept + back, received - back]), rule)
