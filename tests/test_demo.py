@@ -87,5 +87,5 @@ def test_the_adapter_is_a_model_string(demo: tuple[Path, str], tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)["rows"]
     assert {row["frame"] for row in rows} == {
-        f"story(labels=({pair}), memory=1)" for pair in ("X, Y", "Y, X")
+        f"story(labels=({pair}), memory=1, asks=choice)" for pair in ("X, Y", "Y, X")
     }

@@ -143,7 +143,7 @@ def test_intervals_need_two_seeds() -> None:
     low, high = spread([0.2, 0.4])
     assert low is not None
     assert high is not None
-    assert (high - low) / 2 == pytest.approx(12.706 * 0.1414213562 / 2**0.5)
+    assert (high - low) / 2 == pytest.approx(12.70620474 * 0.1414213562 / 2**0.5)
     assert shown([0.5]) == "0.50"
     assert shown([-1e-17]) == "0.00"
 

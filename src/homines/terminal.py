@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich import box
@@ -23,12 +23,14 @@ from rich.table import Table
 from rich.text import Text
 
 from homines import measure
-from homines.compare import Comparison
 from homines.core import LEGAL_MASS, Record
-from homines.estimate import Estimate
 from homines.lookup import find
-from homines.mixture import Mixture
 from homines.store import Run
+
+if TYPE_CHECKING:
+    from homines.compare import Comparison
+    from homines.estimate import Estimate
+    from homines.mixture import Mixture
 
 MOST_GAMES = 8
 """Games whose misfit is named."""

@@ -51,7 +51,8 @@ def test_distillation_comes_to_the_target(tokenizer: Any, tmp_path: Path) -> Non
     choice = model.score([row.prompt])[0]
     assert choice.p == pytest.approx(row.target, abs=0.03)
     assert choice.mass > 0.8
-    assert seen[-1]["loss"] == pytest.approx(-(row.target * np.log(row.target)).sum(), abs=0.1)
+    least = -(row.target * np.log(row.target)).sum()
+    assert seen[-1]["loss"] == pytest.approx(least - np.log(choice.mass), abs=0.05)
     assert (tmp_path / "adapter" / "adapter_model.safetensors").exists()
 
 
@@ -68,9 +69,7 @@ def test_sft_learns_to_say_what_the_rows_say(tokenizer: Any, tmp_path: Path) -> 
     row = rows(True, 1)[0]
     model = pupil(tokenizer, row.said)
     seen: list[dict[str, Any]] = []
-    teach(
-        model, [row] * 4, Course("sft", epochs=120, batch=4, lr=1e-2, rank=16), tmp_path, on_step=seen.append
-    )
+    teach(model, [row], Course("sft", epochs=50, batch=1, lr=5e-3, rank=0), tmp_path, on_step=seen.append)
     assert seen[-1]["loss"] < 0.3 * seen[0]["loss"]
     (heard,) = hear(model, [row.prompt], Aloud())
     assert heard.reasons[0] is not None
