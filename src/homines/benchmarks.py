@@ -57,7 +57,12 @@ AMOUNTS = (
         "trust, returned of 150", "trust_return(received=150, step=1)", 1, 150, 1_570, 59.38, 39.5, 54.5,
         {100: 0.199, 50: 0.169}, {"GPT-4": 89.2, "GPT-3.5": 112.5},
     ),
+    Benchmark(
+        "public goods, given", "public_goods(players=3, endowment=20, multiplier=1.5, step=1)", 0, 20,
+        19_109, 9.63, 6.4, 10, {20: 0.158, 0: 0.115}, {"GPT-4": 10.33, "GPT-3.5": 11.17},
+    ),
 )  # fmt: skip
+"""How many share the public good, and its multiplier, are not in our sources: three and 1.5 are ours."""
 
 PAIRS: Mapping[str, tuple[str, float]] = {
     "Berk29": ("split(x=(400, 400), y=(400, 750))", 0.31),

@@ -161,8 +161,8 @@ def _sound(record: Record, choice: Choice) -> Choice:
 
 
 def answered(records: Iterable[Record]) -> list[tuple[Record, Choice]]:
-    """Records with an answer, beside it."""
-    return [(r, r.choice) for r in records if r.choice is not None]
+    """Records with an answer, beside it; a model that never came to a legal one (mass 0) gave none."""
+    return [(r, r.choice) for r in records if r.choice is not None and r.choice.mass > 0]
 
 
 def choices(records: Iterable[Record]) -> list[Record]:
@@ -179,11 +179,24 @@ def by(records: Iterable[Record], *names: str) -> dict[tuple[Any, ...], list[Rec
 
 
 def averaged(records: Iterable[Record]) -> list[tuple[Decision, Choice]]:
-    """One choice a decision: the equal-weight average over its orders and frames."""
-    seen: dict[str, tuple[Decision, list[Choice]]] = {}
-    for r, c in answered(records):
-        seen.setdefault(r.decision.key, (r.decision, []))[1].append(c)
-    return [(d, mixed(cs)) for d, cs in seen.values()]
+    """One choice a decision: the equal-weight average over its orders and frames.
+
+    Given a legal answer, so over those that came to one; the mass is that of all. Decisions that never came
+    to one are left out.
+    """
+    return [
+        (group[0].decision, replace(mixed(heard), mass=mass(group) or 0.0))
+        for group in _same(records)
+        if (heard := [c for _, c in answered(group)])
+    ]
+
+
+def _same(records: Iterable[Record]) -> list[list[Record]]:
+    """Records of the same decision, in order of appearance."""
+    seen: dict[str, list[Record]] = {}
+    for r in records:
+        seen.setdefault(r.decision.key, []).append(r)
+    return list(seen.values())
 
 
 def state(d: Decision) -> str | None:
@@ -220,15 +233,17 @@ def action_types(records: Iterable[Record]) -> dict[str, float]:
     `action_types` weighs them by how often they are met). Own actions are given a legal answer, so
     they sum to one; illegal is 1 - mass.
     """
-    grouped: dict[str, list[tuple[Decision, Choice]]] = {}
-    for d, c in averaged(records):
-        if (here := state(d)) is not None:
-            grouped.setdefault(here.split(",")[1], []).append((d, c))
+    grouped: dict[str, list[list[Record]]] = {}
+    for group in _same(records):
+        if (here := state(group[0].decision)) is not None:
+            grouped.setdefault(here.split(",")[1], []).append(group)
     out: dict[str, float] = {}
-    for last, pairs in grouped.items():
-        p = np.mean([c.p for _, c in pairs], axis=0)
-        out |= {f"{a}|{last}": float(x) for a, x in zip(pairs[0][0].actions, p, strict=True)}
-        out[f"illegal|{last}"] = float(1 - np.mean([c.mass for _, c in pairs]))
+    for last, groups in grouped.items():
+        if pairs := averaged(r for group in groups for r in group):
+            p = np.mean([c.p for _, c in pairs], axis=0)
+            out |= {f"{a}|{last}": float(x) for a, x in zip(pairs[0][0].actions, p, strict=True)}
+        if masses := [m for group in groups if (m := mass(group)) is not None]:
+            out[f"illegal|{last}"] = float(1 - np.mean(masses))
     return out
 
 
@@ -278,7 +293,7 @@ def _by_decision(records: Iterable[Record]) -> dict[str, list[tuple[Record, Choi
 
 def mass(records: Iterable[Record]) -> float | None:
     """Mean probability of any legal answer."""
-    masses = [c.mass for _, c in answered(records)]
+    masses = [r.choice.mass for r in records if r.choice is not None]
     return float(np.mean(masses)) if masses else None
 
 

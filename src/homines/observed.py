@@ -269,8 +269,7 @@ def from_records(
     if model is not None and model not in models:
         raise HominesError(f"no records of {model!r}; there are {', '.join(models) or 'none'}")
     who = model or "".join(models)
-    # a model that never came to an answer has no choice to explain
-    own = [r for r in records if r.model == who and not (r.choice is not None and r.choice.mass == 0)]
+    own = [r for r in records if r.model == who]
     answers: dict[tuple[str, str], list[Record]] = {}
     beliefs: dict[tuple[str, str], list[Record]] = {}
     for r in own:

@@ -503,7 +503,7 @@ def test_a_plan_behind_the_veil_has_no_words(name: str) -> None:
 def test_what_a_prompt_cannot_hold_is_refused(name: str) -> None:
     with pytest.raises(HominesError, match="9 other players are more than"):
         labelled(name)(public_goods(10).seat(0), ((0, 1),))
-    large = public_goods(2, step=1).seat(0)
+    large = replace(public_goods(2, step=1).seat(0), rule="")
     with pytest.raises(HominesError, match="441 outcomes are more than the 128 a prompt can list"):
         paying(name)(large, (tuple(range(21)),))
 

@@ -268,6 +268,21 @@ def test_mixing_weighs_each_choice_the_same_whatever_its_mass(parts: list[tuple[
     assert_allclose(found.mass, np.mean([m for _, m in parts]))
 
 
+def test_an_agent_that_never_came_to_an_answer_has_no_rate_but_a_mass() -> None:
+    records = ask(lambda r: Choice.of([1.0, 0.0]), IPD, FRAMES[:1])
+    silent = [replace(r, choice=Choice.of([0.0, 0.0], 0.0)) for r in records]
+    every = {r.decision.key for r in records}
+    assert averaged(silent) == []
+    assert set(action_types(silent)) == {"illegal|C", "illegal|D"}
+    assert action_types(silent)["illegal|C"] == 1
+    half = [r if i % 2 else s for i, (r, s) in enumerate(zip(records, silent, strict=True))]
+    mixed_in = averaged(half)
+    assert {d.key for d, _ in mixed_in} == every
+    assert all(c.p == pytest.approx(records[0].choice.p) for _, c in mixed_in)
+    assert np.mean([c.mass for _, c in mixed_in]) == pytest.approx(0.5)
+    assert mass(silent) == 0
+
+
 @quick
 @given(st.lists(chances, min_size=4, max_size=4), chances)
 def test_averages_and_mass_are_over_orders_and_frames(ps: list[float], m: float) -> None:
@@ -293,8 +308,11 @@ def test_action_types_are_the_mean_over_states(ps: list[float], m: float) -> Non
     types = action_types(ask(answers(MemoryOne(0, *ps), m), IPD, [Table("X,Y")]))
     want = {"C|C": (cc + dc) / 2, "C|D": (cd + dd) / 2, "illegal|C": 1 - m, "illegal|D": 1 - m}
     for name, x in want.items():
-        assert_allclose(types[name], x, atol=1e-12)
-    for last in "CD":
+        if m or name.startswith("illegal"):
+            assert_allclose(types[name], x, atol=1e-12)
+        else:  # what was never said has no rate
+            assert name not in types
+    for last in "CD" if m else "":
         assert_allclose(types[f"C|{last}"] + types[f"D|{last}"], 1)
     # the chain weighs states; from equal weights on it says the same, but for conditioning on the other
     along = chain(ipd(), [MemoryOne(0, *ps), MemoryOne(0, *ps)]).action_types(np.full(4, 1 / 4))

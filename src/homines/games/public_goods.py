@@ -42,4 +42,10 @@ def public_goods(
     kept = [endowment - gifts.reshape([-1 if j == i else 1 for j in range(players)]) for i in range(players)]
     table = frozen([k + multiplier / players * pot for k in kept])
     names = tuple(f"{c:.10g}" for c in gifts)
-    return NormalForm((names,) * players, table, symmetric=True)
+    many = "another" if players == 2 else f"{players - 1} others"
+    rule = (
+        f"You and {many} have {endowment:.10g} points each and put some of them into a common pot. The pot "
+        f"is multiplied by {multiplier:.10g} and shared equally by all {players}. You get your share and "
+        "what you kept. Choose how many points you put in."
+    )
+    return NormalForm((names,) * players, table, symmetric=True, rules=(rule,) * players)
