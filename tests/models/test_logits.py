@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from homines.core import HominesError, Prompt
 from homines.frames.sentences import Sentences
 from homines.frames.table import Table
+from homines.games.dictator import dictator
 from homines.games.ipd import ipd
 from homines.logits import (
     Encoded,
@@ -49,6 +51,20 @@ def test_shared_equals_one_prompt_at_a_time_on_the_embedded_model(smollm2: Huggi
                 assert (a - b).abs().max() < 1e-3
         for item, shared in zip(encoded, tree, strict=True):
             assert (_by_hand(smollm2.net, item) - shared).abs().max() < 1e-3
+
+
+def test_a_menu_of_a_hundred_and_one_amounts_is_read_in_one_pass(smollm2: HuggingFace) -> None:
+    """The distribution over all amounts equals each amount scored by itself, and costs few more tokens."""
+    menu = Table(goal="")(dictator(total=100, step=1).due(())[0], (tuple(range(101)), tuple(range(101))))
+    (item,) = encode(smollm2.tokenizer, [menu])
+    assert len(item.labels) == 101
+    alone = sum(len(item.prompt) + len(label) for label in item.labels)
+    assert distinct_tokens([item]) < alone / 20
+    with torch.no_grad():
+        (tree,) = label_logprobs(smollm2.net, [item])
+    few = [0, 1, 9, 10, 50, 99, 100]
+    by_hand = _by_hand(smollm2.net, replace(item, labels=tuple(item.labels[i] for i in few)))
+    assert (by_hand - tree[few]).abs().max() < 1e-3
 
 
 def _by_hand(net: Any, item: Encoded) -> torch.Tensor:

@@ -1,0 +1,85 @@
+"""The short form of the Lu study as a user runs it, on the embedded model."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from homines.data import read
+from homines.store import Run
+
+HOMINES = [sys.executable, "-c", "from homines.cli import main; main()"]
+STUDY = [*HOMINES, "study", "lu2025", "--quick", "--seeds", "1"]
+PARTS = ("implied", "estimates", "plans", "sensitivity", "amounts", "pairs", "effects")
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lu2025") / "run"
+    done = subprocess.run([*STUDY, "--out", str(folder)], capture_output=True, text=True, timeout=850)
+    assert done.returncode == 0, done.stderr
+    assert "report.html" in done.stdout
+    return folder
+
+
+def rows(folder: Path, name: str) -> list[dict[str, str]]:
+    with open(folder / "tables" / f"{name}.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_part_stands_on_the_page(quick: Path) -> None:
+    page = (quick / "report.html").read_text()
+    assert {p.stem for p in (quick / "tables").glob("*.csv")} >= set(PARTS)
+    for title in ("What the utility implies", "Estimated preferences", "could not be known"):
+        assert title in page
+
+
+def test_both_ends_are_tuned_asked_and_told_before_and_after(quick: Path) -> None:
+    found = rows(quick, "implied")
+    assert {row["agent"] for row in found} == {"homo economicus", "homo moralis"}
+    for row in found:
+        for when in ("before", "after"):
+            assert 0 <= float(row[f"legal mass {when}"]) <= 1
+            if row[when]:
+                assert 0 <= float(row[when]) <= 1
+            else:  # never came to an answer
+                assert float(row[f"legal mass {when}"]) == 0
+
+
+def test_what_was_trained_on_is_not_what_was_asked(quick: Path) -> None:
+    for folder in (quick / "data").iterdir():
+        _, train, test = read(folder)
+        assert {r.decision.key for r in train}.isdisjoint(r.decision.key for r in test)
+
+
+def test_people_and_older_models_stand_beside(quick: Path) -> None:
+    first = rows(quick, "amounts")[0]
+    assert first["game"] == "dictator, given"
+    assert float(first["people"]) == 25.70
+    for agent in ("untrained", "homo economicus", "homo moralis"):
+        assert 0 <= float(first[agent]) <= 100
+        assert 0 < float(first[f"{agent}, mass"]) <= 1
+
+
+def test_provenance_and_data_are_kept_with_the_result(quick: Path) -> None:
+    with Run(quick / "kappa-1-s0") as run:
+        assert run.config["preference"] == "moralis(kappa=1.0)"
+        assert run.config["course"]["by"] == "sft"
+        assert (run.noted("training.json") or {})["rows"] > 0
+        assert run.provenance
+
+
+def test_a_rerun_asks_and_trains_nothing(quick: Path) -> None:
+    before = {p: p.stat().st_size for p in quick.rglob("*.jsonl")}
+    (quick / "report.html").unlink()
+    done = subprocess.run(
+        [*STUDY, "--out", str(quick), "--json"], capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(json.loads(done.stdout)["report"]).exists()
+    assert {p: p.stat().st_size for p in quick.rglob("*.jsonl")} == before
