@@ -53,6 +53,7 @@ class Recipe:
     reasons      whether the answer comes after its reasons
     ties         drop: decisions without one best answer are left out; both: a row for each best answer
     precision    of the logit choice that is stored beside each row, for distillation
+    apart        specs of games that no row is made of, beside the canonical ones
     """
 
     preference: str
@@ -65,6 +66,7 @@ class Recipe:
     ties: str = "drop"
     precision: float = 1.0
     seed: int = 0
+    apart: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         count("train", self.train)
@@ -210,16 +212,17 @@ def generate(recipe: Recipe) -> tuple[list[Row], list[Row], Counter[str]]:
     preference: Preference = find("preferences", recipe.preference)
     rng = np.random.default_rng(recipe.seed)
     left: Counter[str] = Counter()
-    seen = _evaluated()
+    seen = _evaluated(recipe.apart)
     test = _rows(recipe, preference, recipe.test, rng, seen, left)
     train = _rows(recipe, preference, recipe.train, rng, seen, left)
     return train, test, left
 
 
-def _evaluated() -> set[str]:
+def _evaluated(apart: Sequence[str]) -> set[str]:
     """Keys of what models are measured on: no row is made of these."""
     games = [find("games", name) for name in NAMED]
     games += [find("games", f"{name}({k})") for name in PROTOCOLS for k in range(1, 7)]
+    games += [find("games", spec) for spec in apart]
     return {key for game in games for key in _keys(game)}
 
 
@@ -405,7 +408,7 @@ def read(folder: str | Path) -> tuple[Recipe, list[Row], list[Row]]:
     folder = Path(folder)
     try:
         raw = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))["recipe"]
-        recipe = Recipe(**{**raw, "games": tuple(raw["games"]), "words": tuple(raw["words"])})
+        recipe = Recipe(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
         return recipe, _read(folder, "train"), _read(folder, "test")
     except (OSError, KeyError, TypeError, ValueError) as failure:
         if isinstance(failure, HominesError):

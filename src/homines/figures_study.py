@@ -95,6 +95,44 @@ def intervals(rows: Sequence[Row], description: str) -> alt.FacetChart:
     return _panels(cells, held, description, x=not unit)
 
 
+def response(rows: Sequence[Row], description: str, *, edge: float = 0.25) -> alt.LayerChart:
+    """What was found against what was aimed at: a dot in its interval, a colour a series, on the line of
+    equality.
+
+    Both axes run from -edge to 1 + edge; what lies beyond, an open end among them, is cut there.
+
+    rows: target, series, value, low, high
+    """
+    held = _sound("response", rows, ("target", "value", "low", "high"))
+    names = _met(held, "series")
+    for row in held:
+        beside = 0.03 * (names.index(row["series"]) - (len(names) - 1) / 2)
+        row["place"] = None if row["target"] is None else row["target"] + beside
+    for row, told in zip(held, rows, strict=True):
+        for name in ("low", "high"):
+            end = told.get(name)
+            known = end is not None and not math.isnan(end)
+            row[name] = min(max(float(end), -edge), 1 + edge) if known else None
+    base = alt.Chart(alt.Data(values=held))
+    scale = alt.Scale(domain=[-edge, 1 + edge], nice=False)
+    marks: dict[str, Any] = {"values": [0, 0.25, 0.5, 0.75, 1], "format": "~g"}
+    x = alt.X("place:Q", title="target", scale=scale, axis=alt.Axis(**marks, grid=False))
+    y = alt.Y("value:Q", title="found", scale=scale, axis=alt.Axis(**marks, grid=True))
+    ends = [{"place": end, "value": end} for end in (-edge, 1 + edge)]
+    equal = alt.Chart(alt.Data(values=ends)).mark_line(strokeDash=[2, 3], color=GREY).encode(x=x, y=y)
+    spans = (
+        base.mark_rule(strokeWidth=3, opacity=0.55)
+        .transform_filter("isValid(datum.low) && isValid(datum.high)")
+        .encode(x=x, y=alt.Y("low:Q", title="found", scale=scale), y2="high:Q", color=_colour(names))
+    )
+    dots = (
+        base.mark_point(filled=True, size=70, opacity=1, clip=True)
+        .transform_filter("isValid(datum.value)")
+        .encode(x=x, y=y, color=_colour(names), shape=_shape(names), tooltip=_tips("series", "target"))
+    )
+    return dressed(alt.layer(equal, spans, dots).properties(width=300, height=300), description)
+
+
 def heat(rows: Sequence[Row], description: str, *, across: str = "", down: str = "") -> alt.LayerChart:
     """A matrix with a text in each cell, the darker the larger its value; ink is chosen to be read on it.
 

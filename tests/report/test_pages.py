@@ -293,7 +293,34 @@ def test_either_ink_can_be_read_on_any_shade(part: float) -> None:
     assert max(figures_study.contrast(ink, shade) for ink in figures_study.INK) >= 4.5
 
 
-@pytest.mark.parametrize("name", ["curves", "intervals", "heat"])
+def test_an_open_interval_is_cut_at_the_edge_and_what_is_unknown_is_not_drawn() -> None:
+    rows = [
+        {"target": 0.5, "series": "set", "low": 0.4, "high": float("inf")},
+        {"target": 0.5, "series": "point", "value": 0.6, "low": float("-inf"), "high": 0.7},
+        {"target": 1.0, "series": "point", "value": None, "low": None, "high": float("nan")},
+    ]
+    chart = figures_study.response(rows, "x").to_dict()
+    json.dumps(chart, allow_nan=False)
+    (shown, *_) = (v for v in _values(chart) if len(v) == 3)
+    assert [(v["low"], v["high"], v["value"]) for v in shown] == [
+        (0.4, 1.25, None),
+        (-0.25, 0.7, 0.6),
+        (None, None, None),
+    ]
+    assert shown[0]["place"] < 0.5 < shown[1]["place"]
+
+
+def _values(spec: Any) -> list[list[Any]]:
+    """Every list of rows in a spec."""
+    if isinstance(spec, list):
+        return [found for held in spec for found in _values(held)]
+    if not isinstance(spec, dict):
+        return []
+    own = [spec["values"]] if isinstance(spec.get("values"), list) and "place" in str(spec["values"]) else []
+    return own + [found for held in spec.values() for found in _values(held)]
+
+
+@pytest.mark.parametrize("name", ["curves", "intervals", "heat", "response"])
 def test_no_rows_are_an_error(name: str) -> None:
     with pytest.raises(HominesError, match=f"{name}: there are no rows to draw"):
         getattr(figures_study, name)([], "x")

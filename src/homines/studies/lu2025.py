@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from homines.aloud import Aloud
 from homines.benchmarks import AMOUNTS, PAIRS
 from homines.core import Decision
 from homines.data import Recipe
+from homines.family import family
 from homines.lookup import find
 from homines.measure import Question, battery, questions
 from homines.store import Run
@@ -31,43 +33,63 @@ from homines.tuning import Tuning, config, examine, student, taught, tuned
 KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ENDS = (0.0, 1.0)
 """Homo economicus and homo moralis: asked everything; the doses between what their kappa is fitted to."""
-ROWS, TESTS = 400, 80
+ROWS, TESTS, BATCH = 400, 64, 4
 WORDS = ("A,B", "X,Y")
 PROTOCOLS = tuple(f"{game}({k})" for game in ("spd", "trust", "ultimatum") for k in range(1, 7))
 DRAWN, DRAWN_SEED = 12, 2025
 """Divisions of money, and as many after a kind or unkind act, drawn with a seed of their own."""
+TRIED = 4000
+"""Symmetric games drawn to find those that tell doses of kappa apart."""
 THINK, UNTRAINED = 160, 32
 """Tokens of reasons at most; rows that the untrained model is asked, which seldom ends before them."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One agent: the dose of kappa it is tuned to."""
+    """One agent: the dose of kappa it is tuned to; `direct`: on the bare answers, without reasons."""
 
     kappa: float
     seeds: tuple[int, ...]
     quick: bool
+    direct: bool = False
 
     @property
     def name(self) -> str:
-        return {0.0: "homo economicus", 1.0: "homo moralis"}.get(self.kappa, f"kappa = {self.kappa:g}")
+        name = {0.0: "homo economicus", 1.0: "homo moralis"}.get(self.kappa, f"kappa = {self.kappa:g}")
+        return f"{name}, no reasons" if self.direct else name
 
     @property
     def slug(self) -> str:
-        return f"kappa-{self.kappa:g}"
+        return f"kappa-{self.kappa:g}{'-direct' if self.direct else ''}"
+
+    @property
+    def wide(self) -> bool:
+        """Asked everything: the two ends, thinking aloud."""
+        return self.kappa in ENDS and not self.direct
 
     def folder(self, seed: int) -> str:
         return f"{self.slug}-s{seed}"
 
     def recipe(self, seed: int) -> Recipe:
         train, test = (48, 12) if self.quick else (ROWS, TESTS)
-        return Recipe(f"moralis(kappa={self.kappa!r})", ("symmetric",), train, test, words=WORDS, seed=seed)
+        return Recipe(
+            f"moralis(kappa={self.kappa!r})",
+            train=train,
+            test=test,
+            words=WORDS,
+            reasons=not self.direct,
+            seed=seed,
+            apart=tuple(telling()),
+        )
 
 
 def kinds(task: Task) -> list[Kind]:
-    """Every kind of agent; the doses between have the first seed only."""
-    doses = ENDS if task.quick else KAPPAS
-    return [Kind(k, task.seeds if k in ENDS else task.seeds[:1], task.quick) for k in doses]
+    """Every kind of agent; only the ends have every seed."""
+    first = task.seeds[:1]
+    if task.quick:
+        return [Kind(k, task.seeds, True) for k in ENDS]
+    there = [Kind(k, task.seeds if k in ENDS else first, False) for k in KAPPAS]
+    return there + [Kind(k, first, False, direct=True) for k in ENDS]
 
 
 def outline(task: Task) -> list[str]:
@@ -81,9 +103,9 @@ def tuning(task: Task, kind: Kind, seed: int) -> Tuning:
     return Tuning(
         task.model,
         str(folder),
-        Course("sft", seed=seed),
+        Course("distill" if kind.direct else "sft", batch=BATCH, seed=seed),
         Aloud(most=THINK),
-        side_effects=kind.kappa in ENDS and seed == task.seeds[0],
+        side_effects=kind.wide and seed == task.seeds[0],
         device=task.device,
         dtype=task.dtype,
     )
@@ -106,6 +128,29 @@ def drawn(game: str) -> dict[str, tuple[Decision, ...]]:
     return {spec: battery(find("games", spec)) for spec in specs}
 
 
+@cache
+def telling() -> dict[str, float]:
+    """Symmetric games that tell doses of kappa apart: spec, and the kappa at which both actions are worth the
+    same. One game for every such kappa inside (0, 1) that payoffs of 1 to 9 can make, but for the doses."""
+    rng = np.random.default_rng(DRAWN_SEED)
+    draw, of = data.drawer("symmetric"), family("moralis")
+    assert draw is not None
+    found: dict[float, str] = {}
+    for spec in (draw(rng) for _ in range(TRIED)):
+        base, slope = np.diff(of.columns(find("games", spec).stage.due(())[0]), axis=0)[0]
+        even = round(float(-base / slope), 9) if slope else 0.0
+        if 0 < even < 1 and even not in KAPPAS:
+            found.setdefault(even, spec)
+    return {spec: even for even, spec in sorted(found.items())}
+
+
+def doses(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
+    """The games that tell kappa, each label for each action and in each place."""
+    games = {spec: battery(find("games", spec).stage) for spec in list(telling())[:: 4 if quick else 1]}
+    frames = [table(words, asks=asks) for words in ("X,Y", "Y,X")]
+    return questions(model, games, frames, most=2)
+
+
 def exam(model: Any, *, quick: bool = False) -> list[Question]:
     """The canonical games: the protocols by the strategy method with beliefs, amounts, pairs, divisions."""
     protocols = {spec: battery(find("games", spec)) for spec in PROTOCOLS[:: 6 if quick else 1]}
@@ -122,7 +167,7 @@ def exam(model: Any, *, quick: bool = False) -> list[Question]:
         asked += questions(model, splits, [table(words)], most=2)
         if not quick:
             asked += questions(model, kind, [table(words)], most=2)
-    return asked
+    return asked + doses(model, "choice", quick=quick)
 
 
 # --- carrying it out ---------------------------------------------------------------------------
@@ -161,9 +206,7 @@ def untrained(task: Task, there: Sequence[Kind]) -> int:
             return 0
         model = student(first, task.model)
         rows = {
-            kind.slug: tuning(task, kind, task.seeds[0]).rows()[2][:UNTRAINED]
-            for kind in there
-            if kind.kappa in ENDS
+            kind.slug: tuning(task, kind, task.seeds[0]).rows()[2][:UNTRAINED] for kind in there if kind.wide
         }
         also = exam(model, quick=task.quick)
         records = examine(first, model, run, rows, task.begin, task.stop, also)
@@ -187,8 +230,11 @@ def trained(task: Task, kind: Kind, seed: int) -> int:
         )
         model = tuned(made, done)
         model.name = f"{task.model}+{name}"
-        wide = kind.kappa in ENDS and seed == task.seeds[0]
-        also = exam(model, quick=task.quick) if wide else []
+        also: list[Question] = []
+        if kind.wide and seed == task.seeds[0]:
+            also += exam(model, quick=task.quick)
+        if not kind.direct:
+            also += doses(model, "aloud", quick=task.quick)
         records = examine(made, model, run, {"after": test}, task.begin, task.stop, also)
         failed = sum(r.choice is None for r in records)
         if not failed:
