@@ -49,9 +49,10 @@ def test_every_answer_maximises_the_utility_and_its_arithmetic_is_right(preferen
         for shown, a in enumerate(row.order[0]):
             sentence = re.split(r"\.(?: |$)", reasons)[shown]
             assert float(re.findall(r"-?[\d.]+", sentence)[-1]) == pytest.approx(eu[a], abs=6e-5), row.said
-        for left, right in re.findall(r"([\d.()+*/ -]+) = (-?\d+(?:\.\d+)?)", reasons):
-            # digits and signs alone, by the pattern
-            assert eval(left) == pytest.approx(float(right), abs=3e-4)
+        for chain in re.findall(r"[\d.()+*/ -]*[\d)](?: = [\d.()+*/ -]*[\d)])+", reasons):
+            *left, right = chain.split(" = ")
+            for part in left:  # digits and signs alone, by the pattern
+                assert eval(part.strip()) == pytest.approx(float(right), abs=3e-4), row.said
 
 
 @pytest.mark.parametrize("game", drawable())

@@ -26,6 +26,7 @@ LAYERS = (
         "likelihood",
         "family",
         "estimate",
+        "bounds",
         "compare",
         "mixture",
         "plans",

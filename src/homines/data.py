@@ -368,7 +368,7 @@ def write(recipe: Recipe, folder: str | Path) -> dict[str, Any]:
     Raises HominesError where the folder holds something else already.
     """
     folder = Path(folder)
-    asked = {**recipe.__dict__, "games": list(recipe.games), "words": list(recipe.words)}
+    asked = {k: list(v) if isinstance(v, tuple) else v for k, v in recipe.__dict__.items()}
     known = folder / "recipe.json"
     files = [f"{part}{kind}.jsonl" for part in ("train", "test") for kind in ("", ".facts")]
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not known.exists())):

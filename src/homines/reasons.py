@@ -58,7 +58,14 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
 }
 """How each kind of amount is said, by wording."""
 WORDINGS = 3
-MORE = ("{x} is more than {y}.", "{x} beats {y}.", "The most is {x}, not {y}.")
+MORE = (
+    "{x} is more than {y}, so {x} for {a}.",
+    "{x} beats {y}: {x} for {a}.",
+    "The most is {x}, not {y}: {x} for {a}.",
+)
+"""The amount comes before its option here and in every line above: a small model that has found the largest
+amount then only copies what followed it. The other way round ('A gives 8 ... the most is 8') it learns every
+number and no answer (measured: 400 rows, all but the last word)."""
 
 
 def terms_of(preference: Preference, d: Decision) -> tuple[Term, ...]:
@@ -99,14 +106,17 @@ def reason(
         line = ", and ".join([parts[0], *(_inside(part, labels[a]) for part in parts[1:])])
         if [term.weight for term in terms] != [1.0]:
             line += f": {_sum(terms, means)} = {_number(eu[a], digits)}"
-        lines.append(line + ".")
+        worth = _number(eu[a], digits)
+        stated = line.endswith(f"= {worth}")
+        lines.append(f"{line} for {labels[a]}." if stated else f"{line}: {worth} for {labels[a]}.")
     ranked = sorted(order[0], key=lambda a: -eu[a])
     best, rest = ranked[0], ranked[1:]
     if abs(eu[best] - eu[rest[0]]) < 1e-9:
         lines.append(f"{labels[best]} and {labels[rest[0]]} are worth the same.")
     else:
         values = list(dict.fromkeys(_number(eu[a], digits) for a in rest))
-        lines.append(MORE[wording].format(x=_number(eu[best], digits), y=" or ".join(values)))
+        told_of = {"x": _number(eu[best], digits), "y": " or ".join(values), "a": labels[best]}
+        lines.append(MORE[wording].format(**told_of))
     return " ".join(lines)
 
 
@@ -159,14 +169,23 @@ def _amount(amounts: Array, odds: Array, digits: int) -> tuple[str, float]:
 
 
 def _sum(terms: Sequence[Term], means: Sequence[float]) -> str:
-    """'0.5 * 4.5 + 0.5 * 7', '50 - 0.3 * 20'."""
-    out = ""
-    for term, mean in zip(terms, means, strict=True):
-        size = abs(term.weight)
-        part = _number(mean) if size == 1 else f"{_number(size)} * {_number(mean)}"
-        sign = "-" if term.weight < 0 else "+"
-        out += f" {sign} {part}" if out else (f"-{part}" if term.weight < 0 else part)
-    return out
+    """'0.5 * 4.5 + 0.5 * 7 = 2.25 + 3.5', '50 - 0.3 * 20 = 50 - 6'."""
+    sizes = [abs(term.weight) for term in terms]
+    signs = ["-" if term.weight < 0 else "+" for term in terms]
+    parts = [
+        _number(mean) if size == 1 else f"{_number(size)} * {_number(mean)}"
+        for size, mean in zip(sizes, means, strict=True)
+    ]
+    if len(terms) == 1:
+        return _signed(signs, parts)
+    products = [_number(size * mean) for size, mean in zip(sizes, means, strict=True)]
+    return " = ".join(dict.fromkeys((_signed(signs, parts), _signed(signs, products))))
+
+
+def _signed(signs: Sequence[str], parts: Sequence[str]) -> str:
+    """'a + b - c'."""
+    first = f"-{parts[0]}" if signs[0] == "-" else parts[0]
+    return " ".join([first, *(f"{s} {p}" for s, p in zip(signs[1:], parts[1:], strict=True))])
 
 
 def _inside(part: str, label: str) -> str:

@@ -165,7 +165,8 @@ def implied_rows(made: Findings) -> list[Row]:
                     "likeliest is implied": now.get("right"),
                     "legal mass before": was.get("mass"),
                     "legal mass after": now.get("mass"),
-                    "games": now.get("rows"),
+                    "games before": was.get("rows"),
+                    "games after": now.get("rows"),
                 }
             )
     return rows

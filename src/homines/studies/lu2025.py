@@ -33,14 +33,14 @@ from homines.tuning import Tuning, config, examine, student, taught, tuned
 KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ENDS = (0.0, 1.0)
 """Homo economicus and homo moralis: asked everything; the doses between what their kappa is fitted to."""
-ROWS, TESTS, BATCH = 400, 64, 4
+ROWS, TESTS, BATCH = 320, 64, 4
 WORDS = ("A,B", "X,Y")
 PROTOCOLS = tuple(f"{game}({k})" for game in ("spd", "trust", "ultimatum") for k in range(1, 7))
 DRAWN, DRAWN_SEED = 12, 2025
 """Divisions of money, and as many after a kind or unkind act, drawn with a seed of their own."""
 TRIED = 4000
 """Symmetric games drawn to find those that tell doses of kappa apart."""
-THINK, UNTRAINED = 160, 32
+THINK, UNTRAINED = 256, 32
 """Tokens of reasons at most; rows that the untrained model is asked, which seldom ends before them."""
 
 
