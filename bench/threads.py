@@ -1,4 +1,4 @@
-"""Scoring beside one busy neighbour: threads that spin while they wait, and threads that do not.
+"""Scoring beside one busy neighbour: threads that spin while they wait, that spin shortly, and that do not.
 
     python bench/threads.py
 
@@ -27,8 +27,15 @@ print(f"{(time.monotonic() - start) / 3:.2f}")
 """
 
 
-def seconds(policy: str) -> str:
-    env = {**os.environ, "OMP_WAIT_POLICY": policy}
+WAYS = {
+    "spinning": {"OMP_WAIT_POLICY": "ACTIVE"},
+    "asleep": {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"},
+    "a short spin (ours)": {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "10000"},
+}
+
+
+def seconds(way: str) -> str:
+    env = {k: v for k, v in os.environ.items() if k != "GOMP_SPINCOUNT"} | WAYS[way]
     done = subprocess.run([sys.executable, "-c", SCORE], env=env, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
@@ -37,8 +44,8 @@ def main() -> None:
     for busy in (False, True):
         burner = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if busy else None
         try:
-            for policy in ("ACTIVE", "PASSIVE"):
-                print("busy" if busy else "idle", policy.lower(), seconds(policy), "s", flush=True)
+            for way in WAYS:
+                print("busy" if busy else "idle", way, seconds(way), "s", flush=True)
         finally:
             if burner is not None:
                 burner.kill()
