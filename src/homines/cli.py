@@ -418,7 +418,7 @@ def tune(
     data: Annotated[Path, typer.Option(help="Data folder, as `homines data` makes it.")],
     by: Annotated[str, typer.Option(help="sft (reasons and answers) or distill (the exact choice).")] = "sft",
     epochs: Annotated[float, typer.Option(help="Times each row is seen.")] = 1.0,
-    batch: Annotated[int, typer.Option(min=1, help="Rows an optimiser step.")] = 16,
+    batch: Annotated[int, typer.Option(min=1, help="Rows an optimiser step.")] = 4,
     lr: Annotated[float | None, typer.Option(help="Learning rate; 1e-3 with LoRA, else 1e-4.")] = None,
     rank: Annotated[int, typer.Option(help="LoRA rank; 0 trains all weights.")] = 64,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,

@@ -43,7 +43,7 @@ class Course:
 
     by: str = "sft"
     epochs: float = 1.0
-    batch: int = 16
+    batch: int = 4
     lr: float | None = None
     rank: int = 64
     seed: int = 0

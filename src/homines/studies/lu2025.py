@@ -33,7 +33,7 @@ from homines.tuning import Tuning, config, examine, student, taught, tuned
 KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ENDS = (0.0, 1.0)
 """Homo economicus and homo moralis: asked everything; the doses between what their kappa is fitted to."""
-ROWS, TESTS, BATCH = 320, 64, 4
+ROWS, TESTS = 320, 64
 WORDS = ("A,B", "X,Y")
 PROTOCOLS = tuple(f"{game}({k})" for game in ("spd", "trust", "ultimatum") for k in range(1, 7))
 DRAWN, DRAWN_SEED = 12, 2025
@@ -103,7 +103,7 @@ def tuning(task: Task, kind: Kind, seed: int) -> Tuning:
     return Tuning(
         task.model,
         str(folder),
-        Course("distill" if kind.direct else "sft", batch=BATCH, seed=seed),
+        Course("distill" if kind.direct else "sft", seed=seed),
         Aloud(most=THINK),
         side_effects=kind.wide and seed == task.seeds[0],
         device=task.device,
