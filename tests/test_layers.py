@@ -34,6 +34,7 @@ LAYERS = (
         "reasons",
         "data",
         "benchmarks",
+        "market",
     ),
     ("logits", "aloud", "models", "sideeffects", "objective"),
     ("lesson",),

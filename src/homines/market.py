@@ -1,0 +1,192 @@
+"""A market of firms that set prices: logit demand, its equilibrium, its cartel, and what lies between.
+
+    q_i = B exp((a_i - p_i / s) / mu) / (sum_j exp((a_j - p_j / s) / mu) + exp(a_0 / mu))
+    profit_i = (p_i - s c_i) q_i        consumers' surplus = B s mu ln(sum_j exp(...) + exp(a_0 / mu))
+
+Calvano, Calzolari, Denicolo & Pastorello (2020), American Economic Review 110: 3267, where s = B = 1; Fish,
+Gonczarowski & Shorrer (2024) add the units s of prices and B of quantities. Consumers' surplus is in units of
+price times quantity, up to a constant (the outside good's own surplus is left in).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+from scipy.special import logsumexp
+
+from homines.check import count, number
+from homines.core import Array, HominesError, frozen
+
+HIGHEST = 200.0
+"""Markups above this many mu are not looked for: demand there is nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """Firms with logit demand.
+
+    quality, cost   a_i and c_i [firm]; `outside`: a_0
+    mu              how differentiated the goods are
+    size, scale     B and s: units of quantity and of price
+    """
+
+    quality: tuple[float, ...] = (2.0, 2.0)
+    cost: tuple[float, ...] = (1.0, 1.0)
+    outside: float = 0.0
+    mu: float = 0.25
+    size: float = 1.0
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        count("firms", len(self.quality), 1)
+        if len(self.cost) != len(self.quality):
+            raise HominesError(f"{len(self.cost)} costs for {len(self.quality)} firms; give one a firm")
+        for value in self.quality:
+            number("quality", value)
+        for value in self.cost:
+            number("cost", value, 0)
+        number("outside", self.outside)
+        for name in ("mu", "size", "scale"):
+            number(name, getattr(self, name), 0)
+            if getattr(self, name) == 0:
+                raise HominesError(f"{name} is 0; it must be above 0")
+
+    @property
+    def firms(self) -> int:
+        return len(self.quality)
+
+    @property
+    def symmetric(self) -> bool:
+        """No firm differs from another."""
+        return len(set(self.quality)) == 1 == len(set(self.cost))
+
+    # --- what prices lead to; prices [..., firm] -------------------------------------------------
+
+    def _utility(self, prices: ArrayLike) -> Array:
+        """Of every good over mu, the outside good last [..., firm + 1]."""
+        p = np.asarray(prices, dtype=np.float64) / self.scale
+        inside = (np.array(self.quality) - p) / self.mu
+        return np.concatenate([inside, np.full((*p.shape[:-1], 1), self.outside / self.mu)], axis=-1)
+
+    def shares(self, prices: ArrayLike) -> Array:
+        """Market shares [..., firm]; what is left buys the outside good."""
+        v = self._utility(prices)
+        return np.exp(v - logsumexp(v, axis=-1, keepdims=True))[..., :-1]
+
+    def quantities(self, prices: ArrayLike) -> Array:
+        """[..., firm]"""
+        return self.size * self.shares(prices)
+
+    def profits(self, prices: ArrayLike) -> Array:
+        """[..., firm]"""
+        p = np.asarray(prices, dtype=np.float64)
+        return (p - self.scale * np.array(self.cost)) * self.quantities(p)
+
+    def consumers(self, prices: ArrayLike) -> Array:
+        """Consumers' surplus [...]."""
+        return self.size * self.scale * self.mu * logsumexp(self._utility(prices), axis=-1)
+
+    # --- prices that solve something ---------------------------------------------------------------
+
+    def best_reply(self, firm: int, prices: ArrayLike) -> float:
+        """The firm's static best price against the others' prices (its own entry is not read).
+
+        p = s (c + mu / (1 - share(p))); profit has one peak, so there is one.
+        """
+        p = np.array(prices, dtype=np.float64)
+
+        def gap(markup: float) -> float:
+            p[firm] = self.scale * (self.cost[firm] + markup)
+            return markup - self.mu / (1 - float(self.shares(p)[firm]))
+
+        return self.scale * (self.cost[firm] + self._root(gap))
+
+    def nash(self) -> Array:
+        """Prices of the static Nash equilibrium [firm]; of logit demand there is one.
+
+        With w_i = share_i, the markup is mu / (1 - w_i): shares are found from the one number that they
+        all depend on, D = sum_j exp(v_j) + exp(a_0 / mu), each by itself.
+        """
+
+        def share(firm: int, log_d: float) -> float:
+            base = (self.quality[firm] - self.cost[firm]) / self.mu - log_d
+
+            def gap(w: float) -> float:
+                return np.log(w) - (base - 1 / (1 - w))
+
+            return float(brentq(gap, 1e-300, 1 - 1e-12, xtol=1e-15))
+
+        def excess(log_d: float) -> float:
+            taken = sum(share(i, log_d) for i in range(self.firms))
+            return taken + float(np.exp(self.outside / self.mu - log_d)) - 1
+
+        low = self.outside / self.mu
+        top = [(a - c) / self.mu for a, c in zip(self.quality, self.cost, strict=True)]
+        high = float(logsumexp([low, *top])) + 1e-9
+        log_d = float(brentq(excess, low + 1e-12, high, xtol=1e-14))
+        w = np.array([share(i, log_d) for i in range(self.firms)])
+        return frozen(self.scale * (np.array(self.cost) + self.mu / (1 - w)))
+
+    def monopoly(self) -> Array:
+        """Prices that maximise the sum of profits [firm]: one markup for all, mu / share of the outside."""
+
+        def gap(markup: float) -> float:
+            return markup - self.mu / (1 - float(self.shares(self._marked(markup)).sum()))
+
+        return frozen(self._marked(self._root(gap)))
+
+    def moralis(self, kappa: float) -> float:
+        """The symmetric price where every firm is homo moralis of degree kappa, universalising among firms.
+
+        Own price p solves d/dp [(1 - kappa) pi(p, q) + kappa pi(p, p)] = 0 at q = p: the markup is
+        mu / (1 - share - kappa (n - 1) share), Nash at kappa = 0 and the cartel's at 1.
+        """
+        number("kappa", kappa, 0, 1)
+        if not self.symmetric:
+            raise HominesError(
+                "these firms differ, and homo moralis asks what if all did as I do; give all firms the same "
+                "quality and cost"
+            )
+
+        def gap(markup: float) -> float:
+            share = float(self.shares(self._marked(markup))[0])
+            return markup - self.mu / (1 - share * (1 + kappa * (self.firms - 1)))
+
+        return float(self._marked(self._root(gap))[0])
+
+    def gain(self, profits: ArrayLike) -> Array:
+        """Profit gain Delta = (mean profit - Nash) / (monopoly - Nash), profits [..., firm]."""
+        at_nash = float(self.profits(self.nash()).mean())
+        at_top = float(self.profits(self.monopoly()).mean())
+        if not at_top > at_nash:
+            raise HominesError("with one firm there is nothing to gain by colluding: Nash is the monopoly")
+        return (np.asarray(profits, dtype=np.float64).mean(-1) - at_nash) / (at_top - at_nash)
+
+    # --- prices as a menu ----------------------------------------------------------------------------
+
+    def menu(self, points: int = 15, xi: float = 0.1) -> Array:
+        """So many equally spaced prices [points] on [pN - xi (pM - pN), pM + xi (pM - pN)].
+
+        Of the lowest Nash and the highest cartel price, where firms differ.
+        """
+        count("points", points, 2)
+        number("xi", xi, 0)
+        low, high = float(self.nash().min()), float(self.monopoly().max())
+        room = xi * (high - low)
+        return frozen(np.linspace(low - room, high + room, points))
+
+    def table(self, prices: Sequence[float]) -> Array:
+        """Profits of every combination of these prices, and consumers' surplus last:
+        [firm + 1, price_0, price_1, ...]."""
+        grid = np.stack(np.meshgrid(*[np.asarray(prices)] * self.firms, indexing="ij"), axis=-1)
+        return frozen([*np.moveaxis(self.profits(grid), -1, 0), self.consumers(grid)])
+
+    def _marked(self, markup: float) -> Array:
+        return self.scale * (np.array(self.cost) + markup)
+
+    def _root(self, gap: object) -> float:
+        return float(brentq(gap, 0.0, HIGHEST * self.mu + max(map(abs, self.quality)), xtol=1e-14))
