@@ -35,6 +35,7 @@ LAYERS = (
         "data",
         "benchmarks",
         "market",
+        "qlearning",
     ),
     ("logits", "aloud", "models", "sideeffects", "objective"),
     ("lesson",),

@@ -1,0 +1,194 @@
+"""Q-learning firms, as Calvano et al. (2020) let them play: the baseline that language models are set beside.
+
+    Q(s, a) <- (1 - alpha) Q(s, a) + alpha (profit + delta max_a' Q(s', a'))
+    epsilon_t = exp(-beta t)       Q_0(s, a) = mean over the rivals' prices of profit / (1 - delta)
+
+The state is everyone's last price. A session ends when no firm's greedy strategy has changed for `stable`
+periods. Compiled by numba (extra [markets]).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from homines.check import count, number
+from homines.core import Array, HominesError, frozen
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How a firm learns.
+
+    alpha    learning rate; `beta`: decay of exploration a period; `delta`: discount factor
+    stable   periods without a change of strategy after which it has settled; `most`: periods at most
+    """
+
+    alpha: float = 0.15
+    beta: float = 4e-6
+    delta: float = 0.95
+    stable: int = 100_000
+    most: int = 100_000_000
+
+    def __post_init__(self) -> None:
+        number("alpha", self.alpha, 0, 1)
+        number("beta", self.beta, 0)
+        number("delta", self.delta, 0)
+        if not self.delta < 1:
+            raise HominesError(f"delta is {self.delta}; a discount factor must be below 1")
+        count("stable", self.stable)
+        count("most", self.most)
+
+
+@dataclass(frozen=True, eq=False)
+class Sessions:
+    """What many sessions came to. A state is sum_k price_k * m^(n - 1 - k), of the last prices.
+
+    strategy   greedy price of every firm in every state [session, firm, state]
+    state      where each session stood at its end [session]
+    periods    how long it took [session]; `settled`: whether it did [session]
+    profits    mean of each firm over the limit cycle [session, firm]
+    cycle      length of that cycle [session]
+    """
+
+    strategy: np.ndarray
+    state: np.ndarray
+    periods: np.ndarray
+    settled: np.ndarray
+    profits: Array
+    cycle: np.ndarray
+
+
+def learn(
+    table: Array, how: Learning, sessions: int, seed: int = 0, *, threads: int | None = None
+) -> Sessions:
+    """Independent sessions of firms that learn against each other.
+
+    table   profits [firm, price_0, price_1, ...] (`Market.table(...)[:firms]`)
+    seed    session i draws from numpy's MT19937 seeded by (seed, i)
+    """
+    count("sessions", sessions)
+    firms = table.ndim - 1
+    if firms < 1 or table.shape[0] != firms or len(set(table.shape[1:])) != 1:
+        raise HominesError(
+            f"a table of shape {table.shape} is no market: it must be [firm, price, price, ...], with as "
+            "many prices for each firm"
+        )
+    m = table.shape[1]
+    flat = np.ascontiguousarray(table.reshape(firms, -1))
+    start = initial(table, how.delta)
+    work = _compiled()
+    seeds = np.random.SeedSequence(seed).generate_state(sessions, np.uint32)
+
+    def one(i: int) -> tuple[np.ndarray, int, int, bool]:
+        return work(flat, start, m, how.alpha, how.beta, how.delta, how.stable, how.most, int(seeds[i]))
+
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        done = list(pool.map(one, range(sessions)))
+    ends = [limit(strategy, state, flat, m) for strategy, state, _, _ in done]
+    return Sessions(
+        np.stack([strategy for strategy, _, _, _ in done]),
+        np.array([state for _, state, _, _ in done]),
+        np.array([periods for _, _, periods, _ in done]),
+        np.array([settled for _, _, _, settled in done]),
+        frozen([profits for profits, _ in ends]),
+        np.array([length for _, length in ends]),
+    )
+
+
+def initial(table: Array, delta: float) -> Array:
+    """Q_0 [firm, price]: what a price earns for ever against rivals who draw theirs at random."""
+    firms = table.ndim - 1
+    means = [table[k].mean(axis=tuple(j for j in range(firms) if j != k)) for k in range(firms)]
+    return np.ascontiguousarray(np.stack(means) / (1 - delta))
+
+
+def limit(strategy: np.ndarray, state: int, flat: Array, m: int) -> tuple[Array, int]:
+    """(mean profits over the cycle that greedy play from `state` ends in [firm], its length)."""
+    seen: dict[int, int] = {}
+    path: list[int] = []
+    while state not in seen:
+        seen[state] = len(path)
+        nxt = 0
+        for row in strategy:
+            nxt = nxt * m + int(row[state])
+        path.append(nxt)
+        state = nxt
+    cycle = path[seen[state] :]
+    return flat[:, cycle].mean(-1), len(cycle)
+
+
+def session(
+    flat: Any,
+    start: Any,
+    m: int,
+    alpha: float,
+    beta: float,
+    delta: float,
+    stable: int,
+    most: int,
+    seed: int,
+) -> tuple[Any, int, int, bool]:
+    """One session; plain Python that numba compiles. (strategy [firm, state], state, periods, settled).
+
+    Each period every firm in turn draws once to explore or not, and once more for a price where it does.
+    """
+    np.random.seed(seed)
+    firms, states = flat.shape[0], flat.shape[1]
+    q = np.empty((firms, states, m))
+    best = np.zeros((firms, states), dtype=np.int64)
+    for k in range(firms):
+        for s in range(states):
+            for a in range(m):
+                q[k, s, a] = start[k, a]
+                if q[k, s, a] > q[k, s, best[k, s]]:
+                    best[k, s] = a
+    state = int(np.random.random() * states)
+    chosen = np.zeros(firms, dtype=np.int64)
+    calm = 0
+    explore = 1.0
+    fade = np.exp(-beta)
+    for t in range(most):
+        nxt = 0
+        for k in range(firms):
+            if np.random.random() < explore:
+                chosen[k] = int(np.random.random() * m)
+            else:
+                chosen[k] = best[k, state]
+            nxt = nxt * m + chosen[k]
+        explore *= fade
+        same = True
+        for k in range(firms):
+            a, top = chosen[k], best[k, state]
+            value = (1 - alpha) * q[k, state, a] + alpha * (flat[k, nxt] + delta * q[k, nxt, best[k, nxt]])
+            q[k, state, a] = value
+            if a == top:
+                for other in range(m):  # what was best may be so no longer
+                    if q[k, state, other] > q[k, state, top]:
+                        top = other
+            elif value > q[k, state, top]:
+                top = a
+            if top != best[k, state]:
+                best[k, state] = top
+                same = False
+        calm = calm + 1 if same else 0
+        state = nxt
+        if calm >= stable:
+            return best, state, t + 1, True
+    return best, state, most, False
+
+
+@cache
+def _compiled() -> Callable[..., Any]:
+    if find_spec("numba") is None:
+        raise HominesError("Q-learning firms need numba, which is missing: pip install 'homines[markets]'")
+    import numba
+
+    return numba.njit(cache=True, nogil=True)(session)
