@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homines.choice import expected, logit, told
-from homines.core import Decision, HominesError
+from homines.core import Choice, Decision, HominesError, Record
 from homines.data import Recipe, drawable, generate, implied, read, write
 from homines.forms import Repeated, plan_probability, veil
 from homines.games.spd import spd
@@ -21,6 +23,7 @@ from homines.lookup import find
 from homines.measure import situation
 from homines.plans import points
 from homines.reasons import terms_of
+from homines.tuning import scores
 
 PREFERENCES = (
     "economicus",
@@ -69,6 +72,43 @@ def test_every_game_that_can_be_drawn_gives_new_decisions(game: str) -> None:
         made = find("games", row.game)
         table = made.stage.table if isinstance(made, Repeated) else made.table
         assert table.tobytes() not in published
+
+
+def test_recipes_that_differ_in_words_hold_the_same_games() -> None:
+    def games(**changes: Any) -> list[list[str]]:
+        train, test, _ = generate(Recipe("economicus", train=30, test=10, **changes))
+        return [[row.game for row in rows] for rows in (train, test)]
+
+    assert games() == games(reasons=False) == games(words=("A,B", "X,Y")) == games(frame="story()")
+    assert games() != games(seed=1)
+
+
+@pytest.mark.parametrize("frame", ["bare", "table(labels='P,Q')", "table(asks='belief')"])
+def test_a_frame_that_cannot_tell_the_rows_is_refused(frame: str) -> None:
+    with pytest.raises(HominesError, match="cannot tell the rows"):
+        Recipe("economicus", frame=frame)
+
+
+def test_either_of_two_best_answers_is_right() -> None:
+    """An agent that is indifferent where its preference is does all that it implies."""
+    recipe = Recipe("moralis(kappa=1)", ("ultimatum",), train=4, test=20, ties="both")
+    _, rows, _ = generate(recipe)
+    tied = {key for key, n in Counter(row.decision.key for row in rows).items() if n > 1}
+    assert tied
+    held = [row for row in rows if row.decision.key in tied]
+    records = [
+        Record(row.decision, row.frame, row.order, row.prompt.labels, "m", choice=Choice.of([0.0, 0.0]))
+        for row in held
+    ]
+    found = scores(held, records)
+    assert (found["share"], found["right"]) == (1, 1)
+
+
+def test_games_set_apart_are_never_drawn() -> None:
+    train, _, _ = generate(Recipe("economicus", train=40, test=0))
+    kept = tuple(row.game for row in train[:10])
+    again, test, _ = generate(Recipe("economicus", train=40, test=10, apart=kept))
+    assert not {row.game for row in (*again, *test)} & set(kept)
 
 
 def test_labels_and_places_are_balanced_and_independent_of_each_other() -> None:

@@ -40,6 +40,8 @@ class Service(ThreadingHTTPServer):
         self.looks = 0
         self.hang_at: int | None = None
         self.uploads = 0
+        self.lose = 0
+        """Jobs that start while their answer is lost."""
 
     @property
     def url(self) -> str:
@@ -65,6 +67,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.refused():
+            return
+        if self.path.startswith("/v1/fine_tuning/jobs?"):
+            self.answer(200, {"object": "list", "data": list(self.server.jobs.values()), "has_more": False})
             return
         kind, _, name = self.path.removeprefix("/v1/").rpartition("/")
         held = {"files": self.server.files, "fine_tuning/jobs": self.server.jobs}.get(kind, {}).get(name)
@@ -149,6 +154,10 @@ class Handler(BaseHTTPRequestHandler):
             "fine_tuned_model": None, "finished_at": None, "trained_tokens": None, "error": None,
             "hyperparameters": {"n_epochs": "auto"}, "organization_id": "org", "result_files": [],
         }  # fmt: skip
+        if self.server.lose:
+            self.server.lose -= 1
+            self.answer(502, {"error": {"message": "bad gateway", "type": "server_error"}})
+            return
         self.answer(200, self.server.jobs[name])
 
     def answer(self, status: int, value: dict[str, Any], headers: dict[str, str] | None = None) -> None:
@@ -229,6 +238,43 @@ def test_a_service_that_stays_busy_loses_nothing(
         finetune(order(data), tmp_path / "run", wait=now)
     there.failures = []
     assert finetune(order(data), tmp_path / "run", wait=now).startswith("ft:")
+
+
+def test_a_job_whose_answer_was_lost_is_found_and_not_paid_twice(
+    there: Service, data: str, tmp_path: Path
+) -> None:
+    there.lose = 1
+    assert finetune(order(data), tmp_path / "run", wait=now).startswith("ft:")
+    assert len(there.jobs) == 1
+
+
+def test_a_file_whose_check_failed_is_not_uploaded_again(
+    there: Service, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("homines.finetune.client.__defaults__", (0,))
+    monkeypatch.setattr("homines.finetune._accepted", lambda *_: there.failures.append((503, {})))
+    with pytest.raises(HominesError):
+        finetune(order(data), tmp_path / "run", wait=now)
+    monkeypatch.undo()
+    monkeypatch.setenv("OPENAI_BASE_URL", there.url)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    there.failures = []
+    assert finetune(order(data), tmp_path / "run", wait=now).startswith("ft:")
+    assert there.uploads == 2
+
+
+@pytest.mark.parametrize("key", ["sk-t\u00ebst", "sk-a b", "sk-a\n"])
+def test_a_key_no_service_gives_is_refused_at_once(
+    key: str, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(HominesError, match="holds characters that no key has") as told:
+        finetune(order(data), tmp_path / "run", wait=now)
+    assert key not in str(told.value)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_BASE_URL", "foo")
+    with pytest.raises(HominesError, match="OPENAI_BASE_URL is 'foo'; it must begin with https"):
+        finetune(order(data), tmp_path / "run", wait=now)
 
 
 def test_a_rejected_file_is_told(there: Service, data: str, tmp_path: Path) -> None:

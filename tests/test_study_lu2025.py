@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from homines.core import Choice, Decision, Record, frozen
 from homines.data import read
 from homines.store import Run
+from homines.studies._lu2025 import _observed
 
 HOMINES = [sys.executable, "-c", "from homines.cli import main; main()"]
 STUDY = [*HOMINES, "study", "lu2025", "--quick", "--seeds", "1"]
@@ -72,6 +74,13 @@ def test_provenance_and_data_are_kept_with_the_result(quick: Path) -> None:
         assert run.config["course"]["by"] == "sft"
         assert (run.noted("training.json") or {})["rows"] > 0
         assert run.provenance
+
+
+def test_an_agent_that_never_came_to_an_answer_has_no_observations() -> None:
+    d = Decision(("C", "D"), frozen([[1, 0]]))
+    mute = Record(d, "table(asks='aloud')", ((0, 1),), ("A", "B"), "m", choice=Choice.of([0.0, 0.0], 0.0))
+    assert _observed([mute]) == []
+    assert _observed([]) == []
 
 
 def test_a_rerun_asks_and_trains_nothing(quick: Path) -> None:

@@ -24,26 +24,34 @@ EQUAL = 1e-9
 
 @dataclass(frozen=True)
 class Bounds:
-    """The set of values at which most answers are best.
+    """The set of values at which most choices are best.
 
-    name        of the parameter
-    low, high   ends of the set (of the smallest interval that holds it, where it is in `parts`); inf: open
-    share       of the observations whose likeliest answer is best there
+    name    of the parameter
+    parts   (low, high) of every interval of the set, in order; inf: open
+    share   of the choices that are best there
     """
 
     name: str
-    low: float
-    high: float
+    parts: tuple[tuple[float, float], ...]
     share: float
     observations: int
-    parts: int = 1
+
+    @property
+    def low(self) -> float:
+        """The lowest end."""
+        return self.parts[0][0]
+
+    @property
+    def high(self) -> float:
+        """The highest end; between parts other values lie that explain less."""
+        return self.parts[-1][1]
 
 
 def bounds(observations: Sequence[Observation], of: Family | str, *, belief: Belief = told) -> Bounds:
-    """Maximum-score set of a family's only free parameter.
+    """Maximum-score set of a family's only free parameter: where the mean probability on best answers is
+    largest, every observation counting the same.
 
-    An observation counts with its likeliest answer. Raises HominesError where the family has not exactly one
-    free parameter, or nothing was observed.
+    Raises HominesError where the family has not exactly one free parameter, or nothing was observed.
     """
     of = family(of) if isinstance(of, str) else of
     if len(of.free) != 1:
@@ -53,37 +61,42 @@ def bounds(observations: Sequence[Observation], of: Family | str, *, belief: Bel
         )
     if not observations:
         raise HominesError("no observations to bound a parameter by; measure a model first")
-    held = [_best_on(o, of, belief) for o in observations]
-    ends = sorted({end for low, high in held for end in (low, high) if low <= high and np.isfinite(end)})
+    held = [spell for o in observations for spell in _best_on(o, of, belief)]
+    ends = sorted({end for low, high, _ in held for end in (low, high) if np.isfinite(end)})
     # between neighbouring ends nothing changes; at an end itself two answers are equally good
     inner = [(a + b) / 2 for a, b in pairwise(ends)]
     points = [*([ends[0] - 1, ends[-1] + 1] if ends else [0.0]), *inner]
-    score = [sum(low <= x <= high for low, high in held) for x in points]
+    score = [sum(p for low, high, p in held if low <= x <= high) / len(observations) for x in points]
     top = max(score)
-    cells = sorted(_cell(x, ends) for x, n in zip(points, score, strict=True) if n == top)
-    parts = 1 + sum(a[1] < b[0] for a, b in pairwise(cells))
-    return Bounds(of.free[0], float(cells[0][0]), float(cells[-1][1]), top / len(held), len(held), parts)
-
-
-def _best_on(o: Observation, of: Family, belief: Belief) -> tuple[float, float]:
-    """Where the likeliest answer is best: (low, high), low > high where nowhere."""
-    columns = of.columns(o.decision, belief)
-    gain = columns[int(o.choice.p.argmax())] - columns  # >= 0 for every other answer where it is best
-    tiny = EQUAL * max(1.0, float(np.abs(o.decision.payoffs).max()))
-    low, high = -np.inf, np.inf
-    for base, slope in gain:
-        if abs(slope) <= tiny:
-            if base < -tiny:
-                return np.inf, -np.inf
-        elif slope > 0:
-            low = max(low, -base / slope)
+    cells = sorted(_cell(x, ends) for x, n in zip(points, score, strict=True) if n > top - EQUAL)
+    parts = [cells[0]]
+    for low, high in cells[1:]:
+        if low <= parts[-1][1]:
+            parts[-1] = parts[-1][0], max(high, parts[-1][1])
         else:
-            high = min(high, -base / slope)
-    return low, high
+            parts.append((low, high))
+    return Bounds(of.free[0], tuple(parts), float(top), len(observations))
+
+
+def _best_on(o: Observation, of: Family, belief: Belief) -> list[tuple[float, float, float]]:
+    """Where each answer is best, and its probability: (low, high, p); answers that nowhere are, left out."""
+    columns = of.columns(o.decision, belief)
+    tiny = EQUAL * max(1.0, float(np.abs(o.decision.payoffs).max()))
+    spells: list[tuple[float, float, float]] = []
+    for a, p in enumerate(o.choice.p):
+        low, high = -np.inf, np.inf
+        for base, slope in columns[a] - columns:  # at least 0 against every other answer
+            if abs(slope) > tiny:
+                low, high = (max(low, -base / slope), high) if slope > 0 else (low, min(high, -base / slope))
+            elif base < -tiny:
+                high = -np.inf
+        if low <= high:
+            spells.append((float(low), float(high), float(p)))
+    return spells
 
 
 def _cell(x: float, ends: Sequence[float]) -> tuple[float, float]:
     """The neighbouring ends around x."""
-    below = [e for e in ends if e <= x]
-    above = [e for e in ends if e >= x]
+    below = [float(e) for e in ends if e <= x]
+    above = [float(e) for e in ends if e >= x]
     return (below[-1] if below else -np.inf), (above[0] if above else np.inf)

@@ -244,7 +244,11 @@ def fit(
 def data(
     to: Annotated[str, typer.Option(help="Preference that the answers follow, as 'moralis(kappa=1)'.")],
     game: Annotated[
-        list[str] | None, typer.Option("--game", help="Kind of game to draw, as symmetric; or several.")
+        list[str] | None,
+        typer.Option(
+            "--game",
+            help="Kind of game to draw: symmetric, spd, trust, ultimatum, split, reciprocity; several.",
+        ),
     ] = None,
     n: Annotated[int, typer.Option(min=1, help="Rows to train on.")] = 400,
     test: Annotated[int, typer.Option(min=0, help="Rows to test on, of other games.")] = 100,
@@ -254,7 +258,9 @@ def data(
     ties: Annotated[str, typer.Option(help="Two best answers: drop, or both (a row each).")] = "drop",
     precision: Annotated[float, typer.Option(help="Of the logit choice stored beside each row.")] = 1.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same rows.")] = 0,
-    out: Out = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Data folder, for `tune` and `finetune`; default: one in runs/.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Generate what a preference implies: games drawn, its arithmetic, its answers; for fine-tuning."""
@@ -492,11 +498,16 @@ def is_typed(ctx: typer.Context, name: str) -> bool:
 
 @app.command()
 def study(
-    name: Annotated[str, typer.Argument(help="Study, as tennant2025; `homines list studies` lists them.")],
+    name: Annotated[
+        str, typer.Argument(help="Study: tennant2025, lu2025; `homines list studies` tells more.")
+    ],
     model: Annotated[
         str, typer.Option(help="smollm2, hf/FOLDER-OR-ID, either with +ADAPTER-FOLDER.")
     ] = "smollm2",
-    seeds: Annotated[int, typer.Option(min=1, help="How many trainings of each kind, from seed 0.")] = 5,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many trainings of each kind, from seed 0; default: the study's own."),
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="The short form: minutes in place of hours.")
     ] = False,

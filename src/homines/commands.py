@@ -166,7 +166,7 @@ def state_names(text: str, game: Game, memory: int) -> tuple[str, ...]:
 def carry_out_study(
     name: str,
     model: str,
-    seeds: int,
+    seeds: int | None,
     quick: bool,
     out: Path | None,
     device: str | None,
@@ -182,8 +182,9 @@ def carry_out_study(
     from homines.study import Task
 
     folder = out or Path("runs") / (f"{name}-quick" if quick else name)
-    task = Task(model, folder, tuple(range(seeds)), quick, device, dtype, command())
     module = import_module(f"homines.studies.{name}")
+    many = tuple(range(module.SEEDS if seeds is None else seeds))
+    task = Task(model, folder, many, quick, device, dtype, command())
     if dry_run:
         lines = module.outline(task)
         print(json.dumps({"trainings": lines}) if as_json else "\n".join(lines))

@@ -76,6 +76,12 @@ class Recipe:
             raise HominesError(f"ties is {self.ties!r}; there are {', '.join(TIES)}")
         if not self.games or not self.words:
             raise HominesError("a recipe needs at least one game and one set of labels")
+        frame = find("frames", self.frame)
+        if getattr(frame, "asks", None) != "choice" or frame.labels:
+            raise HominesError(
+                f"frame {self.frame} cannot tell the rows: it must tell payoffs and leave its labels and "
+                "what it asks to the recipe, as table, sentences or story do; give labels by --labels"
+            )
         count("seed", self.seed, 0)
         if unknown := [game for game in self.games if game not in drawable()]:
             raise HominesError(
@@ -140,8 +146,9 @@ class Implied:
     answers: tuple[int, ...]
     top: tuple[int, ...] = ()
     """The plans that are worth most."""
-    plans: tuple[tuple[tuple[tuple[str, ...], int], ...], ...] = ()
-    """Every plan as (the actions there, the one it takes) at each point; empty where none were compared."""
+    plans: tuple[tuple[tuple[str | None, tuple[str, ...], int], ...], ...] = ()
+    """Every plan as (what the other did just before, the actions there, the one it takes) at each point;
+    empty where none were compared."""
     plan_worth: Array | None = None
     acts: tuple[int, ...] = ()
     """What every plan does here."""
@@ -154,12 +161,17 @@ class Implied:
         return np.array([p[[self.acts[i] == a for i in range(len(p))]].sum() for a in range(len(self.worth))])
 
     def plan_names(self, labels: Sequence[str]) -> list[str]:
-        """Names of the plans, in the words of this decision where a point has the same actions."""
+        """Names of the plans such as 'first A, after A: B, after B: A', in the words of this decision where a
+        point has the same actions."""
         own = self.decision.actions
-        return [
-            " then ".join((labels if actions == own else actions)[a] for actions, a in plan)
-            for plan in self.plans
-        ]
+
+        def there(before: str | None, actions: tuple[str, ...], a: int) -> str:
+            does = (labels if actions == own else actions)[a]
+            if before is None:
+                return f"first {does}"
+            return f"after {labels[own.index(before)] if before in own else before}: {does}"
+
+        return [", ".join(there(*point) for point in plan) for plan in self.plans]
 
 
 def implied(preference: Preference, game: Game, belief: Belief = told) -> list[Implied]:
@@ -193,7 +205,10 @@ def _planned(preference: Preference, game: Sequential) -> list[Implied]:
     seat = replace(v.seat(), others=(plan_probability(v, coin),))
     worth = expected(preference(seat), told(seat), seat.chance)
     top = np.flatnonzero(best(worth).p > 0)
-    ways = tuple(tuple((there[point].actions, plan[point]) for point in there) for plan in v.plans)
+    before = {point: _other_did(d) for point, d in there.items()}
+    ways = tuple(
+        tuple((before[point], there[point].actions, plan[point]) for point in there) for plan in v.plans
+    )
     out: list[Implied] = []
     for point, d in there.items():
         says = np.array([plan[point] for plan in v.plans])
@@ -204,17 +219,24 @@ def _planned(preference: Preference, game: Sequential) -> list[Implied]:
     return out
 
 
+def _other_did(d: Decision) -> str | None:
+    """Name of what the other did just before; None at a first move."""
+    told_of = [d.named(k, a) for k, a in enumerate(d.history[-1]) if a is not None] if d.history else []
+    return told_of[0] if told_of else None
+
+
 def generate(recipe: Recipe) -> tuple[list[Row], list[Row], Counter[str]]:
     """(train, test, what was left out and why). The same recipe gives the same rows.
 
     Raises HominesError where the games have fewer distinct decisions than asked.
     """
     preference: Preference = find("preferences", recipe.preference)
-    rng = np.random.default_rng(recipe.seed)
+    # games and words are drawn apart, so that recipes which differ in their words hold the same games
+    games, words = (np.random.default_rng([recipe.seed, k]) for k in range(2))
     left: Counter[str] = Counter()
     seen = _evaluated(recipe.apart)
-    test = _rows(recipe, preference, recipe.test, rng, seen, left)
-    train = _rows(recipe, preference, recipe.train, rng, seen, left)
+    test = _rows(recipe, preference, recipe.test, (games, words), seen, left)
+    train = _rows(recipe, preference, recipe.train, (games, words), seen, left)
     return train, test, left
 
 
@@ -252,12 +274,12 @@ def _rows(
     recipe: Recipe,
     preference: Preference,
     many: int,
-    rng: np.random.Generator,
+    rngs: tuple[np.random.Generator, np.random.Generator],
     seen: set[str],
     left: Counter[str],
 ) -> list[Row]:
     """So many rows of games not seen yet, the kinds of games in turn; answers balanced over labels and over
-    places in the order shown."""
+    places in the order shown. rngs: of the games, of the words."""
     rows: list[Row] = []
     turns: Counter[tuple[str, str]] = Counter()
     misses = drawn = 0
@@ -266,7 +288,7 @@ def _rows(
         name = recipe.games[drawn % len(recipe.games)]
         draw = drawer(name)
         assert draw is not None
-        spec = draw(rng)
+        spec = draw(rngs[0])
         game = find("games", spec)
         keys = _keys(game)
         made: list[Row] = []
@@ -275,7 +297,7 @@ def _rows(
         else:
             seen |= keys
             drawn += 1
-            made = _of_game(recipe, preference, frame, spec, game, turns, rng, left)
+            made = _of_game(recipe, preference, frame, spec, game, turns, rngs[1], left)
         misses = 0 if made else misses + 1
         if misses > TRIES:
             why = ", ".join(f"{reason} {n}" for reason, n in left.most_common())
@@ -345,6 +367,7 @@ def _row(
     told_in = replace(frame, labels=labels, **asks)
     shown = [o for o in orders(n, frame.places) if o[0].index(answer) == (i // n) % n]
     order = shown[int(rng.integers(len(shown)))]
+    wording = int(rng.integers(WORDINGS))
     prompt = told_in(d, order)
     said = labels[answer]
     if recipe.reasons:
@@ -353,7 +376,7 @@ def _row(
             says = {names[i]: labels[found.acts[i]] for i in found.top}
             why = reason_by_plans(names, found.plan_worth, says, labels[answer])
         else:
-            why = reason(preference, d, labels, order, wording=int(rng.integers(WORDINGS)))
+            why = reason(preference, d, labels, order, wording=wording)
         said = answered(why, labels[answer])
     return Row(spec, d, spell(told_in), order, prompt, answer, found.target(recipe.precision), said)
 
@@ -408,7 +431,7 @@ def read(folder: str | Path) -> tuple[Recipe, list[Row], list[Row]]:
     folder = Path(folder)
     try:
         raw = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))["recipe"]
-        recipe = Recipe(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+        recipe = Recipe(**{**raw, **{k: tuple(raw[k]) for k in ("games", "words", "apart")}})
         return recipe, _read(folder, "train"), _read(folder, "test")
     except (OSError, KeyError, TypeError, ValueError) as failure:
         if isinstance(failure, HominesError):

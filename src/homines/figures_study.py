@@ -110,9 +110,8 @@ def response(rows: Sequence[Row], description: str, *, edge: float = 0.25) -> al
         row["place"] = None if row["target"] is None else row["target"] + beside
     for row, told in zip(held, rows, strict=True):
         for name in ("low", "high"):
-            end = told.get(name)
-            known = end is not None and not math.isnan(end)
-            row[name] = min(max(float(end), -edge), 1 + edge) if known else None
+            end = math.nan if told.get(name) is None else float(told[name])
+            row[name] = None if math.isnan(end) else min(max(end, -edge), 1 + edge)
     base = alt.Chart(alt.Data(values=held))
     scale = alt.Scale(domain=[-edge, 1 + edge], nice=False)
     marks: dict[str, Any] = {"values": [0, 0.25, 0.5, 0.75, 1], "format": "~g"}

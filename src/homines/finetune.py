@@ -25,6 +25,8 @@ from homines.store import Run
 SERVICE = "openai"
 KEY = "OPENAI_API_KEY"
 ENDED = ("succeeded", "failed", "cancelled")
+TRIES = 6
+"""Of starting a job; before each the service is asked whether it started after all."""
 FEWEST = 10
 """Rows that the service asks for."""
 POLL, LONGEST_POLL = 5.0, 60.0
@@ -71,6 +73,11 @@ def client(retries: int = 6) -> Any:
         raise HominesError(
             f"no key: set {KEY} in the environment; homines reads it there and never writes it"
         )
+    key, address = os.environ[KEY], os.environ.get("OPENAI_BASE_URL", "https://")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise HominesError(f"{KEY} holds characters that no key has (not shown here); set it anew")
+    if not address.startswith(("https://", "http://")):
+        raise HominesError(f"OPENAI_BASE_URL is {address!r}; it must begin with https:// or http://")
     from openai import OpenAI
 
     return OpenAI(max_retries=retries)
@@ -106,8 +113,9 @@ def finetune(
             if part not in state["files"]:
                 state["files"][part] = _uploaded(talk, Path(order.data) / f"{part}.jsonl")
                 run.note("job.json", state)
+            _accepted(talk, state["files"][part], f"{part}.jsonl")
         if state["job"] is None:
-            state["job"] = _started(talk, order, state["files"])
+            state["job"] = _started(talk, order, state["files"], wait)
             run.note("job.json", state)
         job = _followed(talk, state["job"], follow, stop, wait)
         state |= {"status": job.status, "model": job.fine_tuned_model, "trained_tokens": job.trained_tokens}
@@ -166,34 +174,59 @@ def _said(refusal: Any) -> str:
 
 
 def _uploaded(talk: Any, path: Path) -> str:
-    """The id of an uploaded file that the service accepts."""
+    """The id of an uploaded file."""
     with open(path, "rb") as file:
         held = _asked(f"uploading {path.name}", lambda: talk.files.create(file=file, purpose="fine-tune"))
-    held = _asked(f"checking {path.name}", lambda: talk.files.retrieve(held.id))
-    if held.status == "error":
-        raise HominesError(
-            f"the service rejects {path.name}: {held.status_details or 'no reason given'}; generate the "
-            "data anew"
-        )
     return str(held.id)
 
 
-def _started(talk: Any, order: Order, files: dict[str, str]) -> str:
-    """The id of a new job."""
+def _accepted(talk: Any, file: str, name: str) -> None:
+    """HominesError where the service rejects an uploaded file."""
+    held = _asked(f"checking {name}", lambda: talk.files.retrieve(file))
+    if held.status == "error":
+        raise HominesError(
+            f"the service rejects {name}: {held.status_details or 'no reason given'}; generate the data "
+            "anew, and use another --out"
+        )
+
+
+def _started(talk: Any, order: Order, files: dict[str, str], wait: Callable[[float], None]) -> str:
+    """The id of the job on these files: one that is there (its answer was lost), else a new one."""
+    import openai
+
     chosen = {} if order.epochs is None else {"hyperparameters": {"n_epochs": order.epochs}}
     more = {"validation_file": files["test"]} if "test" in files else {}
-    job = _asked(
-        f"starting a job on {order.model}",
-        lambda: talk.fine_tuning.jobs.create(
+    once = talk.with_options(max_retries=0)  # the client's own retries could start, and bill, two
+    passing = (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError)
+    what = f"starting a job on {order.model}"
+
+    def create() -> Any:
+        return once.fine_tuning.jobs.create(
             model=order.model,
             training_file=files["train"],
             method={"type": "supervised", "supervised": chosen},
             seed=order.seed,
             suffix=order.suffix,
             **more,
-        ),
-    )
-    return str(job.id)
+        )
+
+    refusals: list[Exception] = []
+    for attempt in range(TRIES):
+        there = _asked(what, lambda: talk.fine_tuning.jobs.list(limit=100)).data
+        if found := next((job for job in there if job.training_file == files["train"]), None):
+            return str(found.id)
+        try:
+            return str(create().id)
+        except openai.OpenAIError as refusal:
+            refusals.append(refusal)
+            if not isinstance(refusal, passing) or getattr(refusal, "code", None) == "insufficient_quota":
+                break
+            wait(2.0**attempt)
+
+    def say() -> Any:
+        raise refusals[-1]
+
+    return str(_asked(what, say))
 
 
 def _followed(

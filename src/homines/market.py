@@ -10,13 +10,13 @@ price times quantity, up to a constant (the outside good's own surplus is left i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
-from scipy.special import logsumexp
 
 from homines.check import count, number
 from homines.core import Array, HominesError, frozen
@@ -75,7 +75,7 @@ class Market:
     def shares(self, prices: ArrayLike) -> Array:
         """Market shares [..., firm]; what is left buys the outside good."""
         v = self._utility(prices)
-        return np.exp(v - logsumexp(v, axis=-1, keepdims=True))[..., :-1]
+        return np.exp(v - np.logaddexp.reduce(v, axis=-1, keepdims=True))[..., :-1]
 
     def quantities(self, prices: ArrayLike) -> Array:
         """[..., firm]"""
@@ -88,7 +88,7 @@ class Market:
 
     def consumers(self, prices: ArrayLike) -> Array:
         """Consumers' surplus [...]."""
-        return self.size * self.scale * self.mu * logsumexp(self._utility(prices), axis=-1)
+        return self.size * self.scale * self.mu * np.logaddexp.reduce(self._utility(prices), axis=-1)
 
     # --- prices that solve something ---------------------------------------------------------------
 
@@ -116,9 +116,9 @@ class Market:
             base = (self.quality[firm] - self.cost[firm]) / self.mu - log_d
 
             def gap(w: float) -> float:
-                return np.log(w) - (base - 1 / (1 - w))
+                return float(np.log(w)) - (base - 1 / (1 - w))
 
-            return float(brentq(gap, 1e-300, 1 - 1e-12, xtol=1e-15))
+            return _zero(gap, 1e-300, 1 - 1e-12)
 
         def excess(log_d: float) -> float:
             taken = sum(share(i, log_d) for i in range(self.firms))
@@ -126,8 +126,8 @@ class Market:
 
         low = self.outside / self.mu
         top = [(a - c) / self.mu for a, c in zip(self.quality, self.cost, strict=True)]
-        high = float(logsumexp([low, *top])) + 1e-9
-        log_d = float(brentq(excess, low + 1e-12, high, xtol=1e-14))
+        high = float(np.logaddexp.reduce([low, *top])) + 1e-9
+        log_d = _zero(excess, low + 1e-12, high)
         w = np.array([share(i, log_d) for i in range(self.firms)])
         return frozen(self.scale * (np.array(self.cost) + self.mu / (1 - w)))
 
@@ -179,14 +179,20 @@ class Market:
         room = xi * (high - low)
         return frozen(np.linspace(low - room, high + room, points))
 
-    def table(self, prices: Sequence[float]) -> Array:
+    def table(self, prices: ArrayLike) -> Array:
         """Profits of every combination of these prices, and consumers' surplus last:
         [firm + 1, price_0, price_1, ...]."""
-        grid = np.stack(np.meshgrid(*[np.asarray(prices)] * self.firms, indexing="ij"), axis=-1)
+        grid = np.stack(
+            np.meshgrid(*[np.asarray(prices, dtype=np.float64)] * self.firms, indexing="ij"), axis=-1
+        )
         return frozen([*np.moveaxis(self.profits(grid), -1, 0), self.consumers(grid)])
 
     def _marked(self, markup: float) -> Array:
         return self.scale * (np.array(self.cost) + markup)
 
-    def _root(self, gap: object) -> float:
-        return float(brentq(gap, 0.0, HIGHEST * self.mu + max(map(abs, self.quality)), xtol=1e-14))
+    def _root(self, gap: Callable[[float], float]) -> float:
+        return _zero(gap, 0.0, HIGHEST * self.mu + max(map(abs, self.quality)))
+
+
+def _zero(f: Callable[[float], float], low: float, high: float) -> float:
+    return cast("float", brentq(f, low, high, xtol=1e-15))

@@ -50,9 +50,9 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
         "If I choose {a}, I come out ahead by {v}",
     ),
     FORBIDDEN: (
-        "{a} breaks the rule (1) or not (0): {v}",
-        "With {a} the rule is broken (1) or kept (0): {v}",
-        "If I choose {a}, the rule is broken (1) or kept (0): {v}",
+        "{a} breaks the rule {v} times",
+        "With {a} the rule is broken {v} times",
+        "If I choose {a}, I break the rule {v} times",
     ),
     WORTH: ("{a} is worth {v}", "With {a} I reach {v}", "If I choose {a}, it is worth {v}"),
 }
@@ -126,9 +126,10 @@ def reason_by_plans(names: Sequence[str], worth: Array, says: Mapping[str, str],
     A rule is named by what it does at every point of decision, the first mover's first.
     says   the answer here of every rule that is worth most; `here`: the one that is given
     """
-    listed = ", ".join(f"{name} {_number(value)}" for name, value in zip(names, worth, strict=True))
+    listed = "; ".join(f"{name} = {_number(value)}" for name, value in zip(names, worth, strict=True))
     start = (
-        f"I look for the best rule for both roles, each as likely as the other. They are worth: {listed}. "
+        f"I look for the best rule for both roles, each as likely as the other, if the other may do either "
+        f"thing. They are worth: {listed}. "
     )
     if len(says) == 1:
         return f"{start}{next(iter(says))} is worth most, and here it says {here}."

@@ -1,7 +1,7 @@
 """What studies share: a folder of runs, each trained and measured once, and how the work is followed.
 
 A file of studies/ holds `run(task: Task) -> Done`: it trains and measures what is missing in the task's
-folder and writes its report there.
+folder and writes its report there; and SEEDS, how many trainings of each kind it makes by default.
 """
 
 from __future__ import annotations

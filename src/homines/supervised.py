@@ -11,6 +11,7 @@ place.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -62,8 +63,8 @@ class Course:
         count("rank", self.rank, 0)
 
     def steps(self, rows: int) -> int:
-        """Optimiser steps for so many rows."""
-        return max(1, round(rows * self.epochs / self.batch))
+        """Optimiser steps for so many rows; the last one may see some again."""
+        return max(1, math.ceil(round(rows * self.epochs / self.batch, 9)))
 
     @property
     def rate(self) -> float:

@@ -83,17 +83,20 @@ def asked(model: Any, rows: Sequence[Row], *, bare: bool = False) -> list[Questi
 def scores(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, float | int | None]:
     """How often the utility-implied answer is given, over rows with an answer.
 
-    share    mean probability on it, given a legal answer, over rows that came to one; None where none did
+    share    mean probability on it, given a legal answer, over rows that came to one; None where none did.
+             Of a decision with rows for several best answers, on any of them
     right    share of all rows where it is the likeliest answer
     mass     mean probability of any legal answer; `mute`: rows that never came to an answer
     failed   rows whose question failed
     """
-    right = {(row.decision.key, row.order): row.answer for row in rows}
-    told = [(right[r.decision.key, r.order], r.choice) for r in records if r.choice is not None]
+    right: dict[str, set[int]] = {}
+    for row in rows:
+        right.setdefault(row.decision.key, set()).add(row.answer)
+    told = [(sorted(right[r.decision.key]), r.choice) for r in records if r.choice is not None]
     heard = [(a, c) for a, c in told if c.mass > 0]
     return {
-        "share": float(np.mean([c.p[a] for a, c in heard])) if heard else None,
-        "right": float(np.mean([c.mass > 0 and c.p.argmax() == a for a, c in told])) if told else None,
+        "share": float(np.mean([c.p[a].sum() for a, c in heard])) if heard else None,
+        "right": float(np.mean([c.mass > 0 and c.p.argmax() in a for a, c in told])) if told else None,
         "mass": float(np.mean([c.mass for _, c in told])) if told else None,
         "rows": len(rows),
         "mute": len(told) - len(heard),

@@ -38,7 +38,7 @@ def test_the_true_value_lies_in_the_set(kappa: float, seed: int) -> None:
     found = bounds(certain(kappa, seed=seed), "moralis")
     assert found.share == 1
     assert found.low - 1e-9 <= kappa <= found.high + 1e-9
-    assert found.parts == 1
+    assert len(found.parts) == 1
     inside = [k for k in np.linspace(0, 1, 101) if found.low < k < found.high]
     truth = [o.choice.p.argmax() for o in certain(kappa, seed=seed)]
     for k in inside[::10]:  # anywhere in it the same answers are best
@@ -60,6 +60,16 @@ def test_some_wrong_answers_move_it_little_and_are_counted() -> None:
     found = bounds(certain(0.5, wrong=8), "moralis")
     assert 0.85 < found.share <= 0.95
     assert 0.3 < found.low < found.high < 0.7
+
+
+def test_a_choice_at_random_says_nothing() -> None:
+    """Undecided choices count half either way: the others decide, whatever rounding does to the halves."""
+    some = certain(0.5)
+    coin = [Observation(o.decision, Choice.at([0.5, 0.5]), "", o.game) for o in certain(0.5, 30, seed=9)]
+    mixed, alone = bounds([*some, *coin], "moralis"), bounds(some, "moralis")
+    assert mixed.low >= alone.low
+    assert mixed.high <= alone.high
+    assert mixed.share == pytest.approx((80 + 15) / 110)
 
 
 def test_what_has_no_bounds_is_refused() -> None:

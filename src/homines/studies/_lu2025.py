@@ -14,13 +14,13 @@ import numpy as np
 
 from homines import figures_study as draw
 from homines.benchmarks import AMOUNTS, PAIRS, moments
-from homines.bounds import bounds
+from homines.bounds import Bounds, bounds
 from homines.choice import best, expected, told
 from homines.compare import compare
 from homines.core import HominesError, Record
 from homines.estimate import NotIdentified, Observation, fit
 from homines.lookup import find
-from homines.measure import averaged, choices, mass, payoff_sensitivity
+from homines.measure import answered, averaged, by, choices, mass, payoff_sensitivity
 from homines.observed import from_records
 from homines.pages import Section, write
 from homines.store import Run
@@ -124,30 +124,31 @@ def page(task: Task, kinds: Sequence[Kind]) -> Path:
 
 def summary(made: Findings) -> list[str]:
     scored = [row for row in implied_rows(made) if row["asked"] == WAYS[0]]
-    told_of = [
-        f"{row['agent']} (seed {row['seed']}): {_share(row['before'])} before, {_share(row['after'])} after"
-        for row in scored
-    ]
+    told_of = [f"{row['agent']} (seed {row['seed']}) {_share(row, 'after')}" for row in scored]
+    before = [f"{_share(row, 'before')} by {row['agent']}" for row in scored if row["games before"]]
     return [
         f"{made.task.model} was fine-tuned on what homo economicus and homo moralis would say and do in "
         "games drawn at random, and asked on games it had not seen.",
-        "Share of answers that the utility implies: " + "; ".join(told_of) + ".",
+        f"Share of answers that its utility implies: {'; '.join(told_of)}. "
+        f"Before any training: {'; '.join(before)}.",
     ]
 
 
-def _share(x: float | None) -> str:
-    return "none that could be read" if x is None else f"{x:.2f}"
+def _share(row: Row, when: str) -> str:
+    x = row[when]
+    return "none, as it never came to an answer," if x is None else f"{x:.2f}"
 
 
 # --- sections ------------------------------------------------------------------------------------
 
 
 def implied_rows(made: Findings) -> list[Row]:
-    """Share of utility-implied choices on unseen games: untrained, and after."""
-    before = made.base.run.noted("scores.json") or {}
+    """Share of utility-implied choices on unseen games: untrained (where it was asked), and after."""
+    scored = made.base.run.noted("scores.json") or {}
     rows: list[Row] = []
     for agent in made.agents:
-        told = before.get(f"kappa-{agent.kappa:g}", {})
+        # the untrained model was asked the test rows of the first seed, and of the two ends alone
+        told = scored.get(f"kappa-{agent.kappa:g}", {}) if agent.seed == made.task.seeds[0] else {}
         after = (agent.run.noted("scores.json") or {}).get("after", {})
         for way in WAYS:
             was, now = told.get(way, {}), after.get(way, {})
@@ -165,6 +166,8 @@ def implied_rows(made: Findings) -> list[Row]:
                     "likeliest is implied": now.get("right"),
                     "legal mass before": was.get("mass"),
                     "legal mass after": now.get("mass"),
+                    "no answer before": was.get("mute"),
+                    "no answer after": now.get("mute"),
                     "games before": was.get("rows"),
                     "games after": now.get("rows"),
                 }
@@ -178,9 +181,12 @@ def implied(made: Findings) -> Section:
         "What the utility implies, on games it never saw",
         (
             "Probability of the answer that maximises the agent's utility, given a legal answer, in "
-            "symmetric games drawn apart from those of the training. Asked as trained, the model writes "
-            "its reasons first and the answer after them is read exactly; asked for the bare answer it has "
-            "no room to reckon.",
+            "symmetric games drawn apart from those of the training; the same games before and after. Asked "
+            "as trained, the model writes its reasons first and the answer after them is read exactly; asked "
+            "for the bare answer it has no room to reckon. Agents trained without reasons saw the same games "
+            "and the bare answers alone.",
+            "Where the model never came to an answer, there is no share; how often is in the last columns. "
+            "What was not asked before is empty.",
         ),
         implied_rows(made),
     )
@@ -210,16 +216,22 @@ def _sets(agent: Agent) -> list[tuple[str, str, list[Observation]]]:
         for how, aloud in (("aloud", True), ("bare", False))
     ]
     plans = _observed([r for g in ("spd", "trust(", "ultimatum(") for r in agent.asked(g)])
-    splits = _observed([r for g in ("split", "reciprocity") for r in agent.asked(g)])
     return [
         *telling,
         *(("protocols, as plans", family, plans) for family in ("inequity", "moralis", "kantian")),
-        *(("divisions of money", family, splits) for family in ("charness_rabin", "bfs")),
+        *(("divisions of money, drawn", f, _divisions(agent)) for f in ("charness_rabin", "bfs")),
     ]
 
 
+def _divisions(agent: Agent) -> list[Observation]:
+    """Choices between divisions drawn at random; the pairs of Charness & Rabin pay ten times as much and
+    would outweigh them at one precision."""
+    known = {game for game, _ in PAIRS.values()}
+    return _observed([r for g in ("split", "reciprocity") for r in agent.asked(g) if r.game not in known])
+
+
 def _observed(records: Sequence[Record]) -> list[Observation]:
-    return from_records(records) if any(r.choice is not None for r in records) else []
+    return from_records(records) if answered(records) else []
 
 
 def _fitted(agent: Agent, name: str, family: str, data: Sequence[Observation]) -> list[Row]:
@@ -229,7 +241,8 @@ def _fitted(agent: Agent, name: str, family: str, data: Sequence[Observation]) -
     try:
         e = fit(data, family)
     except NotIdentified as flat:
-        return [{**head, "parameter": "not identified", "why": str(flat).partition(". ")[0]}]
+        found = {"parameter": "not identified", "why": str(flat).partition(". ")[0]}
+        return [{**head, **found, "legal mass": float(np.mean([o.choice.mass for o in data]))}]
     return [
         {
             **head,
@@ -239,6 +252,7 @@ def _fitted(agent: Agent, name: str, family: str, data: Sequence[Observation]) -
             "low": float(ends[0]),
             "high": float(ends[1]),
             "explained": e.explained,
+            "legal mass": e.mass,
         }
         for parameter, value, se, ends in zip(e.names, e.values, e.se, e.intervals, strict=True)
     ]
@@ -253,10 +267,14 @@ def dose(made: Findings) -> Section | None:
         row: Row = {"target": agent.kappa, "seed": agent.seed}
         rows.append(row)
         if not data:
+            row["why no estimate"] = "never came to an answer"
             continue
         within = bounds(data, "moralis")
-        row |= {"best from": within.low, "best to": within.high, "answers best there": within.share}
-        dots.append({"target": agent.kappa, "series": SET, "low": within.low, "high": within.high})
+        row |= {"most best": _spelt(within), "share best": within.share}
+        dots += [
+            {"target": agent.kappa, "series": SET, "low": low, "high": high} for low, high in within.parts
+        ]
+        row["legal mass"] = float(np.mean([o.choice.mass for o in data]))
         try:
             e = fit(data, "moralis")
         except NotIdentified as why:
@@ -272,11 +290,13 @@ def dose(made: Findings) -> Section | None:
         "dose",
         "Dose and response",
         (
-            "Agents trained on the same games at doses of kappa, and the kappa that best explains what they "
-            "then choose, after thinking aloud, in games that none of them saw.",
+            "Agents trained at doses of kappa, on games drawn alike, and the kappa that best explains what "
+            "they then choose, after thinking aloud, in games that none of them saw.",
             "Two readings. The maximum-likelihood estimate with its 95% profile interval, errors clustered "
-            "by game; choices that are all certain have none. And the set of kappa at which the most answers "
-            "are best (maximum score), which certain choices have as well.",
+            "by game; choices that are all certain have none. And the set of kappa at which the largest "
+            "share of the choices is best (maximum score), which certain choices have as well. In these "
+            "games an agent that always takes the same action, or tosses a coin, reaches a share of .56 at "
+            "most, so a set with little more says nothing.",
             "Symmetric 2x2 games with whole payoffs of 1 to 9 and a 50/50 belief are what this model's "
             "arithmetic reaches. In them, one kappa is told from another by a game whose two actions are "
             "worth the same in between; the largest below 1 is .78, so .78 and 1 choose alike.",
@@ -284,6 +304,19 @@ def dose(made: Findings) -> Section | None:
         rows,
         draw.response(dots, text) if dots else None,
     )
+
+
+def _spelt(within: Bounds) -> str:
+    """'.20 to .27', or several; open ends as 'below .07' and 'above .78'."""
+
+    def one(low: float, high: float) -> str:
+        if np.isinf(low) and np.isinf(high):
+            return "any"
+        if np.isinf(low):
+            return f"below {high:.2f}"
+        return f"above {low:.2f}" if np.isinf(high) else f"{low:.2f} to {high:.2f}"
+
+    return ", ".join(one(low, high) for low, high in within.parts)
 
 
 def amounts(made: Findings) -> Section:
@@ -316,6 +349,8 @@ def amounts(made: Findings) -> Section:
             "rarely gives.",
         ),
         rows,
+        note="How many shared MobLab's public good, and at what multiplier, is not in our sources: three and "
+        "1.5 are ours, so that row stands beside people and is not compared with them.",
     )
 
 
@@ -325,7 +360,7 @@ def pairs(made: Findings) -> Section:
         row: Row = {"pair": name, "game": game, "people chose X": people}
         for agent in made.first:
             for _, c in averaged(choices(agent.asked(game))):
-                row[agent.name] = float(c.p[0])
+                row |= {agent.name: float(c.p[0]), f"{agent.name}, mass": c.mass}
         rows.append(row)
     note = "Payoffs of the pairs from Charness & Rabin (2002), from memory; shares from Horton (2023)."
     return Section("pairs", "Charness-Rabin pairs, beside people", (), rows, note=note)
@@ -336,20 +371,21 @@ def plans(made: Findings) -> Section:
     rows: list[Row] = []
     for agent in made.first:
         data = [
-            o
+            (words, o)
             for g in ("spd", "trust(", "ultimatum(")
-            for o in _observed(agent.asked(g))
+            for (words,), group in by(agent.asked(g), "labels").items()
+            for o in _observed(group)
             if o.decision.chance is not None
         ]
-        for o in data:
-            row: Row = {"game": o.game, "agent": agent.name}
+        for words, o in data:
+            row: Row = {"game": o.game, "words": ",".join(words), "agent": agent.name}
             top = int(o.choice.p.argmax())
             row |= {"likeliest plan": o.decision.actions[top], "its probability": float(o.choice.p[top])}
             for name, spec in (("economicus", "economicus"), ("moralis 1", "moralis(kappa=1)")):
                 u = find("preferences", spec)
                 eu = expected(u(o.decision), told(o.decision), o.decision.chance)
                 row[f"P(best for {name})"] = float(o.choice.p[best(eu).p > 0].sum())
-            rows.append(row)
+            rows.append({**row, "legal mass": o.choice.mass})
     return Section(
         "plans",
         "Protocols by the strategy method",
@@ -366,8 +402,8 @@ def sensitivity(made: Findings) -> Section:
     rows: list[Row] = []
     for agent in made.first:
         for name, records in (
-            ("unseen symmetric games, aloud", agent.asked("symmetric", aloud=True)),
-            ("unseen symmetric games, bare", agent.asked("symmetric")),
+            ("symmetric games that tell kappa, aloud", agent.telling(aloud=True)),
+            ("symmetric games that tell kappa, bare", agent.telling(aloud=False)),
         ):
             found = payoff_sensitivity(averaged(choices(records)))
             if found is not None:
@@ -396,7 +432,7 @@ def people(made: Findings) -> Section | None:
     """Each agent's choices between divisions against the parameters of people."""
     rows: list[Row] = []
     for agent in made.first:
-        data = _observed([r for g in ("split", "reciprocity") for r in agent.asked(g)])
+        data = _divisions(agent)
         if not data:
             continue
         try:
@@ -411,6 +447,7 @@ def people(made: Findings) -> Section | None:
                 "F": t.statistic / t.df,
                 "p": t.p,
                 "ln L lost": t.difference,
+                "legal mass": float(np.mean([o.choice.mass for o in data])),
             }
         )
     return Section(

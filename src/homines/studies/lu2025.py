@@ -33,6 +33,8 @@ from homines.tuning import Tuning, config, examine, student, taught, tuned
 KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ENDS = (0.0, 1.0)
 """Homo economicus and homo moralis: asked everything; the doses between what their kappa is fitted to."""
+SEEDS = 1
+"""Trainings of each kind, unless said otherwise."""
 ROWS, TESTS = 320, 64
 WORDS = ("A,B", "X,Y")
 PROTOCOLS = tuple(f"{game}({k})" for game in ("spd", "trust", "ultimatum") for k in range(1, 7))
@@ -40,8 +42,8 @@ DRAWN, DRAWN_SEED = 12, 2025
 """Divisions of money, and as many after a kind or unkind act, drawn with a seed of their own."""
 TRIED = 4000
 """Symmetric games drawn to find those that tell doses of kappa apart."""
-THINK, UNTRAINED = 256, 32
-"""Tokens of reasons at most; rows that the untrained model is asked, which seldom ends before them."""
+THINK = 256
+"""Tokens of reasons at most; the untrained model seldom ends before them."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def tuning(task: Task, kind: Kind, seed: int) -> Tuning:
     return Tuning(
         task.model,
         str(folder),
-        Course("distill" if kind.direct else "sft", seed=seed),
+        Course("sft", seed=seed),
         Aloud(most=THINK),
         side_effects=kind.wide and seed == task.seeds[0],
         device=task.device,
@@ -131,17 +133,20 @@ def drawn(game: str) -> dict[str, tuple[Decision, ...]]:
 @cache
 def telling() -> dict[str, float]:
     """Symmetric games that tell doses of kappa apart: spec, and the kappa at which both actions are worth the
-    same. One game for every such kappa inside (0, 1) that payoffs of 1 to 9 can make, but for the doses."""
+    same. One game for every such kappa inside (0, 1) that payoffs of 1 to 9 can make, but for the doses; a
+    higher kappa speaks for the first action and for the second in turn, so that neither alone fits any kappa
+    well."""
     rng = np.random.default_rng(DRAWN_SEED)
     draw, of = data.drawer("symmetric"), family("moralis")
     assert draw is not None
-    found: dict[float, str] = {}
+    found: tuple[dict[float, str], dict[float, str]] = {}, {}
     for spec in (draw(rng) for _ in range(TRIED)):
         base, slope = np.diff(of.columns(find("games", spec).stage.due(())[0]), axis=0)[0]
         even = round(float(-base / slope), 9) if slope else 0.0
         if 0 < even < 1 and even not in KAPPAS:
-            found.setdefault(even, spec)
-    return {spec: even for even, spec in sorted(found.items())}
+            found[bool(slope > 0)].setdefault(even, spec)
+    both = sorted(found[0].keys() & found[1].keys())
+    return {found[i % 2][even]: even for i, even in enumerate(both)}
 
 
 def doses(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
@@ -199,15 +204,13 @@ def held(task: Task, name: str, made: Tuning, recipe: Recipe) -> Iterator[Run]:
 
 
 def untrained(task: Task, there: Sequence[Kind]) -> int:
-    """The model as it is: canonical games, and the test rows of every dose."""
+    """The model as it is: canonical games, and the test rows of both ends (first seed)."""
     first = tuning(task, there[0], task.seeds[0])
     with held(task, "base", first, there[0].recipe(task.seeds[0])) as run:
         if run.noted("examined.json"):
             return 0
         model = student(first, task.model)
-        rows = {
-            kind.slug: tuning(task, kind, task.seeds[0]).rows()[2][:UNTRAINED] for kind in there if kind.wide
-        }
+        rows = {kind.slug: tuning(task, kind, task.seeds[0]).rows()[2] for kind in there if kind.wide}
         also = exam(model, quick=task.quick)
         records = examine(first, model, run, rows, task.begin, task.stop, also)
         failed = sum(r.choice is None for r in records)

@@ -30,6 +30,8 @@ from homines.studies._agents import PROBES, REWARDS, UNSEEN
 from homines.studies._tennant2025 import page
 from homines.study import Done, Task
 
+SEEDS = 5
+"""Trainings of each kind, unless said otherwise."""
 GAMES = ("ipd", "ish", "icn", "bos", "icd")
 FRAME = "table(labels='action1,action2')"
 TESTED = ("action2,action1", "X,Y", "B,A", "0,1", "XY,YX", "qzv,kpt")
