@@ -30,6 +30,10 @@ Row = dict[str, Any]
 PEOPLE = "bfs(alpha=0.083, beta=0.261, gamma=0.072, delta=-0.042)"
 """Aggregate of Bruhin, Fehr & Schunk (2019), session 1."""
 WAYS = ("asked as trained", "asked for the bare answer")
+HOW = (
+    "The untrained model is asked for the bare answer; the tuned ones think aloud first, as they were "
+    "taught, in games whose like they were not taught."
+)
 LIKELY, SET = "maximum likelihood", "most answers best"
 
 
@@ -70,10 +74,11 @@ class Agent:
         after = [r for r in self.run.records if "+" in r.model]
         return after if self.kappa is not None else self.run.records
 
-    def asked(self, kind: str, *, aloud: bool = False) -> list[Record]:
-        """Answers in games whose spec begins so, aloud or at once, beliefs among them."""
-        spoken = "asks=aloud"
-        return [r for r in self.records if r.game.startswith(kind) and (spoken in r.frame) == aloud]
+    def asked(self, kind: str, *, aloud: bool | None = None) -> list[Record]:
+        """Answers in games whose spec begins so, aloud or at once, beliefs among them; None: as it answers,
+        at once untrained, and aloud as it was taught to."""
+        spoken = self.kappa is not None if aloud is None else aloud
+        return [r for r in self.records if r.game.startswith(kind) and ("asks=aloud" in r.frame) == spoken]
 
     def telling(self, *, aloud: bool) -> list[Record]:
         """Answers in the games that no agent was trained on and that tell kappa."""
@@ -203,7 +208,9 @@ def estimates(made: Findings) -> Section:
         (
             "Maximum likelihood of the logit choice; errors clustered by game, intervals by profile "
             "likelihood. Exact choices have no sampling error: what is uncertain is which games were "
-            "asked. Where choices cannot tell a parameter, the row says so and there is no number.",
+            "asked. Where choices cannot tell a parameter, the row says so and there is no number. A row "
+            "with little legal mass explains answers that are hardly ever given.",
+            HOW,
         ),
         rows,
     )
@@ -332,7 +339,9 @@ def amounts(made: Findings) -> Section:
         }
         row |= dict(b.models)
         for agent in made.first:
-            pairs = [(d, c) for d, c in averaged(choices(agent.asked(b.game))) if d.player == b.seat]
+            pairs = [
+                (d, c) for d, c in averaged(choices(agent.asked(b.game, aloud=False))) if d.player == b.seat
+            ]
             if pairs:
                 d, c = pairs[0]
                 told_of = moments(c, np.array([float(a) for a in d.actions]))
@@ -345,8 +354,9 @@ def amounts(made: Findings) -> Section:
         (
             "Mean amount chosen of a menu of every whole number, from one reading of the label "
             "distribution. People: MobLab (Mei et al. 2024; Xie et al. 2025), who played with each other; "
-            "GPT-4 and GPT-3.5 as measured there. A mean at a small legal mass describes answers the model "
-            "rarely gives.",
+            "GPT-4 and GPT-3.5 as measured there. All are asked for the bare answer. A mean at a small "
+            "legal mass describes answers the model rarely gives: an agent that was taught to think aloud "
+            "hardly ever gives one at once.",
         ),
         rows,
         note="How many shared MobLab's public good, and at what multiplier, is not in our sources: three and "
@@ -363,7 +373,7 @@ def pairs(made: Findings) -> Section:
                 row |= {agent.name: float(c.p[0]), f"{agent.name}, mass": c.mass}
         rows.append(row)
     note = "Payoffs of the pairs from Charness & Rabin (2002), from memory; shares from Horton (2023)."
-    return Section("pairs", "Charness-Rabin pairs, beside people", (), rows, note=note)
+    return Section("pairs", "Charness-Rabin pairs, beside people", (HOW,), rows, note=note)
 
 
 def plans(made: Findings) -> Section:
@@ -390,9 +400,9 @@ def plans(made: Findings) -> Section:
         "plans",
         "Protocols by the strategy method",
         (
-            "Every point of decision is asked in both roles, and what another would do there; a plan is as "
-            "likely as the product over its points. Best plans are best against the model's own stated "
-            "beliefs.",
+            "Every point of decision is asked in both roles; a plan is as likely as the product over its "
+            f"points. {HOW} Best plans are best against what the untrained model says another would do, and "
+            "against either reply as likely for the others, who were not asked.",
         ),
         rows,
     )
@@ -455,7 +465,7 @@ def people(made: Findings) -> Section | None:
         "Against the preferences of people",
         (
             f"Likelihood-ratio test of `{PEOPLE}` (160 people, Bruhin, Fehr & Schunk 2019) against the free "
-            "family.",
+            f"family. {HOW}",
         ),
         rows,
     )

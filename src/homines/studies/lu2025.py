@@ -7,11 +7,11 @@ fine-tuned on them; then it is measured and estimated again, on games it never s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -37,6 +37,7 @@ SEEDS = 1
 """Trainings of each kind, unless said otherwise."""
 ROWS, TESTS = 320, 64
 WORDS = ("A,B", "X,Y")
+WORDS_ASKED = ("X,Y", "Y,X")
 PROTOCOLS = tuple(f"{game}({k})" for game in ("spd", "trust", "ultimatum") for k in range(1, 7))
 DRAWN, DRAWN_SEED = 12, 2025
 """Divisions of money, and as many after a kind or unkind act, drawn with a seed of their own."""
@@ -44,6 +45,9 @@ TRIED = 4000
 """Symmetric games drawn to find those that tell doses of kappa apart."""
 THINK = 256
 """Tokens of reasons at most; the untrained model seldom ends before them."""
+
+Games: TypeAlias = Mapping[str, tuple[Decision, ...]]
+"""Decisions by the spec of their game."""
 
 
 @dataclass(frozen=True)
@@ -149,29 +153,37 @@ def telling() -> dict[str, float]:
     return {found[i % 2][even]: even for i, even in enumerate(both)}
 
 
+def once(model: Any, games: Games, asks: str) -> list[Question]:
+    """Decisions between two actions, each asked twice: so that every action has either label and either place
+    as often."""
+    out: list[Question] = []
+    for turn, words in enumerate(WORDS_ASKED):
+        every = questions(model, games, [table(words, asks=asks)], most=2)
+        out += [q for q in every if q.record.order[0][0] == turn]
+    return out
+
+
 def doses(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
-    """The games that tell kappa, each label for each action and in each place."""
+    """The games that tell kappa."""
     games = {spec: battery(find("games", spec).stage) for spec in list(telling())[:: 4 if quick else 1]}
-    frames = [table(words, asks=asks) for words in ("X,Y", "Y,X")]
-    return questions(model, games, frames, most=2)
+    return once(model, games, asks)
 
 
-def exam(model: Any, *, quick: bool = False) -> list[Question]:
-    """The canonical games: the protocols by the strategy method with beliefs, amounts, pairs, divisions."""
+def exam(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
+    """The canonical games: the protocols by the strategy method, pairs and divisions, asked for the bare
+    answer or aloud; and amounts and the games that tell kappa for the bare answer. Beliefs are asked where
+    answers are bare: an agent that was taught to think aloud gives no other answer."""
     protocols = {spec: battery(find("games", spec)) for spec in PROTOCOLS[:: 6 if quick else 1]}
-    asked: list[Question] = []
-    for words in ("X,Y",) if quick else ("X,Y", "Y,X"):
-        for asks in ("choice", "belief"):
-            asked += questions(model, protocols, [table(words, asks=asks)], most=2)
+    pairs = {spec: battery(find("games", spec)) for spec, _ in PAIRS.values()}
+    divided = drawn("split")
+    kind = {spec: tuple(d for d in ds if d.player == 1) for spec, ds in drawn("reciprocity").items()}
+    every = {**pairs, **divided, **kind}
+    asked = once(model, protocols, asks)
+    if asks == "choice":
+        asked += once(model, protocols, "belief")
+    asked += once(model, dict(list(every.items())[:: 7 if quick else 1]), asks)
     amounts = {b.game: battery(find("games", b.game)) for b in AMOUNTS[: 1 if quick else None]}
     asked += questions(model, amounts, [find("frames", "table(goal='')")], most=2)
-    pairs = {spec: battery(find("games", spec)) for spec, _ in PAIRS.values()}
-    splits = {**pairs, **drawn("split")}
-    kind = {spec: tuple(d for d in ds if d.player == 1) for spec, ds in drawn("reciprocity").items()}
-    for words in ("X,Y",) if quick else ("X,Y", "Y,X"):
-        asked += questions(model, splits, [table(words)], most=2)
-        if not quick:
-            asked += questions(model, kind, [table(words)], most=2)
     return asked + doses(model, "choice", quick=quick)
 
 
@@ -211,7 +223,7 @@ def untrained(task: Task, there: Sequence[Kind]) -> int:
             return 0
         model = student(first, task.model)
         rows = {kind.slug: tuning(task, kind, task.seeds[0]).rows()[2] for kind in there if kind.wide}
-        also = exam(model, quick=task.quick)
+        also = exam(model, "choice", quick=task.quick)
         records = examine(first, model, run, rows, task.begin, task.stop, also)
         failed = sum(r.choice is None for r in records)
         if not failed:
@@ -235,7 +247,7 @@ def trained(task: Task, kind: Kind, seed: int) -> int:
         model.name = f"{task.model}+{name}"
         also: list[Question] = []
         if kind.wide and seed == task.seeds[0]:
-            also += exam(model, quick=task.quick)
+            also += exam(model, "aloud", quick=task.quick)
         if not kind.direct:
             also += doses(model, "aloud", quick=task.quick)
         records = examine(made, model, run, {"after": test}, task.begin, task.stop, also)
