@@ -222,11 +222,22 @@ def _sets(agent: Agent) -> list[tuple[str, str, list[Observation]]]:
         (f"symmetric games that tell kappa, {how}", "moralis", _observed(agent.telling(aloud=aloud)))
         for how, aloud in (("aloud", True), ("bare", False))
     ]
-    plans = _observed([r for g in ("spd", "trust(", "ultimatum(") for r in agent.asked(g)])
+    plans = [o for _, o in _plans(agent)]
     return [
         *telling,
         *(("protocols, as plans", family, plans) for family in ("inequity", "moralis", "kantian")),
         *(("divisions of money, drawn", f, _divisions(agent)) for f in ("charness_rabin", "bfs")),
+    ]
+
+
+def _plans(agent: Agent) -> list[tuple[tuple[str, ...], Observation]]:
+    """(words, the choice between plans) in every protocol where each point of decision came to an answer."""
+    return [
+        (words, o)
+        for g in ("spd", "trust(", "ultimatum(")
+        for (words,), group in by(agent.asked(g), "labels").items()
+        for o in _observed(group)
+        if o.decision.chance is not None
     ]
 
 
@@ -247,8 +258,9 @@ def _fitted(agent: Agent, name: str, family: str, data: Sequence[Observation]) -
         return []
     try:
         e = fit(data, family)
-    except NotIdentified as flat:
-        found = {"parameter": "not identified", "why": str(flat).partition(". ")[0]}
+    except HominesError as flat:
+        named = "not identified" if isinstance(flat, NotIdentified) else "none"
+        found = {"parameter": named, "why": str(flat).partition(". ")[0]}
         return [{**head, **found, "legal mass": float(np.mean([o.choice.mass for o in data]))}]
     return [
         {
@@ -380,14 +392,7 @@ def plans(made: Findings) -> Section:
     """The likeliest plan in every protocol, and the plan of each utility."""
     rows: list[Row] = []
     for agent in made.first:
-        data = [
-            (words, o)
-            for g in ("spd", "trust(", "ultimatum(")
-            for (words,), group in by(agent.asked(g), "labels").items()
-            for o in _observed(group)
-            if o.decision.chance is not None
-        ]
-        for words, o in data:
+        for words, o in _plans(agent):
             row: Row = {"game": o.game, "words": ",".join(words), "agent": agent.name}
             top = int(o.choice.p.argmax())
             row |= {"likeliest plan": o.decision.actions[top], "its probability": float(o.choice.p[top])}

@@ -43,7 +43,7 @@ DRAWN, DRAWN_SEED = 12, 2025
 """Divisions of money, and as many after a kind or unkind act, drawn with a seed of their own."""
 TRIED = 4000
 """Symmetric games drawn to find those that tell doses of kappa apart."""
-THINK = 256
+THINK, THINK_QUICK = 256, 96
 """Tokens of reasons at most; the untrained model seldom ends before them."""
 
 Games: TypeAlias = Mapping[str, tuple[Decision, ...]]
@@ -110,7 +110,7 @@ def tuning(task: Task, kind: Kind, seed: int) -> Tuning:
         task.model,
         str(folder),
         Course("sft", seed=seed),
-        Aloud(most=THINK),
+        Aloud(most=THINK_QUICK if task.quick else THINK),
         side_effects=kind.wide and seed == task.seeds[0],
         device=task.device,
         dtype=task.dtype,
