@@ -260,8 +260,10 @@ def _fitted(agent: Agent, name: str, family: str, data: Sequence[Observation]) -
         e = fit(data, family)
     except HominesError as flat:
         named = "not identified" if isinstance(flat, NotIdentified) else "none"
-        found = {"parameter": named, "why": str(flat).partition(". ")[0]}
-        return [{**head, **found, "legal mass": float(np.mean([o.choice.mass for o in data]))}]
+        numbers = dict.fromkeys(("estimate", "s.e.", "low", "high", "explained"))
+        held = float(np.mean([o.choice.mass for o in data]))
+        why = str(flat).partition(". ")[0]
+        return [{**head, "parameter": named, **numbers, "legal mass": held, "why": why}]
     return [
         {
             **head,
@@ -389,25 +391,50 @@ def pairs(made: Findings) -> Section:
 
 
 def plans(made: Findings) -> Section:
-    """The likeliest plan in every protocol, and the plan of each utility."""
-    rows: list[Row] = []
+    """The likeliest plan in every protocol: a row a protocol and words, a column an agent."""
+    rows: dict[tuple[str, str], Row] = {}
     for agent in made.first:
         for words, o in _plans(agent):
-            row: Row = {"game": o.game, "words": ",".join(words), "agent": agent.name}
+            row = rows.setdefault((o.game, ",".join(words)), {"game": o.game, "words": ",".join(words)})
             top = int(o.choice.p.argmax())
-            row |= {"likeliest plan": o.decision.actions[top], "its probability": float(o.choice.p[top])}
-            for name, spec in (("economicus", "economicus"), ("moralis 1", "moralis(kappa=1)")):
-                u = find("preferences", spec)
-                eu = expected(u(o.decision), told(o.decision), o.decision.chance)
-                row[f"P(best for {name})"] = float(o.choice.p[best(eu).p > 0].sum())
-            rows.append({**row, "legal mass": o.choice.mass})
+            row[agent.name] = f"{o.decision.actions[top]} {o.choice.p[top]:.2f}"
     return Section(
         "plans",
         "Protocols by the strategy method",
         (
             "Every point of decision is asked in both roles; a plan is as likely as the product over its "
-            f"points. {HOW} Best plans are best against what the untrained model says another would do, and "
-            "against either reply as likely for the others, who were not asked.",
+            f"points. {HOW} Here is each agent's likeliest plan with its probability, given legal answers; "
+            "where a point never came to an answer there is none.",
+        ),
+        list(rows.values()),
+    )
+
+
+def best_plans(made: Findings) -> Section:
+    """How often the plans are taken that each utility implies, by agent and kind of protocol."""
+    rows: list[Row] = []
+    for agent in made.first:
+        kinds: dict[str, list[Observation]] = {}
+        for _, o in _plans(agent):
+            kinds.setdefault(o.game.partition("(")[0], []).append(o)
+        for kind, some in kinds.items():
+            row: Row = {"agent": agent.name, "protocols": kind}
+            for name, spec in (("economicus", "economicus"), ("moralis 1", "moralis(kappa=1)")):
+                u = find("preferences", spec)
+                eus = [expected(u(o.decision), told(o.decision), o.decision.chance) for o in some]
+                shares = [float(o.choice.p[best(eu).p > 0].sum()) for o, eu in zip(some, eus, strict=True)]
+                chance = [float((best(eu).p > 0).mean()) for eu in eus]
+                row |= {f"P(best for {name})": float(np.mean(shares))}
+                row |= {f"{name}, by chance": float(np.mean(chance))}
+            row["legal mass"] = float(np.mean([o.choice.mass for o in some]))
+            rows.append(row)
+    return Section(
+        "best_plans",
+        "Whose plans are these?",
+        (
+            "Mean probability on plans that are best for a utility: against what the untrained model says "
+            "another would do, and against either reply as likely for the tuned ones, who were not asked. By "
+            "chance: the share of plans that are best.",
         ),
         rows,
     )
@@ -504,5 +531,5 @@ def unknown(_: Findings) -> Section:
 
 
 PARTS: tuple[Callable[[Findings], Section | None], ...] = (
-    implied, dose, estimates, plans, sensitivity, amounts, pairs, people, effects, unknown,
+    implied, dose, estimates, plans, best_plans, sensitivity, amounts, pairs, people, effects, unknown,
 )  # fmt: skip
