@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from homines.store import Run
-
-HOMINES = [sys.executable, "-c", "from homines.cli import main; main()"]
+from tests.running import HOMINES
 
 
 @pytest.fixture(scope="module")

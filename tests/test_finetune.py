@@ -223,6 +223,14 @@ def test_what_was_done_is_not_done_again(there: Service, data: str, tmp_path: Pa
     assert (there.uploads, len(there.jobs)) == (2, 1)
 
 
+def test_a_job_outlives_its_files(there: Service, data: str, tmp_path: Path) -> None:
+    looks = iter(range(10))
+    with pytest.raises(Interrupted):
+        finetune(order(data), tmp_path / "run", stop=lambda: next(looks) >= 1, wait=now)
+    there.files.clear()  # as a user may, once the service has read them
+    assert finetune(order(data), tmp_path / "run", wait=now).startswith("ft:")
+
+
 def test_a_busy_or_broken_service_is_asked_again(there: Service, data: str, tmp_path: Path) -> None:
     there.failures = [(429, {"retry-after-ms": "10"}), (500, {}), (503, {"retry-after-ms": "5"})]
     assert finetune(order(data), tmp_path / "run", wait=now).startswith("ft:")

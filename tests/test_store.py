@@ -27,9 +27,9 @@ from homines.games.spd import spd
 from homines.measure import battery, measure, questions, summary
 from homines.models.mock import HANDLERS, Mock
 from homines.store import Run, StoreError
+from tests.running import HOMINES
 
 CONFIG = {"kind": "test", "command": "homines test", "games": ["ipd"], "dtype": None}
-HOMINES = [sys.executable, "-c", "from homines.cli import main; main()"]
 ENV = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,27 +24,14 @@ from homines.studies import tennant2025
 from homines.studies._agents import UNSEEN, explained, shown, spread, winner
 from homines.study import Task
 from tests.models.tiny import tiny
-
-HOMINES = [sys.executable, "-c", "from homines.cli import main; main()"]
+from tests.running import rows, study
 
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study") / "run"
-    done = subprocess.run(
-        [*HOMINES, "study", "tennant2025", "--quick", "--seeds", "1", "--out", str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=800,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "report.html" in done.stdout
+    assert "report.html" in study("tennant2025", folder)
     return folder
-
-
-def rows(folder: Path, name: str) -> list[dict[str, str]]:
-    with open(folder / "tables" / f"{name}.csv", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_duty_alone_cooperates_always_and_under_payoff_it_reciprocates(quick: Path) -> None:
@@ -76,14 +60,8 @@ def test_every_part_stands_on_the_page(quick: Path) -> None:
 def test_a_rerun_asks_and_trains_nothing(quick: Path) -> None:
     before = {p: p.stat().st_size for p in quick.rglob("*.jsonl")}
     (quick / "report.html").unlink()
-    done = subprocess.run(
-        [*HOMINES, "study", "tennant2025", "--quick", "--seeds", "1", "--out", str(quick), "--json"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert Path(json.loads(done.stdout)["report"]).exists()
+    told = study("tennant2025", quick, "--json", timeout=120)
+    assert Path(json.loads(told)["report"]).exists()
     assert {p: p.stat().st_size for p in quick.rglob("*.jsonl")} == before
 
 
@@ -92,24 +70,7 @@ def test_any_model_of_transformers_will_do(tokenizer: Any, tmp_path: Path) -> No
     tiny("llama", initializer_range=0.3).save_pretrained(model)
     tokenizer.save_pretrained(model)
     out = tmp_path / "run"
-    done = subprocess.run(
-        [
-            *HOMINES,
-            "study",
-            "tennant2025",
-            "--model",
-            f"hf/{model}",
-            "--quick",
-            "--seeds",
-            "1",
-            "--out",
-            str(out),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+    study("tennant2025", out, "--model", f"hf/{model}", timeout=300)
     assert {row["agent"] for row in rows(out, "behaviour")} == {"untrained", "De", "Game+De"}
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,24 +11,16 @@ from homines.core import Choice, Decision, Record, frozen
 from homines.data import read
 from homines.store import Run
 from homines.studies._lu2025 import _observed
+from tests.running import rows, study
 
-HOMINES = [sys.executable, "-c", "from homines.cli import main; main()"]
-STUDY = [*HOMINES, "study", "lu2025", "--quick", "--seeds", "1"]
 PARTS = ("implied", "estimates", "plans", "sensitivity", "amounts", "pairs", "effects")
 
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lu2025") / "run"
-    done = subprocess.run([*STUDY, "--out", str(folder)], capture_output=True, text=True, timeout=850)
-    assert done.returncode == 0, done.stderr
-    assert "report.html" in done.stdout
+    assert "report.html" in study("lu2025", folder)
     return folder
-
-
-def rows(folder: Path, name: str) -> list[dict[str, str]]:
-    with open(folder / "tables" / f"{name}.csv", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_every_part_stands_on_the_page(quick: Path) -> None:
@@ -86,9 +75,6 @@ def test_an_agent_that_never_came_to_an_answer_has_no_observations() -> None:
 def test_a_rerun_asks_and_trains_nothing(quick: Path) -> None:
     before = {p: p.stat().st_size for p in quick.rglob("*.jsonl")}
     (quick / "report.html").unlink()
-    done = subprocess.run(
-        [*STUDY, "--out", str(quick), "--json"], capture_output=True, text=True, timeout=200
-    )
-    assert done.returncode == 0, done.stderr
-    assert Path(json.loads(done.stdout)["report"]).exists()
+    told = study("lu2025", quick, "--json", timeout=200)
+    assert Path(json.loads(told)["report"]).exists()
     assert {p: p.stat().st_size for p in quick.rglob("*.jsonl")} == before

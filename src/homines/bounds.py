@@ -64,17 +64,14 @@ def bounds(observations: Sequence[Observation], of: Family | str, *, belief: Bel
     held = [spell for o in observations for spell in _best_on(o, of, belief)]
     ends = sorted({end for low, high, _ in held for end in (low, high) if np.isfinite(end)})
     # between neighbouring ends nothing changes; at an end itself two answers are equally good
-    inner = [(a + b) / 2 for a, b in pairwise(ends)]
-    points = [*([ends[0] - 1, ends[-1] + 1] if ends else [0.0]), *inner]
-    score = [sum(p for low, high, p in held if low <= x <= high) / len(observations) for x in points]
+    cells = list(pairwise([-np.inf, *ends, np.inf]))
+    score = [sum(p for a, b, p in held if a <= low and high <= b) / len(observations) for low, high in cells]
     top = max(score)
-    cells = sorted(_cell(x, ends) for x, n in zip(points, score, strict=True) if n > top - EQUAL)
-    parts = [cells[0]]
-    for low, high in cells[1:]:
-        if low <= parts[-1][1]:
-            parts[-1] = parts[-1][0], max(high, parts[-1][1])
-        else:
-            parts.append((low, high))
+    parts: list[tuple[float, float]] = []
+    for (low, high), n in zip(cells, score, strict=True):
+        if n > top - EQUAL:
+            joined = bool(parts) and parts[-1][1] == low
+            parts[-1:] = [(parts[-1][0], high)] if joined else [*parts[-1:], (low, high)]
     return Bounds(of.free[0], tuple(parts), float(top), len(observations))
 
 
@@ -93,10 +90,3 @@ def _best_on(o: Observation, of: Family, belief: Belief) -> list[tuple[float, fl
         if low <= high:
             spells.append((float(low), float(high), float(p)))
     return spells
-
-
-def _cell(x: float, ends: Sequence[float]) -> tuple[float, float]:
-    """The neighbouring ends around x."""
-    below = [float(e) for e in ends if e <= x]
-    above = [float(e) for e in ends if e >= x]
-    return (below[-1] if below else -np.inf), (above[0] if above else np.inf)

@@ -28,7 +28,7 @@ from homines.choice import Belief, best, expected, logit, told
 from homines.core import Array, Decision, Game, HominesError, Order, Preference, Prompt, digest
 from homines.forms import Repeated, Sequential, plan_probability, veil
 from homines.lookup import find, names, spell
-from homines.measure import battery, situation
+from homines.measure import acted, battery, situation
 from homines.plans import points
 from homines.reasons import WORDINGS, answered, reason, reason_by_plans
 from homines.speak import orders, split_labels
@@ -205,7 +205,7 @@ def _planned(preference: Preference, game: Sequential) -> list[Implied]:
     seat = replace(v.seat(), others=(plan_probability(v, coin),))
     worth = expected(preference(seat), told(seat), seat.chance)
     top = np.flatnonzero(best(worth).p > 0)
-    before = {point: _other_did(d) for point, d in there.items()}
+    before = {point: next(iter(acted(d)), None) for point, d in there.items()}
     ways = tuple(
         tuple((before[point], there[point].actions, plan[point]) for point in there) for plan in v.plans
     )
@@ -217,12 +217,6 @@ def _planned(preference: Preference, game: Sequential) -> list[Implied]:
         acts = tuple(int(a) for a in says)
         out.append(Implied(d, value, answers, tuple(top.tolist()), ways, worth, acts))
     return out
-
-
-def _other_did(d: Decision) -> str | None:
-    """Name of what the other did just before; None at a first move."""
-    told_of = [d.named(k, a) for k, a in enumerate(d.history[-1]) if a is not None] if d.history else []
-    return told_of[0] if told_of else None
 
 
 def generate(recipe: Recipe) -> tuple[list[Row], list[Row], Counter[str]]:

@@ -113,7 +113,8 @@ def finetune(
             if part not in state["files"]:
                 state["files"][part] = _uploaded(talk, Path(order.data) / f"{part}.jsonl")
                 run.note("job.json", state)
-            _accepted(talk, state["files"][part], f"{part}.jsonl")
+            if state["job"] is None:
+                _accepted(talk, state["files"][part], f"{part}.jsonl")
         if state["job"] is None:
             state["job"] = _started(talk, order, state["files"], wait)
             run.note("job.json", state)

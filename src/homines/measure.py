@@ -184,11 +184,13 @@ def averaged(records: Iterable[Record]) -> list[tuple[Decision, Choice]]:
     Given a legal answer, so over those that came to one; the mass is that of all. Decisions that never came
     to one are left out.
     """
-    return [
-        (group[0].decision, replace(mixed(heard), mass=mass(group) or 0.0))
-        for group in _same(records)
-        if (heard := [c for _, c in answered(group)])
-    ]
+    return [pair for group in _same(records) if (pair := _average(group)) is not None]
+
+
+def _average(group: Sequence[Record]) -> tuple[Decision, Choice] | None:
+    """The average of records of one decision; None where none came to an answer."""
+    heard = [c for _, c in answered(group)]
+    return (group[0].decision, replace(mixed(heard), mass=mass(group) or 0.0)) if heard else None
 
 
 def _same(records: Iterable[Record]) -> list[list[Record]]:
@@ -214,10 +216,14 @@ def situation(d: Decision) -> str:
         return " ".join(_joint(d, stage) for stage in d.history)
     if (last := state(d)) is not None:
         return last
-    seen = [d.named(k, a) for k, a in enumerate(d.history[-1]) if a is not None] if d.history else []
-    if seen:
+    if seen := acted(d):
         return f"after {', '.join(seen)}"
     return f"player {d.player}" if d.player else "first move"
+
+
+def acted(d: Decision) -> list[str]:
+    """Names of what was done at the last stage, by player; none at a first move."""
+    return [d.named(k, a) for k, a in enumerate(d.history[-1]) if a is not None] if d.history else []
 
 
 def _joint(d: Decision, stage: Sequence[int | None]) -> str:
@@ -239,7 +245,7 @@ def action_types(records: Iterable[Record]) -> dict[str, float]:
             grouped.setdefault(here.split(",")[1], []).append(group)
     out: dict[str, float] = {}
     for last, groups in grouped.items():
-        if pairs := averaged(r for group in groups for r in group):
+        if pairs := [pair for group in groups if (pair := _average(group)) is not None]:
             p = np.mean([c.p for _, c in pairs], axis=0)
             out |= {f"{a}|{last}": float(x) for a, x in zip(pairs[0][0].actions, p, strict=True)}
         if masses := [m for group in groups if (m := mass(group)) is not None]:

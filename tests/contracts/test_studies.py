@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 from homines.align import Made, Plan
+from homines.bounds import bounds
+from homines.core import Choice
 from homines.data import generate
+from homines.estimate import Observation
 from homines.lookup import names
+from homines.models.mock import HANDLERS, Mock
 from homines.objective import Settings
+from homines.studies import lu2025
 from homines.study import Task
 
 
@@ -47,6 +52,15 @@ def test_every_recipe_of_a_study_can_be_made(name: str) -> None:
             train, test, _ = generate(replace(recipe, train=8, test=2))
             assert len(train) == 8
             assert len(test) == 2
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_an_agent_that_looks_at_nothing_fits_no_dose_well(quick: bool) -> None:
+    """In the games that tell kappa, always one action, or a coin, is best in little more than half of them."""
+    asked = lu2025.doses(Mock(HANDLERS["uniform"]), "choice", quick=quick)
+    for p in ([1, 0], [0, 1], [1, 1]):
+        idle = [Observation(q.record.decision, Choice.at(p)) for q in asked]
+        assert 0.5 <= bounds(idle, "moralis").share <= (0.75 if quick else 0.56)
 
 
 @pytest.mark.parametrize("name", PLANNED)

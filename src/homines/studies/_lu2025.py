@@ -6,7 +6,8 @@ Nothing is asked or trained here. One function a section, in the order of the pa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from homines.benchmarks import AMOUNTS, PAIRS, moments
 from homines.bounds import Bounds, bounds
 from homines.choice import best, expected, told
 from homines.compare import compare
-from homines.core import HominesError, Record
+from homines.core import Choice, HominesError, Record
 from homines.estimate import NotIdentified, Observation, fit
 from homines.lookup import find
 from homines.measure import answered, averaged, by, choices, mass, payoff_sensitivity
@@ -34,6 +35,8 @@ HOW = (
     "The untrained model is asked for the bare answer; the tuned ones think aloud first, as they were "
     "taught, in games whose like they were not taught."
 )
+IDLE = tuple(Choice.at(p) for p in ([1, 0], [0, 1], [1, 1]))
+"""Agents that look at nothing: always the same action, or a coin."""
 LIKELY, SET = "maximum likelihood", "most answers best"
 
 
@@ -68,7 +71,7 @@ class Agent:
     run: Run
     direct: bool = False
 
-    @property
+    @cached_property
     def records(self) -> list[Record]:
         """Its own answers (a folder of the untrained model holds no others)."""
         after = [r for r in self.run.records if "+" in r.model]
@@ -84,6 +87,24 @@ class Agent:
         """Answers in the games that no agent was trained on and that tell kappa."""
         specs = set(self.run.config["data"]["apart"])
         return [r for r in self.asked("symmetric", aloud=aloud) if r.game in specs]
+
+    @cached_property
+    def plans(self) -> list[tuple[tuple[str, ...], Observation]]:
+        """(words, the choice between plans) in every protocol whose every point came to an answer."""
+        return [
+            (words, o)
+            for g in ("spd", "trust(", "ultimatum(")
+            for (words,), group in by(self.asked(g), "labels").items()
+            for o in _observed(group)
+            if o.decision.chance is not None
+        ]
+
+    @cached_property
+    def divisions(self) -> list[Observation]:
+        """Choices between divisions drawn at random; the pairs of Charness & Rabin pay ten times as much and
+        would outweigh them at one precision."""
+        known = {game for game, _ in PAIRS.values()}
+        return _observed([r for g in ("split", "reciprocity") for r in self.asked(g) if r.game not in known])
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,30 +243,12 @@ def _sets(agent: Agent) -> list[tuple[str, str, list[Observation]]]:
         (f"symmetric games that tell kappa, {how}", "moralis", _observed(agent.telling(aloud=aloud)))
         for how, aloud in (("aloud", True), ("bare", False))
     ]
-    plans = [o for _, o in _plans(agent)]
+    plans = [o for _, o in agent.plans]
     return [
         *telling,
         *(("protocols, as plans", family, plans) for family in ("inequity", "moralis", "kantian")),
-        *(("divisions of money, drawn", f, _divisions(agent)) for f in ("charness_rabin", "bfs")),
+        *(("divisions of money, drawn", f, agent.divisions) for f in ("charness_rabin", "bfs")),
     ]
-
-
-def _plans(agent: Agent) -> list[tuple[tuple[str, ...], Observation]]:
-    """(words, the choice between plans) in every protocol where each point of decision came to an answer."""
-    return [
-        (words, o)
-        for g in ("spd", "trust(", "ultimatum(")
-        for (words,), group in by(agent.asked(g), "labels").items()
-        for o in _observed(group)
-        if o.decision.chance is not None
-    ]
-
-
-def _divisions(agent: Agent) -> list[Observation]:
-    """Choices between divisions drawn at random; the pairs of Charness & Rabin pay ten times as much and
-    would outweigh them at one precision."""
-    known = {game for game, _ in PAIRS.values()}
-    return _observed([r for g in ("split", "reciprocity") for r in agent.asked(g) if r.game not in known])
 
 
 def _observed(records: Sequence[Record]) -> list[Observation]:
@@ -291,14 +294,15 @@ def dose(made: Findings) -> Section | None:
             row["why no estimate"] = "never came to an answer"
             continue
         within = bounds(data, "moralis")
-        row |= {"most best": _spelt(within), "share best": within.share}
+        idle = max(bounds([replace(o, choice=c) for o in data], "moralis").share for c in IDLE)
+        row |= {"most best": _spelt(within), "share best": within.share, "idle share": idle}
         dots += [
             {"target": agent.kappa, "series": SET, "low": low, "high": high} for low, high in within.parts
         ]
         row["legal mass"] = float(np.mean([o.choice.mass for o in data]))
         try:
             e = fit(data, "moralis")
-        except NotIdentified as why:
+        except HominesError as why:
             row["why no estimate"] = str(why).partition(": ")[0]
             continue
         k = e.names.index("kappa")
@@ -315,12 +319,13 @@ def dose(made: Findings) -> Section | None:
             "they then choose, after thinking aloud, in games that none of them saw.",
             "Two readings. The maximum-likelihood estimate with its 95% profile interval, errors clustered "
             "by game; choices that are all certain have none. And the set of kappa at which the largest "
-            "share of the choices is best (maximum score), which certain choices have as well. In these "
-            "games an agent that always takes the same action, or tosses a coin, reaches a share of .56 at "
-            "most, so a set with little more says nothing.",
+            "share of the choices is best (maximum score), which certain choices have as well. The idle "
+            "share is what an agent reaches that always takes the same action or tosses a coin: a set with "
+            "little more says nothing.",
             "Symmetric 2x2 games with whole payoffs of 1 to 9 and a 50/50 belief are what this model's "
             "arithmetic reaches. In them, one kappa is told from another by a game whose two actions are "
-            "worth the same in between; the largest below 1 is .78, so .78 and 1 choose alike.",
+            "worth the same in between; the largest below 1 is 7/9 (of payoffs that differ by 8 and by 1), "
+            "so everything from there to 1 chooses alike.",
         ),
         rows,
         draw.response(dots, text) if dots else None,
@@ -394,7 +399,7 @@ def plans(made: Findings) -> Section:
     """The likeliest plan in every protocol: a row a protocol and words, a column an agent."""
     rows: dict[tuple[str, str], Row] = {}
     for agent in made.first:
-        for words, o in _plans(agent):
+        for words, o in agent.plans:
             row = rows.setdefault((o.game, ",".join(words)), {"game": o.game, "words": ",".join(words)})
             top = int(o.choice.p.argmax())
             row[agent.name] = f"{o.decision.actions[top]} {o.choice.p[top]:.2f}"
@@ -415,7 +420,7 @@ def best_plans(made: Findings) -> Section:
     rows: list[Row] = []
     for agent in made.first:
         kinds: dict[str, list[Observation]] = {}
-        for _, o in _plans(agent):
+        for _, o in agent.plans:
             kinds.setdefault(o.game.partition("(")[0], []).append(o)
         for kind, some in kinds.items():
             row: Row = {"agent": agent.name, "protocols": kind}
@@ -474,7 +479,7 @@ def people(made: Findings) -> Section | None:
     """Each agent's choices between divisions against the parameters of people."""
     rows: list[Row] = []
     for agent in made.first:
-        data = _divisions(agent)
+        data = agent.divisions
         if not data:
             continue
         try:
