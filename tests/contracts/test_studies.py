@@ -56,7 +56,7 @@ def test_every_recipe_of_a_study_can_be_made(name: str) -> None:
 
 @pytest.mark.parametrize("quick", [False, True])
 def test_an_agent_that_looks_at_nothing_fits_no_dose_well(quick: bool) -> None:
-    """In the games that tell kappa, always one action, or a coin, is best in little more than half of them."""
+    """In the games that tell kappa, always one action, or a coin, is best in little more than half."""
     asked = lu2025.doses(Mock(HANDLERS["uniform"]), "choice", quick=quick)
     for p in ([1, 0], [0, 1], [1, 1]):
         idle = [Observation(q.record.decision, Choice.at(p)) for q in asked]
