@@ -499,7 +499,7 @@ def is_typed(ctx: typer.Context, name: str) -> bool:
 @app.command()
 def study(
     name: Annotated[
-        str, typer.Argument(help="Study: tennant2025, lu2025; `homines list studies` tells more.")
+        str, typer.Argument(help="A file of studies/; `homines list studies` tells which there are.")
     ],
     model: Annotated[
         str, typer.Option(help="smollm2, hf/FOLDER-OR-ID, either with +ADAPTER-FOLDER.")
@@ -512,6 +512,16 @@ def study(
         bool, typer.Option("--quick", help="The short form: minutes in place of hours.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder; default: runs/NAME.")] = None,
+    also: Annotated[
+        list[str] | None, typer.Option(help="Measure this model beside it; repeat for more.")
+    ] = None,
+    rival: Annotated[
+        list[str] | None,
+        typer.Option(help="Whom it meets in a market: a MODEL, qlearner, nash, undercut; repeat for more."),
+    ] = None,
+    humans: Annotated[
+        Path | None, typer.Option(help="What people did, by country: a CSV of Estimates, se, Label, Country.")
+    ] = None,
     device: Device = None,
     dtype: Dtype = None,
     dry_run: Annotated[bool, typer.Option(help="Print what would be trained, and stop.")] = False,
@@ -521,7 +531,8 @@ def study(
     from homines.commands import carry_out_study, quiet
 
     quiet()
-    carry_out_study(name, model, seeds, quick, out, device, dtype, dry_run, as_json)
+    more = {"also": tuple(also or ()), "rivals": tuple(rival or ()), "humans": humans}
+    carry_out_study(name, model, seeds, quick, out, device, dtype, dry_run, as_json, more)
 
 
 @app.command()

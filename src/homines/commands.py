@@ -9,7 +9,7 @@ import shlex
 import sys
 import time
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -173,8 +173,9 @@ def carry_out_study(
     dtype: str | None,
     dry_run: bool,
     as_json: bool,
+    more: Mapping[str, Any],
 ) -> None:
-    """Run a study, or say what it would train."""
+    """Run a study, or say what it would train. more: what only some studies take (their OPTIONS)."""
     there = studies()
     if name not in there:
         raise HominesError(f"no study called {name!r}; there are {', '.join(there)}")
@@ -183,8 +184,9 @@ def carry_out_study(
 
     folder = out or Path("runs") / (f"{name}-quick" if quick else name)
     module = import_module(f"homines.studies.{name}")
+    check_more(name, getattr(module, "OPTIONS", ()), more)
     many = tuple(range(module.SEEDS if seeds is None else seeds))
-    task = Task(model, folder, many, quick, device, dtype, command())
+    task = Task(model, folder, many, quick, device, dtype, command(), **more)
     if dry_run:
         lines = module.outline(task)
         print(json.dumps({"trainings": lines}) if as_json else "\n".join(lines))
@@ -200,6 +202,18 @@ def carry_out_study(
     else:
         print(f"report    {page}\ntables    {folder / 'tables'}\ntime      {seconds / 60:.1f} minutes")
     sys.exit(1 if failed else 0)
+
+
+def check_more(name: str, takes: Sequence[str], more: Mapping[str, Any]) -> None:
+    """Refuse what a study has no use for, and models and files that are not there."""
+    for option, value in more.items():
+        if value and option not in takes:
+            typed = f"--{option.removesuffix('s') if option == 'rivals' else option}"
+            raise HominesError(f"study {name} takes no {typed}; drop it")
+    for model in more["also"]:
+        check_kind(model)
+    if more["humans"] is not None and not more["humans"].is_file():
+        raise HominesError(f"{more['humans']} is no file; give the CSV of what people did, or drop --humans")
 
 
 def studies() -> list[str]:

@@ -68,6 +68,7 @@ class Decision:
                Set by sequential games and by data that say so
     rule       who gets what in words, for decisions with more outcomes than can be listed; {other} stands for
                the (first) other player
+    does       what each of my actions does, in words, where `rule` tells a situation and not a table
     forgone    what the other could have done instead just before: (its name, payoffs [seat, my reply], or
                [seat, 1] where that would have ended the game)
     """
@@ -86,6 +87,7 @@ class Decision:
     kindness: int = 0
     forgone: tuple[tuple[str, Array], ...] = ()
     rule: str = ""
+    does: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kindness not in (-1, 0, 1):
@@ -98,6 +100,11 @@ class Decision:
             object.__setattr__(self, "others", tuple(map(frozen, self.others)))
         if len(set(self.actions)) < len(self.actions) or not self.actions:
             raise HominesError(f"actions {self.actions} must be at least one, each with its own name")
+        if self.does and (len(self.does) != len(self.actions) or not self.rule):
+            raise HominesError(
+                f"does {self.does} must tell each of the actions {self.actions}, beside a rule that tells the "
+                "situation"
+            )
         want = (len(self.actions), *map(len, self.theirs))
         want += () if self.chance is None else (len(self.chance),)
         if self.payoffs.shape[1:] != want:
@@ -167,6 +174,7 @@ class Decision:
             "kindness": self.kindness or None,
             "forgone": [[name, paid.tolist()] for name, paid in self.forgone] or None,
             "rule": self.rule or None,
+            "does": list(self.does) or None,
         }
         return {k: v for k, v in full.items() if v is not None or k == "rounds"}
 
@@ -188,6 +196,7 @@ class Decision:
             int(raw.get("kindness") or 0),
             tuple((name, frozen(paid)) for name, paid in raw.get("forgone") or ()),
             str(raw.get("rule") or ""),
+            tuple(raw.get("does") or ()),
         )
 
 

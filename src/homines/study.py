@@ -33,6 +33,9 @@ class Task:
 
     seeds   one training each
     quick   the short form: everything once, little of each
+    also    other models, measured beside this one
+    rivals  whom it meets in a market
+    humans  a file of what people did, to be set beside it
     """
 
     model: str
@@ -42,6 +45,9 @@ class Task:
     device: str | None = None
     dtype: str | None = None
     command: str = ""
+    also: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
+    humans: Path | None = None
     say: Say = lambda text: None
     begin: Begin = lambda what, total: lambda done: None
     on_step: Callable[[dict[str, Any]], None] = lambda row: None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -50,12 +50,14 @@ CUE = "Answer:"
 """What an answer follows that is given after thinking aloud."""
 
 
-def ruled(d: Decision, who: tuple[str, ...]) -> str:
-    """The rule of a decision with too many outcomes to list; empty where they are listed."""
+def ruled(d: Decision, who: tuple[str, ...], words: Names, order: Sequence[int]) -> str:
+    """The rule of a decision with too many outcomes to list, or a situation with what each action does, in
+    this order; empty where outcomes are listed."""
     check_no_plan(d)
-    if not d.rule or int(np.prod(d.payoffs.shape[1:])) <= MOST_LISTED:
-        return ""
-    return d.rule.replace("{other}", who[0] if who else "the other")
+    told = d.rule.replace("{other}", who[0] if who else "the other")
+    if d.does:
+        return "\n".join([told, *(f"{words.mine[a]}: {d.does[a]}" for a in order)])
+    return told if d.rule and int(np.prod(d.payoffs.shape[1:])) > MOST_LISTED else ""
 
 
 def settle(frame: Any) -> None:
@@ -102,8 +104,11 @@ def check_layout(layout: str) -> None:
 
 def persons(d: Decision, names: tuple[str, ...], words: Names) -> tuple[str, ...]:
     """A name for every seat but mine: those who choose, and those who are only paid; no word for an
-    action is one."""
+    action is one. Where words tell who gets what (`rule`, `does`), only for those whom they speak of: not for
+    bystanders of a game that others play, nor for the seats of a situation."""
     count = d.payoffs.shape[0] - 1
+    if d.does or (d.rule and d.theirs):
+        count = len(d.theirs)
     taken = {*words.mine, *(label for labels in words.theirs for label in labels)}
     taken |= {label for labels in d.names for label in labels}
     free = tuple(name for name in names if name not in taken)

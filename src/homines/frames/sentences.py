@@ -48,7 +48,7 @@ class Sentences:
         words = Names.of(d, self.labels)
         who = persons(d, ("B", "C", "D", "E", "F", "G", "H"), words)
         lines: list[str] = []
-        rule = ruled(d, who)
+        rule = ruled(d, who, words, order[0])
         for a, others, paid in () if rule else outcomes(d, self.layout):
             acts = [f"you choose {words.mine[a]}"]
             acts += [f"{who[j]} chooses {words.theirs[j][b]}" for j, b in enumerate(others or ())]

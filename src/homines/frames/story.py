@@ -46,7 +46,7 @@ class Story:
     def __call__(self, d: Decision, order: Order) -> Prompt:
         words = Names.of(d, self.labels)
         who = persons(d, FRIENDS, words)
-        rule = ruled(d, who)
+        rule = ruled(d, who, words, order[0])
         parts = [self._opening(d, who), rule.replace("points", "coins")]
         for a, others, paid in () if rule else outcomes(d):
             acts = [f"you go for {words.mine[a]}"]
@@ -73,6 +73,8 @@ class Story:
     @staticmethod
     def _opening(d: Decision, who: tuple[str, ...]) -> str:
         company = join(list(who)) if who else ""
+        if d.does:
+            return ""
         if not d.theirs and not d.history:
             return (
                 f"A purse of coins was left to you to share with {company}."

@@ -50,7 +50,7 @@ class Table:
         who = persons(d, ("B", "C", "D", "E", "F", "G", "H"), words)
         choosing = who[: len(d.theirs)]
         cells = [["you", *choosing, "your points", *(f"{w}'s points" for w in who)]]
-        rule = ruled(d, who)
+        rule = ruled(d, who, words, order[0])
         for a, others, paid in () if rule else outcomes(d, self.layout):
             theirs = (
                 ["any"] * len(choosing)
