@@ -16,7 +16,7 @@ ROOT = Path(homines.__file__).parent
 LAYERS = (
     ("__init__",),
     ("core",),
-    ("check", "choice", "forms", "speak", "lookup"),
+    ("check", "choice", "forms", "speak", "lookup", "market", "qlearning"),
     ("games", "preferences", "frames", "opponents"),
     ("play", "store"),
     (
@@ -34,8 +34,6 @@ LAYERS = (
         "reasons",
         "data",
         "benchmarks",
-        "market",
-        "qlearning",
     ),
     ("logits", "aloud", "models", "sideeffects", "objective"),
     ("lesson",),

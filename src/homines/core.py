@@ -102,8 +102,8 @@ class Decision:
             raise HominesError(f"actions {self.actions} must be at least one, each with its own name")
         if self.does and (len(self.does) != len(self.actions) or not self.rule):
             raise HominesError(
-                f"does {self.does} must tell each of the actions {self.actions}, beside a rule that tells the "
-                "situation"
+                f"does {self.does} must tell each of the actions {self.actions}, beside a rule that tells "
+                "the situation"
             )
         want = (len(self.actions), *map(len, self.theirs))
         want += () if self.chance is None else (len(self.chance),)
