@@ -38,6 +38,8 @@ Begin = Callable[[str, int], Callable[[int], None]]
 
 
 ROADS = ("rl", "grpo", "rloo")
+ITSELF = "self"
+"""In place of an opponent: the learner."""
 MOST_MEASURED = 64
 """States of a game that are all measured; where there are more, those of one round are."""
 CHECKED = 16
@@ -59,8 +61,9 @@ class Plan:
     more_games: tuple[str, ...] = ()
     """Trained on too."""
     opponent: str | None = None
-    """A strategy, `axelrod:NAME`, or a model; plays the other seats of a repeated game. None becomes
-    tit_for_tat, but beside a rival and in games played once, where no opponent is met."""
+    """A strategy, `axelrod:NAME`, or a model; plays the other seats of a repeated game. `self`: the learner
+    meets its own play, as it is at each step. None becomes tit_for_tat, but beside a rival and in games
+    played once, where no opponent is met."""
     rival: str | None = None
     """Instead of an opponent: a second learner, aligned to this (a preference or schedule) meanwhile."""
     memory: int = 1
@@ -162,7 +165,7 @@ class Made:
     game: Any
     more_games: list[Any]
     opponent: Policy | None
-    """None: a second learner, or a game that is not repeated."""
+    """None: a second learner, the learner itself, or a game that is not repeated."""
     frames: list[Any]
     transfer_frames: list[Any]
     transfer_games: dict[str, Any]
@@ -175,13 +178,18 @@ class Made:
             None if plan.rival is None else schedule(plan.rival, plan.settings.steps),
             find("games", plan.game),
             [find("games", spec) for spec in plan.more_games],
-            None if plan.opponent is None else against(plan, plan.opponent, frames[0]),
+            None if plan.opponent in (None, ITSELF) else against(plan, plan.opponent, frames[0]),
             frames,
             [find("frames", spec) for spec in plan.transfer_frames],
             {spec: find("games", spec) for spec in plan.transfer_games},
         )
         if plan.rival is not None and not all(map(_for_two, made.games)):
             raise HominesError("two learners need repeated games of two players; choose another --game")
+        if plan.opponent == ITSELF and not all(_for_two(g) and g.stage.symmetric for g in made.games):
+            raise HominesError(
+                "a learner meets itself in symmetric games of two players, where its like is in its place; "
+                "choose another --game or --opponent"
+            )
         if plan.more_games and not all(isinstance(game, Repeated) for game in made.games):
             raise HominesError(
                 f"training on several games takes repeated ones, and {plan.game}, "
@@ -227,7 +235,8 @@ class Made:
 
     def lesson(self, model: HuggingFace, plan: Plan) -> Lesson | Walk:
         if plan.settings.sample:
-            if self.opponent is None or plan.states or not all(map(_for_two, self.games)):
+            nobody = self.opponent is None and plan.opponent != ITSELF
+            if nobody or plan.states or not all(map(_for_two, self.games)):
                 raise HominesError(
                     "--sample walks through repeated games of two players against an opponent, meeting "
                     "states as they come; drop --sample, or --rival and --states"
@@ -240,7 +249,14 @@ class Made:
             return walk
         taught = self.games if isinstance(self.game, Repeated) else battery(self.game)
         return lesson(
-            model, taught, self.phases, self.frames, self.opponent, memory=plan.memory, keep=plan.states
+            model,
+            taught,
+            self.phases,
+            self.frames,
+            self.opponent,
+            memory=plan.memory,
+            keep=plan.states,
+            itself=plan.opponent == ITSELF,
         )
 
     def rivals(self, model: HuggingFace, plan: Plan) -> Lesson | None:

@@ -108,6 +108,15 @@ def hear(model: Any, prompts: Sequence[Prompt], how: Aloud) -> list[Heard]:
     return heard
 
 
+def write(model: Any, prompts: Sequence[Prompt], how: Aloud) -> list[str]:
+    """What the model writes after each prompt, one text each, up to its end of turn or `how.most` tokens.
+
+    Sampled at how.temperature (0: the likeliest words); a prompt's text depends on the prompts it is asked
+    together with, and on how.seed.
+    """
+    return [text or "" for text, _ in _generate(model, prompts, how)]
+
+
 def _drawn(p: Array, rng: np.random.Generator) -> int:
     """An answer drawn from label probabilities that need not sum to 1; -1: none of them."""
     at = float(rng.random())
@@ -120,7 +129,8 @@ def _drawn(p: Array, rng: np.random.Generator) -> int:
 
 
 def _generate(model: Any, prompts: Sequence[Prompt], how: Aloud) -> list[tuple[str | None, int]]:
-    """(words up to and with the cue, tokens) for each prompt; None where the cue was not reached."""
+    """(words up to and with the cue, tokens) for each prompt; None where the cue was not reached. Without a
+    cue: all words."""
     from transformers import StoppingCriteria, StoppingCriteriaList
 
     tokenizer = model.tokenizer
@@ -145,7 +155,7 @@ def _generate(model: Any, prompts: Sequence[Prompt], how: Aloud) -> list[tuple[s
 
         def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
             last = tokenizer.batch_decode(input_ids[:, max(width, input_ids.shape[1] - tail) :])
-            done = [cue in text for cue, text in zip(cues, last, strict=True)]
+            done = [bool(cue) and cue in text for cue, text in zip(cues, last, strict=True)]
             return torch.tensor(done, device=input_ids.device)
 
     sampling: dict[str, Any] = {"do_sample": False}
@@ -168,6 +178,6 @@ def _generate(model: Any, prompts: Sequence[Prompt], how: Aloud) -> list[tuple[s
     for row, cue in zip(out[:, width:].tolist(), cues, strict=True):
         own = row[: row.index(end)] if end in row else row
         text = tokenizer.decode(own)
-        before, found, _ = text.partition(cue)
+        before, found, _ = text.partition(cue) if cue else (text, True, "")
         said.append((before + cue if found else None, len(own)))
     return said

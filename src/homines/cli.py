@@ -300,7 +300,9 @@ def align(
     ] = 0,
     opponent: Annotated[
         str | None,
-        typer.Option(help="Plays the other seats: a strategy, axelrod:NAME, a MODEL; default: tit_for_tat."),
+        typer.Option(
+            help="Plays the other seats: a strategy, axelrod:NAME, a MODEL, self; default: tit_for_tat."
+        ),
     ] = None,
     rival: Annotated[
         str | None, typer.Option(help="Instead: a second learner, aligned to this at the same time.")
@@ -522,6 +524,9 @@ def study(
     humans: Annotated[
         Path | None, typer.Option(help="What people did, by country: a CSV of Estimates, se, Label, Country.")
     ] = None,
+    periods: Annotated[
+        int | None, typer.Option(min=1, help="Periods of a market in words; 300 as published.")
+    ] = None,
     device: Device = None,
     dtype: Dtype = None,
     dry_run: Annotated[bool, typer.Option(help="Print what would be trained, and stop.")] = False,
@@ -531,7 +536,7 @@ def study(
     from homines.commands import carry_out_study, quiet
 
     quiet()
-    more = {"also": tuple(also or ()), "rivals": tuple(rival or ()), "humans": humans}
+    more = {"also": tuple(also or ()), "rivals": tuple(rival or ()), "humans": humans, "periods": periods}
     carry_out_study(name, model, seeds, quick, out, device, dtype, dry_run, as_json, more)
 
 

@@ -20,7 +20,8 @@ MOST_STATES = 1024
 class NormalForm:
     """Everyone chooses once, at the same time.
 
-    table[k, a_0, a_1, ...] is what player k gets; shape [player, a_0, a_1, ...].
+    table[k, a_0, a_1, ...] is what player k gets; shape [seat, a_0, a_1, ...]. Seats after the players' are
+    bystanders, who are paid and do nothing, such as the customers of a market.
     `symmetric` states that no player's place differs from another's; it is checked, and it alone
     lets a decision say what happens if everyone does the same. `rules`: for each player, who gets what in
     words (`Decision.rule`), where the outcomes are too many to list.
@@ -32,11 +33,11 @@ class NormalForm:
     rules: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        want = (len(self.actions), *map(len, self.actions))
-        if self.table.shape != want:
+        players, want = len(self.actions), tuple(map(len, self.actions))
+        if self.table.shape[1:] != want or len(self.table) < players:
             raise HominesError(
                 f"a table of shape {self.table.shape} does not fit actions {self.actions}; "
-                f"it must be [player, a_0, a_1, ...] = {want}"
+                f"it must be [seat, a_0, a_1, ...] = {(players, *want)}, or with more seats for bystanders"
             )
         if not np.isfinite(self.table).all():
             raise HominesError(
@@ -75,7 +76,7 @@ class NormalForm:
         """The game seen from seat k: own payoff first, own action first."""
         n = len(self.actions)
         seats = (k, *(j for j in range(n) if j != k))
-        table = self.table[list(seats)].transpose(0, *(1 + j for j in seats))
+        table = self.table[[*seats, *range(n, len(self.table))]].transpose(0, *(1 + j for j in seats))
         same = None
         if self.symmetric:
             same = frozen([table[(0,) + (a,) * n] for a in range(table.shape[1])])
@@ -95,10 +96,10 @@ def is_symmetric(actions: tuple[tuple[str, ...], ...], table: Array) -> bool:
     """Every exchange of two players leaves the game as it was (and action names are the same)."""
     if len(set(actions)) > 1:
         return False
-    n = len(actions)
+    n, bystanders = len(actions), range(len(actions), len(table))
     # exchanging neighbours generates every permutation
     swaps = [(*range(i), i + 1, i, *range(i + 2, n)) for i in range(n - 1)]
-    return all(np.allclose(table, table[list(p)].transpose(0, *(1 + j for j in p))) for p in swaps)
+    return all(np.allclose(table, table[[*p, *bystanders]].transpose(0, *(1 + j for j in p))) for p in swaps)
 
 
 def played(stage: tuple[int | None, ...]) -> tuple[int, ...]:
@@ -121,7 +122,7 @@ class Repeated:
         return {k: self.seat(k, history) for k in range(len(self.stage.actions))}
 
     def payoffs(self, history: History) -> Array:
-        total = np.zeros(len(self.stage.actions))
+        total = np.zeros(len(self.stage.table))
         for stage in history:
             total = total + self.stage.table[(slice(None), *played(stage))]
         return frozen(total)

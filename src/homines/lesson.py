@@ -36,12 +36,24 @@ class Batch:
 
     encoded   [set][state]
     utility   u(s, a, b) by phase, shape [phase, set, state, mine, other]
-    replies   q(b | s), shape [set, state, other]; None where a second learner gives them
+    replies   q(b | s), shape [set, state, other]; None where a learner gives them: a second one, or itself
+    mirror    against itself: where the other's view of each state stands in its set, [state]
     """
 
     encoded: Sequence[Sequence[Encoded]]
     utility: torch.Tensor
     replies: torch.Tensor | None
+    mirror: torch.Tensor | None = None
+
+    def met(self, own: torch.Tensor, other: torch.Tensor | None) -> torch.Tensor:
+        """What is met, q(b | s) [set, state, other]: the opponent, or the play of whoever learns there, of
+        whom the label log-probabilities are given and no gradient is taken."""
+        if self.replies is not None:
+            return self.replies
+        if self.mirror is not None:
+            return own.detach().cpu().double().softmax(-1)[:, self.mirror]
+        assert other is not None
+        return other.detach().cpu().double().softmax(-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +62,10 @@ class Lesson:
 
     sets      sets[i][s]: the prompt of state s in set i, as tokens; `prompts`: as words
     utility   [phase, set, state, mine, other]; `other` runs over the others' joint actions
-    replies   [set, state, other]; None where a second learner gives them
+    replies   [set, state, other]; None where a second learner gives them, or the learner itself
     follows   index of the next state, shape [state, mine, other]; None for one-shot decisions
     steps     optimiser steps of each phase
+    mirror    against itself: index of each state as the other sees it, [state]
     """
 
     sets: tuple[tuple[Encoded, ...], ...]
@@ -63,10 +76,11 @@ class Lesson:
     actions: tuple[str, ...]
     states: tuple[str, ...]
     steps: tuple[int, ...]
+    mirror: torch.Tensor | None = None
 
     def batch(self, chosen: Sequence[int]) -> Batch:
         replies = None if self.replies is None else self.replies[[*chosen]]
-        return Batch([self.sets[i] for i in chosen], self.utility[:, [*chosen]], replies)
+        return Batch([self.sets[i] for i in chosen], self.utility[:, [*chosen]], replies, self.mirror)
 
     def offered(self, phase: int = 0) -> torch.Tensor:
         """Expected utility of every answer, shape [set, state, action]."""
@@ -94,10 +108,12 @@ def lesson(
     memory: int = 1,
     seat: int = 0,
     keep: Sequence[str] | None = None,
+    itself: bool = False,
 ) -> Lesson:
     """Prompts and utilities for repeated games against an opponent, or for a list of decisions.
 
     opponent   plays every other seat of a repeated game, remembering the same rounds; None: they learn too
+    itself     the learner meets its own play: symmetric games of two players
     memory     rounds remembered
     keep       states to train on, such as ['C,C', 'D,C'], as player 0 sees them (mine, theirs); None: all
     """
@@ -142,6 +158,7 @@ def lesson(
         faced[0][0].actions,
         tuple(names[s] for s in kept),
         tuple(phase.steps for phase in phases),
+        mirrored(games[0], memory, kept) if itself else None,
     )
 
 
@@ -154,6 +171,19 @@ def _kept(names: Sequence[str], keep: Sequence[str] | None) -> list[int]:
     if not keep:
         raise HominesError(f"no state to train on; name some of {', '.join(names)}, or leave them out")
     return [i for i, name in enumerate(names) if name in keep]
+
+
+def mirrored(game: Repeated, memory: int, kept: Sequence[int]) -> torch.Tensor:
+    """Among these states, the index of each as the other player sees it."""
+    past = game.pasts(memory)
+    index = {past[s]: i for i, s in enumerate(kept)}
+    turned = [tuple(stage[::-1] for stage in past[s]) for s in kept]
+    if any(history not in index for history in turned):
+        raise HominesError(
+            "a learner that meets itself is trained on a state only with the one that the other then sees: "
+            "name both in --states, or leave them out"
+        )
+    return torch.tensor([index[history] for history in turned])
 
 
 def _joint(u: Array, d: Decision) -> Array:
@@ -211,14 +241,15 @@ class Walk:
     Each pass asks every walker's state once, in one order; then every walker draws an action from the
     learner's answer and meets the opponent's, and is one round further. The opponent sees the whole
     history, so it may be of any depth; the learner is told its last `memory` rounds. One that is a sample
-    by its seed (`seeded(seed)` gives the policy) has another one in every episode.
+    by its seed (`seeded(seed)` gives the policy) has another one in every episode. Without an opponent the
+    learner meets itself: walkers 2i and 2i + 1 play one game, each from its own seat.
     """
 
     model: HuggingFace
     games: Sequence[Repeated]
     phases: Sequence[Phase]
     frames: Sequence[Frame]
-    opponent: Policy
+    opponent: Policy | None
     memory: int
     count: int
     seed: int
@@ -230,7 +261,8 @@ class Walk:
     states: tuple[str, ...] = ()
     """Situation of every walker in the batch last asked."""
     rng: np.random.Generator = field(init=False)
-    _faced: list[tuple[Decision, History, Array]] = field(default_factory=list[Any])
+    _faced: list[tuple[Decision, History]] = field(default_factory=list[Any])
+    _replies: list[Array] = field(default_factory=list[Any])
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
@@ -238,7 +270,21 @@ class Walk:
         self.steps = tuple(phase.steps for phase in self.phases)
         if any(len(game.stage.actions) != 2 or game.stage.actions[0] != self.actions for game in self.games):
             raise HominesError("--sample walks through two-player games that share their actions")
+        if self.opponent is None and self.count % 2:
+            raise HominesError(f"{self.count} players cannot meet in pairs; give an even --sample")
         self.place = [self._anew() for _ in range(self.count)]
+        self._seat_others()
+
+    def _seat_others(self) -> None:
+        """Of a pair, the second walker is where the first is, and sees it from the other seat."""
+        for i in range(1, self.count, 2) if self.opponent is None else ():
+            g, f, _, seed, past = self.place[i - 1]
+            self.place[i] = [g, f, self.place[i][2], seed, [stage[::-1] for stage in past]]
+
+    @property
+    def mirror(self) -> torch.Tensor | None:
+        """Where each walker's partner stands."""
+        return None if self.opponent is not None else torch.arange(self.count) ^ 1
 
     def _anew(self) -> list[Any]:
         g, f = int(self.rng.integers(len(self.games))), int(self.rng.integers(len(self.frames)))
@@ -252,37 +298,41 @@ class Walk:
     def batch(self, chosen: Sequence[int]) -> Batch:
         """One set: every walker's state. `chosen` only says that a batch is due."""
         self._faced.clear()
+        self._replies.clear()
         prompts: list[Prompt] = []
         worth: list[list[Array]] = []
         for g, f, o, seed, past in self.place:
             game, frame = self.games[g], self.frames[f]
             history: History = tuple(tuple(stage) for stage in past)
             d = game.seat(0, history[-self.memory :])
-            reply = self._met(seed)([game.seat(1, history)])[0].p
-            self._faced.append((d, history, reply))
+            if self.opponent is not None:
+                self._replies.append(self._met(self.opponent, seed)([game.seat(1, history)])[0].p)
+            self._faced.append((d, history))
             prompts.append(frame(d, orders(len(d.actions), frame.places)[o]))
             worth.append([_joint(phase.preference(d), d) for phase in self.phases])
-        self.states = tuple(situation(d) for d, _, _ in self._faced)
-        replies = torch.tensor(np.array([reply for _, _, reply in self._faced]))[None]
-        return Batch(
-            [self.model.encode(prompts)], torch.tensor(np.array(worth)).transpose(0, 1)[:, None], replies
-        )
+        self.states = tuple(situation(d) for d, _ in self._faced)
+        replies = torch.tensor(np.array(self._replies))[None] if self._replies else None
+        utility = torch.tensor(np.array(worth)).transpose(0, 1)[:, None]
+        return Batch([self.model.encode(prompts)], utility, replies, self.mirror)
 
-    def _met(self, seed: int) -> Policy:
+    def _met(self, opponent: Policy, seed: int) -> Policy:
         """The opponent as it is in an episode with this seed."""
-        seeded: Callable[[int], Policy] | None = getattr(self.opponent, "seeded", None)
-        return self.opponent if seeded is None else seeded(seed)
+        seeded: Callable[[int], Policy] | None = getattr(opponent, "seeded", None)
+        return opponent if seeded is None else seeded(seed)
 
     def learned(self, legal: torch.Tensor) -> None:
         """Every walker plays a round: its action from `legal`, shape [1, walker, action]."""
-        for i, (place, p) in enumerate(zip(self.place, legal[0].numpy(), strict=True)):
-            _, history, reply = self._faced[i]
-            mine = int(self.rng.choice(len(p), p=p / p.sum()))
-            other = int(self.rng.choice(len(reply), p=reply))
-            past = [*map(list, history), [mine, other]]
+        acts = [self._drawn(p) for p in legal[0].numpy()]
+        others = [self._drawn(p) for p in self._replies] or [acts[i ^ 1] for i in range(self.count)]
+        for i, (place, mine, other) in enumerate(zip(self.place, acts, others, strict=True)):
+            past = [*map(list, self._faced[i][1]), [mine, other]]
             self.place[i] = self._anew() if len(past) >= EPISODE + self.memory else [*place[:4], past]
             if len(past) < EPISODE + self.memory:
                 self.place[i][2] = self._order(place[1])
+        self._seat_others()
+
+    def _drawn(self, p: Array) -> int:
+        return int(self.rng.choice(len(p), p=p / p.sum()))
 
     def at(self) -> Mapping[str, Any]:
         """Where everybody stands, as JSON, for a checkpoint."""

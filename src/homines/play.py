@@ -84,7 +84,7 @@ class Chain:
     choices      choices[k][s]: the answer
     transition   P[s, t] = prod_k choices[k][s].p[j_k] where t is s less its oldest round and with
                  round j appended, else 0; shape [state, state]
-    payoffs      expected payoff of the next round, shape [player, state]
+    payoffs      expected payoff of the next round, shape [seat, state]
     """
 
     states: tuple[History, ...]
@@ -114,6 +114,10 @@ class Chain:
         logarithms: no subtraction and no underflow, so probabilities of 1e-300 do no harm.
         """
         return long_run(self.transition, self.start(start))
+
+    def recurrent(self, start: Sequence[float] | None = None) -> list[Recurrent]:
+        """Every class of states that play can end in, with its weight from this start."""
+        return recurrent(self.transition, self.start(start))
 
     def discounted(self, gamma: float, start: Sequence[float] | None = None) -> Array:
         """(1 - gamma) * start (I - gamma P)^-1: discounted share of time, shape [state], sums to 1."""
@@ -195,24 +199,71 @@ def chain(game: Repeated, policies: Sequence[Policy], *, memory: int = 1) -> Cha
     s = np.arange(len(states))[:, None]
     transition = np.zeros((len(states), len(states)))
     transition[s, s * n % len(states) + np.arange(n)] = joint  # the oldest round is the leading digit
-    stage = game.stage.table.reshape(players, n)
+    stage = game.stage.table.reshape(-1, n)
     return Chain(states, decisions, choices, frozen(transition), frozen(stage @ joint.T))
+
+
+@dataclass(frozen=True, eq=False)
+class Recurrent:
+    """States that a chain never leaves once it is there.
+
+    states   their indices; `share`: of the time spent there, shape as `states`
+    weight   probability of ending there
+    period   rounds after which the same states come again: 1 where play settles, n in a cycle of n
+    """
+
+    states: NDArray[np.int64]
+    share: Array
+    weight: float
+    period: int
 
 
 def long_run(transition: Array, start: Array) -> Array:
     """Cesaro limit of start P^t, shape [state]. Every row of `transition` sums to one."""
+    out = np.zeros(len(transition))
+    for held in recurrent(transition, start):
+        out[held.states] = held.weight * held.share
+    return frozen(out / out.sum())
+
+
+def recurrent(transition: Array, start: Array) -> list[Recurrent]:
+    """Every recurrent class, the heaviest first; those that this start never reaches have weight 0."""
     reach = np.eye(len(transition), dtype=np.bool_) | (transition > 0)
     for _ in range(len(transition).bit_length()):
         paths = reach.astype(np.float32)  # many times faster than a product of booleans
         reach = paths @ paths > 0
-    recurrent = ~np.any(reach & ~reach.T, axis=1)  # wherever it leads, there is a way back
+    back = ~np.any(reach & ~reach.T, axis=1)  # wherever it leads, there is a way back
     with np.errstate(divide="ignore"):
         logs = np.log(transition)
-    entered = _absorbed(logs, start, recurrent)
-    out = np.zeros(len(transition))
-    for members in {tuple(np.flatnonzero(reach[s]).tolist()) for s in np.flatnonzero(recurrent)}:
-        out[[*members]] = entered[[*members]].sum() * _stationary(logs[np.ix_(members, members)])
-    return frozen(out / out.sum())
+    entered = _absorbed(logs, start, back)
+    classes = sorted({tuple(np.flatnonzero(reach[s]).tolist()) for s in np.flatnonzero(back)})
+    found = [
+        Recurrent(
+            np.array(members),
+            frozen(_stationary(logs[np.ix_(members, members)])),
+            float(entered[[*members]].sum()),
+            _period(transition[np.ix_(members, members)] > 0),
+        )
+        for members in classes
+    ]
+    return sorted(found, key=lambda held: -held.weight)
+
+
+def _period(leads: NDArray[np.bool_]) -> int:
+    """Greatest common divisor of the lengths of all ways back, of an irreducible chain."""
+    depth = np.full(len(leads), -1)
+    depth[0], front, found = 0, [0], 0
+    while front:
+        ahead: list[int] = []
+        for s in front:
+            for t in np.flatnonzero(leads[s]):
+                if depth[t] < 0:
+                    depth[t] = depth[s] + 1
+                    ahead.append(int(t))
+                else:
+                    found = math.gcd(found, int(depth[s] + 1 - depth[t]))
+        front = ahead
+    return found
 
 
 def _absorbed(logs: Array, start: Array, recurrent: NDArray[np.bool_]) -> Array:

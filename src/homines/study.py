@@ -36,6 +36,7 @@ class Task:
     also    other models, measured beside this one
     rivals  whom it meets in a market
     humans  a file of what people did, to be set beside it
+    periods of a market in words; None: the study's own number
     """
 
     model: str
@@ -48,6 +49,7 @@ class Task:
     also: tuple[str, ...] = ()
     rivals: tuple[str, ...] = ()
     humans: Path | None = None
+    periods: int | None = None
     say: Say = lambda text: None
     begin: Begin = lambda what, total: lambda done: None
     on_step: Callable[[dict[str, Any]], None] = lambda row: None

@@ -34,7 +34,7 @@ MINE, RIVAL = "default", "rival"
 
 def check(taught: Lesson | Walk, settings: Settings, rival: Lesson | None = None) -> None:
     """Whether this can be taught under these settings; HominesError where it cannot."""
-    if isinstance(taught, Lesson) and taught.replies is None and rival is None:
+    if isinstance(taught, Lesson) and taught.replies is None and taught.mirror is None and rival is None:
         raise HominesError("a repeated game is taught against an opponent or beside a rival; give one")
     if settings.objective == "discounted" and taught.follows is None:
         raise HominesError(
@@ -167,9 +167,7 @@ def rl(
             other: Any,
         ) -> Outcome:
             phase, done = phase_at(some.steps, step)
-            replies = batch.replies
-            if replies is None:
-                replies = other.detach().cpu().double().softmax(-1)
+            replies = batch.met(logp, other)
             known = before(some, chosen, batch)
             kl = settings.kl_at(done, last=phase == len(some.steps) - 1)
             return goal(settings, logp, batch.utility[phase], replies, some.follows, known, kl)

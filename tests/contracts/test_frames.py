@@ -326,6 +326,8 @@ TWO_ROUNDS = {
     "In the round before, you chose wab and B chose zug. ",
     "story": "The day before yesterday you went for zug and Robin for wab. "
     "Yesterday you went for wab and Robin for zug. ",
+    "market": "Two periods ago you chose zug and earned 0, B chose wab and earned 4.\n"
+    "Last period you chose wab and earned 4, B chose zug and earned 0.\n",
     "bare": "Two rounds ago you played zug and B played wab.\nLast time you played wab and B played zug.\n",
 }
 
@@ -337,6 +339,8 @@ def remembering(name: str, memory: int) -> Any:
 
 
 def test_with_a_memory_of_one_round_the_words_are_what_they_were(name: str) -> None:
+    if name not in ONE_ROUND:
+        pytest.skip(f"{name} is younger than this rule")
     for d, text in zip(CASES, ONE_ROUND[name], strict=True):
         frame = labelled(name, ("X", "Y"))
         for same in (frame, replace(frame, memory=1)):
@@ -358,7 +362,7 @@ def test_two_rounds_are_told_where_two_are_remembered(name: str) -> None:
 def test_rounds_far_back_are_counted(name: str) -> None:
     text = remembering(name, 12)(ipd().seat(0, ((0, 1),) * 15), ((0, 1),)).text
     pieces = re.split(r"(?<=[.?])[ \n]", text)
-    told = [re.findall(r"^\w+", p)[0] for p in pieces if re.search(r"^\w+ (rounds|days|times)\b", p)]
+    told = [re.findall(r"^\w+", p)[0] for p in pieces if re.search(r"^\w+ (rounds|days|times|periods)\b", p)]
     counted = ("12", "11", "Ten", "Nine", "Eight", "Seven", "Six", "Five", "Four", "Three")
     assert tuple(told[:10]) == counted
 

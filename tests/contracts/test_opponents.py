@@ -1,4 +1,4 @@
-"""Every file of opponents/: a frozen, spellable policy for two players with two actions."""
+"""Every file of opponents/: a frozen, spellable policy; most for two players with two actions."""
 
 from __future__ import annotations
 
@@ -38,6 +38,9 @@ GIVEN: dict[str, Any] = {"float": 0.25, "int": 1, "bool": True, "str": "TitForTa
 """Values for parameters without a default, by annotation."""
 PICKY = {"axelrod": "both move at once", "extortion": "symmetric prisoner's dilemma"}
 """Those that refuse some games of two players with two actions, and what they ask for."""
+RECKON = ("nash", "qlearner", "undercut")
+"""Those that reckon with the payoffs of one round, of any number of players and actions."""
+PICKY |= dict.fromkeys(RECKON, "choose at the same time")
 STATES = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
@@ -82,6 +85,8 @@ def test_a_batch_is_the_decisions_one_by_one(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_it_plays_either_seat_alike(name: str) -> None:
     policy = made(name)
+    if name == "qlearner":
+        pytest.skip("two learners of one session settle on strategies of their own")
     for past in [((a, b),) for a, b in STATES]:
         mirrored = tuple(stage[::-1] for stage in past)
         one, two = policy([ipd().seat(0, past), ipd().seat(1, mirrored)])
@@ -91,10 +96,15 @@ def test_it_plays_either_seat_alike(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_what_it_cannot_play_it_refuses_in_words(name: str) -> None:
     policy = made(name)
-    for game in (public_goods(3), dictator(), veil(spd(3))):
+    reckons = name in RECKON
+    for game in (dictator(), veil(spd(3)), *([] if reckons else [public_goods(3)])):
         d = next(iter(game.due(()).values()))
-        with pytest.raises(HominesError, match="two players with two actions each"):
+        with pytest.raises(
+            HominesError, match=PICKY[name] if reckons else "two players with two actions each"
+        ):
             policy([d])
+    if reckons:
+        return
     with pytest.raises(HominesError, match="list C first"):
         policy([NormalForm.two(("D", "C"), [[1, 4], [0, 3]]).seat(0)])
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from homines.aloud import Aloud, Heard, hear
+from homines.aloud import Aloud, Heard, hear, write
 from homines.core import Choice, HominesError, Prompt
 from homines.logits import (
     Encoded,
@@ -110,6 +110,10 @@ class HuggingFace:
                 pad_token_id=terminator(self.tokenizer),
             )
         return self.tokenizer.decode(out[0, held.input_ids.shape[1] :], skip_special_tokens=True).strip()
+
+    def write(self, prompts: Sequence[Prompt], how: Aloud) -> list[str]:
+        """What it writes after these prompts, sampled (`aloud.write`); their labels are not looked at."""
+        return write(self, prompts, how)
 
     def perplexity(self, text: str) -> float:
         """exp of the mean negative log-probability a token of `text`, its first token given."""

@@ -28,6 +28,15 @@ class Mock:
     def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
         return [self.handler(prompt) for prompt in prompts]
 
+    def write(self, prompts: Sequence[Prompt], how: Any) -> list[str]:
+        """A plan and a price for each prompt, fixed by its words and the seed; every eighth without one."""
+        out: list[str] = []
+        for prompt in prompts:
+            rng = np.random.default_rng(int(digest([prompt.text, how.seed]), 16))
+            price = f"Price: {rng.uniform(1, 2):.2f}" if rng.random() > 1 / 8 else "Price: as before"
+            out.append(f"Plans: watch the other firm\nInsights: lower prices sell more\n{price}")
+        return out
+
 
 def hashed(prompt: Prompt) -> Choice:
     """Logits in [-2, 2] and a mass in [0.6, 1], fixed by the prompt's words."""

@@ -1,0 +1,180 @@
+"""How firms behave together: the exact chain of their pricing, what it comes to, and how it answers a cut.
+
+A model's answers in every state of one past round are its whole policy; two of them make a Markov chain whose
+long run, profit gain, cycles and impulse response are computed here, not sampled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from homines.choice import expected
+from homines.core import Array, Choice, Decision, HominesError, Policy, Record, frozen
+from homines.forms import Repeated
+from homines.market import Market
+from homines.measure import averaged
+from homines.play import Chain, Recurrent, chain
+
+View = tuple[int, ...]
+"""The last round as one player sees it: own action first, the others' in their order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """A model's recorded answers as a policy of one past round.
+
+    answers   choices by the player asked and what it saw; None for the player: either, in a symmetric game
+    """
+
+    memory: ClassVar[int] = 1
+
+    answers: Mapping[tuple[int | None, View], Choice]
+
+    @classmethod
+    def of(cls, records: Sequence[Record], *, symmetric: bool) -> Read:
+        """Orders and frames averaged."""
+        found = averaged(records)
+        return cls({(None if symmetric else d.player, view(d)): choice for d, choice in found})
+
+    def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
+        out: list[Choice] = []
+        for d in ds:
+            seen = view(d)
+            choice = self.answers.get((None, seen)) or self.answers.get((d.player, seen))
+            if choice is None:
+                was = ", ".join(d.actions[a] for a in seen)
+                raise HominesError(
+                    f"there is no answer after prices {was}: it failed, or was never a legal one; run the "
+                    "same command again to ask it anew"
+                )
+            out.append(choice)
+        return out
+
+
+def view(d: Decision) -> View:
+    """The last round as this decision's player sees it; empty at the start."""
+    if not d.history:
+        return ()
+    stage = [0 if a is None else a for a in d.history[-1]]
+    return (stage[d.player], *(a for k, a in enumerate(stage) if k != d.player))
+
+
+@dataclass(frozen=True, eq=False)
+class Conduct:
+    """What firms come to in the long run.
+
+    share     of time in each state [state]; `classes`: what play can end in, the likeliest first
+    prices    mean price [firm]; `spread`: standard deviation over time [firm]
+    profits   mean of a period [firm]; `gain`: (mean profit - Nash) / (cartel - Nash), the profit gain Delta
+    surplus   customers', a period; `welfare`: that and all profits
+    """
+
+    chain: Chain
+    share: Array
+    classes: tuple[Recurrent, ...]
+    prices: Array
+    spread: Array
+    profits: Array
+    gain: float
+    surplus: float
+
+    @property
+    def welfare(self) -> float:
+        return self.surplus + float(self.profits.sum())
+
+
+def conduct(
+    market: Market, game: Repeated, policies: Sequence[Policy], start: Sequence[float] | None = None
+) -> Conduct:
+    """The long run of a pricing game between policies of one past round.
+
+    market   what the game's prices mean, for Delta and the customers (`games.pricing.shop`)
+    start    a distribution over first states; None: all equally likely. It matters where play can end in
+             several classes of states
+    """
+    made = chain(game, policies)
+    classes = tuple(made.recurrent(start))
+    share = made.long_run(start)
+    paid = charged(game)
+    mean = share @ paid
+    spread = np.sqrt(np.maximum(0.0, share @ (paid - mean) ** 2))
+    profits = market.profits(paid)
+    return Conduct(
+        made,
+        share,
+        classes,
+        frozen(mean),
+        frozen(spread),
+        frozen(share @ profits),
+        float(share @ market.gain(profits)),
+        float(share @ market.consumers(paid)),
+    )
+
+
+def charged(game: Repeated) -> Array:
+    """Prices of the last round, [state, firm]: what the game's actions are called."""
+    try:
+        menu = [[float(name) for name in names] for names in game.stage.actions]
+    except ValueError as failure:
+        raise HominesError(
+            f"actions {game.stage.actions[0]} are no prices ({failure}); give a game of pricing"
+        ) from failure
+    return np.array([[menu[k][a] for k, a in enumerate(state)] for state in game.states])
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """What follows when one firm, for one period, charges its best price against what the other will do.
+
+    prices   expected [period, firm]; period 0 is the long run before, 1 the deviation
+    pays     discounted profit of the deviator, less what it would have earned; in profit of one period
+    """
+
+    prices: Array
+    pays: float
+
+
+def response(
+    held: Conduct, game: Repeated, deviator: int = 0, *, periods: int = 20, delta: float = 0.95
+) -> Response:
+    """Impulse response: forced to the static best reply for one period, then back to its own strategy.
+
+    Expected over the long run. The best reply is to the other's distribution in that state, as it is
+    computed before either price is known; delta discounts.
+    """
+    made, paid = held.chain, charged(game)
+    n = game.stage.table.shape[1:]
+    other = [k for k in range(len(n)) if k != deviator]
+    forced = np.zeros_like(made.transition)
+    for s, d in enumerate(made.decisions[deviator]):
+        worth = expected(d.payoffs[0], [made.choices[k][s].p for k in other])
+        joint: Array = np.ones(1)
+        for k in range(len(n)):
+            own = np.eye(n[k])[int(worth.argmax())] if k == deviator else made.choices[k][s].p
+            joint = np.outer(joint, own).ravel()
+        forced[s] = joint
+    path = [held.share, held.share @ forced]
+    while len(path) <= periods:
+        path.append(path[-1] @ made.transition)
+    profit = game.stage.table[deviator].ravel()
+    after = made.worth(profit, delta)
+    pays = float((path[1] - held.share @ made.transition) @ after)
+    return Response(frozen([w @ paid for w in path]), pays)
+
+
+def told(held: Conduct, game: Repeated) -> list[dict[str, Any]]:
+    """Every class that play can end in: its weight, how many states, its period, its prices."""
+    paid = charged(game)
+    return [
+        {
+            "weight": some.weight,
+            "states": len(some.states),
+            "period": some.period,
+            "prices": (some.share @ paid[some.states]).tolist(),
+        }
+        for some in held.classes
+    ]

@@ -1,0 +1,82 @@
+"""Repeated price competition."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from homines.check import count, number
+from homines.core import HominesError, frozen
+from homines.forms import NormalForm, Repeated
+from homines.market import Market
+
+MOST_ENTRIES = 1_000_000
+
+
+def pricing(
+    firms: int = 2,
+    *,
+    points: int = 15,
+    xi: float = 0.1,
+    costs: tuple[float, ...] = (),
+    quality: float = 2,
+    mu: float = 0.25,
+    size: float = 100,
+    scale: float = 1,
+    customers: bool = False,
+) -> Repeated:
+    """Firms set prices again and again under logit demand (`homines.market`).
+
+    points, xi   a menu of prices, equally spaced on [pN - xi (pM - pN), pM + xi (pM - pN)], written to the
+                 cent (of `scale`); the prices are what is written
+    costs        of a unit, for each firm; left out: 1 each
+    size         customers; profits are in units of price times customers, to two digits
+    customers    whether they have a seat after the firms', paid their surplus: `utilitarian` then counts them
+    Calvano, Calzolari, Denicolo & Pastorello (2020), AER 110: 3267, but for the cents and the size (1).
+
+    >>> pricing(points=3).stage.actions[0]
+    ('1.43', '1.70', '1.97')
+    """
+    market = shop(firms, costs=costs, quality=quality, mu=mu, size=size, scale=scale)
+    names = written(market, points, xi)
+    if (entries := (firms + 1) * len(names) ** firms) > MOST_ENTRIES:
+        raise HominesError(
+            f"{firms} firms with {len(names)} prices make a table of {entries} payoffs, more than "
+            f"{MOST_ENTRIES}; use fewer firms or points"
+        )
+    table = np.round(market.table([float(name) for name in names]), 2)
+    paid = frozen(table if customers else table[:firms])
+    many = "{other} sells" if firms == 2 else f"{firms - 1} others sell"
+    rules = tuple(
+        f"You sell a good that costs you {scale * cost:.10g} a unit to make, and {many} a similar good. "
+        "Every period all name a price at the same time, without seeing the others'. The lower a price, the "
+        "more is sold at it; the others' lower prices draw customers away. You earn your price less your "
+        "cost, times what you sell."
+        for cost in market.cost
+    )
+    return Repeated(NormalForm((names,) * firms, paid, symmetric=market.symmetric, rules=rules))
+
+
+def shop(
+    firms: int = 2,
+    *,
+    costs: tuple[float, ...] = (),
+    quality: float = 2,
+    mu: float = 0.25,
+    size: float = 100,
+    scale: float = 1,
+) -> Market:
+    """The market that a game of `pricing` is made of."""
+    count("firms", firms, 2)
+    return Market((quality,) * firms, tuple(costs) or (1.0,) * firms, mu=mu, size=size, scale=scale)
+
+
+def written(market: Market, points: int = 15, xi: float = 0.1) -> tuple[str, ...]:
+    """The menu as it is written: to the cent of the unit of price."""
+    number("xi", xi, 0)
+    digits = max(0, 2 - round(np.log10(market.scale)))
+    names = tuple(f"{price:.{digits}f}" for price in market.menu(points, xi))
+    if len(set(names)) < len(names):
+        raise HominesError(
+            f"{points} prices between {names[0]} and {names[-1]} are not all different; use fewer"
+        )
+    return names

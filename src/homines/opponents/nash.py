@@ -1,0 +1,41 @@
+"""The one-shot equilibrium, in every round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from homines.core import Array, Choice, Decision, HominesError
+from homines.opponents._stage import firms, sure
+
+
+@dataclass(frozen=True)
+class Nash:
+    """A pure Nash equilibrium of one round, whatever happened before.
+
+    Of several, that which pays all together least: competition at its fiercest."""
+
+    memory: ClassVar[int] = 1
+
+    def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
+        return [sure(d, equilibria(firms(d))[0][d.player]) for d in ds]
+
+
+def equilibria(table: Array) -> list[tuple[int, ...]]:
+    """Every pure Nash equilibrium of a stage game [player, a_0, a_1, ...], by the sum of payoffs, rising.
+
+    Raises HominesError where there is none.
+    """
+    stable = np.ones(table.shape[1:], dtype=np.bool_)
+    for k, paid in enumerate(table):
+        stable &= paid >= paid.max(axis=k, keepdims=True) - 1e-12
+    found = [tuple(map(int, at)) for at in np.argwhere(stable)]
+    if not found:
+        raise HominesError(
+            "this game has no pure Nash equilibrium of one round; give a menu with more points, or another "
+            "opponent"
+        )
+    return sorted(found, key=lambda at: float(table[(slice(None), *at)].sum()))

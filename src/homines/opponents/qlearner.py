@@ -1,0 +1,62 @@
+"""A firm that has learned by Q-learning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+import numpy as np
+
+from homines.check import count
+from homines.core import Choice, Decision, HominesError
+from homines.opponents._stage import firms, last, sure
+from homines.qlearning import Learning, learn
+
+
+@dataclass(frozen=True)
+class Qlearner:
+    """Learned this game by Q-learning against its like, and plays the strategy it settled on.
+
+    seed                of the session
+    alpha, beta, delta  learning rate, decay of exploration, discount factor
+    At the start it plays as after the state its session ended in. Calvano et al. (2020), AER 110: 3267; extra
+    [markets].
+    """
+
+    memory: ClassVar[int] = 1
+
+    seed: int = 0
+    alpha: float = 0.15
+    beta: float = 4e-6
+    delta: float = 0.95
+
+    def __post_init__(self) -> None:
+        count("seed", self.seed, 0)
+        self._how()
+
+    def _how(self) -> Learning:
+        return Learning(self.alpha, self.beta, self.delta)
+
+    def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
+        return [sure(d, self._price(d)) for d in ds]
+
+    def _price(self, d: Decision) -> int:
+        table = firms(d)
+        if len(set(table.shape[1:])) > 1:
+            raise HominesError(
+                f"actions {table.shape[1:]} of the players differ in number; a qlearner's may not"
+            )
+        strategy, end = learned(table.tobytes(), table.shape, self._how(), self.seed)
+        past = last(d)
+        state = end if past is None else int(np.ravel_multi_index(past, table.shape[1:]))
+        return int(strategy[d.player, state])
+
+
+@cache
+def learned(held: bytes, shape: tuple[int, ...], how: Learning, seed: int) -> tuple[np.ndarray, int]:
+    """(greedy strategies [player, state], the state it ended in) of one session, once a game."""
+    table = np.frombuffer(held).reshape(shape)
+    done = learn(table, how, 1, seed)
+    return done.strategy[0], int(done.state[0])

@@ -1,0 +1,33 @@
+"""One step below the others' last price."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from homines.core import Choice, Decision
+from homines.opponents._stage import check, last, sure
+
+
+@dataclass(frozen=True)
+class Undercut:
+    """A step cheaper than the cheapest of the others was, of prices in rising order.
+
+    But none that would lose money against theirs; the highest at the start."""
+
+    memory: ClassVar[int] = 1
+
+    def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
+        return [sure(d, self._price(d)) for d in ds]
+
+    @staticmethod
+    def _price(d: Decision) -> int:
+        check(d)
+        past = last(d)
+        if past is None:
+            return len(d.actions) - 1
+        others = tuple(a for k, a in enumerate(past) if k != d.player)
+        below = max(0, min(others) - 1)
+        sound = [a for a in range(len(d.actions)) if d.payoffs[(0, a, *others)] >= 0]
+        return below if below in sound or not sound else min(sound, key=lambda a: abs(a - below))

@@ -1,0 +1,187 @@
+"""Markets: what a model charges, alone with its like and against rivals, before and after alignment.
+
+A duopoly with logit demand (Calvano et al. 2020) in two protocols. Exact: a menu of prices, one past period
+seen, every state asked once; then long runs, profit gains, cycles and answers to a price cut are computed
+from the chain. Free: any price, in words, with notes carried from period to period (after Fish et al. 2024).
+Agents are aligned to homo economicus, homo moralis and to the welfare of all, customers among them, each by
+exact reinforcement learning against itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from homines.align import Plan
+from homines.core import HominesError, Model
+from homines.free_pricing import STRATEGIES, Rules, Strategy, Writer, markets, play
+from homines.games.pricing import shop
+from homines.lookup import find, names
+from homines.measure import Question, questions
+from homines.models import load
+from homines.objective import Settings
+from homines.store import Run
+from homines.studies._pricing import FRAME, WORDS, Agent, page
+from homines.study import Done, Task
+
+SEEDS = 1
+OPTIONS = ("also", "rivals", "periods")
+GAME, GAME_QUICK = "pricing(customers=True)", "pricing(points=4, customers=True)"
+REWARDS = {
+    "economicus": "economicus",
+    "moralis, half": "moralis(kappa=0.5)",
+    "moralis": "moralis(kappa=1)",
+    "welfare": "utilitarian",
+}
+RIVALS = ("nash", "undercut", "qlearner")
+STEPS, WALKERS = 40, 8
+PERIODS = 10
+"""Of a market in words; far fewer than published, so that a small model on two cores ends in minutes."""
+TOKENS = 120
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of agent: what it is aligned to, with which seeds."""
+
+    name: str
+    plan: Plan
+    seeds: tuple[int, ...]
+
+    def folder(self, seed: int) -> str:
+        return f"{self.name.replace(', ', '-')}-s{seed}"
+
+    def seeded(self, seed: int) -> Plan:
+        return replace(self.plan, settings=replace(self.plan.settings, seed=seed))
+
+
+def kinds(task: Task) -> list[Kind]:
+    """Every kind of agent; in short, the first alone."""
+    out: list[Kind] = []
+    for name, preference in list(REWARDS.items())[: 1 if task.quick else None]:
+        settings = Settings(steps=STEPS, sample=WALKERS)
+        if task.quick:
+            settings = replace(settings, steps=4, sample=4)
+        plan = Plan(
+            task.model,
+            preference,
+            game=game_of(task),
+            opponent="self",
+            frames=(FRAME,),
+            settings=settings,
+            side_effects=False,
+            device=task.device,
+            dtype=task.dtype,
+        )
+        out.append(Kind(name, plan, task.seeds))
+    return out
+
+
+def game_of(task: Task) -> str:
+    return GAME_QUICK if task.quick else GAME
+
+
+def outline(task: Task) -> list[str]:
+    """What would be trained, a line a kind of agent."""
+    return [f"{k.name}: {len(k.seeds)} seeds of {k.plan.steps} steps, against itself" for k in kinds(task)]
+
+
+def strategies(task: Task) -> tuple[str, ...]:
+    """Rivals that are strategies; the others are models, measured like any agent."""
+    return tuple(spec for spec in task.rivals or RIVALS if not _model(spec))
+
+
+def _model(spec: str) -> bool:
+    return spec.partition("/")[0].partition("+")[0] in names("models")
+
+
+def exam(model: Model, game: str) -> list[Question]:
+    """Every state of one past period in the market's words; and the states of equal prices in other words."""
+    made = find("games", game)
+    asked = questions(model, {game: made.remembered(0)}, [find("frames", FRAME)])
+    alike = tuple(d for d in made.remembered(0) if len(set(d.history[0])) == 1)
+    return asked + questions(model, {game: alike}, [find("frames", WORDS)], most=2)
+
+
+def run(task: Task) -> Done:
+    """Train and measure what is missing, play the markets in words, then write the page."""
+    for spec in strategies(task):
+        find("opponents", spec)
+    failed, agents = 0, []
+    plain = [("base", task.model), *((f"also-{i}", spec) for i, spec in enumerate(models_beside(task)))]
+    for name, spec in plain:
+        with task.timed():
+            failed += measured(task, name, None, spec)
+        agents.append(Agent("untrained" if name == "base" else spec, Run(task.folder / name), None))
+    talking = dict(plain)
+    for seed in task.seeds:
+        for kind in kinds(task):
+            with task.timed():
+                folder, plan = kind.folder(seed), kind.seeded(seed)
+                spec = task.trained(folder, plan)
+                failed += measured(task, folder, plan, spec)
+                if seed == task.seeds[0]:
+                    talking[folder] = spec
+            named = kind.name if len(task.seeds) == 1 else f"{kind.name}, seed {seed}"
+            agents.append(Agent(named, Run(task.folder / folder), kind.plan.preference))
+    with task.timed():
+        in_words(task, talking)
+    return Done(page(task, agents, game_of(task), strategies(task), rules(task)), failed)
+
+
+def models_beside(task: Task) -> list[str]:
+    return [*task.also, *(spec for spec in task.rivals if _model(spec))]
+
+
+def measured(task: Task, name: str, plan: Plan | None, spec: str) -> int:
+    """Ask a model its exam, once; how many questions failed. plan None: nothing was trained."""
+    bare = {
+        "kind": "measure",
+        "model": spec,
+        "game": game_of(task),
+        "device": task.device,
+        "dtype": task.dtype,
+    }
+    with (
+        Run(task.folder / name, bare | {"command": task.command})
+        if plan is None
+        else task.run(name, plan) as held
+    ):
+        if held.noted("examined.json"):
+            return 0
+        model = load(spec, device=task.device, dtype=task.dtype)
+        if plan is not None:
+            model.name = f"{task.model}+{name}"  # pyright: ignore[reportAttributeAccessIssue]
+        failed = sum(r.choice is None for r in task.asked(held, model, exam(model, game_of(task)), name))
+        if not failed:
+            held.note("examined.json", {"exam": True})
+        return failed
+
+
+# --- in words ----------------------------------------------------------------------------------
+
+
+def rules(task: Task) -> Rules:
+    periods = task.periods or (2 if task.quick else PERIODS)
+    return Rules(periods=periods, retries=1 if task.quick else 10, tokens=40 if task.quick else TOKENS)
+
+
+def in_words(task: Task, models: dict[str, str]) -> None:
+    """Every agent (first seed) in a market in words with its like, and the untrained model against the
+    strategies that name any price."""
+    how, market = rules(task), shop()
+    settings = {"kind": "free", "model": task.model, "rules": vars(how), "command": task.command}
+    with Run(task.folder / "free", settings) as held:
+        if held.noted("played.json"):
+            return
+        tell = task.begin("markets in words", how.periods)
+        for name, spec in list(models.items())[: 1 if task.quick else None]:
+            writer = load(spec, device=task.device, dtype=task.dtype)
+            if not hasattr(writer, "write"):
+                raise HominesError(f"{spec} writes no text; the markets in words need a model that does")
+            firms: dict[str, tuple[Writer | Strategy, Writer | Strategy]] = {
+                f"{name} v itself": (writer, writer)
+            }  # pyright: ignore
+            if name == "base":
+                firms |= {f"{name} v {rival}": (writer, made) for rival, made in STRATEGIES.items()}  # pyright: ignore
+            play(markets(firms, market, how, held), market, how, held, tell=tell, stop=task.stop)
+        held.note("played.json", {"markets": True})
