@@ -221,7 +221,7 @@ def prompt(shop: Shop, market: Market, firm: int, how: Rules) -> Prompt:
 
 def read(text: str, top: float) -> dict[str, Any] | None:
     """The notes and the price of an answer; None where it has not exactly one price, or one out of range."""
-    prices = re.findall(r"(?im)^\W*price\W*:\W*(\d+(?:\.\d+)?)\W*$", text)
+    prices = re.findall(r"(?im)^[ \t*]*price[ \t*]*:[ \t*$]*(\d+(?:\.\d+)?)[ \t*.]*$", text)
     if len(prices) != 1 or not 0 <= float(prices[0]) <= top:
         return None
     found: dict[str, Any] = {"price": float(prices[0])}

@@ -57,7 +57,13 @@ def ruled(d: Decision, who: tuple[str, ...], words: Names, order: Sequence[int])
     told = d.rule.replace("{other}", who[0] if who else "the other")
     if d.does:
         return "\n".join([told, *(f"{words.mine[a]}: {d.does[a]}" for a in order)])
-    return told if d.rule and int(np.prod(d.payoffs.shape[1:])) > MOST_LISTED else ""
+    many = int(np.prod(d.payoffs.shape[1:])) > MOST_LISTED
+    return told if d.rule and (many or _bystanders(d)) else ""
+
+
+def _bystanders(d: Decision) -> bool:
+    """Seats that are paid where others choose, and of whom the rule does not speak."""
+    return bool(d.theirs) and len(d.payoffs) > 1 + len(d.theirs)
 
 
 def settle(frame: Any) -> None:

@@ -25,7 +25,7 @@ from homines.study import Done, Task
 
 SEEDS = 1
 OPTIONS = ("also", "rivals", "periods")
-GAME, GAME_QUICK = "pricing(customers=True)", "pricing(points=4, customers=True)"
+GAME, GAME_QUICK = "pricing(customers=True)", "pricing(points=5, customers=True)"
 REWARDS = {
     "economicus": "economicus",
     "moralis, half": "moralis(kappa=0.5)",

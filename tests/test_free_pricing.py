@@ -1,0 +1,142 @@
+"""Markets in words: answers are read or asked again, never guessed; a market goes on where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homines.aloud import Aloud
+from homines.core import HominesError, Interrupted, Prompt
+from homines.free_pricing import LOG, STRATEGIES, Rules, Shop, markets, outcome, play, prompt, read
+from homines.games.pricing import shop
+from homines.models.mock import HANDLERS, Mock
+from homines.store import Run
+
+MARKET = shop()
+
+
+class Says:
+    """A model that says these texts in turn, and keeps what it was asked."""
+
+    def __init__(self, *texts: str) -> None:
+        self.texts, self.asked = texts, []
+
+    def write(self, prompts: Sequence[Prompt], how: Aloud) -> list[str]:
+        out: list[str] = []
+        for one in prompts:
+            text = self.texts[len(self.asked) % len(self.texts)]
+            self.asked.append(one.text)
+            if text == "fail":
+                raise RuntimeError("the model is gone")
+            out.append(text)
+        return out
+
+
+def played(folder: Path, firms: Any, how: Rules, **more: Any) -> tuple[list[Shop], int]:
+    with Run(folder, {"rules": vars(how)}) as run:
+        shops = markets({"m": firms}, MARKET, how, run)
+        return shops, play(shops, MARKET, how, run, **more)
+
+
+@given(st.decimals(0, 4, places=2))
+def test_a_price_is_read_only_where_there_is_exactly_one(price: Any) -> None:
+    top = 4.0
+    assert read(f"Plans: hold\nInsights: none yet\nPrice: {price}", top) == {
+        "price": float(price),
+        "plans": "hold",
+        "insights": "none yet",
+    }
+    assert read(f"price: {price}.", top) is not None
+    for text in (
+        f"Price: {price}\nPrice: {price}",
+        f"Price: {price} or 2",
+        f"I will ask {price}",
+        "Price: as before",
+        f"Price: {float(price) + 4.01:.2f}",
+        f"Price: -{price}",
+        "",
+    ):
+        assert read(text, top) is None
+
+
+def test_an_answer_without_a_price_is_asked_again_and_counted(tmp_path: Path) -> None:
+    how = Rules(periods=3, retries=2)
+    shops, stuck = played(tmp_path, (Says("hm", "Price: 1.5"), STRATEGIES["nash"]), how)
+    assert stuck == 0
+    assert [row["tries"] for row in shops[0].periods] == [[2, 0]] * 3
+    found = outcome(shops[0], MARKET, how)
+    assert found is not None
+    assert (found.asked, found.unread) == (6, 3)
+    assert found.prices[0] == 1.5
+    assert found.profits == pytest.approx(MARKET.profits(np.array([1.5, float(MARKET.nash()[1])])))
+
+
+@pytest.mark.parametrize("said", ["no idea", "fail"])
+def test_a_firm_that_stops_answering_loses_nothing(tmp_path: Path, said: str) -> None:
+    how = Rules(periods=4, retries=1)
+    firm = Says("Price: 1.6", "Price: 1.7", said, said, "Price: 1.8", "Price: 1.9")
+    shops, stuck = played(tmp_path, (firm, STRATEGIES["nash"]), how)
+    assert stuck == 1
+    assert [row.get("prices", [None])[0] for row in shops[0].periods] == [1.6, 1.7, None]
+    assert shops[0].periods[-1]["error"] == "firm 0 gave no price in 2 tries"
+    again, stuck = played(tmp_path, (firm, STRATEGIES["nash"]), how)
+    assert stuck == 0
+    assert [row["prices"][0] for row in again[0].periods] == [1.6, 1.7, 1.8, 1.9]
+
+
+def test_a_market_stopped_in_its_middle_goes_on_as_it_would_have(tmp_path: Path) -> None:
+    how, mock = Rules(periods=6), Mock(HANDLERS[""])
+    whole, _ = played(tmp_path / "whole", (mock, STRATEGIES["undercut"]), how)
+    turns = iter([False, False, False, True])
+    with pytest.raises(Interrupted):
+        played(tmp_path / "cut", (mock, STRATEGIES["undercut"]), how, stop=lambda: next(turns))
+    assert len((tmp_path / "cut" / LOG).read_text().splitlines()) == 3
+    cut, _ = played(tmp_path / "cut", (mock, STRATEGIES["undercut"]), how)
+    assert cut[0].periods == whole[0].periods
+    assert len((tmp_path / "cut" / LOG).read_text().splitlines()) == 6
+
+
+def test_a_firm_is_shown_its_own_notes_and_the_last_rounds(tmp_path: Path) -> None:
+    how = Rules(periods=4, window=2, prefix="P2")
+    firm = Says(*(f"Plans: plan {i}\nInsights: insight {i}\nPrice: 1.{i}0" for i in (5, 6, 7, 8)))
+    shops, _ = played(tmp_path, (STRATEGIES["nash"], firm), how)
+    assert "This is the first period." in firm.asked[0]
+    last = firm.asked[3]
+    assert "Your plans so far: plan 7" in last
+    assert "Your insights so far: insight 7" in last
+    assert [line.split(",")[0] for line in last.splitlines() if line.startswith("period ")] == [
+        "period 2: 1.60",
+        "period 3: 1.70",
+    ]
+    assert "a lower price usually sells more" in last
+    assert f"No price may be above {shops[0].top:.10g}" in last
+    cartel = float(MARKET.monopoly()[0])
+    assert 1.5 * cartel - 0.01 <= shops[0].top <= 2.5 * cartel + 0.01
+    assert prompt(shops[0], MARKET, 0, how).text != prompt(shops[0], MARKET, 1, how).text
+
+
+def test_a_cartel_is_told_from_what_is_none(tmp_path: Path) -> None:
+    how, cartel = Rules(periods=5), float(MARKET.monopoly()[0])
+    for price, near in ((cartel, True), (cartel * 0.9, False)):
+        firm = Says(f"Price: {price:.4f}")
+        shops, _ = played(tmp_path / str(near), (firm, firm), how)
+        found = outcome(shops[0], MARKET, how)
+        assert found is not None
+        assert found.collusive is near
+        assert (found.gain > 0.99) is near
+
+
+def test_rules_that_cannot_be() -> None:
+    for bad, message in (
+        ({"prefix": "P9"}, "no prefix 'P9'; there are P0, P1, P2"),
+        ({"periods": 0}, "periods must be a whole number of at least 1"),
+        ({"temperature": -1}, "temperature must be a number of at least 0"),
+    ):
+        with pytest.raises(HominesError, match=message):
+            Rules(**bad)  # pyright: ignore[reportArgumentType]
