@@ -28,7 +28,6 @@ OPTIONS = ("also", "rivals", "periods")
 GAME, GAME_QUICK = "pricing(customers=True)", "pricing(points=5, customers=True)"
 REWARDS = {
     "economicus": "economicus",
-    "moralis, half": "moralis(kappa=0.5)",
     "moralis": "moralis(kappa=1)",
     "welfare": "utilitarian",
 }
@@ -48,7 +47,7 @@ class Kind:
     seeds: tuple[int, ...]
 
     def folder(self, seed: int) -> str:
-        return f"{self.name.replace(', ', '-')}-s{seed}"
+        return f"{self.name}-s{seed}"
 
     def seeded(self, seed: int) -> Plan:
         return replace(self.plan, settings=replace(self.plan.settings, seed=seed))
