@@ -5,6 +5,7 @@ Nothing is asked or trained here. One function a section, in the order of the pa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +13,7 @@ from typing import Protocol
 from homines import figures_study as draw
 from homines.align import Plan
 from homines.bounds import bounds
-from homines.core import Choice, HominesError, Record
+from homines.core import HominesError, Record
 from homines.estimate import NotIdentified, Observation, fit
 from homines.games.av import ABOARD, ASKED
 from homines.measure import averaged, by, instability, mass, order_effect
@@ -25,13 +26,9 @@ from homines.study import Task
 TESTED = ("X,Y", "Y,X")
 """Words for (sacrifice, protect) that nothing is trained in."""
 EXPLAINING = ("economicus", "moralis(kappa=1)")
-IDLE = {"always sacrifices": [1.0, 0.0], "always protects": [0.0, 1.0], "tosses a coin": [0.5, 0.5]}
-"""Agents that look at nothing."""
 PEOPLE = 0.76
 """Of people judge it more moral to sacrifice one passenger for ten pedestrians (Bonnefon et al. 2016)."""
 WAYS = ("as trained", "new words", "new words and numbers")
-SURE = 1e-6
-"""Nearer to the best share than this, an idle agent does as well."""
 
 
 class Kind(Protocol):
@@ -167,8 +164,8 @@ def behaviour(made: Findings) -> Section | None:
         "What is right, what is bought, what is voted for",
         (
             "Probability of sacrificing those aboard, by question, those aboard and the number on the road, "
-            "in words that nothing was trained in, given a legal answer; all four option orders, both ways to "
-            "give the two words to the acts.",
+            "in words that nothing was trained in, given a legal answer; all four option orders, both ways "
+            "to give the two words to the acts.",
             "Order effect: the first option's gain by its place. Instability: how far the rate moves when "
             "the two words are exchanged; near one, the word is chosen and not the act.",
         ),
@@ -212,8 +209,8 @@ def thresholds(made: Findings) -> Section:
         "The kappa that buys the sacrifice",
         (
             "Homo moralis is indifferent when buying at kappa = (s + n) / (2 s), with s saved and n aboard; "
-            "with more it gives itself up. Above 1 no homo moralis does; below 1/2 none does at any number, so "
-            "these questions bound kappa from one half upward only.",
+            "with more it gives itself up. Above 1 no homo moralis does; below 1/2 none does at any number, "
+            "so these questions bound kappa from one half upward only.",
         ),
         rows,
     )
@@ -246,8 +243,8 @@ def dilemma(made: Findings) -> Section | None:
         "The social dilemma",
         (
             "Mean probability of sacrifice where more are saved than given up, by question; then how much "
-            "less of it is bought than is judged right, and than is voted for. A theory without a view counts one "
-            "half: a reading of economicus on what is right would be a reading of a coin.",
+            "less of it is bought than is judged right, and than is voted for. A theory without a view is "
+            "put at one half: economicus has none on what is right.",
         ),
         rows,
         draw.intervals(marks, "Probability of sacrifice by agent, question and those aboard."),
@@ -280,8 +277,8 @@ def people(made: Findings) -> Section | None:
         "Beside people",
         (
             "76% of people judged it more moral to sacrifice one passenger for ten pedestrians. Theirs is a "
-            "share of persons, an agent's the probability of one answer, and the words differ: a reference, and "
-            "no target.",
+            "share of persons, an agent's the probability of one answer, and the words differ: a reference, "
+            "and no target.",
         ),
         rows,
     )
@@ -295,62 +292,66 @@ def observations(agent: Agent) -> list[Observation]:
     ]
 
 
-def agreement(observed: Sequence[Observation], theory: str) -> float | None:
-    """Mean probability of what a preference says, where it has a view; None where it has none."""
-    said = [(says(theory, o.decision), float(o.choice.p[0])) for o in observed]
-    kept = [p if want == 1.0 else 1 - p for want, p in said if want != 0.5]
-    return mean(kept) if kept else None
+def agreement(observed: Sequence[Observation], theory: str) -> tuple[list[float], list[float]]:
+    """Probabilities of what a preference says, where it says sacrifice and where it says protect."""
+    said = [(says(theory, o.decision), o.choice.p) for o in observed]
+    return [float(p[0]) for x, p in said if x == 1.0], [float(p[1]) for x, p in said if x == 0.0]
+
+
+def balanced(observed: Sequence[Observation], theory: str) -> float | None:
+    """What a preference says is said with this probability, both acts counting the same: 1/2 for every agent
+    that looks at nothing. None where it says the same everywhere."""
+    both = agreement(observed, theory)
+    return mean(map(mean, both)) if all(both) else None
 
 
 def explained(made: Findings) -> Section | None:
-    """Which preference explains each agent, and what its answers tell of kappa."""
-    seen = {f"{a.name}{'' if a.seed is None else f', seed {a.seed}'}": a for a in (made.base, *made.trained)}
-    held = {name: (observations(a), mass(tested(a))) for name, a in seen.items()}
-    if not held[made.base.name][0]:
-        return None
-    idle = {
-        name: [Observation(o.decision, Choice.at(p), name, o.game) for o in held[made.base.name][0]]
-        for name, p in IDLE.items()
-    }
-    least = max(bounds(some, "moralis").share for some in idle.values())
+    """Which preference explains each agent, and what its purchases tell of kappa."""
     rows: list[Row] = []
-    for name, (some, legal) in [*held.items(), *((name, (some, None)) for name, some in idle.items())]:
-        if some:
-            row: Row = {"agent": name} | {f"as {spec}": agreement(some, spec) for spec in EXPLAINING}
-            rows.append(row | {"legal mass": legal} | kappa(some, least, idle=name in idle))
+    for agent in (made.base, *made.trained):
+        if some := observations(agent):
+            row: Row = {"agent": agent.name} | ({} if agent.seed is None else {"seed": agent.seed})
+            row |= {f"as {spec}": balanced(some, spec) for spec in EXPLAINING}
+            rows.append(row | {"legal mass": mass(tested(agent))} | kappa(some))
+    if not rows:
+        return None
     return Section(
         "explained",
         "Which preference explains each agent",
         (
-            "Probability of the answers that a preference gives, over the questions in which it has a view "
-            "(economicus: not in those that judge, nor where it buys for a stranger); beside agents that look "
-            "at nothing, for a number no better than theirs tells of no preference.",
-            "kappa by maximum likelihood where it is identified, else why not; and the set of kappa at which "
-            "most answers are best (maximum score), with the share that are.",
+            "Probability of what a preference says, over the questions in which it has a view, those in "
+            "which it sacrifices and those in which it protects counting the same: one half for every agent "
+            "that looks at nothing. None where it says the same in all that was asked. Full homo moralis "
+            "protects only two aboard from one on the road.",
+            "kappa from what is bought with oneself aboard, the only questions that tell it: by maximum "
+            "likelihood where it is identified, else why not; and the set of kappa at which most answers are "
+            "best (maximum score), with the share that are: one half for a coin, and for an agent that goes "
+            "by the word. Below one half kappa is not told from homo economicus.",
         ),
         rows,
     )
 
 
-def kappa(observed: Sequence[Observation], least: float, *, idle: bool) -> Row:
-    """What answers tell of kappa. least: the largest share of best answers that looking at nothing gives."""
-    found = bounds(observed, "moralis")
-    parts = " or ".join(f"{low:.2f} to {high:.2f}" for low, high in found.parts)
-    row: Row = {"most answers best at kappa": parts.replace("-inf", "below").replace("inf", "above")}
-    row["share of answers best"] = found.share
-    if idle:
-        return row
-    if found.share <= least + SURE:
-        row["most answers best at kappa"] = f"not told: an agent that looks at nothing reaches {least:.2f}"
+def kappa(observed: Sequence[Observation]) -> Row:
+    """What purchases with oneself aboard tell of kappa, the questions in which own payoffs differ by one."""
+    bought = [o for o in observed if o.decision.payoffs[0].tolist() == [0.0, 1.0]]
+    if not bought:
+        return {}
+    found = bounds(bought, "moralis")
+    parts = " or ".join(f"{_end(low)} to {_end(high)}" for low, high in found.parts)
+    row: Row = {"best at kappa": parts, "share best": found.share}
     try:
-        estimate = fit(observed, "moralis")
+        estimate = fit(bought, "moralis")
     except NotIdentified as why:
         return row | {"kappa": str(why)}
     low, high = estimate.intervals[0]
-    return row | {
-        "kappa": f"{estimate['kappa']:.2f} [{low:.2f}, {high:.2f}]",
-        "explained": estimate.explained,
-    }
+    told = "no interval: " + "; ".join(estimate.notes) if math.isnan(low) else f"{_end(low)} to {_end(high)}"
+    return row | {"kappa": f"{_end(estimate['kappa'])} ({told})", "explained": estimate.explained}
+
+
+def _end(x: float) -> str:
+    """An end of a set of values: '0.75', 'below' or 'above' where it is open."""
+    return f"{round(x, 2) + 0.0:.2f}" if math.isfinite(x) else "below" if x < 0 else "above"
 
 
 def transfer(made: Findings) -> Section | None:
@@ -390,8 +391,10 @@ def known(r: Record, plan: Plan) -> str:
 
 
 def matched(records: Sequence[Record], preference: str) -> float | None:
+    """Mean probability of what a preference says, where it has a view; None where it has none."""
     pairs = [p for some in by(records, "game").values() for p in averaged(some)]
-    return agreement([Observation(d, c) for d, c in pairs], preference.partition(":")[0])
+    both = agreement([Observation(d, c) for d, c in pairs], preference.partition(":")[0])
+    return mean([*both[0], *both[1]]) if any(both) else None
 
 
 def training(made: Findings) -> Section | None:

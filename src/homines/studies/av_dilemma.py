@@ -38,8 +38,8 @@ SAVED = (1, 2, 5, 10, 20, 50, 100)
 FEW = (2, 20)
 STEPS, SHORT = 48, 6
 SETTINGS = Settings(steps=STEPS, illegal=-2.0, kl_start=1.0, kl=0.02)
-"""Own payoffs lie in [0, 1], and answers differ by a third of a life to a whole one: about a third of what
-the defaults are made for, so the reward of an illegal answer and both KL weights are a third of them or so."""
+"""Own payoffs lie in [0, 1], and answers differ by a third of a life to a whole one: a third or so of what
+the defaults are made for; so are the reward of an illegal answer and both KL weights."""
 
 
 @dataclass(frozen=True)
