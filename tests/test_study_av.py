@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from homines.choice import Agent
 from homines.core import Choice, HominesError, Prompt
 from homines.estimate import Observation
 from homines.games.av import ABOARD, ASKED
@@ -15,7 +16,7 @@ from homines.lookup import find
 from homines.measure import measure, order_effect
 from homines.models.mock import Mock
 from homines.studies import av_dilemma
-from homines.studies._av_dilemma import EXPLAINING, IDLE, TESTED, balanced, kappa, rates
+from homines.studies._av_dilemma import EXPLAINING, TESTED, balanced, kappa, rates
 from homines.studies._av_theory import Place, faced, place, says
 from homines.study import Task
 from tests.models.tiny import tiny
@@ -103,23 +104,37 @@ def test_a_position_bias_is_no_preference() -> None:
     assert (order_effect(records) or 0) == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("idle", IDLE)
+@pytest.mark.parametrize("idle", [Choice.at(p) for p in ([1, 0], [0, 1], [1, 1])])
 @pytest.mark.parametrize("theory", EXPLAINING)
 def test_looking_at_nothing_explains_nothing(idle: Choice, theory: str) -> None:
     assert balanced([Observation(d, idle) for d in EVERYWHERE], theory) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
-    ("theory", "low", "high"), [("economicus", "below", "0.00"), ("moralis(kappa=0.8)", "0.75", "1.00")]
+    ("theory", "told"),
+    [
+        ("economicus", "below to 0.5"),
+        ("moralis(kappa=0.4)", "below to 0.5"),
+        ("moralis(kappa=0.57)", "0.55 to 0.60"),
+        ("moralis(kappa=0.8)", "0.75 to 1.00"),
+    ],
 )
-def test_kappa_is_bounded_by_what_is_bought(theory: str, low: str, high: str) -> None:
+def test_kappa_is_bounded_by_what_is_bought(theory: str, told: str) -> None:
     seen = [
         Observation(d, Choice.at([p := says(theory, d), 1 - p]), "", str(i)) for i, d in enumerate(EVERYWHERE)
     ]
-    row = kappa(seen, 0.9)
-    assert row["share best"] == pytest.approx(1, abs=0.15)
-    assert row["most answers best at kappa"].startswith(low) or theory == "economicus"
-    assert balanced(seen, theory) == 1
+    row = kappa(seen)
+    assert row["best at kappa"].startswith(told)
+    assert row["share best"] == pytest.approx(1)
+    assert "separated" in row["kappa"]
+    assert balanced(seen, "economicus" if theory == "economicus" else "moralis(kappa=1)") is not None
+
+
+def test_kappa_is_estimated_where_choices_are_soft() -> None:
+    agent = Agent(find("preferences", "moralis(kappa=0.7)"), 4.0)
+    seen = [Observation(d, agent([d])[0], "", str(i)) for i, d in enumerate(EVERYWHERE)]
+    assert kappa(seen)["kappa"].startswith("0.70 (0.70 to 0.70)")
+    assert kappa(seen)["explained"] == pytest.approx(1)
 
 
 def test_a_study_that_takes_no_rival_says_so(tmp_path: Path) -> None:
