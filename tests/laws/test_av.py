@@ -60,6 +60,7 @@ def test_economicus_buys_what_it_would_not_vote_for(s: int, who: str) -> None:
 def test_homo_moralis_is_indifferent_at_its_threshold(s: int, who: str) -> None:
     d = av("buying", s, who).decision
     kappa = threshold(s, who)
+    assert kappa is not None
     assert kappa == pytest.approx((s + LIVES[who]) / (2 * s))
     for k in (0.0, 0.3, 0.5, 0.7, 1.0):
         assert gain(Moralis(k), d) == pytest.approx((k - kappa) * 2 * s / (s + LIVES[who]))
