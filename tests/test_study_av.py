@@ -72,7 +72,7 @@ def test_other_models_are_measured_beside_it(tokenizer: Any, tmp_path: Path) -> 
         tiny("llama", seed=seed, initializer_range=0.3).save_pretrained(tmp_path / f"m{seed}")
         tokenizer.save_pretrained(tmp_path / f"m{seed}")
     one, two = (f"hf/{tmp_path / f'm{seed}'}" for seed in (0, 1))
-    study("av_dilemma", tmp_path / "run", "--model", one, "--also", two, timeout=300)
+    study("av_dilemma", tmp_path / "run", "--model", one, "--also", two, timeout=850)
     assert {row["agent"] for row in rows(tmp_path / "run", "behaviour")} == {
         "untrained",
         "homo economicus",
