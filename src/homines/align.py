@@ -190,10 +190,10 @@ class Made:
                 "a learner meets itself in symmetric games of two players, where its like is in its place; "
                 "choose another --game or --opponent"
             )
-        if plan.more_games and not all(isinstance(game, Repeated) for game in made.games):
+        if len({isinstance(game, Repeated) for game in made.games}) > 1:
             raise HominesError(
-                f"training on several games takes repeated ones, and {plan.game}, "
-                f"{', '.join(plan.more_games)} are not all repeated; train on one of them"
+                f"games that are repeated and games played once are not trained on together, and "
+                f"{plan.game}, {', '.join(plan.more_games)} are of both kinds; keep those of one kind"
             )
         made._check_words(plan)
         made._rehearse(plan)
@@ -247,7 +247,9 @@ class Made:
             )
             walk.batch([0])  # a prompt that cannot be, or does not fit the model, shows now
             return walk
-        taught = self.games if isinstance(self.game, Repeated) else battery(self.game)
+        specs = (plan.game, *plan.more_games)
+        once = {spec: battery(game) for spec, game in zip(specs, self.games, strict=True)}
+        taught = self.games if isinstance(self.game, Repeated) else once
         return lesson(
             model,
             taught,

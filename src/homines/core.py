@@ -56,7 +56,7 @@ class Decision:
                draws w; shape [seat, mine, other1, ..., chance]; the last axis only where `chance` is set
     theirs     names of each other player's actions, one tuple per axis other1, ...
     same       same[a] (same[a, w] with chance): what I get if everyone in my place plays a. Set by
-               symmetric games alone; None elsewhere
+               symmetric games, and by games whose rule says what place I would then have; None elsewhere
     others     others[j]: what I am told about how player j chooses, a distribution [other] or, where
                they reply to my action, [mine, other]; None where nothing is said
     chance     distribution of the last axis of `payoffs`, or None

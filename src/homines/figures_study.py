@@ -24,11 +24,17 @@ INK = ("#000000", "#ffffff")
 
 
 def curves(
-    rows: Sequence[Row], description: str, *, across: str = "training step", up: str = ""
+    rows: Sequence[Row],
+    description: str,
+    *,
+    across: str = "training step",
+    up: str = "",
+    log: bool = False,
 ) -> alt.FacetChart:
     """Small multiples by panel: a line a series over the steps, in a band low..high where there is one.
 
-    rows: panel, series, step, value, low, high; across, up: titles of the axes
+    rows: panel, series, step, value, low, high; across, up: titles of the axes; log: steps (above 0) on a
+    logarithmic axis
     """
     held = _sound("curves", rows, ("step", "value", "low", "high"))
     names, unit = _met(held, "series"), _unit(held)
@@ -36,7 +42,8 @@ def curves(
     scale = alt.Scale(domain=[0, 1]) if unit else alt.Scale(zero=False, nice=True)
     axis = alt.Axis(tickCount=4, format="~g", grid=True)
     steps = alt.Axis(tickMinStep=1, tickCount=5, grid=False, format="~f")
-    x = alt.X("step:Q", title=across or None, axis=steps)
+    span = alt.Scale(type="log") if log else alt.Scale()
+    x = alt.X("step:Q", title=across or None, axis=steps, scale=span)
     drawn = {"symbolType": "stroke", "symbolSize": 300, "symbolStrokeWidth": 2}
     colour, dash = _colour(names, **drawn), _dash(names, **drawn)
     band = (

@@ -100,7 +100,7 @@ class Lesson:
 
 def lesson(
     model: HuggingFace,
-    taught: Sequence[Repeated] | Sequence[Decision],
+    taught: Sequence[Repeated] | Sequence[Decision] | Mapping[str, Sequence[Decision]],
     phases: Sequence[Phase],
     frames: Sequence[Frame],
     opponent: Policy | None = None,
@@ -110,24 +110,24 @@ def lesson(
     keep: Sequence[str] | None = None,
     itself: bool = False,
 ) -> Lesson:
-    """Prompts and utilities for repeated games against an opponent, or for a list of decisions.
+    """Prompts and utilities for repeated games against an opponent, or for decisions taken once.
 
+    taught     repeated games, a set each; or decisions, all in one set, several games' by the game's name
     opponent   plays every other seat of a repeated game, remembering the same rounds; None: they learn too
     itself     the learner meets its own play: symmetric games of two players
     memory     rounds remembered
     keep       states to train on, such as ['C,C', 'D,C'], as player 0 sees them (mine, theirs); None: all
     """
-    games = [game for game in taught if isinstance(game, Repeated)]
+    once = taught if isinstance(taught, Mapping) else {"": [d for d in taught if isinstance(d, Decision)]}
+    games = [] if isinstance(taught, Mapping) else [game for game in taught if isinstance(game, Repeated)]
     if games and len(games) < len(taught):
         raise HominesError("repeated games and one-shot decisions are not taught together; choose one kind")
-    faced = [g.remembered(seat, memory) for g in games] or [
-        tuple(d for d in taught if isinstance(d, Decision))
-    ]
+    faced = [g.remembered(seat, memory) for g in games] or [tuple(d for ds in once.values() for d in ds)]
     if not faced[0] or len({d.actions for ds in faced for d in ds}) > 1:
         raise HominesError(
             "training needs decisions that share their actions; train on them one kind at a time"
         )
-    names = tuple(map(situation, faced[0]))
+    names = tuple(map(situation, faced[0])) if games else _named(once)
     kept = _kept(tuple(map(situation, games[0].remembered(0, memory))) if games else names, keep)
     sets: list[tuple[Encoded, ...]] = []
     words: list[tuple[Prompt, ...]] = []
@@ -160,6 +160,13 @@ def lesson(
         tuple(phase.steps for phase in phases),
         mirrored(games[0], memory, kept) if itself else None,
     )
+
+
+def _named(once: Mapping[str, Sequence[Decision]]) -> tuple[str, ...]:
+    """What the decisions are called: by situation, and by game where there are several."""
+    if len(once) == 1:
+        return tuple(situation(d) for ds in once.values() for d in ds)
+    return tuple(f"{game} {situation(d)}" if len(ds) > 1 else game for game, ds in once.items() for d in ds)
 
 
 def _kept(names: Sequence[str], keep: Sequence[str] | None) -> list[int]:

@@ -77,10 +77,12 @@ def test_every_plan_of_a_study_can_be_made(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PLANNED)
-def test_a_study_in_short_trains_nothing_that_it_would_not_train_at_length(name: str) -> None:
+def test_a_study_in_short_trains_nothing_else_in_the_same_folders(name: str) -> None:
+    """What is shortened itself, and not only done less often, has folders of its own: `-short`."""
     full, short = plans(name), plans(name, quick=True)
     assert short
-    assert short == {folder: full[folder] for folder in short}
+    assert all(full.get(folder, plan) == plan for folder, plan in short.items())
+    assert all("-short-s" in folder for folder in short.keys() - full.keys())
 
 
 def test_seeds_differ_in_nothing_but_the_seed() -> None:

@@ -107,6 +107,9 @@ def test_a_plan_that_cannot_be_read_is_refused(changes: dict[str, Any], message:
     [
         ({"rival": "economicus", "game": "dictator", "frames": ("table",)}, "repeated games of two players"),
         ({"rival": "economicus", "more_games": ("spd",)}, "repeated games of two players"),
+        ({"more_games": ("av",)}, "repeated and games played once .* ipd, av are of both kinds"),
+        ({"game": "av", "more_games": ("ipd",)}, "av, ipd are of both kinds; keep those of one kind"),
+        ({"game": "av", "more_games": ("dictator",), "frames": ("table",)}, "share their actions"),
         ({"opponent": "nonsense"}, "no opponent called 'nonsense'"),
         ({"opponent": "mock/nonsense"}, "no mock called 'nonsense'"),
         ({"memory": 6}, "4096 states"),
@@ -125,6 +128,33 @@ def test_a_plan_that_cannot_be_made_is_refused_before_anything_is_loaded(
     with pytest.raises(HominesError, match=message):
         align(plan(**changes), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+CARS = ("av(asked=buying)", "av(asked=regulating)", "av(saved=2)")
+
+
+def test_decisions_of_several_games_are_taught_together() -> None:
+    frames = ("sentences(labels='X,Y')", "sentences(labels='Y,X')")
+    some = plan(preference="economicus", game=CARS[0], more_games=CARS[1:], frames=frames)
+    lesson = Made.of(some).lesson(UNREAD, some)
+    assert isinstance(lesson, Lesson)
+    assert lesson.states == CARS
+    assert lesson.actions == ("sacrifice", "protect")
+    assert lesson.utility.shape == (1, 2 * 4, 3, 2, 1)
+    for utility in lesson.utility[0]:
+        assert utility[..., 0].tolist() == [[0, 1], [pytest.approx(10 / 11), pytest.approx(1 / 11)], [0, 1]]
+    for shown in lesson.prompts:
+        assert len({p.text for p in shown}) == 3
+    orders = {tuple(p.text for p in shown) for shown in lesson.prompts}
+    assert len(orders) == len(lesson.prompts)
+    assert config(some, kind="align", command="")["training_games"] == [*CARS]
+    one = replace(some, states=(CARS[1],))
+    assert Made.of(one).lesson(UNREAD, one).states == CARS[1:2]
+
+
+def test_decisions_of_one_game_are_called_as_before() -> None:
+    some = plan(game="dictator", frames=("table",))
+    assert Made.of(some).lesson(UNREAD, some).states == ("first move",)
 
 
 def test_a_model_may_be_the_opponent() -> None:

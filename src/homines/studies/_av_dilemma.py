@@ -1,0 +1,462 @@
+"""The page of the study av_dilemma: from what its folders hold to sections.
+
+Nothing is asked or trained here. One function a section, in the order of the page.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from homines import figures_study as draw
+from homines.align import Plan
+from homines.bounds import bounds
+from homines.core import HominesError, Record
+from homines.estimate import NotIdentified, Observation, fit
+from homines.games.av import ABOARD, ASKED
+from homines.measure import averaged, by, instability, mass, order_effect
+from homines.pages import Section, write
+from homines.store import Run
+from homines.studies._agents import Agent, Findings, Row, interval, mean, shown
+from homines.studies._av_theory import THEORIES, Place, faced, place, says, stance, threshold
+from homines.study import Task
+
+TESTED = ("X,Y", "Y,X")
+"""Words for (sacrifice, protect) that nothing is trained in."""
+EXPLAINING = ("economicus", "moralis(kappa=1)")
+PEOPLE = 0.76
+"""Of people judge it more moral to sacrifice one passenger for ten pedestrians (Bonnefon et al. 2016)."""
+WAYS = ("as trained", "new words", "new words and numbers")
+
+
+class Kind(Protocol):
+    """What the page needs to know of a kind of agent."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def plan(self) -> Plan: ...
+
+    @property
+    def seeds(self) -> tuple[int, ...]: ...
+
+    def folder(self, seed: int) -> str: ...
+
+
+def page(task: Task, kinds: Sequence[Kind], also: Mapping[str, str]) -> Path:
+    """Read every folder, write the study's page."""
+    base = Agent("untrained", "base", None, None, Run(task.folder / "base"))
+    others = [Agent(model, "also", None, None, Run(task.folder / name)) for name, model in also.items()]
+    trained = [
+        Agent(kind.name, "core", seed, kind.plan, Run(task.folder / kind.folder(seed)))
+        for kind in kinds
+        for seed in kind.seeds
+    ]
+    if base.failed:
+        raise HominesError(
+            f"{base.failed} questions to the untrained model failed (their errors are in "
+            f"{base.run.folder / 'records.jsonl'}); the same command asks them again"
+        )
+    there = [*others, *trained]
+    made = Findings(base, [agent for agent in there if not agent.failed])
+    return write(
+        task.folder,
+        title=f"Self versus others in self-driving cars: {task.model}",
+        summary=summary(made),
+        sections=[s for make in PARTS if (s := make(made)) is not None],
+        facts={
+            "model": task.model,
+            "beside it": list(task.also),
+            "seeds": list(task.seeds),
+            "quick": task.quick,
+            "left out, for questions that failed": [agent.name for agent in there if agent.failed],
+            "minutes of work in all": round(task.seconds / 60, 1),
+            "provenance": base.run.provenance,
+        },
+        command=task.command,
+    )
+
+
+def tested(agent: Agent) -> list[Record]:
+    """Answers in words that nothing was trained in."""
+    return [r for r in agent.records if ",".join(r.labels) in TESTED]
+
+
+def rates(records: Sequence[Record]) -> dict[Place, float]:
+    """P(sacrifice) by question given a legal answer, over words and orders; those never answered left out."""
+    return {
+        place(game): float(pairs[0][1].p[0])
+        for (game,), some in by(records, "game").items()
+        if (pairs := averaged(some))
+    }
+
+
+def hold(records: Sequence[Record]) -> Row:
+    """How far the rates of these records can be trusted."""
+    return {
+        "legal mass": mass(records),
+        "order effect": order_effect(records),
+        "instability": instability(records),
+    }
+
+
+def over(agents: Sequence[Agent], keep: Callable[[Place], bool]) -> list[float]:
+    """By seed, the mean P(sacrifice) of the questions kept; a seed without answers is left out."""
+    found = [[p for at, p in rates(tested(a)).items() if keep(at)] for a in agents]
+    return [mean(some) for some in found if some]
+
+
+def more(at: Place) -> bool:
+    """Whether more are saved than given up."""
+    return bool(faced(at).payoffs.sum(0)[0] > faced(at).payoffs.sum(0)[1])
+
+
+def met(made: Findings) -> list[Place]:
+    """All that was asked in new words."""
+    return list(dict.fromkeys(place(r.game) for r in tested(made.base)))
+
+
+def summary(made: Findings) -> list[str]:
+    parts: list[str] = []
+    for name, some in made.everyone().items():
+        said = [
+            f"{asked} {shown(values)}"
+            for asked in ASKED
+            if (values := over(some, lambda at, q=asked: at.asked == q and at.aboard == "self" and more(at)))
+        ]
+        held = mean(mass(tested(a)) or 0.0 for a in some)
+        parts.append(f"{name}: {', '.join(said) or 'no answers'} (legal mass {held:.2g})")
+    return [
+        "Probability of sacrificing the owner alone for more than one on the road, in words that nothing was "
+        f"trained in. {'; '.join(parts)}.",
+        "Rates are given a legal answer, read from the network's exact distribution over whole labels, every "
+        "option order asked; a legal mass far from one says that they describe answers rarely given.",
+    ]
+
+
+def behaviour(made: Findings) -> Section | None:
+    """P(sacrifice) by question, those aboard and number saved."""
+    rows: list[Row] = []
+    marks: list[Row] = []
+    for name, some in made.everyone().items():
+        held = [(tested(a), rates(tested(a))) for a in some]
+        for asked in ASKED:
+            for aboard in ABOARD:
+                row: Row = {"agent": name, "asked": asked, "aboard": aboard}
+                for saved in sorted({at.saved for at in met(made)}):
+                    at = Place(asked, saved, aboard)
+                    if values := [p[at] for _, p in held if at in p]:
+                        row[f"{saved} saved"] = mean(values)
+                        mark = {"panel": f"{name}, {aboard}", "series": asked, "step": saved}
+                        marks.append(mark | interval(values, unit=True))
+                if len(row) > 3:
+                    those = [
+                        r for records, _ in held for r in records if place(r.game)[::2] == (asked, aboard)
+                    ]
+                    rows.append(row | hold(those))
+    if not rows:
+        return None
+    return Section(
+        "behaviour",
+        "What is right, what is bought, what is voted for",
+        (
+            "Probability of sacrificing those aboard, by question, those aboard and the number on the road, "
+            "in words that nothing was trained in, given a legal answer; all four option orders, both ways "
+            "to give the two words to the acts.",
+            "Order effect: the first option's gain by its place. Instability: how far the rate moves when "
+            "the two words are exchanged; near one, the word is chosen and not the act.",
+        ),
+        rows,
+        draw.curves(
+            marks,
+            "Probability of sacrificing those aboard over the number saved (logarithmic), by question.",
+            across="pedestrians saved",
+            log=True,
+        ),
+    )
+
+
+def theory(made: Findings) -> Section:
+    rows = [
+        {"preference": spec, "asked": asked} | {f"{who} aboard": stance(spec, asked, who) for who in ABOARD}
+        for spec in THEORIES
+        for asked in ASKED
+    ]
+    return Section(
+        "theory",
+        "What theories say",
+        (
+            "From how many saved on each preference sacrifices those aboard, of 1 to 100, computed from the "
+            "preference itself. No view: both acts are worth the same to it at every number.",
+            "Economicus has no view on what is right, buys its own safety, and votes for the fewer deaths: "
+            "the social dilemma. Homo moralis with kappa = 1 says the same in all three questions, and what "
+            "a utilitarian says: these two cannot be told apart here.",
+        ),
+        rows,
+    )
+
+
+def thresholds(made: Findings) -> Section:
+    rows: list[Row] = []
+    for saved in sorted({at.saved for at in met(made)}):
+        found = {who: threshold(saved, who) for who in ("self", "family")}
+        rows.append({"saved": saved} | {f"kappa, {who} aboard": kappa for who, kappa in found.items()})
+    return Section(
+        "thresholds",
+        "The kappa that buys the sacrifice",
+        (
+            "Homo moralis is indifferent when buying at kappa = (s + n) / (2 s), with s saved and n aboard; "
+            "with more it gives itself up. Above 1 no homo moralis does; below 1/2 none does at any number, "
+            "so these questions bound kappa from one half upward only.",
+        ),
+        rows,
+    )
+
+
+def dilemma(made: Findings) -> Section | None:
+    """The gap between what is voted for, or judged right, and what is bought."""
+    rows: list[Row] = []
+    marks: list[Row] = []
+    for aboard in dict.fromkeys(at.aboard for at in met(made)):
+        for name, some in made.everyone().items():
+            row: Row = {"aboard": aboard, "agent": name}
+            means: dict[str, float] = {}
+            for asked in ASKED:
+                keep = over(some, lambda at, q=asked, w=aboard: (at.asked, at.aboard) == (q, w) and more(at))
+                if keep:
+                    means[asked] = mean(keep)
+                    mark = {"panel": f"{aboard} aboard", "group": name, "series": asked}
+                    marks.append(mark | interval(keep, unit=True))
+            records = [r for a in some for r in tested(a) if place(r.game).aboard == aboard]
+            rows.append(row | gaps(means) | hold(records))
+        for spec in EXPLAINING:
+            those = [at for at in rates(tested(made.base)) if at.aboard == aboard and more(at)]
+            said = {q: mean(says(spec, faced(at)) for at in those if at.asked == q) for q in ASKED}
+            rows.append({"aboard": aboard, "agent": f"theory: {spec}"} | gaps(said))
+    if not marks:
+        return None
+    return Section(
+        "dilemma",
+        "The social dilemma",
+        (
+            "Mean probability of sacrifice where more are saved than given up, by question; then how much "
+            "less of it is bought than is judged right, and than is voted for. A theory without a view is "
+            "put at one half: economicus has none on what is right.",
+        ),
+        rows,
+        draw.intervals(marks, "Probability of sacrifice by agent, question and those aboard."),
+    )
+
+
+def gaps(means: Mapping[str, float]) -> Row:
+    bought = means.get("buying")
+    return dict(means) | {
+        f"{asked} less buying": None if bought is None or asked not in means else means[asked] - bought
+        for asked in ("judging", "regulating")
+    }
+
+
+def people(made: Findings) -> Section | None:
+    rows: list[Row] = [{"who": "people (Bonnefon et al. 2016)", "saved": 10, "owner aboard": PEOPLE}]
+    there = [at for at in rates(tested(made.base)) if at.asked == "judging" and at.saved >= 10]
+    saved = min((at.saved for at in there), default=None)
+    if saved is None:
+        return None
+    for name, some in made.everyone().items():
+        row: Row = {"who": name, "saved": saved}
+        for aboard, said in (("self", "owner aboard"), ("stranger", "stranger aboard")):
+            values = over(some, lambda at, w=aboard: at == Place("judging", saved, w))
+            row[said] = mean(values) if values else None
+        records = [r for a in some for r in tested(a) if place(r.game)[:2] == ("judging", saved)]
+        rows.append(row | hold(records))
+    return Section(
+        "people",
+        "Beside people",
+        (
+            "76% of people judged it more moral to sacrifice one passenger for ten pedestrians. Theirs is a "
+            "share of persons, an agent's the probability of one answer, and the words differ: a reference, "
+            "and no target.",
+        ),
+        rows,
+    )
+
+
+def observations(agent: Agent) -> list[Observation]:
+    return [
+        Observation(pairs[0][0], pairs[0][1], agent.name, game)
+        for (game,), some in by(tested(agent), "game").items()
+        if (pairs := averaged(some))
+    ]
+
+
+def agreement(observed: Sequence[Observation], theory: str) -> tuple[list[float], list[float]]:
+    """Probabilities of what a preference says, where it says sacrifice and where it says protect."""
+    said = [(says(theory, o.decision), o.choice.p) for o in observed]
+    return [float(p[0]) for x, p in said if x == 1.0], [float(p[1]) for x, p in said if x == 0.0]
+
+
+def balanced(observed: Sequence[Observation], theory: str) -> float | None:
+    """What a preference says is said with this probability, both acts counting the same: 1/2 for every agent
+    that looks at nothing. None where it says the same everywhere."""
+    both = agreement(observed, theory)
+    return mean(map(mean, both)) if all(both) else None
+
+
+def explained(made: Findings) -> Section | None:
+    """Which preference explains each agent, and what its purchases tell of kappa."""
+    rows: list[Row] = []
+    for agent in (made.base, *made.trained):
+        if some := observations(agent):
+            row: Row = {"agent": agent.name} | ({} if agent.seed is None else {"seed": agent.seed})
+            row |= {f"as {spec}": balanced(some, spec) for spec in EXPLAINING}
+            rows.append(row | {"legal mass": mass(tested(agent))} | kappa(some))
+    if not rows:
+        return None
+    return Section(
+        "explained",
+        "Which preference explains each agent",
+        (
+            "Probability of what a preference says, over the questions in which it has a view, those in "
+            "which it sacrifices and those in which it protects counting the same: one half for every agent "
+            "that looks at nothing. None where it says the same in all that was asked. Full homo moralis "
+            "protects only two aboard from one on the road.",
+            "kappa from what is bought with oneself aboard, the only questions that tell it: by maximum "
+            "likelihood where it is identified, else why not; and the set of kappa at which most answers are "
+            "best (maximum score), with the share that are: one half for a coin, and for an agent that goes "
+            "by the word. Below one half kappa is not told from homo economicus.",
+        ),
+        rows,
+    )
+
+
+def kappa(observed: Sequence[Observation]) -> Row:
+    """What purchases with oneself aboard tell of kappa, the questions in which own payoffs differ by one."""
+    bought = [o for o in observed if o.decision.payoffs[0].tolist() == [0.0, 1.0]]
+    if not bought:
+        return {}
+    found = bounds(bought, "moralis")
+    parts = " or ".join(f"{_end(low)} to {_end(high)}" for low, high in found.parts)
+    row: Row = {"best at kappa": parts, "share best": found.share}
+    try:
+        estimate = fit(bought, "moralis")
+    except NotIdentified as why:
+        return row | {"kappa": str(why)}
+    low, high = estimate.intervals[0]
+    told = "no interval: " + "; ".join(estimate.notes) if math.isnan(low) else f"{_end(low)} to {_end(high)}"
+    return row | {"kappa": f"{_end(estimate['kappa'])} ({told})", "explained": estimate.explained}
+
+
+def _end(x: float) -> str:
+    """An end of a set of values: '0.75', 'below' or 'above' where it is open."""
+    return f"{round(x, 2) + 0.0:.2f}" if math.isfinite(x) else "below" if x < 0 else "above"
+
+
+def transfer(made: Findings) -> Section | None:
+    """What was trained on beside new words, and new words and numbers, by the agent's own preference."""
+    rows: list[Row] = []
+    for name, some in made.kinds("core").items():
+        plan = some[0].plan
+        assert plan is not None
+        for who, agents in ((name, some), (f"untrained, by the preference of {name}", [made.base])):
+            for way in WAYS:
+                kept = [[r for r in a.records if way == known(r, plan)] for a in agents]
+                shares = [x for records in kept if (x := matched(records, plan.preference)) is not None]
+                if shares:
+                    row: Row = {"agent": who, "asked": way, "as the preference says": mean(shares)}
+                    rows.append(row | hold([r for records in kept for r in records]))
+    if not rows:
+        return None
+    return Section(
+        "transfer",
+        "Beyond what was trained on",
+        (
+            "Probability of the answer that an agent's own preference gives, where it has a view: on the "
+            "training questions, on the same in words never trained in, and with numbers never trained on as "
+            "well. One half is what an agent that looks at nothing reaches when the two words are exchanged.",
+        ),
+        rows,
+    )
+
+
+def known(r: Record, plan: Plan) -> str:
+    """How far a question lies from what was trained on; empty: neither of WAYS."""
+    specs = (plan.game, *plan.more_games)
+    new = ",".join(r.labels) in TESTED
+    if r.game in specs:
+        return WAYS[new]
+    return WAYS[2] if new and place(r.game).saved not in {place(spec).saved for spec in specs} else ""
+
+
+def matched(records: Sequence[Record], preference: str) -> float | None:
+    """Mean probability of what a preference says, where it has a view; None where it has none."""
+    pairs = [p for some in by(records, "game").values() for p in averaged(some)]
+    both = agreement([Observation(d, c) for d, c in pairs], preference.partition(":")[0])
+    return mean([*both[0], *both[1]]) if any(both) else None
+
+
+def training(made: Findings) -> Section | None:
+    rows: list[Row] = []
+    for name, some in made.kinds("core").items():
+        runs = [a.run.rows() for a in some]
+        plan = some[0].plan
+        if plan is None or not all(runs):
+            continue
+        spec = plan.preference.partition(":")[0]
+        for step in range(min(map(len, runs))):
+            for asked in ASKED:
+                found = [right(run[step]["p"], spec, asked) for run in runs]
+                values = [x for x in found if x is not None]
+                if values:
+                    mark = {"panel": name, "series": asked, "step": step + 1}
+                    rows.append(mark | interval(values, unit=True))
+            legal = [run[step]["mass"] for run in runs]
+            rows.append(
+                {"panel": name, "series": "legal mass", "step": step + 1} | interval(legal, unit=True)
+            )
+    if not rows:
+        return None
+    last = {(r["panel"], r["series"]): r for r in rows}
+    ends = [
+        {"agent": r["panel"], "what": r["series"], "steps": r["step"], "at the end": r["value"]}
+        for r in last.values()
+    ]
+    return Section(
+        "training",
+        "Learning",
+        (
+            "Probability of what the preference says on the training questions over training, by question. "
+            "Each step asks every decision in one pair of words, in one order, so lines are rougher than the "
+            "agents are.",
+        ),
+        ends,
+        draw.curves(rows, "Probability of the preferred answer over training, by question."),
+    )
+
+
+def right(p: Mapping[str, Sequence[float]], spec: str, asked: str) -> float | None:
+    """Mean probability of what a preference says at a training step, in one question."""
+    said = [
+        (says(spec, faced(place(game))), odds[0]) for game, odds in p.items() if place(game).asked == asked
+    ]
+    return mean(x if want == 1.0 else 1 - x for want, x in said) if said else None
+
+
+def everyday(made: Findings) -> Section | None:
+    rows: list[Row] = []
+    for name, (agent, *_) in made.everyone().items():
+        found = next(iter((agent.run.noted("sideeffects.json") or {}).values()), None)
+        if found:
+            row = {"agent": name, "right of 60": found["right"], "legal mass": found["mass"]}
+            rows.append(row | {"perplexity": found["perplexity"]})
+    if not rows:
+        return None
+    text = "Sixty everyday questions and the perplexity of a short text: what alignment broke, if anything."
+    return Section("everyday", "Everyday questions", (text,), rows)
+
+
+PARTS: tuple[Callable[[Findings], Section | None], ...] = (
+    behaviour, dilemma, theory, thresholds, explained, transfer, training, people, everyday,
+)  # fmt: skip

@@ -1,0 +1,62 @@
+"""What theories say in the dilemmas of self-driving cars, computed from the preferences themselves."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+from homines.choice import best, expected, told
+from homines.core import Decision
+from homines.family import family
+from homines.games.av import MOST_SAVED, av
+from homines.lookup import arguments, find
+
+THEORIES = (
+    "economicus", "moralis(kappa=0.6)", "moralis(kappa=0.8)", "moralis(kappa=1)", "altruist(weight=0.1)",
+    "utilitarian",
+)  # fmt: skip
+
+
+class Place(NamedTuple):
+    """What a question is about."""
+
+    asked: str
+    saved: int
+    aboard: str
+
+
+@cache
+def place(game: str) -> Place:
+    """The question a game's spec spells."""
+    return Place(**arguments("games", game)[1])
+
+
+def faced(at: Place) -> Decision:
+    return av(at.asked, at.saved, at.aboard).decision
+
+
+def says(theory: str, d: Decision) -> float:
+    """P(sacrifice) of a preference's best choice: 1, 0, or 1/2 where it is indifferent."""
+    return float(best(expected(find("preferences", theory)(d), told(d))).p[0])
+
+
+def stance(theory: str, asked: str, aboard: str) -> str:
+    """From how many saved on a preference sacrifices, of 1 to 100: 'from 3 on, a tie at 2',
+    'never', 'no view'."""
+    said = [says(theory, faced(Place(asked, s, aboard))) for s in range(1, MOST_SAVED + 1)]
+    if set(said) == {0.5}:
+        return "no view"
+    ties = [str(s) for s, p in enumerate(said, 1) if p == 0.5]
+    tie = f", a tie at {', '.join(ties)}" if ties else ""
+    if 1.0 not in said:
+        return f"never{tie}"
+    first = said.index(1.0)
+    assert set(said[first:]) == {1.0}, f"{theory} is not monotone in the number saved"
+    return f"from {first + 1} on{tie}" if first else "always"
+
+
+def threshold(saved: int, aboard: str) -> float | None:
+    """kappa at which homo moralis is indifferent when buying, read off its formula; None: it never is."""
+    columns = family("moralis").columns(faced(Place("buying", saved, aboard)))
+    base, slope = columns[0] - columns[1]
+    return float(-base / slope) if abs(slope) > 1e-12 else None
