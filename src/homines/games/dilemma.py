@@ -21,6 +21,8 @@ SIGNALS = (0.48, 0.2, 0.32)
 as often as in the public experiment, whose weights (`homines.amce`) undo it."""
 CROSSING = ("where there is no signal", "on a green signal", "on a red signal")
 RULE = "The brakes of a self-driving car have failed. Somebody will be killed. You decide what the car does."
+STEPS = (0.7548776662466927, 0.5698402909980532)
+"""Of an additive sequence that fills the unit square evenly: few scenarios then have the frequencies of many."""
 MOST = 5
 
 
@@ -179,7 +181,8 @@ def dilemma(kind: str = "number", draw: int = 0) -> Dilemma:
     kind   the attribute in which they differ: gender, fitness, status, age, number or species
     draw   which scenario. Of an even number and the next, the second exchanges the groups: each stands once
            where the other stood, under the same signal
-    Setting and signal are drawn as in Awad et al. (2018), Nature 563: 59; characters and words are our own.
+    Setting and signal are as frequent as in Awad et al. (2018), Nature 563: 59, spread evenly over the draws;
+    the groups are drawn from twenty characters. Characters and words are our own.
 
     >>> dilemma("species", 4).due(())[0].actions
     ('stay', 'swerve')
@@ -187,14 +190,17 @@ def dilemma(kind: str = "number", draw: int = 0) -> Dilemma:
     count("draw", draw, 0)
     if kind not in DIMENSIONS:
         raise HominesError(f"no kind of dilemma called {kind!r}; there are {', '.join(DIMENSIONS)}")
-    rng = np.random.default_rng([list(DIMENSIONS).index(kind), draw // 2])
-    setting = int(rng.choice(3, p=SETTINGS))
-    ahead = int(rng.choice(3, p=SIGNALS))
+    at, pair = list(DIMENSIONS).index(kind), draw // 2
+    rng = np.random.default_rng([at, pair])
+    setting, ahead = (
+        int(np.searchsorted(np.cumsum(odds), (0.5 + (pair + at / len(DIMENSIONS)) * step) % 1, side="right"))
+        for odds, step in zip((SETTINGS[:2], SIGNALS[:2]), STEPS, strict=True)
+    )
     # pedestrians on both roads: where these have green, those have red
     signals = (ahead, (0, 2, 1)[ahead]) if setting == PEDESTRIANS else (ahead, ahead)
     turned = bool(rng.integers(2)) != bool(draw % 2)
-    pair = _groups(kind, rng)
-    victims = frozen([_counts(group) for group in (pair[::-1] if turned else pair)])
+    groups = _groups(kind, rng)
+    victims = frozen([_counts(group) for group in (groups[::-1] if turned else groups)])
     return Dilemma(kind, draw, victims, (1, -1) if turned else (-1, 1), setting, signals)
 
 
