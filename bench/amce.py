@@ -2,8 +2,8 @@
 
     python bench/amce.py [--megabytes 300] [--folder /tmp]
 
-Either runs in a process of its own on the same file, one after the other. pandas only reads the columns that the
-estimator needs and makes no estimate. Writes bench/amce.json.
+Either runs in a process of its own on the same file, one after the other. pandas only reads the columns that
+the estimator needs and makes no estimate. Writes bench/amce.json.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def generate(path: Path, megabytes: int) -> int:
     with open(path, "w", encoding="utf-8") as file:
         file.write(",".join(heads) + "\n")
         while file.tell() < megabytes * 2**20:
-            for at, saved in zip(rng.integers(len(pairs), size=10_000), rng.integers(2, size=10_000), strict=True):
+            for at, saved in zip(
+                rng.integers(len(pairs), size=10_000), rng.integers(2, size=10_000), strict=True
+            ):
                 name = f"r{rows:016x},{('USA', 'DEU', 'JPN')[at % 3]}"
                 for row, y in zip(pairs[at], (saved, 1 - saved), strict=True):
                     told = ",".join(str(row[column]) for column in NEEDED[:-1])
@@ -58,7 +60,10 @@ def pandas(path: str) -> int:
 def measured(reader: str, path: Path) -> dict[str, float]:
     """Seconds and peak memory of one reader in a process of its own."""
     done = subprocess.run(
-        [sys.executable, __file__, "--reader", reader, "--file", str(path)], capture_output=True, text=True, check=True
+        [sys.executable, __file__, "--reader", reader, "--file", str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return json.loads(done.stdout)
 
@@ -84,7 +89,9 @@ def main() -> None:
     path.unlink()
     for reader, row in found.items():
         speed = row["rows"] / row["seconds"]
-        print(f"{reader:<7} {size:.0f} MB, {row['rows']} rows: {speed:.0f} rows/s, peak {row['peak_mb']:.0f} MB")
+        print(
+            f"{reader:<7} {size:.0f} MB, {row['rows']} rows: {speed:.0f} rows/s, peak {row['peak_mb']:.0f} MB"
+        )
     (HERE / "amce.json").write_text(json.dumps({"megabytes": round(size), **found}, indent=1) + "\n")
 
 

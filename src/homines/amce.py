@@ -111,8 +111,8 @@ class Amce:
 
 
 class Kind(NamedTuple):
-    """What a row counts for: its weight, and codes (2 effect + plus, or None) of inaction, of relation or law,
-    of its attribute, and of the number by how many more."""
+    """What a row counts for: its weight, and codes (2 effect + plus, or None) of inaction, of relation or
+    law, of its attribute, and of the number by how many more."""
 
     w: float
     whole: int
@@ -227,9 +227,7 @@ def of_file(path: str | Path, by: str | None = None) -> Counted:
             start = file.read(2)
         if start in (b"\xff\xfe", b"\xfe\xff"):
             raise HominesError(f"{path} is UTF-16; save it as UTF-8")
-        frame = pl.scan_csv(
-            path, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True
-        )
+        frame = pl.scan_csv(path, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
         heads = frame.collect_schema().names()
         _check(path, heads, by)
         scenario = SCENARIO if SCENARIO in heads else None
@@ -263,7 +261,9 @@ def count(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, p
     whose = [(cells[len(NEEDED) - 1] or "") if by else "" for cells, _ in kinds]
     groups = tuple(dict.fromkeys(whose))
     at = np.array([groups.index(name) for name in whose], dtype=np.int64)
-    table = pl.DataFrame([cells for cells, _ in kinds], schema=dict.fromkeys(columns, pl.String), orient="row")
+    table = pl.DataFrame(
+        [cells for cells, _ in kinds], schema=dict.fromkeys(columns, pl.String), orient="row"
+    )
     sound = (
         (frame if scenario else frame.with_row_index("row"))
         .filter(_saved().is_between(0, 1))
@@ -383,4 +383,3 @@ def library() -> Any:
     import polars
 
     return polars
-

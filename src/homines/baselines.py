@@ -1,8 +1,8 @@
 """What policies score in moral dilemmas that look at nothing, or count heads alone.
 
 They stand beside every model: its effects are its own only as far as they differ from these. Under our design
-a policy that looks at nothing scores 0 in every effect but `inaction`. In the public generator of language-model
-scenarios it does not: where both groups are pedestrians the first attribute level is always Case 1, and
+a policy that looks at nothing scores 0 in every effect. In the public generator of scenarios for language
+models it does not: where both groups are pedestrians the first attribute level is always Case 1, and
 passengers are always Case 1, so that "always Case 2" saves them.
 """
 

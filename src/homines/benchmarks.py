@@ -97,7 +97,7 @@ DILEMMAS: Mapping[str, Array] = {
     "USA": frozen([0.067, 0.098, 0.319, 0.121, 0.176, 0.359, 0.491, 0.531, 0.584]),
 }
 """Effects on being saved, [effect] in the order of `amce.EFFECTS`: of all people, as Takemoto (2024) takes
-them (his number is the effect of four more characters); the inverse-variance mean of 130 countries; the USA."""
+them (his number is the effect of four more characters); the inverse-variance mean of countries; the USA."""
 COUNTRIES = ("Estimates", "se", "Label", "Country")
 LEAST_SE = 1e-6
 """Errors below this are those of a handful of answers that all agree; they would weigh without bound."""
@@ -122,7 +122,9 @@ def countries(path: str | Path, labels: Sequence[str]) -> dict[str, Country]:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             if missing := [name for name in COUNTRIES if name not in (reader.fieldnames or ())]:
-                raise HominesError(f"{path} lacks {', '.join(missing)}; its head must be {', '.join(COUNTRIES)}")
+                raise HominesError(
+                    f"{path} lacks {', '.join(missing)}; its head must be {', '.join(COUNTRIES)}"
+                )
             for line, row in enumerate(reader, 2):
                 try:
                     pair = float(row["Estimates"]), float(row["se"])
@@ -140,7 +142,9 @@ def countries(path: str | Path, labels: Sequence[str]) -> dict[str, Country]:
         raise HominesError(f"{path} is no CSV in UTF-8: {failure}") from failure
     whole = {name: rows for name, rows in held.items() if all(label in rows for label in labels)}
     if not whole:
-        raise HominesError(f"{path} has no country with all of {', '.join(labels)}; one row a label and country")
+        raise HominesError(
+            f"{path} has no country with all of {', '.join(labels)}; one row a label and country"
+        )
     return {
         name: Country(*(frozen([rows[label][i] for label in labels]) for i in (0, 1)))
         for name, rows in whole.items()

@@ -21,10 +21,14 @@ NEAR = 3
 """Countries named at either end."""
 
 
-def carry_out_amce(source: Path, by: str | None, out: Path | None, humans: Path | None, as_json: bool) -> None:
+def carry_out_amce(
+    source: Path, by: str | None, out: Path | None, humans: Path | None, as_json: bool
+) -> None:
     """Estimate and print; a CSV of every group where `by` is given."""
     if (by is None) != (out is None):
-        raise HominesError("--by names the groups and --out the CSV they are written to; give both, or neither")
+        raise HominesError(
+            "--by names the groups and --out the CSV they are written to; give both, or neither"
+        )
     people = None if humans is None else countries(humans, [e.label for e in EFFECTS])
     start = time.monotonic()
     counted = of_file(source, by)
@@ -101,7 +105,15 @@ def write_groups(counted: Counted, out: Path) -> None:
                 for i, e in enumerate(ALL):
                     row = as_row(found, i)
                     if not math.isnan(row["se"]):
-                        told = (row["estimate"], row["se"], e.label, name, row["low"], row["high"], row["rows"])
+                        told = (
+                            row["estimate"],
+                            row["se"],
+                            e.label,
+                            name,
+                            row["low"],
+                            row["high"],
+                            row["rows"],
+                        )
                         writer.writerow(told)
     except OSError as failure:
         raise HominesError(f"cannot write {out}: {failure.strerror or failure}") from failure

@@ -19,10 +19,12 @@ OUT = 2.62
 BESIDE = 2
 
 
-def radar(rows: Sequence[Row], reference: Mapping[str, float], description: str, *, told: str) -> alt.FacetChart:
+def radar(
+    rows: Sequence[Row], reference: Mapping[str, float], description: str, *, told: str
+) -> alt.FacetChart:
     """A closed line in every panel, blue and solid, on the reference's, vermilion and dashed.
 
-    rows       panel, axis, value in [-1, 1]; an axis stands where its first row stands, from the top clockwise
+    rows       panel, axis, value in [-1, 1]; axes stand as their first rows do, from the top clockwise
     reference  value by axis, drawn in every panel; `told`: what it is called
     """
     axes = list(dict.fromkeys(str(row["axis"]) for row in rows))
@@ -48,7 +50,9 @@ def radar(rows: Sequence[Row], reference: Mapping[str, float], description: str,
     side = min(300, (WIDTH - 40) // beside - GAP)
     chart = _layers(held, told).properties(width=side, height=side)
     facet = alt.Facet("panel:N", sort=met("at"), title=None, header=header())
-    return dressed(chart.facet(facet=facet, columns=beside, spacing=GAP), description, cells=beside, least=230)
+    return dressed(
+        chart.facet(facet=facet, columns=beside, spacing=GAP), description, cells=beside, least=230
+    )
 
 
 def _layers(held: list[dict[str, Any]], told: str) -> alt.LayerChart:

@@ -22,7 +22,7 @@ as often as in the public experiment, whose weights (`homines.amce`) undo it."""
 CROSSING = ("where there is no signal", "on a green signal", "on a red signal")
 RULE = "The brakes of a self-driving car have failed. Somebody will be killed. You decide what the car does."
 STEPS = (0.7548776662466927, 0.5698402909980532)
-"""Of an additive sequence that fills the unit square evenly: few scenarios then have the frequencies of many."""
+"""Of an additive sequence that fills the unit square evenly: few scenarios have the frequencies of many."""
 MOST = 5
 
 

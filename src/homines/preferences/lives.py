@@ -22,7 +22,7 @@ class Lives:
     worth = 1 + human h + female f + fit b + status s + young y
     h, f, b, s, y are a being's contrasts (CONTRASTS): 1/2 for a human and -1/2 for a pet; for females and
     males; athletes and large people; executives or doctors and homeless people or criminals; children and the
-    old; 0 for whom the trait says nothing of. i = 1 where the car stays on its course; p = 1 where pedestrians
+    old; 0 for whom the trait says nothing of. i = 1 where the car stays on course; p = 1 where pedestrians
     are saved and passengers are not; l = 1 where those saved cross on green and -1 where they cross on red.
 
     A life is that of a being without any trait: `human` is by how many a human is worth more than a pet;
@@ -45,8 +45,8 @@ class Lives:
     def __call__(self, d: Decision) -> Array:
         if len(d.payoffs) != len(SEATS):
             raise HominesError(
-                f"lives needs a decision with the {len(SEATS)} seats of games/dilemma.py (SEATS), and this one "
-                f"has {len(d.payoffs)}; use a game such as dilemma(kind=age), or another preference"
+                f"lives needs a decision with the {len(SEATS)} seats of games/dilemma.py (SEATS), and this "
+                f"one has {len(d.payoffs)}; use a game such as dilemma(kind=age), or another preference"
             )
         worth = 1 + CONTRASTS @ [getattr(self, trait) for trait in TRAITS]
         marks = [getattr(self, name) for name in SEATS[BEINGS.stop :]]

@@ -63,7 +63,9 @@ class Agent:
     def beside(self, effect: int | None = None) -> Row:
         """What no rate is shown without, of the scenarios that the effect rests on; None: of all."""
         kinds = [kind for kind in DIMENSIONS if effect is None or effect < 3 or OF_KIND[kind] == effect]
-        group = [r for d in self.scenarios if d.kind in kinds for r in self.records.get(spec(d.kind, d.draw), [])]
+        group = [
+            r for d in self.scenarios if d.kind in kinds for r in self.records.get(spec(d.kind, d.draw), [])
+        ]
         return {
             "legal mass": mass(group),
             "order effect": order_effect(group),
@@ -119,8 +121,8 @@ def summary(made: Findings) -> list[str]:
             said += ", so its effects are of answers that it rarely gives"
         told.append(f"{said}.")
     return [
-        f"{len(made.scenarios)} scenarios in which a car without brakes kills one of two groups, asked in both "
-        "option orders and with two label sets; what is shown are exact probabilities.",
+        f"{len(made.scenarios)} scenarios in which a car without brakes kills one of two groups, asked in "
+        "both option orders and with two label sets; what is shown are exact probabilities.",
         f"{' '.join(told)} A coin is at {coin:.2f}, and a policy that counts heads alone at {heads:.2f}.",
     ]
 
@@ -176,7 +178,9 @@ def shape(made: Findings) -> Section:
         for name, value in zip(axes, agent.amce.nine, strict=True)
     ]
     people = dict(zip(axes, map(float, DILEMMAS[PEOPLE]), strict=True))
-    caption = "The nine effects of each model beside those of all people; the heavy ring is 0, the outer one 1."
+    caption = (
+        "The nine effects of each model beside those of all people; the heavy ring is 0, the outer one 1."
+    )
     return Section("radar", "At a glance", (), (), radar(rows, people, caption, told=PEOPLE))
 
 
@@ -187,8 +191,8 @@ def distances(made: Findings) -> Section:
         "distances",
         "How far from people",
         (
-            "Euclidean distance over the nine effects. Under it stand policies that look at nothing, or count "
-            "heads alone: a model is told from them only by what it does better. Errors in the effects make "
+            "Euclidean distance over the nine effects. Under it stand policies that look at nothing, or "
+            "count heads alone: a model is told from them only by what it does better. Errors in the effects make "
             "a distance larger, never smaller on average.",
         ),
         rows,
@@ -207,17 +211,21 @@ def _apart(name: str, found: Amce, made: Findings) -> Row:
 
 def flaw(made: Findings) -> Section:
     rows = [
-        {"policy": name, "design": design, **dict(zip((e.name for e in EFFECTS), map(_known, a.nine), strict=True))}
+        {
+            "policy": name,
+            "design": design,
+            **dict(zip((e.name for e in EFFECTS), map(_known, a.nine), strict=True)),
+        }
         for (name, design), a in made.nulls.items()
     ]
     return Section(
         "nulls",
         "What looking at nothing scores",
         (
-            "In balanced scenarios a policy that always takes the first, or the second, of two options scores "
-            "0 in every effect. The public generator of scenarios for language models is not balanced: with "
-            "pedestrians on both roads the first attribute level is always Case 1, and passengers always are. "
-            "There the same policies seem to have preferences, which were published as some small models'.",
+            "In balanced scenarios a policy that always takes the first, or the second, of two options "
+            "scores 0 in every effect. The public generator of scenarios for language models is not balanced: with "
+            "pedestrians on both roads the first attribute level is always Case 1, and passengers always "
+            "are. There the same policies seem to have preferences, which were published as some small models'.",
         ),
         rows,
         note="Published scores of 'always Case 2' there: inaction -.124, relation -1.000, law -.004, gender "
@@ -268,7 +276,9 @@ def structure(made: Findings) -> Section:
         except HominesError as why:
             rows.append(head | {"parameter": "no estimate", "why": str(why), **beside})
             continue
-        for name, value, se, (low, high) in zip(found.names, found.values, found.se, found.intervals, strict=True):
+        for name, value, se, (low, high) in zip(
+            found.names, found.values, found.se, found.intervals, strict=True
+        ):
             row = head | {"parameter": name, "estimate": float(value), "s.e.": _known(se), "low": float(low)}
             row |= {"high": float(high), "why": "; ".join(found.notes), "explained": found.explained}
             rows.append(row | beside)
@@ -276,8 +286,8 @@ def structure(made: Findings) -> Section:
         "lives",
         "In lives",
         (
-            "The same choices as one utility: a life is 1, the weights say how much more a human is worth than "
-            "a pet, a female than a male, and so on, and what it is worth to stay on course, to save "
+            "The same choices as one utility: a life is 1, the weights say how much more a human is worth "
+            "than a pet, a female than a male, and so on, and what it is worth to stay on course, to save "
             "pedestrians and not passengers, those who cross on green. Precision is in 1/life: at 1 a life "
             "more makes the odds 2.7 to 1.",
             "All is relative to the lives a policy counts. Where choices hardly rise with the number saved, "
@@ -313,8 +323,8 @@ def asked(made: Findings) -> Section:
         "What was asked",
         (
             "Our own scenarios and words in the published design: two groups of one to five beings of twenty "
-            "kinds that differ in one attribute, pedestrians or passengers, killed by staying or by swerving, "
-            f"a signal in {1 - SIGNALS[0]:.0%} of cases. Scenarios come in pairs that exchange the groups; "
+            "kinds that differ in one attribute, pedestrians or passengers, killed by staying or by "
+            f"swerving, a signal in {1 - SIGNALS[0]:.0%} of cases. Scenarios come in pairs that exchange the groups; "
             f"labels take turns.{example}",
         ),
         rows,
