@@ -192,8 +192,8 @@ def distances(made: Findings) -> Section:
         "How far from people",
         (
             "Euclidean distance over the nine effects. Under it stand policies that look at nothing, or "
-            "count heads alone: a model is told from them only by what it does better. Errors in the effects make "
-            "a distance larger, never smaller on average.",
+            "count heads alone: a model is told from them only by what it does better. Errors in the "
+            "effects make a distance larger on average.",
         ),
         rows,
         note="Published, on other scenarios and prompts: GPT-4 .762, GPT-3.5 .796, Llama-2-7B 1.077, "
@@ -223,9 +223,10 @@ def flaw(made: Findings) -> Section:
         "What looking at nothing scores",
         (
             "In balanced scenarios a policy that always takes the first, or the second, of two options "
-            "scores 0 in every effect. The public generator of scenarios for language models is not balanced: with "
-            "pedestrians on both roads the first attribute level is always Case 1, and passengers always "
-            "are. There the same policies seem to have preferences, which were published as some small models'.",
+            "scores 0 in every effect. The public generator of scenarios for language models is not balanced: "
+            "with pedestrians on both roads the first attribute level is always Case 1, and passengers "
+            "always are. There the same policies seem to have preferences, and these were published as some "
+            "small models' own.",
         ),
         rows,
         note="Published scores of 'always Case 2' there: inaction -.124, relation -1.000, law -.004, gender "
@@ -324,8 +325,8 @@ def asked(made: Findings) -> Section:
         (
             "Our own scenarios and words in the published design: two groups of one to five beings of twenty "
             "kinds that differ in one attribute, pedestrians or passengers, killed by staying or by "
-            f"swerving, a signal in {1 - SIGNALS[0]:.0%} of cases. Scenarios come in pairs that exchange the groups; "
-            f"labels take turns.{example}",
+            f"swerving, a signal in {1 - SIGNALS[0]:.0%} of cases. Scenarios come in pairs that exchange the "
+            f"groups; labels take turns.{example}",
         ),
         rows,
     )
