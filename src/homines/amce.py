@@ -62,7 +62,7 @@ LEVELS = {ATTRIBUTES[d.type]: {d.minus: 0, d.plus: 1} for d in DIMENSIONS.values
 DIGITS = {f"{n}{zeros}": n for n in range(5) for zeros in ("", ".0")}
 PLAIN = "Random"
 """The ScenarioType of scenarios that differ in no one attribute: they count for the first three effects."""
-PART = 256 * 2**20
+PART = 2**30
 """Bytes of a file whose scenarios are held at once."""
 MOST_REASONS = 20
 GROUP = "group of the row"
@@ -281,28 +281,29 @@ def count(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, p
 
 def summed(kinds: Sequence[Kind], at: Array, cluster: Array, kind: Array, y: Array, *, groups: int) -> Sums:
     """Sums of rows: their cluster, kind and whether they were saved, [row]; `at`: the group of a kind."""
+    size = groups * len(ALL)
     total = Sums.none(groups)
-    w = np.array([k.w for k in kinds])
+    first, second, rows_, clusters = (x.reshape(size, *x.shape[2:]) for x in total)
+    weights = np.array([k.w for k in kinds])
     for code in CODES:
-        codes = np.array([-1 if (c := getattr(k, code)) is None else c for k in kinds], dtype=int)
+        codes = np.array([-1 if (c := getattr(k, code)) is None else c for k in kinds], dtype=np.int64)
         rows = np.flatnonzero(codes[kind] >= 0)
+        if not len(rows):
+            continue
         cell = (at * len(ALL) + codes // 2)[kind[rows]]
         order = np.lexsort((cell, cluster[rows]))
         rows, cell = rows[order], cell[order]
-        if not len(rows):
-            continue
         whose = cluster[rows]
         start = np.flatnonzero(np.r_[True, (cell[1:] != cell[:-1]) | (whose[1:] != whose[:-1])])
-        plus = codes[kind[rows]] % 2
-        sides = np.stack([plus, plus, 1 - plus, 1 - plus], axis=-1) * w[kind[rows]][:, None]
-        sides[:, ::2] *= y[rows][:, None]
-        v = np.add.reduceat(sides, start)
-        many = np.diff(np.r_[start, len(rows)])
-        flat = [x.reshape(groups * len(ALL), *x.shape[2:]) for x in total]
-        np.add.at(flat[0], cell[start], v)
-        np.add.at(flat[1], cell[start], v[:, :, None] * v[:, None, :])
-        np.add.at(flat[2], cell[start], many)
-        np.add.at(flat[3], cell[start], 1)
+        plus, w = codes[kind[rows]] % 2, weights[kind[rows]]
+        v = [np.add.reduceat(x, start) for side in (plus, 1 - plus) for x in (side * w * y[rows], side * w)]
+        rows_ += np.bincount(cell, minlength=size)
+        cell = cell[start]
+        clusters += np.bincount(cell, minlength=size)
+        for a in range(4):
+            first[:, a] += np.bincount(cell, v[a], minlength=size)
+            for b in range(4):
+                second[:, a, b] += np.bincount(cell, v[a] * v[b], minlength=size)
     return total
 
 

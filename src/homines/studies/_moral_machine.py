@@ -223,10 +223,10 @@ def flaw(made: Findings) -> Section:
         "What looking at nothing scores",
         (
             "In balanced scenarios a policy that always takes the first, or the second, of two options "
-            "scores 0 in every effect. The public generator of scenarios for language models is not balanced: "
-            "with pedestrians on both roads the first attribute level is always Case 1, and passengers "
-            "always are. There the same policies seem to have preferences, and these were published as some "
-            "small models' own.",
+            "scores 0 in every effect. The public generator of scenarios for language models is not "
+            "balanced: with pedestrians on both roads the first attribute level is always Case 1, and "
+            "passengers always are. There the same policies seem to have preferences, and these were "
+            "published as some small models' own.",
         ),
         rows,
         note="Published scores of 'always Case 2' there: inaction -.124, relation -1.000, law -.004, gender "
