@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from homines.core import Array, HominesError
@@ -22,6 +23,9 @@ from homines.games.dilemma import DIMENSIONS, SETTINGS, SIGNALS, Dilemma
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+Whole: TypeAlias = NDArray[np.integer[Any]]
 
 
 class Effect(NamedTuple):
@@ -274,12 +278,12 @@ def count(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, p
     total = Sums.none(len(groups))
     for part in range(parts):
         held = sound.filter(pl.col("cluster") % parts == part).collect(engine="streaming")
-        arrays = [held[name].to_numpy() for name in ("cluster", "kind", "y")]
+        arrays: Any = [held[name].to_numpy() for name in ("cluster", "kind", "y")]
         total = total.plus(summed([kind for _, kind in kinds], at, *arrays, groups=len(groups)))
     return Counted(total, groups, scenario is not None, rows, skipped)
 
 
-def summed(kinds: Sequence[Kind], at: Array, cluster: Array, kind: Array, y: Array, *, groups: int) -> Sums:
+def summed(kinds: Sequence[Kind], at: Whole, cluster: Whole, kind: Whole, y: Array, *, groups: int) -> Sums:
     """Sums of rows: their cluster, kind and whether they were saved, [row]; `at`: the group of a kind."""
     size = groups * len(ALL)
     total = Sums.none(groups)

@@ -55,7 +55,7 @@ def radar(
     )
 
 
-def _layers(held: list[dict[str, Any]], told: str) -> alt.LayerChart:
+def _layers(held: list[dict[str, Any]], told: str) -> Any:
     scale = alt.Scale(domain=[-OUT - 0.7, OUT + 0.7], nice=False)
     x, y = alt.X("x:Q", scale=scale, axis=None), alt.Y("y:Q", scale=scale, axis=None)
     base = alt.Chart(alt.Data(values=held)).encode(x=x, y=y)

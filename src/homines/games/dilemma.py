@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -224,11 +224,11 @@ def _groups(kind: str, rng: np.random.Generator) -> tuple[list[str], list[str]]:
     return _some(rng, low, size), _some(rng, high, size)
 
 
-def _some(rng: np.random.Generator, names: Sequence[str], size: int) -> list[str]:
+def _some(rng: np.random.Generator, names: list[str], size: int) -> list[str]:
     return [names[i] for i in rng.integers(len(names), size=size)]
 
 
-def _counts(names: Sequence[str]) -> Array:
+def _counts(names: list[str]) -> Array:
     return np.bincount([ID[name] for name in names], minlength=len(CHARACTERS)).astype(np.float64)
 
 

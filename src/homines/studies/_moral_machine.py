@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from homines import figures_study as draw
-from homines.amce import EFFECTS, Amce, distance, of_choices
+from homines.amce import ATTRIBUTES, EFFECTS, Amce, distance, of_choices
 from homines.baselines import nulls
 from homines.benchmarks import DILEMMAS, Country, countries, mean_of
 from homines.core import LEGAL_MASS, Choice, Decision, HominesError, Record
@@ -30,7 +30,7 @@ Row = dict[str, Any]
 PEOPLE = "all people"
 NEAR = 8
 """Countries drawn at either end."""
-OF_KIND = dict(zip(("gender", "fitness", "status", "age", "number", "species"), range(3, 9), strict=True))
+OF_KIND: Mapping[str, int] = {kind: ATTRIBUTES[d.type] for kind, d in DIMENSIONS.items()}
 """The effect of a kind of scenario; the first three are of all."""
 
 
