@@ -47,3 +47,13 @@ def test_the_figure_of_identification_is_the_one_its_script_draws(tmp_path: Path
     for line in done.stdout.splitlines():
         assert line in page
     assert (tmp_path / "identification.svg").exists()
+
+
+def test_the_numbers_of_dilemmas_are_those_its_script_prints() -> None:
+    pytest.importorskip("polars")
+    script = [sys.executable, str(DOCS / "dilemmas.py")]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    page = (DOCS / "dilemmas.md").read_text(encoding="utf-8")
+    for line in done.stdout.splitlines():
+        assert line.rstrip() in page

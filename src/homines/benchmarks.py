@@ -2,16 +2,20 @@
 
 Humans: MobLab (Mei et al. 2024, PNAS; Xie et al. 2025). Language models: GPT-4-0314 and GPT-3.5-0301 in the
 same games (Mei et al. 2024). Charness-Rabin pairs: Horton (2023). Amounts in points of the game named.
+Moral dilemmas: Awad et al. (2018), as used by Takemoto (2024).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from homines.core import Array, Choice
+from homines.core import Array, Choice, HominesError, frozen
 
 
 @dataclass(frozen=True)
@@ -85,3 +89,74 @@ def moments(choice: Choice, amounts: Array) -> dict[str, float]:
         "sd": float(np.sqrt(max(0.0, p @ (amounts - mean) ** 2))),
         "median": float(amounts[order][int(np.argmax(reached))]),
     }
+
+
+DILEMMAS: Mapping[str, Array] = {
+    "all people": frozen([0.061, 0.097, 0.353, 0.119, 0.160, 0.345, 0.497, 0.651, 0.585]),
+    "mean of countries": frozen([0.058, 0.102, 0.359, 0.116, 0.161, 0.346, 0.491, 0.506, 0.602]),
+    "USA": frozen([0.067, 0.098, 0.319, 0.121, 0.176, 0.359, 0.491, 0.531, 0.584]),
+}
+"""Effects on being saved, [effect] in the order of `amce.EFFECTS`: of all people, as Takemoto (2024) takes
+them (his number is the effect of four more characters); the inverse-variance mean of countries; the USA."""
+COUNTRIES = ("Estimates", "se", "Label", "Country")
+LEAST_SE = 1e-6
+"""Errors below this are those of a handful of answers that all agree; they would weigh without bound."""
+
+
+@dataclass(frozen=True, eq=False)
+class Country:
+    """Effects of one country's people and their standard errors, [effect]."""
+
+    values: Array
+    se: Array
+
+
+def countries(path: str | Path, labels: Sequence[str]) -> dict[str, Country]:
+    """Countries that have every one of these labels, from a CSV of Estimates, se, Label, Country.
+
+    Raises HominesError where it is no such file, and where no country has them all.
+    """
+    path = Path(path)
+    held: dict[str, dict[str, tuple[float, float]]] = {}
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            if missing := [name for name in COUNTRIES if name not in (reader.fieldnames or ())]:
+                raise HominesError(
+                    f"{path} lacks {', '.join(missing)}; its head must be {', '.join(COUNTRIES)}"
+                )
+            for line, row in enumerate(reader, 2):
+                try:
+                    pair = float(row["Estimates"]), float(row["se"])
+                except (TypeError, ValueError):
+                    pair = (math.nan, math.nan)
+                if not (math.isfinite(pair[0]) and pair[1] >= 0):
+                    raise HominesError(
+                        f"{path} line {line}: Estimates {row['Estimates']!r} and se {row['se']!r} must be "
+                        "numbers, se at least 0; leave out a row without them"
+                    )
+                held.setdefault(row["Country"], {})[row["Label"]] = pair
+    except OSError as failure:
+        raise HominesError(f"cannot read {path}: {failure.strerror or failure}") from failure
+    except (UnicodeDecodeError, csv.Error) as failure:
+        raise HominesError(f"{path} is no CSV in UTF-8: {failure}") from failure
+    whole = {name: rows for name, rows in held.items() if all(label in rows for label in labels)}
+    if not whole:
+        raise HominesError(
+            f"{path} has no country with all of {', '.join(labels)}; one row a label and country"
+        )
+    return {
+        name: Country(*(frozen([rows[label][i] for label in labels]) for i in (0, 1)))
+        for name, rows in whole.items()
+    }
+
+
+def mean_of(people: Mapping[str, Country]) -> Array:
+    """Inverse-variance mean of countries, [effect]: sum value / se^2 over sum 1 / se^2.
+
+    An estimate with an error below LEAST_SE is left out.
+    """
+    values = np.array([c.values for c in people.values()])
+    se = np.array([c.se for c in people.values()])
+    weight = np.where(se > LEAST_SE, 1 / np.maximum(se, LEAST_SE) ** 2, 0.0)
+    return (weight * values).sum(0) / weight.sum(0)

@@ -241,6 +241,26 @@ def fit(
 
 
 @app.command()
+def amce(
+    source: Annotated[
+        Path, typer.Argument(help="A CSV with the columns of the Moral Machine's SharedResponses.")
+    ],
+    by: Annotated[
+        str | None, typer.Option(help="Also for each value of this column, as UserCountry3; with --out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV of those groups' effects.")] = None,
+    humans: Annotated[
+        Path | None, typer.Option(help="Distances to countries: a CSV of Estimates, se, Label, Country.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Moral dilemmas: nine effects on who is saved, from a file of responses of any size."""
+    from homines.dilemmas import carry_out_amce
+
+    carry_out_amce(source, by, out, humans, as_json)
+
+
+@app.command()
 def data(
     to: Annotated[str, typer.Option(help="Preference that the answers follow, as 'moralis(kappa=1)'.")],
     game: Annotated[
@@ -529,7 +549,7 @@ def study(
     ] = None,
     device: Device = None,
     dtype: Dtype = None,
-    dry_run: Annotated[bool, typer.Option(help="Print what would be trained, and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Print what would be trained or asked, and stop.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """A whole experiment on any model, resumable, ending in one report."""

@@ -96,7 +96,7 @@ def carry_out_fit(
             "refused": refused,
             "seconds": round(seconds, 3),
         }
-        print(json.dumps(_plain(out)))
+        print(json.dumps(plain(out)))
         return
     for e in found:
         (mixed if isinstance(e, Mixture) else estimated)(e)  # pyright: ignore[reportArgumentType]
@@ -187,14 +187,14 @@ def as_row(e: Estimate | Mixture) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """JSON has no infinity and no nan: text, and null."""
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
+        return {k: plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else "inf" if value > 0 else "-inf"
     return value

@@ -270,6 +270,18 @@ def estimated(e: Estimate) -> None:
         console.print(Text(f"note: {note}"))
 
 
+def effects(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Effects on being saved, with errors and intervals, and the rows each rests on."""
+    table = Table(box=box.SIMPLE_HEAD, title=Text(f"P(saved | plus) - P(saved | minus), {title}"))
+    for name in ("effect", "estimate", "s.e.", "95% interval", "rows"):
+        table.add_column(name, justify="left" if name == "effect" else "right")
+    for row in rows:
+        ends = "none" if np.isnan(row["se"]) else f"[{_value(row['low'])}, {_value(row['high'])}]"
+        known = [("none" if np.isnan(row[name]) else _value(row[name])) for name in ("estimate", "se")]
+        table.add_row(row["effect"], *known, ends, str(row["rows"]))
+    Console().print(table)
+
+
 def mixed(m: Mixture) -> None:
     """Types, largest first, each parameter over its standard error."""
     table = Table(box=box.SIMPLE_HEAD, title=f"{len(m.shares)} types of {m.family.spec}")

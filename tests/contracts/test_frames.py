@@ -134,9 +134,12 @@ def test_the_options_stand_in_the_order_asked(name: str) -> None:
 def test_what_is_paid_is_told(name: str, game: str) -> None:
     for d in decisions()[game]:
         for prompt in prompts(paying(name, WORDS[: len(d.actions)]), d)[:1]:
-            if d.does or (d.rule and d.payoffs[0].size > MOST_LISTED):  # told by its rule
+            if d.does:  # told as a situation, option by option
+                assert d.rule in prompt.text
+                assert all(f"{w}: {does}" in prompt.text for w, does in zip(WORDS, d.does, strict=False))
+            elif d.rule and d.payoffs[0].size > MOST_LISTED:  # told by its rule
                 told = set(words_in(prompt.text))
-                assert set(re.findall(r"\d+", " ".join((d.rule, *d.does)))) <= told
+                assert set(re.findall(r"\d+", d.rule)) <= told
                 assert "{" not in prompt.text
             else:
                 assert {number(x) for x in d.payoffs.ravel()} <= set(words_in(prompt.text))

@@ -26,6 +26,8 @@ def plans(name: str, quick: bool = False) -> dict[str, Plan]:
     if hasattr(study, "plan"):
         return {"": study.plan()}
     assert callable(study.run)
+    if not hasattr(study, "kinds"):  # it trains nothing
+        return {}
     task = Task("smollm2", Path("nowhere"), (0, 1, 2), quick=quick)
     there = [(kind, seed) for kind in study.kinds(task) for seed in kind.seeds]
     made = [(kind.folder(seed), kind.seeded(seed)) for kind, seed in there if hasattr(kind, "seeded")]
@@ -35,7 +37,21 @@ def plans(name: str, quick: bool = False) -> dict[str, Plan]:
 
 PLANNED = [name for name in names("studies") if plans(name)]
 """Studies that train on games; the others tune on data."""
-TUNED = [name for name in names("studies") if name not in PLANNED]
+ASKING = [name for name in names("studies") if not hasattr(import_module(f"homines.studies.{name}"), "kinds")]
+ASKING = [name for name in ASKING if name not in PLANNED]
+"""Studies that train nothing."""
+TUNED = [name for name in names("studies") if name not in (*PLANNED, *ASKING)]
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_a_study_that_trains_nothing_says_whom_it_asks(name: str) -> None:
+    study = import_module(f"homines.studies.{name}")
+    one = Task("smollm2", Path("nowhere"), (0,), quick=True)
+    assert [line for line in study.outline(one) if "smollm2" in line]
+    if "also" in study.OPTIONS:
+        two = study.outline(replace(one, also=("mock", "smollm2")))
+        assert [line for line in two if "mock" in line]
+        assert len(two) == 2 * len(study.outline(one))
 
 
 @pytest.mark.parametrize("name", TUNED)

@@ -1,0 +1,38 @@
+"""The numbers of docs/dilemmas.md: python docs/dilemmas.py (some seconds).
+
+What policies score that look at nothing, or count heads alone, in balanced scenarios and in the order of the
+public generator; and what `fit` says of them.
+"""
+
+from __future__ import annotations
+
+from homines.amce import EFFECTS, distance
+from homines.baselines import NULLS, balanced, nulls
+from homines.benchmarks import DILEMMAS
+from homines.core import Choice
+from homines.estimate import NotIdentified, Observation, fit
+from homines.games.dilemma import DIMENSIONS, dilemma
+
+PEOPLE = DILEMMAS["all people"]
+SCENARIOS = [dilemma(kind, draw) for kind in DIMENSIONS for draw in range(100)]
+SHORT = ("inac", "ped", "law", "fem", "fit", "stat", "young", "more", "human")
+
+
+def main() -> None:
+    print(f"{'':<50}" + "".join(f"{name:>7}" for name in SHORT) + "  distance")
+    print(f"{'all people':<50}" + "".join(f"{x:7.3f}" for x in PEOPLE))
+    for (name, design), found in nulls(SCENARIOS).items():
+        told = "".join(f"{x + 0.0:7.3f}" for x in found.nine.round(3))
+        print(f"{name + ', ' + design:<50}{told}{distance(found.nine, PEOPLE):10.3f}")
+    for name in ("coin", "headcount"):
+        choices = [(d, Choice.at([p := balanced(NULLS[name], d), 1 - p])) for d in SCENARIOS]
+        data = [Observation(d.due(())[0], c, name, f"{d.kind} {d.draw // 2}") for d, c in choices]
+        try:
+            fit(data, "lives")
+        except NotIdentified as why:
+            print(f"{name}: {str(why).partition('. ')[0].partition(' along')[0]}")
+    assert len(SHORT) == len(EFFECTS)
+
+
+if __name__ == "__main__":
+    main()

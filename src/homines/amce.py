@@ -1,0 +1,390 @@
+"""The Moral Machine's estimator: average marginal component effects (AMCE) of nine attributes on being saved.
+
+    rows, two a scenario, one for each group -> sums by scenario -> nine effects with their errors
+
+Rows are those of the Moral Machine's files (SharedResponses.csv), or of a model's answers; either is read by
+polars, in parts that fit in memory. Awad et al. (2018), Nature 563: 59.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from homines.core import Array, HominesError
+from homines.games.dilemma import DIMENSIONS, SETTINGS, SIGNALS, Dilemma
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+Whole: TypeAlias = NDArray[np.integer[Any]]
+
+
+class Effect(NamedTuple):
+    """P(saved | plus) - P(saved | minus). label: its name in the public table of countries."""
+
+    name: str
+    label: str
+    plus: str
+    minus: str
+
+
+EFFECTS = (
+    Effect("inaction", "Intervention", "killed if the car swerves", "killed if it stays"),
+    Effect("pedestrians over passengers", "Relation to AV", "pedestrians", "passengers"),
+    Effect("lawful", "Law", "crossing on green", "on red"),
+    Effect("females", "Gender", "females", "males"),
+    Effect("fit", "Fitness", "athletes", "large people"),
+    Effect("high status", "Social Status", "high", "low"),
+    Effect("young", "Age", "young", "old"),
+    Effect("more characters", "No. Characters", "more", "fewer"),
+    Effect("humans over pets", "Species", "humans", "pets"),
+)
+NUMBER = 7
+EXTRAS = tuple(
+    Effect(f"more characters, by {n}", f"No. Characters_{n}", "more", f"{n} fewer") for n in (1, 2, 3, 4)
+)
+"""The effect of the number, by how many more; the nine are without them."""
+ALL = (*EFFECTS, *EXTRAS)
+NEEDED = (
+    "Intervention", "PedPed", "Barrier", "CrossingSignal", "AttributeLevel", "ScenarioType",
+    "DiffNumberOFCharacters", "Saved",
+)  # fmt: skip
+SCENARIO = "ResponseID"
+ATTRIBUTES = {"Gender": 3, "Fitness": 4, "Social Value": 5, "Social Status": 5, "Age": 6, "Utilitarian": 7}
+ATTRIBUTES |= {"Species": 8}
+"""Effect of a ScenarioType; the Social Value is called Social Status in some files."""
+LEVELS = {ATTRIBUTES[d.type]: {d.minus: 0, d.plus: 1} for d in DIMENSIONS.values()}
+DIGITS = {f"{n}{zeros}": n for n in range(5) for zeros in ("", ".0")}
+PLAIN = "Random"
+"""The ScenarioType of scenarios that differ in no one attribute: they count for the first three effects."""
+PART = 2**30
+"""Bytes of a file whose scenarios are held at once."""
+MOST_REASONS = 20
+GROUP = "group of the row"
+
+
+def probability(intervention: int, barrier: int, pedestrians: int, signal: int) -> float:
+    """How often the public generator makes a group of this kind; a row's weight is 1 / this.
+
+    intervention  1: killed if the car swerves; barrier 1: passengers; pedestrians 1: both groups are;
+    signal        0 none, 1 green, 2 red. Theoretical weights of Awad et al. (2018)
+
+    >>> round(probability(0, 0, 1, 2), 4)
+    0.1536
+    """
+    both, ahead, beyond = SETTINGS
+    if barrier:
+        return ahead if intervention else beyond
+    green_and_red = SIGNALS[1:][:: -1 if pedestrians and intervention else 1]
+    setting = both if pedestrians else beyond if intervention else ahead
+    return setting * (SIGNALS[0], *green_and_red)[signal]
+
+
+@dataclass(frozen=True, eq=False)
+class Amce:
+    """Effects with their errors, in the order of ALL; nan where there is no estimate.
+
+    values, se   [effect]; rows, clusters: how many the effect rests on [effect]
+    clustered    rows of one scenario were taken together; else each row counts as independent
+    """
+
+    values: Array
+    se: Array
+    rows: Array
+    clusters: Array
+    clustered: bool
+
+    @property
+    def nine(self) -> Array:
+        """Values of EFFECTS."""
+        return self.values[: len(EFFECTS)]
+
+    def interval(self, level: float = 0.95) -> Array:
+        """[effect, (low, high)]: value -+ t se, Student's t with clusters - 1 degrees of freedom."""
+        half = student.ppf((1 + level) / 2, np.maximum(self.clusters - 1, 1)) * self.se
+        return np.stack([self.values - half, self.values + half], axis=-1)
+
+
+class Kind(NamedTuple):
+    """What a row counts for: its weight, and codes (2 effect + plus, or None) of inaction, of relation or
+    law, of its attribute, and of the number by how many more."""
+
+    w: float
+    whole: int
+    road: int | None
+    attribute: int | None
+    more: int | None
+
+
+CODES = Kind._fields[1:]
+
+
+class Sums(NamedTuple):
+    """What the estimator needs of any number of rows; sums of two sets of scenarios are those of both.
+
+    With v_c = (sum w y, sum w over the rows of scenario c at the plus level, the same at the minus level):
+    first [group, effect, 4] = sum_c v_c, second [group, effect, 4, 4] = sum_c v_c v_c', rows and clusters
+    [group, effect].
+    """
+
+    first: Array
+    second: Array
+    rows: Array
+    clusters: Array
+
+    @classmethod
+    def none(cls, groups: int) -> Sums:
+        n = groups, len(ALL)
+        return cls(np.zeros((*n, 4)), np.zeros((*n, 4, 4)), np.zeros(n), np.zeros(n))
+
+    def plus(self, other: Sums) -> Sums:
+        return Sums(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def of(self, group: int | slice) -> Sums:
+        """Of one group, or (of a slice) of several together."""
+        return Sums(*(x[group].sum(0) if isinstance(group, slice) else x[group] for x in self))
+
+
+def effects(sums: Sums, clustered: bool = True) -> Amce:
+    """Weighted differences of means, with errors robust to dependence within clusters.
+
+    With W = sum w and m = sum w y / W at the plus (+) and the minus level (-):
+
+        effect = m+ - m-
+        se^2   = G / (G - 1) sum_c (sum_{i in c} w_i e_i / W_i)^2,   e_i = y_i - m+ at the plus level, and
+                 m- - y_i at the minus level
+
+    over G clusters: scenarios, or single rows (White's heteroskedasticity-robust variance). The influence of
+    cluster c is a'v_c, with a = (1, -m+) / W+ and (-1, m-) / W-, so that se^2 = G / (G - 1) a' (sum v v') a.
+    nan without a row at either level; no se with fewer than two clusters.
+    """
+    s1, w1, s0, w0 = sums.first.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        high, low = s1 / w1, s0 / w0
+        a = np.stack([1 / w1, -high / w1, -1 / w0, low / w0], axis=-1)
+        square = np.einsum("ea,eab,eb->e", a, sums.second, a)
+        few = sums.clusters / (sums.clusters - 1)
+        se = np.sqrt(np.where(sums.clusters > 1, np.maximum(square, 0.0) * few, np.nan))
+    return Amce(high - low, se, sums.rows, sums.clusters, clustered)
+
+
+def distance(nine: Array, other: Array) -> float:
+    """Euclidean over the nine effects; nan where one has no estimate."""
+    return float(np.sqrt(((nine - other) ** 2).sum()))
+
+
+# --- rows ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Sums by group, and how many rows were read and left out, by reason."""
+
+    sums: Sums
+    names: tuple[str, ...]
+    clustered: bool
+    rows: int
+    skipped: Mapping[str, int]
+
+    @property
+    def overall(self) -> Amce:
+        return effects(self.sums.of(slice(None)), self.clustered)
+
+    @property
+    def groups(self) -> dict[str, Amce]:
+        """By group, in alphabetical order."""
+        return {
+            name: effects(self.sums.of(i), self.clustered)
+            for name, i in sorted(zip(self.names, range(len(self.names)), strict=True))
+        }
+
+
+def of_choices(chosen: Iterable[tuple[Dilemma, float]]) -> Amce:
+    """Effects of choices: scenarios and P(stay). Scenarios that exchange groups are one cluster."""
+    rows = [
+        {**row, "Saved": saved}
+        for d, stays in chosen
+        for row, saved in zip(d.outcomes(), (1 - stays, stays), strict=True)
+    ]
+    pl = library()
+    frame = pl.DataFrame(rows, infer_schema_length=None).cast(pl.String).lazy()
+    return count(frame, SCENARIO).overall
+
+
+def of_file(path: str | Path, by: str | None = None) -> Counted:
+    """Sums of a response file, a group for each value of `by`.
+
+    Raises HominesError where it is no CSV that can be read, or a column is missing.
+    """
+    path, pl = Path(path), library()
+    try:
+        with open(path, "rb") as file:
+            start = file.read(2)
+        if start in (b"\xff\xfe", b"\xfe\xff"):
+            raise HominesError(f"{path} is UTF-16; save it as UTF-8")
+        frame = pl.scan_csv(path, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
+        heads = frame.collect_schema().names()
+        _check(path, heads, by)
+        scenario = SCENARIO if SCENARIO in heads else None
+        return count(frame, scenario, by, parts=max(1, -(-path.stat().st_size // PART)))
+    except OSError as failure:
+        raise HominesError(f"cannot read {path}: {failure.strerror or failure}") from failure
+    except pl.exceptions.PolarsError as failure:
+        told = str(failure).partition("\n")[0]
+        raise HominesError(f"{path} is no CSV that can be read ({told}); give rows under a head") from failure
+
+
+def _check(path: Path, heads: Sequence[str], by: str | None) -> None:
+    wanted = [*NEEDED, *([by] if by else [])]
+    if missing := [name for name in wanted if name not in heads]:
+        raise HominesError(
+            f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; its head is "
+            f"{', '.join(heads)[:300]}. Name the columns as in the Moral Machine's SharedResponses.csv"
+        )
+
+
+def count(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, parts: int = 1) -> Counted:
+    """Sums of rows of text with the columns NEEDED.
+
+    scenario   column that names a row's scenario; None: every row is its own cluster
+    parts      how often the rows are gone through, so many scenarios being held at once
+    """
+    pl = library()
+    frame = frame.with_columns(pl.col(by).fill_null("").str.strip_chars().alias(GROUP)) if by else frame
+    columns = [*NEEDED[:-1], *([GROUP] if by else [])]
+    rows, skipped, kinds = _kinds(frame, columns)
+    whose = [(cells[len(NEEDED) - 1] or "") if by else "" for cells, _ in kinds]
+    groups = tuple(dict.fromkeys(whose))
+    at = np.array([groups.index(name) for name in whose], dtype=np.int64)
+    table = pl.DataFrame(
+        [cells for cells, _ in kinds], schema=dict.fromkeys(columns, pl.String), orient="row"
+    )
+    sound = (
+        (frame if scenario else frame.with_row_index("row"))
+        .filter(_saved().is_between(0, 1))
+        .select(*columns, cluster=pl.col(scenario).hash() if scenario else pl.col("row"), y=_saved())
+        .join(table.with_row_index("kind").lazy(), on=columns, nulls_equal=True)
+        .select("cluster", "kind", "y")
+    )
+    total = Sums.none(len(groups))
+    for part in range(parts):
+        held = sound.filter(pl.col("cluster") % parts == part).collect(engine="streaming")
+        arrays: Any = [held[name].to_numpy() for name in ("cluster", "kind", "y")]
+        total = total.plus(summed([kind for _, kind in kinds], at, *arrays, groups=len(groups)))
+    return Counted(total, groups, scenario is not None, rows, skipped)
+
+
+def summed(kinds: Sequence[Kind], at: Whole, cluster: Whole, kind: Whole, y: Array, *, groups: int) -> Sums:
+    """Sums of rows: their cluster, kind and whether they were saved, [row]; `at`: the group of a kind."""
+    size = groups * len(ALL)
+    total = Sums.none(groups)
+    first, second, rows_, clusters = (x.reshape(size, *x.shape[2:]) for x in total)
+    weights = np.array([k.w for k in kinds])
+    for code in CODES:
+        codes = np.array([-1 if (c := getattr(k, code)) is None else c for k in kinds], dtype=np.int64)
+        rows = np.flatnonzero(codes[kind] >= 0)
+        if not len(rows):
+            continue
+        cell = (at * len(ALL) + codes // 2)[kind[rows]]
+        order = np.lexsort((cell, cluster[rows]))
+        rows, cell = rows[order], cell[order]
+        whose = cluster[rows]
+        start = np.flatnonzero(np.r_[True, (cell[1:] != cell[:-1]) | (whose[1:] != whose[:-1])])
+        plus, w = codes[kind[rows]] % 2, weights[kind[rows]]
+        v = [np.add.reduceat(x, start) for side in (plus, 1 - plus) for x in (side * w * y[rows], side * w)]
+        rows_ += np.bincount(cell, minlength=size)
+        cell = cell[start]
+        clusters += np.bincount(cell, minlength=size)
+        for a in range(4):
+            first[:, a] += np.bincount(cell, v[a], minlength=size)
+            for b in range(4):
+                second[:, a, b] += np.bincount(cell, v[a] * v[b], minlength=size)
+    return total
+
+
+def _saved() -> pl.Expr:
+    pl = library()
+    return pl.col("Saved").str.strip_chars().cast(pl.Float64, strict=False)
+
+
+def _kinds(
+    frame: pl.LazyFrame, columns: Sequence[str]
+) -> tuple[int, dict[str, int], list[tuple[tuple[str | None, ...], Kind]]]:
+    """How many rows there are, how many are left out by reason, and the kinds of the others, beside their
+    cells in these columns as they are written."""
+    pl = library()
+    empty = pl.col("Saved").str.strip_chars().fill_null("") == ""
+    wrong = (
+        pl.when(empty)
+        .then(pl.lit("Saved is empty"))
+        .when(~_saved().is_between(0, 1).fill_null(False))
+        .then(pl.lit("Saved is no number from 0 to 1"))
+    )
+    found = frame.group_by(*columns, wrong=wrong).agg(n=pl.len()).collect(engine="streaming")
+    rows, skipped, kept = 0, dict[str, int](), list[tuple[tuple[str | None, ...], Kind]]()
+    for *cells, why, n in found.sort(pl.all()).iter_rows():
+        kind = kind_of(*((cell or "").strip() for cell in cells[: len(NEEDED) - 1])) if why is None else why
+        rows += n
+        if isinstance(kind, str):
+            skipped[kind] = skipped.get(kind, 0) + n
+        else:
+            kept.append((tuple(cells), kind))
+    ranked = sorted(skipped.items(), key=lambda item: (-item[1], item[0]))
+    if rest := ranked[MOST_REASONS:]:
+        ranked = [*ranked[:MOST_REASONS], (f"{len(rest)} other reasons", sum(n for _, n in rest))]
+    return rows, dict(ranked), kept
+
+
+def kind_of(
+    intervention: str, pedestrians: str, barrier: str, signal: str, level: str, kind: str, more: str
+) -> Kind | str:
+    """What a row counts for, from its cells; a text says why it counts for nothing.
+
+    >>> kind_of("1", "1", "0", "2", "Female", "Gender", "0").attribute == 2 * 3 + 1
+    True
+    >>> kind_of("1", "1", "0", "2", "Ducks", "Gender", "0")
+    "unknown AttributeLevel 'Ducks' of ScenarioType Gender"
+    """
+    i, p, b, c = (DIGITS.get(cell, 3) for cell in (intervention, pedestrians, barrier, signal))
+    for name, digit in zip(NEEDED, (i, p, b), strict=False):
+        if digit > 1:
+            return f"{name} is not 0 or 1"
+    if c > 2:
+        return "CrossingSignal is not 0, 1 or 2"
+    if p and b:
+        return "passengers (Barrier 1) where PedPed says there are none"
+    if kind not in ATTRIBUTES and kind != PLAIN:
+        return f"unknown ScenarioType {kind[:40]!r}"
+    effect = ATTRIBUTES.get(kind)
+    plus = effect and LEVELS[effect].get(level)
+    if effect and plus is None:
+        return f"unknown AttributeLevel {level[:40]!r} of ScenarioType {kind}"
+    by = DIGITS.get(more, 0)
+    if effect == NUMBER and not by:
+        return "DiffNumberOFCharacters of Utilitarian is not 1 to 4"
+    road = 2 + (not b) if not c and not p else 4 + (c == 1) if c and p else None
+    return Kind(
+        1 / probability(i, b, p, c),
+        i,
+        road,
+        2 * effect + plus if effect and plus is not None else None,
+        2 * (len(EFFECTS) - 1 + by) + plus if effect == NUMBER and plus is not None else None,
+    )
+
+
+def library() -> Any:
+    """polars, imported here alone: it is an extra, and takes a moment."""
+    if find_spec("polars") is None:
+        raise HominesError("effects need polars, which is missing: pip install 'homines[dilemmas]'")
+    import polars
+
+    return polars

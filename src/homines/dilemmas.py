@@ -1,0 +1,119 @@
+"""What `homines amce` does: read a response file, print its effects beside those of people."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from homines.amce import ALL, EFFECTS, Amce, Counted, distance, of_file
+from homines.benchmarks import COUNTRIES, DILEMMAS, Country, countries
+from homines.core import HominesError
+from homines.evidence import clean
+from homines.fitting import plain
+from homines.terminal import effects
+
+NEAR = 3
+"""Countries named at either end."""
+
+
+def carry_out_amce(
+    source: Path, by: str | None, out: Path | None, humans: Path | None, as_json: bool
+) -> None:
+    """Estimate and print; a CSV of every group where `by` is given."""
+    if (by is None) != (out is None):
+        raise HominesError(
+            "--by names the groups and --out the CSV they are written to; give both, or neither"
+        )
+    people = None if humans is None else countries(humans, [e.label for e in EFFECTS])
+    start = time.monotonic()
+    counted = of_file(source, by)
+    found = counted.overall
+    used = counted.rows - sum(counted.skipped.values())
+    if not used:
+        told = "; ".join(f"{why}: {n}" for why, n in counted.skipped.items())
+        raise HominesError(f"no row of {source} can be used ({told or 'it has none under its head'})")
+    apart = {name: distance(found.nine, other) for name, other in DILEMMAS.items()}
+    by_country = ranked(found, people or {})
+    if out is not None:
+        write_groups(counted, out)
+    if as_json:
+        told = {
+            "source": str(source),
+            "rows": counted.rows,
+            "used": used,
+            "skipped": counted.skipped,
+            "clustered": counted.clustered,
+            "effects": [as_row(found, i) for i in range(len(ALL))],
+            "distances": apart,
+            "countries": by_country,
+            "groups": len(counted.names) if by else None,
+            "out": None if out is None else str(out),
+            "seconds": round(time.monotonic() - start, 3),
+        }
+        print(json.dumps(plain(told)))
+        return
+    effects([as_row(found, i) for i in range(len(ALL))], str(source))
+    if counted.clustered:
+        print("errors clustered by scenario (ResponseID)")
+    else:
+        print("errors by row: there is no ResponseID, so both rows of a scenario count as independent")
+    print(f"rows      {used} used, {counted.rows - used} skipped")
+    for why, n in counted.skipped.items():
+        print(f"          {n}  {clean(why)}")
+    near = "  ".join(f"{name} {x:.3f}" for name, x in apart.items() if not math.isnan(x))
+    print(f"distance  {near or 'none: an effect has no estimate'}")
+    if by_country:
+        names = [f"{clean(name)} {x:.3f}" for name, x in by_country.items()]
+        print(f"nearest   {', '.join(names[:NEAR])}; farthest {', '.join(names[-NEAR:])}")
+    if out is not None:
+        print(f"groups    {len(counted.names)} by {by}, in {out}")
+
+
+def as_row(found: Amce, i: int) -> dict[str, Any]:
+    """One effect, in plain numbers; nan where there is no estimate."""
+    low, high = found.interval()[i]
+    return {
+        "effect": ALL[i].name,
+        "estimate": float(found.values[i]),
+        "se": float(found.se[i]),
+        "low": float(low),
+        "high": float(high),
+        "rows": int(found.rows[i]),
+        "clusters": int(found.clusters[i]),
+    }
+
+
+def ranked(found: Amce, people: Mapping[str, Country]) -> dict[str, float]:
+    """Distance to each country, the nearest first; empty where an effect has no estimate."""
+    apart = {name: distance(found.nine, c.values) for name, c in people.items()}
+    known = {name: x for name, x in apart.items() if not math.isnan(x)}
+    return dict(sorted(known.items(), key=lambda item: item[1]))
+
+
+def write_groups(counted: Counted, out: Path) -> None:
+    """A row an effect and group, in the columns that `--humans` reads, and three more."""
+    try:
+        with open(out, "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow([*COUNTRIES, "low", "high", "rows"])
+            for name, found in counted.groups.items():
+                for i, e in enumerate(ALL):
+                    row = as_row(found, i)
+                    if not math.isnan(row["se"]):
+                        told = (
+                            row["estimate"],
+                            row["se"],
+                            e.label,
+                            name,
+                            row["low"],
+                            row["high"],
+                            row["rows"],
+                        )
+                        writer.writerow(told)
+    except OSError as failure:
+        raise HominesError(f"cannot write {out}: {failure.strerror or failure}") from failure

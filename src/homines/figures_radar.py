@@ -1,0 +1,104 @@
+"""A radar of several quantities on one scale: a panel a policy, each beside the same reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from homines.core import HominesError
+from homines.figures import BLUE, GAP, GREY, VERMILION, WIDTH, Row, dressed, header, met
+
+RINGS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+LEAST = -1.25
+"""Value at the centre: the ring of -1 has an area too."""
+OUT = 2.62
+"""How far out the names stand, in units of value from the centre."""
+BESIDE = 2
+
+
+def radar(
+    rows: Sequence[Row], reference: Mapping[str, float], description: str, *, told: str
+) -> alt.FacetChart:
+    """A closed line in every panel, blue and solid, on the reference's, vermilion and dashed.
+
+    rows       panel, axis, value in [-1, 1]; axes stand as their first rows do, from the top clockwise
+    reference  value by axis, drawn in every panel; `told`: what it is called
+    """
+    axes = list(dict.fromkeys(str(row["axis"]) for row in rows))
+    panels = list(dict.fromkeys(str(row["panel"]) for row in rows))
+    if len(axes) < 3:
+        raise HominesError(f"a radar needs three axes and more, got {len(axes)}; draw intervals instead")
+    held: list[dict[str, Any]] = []
+    for panel in panels:
+        for ring in RINGS:
+            held += _closed(panel, "ring", f"ring {ring}", [(a, ring) for a in axes])
+        for i, axis in enumerate(axes):
+            held += [_at(panel, "spoke", axis, i, len(axes), x, j) for j, x in enumerate((LEAST, 1.0))]
+            held.append(_at(panel, "name", axis, i, len(axes), OUT + LEAST, 0))
+        held += _closed(panel, "line", told, [(a, reference[a]) for a in axes])
+        own = {str(row["axis"]): row["value"] for row in rows if str(row["panel"]) == panel}
+        known = [(a, v) for a in axes if (v := own.get(a)) is not None and math.isfinite(v)]
+        if len(known) == len(axes):
+            held += _closed(panel, "line", "this policy", known)
+        held += [_at(panel, "ring name", f"{r:g}", 0.5, len(axes), r, 0) for r in (0.0, 1.0)]
+    for i, row in enumerate(held):
+        row["at"] = i
+    beside = min(BESIDE, len(panels))
+    side = min(300, (WIDTH - 40) // beside - GAP)
+    chart = _layers(held, told).properties(width=side, height=side)
+    facet = alt.Facet("panel:N", sort=met("at"), title=None, header=header())
+    return dressed(
+        chart.facet(facet=facet, columns=beside, spacing=GAP), description, cells=beside, least=230
+    )
+
+
+def _layers(held: list[dict[str, Any]], told: str) -> Any:
+    scale = alt.Scale(domain=[-OUT - 0.7, OUT + 0.7], nice=False)
+    x, y = alt.X("x:Q", scale=scale, axis=None), alt.Y("y:Q", scale=scale, axis=None)
+    base = alt.Chart(alt.Data(values=held)).encode(x=x, y=y)
+    names = ["this policy", told]
+    colour = alt.Color("series:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, VERMILION]))
+    dash = alt.StrokeDash("series:N", title=None, scale=alt.Scale(domain=names, range=[[1, 0], [5, 3]]))
+    order, detail = alt.Order("step:Q"), alt.Detail("series:N")
+    zero = "datum.series === 'ring 0.0'"
+    thin = base.mark_line(color=GREY).encode(
+        order=order, detail=detail, strokeWidth=alt.condition(zero, alt.value(1.4), alt.value(0.4))
+    )
+    tips = [alt.Tooltip("series:N"), alt.Tooltip("axis:N"), alt.Tooltip("value:Q", format=".3f")]
+    lines = base.mark_line(strokeWidth=2.2, point={"size": 26, "filled": True}).encode(
+        order=order, color=colour, strokeDash=dash, tooltip=tips
+    )
+    words = base.mark_text(fontSize=10, lineBreak="|").encode(text="axis:N")
+    return alt.layer(
+        thin.transform_filter("datum.part === 'ring' || datum.part === 'spoke'"),
+        lines.transform_filter("datum.part === 'line'"),
+        words.transform_filter("datum.part === 'name' || datum.part === 'ring name'"),
+    )
+
+
+def _closed(panel: str, part: str, series: str, points: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
+    """A line through these values, back to where it began."""
+    n = len(points)
+    return [
+        _at(panel, part, axis, i % n, n, value, i) | {"series": series}
+        for i, (axis, value) in enumerate([*points, points[0]])
+    ]
+
+
+def _at(panel: str, part: str, axis: str, i: float, n: int, value: float, step: int) -> dict[str, Any]:
+    """A value on axis i of n: its place, and what it is."""
+    turn, far = 2 * math.pi * i / n, value - LEAST
+    name = axis.replace(" over ", "|over ").replace(" status", "|status") if part == "name" else axis
+    return {
+        "panel": panel,
+        "part": part,
+        "series": axis,
+        "axis": name,
+        "value": value,
+        "step": step,
+        "x": far * math.sin(turn),
+        "y": far * math.cos(turn),
+    }

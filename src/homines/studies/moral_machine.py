@@ -1,0 +1,96 @@
+"""Moral dilemmas of autonomous vehicles: Awad et al. (2018) on any model, balanced, beside people.
+
+Scenarios of our own in that design; every one asked in both option orders and with two label sets; exact
+probabilities; the estimator of `homines amce`; null policies beside every model. Nothing is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from homines.amce import library
+from homines.core import Model, digest
+from homines.games.dilemma import DIMENSIONS, Dilemma, dilemma, spec
+from homines.lookup import find
+from homines.measure import Question, battery, questions
+from homines.models import load
+from homines.store import Run
+from homines.studies._moral_machine import page
+from homines.study import Done, Task
+
+OPTIONS = ("also", "humans")
+SEEDS = 1
+"""Sets of scenarios, unless said otherwise."""
+DRAWS, DRAWS_QUICK = 100, 6
+"""Scenarios of each kind in a set; two of them exchange the groups."""
+WORDS = (("A,B", "Y,X"), ("B,A", "X,Y"))
+"""Label sets, by pair of scenarios in turn: each label stands for staying as often as for swerving, so that a
+liking for a label is none for inaction."""
+
+
+def models(task: Task) -> tuple[str, ...]:
+    """The model and those beside it, each once."""
+    return tuple(dict.fromkeys((task.model, *task.also)))
+
+
+def folder(task: Task, model: str) -> Path:
+    """Where a model's answers are."""
+    words = "".join(c if c.isalnum() or c in "-_." else "-" for c in model)
+    return task.folder / f"{words[-40:]}-{digest(model)[:6]}"
+
+
+def scenarios(task: Task) -> list[Dilemma]:
+    """Every scenario that is asked: of each seed another set."""
+    n = DRAWS_QUICK if task.quick else DRAWS
+    draws = [seed * n + i for seed in task.seeds for i in range(n)]
+    return [dilemma(kind, draw) for kind in DIMENSIONS for draw in draws]
+
+
+def asks(model: Model, there: Sequence[Dilemma]) -> list[Question]:
+    """Every scenario in both orders, with both label sets."""
+    out: list[Question] = []
+    for turn, words in enumerate(WORDS):
+        frames = [find("frames", f"table(labels='{labels}', goal='')") for labels in words]
+        games = {spec(d.kind, d.draw): battery(d) for d in there if d.draw // 2 % 2 == turn}
+        out += questions(model, games, frames, most=2)
+    return out
+
+
+def outline(task: Task) -> list[str]:
+    """What would be asked, a line a model; nothing is trained."""
+    n = len(scenarios(task))
+    return [f"{model}: {n} scenarios, {4 * n} questions" for model in models(task)]
+
+
+def run(task: Task) -> Done:
+    """Ask what is missing of every model, then write the report."""
+    library()  # a missing one costs no finished work
+    there, failed = scenarios(task), 0
+    for model in models(task):
+        with task.timed():
+            failed += answered(task, model, there)
+    return Done(page(task, {model: folder(task, model) for model in models(task)}, there), failed)
+
+
+def answered(task: Task, model: str, there: Sequence[Dilemma]) -> int:
+    """One model's answers, in a folder of its own; how many questions failed."""
+    settings = {
+        "kind": "measure",
+        "model": model,
+        "games": [spec(d.kind, d.draw) for d in there],
+        "frames": [f"table(labels='{labels}', goal='')" for words in WORDS for labels in words],
+        "dtype": task.dtype,
+        "device": task.device,
+        "command": task.command,
+    }
+    with Run(folder(task, model), settings) as run:
+        if run.noted("asked.json"):
+            return 0
+        task.say(model)
+        loaded = load(model, device=task.device, dtype=task.dtype)
+        records = task.asked(run, loaded, asks(loaded, there), f"asking {model}")
+        failed = sum(r.choice is None for r in records)
+        if not failed:
+            run.note("asked.json", {"questions": len(records)})
+        return failed
