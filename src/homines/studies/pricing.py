@@ -40,21 +40,22 @@ TOKENS = 120
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of agent: what it is aligned to, with which seeds."""
+    """One kind of agent: what it is aligned to, with which seeds. `slug` begins its folders' names."""
 
     name: str
+    slug: str
     plan: Plan
     seeds: tuple[int, ...]
 
     def folder(self, seed: int) -> str:
-        return f"{self.name}-s{seed}"
+        return f"{self.slug}-s{seed}"
 
     def seeded(self, seed: int) -> Plan:
         return replace(self.plan, settings=replace(self.plan.settings, seed=seed))
 
 
 def kinds(task: Task) -> list[Kind]:
-    """Every kind of agent; in short, the first alone."""
+    """Every kind of agent; in short the first alone, for a few steps, in a folder of its own."""
     out: list[Kind] = []
     for name, preference in list(REWARDS.items())[: 1 if task.quick else None]:
         settings = Settings(steps=STEPS, sample=WALKERS)
@@ -71,7 +72,7 @@ def kinds(task: Task) -> list[Kind]:
             device=task.device,
             dtype=task.dtype,
         )
-        out.append(Kind(name, plan, task.seeds))
+        out.append(Kind(name, f"{name}-short" if task.quick else name, plan, task.seeds))
     return out
 
 
