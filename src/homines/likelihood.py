@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from homines.core import Array
 
+STEEP, STRIDE = 1e-9, 10.0
+"""Slope a choice, in standard units of the start, that is not nothing; and the longest step along an axis."""
 MOST_STEPS = 200
 CLOSE = 1e-13
 """Newton's decrement, as a share of the number of choices, at which a climb has arrived."""
@@ -132,7 +134,8 @@ def climb(
 
     y       choices, counts or probabilities, [decision, action]
     offset  a part of the utility that is given, [decision, action]
-    Directions on which the data say nothing are left at 0.
+    Directions on which the data say nothing are left at 0. Where a given offset makes the wrong answers so
+    certain that the curvature is lost and the slope is not, it strides uphill, STRIDE at most at a time.
     """
     k = design.x.shape[-1]
     n = y.sum(-1)
@@ -154,10 +157,13 @@ def climb(
         roots, axes = np.linalg.eigh(scaled) if k else (np.zeros(0), np.zeros((0, 0)))
         along = axes.T @ gradient
         keep = roots > 1e-14
-        step = scale * (axes[:, keep] @ (along[keep] / roots[keep]))
-        if float((along[keep] ** 2 / roots[keep]).sum()) < CLOSE * total:
+        steep = ~keep & (np.abs(along) > STEEP * total)
+        if not steep.any() and float((along[keep] ** 2 / roots[keep]).sum()) < CLOSE * total:
             converged = True
             break
+        move = keep | steep
+        bend = np.maximum(roots[move], np.abs(along[move]) / STRIDE)
+        step = scale * (axes[:, move] @ (along[move] / bend))
         length = 1.0
         while length > 1e-8:
             there = design.logp(g + length * step, offset)

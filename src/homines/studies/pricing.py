@@ -32,10 +32,10 @@ REWARDS = {
     "welfare": "utilitarian",
 }
 RIVALS = ("nash", "undercut", "qlearner")
-STEPS, WALKERS = 40, 8
+STEPS, WALKERS = 30, 8
 PERIODS = 10
 """Of a market in words; far fewer than published, so that a small model on two cores ends in minutes."""
-TOKENS = 120
+TOKENS = 100
 
 
 @dataclass(frozen=True)
