@@ -425,8 +425,8 @@ def check_peak(p: Problem, peak: Peak) -> None:
     if not peak.g[0] > 0:
         raise NotIdentified(
             f"the choices do not rise with what {p.family.spec} values (precision {peak.g[0]:.3g}), so its "
-            "parameters, which are relative to that, have no values. Nearly certain choices can end here too, "
-            "however good: homines.bounds says what those tell"
+            "parameters, which are relative to that, have no values. Nearly certain choices can end here "
+            "too, however good: homines.bounds says what those tell"
         )
 
 

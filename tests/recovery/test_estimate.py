@@ -14,7 +14,7 @@ from scipy.stats import binom
 from homines.choice import Agent
 from homines.compare import compare
 from homines.core import Choice, Decision, HominesError, frozen
-from homines.estimate import Estimate, NotIdentified, Observation, fit
+from homines.estimate import Estimate, NotIdentified, Observation, constrained, fit, problem
 from homines.family import family, valued
 from homines.forms import NormalForm
 from homines.games.dictator import dictator
@@ -517,13 +517,22 @@ def test_a_climb_from_anywhere_ends_at_the_same_place() -> None:
 
 @given(st.floats(2.0, 60.0), st.floats(0.05, 0.95))
 @settings(max_examples=20, deadline=None)
-def test_nearly_certain_choices_have_a_profile_with_its_top_at_the_estimate(precision: float, kappa: float) -> None:
+def test_nearly_certain_choices_have_a_profile_with_its_top_at_the_estimate(
+    precision: float, kappa: float
+) -> None:
     """A held precision makes wrong answers certain where the climb begins; it still finds the top."""
-    specs = ["symmetric(9, 1, 9, 2)", "symmetric(5, 8, 1, 7)", "symmetric(8, 1, 7, 4)", "symmetric(3, 3, 9, 2)"]
+    specs = [
+        "symmetric(9, 1, 9, 2)",
+        "symmetric(5, 8, 1, 7)",
+        "symmetric(8, 1, 7, 4)",
+        "symmetric(3, 3, 9, 2)",
+    ]
     ds = [find("games", spec).stage.due(())[0] for spec in specs]
     soft = Agent(find("preferences", f"moralis(kappa={kappa})"), precision)
     p = problem([Observation(d, c) for d, c in zip(ds, soft(ds), strict=True)], family("moralis"))
     for at in (precision / 2, precision, 2 * precision):
         rest = np.delete(np.eye(2), 0, axis=1)
-        started = climb(p.design.take(rest), p.y, offset=at * p.design.x[:, :, 0], start=np.array([at * kappa]))
+        started = climb(
+            p.design.take(rest), p.y, offset=at * p.design.x[:, :, 0], start=np.array([at * kappa])
+        )
         assert constrained(p, "precision", at) == pytest.approx(started.loglik, rel=1e-6, abs=1e-9)

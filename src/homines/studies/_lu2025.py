@@ -265,7 +265,7 @@ def _fitted(agent: Agent, name: str, family: str, data: Sequence[Observation]) -
         named = "not identified" if isinstance(flat, NotIdentified) else "none"
         numbers = dict.fromkeys(("estimate", "s.e.", "low", "high", "explained"))
         held = float(np.mean([o.choice.mass for o in data]))
-        why = str(flat).partition(". ")[0]
+        why = str(flat).partition(". ")[0].partition(" (")[0].partition(": ")[0]
         return [{**head, "parameter": named, **numbers, "legal mass": held, "why": why}]
     return [
         {
@@ -303,7 +303,7 @@ def dose(made: Findings) -> Section | None:
         try:
             e = fit(data, "moralis")
         except HominesError as why:
-            row["why no estimate"] = str(why).partition(": ")[0]
+            row["why no estimate"] = str(why).partition(": ")[0].partition(" (")[0]
             continue
         k = e.names.index("kappa")
         low, high = e.intervals[k]
