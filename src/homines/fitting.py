@@ -78,8 +78,8 @@ def carry_out_fit(
         except HominesError as why:
             refused[spec] = str(why)
     tests: list[Comparison] = []
-    plain = options.classes == 1 and not options.risk
-    for narrow in (*against, *(families[1:] if plain else ())):
+    testable = options.classes == 1 and not options.risk
+    for narrow in (*against, *(families[1:] if testable else ())):
         try:
             tests.append(against_each_other(observations, narrow, families[0], options))
         except HominesError as why:
