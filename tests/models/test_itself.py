@@ -43,7 +43,8 @@ UNREAD: Any = Unread()
 
 def walk(count: int = 8, game: Any = None) -> Walk:
     phases = [Phase(Economicus(), 2)]
-    return Walk(UNREAD, [game or ipd()], phases, [FRAME], None, memory=1, count=count, seed=0)
+    frames = [FRAME if game is None else Bare()]
+    return Walk(UNREAD, [game or ipd()], phases, frames, None, memory=1, count=count, seed=0)
 
 
 def test_what_is_met_is_the_same_state_from_the_other_seat() -> None:
