@@ -186,9 +186,14 @@ def session(
 
 
 @cache
-def _compiled() -> Callable[..., Any]:
+def check_compiler() -> None:
+    """HominesError where numba is missing."""
     if find_spec("numba") is None:
         raise HominesError("Q-learning firms need numba, which is missing: pip install 'homines[markets]'")
+
+
+def _compiled() -> Callable[..., Any]:
+    check_compiler()
     import numba
 
     return numba.njit(cache=True, nogil=True)(session)

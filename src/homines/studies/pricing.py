@@ -19,6 +19,7 @@ from homines.lookup import find, names
 from homines.measure import Question, questions
 from homines.models import load
 from homines.objective import Settings
+from homines.qlearning import check_compiler
 from homines.store import Run
 from homines.studies._pricing import FRAME, WORDS, Agent, page
 from homines.study import Done, Task
@@ -104,6 +105,7 @@ def exam(model: Model, game: str) -> list[Question]:
 
 def run(task: Task) -> Done:
     """Train and measure what is missing, play the markets in words, then write the page."""
+    check_compiler()  # a missing one costs no finished work
     for spec in strategies(task):
         find("opponents", spec)
     failed, agents = 0, []
