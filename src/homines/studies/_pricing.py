@@ -206,8 +206,8 @@ def prices(found: Findings) -> Section:
                 "customers' gain": held.surplus,
                 "welfare": held.welfare,
                 "legal mass": mass(asked),
-                "price, menu rising less falling": _less(orders),
-                "price, these words less others": _less(words),
+                "order of the menu": _less(orders),
+                "other words": _less(words),
             }
         )
     return Section(
@@ -219,8 +219,8 @@ def prices(found: Findings) -> Section:
             "firms would move in a single period.",
         ),
         rows,
-        note="The last two columns are how much the words matter: the order of the menu, and other words for "
-        f"the same {n} states.",
+        note="The last two columns are how much the words move the price: the menu rising less the menu falling, "
+        f"and these words less others for the same {n} states.",
     )
 
 
@@ -397,7 +397,7 @@ def in_words(found: Findings) -> Section | None:
                 "market": name,
                 "periods": sum("error" not in row for row in periods),
                 "answers asked for": asked,
-                "without a price": None if made is None else made.unread,
+                "without a price": asked if made is None else made.unread,
                 "price": None if made is None else float(made.prices.mean()),
                 "profit gain": None if made is None else made.gain,
                 "near the cartel": None if made is None else made.collusive,
