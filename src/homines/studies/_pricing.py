@@ -219,8 +219,8 @@ def prices(found: Findings) -> Section:
             "firms would move in a single period.",
         ),
         rows,
-        note="The last two columns are how much the words move the price: the menu rising less the menu falling, "
-        f"and these words less others for the same {n} states.",
+        note="The last two columns are how much the words move the price: the menu rising less falling, and "
+        f"these words less others for the same {n} states.",
     )
 
 
