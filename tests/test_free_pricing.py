@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from homines.aloud import Aloud
 from homines.core import HominesError, Interrupted, Prompt
-from homines.free_pricing import LOG, STRATEGIES, Rules, Shop, markets, outcome, play, prompt, read
+from homines.free_pricing import LOG, STRATEGIES, Rules, Shop, markets, outcome, over, play, prompt, read
 from homines.games.pricing import shop
 from homines.models.mock import HANDLERS, Mock
 from homines.store import Run
@@ -52,10 +52,13 @@ def test_a_price_is_read_only_where_there_is_exactly_one(price: Any) -> None:
         "plans": "hold",
         "insights": "none yet",
     }
-    assert read(f"price: {price}.", top) is not None
+    assert read(f"**price:** ${price}", top) is not None
     for text in (
         f"Price: {price}\nPrice: {price}",
         f"Price: {price} or 2",
+        f"Price: {price}\nPrice: two",
+        f"Price: {price}\nPrice: {price} instead",
+        "Price: 1.",
         f"I will ask {price}",
         "Price: as before",
         f"Price: {float(price) + 4.01:.2f}",
@@ -77,17 +80,73 @@ def test_an_answer_without_a_price_is_asked_again_and_counted(tmp_path: Path) ->
     assert found.profits == pytest.approx(MARKET.profits(np.array([1.5, float(MARKET.nash()[1])])))
 
 
-@pytest.mark.parametrize("said", ["no idea", "fail"])
-def test_a_firm_that_stops_answering_loses_nothing(tmp_path: Path, said: str) -> None:
+def test_a_market_whose_calls_failed_is_tried_again_and_nothing_is_lost(tmp_path: Path) -> None:
     how = Rules(periods=4, retries=1)
-    firm = Says("Price: 1.6", "Price: 1.7", said, said, "Price: 1.8", "Price: 1.9")
+    firm = Says("Price: 1.6", "Price: 1.7", "fail", "fail", "Price: 1.8", "Price: 1.9")
     shops, stuck = played(tmp_path, (firm, STRATEGIES["nash"]), how)
     assert stuck == 1
+    assert not over(shops, how)
     assert [row.get("prices", [None])[0] for row in shops[0].periods] == [1.6, 1.7, None]
     assert shops[0].periods[-1]["error"] == "firm 0 gave no price in 2 tries"
+    assert shops[0].periods[-1]["failed"] == "RuntimeError: the model is gone"
     again, stuck = played(tmp_path, (firm, STRATEGIES["nash"]), how)
     assert stuck == 0
+    assert over(again, how)
     assert [row["prices"][0] for row in again[0].periods] == [1.6, 1.7, 1.8, 1.9]
+    found = outcome(again[0], MARKET, how)
+    assert found is not None
+    assert (found.asked, found.unread) == (6, 2)  # the tries of the first call are not forgotten
+
+
+def test_a_firm_that_names_no_price_ends_its_market_for_good(tmp_path: Path) -> None:
+    how = Rules(periods=4, retries=1)
+    firm, other = Says("Price: 1.6", *["no idea"] * 50), Says("Price: 1.5")
+    for _ in range(2):  # a second call asks nothing
+        shops, stuck = played(tmp_path, (firm, other), how)
+        assert stuck == 0
+        assert over(shops, how)
+        assert [len(firm.asked), len(other.asked)] == [3, 2]
+    assert shops[0].periods[-1]["said"] == ["no idea"]
+    found = outcome(shops[0], MARKET, how)
+    assert found is not None
+    assert (found.asked, found.unread) == (5, 2)
+
+
+def test_one_prompt_that_fails_costs_itself_alone(tmp_path: Path) -> None:
+    how = Rules(periods=1, retries=0)
+
+    class Picky(Says):
+        def write(self, prompts: Sequence[Prompt], how: Aloud) -> list[str]:
+            if len(prompts) > 1 or "1.1" in prompts[0].text[:200]:
+                raise RuntimeError("too long")
+            return ["Price: 1.5"]
+
+    firm = Picky("")
+    with Run(tmp_path, {"rules": vars(how)}) as run:
+        shops = markets({"a": (firm, firm)}, shop(costs=(1.0, 1.1)), how, run)
+        assert play(shops, shop(costs=(1.0, 1.1)), how, run) == 1
+    assert shops[0].periods[0]["heard"] == [True, False]
+    assert shops[0].periods[0]["failed"] == "RuntimeError: too long"
+
+
+def test_a_log_torn_in_its_last_line_goes_on(tmp_path: Path) -> None:
+    how, mock = Rules(periods=3), Mock(HANDLERS[""])
+    played(tmp_path, (mock, STRATEGIES["undercut"]), how)
+    log = tmp_path / LOG
+    whole = log.read_text().splitlines()
+    log.write_text("\n".join(whole[:2]) + "\n" + whole[2][:20])
+    again, _ = played(tmp_path, (mock, STRATEGIES["undercut"]), how)
+    assert log.read_text().splitlines() == whole
+    assert len(again[0].periods) == 3
+
+
+def test_more_periods_go_on_and_other_rules_are_refused(tmp_path: Path) -> None:
+    mock = Mock(HANDLERS[""])
+    played(tmp_path, (mock, STRATEGIES["undercut"]), Rules(periods=2))
+    longer, _ = played(tmp_path, (mock, STRATEGIES["undercut"]), Rules(periods=4))
+    assert len(longer[0].periods) == 4
+    with pytest.raises(HominesError, match="made with another config"):
+        played(tmp_path, (mock, STRATEGIES["undercut"]), Rules(periods=4, prefix="P1"))
 
 
 def test_a_market_stopped_in_its_middle_goes_on_as_it_would_have(tmp_path: Path) -> None:

@@ -109,7 +109,8 @@ def hear(model: Any, prompts: Sequence[Prompt], how: Aloud) -> list[Heard]:
 
 
 def write(model: Any, prompts: Sequence[Prompt], how: Aloud) -> list[str]:
-    """What the model writes after each prompt, one text each, up to its end of turn or `how.most` tokens.
+    """What the model writes after each prompt, one text each; empty where it had not ended its turn within
+    `how.most` tokens, for of a text that was cut nobody knows what it says.
 
     Sampled at how.temperature (0: the likeliest words); a prompt's text depends on the prompts it is asked
     together with, and on how.seed.
@@ -130,7 +131,7 @@ def _drawn(p: Array, rng: np.random.Generator) -> int:
 
 def _generate(model: Any, prompts: Sequence[Prompt], how: Aloud) -> list[tuple[str | None, int]]:
     """(words up to and with the cue, tokens) for each prompt; None where the cue was not reached. Without a
-    cue: all words."""
+    cue: all words; None where they were cut."""
     from transformers import StoppingCriteria, StoppingCriteriaList
 
     tokenizer = model.tokenizer
@@ -178,6 +179,6 @@ def _generate(model: Any, prompts: Sequence[Prompt], how: Aloud) -> list[tuple[s
     for row, cue in zip(out[:, width:].tolist(), cues, strict=True):
         own = row[: row.index(end)] if end in row else row
         text = tokenizer.decode(own)
-        before, found, _ = text.partition(cue) if cue else (text, True, "")
+        before, found, _ = text.partition(cue) if cue else (text, end in row, "")
         said.append((before + cue if found else None, len(own)))
     return said

@@ -69,7 +69,7 @@ PLAIN = "Random"
 PART = 2**30
 """Bytes of a file whose scenarios are held at once."""
 MOST_REASONS = 20
-GROUP = "group of the row"
+GROUP, NAMED = "group of the row", "whether the row names its scenario"
 
 
 def probability(intervention: int, barrier: int, pedestrians: int, signal: int) -> float:
@@ -261,7 +261,8 @@ def count(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, p
     pl = library()
     frame = frame.with_columns(pl.col(by).fill_null("").str.strip_chars().alias(GROUP)) if by else frame
     columns = [*NEEDED[:-1], *([GROUP] if by else [])]
-    rows, skipped, kinds = _kinds(frame, columns)
+    named = pl.lit(value=True) if scenario is None else _filled(scenario)
+    rows, skipped, kinds = _kinds(frame.with_columns(named.alias(NAMED)), columns)
     whose = [(cells[len(NEEDED) - 1] or "") if by else "" for cells, _ in kinds]
     groups = tuple(dict.fromkeys(whose))
     at = np.array([groups.index(name) for name in whose], dtype=np.int64)
@@ -270,7 +271,7 @@ def count(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, p
     )
     sound = (
         (frame if scenario else frame.with_row_index("row"))
-        .filter(_saved().is_between(0, 1))
+        .filter(_saved().is_between(0, 1) & named)
         .select(*columns, cluster=pl.col(scenario).hash() if scenario else pl.col("row"), y=_saved())
         .join(table.with_row_index("kind").lazy(), on=columns, nulls_equal=True)
         .select("cluster", "kind", "y")
@@ -311,6 +312,10 @@ def summed(kinds: Sequence[Kind], at: Whole, cluster: Whole, kind: Whole, y: Arr
     return total
 
 
+def _filled(column: str) -> pl.Expr:
+    return library().col(column).str.strip_chars().fill_null("") != ""
+
+
 def _saved() -> pl.Expr:
     pl = library()
     return pl.col("Saved").str.strip_chars().cast(pl.Float64, strict=False)
@@ -322,9 +327,10 @@ def _kinds(
     """How many rows there are, how many are left out by reason, and the kinds of the others, beside their
     cells in these columns as they are written."""
     pl = library()
-    empty = pl.col("Saved").str.strip_chars().fill_null("") == ""
     wrong = (
-        pl.when(empty)
+        pl.when(~pl.col(NAMED))
+        .then(pl.lit(f"{SCENARIO} is empty"))
+        .when(~_filled("Saved"))
         .then(pl.lit("Saved is empty"))
         .when(~_saved().is_between(0, 1).fill_null(False))
         .then(pl.lit("Saved is no number from 0 to 1"))

@@ -528,7 +528,10 @@ def study(
     ] = "smollm2",
     seeds: Annotated[
         int | None,
-        typer.Option(min=1, help="How many trainings of each kind, from seed 0; default: the study's own."),
+        typer.Option(
+            min=1,
+            help="Seeds, from 0: trainings of each kind, or sets of scenarios; default: the study's own.",
+        ),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="The short form: minutes in place of hours.")

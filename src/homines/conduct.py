@@ -17,7 +17,7 @@ from homines.core import Array, Choice, Decision, HominesError, Policy, Record, 
 from homines.forms import Repeated
 from homines.market import Market
 from homines.measure import averaged
-from homines.play import Chain, Recurrent, chain
+from homines.play import Chain, Recurrent, chain, recurrent
 
 View = tuple[int, ...]
 """The last round as one player sees it: own action first, the others' in their order."""
@@ -46,9 +46,9 @@ class Read:
             seen = view(d)
             choice = self.answers.get((None, seen)) or self.answers.get((d.player, seen))
             if choice is None:
-                was = ", ".join(d.actions[a] for a in seen)
+                was = f"after prices {', '.join(d.actions[a] for a in seen)}" if seen else "at the start"
                 raise HominesError(
-                    f"there is no answer after prices {was}: it failed, or was never a legal one; run the "
+                    f"there is no answer {was}: it failed, was never a legal one or was not asked; run the "
                     "same command again to ask it anew"
                 )
             out.append(choice)
@@ -166,9 +166,21 @@ def response(
     return Response(frozen([w @ paid for w in path]), pays)
 
 
+RARE = 1e-3
+"""Prices less likely than this are left out where it is told what play settles on."""
+
+
 def told(held: Conduct, game: Repeated) -> list[dict[str, Any]]:
-    """Every class that play can end in: its weight, how many states, its period, its prices."""
-    paid = charged(game)
+    """Every class that play can end in: its weight, how many states, its period, its prices.
+
+    Of the chain without prices less likely than RARE: a network gives each some probability, so that all
+    states would be one class, and no cycle would ever be seen. The start is every state alike.
+    """
+    paid, joint = charged(game), np.ones((len(held.share), 1))
+    for own in held.chain.choices:
+        p = np.array([choice.p for choice in own])
+        p = np.where(p < RARE, 0.0, p)
+        joint = (joint[:, :, None] * (p / p.sum(1, keepdims=True))[:, None, :]).reshape(len(joint), -1)
     return [
         {
             "weight": some.weight,
@@ -176,5 +188,5 @@ def told(held: Conduct, game: Repeated) -> list[dict[str, Any]]:
             "period": some.period,
             "prices": (some.share @ paid[some.states]).tolist(),
         }
-        for some in held.classes
+        for some in recurrent(joint, np.full(len(joint), 1 / len(joint)))
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,8 @@ def carry_out_amce(
         raise HominesError(
             "--by names the groups and --out the CSV they are written to; give both, or neither"
         )
+    if out is not None:
+        check_place(source, out)
     people = None if humans is None else countries(humans, [e.label for e in EFFECTS])
     start = time.monotonic()
     counted = of_file(source, by)
@@ -95,10 +98,19 @@ def ranked(found: Amce, people: Mapping[str, Country]) -> dict[str, float]:
     return dict(sorted(known.items(), key=lambda item: item[1]))
 
 
+def check_place(source: Path, out: Path) -> None:
+    """HominesError where the groups cannot be written there, before anything is read."""
+    if out.resolve() == source.resolve():
+        raise HominesError(f"--out {out} is the response file itself; name another file")
+    if out.is_dir() or not out.parent.is_dir():
+        raise HominesError(f"cannot write {out}: it is a folder, or lies in none; name a file in a folder")
+
+
 def write_groups(counted: Counted, out: Path) -> None:
-    """A row an effect and group, in the columns that `--humans` reads, and three more."""
+    """A row an effect and group, in the columns that `--humans` reads and three more, whole or not at all."""
+    aside = out.with_name(out.name + ".making")
     try:
-        with open(out, "w", encoding="utf-8", newline="") as file:
+        with open(aside, "w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow([*COUNTRIES, "low", "high", "rows"])
             for name, found in counted.groups.items():
@@ -115,5 +127,6 @@ def write_groups(counted: Counted, out: Path) -> None:
                             row["rows"],
                         )
                         writer.writerow(told)
+        os.replace(aside, out)
     except OSError as failure:
         raise HominesError(f"cannot write {out}: {failure.strerror or failure}") from failure

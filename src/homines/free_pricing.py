@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -88,6 +88,8 @@ class Shop:
     top: float
     """Highest price allowed."""
     periods: list[dict[str, Any]]
+    before: list[int] = field(default_factory=lambda: [0, 0])
+    """Tries of the period at hand in earlier calls."""
 
 
 def markets(
@@ -117,13 +119,16 @@ def play(
 ) -> int:
     """Play every market to its end, all of them a period at a time, so that models answer in batches.
 
-    Every period is logged as it is played. How many markets stopped early, because a firm gave no price in
-    all its tries: their last row says so, and a later call tries that period again.
+    Every period is logged as it is played. A market ends early where a firm gives no price in all its tries;
+    its last row says so. Where that was because calls failed, a later call tries that period again; returns
+    how many markets ended in this way.
     """
-    going = [shop for shop in shops if len(shop.periods) < how.periods]
-    for shop in going:
-        if shop.periods and "error" in shop.periods[-1]:
-            shop.periods.pop()
+    for shop in shops:
+        if shop.periods and "failed" in shop.periods[-1]:
+            shop.before = shop.periods.pop()["tries"]
+    going = [
+        s for s in shops if len(s.periods) < how.periods and not (s.periods and "error" in s.periods[-1])
+    ]
     stuck = 0
     while going:
         if stop():
@@ -131,20 +136,31 @@ def play(
         for shop, row in zip(going, _period(going, market, how), strict=True):
             run.log(row, LOG)
             shop.periods.append(row)
-            stuck += "error" in row
+            shop.before = [0, 0]
+            stuck += "failed" in row
         going = [s for s in going if len(s.periods) < how.periods and "error" not in s.periods[-1]]
         tell(max(len(shop.periods) for shop in shops))
     return stuck
+
+
+def over(shops: Sequence[Shop], how: Rules) -> bool:
+    """Whether every one of these markets has ended, and no call is to be tried again."""
+    last = [shop.periods[-1] if shop.periods else {"failed": "not begun"} for shop in shops]
+    return all(
+        "failed" not in row and ("error" in row or len(shop.periods) >= how.periods)
+        for shop, row in zip(shops, last, strict=True)
+    )
 
 
 def _period(shops: Sequence[Shop], market: Market, how: Rules) -> list[dict[str, Any]]:
     """One period of every market: both firms' answers, and what follows from them."""
     answers: dict[tuple[int, int], dict[str, Any]] = {}
     tries: dict[tuple[int, int], int] = {}
+    last: dict[tuple[int, int], str | Exception] = {}
     waiting: list[tuple[int, int]] = []
     for i, shop in enumerate(shops):
         for k, firm in enumerate(shop.firms):
-            tries[i, k] = 0
+            tries[i, k] = shop.before[k]
             if hasattr(firm, "write"):
                 waiting.append((i, k))
             else:
@@ -157,20 +173,24 @@ def _period(shops: Sequence[Shop], market: Market, how: Rules) -> list[dict[str,
             said = _said(cast("Writer", firm), asked, Aloud(1, how.temperature, how.tokens, seed))
             for at, text in zip(mine, said, strict=True):
                 tries[at] += 1
-                if (found := read(text, shops[at[0]].top)) is not None:
+                last[at] = text
+                if isinstance(text, str) and (found := read(text, shops[at[0]].top)) is not None:
                     answers[at] = found
         waiting = [at for at in waiting if at not in answers]
-    return [_row(shop, i, answers, tries, market) for i, shop in enumerate(shops)]
+    return [_row(shop, i, answers, tries, last, market) for i, shop in enumerate(shops)]
 
 
-def _said(firm: Writer, asked: Sequence[Prompt], how: Aloud) -> list[str]:
-    """What it writes; a call that fails is an answer without a price, and asked again like any other."""
+def _said(firm: Writer, asked: Sequence[Prompt], how: Aloud) -> list[str | Exception]:
+    """What it writes. Where a call fails each is asked alone; one that fails then is asked again like an
+    answer without a price."""
     try:
-        return firm.write(asked, how)
+        return [*firm.write(asked, how)]
     except MemoryError:
         raise
-    except Exception:
-        return [""] * len(asked)
+    except Exception as failure:
+        if len(asked) == 1:
+            return [failure]
+        return [said for one in asked for said in _said(firm, [one], how)]
 
 
 def _row(
@@ -178,15 +198,21 @@ def _row(
     i: int,
     answers: Mapping[tuple[int, int], Mapping[str, Any]],
     tries: Mapping[tuple[int, int], int],
+    last: Mapping[tuple[int, int], str | Exception],
     market: Market,
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "phase": shop.name,
         "step": len(shop.periods),
         "tries": [tries[i, k] for k in (0, 1)],
+        "heard": [(i, k) in answers for k in (0, 1)],
     }
     if mute := [k for k in (0, 1) if (i, k) not in answers]:
-        return {**row, "error": f"firm {mute[0]} gave no price in {tries[i, mute[0]]} tries"}
+        row["error"] = f"firm {mute[0]} gave no price in {tries[i, mute[0]]} tries"
+        texts = [last[i, k] for k in mute]
+        if failed := [t for t in texts if isinstance(t, Exception)]:
+            row["failed"] = f"{type(failed[0]).__name__}: {failed[0]}"[:LONGEST_NOTE]
+        return {**row, "said": [t[:LONGEST_NOTE] for t in texts if isinstance(t, str)]}
     prices = np.array([answers[i, k]["price"] for k in (0, 1)])
     notes = {name: [answers[i, k].get(name, "") for k in (0, 1)] for name in NOTES}
     return {
@@ -221,10 +247,11 @@ def prompt(shop: Shop, market: Market, firm: int, how: Rules) -> Prompt:
 
 def read(text: str, top: float) -> dict[str, Any] | None:
     """The notes and the price of an answer; None where it has not exactly one price, or one out of range."""
-    prices = re.findall(r"(?im)^[ \t*]*price[ \t*]*:[ \t*$]*(\d+(?:\.\d+)?)[ \t*.]*$", text)
-    if len(prices) != 1 or not 0 <= float(prices[0]) <= top:
+    lines = re.findall(r"(?im)^[ \t*]*price[ \t*]*:(.*)$", text)
+    number = re.fullmatch(r"[ \t*$]*(\d+(?:\.\d+)?)[ \t*]*", lines[0]) if len(lines) == 1 else None
+    if number is None or not 0 <= float(number[1]) <= top:
         return None
-    found: dict[str, Any] = {"price": float(prices[0])}
+    found: dict[str, Any] = {"price": float(number[1])}
     for name in NOTES:
         note = re.search(rf"(?im)^\W*{name}\W*:(.*)$", text)
         found[name] = note[1].strip()[:LONGEST_NOTE] if note else ""
@@ -253,7 +280,9 @@ def outcome(shop: Shop, market: Market, how: Rules) -> Outcome | None:
     """None before the first period is over."""
     rows = [row for row in shop.periods if "error" not in row]
     asked = sum(sum(row["tries"]) for row in shop.periods)
-    heard = sum(sum(1 for n in row["tries"] if n) for row in rows)
+    heard = sum(
+        bool(n) and said for row in shop.periods for n, said in zip(row["tries"], row["heard"], strict=True)
+    )
     if not rows:
         return None
     paid = np.array([row["prices"] for row in rows[-how.averaged :]])

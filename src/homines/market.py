@@ -195,4 +195,10 @@ class Market:
 
 
 def _zero(f: Callable[[float], float], low: float, high: float) -> float:
-    return cast("float", brentq(f, low, high, xtol=1e-15))
+    try:
+        return cast("float", brentq(f, low, high, xtol=1e-15))
+    except ValueError as failure:
+        raise HominesError(
+            "this market has no price that float64 can find: costs, qualities and mu are too far apart; "
+            "bring them nearer to each other, or make mu larger"
+        ) from failure

@@ -154,6 +154,7 @@ def check_sampled(
             raise HominesError(f"--by {by} needs {package}, which is missing: pip install 'homines[sampled]'")
     rules = [
         (rival is not None, "a second learner", "drop --rival"),
+        (taught.mirror is not None, "a learner that meets itself", "choose another --opponent"),
         (isinstance(taught, Walk), "players who walk (--sample)", "drop --sample"),
         (settings.objective != "myopic", f"the {settings.objective} objective", "use --objective myopic"),
         (settings.rank == 0, "rank 0 (all weights)", "give --rank 8 or more"),

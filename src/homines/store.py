@@ -25,7 +25,7 @@ import homines
 from homines.core import Choice, Decision, HominesError, Record, frozen
 
 SCHEMA = 1
-FREE = ("command", "settings.save_every", "settings.report_to")
+FREE = ("command", "settings.save_every", "settings.report_to", "rules.periods")
 """What may differ between a run and its rerun: it bears on no result."""
 
 
@@ -146,7 +146,7 @@ class Run:
             names = [k for k in {**was, **now} if k not in FREE and was.get(k) != now.get(k)]
             if not names:
                 return
-            if any((self.folder / name).exists() for name in ("records.jsonl", "curve.jsonl")):
+            if any(self.folder.glob("*.jsonl")):
                 told = "; ".join(f"{k}: {was.get(k)!r} there, {now.get(k)!r} asked" for k in names)
                 raise StoreError(
                     f"{self.folder} was made with another config ({told}); use another --out, or the "
@@ -166,8 +166,8 @@ class Run:
     def _load(self) -> None:
         path = self.folder / "records.jsonl"
         if self._lock is not None:
-            _drop_torn_line(path)
-            _drop_torn_line(self.folder / "curve.jsonl")
+            for log in self.folder.glob("*.jsonl"):
+                _drop_torn_line(log)
         for raw in _read_lines(path):
             try:
                 record = _record_from(raw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -117,6 +118,21 @@ def test_a_model_is_the_same_policy_in_either_seat() -> None:
         Read.of(mute, symmetric=True)(GAME.remembered(0))
 
 
+def test_a_cycle_is_seen_though_every_price_has_some_probability() -> None:
+    """Two firms that repeat each other's last price, but for one time in a billion."""
+    n = len(GAME.stage.actions[0])
+
+    def copies(ds: Sequence[Decision]) -> list[Choice]:
+        return [Choice.at(np.eye(n)[d.history[-1][1 - d.player] or 0] + 1e-10) for d in ds]
+
+    held = conduct(MARKET, GAME, [copies, copies])
+    assert len(held.classes) == 1
+    found = told(held, GAME)
+    assert len(found) == n + n * (n - 1) // 2
+    assert sorted({some["period"] for some in found}) == [1, 2]
+    assert sum(some["weight"] for some in found) == pytest.approx(1)
+
+
 def test_games_without_prices_are_refused() -> None:
     with pytest.raises(HominesError, match="are no prices"):
         charged(ipd())
@@ -165,6 +181,9 @@ def test_costs_may_differ_and_prices_are_what_is_written() -> None:
         ("pricing(points=1)", "points must be a whole number of at least 2"),
         ("pricing(firms=6)", "make a table of"),
         ("pricing(mu=0)", "mu is 0"),
+        ("pricing(costs=(1, 200))", "no price that float64 can find|menu begins"),
+        ("pricing(mu=0.001)", "no price that float64 can find|not all different"),
+        ("pricing(xi=20)", "the menu begins at a price of -"),
     ],
 )
 def test_markets_that_cannot_be(spec: str, message: str) -> None:

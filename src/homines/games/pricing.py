@@ -29,7 +29,7 @@ def pricing(
     points, xi   a menu of prices, equally spaced on [pN - xi (pM - pN), pM + xi (pM - pN)], written to the
                  cent (of `scale`); the prices are what is written
     costs        of a unit, for each firm; left out: 1 each
-    size         customers; profits are in units of price times customers, to two digits
+    size         customers; profits are in units of price times customers, to two digits for a hundred
     customers    whether they have a seat after the firms', paid their surplus: `utilitarian` then counts them
     Calvano, Calzolari, Denicolo & Pastorello (2020), AER 110: 3267, but for the cents and the size (1).
 
@@ -43,7 +43,8 @@ def pricing(
             f"{firms} firms with {len(names)} prices make a table of {entries} payoffs, more than "
             f"{MOST_ENTRIES}; use fewer firms or points"
         )
-    table = np.round(market.table([float(name) for name in names]), 2)
+    fine = max(0, round(4 - np.log10(market.size * market.scale)))
+    table = np.round(market.table([float(name) for name in names]), fine)
     paid = frozen(table if customers else table[:firms])
     many = "{other} sells" if firms == 2 else f"{firms - 1} others sell"
     rules = tuple(
@@ -74,7 +75,12 @@ def written(market: Market, points: int = 15, xi: float = 0.1) -> tuple[str, ...
     """The menu as it is written: to the cent of the unit of price."""
     number("xi", xi, 0)
     digits = max(0, 2 - round(np.log10(market.scale)))
-    names = tuple(f"{price:.{digits}f}" for price in market.menu(points, xi))
+    menu = market.menu(points, xi)
+    if menu[0] < 0:
+        raise HominesError(
+            f"the menu begins at a price of {menu[0]:.2f}, and must be above 0; use a smaller xi"
+        )
+    names = tuple(f"{price:.{digits}f}" for price in menu)
     if len(set(names)) < len(names):
         raise HominesError(
             f"{points} prices between {names[0]} and {names[-1]} are not all different; use fewer"

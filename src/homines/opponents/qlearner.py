@@ -59,4 +59,9 @@ def learned(held: bytes, shape: tuple[int, ...], how: Learning, seed: int) -> tu
     """(greedy strategies [player, state], the state it ended in) of one session, once a game."""
     table = np.frombuffer(held).reshape(shape)
     done = learn(table, how, 1, seed)
+    if not done.settled[0]:
+        raise HominesError(
+            f"this session (seed {seed}) had not settled after {how.most} periods, so it has no strategy to "
+            "play; choose another seed, or a larger beta"
+        )
     return done.strategy[0], int(done.state[0])

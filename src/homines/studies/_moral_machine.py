@@ -27,7 +27,8 @@ from homines.store import Run
 from homines.study import Task
 
 Row = dict[str, Any]
-PEOPLE = "all people"
+PEOPLE, AVERAGE = "all people", "mean of countries"
+"""The first has the number by four more characters; distances are read against the second, by any more."""
 NEAR = 8
 """Countries drawn at either end."""
 OF_KIND: Mapping[str, int] = {kind: ATTRIBUTES[d.type] for kind, d in DIMENSIONS.items()}
@@ -111,11 +112,11 @@ def page(task: Task, folders: Mapping[str, Path], there: Sequence[Dilemma]) -> P
 
 def summary(made: Findings) -> list[str]:
     told: list[str] = []
-    coin = distance(made.nulls["coin", "balanced"].nine, DILEMMAS[PEOPLE])
-    heads = distance(made.nulls["headcount", "balanced"].nine, DILEMMAS[PEOPLE])
+    coin = distance(made.nulls["coin", "balanced"].nine, DILEMMAS[AVERAGE])
+    heads = distance(made.nulls["headcount", "balanced"].nine, DILEMMAS[AVERAGE])
     for agent in made.agents:
         beside = agent.beside()
-        said = f"{agent.name}: distance to people {_two(distance(agent.amce.nine, DILEMMAS[PEOPLE]))}"
+        said = f"{agent.name}: distance to people {_two(distance(agent.amce.nine, DILEMMAS[AVERAGE]))}"
         said += f", legal mass {_two(beside['legal mass'])}, order effect {_two(beside['order effect'])}"
         if (beside["legal mass"] or 0.0) < LEGAL_MASS:
             said += ", so its effects are of answers that it rarely gives"

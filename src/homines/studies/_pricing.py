@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from homines import figures_study as draw
-from homines.conduct import Conduct, Read, conduct, response, told
+from homines.conduct import RARE, Conduct, Read, conduct, response, told
 from homines.core import LEGAL_MASS, Array, HominesError, Policy, Record
 from homines.forms import Repeated
 from homines.free_pricing import LOG, Rules, Shop, outcome
 from homines.games.pricing import shop
 from homines.lookup import find
-from homines.measure import averaged, mass
+from homines.measure import answered, averaged, mass
 from homines.opponents import opponent
 from homines.opponents.nash import equilibria
 from homines.pages import Section, write
@@ -37,7 +37,7 @@ MARKET = shop()
 
 
 @dataclass(frozen=True, eq=False)
-class Agent:
+class Asked:
     """One agent as its folder tells it. preference None: nothing was trained."""
 
     name: str
@@ -51,6 +51,11 @@ class Agent:
     def policy(self) -> Read:
         return Read.of(self.asked(FRAME), symmetric=True)
 
+    @cached_property
+    def legal(self) -> float:
+        """Mean legal mass of its answers in the market's words."""
+        return mass(self.asked(FRAME)) or 0.0
+
 
 @dataclass(frozen=True, eq=False)
 class Findings:
@@ -58,7 +63,7 @@ class Findings:
 
     task: Task
     game: Repeated
-    agents: tuple[Agent, ...]
+    agents: tuple[Asked, ...]
     mute: tuple[str, ...]
     rivals: tuple[str, ...]
     how: Rules
@@ -66,6 +71,11 @@ class Findings:
     @cached_property
     def menu(self) -> Array:
         return np.array([float(name) for name in self.game.stage.actions[0]])
+
+    @cached_property
+    def legal(self) -> dict[str, float]:
+        """Legal mass by agent; strategies have none."""
+        return {agent.name: agent.legal for agent in self.agents}
 
     @cached_property
     def pairs(self) -> dict[tuple[str, str], Conduct]:
@@ -89,7 +99,7 @@ class Findings:
         return conduct(MARKET, self.game, [one, two])
 
 
-def page(task: Task, agents: Sequence[Agent], game: str, rivals: Sequence[str], how: Rules) -> Path:
+def page(task: Task, agents: Sequence[Asked], game: str, rivals: Sequence[str], how: Rules) -> Path:
     """Read every folder, write the study's page."""
     made = find("games", game)
     able = [agent for agent in agents if _answers(agent, made)]
@@ -110,12 +120,10 @@ def page(task: Task, agents: Sequence[Agent], game: str, rivals: Sequence[str], 
     )
 
 
-def _answers(agent: Agent, game: Repeated) -> bool:
-    try:
-        agent.policy(game.remembered(0))
-    except HominesError:
-        return False
-    return True
+def _answers(agent: Asked, game: Repeated) -> bool:
+    """Whether every state has a legal answer in either order; one order alone would be unbalanced."""
+    asked = agent.asked(FRAME)
+    return len(answered(asked)) == len(asked) >= len(game.states)
 
 
 def summary(found: Findings) -> list[str]:
@@ -123,10 +131,8 @@ def summary(found: Findings) -> list[str]:
     out: list[str] = []
     for agent in found.agents:
         held = found.pairs[agent.name, agent.name]
-        legal = mass(agent.asked(FRAME)) or 0.0
-        weak = (
-            "" if legal >= LEGAL_MASS else f" Only {legal:.2f} of its answers is a price of the menu at all."
-        )
+        share = f" Only {agent.legal:.2f} of its answers is a price of the menu at all."
+        weak = "" if agent.legal >= LEGAL_MASS else share
         out.append(
             f"{agent.name}, in a market with its like, charges {held.prices.mean():.2f} in the long run: a "
             f"profit gain of {held.gain:.2f}, where 0 is competition (Nash) and 1 a cartel. Customers gain "
@@ -205,7 +211,7 @@ def prices(found: Findings) -> Section:
                 "profit gain": held.gain,
                 "customers' gain": held.surplus,
                 "welfare": held.welfare,
-                "legal mass": mass(asked),
+                "legal mass": agent.legal,
                 "order of the menu": _less(orders),
                 "other words": _less(words),
             }
@@ -243,7 +249,15 @@ def replies(found: Findings) -> Section:
         across="the other's last price",
         up="price",
     )
-    held = [{"agent": r["series"], "other's last price": r["step"], "price": r["value"]} for r in rows]
+    held = [
+        {
+            "agent": r["series"],
+            "other's last price": r["step"],
+            "price": r["value"],
+            "legal mass": found.legal[r["series"]],
+        }
+        for r in rows
+    ]
     return Section("replies", "Who follows whom", (), held, chart)
 
 
@@ -260,6 +274,7 @@ def every_pair(found: Findings) -> Section:
             "profit gain": held.gain,
             "customers' gain": held.surplus,
             "welfare": held.welfare,
+            "legal mass": min(found.legal[one], found.legal[two]),
         }
         for (one, two), held in found.pairs.items()
     ]
@@ -291,6 +306,7 @@ def rivals(found: Findings) -> Section | None:
             "its profit": float(held.profits[1]),
             "profit gain": held.gain,
             "customers' gain": held.surplus,
+            "legal mass": found.legal[one],
         }
         for (one, spec), held in found.against.items()
     ]
@@ -320,7 +336,12 @@ def deviations(found: Findings) -> Section:
             ]
         fell = float(after.prices[2][1] / after.prices[0][1] - 1)
         paid.append(
-            {"agents": name, "a cut pays": after.pays, "the other's price two periods later": f"{fell:+.1%}"}
+            {
+                "agents": name,
+                "a cut pays": after.pays,
+                "the other's price two periods later": f"{fell:+.1%}",
+                "legal mass": found.legal.get(name),
+            }
         )
     chart = draw.curves(
         rows, "Expected prices when one firm charges its best price for a period", across="period", up="price"
@@ -351,9 +372,9 @@ def ends(found: Findings) -> Section:
             for some in told(held, found.game)
         ]
     text = (
-        "Classes of states that play never leaves, with the probability of ending there from a first state "
-        "drawn at random. A model gives every price some probability, so all states are one class; "
-        "strategies can end in a cycle.",
+        f"Classes of states that play never leaves once prices less likely than {RARE:g} are left out, with "
+        "the probability of ending there from a first state drawn at random. With them all states of a "
+        "model are one class: a network gives every price some probability.",
     )
     return Section("ends", "Where play ends", text, rows)
 

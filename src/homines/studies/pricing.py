@@ -9,19 +9,24 @@ exact reinforcement learning against itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from homines.align import Plan
-from homines.core import HominesError, Model
-from homines.free_pricing import STRATEGIES, Rules, Strategy, Writer, markets, play
+from homines.choice import Agent
+from homines.core import HominesError, Model, digest
+from homines.free_pricing import STRATEGIES, Rules, markets, nash, over, play
 from homines.games.pricing import shop
 from homines.lookup import find, names
 from homines.measure import Question, questions
 from homines.models import load
 from homines.objective import Settings
+from homines.opponents import opponent
+from homines.play import chain
 from homines.qlearning import check_compiler
 from homines.store import Run
-from homines.studies._pricing import FRAME, WORDS, Agent, page
+from homines.studies._pricing import FRAME, WORDS, Asked, page
 from homines.study import Done, Task
 
 SEEDS = 1
@@ -106,14 +111,13 @@ def exam(model: Model, game: str) -> list[Question]:
 def run(task: Task) -> Done:
     """Train and measure what is missing, play the markets in words, then write the page."""
     check_compiler()  # a missing one costs no finished work
-    for spec in strategies(task):
-        find("opponents", spec)
+    able(strategies(task), game_of(task))
     failed, agents = 0, []
-    plain = [("base", task.model), *((f"also-{i}", spec) for i, spec in enumerate(models_beside(task)))]
+    plain = [("base", task.model), *((f"also-{digest(spec)[:8]}", spec) for spec in models_beside(task))]
     for name, spec in plain:
         with task.timed():
             failed += measured(task, name, None, spec)
-        agents.append(Agent("untrained" if name == "base" else spec, Run(task.folder / name), None))
+        agents.append(Asked("untrained" if name == "base" else spec, Run(task.folder / name), None))
     talking = dict(plain)
     for seed in task.seeds:
         for kind in kinds(task):
@@ -124,14 +128,24 @@ def run(task: Task) -> Done:
                 if seed == task.seeds[0]:
                     talking[folder] = spec
             named = kind.name if len(task.seeds) == 1 else f"{kind.name}, seed {seed}"
-            agents.append(Agent(named, Run(task.folder / folder), kind.plan.preference))
+            agents.append(Asked(named, Run(task.folder / folder), kind.plan.preference))
     with task.timed():
-        in_words(task, talking)
+        failed += in_words(task, talking)
     return Done(page(task, agents, game_of(task), strategies(task), rules(task)), failed)
 
 
+def able(rivals: Sequence[str], game: str) -> None:
+    """HominesError where a rival cannot play this game from one past period."""
+    made = find("games", game)
+    anyone = Agent(find("preferences", "economicus"), 0.0)
+    for spec in rivals:
+        chain(made, [anyone, opponent(spec)])
+
+
 def models_beside(task: Task) -> list[str]:
-    return [*task.also, *(spec for spec in task.rivals if _model(spec))]
+    """Other models, each once."""
+    there = dict.fromkeys((*task.also, *(spec for spec in task.rivals if _model(spec))))
+    return [spec for spec in there if spec != task.model]
 
 
 def measured(task: Task, name: str, plan: Plan | None, spec: str) -> int:
@@ -167,23 +181,23 @@ def rules(task: Task) -> Rules:
     return Rules(periods=periods, retries=1 if task.quick else 10, tokens=40 if task.quick else TOKENS)
 
 
-def in_words(task: Task, models: dict[str, str]) -> None:
+def in_words(task: Task, models: dict[str, str]) -> int:
     """Every agent (first seed) in a market in words with its like, and the untrained model against the
-    strategies that name any price."""
+    strategies that name any price; how many markets ended because calls failed."""
     how, market = rules(task), shop()
     settings = {"kind": "free", "model": task.model, "rules": vars(how), "command": task.command}
     with Run(task.folder / "free", settings) as held:
-        if held.noted("played.json"):
-            return
-        tell = task.begin("markets in words", how.periods)
+        failed, tell = 0, task.begin("markets in words", how.periods)
         for name, spec in list(models.items())[: 1 if task.quick else None]:
+            rivals = {f"{name} v itself": "", **{f"{name} v {rival}": rival for rival in STRATEGIES}}
+            if name != "base":
+                rivals = dict(list(rivals.items())[:1])
+            if over(markets(dict.fromkeys(rivals, (nash, nash)), market, how, held), how):
+                continue
             writer = load(spec, device=task.device, dtype=task.dtype)
             if not hasattr(writer, "write"):
                 raise HominesError(f"{spec} writes no text; the markets in words need a model that does")
-            firms: dict[str, tuple[Writer | Strategy, Writer | Strategy]] = {
-                f"{name} v itself": (writer, writer)
-            }  # pyright: ignore
-            if name == "base":
-                firms |= {f"{name} v {rival}": (writer, made) for rival, made in STRATEGIES.items()}  # pyright: ignore
-            play(markets(firms, market, how, held), market, how, held, tell=tell, stop=task.stop)
-        held.note("played.json", {"markets": True})
+            firms: Any = {there: (writer, STRATEGIES.get(rival, writer)) for there, rival in rivals.items()}
+            shops = markets(firms, market, how, held)
+            failed += play(shops, market, how, held, tell=tell, stop=task.stop)
+        return failed
