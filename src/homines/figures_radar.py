@@ -51,7 +51,12 @@ def radar(
     chart = _layers(held, told).properties(width=side, height=side)
     facet = alt.Facet("panel:N", sort=met("at"), title=None, header=header())
     return dressed(
-        chart.facet(facet=facet, columns=beside, spacing=GAP), description, cells=beside, least=230
+        chart.facet(facet=facet, columns=beside, spacing=GAP),
+        description,
+        cells=beside,
+        least=230,
+        most=60 + beside * (side + GAP),
+        square=1,
     )
 
 

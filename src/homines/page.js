@@ -27,6 +27,7 @@
       const n = wraps ? Math.max(1, Math.min(hint.cells, fits)) : hint.cells;
       if (wraps) fit.columns = n;
       fit.spec.width = Math.max(40, Math.floor((room - beside - (n - 1) * hint.gap + slack) / n));
+      if (hint.square) fit.spec.height = fit.spec.width;
       fit.config.header.labelLimit = fit.spec.width;
     } else {
       fit.width = Math.max(hint.least || 80, room + slack - 60);
