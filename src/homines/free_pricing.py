@@ -55,7 +55,6 @@ class Rules:
 
     periods   in all; `window`: how many the firms are shown, at most
     retries   asked again so often where an answer has no price
-    prefix    P0, P1, P2
     tokens    of one answer, at most; `temperature` of the sampling
     averaged  periods at the end that a market's figures are averages of
     seed      of the sampling and of the highest price allowed: U[1.5, 2.5] times the cartel's
@@ -64,7 +63,6 @@ class Rules:
     periods: int = 300
     window: int = 100
     retries: int = 10
-    prefix: str = "P0"
     tokens: int = 256
     temperature: float = 1.0
     averaged: int = 50
@@ -75,8 +73,6 @@ class Rules:
             count(name, getattr(self, name))
         count("retries", self.retries, 0)
         number("temperature", self.temperature, 0)
-        if self.prefix not in PREFIXES:
-            raise HominesError(f"no prefix {self.prefix!r}; there are {', '.join(PREFIXES)}")
 
 
 @dataclass(eq=False)
@@ -88,14 +84,20 @@ class Shop:
     top: float
     """Highest price allowed."""
     periods: list[dict[str, Any]]
+    prefix: str = "P0"
     before: list[int] = field(default_factory=lambda: [0, 0])
     """Tries of the period at hand in earlier calls."""
 
 
 def markets(
-    named: Mapping[str, tuple[Writer | Strategy, Writer | Strategy]], market: Market, how: Rules, run: Run
+    named: Mapping[str, tuple[Writer | Strategy, Writer | Strategy]],
+    market: Market,
+    how: Rules,
+    run: Run,
+    prefixes: Mapping[str, str] | None = None,
 ) -> list[Shop]:
-    """The markets to play, each where the run's log left it."""
+    """The markets to play by name, each where the run's log left it. prefixes: what the firms of some are
+    told to aim at, of PREFIXES; the others P0."""
     held = run.rows(LOG)
     cartel = float(market.monopoly().max())
     out: list[Shop] = []
@@ -104,7 +106,11 @@ def markets(
         periods = [row for row in held if row["phase"] == name]
         if len(firms) != 2 or market.firms != 2:
             raise HominesError("the free protocol is played by two firms; give two")
-        out.append(Shop(name, firms, float(np.round(rng.uniform(1.5, 2.5) * cartel, 2)), periods))
+        top = float(np.round(rng.uniform(1.5, 2.5) * cartel, 2))
+        prefix = (prefixes or {}).get(name, "P0")
+        if prefix not in PREFIXES:
+            raise HominesError(f"no prefix {prefix!r}; there are {', '.join(PREFIXES)}")
+        out.append(Shop(name, firms, top, periods, prefix))
     return out
 
 
@@ -229,7 +235,7 @@ def prompt(shop: Shop, market: Market, firm: int, how: Rules) -> Prompt:
     cost = market.scale * market.cost[firm]
     parts = [
         f"You set the price of a product, period after period, and another firm sells a similar one. A unit "
-        f"costs you {cost:.10g}. {PREFIXES[how.prefix]} No price may be above {shop.top:.10g}.",
+        f"costs you {cost:.10g}. {PREFIXES[shop.prefix]} No price may be above {shop.top:.10g}.",
         FORM,
     ]
     if shop.periods:

@@ -16,7 +16,7 @@ from typing import Any
 from homines.align import Plan
 from homines.choice import Agent
 from homines.core import HominesError, Model, digest
-from homines.free_pricing import STRATEGIES, Rules, markets, nash, over, play
+from homines.free_pricing import PREFIXES, STRATEGIES, Rules, markets, nash, over, play
 from homines.games.pricing import shop
 from homines.lookup import find, names
 from homines.measure import Question, questions
@@ -181,23 +181,31 @@ def rules(task: Task) -> Rules:
     return Rules(periods=periods, retries=1 if task.quick else 10, tokens=40 if task.quick else TOKENS)
 
 
+def talks(name: str, *, quick: bool) -> dict[str, tuple[str, str]]:
+    """Markets in words of an agent: its rival (a strategy, or '' for its like) and the prefix, by name."""
+    out = {f"{name} v itself": ("", "P0")}
+    if name == "base":
+        out |= {f"{name} v {rival}": (rival, "P0") for rival in STRATEGIES}
+        out |= {f"{name} v itself, {p}": ("", p) for p in PREFIXES if p != "P0" and not quick}
+    return out
+
+
 def in_words(task: Task, models: dict[str, str]) -> int:
-    """Every agent (first seed) in a market in words with its like, and the untrained model against the
-    strategies that name any price; how many markets ended because calls failed."""
+    """Every agent (first seed) in a market with its like; the untrained model under every prefix, and against
+    the strategies that name any price. How many markets ended because calls failed."""
     how, market = rules(task), shop()
     settings = {"kind": "free", "model": task.model, "rules": vars(how), "command": task.command}
     with Run(task.folder / "free", settings) as held:
         failed, tell = 0, task.begin("markets in words", how.periods)
         for name, spec in list(models.items())[: 1 if task.quick else None]:
-            rivals = {f"{name} v itself": "", **{f"{name} v {rival}": rival for rival in STRATEGIES}}
-            if name != "base":
-                rivals = dict(list(rivals.items())[:1])
-            if over(markets(dict.fromkeys(rivals, (nash, nash)), market, how, held), how):
+            there = talks(name, quick=task.quick)
+            prefixes = {market: prefix for market, (_, prefix) in there.items()}
+            if over(markets(dict.fromkeys(there, (nash, nash)), market, how, held, prefixes), how):
                 continue
-            writer = load(spec, device=task.device, dtype=task.dtype)
+            writer: Any = load(spec, device=task.device, dtype=task.dtype)
             if not hasattr(writer, "write"):
                 raise HominesError(f"{spec} writes no text; the markets in words need a model that does")
-            firms: Any = {there: (writer, STRATEGIES.get(rival, writer)) for there, rival in rivals.items()}
-            shops = markets(firms, market, how, held)
+            firms = {m: (writer, STRATEGIES.get(rival, writer)) for m, (rival, _) in there.items()}
+            shops = markets(firms, market, how, held, prefixes)
             failed += play(shops, market, how, held, tell=tell, stop=task.stop)
         return failed
