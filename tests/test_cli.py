@@ -118,7 +118,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
         ("study", "tennant2025", "--model", "nosuch+x", "--dry-run"),
         r"no model called 'nosuch\+x'; there are hf",
     ),
-    "study, none of this name": (("study", "demo"), "no study called 'demo'; there are lu2025, tennant2025"),
+    "study, none of this name": (("study", "demo"), "no study called 'demo'; there are av_dilemma, lu2025"),
     "general and labels": (
         (*ALIGN, "--general", "--labels", "X,Y"),
         "--labels bears on nothing beside --general",

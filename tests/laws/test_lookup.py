@@ -184,7 +184,7 @@ def test_spelling_is_canonical() -> None:
 @pytest.mark.parametrize(
     ("folder", "spec", "message"),
     [
-        ("games", "chiken", r"no game called 'chiken'; there are bos, .*Add games/chiken\.py"),
+        ("games", "chiken", r"no game called 'chiken'; there are av, .*Add games/chiken\.py"),
         ("games", "ipdd", r"no game called 'ipdd'; .*did you mean 'ipd'\? Add games/ipdd\.py"),
         ("games", "IPD", r"did you mean 'ipd'\?"),
         ("preferences", "TitForTat", "no preference called 'TitForTat'"),
