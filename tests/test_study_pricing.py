@@ -33,7 +33,7 @@ def test_what_cannot_be_a_rival_is_said_before_anything_runs(tmp_path: Path) -> 
     for more, message in (
         (["--rival", "nonsense"], "no opponent called 'nonsense'"),
         (["--rival", "tit_for_tat"], "two players with two actions each"),
-        (["--rival", "axelrod:Grudger"], "two actions"),
+        (["--rival", "axelrod:Grudger"], "has a memory of inf rounds"),
         (["--humans", str(tmp_path / "none.csv")], "takes no --humans"),
         (["--periods", "0"], "periods"),
     ):
