@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,22 @@ class Done(NamedTuple):
 
     page: Path
     failed: int
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of agent: what it is trained for, and with which seeds. `slug` begins its folders' names."""
+
+    name: str
+    slug: str
+    plan: Plan
+    seeds: tuple[int, ...]
+
+    def folder(self, seed: int) -> str:
+        return f"{self.slug}-s{seed}"
+
+    def seeded(self, seed: int) -> Plan:
+        return replace(self.plan, settings=replace(self.plan.settings, seed=seed))
 
 
 @dataclass(frozen=True)

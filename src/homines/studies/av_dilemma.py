@@ -8,7 +8,7 @@ other words. A utilitarian is not trained: it never differs here from homo moral
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from homines import sideeffects
 from homines.align import Plan
@@ -23,7 +23,7 @@ from homines.objective import Settings
 from homines.store import Run
 from homines.studies._av_dilemma import TESTED, page
 from homines.studies._av_theory import faced, place, says
-from homines.study import Done, Task
+from homines.study import Done, Kind, Task
 
 OPTIONS = ("also",)
 SEEDS = 1
@@ -40,22 +40,6 @@ STEPS, SHORT = 48, 6
 SETTINGS = Settings(steps=STEPS, illegal=-2.0, kl_start=1.0, kl=0.02)
 """Own payoffs lie in [0, 1], and answers differ by a third of a life to a whole one: a third or so of what
 the defaults are made for; so are the reward of an illegal answer and both KL weights."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of agent: what it is trained for, and with which seeds. `slug` begins its folders' names."""
-
-    name: str
-    slug: str
-    plan: Plan
-    seeds: tuple[int, ...]
-
-    def folder(self, seed: int) -> str:
-        return f"{self.slug}-s{seed}"
-
-    def seeded(self, seed: int) -> Plan:
-        return replace(self.plan, settings=replace(self.plan.settings, seed=seed))
 
 
 def kinds(task: Task) -> list[Kind]:

@@ -10,7 +10,7 @@ exact reinforcement learning against itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from homines.align import Plan
@@ -27,7 +27,7 @@ from homines.play import chain
 from homines.qlearning import check_compiler
 from homines.store import Run
 from homines.studies._pricing import FRAME, WORDS, Asked, page
-from homines.study import Done, Task
+from homines.study import Done, Kind, Task
 
 SEEDS = 1
 OPTIONS = ("also", "rivals", "periods")
@@ -42,22 +42,6 @@ STEPS, WALKERS = 30, 8
 PERIODS = 10
 """Of a market in words; far fewer than published, so that a small model on two cores ends in minutes."""
 TOKENS = 100
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of agent: what it is aligned to, with which seeds. `slug` begins its folders' names."""
-
-    name: str
-    slug: str
-    plan: Plan
-    seeds: tuple[int, ...]
-
-    def folder(self, seed: int) -> str:
-        return f"{self.slug}-s{seed}"
-
-    def seeded(self, seed: int) -> Plan:
-        return replace(self.plan, settings=replace(self.plan.settings, seed=seed))
 
 
 def kinds(task: Task) -> list[Kind]:

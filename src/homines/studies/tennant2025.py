@@ -28,7 +28,7 @@ from homines.speak import orders
 from homines.store import Run
 from homines.studies._agents import PROBES, REWARDS, UNSEEN
 from homines.studies._tennant2025 import page
-from homines.study import Done, Task
+from homines.study import Done, Kind, Task
 
 SEEDS = 5
 """Trainings of each kind, unless said otherwise."""
@@ -49,29 +49,15 @@ FEW = 3
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One kind of agent: what it is trained for and against whom, and with which seeds.
+class Reward(Kind):
+    """What an agent is trained for. group: core, unlearning, far (discounted), general, learner."""
 
-    group   core, unlearning, far (discounted), general, learner
-    slug    begins the name of its folders
-    """
-
-    name: str
-    group: str
-    slug: str
-    plan: Plan
-    seeds: tuple[int, ...]
-
-    def folder(self, seed: int) -> str:
-        return f"{self.slug}-s{seed}"
-
-    def seeded(self, seed: int) -> Plan:
-        return replace(self.plan, settings=replace(self.plan.settings, seed=seed))
+    group: str = ""
 
 
-def kinds(task: Task) -> list[Kind]:
+def kinds(task: Task) -> list[Reward]:
     """Every kind of agent."""
-    out: list[Kind] = []
+    out: list[Reward] = []
 
     def add(
         name: str, group: str, preference: str, seeds: tuple[int, ...] = task.seeds, **changes: Any
@@ -82,7 +68,7 @@ def kinds(task: Task) -> list[Kind]:
         } | changes
         plan = Plan(task.model, preference, side_effects=False, device=task.device, dtype=task.dtype, **fixed)
         rewards = [phase.partition("(")[0].partition(":")[0].strip() for phase in preference.split("->")]
-        out.append(Kind(name, group, "-".join((group, *rewards)), plan, seeds))
+        out.append(Reward(name, "-".join((group, *rewards)), plan, seeds, group))
 
     for name in ("De", "Game+De") if task.quick else REWARDS:
         add(name, "core", REWARDS[name])
