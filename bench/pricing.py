@@ -1,9 +1,10 @@
 """Q-learning firms of Calvano et al. (2020): 1000 sessions of their baseline, and what follows a price cut.
 
-    python bench/pricing.py [--sessions N] [--peer]
+    python bench/pricing.py [--sessions N] [--peer] [--others N]
 
 Compiled by numba (extra [markets]). --peer also times plain numpy-free Python on a short stretch of the same
-session, and a C program of the same loop where a compiler is found (gcc -O3). Writes bench/pricing.json.
+session, and a C program of the same loop where a compiler is found (gcc -O3). --others: so many sessions
+each of other markets (three firms, unequal costs, impatient firms). Writes bench/pricing.json.
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ from homines.qlearning import Learning, Sessions, initial, learn, session
 
 HERE = Path(__file__).parent
 PERIODS = 15
+OTHERS = {
+    "three firms": (Market((2.0,) * 3, (1.0,) * 3), Learning()),
+    "costs 1 and .75": (Market(cost=(1.0, 0.75)), Learning()),
+    "costs 1 and .5": (Market(cost=(1.0, 0.5)), Learning()),
+    "delta .35": (Market(), Learning(delta=0.35)),
+}
 C_SOURCE = r"""
 #include <math.h>
 #include <stdio.h>
@@ -86,6 +93,7 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--sessions", type=int, default=1000)
     ask.add_argument("--peer", action="store_true")
+    ask.add_argument("--others", type=int, default=0)
     given = ask.parse_args()
     market = Market()
     menu = market.menu()
@@ -108,8 +116,23 @@ def main() -> None:
     }
     if given.peer:
         out["peers"] = peers(table, min(given.sessions, 40))
+    if given.others:
+        out["others"] = {name: gains_of(*made, given.others) for name, made in OTHERS.items()}
     print(json.dumps(out, indent=1))
     (HERE / "pricing.json").write_text(json.dumps(out, indent=1) + "\n")
+
+
+def gains_of(market: Market, how: Learning, sessions: int) -> dict[str, Any]:
+    """Profit gain in another market, on its own menu, and each firm's mean profit over its profit at Nash."""
+    done = learn(market.table(market.menu())[: market.firms], how, sessions, seed=0)
+    gains = market.gain(done.profits)
+    return {
+        "gain": round(float(gains.mean()), 3),
+        "gain_sd": round(float(gains.std(ddof=1)), 3),
+        "profits_over_nash": (done.profits.mean(0) / market.profits(market.nash())).round(3).tolist(),
+        "settled": float(done.settled.mean()),
+        "periods": float(done.periods.mean()),
+    }
 
 
 def cuts(market: Market, menu: Array, table: Array, done: Sessions) -> dict[str, Any]:

@@ -147,7 +147,9 @@ class Run:
             if not names:
                 return
             if any(self.folder.glob("*.jsonl")):
-                told = "; ".join(f"{k}: {was.get(k)!r} there, {now.get(k)!r} asked" for k in names)
+                told = "; ".join(
+                    f"{k}: {_short(was.get(k))} there, {_short(now.get(k))} asked" for k in names
+                )
                 raise StoreError(
                     f"{self.folder} was made with another config ({told}); use another --out, or the "
                     "config that made it"
@@ -272,6 +274,11 @@ def _leaves(value: Any, name: str = "") -> dict[str, Any]:
         return {name: value}
     held = cast(Mapping[str, Any], value).items()
     return {k: v for key, x in held for k, v in _leaves(x, f"{name}.{key}" if name else key).items()}
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def _plain(value: Any) -> Any:

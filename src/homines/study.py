@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from homines.align import Begin, Made, Plan, Say, config, name_after, student, train
-from homines.core import Model, Record
+from homines.core import Model, Record, digest
 from homines.measure import Question, measure
+from homines.models import load
+from homines.models.mock import Mock, uniform
 from homines.store import Run
 
 
@@ -75,6 +77,11 @@ class Task:
         """The run folder of one training, held open by the caller."""
         return Run(self.folder / name, config(plan, kind="align", command=self.command))
 
+    def measuring(self, name: str, model: str, **settings: Any) -> Run:
+        """The run folder of a model that is measured as it is, held open by the caller."""
+        fixed = {"kind": "measure", "model": model, "device": self.device, "dtype": self.dtype}
+        return Run(self.folder / name, {**fixed, **settings, "command": self.command})
+
     def trained(self, name: str, plan: Plan) -> str:
         """Train a plan where that is not done yet; the MODEL string of the result."""
         with self.run(name, plan) as run:
@@ -90,6 +97,34 @@ class Task:
         """Answers to these questions, in the run's folder; only missing ones are asked."""
         tell = self.begin(what, len(questions))
         return measure(model, questions, run, progress=lambda done, _: tell(done), stop=self.stop)
+
+    def examined(
+        self,
+        held: Run,
+        spec: str,
+        exam: Callable[[Model], list[Question]],
+        *,
+        renamed: str = "",
+        beside: Callable[[Run, Model], None] = lambda run, model: None,
+    ) -> int:
+        """Ask a model its exam in an open run folder, once, and again where its words have changed since; how
+        many questions failed.
+
+        renamed   what records call it after "+", wherever the folder of its adapter may be moved to
+        beside    notes what else is looked at while the model is loaded
+        """
+        known = exam(Mock(uniform))
+        sign = digest([[q.record.game, q.record.frame, q.record.order, q.prompt.key] for q in known])
+        if (held.noted("examined.json") or {}).get("exam") == sign:
+            return 0
+        model = load(spec, device=self.device, dtype=self.dtype)
+        if renamed:
+            model.name = f"{self.model}+{renamed}"  # pyright: ignore[reportAttributeAccessIssue]
+        records = self.asked(held, model, exam(model), renamed or spec)
+        beside(held, model)
+        if not (failed := sum(r.choice is None for r in records)):
+            held.note("examined.json", {"exam": sign})
+        return failed
 
     @contextmanager
     def timed(self) -> Iterator[None]:

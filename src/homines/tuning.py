@@ -135,11 +135,12 @@ def tune(
     """Carry out a tuning in `folder`. Raises Interrupted where `stop` says so; the same call goes on."""
     recipe, train, test = tuning.rows()
     say(f"loading {tuning.model}")
-    model = student(tuning, tuning.model)
+    untrained = [student(tuning, tuning.model)]
     with Run(folder, config(tuning, recipe, command=command)) as run:
-        examine(tuning, model, run, {"before": test}, begin, stop)
-        trained = taught(tuning, model, run, train, say, begin, on_step, stop)
-        del model
+        examine(tuning, untrained[0], run, {"before": test}, begin, stop)
+        # handed over, so that it is not held while the tuned one is
+        trained = taught(tuning, untrained.pop, run, train, say, begin, on_step, stop)
+        untrained.clear()
         after = tuned(tuning, trained)
         examine(tuning, after, run, {"after": test}, begin, stop)
     return trained
@@ -157,7 +158,7 @@ def tuned(tuning: Tuning, trained: Trained) -> HuggingFace:
 
 def taught(
     tuning: Tuning,
-    model: HuggingFace,
+    learner: Callable[[], HuggingFace],
     run: Run,
     rows: Sequence[Row],
     say: Say = lambda text: None,
@@ -165,10 +166,11 @@ def taught(
     on_step: Callable[[dict[str, Any]], None] = lambda row: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Trained:
-    """The training in its run folder; where it is done already, what it came to."""
+    """The training in its run folder; where it is done already, what it came to, without the learner."""
     if (noted := run.noted("training.json")) and (run.folder / noted["result"]).exists():
         say("training is done already")
         return Trained(run.folder / noted["result"], noted["seconds"], noted["last"])
+    model = learner()
     tell = begin("training", tuning.course.steps(len(rows)))
 
     def follow(row: dict[str, Any]) -> None:

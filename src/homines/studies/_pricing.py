@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from homines import figures_study as draw
+from homines.choice import quantal_response
 from homines.conduct import RARE, Conduct, Read, conduct, response, told
-from homines.core import LEGAL_MASS, Array, HominesError, Policy, Record
+from homines.core import LEGAL_MASS, Array, Choice, HominesError, Policy, Record
 from homines.forms import Repeated
 from homines.free_pricing import LOG, Rules, Shop, outcome
 from homines.games.pricing import shop
@@ -31,6 +32,8 @@ from homines.study import Task
 Row = dict[str, Any]
 FRAME = "market()"
 WORDS = "sentences()"
+PRECISION = 5.0
+"""Of the logit equilibrium that is distilled, per unit of profit; its prices are within a cent of theory."""
 SESSIONS, SESSIONS_QUICK = 100, 4
 PERIODS_SHOWN = 12
 MARKET = shop()
@@ -159,6 +162,12 @@ def theory_prices(found: Findings, spec: str) -> list[float]:
     return [float(found.menu[a]) for a, b in pairs if a == b]
 
 
+def logit_price(game: Repeated, spec: str) -> Choice:
+    """What either of two firms of one preference charges in the logit equilibrium of one period."""
+    d, of = game.stage.seat(0), find("preferences", spec)
+    return quantal_response((d, d), (of, of), precision=PRECISION)[0]
+
+
 def theory(found: Findings) -> Section:
     """What the preferences themselves would charge."""
     rows: list[Row] = []
@@ -168,6 +177,7 @@ def theory(found: Findings) -> Section:
         if "moralis" in spec or spec == "economicus":
             kappa = 0.0 if spec == "economicus" else find("preferences", spec).kappa
             row["price, any number"] = MARKET.moralis(kappa)
+        row["logit equilibrium"] = float(logit_price(found.game, spec).p @ found.menu)
         paid = [MARKET.profits([p, p]) for p in there[:1]]
         row |= {"profit": float(paid[0][0]) if paid else None}
         row |= {"customers' gain": float(MARKET.consumers([there[0]] * 2)) if there else None}
@@ -177,7 +187,8 @@ def theory(found: Findings) -> Section:
         "among firms raises prices: homo moralis asks what if both charged as I do, and customers are not "
         "among those it asks about. The utilitarian counts them, and prices as low as the menu allows.",
     )
-    return Section("theory", "What theory would charge", text, rows)
+    note = f"Logit equilibrium: its mean price at precision {PRECISION:g}, the target of distillation."
+    return Section("theory", "What theory would charge", text, rows, note=note)
 
 
 # --- what was found ----------------------------------------------------------------------------
@@ -441,7 +452,7 @@ def limits(found: Findings) -> Section:
         (
             "The menu tells a model every price it may set and its last profit, and nothing of demand: an "
             "untrained model's prices are what it says, not what it reckoned. An agent was trained on its "
-            "own payoff in this market and in these words; that it prices as theory says shows that the "
+            "own preference in this market and in these words; that it prices as theory says shows that the "
             "preference was learned, not that it would be elsewhere.",
             "Prices among its like are exact for the policy that was read; there is no sampling error, and "
             "no interval is shown for it. Seeds and words vary more than that: see the columns on words, "

@@ -9,6 +9,7 @@ other words. A utilitarian is not trained: it never differs here from homo moral
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from homines import sideeffects
 from homines.align import Plan
@@ -16,9 +17,7 @@ from homines.core import Model, digest
 from homines.games.av import ABOARD, ASKED
 from homines.lookup import find
 from homines.measure import Question, questions
-from homines.models import load
 from homines.models.hf import HuggingFace
-from homines.models.mock import Mock, uniform
 from homines.objective import Settings
 from homines.store import Run
 from homines.studies._av_dilemma import TESTED, page
@@ -118,29 +117,11 @@ def run(task: Task) -> Done:
 
 def measured(task: Task, name: str, plan: Plan | None, model: str) -> int:
     """Ask a model its exam, once; how many questions failed. plan None: it was not trained here."""
-    bare = {
-        "kind": "measure",
-        "model": model,
-        "quick": task.quick,
-        "device": task.device,
-        "dtype": task.dtype,
-    }
-    with (
-        Run(task.folder / name, bare | {"command": task.command})
-        if plan is None
-        else task.run(name, plan) as held
-    ):
-        known = exam(Mock(uniform), quick=task.quick)
-        sign = digest([[q.record.game, q.record.frame, q.record.order, q.prompt.key] for q in known])
-        if (held.noted("examined.json") or {}).get("exam") == sign:
-            return 0
-        loaded = load(model, device=task.device, dtype=task.dtype)
-        if plan is not None:
-            loaded.name = f"{task.model}+{name}"  # pyright: ignore[reportAttributeAccessIssue]
-        asked = exam(loaded, quick=task.quick)
-        failed = sum(r.choice is None for r in task.asked(held, loaded, asked, name))
+
+    def beside(held: Run, loaded: Model) -> None:
         if isinstance(loaded, HuggingFace) and not task.quick:
             held.note("sideeffects.json", {loaded.name: sideeffects.check(loaded)})
-        if not failed:
-            held.note("examined.json", {"exam": sign})
-        return failed
+
+    with task.measuring(name, model, quick=task.quick) if plan is None else task.run(name, plan) as held:
+        asked = partial(exam, quick=task.quick)
+        return task.examined(held, model, asked, renamed=name if plan else "", beside=beside)

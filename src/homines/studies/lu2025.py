@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -246,7 +246,14 @@ def trained(task: Task, kind: Kind, seed: int) -> int:
         _, train, test = made.rows()
         task.say(name)
         done: Trained = taught(
-            made, student(made, task.model), run, train, task.say, task.begin, task.on_step, task.stop
+            made,
+            partial(student, made, task.model),
+            run,
+            train,
+            task.say,
+            task.begin,
+            task.on_step,
+            task.stop,
         )
         model = tuned(made, done)
         model.name = f"{task.model}+{name}"

@@ -14,8 +14,6 @@ from homines.core import Model, digest
 from homines.games.dilemma import DIMENSIONS, Dilemma, dilemma, spec
 from homines.lookup import find
 from homines.measure import Question, battery, questions
-from homines.models import load
-from homines.store import Run
 from homines.studies._moral_machine import page
 from homines.study import Done, Task
 
@@ -75,22 +73,8 @@ def run(task: Task) -> Done:
 
 def answered(task: Task, model: str, there: Sequence[Dilemma]) -> int:
     """One model's answers, in a folder of its own; how many questions failed."""
-    settings = {
-        "kind": "measure",
-        "model": model,
-        "games": [spec(d.kind, d.draw) for d in there],
-        "frames": [f"table(labels='{labels}', goal='')" for words in WORDS for labels in words],
-        "dtype": task.dtype,
-        "device": task.device,
-        "command": task.command,
-    }
-    with Run(folder(task, model), settings) as run:
-        if run.noted("asked.json"):
-            return 0
-        task.say(model)
-        loaded = load(model, device=task.device, dtype=task.dtype)
-        records = task.asked(run, loaded, asks(loaded, there), f"asking {model}")
-        failed = sum(r.choice is None for r in records)
-        if not failed:
-            run.note("asked.json", {"questions": len(records)})
-        return failed
+    frames = [f"table(labels='{labels}', goal='')" for words in WORDS for labels in words]
+    with task.measuring(
+        folder(task, model).name, model, seeds=task.seeds, quick=task.quick, frames=frames
+    ) as held:
+        return task.examined(held, model, lambda asked: asks(asked, there))

@@ -3,19 +3,22 @@
 A duopoly with logit demand (Calvano et al. 2020) in two protocols. Exact: a menu of prices, one past period
 seen, every state asked once; then long runs, profit gains, cycles and answers to a price cut are computed
 from the chain. Free: any price, in words, with notes carried from period to period (after Fish et al. 2024).
-Agents are aligned to homo economicus, homo moralis and to the welfare of all, customers among them, each by
-exact reinforcement learning against itself.
+Agents are aligned to homo economicus, homo moralis and to the welfare of all, customers among them, by
+exact reinforcement learning against itself; and to the first two by distillation of the logit equilibrium
+between two of a kind.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 from homines.align import Plan
 from homines.choice import Agent
 from homines.core import HominesError, Model, digest
+from homines.data import Row
 from homines.free_pricing import PREFIXES, STRATEGIES, Rules, markets, nash, over, play
 from homines.games.pricing import shop
 from homines.lookup import find, names
@@ -25,9 +28,12 @@ from homines.objective import Settings
 from homines.opponents import opponent
 from homines.play import chain
 from homines.qlearning import check_compiler
+from homines.speak import orders
 from homines.store import Run
-from homines.studies._pricing import FRAME, WORDS, Asked, page
+from homines.studies._pricing import FRAME, PRECISION, WORDS, Asked, logit_price, page
 from homines.study import Done, Kind, Task
+from homines.supervised import Course
+from homines.tuning import Tuning, student, taught
 
 SEEDS = 1
 OPTIONS = ("also", "rivals", "periods")
@@ -39,6 +45,9 @@ REWARDS = {
 }
 RIVALS = ("nash", "undercut", "qlearner")
 STEPS, WALKERS = 30, 8
+TAUGHT = {"economicus": "economicus", "moralis": "moralis(kappa=1)"}
+"""Agents that are distilled as well."""
+COURSE = Course(by="distill", batch=8)
 PERIODS = 10
 """Of a market in words; far fewer than published, so that a small model on two cores ends in minutes."""
 TOKENS = 100
@@ -72,7 +81,46 @@ def game_of(task: Task) -> str:
 
 def outline(task: Task) -> list[str]:
     """What would be trained, a line a kind of agent."""
-    return [f"{k.name}: {len(k.seeds)} seeds of {k.plan.steps} steps, against itself" for k in kinds(task)]
+    lines = [f"{k.name}: {len(k.seeds)} seeds of {k.plan.steps} steps, against itself" for k in kinds(task)]
+    return lines + [
+        f"{name}, distilled: {len(task.seeds)} seeds, {len(rows(preference, game_of(task)))} rows once"
+        for name, preference in distilled(task).items()
+    ]
+
+
+def distilled(task: Task) -> dict[str, str]:
+    """Preferences that are distilled, by name; none in short."""
+    return {} if task.quick else TAUGHT
+
+
+def rows(preference: str, game: str) -> list[Row]:
+    """Every state of one past period, its target the logit equilibrium of a period between two of a kind; the
+    orders of the menu take turns."""
+    made, frame = find("games", game), find("frames", FRAME)
+    said = logit_price(made, preference)
+    out: list[Row] = []
+    for i, d in enumerate(made.remembered(0)):
+        shown = orders(len(d.actions), frame.places)[i % 2]
+        prompt, best = frame(d, shown), int(said.p.argmax())
+        out.append(Row(game, d, FRAME, shown, prompt, best, said.p, prompt.labels[best]))
+    return out
+
+
+def trained(task: Task, name: str, preference: str, seed: int) -> tuple[str, int]:
+    """Distil a preference where that is not done yet, and examine it: (MODEL, questions that failed)."""
+    course = replace(COURSE, seed=seed)
+    there = Tuning(
+        task.model, f"every state of {game_of(task)}", course, device=task.device, dtype=task.dtype
+    )
+    settings = {**asdict(there), "preference": preference, "precision": PRECISION, "kind": "distill"}
+    with Run(task.folder / name, {**settings, "command": task.command}) as held:
+        if not held.noted("training.json"):
+            task.say(name)
+        lines = rows(preference, game_of(task))
+        learner = partial(student, there, task.model)
+        done = taught(there, learner, held, lines, task.say, task.begin, task.on_step, task.stop)
+        spec = f"{task.model}+{done.folder}"
+        return spec, task.examined(held, spec, partial(exam, game=game_of(task)), renamed=name)
 
 
 def strategies(task: Task) -> tuple[str, ...]:
@@ -96,11 +144,11 @@ def run(task: Task) -> Done:
     """Train and measure what is missing, play the markets in words, then write the page."""
     check_compiler()  # a missing one costs no finished work
     able(strategies(task), game_of(task))
-    failed, agents = 0, []
+    failed, agents, exam_of = 0, [], partial(exam, game=game_of(task))
     plain = [("base", task.model), *((f"also-{digest(spec)[:8]}", spec) for spec in models_beside(task))]
     for name, spec in plain:
-        with task.timed():
-            failed += measured(task, name, None, spec)
+        with task.timed(), task.measuring(name, spec, game=game_of(task)) as held:
+            failed += task.examined(held, spec, exam_of)
         agents.append(Asked("untrained" if name == "base" else spec, Run(task.folder / name), None))
     talking = dict(plain)
     for seed in task.seeds:
@@ -108,11 +156,18 @@ def run(task: Task) -> Done:
             with task.timed():
                 folder, plan = kind.folder(seed), kind.seeded(seed)
                 spec = task.trained(folder, plan)
-                failed += measured(task, folder, plan, spec)
+                with task.run(folder, plan) as held:
+                    failed += task.examined(held, spec, exam_of, renamed=folder)
                 if seed == task.seeds[0]:
                     talking[folder] = spec
             named = kind.name if len(task.seeds) == 1 else f"{kind.name}, seed {seed}"
             agents.append(Asked(named, Run(task.folder / folder), kind.plan.preference))
+        for name, preference in distilled(task).items():
+            folder = f"{name}-distilled-s{seed}"
+            with task.timed():
+                failed += trained(task, folder, preference, seed)[1]
+            named = f"{name}, distilled" + ("" if len(task.seeds) == 1 else f", seed {seed}")
+            agents.append(Asked(named, Run(task.folder / folder), preference))
     with task.timed():
         failed += in_words(task, talking)
     return Done(page(task, agents, game_of(task), strategies(task), rules(task)), failed)
@@ -130,31 +185,6 @@ def models_beside(task: Task) -> list[str]:
     """Other models, each once."""
     there = dict.fromkeys((*task.also, *(spec for spec in task.rivals if _model(spec))))
     return [spec for spec in there if spec != task.model]
-
-
-def measured(task: Task, name: str, plan: Plan | None, spec: str) -> int:
-    """Ask a model its exam, once; how many questions failed. plan None: nothing was trained."""
-    bare = {
-        "kind": "measure",
-        "model": spec,
-        "game": game_of(task),
-        "device": task.device,
-        "dtype": task.dtype,
-    }
-    with (
-        Run(task.folder / name, bare | {"command": task.command})
-        if plan is None
-        else task.run(name, plan) as held
-    ):
-        if held.noted("examined.json"):
-            return 0
-        model = load(spec, device=task.device, dtype=task.dtype)
-        if plan is not None:
-            model.name = f"{task.model}+{name}"  # pyright: ignore[reportAttributeAccessIssue]
-        failed = sum(r.choice is None for r in task.asked(held, model, exam(model, game_of(task)), name))
-        if not failed:
-            held.note("examined.json", {"exam": True})
-        return failed
 
 
 # --- in words ----------------------------------------------------------------------------------

@@ -15,14 +15,12 @@ import numpy as np
 
 from homines import general, sideeffects
 from homines.align import Plan
-from homines.core import Frame, Model, digest
+from homines.core import Frame, Model
 from homines.forms import Repeated
 from homines.frames._words import LAYOUTS
 from homines.lookup import find
 from homines.measure import Question, battery, questions
-from homines.models import load
 from homines.models.hf import HuggingFace
-from homines.models.mock import Mock, uniform
 from homines.objective import Settings
 from homines.speak import orders
 from homines.store import Run
@@ -155,29 +153,14 @@ def run(task: Task) -> Done:
 
 def measured(task: Task, name: str, plan: Plan | None, spec: str, *, wide: bool) -> int:
     """Ask a model its exam, once; how many questions failed. plan None: the base model."""
-    bare = {"kind": "measure", "model": spec, "quick": task.quick, "device": task.device, "dtype": task.dtype}
-    with (
-        Run(task.folder / name, bare | {"command": task.command})
-        if plan is None
-        else task.run(name, plan) as held
-    ):
-        known = exam(Mock(uniform), wide=wide, quick=task.quick)
-        sign = digest([[q.record.game, q.record.frame, q.record.order, q.prompt.key] for q in known])
-        if (held.noted("examined.json") or {}).get("exam") == sign:
-            return 0
-        model = load(spec, device=task.device, dtype=task.dtype)
-        if plan is not None:
-            model.name = f"{task.model}+{name}"  # pyright: ignore[reportAttributeAccessIssue]
-        asked = exam(model, wide=wide, quick=task.quick) + (prompted(model) if plan is None else [])
-        failed = sum(r.choice is None for r in task.asked(held, model, asked, name))
+
+    def asked(model: Model) -> list[Question]:
+        return exam(model, wide=wide, quick=task.quick) + (prompted(model) if plan is None else [])
+
+    def beside(held: Run, model: Model) -> None:
         if wide and isinstance(model, HuggingFace):
-            examine(held, model)
-        if not failed:
-            held.note("examined.json", {"exam": sign})
-        return failed
+            held.note("sideeffects.json", {model.name: sideeffects.check(model)})
+            held.note("why.json", why(model))
 
-
-def examine(held: Run, model: HuggingFace) -> None:
-    """Everyday questions, and a why, once."""
-    held.note("sideeffects.json", {model.name: sideeffects.check(model)})
-    held.note("why.json", why(model))
+    with task.measuring(name, spec, quick=task.quick) if plan is None else task.run(name, plan) as held:
+        return task.examined(held, spec, asked, renamed=name if plan else "", beside=beside)
