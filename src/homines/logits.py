@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from jinja2 import TemplateError
+from transformers import DynamicCache
 
 from homines.core import HominesError, Prompt
 
@@ -173,19 +174,53 @@ class Forest:
         return mask
 
 
-def packs(encoded: Sequence[Encoded], budget: int) -> list[list[int]]:
-    """Group prompts (by index) that begin alike, each group at most `budget` distinct tokens."""
+@dataclass(frozen=True)
+class Pack:
+    """Prompts that are read in one pass, in the order of their tokens.
+
+    held    tokens that they begin with and that the pass before has read already
+    tokens  how many the network reads: the distinct ones of the rest
+    """
+
+    items: tuple[int, ...]
+    held: tuple[int, ...]
+    tokens: int
+
+
+def packs(encoded: Sequence[Encoded], budget: int, *, hold: bool = False) -> list[Pack]:
+    """Group prompts (by index) that begin alike; each group reads at most `budget` distinct tokens, or is one
+    prompt alone.
+
+    hold   a pass may begin on the path of the last prompt of the pass before. In sorted order no other
+           prompt before it shares more, so that over all passes no prompt's token is read twice.
+    """
     order = sorted(range(len(encoded)), key=lambda i: encoded[i].prompt)
-    groups: list[list[int]] = []
-    forest = Forest()
+    out: list[Pack] = []
+    group: list[int] = []
+    forest, held = Forest(), ()
     for i in order:
-        _plant(forest, encoded[i])
-        if not groups or len(forest.tokens) > budget:
-            forest = Forest()
+        before = len(forest.tokens)
+        if group and len(encoded[i].prompt) > len(held):
             _plant(forest, encoded[i])
-            groups.append([])
-        groups[-1].append(i)
-    return groups
+        if not group or len(forest.tokens) - len(held) > budget or len(encoded[i].prompt) <= len(held):
+            if group:
+                out.append(Pack(tuple(group), held, before - len(held)))
+            held = _alike(encoded[group[-1]].prompt, encoded[i].prompt) if group and hold else ()
+            forest, group = Forest(), []
+            forest.add(-1, held)
+            _plant(forest, encoded[i])
+        group.append(i)
+    if group:
+        out.append(Pack(tuple(group), held, len(forest.tokens) - len(held)))
+    return out
+
+
+def _alike(one: Sequence[int], two: Sequence[int]) -> tuple[int, ...]:
+    """Their common beginning, short of the last token of the second: that one's answer is still to be read."""
+    n = 0
+    while n < min(len(one), len(two) - 1) and one[n] == two[n]:
+        n += 1
+    return tuple(two[:n])
 
 
 def _plant(forest: Forest, item: Encoded) -> list[list[int]]:
@@ -195,50 +230,64 @@ def _plant(forest: Forest, item: Encoded) -> list[list[int]]:
     return [[root, *forest.add(root, label[:-1])] for label in item.labels]
 
 
-def distinct_tokens(encoded: Sequence[Encoded], budget: int) -> int:
+def distinct_tokens(encoded: Sequence[Encoded], budget: int, *, hold: bool = False) -> int:
     """How many tokens the network will read for these prompts."""
-    total = 0
-    for group in packs(encoded, budget):
-        forest = Forest()
-        for i in group:
-            _plant(forest, encoded[i])
-        total += len(forest.tokens)
-    return total
+    return sum(pack.tokens for pack in packs(encoded, budget, hold=hold))
 
 
 def label_logprobs(
-    net: Any, encoded: Sequence[Encoded], *, share: bool = True, budget: int = 512, pad: str = "right"
+    net: Any,
+    encoded: Sequence[Encoded],
+    *,
+    share: bool = True,
+    hold: bool = False,
+    budget: int = 512,
+    pad: str = "right",
 ) -> list[torch.Tensor]:
     """Natural-log probability of every whole label, terminator included; one tensor [label] a prompt.
 
-    share   compute common beginnings once (a tree attention mask); needs `shares(net)`
+    share   compute common beginnings once in a pass (a tree attention mask); needs `shares(net)`
+    hold    and once over all passes, by keys and values held from one to the next; needs `holds(net)`, and
+            is left undone where gradients are taken
     budget  most distinct tokens in one pass of the network (a longer prompt goes alone)
     pad     side that is padded where nothing is shared
     """
+    hold = hold and share and not torch.is_grad_enabled()
     out: list[torch.Tensor] = [torch.empty(0)] * len(encoded)
-    for group in packs(encoded, budget):
-        items = [encoded[i] for i in group]
-        scored = _shared(net, items) if share else _plain(net, items, pad)
-        for i, logp in zip(group, scored, strict=True):
+    cache = DynamicCache() if hold else None
+    for pack in packs(encoded, budget, hold=hold):
+        items = [encoded[i] for i in pack.items]
+        scored = _shared(net, items, pack.held, cache) if share else _plain(net, items, pad)
+        for i, logp in zip(pack.items, scored, strict=True):
             out[i] = logp
     return out
 
 
-def _shared(net: Any, items: Sequence[Encoded]) -> list[torch.Tensor]:
-    forest = Forest()
+def _shared(
+    net: Any, items: Sequence[Encoded], held: tuple[int, ...] = (), cache: DynamicCache | None = None
+) -> list[torch.Tensor]:
+    """held: the beginning whose keys and values `cache` has; afterwards it has those of the last prompt."""
+    forest, known = Forest(), len(held)
+    forest.add(-1, held)
     nodes = [_plant(forest, item) for item in items]
     device, dtype = _place(net)
     low = torch.finfo(dtype).min
-    mask = torch.zeros(len(forest.tokens), len(forest.tokens), dtype=dtype)
-    mask = mask.masked_fill(~forest.sees(), low)[None, None].to(device)
+    mask = torch.zeros(len(forest.tokens) - known, len(forest.tokens), dtype=dtype)
+    mask = mask.masked_fill(~forest.sees()[known:], low)[None, None].to(device)
     kept = sorted({i for labels in nodes for path in labels for i in path})
+    if cache is not None:
+        _keep(cache, list(range(known)))
     logits = _logits(
         net,
-        torch.tensor(kept, device=device),
-        input_ids=torch.tensor([forest.tokens], device=device),
+        torch.tensor(kept, device=device) - known,
+        input_ids=torch.tensor([forest.tokens[known:]], device=device),
         attention_mask=mask,
-        position_ids=torch.tensor([forest.depths], device=device),
+        position_ids=torch.tensor([forest.depths[known:]], device=device),
+        past_key_values=cache,
+        use_cache=cache is not None,
     )[0].float()
+    if cache is not None:
+        _keep(cache, forest.add(-1, items[-1].prompt))
     total = logits.logsumexp(-1)
     row = {node: i for i, node in enumerate(kept)}
     out: list[torch.Tensor] = []
@@ -249,6 +298,14 @@ def _shared(net: Any, items: Sequence[Encoded]) -> list[torch.Tensor]:
         ]
         out.append(torch.stack(sums))
     return out
+
+
+def _keep(cache: DynamicCache, nodes: Sequence[int]) -> None:
+    """Of the tokens whose keys and values are held, these alone."""
+    for layer in cache.layers:
+        if layer.keys is not None and layer.values is not None and layer.keys.numel():
+            at = torch.tensor(nodes, device=layer.keys.device, dtype=torch.long)
+            layer.keys, layer.values = layer.keys.index_select(-2, at), layer.values.index_select(-2, at)
 
 
 def _plain(net: Any, items: Sequence[Encoded], pad: str) -> list[torch.Tensor]:
@@ -292,8 +349,8 @@ def _logits(net: Any, kept: torch.Tensor, **inputs: torch.Tensor) -> torch.Tenso
     base = net.get_base_model() if hasattr(net, "get_base_model") else net
     base = getattr(base, "module", base)
     if "logits_to_keep" in inspect.signature(base.forward).parameters:
-        return net(**inputs, use_cache=False, logits_to_keep=kept).logits
-    return net(**inputs, use_cache=False).logits[:, kept]
+        return net(**inputs, logits_to_keep=kept).logits
+    return net(**inputs).logits[:, kept]
 
 
 def shares(net: Any) -> bool:
@@ -301,6 +358,15 @@ def shares(net: Any) -> bool:
 
     False for networks that ignore the mask or the positions given (state-space models, ALiBi).
     """
+    return _trial(net)
+
+
+def holds(net: Any) -> bool:
+    """Whether it does so too where keys and values are held from pass to pass."""
+    return _trial(net, hold=True, budget=4)
+
+
+def _trial(net: Any, **how: Any) -> bool:
     top = int(net.config.get_text_config().vocab_size)
     trial = [
         Encoded(tuple(i % top for i in (11, 12, 13, 14, *tail)), ((5 % top, 6 % top), (7 % top,)))
@@ -308,8 +374,8 @@ def shares(net: Any) -> bool:
     ]
     with torch.no_grad():
         try:
-            tree = torch.cat(label_logprobs(net, trial))
-        except (TypeError, ValueError, RuntimeError, NotImplementedError):
+            tree = torch.cat(label_logprobs(net, trial, **how))
+        except (TypeError, ValueError, RuntimeError, NotImplementedError, AttributeError):
             return False
         alone = torch.cat([label_logprobs(net, [item], share=False)[0] for item in trial])
     exact = _place(net)[1] in (torch.float32, torch.float64)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +24,7 @@ from homines.logits import (
     Forest,
     distinct_tokens,
     encode,
+    holds,
     label_logprobs,
     packs,
     render,
@@ -85,8 +88,10 @@ def test_every_architecture_shares_or_says_that_it_cannot(kind: str) -> None:
     assert shares(net), kind
     with torch.no_grad():
         tree, plain = label_logprobs(net, items), label_logprobs(net, items, share=False)
-    for a, b, item in zip(tree, plain, items, strict=True):
+        held = label_logprobs(net, items, hold=holds(net), budget=6)
+    for a, b, c, item in zip(tree, plain, held, items, strict=True):
         assert (a - b).abs().max() < 1e-4
+        assert (c - b).abs().max() < 1e-4
         assert (a - _by_hand(net, item)).abs().max() < 1e-4
 
 
@@ -103,6 +108,11 @@ def test_a_network_that_ignores_the_mask_is_found_out() -> None:
             return self.net(input_ids=input_ids, use_cache=False)
 
     assert not shares(Bag())
+    assert not holds(Bag())
+
+
+def test_keys_are_held_where_they_can_be() -> None:
+    assert {kind for kind in ARCHITECTURES if holds(tiny(kind, vocabulary=100))} >= {"llama", "gemma2"}
 
 
 IDS = st.lists(st.integers(0, 4), min_size=1, max_size=6).map(tuple)
@@ -118,10 +128,37 @@ def test_any_forest_of_prompts_in_packs_of_any_size(raw: list[Any], budget: int)
     items = [Encoded(prompt, tuple((*label, 5) for label in labels)) for prompt, labels in raw]
     with torch.no_grad():
         tree = label_logprobs(net, items, budget=budget)
+        with reading(net) as read:
+            held = label_logprobs(net, items, hold=True, budget=budget)
         plain = label_logprobs(net, items, share=False)
-    assert sorted(itertools.chain(*packs(items, budget))) == list(range(len(items)))
-    for a, b in zip(tree, plain, strict=True):
+    for hold in (False, True):
+        there = [pack.items for pack in packs(items, budget, hold=hold)]
+        assert sorted(itertools.chain(*there)) == list(range(len(items)))
+    for a, b, c in zip(tree, plain, held, strict=True):
         assert (a - b).abs().max() < 1e-4
+        assert (c - b).abs().max() < 1e-4
+    assert sum(read) == distinct_tokens(items, budget, hold=True)
+
+
+@given(st.lists(IDS, min_size=1, max_size=12), st.integers(1, 40))
+def test_held_over_passes_no_token_of_a_prompt_is_read_twice(raw: list[Any], budget: int) -> None:
+    """None of these prompts begins another, so that none ends where the next one goes on."""
+    items = [Encoded((*prompt, 6), ((5, 7),)) for prompt in dict.fromkeys(raw)]
+    whole = {item.prompt[:n] for item in items for n in range(1, len(item.prompt) + 1)}
+    assert distinct_tokens(items, budget, hold=True) == len(whole) + len(items)
+
+
+@contextmanager
+def reading(net: Any) -> Iterator[list[int]]:
+    """How many tokens each pass of the network reads."""
+    read: list[int] = []
+    seen = net.register_forward_pre_hook(
+        lambda _, __, given: read.append(given["input_ids"].numel()), with_kwargs=True
+    )
+    try:
+        yield read
+    finally:
+        seen.remove()
 
 
 _NETS: list[Any] = []

@@ -15,6 +15,7 @@ from homines.logits import (
     Encoded,
     distinct_tokens,
     encode,
+    holds,
     label_logprobs,
     render,
     shares,
@@ -32,6 +33,7 @@ class HuggingFace:
         self.tokenizer = tokenizer
         self.name = name
         self.share = shares(net)
+        self.hold = self.share and holds(net)
         self.budget = 512 if net.device.type == "cpu" else 4096
         self.window = _window(net.config.get_text_config())
         self.aloud = Aloud()
@@ -62,11 +64,11 @@ class HuggingFace:
 
     def logprobs(self, encoded: Sequence[Encoded]) -> list[torch.Tensor]:
         """Log-probability of every label, with gradients where they are enabled."""
-        return label_logprobs(self.net, encoded, share=self.share, budget=self.budget)
+        return label_logprobs(self.net, encoded, share=self.share, hold=self.hold, budget=self.budget)
 
     def tokens(self, prompts: Sequence[Prompt]) -> int:
         """How many tokens scoring these prompts reads, without running anything."""
-        return distinct_tokens(self.encode(prompts), self.budget) if prompts else 0
+        return distinct_tokens(self.encode(prompts), self.budget, hold=self.hold) if prompts else 0
 
     def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
         """Exact choices; of prompts with a cue, the average over reasons thought aloud (`aloud`)."""
