@@ -216,7 +216,7 @@ def packs(encoded: Sequence[Encoded], budget: int, *, hold: bool = False) -> lis
 
 
 def _alike(one: Sequence[int], two: Sequence[int]) -> tuple[int, ...]:
-    """Their common beginning, short of the last token of the second: that one's answer is still to be read."""
+    """Their common beginning, short of the last token of the second: its answer is still to be read."""
     n = 0
     while n < min(len(one), len(two) - 1) and one[n] == two[n]:
         n += 1
