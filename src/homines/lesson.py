@@ -1,9 +1,8 @@
 """What is taught: prompts, what every answer is worth under each phase's preference, where it leads.
 
 One prompt set holds every state of one game once, in one frame, the option orders spread over the states
-so that all sets together show each state in each order (a Latin square). Of decisions taken once the frames
-are spread over a set as well: a step then sees every label stand for every act, and no label pays by itself.
-Where the states are too many, a `Walk` asks those that the learner meets instead.
+so that all sets together show each state in each order (a Latin square). Where the states are too many,
+a `Walk` asks those that the learner meets instead.
 """
 
 from __future__ import annotations
@@ -141,9 +140,11 @@ def lesson(
             answers = _replies(games[i], opponent, memory, seat)[kept]
         elif not games:
             worth = np.array([[_expected(p, d) for d in decisions] for p in phases])[:, kept]
-        for group in [[frame] for frame in frames] if games else [frames]:
-            for some in _spoken([decisions[s] for s in kept], kept, group):
-                words.append(some)
+        for frame in frames:
+            shown = orders(len(decisions[0].actions), frame.places)
+            for turn in range(len(shown)):
+                some = [frame(decisions[s], shown[(turn + s) % len(shown)]) for s in kept]
+                words.append(tuple(some))
                 sets.append(tuple(model.encode(some)))
                 utility.append(worth)
                 replies.append(answers)
@@ -159,23 +160,6 @@ def lesson(
         tuple(phase.steps for phase in phases),
         mirrored(games[0], memory, kept) if itself else None,
     )
-
-
-def _spoken(
-    decisions: Sequence[Decision], places: Sequence[int], frames: Sequence[Frame]
-) -> list[tuple[Prompt, ...]]:
-    """Sets of prompts in which frames and option orders are spread over the decisions: all sets together show
-    each decision once in each frame and order."""
-    shown = [orders(len(decisions[0].actions), frame.places) for frame in frames]
-    n, most = len(frames), max(map(len, shown))
-    out: list[tuple[Prompt, ...]] = []
-    for turn in range(n * most):
-        some: list[Prompt] = []
-        for d, s in zip(decisions, places, strict=True):
-            f = (turn + s) % n
-            some.append(frames[f](d, shown[f][(turn // n + s // n) % len(shown[f])]))
-        out.append(tuple(some))
-    return out
 
 
 def _named(once: Mapping[str, Sequence[Decision]]) -> tuple[str, ...]:
