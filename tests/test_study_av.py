@@ -16,7 +16,7 @@ from homines.lookup import find
 from homines.measure import measure, order_effect
 from homines.models.mock import Mock
 from homines.studies import av_dilemma
-from homines.studies._av_dilemma import EXPLAINING, TESTED, balanced, kappa, rates
+from homines.studies._av_dilemma import ACTS, EXPLAINING, LETTERS, balanced, kappa, rates
 from homines.studies._av_theory import Place, faced, place, says
 from homines.study import Task
 from tests.models.tiny import tiny
@@ -80,14 +80,13 @@ def test_other_models_are_measured_beside_it(tokenizer: Any, tmp_path: Path) -> 
     }
 
 
-def test_what_is_asked_in_new_words_is_trained_in_none_of_them() -> None:
-    task = Task("smollm2", Path("nowhere"), (0,))
-    for kind in av_dilemma.kinds(task):
-        specs = (kind.plan.game, *kind.plan.more_games)
-        assert not {",".join(find("frames", f).labels) for f in kind.plan.frames} & {*TESTED}
-        assert {5, 20, 50} <= {*av_dilemma.SAVED} - {place(spec).saved for spec in specs}
-        views = {says(kind.plan.preference.partition(":")[0], faced(place(spec))) for spec in specs}
-        assert views == {0.0, 1.0}  # both acts are taught, and no tie
+def test_what_is_taught_is_a_few_numbers_by_the_names_of_the_acts_and_both_acts() -> None:
+    for kind in av_dilemma.kinds(Task("smollm2", Path("nowhere"), (0,))):
+        assert {row.prompt.labels for row in kind.rows()} == {("sacrifice", "protect")}
+        at = [place(row.game) for row in kind.rows()]
+        assert {5, 20, 50} <= {*av_dilemma.SAVED} - {x.saved for x in at}
+        assert {says(kind.preference, faced(x)) for x in at} == {0.0, 1.0}  # and no tie
+        assert {row.answer for row in kind.rows()} == {0, 1}
 
 
 def first(prompt: Prompt) -> Choice:
@@ -99,9 +98,13 @@ def first(prompt: Prompt) -> Choice:
 
 def test_a_position_bias_is_no_preference() -> None:
     model = Mock(first)
-    records = measure(model, [q for q in av_dilemma.exam(model) if ",".join(q.prompt.labels) in TESTED])
-    assert {round(p, 9) for p in rates(records).values()} == {0.5}
-    assert (order_effect(records) or 0) == pytest.approx(0.5)
+    for words in ("sacrifice,protect", ACTS, *LETTERS):
+        asked = [q for q in av_dilemma.exam(model) if ",".join(q.prompt.labels) == words]
+        records = measure(model, asked)
+        assert len({r.game for r in records}) == 63
+        assert {round(p, 9) for p in rates(records).values()} == {0.5}
+        if words == "sacrifice,protect":  # in all four orders; elsewhere one place goes with the other
+            assert (order_effect(records) or 0) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("idle", [Choice.at(p) for p in ([1, 0], [0, 1], [1, 1])])

@@ -10,16 +10,26 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from homines.align import Begin, Made, Plan, Say, config, name_after, student, train
 from homines.core import Model, Record, digest
+from homines.data import Row
 from homines.measure import Question, measure
 from homines.models import load
 from homines.models.mock import Mock, uniform
 from homines.store import Run
+from homines.supervised import Course
+from homines.tuning import Tuning, taught
+from homines.tuning import student as tuning_student
+
+Exam = Callable[[Model], list[Question]]
+"""What a model is asked."""
+Beside = Callable[[Run, Model], None]
+"""Notes what else is looked at while a model is loaded."""
 
 
 class Done(NamedTuple):
@@ -93,6 +103,35 @@ class Task:
             done = train(plan, taught, model, run, rival, self.say, self.begin, self.on_step, self.stop)
             return name_after(plan, done.folder)
 
+    def distilled(
+        self,
+        name: str,
+        rows: Sequence[Row],
+        course: Course,
+        exam: Exam,
+        *,
+        beside: Beside = lambda run, model: None,
+        **settings: Any,
+    ) -> tuple[str, int]:
+        """Teach rows to the model where that is not done yet, and examine what came of it: (MODEL, how many
+        questions failed). settings: what else is to be told of the rows in the config."""
+        made = Tuning(self.model, "", course, device=self.device, dtype=self.dtype)
+        told = {
+            "kind": course.by,
+            "model": self.model,
+            "course": asdict(course),
+            "rows": digest([[row.prompt.key, row.said, row.target.tolist()] for row in rows]),
+            "device": self.device,
+            "dtype": self.dtype,
+        }
+        with Run(self.folder / name, {**told, **settings, "command": self.command}) as held:
+            if not held.noted("training.json"):
+                self.say(name)
+            learner = partial(tuning_student, made, self.model)
+            done = taught(made, learner, held, rows, self.say, self.begin, self.on_step, self.stop)
+            spec = f"{self.model}+{done.folder}"
+            return spec, self.examined(held, spec, exam, renamed=name, beside=beside)
+
     def asked(self, run: Run, model: Model, questions: Sequence[Question], what: str) -> list[Record]:
         """Answers to these questions, in the run's folder; only missing ones are asked."""
         tell = self.begin(what, len(questions))
@@ -102,10 +141,10 @@ class Task:
         self,
         held: Run,
         spec: str,
-        exam: Callable[[Model], list[Question]],
+        exam: Exam,
         *,
         renamed: str = "",
-        beside: Callable[[Run, Model], None] = lambda run, model: None,
+        beside: Beside = lambda run, model: None,
     ) -> int:
         """Ask a model its exam in an open run folder, once, and again where its words have changed since; how
         many questions failed.

@@ -6,14 +6,17 @@ Nothing is asked or trained here. One function a section, in the order of the pa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from homines import figures_study as draw
-from homines.align import Plan
 from homines.bounds import bounds
 from homines.core import HominesError, Record
+from homines.data import Row as Taught
 from homines.estimate import NotIdentified, Observation, fit
 from homines.games.av import ABOARD, ASKED
 from homines.measure import averaged, by, instability, mass, order_effect
@@ -23,12 +26,16 @@ from homines.studies._agents import Agent, Findings, Row, interval, mean, shown
 from homines.studies._av_theory import THEORIES, Place, faced, place, says, stance, threshold
 from homines.study import Task
 
-TESTED = ("X,Y", "Y,X")
-"""Words for (sacrifice, protect) that nothing is trained in."""
+NAMED = "sentences()"
+"""The acts called by their names: what is taught, and what the rates of this page are of."""
+ACTS = "swerve,drive on"
+"""Other names for the acts (sacrifice, protect)."""
+LETTERS = ("X,Y", "Y,X")
+"""Letters, which stand for either act."""
 EXPLAINING = ("economicus", "moralis(kappa=1)")
 PEOPLE = 0.76
 """Of people judge it more moral to sacrifice one passenger for ten pedestrians (Bonnefon et al. 2016)."""
-WAYS = ("as trained", "new words", "new words and numbers")
+WAYS = ("as taught", "new numbers", "other names for the acts", "letters")
 
 
 class Kind(Protocol):
@@ -38,12 +45,21 @@ class Kind(Protocol):
     def name(self) -> str: ...
 
     @property
-    def plan(self) -> Plan: ...
+    def preference(self) -> str: ...
 
     @property
     def seeds(self) -> tuple[int, ...]: ...
 
+    def rows(self) -> list[Taught]: ...
+
     def folder(self, seed: int) -> str: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Cars(Findings):
+    """The agents, and what each was taught, by name."""
+
+    taught: Mapping[str, Kind]
 
 
 def page(task: Task, kinds: Sequence[Kind], also: Mapping[str, str]) -> Path:
@@ -51,7 +67,7 @@ def page(task: Task, kinds: Sequence[Kind], also: Mapping[str, str]) -> Path:
     base = Agent("untrained", "base", None, None, Run(task.folder / "base"))
     others = [Agent(model, "also", None, None, Run(task.folder / name)) for name, model in also.items()]
     trained = [
-        Agent(kind.name, "core", seed, kind.plan, Run(task.folder / kind.folder(seed)))
+        Agent(kind.name, "core", seed, None, Run(task.folder / kind.folder(seed)))
         for kind in kinds
         for seed in kind.seeds
     ]
@@ -61,7 +77,7 @@ def page(task: Task, kinds: Sequence[Kind], also: Mapping[str, str]) -> Path:
             f"{base.run.folder / 'records.jsonl'}); the same command asks them again"
         )
     there = [*others, *trained]
-    made = Findings(base, [agent for agent in there if not agent.failed])
+    made = Cars(base, [agent for agent in there if not agent.failed], {kind.name: kind for kind in kinds})
     return write(
         task.folder,
         title=f"Self versus others in self-driving cars: {task.model}",
@@ -81,8 +97,8 @@ def page(task: Task, kinds: Sequence[Kind], also: Mapping[str, str]) -> Path:
 
 
 def tested(agent: Agent) -> list[Record]:
-    """Answers in words that nothing was trained in."""
-    return [r for r in agent.records if ",".join(r.labels) in TESTED]
+    """Answers by the names of the acts."""
+    return [r for r in agent.records if r.labels == r.decision.actions]
 
 
 def rates(records: Sequence[Record]) -> dict[Place, float]:
@@ -94,12 +110,16 @@ def rates(records: Sequence[Record]) -> dict[Place, float]:
     }
 
 
-def hold(records: Sequence[Record]) -> Row:
-    """How far the rates of these records can be trusted."""
+def hold(agents: Sequence[Agent], keep: Callable[[Place], bool]) -> Row:
+    """How far these agents' rates in some questions can be trusted: legal mass and order effect by the names
+    of the acts; instability over all words."""
+    named = [r for a in agents for r in tested(a) if keep(place(r.game))]
+    every = [[r for r in a.records if keep(place(r.game))] for a in agents]
+    spreads = [x for some in every if (x := instability(some)) is not None]
     return {
-        "legal mass": mass(records),
-        "order effect": order_effect(records),
-        "instability": instability(records),
+        "legal mass": mass(named),
+        "order effect": order_effect(named),
+        "instability": mean(spreads) if spreads else None,
     }
 
 
@@ -114,12 +134,12 @@ def more(at: Place) -> bool:
     return bool(faced(at).payoffs.sum(0)[0] > faced(at).payoffs.sum(0)[1])
 
 
-def met(made: Findings) -> list[Place]:
-    """All that was asked in new words."""
+def met(made: Cars) -> list[Place]:
+    """All that was asked."""
     return list(dict.fromkeys(place(r.game) for r in tested(made.base)))
 
 
-def summary(made: Findings) -> list[str]:
+def summary(made: Cars) -> list[str]:
     parts: list[str] = []
     for name, some in made.everyone().items():
         said = [
@@ -130,33 +150,30 @@ def summary(made: Findings) -> list[str]:
         held = mean(mass(tested(a)) or 0.0 for a in some)
         parts.append(f"{name}: {', '.join(said) or 'no answers'} (legal mass {held:.2g})")
     return [
-        "Probability of sacrificing the owner alone for more than one on the road, in words that nothing was "
-        f"trained in. {'; '.join(parts)}.",
+        "Probability of sacrificing the owner alone for more than one on the road, the acts called by their "
+        f"names. {'; '.join(parts)}.",
         "Rates are given a legal answer, read from the network's exact distribution over whole labels, every "
         "option order asked; a legal mass far from one says that they describe answers rarely given.",
     ]
 
 
-def behaviour(made: Findings) -> Section | None:
+def behaviour(made: Cars) -> Section | None:
     """P(sacrifice) by question, those aboard and number saved."""
     rows: list[Row] = []
     marks: list[Row] = []
     for name, some in made.everyone().items():
-        held = [(tested(a), rates(tested(a))) for a in some]
+        held = [rates(tested(a)) for a in some]
         for asked in ASKED:
             for aboard in ABOARD:
                 row: Row = {"agent": name, "asked": asked, "aboard": aboard}
                 for saved in sorted({at.saved for at in met(made)}):
                     at = Place(asked, saved, aboard)
-                    if values := [p[at] for _, p in held if at in p]:
+                    if values := [p[at] for p in held if at in p]:
                         row[f"{saved} saved"] = mean(values)
                         mark = {"panel": f"{name}, {aboard}", "series": asked, "step": saved}
                         marks.append(mark | interval(values, unit=True))
                 if len(row) > 3:
-                    those = [
-                        r for records, _ in held for r in records if place(r.game)[::2] == (asked, aboard)
-                    ]
-                    rows.append(row | hold(those))
+                    rows.append(row | hold(some, lambda at, w=(asked, aboard): at[::2] == w))
     if not rows:
         return None
     return Section(
@@ -164,10 +181,10 @@ def behaviour(made: Findings) -> Section | None:
         "What is right, what is bought, what is voted for",
         (
             "Probability of sacrificing those aboard, by question, those aboard and the number on the road, "
-            "in words that nothing was trained in, given a legal answer; all four option orders, both ways "
-            "to give the two words to the acts.",
-            "Order effect: the first option's gain by its place. Instability: how far the rate moves when "
-            "the two words are exchanged; near one, the word is chosen and not the act.",
+            "the acts called by their names, given a legal answer; all four option orders.",
+            "Order effect: the first option's gain by its place. Instability: how far the rate moves from "
+            "words to words, two letters and the same exchanged among them; near one, the word is chosen and "
+            "not the act.",
         ),
         rows,
         draw.curves(
@@ -179,7 +196,7 @@ def behaviour(made: Findings) -> Section | None:
     )
 
 
-def theory(made: Findings) -> Section:
+def theory(made: Cars) -> Section:
     rows = [
         {"preference": spec, "asked": asked} | {f"{who} aboard": stance(spec, asked, who) for who in ABOARD}
         for spec in THEORIES
@@ -199,7 +216,7 @@ def theory(made: Findings) -> Section:
     )
 
 
-def thresholds(made: Findings) -> Section:
+def thresholds(made: Cars) -> Section:
     rows: list[Row] = []
     for saved in sorted({at.saved for at in met(made)}):
         found = {who: threshold(saved, who) for who in ("self", "family")}
@@ -216,7 +233,7 @@ def thresholds(made: Findings) -> Section:
     )
 
 
-def dilemma(made: Findings) -> Section | None:
+def dilemma(made: Cars) -> Section | None:
     """The gap between what is voted for, or judged right, and what is bought."""
     rows: list[Row] = []
     marks: list[Row] = []
@@ -230,8 +247,7 @@ def dilemma(made: Findings) -> Section | None:
                     means[asked] = mean(keep)
                     mark = {"panel": f"{aboard} aboard", "group": name, "series": asked}
                     marks.append(mark | interval(keep, unit=True))
-            records = [r for a in some for r in tested(a) if place(r.game).aboard == aboard]
-            rows.append(row | gaps(means) | hold(records))
+            rows.append(row | gaps(means) | hold(some, lambda at, w=aboard: at.aboard == w))
         for spec in EXPLAINING:
             those = [at for at in rates(tested(made.base)) if at.aboard == aboard and more(at)]
             said = {q: mean(says(spec, faced(at)) for at in those if at.asked == q) for q in ASKED}
@@ -259,7 +275,7 @@ def gaps(means: Mapping[str, float]) -> Row:
     }
 
 
-def people(made: Findings) -> Section | None:
+def people(made: Cars) -> Section | None:
     rows: list[Row] = [{"who": "people (Bonnefon et al. 2016)", "saved": 10, "owner aboard": PEOPLE}]
     there = [at for at in rates(tested(made.base)) if at.asked == "judging" and at.saved >= 10]
     saved = min((at.saved for at in there), default=None)
@@ -270,8 +286,7 @@ def people(made: Findings) -> Section | None:
         for aboard, said in (("self", "owner aboard"), ("stranger", "stranger aboard")):
             values = over(some, lambda at, w=aboard: at == Place("judging", saved, w))
             row[said] = mean(values) if values else None
-        records = [r for a in some for r in tested(a) if place(r.game)[:2] == ("judging", saved)]
-        rows.append(row | hold(records))
+        rows.append(row | hold(some, lambda at: at[:2] == ("judging", saved)))
     return Section(
         "people",
         "Beside people",
@@ -305,7 +320,7 @@ def balanced(observed: Sequence[Observation], theory: str) -> float | None:
     return mean(map(mean, both)) if all(both) else None
 
 
-def explained(made: Findings) -> Section | None:
+def explained(made: Cars) -> Section | None:
     """Which preference explains each agent, and what its purchases tell of kappa."""
     rows: list[Row] = []
     for agent in (made.base, *made.trained):
@@ -354,68 +369,68 @@ def _end(x: float) -> str:
     return f"{round(x, 2) + 0.0:.2f}" if math.isfinite(x) else "below" if x < 0 else "above"
 
 
-def transfer(made: Findings) -> Section | None:
+def transfer(made: Cars) -> Section | None:
     """What was trained on beside new words, and new words and numbers, by the agent's own preference."""
     rows: list[Row] = []
     for name, some in made.kinds("core").items():
-        plan = some[0].plan
-        assert plan is not None
+        kind = made.taught[name]
+        specs = {row.game for row in kind.rows()}
         for who, agents in ((name, some), (f"untrained, by the preference of {name}", [made.base])):
             for way in WAYS:
-                kept = [[r for r in a.records if way == known(r, plan)] for a in agents]
-                shares = [x for records in kept if (x := matched(records, plan.preference)) is not None]
+                kept = [[r for r in a.records if way == known(r, specs)] for a in agents]
+                shares = [x for records in kept if (x := matched(records, kind.preference)) is not None]
                 if shares:
+                    records = [r for some in kept for r in some]
                     row: Row = {"agent": who, "asked": way, "as the preference says": mean(shares)}
-                    rows.append(row | hold([r for records in kept for r in records]))
+                    row |= {"legal mass": mass(records), "order effect": order_effect(records)}
+                    rows.append(row | {"exchanging the letters": instability(records)})
     if not rows:
         return None
     return Section(
         "transfer",
         "Beyond what was trained on",
         (
-            "Probability of the answer that an agent's own preference gives, where it has a view: on the "
-            "training questions, on the same in words never trained in, and with numbers never trained on as "
-            "well. One half is what an agent that looks at nothing reaches when the two words are exchanged.",
+            "Probability of the answer that an agent's own preference gives, where it has a view: in the "
+            "questions taught, with numbers that were not, with other names for the acts (swerve, drive on), "
+            "and with letters that stand for either. With letters, one half is what an agent reaches that "
+            "looks at nothing, or at the letter; the last column is how far exchanging them moves it.",
         ),
         rows,
     )
 
 
-def known(r: Record, plan: Plan) -> str:
-    """How far a question lies from what was trained on; empty: neither of WAYS."""
-    specs = (plan.game, *plan.more_games)
-    new = ",".join(r.labels) in TESTED
-    if r.game in specs:
-        return WAYS[new]
-    return WAYS[2] if new and place(r.game).saved not in {place(spec).saved for spec in specs} else ""
+def known(r: Record, taught: Set[str]) -> str:
+    """How far a question lies from what was taught; empty: none of WAYS."""
+    words = ",".join(r.labels)
+    if words in (ACTS, *LETTERS):
+        return WAYS[2] if words == ACTS else WAYS[3]
+    if r.game in taught:
+        return WAYS[0]
+    return WAYS[1] if place(r.game).saved not in {place(spec).saved for spec in taught} else ""
 
 
 def matched(records: Sequence[Record], preference: str) -> float | None:
     """Mean probability of what a preference says, where it has a view; None where it has none."""
     pairs = [p for some in by(records, "game").values() for p in averaged(some)]
-    both = agreement([Observation(d, c) for d, c in pairs], preference.partition(":")[0])
+    both = agreement([Observation(d, c) for d, c in pairs], preference)
     return mean([*both[0], *both[1]]) if any(both) else None
 
 
-def training(made: Findings) -> Section | None:
+def training(made: Cars) -> Section | None:
     rows: list[Row] = []
     for name, some in made.kinds("core").items():
         runs = [a.run.rows() for a in some]
-        plan = some[0].plan
-        if plan is None or not all(runs):
-            continue
-        spec = plan.preference.partition(":")[0]
+        targets = [row.target for row in made.taught[name].rows()]
+        floor = mean(-float(np.log(np.where(p > 0, p, 1)) @ p) for p in targets)
         for step in range(min(map(len, runs))):
-            for asked in ASKED:
-                found = [right(run[step]["p"], spec, asked) for run in runs]
-                values = [x for x in found if x is not None]
-                if values:
-                    mark = {"panel": name, "series": asked, "step": step + 1}
-                    rows.append(mark | interval(values, unit=True))
-            legal = [run[step]["mass"] for run in runs]
-            rows.append(
-                {"panel": name, "series": "legal mass", "step": step + 1} | interval(legal, unit=True)
-            )
+            marks = {
+                "nats above the target's": [run[step]["loss"] - floor for run in runs],
+                "legal mass": [run[step]["mass"] for run in runs],
+            }
+            rows += [
+                {"panel": name, "series": what, "step": step + 1} | interval(values)
+                for what, values in marks.items()
+            ]
     if not rows:
         return None
     last = {(r["panel"], r["series"]): r for r in rows}
@@ -427,24 +442,16 @@ def training(made: Findings) -> Section | None:
         "training",
         "Learning",
         (
-            "Probability of what the preference says on the training questions over training, by question. "
-            "Each step asks every decision in one pair of words, in one order, so lines are rougher than the "
-            "agents are.",
+            "Each row's target is the logit choice of the preference; the loss is the cross-entropy of whole "
+            "answers to it. Shown is how far it stands above the targets' own entropy, the least it can be "
+            "on average; a step sees some of the rows, so a point may lie below.",
         ),
         ends,
-        draw.curves(rows, "Probability of the preferred answer over training, by question."),
+        draw.curves(rows, "Cross-entropy above the target's and legal mass over training."),
     )
 
 
-def right(p: Mapping[str, Sequence[float]], spec: str, asked: str) -> float | None:
-    """Mean probability of what a preference says at a training step, in one question."""
-    said = [
-        (says(spec, faced(place(game))), odds[0]) for game, odds in p.items() if place(game).asked == asked
-    ]
-    return mean(x if want == 1.0 else 1 - x for want, x in said) if said else None
-
-
-def everyday(made: Findings) -> Section | None:
+def everyday(made: Cars) -> Section | None:
     rows: list[Row] = []
     for name, (agent, *_) in made.everyone().items():
         found = next(iter((agent.run.noted("sideeffects.json") or {}).values()), None)
@@ -457,6 +464,6 @@ def everyday(made: Findings) -> Section | None:
     return Section("everyday", "Everyday questions", (text,), rows)
 
 
-PARTS: tuple[Callable[[Findings], Section | None], ...] = (
+PARTS: tuple[Callable[[Cars], Section | None], ...] = (
     behaviour, dilemma, theory, thresholds, explained, transfer, training, people, everyday,
 )  # fmt: skip

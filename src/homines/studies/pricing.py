@@ -11,7 +11,7 @@ between two of a kind.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -33,7 +33,6 @@ from homines.store import Run
 from homines.studies._pricing import FRAME, PRECISION, WORDS, Asked, logit_price, page
 from homines.study import Done, Kind, Task
 from homines.supervised import Course
-from homines.tuning import Tuning, student, taught
 
 SEEDS = 1
 OPTIONS = ("also", "rivals", "periods")
@@ -106,23 +105,6 @@ def rows(preference: str, game: str) -> list[Row]:
     return out
 
 
-def trained(task: Task, name: str, preference: str, seed: int) -> tuple[str, int]:
-    """Distil a preference where that is not done yet, and examine it: (MODEL, questions that failed)."""
-    course = replace(COURSE, seed=seed)
-    there = Tuning(
-        task.model, f"every state of {game_of(task)}", course, device=task.device, dtype=task.dtype
-    )
-    settings = {**asdict(there), "preference": preference, "precision": PRECISION, "kind": "distill"}
-    with Run(task.folder / name, {**settings, "command": task.command}) as held:
-        if not held.noted("training.json"):
-            task.say(name)
-        lines = rows(preference, game_of(task))
-        learner = partial(student, there, task.model)
-        done = taught(there, learner, held, lines, task.say, task.begin, task.on_step, task.stop)
-        spec = f"{task.model}+{done.folder}"
-        return spec, task.examined(held, spec, partial(exam, game=game_of(task)), renamed=name)
-
-
 def strategies(task: Task) -> tuple[str, ...]:
     """Rivals that are strategies; the others are models, measured like any agent."""
     return tuple(spec for spec in task.rivals or RIVALS if not _model(spec))
@@ -165,7 +147,9 @@ def run(task: Task) -> Done:
         for name, preference in distilled(task).items():
             folder = f"{name}-distilled-s{seed}"
             with task.timed():
-                failed += trained(task, folder, preference, seed)[1]
+                lines, course = rows(preference, game_of(task)), replace(COURSE, seed=seed)
+                told = {"preference": preference, "game": game_of(task), "precision": PRECISION}
+                failed += task.distilled(folder, lines, course, exam_of, **told)[1]
             named = f"{name}, distilled" + ("" if len(task.seeds) == 1 else f", seed {seed}")
             agents.append(Asked(named, Run(task.folder / folder), preference))
     with task.timed():
