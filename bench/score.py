@@ -1,0 +1,210 @@
+"""Decisions a second: homines, lm-evaluation-harness's loglikelihood, and generate-and-parse, in one run.
+
+    python bench/score.py [--prompts 96] [--memory]
+
+The same network in memory, the same prompts (the Tennant battery), one after the other, rounds in turn. A
+decision is one prompt answered: for homines and lm-eval the log-probability of every whole label, for
+generate-and-parse one sampled answer. --memory: peak memory of batteries of 1 and 100 times as many prompts,
+on a random network with SmolLM2's vocabulary. Writes bench/score.json. Needs the extra [bench].
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import logging
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from homines.core import Prompt
+from homines.logits import encode, render, terminator
+from homines.models import load
+from homines.models.hf import HuggingFace
+from homines.studies.tennant2025 import exam
+
+HERE = Path(__file__).parent
+ROUNDS = 3
+BATCH = 16
+
+
+def battery(model: HuggingFace, most: int | None) -> list[Prompt]:
+    """The exam of the study tennant2025, in the order of the study."""
+    return [question.prompt for question in exam(model, wide=False)][:most]
+
+
+def ours(model: HuggingFace, prompts: Sequence[Prompt]) -> list[np.ndarray]:
+    """Log-probability of every whole label."""
+    with torch.no_grad():
+        return [logp.cpu().numpy() for logp in model.logprobs(model.encode(prompts))]
+
+
+class Harness:
+    """lm-evaluation-harness on the same network: each label, its terminator behind it, as a continuation."""
+
+    def __init__(self, model: HuggingFace) -> None:
+        from lm_eval.models.huggingface import HFLM
+
+        logging.getLogger("lm_eval").setLevel(logging.ERROR)
+        self.lm: Any = HFLM(pretrained=model.net, tokenizer=model.tokenizer, batch_size=BATCH)
+        self.tokenizer = model.tokenizer
+
+    def __call__(self, prompts: Sequence[Prompt]) -> list[np.ndarray]:
+        # by tokens: given text, it moves the blanks that end a prompt over to the answer, which adds their
+        # probability to every label's
+        asked = [
+            ((str(i), str(label)), list(item.prompt), list(label))
+            for i, item in enumerate(encode(self.tokenizer, prompts))
+            for label in item.labels
+        ]
+        said = iter(self.lm._loglikelihood_tokens(asked, disable_tqdm=True))
+        return [np.array([next(said)[0] for _ in prompt.labels]) for prompt in prompts]
+
+
+def sampled(model: HuggingFace, prompts: Sequence[Prompt]) -> float:
+    """One answer a prompt, sampled at temperature 1 and parsed strictly; the share that is a label."""
+    tokenizer, legal = model.tokenizer, 0
+    tokenizer.padding_side = "left"
+    for i in range(0, len(prompts), BATCH):
+        some = prompts[i : i + BATCH]
+        asked = tokenizer(
+            [render(tokenizer, p) for p in some], return_tensors="pt", padding=True, add_special_tokens=False
+        ).to(model.net.device)
+        with torch.no_grad():
+            out = model.net.generate(
+                **asked,
+                max_new_tokens=8,
+                do_sample=True,
+                temperature=1.0,
+                top_k=0,
+                eos_token_id=terminator(tokenizer),
+                pad_token_id=terminator(tokenizer),
+            )
+        said = tokenizer.batch_decode(out[:, asked.input_ids.shape[1] :], skip_special_tokens=True)
+        legal += sum(words.strip() in p.labels for words, p in zip(said, some, strict=True))
+    return legal / len(prompts)
+
+
+def timed(work: Callable[[], Any], device: str) -> tuple[float, Any]:
+    gc.collect()
+    start = time.perf_counter()
+    out = work()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    return time.perf_counter() - start, out
+
+
+def compare(model: HuggingFace, prompts: Sequence[Prompt], rounds: int = ROUNDS) -> dict[str, Any]:
+    """Seconds of each, the best of some rounds in turn; and how far log-probabilities differ."""
+    harness, device = Harness(model), str(model.net.device)
+    ways: dict[str, Callable[[], Any]] = {
+        "homines": lambda: ours(model, prompts),
+        "lm-eval": lambda: harness(prompts),
+        "generate-and-parse": lambda: sampled(model, prompts),
+    }
+    ours(model, prompts[:BATCH]), harness(prompts[:BATCH])
+    took: dict[str, list[float]] = {way: [] for way in ways}
+    said: dict[str, Any] = {}
+    for _ in range(rounds):
+        for way, work in ways.items():
+            seconds, said[way] = timed(work, device)
+            took[way].append(seconds)
+    best = {way: min(some) for way, some in took.items()}
+    apart = [float(np.abs(a - b).max()) for a, b in zip(said["homines"], said["lm-eval"], strict=True)]
+    encoded = encode(model.tokenizer, prompts)
+    return {
+        "prompts": len(prompts),
+        "tokens": sum(len(e.prompt) * len(e.labels) + sum(map(len, e.labels)) for e in encoded),
+        "tokens_read": model.tokens(prompts),
+        "seconds": {way: [round(s, 3) for s in some] for way, some in took.items()},
+        "decisions_per_second": {way: len(prompts) / s for way, s in best.items()},
+        "times_lm_eval": best["lm-eval"] / best["homines"],
+        "times_generate": best["generate-and-parse"] / best["homines"],
+        "largest_difference": max(apart),
+        "share_of_samples_legal": said["generate-and-parse"],
+    }
+
+
+def peak(model: HuggingFace, prompts: Sequence[Prompt]) -> dict[str, Any]:
+    """Where the time of scoring goes: matrix products at this machine's own best rate, against all of it."""
+    net = model.net
+    size = 2048
+    a = torch.randn(size, size, dtype=net.dtype, device=net.device)
+    seconds = min(timed(lambda: a @ a, str(net.device))[0] for _ in range(5))
+    rate = 2 * size**3 / seconds
+    embedding = net.get_input_embeddings().weight.numel()
+    body = sum(p.numel() for p in net.parameters()) - embedding
+    kept = sum(1 + sum(len(label) - 1 for label in e.labels) for e in encode(model.tokenizer, prompts))
+    work = 2 * body * model.tokens(prompts) + 2 * embedding * kept
+    took = min(timed(lambda: ours(model, prompts), str(net.device))[0] for _ in range(2))
+    return {
+        "flop_per_second_of_a_product": rate,
+        "flop_of_the_products": work,
+        "share_of_the_limit": work / rate / took,
+        "share_of_the_output_layer": 2 * embedding * kept / work,
+        "seconds": took,
+    }
+
+
+def memory(times: int) -> dict[str, float]:
+    """Peak memory and time of so many times the battery, numbers in the payoffs all different."""
+    sys.path.insert(0, str(HERE.parent))
+    from transformers import AutoTokenizer
+
+    from homines.games.symmetric import symmetric
+    from homines.lookup import find
+    from homines.measure import battery, measure, questions
+    from homines.models import smollm2
+    from tests.models.tiny import tiny
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(smollm2.pull()))
+    model = HuggingFace(tiny("llama"), tokenizer, name="tiny", provenance={"revision": "random"})
+    games = {
+        f"symmetric({i})": battery(symmetric(reward=3 + i, sucker=0, temptation=4 + i, punishment=1))
+        for i in range(4 * times)
+    }
+    asked = questions(model, games, [find("frames", "table(labels='action1,action2')")])
+    start = time.perf_counter()
+    measure(model, asked)
+    return {
+        "prompts": len(asked),
+        "tokens_read": model.tokens([q.prompt for q in asked]),
+        "seconds": time.perf_counter() - start,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__)
+    ask.add_argument("--prompts", type=int, default=96)
+    ask.add_argument("--memory", action="store_true")
+    ask.add_argument("--times", type=int)
+    given = ask.parse_args()
+    if given.times:
+        print(json.dumps(memory(given.times)))
+        return
+    out: dict[str, Any] = {}
+    if given.memory:
+        for times in (1, 100):
+            done = subprocess.run(
+                [sys.executable, __file__, "--times", str(times)], capture_output=True, text=True, check=True
+            )
+            out[f"battery x {times}"] = json.loads(done.stdout.splitlines()[-1])
+    model = load("smollm2", device="cpu")
+    assert isinstance(model, HuggingFace)
+    prompts = battery(model, given.prompts)
+    out |= compare(model, prompts) | {"profile": peak(model, prompts)}
+    print(json.dumps(out, indent=1))
+    (HERE / "score.json").write_text(json.dumps(out, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
