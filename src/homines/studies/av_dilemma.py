@@ -51,7 +51,8 @@ class Kind:
     course: Course
 
     def folder(self, seed: int) -> str:
-        return f"{self.preference.partition('(')[0]}-s{seed}"
+        short = "-short" if self.course == COURSE_QUICK else ""
+        return f"{self.preference.partition('(')[0]}{short}-s{seed}"
 
     def rows(self) -> list[Row]:
         """The decisions in which the preference has a view, the acts by their names, in every order."""
