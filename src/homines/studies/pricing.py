@@ -18,9 +18,9 @@ from homines.choice import Agent
 from homines.core import HominesError, Model, digest
 from homines.free_pricing import PREFIXES, STRATEGIES, Rules, markets, nash, over, play
 from homines.games.pricing import shop
-from homines.lookup import find, names
+from homines.lookup import find
 from homines.measure import Question, questions
-from homines.models import load
+from homines.models import known, load
 from homines.objective import Settings
 from homines.opponents import opponent
 from homines.play import chain
@@ -77,11 +77,7 @@ def outline(task: Task) -> list[str]:
 
 def strategies(task: Task) -> tuple[str, ...]:
     """Rivals that are strategies; the others are models, measured like any agent."""
-    return tuple(spec for spec in task.rivals or RIVALS if not _model(spec))
-
-
-def _model(spec: str) -> bool:
-    return spec.partition("/")[0].partition("+")[0] in names("models")
+    return tuple(spec for spec in task.rivals or RIVALS if not known(spec))
 
 
 def exam(model: Model, game: str) -> list[Question]:
@@ -128,7 +124,7 @@ def able(rivals: Sequence[str], game: str) -> None:
 
 def models_beside(task: Task) -> list[str]:
     """Other models, each once."""
-    there = dict.fromkeys((*task.also, *(spec for spec in task.rivals if _model(spec))))
+    there = dict.fromkeys((*task.also, *(spec for spec in task.rivals if known(spec))))
     return [spec for spec in there if spec != task.model]
 
 
