@@ -223,7 +223,7 @@ def _aloud(console: Console, records: list[Record]) -> None:
 
 
 def _counted(console: Console, rows: Sequence[Mapping[str, Any]], records: Sequence[Record]) -> None:
-    """How sure rates are that were counted, and how much of those read from log-probabilities is not known."""
+    """How sure counted rates are; how much is not known of those read from log-probabilities."""
     for row in rows:
         ends = {
             name: pair for name, pair in row.get("intervals", {}).items() if not name.startswith("illegal")
@@ -235,8 +235,8 @@ def _counted(console: Console, rows: Sequence[Mapping[str, Any]], records: Seque
     if hidden:
         console.print(
             Text(
-                f"from log-probabilities: {np.mean(hidden):.3f} of probability on average, {max(hidden):.3f} at "
-                "most, was not told and may be legal or not"
+                f"from log-probabilities: {np.mean(hidden):.3f} of probability on average, {max(hidden):.3f} "
+                "at most, was not told and may be legal or not"
             )
         )
 

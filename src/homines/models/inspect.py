@@ -106,6 +106,7 @@ class Inspect:
         self.gives: Gives | None = None
         self.provenance: dict[str, Any] = {"revision": None, "inspect_ai": version("inspect-ai")}
         self._beside: dict[str, dict[str, Any]] = {}
+        self._trying = asyncio.Lock()
 
     # --- the Model protocol: may be called inside a running event loop as well ------------------
 
@@ -128,8 +129,9 @@ class Inspect:
 
     def answers(self, prompts: Sequence[Prompt]) -> list[Choice | Exception]:
         """Choices, all prompts at once; a failed call's exception in its place, so that no other is asked
-        again. A prompt that stands there twice is asked once."""
+        again. A prompt that stands there twice is asked once. Raises as `ready` does."""
         once = {prompt.key: prompt for prompt in prompts}
+        self.ready()
         heard = dict(zip(once, wait(self._all([self.answer(p) for p in once.values()])), strict=True))
         self._beside = {key: one.beside for key, one in heard.items() if isinstance(one, Answer)}
         return [one.choice if isinstance(one := heard[p.key], Answer) else one for p in prompts]
@@ -141,6 +143,7 @@ class Inspect:
     def write(self, prompts: Sequence[Prompt], how: Aloud) -> list[str | Exception]:
         """What it writes after each prompt, all at once; empty where it had not ended its turn within
         `how.most` tokens; a failed call's exception in its place."""
+        self.ready()
         return wait(self._all([self._written(prompt, how) for prompt in prompts]))
 
     def close(self) -> None:
@@ -252,8 +255,11 @@ class Inspect:
 
     async def _trial(self) -> Gives:
         """Ask once for log-probabilities and two answers; for less where the provider refuses that."""
-        if self.gives is not None:
+        async with self._trying:
+            self.gives = self.gives or await self._tried()
             return self.gives
+
+    async def _tried(self) -> Gives:
         tops = (0,) if self.how.read == "samples" else (LIKELIEST, FEWER, 0)
         refusals: list[CallFailed] = []
         for top, many in ((top, many) for top in tops for many in (2, 1)):
@@ -272,8 +278,7 @@ class Inspect:
                     "(or auto), or a model whose provider gives them"
                 )
             self.provenance["reading"] = f"{told} likeliest tokens" if told else "samples"
-            self.gives = Gives(told, len(output.choices) > 1, output.model)
-            return self.gives
+            return Gives(told, len(output.choices) > 1, output.model)
         raise HominesError(f"{refusals[-1]}; {refusals[-1].remedy}")
 
 
