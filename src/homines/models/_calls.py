@@ -48,6 +48,8 @@ class CallFailed(HominesError):  # noqa: N818
     """
 
     def __init__(self, model: str, failure: BaseException) -> None:
+        if (last := getattr(failure, "last_attempt", None)) is not None:  # of its retries
+            failure = last.exception() or failure
         self.status = _status(failure)
         told = getattr(failure, "provider_message", None) or str(failure) or type(failure).__name__
         super().__init__(f"{model}: {hidden(told)[:300]}")
