@@ -20,6 +20,8 @@ LAYERS = (
     ("games", "preferences", "frames", "opponents"),
     ("play", "store"),
     (
+        "answers",
+        "toplogprobs",
         "measure",
         "schedule",
         "general",

@@ -19,9 +19,9 @@ from homines.core import Decision, HominesError, Model, Policy, Prompt
 from homines.forms import Repeated
 from homines.lesson import Lesson, Walk, lesson
 from homines.logits import distinct_tokens
-from homines.lookup import find, names, spell
+from homines.lookup import find, spell
 from homines.measure import Question, battery, measure, questions
-from homines.models import load
+from homines.models import known, load
 from homines.models.hf import HuggingFace
 from homines.models.mock import Mock, uniform
 from homines.objective import Settings
@@ -297,7 +297,7 @@ def met(game: Any, memory: int) -> Sequence[Decision]:
 
 def against(plan: Plan, spec: str, frame: Any) -> Policy:
     """The opponent of a plan: a model (speaking the first training frame's words) or a strategy."""
-    if spec.partition("/")[0].partition("+")[0] in names("models"):
+    if known(spec):
         kind = {"device": plan.device, "dtype": plan.dtype, "trust_remote_code": plan.trust_remote_code}
         return Speaker(load(spec, **kind), frame)
     return opponent(spec)

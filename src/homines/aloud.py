@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from homines.check import count, number
 from homines.core import Array, Choice, HominesError, Prompt, digest, frozen
-from homines.logits import encode, terminator
 
 TOGETHER = 16
 """Greedy reasons generated in one pass."""
@@ -80,9 +78,22 @@ class Heard:
         k = len(self.p)
         return frozen(self.p.std(0, ddof=1) / np.sqrt(k) if k > 1 else np.full(self.p.shape[1], np.nan))
 
+    def beside(self) -> dict[str, Any]:
+        """What a record keeps of it."""
+        return {
+            "reasons": list(self.reasons),
+            "tokens": self.tokens,
+            "spread": [None if x != x else float(x) for x in self.spread],
+            "counted": list(self.counted),
+        }
+
 
 def hear(model: Any, prompts: Sequence[Prompt], how: Aloud) -> list[Heard]:
     """Let the model think before each prompt's answer, and read that answer after every reason."""
+    import torch  # models behind an API think aloud as well, without it
+
+    from homines.logits import encode
+
     if how.temperature == 0:
         batches = [prompts[i : i + TOGETHER] for i in range(0, len(prompts), TOGETHER)]
         said = [[one] for some in batches for one in _generate(model, some, how)]
@@ -132,7 +143,10 @@ def _drawn(p: Array, rng: np.random.Generator) -> int:
 def _generate(model: Any, prompts: Sequence[Prompt], how: Aloud) -> list[tuple[str | None, int]]:
     """(words up to and with the cue, tokens) for each prompt; None where the cue was not reached. Without a
     cue: all words; None where they were cut."""
+    import torch
     from transformers import StoppingCriteria, StoppingCriteriaList
+
+    from homines.logits import encode, terminator
 
     tokenizer = model.tokenizer
     rows = [item.prompt for item in encode(tokenizer, prompts)]

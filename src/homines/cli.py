@@ -41,7 +41,7 @@ ThinkTemperature = Annotated[
     float, typer.Option("--temperature", help="Of those reasons; 0: likeliest words.")
 ]
 Think = Annotated[int, typer.Option(min=1, help="Tokens of a reason, at most.")]
-ModelName = Annotated[str, typer.Argument(help="smollm2, hf/FOLDER-OR-ID, either with +ADAPTER-FOLDER.")]
+ModelName = Annotated[str, typer.Argument(help="smollm2, hf/FOLDER-OR-ID, openai/NAME, ...: docs/models.md.")]
 
 
 def main() -> NoReturn:
@@ -141,14 +141,16 @@ def measure(
     think: Think = 192,
     seed: Annotated[int, typer.Option(help="Of the reasons sampled.")] = 0,
     out: Out = None,
-    batch: Annotated[int, typer.Option(min=1, help="Prompts scored between two writes.")] = 16,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Prompts between two writes; default: 16, behind an API 64.")
+    ] = None,
     device: Device = None,
     dtype: Dtype = None,
     trust_remote_code: Trust = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read a model's exact choice distribution in games, in every option order."""
+    """Read a model's choice distribution in games, in every option order; exactly where it can be."""
     from homines import measure as measuring
     from homines.commands import believing, command, finish, frame_specs, named, quiet, thinking
     from homines.lookup import find
@@ -524,7 +526,7 @@ def study(
         str, typer.Argument(help="A file of studies/; `homines list studies` tells which there are.")
     ],
     model: Annotated[
-        str, typer.Option(help="smollm2, hf/FOLDER-OR-ID, either with +ADAPTER-FOLDER.")
+        str, typer.Option(help="smollm2, hf/FOLDER-OR-ID, openai/NAME, ...: docs/models.md.")
     ] = "smollm2",
     seeds: Annotated[
         int | None,

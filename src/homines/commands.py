@@ -20,7 +20,7 @@ from homines.core import Game, HominesError, Record, digest
 from homines.forms import Repeated
 from homines.lookup import ROOT, find, names, spell
 from homines.measure import battery
-from homines.models import load
+from homines.models import known, load
 from homines.schedule import Phase
 from homines.store import Run
 from homines.terminal import Bars, before_after, measured, scored, side_effects, stopping
@@ -228,7 +228,7 @@ def studies() -> list[str]:
 
 def check_kind(model: str) -> None:
     """HominesError where no file of models/ loads such a model; nothing is loaded."""
-    if model.partition("+")[0].partition("/")[0] not in names("models"):
+    if not known(model):
         load(model)  # says which there are
 
 

@@ -40,9 +40,9 @@ LONGEST_NOTE = 1000
 
 
 class Writer(Protocol):
-    """A model that can write."""
+    """A model that can write; it may put the exception of a failed call in its text's place."""
 
-    def write(self, prompts: Sequence[Prompt], how: Aloud, /) -> list[str]: ...
+    def write(self, prompts: Sequence[Prompt], how: Aloud, /) -> Sequence[str | Exception]: ...
 
 
 Strategy = Callable[[Market, Sequence[Mapping[str, Any]], int], float]

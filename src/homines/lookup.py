@@ -150,6 +150,12 @@ def _path(held: Any) -> str:
     return f"{held.__module__}:{held.__qualname__}"
 
 
+def settings(kind: type, options: str) -> Any:
+    """An instance of a dataclass from a spec's options, '(parameter=value, ...)'; empty: its defaults."""
+    _, name, values, named = _parse("settings", f"{kind.__name__}{options}")
+    return _call(name, kind, values or (), named)
+
+
 def _parse(folder: str, spec: str) -> tuple[str | None, str, tuple[Any, ...] | None, Mapping[str, Any]]:
     """Module or None, name, positional values (None: no parentheses), named values."""
     match = _SPEC.fullmatch(spec.strip())

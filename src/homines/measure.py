@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from homines.answers import jeffreys
 from homines.check import count
 from homines.choice import Belief, best, expected, mixed, told
 from homines.core import Choice, Decision, Frame, HominesError, Interrupted, Model, Preference, Prompt, Record
@@ -20,6 +21,8 @@ from homines.lookup import spell
 from homines.speak import few_orders, orders
 from homines.store import Run
 
+BATCH = 16
+"""Questions between two writes, of a model that does not say how many."""
 Progress = Callable[[int, int], None]
 """Called with (answered, in all) after every batch."""
 
@@ -85,15 +88,19 @@ def measure(
     asked: Sequence[Question],
     run: Run | None = None,
     *,
-    batch: int = 16,
+    batch: int | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> list[Record]:
     """Answer every question, skipping those the run holds already; the records in question order.
 
-    A call that fails becomes a record with its error. `stop` is asked between batches; Interrupted
-    is raised then, with everything answered so far recorded. Raises HominesError where the run holds
-    answers of this model to other questions: its weights, a game or the words have changed since.
+    batch   questions between two writes; None: as many as the model asks for (its `batch`), else 16
+
+    A call that fails becomes a record with its error. Where a model can tell beforehand that all would
+    fail (`ready`: a refused key, say) its HominesError is raised before the first. `stop` is asked
+    between batches; Interrupted is raised then, with everything answered so far recorded. Raises
+    HominesError where the run holds answers of this model to other questions: its weights, a game or the
+    words have changed since.
     """
     held = dict(run.done) if run is not None else {}
     prompts = {q.record.key: q.prompt for q in asked}
@@ -108,6 +115,9 @@ def measure(
     answered = len(prompts) - len(waiting)
     if progress is not None:
         progress(answered, len(prompts))
+    if waiting and hasattr(model, "ready"):
+        cast("Any", model).ready()
+    batch = batch or int(getattr(model, "batch", BATCH))
     for i in range(0, len(waiting), batch):
         if stop():
             raise Interrupted(f"stopped after {answered} of {len(prompts)} questions")
@@ -123,7 +133,13 @@ def measure(
 
 
 def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) -> list[Record]:
-    """Score a batch; where that fails, each prompt alone, so that one bad prompt costs itself only."""
+    """Score a batch; where that fails, each prompt alone, so that one bad prompt costs itself only. Where
+    a model puts a failure in its answer's place (`answers`), nothing is asked twice."""
+    if (answers := getattr(model, "answers", None)) is not None:
+        return [
+            _heard(model, record, prompt, answer)
+            for record, prompt, answer in zip(records, prompts, answers(prompts), strict=True)
+        ]
     try:
         answers = zip(records, prompts, model.score(prompts), strict=True)
         return [_told(model, replace(r, choice=_sound(r, choice)), prompt) for r, prompt, choice in answers]
@@ -131,12 +147,25 @@ def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) 
         raise
     except Exception as failure:
         if len(records) == 1:
-            return [replace(records[0], error=f"{type(failure).__name__}: {failure}")]
+            return [_failed(records[0], failure)]
         return [
             answer
             for record, prompt in zip(records, prompts, strict=True)
             for answer in _answer(model, [record], [prompt])
         ]
+
+
+def _heard(model: Model, record: Record, prompt: Prompt, answer: Choice | Exception) -> Record:
+    if isinstance(answer, Exception):
+        return _failed(record, answer)
+    try:
+        return _told(model, replace(record, choice=_sound(record, answer)), prompt)
+    except HominesError as failure:
+        return _failed(record, failure)
+
+
+def _failed(record: Record, failure: Exception) -> Record:
+    return replace(record, error=f"{type(failure).__name__}: {failure}")
 
 
 def _told(model: Model, record: Record, prompt: Prompt) -> Record:
@@ -251,6 +280,26 @@ def action_types(records: Iterable[Record]) -> dict[str, float]:
         if masses := [m for group in groups if (m := mass(group)) is not None]:
             out[f"illegal|{last}"] = float(1 - np.mean(masses))
     return out
+
+
+def intervals(records: Iterable[Record], level: float = 0.95) -> dict[str, tuple[float, float]]:
+    """Jeffreys intervals of the rates of `action_types`, where answers were counted; empty where they were
+    read exactly, and in games without states.
+
+    Answers to all questions behind a rate are pooled, as if each had as many legal ones; of a rate that
+    differs between questions that is wider than need be.
+    """
+    counts: dict[str, list[tuple[float, float]]] = {}
+    for r in records:
+        if r.choice is None or r.choice.n is None or not r.provenance.get("counted"):
+            continue
+        if (here := state(r.decision)) is not None:
+            last, legal = here.split(",")[1], r.choice.n * r.choice.mass
+            for a, p in zip(r.decision.actions, r.choice.p, strict=True):
+                counts.setdefault(f"{a}|{last}", []).append((float(p * legal), legal))
+            counts.setdefault(f"illegal|{last}", []).append((r.choice.n - legal, float(r.choice.n)))
+    pooled = {name: np.sum(pairs, axis=0) for name, pairs in counts.items()}
+    return {name: jeffreys(min(k, n), n, level) for name, (k, n) in pooled.items() if n > 0}
 
 
 def order_effect(records: Iterable[Record]) -> float | None:
@@ -401,6 +450,8 @@ def summary(records: Iterable[Record]) -> list[dict[str, Any]]:
     for (model, game, frame), group in by(records, "model", "game", "frame").items():
         row: dict[str, Any] = {"model": model, "game": game, "frame": frame}
         row |= action_types(group)
+        if ends := intervals(group):
+            row["intervals"] = {name: list(pair) for name, pair in ends.items()}
         row["p"] = {
             situation(d): dict(zip(d.actions, map(float, c.p), strict=True)) for d, c in averaged(group)
         }

@@ -199,7 +199,7 @@ class Run:
 def provenance() -> dict[str, Any]:
     """Where a result comes from: schema, package and commit, Python, machine, libraries."""
     libraries: dict[str, str] = {}
-    for name in ("numpy", "scipy", "torch", "transformers", "peft", "accelerate"):
+    for name in ("numpy", "scipy", "torch", "transformers", "peft", "accelerate", "inspect-ai"):
         try:
             libraries[name] = version(name)
         except PackageNotFoundError:

@@ -132,6 +132,7 @@ def measured(records: list[Record]) -> None:
                 odds = "  ".join(f"{action} {x:.2f}" for action, x in p.items())
                 console.print(Text(f"{row['game']}, {row['frame']}, {where}: {odds}"))
     _aloud(console, records)
+    _counted(console, rows, records)
     for (game,), group in measure.by(records, "game").items():
         if (spread := measure.instability(group)) is not None:
             console.print(Text(f"{game}: instability over frames {spread:.2f}"))
@@ -219,6 +220,25 @@ def _aloud(console: Console, records: list[Record]) -> None:
         by_counting = np.mean([np.sqrt(p * (1 - p) / (k - 1)) for p in counted])
         told += f"; standard error {np.mean(spreads):.3f}, by counting answers {by_counting:.3f}"
     console.print(Text(told))
+
+
+def _counted(console: Console, rows: Sequence[Mapping[str, Any]], records: Sequence[Record]) -> None:
+    """How sure counted rates are; how much is not known of those read from log-probabilities."""
+    for row in rows:
+        ends = {
+            name: pair for name, pair in row.get("intervals", {}).items() if not name.startswith("illegal")
+        }
+        told = "  ".join(f"{name} [{low:.2f}, {high:.2f}]" for name, (low, high) in ends.items())
+        if told:
+            console.print(Text(f"{row['game']}, {row['frame']}, 95% intervals of counted answers: {told}"))
+    hidden = [r.provenance["truncation"] for r in records if "truncation" in r.provenance]
+    if hidden:
+        console.print(
+            Text(
+                f"from log-probabilities: {np.mean(hidden):.3f} of probability on average, {max(hidden):.3f} "
+                "at most, was not told and may be legal or not"
+            )
+        )
 
 
 def _share(x: float | None) -> str:

@@ -27,7 +27,7 @@ from homines.lesson import Lesson, Walk, lesson
 from homines.models.hf import HuggingFace, load
 from homines.objective import Settings
 from homines.opponents.tit_for_tat import TitForTat
-from homines.sampled import Reward, answering, check_sampled, read, render_turns, sampled
+from homines.sampled import Reward, answering, check_sampled, render_turns, sampled
 from homines.schedule import schedule
 from homines.speak import orders
 from homines.store import Run

@@ -1,7 +1,8 @@
 """Models by name: `smollm2`, `hf/FOLDER-OR-HUB-ID`, `mock`; `+FOLDER` adds a PEFT adapter.
 
-The part before the first "/" names the file of this folder that loads the rest. A file of this
-folder defines `load(rest, adapters, *, device, dtype, trust_remote_code) -> Model`.
+The part before the first "/" names the file of this folder that loads the rest; a provider of
+PROVIDERS stands for `inspect/PROVIDER`. A file of this folder defines
+`load(rest, adapters, *, device, dtype, trust_remote_code) -> Model`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,18 @@ from importlib import import_module
 
 from homines.core import HominesError, Model
 from homines.lookup import names
+
+PROVIDERS = (
+    *("openai", "anthropic", "google", "openai-api", "ollama", "openrouter", "together", "fireworks", "groq"),
+    *("mistral", "grok", "deepseek", "perplexity", "azureai", "bedrock", "mockllm"),
+)
+"""Providers of inspect-ai that need no `inspect/` before them."""
+
+
+def known(spec: str) -> bool:
+    """Whether a file of this folder loads such a model; nothing is loaded."""
+    kind = spec.partition("/")[0].partition("+")[0]
+    return kind in names("models") or ("/" in spec and kind in PROVIDERS)
 
 
 def load(
@@ -25,11 +38,14 @@ def load(
     """
     head, *adapters = spec.split("+")
     kind, _, rest = head.partition("/")
-    if kind not in names("models"):
+    if not known(spec):
         raise HominesError(
-            f"no model called {spec!r}; there are {', '.join(names('models'))}. "
+            f"no model called {spec!r}; there are {', '.join(names('models'))}; behind an API "
+            f"{', '.join(f'{name}/' for name in PROVIDERS)}, others as inspect/PROVIDER/NAME. "
             f"A local folder or hub id is hf/{head}; an adapter is added as MODEL+FOLDER"
         )
+    if kind in PROVIDERS:
+        kind, rest = "inspect", head
     module = import_module(f"homines.models.{kind}")
     model: Model = module.load(
         rest, (*adapters, *more), device=device, dtype=dtype, trust_remote_code=trust_remote_code

@@ -88,14 +88,7 @@ class HuggingFace:
         """What to record beside the answer just scored: of one thought aloud its reasons, their cost, the
         standard error of the average, and what counting one drawn answer a reason would have said."""
         heard = self._heard.get(prompt.key)
-        if heard is None:
-            return {}
-        return {
-            "reasons": list(heard.reasons),
-            "tokens": heard.tokens,
-            "spread": [None if x != x else float(x) for x in heard.spread],
-            "counted": list(heard.counted),
-        }
+        return {} if heard is None else heard.beside()
 
     def say(self, messages: Sequence[tuple[str, str]], *, most: int = 64) -> str:
         """The likeliest words after these turns (greedy), at most so many tokens: text to read, never to

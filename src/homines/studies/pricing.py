@@ -21,9 +21,9 @@ from homines.core import HominesError, Model, digest
 from homines.data import Row
 from homines.free_pricing import PREFIXES, STRATEGIES, Rules, markets, nash, over, play
 from homines.games.pricing import shop
-from homines.lookup import find, names
+from homines.lookup import find
 from homines.measure import Question, questions
-from homines.models import load
+from homines.models import known, load
 from homines.objective import Settings
 from homines.opponents import opponent
 from homines.play import chain
@@ -107,11 +107,7 @@ def rows(preference: str, game: str) -> list[Row]:
 
 def strategies(task: Task) -> tuple[str, ...]:
     """Rivals that are strategies; the others are models, measured like any agent."""
-    return tuple(spec for spec in task.rivals or RIVALS if not _model(spec))
-
-
-def _model(spec: str) -> bool:
-    return spec.partition("/")[0].partition("+")[0] in names("models")
+    return tuple(spec for spec in task.rivals or RIVALS if not known(spec))
 
 
 def exam(model: Model, game: str) -> list[Question]:
@@ -167,7 +163,7 @@ def able(rivals: Sequence[str], game: str) -> None:
 
 def models_beside(task: Task) -> list[str]:
     """Other models, each once."""
-    there = dict.fromkeys((*task.also, *(spec for spec in task.rivals if _model(spec))))
+    there = dict.fromkeys((*task.also, *(spec for spec in task.rivals if known(spec))))
     return [spec for spec in there if spec != task.model]
 
 

@@ -1,0 +1,186 @@
+"""One call of a model through inspect-ai, and what comes of it. What fails is told without keys.
+
+Calls are asynchronous and run on one event loop of this process, in a thread of its own: connections and
+limits of concurrency belong to a loop, and a caller in a loop (a notebook) could not start another there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+from homines.core import HominesError
+from homines.toplogprobs import Step, Walk
+
+T = TypeVar("T")
+UNSUPPORTED = (400, 422)
+"""Statuses of a request with an option that the provider does not have."""
+SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
+"""Parts of names of environment variables whose values are never shown."""
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="homines-calls", daemon=True).start()
+    return loop
+
+
+def wait(work: Coroutine[Any, Any, T]) -> T:
+    """What this comes to, run on the loop of calls; Ctrl-C cancels it."""
+    future = asyncio.run_coroutine_threadsafe(work, _loop())
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+class CallFailed(HominesError):  # noqa: N818
+    """A call that failed for good, its retries included.
+
+    status   of HTTP, where it came to that
+    """
+
+    def __init__(self, model: str, failure: BaseException) -> None:
+        if (last := getattr(failure, "last_attempt", None)) is not None:  # of its retries
+            failure = last.exception() or failure
+        self.status = _status(failure)
+        told = getattr(failure, "provider_message", None) or str(failure) or type(failure).__name__
+        super().__init__(f"{model}: {hidden(told)[:300]}")
+
+    @property
+    def remedy(self) -> str:
+        if self.status in (401, 403):
+            return (
+                "the key was refused: set the provider's key in the environment, as its page of docs has it"
+            )
+        if self.status == 404:
+            return "is the model's name right, and the address (..._BASE_URL)?"
+        if self.status is None:
+            return "does the server run, and is its address (..._BASE_URL) right?"
+        return "the provider refuses even a short question; see what it says"
+
+
+def _status(failure: BaseException | None) -> int | None:
+    """HTTP status of a failure or of what caused it."""
+    while failure is not None:
+        for name in ("status_code", "code"):
+            if isinstance(status := getattr(failure, name, None), int):
+                return status
+        failure = failure.__cause__
+    return None
+
+
+def hidden(text: str) -> str:
+    """The text without values of the environment that may be secrets."""
+    for name, value in os.environ.items():
+        if len(value) >= 6 and any(part in name.upper() for part in SECRET):
+            text = text.replace(value, f"[{name}]")
+    return text
+
+
+def connect(name: str) -> Any:
+    """inspect-ai's model PROVIDER/NAME. Raises HominesError where something is missing, before any call."""
+    try:
+        from inspect_ai.model import get_model
+    except ImportError as failure:
+        raise HominesError(
+            f"{name} needs inspect-ai, which is missing: pip install 'homines[api]'"
+        ) from failure
+    provider, slash, rest = name.partition("/")
+    if not slash or not rest:
+        raise HominesError(f"{name!r} names no model; write PROVIDER/NAME, as openai/gpt-4o")
+    try:
+        return get_model(name, memoize=False)
+    except Exception as failure:
+        from rich.text import Text
+
+        told = " ".join(Text.from_markup(str(getattr(failure, "message", failure))).plain.split())
+        if "not recognized" in told:
+            told = f"inspect-ai knows no provider {provider!r}; `homines list models` names those it does"
+        raise HominesError(f"cannot use {name}: {hidden(told.removeprefix('ERROR: '))}") from None
+
+
+async def call(
+    model: Any,
+    messages: Sequence[tuple[str, str]],
+    *,
+    seed: int = 0,
+    temperature: float = 1.0,
+    tokens: int = 16,
+    many: int = 1,
+    top: int = 0,
+    connections: int = 0,
+    retries: int = 0,
+    used: Counter[str] | None = None,
+) -> Any:
+    """The ModelOutput of one call: `many` answers, `top` likeliest tokens at each position.
+
+    used   counts input and output tokens and calls
+
+    Raises CallFailed where it fails for good, HominesError where the prompt does not fit the context or no
+    answer comes.
+    """
+    from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser, GenerateConfig
+
+    kinds = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
+    config = GenerateConfig(
+        temperature=temperature,
+        seed=seed,
+        max_tokens=tokens,
+        num_choices=many if many > 1 else None,
+        logprobs=True if top else None,
+        top_logprobs=top or None,
+        max_retries=retries,
+        max_connections=connections or None,
+    )
+    try:
+        turns = [kinds[role](content=text) for role, text in messages]
+        output = await model.generate(turns, config=config, cache=False)
+    except Exception as failure:
+        raise CallFailed(str(model), failure) from None  # the request it tells of may hold what is secret
+    if used is not None:
+        used["calls"] += 1
+        if output.usage is not None:
+            used["input"] += output.usage.input_tokens
+            used["output"] += output.usage.output_tokens
+    if output.empty:
+        raise HominesError(f"{model} sent no answer{f': {hidden(output.error)}' if output.error else ''}")
+    if output.stop_reason == "model_length":
+        raise HominesError(
+            f"a prompt does not fit the context of {model} ({hidden(output.completion)[:200]}); shorten the "
+            "frame or choose a model with a longer context"
+        )
+    return output
+
+
+def ended(choice: Any) -> bool:
+    """Whether this answer (inspect-ai's ChatCompletionChoice) ended its turn by itself."""
+    return choice.stop_reason == "stop"
+
+
+def walk(choice: Any, labels: Sequence[str]) -> Walk:
+    """This answer with its log-probabilities, for `toplogprobs.read`."""
+    plain = all(label.isascii() for label in labels)
+
+    def raw(token: Any) -> bytes:
+        if token.bytes is not None:
+            return bytes(token.bytes)
+        if "\ufffd" in token.token and not plain:
+            raise HominesError(
+                f"the server tells no bytes of tokens, so labels {tuple(labels)} cannot be followed; use "
+                "labels in ASCII, or read=samples"
+            )
+        return token.token.encode()
+
+    content = choice.logprobs.content if choice.logprobs is not None else []
+    steps = [
+        Step(raw(s), s.logprob, tuple((raw(t), t.logprob) for t in s.top_logprobs or ())) for s in content
+    ]
+    return Walk(tuple(steps), choice.message.text, ended(choice))

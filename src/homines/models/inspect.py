@@ -1,0 +1,311 @@
+"""`inspect/PROVIDER/NAME`, `openai/NAME`, `anthropic/NAME`, `ollama/NAME`, ...: by API, through inspect-ai.
+
+Providers, retries, backoff and limits of concurrency are the library's. Options stand after the name, as in
+`openai/gpt-4o(read=samples, samples=50)`: those of `How`. Keys come from the environment, as each provider
+has it. A choice is read from log-probabilities where the provider gives them (toplogprobs.py), else from
+counted answers (answers.py), both sampled at temperature 1, where probabilities are the model's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from homines.aloud import Aloud, Heard
+from homines.answers import counted, strict
+from homines.check import count
+from homines.core import Choice, HominesError, Prompt, digest, frozen
+from homines.lookup import settings
+from homines.models import PROVIDERS
+from homines.models._calls import UNSUPPORTED, CallFailed, call, connect, ended, wait, walk
+from homines.toplogprobs import Walk, read
+
+READINGS = ("auto", "logprobs", "samples")
+LIKELIEST = 20
+"""Tokens with log-probabilities that are asked for at each position: the most that providers give."""
+FEWER = 5
+"""Where a provider refuses so many."""
+KNOWN = 0.01
+"""Truncation under which no more walks are taken."""
+SHORTEST = 16
+"""Tokens of an answer, at the least: some providers take no smaller limit."""
+MOST = 4
+"""Times `walks` that are taken at most."""
+MOST_SAID = 5
+"""Different illegal answers that a record keeps."""
+
+
+@dataclass(frozen=True)
+class How:
+    """How choices are read from a model behind an API.
+
+    read         logprobs; samples; auto: the first where the provider gives them, else the second
+    samples      answers counted for a prompt (samples)
+    walks        answers sampled for their log-probabilities (logprobs); again as many, three times at most,
+                 while more than 1% of probability is not known
+    seed         of the sampling, where the provider takes one
+    tokens       of an answer, at most; 0: enough for every label. Models that reason first need more
+    connections  calls at once; 0: as many as the provider bears, found by inspect-ai
+    retries      of a call that failed in a way that may pass
+    """
+
+    read: str = "auto"
+    samples: int = 20
+    walks: int = 4
+    seed: int = 0
+    tokens: int = 0
+    connections: int = 0
+    retries: int = 6
+
+    def __post_init__(self) -> None:
+        if self.read not in READINGS:
+            raise HominesError(f"read is {self.read!r}; it must be one of {', '.join(READINGS)}")
+        count("samples", self.samples)
+        count("walks", self.walks)
+        for name in ("seed", "tokens", "connections", "retries"):
+            count(name, getattr(self, name), 0)
+
+
+class Answer(NamedTuple):
+    """A choice and what to record beside it."""
+
+    choice: Choice
+    beside: dict[str, Any]
+
+
+class Gives(NamedTuple):
+    """What a trial showed of a provider.
+
+    top      likeliest tokens that it tells at each position with their log-probabilities; 0: none
+    many     several answers come from one call
+    served   the model's name as the provider has it
+    """
+
+    top: int
+    many: bool
+    served: str
+
+
+class Inspect:
+    """A model of inspect-ai behind the `Model` protocol."""
+
+    batch = 64
+    """Prompts between two writes: calls run together."""
+
+    def __init__(self, model: Any, how: How, *, name: str) -> None:
+        self.model = model
+        self.how = how
+        self.name = name
+        self.aloud = Aloud()
+        self.gives: Gives | None = None
+        self.provenance: dict[str, Any] = {"revision": None, "inspect_ai": version("inspect-ai")}
+        self._beside: dict[str, dict[str, Any]] = {}
+        self._trying = asyncio.Lock()
+
+    # --- the Model protocol: may be called inside a running event loop as well ------------------
+
+    def ready(self) -> None:
+        """One short call: whether the model answers at all, and what its provider tells.
+
+        Raises HominesError where the key or the model is refused, where nothing answers, and where
+        log-probabilities are asked for (read=logprobs) and none come.
+        """
+        wait(self._trial())
+
+    def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
+        """Choices; the first failure is raised once all calls are back."""
+        out: list[Choice] = []
+        for answer in self.answers(prompts):
+            if isinstance(answer, Exception):
+                raise answer
+            out.append(answer)
+        return out
+
+    def answers(self, prompts: Sequence[Prompt]) -> list[Choice | Exception]:
+        """Choices, all prompts at once; a failed call's exception in its place, so that no other is asked
+        again. A prompt that stands there twice is asked once. Raises as `ready` does."""
+        once = {prompt.key: prompt for prompt in prompts}
+        self.ready()
+        heard = dict(zip(once, wait(self._all([self.answer(p) for p in once.values()])), strict=True))
+        self._beside = {key: one.beside for key, one in heard.items() if isinstance(one, Answer)}
+        return [one.choice if isinstance(one := heard[p.key], Answer) else one for p in prompts]
+
+    def beside(self, prompt: Prompt) -> dict[str, Any]:
+        """What to record beside the answer just given: how it was read, bounds, what was used."""
+        return self._beside.get(prompt.key, {})
+
+    def write(self, prompts: Sequence[Prompt], how: Aloud) -> list[str | Exception]:
+        """What it writes after each prompt, all at once; empty where it had not ended its turn within
+        `how.most` tokens; a failed call's exception in its place."""
+        self.ready()
+        return wait(self._all([self._written(prompt, how) for prompt in prompts]))
+
+    def close(self) -> None:
+        """Close its connections; the end of the process does so too."""
+        wait(self.model.api.aclose())
+
+    # --- for callers who are asynchronous themselves: inspect-ai's tasks -------------------------
+
+    async def answer(self, prompt: Prompt) -> Answer:
+        """The answer to one prompt. Raises HominesError where a call fails for good."""
+        gives = await self._trial()
+        used: Counter[str] = Counter()
+        if prompt.cue:
+            choice, beside = await self._heard(prompt, used)
+        elif gives.top:
+            choice, beside = await self._walked(prompt, gives, used)
+        else:
+            choice, beside = await self._counted(prompt, used)
+        return Answer(choice, beside | {"used": dict(used), "served": gives.served})
+
+    async def _all(self, calls: Sequence[Awaitable[Any]]) -> list[Any]:
+        """All at once; an exception in the place of one that failed."""
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    # --- readings -------------------------------------------------------------------------------
+
+    async def _walked(self, prompt: Prompt, gives: Gives, used: Counter[str]) -> Answer:
+        """From log-probabilities; more walks while much is not known."""
+        walks: list[Walk] = []
+        while True:
+            n = self.how.walks if gives.many else 1
+            drawn = await self._draw(prompt, n, used, drawn=len(walks), top=gives.top)
+            walks += [walk(choice, prompt.labels) for choice in drawn]
+            told = read(walks, prompt.labels)
+            if told.truncation <= KNOWN or len(walks) >= MOST * self.how.walks:
+                break
+        bounds = [[float(a), float(b)] for a, b in zip(told.low, told.high, strict=True)]
+        return Answer(told.choice, {"truncation": told.truncation, "bounds": bounds, "walks": len(walks)})
+
+    async def _counted(self, prompt: Prompt, used: Counter[str]) -> Answer:
+        """From answers that are a label to the letter."""
+        drawn = await self._draw(prompt, self.how.samples, used)
+        read_as = [strict(one.message.text, prompt.labels) if ended(one) else None for one in drawn]
+        other = Counter(one.message.text[:60] for one, a in zip(drawn, read_as, strict=True) if a is None)
+        beside = {"counted": True, "illegal": dict(other.most_common(MOST_SAID))}
+        return Answer(counted(read_as, len(prompt.labels)), beside)
+
+    async def _heard(self, prompt: Prompt, used: Counter[str]) -> Answer:
+        """Of a prompt with a cue: reasons and answer in one text, the answer read after the cue."""
+        how = self.aloud
+        drawn = await self._draw(prompt, how.traces, used, how=how)
+        reasons: list[str | None] = []
+        p = np.zeros((len(drawn), len(prompt.labels)))
+        for row, one in zip(p, drawn, strict=True):
+            before, found, after = one.message.text.partition(prompt.cue)
+            reasons.append(before + prompt.cue if found else None)
+            if found and ended(one) and (a := strict(after, prompt.labels)) is not None:
+                row[a] = 1.0
+        counts = tuple(int(row.argmax()) if row.any() else -1 for row in p)
+        heard = Heard(tuple(reasons), frozen(p), counts, used["output"])
+        return Answer(heard.choice, heard.beside())
+
+    async def _written(self, prompt: Prompt, how: Aloud) -> str:
+        (one,) = await self._draw(prompt, 1, Counter(), how=how)
+        return one.message.text if ended(one) else ""
+
+    async def _draw(
+        self,
+        prompt: Prompt,
+        n: int,
+        used: Counter[str],
+        *,
+        drawn: int = 0,
+        top: int = 0,
+        how: Aloud | None = None,
+    ) -> list[Any]:
+        """n sampled answers (inspect-ai's ChatCompletionChoice), in one call where the provider can.
+
+        drawn   how many there are already, so that no seed comes twice
+        how     of reasons and free texts; None: an answer, at temperature 1
+        """
+        # What is cut is longer than every label, with some white space around it.
+        enough = self.how.tokens or max(SHORTEST, 4 + max(len(label.encode()) for label in prompt.labels))
+        first = self.how.seed if how is None else how.seed
+
+        async def some(k: int, many: int) -> list[Any]:
+            output = await call(
+                self.model,
+                prompt.messages,
+                seed=int(digest([prompt.key, first, drawn + k]), 16) % 2**31,
+                temperature=1.0 if how is None else how.temperature,
+                tokens=enough if how is None else how.most,
+                many=many,
+                top=top,
+                connections=self.how.connections,
+                retries=self.how.retries,
+                used=used,
+            )
+            return list(output.choices)
+
+        got = (await some(0, n))[:n] if n > 1 and (await self._trial()).many else []
+        for one in await self._all([some(k, 1) for k in range(len(got), n)]):
+            if isinstance(one, BaseException):
+                raise one
+            got += one[:1]
+        return got
+
+    # --- what the provider tells ----------------------------------------------------------------
+
+    async def _trial(self) -> Gives:
+        """Ask once for log-probabilities and two answers; for less where the provider refuses that."""
+        async with self._trying:
+            self.gives = self.gives or await self._tried()
+            return self.gives
+
+    async def _tried(self) -> Gives:
+        tops = (0,) if self.how.read == "samples" else (LIKELIEST, FEWER, 0)
+        refusals: list[CallFailed] = []
+        for top, many in ((top, many) for top in tops for many in (2, 1)):
+            try:
+                output = await call(self.model, [("user", "Say yes.")], many=many, top=top, retries=1)
+            except CallFailed as refusal:
+                refusals.append(refusal)
+                if refusal.status not in UNSUPPORTED:
+                    break
+                continue
+            steps = [s for c in output.choices if c.logprobs is not None for s in c.logprobs.content]
+            told = max((len(step.top_logprobs or ()) for step in steps), default=0) if top else 0
+            if self.how.read == "logprobs" and not told:
+                raise HominesError(
+                    f"{self.name} gives no log-probabilities, which read=logprobs asks for; use read=samples "
+                    "(or auto), or a model whose provider gives them"
+                )
+            self.provenance["reading"] = f"{told} likeliest tokens" if told else "samples"
+            return Gives(told, len(output.choices) > 1, output.model)
+        raise HominesError(f"{refusals[-1]}; {refusals[-1].remedy}")
+
+
+def load(
+    rest: str,
+    adapters: tuple[str, ...],
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    trust_remote_code: bool = False,
+) -> Inspect:
+    """Connect to PROVIDER/NAME(options); nothing is called yet.
+
+    Raises HominesError where inspect-ai or the provider's own package is missing (naming the pip command),
+    the provider is not known, a key is not set, or an option is not one of `How`.
+    """
+    name, bracket, options = rest.partition("(")
+    how: How = settings(How, bracket + options)
+    provider = name.partition("/")[0]
+    if adapters:
+        raise HominesError(
+            f"a model behind an API takes no adapter, got {adapters[0]!r}; a server of vLLM does"
+        )
+    for option, value in (("device", device), ("dtype", dtype)):
+        if value is not None:
+            raise HominesError(
+                f"--{option} {value} bears on nothing for {name}, which runs elsewhere; drop it"
+            )
+    full = rest if provider in PROVIDERS else f"inspect/{rest}"
+    return Inspect(connect(name), how, name=full)

@@ -1,0 +1,265 @@
+"""`vllm/NAME`, `vllm/NAME+ADAPTER`: a model on a server of vLLM, read exactly (prompt log-probabilities).
+
+The server (`vllm serve NAME`) is found at VLLM_BASE_URL (default http://127.0.0.1:8000), its key, where it
+asks for one, in VLLM_API_KEY. An adapter is one that it serves (`--lora-modules ADAPTER=FOLDER`). Its
+tokenizer and chat template make the words, by the rules of logits.py; every label is a prompt of its own:
+
+    log P(label, end) = sum of the prompt log-probabilities of the label's tokens and of the end of the turn
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import count as counting
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jinja2 import TemplateError
+
+from homines.aloud import Aloud
+from homines.core import Choice, HominesError, Prompt
+from homines.models._calls import CallFailed, hidden
+
+if TYPE_CHECKING:
+    from homines.logits import Encoded
+
+ADDRESS = "http://127.0.0.1:8000"
+SECONDS = 600.0
+"""A batch may wait for others on its server."""
+
+
+class Server:
+    """The calls of a server of vLLM that are used here."""
+
+    def __init__(self, address: str, key: str | None) -> None:
+        import httpx
+
+        self.address = address.rstrip("/").removesuffix("/v1")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self.http = httpx.Client(base_url=self.address, headers=headers, timeout=SECONDS)
+
+    def get(self, path: str) -> Any:
+        return self._sent("GET", path)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        return self._sent("POST", path, json=body)
+
+    def _sent(self, method: str, path: str, **more: Any) -> Any:
+        import httpx
+
+        try:
+            reply = self.http.request(method, path, **more)
+            reply.raise_for_status()
+            return reply.json()
+        except httpx.HTTPStatusError as failure:
+            told = Refused(failure.response.text.strip(), failure.response.status_code)
+            raise CallFailed(self.address, told) from None
+        except (httpx.HTTPError, ValueError) as failure:
+            raise CallFailed(self.address, failure) from None
+
+
+class Refused(Exception):  # noqa: N818
+    """What a server said beside a status that is none of success."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(f"{status}: {text}")
+        self.status_code = status
+
+
+class ServedTokenizer:
+    """The server's tokenizer and chat template, with as much of transformers' interface as logits.py uses."""
+
+    eos_token_id = None
+    all_special_ids: Sequence[int] = ()
+
+    def __init__(self, server: Server, model: str) -> None:
+        self.server = server
+        self.model = model
+
+    @cached_property
+    def chat_template(self) -> bool:
+        """Whether there is one: without, an answer has no beginning and no end that the server would tell."""
+        try:
+            self._ids([{"role": "user", "content": "?"}], True, {})
+        except CallFailed as failure:
+            raise HominesError(
+                f"{self.model} is served without a chat template ({failure}); give `vllm serve` a "
+                "--chat-template, or read the model by hf/"
+            ) from failure
+        return True
+
+    @cached_property
+    def added_tokens_decoder(self) -> dict[int, str]:
+        """The token with which a turn ends: the first that the template puts after an answer."""
+        from homines.logits import MARK, render
+
+        after = render(self, Prompt((("user", "?"),), ("x",)), MARK).partition(MARK)[2]
+        ids = self(after).input_ids
+        return {ids[0]: after} if ids else {}
+
+    def apply_chat_template(
+        self, turns: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool, **more: Any
+    ) -> str:
+        try:
+            ids = self._ids(turns, add_generation_prompt, more)
+        except CallFailed as failure:
+            raise TemplateError(str(failure)) from failure
+        return str(self.server.post("/detokenize", {"model": self.model, "tokens": ids})["prompt"])
+
+    def __call__(self, text: str | list[str], *, add_special_tokens: bool = False) -> Any:
+        one = isinstance(text, str)
+        rows = [
+            self.server.post(
+                "/tokenize", {"model": self.model, "prompt": t, "add_special_tokens": add_special_tokens}
+            )["tokens"]
+            for t in ([text] if one else text)
+        ]
+        return _Ids(rows[0] if one else rows)
+
+    def _ids(self, turns: list[dict[str, str]], prompt: bool, more: dict[str, Any]) -> list[int]:
+        body = {"model": self.model, "messages": turns, "add_generation_prompt": prompt}
+        return self.server.post("/tokenize", {**body, "chat_template_kwargs": more})["tokens"]
+
+
+class _Ids:
+    def __init__(self, input_ids: Any) -> None:
+        self.input_ids = input_ids
+
+
+class Vllm:
+    """A served model behind the `Model` protocol; exact."""
+
+    batch = 64
+
+    def __init__(self, server: Server, served: str, *, name: str, window: int, root: str | None) -> None:
+        self.server = server
+        self.served = served
+        self.name = name
+        self.window = window
+        self.tokenizer = ServedTokenizer(server, served)
+        self.provenance: dict[str, Any] = {"revision": root, "served": served, "reading": "prompt logprobs"}
+
+    def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
+        """Exact choices; the first failure is raised once all are tried."""
+        out: list[Choice] = []
+        for answer in self.answers(prompts):
+            if isinstance(answer, Exception):
+                raise answer
+            out.append(answer)
+        return out
+
+    def answers(self, prompts: Sequence[Prompt]) -> list[Choice | Exception]:
+        """Exact choices, one request for all; in the place of a prompt that cannot be asked, the reason."""
+        encoded = [self._encoded(prompt) for prompt in prompts]
+        items = [item for item in encoded if not isinstance(item, Exception)]
+        try:
+            read: list[Choice | Exception] = [*map(to_choice, self._read(items))] if items else []
+        except CallFailed as failure:
+            read = [failure] * len(items)
+        answers = iter(read)
+        return [item if isinstance(item, Exception) else next(answers) for item in encoded]
+
+    def close(self) -> None:
+        """Close its connections; the end of the process does so too."""
+        self.server.http.close()
+
+    def write(self, prompts: Sequence[Prompt], how: Aloud) -> list[str]:
+        """What it writes after each prompt; empty where it had not ended within `how.most` tokens."""
+        from homines.logits import encode
+
+        body = {
+            "model": self.served,
+            "prompt": [list(item.prompt) for item in encode(self.tokenizer, prompts)],
+            "max_tokens": how.most,
+            "temperature": how.temperature,
+            "seed": how.seed % 2**31,
+        }
+        said = sorted(self.server.post("/v1/completions", body)["choices"], key=lambda c: c["index"])
+        return [c["text"] if c["finish_reason"] == "stop" else "" for c in said]
+
+    def _encoded(self, prompt: Prompt) -> Encoded | HominesError:
+        """Tokens of prompt and labels; or why it cannot be asked."""
+        from homines.logits import encode
+
+        if prompt.cue:
+            return HominesError(f"{self.name} does not think aloud; use asks=choice, or hf/")
+        try:
+            (item,) = encode(self.tokenizer, [prompt])
+        except HominesError as failure:
+            return failure
+        long = len(item.prompt) + max(map(len, item.labels)) + 1  # it generates one token, unread
+        if long > self.window:
+            return HominesError(
+                f"a prompt of {long} tokens does not fit the context of {self.name}, {self.window}; "
+                "shorten the frame or choose a model with a longer context"
+            )
+        return item
+
+    def _read(self, items: Sequence[Encoded]) -> list[np.ndarray[Any, Any]]:
+        """Log-probabilities of every label, [prompt][label]."""
+        prompts = [[*item.prompt, *label] for item in items for label in item.labels]
+        body = {
+            "model": self.served,
+            "prompt": prompts,
+            "prompt_logprobs": 1,
+            "max_tokens": 1,
+            "temperature": 0.0,
+        }
+        told = sorted(self.server.post("/v1/completions", body)["choices"], key=lambda c: c["index"])
+        if len(told) != len(prompts) or any(not c.get("prompt_logprobs") for c in told):
+            raise CallFailed(
+                self.server.address, ValueError("it sent no prompt_logprobs; is it a server of vLLM?")
+            )
+        row = counting()
+        out: list[np.ndarray[Any, Any]] = []
+        for item in items:
+            sums: list[float] = []
+            for label in item.labels:
+                at = told[next(row)]["prompt_logprobs"][len(item.prompt) :]
+                sums.append(sum(here[str(token)]["logprob"] for here, token in zip(at, label, strict=True)))
+            out.append(np.array(sums))
+        return out
+
+
+def to_choice(logp: np.ndarray[Any, Any]) -> Choice:
+    """Label log-probabilities, terminator included, to a Choice with its legal mass."""
+    return Choice(Choice.of(logp).logp, min(1.0, float(np.exp(logp).sum())))
+
+
+def load(
+    rest: str,
+    adapters: tuple[str, ...],
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    trust_remote_code: bool = False,
+) -> Vllm:
+    """Find NAME, or the served ADAPTER, on the server. Raises HominesError where there is no server, it
+    refuses the key, or it serves no such model (naming those it does)."""
+    if len(adapters) > 1:
+        raise HominesError(f"vllm/{rest} takes one served adapter, got {', '.join(adapters)}")
+    for option, value in (("device", device), ("dtype", dtype)):
+        if value is not None:
+            raise HominesError(
+                f"--{option} {value} bears on nothing for vllm/{rest}, which its server runs; drop it"
+            )
+    server = Server(os.environ.get("VLLM_BASE_URL") or ADDRESS, os.environ.get("VLLM_API_KEY"))
+    try:
+        models = {model["id"]: model for model in server.get("/v1/models")["data"]}
+    except CallFailed as failure:
+        raise HominesError(
+            f"no server of vLLM for vllm/{rest}: {failure}; {failure.remedy} "
+            f"Start one with `vllm serve {rest}`"
+        ) from None
+    for wanted in (rest, *adapters):
+        if wanted not in models:
+            raise HominesError(
+                f"the server at {hidden(server.address)} serves no {wanted!r}; it serves {', '.join(models)}"
+            )
+    served = adapters[0] if adapters else rest
+    held = models[served]
+    window = held.get("max_model_len") or models[rest].get("max_model_len") or 2**31
+    name = "+".join((f"vllm/{rest}", *adapters))
+    return Vllm(server, served, name=name, window=int(window), root=held.get("root"))

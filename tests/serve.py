@@ -1,0 +1,266 @@
+"""A small server on loopback over a model in process: OpenAI's chat completions with log-probabilities, and
+what is used of vLLM's completions and tokenizer. A real server and a real network; only small.
+
+    with serve(model) as server:   # server.url, server.key, server.model
+        ...
+
+Sampled tokens are drawn from the network's own probabilities at the temperature asked for. The end of a turn
+stands among the log-probabilities, as vLLM has it; `tells_end=False` leaves it out, as OpenAI does.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import torch
+
+from homines.logits import terminator
+from homines.models.hf import HuggingFace
+
+KEY = "key-of-the-test-server"
+
+
+class Refusal(Exception):  # noqa: N818
+    def __init__(self, status: int, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+
+
+@dataclass(eq=False)
+class Server:
+    """A model behind HTTP.
+
+    most_top    log-probabilities at a position, at most; 0: asking for any is refused
+    many        whether `n` is heeded
+    tells_end   whether the end of a turn stands among the log-probabilities
+    before      called with each request's path and body first: to refuse it, to wait
+    """
+
+    model: HuggingFace
+    name: str = "tiny"
+    most_top: int = 20
+    many: bool = True
+    tells_end: bool = True
+    before: Callable[[str, dict[str, Any]], None] = lambda path, body: None
+    url: str = ""
+    key: str = KEY
+    asked: Counter[str] = field(default_factory=Counter[str])
+    lock: Any = field(default_factory=threading.Lock)
+    known: dict[tuple[int, ...], Any] = field(default_factory=dict[tuple[int, ...], Any])
+    """What follows a beginning, and the network's state there: walks begin alike."""
+
+    def next(self, ids: tuple[int, ...]) -> torch.Tensor:
+        """Log-probabilities of the next token, [vocabulary]."""
+        with self.lock, torch.no_grad():
+            if ids not in self.known:
+                before = copy.deepcopy(self.known[ids[:-1]][1]) if ids[:-1] in self.known else None
+                fresh = torch.tensor([ids if before is None else ids[-1:]])
+                out = self.model.net(fresh, past_key_values=before, use_cache=True)
+                self.known[ids] = out.logits[0, -1].double().log_softmax(-1), out.past_key_values
+            return self.known[ids][0]
+
+    def answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        self.asked[path] += 1
+        self.before(path, body)
+        if path == "/v1/models":
+            held = {"id": self.name, "root": self.name, "max_model_len": self.model.window}
+            return {"data": [held, {"id": "adapter", "root": "folder", "parent": self.name}]}
+        if body["model"] not in (self.name, "adapter"):
+            raise Refusal(404, f"The model `{body['model']}` does not exist.", "model_not_found")
+        paths = {
+            "/v1/chat/completions": self.chat,
+            "/v1/completions": self.completions,
+            "/tokenize": self.tokenize,
+            "/detokenize": self.detokenize,
+        }
+        if path not in paths:
+            raise Refusal(404, f"no {path}")
+        return paths[path](body)
+
+    # --- OpenAI ---------------------------------------------------------------------------------
+
+    def chat(self, body: dict[str, Any]) -> dict[str, Any]:
+        top = body.get("top_logprobs") or 0
+        if top > self.most_top or (body.get("logprobs") and not self.most_top):
+            raise Refusal(
+                400, "logprobs are not supported" if not self.most_top else "top_logprobs too large"
+            )
+        ids = self.tokens(body["messages"], True, {})
+        if len(ids) + body["max_tokens"] > self.model.window:
+            raise Refusal(400, f"maximum context length is {self.model.window}", "context_length_exceeded")
+        drawn = torch.Generator().manual_seed(body.get("seed") or 0)
+        many = (body.get("n") or 1) if self.many else 1
+        choices = [self.draw(ids, body, drawn, i) for i in range(many)]
+        made = sum(choice.pop("made") for choice in choices)
+        usage = {"prompt_tokens": len(ids), "completion_tokens": made, "total_tokens": len(ids) + made}
+        return {
+            "id": "chat",
+            "object": "chat.completion",
+            "created": 0,
+            "model": f"{self.name}-served",
+            "choices": choices,
+            "usage": usage,
+        }
+
+    def draw(
+        self, ids: list[int], body: dict[str, Any], drawn: torch.Generator, index: int
+    ) -> dict[str, Any]:
+        end, decode = terminator(self.model.tokenizer), self.model.tokenizer.decode
+        said: list[int] = []
+        told: list[dict[str, Any]] = []
+        while len(said) < body["max_tokens"]:
+            logp = self.next((*ids, *said))
+            hot = body.get("temperature", 1.0)
+            p = (
+                (logp / hot).softmax(-1)
+                if hot
+                else torch.nn.functional.one_hot(logp.argmax(), len(logp)).double()
+            )
+            token = int(torch.multinomial(p, 1, generator=drawn))
+            if token != end or self.tells_end:
+                likely = logp.topk(body.get("top_logprobs") or 0).indices.tolist()
+                told.append(self.spelt(token, logp) | {"top_logprobs": [self.spelt(t, logp) for t in likely]})
+            if token == end:
+                break
+            said.append(token)
+        else:
+            token = -1
+        return {
+            "index": index,
+            "message": {"role": "assistant", "content": decode(said)},
+            "finish_reason": "stop" if token == end else "length",
+            "logprobs": {"content": told} if body.get("logprobs") else None,
+            "made": len(said),
+        }
+
+    def spelt(self, token: int, logp: torch.Tensor) -> dict[str, Any]:
+        raw = self.bytes(token)
+        text = raw.decode(errors="replace")
+        return {"token": text, "bytes": list(raw), "logprob": float(logp[token])}
+
+    def bytes(self, token: int) -> bytes:
+        """A token's own bytes: of a byte-level BPE they are written as one character each."""
+        word = self.model.tokenizer.convert_ids_to_tokens(token) or ""
+        if token in self.model.tokenizer.added_tokens_decoder:
+            return word.encode()
+        return bytes(BYTES[c] for c in word)
+
+    # --- vLLM -----------------------------------------------------------------------------------
+
+    def completions(self, body: dict[str, Any]) -> dict[str, Any]:
+        choices: list[dict[str, Any]] = []
+        for i, ids in enumerate(body["prompt"]):
+            if len(ids) + body["max_tokens"] > self.model.window:
+                raise Refusal(400, f"maximum context length is {self.model.window}")
+            drawn = torch.Generator().manual_seed(body.get("seed") or 0)
+            choice = self.draw(ids, body, drawn, i)
+            text = choice["message"]["content"]
+            told = {
+                "index": i,
+                "text": text,
+                "finish_reason": choice["finish_reason"],
+                "prompt_logprobs": None,
+            }
+            if body.get("prompt_logprobs") is not None:
+                told["prompt_logprobs"] = [None, *self.prompted(ids, body["prompt_logprobs"])]
+            choices.append(told)
+        return {"id": "c", "object": "text_completion", "model": body["model"], "choices": choices}
+
+    def prompted(self, ids: list[int], most: int) -> Iterator[dict[str, Any]]:
+        with self.lock, torch.no_grad():
+            logp = self.model.net(torch.tensor([ids])).logits[0].double().log_softmax(-1)
+        for row, token in zip(logp, ids[1:], strict=False):
+            kept = dict.fromkeys([token, *row.topk(most).indices.tolist()])
+            yield {
+                str(t): {"logprob": float(row[t]), "rank": 1, "decoded_token": self.model.tokenizer.decode(t)}
+                for t in kept
+            }
+
+    def tokenize(self, body: dict[str, Any]) -> dict[str, Any]:
+        if "prompt" in body:
+            ids = self.model.tokenizer(
+                body["prompt"], add_special_tokens=body["add_special_tokens"]
+            ).input_ids
+        else:
+            more = body.get("chat_template_kwargs") or {}
+            ids = self.tokens(body["messages"], body["add_generation_prompt"], more)
+        return {"tokens": ids, "count": len(ids), "max_model_len": self.model.window}
+
+    def detokenize(self, body: dict[str, Any]) -> dict[str, Any]:
+        return {"prompt": self.model.tokenizer.decode(body["tokens"])}
+
+    def tokens(self, messages: list[dict[str, str]], prompt: bool, more: dict[str, Any]) -> list[int]:
+        text = self.model.tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=prompt, **more
+        )
+        return list(self.model.tokenizer(text, add_special_tokens=False).input_ids)
+
+
+def _bytes() -> dict[str, int]:
+    """The characters by which byte-level tokenizers (GPT-2's and after) write bytes."""
+    plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    rest = [b for b in range(256) if b not in plain]
+    return {chr(b): b for b in plain} | {chr(256 + i): b for i, b in enumerate(rest)}
+
+
+BYTES = _bytes()
+
+
+@contextmanager
+def serve(model: HuggingFace, **how: Any) -> Iterator[Server]:
+    """The server, running while the block does."""
+    server = Server(model, **how)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = 65536  # head and body in one packet: else each reply waits 40 ms for an acknowledgement
+
+        def do_GET(self) -> None:
+            self.reply({})
+
+        def do_POST(self) -> None:
+            self.reply(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+        def reply(self, body: dict[str, Any]) -> None:
+            try:
+                if self.headers.get("Authorization") != f"Bearer {server.key}":
+                    raise Refusal(401, f"Incorrect API key provided: {self.headers.get('Authorization')}")
+                status, told = 200, server.answer(self.path, body)
+            except Refusal as refusal:
+                error = {"message": str(refusal), "type": "invalid_request_error", "code": refusal.code}
+                status, told = refusal.status, {"error": error}
+            data = json.dumps(told).encode()
+            try:
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+            except OSError:  # the caller went away
+                self.close_connection = True
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    class Threads(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 128
+
+    http = Threads(("127.0.0.1", 0), Handler)
+    server.url = f"http://127.0.0.1:{http.server_address[1]}"
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        http.shutdown()
+        http.server_close()
+        thread.join()
