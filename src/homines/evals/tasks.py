@@ -44,8 +44,8 @@ class TaskError(HominesError, PrerequisiteError):
         self.message = escape(text)
 
 
-def homines_task(make: Callable[..., Task]) -> Callable[..., Task]:
-    """Register a task. Parameters it does not have are refused: Inspect would warn and run without them."""
+def told(make: Callable[..., Task]) -> Callable[..., Task]:
+    """Mistakes are told bare; so are parameters that a task lacks, which Inspect would warn of and drop."""
     signature = inspect.signature(make)
     free = inspect.Parameter("unknown", inspect.Parameter.VAR_KEYWORD, annotation=Any)
 
@@ -65,10 +65,11 @@ def homines_task(make: Callable[..., Task]) -> Callable[..., Task]:
     made.__signature__ = signature.replace(  # pyright: ignore[reportAttributeAccessIssue]
         parameters=[*signature.parameters.values(), free]
     )
-    return task(made)
+    return made
 
 
-@homines_task
+@task
+@told
 def measure(
     games: str | list[str] = "ipd",
     frames: str | list[str] = "table",
@@ -94,7 +95,8 @@ def measure(
     return _asking(asked, _regrets(listed(preferences), opponent), logprobs, seed)
 
 
-@homines_task
+@task
+@told
 def tennant2025(
     wide: bool = False, quick: bool = False, logprobs: bool = True, seed: int | None = None
 ) -> Task:
@@ -109,7 +111,8 @@ def tennant2025(
     return _asking(asked, rules, logprobs, seed, kind=lambda r: r.game.partition("(")[0])
 
 
-@homines_task
+@task
+@told
 def lu2025(asks: str = "choice", quick: bool = False, logprobs: bool = True, seed: int | None = None) -> Task:
     """The canonical games of Lu et al. (2025), by the strategy method, and those that tell kappa.
 
@@ -130,7 +133,8 @@ def _family(record: Record) -> str:
     return f"{name}, belief" if "asks=belief" in record.frame else name
 
 
-@homines_task
+@task
+@told
 def moral_machine(draws: int = 100, logprobs: bool = True, seed: int | None = None) -> Task:
     """Whom a self-driving car kills: nine effects in the design of Awad et al. (2018).
 
@@ -148,7 +152,8 @@ def moral_machine(draws: int = 100, logprobs: bool = True, seed: int | None = No
     )
 
 
-@homines_task
+@task
+@told
 def av_dilemma(quick: bool = False, logprobs: bool = True, seed: int | None = None) -> Task:
     """What is right, bought and voted for in self-driving cars: Bonnefon et al. (2016), our design."""
     from homines.studies._av_theory import place
@@ -158,7 +163,8 @@ def av_dilemma(quick: bool = False, logprobs: bool = True, seed: int | None = No
     return _asking(exam(NOBODY, quick=quick), rules, logprobs, seed, kind=lambda r: place(r.game).asked)
 
 
-@homines_task
+@task
+@told
 def play(
     game: str | list[str] = "ipd",
     rounds: int = 10,
