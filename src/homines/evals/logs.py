@@ -48,7 +48,7 @@ def imported(path: Path) -> Imported:
         for record in _records(path, log, sample)
     ]
     there = {str(sample.id) for sample in log.samples}
-    absent = sum(str(one) not in there for one in log.eval.dataset.sample_ids or ())
+    absent = max(0, (log.eval.dataset.samples or 0) - len(there))
     records = together(found)
     return Imported(_config(log, records), records, absent)
 
