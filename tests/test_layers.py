@@ -39,6 +39,8 @@ LAYERS = (
         "conduct",
         "amce",
         "baselines",
+        "reading",
+        "regret",
     ),
     ("logits", "aloud", "models", "sideeffects", "objective", "free_pricing"),
     ("lesson",),
@@ -57,7 +59,7 @@ LAYERS = (
     ("study",),
     ("studies",),
     ("terminal",),
-    ("commands", "fitting", "dilemmas"),
+    ("commands", "fitting", "dilemmas", "evals"),
     ("cli",),
 )
 """A file or folder imports from its own layer and those above it in this list, and nothing else."""

@@ -110,3 +110,16 @@ def mixed(choices: Sequence[Choice]) -> Choice:
         float(np.mean([c.mass for c in choices])),
         None if None in counts else sum(n for n in counts if n is not None),
     )
+
+
+def pooled(choices: Sequence[Choice]) -> Choice:
+    """Several answers to the same words as one: P(a) = mean over answers of mass * p(a); samples added.
+
+    Unlike in `mixed`, an answer counts by its legal mass, as repeated draws of one distribution do. Where
+    none is legal the mass is 0, and p says nothing.
+    """
+    p = np.mean([c.mass * c.p for c in choices], axis=0)
+    counts = [c.n for c in choices]
+    n = None if None in counts else sum(n for n in counts if n is not None)
+    legal = float(p.sum())
+    return Choice.at(p, min(1.0, legal), n) if legal > 0 else Choice.of(np.zeros(len(p)), 0.0, n)

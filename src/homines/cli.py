@@ -594,3 +594,15 @@ def report(
 
     pages = [str(write(folder)) for folder in runs]
     print(json.dumps({"reports": pages}) if as_json else "\n".join(pages))
+
+
+@app.command("import")
+def import_(
+    log: Annotated[Path, typer.Argument(help="Log of a homines task, as LOG.eval or LOG.json.")],
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn a log of Inspect (`inspect eval homines/...`) into a run folder, for `report` and `fit`."""
+    from homines.evals.importing import carry_out_import
+
+    carry_out_import(log, out, as_json)

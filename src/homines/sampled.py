@@ -49,9 +49,6 @@ PROMPTS = 4
 """Prompts in one pass: the states of a two-player game with two actions, remembered for one round."""
 
 
-# --- reading -----------------------------------------------------------------------------------
-
-
 @dataclass(eq=False)
 class Reward:
     """What completions are worth, and a count of how they read. Called by TRL, once a step.

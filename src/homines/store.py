@@ -57,7 +57,7 @@ class Run:
                 _check_folder(self.folder)
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._hold()
-                self._settle(_plain(dict(config)))
+                self._settle(plain(dict(config)))
             self.config: dict[str, Any] = _read_json(self.folder / "config.json")
             self.provenance = _read_json(self.folder / "provenance.json")
             self._check_schema()
@@ -97,7 +97,7 @@ class Run:
     def add(self, records: Iterable[Record]) -> None:
         """Append answers and flush them to the disk."""
         records = list(records)
-        self._append("records.jsonl", [_record_json(r) for r in records])
+        self._append("records.jsonl", [record_json(r) for r in records])
         for record in records:
             self.done[record.key] = record
 
@@ -115,7 +115,7 @@ class Run:
     def note(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a small JSON file of the run, whole or not at all."""
         try:
-            _write_json(self.folder / name, _plain(dict(value)))
+            _write_json(self.folder / name, plain(dict(value)))
         except OSError as failure:
             raise _disk(self.folder, failure) from failure
 
@@ -172,7 +172,7 @@ class Run:
                 _drop_torn_line(log)
         for raw in _read_lines(path):
             try:
-                record = _record_from(raw)
+                record = record_from(raw)
             except (KeyError, TypeError, ValueError) as failure:
                 raise StoreError(
                     f"{path} holds a line that is no record ({failure!r}): {str(raw)[:200]}; "
@@ -181,7 +181,7 @@ class Run:
             self.done[record.key] = record
 
     def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
-        text = "".join(json.dumps(_plain(row), ensure_ascii=True) + "\n" for row in rows)
+        text = "".join(json.dumps(plain(row), ensure_ascii=True) + "\n" for row in rows)
         path = self.folder / name
         before = path.stat().st_size if path.exists() else 0
         try:
@@ -231,7 +231,8 @@ def commit() -> str | None:
     return said.stdout.strip() or None
 
 
-def _record_json(record: Record) -> dict[str, Any]:
+def record_json(record: Record) -> dict[str, Any]:
+    """A record as a JSON value (but for infinities), with its key; `record_from` reads it back."""
     choice = record.choice
     return {
         "key": record.key,
@@ -249,7 +250,8 @@ def _record_json(record: Record) -> dict[str, Any]:
     }
 
 
-def _record_from(raw: Mapping[str, Any]) -> Record:
+def record_from(raw: Mapping[str, Any]) -> Record:
+    """The inverse of `record_json`. Raises KeyError, TypeError or ValueError where it is no record."""
     choice = raw["choice"]
     return Record(
         Decision.from_json(raw["decision"]),
@@ -281,12 +283,12 @@ def _short(value: Any) -> str:
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value that strict JSON can hold: tuples as lists, infinities and NaN as null."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in cast(Mapping[Any, Any], value).items()}
+        return {str(k): plain(v) for k, v in cast(Mapping[Any, Any], value).items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in cast(Sequence[Any], value)]
+        return [plain(v) for v in cast(Sequence[Any], value)]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -1,0 +1,45 @@
+"""What `homines import` does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from homines import measure
+from homines.commands import named
+from homines.core import HominesError
+from homines.store import Run
+from homines.terminal import measured
+
+
+def carry_out_import(log: Path, out: Path | None, as_json: bool) -> None:
+    """A log into a run folder; what is there is not added again. Exits with 1 where questions failed."""
+    if find_spec("inspect_ai") is None:
+        raise HominesError("logs of Inspect need inspect-ai, which is missing: pip install 'homines[api]'")
+    from homines.evals.logs import imported
+    from homines.report import write
+
+    found = imported(log)
+    config = found.config
+    folder = out or named(f"import-{config['inspect']['task'].rpartition('/')[2]}-{config['model']}", config)
+    with Run(folder, config) as run:
+        held = run.done
+        new = [r for r in found.records if r.key not in held or (held[r.key].error and not r.error)]
+        run.add(new)
+        records = run.records
+    page = write(folder)
+    failed = sum(r.error is not None for r in records)
+    if as_json:
+        told = {"folder": str(folder), "report": str(page), "added": len(new), "questions": len(records)}
+        print(
+            json.dumps({**told, "failed": failed, "absent": found.absent, "rows": measure.summary(records)})
+        )
+    else:
+        measured(measure.choices(records))
+        print(f"\n{len(new)} records added, {len(records)} in all, {failed} failed")
+        if found.absent:
+            print(f"{found.absent} questions of the task are not in the log: it had a limit, or was stopped")
+        print(f"report    {page}\nnext      homines fit {folder} --family inequity")
+    sys.exit(1 if failed else 0)

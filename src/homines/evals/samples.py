@@ -1,0 +1,99 @@
+"""Questions as Inspect's samples, and samples as records again.
+
+A sample's metadata: `game`, `kind` (games shown together), `situation`, `decision` and `cluster` (what its
+error depends within) are for grouping; `homines` is all that a record needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from inspect_ai.dataset import Sample
+from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageSystem, ChatMessageUser
+
+from homines.choice import pooled
+from homines.core import Choice, Prompt, Record, digest
+from homines.measure import Question, situation
+from homines.store import plain, record_from, record_json
+
+KEY = "homines"
+ROLES: Mapping[str, Callable[..., ChatMessage]] = {
+    "system": ChatMessageSystem,
+    "user": ChatMessageUser,
+    "assistant": ChatMessageAssistant,
+}
+
+
+def samples(
+    asked: Sequence[Question], kind: Callable[[Record], str] = lambda record: record.game
+) -> list[Sample]:
+    """A sample for each question, each once. kind: under which name it is shown with its like."""
+    once = {q.record.key: q for q in (unnamed(q) for q in asked)}
+    many = len({q.record.game for q in asked}) > 1
+    return [_sample(key, q, kind(q.record), many) for key, q in once.items()]
+
+
+def unnamed(question: Question) -> Question:
+    """The question put to no model yet: who answers is known to the log."""
+    record = question.record
+    told = {"revision": None, "prompt": question.prompt.key}
+    return Question(replace(record, model="", provenance=told), question.prompt)
+
+
+def _sample(key: str, question: Question, kind: str, many: bool) -> Sample:
+    record, prompt = question.record, question.prompt
+    decision = digest([record.game, record.decision.to_json()])
+    return Sample(
+        input=messages(prompt),
+        choices=list(prompt.labels),
+        id=key,
+        metadata={
+            "game": record.game,
+            "kind": kind,
+            "situation": situation(record.decision),
+            "decision": decision,
+            "cluster": record.game if many else decision,
+            KEY: packed(record, prompt),
+        },
+    )
+
+
+def messages(prompt: Prompt) -> list[ChatMessage]:
+    """A prompt's turns as Inspect's."""
+    return [ROLES[role](content=text) for role, text in prompt.messages]
+
+
+def packed(record: Record, prompt: Prompt) -> dict[str, Any]:
+    """A record as metadata, and the cue after which its answer comes."""
+    return plain({**record_json(record), "cue": prompt.cue})
+
+
+def asked_of(metadata: Mapping[str, Any]) -> Prompt:
+    """The labels and cue that a sample's answer is read by."""
+    raw = metadata[KEY]
+    return Prompt((), tuple(raw["labels"]), raw["cue"])
+
+
+def answer_json(choice: Choice) -> dict[str, Any]:
+    """A choice as metadata of a score."""
+    return plain({"logp": choice.logp.tolist(), "mass": choice.mass, "n": choice.n})
+
+
+def record_of(raw: Mapping[str, Any], answer: Mapping[str, Any] | None) -> Record:
+    """The record of a sample: its metadata under KEY, and the answer of its score."""
+    return record_from({**raw, "choice": answer, "error": None})
+
+
+def together(records: Iterable[Record]) -> list[Record]:
+    """One record a question: repeated answers (epochs) are pooled; those that failed count where all did."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.key, []).append(record)
+    out: list[Record] = []
+    for group in groups.values():
+        heard = [r for r in group if r.choice is not None]
+        choice = pooled([r.choice for r in heard if r.choice is not None]) if heard else None
+        out.append(replace(heard[-1], choice=choice) if heard else group[-1])
+    return out

@@ -1,0 +1,60 @@
+"""Moral regret of answers to a game, against a stated opponent; in the long run where it is repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from homines.core import Choice, Decision, HominesError, Policy, Preference, Record
+from homines.forms import Repeated
+from homines.lookup import find
+from homines.measure import averaged, choices, moral_regret, state
+from homines.opponents import opponent
+from homines.play import chain
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Answers to every state of a repeated game are a policy. heard: by `Decision.key`."""
+
+    heard: Mapping[str, Choice]
+    memory: int
+
+    def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
+        return [self.heard[d.key] for d in ds]
+
+
+def regret(records: Iterable[Record], preference: Preference, against: str = "random") -> float | None:
+    """Best reply's expected utility less the achieved one, given legal answers; records of one game.
+
+    A repeated game: states weighed as play against this opponent meets them in the long run (the exact
+    chain). A game played once: the mean over its decisions, the others' play as the decision tells it and
+    uniform where it tells nothing; `against` bears on nothing there. In utility, at least 0. None where no
+    answer, or not every state, is there, and where the preference says nothing of this game (a rule about C
+    and D).
+    """
+    other = opponent(against)
+    own = choices(records)
+    pairs = averaged(own)
+    if not pairs:
+        return None
+    try:
+        if state(pairs[0][0]) is None:
+            return moral_regret(preference, pairs).regret
+        return _long_run(own[0].game, pairs, preference, other)
+    except HominesError:  # a rule about C and D, or an opponent that plays C and D, in another game
+        return None
+
+
+def _long_run(
+    spec: str, pairs: Sequence[tuple[Decision, Choice]], preference: Preference, other: Policy
+) -> float | None:
+    """Regret of seat 0 in the chain; None where a state is missing."""
+    memory = len(pairs[0][0].history)
+    game = find("games", spec)
+    played = game if isinstance(game, Repeated) else Repeated(game)
+    heard = {d.key: c for d, c in pairs}
+    if any(d.key not in heard for d in played.remembered(0, memory)):
+        return None
+    held = chain(played, [Answers(heard, memory), other], memory=memory)
+    return held.regret(preference, held.long_run())
