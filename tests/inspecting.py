@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,12 @@ def saying(answer: Callable[[str, Any], str | ModelOutput], name: str = "model")
     return get_model(f"mockllm/{name}", custom_outputs=outputs, memoize=False)
 
 
-def listing(labels: Iterable[str], choice: Choice) -> ModelOutput:
-    """An answer of one token with log-probabilities, those of the choice and of another word; then its end."""
+def listing(labels: Sequence[str], choice: Choice) -> ModelOutput:
+    """An answer of one token with log-probabilities, those of the choice and of another word; then its end.
+    The likeliest label is drawn: a label that no draw went into is taken to end as those do."""
     p = dict(zip(labels, (choice.mass * choice.p).tolist(), strict=True)) | {"Hello": 1 - choice.mass}
     top = [TopLogprob(token=t, logprob=float(np.log(x))) for t, x in p.items() if x > 0]
-    said = max(p, key=lambda t: p[t])
+    said = max(labels, key=lambda t: p[t])
     output = ModelOutput.from_content("model", said)
     end = TopLogprob(token="<|im_end|>", logprob=0.0)
     output.choices[0].logprobs = Logprobs(

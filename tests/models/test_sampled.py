@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerFast
 
 import homines.sampled as road
 from homines.align import Plan, align
+from homines.answers import read
 from homines.core import HominesError, Interrupted
 from homines.frames.table import Table
 from homines.games.ipd import ipd

@@ -10,7 +10,7 @@ from typing import Any
 from inspect_ai.log import EvalLog, EvalSample, read_eval_log
 
 from homines.core import HominesError, Record
-from homines.evals.answers import hear
+from homines.evals.answers import SAMPLES, hear
 from homines.evals.samples import KEY, answer_json, asked_of, record_of, together
 from homines.evals.scores import ANSWER
 from homines.store import plain
@@ -73,11 +73,11 @@ def _records(path: Path, log: EvalLog, sample: EvalSample) -> Iterator[Record]:
         if isinstance(raw, list):
             for move in raw:
                 error = move.get("error") or (None if move["choice"] else failed or "no answer is in the log")
-                yield _record(move, move["model"], move["choice"], error, "samples")
+                yield _record(move, move["model"], move["choice"], error, {"by": SAMPLES})
         else:
-            answer, by = _answer(sample)
+            answer, told = _answer(sample)
             error = None if answer else failed or "no answer is in the log"
-            yield _record(raw, log.eval.model, answer, error, by)
+            yield _record(raw, log.eval.model, answer, error, told)
     except (KeyError, TypeError, ValueError) as failure:
         raise HominesError(
             f"the metadata {KEY!r} of sample {sample.id} in {path} is no record ({failure!r}); "
@@ -86,24 +86,29 @@ def _records(path: Path, log: EvalLog, sample: EvalSample) -> Iterator[Record]:
 
 
 def _record(
-    raw: Mapping[str, Any], model: str, answer: Mapping[str, Any] | None, error: str | None, by: str | None
+    raw: Mapping[str, Any],
+    model: str,
+    answer: Mapping[str, Any] | None,
+    error: str | None,
+    told: Mapping[str, Any],
 ) -> Record:
     record = record_of(raw, answer)
-    told = {} if answer is None else {"by": by}
+    more = {} if answer is None else told
     return replace(
-        record, model=model, error=error if answer is None else None, provenance={**record.provenance, **told}
+        record, model=model, error=error if answer is None else None, provenance={**record.provenance, **more}
     )
 
 
-def _answer(sample: EvalSample) -> tuple[dict[str, Any] | None, str | None]:
-    """The answer as it was scored, or else as it can be read; and by what."""
+def _answer(sample: EvalSample) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """The answer as it was scored, or else as it can be read; and how it was read."""
     for score in (sample.scores or {}).values():
         if score.metadata and ANSWER in score.metadata:
-            return score.metadata[ANSWER], score.metadata["by"]
+            told = {name: score.metadata.get(name) for name in ("by", "truncation")}
+            return score.metadata[ANSWER], {k: v for k, v in told.items() if v is not None}
     if sample.error or not sample.output.choices:
-        return None, None
+        return None, {}
     heard = hear(sample.output, asked_of(sample.metadata))
-    return answer_json(heard.choice), heard.by
+    return answer_json(heard.choice), {"by": heard.by}
 
 
 def _config(log: EvalLog, records: list[Record]) -> dict[str, Any]:

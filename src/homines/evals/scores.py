@@ -56,7 +56,12 @@ def choice() -> Scorer:
             value={"p": float(c.p[0]) if c.mass else math.nan, "mass": c.mass},
             answer=state.output.completion,
             explanation=f"{told} (by {heard.by})" + "".join(f", {n} {w}" for w, n in heard.why.items()),
-            metadata={ANSWER: answer_json(c), "by": heard.by, "illegal": heard.why, "truncation": heard.truncation},
+            metadata={
+                ANSWER: answer_json(c),
+                "by": heard.by,
+                "illegal": heard.why,
+                "truncation": heard.truncation,
+            },
         )
 
     return score
