@@ -247,7 +247,7 @@ def serve(model: HuggingFace, **how: Any) -> Iterator[Server]:
             except OSError:  # the caller went away
                 self.close_connection = True
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:
             pass
 
     class Threads(ThreadingHTTPServer):
