@@ -1,5 +1,7 @@
 """What the package offers, for editors and type checkers: made by `python -m homines.offered`."""
 
+from types import ModuleType
+
 from homines.api import align as align
 from homines.api import load as load
 from homines.api import measure as measure
@@ -27,7 +29,7 @@ from homines.preferences.virtue_mixed import VirtueMixed as virtue_mixed
 __version__: str
 __all__: list[str]
 
-class Shelf: ...
+class Shelf(ModuleType): ...
 
 class frames:
     from homines.frames.bare import Bare as bare

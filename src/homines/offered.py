@@ -80,13 +80,15 @@ def stub() -> str:
     lines = [
         '"""What the package offers, for editors and type checkers: made by `python -m homines.offered`."""',
         "",
+        "from types import ModuleType",
+        "",
         *(f"from homines.api import {verb} as {verb}" for verb in homines.__all__),
         *_lines("preferences"),
         "",
         "__version__: str",
         "__all__: list[str]",
         "",
-        "class Shelf: ...",
+        "class Shelf(ModuleType): ...",
     ]
     for folder in FOLDERS:
         lines += ["", f"class {folder}:", *(f"    {line}" for line in _lines(folder))]
