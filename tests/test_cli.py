@@ -9,14 +9,13 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-import homines.measure
-import homines.report
 from homines.cli import FOLDERS, main
 from homines.lookup import names
 from homines.store import SCHEMA, Run
@@ -60,7 +59,7 @@ def homines_(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         Run(folder)
         return folder / "report.html"
 
-    monkeypatch.setattr(homines.report, "write", write)
+    monkeypatch.setattr(import_module("homines.report"), "write", write)
     return run
 
 
@@ -229,7 +228,8 @@ def test_ctrl_c_at_any_time_says_how_to_go_on(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(homines.measure, "questions" if where == "before the bars" else "measure", interrupt)
+    asked = "questions" if where == "before the bars" else "measure"
+    monkeypatch.setattr(f"homines.survey.{asked}", interrupt)
     code, out, errors = homines_(*MEASURE)
     assert (code, out) == (130, "")
     assert errors.splitlines()[-1].startswith("homines: interrupted; nothing recorded is lost, run the same")

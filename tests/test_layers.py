@@ -16,7 +16,7 @@ ROOT = Path(homines.__file__).parent
 LAYERS = (
     ("__init__",),
     ("core",),
-    ("check", "choice", "forms", "speak", "lookup", "market", "qlearning"),
+    ("check", "choice", "forms", "speak", "lookup", "offered", "market", "qlearning"),
     ("games", "preferences", "frames", "opponents"),
     ("play", "store"),
     (
@@ -33,6 +33,7 @@ LAYERS = (
         "mixture",
         "plans",
         "observed",
+        "survey",
         "reasons",
         "data",
         "benchmarks",
@@ -55,11 +56,13 @@ LAYERS = (
         "evidence",
         "pages",
         "report",
+        "card",
     ),
     ("study",),
     ("studies",),
     ("terminal",),
     ("commands", "fitting", "dilemmas", "evals"),
+    ("measured", "api"),
     ("cli",),
 )
 """A file or folder imports from its own layer and those above it in this list, and nothing else."""

@@ -1,11 +1,49 @@
-"""homines: measure what an LLM agent prefers, align it to a written preference, verify what changed."""
+"""homines: measure what an LLM agent prefers, align it to a written preference, verify what changed.
+
+    import homines as hm
+    m = hm.load("smollm2")
+    run = hm.measure(m, "ipd")
+    m2 = hm.align(m, to=hm.moralis(kappa=0.5))
+    hm.report([run, m2.run])
+
+Names are looked up when they are used (homines.offered), so that the import itself costs nothing.
+"""
 
 import os
+import sys
+from importlib import import_module
+from types import ModuleType
 
 __version__ = "0.1.0"
+__all__ = ["align", "load", "measure", "report"]
 
 # Threads that spin long while they wait gain on an idle machine and cost a factor of 1.7 beside one busy
 # neighbour (bench/README.md); a short spin keeps most of the gain. Read when torch is loaded; the user's own
 # value stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+
+class Shelf(ModuleType):
+    """A package whose names in `__all__` are what its files offer, never the files themselves.
+
+    homines.measure is the function also after homines/measure.py was imported, which would else take its
+    place; that file's own names come by `from homines.measure import ...`.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (isinstance(value, ModuleType) and name in self.__all__):
+            super().__setattr__(name, value)
+
+
+def __getattr__(name: str) -> object:
+    if name.startswith("_"):
+        raise AttributeError(f"module 'homines' has no attribute {name!r}")
+    return import_module("homines.offered").top(name)
+
+
+def __dir__() -> list[str]:
+    return import_module("homines.offered").everything()
+
+
+sys.modules[__name__].__class__ = Shelf

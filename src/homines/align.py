@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from homines import sideeffects
+from homines import card, sideeffects
 from homines.check import count
 from homines.core import Decision, HominesError, Model, Policy, Prompt
 from homines.forms import Repeated
@@ -352,6 +352,7 @@ def align(
             after = student(plan, f"hf/{trained.folder}")
         after.name = f"{plan.model}+{trained.folder.name}"  # wherever the folder may be moved to
         _verify(plan, made, after, run, "after", begin, stop)
+    card.write(folder)
     return trained
 
 

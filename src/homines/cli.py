@@ -7,12 +7,9 @@ import sys
 import time
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-
-if TYPE_CHECKING:
-    from homines.core import Game
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -151,31 +148,29 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Read a model's choice distribution in games, in every option order; exactly where it can be."""
-    from homines import measure as measuring
-    from homines.commands import believing, command, finish, frame_specs, named, quiet, thinking
-    from homines.lookup import find
+    from homines.commands import command, finish, quiet
     from homines.models import load
-    from homines.store import Run
+    from homines.survey import Survey
 
     quiet()
-    games = game or ["ipd"]
-    made: dict[str, Game] = {name: find("games", name) for name in games}
-    frames = {name: frame_specs(g, frame or ["table"], labels, swap) for name, g in made.items()}
-    if beliefs:
-        frames = {name: [*specs, *map(believing, specs)] for name, specs in frames.items()}
+    survey = Survey(
+        model,
+        tuple(game or ["ipd"]),
+        tuple(frame or ["table"]),
+        None if labels is None else tuple(labels),
+        swap,
+        beliefs,
+        traces,
+        temperature,
+        think,
+        seed,
+        device,
+        dtype,
+    )
+    survey.words()  # a mistyped one costs no loading
     loaded = load(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
-    spoken = any("asks=aloud" in spec for specs in frames.values() for spec in specs)
-    if spoken:
-        thinking(loaded, traces=traces, temperature=temperature, most=think, seed=seed)
-    asked = [
-        question
-        for name, g in made.items()
-        for words in (find("frames", spec) for spec in frames[name])
-        for question in measuring.questions(
-            loaded, {name: measuring.battery(g, getattr(words, "memory", 1))}, [words]
-        )
-    ]
     if dry_run:
+        asked = survey.questions(loaded)
         tokens = getattr(loaded, "tokens", None)
         counted = {
             "questions": len(asked),
@@ -184,22 +179,12 @@ def measure(
         told = ", ".join(f"{n} {what}" for what, n in counted.items() if n is not None)
         print(json.dumps(counted) if as_json else told)
         return
-    settings = {
-        "kind": "measure",
-        "model": model,
-        "games": games,
-        "frames": sorted({spec for specs in frames.values() for spec in specs}),
-        "dtype": dtype,
-        "device": device,
-        **({"traces": traces, "temperature": temperature, "think": think, "seed": seed} if spoken else {}),
-    }
-    folder = out or named(f"measure-{model}", settings)
+    folder = out or survey.folder
     from homines.terminal import Bars, stopping
 
-    with Run(folder, {**settings, "command": command()}) as run, Bars() as bars, stopping() as stop:
-        tell = bars.begin("measuring", len(asked))
-        records = measuring.measure(
-            loaded, asked, run, batch=batch, progress=lambda done, _: tell(done), stop=stop
+    with Bars() as bars, stopping() as stop:
+        records = survey.carry_out(
+            loaded, folder, command=command(), batch=batch, begin=bars.begin, stop=stop
         )
     finish(model, folder, records, as_json)
 
@@ -286,8 +271,8 @@ def data(
     as_json: AsJson = False,
 ) -> None:
     """Generate what a preference implies: games drawn, its arithmetic, its answers; for fine-tuning."""
-    from homines.commands import named
     from homines.data import Recipe, write
+    from homines.store import named
 
     words = tuple(labels or ["A,B"])
     recipe = Recipe(to, tuple(game or ["symmetric"]), n, test, frame, words, reasons, ties, precision, seed)
@@ -379,15 +364,15 @@ def align(
     from homines.commands import (
         carry_out,
         check_options,
-        frame_specs,
         general_plan,
-        named,
         quiet,
         state_names,
         titled,
     )
     from homines.lookup import find
     from homines.schedule import schedule
+    from homines.store import named
+    from homines.survey import frame_specs
 
     schedules = [schedule(some, steps) for some in (to, rival) if some is not None]
     quiet()
@@ -465,13 +450,13 @@ def tune(
     as_json: AsJson = False,
 ) -> None:
     """Fine-tune a model on the data of a preference; measure it before and after on other games."""
-    from homines.commands import named, quiet
+    from homines.commands import carry_out_tuning, quiet
 
     quiet()
     from dataclasses import asdict
 
     from homines.aloud import Aloud
-    from homines.commands import carry_out_tuning
+    from homines.store import named
     from homines.supervised import Course
     from homines.tuning import Tuning
 
@@ -496,9 +481,10 @@ def finetune(
     """Have a service fine-tune a closed model on a data folder (OPENAI_API_KEY, OPENAI_BASE_URL)."""
     from dataclasses import asdict
 
-    from homines.commands import command, named
+    from homines.commands import command
     from homines.finetune import Order, service
     from homines.finetune import finetune as carry_out
+    from homines.store import named
     from homines.terminal import Bars, stopping
 
     order = Order(service(model), str(data), epochs, suffix, seed)

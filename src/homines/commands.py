@@ -15,11 +15,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from homines import measure
-from homines.core import Game, HominesError, Record, digest
+from homines.core import Game, HominesError, Record
 from homines.forms import Repeated
-from homines.lookup import ROOT, find, names, spell
-from homines.measure import battery
+from homines.lookup import ROOT, names, spell
+from homines.measure import by, choices, instability, summary
 from homines.models import known, load
 from homines.schedule import Phase
 from homines.store import Run
@@ -28,8 +27,6 @@ from homines.terminal import Bars, before_after, measured, scored, side_effects,
 if TYPE_CHECKING:
     from homines.align import Plan
     from homines.tuning import Tuning
-
-PAIR = "action1,action2"
 
 
 def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool) -> None:
@@ -68,7 +65,7 @@ def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool)
             "result": str(trained.folder),
             "training_seconds": trained.seconds,
             "seconds": seconds,
-            "rows": measure.summary(run.records),
+            "rows": summary(run.records),
             "side_effects": side,
         }
         print(json.dumps(result))
@@ -238,17 +235,17 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
 
     page = write(folder)
     failed = sum(r.error is not None for r in records)
-    chosen = measure.choices(records)
+    chosen = choices(records)
     believed = len(records) - len(chosen)
     if as_json:
-        games = measure.by(chosen, "game")
+        games = by(chosen, "game")
         result = {
             "folder": str(folder),
             "report": str(page),
             "questions": len(records),
             "failed": failed,
-            "rows": measure.summary(records),
-            "instability": {name: measure.instability(group) for (name,), group in games.items()},
+            "rows": summary(records),
+            "instability": {name: instability(group) for (name,), group in games.items()},
         }
         print(json.dumps(result))
     else:
@@ -263,63 +260,6 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
         )
         print(f"next      homines {following}")
     sys.exit(1 if failed else 0)
-
-
-def frame_specs(game: Game, frames: list[str], labels: list[str] | None, swap: bool) -> list[str]:
-    """Frame specs for a game: every frame in every label set, and each set the other way round."""
-    out: list[str] = []
-    for frame in frames:
-        for words in labels or [_default_labels(frame, game)]:
-            made = _framed(frame, words)
-            out.append(spell(made))
-            if swap and getattr(made, "labels", ()):
-                out.append(spell(replace(made, labels=made.labels[::-1])))
-    return list(dict.fromkeys(out))
-
-
-def thinking(model: Any, **how: Any) -> None:
-    """Have a model think aloud so, where a frame asks for it."""
-    if not hasattr(model, "aloud"):
-        raise HominesError(f"{model.name} cannot think aloud; use asks=choice, or another model")
-    model.aloud = replace(model.aloud, **how)
-
-
-def believing(frame: str) -> str:
-    """The frame that asks what another will do, in this frame's words."""
-    made = find("frames", frame)
-    if not hasattr(made, "asks"):
-        raise HominesError(f"frame {frame} cannot ask for beliefs; leave out --beliefs, or use another frame")
-    return spell(replace(made, asks="belief"))
-
-
-def _default_labels(frame: str, game: Game) -> str | None:
-    """The labels of a frame that takes some and has none, in a game that two words are enough for."""
-    bare = getattr(find("frames", frame), "labels", None) == ()
-    return PAIR if bare and _pairwise(game) else None
-
-
-def _framed(frame: str, words: str | None) -> Any:
-    """The frame of a spec, with these labels where they are given."""
-    made = find("frames", frame)
-    if not hasattr(made, "places"):
-        raise HominesError(f"{made!r} is no frame: it lacks `places`; core.Frame says what one has")
-    if words is None:
-        return made
-    if not hasattr(made, "labels"):
-        raise HominesError(f"frame {frame} takes no labels; leave them out, or use another frame")
-    return replace(made, labels=words)
-
-
-def _pairwise(game: Any) -> bool:
-    """Every decision of the game is between the same two actions, for everybody."""
-    sets = {names for d in battery(game) for names in (d.actions, *d.theirs)}
-    return len(sets) == 1 and len(next(iter(sets))) == 2
-
-
-def named(what: str, settings: dict[str, Any]) -> Path:
-    """A run folder in runs/ of its own for these settings, so that one command has one folder."""
-    words = "".join(c if c.isalnum() or c in "-_." else "-" for c in what)
-    return Path("runs") / f"{words}-{digest(settings)[:6]}"
 
 
 def command() -> str:

@@ -70,7 +70,7 @@ class Observation:
         return self.choice.p * (1 if self.choice.n is None else self.choice.n)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Estimate:
     """What explains the choices, and how far that can be trusted.
 
@@ -117,6 +117,18 @@ class Estimate:
 
     def __getitem__(self, name: str) -> float:
         return float(self.values[self.names.index(name)])
+
+    def __repr__(self) -> str:
+        told = "".join(
+            f"\n  {name:<10} {value:.4g} [{low:.4g}, {high:.4g}]"
+            for name, value, (low, high) in zip(self.names, self.values, self.intervals, strict=True)
+        )
+        notes = "".join(f"\n  note: {note}" for note in self.notes)
+        return (
+            f"{self.family.spec}, {self.observations} choices, {self.level:.0%} intervals by profile "
+            f"likelihood, clustered by {self.cluster} ({self.clusters}); {self.explained:.0%} explained, "
+            f"legal mass {self.mass:.3g}{'' if self.converged else '; not converged'}{told}{notes}"
+        )
 
     @property
     def preference(self) -> Preference:

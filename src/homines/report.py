@@ -14,17 +14,19 @@ from pathlib import Path
 
 import numpy as np
 
-from homines import figures, pages
+from homines import card, figures, pages
 from homines.core import LEGAL_MASS
 from homines.evidence import TRAINED, Row, Study, caveats, elsewhere, measured, read
 
 
 def write(folder: str | Path) -> Path:
-    """Write folder/report.html and folder/figures/*.png, from the run folder alone.
+    """Write folder/report.html and folder/figures/*.png, and the card of what was trained (card.py), from the
+    run folder alone.
 
     Raises StoreError where the folder is no run folder, HominesError where it cannot be written.
     """
     study = read(folder)
+    card.write(folder)
     rows = measured(study)
     drawn = [role for role in study.columns if role in study.roles.values()]
     specs = {name: pages.spec(chart) for name, chart in figures.draw(rows, drawn).items()}

@@ -22,7 +22,7 @@ from typing import Any, cast
 from filelock import FileLock, Timeout
 
 import homines
-from homines.core import Choice, Decision, HominesError, Record, frozen
+from homines.core import Choice, Decision, HominesError, Record, digest, frozen
 
 SCHEMA = 1
 FREE = ("command", "settings.save_every", "settings.report_to", "rules.periods")
@@ -194,6 +194,12 @@ class Run:
             if path.exists():
                 os.truncate(path, before)
             raise _disk(self.folder, failure) from failure
+
+
+def named(what: str, settings: Mapping[str, Any]) -> Path:
+    """A run folder in runs/ of its own for these settings, so that the same wish has the same folder."""
+    words = "".join(c if c.isalnum() or c in "-_." else "-" for c in what)
+    return Path("runs") / f"{words}-{digest(dict(settings))[:6]}"
 
 
 def provenance() -> dict[str, Any]:

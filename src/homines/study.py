@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from homines import card
 from homines.align import Begin, Made, Plan, Say, config, name_after, student, train
 from homines.core import Model, Record, digest
 from homines.data import Row
@@ -101,6 +102,7 @@ class Task:
             made, model = Made.of(plan), student(plan, plan.model)
             taught, rival = made.lesson(model, plan), made.rivals(model, plan)
             done = train(plan, taught, model, run, rival, self.say, self.begin, self.on_step, self.stop)
+            card.write(run.folder)
             return name_after(plan, done.folder)
 
     def distilled(
@@ -163,6 +165,7 @@ class Task:
         beside(held, model)
         if not (failed := sum(r.choice is None for r in records)):
             held.note("examined.json", {"exam": sign})
+        card.write(held.folder)
         return failed
 
     @contextmanager

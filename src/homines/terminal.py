@@ -22,9 +22,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from homines import measure
 from homines.core import LEGAL_MASS, Record
 from homines.lookup import find
+from homines.measure import by, instability, summary
 from homines.store import Run
 
 if TYPE_CHECKING:
@@ -108,13 +108,13 @@ def stopping() -> Iterator[Callable[[], bool]]:
 def measured(records: list[Record]) -> None:
     """The table of a measurement: a row a game and frame."""
     table = Table(box=box.SIMPLE_HEAD, title=MEASURED)
-    rows = measure.summary(records)
+    rows = summary(records)
     first = {r.decision.actions[0] for r in records}  # of two actions the other is the rest
     types = list(dict.fromkeys(k for row in rows for k in row if k.partition("|")[0] in first and "|" in k))
     for name in ("game", "frame", *types, "mass", "order", "failed"):
         table.add_column(name, justify="left" if name in ("game", "frame") else "right", no_wrap=True)
     for row in rows:
-        row["frame"] = _brief(row["frame"])
+        row["frame"] = brief(row["frame"])
         cells = [_share(row.get(name)) for name in types]
         table.add_row(
             Text(row["game"]),
@@ -133,8 +133,8 @@ def measured(records: list[Record]) -> None:
                 console.print(Text(f"{row['game']}, {row['frame']}, {where}: {odds}"))
     _aloud(console, records)
     _counted(console, rows, records)
-    for (game,), group in measure.by(records, "game").items():
-        if (spread := measure.instability(group)) is not None:
+    for (game,), group in by(records, "game").items():
+        if (spread := instability(group)) is not None:
             console.print(Text(f"{game}: instability over frames {spread:.2f}"))
     _warn_mass(console, rows)
     for text in dict.fromkeys(r.error for r in records if r.error):
@@ -143,7 +143,7 @@ def measured(records: list[Record]) -> None:
 
 def before_after(run: Run) -> None:
     """The table of an alignment: C after C and D after D before and after, by game and frame."""
-    rows = measure.summary(run.records)
+    rows = summary(run.records)
     base = run.config["model"]
     table = Table(box=box.SIMPLE_HEAD, title=f"{base}, aligned to {run.config['preference']}")
     for name in ("game", "labels", "C after C", "D after D", "legal mass"):
@@ -193,7 +193,7 @@ def scored(rows: Sequence[Mapping[str, Any]], preference: str) -> None:
     Console().print(table)
 
 
-def _brief(spec: str) -> str:
+def brief(spec: str) -> str:
     """A frame's spec without what it left at its default: 'table X,Y'."""
     frame = find("frames", spec)
     said = [

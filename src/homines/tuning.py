@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from homines import sideeffects
+from homines import card, sideeffects
 from homines.align import Begin, Say
 from homines.aloud import Aloud
 from homines.core import HominesError, Record
@@ -143,6 +143,7 @@ def tune(
         untrained.clear()
         after = tuned(tuning, trained)
         examine(tuning, after, run, {"after": test}, begin, stop)
+    card.write(folder)
     return trained
 
 

@@ -7,14 +7,17 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from homines import figures_study, pages, report
+from homines import figures_study, pages
 from homines.core import Choice, Decision, Record, digest
+
+report = import_module("homines.report")  # `from homines import report` is the verb
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(

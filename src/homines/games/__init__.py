@@ -1,1 +1,5 @@
-"""Games, one file each: a function named as the file."""
+"""Games, one file each: `games.trust(5)` is what the function of games/trust.py makes."""
+
+from homines.offered import shelve
+
+__all__, __getattr__ = shelve(__name__)

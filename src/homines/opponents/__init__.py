@@ -6,6 +6,9 @@ import re
 
 from homines.core import HominesError, Policy
 from homines.lookup import find
+from homines.offered import shelve
+
+__all__, __getattr__ = shelve(__name__, ("opponent", "LIBRARY"))
 
 LIBRARY = "axelrod:"
 

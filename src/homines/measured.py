@@ -1,0 +1,156 @@
+"""What the Python interface hands back: a run folder with its records, its table, its estimate, its page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from homines.core import LEGAL_MASS, HominesError, Record
+from homines.fitting import Options, observed, one
+from homines.lookup import spell
+from homines.measure import choices, summary
+from homines.store import Run
+from homines.terminal import brief
+
+if TYPE_CHECKING:
+    from homines.estimate import Estimate
+    from homines.mixture import Mixture
+
+
+class Rows(list[dict[str, Any]]):
+    """A table: a list of rows, shown as one in a notebook and in a terminal; polars and pandas take it."""
+
+    def _repr_html_(self) -> str:
+        head, body = self._cells()
+        told = "".join(f"<th>{escape(name)}</th>" for name in head)
+        rows = "".join(f"<tr>{''.join(f'<td>{escape(x)}</td>' for x in row)}</tr>" for row in body)
+        return f"<table><thead><tr>{told}</tr></thead><tbody>{rows}</tbody></table>"
+
+    def __repr__(self) -> str:
+        head, body = self._cells()
+        widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
+        lines = [head, ["-" * width for width in widths], *body]
+        return "\n".join(
+            "  ".join(x.ljust(width) for x, width in zip(line, widths, strict=True)).rstrip()
+            for line in lines
+        )
+
+    def _cells(self) -> tuple[list[str], list[list[str]]]:
+        head = list(dict.fromkeys(key for row in self for key in row))
+        return head, [[_told(row.get(key)) for key in head] for row in self]
+
+
+class Measured:
+    """A run folder that was measured, alone or before and after an alignment.
+
+    The folder is the result: what is shown is read from it, and a run made by the command line opens as well.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        """Open a run folder. Raises StoreError where it is none."""
+        self.folder = Path(folder)
+        self._run = Run(self.folder)
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What was asked, resolved."""
+        return self._run.config
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Versions, commit, machine."""
+        return self._run.provenance
+
+    @property
+    def records(self) -> list[Record]:
+        """Everything recorded, answers and errors, in the order first asked."""
+        return self._run.records
+
+    def table(self) -> Rows:
+        """A row a model, game and frame: action types, or P(action) by situation; legal mass; order effect;
+        how many questions were asked and how many failed. Rates are given a legal answer."""
+        rows = summary(choices(self.records))
+        rates = [
+            {key: p for key, p in row.items() if "|" in key and not key.startswith("illegal")}
+            or {f"{action} {where}": p for where, at in row["p"].items() for action, p in at.items()}
+            for row in rows
+        ]
+        every = list(dict.fromkeys(key for some in rates for key in some))
+        tail = ("mass", "order_effect", "questions", "errors")
+        return Rows(
+            {"model": row["model"], "game": row["game"], "frame": brief(row["frame"])}
+            | {key: some.get(key) for key in every}
+            | {key: row[key] for key in tail}
+            for row, some in zip(rows, rates, strict=True)
+        )
+
+    def fit(
+        self, family: Any, *, model: str | None = None, plans: bool = True, **options: Any
+    ) -> Estimate | Mixture:
+        """Estimate a preference from these choices, as `homines fit` does.
+
+        family   a spec, as 'kantian(alpha=0)': what it does not write is estimated; or a preference's class
+        model    whose records, where there are several; `plans`: sequential games as one choice between plans
+        options  of fitting.Options: cluster, belief, risk, level, classes, starts, seed
+        Raises NotIdentified where the choices cannot tell.
+        """
+        spec = family if isinstance(family, str) else _family(family)
+        if unknown := [name for name in options if name not in Options.__dataclass_fields__]:
+            there = ", ".join(Options.__dataclass_fields__)
+            raise HominesError(f"fit has no option {unknown[0]!r}; its options are model, plans, {there}")
+        return one(observed(self.folder, model, plans=plans), spec, Options(**options))
+
+    def report(self) -> Path:
+        """Write the run's report.html and figures; its path."""
+        from homines.report import write  # with it comes altair
+
+        return write(self.folder)
+
+    def __repr__(self) -> str:
+        return f"{self._title()}\n{self.table()!r}\n{self._warning()}".rstrip()
+
+    def _repr_html_(self) -> str:
+        told = f"<p><strong>{escape(self._title())}</strong></p>{self.table()._repr_html_()}"
+        return told + (f"<p>{escape(warning)}</p>" if (warning := self._warning()) else "")
+
+    def _title(self) -> str:
+        asked = f"{len(self.records)} questions"
+        return f"{self.config.get('kind')} of {self.config.get('model')}: {asked}, in {self.folder}"
+
+    def _warning(self) -> str:
+        rows = self.table()
+        weak = sum(row["mass"] is not None and row["mass"] < LEGAL_MASS for row in rows)
+        rule = f"{weak} of {len(rows)} rows have legal mass under {LEGAL_MASS}: their rates describe answers "
+        return rule + "the model rarely gives" if weak else ""
+
+
+def folders(runs: Any) -> list[Path]:
+    """Run folders of one or several runs: Measured, aligned models, or paths."""
+    some = [runs] if isinstance(runs, str | Path) or not isinstance(runs, Iterable) else list(runs)
+    out: list[Path] = []
+    for run in some:
+        held = getattr(run, "run", run)
+        if held is None:
+            raise HominesError(f"{run!r} was loaded and not measured; give hm.measure's result")
+        if not isinstance(held, str | Path) and not hasattr(held, "folder"):
+            raise HominesError(f"{run!r} is no run; give hm.measure's result, an aligned model or a folder")
+        out.append(Path(held) if isinstance(held, str | Path) else held.folder)
+    return out
+
+
+def _family(family: Any) -> str:
+    return spell(family) if not isinstance(family, type) else _plain_name(family)
+
+
+def _plain_name(kind: type) -> str:
+    stem = kind.__module__.rpartition(".")[2]
+    ours = kind.__module__.startswith("homines.preferences.")
+    return stem if ours else f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,106 @@
+"""The package as a person types it: `hm.measure(...)`, `hm.moralis(kappa=0.5)`, `hm.games.trust(5)`.
+
+Verbs are those of api.py; everything else is read off the folders, so a new file is offered as it stands.
+`python -m homines.offered` prints what type checkers and editors are told (__init__.pyi).
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
+from typing import Any
+
+import homines
+from homines.core import HominesError
+from homines.lookup import factory, names
+
+FOLDERS = ("frames", "games", "opponents", "preferences")
+"""Attributes of the package, each with what its files hold."""
+
+
+def top(name: str) -> Any:
+    """What `homines.NAME` is, where no module is called so: a verb, a folder or a preference."""
+    if name in homines.__all__:
+        return getattr(import_module("homines.api"), name)
+    if name in FOLDERS:
+        return import_module(f"homines.{name}")
+    if name in names("preferences"):
+        return offered("preferences", name)
+    raise AttributeError(
+        f"module 'homines' has no attribute {name!r}; it has {', '.join(everything())}, and its files by "
+        f"`from homines.{name} import ...`"
+    )
+
+
+def everything() -> list[str]:
+    """All that `homines.` completes to."""
+    return sorted((*homines.__all__, *FOLDERS, *names("preferences")))
+
+
+def offered(folder: str, name: str) -> Callable[..., Any]:
+    """What <folder>/<name>.py holds; made by a function, a thing remembers how (`spec`), as records must."""
+    make = factory(folder, name)
+    if inspect.isclass(make):
+        return make
+
+    @wraps(make)
+    def made(*values: Any, **named: Any) -> Any:
+        thing = make(*values, **named)
+        told = [*map(repr, values), *(f"{key}={value!r}" for key, value in named.items())]
+        object.__setattr__(thing, "spec", f"{name}({', '.join(told)})" if told else name)
+        return thing
+
+    return made
+
+
+def shelve(package: str, also: tuple[str, ...] = ()) -> tuple[list[str], Callable[[str], Any]]:
+    """Let `homines.games.trust` be what games/trust.py holds: the `__all__` and `__getattr__` of a folder.
+
+    also   names of the folder's own
+    """
+    folder = package.rpartition(".")[2]
+    sys.modules[package].__class__ = homines.Shelf
+
+    def get(name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        try:
+            return offered(folder, name)
+        except HominesError as failure:
+            raise AttributeError(str(failure)) from failure
+
+    return [*names(folder), *also], get
+
+
+def stub() -> str:
+    """The text of __init__.pyi."""
+    lines = [
+        '"""What the package offers, for editors and type checkers: made by `python -m homines.offered`."""',
+        "",
+        "from types import ModuleType",
+        "",
+        *(f"from homines.api import {verb} as {verb}" for verb in homines.__all__),
+        *_lines("preferences"),
+        "",
+        "__version__: str",
+        "__all__: list[str]",
+        "",
+        "class Shelf(ModuleType): ...",
+    ]
+    for folder in FOLDERS:
+        lines += ["", f"class {folder}:", *(f"    {line}" for line in _lines(folder))]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(folder: str) -> list[str]:
+    return [
+        f"from homines.{folder}.{name} import {factory(folder, name).__name__} as {name}"
+        for name in names(folder)
+    ]
+
+
+if __name__ == "__main__":
+    print(stub(), end="")

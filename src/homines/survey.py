@@ -1,0 +1,157 @@
+"""What to ask a model, from words to records: games, frames and labels, in a run folder.
+
+The command line and the Python interface both build a Survey, so that the same wishes are the same run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from homines.core import Game, HominesError, Model, Record
+from homines.lookup import find, spell
+from homines.measure import Progress, Question, battery, measure, questions
+from homines.store import Run, named
+
+PAIR = "action1,action2"
+"""Labels where two words are enough and none are given."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A measurement before it is made. Every field is a spec or a setting.
+
+    labels   words for the actions, a text a set ('X,Y'); None: the frame's own
+    swap     also with each set of labels the other way round
+    beliefs  also what another would do
+    traces, temperature, think, seed   of reasons, where a frame asks to think aloud
+    """
+
+    model: str
+    games: tuple[str, ...] = ("ipd",)
+    frames: tuple[str, ...] = ("table",)
+    labels: tuple[str, ...] | None = None
+    swap: bool = True
+    beliefs: bool = False
+    traces: int = 1
+    temperature: float = 0.0
+    think: int = 192
+    seed: int = 0
+    device: str | None = None
+    dtype: str | None = None
+
+    def words(self) -> dict[str, list[str]]:
+        """Specs of the frames each game is asked in. HominesError for what no spec names."""
+        made: dict[str, Game] = {name: find("games", name) for name in self.games}
+        told = {
+            name: frame_specs(game, self.frames, self.labels, swap=self.swap) for name, game in made.items()
+        }
+        if self.beliefs:
+            told = {name: [*specs, *map(believing, specs)] for name, specs in told.items()}
+        return told
+
+    @property
+    def spoken(self) -> bool:
+        """Whether a frame asks to think aloud."""
+        return any("asks=aloud" in spec for specs in self.words().values() for spec in specs)
+
+    def settings(self) -> dict[str, Any]:
+        """The resolved config of the run, but for the command."""
+        thought = {name: getattr(self, name) for name in ("traces", "temperature", "think", "seed")}
+        return {
+            "kind": "measure",
+            "model": self.model,
+            "games": list(self.games),
+            "frames": sorted({spec for specs in self.words().values() for spec in specs}),
+            "dtype": self.dtype,
+            "device": self.device,
+            **(thought if self.spoken else {}),
+        }
+
+    @property
+    def folder(self) -> Path:
+        """The run folder where none is named."""
+        return named(f"measure-{self.model}", self.settings())
+
+    def questions(self, model: Model) -> list[Question]:
+        """Every decision of every game, in every frame and order."""
+        if self.spoken:
+            thinking(model, traces=self.traces, temperature=self.temperature, most=self.think, seed=self.seed)
+        return [
+            question
+            for name, specs in self.words().items()
+            for frame in (find("frames", spec) for spec in specs)
+            for question in questions(
+                model, {name: battery(find("games", name), getattr(frame, "memory", 1))}, [frame]
+            )
+        ]
+
+    def carry_out(
+        self,
+        model: Model,
+        folder: Path,
+        *,
+        command: str = "",
+        batch: int | None = None,
+        begin: Callable[[str, int], Callable[[int], None]] = lambda what, total: lambda done: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> list[Record]:
+        """Ask what the folder does not hold yet; all records, in question order."""
+        asked = self.questions(model)
+        with Run(folder, {**self.settings(), "command": command}) as run:
+            tell = begin("measuring", len(asked))
+            progress: Progress = lambda done, _: tell(done)  # noqa: E731
+            return measure(model, asked, run, batch=batch, progress=progress, stop=stop)
+
+
+def frame_specs(game: Game, frames: Sequence[str], labels: Sequence[str] | None, *, swap: bool) -> list[str]:
+    """Frame specs for a game: every frame in every label set, and each set the other way round."""
+    out: list[str] = []
+    for frame in frames:
+        for words in labels or [_default_labels(frame, game)]:
+            made = _framed(frame, words)
+            out.append(spell(made))
+            if swap and getattr(made, "labels", ()):
+                out.append(spell(replace(made, labels=made.labels[::-1])))
+    return list(dict.fromkeys(out))
+
+
+def thinking(model: Any, **how: Any) -> None:
+    """Have a model think aloud so, where a frame asks for it."""
+    if not hasattr(model, "aloud"):
+        raise HominesError(f"{model.name} cannot think aloud; use asks=choice, or another model")
+    model.aloud = replace(model.aloud, **how)
+
+
+def believing(frame: str) -> str:
+    """The frame that asks what another will do, in this frame's words."""
+    made = find("frames", frame)
+    if not hasattr(made, "asks"):
+        raise HominesError(f"frame {frame} cannot ask for beliefs; leave out --beliefs, or use another frame")
+    return spell(replace(made, asks="belief"))
+
+
+def _default_labels(frame: str, game: Game) -> str | None:
+    """The labels of a frame that takes some and has none, in a game that two words are enough for."""
+    bare = getattr(find("frames", frame), "labels", None) == ()
+    return PAIR if bare and _pairwise(game) else None
+
+
+def _framed(frame: str, words: str | None) -> Any:
+    """The frame of a spec, with these labels where they are given."""
+    made = find("frames", frame)
+    if not hasattr(made, "places"):
+        raise HominesError(f"{made!r} is no frame: it lacks `places`; core.Frame says what one has")
+    if words is None:
+        return made
+    if not hasattr(made, "labels"):
+        raise HominesError(f"frame {frame} takes no labels; leave them out, or use another frame")
+    return replace(made, labels=words)
+
+
+def _pairwise(game: Any) -> bool:
+    """Every decision of the game is between the same two actions, for everybody."""
+    sets = {names for d in battery(game) for names in (d.actions, *d.theirs)}
+    return len(sets) == 1 and len(next(iter(sets))) == 2
