@@ -18,9 +18,10 @@ LAYERS = (
     ("core",),
     ("check", "choice", "forms", "speak", "lookup", "market", "qlearning"),
     ("games", "preferences", "frames", "opponents"),
-    ("play", "store"),
+    ("play", "store", "shared"),
     (
         "measure",
+        "asking",
         "schedule",
         "general",
         "likelihood",
@@ -56,6 +57,10 @@ LAYERS = (
     ("studies",),
     ("terminal",),
     ("commands", "fitting", "dilemmas"),
+    ("cells",),
+    ("engines", "grid"),
+    ("sweep",),
+    ("sweeping",),
     ("cli",),
 )
 """A file or folder imports from its own layer and those above it in this list, and nothing else."""

@@ -150,6 +150,7 @@ def measure(
 ) -> None:
     """Read a model's exact choice distribution in games, in every option order."""
     from homines import measure as measuring
+    from homines.asking import Asking
     from homines.commands import believing, command, finish, frame_specs, named, quiet, thinking
     from homines.lookup import find
     from homines.models import load
@@ -165,14 +166,8 @@ def measure(
     spoken = any("asks=aloud" in spec for specs in frames.values() for spec in specs)
     if spoken:
         thinking(loaded, traces=traces, temperature=temperature, most=think, seed=seed)
-    asked = [
-        question
-        for name, g in made.items()
-        for words in (find("frames", spec) for spec in frames[name])
-        for question in measuring.questions(
-            loaded, {name: measuring.battery(g, getattr(words, "memory", 1))}, [words]
-        )
-    ]
+    asking = Asking(model, tuple((name, tuple(specs)) for name, specs in frames.items()), device, dtype)
+    asked = asking.questions(loaded)
     if dry_run:
         tokens = getattr(loaded, "tokens", None)
         counted = {
@@ -183,12 +178,7 @@ def measure(
         print(json.dumps(counted) if as_json else told)
         return
     settings = {
-        "kind": "measure",
-        "model": model,
-        "games": games,
-        "frames": sorted({spec for specs in frames.values() for spec in specs}),
-        "dtype": dtype,
-        "device": device,
+        **asking.config,
         **({"traces": traces, "temperature": temperature, "think": think, "seed": seed} if spoken else {}),
     }
     folder = out or named(f"measure-{model}", settings)
@@ -561,6 +551,34 @@ def study(
     quiet()
     more = {"also": tuple(also or ()), "rivals": tuple(rival or ()), "humans": humans, "periods": periods}
     carry_out_study(name, model, seeds, quick, out, device, dtype, dry_run, as_json, more)
+
+
+@app.command()
+def sweep(
+    file: Annotated[Path, typer.Argument(help="TOML: models, preferences, opponents, seeds, studies.")],
+    engine: Annotated[
+        str, typer.Option(help="here (this process), local (processes), ray (a cluster).")
+    ] = "here",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Cells at a time; default: as many as there is room for.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray cluster; default: RAY_ADDRESS, or the one on this machine.")
+    ] = None,
+    store: Annotated[
+        str, typer.Option(help="Folder or fsspec URL (s3://...) that all workers share.")
+    ] = "runs/sweeps",
+    dry_run: Annotated[bool, typer.Option(help="Print the cells and which are done, and stop.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """A grid of alignments, measurements and studies, each done once; a rerun does what is missing."""
+    from homines.commands import quiet
+
+    quiet()
+    from homines.sweep import How
+    from homines.sweeping import carry_out_sweep
+
+    carry_out_sweep(file, store, How(engine, workers, address), dry_run, as_json)
 
 
 @app.command()

@@ -167,6 +167,22 @@ def before_after(run: Run) -> None:
     side_effects(run)
 
 
+def swept(rows: Sequence[Mapping[str, Any]], store: str) -> None:
+    """Cells, how they stand and where; the errors of those that failed."""
+    console = Console()
+    table = Table(box=box.SIMPLE_HEAD, title=Text(f"{store}/"))
+    for name in ("cell", "state", "folder"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(row[name])) for name in ("cell", "state", "folder")))
+    console.print(table)
+    counted = {state: sum(row["state"] == state for row in rows) for state in ("done", "failed", "missing")}
+    console.print(", ".join(f"{n} {state}" for state, n in counted.items() if n))
+    for row in rows:
+        if row["state"] == "failed":
+            console.print(Text(f"failed: {row['cell']}: {row['error']}"))
+
+
 def side_effects(run: Run) -> None:
     """One line a model: everyday questions right, perplexity."""
     for name, checked in (run.noted("sideeffects.json") or {}).items():
