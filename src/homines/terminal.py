@@ -168,19 +168,16 @@ def before_after(run: Run) -> None:
 
 
 def swept(rows: Sequence[Mapping[str, Any]], store: str) -> None:
-    """Cells, how they stand and where; the errors of those that failed."""
-    console = Console()
-    table = Table(box=box.SIMPLE_HEAD, title=Text(f"{store}/"))
-    for name in ("cell", "state", "folder"):
-        table.add_column(name, overflow="fold")
+    """How every cell stands and where it lies, and the errors of those that failed."""
+    console = Console(soft_wrap=True)
     for row in rows:
-        table.add_row(*(Text(str(row[name])) for name in ("cell", "state", "folder")))
-    console.print(table)
-    counted = {state: sum(row["state"] == state for row in rows) for state in ("done", "failed", "missing")}
-    console.print(", ".join(f"{n} {state}" for state, n in counted.items() if n))
+        console.print(Text(f"{row['state']:<8}  {row['folder'] or row['cell']}"))
     for row in rows:
         if row["state"] == "failed":
             console.print(Text(f"failed: {row['cell']}: {row['error']}"))
+    counted = {state: sum(row["state"] == state for row in rows) for state in ("done", "failed", "missing")}
+    told = ", ".join(f"{n} {state}" for state, n in counted.items() if n)
+    console.print(Text(f"{told}, in {store}"))
 
 
 def side_effects(run: Run) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,8 @@ from homines.shared import SharedStore
 
 POLL = 0.5
 """Seconds between two looks at whether to stop."""
+REACH = 20.0
+"""Seconds for the cluster to answer at its address."""
 GREET = 120.0
 """Seconds for all nodes to say which homines they have."""
 GRACE = 60.0
@@ -79,10 +82,13 @@ def _joined(address: str | None) -> Any:
         raise HominesError(
             f"--engine ray needs Ray ({failure}); pip install 'homines[scale]', or use --engine local"
         ) from failure
+    where = f"at {address}" if address else "on this machine (nor in RAY_ADDRESS)"
     try:
+        if address and "://" not in address:  # Ray itself would try for minutes
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), timeout=REACH).close()
         ray.init(address=address or "auto", log_to_driver=False, logging_level=logging.CRITICAL)
     except Exception as failure:  # no cluster, another Python or Ray there, no authority
-        where = f"at {address}" if address else "on this machine (nor in RAY_ADDRESS)"
         raise HominesError(
             f"no Ray cluster that can be joined {where}: {brief(failure)}; start one with "
             "`ray start --head`, name one with --address, or use --engine local"
