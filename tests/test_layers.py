@@ -18,7 +18,7 @@ LAYERS = (
     ("core",),
     ("check", "choice", "forms", "speak", "lookup", "offered", "market", "qlearning"),
     ("games", "preferences", "frames", "opponents"),
-    ("play", "store"),
+    ("play", "store", "shared"),
     (
         "answers",
         "toplogprobs",
@@ -63,6 +63,10 @@ LAYERS = (
     ("terminal",),
     ("commands", "fitting", "dilemmas", "evals"),
     ("measured", "api"),
+    ("cells",),
+    ("engines", "grid"),
+    ("sweep",),
+    ("sweeping",),
     ("cli",),
 )
 """A file or folder imports from its own layer and those above it in this list, and nothing else."""

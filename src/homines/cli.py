@@ -552,6 +552,34 @@ def study(
 
 
 @app.command()
+def sweep(
+    file: Annotated[Path, typer.Argument(help="TOML: models, preferences, opponents, seeds, studies.")],
+    engine: Annotated[
+        str, typer.Option(help="here (this process), local (processes), ray (a cluster).")
+    ] = "here",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Cells at a time; default: as many as there is room for.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray cluster; default: RAY_ADDRESS, or the one on this machine.")
+    ] = None,
+    store: Annotated[
+        str, typer.Option(help="Folder or fsspec URL (s3://...) that all workers share.")
+    ] = "runs/sweeps",
+    dry_run: Annotated[bool, typer.Option(help="Print the cells and which are done, and stop.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """A grid of alignments, measurements and studies, each done once; a rerun does what is missing."""
+    from homines.commands import quiet
+
+    quiet()
+    from homines.sweep import How
+    from homines.sweeping import carry_out_sweep
+
+    carry_out_sweep(file, store, How(engine, workers, address), dry_run, as_json)
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo"),
     device: Device = None,

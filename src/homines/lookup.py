@@ -136,7 +136,7 @@ def spell(thing: Any) -> str:
     here = re.fullmatch(r"homines\.[a-z_]+", package) and kind.__qualname__ == _camel(stem)
     name = stem if here else _path(kind)
     arguments = ", ".join(
-        f"{field.name}={_spelt(_fitted(field.name, getattr(thing, field.name), field.type))}"
+        f"{field.name}={_spelt(fitted(field.name, getattr(thing, field.name), field.type))}"
         for field in fields(thing)
         if field.init
     )
@@ -238,7 +238,7 @@ def _bound(
         plain = parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if plain and parameter.name in bound.arguments:
             value = bound.arguments[parameter.name]
-            bound.arguments[parameter.name] = _fitted(parameter.name, value, parameter.annotation)
+            bound.arguments[parameter.name] = fitted(parameter.name, value, parameter.annotation)
     return bound
 
 
@@ -261,10 +261,11 @@ KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 }
 
 
-def _fitted(name: str, value: Any, annotation: Any) -> Any:
+def fitted(name: str, value: Any, annotation: Any) -> Any:
     """The value as its annotation has it: 1 for a float is 1.0, so that equals are spelt alike.
 
-    An annotation outside KINDS accepts anything: what it annotates checks its own values.
+    An annotation outside KINDS accepts anything: what it annotates checks its own values. Raises HominesError
+    for a value of another kind.
     """
     written = inspect.formatannotation(annotation).strip("'")
     kinds = [kind.strip() for kind in re.sub(r"\[.*\]", "", written).split("|")]

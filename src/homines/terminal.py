@@ -168,6 +168,19 @@ def before_after(run: Run) -> None:
     side_effects(run)
 
 
+def swept(rows: Sequence[Mapping[str, Any]], store: str) -> None:
+    """How every cell stands and where it lies, and the errors of those that failed."""
+    console = Console(soft_wrap=True)
+    for row in rows:
+        console.print(Text(f"{row['state']:<8}  {row['folder'] or row['cell']}"))
+    for row in rows:
+        if row["state"] == "failed":
+            console.print(Text(f"failed: {row['cell']}: {row['error']}"))
+    counted = {state: sum(row["state"] == state for row in rows) for state in ("done", "failed", "missing")}
+    told = ", ".join(f"{n} {state}" for state, n in counted.items() if n)
+    console.print(Text(f"{told}, in {store}"))
+
+
 def side_effects(run: Run) -> None:
     """One line a model: everyday questions right, perplexity."""
     for name, checked in (run.noted("sideeffects.json") or {}).items():

@@ -449,6 +449,8 @@ def save(net: Any, tokenizer: Any, base: str, final: Path, adapter: str = MINE) 
         net.save_pretrained(str(aside), safe_serialization=True)
     if (config := aside / "adapter_config.json").exists():
         told = json.loads(config.read_text())
+        if isinstance(names := told.get("target_modules"), list):
+            told["target_modules"] = sorted(names)  # a set in PEFT: its order differs from process to process
         config.write_text(json.dumps({**told, "base_model_name_or_path": base}, indent=2))
     else:
         tokenizer.save_pretrained(str(aside))

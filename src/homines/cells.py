@@ -1,0 +1,248 @@
+"""A cell of a sweep: what to do, its name, and doing it, the same wherever it is done.
+
+A cell is a plan to carry out, a game to ask or a study to run. What it makes is the run folder that `homines
+align`, `measure` or `study` makes, by the same functions.
+"""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import homines
+from homines.align import Plan, align
+from homines.align import config as plan_config
+from homines.core import HominesError, Interrupted, digest
+from homines.evidence import measured, read
+from homines.models import load
+from homines.report import write
+from homines.shared import SharedStore
+from homines.store import FREE, Run, commit
+from homines.study import Task
+from homines.survey import Survey
+
+Stop = Callable[[], bool]
+State = Literal["done", "failed", "stopped", "lost"]
+"""lost: its worker died, so that the sweep itself must record it."""
+
+
+@dataclass(frozen=True)
+class Studying:
+    """A study on one model, as `homines study` takes it."""
+
+    study: str
+    model: str
+    seeds: tuple[int, ...]
+    quick: bool = False
+    also: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
+    periods: int | None = None
+    device: str | None = None
+    dtype: str | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One piece of a sweep.
+
+    threads   of the network's arithmetic. They are part of what a cell is: sums of floats depend on them
+    """
+
+    work: Plan | Survey | Studying
+    threads: int = 1
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Everything that bears on the result, resolved."""
+        work = self.work
+        if isinstance(work, Plan):
+            whole = plan_config(work, kind="align", command="")
+        else:
+            whole = work.settings() if isinstance(work, Survey) else {"kind": "study", **vars(work)}
+        settings = whole.get("settings", {})
+        kept = {k: v for k, v in settings.items() if f"settings.{k}" not in FREE}
+        config = {k: v for k, v in whole.items() if k not in FREE}
+        return {**config, **({"settings": kept} if kept else {}), "threads": self.threads}
+
+    @property
+    def key(self) -> str:
+        """Content hash of the config and the version of this package."""
+        return digest([homines.__version__, self.config])
+
+    @property
+    def name(self) -> str:
+        """What the cell's folder is called: words for people, the key for the rest."""
+        said = (str(value).partition("(")[0] for value in self.told.values() if value not in (None, ""))
+        words = "-".join("".join(c if c.isalnum() else "_" for c in text[-24:]) for text in said)
+        return f"{words}-{self.key}"
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The cell's place in the grid, as the summary's first columns."""
+        work = self.work
+        if isinstance(work, Plan):
+            where = {"preference": work.preference, "opponent": work.rival or work.opponent}
+            return {"kind": "align", "model": work.model, "game": work.game, **where} | {
+                "seed": work.settings.seed
+            }
+        if isinstance(work, Survey):
+            return {"kind": "measure", "model": work.model, "game": " ".join(work.games)}
+        return {
+            "kind": "study",
+            "model": work.model,
+            "study": work.study,
+            "seed": " ".join(map(str, work.seeds)),
+        }
+
+
+class Home(NamedTuple):
+    """The code that a sweep was started with."""
+
+    version: str
+    commit: str | None
+
+    @classmethod
+    def here(cls) -> Home:
+        return cls(homines.__version__, commit())
+
+    def __str__(self) -> str:
+        return f"homines {self.version}" + (f" ({self.commit})" if self.commit else "")
+
+
+class Job(NamedTuple):
+    """What a worker is given."""
+
+    cell: Cell
+    store: str
+    home: Home
+    command: str
+
+
+class Outcome(NamedTuple):
+    """What came of a job."""
+
+    name: str
+    state: State
+    error: str | None = None
+    seconds: float = 0.0
+
+
+def attempt(job: Job, stop: Stop = lambda: False) -> Outcome:
+    """Do a cell in a scratch folder of this machine and commit it whole; unless the store has it already.
+
+    An error is recorded in the store and returned. MemoryError alone is raised: who runs workers decides
+    whether another one has room. Interrupted work is kept there as far as it came.
+    """
+    cell, name, start = job.cell, job.cell.name, time.monotonic()
+    facts = {
+        "cell": name,
+        "config": cell.config,
+        **job.home._asdict(),
+        "machine": f"{platform.node()}, {platform.machine()}",
+    }
+    try:
+        if (here := Home.here()) != job.home:
+            raise HominesError(f"this worker has {here}, the sweep was started with {job.home}")
+        store = SharedStore(job.store)
+        if store.marks([name]):
+            return Outcome(name, "done")
+        with tempfile.TemporaryDirectory(prefix="homines-") as scratch, threads(cell.threads):
+            folder = Path(scratch) / "run"
+            store.restore(name, folder)
+            try:
+                failed = carry_out(cell, folder, job.command, stop)
+            except (Interrupted, KeyboardInterrupt) as failure:
+                told = f"interrupted: {failure}" if str(failure) else "interrupted"
+                store.fail(name, {**facts, "error": told}, folder)
+                return Outcome(name, "stopped", told, time.monotonic() - start)
+            except MemoryError:
+                raise
+            except Exception as failure:
+                told = str(failure) if isinstance(failure, HominesError) else brief(failure)
+                store.fail(name, {**facts, "error": told})
+                return Outcome(name, "failed", told, time.monotonic() - start)
+            seconds = time.monotonic() - start
+            facts |= {"seconds": seconds, "questions failed": failed, "results": results(cell, folder)}
+            if failed:
+                told = f"{failed} questions failed; the next run asks them again"
+                store.fail(name, {**facts, "error": told}, folder)
+                return Outcome(name, "failed", told, seconds)
+            store.commit(name, folder, facts)
+            return Outcome(name, "done", None, seconds)
+    except MemoryError:
+        raise
+    except Exception as failure:  # the store itself, or the code: the sweep goes on without this cell
+        return Outcome(name, "lost", brief(failure), time.monotonic() - start)
+
+
+def carry_out(cell: Cell, folder: Path, command: str, stop: Stop) -> int:
+    """Do it; how many questions failed."""
+    work = cell.work
+    if isinstance(work, Plan):
+        align(work, folder, command=command, stop=stop)
+    elif isinstance(work, Survey):
+        model = load(work.model, device=work.device, dtype=work.dtype)
+        work.carry_out(model, folder, command=command, stop=stop)
+    else:
+        module = import_module(f"homines.studies.{work.study}")
+        task = Task(
+            work.model,
+            folder,
+            work.seeds,
+            work.quick,
+            work.device,
+            work.dtype,
+            command,
+            also=work.also,
+            rivals=work.rivals,
+            periods=work.periods,
+            stop=stop,
+        )
+        return int(module.run(task).failed)
+    write(folder)
+    return sum(record.error is not None for record in Run(folder).records)
+
+
+def results(cell: Cell, folder: Path) -> dict[str, Any]:
+    """What a cell came to, as columns of the summary: of its game, before and after, the action types,
+    regrets, legal mass and order effect that its page shows. A function of the records alone; of a study,
+    nothing: its results are its tables."""
+    if isinstance(cell.work, Studying):
+        return {}
+    rows = measured(read(folder))
+    game = cell.told["game"]
+    out: dict[str, Any] = {}
+    for row in (row for part in ("types", "regret", "stability") for row in rows[part]):
+        if row["game"] == game:
+            said = {k: v for k, v in row.items() if k not in ("game", "role", "mass")}
+            out |= {f"{row['role']} legal mass": row["mass"]}
+            out |= {f"{row['role']} {k}": v for k, v in said.items()}
+    return out
+
+
+@contextmanager
+def threads(many: int) -> Iterator[None]:
+    """So many threads for the network's arithmetic, and then as many as before."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(many)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def brief(failure: BaseException) -> str:
+    """An exception as one line."""
+    if isinstance(failure, HominesError):
+        return str(failure)
+    text = str(failure).strip().splitlines()
+    return f"{type(failure).__name__}: {text[0][:300]}" if text else type(failure).__name__

@@ -1,0 +1,156 @@
+"""On a Ray cluster (extra [scale]), one cell a task.
+
+We start no Ray: a cluster is there already, its nodes have this version of homines, and see the store.
+Retries are counted here and not by Ray (max_retries=0), as Ray tries a task that is out of memory for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from homines.cells import Home, Job, Outcome, attempt, brief
+from homines.core import HominesError
+from homines.engines import TRIES
+from homines.shared import SharedStore
+
+POLL = 0.5
+"""Seconds between two looks at whether to stop."""
+REACH = 20.0
+"""Seconds for the cluster to answer at its address."""
+GREET = 120.0
+"""Seconds for all nodes to say which homines they have."""
+GRACE = 60.0
+"""Seconds for interrupted cells to keep what they have."""
+
+
+def run(
+    jobs: Sequence[Job],
+    *,
+    workers: int | None,
+    address: str | None,
+    threads: int,
+    gpus: float,
+    stop: Callable[[], bool],
+) -> Iterator[Outcome]:
+    """Do these jobs on the cluster at `address` (None: the one that RAY_ADDRESS or this machine has)."""
+    ray = _joined(address)
+    try:
+        _check(ray, jobs[0], threads, gpus)
+        task = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=0)(attempt)
+        waiting = deque((job, 1) for job in jobs)
+        busy: dict[Any, tuple[Job, int]] = {}
+        left: float | None = None
+        while waiting or busy:
+            if left is None and stop():
+                left = time.monotonic() + GRACE
+                waiting.clear()
+                for ref in busy:
+                    ray.cancel(ref, force=False)
+            if left is not None and time.monotonic() > left:
+                return
+            while waiting and (workers is None or len(busy) < workers):
+                job, tried = waiting.popleft()
+                busy[task.remote(job)] = job, tried
+            for ref in ray.wait(list(busy), timeout=POLL)[0]:
+                job, tried = busy.pop(ref)
+                try:
+                    yield ray.get(ref)
+                except ray.exceptions.TaskCancelledError:
+                    yield Outcome(job.cell.name, "stopped", "interrupted")
+                except (ray.exceptions.RayError, MemoryError) as failure:
+                    if tried < TRIES and left is None:
+                        waiting.append((job, tried + 1))
+                    else:
+                        told = f"its worker died {tried} times, at last with {brief(failure)}"
+                        yield Outcome(job.cell.name, "lost", told)
+    finally:
+        ray.shutdown()
+
+
+def _joined(address: str | None) -> Any:
+    """Ray, connected to a cluster."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing leaves the machine
+    try:
+        import ray
+    except ImportError as failure:
+        raise HominesError(
+            f"--engine ray needs Ray ({failure}); pip install 'homines[scale]', or use --engine local"
+        ) from failure
+    where = f"at {address}" if address else "on this machine (nor in RAY_ADDRESS)"
+    try:
+        if address and "://" not in address:  # Ray itself would try for minutes
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), timeout=REACH).close()
+        ray.init(address=address or "auto", log_to_driver=False, logging_level=logging.CRITICAL)
+    except Exception as failure:  # no cluster, another Python or Ray there, no authority
+        raise HominesError(
+            f"no Ray cluster that can be joined {where}: {brief(failure)}; start one with "
+            "`ray start --head`, name one with --address, or use --engine local"
+        ) from failure
+    return ray
+
+
+def _check(ray: Any, job: Job, threads: int, gpus: float) -> None:
+    """HominesError where no node has room for a cell, or a node has other code or does not see the store."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    if not any(
+        n["Resources"].get("CPU", 0) >= threads and n["Resources"].get("GPU", 0) >= gpus for n in nodes
+    ):
+        raise HominesError(
+            f"no node of the cluster has {threads} cores and {gpus:g} GPUs, which a cell takes; ask for less "
+            "in [worker], or add a larger node"
+        )
+
+    def greet(url: str, probe: str) -> tuple[str | None, str | None, bool, str]:
+        """Sent as it is written, so that it runs beside any homines, or none."""
+        try:
+            import homines
+            from homines.store import commit
+        except ImportError as failure:
+            return None, None, False, str(failure)
+        try:
+            from homines.shared import SharedStore
+
+            return homines.__version__, commit(), SharedStore(url).holds(probe), ""
+        except Exception as failure:
+            return homines.__version__, commit(), False, f"{type(failure).__name__}: {failure}"
+
+    store = SharedStore(job.store)
+    probe = store.leave()
+    try:
+        asked = {
+            ray.remote(num_cpus=0, max_retries=1)(greet)
+            .options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
+            .remote(store.url, probe): f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})"
+            for node in nodes
+        }
+        for ref, node in asked.items():
+            try:
+                version, commit, sees, said = ray.get(ref, timeout=GREET)
+            except ray.exceptions.RayError as failure:
+                raise HominesError(f"node {node} does not answer: {brief(failure)}") from failure
+            if version is None:
+                raise HominesError(
+                    f"node {node} has no homines ({said}); install {job.home} there, nothing was run"
+                )
+            if (there := Home(version, commit)) != job.home:
+                raise HominesError(
+                    f"node {node} has {there}, this is {job.home}; install the same on every node, nothing "
+                    "was run"
+                )
+            if not sees:
+                why = f" ({said})" if said else ""
+                raise HominesError(
+                    f"node {node} does not see the store {store.url}{why}; give --store a folder that all "
+                    "nodes share, or a URL such as s3://bucket/sweeps; nothing was run"
+                )
+    finally:
+        store.remove(probe)

@@ -1,0 +1,230 @@
+"""A sweep's file: models x preferences x opponents x seeds, models x games, models x studies, in TOML.
+
+models = ["smollm2"]                        # all of them, whatever is done with them
+seeds = [0, 1, 2]
+preferences = ["economicus", "moralis(kappa=0.5)"]
+opponents = ["tit_for_tat", "random"]
+studies = ["moral_machine"]
+device = "cpu"                              # as --device and --dtype; default: the best there is
+
+[align]      # what all alignments share: fields of align.Plan and objective.Settings
+steps = 24
+[measure]    # what every model is asked, untrained: a cell a game
+games = ["ipd", "ish"]
+frames = ["table", "story"]
+labels = ["X,Y"]
+[study]      # what all studies share, as `homines study` takes it
+quick = true
+[worker]     # what a cell takes of a machine
+threads = 1
+gpus = 0
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import Field, dataclass, fields
+from difflib import get_close_matches
+from importlib import import_module
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from homines.align import Made, Plan
+from homines.cells import Cell, Studying
+from homines.commands import check_kind, check_more, studies
+from homines.core import HominesError
+from homines.lookup import fitted, names
+from homines.models.mock import Mock, uniform
+from homines.objective import Settings
+from homines.survey import Survey
+
+Table = Mapping[str, Any]
+
+AXES = ("models", "preferences", "opponents", "seeds", "studies")
+PLAN: dict[str, Field[Any]] = {
+    f.name: f for f in fields(Plan) if f.name not in ("model", "preference", "opponent", "settings", "device")
+}
+PLAN = {name: f for name, f in PLAN.items() if name not in ("dtype", "trust_remote_code")}
+SETTINGS: dict[str, Field[Any]] = {
+    f.name: f for f in fields(Settings) if f.name not in ("seed", "save_every", "report_to")
+}
+KEYS: dict[str, tuple[str, ...]] = {
+    "the file": (*AXES, "device", "dtype", "align", "measure", "study", "worker"),
+    "[align]": (*PLAN, *SETTINGS),
+    "[measure]": ("games", "frames", "labels", "swap"),
+    "[study]": ("quick", "also", "rivals", "periods"),
+    "[worker]": ("threads", "gpus"),
+}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The cells of a file, each once, in its order.
+
+    gpus   that a cell takes (of a Ray cluster; less than 1: shared)
+    """
+
+    name: str
+    cells: tuple[Cell, ...]
+    threads: int
+    gpus: float
+
+
+def read(path: Path) -> Grid:
+    """The grid of a file; nothing is run and no model is loaded.
+
+    Raises HominesError where it cannot be read, holds an unknown key or a value of a wrong kind, names what
+    is not there, or comes to no cell.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as failure:
+        raise HominesError(
+            f"cannot read {path}: {failure.strerror or failure}; give a TOML file"
+        ) from failure
+    except ValueError as failure:  # no TOML, or no UTF-8
+        raise HominesError(f"{path} is no TOML: {failure}; docs/scale.md shows a file") from failure
+    try:
+        return parse(table, path.stem)
+    except HominesError as failure:
+        raise HominesError(f"{path}: {failure}") from failure
+
+
+def parse(table: Table, name: str) -> Grid:
+    """`read`, of a table that is in memory."""
+    _known(table, "the file")
+    parts = {part: _table(table, part) for part in ("align", "measure", "study", "worker")}
+    axes = {axis: _axis(table, axis) for axis in AXES}
+    if axes["models"] is None:
+        raise HominesError('models is not there; name at least one, as models = ["smollm2"]')
+    for model in axes["models"]:
+        check_kind(model)
+    threads = _fitted("threads", parts["worker"].get("threads", 1), "int")
+    gpus = _fitted("gpus", parts["worker"].get("gpus", 0), "float")
+    if threads < 1 or gpus < 0:
+        raise HominesError(f"[worker] threads is {threads} and gpus {gpus:g}; at least 1, and at least 0")
+    works = [*_alignments(table, axes, parts["align"]), *_measurements(table, axes, parts["measure"])]
+    works += _studies(table, axes, parts["study"])
+    if not works:
+        raise HominesError(
+            "the grid is empty: models alone are nothing to do; add preferences, studies or [measure]"
+        )
+    cells = {cell.key: cell for cell in (Cell(work, threads) for work in works)}
+    return Grid(name, tuple(cells.values()), threads, gpus)
+
+
+def _alignments(table: Table, axes: Table, shared: Table) -> Iterator[Plan]:
+    """models x preferences x opponents x seeds."""
+    if axes["preferences"] is None:
+        for key, given in (("opponents", axes["opponents"]), ("[align]", shared)):
+            if given:
+                raise HominesError(f"{key} bears on nothing without preferences; add them, or drop it")
+        return
+    fixed = {k: _fitted(k, v, PLAN[k].type) for k, v in shared.items() if k in PLAN}
+    trained = {k: _fitted(k, v, SETTINGS[k].type) for k, v in shared.items() if k in SETTINGS}
+    of_machine = _machine(table)
+    seen: set[tuple[str, str | None]] = set()
+    grid = product(axes["models"], axes["preferences"], axes["opponents"] or (None,), axes["seeds"] or (0,))
+    for model, preference, opponent, seed in grid:
+        settings = Settings(seed=seed, **trained)
+        plan = Plan(model, preference, opponent=opponent, settings=settings, **fixed, **of_machine)
+        plays = opponent is not None and opponent.partition("/")[0].partition("+")[0] in names("models")
+        if (preference, opponent) not in seen and not plays:  # a model that plays would be loaded
+            Made.of(plan)
+        seen.add((preference, opponent))
+        yield plan
+
+
+def _measurements(table: Table, axes: Table, shared: Table) -> Iterator[Survey]:
+    """models x games."""
+    if "measure" not in table:
+        return
+    games = _words("[measure] games", shared.get("games", ["ipd"]))
+    frames = tuple(_words("[measure] frames", shared.get("frames", ["table"])))
+    labels = tuple(_words("[measure] labels", shared["labels"])) if "labels" in shared else None
+    swap = _fitted("swap", shared.get("swap", True), "bool")
+    for model, game in product(axes["models"], games):
+        survey = Survey(model, (game,), frames, labels, swap, **_machine(table))
+        if survey.spoken:
+            raise HominesError(f"frames {frames} think aloud; a sweep does not, `homines measure` does")
+        survey.questions(Mock(uniform))
+        yield survey
+
+
+def _studies(table: Table, axes: Table, shared: Table) -> Iterator[Studying]:
+    """models x studies; the seeds are the study's trainings."""
+    if axes["studies"] is None:
+        if "study" in table:
+            raise HominesError("[study] bears on nothing without studies; add them, or drop it")
+        return
+    quick = _fitted("quick", shared.get("quick", False), "bool")
+    periods = _fitted("periods", shared.get("periods"), "int | None")
+    also, rivals = (_words(f"[study] {k}", shared[k]) if k in shared else () for k in ("also", "rivals"))
+    for model, study in product(axes["models"], axes["studies"]):
+        if study not in studies():
+            raise HominesError(
+                f"no study called {study!r}; there are {', '.join(studies())}{_close(study, studies())}"
+            )
+        module = import_module(f"homines.studies.{study}")
+        more = {"also": also, "rivals": rivals, "humans": None, "periods": periods}
+        check_more(study, getattr(module, "OPTIONS", ()), more)
+        seeds = axes["seeds"] or tuple(range(module.SEEDS))
+        yield Studying(study, model, seeds, quick, also, rivals, periods, **_machine(table))
+
+
+def _machine(table: Table) -> dict[str, Any]:
+    return {k: _fitted(k, table.get(k), "str | None") for k in ("device", "dtype")}
+
+
+def _axis(table: Table, axis: str) -> tuple[Any, ...] | None:
+    """The values of an axis, each once; None where it is not given."""
+    if axis not in table:
+        return None
+    if axis != "seeds":
+        return _words(axis, table[axis])
+    seeds = fitted(axis, table[axis], "tuple")
+    if not seeds or any(isinstance(x, bool) or not isinstance(x, int) or x < 0 for x in seeds):
+        raise HominesError(f"seeds must be a list of whole numbers from 0, got {list(seeds)!r}")
+    return tuple(dict.fromkeys(seeds))
+
+
+def _words(name: str, value: Any) -> tuple[str, ...]:
+    """A list of words that is not empty, each once."""
+    if not isinstance(value, list) or not value or not all(isinstance(x, str) and x for x in value):
+        raise HominesError(
+            f'{name} must be a list of at least one word, as ["one", "another"], got {value!r}; '
+            "an axis that is empty leaves nothing to do"
+        )
+    return tuple(dict.fromkeys(value))
+
+
+def _fitted(name: str, value: Any, annotation: Any) -> Any:
+    """`lookup.fitted`, and lists hold words."""
+    found = fitted(name, value, annotation)
+    if isinstance(found, tuple) and not all(isinstance(x, str) for x in found):
+        raise HominesError(f"{name} must be a list of words, got {value!r}")
+    return found
+
+
+def _table(table: Table, part: str) -> Table:
+    held = table.get(part, {})
+    if not isinstance(held, dict):
+        raise HominesError(f"{part} must be a table, written as [{part}], got {held!r}")
+    _known(held, f"[{part}]")
+    return held
+
+
+def _known(table: Table, where: str) -> None:
+    there = KEYS[where]
+    for key in table:
+        if key not in there:
+            raise HominesError(
+                f"{where} has no key {key!r}{_close(key, there)}; there are {', '.join(there)}"
+            )
+
+
+def _close(word: str, there: Sequence[str]) -> str:
+    found = get_close_matches(word.lower(), there, n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""

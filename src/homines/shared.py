@@ -1,0 +1,178 @@
+"""What the workers of a sweep share: a folder, or any fsspec URL, in which what is marked done is whole.
+
+    cells/NAME/ATTEMPT/...   one attempt's run folder; no two attempts write into the same one
+    cells/NAME/done.json     which attempt holds, its config and results; written last: this commits
+    cells/NAME/failed.json   the last error of a cell that is not done, and what the next attempt goes on from
+
+Object stores have no rename, so nothing is moved into place: an attempt without a mark does not count. Where
+a cell is done twice (a node was lost, and was not), the last mark wins, and either is whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from homines.core import HominesError
+
+DONE, FAILED = "done.json", "failed.json"
+AT_ONCE = 16
+"""Marks read at the same time."""
+LEFT = ("checkpoints", ".lock")
+"""Of a run folder, not kept: they serve the process that writes it."""
+
+Mark = dict[str, Any]
+
+
+class SharedStore:
+    """A folder or fsspec URL that every worker of a sweep reads and writes."""
+
+    def __init__(self, url: str) -> None:
+        """Raises HominesError for a URL that holds a password, an unknown protocol, or one whose library is
+        not installed. Nothing is written."""
+        from fsspec.core import url_to_fs
+
+        if urlsplit(url).password:
+            bare = url.rpartition("@")[2]
+            raise HominesError(f"the store ...@{bare} holds a password; leave it to the environment")
+        try:
+            held: tuple[Any, str] = url_to_fs(url)
+        except (ImportError, ValueError) as failure:
+            raise HominesError(
+                f"no store {url!r}: {failure}; give a folder, or a URL whose fsspec library is installed "
+                "(s3:// needs s3fs)"
+            ) from failure
+        self.fs, root = held
+        self.root = root.rstrip("/")
+        kinds = self.fs.protocol
+        kinds = (kinds,) if isinstance(kinds, str) else kinds
+        self.local = "file" in kinds
+        self.private = "memory" in kinds
+        """This process alone sees what it holds."""
+        self.url = self.root if self.local else url.rstrip("/")
+
+    def check(self) -> None:
+        """Write, read and remove a file. Raises HominesError where one of these is not allowed."""
+        probe = self.leave()
+        try:
+            if not self.holds(probe):
+                raise HominesError(f"the store {self.url} does not give back what was written to it")
+        finally:
+            self.remove(probe)
+
+    def leave(self) -> str:
+        """Write a small file for others to see; its name."""
+        name = f".probe-{uuid4().hex}"
+        self.write(name, "here")
+        return name
+
+    def holds(self, name: str) -> bool:
+        """Whether this store has such a file."""
+        return self._read(name) is not None
+
+    def remove(self, name: str) -> None:
+        """Remove a file or folder, where it is there and may be removed."""
+        try:
+            self.fs.rm(f"{self.root}/{name}", recursive=True)
+        except Exception:  # each file system raises its own; what is left counts for nothing
+            return
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file, whole or not at all."""
+        path = f"{self.root}/{name}"
+        try:
+            self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+            aside = f"{path}.{uuid4().hex[:8]}" if self.local else path
+            self.fs.pipe_file(aside, text.encode())
+            if self.local:  # an object is put whole, a file is not
+                self.fs.mv(aside, path)
+        except Exception as failure:
+            raise self._refused("write to", failure) from failure
+
+    def marks(self, names: Iterable[str], kind: str = DONE) -> dict[str, Mark]:
+        """What these cells' marks of this kind say; cells without one are left out."""
+
+        def mark(name: str) -> Mark | None:
+            data = self._read(f"cells/{name}/{kind}")
+            try:
+                return None if data is None else dict(json.loads(data))
+            except ValueError:  # written when a disk ran full or a machine went down
+                return None
+
+        some = list(names)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = dict(zip(some, pool.map(mark, some), strict=True))
+        return {name: held for name, held in found.items() if held is not None}
+
+    def commit(self, name: str, folder: Path, facts: Mapping[str, Any]) -> None:
+        """Keep a run folder and mark the cell done."""
+        before = self.marks([name], FAILED).get(name)
+        self._mark(name, DONE, {**facts, "attempt": self._keep(name, folder)})
+        if before is not None:
+            self.remove(f"cells/{name}/{FAILED}")
+            if before.get("attempt"):
+                self.remove(f"cells/{name}/{before['attempt']}")
+
+    def fail(self, name: str, facts: Mapping[str, Any], folder: Path | None = None) -> None:
+        """Record why a cell is not done; with a folder, the next attempt goes on from what it holds."""
+        before = self.marks([name], FAILED).get(name, {})
+        kept = None if folder is None or not folder.is_dir() else self._keep(name, folder)
+        self._mark(name, FAILED, {**facts, "attempt": kept})
+        if before.get("attempt"):
+            self.remove(f"cells/{name}/{before['attempt']}")
+
+    def restore(self, name: str, folder: Path) -> None:
+        """Fetch what an attempt that did not come to its end left to go on from, where there is anything."""
+        attempt = self.marks([name], FAILED).get(name, {}).get("attempt")
+        if not attempt:
+            return
+        there = f"{self.root}/cells/{name}/{attempt}"
+        try:
+            self.fs.invalidate_cache()
+            for path in self.fs.find(there):
+                here = folder / path.rpartition(f"{name}/{attempt}/")[2]
+                here.parent.mkdir(parents=True, exist_ok=True)
+                self.fs.get_file(path, str(here))
+        except Exception as failure:
+            raise self._refused("read", failure) from failure
+
+    def _keep(self, name: str, folder: Path) -> str:
+        """Copy a run folder into one of its own."""
+        attempt = uuid4().hex[:8]
+        there = f"{self.root}/cells/{name}/{attempt}"
+        kept = [
+            path
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and not set(path.relative_to(folder).parts) & set(LEFT)
+        ]
+        try:
+            for at in sorted({path.parent.relative_to(folder).as_posix() for path in kept}):
+                self.fs.makedirs(f"{there}/{at}" if at != "." else there, exist_ok=True)
+            for path in kept:
+                self.fs.put_file(str(path), f"{there}/{path.relative_to(folder).as_posix()}")
+        except Exception as failure:
+            raise self._refused("write to", failure) from failure
+        return attempt
+
+    def _mark(self, name: str, kind: str, facts: Mapping[str, Any]) -> None:
+        self.write(f"cells/{name}/{kind}", json.dumps(facts, indent=1))
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            return bytes(self.fs.cat_file(f"{self.root}/{name}"))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except Exception as failure:
+            raise self._refused("read", failure) from failure
+
+    def _refused(self, what: str, failure: Exception) -> HominesError:
+        said = f"{type(failure).__name__}: {failure}".splitlines()[0][:300]
+        return HominesError(
+            f"cannot {what} the store {self.url} ({said}); give --store a place where you may read and "
+            "write. What is marked done there is safe"
+        )

@@ -1,0 +1,148 @@
+"""A grid of cells, each done once, whichever engine does them.
+
+STORE/NAME/sweep.csv   a row a cell: its place in the grid, state and results; the same bytes whichever
+                       engine did them, and however often something died
+STORE/NAME/cells.csv   what may differ: where each cell lies, when and where it was done, its error
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from homines.cells import Home, Job, Outcome
+from homines.core import HominesError, Interrupted
+from homines.grid import Grid
+from homines.lookup import names
+from homines.shared import FAILED, Mark, SharedStore
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class How:
+    """Where cells are done.
+
+    engine    here (this process), local (processes of this machine), ray (a cluster)
+    workers   cells at a time; None: as many as there is room for
+    address   of the Ray cluster
+    """
+
+    engine: str = "here"
+    workers: int | None = None
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine not in names("engines"):
+            raise HominesError(f"no engine called {self.engine!r}; there are {', '.join(names('engines'))}")
+        if self.workers is not None and self.engine == "here":
+            raise HominesError(
+                "--workers bears on nothing beside --engine here, which is one; use --engine local"
+            )
+        if self.workers is not None and self.workers < 1:
+            raise HominesError(f"workers is {self.workers}; at least 1")
+        if self.address is not None and self.engine != "ray":
+            raise HominesError(f"--address bears on nothing beside --engine {self.engine}; use --engine ray")
+
+
+def sweep(
+    grid: Grid,
+    store: SharedStore,
+    how: How | None = None,
+    *,
+    command: str = "",
+    tell: Callable[[int, Outcome | None], None] = lambda finished, outcome: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> list[Row]:
+    """Do the cells that the store has not, and write the summary; its rows (`rows`).
+
+    tell    called with (cells that came to an end, the last outcome), first with those that are done already
+
+    Raises Interrupted where `stop` says so, with the summary written; HominesError, before any work, where
+    the store or the cluster cannot be used.
+    """
+    how = how or How()
+    if store.private and how.engine != "here":
+        raise HominesError(
+            f"the store {store.url} lives in this process alone, which no worker of --engine {how.engine} "
+            "sees; give a folder or another URL"
+        )
+    store.check()
+    there = store.marks(cell.name for cell in grid.cells)
+    home = Home.here()
+    jobs = [Job(cell, store.url, home, command) for cell in grid.cells if cell.name not in there]
+    finished = len(there)
+    tell(finished, None)
+    if jobs:
+        engine = import_module(f"homines.engines.{how.engine}").run
+        placed = partial(engine, workers=how.workers, address=how.address)
+        for outcome in placed(jobs, threads=grid.threads, gpus=grid.gpus, stop=stop):
+            if outcome.state == "lost":
+                store.fail(outcome.name, {"cell": outcome.name, "error": outcome.error, **home._asdict()})
+            finished += outcome.state != "stopped"
+            tell(finished, outcome)
+    found = rows(grid, store)
+    put(grid, store, found)
+    if stop() and any(row["state"] == "missing" for row in found):
+        done = sum(row["state"] == "done" for row in found)
+        raise Interrupted(f"stopped after {done} of {len(found)} cells")
+    return found
+
+
+def rows(grid: Grid, store: SharedStore) -> list[Row]:
+    """A row a cell, in the grid's order: where it stands in the grid, its state (done, failed, missing),
+    where it lies, what it came to."""
+    cells = [cell.name for cell in grid.cells]
+    done, failed = store.marks(cells), store.marks(cells, FAILED)
+    return [_row(cell.told, cell.name, done.get(cell.name), failed.get(cell.name)) for cell in grid.cells]
+
+
+def _row(told: Mapping[str, Any], name: str, done: Mark | None, failed: Mark | None) -> Row:
+    mark = done or failed or {}
+    stopped = str(mark.get("error", "")).startswith("interrupted")
+    state = "done" if done else "failed" if failed and not stopped else "missing"
+    folder = f"cells/{name}/{mark['attempt']}" if mark.get("attempt") else ""
+    return {
+        **told,
+        "cell": name,
+        "state": state,
+        "folder": folder,
+        "page": f"{folder}/report.html" if done else "",
+        "seconds": mark.get("seconds"),
+        "machine": mark.get("machine", ""),
+        "error": mark.get("error", ""),
+        "results": mark.get("results", {}) if done else {},
+    }
+
+
+PLACES = ("cell", "state", "folder", "page", "seconds", "machine", "error")
+"""Columns of cells.csv."""
+
+
+def put(grid: Grid, store: SharedStore, found: Iterable[Row]) -> None:
+    """Write the two tables."""
+    found = list(found)
+    beside = (*PLACES, "results")
+    whole = [
+        {k: v for k, v in row.items() if k not in beside}
+        | {"cell": row["cell"], "state": row["state"]}
+        | row["results"]
+        for row in found
+    ]
+    store.write(f"{grid.name}/sweep.csv", table(whole))
+    store.write(f"{grid.name}/cells.csv", table([{k: row[k] for k in PLACES} for row in found]))
+
+
+def table(some: list[Row]) -> str:
+    """CSV of rows that need not have the same columns: those of the first rows first, floats in full."""
+    columns = list(dict.fromkeys(name for row in some for name in row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(some)
+    return out.getvalue()

@@ -1,0 +1,50 @@
+"""What `homines sweep` does once its options are read."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from homines.cells import Outcome
+from homines.grid import read
+from homines.shared import SharedStore
+from homines.sweep import How, rows, sweep
+from homines.terminal import Bars, stopping, swept
+
+
+def carry_out_sweep(file: Path, store: str, how: How, dry_run: bool, as_json: bool) -> None:
+    """Do a sweep, or say what is done of it; exits with 0, or 1 where cells failed."""
+    grid, shared = read(file), SharedStore(store)
+    start = time.monotonic()
+    if dry_run:
+        found = rows(grid, shared)
+    else:
+        with Bars() as bars, stopping() as stop:
+            moved = bars.begin("cells", len(grid.cells))
+
+            def tell(finished: int, outcome: Outcome | None) -> None:
+                moved(finished)
+                if outcome is not None and outcome.error:
+                    bars.say(f"{outcome.name}: {outcome.state}: {outcome.error}")
+
+            found = sweep(grid, shared, how, command=f"homines sweep {file.name}", tell=tell, stop=stop)
+    failed = sum(row["state"] == "failed" for row in found)
+    summary = f"{shared.url}/{grid.name}/sweep.csv"
+    seconds = time.monotonic() - start
+    if as_json:
+        told = {
+            "store": shared.url,
+            "summary": None if dry_run else summary,
+            "failed": failed,
+            "cells": found,
+        }
+        print(json.dumps({**told, "seconds": seconds}))
+    else:
+        swept(found, shared.url)
+        if not dry_run:
+            print(f"summary   {summary}")
+            print(f"where     {shared.url}/{grid.name}/cells.csv")
+            print(f"time      {seconds:.0f} s")
+    sys.exit(1 if failed and not dry_run else 0)
