@@ -300,10 +300,10 @@ def _shared(
     return out
 
 
-def _keep(cache: DynamicCache, nodes: Sequence[int]) -> None:
+def _keep(cache: Any, nodes: Sequence[int]) -> None:
     """Of the tokens whose keys and values are held, these alone."""
     for layer in cache.layers:
-        if layer.keys is not None and layer.values is not None and layer.keys.numel():
+        if layer.keys is not None and layer.keys.numel():
             at = torch.tensor(nodes, device=layer.keys.device, dtype=torch.long)
             layer.keys, layer.values = layer.keys.index_select(-2, at), layer.values.index_select(-2, at)
 
@@ -344,7 +344,7 @@ def _place(net: Any) -> tuple[torch.device, torch.dtype]:
     return weight.device, weight.dtype
 
 
-def _logits(net: Any, kept: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
+def _logits(net: Any, kept: torch.Tensor, **inputs: Any) -> torch.Tensor:
     """Logits at the kept positions, [1, kept, vocabulary]; the rest is not computed where it can be."""
     base = net.get_base_model() if hasattr(net, "get_base_model") else net
     base = getattr(base, "module", base)
