@@ -16,15 +16,24 @@ from inspect_ai.log import EvalLog, write_eval_log
 from inspect_ai.scorer import match
 from numpy.testing import assert_allclose
 
-from homines import measure as measuring
 from homines.amce import of_choices
-from homines.core import Choice, HominesError, Prompt
+from homines.core import Choice, HominesError, Prompt, Record
 from homines.evals import tasks
 from homines.evals.importing import carry_out_import
 from homines.evals.logs import imported
 from homines.evals.samples import KEY, record_of
 from homines.lookup import find
-from homines.measure import battery, questions
+from homines.measure import (
+    action_types,
+    averaged,
+    battery,
+    by,
+    instability,
+    mass,
+    measure,
+    order_effect,
+    questions,
+)
 from homines.models.mock import Mock, hashed
 from homines.opponents.always_defect import AlwaysDefect
 from homines.opponents.tit_for_tat import TitForTat
@@ -45,10 +54,10 @@ def certain(prompt: Prompt) -> Choice:
     return Choice.at((p.p == p.p.max()).astype(float), 1.0, 1)
 
 
-def asked_directly(handler: Any, *games: str) -> list[measuring.Record]:
+def asked_directly(handler: Any, *games: str) -> list[Record]:
     """What homines measures of a model with this handler, in the frames of this file."""
     model, frames = Mock(handler, "mockllm/model"), [find("frames", f) for f in FRAMES]
-    return measuring.measure(model, questions(model, {g: battery(find("games", g)) for g in games}, frames))
+    return measure(model, questions(model, {g: battery(find("games", g)) for g in games}, frames))
 
 
 def word(text: str) -> str:
@@ -72,15 +81,15 @@ def the_task(games: str = "ipd,ish", **more: Any) -> Task:
 def test_answers_in_words_are_measured_as_homines_measures_them(tmp_path: Path) -> None:
     log = ran(the_task(), tmp_path, model=saying(lambda text, _: word(text)))
     direct, told = asked_directly(in_words, "ipd", "ish"), numbers(log)
-    types = measuring.action_types(direct)
+    types = action_types(direct)
     assert {name: told[name] for name in types} == types
     assert 0 < types["illegal|C"] < 1  # the mock is silent at times, and that is measured
     ipd = [r for r in direct if r.game == "ipd"]
-    assert told["ipd C|D"] == measuring.action_types(ipd)["C|D"]
+    assert told["ipd C|D"] == action_types(ipd)["C|D"]
     assert told["ipd deontological"] == regret(ipd, find("preferences", "deontological"))
-    assert told["effect"] == measuring.order_effect(direct)
-    assert told["spread"] == measuring.instability(direct)
-    assert told["mass mean"] == pytest.approx(measuring.mass(direct))
+    assert told["effect"] == order_effect(direct)
+    assert told["spread"] == instability(direct)
+    assert told["mass mean"] == pytest.approx(mass(direct))
     assert told["ipd p stderr"] > 0
 
 
@@ -95,7 +104,7 @@ def test_log_probabilities_are_exact(tmp_path: Path) -> None:
 
     log = ran(the_task(), tmp_path, model=saying(answer))
     direct, told = asked_directly(by_label, "ipd", "ish"), numbers(log)
-    for name, value in measuring.action_types(direct).items():
+    for name, value in action_types(direct).items():
         assert_allclose(told[name], value, atol=1e-12)
     found = imported(Path(log.location))
     assert {r.choice.n for r in found.records if r.choice} == {None}
@@ -146,8 +155,8 @@ def test_the_effects_of_dilemmas_are_those_of_the_study(tmp_path: Path) -> None:
     records, told = imported(Path(log.location)).records, numbers(log)
     pairs = [
         (find("games", game), float(c.p[0]))
-        for (game,), group in measuring.by(records, "game").items()
-        for _, c in measuring.averaged(group)
+        for (game,), group in by(records, "game").items()
+        for _, c in averaged(group)
     ]
     effects = of_choices(pairs)
     assert told["inaction"] == effects.values[0]
@@ -333,7 +342,7 @@ def test_two_models_play_as_two_policies_do(tmp_path: Path) -> None:
     assert {r.decision.player for r in kind} == {0}
     orders = {r.order for r in kind if not r.decision.history}
     assert len(orders) == 4  # over four epochs every order of the first move's words was shown
-    assert measuring.action_types(kind)["D|D"] == 1.0
+    assert action_types(kind)["D|D"] == 1.0
     known = {d.key for d in battery(game)}
     assert {r.decision.key for r in kind if r.decision.history} <= known  # the very decisions of `measure`
 

@@ -40,7 +40,6 @@ LAYERS = (
         "conduct",
         "amce",
         "baselines",
-        "reading",
         "regret",
     ),
     ("logits", "aloud", "models", "sideeffects", "objective", "free_pricing"),

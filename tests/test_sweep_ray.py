@@ -51,7 +51,7 @@ def node(**more: Any) -> dict[str, Any]:
 
 
 def at_once(start: Callable[..., Any]) -> Callable[..., Any]:
-    """Ray's start of a node, without waiting (15 seconds) for its agent to say that it has no dashboard port."""
+    """Ray's start of a node, not waiting (15 seconds) for its agent to say that it has no dashboard port."""
 
     def starts(*values: Any, **named: Any) -> Any:
         given = signature(start).bind(*values, **named).arguments

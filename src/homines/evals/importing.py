@@ -7,10 +7,9 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from homines import measure
-from homines.commands import named
 from homines.core import HominesError
-from homines.store import Run
+from homines.measure import choices, summary
+from homines.store import Run, named
 from homines.terminal import measured
 
 
@@ -33,11 +32,9 @@ def carry_out_import(log: Path, out: Path | None, as_json: bool) -> None:
     failed = sum(r.error is not None for r in records)
     if as_json:
         told = {"folder": str(folder), "report": str(page), "added": len(new), "questions": len(records)}
-        print(
-            json.dumps({**told, "failed": failed, "absent": found.absent, "rows": measure.summary(records)})
-        )
+        print(json.dumps({**told, "failed": failed, "absent": found.absent, "rows": summary(records)}))
     else:
-        measured(measure.choices(records))
+        measured(choices(records))
         print(f"\n{len(new)} records added, {len(records)} in all, {failed} failed")
         if found.absent:
             print(f"{found.absent} questions of the task are not in the log: it had a limit, or was stopped")

@@ -28,11 +28,14 @@ from inspect_ai.scorer import (
 )
 from inspect_ai.solver import TaskState
 
-from homines import measure
 from homines.core import Record
 from homines.evals.answers import hear
 from homines.evals.samples import KEY, answer_json, asked_of, record_of, together
 from homines.lookup import find
+from homines.measure import action_types as types_of
+from homines.measure import averaged, by, choices, mass
+from homines.measure import instability as spread_of
+from homines.measure import order_effect as effect_of
 from homines.regret import regret as regret_of
 
 Numbers = Mapping[str, float]
@@ -79,7 +82,7 @@ def records(scores: Iterable[SampleScore]) -> list[Record]:
 def measured(scores: Sequence[SampleScore], of: Measure) -> Value:
     """A measure with its errors: by kind of game where there are several, and of all."""
     kinds = {s.sample_metadata[KEY]["key"]: s.sample_metadata["kind"] for s in scores if s.sample_metadata}
-    told = measure.choices(records(scores))
+    told = choices(records(scores))
     groups: dict[str, list[Record]] = {}
     for record in told:
         groups.setdefault(str(kinds[record.key]), []).append(record)
@@ -114,8 +117,8 @@ def rates() -> Metric:
     """Of all decisions: the mean probability of the first action given a legal answer, and of a legal one."""
 
     def of(some: Sequence[Record]) -> Numbers:
-        p = [float(c.p[0]) for _, c in measure.averaged(some)]
-        return _known({"p": float(np.mean(p)) if p else None, "mass": measure.mass(some)})
+        p = [float(c.p[0]) for _, c in averaged(some)]
+        return _known({"p": float(np.mean(p)) if p else None, "mass": mass(some)})
 
     def compute(scores: list[SampleScore]) -> Value:
         return measured(scores, of)
@@ -128,7 +131,7 @@ def action_types() -> Metric:
     """P(own action | other's last action), 'C|C' ..., 'illegal|C' ... (`homines.measure.action_types`)."""
 
     def compute(scores: list[SampleScore]) -> Value:
-        return measured(scores, measure.action_types)
+        return measured(scores, types_of)
 
     return compute
 
@@ -138,7 +141,7 @@ def order_effect() -> Metric:
     """P(an action shown first) - P(the same shown last), mean (`homines.measure.order_effect`)."""
 
     def compute(scores: list[SampleScore]) -> Value:
-        return measured(scores, lambda some: _known({"effect": measure.order_effect(some)}))
+        return measured(scores, lambda some: _known({"effect": effect_of(some)}))
 
     return compute
 
@@ -148,7 +151,7 @@ def instability() -> Metric:
     """Spread of P(first action) over frames (`homines.measure.instability`); nothing with one frame."""
 
     def compute(scores: list[SampleScore]) -> Value:
-        return measured(scores, lambda some: _known({"spread": measure.instability(some)}))
+        return measured(scores, lambda some: _known({"spread": spread_of(some)}))
 
     return compute
 
@@ -164,7 +167,7 @@ def regret(preference: str, against: str = "random") -> Metric:
         judge = find("preferences", preference)
 
         def mean_regret(some: Sequence[Record]) -> Numbers:
-            each = [regret_of(group, judge, against) for group in measure.by(some, "game").values()]
+            each = [regret_of(group, judge, against) for group in by(some, "game").values()]
             known = [x for x in each if x is not None]
             return {preference: float(np.mean(known))} if known else {}
 
@@ -182,8 +185,8 @@ def effects() -> Metric:
 
         chosen = [
             (find("games", game), float(c.p[0]))
-            for (game,), group in measure.by(records(scores), "game").items()
-            for _, c in measure.averaged(group)
+            for (game,), group in by(records(scores), "game").items()
+            for _, c in averaged(group)
         ]
         if not chosen:
             return {}

@@ -19,7 +19,6 @@ from rich.markup import escape
 
 from homines import __version__
 from homines.check import count
-from homines.commands import frame_specs
 from homines.core import HominesError, Record
 from homines.evals import plays
 from homines.evals.asking import ask
@@ -31,6 +30,7 @@ from homines.measure import Question, battery, questions
 from homines.models.mock import Mock, uniform
 from homines.opponents import opponent as find_opponent
 from homines.store import provenance
+from homines.survey import frame_specs
 
 NOBODY = Mock(uniform)
 """Stands for the model while questions are made; the log knows who answers them."""
