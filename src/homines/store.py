@@ -129,7 +129,7 @@ class Run:
     def _hold(self) -> None:
         self._lock = FileLock(self.folder / ".lock")
         try:
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=0.3)  # `homines view` tries it for an instant
         except Timeout as failure:
             raise StoreError(
                 f"{self.folder} is being written by another process; wait for it, or use another --out"
