@@ -26,7 +26,7 @@ class Odds:
     has none.
 
     where    what had happened, in the labels the person read
-    shown    the options in the order shown, each with the other's probability given a legal answer
+    shown    the options, each with the other's probability given a legal answer
     """
 
     turn: Turn
@@ -38,7 +38,14 @@ class Odds:
     @property
     def shown(self) -> list[tuple[str, float]]:
         labels = self.turn.prompt.labels
-        return [] if self.choice is None else [(labels[a], float(self.choice.p[a])) for a in self.turn.shown]
+        return [] if self.choice is None else list(zip(labels, map(float, self.choice.p), strict=True))
+
+    def brief(self, most: int = 4) -> list[tuple[str, float]]:
+        """Every option; of a long menu the likeliest, and what the person chose."""
+        if len(self.shown) <= most:
+            return self.shown
+        likely = sorted(self.shown, key=lambda pair: -pair[1])[: most - 1]
+        return likely + [pair for pair in self.shown if pair[0] == self.done and pair not in likely]
 
 
 def odds(sitting: Sitting) -> list[Odds]:
@@ -64,7 +71,7 @@ def heard(d: Decision, words: object) -> str:
     """Where a decision stands in its game (`measure.situation`), in the labels of a frame, as far back as it
     tells."""
     labels = Names.of(d, getattr(words, "labels", ()))
-    told = {name: label for name, label in zip(d.actions, labels.mine, strict=True)}
+    told = dict(zip(d.actions, labels.mine, strict=True))
     names = tuple(tuple(told.get(name, name) for name in each) for each in d.names)
     memory = getattr(words, "memory", 1)
     return situation(

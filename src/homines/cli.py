@@ -281,6 +281,23 @@ def play(
 
 
 @app.command()
+def view(
+    folder: Annotated[Path, typer.Argument(help="What to list: a folder with runs below it.")] = Path("runs"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8642,
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
+    device: Device = None,
+    dtype: Dtype = None,
+    as_json: AsJson = False,
+) -> None:
+    """List runs on a local page: open reports, follow a run as it goes, play in the browser."""
+    from homines.commands import quiet
+    from homines.serving import carry_out_view
+
+    quiet()
+    carry_out_view(folder, port, open_, as_json, device=device, dtype=dtype)
+
+
+@app.command()
 def amce(
     source: Annotated[
         Path, typer.Argument(help="A CSV with the columns of the Moral Machine's SharedResponses.")

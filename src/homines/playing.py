@@ -66,6 +66,8 @@ def carry_out_play(
             raise Interrupted(done) from None
         found = odds(sitting)
         shapes = portraits(sitting, family or FAMILY) if family or plan.both else []
+        if run is not None:
+            note(run, sitting, found, shapes)
     following = f"fit {shlex.quote(str(save))} --model {shlex.quote(plan.person)} --family {FAMILY}"
     if as_json:
         print(json.dumps(plain(result(sitting, found, shapes, save))))
@@ -135,7 +137,7 @@ def compare(sitting: Sitting, found: list[Odds], console: Console) -> None:
     for name in ("game", "where", "you chose", "it would", "legal mass"):
         table.add_column(name, justify="right" if name == "legal mass" else "left")
     for each in found:
-        chances = "  ".join(f"{label} {p:.3f}" for label, p in brief(each))
+        chances = "  ".join(f"{label} {p:.3f}" for label, p in each.brief())
         mass = "" if each.choice is None else f"{each.choice.mass:.3f}"
         table.add_row(*map(Text, (each.turn.game, each.where, each.done, chances or "no answer", mass)))
     console.print(table)
@@ -146,14 +148,6 @@ def compare(sitting: Sitting, found: list[Odds], console: Console) -> None:
         console.print(
             Text(f"{low} of {len(found)} have legal mass under {LEGAL_MASS}: answers it rarely gives")
         )
-
-
-def brief(each: Odds, most: int = 4) -> list[tuple[str, float]]:
-    """Every option's probability; of a long menu the likeliest and what was chosen."""
-    if len(each.shown) <= most:
-        return each.shown
-    likely = sorted(each.shown, key=lambda pair: -pair[1])[: most - 1]
-    return likely + [pair for pair in each.shown if pair[0] == each.done and pair not in likely]
 
 
 def portray(shapes: list[Portrait], console: Console) -> None:
@@ -176,6 +170,11 @@ def portray(shapes: list[Portrait], console: Console) -> None:
     for shape in shapes:
         if shape.estimate is None:
             console.print(Text(f"{shape.who}: no estimate: {shape.why}"))
+
+
+def note(run: Run, sitting: Sitting, found: list[Odds], shapes: list[Portrait]) -> None:
+    """Write what came of a finished sitting into its run folder."""
+    run.note("played.json", plain(result(sitting, found, shapes, run.folder)))
 
 
 def result(sitting: Sitting, found: list[Odds], shapes: list[Portrait], save: Path | None) -> dict[str, Any]:

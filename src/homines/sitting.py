@@ -43,6 +43,7 @@ PROTOCOLS = tuple(f"{kind}({k})" for k in range(1, 7) for kind in ("spd", "trust
 ROUNDS = 10
 """Of a repeated game that announces no end."""
 MOST_ROUNDS = 1000
+LONGEST_NAME = 60
 
 
 class NotAnAnswer(HominesError):  # noqa: N818 (to be asked again, not to stop at)
@@ -78,15 +79,17 @@ class Plan:
         if self.rounds is not None:
             count("rounds", self.rounds, 1, MOST_ROUNDS)
         if BATTERY in self.games:
-            if self.seat is not None or len(self.games) > 1:
+            if self.seat is not None or self.games != (BATTERY,):
                 raise HominesError(
-                    f"{BATTERY} is {len(PROTOCOLS)} games in which every role is answered for; drop the other "
-                    "games and the seat"
+                    f"{BATTERY} is {len(PROTOCOLS)} games in which every role is answered for; drop the "
+                    "other games and the seat"
                 )
             object.__setattr__(self, "games", PROTOCOLS)
             object.__setattr__(self, "both", True)
-        if not self.person.strip():
-            raise HominesError("the person needs a name, for the records; give one such as 'person'")
+        if not self.person.strip() or len(self.person) > LONGEST_NAME:
+            raise HominesError(
+                f"the person's name {self.person[:80]!r} must be 1 to {LONGEST_NAME} characters long"
+            )
         if self.person == self.against:
             raise HominesError(
                 f"{self.person!r} is the name of whom you meet as well; give the person another (--name)"
@@ -120,7 +123,8 @@ class Plan:
                 )
         if self.seat is not None and self.seat not in (there := deciders(game)):
             raise HominesError(
-                f"nobody decides at seat {self.seat} of {name}; there are {', '.join(map(str, sorted(there)))}"
+                f"nobody decides at seat {self.seat} of {name}; there are "
+                f"{', '.join(map(str, sorted(there)))}"
             )
         for d in asked:
             words(d, orders(len(d.actions), words.places)[0])
@@ -129,6 +133,23 @@ class Plan:
     def made(self) -> dict[str, Any]:
         """The games, by their specs."""
         return {spec: find("games", spec) for spec in self.games}
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Plan:
+        """The plan that `config` wrote. Raises HominesError where it is none."""
+        try:
+            return cls(
+                tuple(config["games"]),
+                config["model"],
+                config["frames"][0],
+                config["seat"],
+                config["both"],
+                config["rounds"],
+                config["seed"],
+                config["person"],
+            )
+        except (KeyError, TypeError, IndexError, AttributeError) as failure:
+            raise HominesError(f"this is no config of a sitting ({failure!r}); start another") from failure
 
     def config(self, command: str = "") -> dict[str, Any]:
         """The resolved config of a run folder that keeps this sitting."""
@@ -194,7 +215,7 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """Where a sitting stands. `turn` None: it is over; `asked`: the questions answered, with their answers."""
+    """Where a sitting stands. `turn` None: it is over; `asked`: questions answered, with their answers."""
 
     turn: Turn | None
     asked: tuple[tuple[Turn, int], ...]

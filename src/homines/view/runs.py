@@ -19,7 +19,7 @@ from homines.store import SCHEMA
 
 NOT_ENTERED = {"figures", "tables", "adapter", "checkpoints", "node_modules", "__pycache__"}
 DEEPEST = 12
-FINISHED = ("examined.json", "scores.json")
+FINISHED = ("examined.json", "scores.json", "played.json")
 """What ends a run that has no page of its own."""
 DONE, RUNNING, STOPPED, BROKEN = STATES = ("done", "in progress", "unfinished", "broken")
 TEXT = 200
@@ -54,7 +54,9 @@ class Entry:
     @property
     def text(self) -> str:
         """What a search looks through."""
-        return " ".join((self.path, self.kind, self.model, self.preference, self.games, self.state)).casefold()
+        return " ".join(
+            (self.path, self.kind, self.model, self.preference, self.games, self.state)
+        ).casefold()
 
 
 class _Held(NamedTuple):
@@ -108,7 +110,7 @@ class Index:
         study = found.get(parent) if parent != entry.path else None
         if study is not None and study.entry.kind == "study":
             entry = replace(entry, games=", ".join(filter(None, (entry.games, f"in {study.entry.games}"))))
-            if entry.state == STOPPED and parent in pages and not entry.why.startswith("its training"):
+            if entry.state == STOPPED and parent in pages:
                 entry = replace(entry, state=DONE, why="")
         if written_to(self.root / entry.path):
             return replace(entry, state=RUNNING, why="")
