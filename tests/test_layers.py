@@ -51,11 +51,13 @@ LAYERS = (
         "evidence",
         "pages",
         "report",
+        "sitting",
+        "afterwards",
     ),
     ("study",),
     ("studies",),
     ("terminal",),
-    ("commands", "fitting", "dilemmas"),
+    ("commands", "fitting", "dilemmas", "playing", "view", "serving"),
     ("cli",),
 )
 """A file or folder imports from its own layer and those above it in this list, and nothing else."""

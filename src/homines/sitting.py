@@ -250,10 +250,11 @@ class Other:
         fresh = measure(model, [q for q in asked if q.record.key not in keys])
         self._keep(fresh, known)
         pairs = averaged([*known, *fresh])
-        if len(pairs) < len(ds):
-            why = next((r.error for r in fresh if r.error), "no probability on any legal answer")
+        failed = next((r.error for r in fresh if r.error), None)  # without it the orders would not balance
+        if failed or len(pairs) < len(ds):
             raise HominesError(
-                f"{self.name} gave no answer in {game} ({why}); your answers are kept, go on to ask it again"
+                f"{self.name} gave no answer in {game} ({failed or 'no probability on any legal answer'}); "
+                "your answers are kept, go on to ask it again"
             )
         return pairs
 
