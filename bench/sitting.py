@@ -2,7 +2,7 @@
 
     python bench/sitting.py [--sittings 40]
 
-Each sitting draws a plan in every one of the 18 games from the logit choice of the same agent, and is estimated
+Each sitting draws a plan in each of the 18 games from the logit choice of the same agent, and is estimated
 as `homines play battery` does. Writes bench/sitting.json.
 """
 

@@ -7,7 +7,7 @@ lets no script run but view.js; reports bring scripts of their own, and are shut
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -23,6 +23,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from homines import __version__
 from homines.core import HominesError
@@ -175,13 +176,11 @@ GONE = "This sitting is not open here any more. Where it was saved, its run has 
 class Guard:
     """Headers on every answer; a form from another site is refused."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(
-        self, scope: dict[str, Any], receive: Any, send: Callable[[Any], Awaitable[None]]
-    ) -> None:
-        async def headed(message: dict[str, Any]) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def headed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 held = {name.lower() for name, _ in message["headers"]}
                 added = {"Content-Security-Policy": POLICY, **HEADERS}
