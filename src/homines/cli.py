@@ -228,6 +228,63 @@ def fit(
 
 
 @app.command()
+def play(
+    game: Annotated[
+        list[str], typer.Argument(help="Games, as ipd; battery: 18 games by the strategy method, for fit.")
+    ],
+    against: Annotated[
+        str, typer.Option(help="Whom you meet: a strategy, axelrod:NAME or a MODEL.")
+    ] = "tit_for_tat",
+    frame: Annotated[str, typer.Option(help="Words you read, as a model does.")] = "table(goal='')",
+    labels: Annotated[str | None, typer.Option(help="Words for the actions, as X,Y.")] = None,
+    seat: Annotated[
+        str | None, typer.Option(help="Yours: 0, 1, ...; both: every role, one is drawn (strategy method).")
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Of a repeated game (10); times one played once is played (1).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of whatever is drawn.")] = 0,
+    name: Annotated[str, typer.Option(help="Yours in the records.")] = "person",
+    save: Annotated[
+        Path | None, typer.Option(help="Run folder for your answers, as they come; `fit` reads it.")
+    ] = None,
+    family: Annotated[
+        str | None, typer.Option(help="Preference to estimate at the end; kantian where every role is asked.")
+    ] = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play yourself, in a model's words; then see its exact probabilities in your place."""
+    from homines.commands import quiet
+
+    quiet()
+    from homines.playing import carry_out_play, framed, seated
+    from homines.sitting import Plan
+
+    at, both = seated(seat)
+    plan = Plan(tuple(game), against, framed(game, frame, labels), at, both, rounds, seed, name)
+    carry_out_play(plan, save, family, device, dtype, as_json)
+
+
+@app.command()
+def view(
+    folder: Annotated[Path, typer.Argument(help="What to list: a folder with runs below it.")] = Path("runs"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8642,
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
+    device: Device = None,
+    dtype: Dtype = None,
+    as_json: AsJson = False,
+) -> None:
+    """List runs on a local page: open reports, follow a run as it goes, play in the browser."""
+    from homines.commands import quiet
+    from homines.serving import carry_out_view
+
+    quiet()
+    carry_out_view(folder, port, open_, as_json, device=device, dtype=dtype)
+
+
+@app.command()
 def amce(
     source: Annotated[
         Path, typer.Argument(help="A CSV with the columns of the Moral Machine's SharedResponses.")

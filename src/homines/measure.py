@@ -112,6 +112,8 @@ def measure(
                 f"{run.folder} holds {stale} answers of {model.name} to other questions than these: the "
                 "model's weights, a game or a frame has changed since; use another --out"
             )
+        if waiting:  # for those who follow the run
+            run.note("asked.json", {"model": model.name, "questions": len(prompts)})
     answered = len(prompts) - len(waiting)
     if progress is not None:
         progress(answered, len(prompts))

@@ -127,9 +127,9 @@ class Run:
     # --- the folder ----------------------------------------------------------------------------
 
     def _hold(self) -> None:
-        self._lock = FileLock(self.folder / ".lock")
+        self._lock = FileLock(self.folder / ".lock", thread_local=False)  # a page lets go in another thread
         try:
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=0.3)  # `homines view` tries it for an instant
         except Timeout as failure:
             raise StoreError(
                 f"{self.folder} is being written by another process; wait for it, or use another --out"

@@ -1,0 +1,202 @@
+"""What `homines play` does: a sitting in the terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from homines.afterwards import FAMILY, Happened, Odds, Portrait, happened, odds, portraits, totals
+from homines.commands import command, frame_specs
+from homines.core import LEGAL_MASS, HominesError, Interrupted
+from homines.fitting import as_row, plain
+from homines.lookup import find
+from homines.sitting import BATTERY, NotAnAnswer, Plan, Sitting, start
+from homines.store import Run
+
+
+def framed(games: list[str], frame: str, labels: str | None) -> str:
+    """The frame of a sitting; of one game with its usual labels, where two words are enough for it."""
+    if len(games) == 1 and games[0] != BATTERY:
+        return frame_specs(find("games", games[0]), [frame], [labels] if labels else None, swap=False)[0]
+    if labels is not None:
+        raise HominesError(
+            f"--labels {labels} are for one game, and several have actions of their own; drop --labels"
+        )
+    return frame
+
+
+def seated(text: str | None) -> tuple[int | None, bool]:
+    """A seat from words: (its number or None, whether every role is answered for)."""
+    if text is None or text.strip() == "both":
+        return None, text is not None
+    if not text.strip().isdecimal():
+        raise HominesError(f"seat {text!r} must be a player's number, as 0 or 1, or both")
+    return int(text), False
+
+
+def carry_out_play(
+    plan: Plan, save: Path | None, family: str | None, device: str | None, dtype: str | None, as_json: bool
+) -> None:
+    """Play to the end, tell what came of it. Interrupted, or exit 130, where the person leaves before."""
+    console = Console(stderr=as_json)
+    with Run(save, plan.config(command())) if save is not None else nullcontext() as run:
+        sitting = start(plan, run, device=device, dtype=dtype)
+        kept = len(sitting.records)
+        if kept:
+            console.print(Text(f"going on after the {kept} answers that {save} holds"))
+        try:
+            converse(sitting, console, as_json)
+        except (typer.Abort, EOFError, KeyboardInterrupt):
+            done = f"stopped after {len(sitting.records)} answers"
+            if save is None:
+                print(f"\nhomines: {done}; they were not kept (--save FOLDER keeps them)", file=sys.stderr)
+                sys.exit(130)
+            console.print()
+            raise Interrupted(done) from None
+        found = odds(sitting)
+        shapes = portraits(sitting, family or FAMILY) if family or plan.both else []
+        if run is not None:
+            note(run, sitting, found, shapes)
+    following = f"fit {shlex.quote(str(save))} --model {shlex.quote(plan.person)} --family {FAMILY}"
+    if as_json:
+        print(json.dumps(plain(result(sitting, found, shapes, save))))
+        return
+    recount(sitting, console)
+    compare(sitting, found, console)
+    portray(shapes, console)
+    if save is not None:
+        print(f"saved     {save}\nnext      homines {following}")
+
+
+def converse(sitting: Sitting, console: Console, to_stderr: bool) -> None:
+    """Ask until it is over; what is no answer is asked again. Rounds that were played are told as they end,
+    but not where a role is drawn at the end."""
+    told = len(sitting.course.stages)
+    while (turn := sitting.course.turn) is not None:
+        console.rule(Text(" · ".join(part for part in (turn.game, turn.told) if part)), align="left")
+        console.print(Text("\n\n".join(text for _, text in turn.prompt.messages)))
+
+        def read(said: str) -> int:
+            try:
+                return sitting.course.turn.read(said)  # pyright: ignore[reportOptionalMemberAccess]
+            except NotAnAnswer as failure:
+                raise typer.BadParameter(str(failure)) from None
+
+        action = typer.prompt("your answer", value_proc=read, err=to_stderr)
+        sitting.answer(action)
+        if not sitting.plan.both:
+            for row in happened(sitting)[told:]:
+                console.print(Text(sentence(row)))
+        told = len(sitting.course.stages)
+
+
+def recount(sitting: Sitting, console: Console) -> None:
+    """All that happened, as a table."""
+    table = Table(box=box.SIMPLE_HEAD, title=Text(f"what happened, against {sitting.other.name}"))
+    for name in ("game", "when", "you", "the others", "you get", "others get"):
+        table.add_column(name, justify="right" if "get" in name else "left")
+    for row in happened(sitting):
+        theirs = ", ".join(
+            f"{'' if who == 'the other' else f'{who} '}{act} (p {p:.3f})" for who, act, p in row.theirs
+        )
+        cells = (row.game, row.told, row.mine, theirs, *(row.paid[:1] or ("",)), ", ".join(row.paid[1:]))
+        table.add_row(*map(Text, cells))
+    if total := totals(sitting):
+        table.add_section()
+        table.add_row("in all", "", "", "", total[0], ", ".join(total[1:]))
+    console.print(table)
+
+
+def sentence(row: Happened) -> str:
+    """'You chose X, the other chose Y: you get 3, the other 0.'"""
+    acts = [f"you chose {row.mine}"] if row.mine else []
+    acts += [f"{who} chose {act}" for who, act, _ in row.theirs]
+    told = ", ".join(acts)
+    if row.paid:
+        told += f": you get {row.paid[0]}"
+    if others := row.paid[1:]:
+        told += f", {'the other' if len(others) == 1 else 'others'} {', '.join(others)}"
+    return f"{told[:1].upper()}{told[1:]}."
+
+
+def compare(sitting: Sitting, found: list[Odds], console: Console) -> None:
+    """What was chosen beside the other's exact probabilities in the same place."""
+    title = f"in your place, {sitting.other.name} would choose with probability"
+    table = Table(box=box.SIMPLE_HEAD, title=Text(title))
+    for name in ("game", "where", "you chose", "it would", "legal mass"):
+        table.add_column(name, justify="right" if name == "legal mass" else "left")
+    for each in found:
+        chances = "  ".join(f"{label} {p:.3f}" for label, p in each.brief())
+        mass = "" if each.choice is None else f"{each.choice.mass:.3f}"
+        table.add_row(*map(Text, (each.turn.game, each.where, each.done, chances or "no answer", mass)))
+    console.print(table)
+    for why in dict.fromkeys(each.why for each in found if each.why):
+        console.print(Text(f"no answer: {why}"))
+    low = sum(each.choice is not None and each.choice.mass < LEGAL_MASS for each in found)
+    if low:
+        console.print(
+            Text(f"{low} of {len(found)} have legal mass under {LEGAL_MASS}: answers it rarely gives")
+        )
+
+
+def portray(shapes: list[Portrait], console: Console) -> None:
+    """Parameters of both, side by side; what is not identified is told."""
+    known = [shape for shape in shapes if shape.estimate is not None]
+    if known:
+        first = known[0].estimate
+        assert first is not None
+        table = Table(box=box.SIMPLE_HEAD, title=first.family.spec)
+        for name in ("whose", *first.names):
+            table.add_column(name, justify="left" if name == "whose" else "right")
+        for shape in known:
+            e = shape.estimate
+            assert e is not None
+            values = zip(e.names, e.values, e.se, strict=True)
+            cells = {name: f"{v:.2f} ({'-' if math.isnan(se) else f'{se:.2f}'})" for name, v, se in values}
+            table.add_row(Text(shape.who), *(cells.get(name, "") for name in first.names))
+        console.print(table)
+        console.print("estimate (standard error); `homines fit` on a saved sitting has intervals and tests")
+    for shape in shapes:
+        if shape.estimate is None:
+            console.print(Text(f"{shape.who}: no estimate: {shape.why}"))
+
+
+def note(run: Run, sitting: Sitting, found: list[Odds], shapes: list[Portrait]) -> None:
+    """Write what came of a finished sitting into its run folder."""
+    run.note("played.json", plain(result(sitting, found, shapes, run.folder)))
+
+
+def result(sitting: Sitting, found: list[Odds], shapes: list[Portrait], save: Path | None) -> dict[str, Any]:
+    """A finished sitting as JSON."""
+    return {
+        "folder": None if save is None else str(save),
+        "against": sitting.other.name,
+        "happened": [row.__dict__ for row in happened(sitting)],
+        "totals": totals(sitting),
+        "asked": [
+            {
+                "game": each.turn.game,
+                "where": each.where,
+                "chosen": each.done,
+                "other": dict(each.shown) or None,
+                "mass": None if each.choice is None else each.choice.mass,
+                "why": each.why or None,
+            }
+            for each in found
+        ],
+        "estimates": [
+            {"who": s.who, "why": s.why or None, **({} if s.estimate is None else as_row(s.estimate))}
+            for s in shapes
+        ],
+    }

@@ -1,0 +1,59 @@
+"""What `homines view` does: serve the pages of a folder to this machine until it is stopped."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+from homines.core import HominesError
+
+LOOPBACK = "127.0.0.1"
+
+
+def carry_out_view(folder: Path, port: int, open_it: bool, as_json: bool, **kind: Any) -> None:
+    """Serve until interrupted. HominesError where there is no folder, no server, or the port is taken."""
+    if not folder.is_dir():
+        raise HominesError(f"{folder} is no folder; name one that holds runs, as runs")
+    try:
+        import uvicorn
+
+        from homines.view.app import application
+    except ImportError as failure:
+        raise HominesError(
+            f"the page needs starlette and uvicorn ({failure}); install them: pip install 'homines[view]'"
+        ) from failure
+    app = application(folder.resolve(), **kind)
+    held = listening(port)
+    address = f"http://{LOOPBACK}:{held.getsockname()[1]}/"
+    print(json.dumps({"address": address}) if as_json else f"{folder} is at {address} (Ctrl-C stops)")
+    sys.stdout.flush()
+    if open_it:
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    try:
+        server.run(sockets=[held])
+    except KeyboardInterrupt:
+        pass  # how one leaves
+    finally:
+        app.state.sittings.close()
+
+
+def listening(port: int) -> socket.socket:
+    """A socket of this machine's own at this port; 0: any free one."""
+    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind((LOOPBACK, port))
+        held.listen(128)
+    except OSError as failure:
+        held.close()
+        raise HominesError(
+            f"port {port} cannot be used ({failure.strerror or failure}); take another, or --port 0 for any "
+            "that is free"
+        ) from failure
+    return held

@@ -1,0 +1,151 @@
+"""A run as it is being written: how far it is, its action types, its learning curve as lines to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from homines.core import HominesError
+from homines.evidence import finite, number
+from homines.measure import choices, summary
+from homines.store import Run
+
+MOST_BYTES = 20_000_000
+"""Of records that are read while they grow; larger files are counted by their lines alone."""
+MOST_POINTS = 240
+MOST_LINES = 8
+WIDE, HIGH, EDGE = 320, 132, 18
+"""Of a chart: its width and height, and the room under and over the lines, in its own units."""
+
+
+class Line(NamedTuple):
+    """One line of a chart: its name, its points as an SVG polyline has them, its last value."""
+
+    name: str
+    points: str
+    last: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines over training steps. `low`, `high`: what the lower and the upper edge stand for."""
+
+    title: str
+    lines: tuple[Line, ...]
+    low: str
+    high: str
+    steps: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a run folder says now.
+
+    answered, failed   questions; `asked`: those of the present measurement, None where nobody noted it
+    types              a row a model, game and frame
+    trained            the last step, of `steps` in all (None: not known)
+    notes              what could not be read, and why
+    """
+
+    answered: int = 0
+    failed: int = 0
+    asked: tuple[int, int] | None = None
+    types: tuple[dict[str, str], ...] = ()
+    charts: tuple[Chart, ...] = ()
+    trained: int = 0
+    steps: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def live(folder: Path) -> Live:
+    """Read a run folder without holding it: half a line at the end of a file is not there yet."""
+    path = folder / "records.jsonl"
+    size = path.stat().st_size if path.is_file() else 0
+    if size > MOST_BYTES:
+        with open(path, "rb") as file:
+            lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+        return Live(lines, notes=(f"{size / 1e6:.0f} MB of records are too many to be read at each look.",))
+    try:
+        run = Run(folder)
+        curve = run.rows()
+    except HominesError as failure:
+        return Live(notes=(str(failure),))
+    records, steps = run.records, run.config.get("settings")
+    planned = steps.get("steps") if isinstance(steps, dict) else None
+    done = [int(s) for row in curve if (s := finite(row.get("step"))) is not None]
+    return Live(
+        len(records),
+        sum(r.error is not None for r in records),
+        _asked(run),
+        tuple(_row(row) for row in summary(choices(records))),
+        tuple(charts(curve)),
+        max(done, default=0),
+        planned if isinstance(planned, int) else None,
+    )
+
+
+def _asked(run: Run) -> tuple[int, int] | None:
+    """(answered, in all) of the measurement that was begun last."""
+    noted = run.noted("asked.json") or {}
+    total, model = noted.get("questions"), noted.get("model")
+    if not isinstance(total, int) or total < 1:
+        return None
+    return min(total, sum(r.model == model for r in run.records)), total
+
+
+def _row(row: dict[str, Any]) -> dict[str, str]:
+    """A line of `measure.summary` in words."""
+    types = {k: v for k, v in row.items() if "|" in k and not k.startswith("illegal|")}
+    if types:
+        told = "   ".join(f"{name} {number(p)}" for name, p in types.items())
+    else:
+        told = "; ".join(
+            f"{where}: {', '.join(f'{action} {number(p)}' for action, p in odds.items())}"
+            for where, odds in row["p"].items()
+        )
+    return {
+        "model": row["model"],
+        "game": row["game"],
+        "frame": row["frame"],
+        "told": told,
+        "mass": number(row["mass"]),
+        "questions": str(row["questions"]),
+        "failed": str(row["errors"]),
+    }
+
+
+def charts(curve: Sequence[dict[str, Any]]) -> list[Chart]:
+    """P(first action) by state, reward, legal mass; the loss where there is no reward."""
+    series: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for at, row in enumerate(curve, 1):  # by its place: a second phase counts its steps anew
+        held: dict[str, Any] = {"Reward": {"": row.get("reward")}, "Legal mass": {"": row.get("mass")}}
+        if "reward" not in row:
+            held = {"Loss": {"": row.get("loss")}}
+        if isinstance(p := row.get("p"), dict):
+            held["P(first action), by state"] = {
+                str(k): v[0] for k, v in p.items() if isinstance(v, list) and v
+            }
+        for title, values in held.items():
+            for name, value in values.items():
+                if (y := finite(value)) is not None:
+                    series.setdefault(title, {}).setdefault(name, []).append((at, y))
+    order = ("P(first action), by state", "Reward", "Legal mass", "Loss")
+    return [_chart(title, series[title], len(curve)) for title in order if title in series]
+
+
+def _chart(title: str, named: dict[str, list[tuple[float, float]]], steps: int) -> Chart:
+    values = [y for points in named.values() for _, y in points]
+    unit = title.startswith(("P(", "Legal"))
+    low, high = (0.0, 1.0) if unit else (min(values), max(values))
+    span = high - low or 1.0
+    lines: list[Line] = []
+    for name, points in list(named.items())[:MOST_LINES]:
+        every = -(-len(points) // MOST_POINTS)
+        kept = [p for i, p in enumerate(points) if i % every == 0 or i == len(points) - 1]
+        kept = kept if len(kept) > 1 else [(kept[0][0] - 0.5, kept[0][1]), (kept[0][0] + 0.5, kept[0][1])]
+        across, up = WIDE / max(steps - 1, 1), (HIGH - 2 * EDGE) / span
+        drawn = (f"{across * (x - 1):.1f},{HIGH - EDGE - up * (y - low):.1f}" for x, y in kept)
+        lines.append(Line(name, " ".join(drawn), number(points[-1][1])))
+    return Chart(title, tuple(lines), number(low), number(high), (1, steps))

@@ -1,0 +1,196 @@
+"""Every run below a folder as a row, read from its config and provenance alone and kept while these stand.
+
+A symbolic link is never followed: what is listed lies in the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from filelock import FileLock, Timeout
+
+from homines.store import SCHEMA
+
+NOT_ENTERED = {"figures", "tables", "adapter", "checkpoints", "node_modules", "__pycache__"}
+DEEPEST = 12
+FINISHED = ("examined.json", "scores.json", "played.json")
+"""What ends a run that has no page of its own."""
+DONE, RUNNING, STOPPED, BROKEN = STATES = ("done", "in progress", "unfinished", "broken")
+TEXT = 200
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run, or the page of a study.
+
+    path     below the folder, parts joined by "/"; "" is the folder itself
+    games    what was asked, and the study it belongs to
+    state    one of STATES; `why`: what is wrong, or what is missing
+    begun    when its config was written, in seconds since 1970
+    report   whether it has a page
+    """
+
+    path: str
+    kind: str = ""
+    model: str = ""
+    preference: str = ""
+    games: str = ""
+    begun: float = 0.0
+    state: str = DONE
+    why: str = ""
+    report: bool = False
+    command: str = ""
+
+    @property
+    def date(self) -> str:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(self.begun))
+
+    @property
+    def text(self) -> str:
+        """What a search looks through."""
+        return " ".join(
+            (self.path, self.kind, self.model, self.preference, self.games, self.state)
+        ).casefold()
+
+
+class _Held(NamedTuple):
+    """A folder as it was read: when its files had changed, and what they said."""
+
+    stamp: tuple[int, ...]
+    entry: Entry
+
+
+class Index:
+    """The runs below a folder. `entries` reads again only what has changed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._held: dict[str, _Held] = {}
+
+    def entries(self) -> list[Entry]:
+        """Every run, the latest first."""
+        found: dict[str, _Held] = {}
+        for path, files in folders(self.root):
+            if "config.json" in files or "report.html" in files:
+                found[path] = self._read(path, files)
+        self._held = found
+        pages = {path for path, held in found.items() if held.entry.report}
+        rows = [self._settled(held.entry, found, pages) for held in found.values()]
+        return sorted(rows, key=lambda entry: (-entry.begun, entry.path))
+
+    def entry(self, path: str) -> Entry | None:
+        """One run as it stands now."""
+        return next((entry for entry in self.entries() if entry.path == path), None)
+
+    def _read(self, path: str, files: Mapping[str, os.DirEntry[str]]) -> _Held:
+        watched = [files.get(name) for name in ("config.json", "provenance.json", "report.html", *FINISHED)]
+        stats = [None if f is None else f.stat(follow_symlinks=False) for f in watched]
+        stamp = tuple(-1 if s is None else s.st_mtime_ns ^ s.st_size for s in stats)
+        stamp += (int("training.json" in files),)
+        before = self._held.get(path)
+        if before is not None and before.stamp == stamp:
+            return before
+        first = stats[0] or stats[2]
+        entry = Entry(path, begun=first.st_mtime if first else 0.0, report="report.html" in files)
+        if "config.json" not in files:
+            return _Held(stamp, replace(entry, kind="study", games=Path(path).name or self.root.name))
+        return _Held(stamp, _told(entry, self.root / path, files))
+
+    def _settled(self, entry: Entry, found: Mapping[str, _Held], pages: set[str]) -> Entry:
+        """The entry with what depends on others: its study's page, and whether somebody writes to it now."""
+        if entry.kind == "study" or entry.state == BROKEN:
+            return entry
+        parent = entry.path.rpartition("/")[0]
+        study = found.get(parent) if parent != entry.path else None
+        if study is not None and study.entry.kind == "study":
+            entry = replace(entry, games=", ".join(filter(None, (entry.games, f"in {study.entry.games}"))))
+            if entry.state == STOPPED and parent in pages:
+                entry = replace(entry, state=DONE, why="")
+        if written_to(self.root / entry.path):
+            return replace(entry, state=RUNNING, why="")
+        return entry
+
+
+def folders(root: Path) -> Iterator[tuple[str, dict[str, os.DirEntry[str]]]]:
+    """Every folder below and with the root: its path there, and its plain files."""
+    queue = [("", root, 0)]
+    for path, place, depth in queue:
+        files: dict[str, os.DirEntry[str]] = {}
+        try:
+            with os.scandir(place) as held:
+                for item in held:
+                    if item.is_file(follow_symlinks=False):
+                        files[item.name] = item
+                    elif item.is_dir(follow_symlinks=False) and depth < DEEPEST and _entered(item.name):
+                        queue.append((f"{path}/{item.name}".lstrip("/"), Path(item.path), depth + 1))
+        except OSError:
+            continue  # gone, or not ours to read
+        yield path, files
+
+
+def _entered(name: str) -> bool:
+    return not name.startswith(".") and name not in NOT_ENTERED
+
+
+def _told(entry: Entry, folder: Path, files: Mapping[str, os.DirEntry[str]]) -> Entry:
+    """What the config and the provenance say of a run; broken, and why, where they cannot be read."""
+    try:
+        config = _object(folder / "config.json")
+        if "provenance.json" not in files:
+            raise ValueError("it has no provenance.json")
+        schema = _object(folder / "provenance.json").get("schema")
+        if not isinstance(schema, int) or schema > SCHEMA:
+            raise ValueError(f"its schema is {schema}, and this homines reads up to {SCHEMA}")
+    except (OSError, ValueError, RecursionError) as failure:
+        return replace(entry, state=BROKEN, why=str(failure))
+    names = config.get("games") or config.get("game") or config.get("data") or ""
+    games = names if isinstance(names, str) else ", ".join(map(str, names)) if isinstance(names, list) else ""
+    told = replace(
+        entry,
+        kind=_text(config.get("kind")) or "run",
+        model=_text(config.get("model")),
+        preference=_text(config.get("schedule") or config.get("preference")),
+        games=_text(games),
+        command=_text(config.get("command"), 2000),
+    )
+    trains = isinstance(config.get("settings"), dict) or isinstance(config.get("course"), dict)
+    if trains and "training.json" not in files:
+        return replace(told, state=STOPPED, why="its training has not ended")
+    if not entry.report and not any(name in files for name in FINISHED):
+        return replace(told, state=STOPPED, why="it has no report yet")
+    return told
+
+
+def _text(value: Any, longest: int = TEXT) -> str:
+    return "" if value is None else str(value)[:longest]
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as failure:
+        raise ValueError(f"its {path.name} is no JSON ({failure})") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"its {path.name} is no JSON object")
+    return value
+
+
+def written_to(folder: Path) -> bool:
+    """Whether a process holds the run open for writing. Its lock is tried for an instant, which
+    `store.Run` waits out."""
+    path = folder / ".lock"
+    if path.is_symlink() or not path.is_file():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False
