@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from homines import models
 from homines.commands import quiet, titled
@@ -122,13 +122,13 @@ def measure(
         None if labels is None else _several(labels),
         device=held and held.device,
         dtype=held and held.dtype,
-        **more,
+        **cast("dict[str, Any]", more),
     )
     survey.words()
     held = held or load(survey.model)
     folder = survey.folder if out is None else Path(out)
     with Bars() if progress else nullcontext() as bars:
-        follow = {} if bars is None else {"begin": bars.begin}
+        follow: dict[str, Any] = {} if bars is None else {"begin": bars.begin}
         command = _told("measure", survey.model, games=survey.games, frames=survey.frames, labels=labels)
         survey.carry_out(held.model, folder, command=command, batch=batch, **follow)
     return Measured(folder)

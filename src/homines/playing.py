@@ -17,12 +17,13 @@ from rich.table import Table
 from rich.text import Text
 
 from homines.afterwards import FAMILY, Happened, Odds, Portrait, happened, odds, portraits, totals
-from homines.commands import command, frame_specs
+from homines.commands import command
 from homines.core import LEGAL_MASS, HominesError, Interrupted
 from homines.fitting import as_row, plain
 from homines.lookup import find
 from homines.sitting import BATTERY, NotAnAnswer, Plan, Sitting, start
 from homines.store import Run
+from homines.survey import frame_specs
 
 
 def framed(games: list[str], frame: str, labels: str | None) -> str:

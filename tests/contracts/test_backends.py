@@ -400,7 +400,7 @@ def test_it_thinks_aloud_and_writes() -> None:
     beside = model.beside(prompt)
     assert sorted(beside["counted"]) == [-1, -1, 0, 1]
     assert sum(reason is None for reason in beside["reasons"]) == 1
-    assert sorted(model.write([prompt] * 4, Aloud(1, 1.0))) == sorted(texts)
+    assert sorted(map(str, model.write([prompt] * 4, Aloud(1, 1.0)))) == sorted(texts)
 
 
 def test_bad_models_are_told_before_the_first_question(

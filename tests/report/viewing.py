@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from homines import report
 from homines.core import Choice
+from homines.report import write as write_report
 from homines.store import SCHEMA
 from tests.running import HOMINES
 
@@ -62,7 +62,7 @@ def furnished(kit: Any, root: Path) -> Path:
     half = {"kind": "measure", "model": "mock", "games": ["ipd"]}
     records = kit.ask("mock", lambda r: even(), ("ipd",), (kit.table,))
     kit.fill(root / "finished", {**half, "command": "homines measure mock"}, records)
-    report.write(root / "finished")
+    write_report(root / "finished")
     kit.fill(root / "stopped", {**half, "command": "homines measure mock"}, records[:3])
     kit.fill(root / "deep" / "er" / "aligned", {"kind": "align", "model": "other", "preference": "moralis"})
     kit.fill(

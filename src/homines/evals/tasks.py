@@ -90,7 +90,7 @@ def measure(
     asked: list[Question] = []
     for spec in listed(games):
         game = find("games", spec)
-        for words in (find("frames", f) for f in frame_specs(game, listed(frames), sets(labels), swap)):
+        for words in (find("frames", f) for f in frame_specs(game, listed(frames), sets(labels), swap=swap)):
             asked += questions(NOBODY, {spec: battery(game, getattr(words, "memory", 1))}, [words])
     return _asking(asked, _regrets(listed(preferences), opponent), logprobs, seed)
 

@@ -11,11 +11,10 @@ from threading import Lock
 from typing import Any
 
 from homines.afterwards import Odds, Portrait, happened, odds, portraits, totals
-from homines.commands import named
 from homines.core import LEGAL_MASS, HominesError, Model, Policy
 from homines.playing import framed, note, seated, sentence
 from homines.sitting import NotAnAnswer, Other, Plan, Sitting, rival
-from homines.store import Run
+from homines.store import Run, named
 
 MOST_BUTTONS = 12
 """Options that have a button each; of more, the answer is typed."""
