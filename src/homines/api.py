@@ -112,8 +112,9 @@ def measure(
     progress   bars on standard error (default)
     Raises HominesError for what no spec names, before anything is loaded or asked.
     """
-    batch, progress = more.pop("batch", 16), more.pop("progress", True)
     _known("measure", more, Asking)
+    options: dict[str, Any] = dict(more)
+    batch, progress = options.pop("batch", 16), options.pop("progress", True)
     held = model if isinstance(model, Loaded) else None
     survey = Survey(
         model if isinstance(model, str) else model.spec,
@@ -122,13 +123,13 @@ def measure(
         None if labels is None else _several(labels),
         device=held and held.device,
         dtype=held and held.dtype,
-        **more,
+        **options,
     )
     survey.words()
     held = held or load(survey.model)
     folder = survey.folder if out is None else Path(out)
     with Bars() if progress else nullcontext() as bars:
-        follow = {} if bars is None else {"begin": bars.begin}
+        follow: dict[str, Any] = {} if bars is None else {"begin": bars.begin}
         command = _told("measure", survey.model, games=survey.games, frames=survey.frames, labels=labels)
         survey.carry_out(held.model, folder, command=command, batch=batch, **follow)
     return Measured(folder)
