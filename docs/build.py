@@ -9,6 +9,7 @@ be read as they stand.
 from __future__ import annotations
 
 import ast
+import logging
 import os
 import shutil
 import sys
@@ -131,6 +132,7 @@ def build(folder: Path) -> Path:
     from mkdocs.commands.build import build as make
     from mkdocs.config import load_config
 
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     gather(folder / "docs")
     config = load_config(
         str(ROOT / "mkdocs.yml"), docs_dir=str(folder / "docs"), site_dir=str(folder / "site"), strict=True

@@ -8,10 +8,8 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import replace
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from tests.traps import NODE, arm, wait_for
 
 pytest.importorskip("ray")
 
+<<<<<<< ours
 STARTS = 4
 """Tries at a further node: Ray gives it half a minute to start, which a busy machine may not have."""
 
@@ -71,6 +70,14 @@ def started(start: Callable[[], Any]) -> Any:
             if "timed out during startup" not in str(failure):
                 raise
     return start()
+=======
+NODES: dict[str, Any] = {
+    "num_cpus": 1,
+    "include_dashboard": False,
+    "node_ip_address": "127.0.0.1",
+    "object_store_memory": 80 * 2**20,
+}
+>>>>>>> theirs
 
 
 @pytest.fixture(scope="module")
@@ -84,13 +91,9 @@ def cluster() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in told.items():
             patch.setenv(name, value)
-        import ray._private.services
         from ray.cluster_utils import Cluster
 
-        # as where Ray is installed without its dashboard: the agents of a node are light
-        patch.setattr("ray._private.utils.get_dashboard_dependency_error", lambda: ImportError("not wanted"))
-        patch.setattr("ray._private.services.start_raylet", at_once(ray._private.services.start_raylet))
-        made = Cluster(initialize_head=True, head_node_args=node())
+        made = Cluster(initialize_head=True, head_node_args=NODES)
         try:
             yield made
         finally:
@@ -100,12 +103,12 @@ def cluster() -> Iterator[Any]:
 @pytest.fixture
 def two(cluster: Any) -> Iterator[Any]:
     """The cluster with its second node, which hangs where a trap says so."""
-    second = started(lambda: cluster.add_node(**node(env_vars={NODE: "second"})))
+    node = cluster.add_node(**NODES, env_vars={NODE: "second"})
     try:
         yield cluster
     finally:
-        if second in cluster.worker_nodes:
-            cluster.remove_node(second)
+        if node in cluster.worker_nodes:
+            cluster.remove_node(node)
 
 
 def test_every_server_listens_on_loopback(two: Any) -> None:
@@ -172,8 +175,7 @@ def test_a_node_with_another_homines_is_refused_before_any_work(cluster: Any, tm
     (tmp_path / "old/homines").mkdir(parents=True)
     (tmp_path / "old/homines/__init__.py").write_text('__version__ = "0.0.1"\n')
     (tmp_path / "old/homines/store.py").write_text("def commit(): return None\n")
-    path = {"PYTHONPATH": str(tmp_path / "old")}
-    other = started(lambda: cluster.add_node(**node(env_vars=path)))
+    node = cluster.add_node(**NODES, env_vars={"PYTHONPATH": str(tmp_path / "old")})
     grid, store = asks("ipd"), SharedStore(str(tmp_path / "store"))
     try:
         with pytest.raises(
@@ -181,7 +183,7 @@ def test_a_node_with_another_homines_is_refused_before_any_work(cluster: Any, tm
         ):
             sweep(grid, store, How("ray", address=cluster.address))
     finally:
-        cluster.remove_node(other)
+        cluster.remove_node(node)
     assert [row["state"] for row in rows(grid, store)] == ["missing"]
 
 

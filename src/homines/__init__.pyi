@@ -6,93 +6,152 @@ from homines.api import align as align
 from homines.api import load as load
 from homines.api import measure as measure
 from homines.api import report as report
-from homines.preferences.altruist import Altruist as altruist
-from homines.preferences.anti_deontological import AntiDeontological as anti_deontological
-from homines.preferences.anti_equality import AntiEquality as anti_equality
-from homines.preferences.anti_kindness import AntiKindness as anti_kindness
-from homines.preferences.anti_utilitarian import AntiUtilitarian as anti_utilitarian
-from homines.preferences.bfs import Bfs as bfs
-from homines.preferences.charness_rabin import CharnessRabin as charness_rabin
-from homines.preferences.deontological import Deontological as deontological
-from homines.preferences.economicus import Economicus as economicus
-from homines.preferences.game_deontological import GameDeontological as game_deontological
-from homines.preferences.inequity import Inequity as inequity
-from homines.preferences.kantian import Kantian as kantian
-from homines.preferences.lives import Lives as lives
-from homines.preferences.maximin import Maximin as maximin
-from homines.preferences.moralis import Moralis as moralis
-from homines.preferences.utilitarian import Utilitarian as utilitarian
-from homines.preferences.virtue_equality import VirtueEquality as virtue_equality
-from homines.preferences.virtue_kindness import VirtueKindness as virtue_kindness
-from homines.preferences.virtue_mixed import VirtueMixed as virtue_mixed
+from homines.frames.bare import Bare as _frames_bare
+from homines.frames.market import Market as _frames_market
+from homines.frames.sentences import Sentences as _frames_sentences
+from homines.frames.story import Story as _frames_story
+from homines.frames.table import Table as _frames_table
+from homines.games.av import av as _games_av
+from homines.games.bos import bos as _games_bos
+from homines.games.dictator import dictator as _games_dictator
+from homines.games.dilemma import dilemma as _games_dilemma
+from homines.games.icd import icd as _games_icd
+from homines.games.icn import icn as _games_icn
+from homines.games.ipd import ipd as _games_ipd
+from homines.games.ish import ish as _games_ish
+from homines.games.ivd import ivd as _games_ivd
+from homines.games.ordinal import ordinal as _games_ordinal
+from homines.games.pricing import pricing as _games_pricing
+from homines.games.public_goods import public_goods as _games_public_goods
+from homines.games.reciprocity import reciprocity as _games_reciprocity
+from homines.games.spd import spd as _games_spd
+from homines.games.split import split as _games_split
+from homines.games.symmetric import symmetric as _games_symmetric
+from homines.games.trust import trust as _games_trust
+from homines.games.trust_menu import trust_menu as _games_trust_menu
+from homines.games.trust_return import trust_return as _games_trust_return
+from homines.games.ultimatum import ultimatum as _games_ultimatum
+from homines.games.ultimatum_menu import ultimatum_menu as _games_ultimatum_menu
+from homines.opponents.always_cooperate import AlwaysCooperate as _opponents_always_cooperate
+from homines.opponents.always_defect import AlwaysDefect as _opponents_always_defect
+from homines.opponents.axelrod import Axelrod as _opponents_axelrod
+from homines.opponents.extortion import Extortion as _opponents_extortion
+from homines.opponents.generous_tit_for_tat import GenerousTitForTat as _opponents_generous_tit_for_tat
+from homines.opponents.grim import Grim as _opponents_grim
+from homines.opponents.memory_one import MemoryOne as _opponents_memory_one
+from homines.opponents.nash import Nash as _opponents_nash
+from homines.opponents.qlearner import Qlearner as _opponents_qlearner
+from homines.opponents.random import Random as _opponents_random
+from homines.opponents.tit_for_tat import TitForTat as _opponents_tit_for_tat
+from homines.opponents.undercut import Undercut as _opponents_undercut
+from homines.opponents.win_stay_lose_shift import WinStayLoseShift as _opponents_win_stay_lose_shift
+from homines.preferences.altruist import Altruist as _preferences_altruist
+from homines.preferences.anti_deontological import AntiDeontological as _preferences_anti_deontological
+from homines.preferences.anti_equality import AntiEquality as _preferences_anti_equality
+from homines.preferences.anti_kindness import AntiKindness as _preferences_anti_kindness
+from homines.preferences.anti_utilitarian import AntiUtilitarian as _preferences_anti_utilitarian
+from homines.preferences.bfs import Bfs as _preferences_bfs
+from homines.preferences.charness_rabin import CharnessRabin as _preferences_charness_rabin
+from homines.preferences.deontological import Deontological as _preferences_deontological
+from homines.preferences.economicus import Economicus as _preferences_economicus
+from homines.preferences.game_deontological import GameDeontological as _preferences_game_deontological
+from homines.preferences.inequity import Inequity as _preferences_inequity
+from homines.preferences.kantian import Kantian as _preferences_kantian
+from homines.preferences.lives import Lives as _preferences_lives
+from homines.preferences.maximin import Maximin as _preferences_maximin
+from homines.preferences.moralis import Moralis as _preferences_moralis
+from homines.preferences.utilitarian import Utilitarian as _preferences_utilitarian
+from homines.preferences.virtue_equality import VirtueEquality as _preferences_virtue_equality
+from homines.preferences.virtue_kindness import VirtueKindness as _preferences_virtue_kindness
+from homines.preferences.virtue_mixed import VirtueMixed as _preferences_virtue_mixed
 
 __version__: str
 __all__: list[str]
 
 class Shelf(ModuleType): ...
 
+altruist = _preferences_altruist
+anti_deontological = _preferences_anti_deontological
+anti_equality = _preferences_anti_equality
+anti_kindness = _preferences_anti_kindness
+anti_utilitarian = _preferences_anti_utilitarian
+bfs = _preferences_bfs
+charness_rabin = _preferences_charness_rabin
+deontological = _preferences_deontological
+economicus = _preferences_economicus
+game_deontological = _preferences_game_deontological
+inequity = _preferences_inequity
+kantian = _preferences_kantian
+lives = _preferences_lives
+maximin = _preferences_maximin
+moralis = _preferences_moralis
+utilitarian = _preferences_utilitarian
+virtue_equality = _preferences_virtue_equality
+virtue_kindness = _preferences_virtue_kindness
+virtue_mixed = _preferences_virtue_mixed
+
 class frames:
-    from homines.frames.bare import Bare as bare
-    from homines.frames.market import Market as market
-    from homines.frames.sentences import Sentences as sentences
-    from homines.frames.story import Story as story
-    from homines.frames.table import Table as table
+    bare = _frames_bare
+    market = _frames_market
+    sentences = _frames_sentences
+    story = _frames_story
+    table = _frames_table
 
 class games:
-    from homines.games.av import av as av
-    from homines.games.bos import bos as bos
-    from homines.games.dictator import dictator as dictator
-    from homines.games.dilemma import dilemma as dilemma
-    from homines.games.icd import icd as icd
-    from homines.games.icn import icn as icn
-    from homines.games.ipd import ipd as ipd
-    from homines.games.ish import ish as ish
-    from homines.games.ivd import ivd as ivd
-    from homines.games.ordinal import ordinal as ordinal
-    from homines.games.pricing import pricing as pricing
-    from homines.games.public_goods import public_goods as public_goods
-    from homines.games.reciprocity import reciprocity as reciprocity
-    from homines.games.spd import spd as spd
-    from homines.games.split import split as split
-    from homines.games.symmetric import symmetric as symmetric
-    from homines.games.trust import trust as trust
-    from homines.games.trust_menu import trust_menu as trust_menu
-    from homines.games.trust_return import trust_return as trust_return
-    from homines.games.ultimatum import ultimatum as ultimatum
-    from homines.games.ultimatum_menu import ultimatum_menu as ultimatum_menu
+    av = staticmethod(_games_av)
+    bos = staticmethod(_games_bos)
+    dictator = staticmethod(_games_dictator)
+    dilemma = staticmethod(_games_dilemma)
+    icd = staticmethod(_games_icd)
+    icn = staticmethod(_games_icn)
+    ipd = staticmethod(_games_ipd)
+    ish = staticmethod(_games_ish)
+    ivd = staticmethod(_games_ivd)
+    ordinal = staticmethod(_games_ordinal)
+    pricing = staticmethod(_games_pricing)
+    public_goods = staticmethod(_games_public_goods)
+    reciprocity = staticmethod(_games_reciprocity)
+    spd = staticmethod(_games_spd)
+    split = staticmethod(_games_split)
+    symmetric = staticmethod(_games_symmetric)
+    trust = staticmethod(_games_trust)
+    trust_menu = staticmethod(_games_trust_menu)
+    trust_return = staticmethod(_games_trust_return)
+    ultimatum = staticmethod(_games_ultimatum)
+    ultimatum_menu = staticmethod(_games_ultimatum_menu)
 
 class opponents:
-    from homines.opponents.always_cooperate import AlwaysCooperate as always_cooperate
-    from homines.opponents.always_defect import AlwaysDefect as always_defect
-    from homines.opponents.axelrod import Axelrod as axelrod
-    from homines.opponents.extortion import Extortion as extortion
-    from homines.opponents.generous_tit_for_tat import GenerousTitForTat as generous_tit_for_tat
-    from homines.opponents.grim import Grim as grim
-    from homines.opponents.memory_one import MemoryOne as memory_one
-    from homines.opponents.nash import Nash as nash
-    from homines.opponents.qlearner import Qlearner as qlearner
-    from homines.opponents.random import Random as random
-    from homines.opponents.tit_for_tat import TitForTat as tit_for_tat
-    from homines.opponents.undercut import Undercut as undercut
-    from homines.opponents.win_stay_lose_shift import WinStayLoseShift as win_stay_lose_shift
+    always_cooperate = _opponents_always_cooperate
+    always_defect = _opponents_always_defect
+    axelrod = _opponents_axelrod
+    extortion = _opponents_extortion
+    generous_tit_for_tat = _opponents_generous_tit_for_tat
+    grim = _opponents_grim
+    memory_one = _opponents_memory_one
+    nash = _opponents_nash
+    qlearner = _opponents_qlearner
+    random = _opponents_random
+    tit_for_tat = _opponents_tit_for_tat
+    undercut = _opponents_undercut
+    win_stay_lose_shift = _opponents_win_stay_lose_shift
 
 class preferences:
-    from homines.preferences.altruist import Altruist as altruist
-    from homines.preferences.anti_deontological import AntiDeontological as anti_deontological
-    from homines.preferences.anti_equality import AntiEquality as anti_equality
-    from homines.preferences.anti_kindness import AntiKindness as anti_kindness
-    from homines.preferences.anti_utilitarian import AntiUtilitarian as anti_utilitarian
-    from homines.preferences.bfs import Bfs as bfs
-    from homines.preferences.charness_rabin import CharnessRabin as charness_rabin
-    from homines.preferences.deontological import Deontological as deontological
-    from homines.preferences.economicus import Economicus as economicus
-    from homines.preferences.game_deontological import GameDeontological as game_deontological
-    from homines.preferences.inequity import Inequity as inequity
-    from homines.preferences.kantian import Kantian as kantian
-    from homines.preferences.lives import Lives as lives
-    from homines.preferences.maximin import Maximin as maximin
-    from homines.preferences.moralis import Moralis as moralis
-    from homines.preferences.utilitarian import Utilitarian as utilitarian
-    from homines.preferences.virtue_equality import VirtueEquality as virtue_equality
-    from homines.preferences.virtue_kindness import VirtueKindness as virtue_kindness
-    from homines.preferences.virtue_mixed import VirtueMixed as virtue_mixed
+    altruist = _preferences_altruist
+    anti_deontological = _preferences_anti_deontological
+    anti_equality = _preferences_anti_equality
+    anti_kindness = _preferences_anti_kindness
+    anti_utilitarian = _preferences_anti_utilitarian
+    bfs = _preferences_bfs
+    charness_rabin = _preferences_charness_rabin
+    deontological = _preferences_deontological
+    economicus = _preferences_economicus
+    game_deontological = _preferences_game_deontological
+    inequity = _preferences_inequity
+    kantian = _preferences_kantian
+    lives = _preferences_lives
+    maximin = _preferences_maximin
+    moralis = _preferences_moralis
+    utilitarian = _preferences_utilitarian
+    virtue_equality = _preferences_virtue_equality
+    virtue_kindness = _preferences_virtue_kindness
+    virtue_mixed = _preferences_virtue_mixed

@@ -444,6 +444,7 @@ def train(
         },
     )
     shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
+    card.write(run.folder)  # in place of PEFT's form; once more when it is measured
     return trained
 
 

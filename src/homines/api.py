@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from homines import models
 from homines.commands import quiet, titled
@@ -112,8 +112,9 @@ def measure(
     progress   bars on standard error (default)
     Raises HominesError for what no spec names, before anything is loaded or asked.
     """
-    batch, progress = more.pop("batch", None), more.pop("progress", True)
     _known("measure", more, Asking)
+    options: dict[str, Any] = dict(more)
+    batch, progress = options.pop("batch", 16), options.pop("progress", True)
     held = model if isinstance(model, Loaded) else None
     survey = Survey(
         model if isinstance(model, str) else model.spec,
@@ -122,7 +123,7 @@ def measure(
         None if labels is None else _several(labels),
         device=held and held.device,
         dtype=held and held.dtype,
-        **cast("dict[str, Any]", more),
+        **options,
     )
     survey.words()
     held = held or load(survey.model)

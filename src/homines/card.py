@@ -151,7 +151,7 @@ def _choices(study: Study) -> list[str]:
         trained = game in study.games and frame in study.training
         rates = [_rates(study.preference, side) for side in sides]
         names = dict.fromkeys(name for rate in rates for name in rate if name)
-        asked = " ".join((str(game), str(study.short.get(frame, frame)), "(trained)" if trained else ""))
+        asked = f"{game} {study.short.get(frame, frame)} {'(trained)' if trained else ''}"
         both = [_arrow(*(rate.get(name) for rate in rates)) for name in ("best", "mass")]
         types = "; ".join(
             f"{name} {_arrow(*(rate.get(name) for rate in rates))}"

@@ -76,30 +76,31 @@ def shelve(package: str, also: tuple[str, ...] = ()) -> tuple[list[str], Callabl
 
 
 def stub() -> str:
-    """The text of __init__.pyi."""
+    """The text of __init__.pyi. A name is bound anew, as a stub hands on no import under another name."""
+    made = {(folder, name): factory(folder, name) for folder in FOLDERS for name in names(folder)}
     lines = [
         '"""What the package offers, for editors and type checkers: made by `python -m homines.offered`."""',
         "",
         "from types import ModuleType",
         "",
         *(f"from homines.api import {verb} as {verb}" for verb in homines.__all__),
-        *_lines("preferences"),
+        *(f"from homines.{f}.{n} import {make.__name__} as _{f}_{n}" for (f, n), make in made.items()),
         "",
         "__version__: str",
         "__all__: list[str]",
         "",
         "class Shelf(ModuleType): ...",
+        "",
+        *(f"{name} = _preferences_{name}" for name in names("preferences")),
     ]
     for folder in FOLDERS:
-        lines += ["", f"class {folder}:", *(f"    {line}" for line in _lines(folder))]
+        lines += ["", f"class {folder}:"]
+        for name in names(folder):
+            held = f"_{folder}_{name}"
+            lines.append(
+                f"    {name} = {held if inspect.isclass(made[folder, name]) else f'staticmethod({held})'}"
+            )
     return "\n".join(lines) + "\n"
-
-
-def _lines(folder: str) -> list[str]:
-    return [
-        f"from homines.{folder}.{name} import {factory(folder, name).__name__} as {name}"
-        for name in names(folder)
-    ]
 
 
 if __name__ == "__main__":

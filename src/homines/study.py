@@ -102,7 +102,6 @@ class Task:
             made, model = Made.of(plan), student(plan, plan.model)
             taught, rival = made.lesson(model, plan), made.rivals(model, plan)
             done = train(plan, taught, model, run, rival, self.say, self.begin, self.on_step, self.stop)
-            card.write(run.folder)
             return name_after(plan, done.folder)
 
     def distilled(
