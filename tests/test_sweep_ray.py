@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,6 @@ from tests.traps import NODE, arm, wait_for
 
 pytest.importorskip("ray")
 
-<<<<<<< ours
 STARTS = 4
 """Tries at a further node: Ray gives it half a minute to start, which a busy machine may not have."""
 
@@ -50,7 +51,7 @@ def node(**more: Any) -> dict[str, Any]:
 
 
 def at_once(start: Callable[..., Any]) -> Callable[..., Any]:
-    """Ray's start of a node, not waiting (15 seconds) for its agent to say that it has no dashboard port."""
+    """Ray's start of a node, not waiting 15 seconds for its agent to say that it has no dashboard."""
 
     def starts(*values: Any, **named: Any) -> Any:
         given = signature(start).bind(*values, **named).arguments
@@ -70,14 +71,6 @@ def started(start: Callable[[], Any]) -> Any:
             if "timed out during startup" not in str(failure):
                 raise
     return start()
-=======
-NODES: dict[str, Any] = {
-    "num_cpus": 1,
-    "include_dashboard": False,
-    "node_ip_address": "127.0.0.1",
-    "object_store_memory": 80 * 2**20,
-}
->>>>>>> theirs
 
 
 @pytest.fixture(scope="module")
@@ -86,14 +79,22 @@ def cluster() -> Iterator[Any]:
     told = {
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the one switch by which Ray stays on 127.0.0.1
+        "RAY_worker_niceness": "0",  # else 15: on a busy machine workers would hardly run
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in told.items():
             patch.setenv(name, value)
+        import ray._private.ray_constants
+        import ray._private.services
         from ray.cluster_utils import Cluster
 
-        made = Cluster(initialize_head=True, head_node_args=NODES)
+        # read when Ray is imported, which another test may have done
+        patch.setattr("ray._private.ray_constants.ENABLE_RAY_CLUSTER", False)
+        # as where Ray is installed without its dashboard: the agents of a node are light
+        patch.setattr("ray._private.utils.get_dashboard_dependency_error", lambda: ImportError("not wanted"))
+        patch.setattr("ray._private.services.start_raylet", at_once(ray._private.services.start_raylet))
+        made = Cluster(initialize_head=True, head_node_args=node())
         try:
             yield made
         finally:
@@ -103,12 +104,12 @@ def cluster() -> Iterator[Any]:
 @pytest.fixture
 def two(cluster: Any) -> Iterator[Any]:
     """The cluster with its second node, which hangs where a trap says so."""
-    node = cluster.add_node(**NODES, env_vars={NODE: "second"})
+    second = started(lambda: cluster.add_node(**node(env_vars={NODE: "second"})))
     try:
         yield cluster
     finally:
-        if node in cluster.worker_nodes:
-            cluster.remove_node(node)
+        if second in cluster.worker_nodes:
+            cluster.remove_node(second)
 
 
 def test_every_server_listens_on_loopback(two: Any) -> None:
@@ -175,7 +176,8 @@ def test_a_node_with_another_homines_is_refused_before_any_work(cluster: Any, tm
     (tmp_path / "old/homines").mkdir(parents=True)
     (tmp_path / "old/homines/__init__.py").write_text('__version__ = "0.0.1"\n')
     (tmp_path / "old/homines/store.py").write_text("def commit(): return None\n")
-    node = cluster.add_node(**NODES, env_vars={"PYTHONPATH": str(tmp_path / "old")})
+    path = {"PYTHONPATH": str(tmp_path / "old")}
+    other = started(lambda: cluster.add_node(**node(env_vars=path)))
     grid, store = asks("ipd"), SharedStore(str(tmp_path / "store"))
     try:
         with pytest.raises(
@@ -183,7 +185,7 @@ def test_a_node_with_another_homines_is_refused_before_any_work(cluster: Any, tm
         ):
             sweep(grid, store, How("ray", address=cluster.address))
     finally:
-        cluster.remove_node(node)
+        cluster.remove_node(other)
     assert [row["state"] for row in rows(grid, store)] == ["missing"]
 
 

@@ -114,7 +114,7 @@ def measure(
     """
     _known("measure", more, Asking)
     options: dict[str, Any] = dict(more)
-    batch, progress = options.pop("batch", 16), options.pop("progress", True)
+    batch, progress = options.pop("batch", None), options.pop("progress", True)
     held = model if isinstance(model, Loaded) else None
     survey = Survey(
         model if isinstance(model, str) else model.spec,

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -109,7 +110,9 @@ class Home(NamedTuple):
     commit: str | None
 
     @classmethod
+    @cache
     def here(cls) -> Home:
+        """This process's: as it was when first asked, for code that is loaded does not change."""
         return cls(homines.__version__, commit())
 
     def __str__(self) -> str:

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
 from homines.cells import Job, Outcome, attempt
+from homines.commands import quiet
 from homines.engines import TRIES
 
 POLL = 0.2
@@ -74,7 +75,9 @@ def run(
                     idle.append(worker)
                 except (EOFError, OSError):
                     worker.end()
-                    if tried < TRIES and not flag.is_set():
+                    if flag.is_set():
+                        yield Outcome(job.cell.name, "stopped", "interrupted")
+                    elif tried < TRIES:
                         waiting.append((job, tried + 1))
                     else:
                         yield Outcome(job.cell.name, "lost", died(worker.process.exitcode, tried))
@@ -97,6 +100,7 @@ def died(code: int | None, tried: int) -> str:
 
 def _work(pipe: Connection, flag: Any) -> None:
     """What a worker does: cells, until no more come, or whoever started it is gone."""
+    quiet()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; who started it says when to stop
     parent = parent_process()
     with suppress(EOFError, OSError):

@@ -57,14 +57,16 @@ def run(
             while waiting and (workers is None or len(busy) < workers):
                 job, tried = waiting.popleft()
                 busy[task.remote(job)] = job, tried
-            for ref in ray.wait(list(busy), timeout=POLL)[0]:
+            for ref in ray.wait(list(busy), timeout=POLL)[0] if busy else ():
                 job, tried = busy.pop(ref)
                 try:
                     yield ray.get(ref)
                 except ray.exceptions.TaskCancelledError:
                     yield Outcome(job.cell.name, "stopped", "interrupted")
                 except (ray.exceptions.RayError, MemoryError) as failure:
-                    if tried < TRIES and left is None:
+                    if left is not None:
+                        yield Outcome(job.cell.name, "stopped", "interrupted")
+                    elif tried < TRIES:
                         waiting.append((job, tried + 1))
                     else:
                         told = f"its worker died {tried} times, at last with {brief(failure)}"
