@@ -59,7 +59,7 @@ def attempt() -> int:
     from homines.core import HominesError, Interrupted
 
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="homines", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except HominesError as failure:
         fail(str(failure), 2)
