@@ -2,10 +2,10 @@
 
     python bench/sweep.py [--cells 4] [--steps 6] [--model smollm2]
 
-Every cell trains the model for so many exact steps on the iterated prisoner's dilemma, with a seed of its own and
-one thread. Each of the two sweeps starts its processes, loads the model for each cell and writes its pages: all
-that a user waits for. Prints the seconds of both and their ratio (target: 1.7), checks that both made the same
-bytes, and writes bench/sweep.json.
+Every cell trains the model for so many exact steps on the iterated prisoner's dilemma, with a seed of its
+own and one thread. Each of the two sweeps starts its processes, loads the model for each cell and writes
+its pages: all that a user waits for. Prints the seconds of both and their ratio (target: 1.7), checks that
+both made the same bytes, and writes bench/sweep.json.
 """
 
 from __future__ import annotations
