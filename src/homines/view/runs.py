@@ -53,10 +53,8 @@ class Entry:
 
     @property
     def text(self) -> str:
-        """What a search looks through."""
-        return " ".join(
-            (self.path, self.kind, self.model, self.preference, self.games, self.state)
-        ).casefold()
+        """What a search looks through; not the state, as "finished" would find what is unfinished."""
+        return " ".join((self.path, self.kind, self.model, self.preference, self.games)).casefold()
 
 
 class _Held(NamedTuple):
