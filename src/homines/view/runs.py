@@ -166,7 +166,8 @@ def _told(entry: Entry, folder: Path, files: Mapping[str, os.DirEntry[str]]) -> 
 
 
 def _text(value: Any, longest: int = TEXT) -> str:
-    return "" if value is None else str(value)[:longest]
+    text = "" if value is None else str(value)
+    return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def _object(path: Path) -> dict[str, Any]:
