@@ -139,7 +139,7 @@ def test_hostile_text_is_text_on_every_page(browser: Any, server: Server, width:
         assert complaints(browser) == [], path
     visit(browser, f"{server.address}/run/evil", width=width, dark=dark)
     text = browser.execute_script("return document.body.innerText")
-    for told in (SCRIPT, IMAGE, LONG, "\\u202egnp.exe", "{{ 7*7 }}"):
+    for told in (SCRIPT, IMAGE, f"{LONG[:200]}…", "\\u202egnp.exe", "{{ 7*7 }}"):
         assert told in text, told
     browser.execute_script(
         "const s = document.createElement('script'); s.textContent = 'ran = 1'; document.body.append(s)"

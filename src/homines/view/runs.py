@@ -53,10 +53,8 @@ class Entry:
 
     @property
     def text(self) -> str:
-        """What a search looks through."""
-        return " ".join(
-            (self.path, self.kind, self.model, self.preference, self.games, self.state)
-        ).casefold()
+        """What a search looks through; not the state, as "finished" would find what is unfinished."""
+        return " ".join((self.path, self.kind, self.model, self.preference, self.games)).casefold()
 
 
 class _Held(NamedTuple):
@@ -168,7 +166,8 @@ def _told(entry: Entry, folder: Path, files: Mapping[str, os.DirEntry[str]]) -> 
 
 
 def _text(value: Any, longest: int = TEXT) -> str:
-    return "" if value is None else str(value)[:longest]
+    text = "" if value is None else str(value)
+    return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -26,7 +26,9 @@ if (form) {
       if (failure.name !== "AbortError") console.warn(failure);
     });
   };
-  form.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(search, 120); });
+  const soon = () => { clearTimeout(waiting); waiting = setTimeout(search, 120); };
+  form.addEventListener("input", soon);
+  form.addEventListener("change", soon);
   form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(waiting); search(); });
 }
 
