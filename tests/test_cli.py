@@ -228,8 +228,8 @@ def test_ctrl_c_at_any_time_says_how_to_go_on(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    asked = "questions" if where == "before the bars" else "measure"
-    monkeypatch.setattr(f"homines.survey.{asked}", interrupt)
+    module, name = ("survey", "questions") if where == "before the bars" else ("measure", "measure")
+    monkeypatch.setattr(import_module(f"homines.{module}"), name, interrupt)
     code, out, errors = homines_(*MEASURE)
     assert (code, out) == (130, "")
     assert errors.splitlines()[-1].startswith("homines: interrupted; nothing recorded is lost, run the same")

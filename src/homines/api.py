@@ -21,6 +21,7 @@ from homines import models
 from homines.commands import quiet, titled
 from homines.core import Choice, Frame, Game, HominesError, Model, Policy, Preference, Prompt
 from homines.lookup import find, spell
+from homines.measure import measure as answer
 from homines.measured import Measured, folders
 from homines.schedule import schedule
 from homines.store import named
@@ -128,10 +129,12 @@ def measure(
     survey.words()
     held = held or load(survey.model)
     folder = survey.folder if out is None else Path(out)
-    with Bars() if progress else nullcontext() as bars:
-        follow: dict[str, Any] = {} if bars is None else {"begin": bars.begin}
-        command = _told("measure", survey.model, games=survey.games, frames=survey.frames, labels=labels)
-        survey.carry_out(held.model, folder, command=command, batch=batch, **follow)
+    asked = survey.questions(held.model)
+    command = _told("measure", survey.model, games=survey.games, frames=survey.frames, labels=labels)
+    with survey.run(folder, command) as run, Bars() if progress else nullcontext() as bars:
+        tell = None if bars is None else bars.begin("measuring", len(asked))
+        follow = None if tell is None else lambda done, _: tell(done)
+        answer(held.model, asked, run, batch=batch, progress=follow)
     return Measured(folder)
 
 

@@ -22,6 +22,7 @@ from homines.align import Plan, align
 from homines.align import config as plan_config
 from homines.core import HominesError, Interrupted, digest
 from homines.evidence import measured, read
+from homines.measure import measure
 from homines.models import load
 from homines.report import write
 from homines.shared import SharedStore
@@ -192,7 +193,8 @@ def carry_out(cell: Cell, folder: Path, command: str, stop: Stop) -> int:
         align(work, folder, command=command, stop=stop)
     elif isinstance(work, Survey):
         model = load(work.model, device=work.device, dtype=work.dtype)
-        work.carry_out(model, folder, command=command, stop=stop)
+        with work.run(folder, command) as run:
+            measure(model, work.questions(model), run, stop=stop)
     else:
         module = import_module(f"homines.studies.{work.study}")
         task = Task(

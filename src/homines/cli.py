@@ -149,6 +149,7 @@ def measure(
 ) -> None:
     """Read a model's choice distribution in games, in every option order; exactly where it can be."""
     from homines.commands import command, finish, quiet
+    from homines.measure import measure as answer
     from homines.models import load
     from homines.survey import Survey
 
@@ -169,8 +170,8 @@ def measure(
     )
     survey.words()  # a mistyped one costs no loading
     loaded = load(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
+    asked = survey.questions(loaded)
     if dry_run:
-        asked = survey.questions(loaded)
         tokens = getattr(loaded, "tokens", None)
         counted = {
             "questions": len(asked),
@@ -182,10 +183,9 @@ def measure(
     folder = out or survey.folder
     from homines.terminal import Bars, stopping
 
-    with Bars() as bars, stopping() as stop:
-        records = survey.carry_out(
-            loaded, folder, command=command(), batch=batch, begin=bars.begin, stop=stop
-        )
+    with survey.run(folder, command()) as run, Bars() as bars, stopping() as stop:
+        tell = bars.begin("measuring", len(asked))
+        records = answer(loaded, asked, run, batch=batch, progress=lambda done, _: tell(done), stop=stop)
     finish(model, folder, records, as_json)
 
 

@@ -5,14 +5,14 @@ The command line and the Python interface both build a Survey, so that the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from homines.core import Game, HominesError, Model, Record
+from homines.core import Game, HominesError, Model
 from homines.lookup import find, spell
-from homines.measure import Progress, Question, battery, measure, questions
+from homines.measure import Question, battery, questions
 from homines.store import Run, named
 
 PAIR = "action1,action2"
@@ -88,22 +88,9 @@ class Survey:
             )
         ]
 
-    def carry_out(
-        self,
-        model: Model,
-        folder: Path,
-        *,
-        command: str = "",
-        batch: int | None = None,
-        begin: Callable[[str, int], Callable[[int], None]] = lambda what, total: lambda done: None,
-        stop: Callable[[], bool] = lambda: False,
-    ) -> list[Record]:
-        """Ask what the folder does not hold yet; all records, in question order."""
-        asked = self.questions(model)
-        with Run(folder, {**self.settings(), "command": command}) as run:
-            tell = begin("measuring", len(asked))
-            progress: Progress = lambda done, _: tell(done)  # noqa: E731
-            return measure(model, asked, run, batch=batch, progress=progress, stop=stop)
+    def run(self, folder: Path, command: str = "") -> Run:
+        """Its run folder, open."""
+        return Run(folder, {**self.settings(), "command": command})
 
 
 def frame_specs(game: Game, frames: Sequence[str], labels: Sequence[str] | None, *, swap: bool) -> list[str]:
