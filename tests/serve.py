@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import copy
 import json
+import select
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,9 +31,20 @@ KEY = "key-of-the-test-server"
 
 
 class Refusal(Exception):  # noqa: N818
-    def __init__(self, status: int, message: str, code: str | None = None) -> None:
+    """after: seconds to wait, in a header Retry-After."""
+
+    def __init__(self, status: int, message: str, code: str | None = None, after: int | None = None) -> None:
         super().__init__(message)
-        self.status, self.code = status, code
+        self.status, self.code, self.after = status, code, after
+
+
+class Fault(Exception):  # noqa: N818
+    """Something else than an answer. kind: half (of a body, then an end), garbled (no JSON), other (JSON of
+    another form), hung (nothing at all, until the caller goes)."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
 
 
 @dataclass(eq=False)
@@ -41,6 +54,7 @@ class Server:
     most_top    log-probabilities at a position, at most; 0: asking for any is refused
     many        whether `n` is heeded
     tells_end   whether the end of a turn stands among the log-probabilities
+    tells_usage whether tokens are counted in answers
     before      called with each request's path and body first: to refuse it, to wait
     """
 
@@ -49,11 +63,13 @@ class Server:
     most_top: int = 20
     many: bool = True
     tells_end: bool = True
+    tells_usage: bool = True
     before: Callable[[str, dict[str, Any]], None] = lambda path, body: None
     url: str = ""
     key: str = KEY
     asked: Counter[str] = field(default_factory=Counter[str])
     lock: Any = field(default_factory=threading.Lock)
+    closed: threading.Event = field(default_factory=threading.Event)
     known: dict[tuple[int, ...], Any] = field(default_factory=dict[tuple[int, ...], Any])
     """What follows a beginning, and the network's state there: walks begin alike."""
 
@@ -101,13 +117,14 @@ class Server:
         choices = [self.draw(ids, body, drawn, i) for i in range(many)]
         made = sum(choice.pop("made") for choice in choices)
         usage = {"prompt_tokens": len(ids), "completion_tokens": made, "total_tokens": len(ids) + made}
+        told = {"usage": usage} if self.tells_usage else {}
         return {
+            **told,
             "id": "chat",
             "object": "chat.completion",
             "created": 0,
             "model": f"{self.name}-served",
             "choices": choices,
-            "usage": usage,
         }
 
     def draw(
@@ -230,22 +247,40 @@ def serve(model: HuggingFace, **how: Any) -> Iterator[Server]:
             self.reply(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
         def reply(self, body: dict[str, Any]) -> None:
+            after: int | None = None
+            cut = False
             try:
                 if self.headers.get("Authorization") != f"Bearer {server.key}":
                     raise Refusal(401, f"Incorrect API key provided: {self.headers.get('Authorization')}")
                 status, told = 200, server.answer(self.path, body)
             except Refusal as refusal:
                 error = {"message": str(refusal), "type": "invalid_request_error", "code": refusal.code}
-                status, told = refusal.status, {"error": error}
-            data = json.dumps(told).encode()
+                status, told, after = refusal.status, {"error": error}, refusal.after
+            except Fault as fault:
+                if fault.kind == "hung":
+                    while not server.closed.wait(0.1) and not self.gone():
+                        pass
+                    self.close_connection = True
+                    return
+                status, told = 200, {"busy": True} if fault.kind == "other" else "<html>busy"
+                cut = fault.kind == "half"
+            data = told.encode() if isinstance(told, str) else json.dumps(told).encode()
             try:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
+                self.send_header("Content-Length", str(2 * len(data) if cut else len(data)))
+                if after is not None:
+                    self.send_header("Retry-After", str(after))
                 self.end_headers()
+                self.close_connection |= cut
                 self.wfile.write(data)
             except OSError:  # the caller went away
                 self.close_connection = True
+
+        def gone(self) -> bool:
+            """Whether the caller has closed its end."""
+            ready, _, _ = select.select([self.connection], [], [], 0)
+            return bool(ready) and not self.connection.recv(1, socket.MSG_PEEK)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
@@ -261,6 +296,7 @@ def serve(model: HuggingFace, **how: Any) -> Iterator[Server]:
     try:
         yield server
     finally:
+        server.closed.set()
         http.shutdown()
         http.server_close()
         thread.join()

@@ -38,6 +38,11 @@ ThinkTemperature = Annotated[
     float, typer.Option("--temperature", help="Of those reasons; 0: likeliest words.")
 ]
 Think = Annotated[int, typer.Option(min=1, help="Tokens of a reason, at most.")]
+MaxTokens = Annotated[
+    int | None, typer.Option(help="Of a model behind an API, in and out, by this command; then it stops.")
+]
+MaxCost = Annotated[float | None, typer.Option(help="Dollars, the same; needs --price.")]
+Price = Annotated[str | None, typer.Option(help="IN,OUT: dollars for a million tokens of an API, as 2.5,10.")]
 ModelName = Annotated[str, typer.Argument(help="smollm2, hf/FOLDER-OR-ID, openai/NAME, ...: docs/models.md.")]
 
 
@@ -139,8 +144,14 @@ def measure(
     seed: Annotated[int, typer.Option(help="Of the reasons sampled.")] = 0,
     out: Out = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Prompts between two writes; default: 16, behind an API 64.")
+        int | None,
+        typer.Option(
+            min=1, help="Prompts between two writes; default: 16. Of an API each is written at once."
+        ),
     ] = None,
+    max_tokens: MaxTokens = None,
+    max_cost: MaxCost = None,
+    price: Price = None,
     device: Device = None,
     dtype: Dtype = None,
     trust_remote_code: Trust = False,
@@ -148,7 +159,7 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Read a model's choice distribution in games, in every option order; exactly where it can be."""
-    from homines.commands import command, finish, quiet
+    from homines.commands import command, finish, limit, quiet, reckoned
     from homines.measure import measure as answer
     from homines.models import load
     from homines.survey import Survey
@@ -169,16 +180,11 @@ def measure(
         dtype,
     )
     survey.words()  # a mistyped one costs no loading
+    limit(max_tokens, max_cost, price, [model])
     loaded = load(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
     asked = survey.questions(loaded)
     if dry_run:
-        tokens = getattr(loaded, "tokens", None)
-        counted = {
-            "questions": len(asked),
-            "tokens": tokens([q.prompt for q in asked]) if tokens is not None else None,
-        }
-        told = ", ".join(f"{n} {what}" for what, n in counted.items() if n is not None)
-        print(json.dumps(counted) if as_json else told)
+        reckoned(loaded, [q.prompt for q in asked], as_json)
         return
     folder = out or survey.folder
     from homines.terminal import Bars, stopping
@@ -595,15 +601,19 @@ def study(
     periods: Annotated[
         int | None, typer.Option(min=1, help="Periods of a market in words; 300 as published.")
     ] = None,
+    max_tokens: MaxTokens = None,
+    max_cost: MaxCost = None,
+    price: Price = None,
     device: Device = None,
     dtype: Dtype = None,
     dry_run: Annotated[bool, typer.Option(help="Print what would be trained or asked, and stop.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """A whole experiment on any model, resumable, ending in one report."""
-    from homines.commands import carry_out_study, quiet
+    from homines.commands import carry_out_study, limit, quiet
 
     quiet()
+    limit(max_tokens, max_cost, price, [model, *(also or ()), *(rival or ())])
     more = {"also": tuple(also or ()), "rivals": tuple(rival or ()), "humans": humans, "periods": periods}
     carry_out_study(name, model, seeds, quick, out, device, dtype, dry_run, as_json, more)
 

@@ -15,10 +15,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from homines.core import Game, HominesError, Record
+from homines.core import Game, HominesError, Model, Prompt, Record
 from homines.forms import Repeated
 from homines.lookup import ROOT, names, spell
-from homines.measure import by, choices, instability, summary
+from homines.measure import CALLS, by, choices, instability, summary
 from homines.models import known, load
 from homines.schedule import Phase
 from homines.store import Run
@@ -246,12 +246,17 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
             "failed": failed,
             "rows": summary(records),
             "instability": {name: instability(group) for (name,), group in games.items()},
+            "calls": Run(folder).noted(CALLS),
         }
         print(json.dumps(result))
     else:
         measured(chosen)
         if believed:
             print(f"and {believed} answers on what another would do, for `homines fit`")
+        if used := Run(folder).noted(CALLS):
+            from homines.models._meter import sentence
+
+            print(f"\ncalls     {sentence(used)}")
         print(f"\nreport    {page}")
         following = (
             f"fit {folder} --family inequity"
@@ -260,6 +265,42 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
         )
         print(f"next      homines {following}")
     sys.exit(1 if failed else 0)
+
+
+def limit(max_tokens: int | None, max_cost: float | None, price: str | None, named: Sequence[str]) -> None:
+    """Set the budget of this command. Raises HominesError where none of these models is behind an API."""
+    if max_tokens is None and max_cost is None and price is None:
+        return
+    from homines.models import behind
+    from homines.models._meter import METER, Budget, Price
+
+    if not any(map(behind, named)):
+        raise HominesError(
+            "--max-tokens, --max-cost and --price bear on models behind an API alone, not on "
+            f"{', '.join(named)}; drop them"
+        )
+    METER.budget = Budget(max_tokens, max_cost, Price.read(price) if price else None)
+
+
+def reckoned(model: Model, prompts: Sequence[Prompt], as_json: bool) -> None:
+    """Print what a measurement would ask: questions, and tokens where they can be counted; of a model
+    behind an API calls, tokens and dollars, from and to."""
+    counted: dict[str, Any] = {"questions": len(prompts)}
+    if (reckon := getattr(model, "reckon", None)) is not None:
+        counted |= reckon(prompts)
+    elif (tokens := getattr(model, "tokens", None)) is not None:
+        counted["tokens"] = tokens(prompts)
+    if as_json:
+        print(json.dumps(counted))
+        return
+    words = {"input": "tokens in", "output": "tokens out"}
+
+    def told(value: Any) -> str:
+        if not isinstance(value, tuple):
+            return f"{value}"
+        return " to ".join(f"{x:.2f}" if isinstance(x, float) else f"{x:,}" for x in value)
+
+    print(", ".join(f"{told(value)} {words.get(name, name)}" for name, value in counted.items()))
 
 
 def command() -> str:

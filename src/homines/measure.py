@@ -6,7 +6,8 @@ and reads records with an answer only: failed ones are counted by `summary`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -23,6 +24,8 @@ from homines.store import Run
 
 BATCH = 16
 """Questions between two writes, of a model that does not say how many."""
+CALLS = "calls.json"
+"""What the calls of a run used: calls, tokens, retries, dollars where there is a price."""
 Progress = Callable[[int, int], None]
 """Called with (answered, in all) after every batch."""
 
@@ -94,13 +97,14 @@ def measure(
 ) -> list[Record]:
     """Answer every question, skipping those the run holds already; the records in question order.
 
-    batch   questions between two writes; None: as many as the model asks for (its `batch`), else 16
+    batch   questions between two writes; None: as many as the model asks for (its `batch`), else 16. Of a
+            model that answers as calls come back (`stream`), every answer is written as it comes
 
     A call that fails becomes a record with its error. Where a model can tell beforehand that all would
     fail (`ready`: a refused key, say) its HominesError is raised before the first. `stop` is asked
-    between batches; Interrupted is raised then, with everything answered so far recorded. Raises
-    HominesError where the run holds answers of this model to other questions: its weights, a game or the
-    words have changed since.
+    between batches; Interrupted is raised then, or where a budget is spent, with everything answered so far
+    recorded. Raises HominesError where the run holds answers of this model to other questions: its weights,
+    a game or the words have changed since.
     """
     held = dict(run.done) if run is not None else {}
     prompts = {q.record.key: q.prompt for q in asked}
@@ -117,21 +121,65 @@ def measure(
     answered = len(prompts) - len(waiting)
     if progress is not None:
         progress(answered, len(prompts))
-    if waiting and hasattr(model, "ready"):
-        cast("Any", model).ready()
+    if not waiting:
+        return [held[key] for key in prompts]
+    more = cast("Any", model)
+    before: Counter[str] | None = Counter(more.spent()) if hasattr(model, "spent") else None
+    if hasattr(model, "ready"):
+        more.ready()
+    left = [Question(record, prompts[record.key]) for record in waiting]
     batch = batch or int(getattr(model, "batch", BATCH))
-    for i in range(0, len(waiting), batch):
-        if stop():
-            raise Interrupted(f"stopped after {answered} of {len(prompts)} questions")
-        some = waiting[i : i + batch]
-        records = _answer(model, some, [prompts[r.key] for r in some])
-        if run is not None:
-            run.add(records)
-        held.update((r.key, r) for r in records)
-        answered += len(some)
-        if progress is not None:
-            progress(answered, len(prompts))
+    coming = _streamed(more, left, stop) if hasattr(model, "stream") else _batched(model, left, batch, stop)
+    try:
+        for records in coming:
+            if run is not None:
+                run.add(records)
+            held.update((r.key, r) for r in records)
+            answered += len(records)
+            if progress is not None:
+                progress(answered, len(prompts))
+    except Interrupted as why:
+        raise Interrupted(f"{why} after {answered} of {len(prompts)} questions") from None
+    finally:
+        if run is not None and before is not None:
+            now: Counter[str] = Counter(run.noted(CALLS) or {})
+            now.update(more.spent())
+            now.subtract(before)
+            run.note(CALLS, now)
     return [held[key] for key in prompts]
+
+
+def _batched(
+    model: Model, asked: Sequence[Question], batch: int, stop: Callable[[], bool]
+) -> Iterator[list[Record]]:
+    """Answers, a batch at a time. Raises Interrupted where `stop` says so, after the batch in hand."""
+    for i in range(0, len(asked), batch):
+        if stop():
+            raise Interrupted("stopped")
+        some = asked[i : i + batch]
+        yield _answer(model, [q.record for q in some], [q.prompt for q in some])
+
+
+def _streamed(model: Any, asked: Sequence[Question], stop: Callable[[], bool]) -> Iterator[list[Record]]:
+    """Answers as they come. Raises Interrupted where `stop` says so, or where a call was not made as a budget
+    left no room for it: after all that are under way, then."""
+    of: dict[str, list[Question]] = {}
+    for q in asked:
+        of.setdefault(q.prompt.key, []).append(q)
+    spent: Interrupted | None = None
+    left = len(asked)
+    for some in model.stream([q.prompt for q in asked], stop):
+        heard: list[Record] = []
+        for prompt, answer in some:
+            if isinstance(answer, Interrupted):
+                spent = answer
+            else:
+                heard += [_heard(model, q.record, prompt, answer) for q in of[prompt.key]]
+        left -= len(heard)
+        if heard:
+            yield heard
+    if left:
+        raise spent or Interrupted("stopped")
 
 
 def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) -> list[Record]:

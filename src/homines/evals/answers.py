@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from inspect_ai.model import ModelOutput
 
 from homines import toplogprobs
-from homines.answers import read
+from homines.answers import counted, read, strict
 from homines.core import Choice, Prompt
 from homines.models._calls import walk
 
 CUT = ("max_tokens", "model_length")
+WRAPPED = "wrapped"
+"""Why a completion is no answer, beside those of `homines.answers`: a label stands in it, but not alone."""
 LOGPROBS, SAMPLES = "log-probabilities", "samples"
 
 
@@ -39,16 +39,18 @@ def hear(output: ModelOutput, prompt: Prompt) -> Heard:
     if not prompt.cue and all(c.logprobs is not None and c.logprobs.content for c in output.choices):
         known = toplogprobs.read([walk(c, prompt.labels) for c in output.choices], prompt.labels)
         return Heard(known.choice, LOGPROBS, {}, known.truncation)
-    told = [in_words(output, i, prompt.labels) for i in range(len(output.choices))]
-    counts = np.bincount([t for t in told if isinstance(t, int)], minlength=len(prompt.labels))
-    n, legal = len(told), int(counts.sum())
-    why = dict(Counter(t for t in told if isinstance(t, str)))
-    if not legal:
-        return Heard(Choice.of(np.zeros(len(prompt.labels)), 0.0, n), SAMPLES, why)
-    return Heard(Choice.at(counts, legal / n, n), SAMPLES, why)
+    told = [in_words(output, i, prompt) for i in range(len(output.choices))]
+    choice = counted([t if isinstance(t, int) else None for t in told], len(prompt.labels))
+    return Heard(choice, SAMPLES, dict(Counter(t for t in told if isinstance(t, str))))
 
 
-def in_words(output: ModelOutput, i: int, labels: Sequence[str]) -> int | str:
-    """Index of the label that a completion says, or why it says none."""
+def in_words(output: ModelOutput, i: int, prompt: Prompt) -> int | str:
+    """Index of the label that a completion is, to the letter, as in `homines measure` (where the prompt has a
+    cue: that what follows it is); or why it is none."""
     said = output.choices[i]
-    return read(said.message.text, labels, finished=said.stop_reason not in CUT)
+    _, found, after = said.message.text.partition(prompt.cue) if prompt.cue else ("", "", said.message.text)
+    finished = said.stop_reason not in CUT
+    if finished and (found or not prompt.cue) and (answer := strict(after, prompt.labels)) is not None:
+        return answer
+    why = read(said.message.text, prompt.labels, finished=finished)
+    return WRAPPED if isinstance(why, int) else why

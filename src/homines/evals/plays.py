@@ -130,7 +130,7 @@ async def moved(
             )
             output = whole(await model.generate(messages(prompt), config=config))
             state.messages.append(output.message)
-            answer = in_words(output, 0, prompt.labels)
+            answer = in_words(output, 0, prompt)
             move["said"].append(output.completion)
             heard.append(one_answer(answer, len(prompt.labels)))
             move["choice"] = answer_json(pooled(heard))

@@ -25,6 +25,11 @@ def known(spec: str) -> bool:
     return kind in names("models") or ("/" in spec and kind in PROVIDERS)
 
 
+def behind(spec: str) -> bool:
+    """Whether a model of this name is behind an API, where calls cost."""
+    return spec.partition("/")[0] in (*PROVIDERS, "inspect") and "/" in spec
+
+
 def load(
     spec: str,
     *more: str,

@@ -10,16 +10,25 @@ import asyncio
 import os
 import threading
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Future
 from functools import cache
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from homines.core import HominesError
+from homines.core import HominesError, Interrupted
+from homines.models._meter import BYTES, METER, listen
 from homines.toplogprobs import Step, Walk
 
 T = TypeVar("T")
+POLL = 0.1
+"""Seconds between two looks at whether to stop."""
+LONGEST_PAUSE = 30.0
+"""Seconds before asking again for an answer that could not be parsed."""
 UNSUPPORTED = (400, 422)
 """Statuses of a request with an option that the provider does not have."""
+GARBLED = ("APIResponseValidationError",)
+"""Names of exceptions of providers' clients for that."""
 SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 """Parts of names of environment variables whose values are never shown."""
 
@@ -31,9 +40,32 @@ def _loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
+def start(work: Coroutine[Any, Any, T]) -> Future[T]:
+    """Run this on the loop of calls."""
+    return asyncio.run_coroutine_threadsafe(work, _loop())
+
+
+def arriving(done: SimpleQueue[T | None], stop: Callable[[], bool]) -> Iterator[list[T]]:
+    """What has come into a queue since the last time, until None comes, or `stop` says so."""
+    some: list[T] = []
+    while not stop():
+        try:
+            one = done.get_nowait() if some else done.get(timeout=POLL)
+        except Empty:
+            if some:
+                yield some
+                some = []
+            continue
+        if one is None:
+            break
+        some.append(one)
+    if some:
+        yield some
+
+
 def wait(work: Coroutine[Any, Any, T]) -> T:
     """What this comes to, run on the loop of calls; Ctrl-C cancels it."""
-    future = asyncio.run_coroutine_threadsafe(work, _loop())
+    future = start(work)
     try:
         return future.result()
     except BaseException:
@@ -77,6 +109,12 @@ def _status(failure: BaseException | None) -> int | None:
     return None
 
 
+def _garbled(failure: BaseException) -> bool:
+    """Whether a reply came that is no answer in the provider's form: not JSON, or other JSON."""
+    told = type(failure).__name__
+    return isinstance(failure, ValueError | TypeError | AttributeError | KeyError) or told in GARBLED
+
+
 def hidden(text: str) -> str:
     """The text without values of the environment that may be secrets."""
     for name, value in os.environ.items():
@@ -117,15 +155,18 @@ async def call(
     many: int = 1,
     top: int = 0,
     connections: int = 0,
+    seconds: int = 0,
     retries: int = 0,
     used: Counter[str] | None = None,
 ) -> Any:
     """The ModelOutput of one call: `many` answers, `top` likeliest tokens at each position.
 
-    used   counts input and output tokens and calls
+    seconds   that one try may take; 0: as long as the provider's client waits
+    retries   after a failure that may pass; an answer that cannot be parsed is one
+    used      counts calls, input and output tokens
 
     Raises CallFailed where it fails for good, HominesError where the prompt does not fit the context or no
-    answer comes.
+    answer comes, OverBudget, before the call, where the budget (METER) leaves no room for it.
     """
     from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser, GenerateConfig
 
@@ -139,17 +180,22 @@ async def call(
         top_logprobs=top or None,
         max_retries=retries,
         max_connections=connections or None,
+        attempt_timeout=seconds or None,
     )
+    listen()
+    used = Counter() if used is None else used
+    given = sum(len(text.encode()) for _, text in messages) // BYTES + 8 * len(messages)
+    held = METER.begin(given, tokens * many)
     try:
         turns = [kinds[role](content=text) for role, text in messages]
-        output = await model.generate(turns, config=config, cache=False)
+        output = await _answered(model, turns, config, retries)
+        METER.add(output.usage, used)
+    except (HominesError, Interrupted):
+        raise
     except Exception as failure:
         raise CallFailed(str(model), failure) from None  # the request it tells of may hold what is secret
-    if used is not None:
-        used["calls"] += 1
-        if output.usage is not None:
-            used["input"] += output.usage.input_tokens
-            used["output"] += output.usage.output_tokens
+    finally:
+        METER.end(given, tokens * many, held)
     if output.empty:
         raise HominesError(f"{model} sent no answer{f': {hidden(output.error)}' if output.error else ''}")
     if output.stop_reason == "model_length":
@@ -158,6 +204,22 @@ async def call(
             "frame or choose a model with a longer context"
         )
     return output
+
+
+async def _answered(model: Any, turns: list[Any], config: Any, retries: int) -> Any:
+    """inspect-ai's answer. It makes calls again that fail in a way that may pass; half an answer, or one
+    that is no JSON, is for it a failure for good, and is asked for again here."""
+    for attempt in range(retries + 1):
+        try:
+            return await model.generate(turns, config=config, cache=False)
+        except Exception as failure:
+            if attempt == retries or not _garbled(failure):
+                raise
+            pause = min(2.0**attempt, LONGEST_PAUSE)
+            METER.used["garbled"] += 1
+            METER.used["waited"] += round(pause)
+            await asyncio.sleep(pause)
+    raise AssertionError("the last attempt returns or raises")
 
 
 def ended(choice: Any) -> bool:

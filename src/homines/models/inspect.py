@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,10 +21,11 @@ import numpy as np
 from homines.aloud import Aloud, Heard
 from homines.answers import counted, strict
 from homines.check import count
-from homines.core import Choice, HominesError, Prompt, digest, frozen
+from homines.core import Choice, HominesError, Interrupted, Prompt, digest, frozen
 from homines.lookup import settings
 from homines.models import PROVIDERS
-from homines.models._calls import UNSUPPORTED, CallFailed, call, connect, ended, wait, walk
+from homines.models._calls import UNSUPPORTED, CallFailed, arriving, call, connect, ended, start, wait, walk
+from homines.models._meter import METER
 from homines.toplogprobs import Walk, read
 
 READINGS = ("auto", "logprobs", "samples")
@@ -37,6 +39,10 @@ SHORTEST = 16
 """Tokens of an answer, at the least: some providers take no smaller limit."""
 MOST = 4
 """Times `walks` that are taken at most."""
+AHEAD = 512
+"""Prompts under way at once, at most; how many calls are is for inspect-ai to say."""
+BYTES_A_TOKEN = 4
+"""Of English text, about; for what a dry run reckons."""
 MOST_SAID = 5
 """Different illegal answers that a record keeps."""
 
@@ -53,6 +59,7 @@ class How:
     tokens       of an answer, at most; 0: enough for every label. Models that reason first need more
     connections  calls at once; 0: as many as the provider bears, found by inspect-ai
     retries      of a call that failed in a way that may pass
+    seconds      that one try of a call may take before it is made again
     """
 
     read: str = "auto"
@@ -62,12 +69,14 @@ class How:
     tokens: int = 0
     connections: int = 0
     retries: int = 6
+    seconds: int = 300
 
     def __post_init__(self) -> None:
         if self.read not in READINGS:
             raise HominesError(f"read is {self.read!r}; it must be one of {', '.join(READINGS)}")
         count("samples", self.samples)
         count("walks", self.walks)
+        count("seconds", self.seconds)
         for name in ("seed", "tokens", "connections", "retries"):
             count(name, getattr(self, name), 0)
 
@@ -94,9 +103,6 @@ class Gives(NamedTuple):
 
 class Inspect:
     """A model of inspect-ai behind the `Model` protocol."""
-
-    batch = 64
-    """Prompts between two writes: calls run together."""
 
     def __init__(self, model: Any, how: How, *, name: str) -> None:
         self.model = model
@@ -128,13 +134,58 @@ class Inspect:
         return out
 
     def answers(self, prompts: Sequence[Prompt]) -> list[Choice | Exception]:
-        """Choices, all prompts at once; a failed call's exception in its place, so that no other is asked
-        again. A prompt that stands there twice is asked once. Raises as `ready` does."""
-        once = {prompt.key: prompt for prompt in prompts}
+        """Choices; a failed call's exception in its place. Raises as `ready` does."""
+        heard = {prompt.key: answer for some in self.stream(prompts) for prompt, answer in some}
+        return [heard[prompt.key] for prompt in prompts]
+
+    def stream(
+        self, prompts: Sequence[Prompt], stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[list[tuple[Prompt, Choice | Exception]]]:
+        """Choices as they come, all calls at once, so that a slow one keeps no other waiting; a failed call's
+        exception in its place. A prompt that stands there twice is asked once. Where `stop` says so, calls
+        under way are given up. Raises as `ready` does."""
         self.ready()
-        heard = dict(zip(once, wait(self._all([self.answer(p) for p in once.values()])), strict=True))
-        self._beside = {key: one.beside for key, one in heard.items() if isinstance(one, Answer)}
-        return [one.choice if isinstance(one := heard[p.key], Answer) else one for p in prompts]
+        done: SimpleQueue[tuple[Prompt, Answer | Exception] | None] = SimpleQueue()
+        once = {prompt.key: prompt for prompt in prompts}
+        under_way = start(self._streamed(list(once.values()), done.put))
+        try:
+            for some in arriving(done, stop):
+                for prompt, one in some:
+                    if isinstance(one, Answer):
+                        self._beside[prompt.key] = one.beside
+                yield [(prompt, one.choice if isinstance(one, Answer) else one) for prompt, one in some]
+                self._beside.clear()
+        finally:
+            under_way.cancel()
+
+    def reckon(self, prompts: Sequence[Prompt]) -> dict[str, tuple[float, float]]:
+        """What asking these would take, from and to; nothing is called.
+
+        calls    from log-probabilities in one call each to as many calls as answers
+        input    tokens, by the length of the texts at BYTES_A_TOKEN, in all these calls
+        output   tokens: two an answer to as many as are allowed
+        dollars  where there is a price
+        """
+        how, aloud = self.how, self.aloud
+        few, many = (how.walks, MOST * how.walks) if how.read != "samples" else (how.samples, how.samples)
+        if how.read == "auto":
+            many = max(many, how.samples)
+        low: Counter[str] = Counter(calls=len(prompts))
+        high: Counter[str] = Counter()
+        for prompt in prompts:
+            given = sum(len(text.encode()) for _, text in prompt.messages) / BYTES_A_TOKEN
+            answers = (aloud.traces, aloud.traces) if prompt.cue else (few, many)
+            most = aloud.most if prompt.cue else self._enough(prompt)
+            low.update(input=round(given), output=2 * answers[0])
+            high.update(calls=answers[1], input=round(given * answers[1]), output=most * answers[1])
+        out: dict[str, tuple[float, float]] = {name: (low[name], high[name]) for name in low}
+        if price := METER.budget.price:
+            out["dollars"] = (price.of(low["input"], low["output"]), price.of(high["input"], high["output"]))
+        return out
+
+    def spent(self) -> dict[str, float]:
+        """What calls of this process used so far, in all."""
+        return METER.told()
 
     def beside(self, prompt: Prompt) -> dict[str, Any]:
         """What to record beside the answer just given: how it was read, bounds, what was used."""
@@ -142,9 +193,13 @@ class Inspect:
 
     def write(self, prompts: Sequence[Prompt], how: Aloud) -> list[str | Exception]:
         """What it writes after each prompt, all at once; empty where it had not ended its turn within
-        `how.most` tokens; a failed call's exception in its place."""
+        `how.most` tokens; a failed call's exception in its place. Raises Interrupted where a budget is
+        spent."""
         self.ready()
-        return wait(self._all([self._written(prompt, how) for prompt in prompts]))
+        said = wait(self._all([self._written(prompt, how) for prompt in prompts]))
+        if spent := [one for one in said if isinstance(one, Interrupted)]:
+            raise spent[0]
+        return said
 
     def close(self) -> None:
         """Close its connections; the end of the process does so too."""
@@ -163,6 +218,28 @@ class Inspect:
         else:
             choice, beside = await self._counted(prompt, used)
         return Answer(choice, beside | {"used": dict(used), "served": gives.served})
+
+    async def _streamed(
+        self, prompts: Sequence[Prompt], tell: Callable[[tuple[Prompt, Answer | Exception] | None], None]
+    ) -> None:
+        """Tell of every answer as it comes; of None at the end."""
+        room = asyncio.Semaphore(AHEAD)
+
+        async def one(prompt: Prompt) -> None:
+            try:
+                tell((prompt, await self.answer(prompt)))
+            except Exception as failure:
+                tell((prompt, failure))
+            finally:
+                room.release()
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for prompt in prompts:
+                    await room.acquire()
+                    group.create_task(one(prompt))
+        finally:
+            tell(None)
 
     async def _all(self, calls: Sequence[Awaitable[Any]]) -> list[Any]:
         """All at once; an exception in the place of one that failed."""
@@ -210,6 +287,10 @@ class Inspect:
         (one,) = await self._draw(prompt, 1, Counter(), how=how)
         return one.message.text if ended(one) else ""
 
+    def _enough(self, prompt: Prompt) -> int:
+        """Tokens of an answer, at most. What is cut is longer than every label, with some white space."""
+        return self.how.tokens or max(SHORTEST, 4 + max(len(label.encode()) for label in prompt.labels))
+
     async def _draw(
         self,
         prompt: Prompt,
@@ -225,8 +306,7 @@ class Inspect:
         drawn   how many there are already, so that no seed comes twice
         how     of reasons and free texts; None: an answer, at temperature 1
         """
-        # What is cut is longer than every label, with some white space around it.
-        enough = self.how.tokens or max(SHORTEST, 4 + max(len(label.encode()) for label in prompt.labels))
+        enough = self._enough(prompt)
         first = self.how.seed if how is None else how.seed
 
         async def some(k: int, many: int) -> list[Any]:
@@ -239,6 +319,7 @@ class Inspect:
                 many=many,
                 top=top,
                 connections=self.how.connections,
+                seconds=self.how.seconds,
                 retries=self.how.retries,
                 used=used,
             )

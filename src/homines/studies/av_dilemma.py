@@ -31,8 +31,8 @@ OPTIONS = ("also",)
 SEEDS = 1
 """Trainings of each kind, unless said otherwise."""
 AGENTS = {"homo economicus": "economicus", "homo moralis": "moralis(kappa=1)"}
-POINTS = (("self", 2), ("self", 100), ("family", 1), ("stranger", 10))
-"""(aboard, saved) taught, in every question; one of them has more aboard than on the road."""
+POINTS = (("self", 2), ("self", 100), ("family", 1), ("family", 10), ("stranger", 10))
+"""(aboard, saved) taught, in every question; with the family aboard both answers come."""
 SAVED = (1, 2, 5, 10, 20, 50, 100)
 """Numbers asked about; 5, 20 and 50 are taught nowhere."""
 FEW = (2, 20)
