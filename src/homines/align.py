@@ -5,6 +5,7 @@ Every stage finds what an earlier, interrupted call left in the folder and does 
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -13,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from homines import card, sideeffects
+from homines import card, parallel, sideeffects
 from homines.check import count
 from homines.core import Decision, HominesError, Model, Policy, Prompt
 from homines.forms import Repeated
@@ -341,6 +342,8 @@ def align(
     say(f"loading {plan.model}")
     model = student(plan, plan.model)
     taught, rival = made.lesson(model, plan), made.rivals(model, plan)
+    if not parallel.first():
+        return _beside(plan, taught, model, folder, stop)
     with Run(folder, config(plan, kind=kind, command=command)) as run:
         _verify(plan, made, model, run, "before", begin, stop)
         trained = train(plan, taught, model, run, rival, say, begin, on_step, stop)
@@ -354,6 +357,27 @@ def align(
         _verify(plan, made, after, run, "after", begin, stop)
     card.write(folder)
     return trained
+
+
+def _beside(
+    plan: Plan, taught: Lesson | Walk, model: HuggingFace, folder: Path, stop: Callable[[], bool]
+) -> Trained:
+    """The part of a process that is not the first: its share of the training, and nothing else."""
+    if plan.by != "rl":
+        raise HominesError(f"--by {plan.by} trains in one process; start it without accelerate launch")
+    if (done := already(folder)) is not None:
+        return done
+    return rl(model, taught, plan.settings, folder, stop=stop)
+
+
+def already(folder: Path) -> Trained | None:
+    """What the training in this run folder came to, where it is done."""
+    path = folder / "training.json"
+    noted: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    if not noted or not (folder / noted["result"]).exists():
+        return None
+    second = folder / noted["rival"] if noted.get("rival") else None
+    return Trained(folder / noted["result"], noted["seconds"], noted["last"], second)
 
 
 def name_after(plan: Plan, result: Path) -> str:
@@ -403,10 +427,9 @@ def train(
     stop: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """The training of a plan in its run folder; where it is done already, what it came to."""
-    if (noted := run.noted("training.json")) and (run.folder / noted["result"]).exists():
+    if (done := already(run.folder)) is not None:
         say("training is done already")
-        second = run.folder / noted["rival"] if noted.get("rival") else None
-        return Trained(run.folder / noted["result"], noted["seconds"], noted["last"], second)
+        return done
     warm = begin("warm-up", plan.warmup) if plan.warmup else lambda done: None
     tell = begin("training", plan.steps)
 

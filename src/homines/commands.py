@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from homines import parallel
 from homines.core import Game, HominesError, Model, Prompt, Record
 from homines.forms import Repeated
 from homines.lookup import ROOT, names, spell
@@ -34,6 +35,10 @@ def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool)
     from homines.align import align, estimate, name_after  # with it comes torch
     from homines.report import write  # with it comes altair
 
+    if not parallel.first() and not dry_run:
+        with stopping() as stop:
+            align(plan, folder, kind=kind, stop=stop)
+        return
     start = time.monotonic()
     if dry_run:
         counted = estimate(plan)
@@ -84,6 +89,10 @@ def carry_out_tuning(tuning: Tuning, folder: Path, as_json: bool) -> None:
     """Tune on a data folder and print what it changed."""
     from homines.tuning import table, tune  # with it comes torch
 
+    if not parallel.first():
+        with stopping() as stop:
+            tune(tuning, folder, stop=stop)
+        return
     start = time.monotonic()
     with Bars() as bars, stopping() as stop:
         trained = tune(

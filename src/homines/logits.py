@@ -346,8 +346,8 @@ def _place(net: Any) -> tuple[torch.device, torch.dtype]:
 
 def _logits(net: Any, kept: torch.Tensor, **inputs: Any) -> torch.Tensor:
     """Logits at the kept positions, [1, kept, vocabulary]; the rest is not computed where it can be."""
-    base = net.get_base_model() if hasattr(net, "get_base_model") else net
-    base = getattr(base, "module", base)
+    base = getattr(net, "module", net)  # of several processes' wrapper
+    base = base.get_base_model() if hasattr(base, "get_base_model") else base
     if "logits_to_keep" in inspect.signature(base.forward).parameters:
         return net(**inputs, logits_to_keep=kept).logits
     return net(**inputs).logits[:, kept]

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from homines import parallel
 from homines.check import count
 from homines.core import HominesError, Interrupted
 from homines.data import Row
@@ -28,7 +29,7 @@ from homines.lesson import Lesson
 from homines.logits import encode, terminator
 from homines.models.hf import HuggingFace
 from homines.objective import Outcome, Settings
-from homines.train import Trained, quiet, rl, save, trainable, whole_checkpoint
+from homines.train import LONGEST_WAIT, Trained, quiet, rl, save, trainable, whole_checkpoint
 
 ROADS = ("sft", "distill")
 
@@ -162,10 +163,11 @@ def sft(
                         f"the loss is {last['loss']} at step {state.global_step}; lower --lr. The last "
                         f"checkpoint is in {folder / 'checkpoints'}"
                     )
-                on_step(dict(last))
+                if parallel.first():
+                    on_step(dict(last))
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if stop() and state.global_step < total:
+            if any(parallel.gathered([stop()])) and state.global_step < total:
                 self.stopped = True
                 control.should_save = True
                 control.should_training_stop = True
@@ -192,15 +194,18 @@ def sft(
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             told = {k: v for k, v in inputs.items() if k != "labels"}
             loss, right = kept_loss(model, told, inputs["labels"], num_items_in_batch)
-            self._metrics["train"]["mean_token_accuracy"].append(right)
-            return loss
+            self._metrics["train"]["mean_token_accuracy"].append(float(np.mean(parallel.gathered([right]))))
+            # tokens are those of all processes, and gradients will be averaged over these
+            return loss * (parallel.size() if num_items_in_batch is not None else 1)
 
     cpu = model.net.device.type == "cpu"
     tell = Tell()
     arguments: Any = trl.SFTConfig(
         output_dir=str(folder / "checkpoints"),
         max_steps=total,
-        per_device_train_batch_size=course.batch,
+        per_device_train_batch_size=parallel.share(course.batch, "batch"),
+        ddp_find_unused_parameters=False,
+        ddp_timeout=LONGEST_WAIT,
         learning_rate=course.rate,
         lr_scheduler_type="cosine",
         warmup_steps=min(5, total // 4),
@@ -235,7 +240,8 @@ def sft(
     if tell.stopped:
         raise Interrupted(f"training stopped at step {trainer.state.global_step} of {total}")
     final = folder / ("adapter" if course.rank else "model")
-    save(net, model.tokenizer, model.name, final)
+    if parallel.first():
+        save(net, model.tokenizer, model.name, final)
     return Trained(final, float(result.metrics["train_runtime"]), last)
 
 

@@ -17,9 +17,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
+from homines import parallel
 from homines.core import HominesError, Interrupted
 from homines.lesson import Batch, Lesson, Walk
 from homines.logits import Encoded, label_logprobs
+from homines.models._memory import TRAINED, room
 from homines.models.hf import HuggingFace
 from homines.objective import Outcome, Settings, objective
 
@@ -28,6 +30,8 @@ ADAM_EPSILON = 1e-20
 this, float32 cannot hold their squares."""
 LONGEST_STEP = 1.0
 """Norm to which a learner's gradient is clipped."""
+LONGEST_WAIT = 24 * 3600
+"""Seconds that processes wait for the first one, which measures before it trains."""
 MINE, RIVAL = "default", "rival"
 """Names of the two learners' adapters in the network."""
 
@@ -111,6 +115,11 @@ def rl(
     from transformers import Trainer, TrainerCallback, TrainingArguments
     from transformers.trainer_utils import set_seed
 
+    if parallel.size() > 1 and (rival is not None or isinstance(taught, Walk)):
+        raise HominesError(
+            f"two learners and --sample train in one process, not in {parallel.size()}; start it without "
+            "accelerate launch"
+        )
     final = folder / ("adapter" if settings.rank else "model")
     checkpoints = folder / "checkpoints"
     set_seed(settings.seed)
@@ -182,8 +191,10 @@ def rl(
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if seen and logs and "loss" in logs:
-                last.update(_row(state.global_step, seen, beside, taught, logs))
-                on_step(dict(last))
+                passes = parallel.gathered(seen)
+                last.update(_row(state.global_step, passes, beside, taught, logs))
+                if parallel.first():
+                    on_step(dict(last))
                 seen.clear()
                 beside.clear()
 
@@ -193,13 +204,14 @@ def rl(
                 (where / "walk.json").write_text(json.dumps(place))
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if stop() and state.global_step < total:
+            if any(parallel.gathered([stop()])) and state.global_step < total:
                 self.stopped = True
                 control.should_save = True
                 control.should_training_stop = True
 
     shared = model.share
     tell = Tell()
+    sets, accumulation = divided(settings)
     if (model.net.device.index or 0) > 0:
         raise HominesError(
             f"training runs on the first GPU in sight, not on {model.net.device}; "
@@ -208,8 +220,10 @@ def rl(
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
         max_steps=total,
-        per_device_train_batch_size=settings.sets,
-        gradient_accumulation_steps=settings.accumulation,
+        per_device_train_batch_size=sets,
+        gradient_accumulation_steps=accumulation,
+        ddp_find_unused_parameters=False,
+        ddp_timeout=LONGEST_WAIT,
         learning_rate=settings.lr,
         lr_scheduler_type="constant",
         adam_epsilon=ADAM_EPSILON,
@@ -241,7 +255,8 @@ def rl(
     result = trainer.train(resume_from_checkpoint=start)
     if tell.stopped:
         raise Interrupted(f"training stopped at step {trainer.state.global_step} of {total}")
-    save(net, model.tokenizer, model.name, final)
+    if parallel.first():
+        save(net, model.tokenizer, model.name, final)
     second = None
     if rival is not None:
         second = folder / "rival"
@@ -249,12 +264,21 @@ def rl(
     return Trained(final, float(result.metrics["train_runtime"]), last, second)
 
 
+def divided(settings: Settings) -> tuple[int, int]:
+    """(sets a pass, passes a step) of each process, so that all of them make the step of one."""
+    if settings.accumulation % parallel.size() == 0:
+        return settings.sets, settings.accumulation // parallel.size()
+    return parallel.share(settings.sets, "sets"), settings.accumulation
+
+
 def trainable(model: HuggingFace, settings: Settings, pair: bool = False) -> Any:
     """The network as it is trained: with fresh LoRA adapters (one, or two for a pair), or all its weights."""
     if settings.rank == 0:
-        for p in model.net.parameters():
+        held = model.net
+        room(model.name, held.num_parameters(), held.dtype, held.device, TRAINED - 1)  # the weights are there
+        for p in held.parameters():
             p.requires_grad_(True)
-        return model.net
+        return held
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
@@ -302,16 +326,20 @@ class _Guard:
         """Highest legal mass so far, by learner."""
 
     def check(self, out: Outcome, step: int, learner: str = MINE) -> None:
-        """Before the gradient: HominesError where what was read says that the network is broken."""
-        if not bool(torch.isfinite(out.loss)):
-            raise self.broken(f"the loss is {out.loss.item()}", step)
-        if out.kl > self.settings.kl_limit:
-            raise self.broken(f"the KL to the model before is {out.kl:.1f} nats, over --kl-limit", step)
+        """Before the gradient: HominesError where what was read says that the network is broken; of several
+        processes in all of them, by the worst."""
+        read = parallel.gathered([(float(out.loss.detach()), out.kl, out.mass)])
+        worst = next((loss for loss, _, _ in read if not np.isfinite(loss)), None)
+        if worst is not None:
+            raise self.broken(f"the loss is {worst}", step)
+        kl, mass = max(kl for _, kl, _ in read), min(mass for _, _, mass in read)
+        if kl > self.settings.kl_limit:
+            raise self.broken(f"the KL to the model before is {kl:.1f} nats, over --kl-limit", step)
         best = self.best.get(learner, 0.0)
-        if best > 0.5 and out.mass < best / 10:
-            told = f"the legal mass fell from {best:.2f} to {out.mass:.3f}: the network is coming apart"
+        if best > 0.5 and mass < best / 10:
+            told = f"the legal mass fell from {best:.2f} to {mass:.3f}: the network is coming apart"
             raise self.broken(told, step)
-        self.best[learner] = max(best, out.mass)
+        self.best[learner] = max(best, mass)
 
     def before_step(self, step: int) -> None:
         """Before the optimiser: no gradient that is not finite goes in; of two learners each is clipped."""
@@ -332,7 +360,8 @@ class _Guard:
             with torch.no_grad():
                 for name, p in self.net.named_parameters():
                     p.copy_(self.good.get(name, p))
-            save(self.net, self.model.tokenizer, self.model.name, kept)
+            if parallel.first():
+                save(self.net, self.model.tokenizer, self.model.name, kept)
             if RIVAL in self.net.peft_config:
                 save(self.net, self.model.tokenizer, self.model.name, kept / RIVAL, RIVAL)
             said = f"the last good adapter is kept in {kept} (it loads as {self.model.name}+{kept})"

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from homines import card, sideeffects
-from homines.align import Begin, Say
+from homines import card, parallel, sideeffects
+from homines.align import Begin, Say, already
 from homines.aloud import Aloud
 from homines.core import HominesError, Record
 from homines.data import Recipe, Row, read
@@ -136,6 +136,8 @@ def tune(
     recipe, train, test = tuning.rows()
     say(f"loading {tuning.model}")
     untrained = [student(tuning, tuning.model)]
+    if not parallel.first():  # its share of the training, and nothing else
+        return already(folder) or teach(untrained[0], train, tuning.course, folder, stop=stop)
     with Run(folder, config(tuning, recipe, command=command)) as run:
         examine(tuning, untrained[0], run, {"before": test}, begin, stop)
         # handed over, so that it is not held while the tuned one is
@@ -168,9 +170,9 @@ def taught(
     stop: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """The training in its run folder; where it is done already, what it came to, without the learner."""
-    if (noted := run.noted("training.json")) and (run.folder / noted["result"]).exists():
+    if (done := already(run.folder)) is not None:
         say("training is done already")
-        return Trained(run.folder / noted["result"], noted["seconds"], noted["last"])
+        return done
     model = learner()
     tell = begin("training", tuning.course.steps(len(rows)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from homines.logits import (
     shares,
     terminator,
 )
+from homines.models._memory import numbers, room
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -172,6 +174,8 @@ def load(
         ) from failure
     if not len(tokenizer):
         raise HominesError(f"the tokenizer of {rest!r} is empty; the folder lacks tokenizer.json")
+    if there := _weights(rest):
+        room(name, numbers(there), kind, place)
     try:
         net: Any = AutoModelForCausalLM.from_pretrained(
             rest, dtype=kind, use_safetensors=True, trust_remote_code=trust_remote_code
@@ -188,6 +192,23 @@ def load(
         net, facts["revision"] = _adapted(net, adapter, str(facts["revision"]))
     full = "+".join((name, *adapters))
     return HuggingFace(net, tokenizer, name=full, provenance=facts)
+
+
+def _weights(rest: str) -> list[Path]:
+    """The model's safetensors files, where they are on this machine already."""
+    from huggingface_hub import try_to_load_from_cache
+
+    folder = Path(rest)
+    if not folder.is_dir():
+        config = try_to_load_from_cache(rest, "config.json")
+        if not isinstance(config, str):
+            return []
+        folder = Path(config).parent
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        names = set(json.loads(index.read_text())["weight_map"].values())
+        return [path for name in sorted(names) if (path := folder / name).exists()]
+    return [path] if (path := folder / "model.safetensors").exists() else []
 
 
 def _adapted(net: Any, adapter: str, revision: str) -> tuple[Any, str]:

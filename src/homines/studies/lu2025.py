@@ -43,7 +43,7 @@ DRAWN, DRAWN_SEED = 12, 2025
 """Divisions of money, and as many after a kind or unkind act, drawn with a seed of their own."""
 TRIED = 4000
 """Symmetric games drawn to find those that tell doses of kappa apart."""
-THINK, THINK_QUICK = 256, 96
+THINK, THINK_QUICK = 256, 64
 """Tokens of reasons at most; the untrained model seldom ends before them."""
 
 Games: TypeAlias = Mapping[str, tuple[Decision, ...]]
@@ -79,7 +79,7 @@ class Kind:
     @property
     def rows(self) -> tuple[int, int]:
         """To train on, and to test on."""
-        return (48, 12) if self.quick else (ROWS, TESTS)
+        return (24, 6) if self.quick else (ROWS, TESTS)
 
     def recipe(self, seed: int) -> Recipe:
         train, test = self.rows

@@ -1,0 +1,85 @@
+"""The memory that a model takes, reckoned from the headers of its files before anything is loaded."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from homines.core import HominesError
+
+GIB = 2**30
+SAID = GIB
+"""Bytes of weights from which on loading them is told."""
+TRAINED = 4
+"""Copies of the weights where all are trained: themselves, the gradient, Adam's two averages."""
+
+
+def numbers(files: Iterable[Path]) -> int:
+    """How many numbers these safetensors files hold, by their headers (8 bytes of length, then JSON with
+    the shape of every tensor). Raises HominesError where one is no such file."""
+    count = 0
+    for path in files:
+        try:
+            with open(path, "rb") as file:
+                (length,) = struct.unpack("<Q", file.read(8))
+                if length > path.stat().st_size:
+                    raise ValueError("its header is longer than the file")
+                header = json.loads(file.read(length))
+            count += sum(math.prod(t["shape"]) for name, t in header.items() if name != "__metadata__")
+        except (OSError, ValueError, KeyError, TypeError, struct.error) as failure:
+            raise HominesError(
+                f"{path} is no whole safetensors file ({failure}); fetch it again"
+            ) from failure
+    return count
+
+
+def free(place: torch.device) -> int | None:
+    """Bytes free on a device now, of its own or of the machine's memory; None where nothing tells."""
+    if place.type == "cuda":
+        return int(torch.cuda.mem_get_info(place)[0])
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def room(name: str, count: int, dtype: torch.dtype, place: torch.device, copies: int = 1) -> None:
+    """Say what so many numbers take, where it is much; HominesError where they do not fit.
+
+    copies   of each number: 1 to measure, TRAINED where all weights are trained
+    """
+    need, there = count * dtype.itemsize * copies, free(place)
+    kind = str(dtype).removeprefix("torch.")
+    what = f"{name} takes about {size(need)} ({count / 1e9:.2g} billion weights in {kind}"
+    what += f", {copies} times as all are trained)" if copies > 1 else ")"
+    if there is not None and need > there:
+        smaller = "--rank 64 (an adapter), " if copies > 1 else ""
+        half = "" if dtype.itemsize <= 2 else f"--dtype bfloat16 ({size(need // 2)}), "
+        raise HominesError(
+            f"{what}, and {size(there)} are free on {place}; use {smaller}{half}a smaller model or another "
+            "--device"
+        )
+    if need >= SAID:
+        print(f"{what}; {size(there) if there is not None else 'an unknown amount'} free", file=sys.stderr)
+
+
+def size(count: int) -> str:
+    """Bytes in words.
+
+    >>> size(3 * 2**30)
+    '3.0 GiB'
+    """
+    return f"{count / GIB:.1f} GiB" if count >= GIB / 10 else f"{count / 2**20:.0f} MiB"
