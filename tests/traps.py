@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +56,15 @@ HOW: dict[str, Callable[[Path], None]] = {"kill": kill, "fail": fail, "exhaust":
 
 @dataclass(frozen=True)
 class Trap:
-    """The table frame, but for what happens where its folder is armed. One that hangs does so only where
-    NODE is set in the environment."""
+    """The table frame, but for what happens where its folder is armed. One that hangs does so only in spawned
+    processes, and where NODE is set in the environment."""
 
     folder: str
     how: str
     places: int = 2
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
-        if self.how != "hang" or NODE in os.environ:
+        if self.how != "hang" or NODE in os.environ or parent_process() is not None:
             for armed in sorted(Path(self.folder).glob("armed*"))[:1]:
                 armed.unlink(missing_ok=True)
                 HOW[self.how](Path(self.folder))

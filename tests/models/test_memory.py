@@ -54,6 +54,6 @@ def test_half_a_file_is_told(folder: Path) -> None:
 
 
 def test_this_machine_tells_what_is_free() -> None:
-    there = free(CPU)
+    there = free("cpu")
     assert there is not None
     assert 2**26 < there < 2**50

@@ -40,8 +40,9 @@ def numbers(files: Iterable[Path]) -> int:
     return count
 
 
-def free(place: torch.device) -> int | None:
+def free(place: torch.device | str) -> int | None:
     """Bytes free on a device now, of its own or of the machine's memory; None where nothing tells."""
+    place = torch.device(place)
     if place.type == "cuda":
         return int(torch.cuda.mem_get_info(place)[0])
     try:
@@ -56,7 +57,7 @@ def free(place: torch.device) -> int | None:
         return None
 
 
-def room(name: str, count: int, dtype: torch.dtype, place: torch.device, copies: int = 1) -> None:
+def room(name: str, count: int, dtype: torch.dtype, place: torch.device | str, copies: int = 1) -> None:
     """Say what so many numbers take, where it is much; HominesError where they do not fit.
 
     copies   of each number: 1 to measure, TRAINED where all weights are trained
