@@ -145,6 +145,7 @@ class Inspect:
         exception in its place. A prompt that stands there twice is asked once. Where `stop` says so, calls
         under way are given up. Raises as `ready` does."""
         self.ready()
+        self._beside = {}
         done: SimpleQueue[tuple[Prompt, Answer | Exception] | None] = SimpleQueue()
         once = {prompt.key: prompt for prompt in prompts}
         under_way = start(self._streamed(list(once.values()), done.put))
@@ -154,7 +155,6 @@ class Inspect:
                     if isinstance(one, Answer):
                         self._beside[prompt.key] = one.beside
                 yield [(prompt, one.choice if isinstance(one, Answer) else one) for prompt, one in some]
-                self._beside.clear()
         finally:
             under_way.cancel()
 
