@@ -197,8 +197,8 @@ def test_an_estimate_is_the_commands() -> None:
 
 def test_reports_are_written_beside_each_run() -> None:
     run = hm.measure("mock", out="run", progress=False)
-    assert hm.report(run) == [Path("run/report.html")]
-    assert hm.report([run, "run"]) == [Path("run/report.html")] * 2
+    assert hm.report(run) == Path("run/report.html")
+    assert hm.report([run, "run"]) == Path("run/report.html")
     with pytest.raises(HominesError, match="was loaded and not measured"):
         hm.report(hm.load("mock"))
     with pytest.raises(HominesError, match="is no run; give"):

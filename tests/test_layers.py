@@ -55,6 +55,7 @@ LAYERS = (
         "evidence",
         "pages",
         "report",
+        "beside",
         "card",
         "sitting",
         "afterwards",

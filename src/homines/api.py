@@ -231,14 +231,16 @@ def align(
     return Loaded(models.load(after, **kind), after, **kind, run=Measured(folder))
 
 
-def report(runs: Any) -> list[Path]:
-    """Write report.html and figures into each run folder, as `homines report` does; their paths.
+def report(runs: Any, out: str | Path | None = None) -> Path:
+    """Write a page, as `homines report` does; its path.
 
-    runs   one or several of: what `measure` gives, an aligned model, a run folder
+    runs   what `measure` gives, an aligned model, a run folder: the run's own page; or several of these: one
+           page beside one another
+    out    folder of such a page; None: one in runs/ by their names
     """
-    from homines.report import write  # with it comes altair
+    from homines.report import reports  # with it comes altair
 
-    return [write(folder) for folder in folders(runs)]
+    return reports(list(dict.fromkeys(folders(runs))), out)
 
 
 KIND = ("device", "dtype", "trust_remote_code")

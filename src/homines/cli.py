@@ -667,14 +667,19 @@ def demo(
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, or a study's with runs below it.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a page on several runs; default: one in runs/ by their names."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write report.html and figures into each run folder, from its records alone."""
-    from homines.report import write
+    """Write a run's report.html and figures from its records alone; of several runs, one page beside one
+    another."""
+    from homines.report import reports
 
-    pages = [str(write(folder)) for folder in runs]
-    print(json.dumps({"reports": pages}) if as_json else "\n".join(pages))
+    page = str(reports(runs, out))
+    print(json.dumps({"report": page}) if as_json else page)
 
 
 @app.command("import")

@@ -9,13 +9,13 @@ nothing run but the two scripts written here, known by their hashes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from homines import card, figures, pages
-from homines.core import LEGAL_MASS
+from homines import beside, card, figures, pages
+from homines.core import LEGAL_MASS, digest
 from homines.evidence import TRAINED, Row, Study, caveats, elsewhere, measured, read
 
 
@@ -34,6 +34,17 @@ def write(folder: str | Path) -> Path:
     with pages.writing(study.run.folder):
         pages.images(study.run.folder / "figures", specs, figures.NAMES)
         return pages.put(study.run.folder / "report.html", text)
+
+
+def reports(folders: Sequence[str | Path], out: str | Path | None = None) -> Path:
+    """The page of one run, in its folder; of several, or of a study's folder, one page beside one another in
+    `out` (beside.py)."""
+    if len(folders) == 1 and out is None and (Path(folders[0]) / "config.json").exists():
+        return write(folders[0])
+    if out is None and len(folders) == 1 and not list(Path(folders[0]).glob("*/config.json")):
+        return write(folders[0])  # which says what it lacks
+    names = [str(folder) for folder in folders]
+    return beside.write(folders, Path(out) if out else Path("runs") / f"beside-{digest(names)[:8]}")
 
 
 def _page(study: Study, rows: Mapping[str, list[Row]], specs: Mapping[str, Row]) -> str:

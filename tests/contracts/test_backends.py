@@ -51,7 +51,9 @@ def ask(text: str, *labels: str) -> Prompt:
 @pytest.fixture(scope="module")
 def net(tokenizer: Any) -> HuggingFace:
     """A tiny network that often says 1, 2 and what is made of them."""
-    return HuggingFace(willing(tokenizer, WORDS, seed=7), tokenizer, name="tiny", provenance={"revision": "t"})
+    return HuggingFace(
+        willing(tokenizer, WORDS, seed=7), tokenizer, name="tiny", provenance={"revision": "t"}
+    )
 
 
 @pytest.fixture(scope="module")
