@@ -16,7 +16,7 @@ ROOT = Path(homines.__file__).parent
 LAYERS = (
     ("__init__",),
     ("core",),
-    ("check", "parallel", "choice", "forms", "speak", "lookup", "offered", "market", "qlearning"),
+    ("check", "choice", "forms", "speak", "lookup", "offered", "market", "qlearning"),
     ("games", "preferences", "frames", "opponents"),
     ("play", "store", "shared"),
     (
@@ -42,7 +42,7 @@ LAYERS = (
         "baselines",
         "regret",
     ),
-    ("logits", "aloud", "models", "sideeffects", "objective", "free_pricing"),
+    ("logits", "aloud", "models", "sideeffects", "objective", "free_pricing", "parallel"),
     ("lesson",),
     ("train", "sampled", "supervised"),
     (
