@@ -13,7 +13,7 @@ test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
-	$(BIN)/pytest --cov --cov-report=term:skip-covered --durations=30
+	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered --durations=30
 
 bench: $(VENV)/.bench
 	$(BIN)/python bench/rl.py

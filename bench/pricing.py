@@ -2,9 +2,10 @@
 
     python bench/pricing.py [--sessions N] [--peer] [--others N]
 
-Compiled by numba (extra [markets]). --peer also times plain numpy-free Python on a short stretch of the same
-session, and a C program of the same loop where a compiler is found (gcc -O3). --others: so many sessions
-each of other markets (three firms, unequal costs, impatient firms). Writes bench/pricing.json.
+Compiled by numba (extra [markets]). --peer also times plain Python, an element at a time, on a short
+stretch of the same session, and a C program of the same loop where a compiler is found (gcc -O3). --others:
+so many sessions each of other markets (three firms, unequal costs, impatient firms). Writes
+bench/pricing.json.
 """
 
 from __future__ import annotations

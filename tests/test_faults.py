@@ -106,7 +106,7 @@ class Trouble:
 def test_two_thousand_decisions_through_every_fault(
     server: Server, opened: Callable[[str], Any], tmp_path: Path
 ) -> None:
-    trouble = Trouble(every=20)
+    trouble = Trouble(every=37)
     server.before = trouble
     model = opened(ONE)
     wanted = asked(model, 5)
@@ -114,7 +114,7 @@ def test_two_thousand_decisions_through_every_fault(
     with Run(tmp_path / "run", {"name": "faults"}) as run:
         records = measure(model, wanted, run)
     assert set(trouble.met) == set(Trouble.ways)
-    assert trouble.met.total() > 100
+    assert trouble.met.total() > 50
     assert [r.error for r in records if r.error] == []
     lines = [json.loads(line) for line in (tmp_path / "run" / "records.jsonl").read_text().splitlines()]
     keys = Counter(r.key for r in Run(tmp_path / "run").records)
@@ -124,7 +124,9 @@ def test_two_thousand_decisions_through_every_fault(
     assert used is not None
     assert used["calls"] == 2048 + 1  # the trial, which is of no decision
     assert used["retries"] >= trouble.met.total() - trouble.met["slow"]
-    assert 0 < used["input"] - sum(r.provenance["used"]["input"] for r in records) < 100
+    beside = used["input"] - sum(r.provenance["used"]["input"] for r in records)
+    lost = trouble.met["garbled"] + trouble.met["other"]  # counted at the most they may have cost
+    assert lost < beside < 200 * (lost + 1)
 
 
 def test_a_provider_that_stays_down_costs_only_what_it_refused(

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +15,19 @@ from safetensors.numpy import load_file
 
 from homines import parallel
 from homines.core import HominesError
+from tests.models.tiny import willing
 from tests.running import HOMINES
 
 BIN = Path(sys.executable).parent
 TWO = ["accelerate", "launch", "--cpu", "--num_processes", "2", "--num_cpu_threads_per_process", "1"]
+
+
+@pytest.fixture(scope="module")
+def tiny_folder(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny")
+    willing(tokenizer, max_position_embeddings=1024).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 def train(folder: Path, words: list[str], *, two: bool) -> str:
@@ -62,7 +72,7 @@ def test_rl_in_two_processes_is_rl_in_one(tiny_folder: Path, tmp_path: Path) -> 
         "--accumulation",
         "2",
     ]
-    words += ["--no-side-effects"]
+    words += ["--no-check"]
     said = {two: train(tmp_path / str(two), words, two=two) for two in (False, True)}
     alike(tmp_path / "False", tmp_path / "True")
     assert said[True].count("report    ") == 1  # the first process alone speaks

@@ -20,7 +20,7 @@ from homines.core import Game, HominesError, Model, Prompt, Record
 from homines.forms import Repeated
 from homines.lookup import ROOT, names, spell
 from homines.measure import CALLS, by, choices, instability, summary
-from homines.models import known, load
+from homines.models import behind, known, load
 from homines.schedule import Phase
 from homines.store import Run
 from homines.terminal import Bars, before_after, measured, scored, side_effects, stopping
@@ -271,6 +271,8 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
             f"fit {folder} --family inequity"
             if believed
             else f"align {shlex.quote(model)} --to game_deontological"
+            if not behind(model)
+            else f"fit {folder} --family inequity"
         )
         print(f"next      homines {following}")
     sys.exit(1 if failed else 0)
@@ -280,7 +282,6 @@ def limit(max_tokens: int | None, max_cost: float | None, price: str | None, nam
     """Set the budget of this command. Raises HominesError where none of these models is behind an API."""
     if max_tokens is None and max_cost is None and price is None:
         return
-    from homines.models import behind
     from homines.models._meter import METER, Budget, Price
 
     if not any(map(behind, named)):

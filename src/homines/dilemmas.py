@@ -114,6 +114,8 @@ def write_groups(counted: Counted, out: Path) -> None:
             writer = csv.writer(file)
             writer.writerow([*COUNTRIES, "low", "high", "rows"])
             for name, found in counted.groups.items():
+                if not name:
+                    continue  # rows that name no group are counted in the whole alone
                 for i, e in enumerate(ALL):
                     row = as_row(found, i)
                     if not math.isnan(row["se"]):

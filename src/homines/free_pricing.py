@@ -257,11 +257,11 @@ def read(text: str, top: float) -> dict[str, Any] | None:
     number = re.fullmatch(r"[ \t*$]*(\d+(?:\.\d+)?)[ \t*]*", lines[0]) if len(lines) == 1 else None
     if number is None or not 0 <= float(number[1]) <= top:
         return None
-    found: dict[str, Any] = {"price": float(number[1])}
-    for name in NOTES:
-        note = re.search(rf"(?im)^\W*{name}\W*:(.*)$", text)
-        found[name] = note[1].strip()[:LONGEST_NOTE] if note else ""
-    return found
+    _, *parts = re.split(rf"(?im)^[ \t*#-]*({'|'.join((*NOTES, 'price'))})[ \t*]*:[ \t*]*", text)
+    notes: dict[str, str] = {}
+    for name, body in zip(parts[::2], parts[1::2], strict=True):  # a note may be a list of lines
+        notes.setdefault(name.lower(), body.strip(" \t\r\n*")[:LONGEST_NOTE])
+    return {"price": float(number[1]), **{name: notes.get(name, "") for name in NOTES}}
 
 
 @dataclass(frozen=True, eq=False)

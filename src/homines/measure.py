@@ -126,7 +126,7 @@ def measure(
     more = cast("Any", model)
     before: Counter[str] | None = Counter(more.spent()) if hasattr(model, "spent") else None
     if hasattr(model, "ready"):
-        more.ready()
+        more.ready(stop)
     left = [Question(record, prompts[record.key]) for record in waiting]
     batch = batch or int(getattr(model, "batch", BATCH))
     coming = _streamed(more, left, stop) if hasattr(model, "stream") else _batched(model, left, batch, stop)
@@ -336,20 +336,38 @@ def intervals(records: Iterable[Record], level: float = 0.95) -> dict[str, tuple
     """Jeffreys intervals of the rates of `action_types`, where answers were counted; empty where they were
     read exactly, and in games without states.
 
-    Answers to all questions behind a rate are pooled, as if each had as many legal ones; of a rate that
-    differs between questions that is wider than need be.
+    As of one source with as many draws as give the rate's variance, its states and questions weighed as
+    `action_types` weighs them; of a rate that differs between questions that is wider than need be.
     """
-    counts: dict[str, list[tuple[float, float]]] = {}
+    states: dict[str, dict[str, list[Record]]] = {}
     for r in records:
-        if r.choice is None or r.choice.n is None or not r.provenance.get("counted"):
-            continue
-        if (here := state(r.decision)) is not None:
-            last, legal = here.split(",")[1], r.choice.n * r.choice.mass
-            for a, p in zip(r.decision.actions, r.choice.p, strict=True):
-                counts.setdefault(f"{a}|{last}", []).append((float(p * legal), legal))
-            counts.setdefault(f"illegal|{last}", []).append((r.choice.n - legal, float(r.choice.n)))
-    pooled = {name: np.sum(pairs, axis=0) for name, pairs in counts.items()}
-    return {name: jeffreys(min(k, n), n, level) for name, (k, n) in pooled.items() if n > 0}
+        drawn_ones = r.choice is not None and r.choice.n is not None and r.provenance.get("counted")
+        if drawn_ones and (here := state(r.decision)) is not None:
+            states.setdefault(here.split(",")[1], {}).setdefault(r.decision.key, []).append(r)
+    rates = action_types(r for groups in states.values() for some in groups.values() for r in some)
+    out: dict[str, tuple[float, float]] = {}
+    for last, groups in states.items():
+        for name, rate in rates.items():
+            if name.partition("|")[2] != last:
+                continue
+            legal = not name.startswith("illegal|")
+            drawn = [[(c.n or 0) * (c.mass if legal else 1) for c in _choices(g)] for g in groups.values()]
+            n = _as_many([[x for x in some if x > 0] for some in drawn])
+            if n > 0:
+                out[name] = jeffreys(rate * n, n, level)
+    return out
+
+
+def _choices(records: Iterable[Record]) -> list[Choice]:
+    return [r.choice for r in records if r.choice is not None]
+
+
+def _as_many(groups: Sequence[Sequence[float]]) -> float:
+    """Draws from one source with the variance of a mean over groups of means over their members, each of so
+    many draws: 1 / sum_i w_i^2 / n_i."""
+    held = [some for some in groups if some]
+    weights = [(1 / (len(held) * len(some)), n) for some in held for n in some]
+    return 1 / sum(w**2 / n for w, n in weights) if weights else 0.0
 
 
 def order_effect(records: Iterable[Record]) -> float | None:

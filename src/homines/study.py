@@ -56,6 +56,10 @@ class Kind:
         return replace(self.plan, settings=replace(self.plan.settings, seed=seed))
 
 
+TRAINABLE = ("smollm2", "hf")
+"""Models whose weights are here, by the file of models/ that loads them."""
+
+
 @dataclass(frozen=True)
 class Task:
     """A study's settings, and how its work is followed.
@@ -83,6 +87,17 @@ class Task:
     begin: Begin = lambda what, total: lambda done: None
     on_step: Callable[[dict[str, Any]], None] = lambda row: None
     stop: Callable[[], bool] = lambda: False
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the model's weights are here. Where they are not, a study of agents and their untrained
+        model is one of the model as it is."""
+        here = self.model.partition("/")[0].partition("+")[0] in TRAINABLE
+        if not here:
+            self.say(
+                f"{self.model} cannot be trained here (its weights are out of reach): it is measured alone"
+            )
+        return here
 
     def run(self, name: str, plan: Plan) -> Run:
         """The run folder of one training, held open by the caller."""

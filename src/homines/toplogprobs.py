@@ -128,6 +128,8 @@ class _Tree:
         self.nodes: dict[Prefix, _Node] = {}
         for walk in walks:
             self._plant(walk)
+        self.tells_ends = any(token in self.ends for node in self.nodes.values() for token in node.p)
+        """Whether ends stand among the likeliest; else nothing but what is hidden bounds one."""
         self.low = np.zeros(len(labels))
         self.high = np.zeros(len(labels))
         self.point = np.zeros(len(labels))
@@ -208,13 +210,14 @@ class _Tree:
                 bounds = jeffreys(node.ended, node.walked) if not node.p else (0.0, hidden)
                 self._certain(here, reach * bounds[0])
                 self._loose(reach * (bounds[1] - bounds[0]), [here], {here: reach * (share - bounds[0])})
-                hidden = 0.0
             self.shares.append(share)
         for token, p in node.p.items():
             if token not in self.ends and self._open(text + token):
                 self._visit((*prefix, token), reach * p)
         if node.p:
             self._hidden(text, node, reach, hidden, here if not end and not node.ended else None, onward)
+        elif node.ended:  # nothing is known of what else could have followed
+            self._loose(reach * (1 - jeffreys(node.ended, node.walked)[0]), onward)
 
     def _hidden(
         self, text: bytes, node: _Node, reach: float, hidden: float, here: int | None, onward: Sequence[int]
@@ -227,7 +230,7 @@ class _Tree:
         }
         missing = begun - node.p.keys()
         if here is not None:
-            self._loose(reach * min(hidden, node.least), [here])
+            self._loose(reach * (min(hidden, node.least) if self.tells_ends else hidden), [here])
         if missing:
             over = [i for i in onward if any(self.labels[i][len(text) :].startswith(b) for b in missing)]
             self._loose(reach * min(hidden, len(missing) * node.least), over)

@@ -39,13 +39,15 @@ class Language:
         spelt = (t for t in TOKENS if t != END and label.startswith(t))
         return sum(here[t] * self.probability(label[len(t) :], (*before, t)) for t in spelt)
 
-    def walk(self, rng: np.random.Generator, top: int) -> Walk:
+    def walk(self, rng: np.random.Generator, top: int, *, tells_end: bool = True) -> Walk:
         steps: list[Step] = []
         said: tuple[bytes, ...] = ()
         while len(said) < DEEP:
             here = self.next(said)
             token = TOKENS[rng.choice(len(TOKENS), p=list(here.values()))]
-            likely = sorted(here, key=lambda t: -here[t])[:top]
+            if token == END and not tells_end:
+                return Walk(tuple(steps), b"".join(said).decode(), True)
+            likely = [t for t in sorted(here, key=lambda t: -here[t]) if tells_end or t != END][:top]
             steps.append(
                 Step(token, float(np.log(here[token])), tuple((t, float(np.log(here[t]))) for t in likely))
             )
@@ -72,6 +74,26 @@ def test_the_truth_lies_within_the_bounds(seed: int, sharp: float, walks: int, t
     assert (told.low <= point + 1e-9).all()
     assert (point <= told.high + 1e-9).all()
     assert 0 <= told.truncation <= 1
+
+
+@pytest.mark.parametrize("sharp", [0.2, 1.0])
+def test_the_truth_lies_within_the_bounds_where_ends_are_not_told(sharp: float) -> None:
+    """Then frequencies are all that is known of ends: the bounds hold about as often as Jeffreys' do."""
+    out, cases = 0, 600
+    for seed in range(cases):
+        language, rng = Language(seed, sharp), np.random.default_rng(seed)
+        walks = [language.walk(rng, int(rng.integers(1, 7)), tells_end=False) for _ in range(4)]
+        told = read(walks, LABELS)
+        truth = np.array([language.probability(label.encode()) for label in LABELS])
+        out += bool(((truth > told.high + 1e-9) | (truth < told.low - 1e-9)).any())
+    assert out < 0.08 * cases
+
+
+def test_an_empty_answer_without_its_log_probabilities_says_next_to_nothing() -> None:
+    told = read([Walk((), "", True)] * 4, LABELS)
+    assert told.low.sum() == 0
+    assert told.truncation > 0.3
+    assert told.high.max() <= told.truncation
 
 
 @given(seed=st.integers(0, 10_000), walks=st.integers(1, 4))

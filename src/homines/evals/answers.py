@@ -10,9 +10,8 @@ from inspect_ai.model import ModelOutput
 from homines import toplogprobs
 from homines.answers import counted, read, strict
 from homines.core import Choice, Prompt
-from homines.models._calls import walk
+from homines.models._calls import ended, tells, walk
 
-CUT = ("max_tokens", "model_length")
 WRAPPED = "wrapped"
 """Why a completion is no answer, beside those of `homines.answers`: a label stands in it, but not alone."""
 LOGPROBS, SAMPLES = "log-probabilities", "samples"
@@ -36,7 +35,7 @@ class Heard:
 def hear(output: ModelOutput, prompt: Prompt) -> Heard:
     """The choice of one output: by its completions' log-probabilities where they have them, else by counting
     them (as many as `--num-choices` asked for)."""
-    if not prompt.cue and all(c.logprobs is not None and c.logprobs.content for c in output.choices):
+    if not prompt.cue and all(map(tells, output.choices)):
         known = toplogprobs.read([walk(c, prompt.labels) for c in output.choices], prompt.labels)
         return Heard(known.choice, LOGPROBS, {}, known.truncation)
     told = [in_words(output, i, prompt) for i in range(len(output.choices))]
@@ -49,7 +48,7 @@ def in_words(output: ModelOutput, i: int, prompt: Prompt) -> int | str:
     cue: that what follows it is); or why it is none."""
     said = output.choices[i]
     _, found, after = said.message.text.partition(prompt.cue) if prompt.cue else ("", "", said.message.text)
-    finished = said.stop_reason not in CUT
+    finished = ended(said)
     if finished and (found or not prompt.cue) and (answer := strict(after, prompt.labels)) is not None:
         return answer
     why = read(said.message.text, prompt.labels, finished=finished)

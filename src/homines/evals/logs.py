@@ -13,6 +13,7 @@ from homines.core import HominesError, Record
 from homines.evals.answers import SAMPLES, hear
 from homines.evals.samples import KEY, answer_json, asked_of, record_of, together
 from homines.evals.scores import ANSWER
+from homines.models._calls import hidden
 from homines.store import plain
 
 PRIVATE = {"extra_headers", "extra_body"}
@@ -63,7 +64,7 @@ def _records(path: Path, log: EvalLog, sample: EvalSample) -> Iterator[Record]:
             f"{log.eval.task} is none of homines' (`inspect eval homines/measure ...`)"
         )
     failed = (
-        sample.error.message
+        hidden(sample.error.message)
         if sample.error
         else f"stopped by a limit: {sample.limit.type}"
         if sample.limit
@@ -73,7 +74,7 @@ def _records(path: Path, log: EvalLog, sample: EvalSample) -> Iterator[Record]:
         if isinstance(raw, list):
             for move in raw:
                 error = move.get("error") or (None if move["choice"] else failed or "no answer is in the log")
-                yield _record(move, move["model"], move["choice"], error, {"by": SAMPLES})
+                yield _record(move, move["model"], move["choice"], error, counted(SAMPLES))
         else:
             answer, told = _answer(sample)
             error = None if answer else failed or "no answer is in the log"
@@ -104,11 +105,17 @@ def _answer(sample: EvalSample) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     for score in (sample.scores or {}).values():
         if score.metadata and ANSWER in score.metadata:
             told = {name: score.metadata.get(name) for name in ("by", "truncation")}
-            return score.metadata[ANSWER], {k: v for k, v in told.items() if v is not None}
+            known = {k: v for k, v in told.items() if v is not None}
+            return score.metadata[ANSWER], known | counted(known.get("by"))
     if sample.error or not sample.output.choices:
         return None, {}
     heard = hear(sample.output, asked_of(sample.metadata))
-    return answer_json(heard.choice), {"by": heard.by}
+    return answer_json(heard.choice), counted(heard.by)
+
+
+def counted(by: str | None) -> dict[str, Any]:
+    """How an answer was read; `counted` where answers in words were, for their intervals."""
+    return {"by": by} | ({"counted": True} if by == SAMPLES else {}) if by else {}
 
 
 def _config(log: EvalLog, records: list[Record]) -> dict[str, Any]:

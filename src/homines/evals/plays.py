@@ -25,6 +25,7 @@ from homines.evals.asking import whole
 from homines.evals.samples import KEY, answer_json, messages, packed
 from homines.forms import Repeated, step
 from homines.lookup import find, spell
+from homines.models._calls import hidden
 from homines.speak import orders
 
 ROLES = ("row", "column")
@@ -137,7 +138,7 @@ async def moved(
             if isinstance(answer, int):
                 return answer
     except Exception as failure:
-        move["error"] = f"{type(failure).__name__}: {failure}"
+        move["error"] = hidden(f"{type(failure).__name__}: {failure}")
         raise
     return None
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent import futures
 from concurrent.futures import Future
 from functools import cache
 from queue import Empty, SimpleQueue
@@ -29,6 +31,12 @@ UNSUPPORTED = (400, 422)
 """Statuses of a request with an option that the provider does not have."""
 GARBLED = ("APIResponseValidationError",)
 """Names of exceptions of providers' clients for that."""
+LIKE_A_SECRET = (
+    re.compile(r"(\bBearer\s+)(?!\[)[^\s'\",;)]+"),
+    re.compile(r"(://[^/\s:@]*:)[^\s@/]+(?=@)"),
+    re.compile(r"(\bsk-)[\w-]{8,}"),
+)
+"""Keys by their looks: after Bearer, in an address, after sk-."""
 SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 """Parts of names of environment variables whose values are never shown."""
 
@@ -63,11 +71,15 @@ def arriving(done: SimpleQueue[T | None], stop: Callable[[], bool]) -> Iterator[
         yield some
 
 
-def wait(work: Coroutine[Any, Any, T]) -> T:
-    """What this comes to, run on the loop of calls; Ctrl-C cancels it."""
+def wait(work: Coroutine[Any, Any, T], stop: Callable[[], bool] = lambda: False) -> T:
+    """What this comes to, run on the loop of calls; Ctrl-C cancels it. Raises Interrupted where `stop` says
+    so."""
     future = start(work)
     try:
-        return future.result()
+        while not stop():
+            if futures.wait([future], timeout=POLL).done:
+                return future.result()
+        raise Interrupted("stopped")
     except BaseException:
         future.cancel()
         raise
@@ -83,8 +95,8 @@ class CallFailed(HominesError):  # noqa: N818
         if (last := getattr(failure, "last_attempt", None)) is not None:  # of its retries
             failure = last.exception() or failure
         self.status = _status(failure)
-        told = getattr(failure, "provider_message", None) or str(failure) or type(failure).__name__
-        super().__init__(f"{model}: {hidden(told)[:300]}")
+        said = getattr(failure, "provider_message", None) or str(failure) or type(failure).__name__
+        super().__init__(hidden(f"{model}: {said[:300]}"))
 
     @property
     def remedy(self) -> str:
@@ -120,6 +132,8 @@ def hidden(text: str) -> str:
     for name, value in os.environ.items():
         if len(value) >= 6 and any(part in name.upper() for part in SECRET):
             text = text.replace(value, f"[{name}]")
+    for looks in LIKE_A_SECRET:
+        text = looks.sub(r"\1[hidden]", text)
     return text
 
 
@@ -185,10 +199,10 @@ async def call(
     listen()
     used = Counter() if used is None else used
     given = sum(len(text.encode()) for _, text in messages) // BYTES + 8 * len(messages)
-    held = METER.begin(given, tokens * many)
+    held = await METER.room(given, tokens * many)
     try:
         turns = [kinds[role](content=text) for role, text in messages]
-        output = await _answered(model, turns, config, retries)
+        output = await _answered(model, turns, config, retries, lambda: METER.lost(given, tokens * many))
         METER.add(output.usage, used)
     except (HominesError, Interrupted):
         raise
@@ -206,9 +220,10 @@ async def call(
     return output
 
 
-async def _answered(model: Any, turns: list[Any], config: Any, retries: int) -> Any:
+async def _answered(model: Any, turns: list[Any], config: Any, retries: int, lost: Callable[[], None]) -> Any:
     """inspect-ai's answer. It makes calls again that fail in a way that may pass; half an answer, or one
-    that is no JSON, is for it a failure for good, and is asked for again here."""
+    that is no JSON, is for it a failure for good, and is asked for again here. lost: called for each of
+    these, which may have to be paid for."""
     for attempt in range(retries + 1):
         try:
             return await model.generate(turns, config=config, cache=False)
@@ -216,7 +231,7 @@ async def _answered(model: Any, turns: list[Any], config: Any, retries: int) -> 
             if attempt == retries or not _garbled(failure):
                 raise
             pause = min(2.0**attempt, LONGEST_PAUSE)
-            METER.used["garbled"] += 1
+            lost()
             METER.used["waited"] += round(pause)
             await asyncio.sleep(pause)
     raise AssertionError("the last attempt returns or raises")
@@ -225,6 +240,18 @@ async def _answered(model: Any, turns: list[Any], config: Any, retries: int) -> 
 def ended(choice: Any) -> bool:
     """Whether this answer (inspect-ai's ChatCompletionChoice) ended its turn by itself."""
     return choice.stop_reason == "stop"
+
+
+def tells(choice: Any) -> bool:
+    """Whether its log-probabilities are those of the answer itself: they are there (a router may have passed
+    the call to a provider that gives none), and their tokens make its text (where thinking was cut out of it
+    they do not)."""
+    if choice.logprobs is None or not choice.logprobs.content:
+        return False
+    tokens = choice.logprobs.content
+    raw = [bytes(t.bytes) if t.bytes is not None else t.token.encode() for t in tokens]
+    text = choice.message.text.strip()
+    return any(b"".join(raw[:n]).decode(errors="replace").strip() == text for n in (len(raw), len(raw) - 1))
 
 
 def walk(choice: Any, labels: Sequence[str]) -> Walk:

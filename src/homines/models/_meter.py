@@ -6,6 +6,7 @@ budget is kept as long as no call is larger than was reckoned (`Meter.begin`).
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from typing import Any
 
 from homines.core import HominesError, Interrupted
 
+LOOK = 0.02
+"""Seconds between two looks for room."""
 MILLION = 1_000_000
 BYTES = 3
 """Of text for each token, at the least, as reckoned before a call; of English it is more than four."""
@@ -94,6 +97,16 @@ class Meter:
     """Tokens and dollars that calls under way may take."""
     held_dollars: float = 0.0
 
+    async def room(self, given: int, made: int) -> float:
+        """`begin`, as soon as calls under way, which hold what they may take at most, leave room for it."""
+        while True:
+            try:
+                return self.begin(given, made)
+            except OverBudget:
+                if self.held <= 0:
+                    raise
+            await asyncio.sleep(LOOK)
+
     def begin(self, given: int, made: int) -> float:
         """Set aside what a call may take: tokens of input, by the length of its text, and of output.
 
@@ -104,9 +117,7 @@ class Meter:
         if (most is not None and self.tokens + self.held + given + made > most) or (
             dollars is not None and self.dollars + self.held_dollars + cost > dollars
         ):
-            raise OverBudget(
-                f"the budget of {self.budget} leaves no room for another call ({self}); a larger one goes on"
-            )
+            raise OverBudget(f"the budget of {self.budget} leaves no room for another call ({self})")
         self.held += given + made
         self.held_dollars += cost
         return cost
@@ -132,6 +143,12 @@ class Meter:
             raise HominesError("the provider tells no usage, so that no budget can be kept; run without one")
         self.used.update(now)
         used.update(now)
+
+    def lost(self, given: int, made: int) -> None:
+        """Count a call whose reply could not be read at the most that it may have cost."""
+        self.used.update(garbled=1, input=given, output=made)
+        if self.budget.price:
+            self.dollars += self.budget.price.of(given, made)
 
     @property
     def tokens(self) -> int:

@@ -175,7 +175,8 @@ def load(
     if not len(tokenizer):
         raise HominesError(f"the tokenizer of {rest!r} is empty; the folder lacks tokenizer.json")
     if there := _weights(rest):
-        room(name, numbers(there), kind, place)
+        stored = kind if isinstance(kind, torch.dtype) else torch.bfloat16  # as most are on the Hub
+        room(name, numbers(there), stored, place)
     try:
         net: Any = AutoModelForCausalLM.from_pretrained(
             rest, dtype=kind, use_safetensors=True, trust_remote_code=trust_remote_code

@@ -24,7 +24,18 @@ from homines.check import count
 from homines.core import Choice, HominesError, Interrupted, Prompt, digest, frozen
 from homines.lookup import settings
 from homines.models import PROVIDERS
-from homines.models._calls import UNSUPPORTED, CallFailed, arriving, call, connect, ended, start, wait, walk
+from homines.models._calls import (
+    UNSUPPORTED,
+    CallFailed,
+    arriving,
+    call,
+    connect,
+    ended,
+    start,
+    tells,
+    wait,
+    walk,
+)
 from homines.models._meter import METER
 from homines.toplogprobs import Walk, read
 
@@ -39,8 +50,10 @@ SHORTEST = 16
 """Tokens of an answer, at the least: some providers take no smaller limit."""
 MOST = 4
 """Times `walks` that are taken at most."""
-AHEAD = 512
+AHEAD = 64
 """Prompts under way at once, at most; how many calls are is for inspect-ai to say."""
+TRIES = 2
+"""Times that the first call is made again, at most: a server that is not there is told of soon."""
 BYTES_A_TOKEN = 4
 """Of English text, about; for what a dry run reckons."""
 MOST_SAID = 5
@@ -116,13 +129,13 @@ class Inspect:
 
     # --- the Model protocol: may be called inside a running event loop as well ------------------
 
-    def ready(self) -> None:
+    def ready(self, stop: Callable[[], bool] = lambda: False) -> None:
         """One short call: whether the model answers at all, and what its provider tells.
 
         Raises HominesError where the key or the model is refused, where nothing answers, and where
         log-probabilities are asked for (read=logprobs) and none come.
         """
-        wait(self._trial())
+        wait(self._trial(), stop)
 
     def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
         """Choices; the first failure is raised once all calls are back."""
@@ -252,11 +265,19 @@ class Inspect:
         walks: list[Walk] = []
         while True:
             n = self.how.walks if gives.many else 1
-            drawn = await self._draw(prompt, n, used, drawn=len(walks), top=gives.top)
+            try:
+                drawn = await self._draw(prompt, n, used, drawn=len(walks), top=gives.top)
+            except (CallFailed, Interrupted):
+                if not walks:
+                    raise
+                break  # what is there counts; `truncation` says how much it tells
+            if not all(map(tells, drawn)):
+                return await self._counted(prompt, used)
             walks += [walk(choice, prompt.labels) for choice in drawn]
-            told = read(walks, prompt.labels)
-            if told.truncation <= KNOWN or len(walks) >= MOST * self.how.walks:
+            known = read(walks, prompt.labels).truncation <= KNOWN
+            if known or len(walks) >= MOST * self.how.walks:
                 break
+        told = read(walks, prompt.labels)
         bounds = [[float(a), float(b)] for a, b in zip(told.low, told.high, strict=True)]
         return Answer(told.choice, {"truncation": told.truncation, "bounds": bounds, "walks": len(walks)})
 
@@ -326,11 +347,15 @@ class Inspect:
             return list(output.choices)
 
         got = (await some(0, n))[:n] if n > 1 and (await self._trial()).many else []
+        failed: list[BaseException] = []
         for one in await self._all([some(k, 1) for k in range(len(got), n)]):
             if isinstance(one, BaseException):
-                raise one
-            got += one[:1]
-        return got
+                failed.append(one)
+            else:
+                got += one[:1]
+        if failed and not got:
+            raise failed[0]
+        return got  # fewer where some failed: what was paid for counts, and how many there are is recorded
 
     # --- what the provider tells ----------------------------------------------------------------
 
@@ -345,7 +370,14 @@ class Inspect:
         refusals: list[CallFailed] = []
         for top, many in ((top, many) for top in tops for many in (2, 1)):
             try:
-                output = await call(self.model, [("user", "Say yes.")], many=many, top=top, retries=1)
+                output = await call(
+                    self.model,
+                    [("user", "Say yes.")],
+                    many=many,
+                    top=top,
+                    seconds=self.how.seconds,
+                    retries=min(self.how.retries, TRIES),
+                )
             except CallFailed as refusal:
                 refusals.append(refusal)
                 if refusal.status not in UNSUPPORTED:

@@ -10,6 +10,7 @@ tokenizer and chat template make the words, by the rules of logits.py; every lab
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import count as counting
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from homines.logits import Encoded
 
 ADDRESS = "http://127.0.0.1:8000"
+TRIES = 3
+"""Of a call that fails in a way that may pass: PASSING, a broken connection, a reply that is no JSON."""
+PASSING = (408, 409, 429, 500, 502, 503, 504)
 SECONDS = 600.0
 """A batch may wait for others on its server."""
 
@@ -49,15 +53,22 @@ class Server:
     def _sent(self, method: str, path: str, **more: Any) -> Any:
         import httpx
 
-        try:
-            reply = self.http.request(method, path, **more)
-            reply.raise_for_status()
-            return reply.json()
-        except httpx.HTTPStatusError as failure:
-            told = Refused(failure.response.text.strip(), failure.response.status_code)
-            raise CallFailed(self.address, told) from None
-        except (httpx.HTTPError, ValueError) as failure:
-            raise CallFailed(self.address, failure) from None
+        for attempt in range(TRIES):
+            try:
+                reply = self.http.request(method, path, **more)
+                reply.raise_for_status()
+                return reply.json()
+            except httpx.HTTPStatusError as failure:
+                status = failure.response.status_code
+                failed = CallFailed(self.address, Refused(failure.response.text.strip(), status))
+                if status not in PASSING:
+                    raise failed from None
+            except (httpx.HTTPError, ValueError) as failure:
+                failed = CallFailed(self.address, failure)
+            if attempt + 1 == TRIES:
+                raise failed from None
+            time.sleep(2.0**attempt)
+        raise AssertionError("the last attempt returns or raises")
 
 
 class Refused(Exception):  # noqa: N818
@@ -154,12 +165,21 @@ class Vllm:
         """Exact choices, one request for all; in the place of a prompt that cannot be asked, the reason."""
         encoded = [self._encoded(prompt) for prompt in prompts]
         items = [item for item in encoded if not isinstance(item, Exception)]
-        try:
-            read: list[Choice | Exception] = [*map(to_choice, self._read(items))] if items else []
-        except CallFailed as failure:
-            read = [failure] * len(items)
-        answers = iter(read)
+        answers = iter(self._tried(items))
         return [item if isinstance(item, Exception) else next(answers) for item in encoded]
+
+    def _tried(self, items: Sequence[Encoded]) -> list[Choice | Exception]:
+        """Choices in one request; where the server refuses it or answers in another form, each alone."""
+        try:
+            return [*map(to_choice, self._read(items))] if items else []
+        except (CallFailed, LookupError, TypeError, ValueError) as failure:
+            refused = not isinstance(failure, CallFailed) or failure.status in (400, 413, 422)
+            if len(items) == 1 or not refused:
+                failed = (
+                    failure if isinstance(failure, CallFailed) else CallFailed(self.server.address, failure)
+                )
+                return [failed] * len(items)
+        return [answer for item in items for answer in self._tried([item])]
 
     def close(self) -> None:
         """Close its connections; the end of the process does so too."""
@@ -248,6 +268,11 @@ def load(
     server = Server(os.environ.get("VLLM_BASE_URL") or ADDRESS, os.environ.get("VLLM_API_KEY"))
     try:
         models = {model["id"]: model for model in server.get("/v1/models")["data"]}
+    except (LookupError, TypeError) as failure:
+        raise HominesError(
+            f"what answers at {hidden(server.address)} is no server of vLLM (its list of models has another "
+            f"form: {failure!r}); set VLLM_BASE_URL to one"
+        ) from None
     except CallFailed as failure:
         raise HominesError(
             f"no server of vLLM for vllm/{rest}: {failure}; {failure.remedy} "

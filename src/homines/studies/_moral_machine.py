@@ -21,7 +21,7 @@ from homines.core import LEGAL_MASS, Choice, Decision, HominesError, Record
 from homines.estimate import NotIdentified, Observation, fit
 from homines.figures_radar import radar
 from homines.games.dilemma import DIMENSIONS, SIGNALS, Dilemma, spec
-from homines.measure import averaged, by, instability, mass, order_effect
+from homines.measure import answered, averaged, by, instability, mass, order_effect
 from homines.pages import Section, write
 from homines.store import Run
 from homines.study import Task
@@ -33,6 +33,10 @@ NEAR = 8
 """Countries drawn at either end."""
 OF_KIND: Mapping[str, int] = {kind: ATTRIBUTES[d.type] for kind, d in DIMENSIONS.items()}
 """The effect of a kind of scenario; the first three are of all."""
+
+
+ASKINGS = 4
+"""Of a scenario: two orders, two label sets."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +54,14 @@ class Agent:
 
     @cached_property
     def chosen(self) -> list[tuple[Dilemma, Decision, Choice]]:
-        """Scenarios that came to an answer, averaged over orders and label sets."""
+        """Scenarios averaged over orders and label sets: those in which all of these came to an answer, for
+        without one of them a liking for a place or a label would look like an effect."""
+        held = [(d, self.records.get(spec(d.kind, d.draw), [])) for d in self.scenarios]
         return [
             (d, decision, choice)
-            for d in self.scenarios
-            for decision, choice in averaged(self.records.get(spec(d.kind, d.draw), []))
+            for d, group in held
+            if len(group) == len(answered(group)) == ASKINGS
+            for decision, choice in averaged(group)
         ]
 
     @cached_property
@@ -101,6 +108,9 @@ def page(task: Task, folders: Mapping[str, Path], there: Sequence[Dilemma]) -> P
         facts={
             "models": list(folders),
             "scenarios": len(there),
+            "scenarios left out, for want of an answer in some order or label": {
+                agent.name: len(there) - len(agent.chosen) for agent in agents
+            },
             "seeds": list(task.seeds),
             "quick": task.quick,
             "minutes of work in all": round(task.seconds / 60, 1),

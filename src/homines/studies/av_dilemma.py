@@ -112,7 +112,7 @@ def beside(task: Task) -> dict[str, str]:
 
 def run(task: Task) -> Done:
     """Train and measure what is missing, then write the report."""
-    there, asked, failed = kinds(task), partial(exam, quick=task.quick), 0
+    there, asked, failed = kinds(task) if task.trainable else [], partial(exam, quick=task.quick), 0
 
     def sides(held: Run, model: Model) -> None:
         if isinstance(model, HuggingFace) and not task.quick:

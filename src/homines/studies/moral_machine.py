@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from homines.amce import library
+from homines.amce import EFFECTS, library
+from homines.benchmarks import countries
 from homines.core import Model, digest
 from homines.games.dilemma import DIMENSIONS, Dilemma, dilemma, spec
 from homines.lookup import find
@@ -20,8 +21,9 @@ from homines.study import Done, Task
 OPTIONS = ("also", "humans")
 SEEDS = 1
 """Sets of scenarios, unless said otherwise."""
-DRAWS, DRAWS_QUICK = 100, 6
-"""Scenarios of each kind in a set; two of them exchange the groups."""
+DRAWS, DRAWS_QUICK = 100, 8
+"""Scenarios of each kind in a set; two of them exchange the groups, and pairs, an even number of them, take
+turns with the label sets."""
 WORDS = (("A,B", "Y,X"), ("B,A", "X,Y"))
 """Label sets, by pair of scenarios in turn: each label stands for staying as often as for swerving, so that a
 liking for a label is none for inaction."""
@@ -64,6 +66,8 @@ def outline(task: Task) -> list[str]:
 def run(task: Task) -> Done:
     """Ask what is missing of every model, then write the report."""
     library()  # a missing one costs no finished work
+    if task.humans is not None:  # nor does a file that is none
+        countries(task.humans, [e.label for e in EFFECTS])
     there, failed = scenarios(task), 0
     for model in models(task):
         with task.timed():

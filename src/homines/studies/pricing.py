@@ -129,7 +129,7 @@ def run(task: Task) -> Done:
             failed += task.examined(held, spec, exam_of)
         agents.append(Asked("untrained" if name == "base" else spec, Run(task.folder / name), None))
     talking = dict(plain)
-    for seed in task.seeds:
+    for seed in task.seeds if task.trainable else ():
         for kind in kinds(task):
             with task.timed():
                 folder, plan = kind.folder(seed), kind.seeded(seed)
