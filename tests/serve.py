@@ -55,6 +55,8 @@ class Server:
     many        whether `n` is heeded
     tells_end   whether the end of a turn stands among the log-probabilities
     tells_usage whether tokens are counted in answers
+    tells       whether an answer has its log-probabilities
+    thinks      tokens that are told, from those of the answer: where thinking is cut out of the text
     before      called with each request's path and body first: to refuse it, to wait
     """
 
@@ -64,6 +66,8 @@ class Server:
     many: bool = True
     tells_end: bool = True
     tells_usage: bool = True
+    tells: Callable[[], bool] = lambda: True
+    thinks: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] = lambda told: told
     before: Callable[[str, dict[str, Any]], None] = lambda path, body: None
     url: str = ""
     key: str = KEY
@@ -154,7 +158,7 @@ class Server:
             "index": index,
             "message": {"role": "assistant", "content": decode(said)},
             "finish_reason": "stop" if token == end else "length",
-            "logprobs": {"content": told} if body.get("logprobs") else None,
+            "logprobs": {"content": self.thinks(told)} if body.get("logprobs") and self.tells() else None,
             "made": len(said),
         }
 

@@ -225,7 +225,7 @@ def test_where_log_probabilities_are_refused_words_are_read(tmp_path: Path) -> N
 
 def half_failing(text: str, _: Any) -> str:
     if hashed(Prompt((("user", text),), ("X", "Y"))).mass < 0.8:
-        raise RuntimeError("the service is down")
+        raise RuntimeError("the service is down for Bearer sk-secret-12345")
     return word(text)
 
 

@@ -200,3 +200,8 @@ def test_rules_that_cannot_be(tmp_path: Path) -> None:
     ):
         with pytest.raises(HominesError, match=message):
             Rules(**bad)  # pyright: ignore[reportArgumentType]
+
+
+def test_notes_may_be_lists_and_their_heads_bold() -> None:
+    text = "**Plans:**\n- hold at 1.8\n- watch\nInsights: they follow\nmore\n**Price:** 1.5"
+    assert read(text, 4) == {"price": 1.5, "plans": "- hold at 1.8\n- watch", "insights": "they follow\nmore"}

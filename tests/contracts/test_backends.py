@@ -34,7 +34,7 @@ from homines.models.hf import HuggingFace
 from homines.models.inspect import How, Inspect
 from homines.store import Run
 from tests.models.tiny import willing
-from tests.serve import KEY, Server, serve
+from tests.serve import KEY, Fault, Server, serve
 
 WORDS = "12été日本"
 FALSE_ALARM = 1e-6
@@ -379,6 +379,46 @@ def test_the_reading_follows_what_the_provider_gives(
                 ):
                     measure(asking, table(asking))
                 asking.close()
+
+
+def test_log_probabilities_that_are_not_of_the_answer_are_not_read(
+    net: HuggingFace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A router may pass a call to a provider that gives none; a reasoning model's may be of its thinking too."""
+    (exact,) = net.score(ORDERED[:1])
+    gave = iter([True])  # at the trial alone
+    thought = {"token": "<think>hm</think>", "bytes": None, "logprob": -0.1, "top_logprobs": []}
+    ways: list[dict[str, Any]] = [
+        {"tells": lambda: next(gave, False)},
+        {"thinks": lambda told: [thought, *told]},
+    ]
+    for how in ways:
+        with serve(net, **how) as other:
+            monkeypatch.setenv("TESTS_BASE_URL", f"{other.url}/v1")
+            model: Any = load("openai-api/tests/tiny(samples=40)")
+            (told,) = model.score(ORDERED[:1])
+            assert model.gives.top > 0
+            assert told.n == 40
+            agrees(model, ORDERED[0], told, exact)
+            model.close()
+
+
+def test_a_hung_first_call_ends_in_its_time_and_at_a_stop(
+    net: HuggingFace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(path: str, body: dict[str, Any]) -> None:
+        raise Fault("hung")
+
+    with serve(net, before=hang) as other:
+        monkeypatch.setenv("TESTS_BASE_URL", f"{other.url}/v1")
+        model: Any = load("openai-api/tests/tiny(seconds=1, retries=0, read=samples)")
+        start = time.monotonic()
+        with pytest.raises(HominesError, match="does the server run"):
+            model.ready()
+        with pytest.raises(Interrupted, match="stopped"):
+            model.ready(lambda: True)
+        assert time.monotonic() - start < 30
+        model.close()
 
 
 def test_empty_answers_are_illegal() -> None:
