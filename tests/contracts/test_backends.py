@@ -384,7 +384,7 @@ def test_the_reading_follows_what_the_provider_gives(
 def test_log_probabilities_that_are_not_of_the_answer_are_not_read(
     net: HuggingFace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A router may pass a call to a provider that gives none; those of a reasoning model tell its thinking."""
+    """A router may pass a call to a provider that gives none; a reasoning model's are of its thinking too."""
     (exact,) = net.score(ORDERED[:1])
     gave = iter([True])  # at the trial alone
     thought = {"token": "<think>hm</think>", "bytes": None, "logprob": -0.1, "top_logprobs": []}
