@@ -183,6 +183,20 @@ def test_a_budget_is_kept_and_the_rest_goes_on(
     assert used["calls"] == len(wanted) + 1
 
 
+def test_what_a_budget_paid_for_is_kept(
+    server: Server, opened: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a question whose answers did not all come, those that did count."""
+    monkeypatch.setattr(server, "many", False)
+    model = opened(ONE.replace("samples=1", "samples=5"))
+    monkeypatch.setattr(METER, "budget", Budget(tokens=3000))
+    with Run(tmp_path / "run", {"name": "b"}) as run, pytest.raises(Interrupted, match="budget of 3,000"):
+        measure(model, asked(model, 3), run)
+    choices = [r.choice for r in Run(tmp_path / "run").records]
+    assert sum(c.n or 0 for c in choices if c) == METER.used["calls"] - 1  # the trial
+    assert all(c is not None and 0 < (c.n or 0) <= 5 for c in choices)
+
+
 def test_a_budget_without_a_count_is_refused(
     server: Server, opened: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
