@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from inspect_ai.model import ChatMessage, GenerateConfig, Model, ModelOutput, get_model
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-TOP = 20
-"""Log-probabilities asked for: the most that services give."""
-REFUSED = (400, 404, 422)
-"""Status codes of a request that is refused as it is; all others pass, or are retried by Inspect."""
+from homines.models._calls import UNSUPPORTED, status
+from homines.models.inspect import TOPS
 
 
 @solver
 def ask(logprobs: bool = True, seed: int | None = None) -> Solver:
     """Ask each question once.
 
-    logprobs   ask for log-probabilities too; a service that refuses them is asked without from then on
+    logprobs   ask for log-probabilities too; a service that refuses so many is asked for fewer from then on, or
+               for none
     seed       of the first epoch; each further one has the next, for with one seed all would say the same
     """
-    without: set[str] = set()
+    most: dict[str, int] = {}
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         model = get_model()
         config = GenerateConfig(seed=None if seed is None else seed + state.epoch - 1)
-        state.output = await call(model, state.messages, config, without if logprobs else None)
+        state.output = await call(model, state.messages, config, most if logprobs else None)
         if state.output.choices:
             state.messages.append(state.output.message)
         return state
@@ -35,23 +33,26 @@ def ask(logprobs: bool = True, seed: int | None = None) -> Solver:
 
 
 async def call(
-    model: Model, messages: Sequence[ChatMessage], config: GenerateConfig, without: set[str] | None
+    model: Model, messages: Sequence[ChatMessage], config: GenerateConfig, most: dict[str, int] | None
 ) -> ModelOutput:
     """The model's output, with log-probabilities where it gives them; raises where there is none.
 
-    without   models that refused them, added to here; None: they are not asked for
+    most   likeliest tokens that each model gives, as far as it refused more: added to here; None: none are
+           asked for
     """
-    wanted = config.model_copy(update={"logprobs": True, "top_logprobs": TOP})
-    if without is not None and str(model) not in without:
+    tops = (0,) if most is None else [top for top in TOPS if top <= most.get(str(model), TOPS[0])]
+    for top in tops:
+        asked = config.model_copy(update={"logprobs": True, "top_logprobs": top}) if top else config
         try:
-            return whole(await model.generate(list(messages), config=wanted))
+            output = whole(await model.generate(list(messages), config=asked))
         except Exception as failure:
-            if _status(failure) not in REFUSED:
+            if not top or status(failure) not in UNSUPPORTED:
                 raise
-        output = whole(await model.generate(list(messages), config=config))
-        without.add(str(model))
+            continue
+        if most is not None:
+            most[str(model)] = top
         return output
-    return whole(await model.generate(list(messages), config=config))
+    raise AssertionError("the last try returns or raises")
 
 
 def whole(output: ModelOutput) -> ModelOutput:
@@ -61,7 +62,3 @@ def whole(output: ModelOutput) -> ModelOutput:
     if not output.choices:
         raise RuntimeError("the provider gave no completion")
     return output
-
-
-def _status(failure: BaseException) -> Any:
-    return getattr(failure, "status_code", None) or getattr(failure, "code", None)

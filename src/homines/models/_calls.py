@@ -94,7 +94,7 @@ class CallFailed(HominesError):  # noqa: N818
     def __init__(self, model: str, failure: BaseException) -> None:
         if (last := getattr(failure, "last_attempt", None)) is not None:  # of its retries
             failure = last.exception() or failure
-        self.status = _status(failure)
+        self.status = status(failure)
         said = getattr(failure, "provider_message", None) or str(failure) or type(failure).__name__
         super().__init__(hidden(f"{model}: {said[:300]}"))
 
@@ -111,7 +111,7 @@ class CallFailed(HominesError):  # noqa: N818
         return "the provider refuses even a short question; see what it says"
 
 
-def _status(failure: BaseException | None) -> int | None:
+def status(failure: BaseException | None) -> int | None:
     """HTTP status of a failure or of what caused it."""
     while failure is not None:
         for name in ("status_code", "code"):

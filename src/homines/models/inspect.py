@@ -40,10 +40,9 @@ from homines.models._meter import METER
 from homines.toplogprobs import Walk, read
 
 READINGS = ("auto", "logprobs", "samples")
-LIKELIEST = 20
-"""Tokens with log-probabilities that are asked for at each position: the most that providers give."""
-FEWER = 5
-"""Where a provider refuses so many."""
+TOPS = (20, 5, 0)
+"""Tokens with log-probabilities that are asked for at each position: the most that providers give; where one
+refuses so many, fewer; none."""
 KNOWN = 0.01
 """Truncation under which no more walks are taken."""
 SHORTEST = 16
@@ -366,7 +365,7 @@ class Inspect:
             return self.gives
 
     async def _tried(self) -> Gives:
-        tops = (0,) if self.how.read == "samples" else (LIKELIEST, FEWER, 0)
+        tops = (0,) if self.how.read == "samples" else TOPS
         refusals: list[CallFailed] = []
         for top, many in ((top, many) for top in tops for many in (2, 1)):
             try:
