@@ -214,7 +214,7 @@ def test_where_log_probabilities_are_refused_words_are_read(tmp_path: Path) -> N
         return word(text)
 
     log = ran(the_task("ipd"), tmp_path, model=saying(answer), max_samples=1)
-    assert calls.count(True) == 2  # asked for once, never again
+    assert calls.count(True) == 2  # for many and for few, never again
     found = imported(Path(log.location))
     assert {r.provenance["by"] for r in found.records} == {"samples"}
     assert not any(r.error for r in found.records)

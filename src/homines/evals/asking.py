@@ -15,8 +15,8 @@ from homines.models.inspect import TOPS
 def ask(logprobs: bool = True, seed: int | None = None) -> Solver:
     """Ask each question once.
 
-    logprobs   ask for log-probabilities too; a service that refuses so many is asked for fewer from then on, or
-               for none
+    logprobs   ask for log-probabilities too; a service that refuses so many is asked for fewer, or for none,
+               from then on
     seed       of the first epoch; each further one has the next, for with one seed all would say the same
     """
     most: dict[str, int] = {}
