@@ -31,7 +31,7 @@ from tests.serve import Fault, Refusal, Server, serve
 HOMINES = str(Path(sys.executable).with_name("homines"))
 TRIAL = "Say yes."
 """The words of the first call."""
-ONE = "openai-api/tests/tiny(read=samples, samples=1, seconds=4, retries=4)"
+ONE = "openai-api/tests/tiny(read=samples, samples=1, seconds=15, retries=4)"
 """One call a decision."""
 
 

@@ -341,7 +341,13 @@ def test_a_real_terminal_killed_mid_play_loses_nothing(tmp_path: Path) -> None:
     def sitting(lines: list[str], end: int | None) -> tuple[int, str]:
         mine, theirs = pty.openpty()
         process = subprocess.Popen(
-            command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, close_fds=True
+            command,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            # pytest-xdist's workers ignore Ctrl-C, which a child would inherit
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         os.close(theirs)
         seen = ""

@@ -298,8 +298,9 @@ def reckoned(model: Model, prompts: Sequence[Prompt], as_json: bool) -> None:
     counted: dict[str, Any] = {"questions": len(prompts)}
     if (reckon := getattr(model, "reckon", None)) is not None:
         counted |= reckon(prompts)
-    elif (tokens := getattr(model, "tokens", None)) is not None:
-        counted["tokens"] = tokens(prompts)
+    else:
+        tokens = getattr(model, "tokens", None)
+        counted["tokens"] = None if tokens is None else tokens(prompts)
     if as_json:
         print(json.dumps(counted))
         return
@@ -310,7 +311,11 @@ def reckoned(model: Model, prompts: Sequence[Prompt], as_json: bool) -> None:
             return f"{value}"
         return " to ".join(f"{x:.2f}" if isinstance(x, float) else f"{x:,}" for x in value)
 
-    print(", ".join(f"{told(value)} {words.get(name, name)}" for name, value in counted.items()))
+    print(
+        ", ".join(
+            f"{told(value)} {words.get(name, name)}" for name, value in counted.items() if value is not None
+        )
+    )
 
 
 def command() -> str:
