@@ -8,7 +8,7 @@ here, and what a run does not hold is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ class Agent:
     role: str
     study: Study
     records: list[Record]
+    rows: Mapping[str, list[Row]]
+    """Every measure of its run (`evidence.measured`)."""
 
     @property
     def trained(self) -> bool:
@@ -70,9 +72,11 @@ def runs_in(folders: Iterable[str | Path]) -> list[Path]:
 def agents(folders: Sequence[Path]) -> tuple[list[Agent], list[str]]:
     """Every agent of these runs, and a sentence for each run that has none."""
     found: list[tuple[str, str, Study, list[Record]]] = []
+    rows: dict[Study, Mapping[str, list[Row]]] = {}
     mute: list[str] = []
     for folder in folders:
         study = read(folder)
+        rows[study] = measured(study)
         models = [(model, role) for model, role in study.roles.items() if _of(study, model)]
         if not models:
             mute.append(f"{folder} holds no answer yet and is left out.")
@@ -86,7 +90,8 @@ def agents(folders: Sequence[Path]) -> tuple[list[Agent], list[str]]:
     ]
     if len(set(named)) < len(named):
         named = [f"{name} ({i + 1})" for i, name in enumerate(named)]
-    return [Agent(n, role, study, some) for n, (_, role, study, some) in zip(named, found, strict=True)], mute
+    whole = zip(named, found, strict=True)
+    return [Agent(n, role, study, some, rows[study]) for n, (_, role, study, some) in whole], mute
 
 
 def _of(study: Study, model: str) -> list[Record]:
@@ -135,10 +140,7 @@ def summary(there: Sequence[Agent]) -> list[str]:
         where = f"{agent.name}, trained to {config.get('preference')}: legal mass {_mass(agent.records)}"
         told.append(
             f"{where}{f', before {_mass(before.records)}' if before else ''}. "
-            + (
-                " ".join(caveats(agent.study, measured(agent.study)))
-                or "Nothing that was measured got worse."
-            )
+            + (" ".join(caveats(agent.study, agent.rows)) or "Nothing that was measured got worse.")
         )
     return told
 
@@ -219,14 +221,11 @@ def behaviour(there: Sequence[Agent]) -> Section | None:
 def regret(there: Sequence[Agent]) -> Section | None:
     """Moral regret by game."""
     rows: list[Row] = []
-    for study, some in _by_study(there):
-        names = {a.role: a.name for a in some}
-        for row in measured(study)["regret"]:
+    for a in there:
+        for row in a.rows["regret"]:
             found = {key: value for key, value in row.items() if key.endswith("regret")}
-            if found and row["role"] in names:
-                rows.append(
-                    {"agent": names[row["role"]], "game": row["game"], **found, "legal mass": row["mass"]}
-                )
+            if found and row["role"] == a.role:
+                rows.append({"agent": a.name, "game": row["game"], **found, "legal mass": row["mass"]})
     text = (
         "How much worse than possible by a preference, in points of its utility, the other's next action "
         "taken as uniform; 0 is the best reply."
@@ -268,13 +267,6 @@ def sides(there: Sequence[Agent]) -> Section | None:
     ]
     text = "Sixty everyday questions by exact label probabilities, and the perplexity of a plain text."
     return Section("sides", "Side effects", (text,), rows) if rows else None
-
-
-def _by_study(there: Sequence[Agent]) -> list[tuple[Study, list[Agent]]]:
-    out: dict[int, tuple[Study, list[Agent]]] = {}
-    for a in there:
-        out.setdefault(id(a.study), (a.study, []))[1].append(a)
-    return list(out.values())
 
 
 PARTS: tuple[Callable[[Sequence[Agent]], Section | None], ...] = (who, behaviour, regret, preferences, sides)

@@ -269,10 +269,8 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
         print(f"\nreport    {page}")
         following = (
             f"fit {folder} --family inequity"
-            if believed
+            if believed or behind(model)
             else f"align {shlex.quote(model)} --to game_deontological"
-            if not behind(model)
-            else f"fit {folder} --family inequity"
         )
         print(f"next      homines {following}")
     sys.exit(1 if failed else 0)

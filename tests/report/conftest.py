@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,6 +15,7 @@ from homines.core import Choice, Record
 from homines.measure import battery, questions
 from homines.models.mock import Mock
 from homines.store import Run
+from tests.report.browsing import CHROMIUM, DRIVER, FLAGS
 
 TABLE, OTHER = "table(labels='action1,action2')", "table(labels='X,Y')"
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -120,3 +121,19 @@ class Kit:
 @pytest.fixture(scope="session")
 def kit() -> Kit:
     return Kit()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    driver.execute_cdp_cmd("Network.enable", {})
+    yield driver
+    driver.quit()

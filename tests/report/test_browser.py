@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -16,16 +14,11 @@ import pytest
 
 from homines import figures_study, pages
 from homines.core import Choice, Decision, Record, digest
+from tests.report import browsing
 
 report = import_module("homines.report")  # `from homines import report` is the verb
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER),
-    reason="no chromium and chromedriver here (Debian: apt-get install chromium chromium-driver)",
-)
-
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
+pytestmark = browsing.NEEDED
 DRAWN = "return [...document.querySelectorAll('[data-chart]')].every((e) => e.dataset.drawn)"
 
 SCRIPT = "<script>window.ran=1</script>"
@@ -37,31 +30,8 @@ LONG = "unbreakable" * 60
 MIXED = "שלום مرحبا \u202egnp.exe\u202c 🦊👩‍👩‍👧 \x00\x1b[31m \ud83d"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    driver.execute_cdp_cmd("Network.enable", {})
-    yield driver
-    driver.quit()
-
-
 def visit(browser: Any, path: Path, *, width: int = 1280, dark: bool = False, scripts: bool = True) -> None:
-    size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}
-    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    browser.get_log("browser")
-    browser.get_log("performance")
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
-    browser.get(path.as_uri())
+    browsing.visit(browser, path.as_uri(), width=width, dark=dark, scripts=scripts)
     end = time.monotonic() + 20
     while scripts and not browser.execute_script(DRAWN):
         assert time.monotonic() < end, "charts are not drawn within 20 s"

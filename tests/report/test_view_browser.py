@@ -15,14 +15,10 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from homines.store import Run
+from tests.report.browsing import CHROMIUM, DRIVER, FLAGS, NEEDED, visit
 from tests.report.viewing import IMAGE, LONG, MIXED, PATIENCE, SCRIPT, Server, furnished
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER),
-    reason="no chromium and chromedriver here (Debian: apt-get install chromium chromium-driver)",
-)
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
+pytestmark = NEEDED
 
 
 @pytest.fixture(scope="module")
@@ -30,33 +26,6 @@ def server(kit: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
     running = Server(furnished(kit, tmp_path_factory.mktemp("view") / "runs"))
     yield running
     assert running.stop() == 0
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    driver.execute_cdp_cmd("Network.enable", {})
-    yield driver
-    driver.quit()
-
-
-def visit(browser: Any, address: str, *, width: int = 1280, dark: bool = False, scripts: bool = True) -> None:
-    size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}
-    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    browser.get_log("browser")
-    browser.get_log("performance")
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
-    browser.get(address)
 
 
 def wait(browser: Any, ready: Callable[[], Any]) -> Any:

@@ -23,6 +23,8 @@ from homines.models._meter import BYTES, METER, listen
 from homines.toplogprobs import Step, Walk
 
 T = TypeVar("T")
+LONGEST_TOLD = 400
+"""Characters of what a provider said that an error repeats."""
 POLL = 0.1
 """Seconds between two looks at whether to stop."""
 LONGEST_PAUSE = 30.0
@@ -96,7 +98,7 @@ class CallFailed(HominesError):  # noqa: N818
             failure = last.exception() or failure
         self.status = status(failure)
         said = getattr(failure, "provider_message", None) or str(failure) or type(failure).__name__
-        super().__init__(hidden(f"{model}: {said[:300]}"))
+        super().__init__(hidden(f"{model}: {said}")[:LONGEST_TOLD])  # cut last: half a key is no key to find
 
     @property
     def remedy(self) -> str:
