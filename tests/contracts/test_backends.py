@@ -345,6 +345,7 @@ def test_one_failed_call_is_one_record_and_nothing_is_asked_twice(remote: Any, s
             raise Refusal(400, f"no, by {server.key}")
 
     asked = table(remote)[:4]
+    remote.ready()  # its trial is no call of these
     server.before, before = refuse, server.asked["/v1/chat/completions"]
     try:
         told = measure(remote, asked)
