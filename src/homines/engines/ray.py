@@ -24,7 +24,9 @@ POLL = 0.5
 REACH = 20.0
 """Seconds for the cluster to answer at its address."""
 GREET = 120.0
-"""Seconds for all nodes to say which homines they have."""
+"""Seconds for a node to say which homines it has."""
+SETTLE = 15.0
+"""Seconds for the cluster to learn that a node which failed us has left."""
 GRACE = 60.0
 """Seconds for interrupted cells to keep what they have."""
 
@@ -128,31 +130,52 @@ def _check(ray: Any, job: Job, threads: int, gpus: float) -> None:
     store = SharedStore(job.store)
     probe = store.leave()
     try:
-        asked = {
+        asked = [
             ray.remote(num_cpus=0, max_retries=1)(greet)
             .options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
-            .remote(store.url, probe): f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})"
+            .remote(store.url, probe)
             for node in nodes
-        }
-        for ref, node in asked.items():
-            try:
-                version, commit, sees, said = ray.get(ref, timeout=GREET)
-            except ray.exceptions.RayError as failure:
-                raise HominesError(f"node {node} does not answer: {brief(failure)}") from failure
+        ]
+        for ref, node in zip(asked, nodes, strict=True):
+            if (answer := _answer(ray, ref, node)) is None:
+                continue
+            version, commit, sees, said = answer
+            name = _called(node)
             if version is None:
                 raise HominesError(
-                    f"node {node} has no homines ({said}); install {job.home} there, nothing was run"
+                    f"node {name} has no homines ({said}); install {job.home} there, nothing was run"
                 )
             if (there := Home(version, commit)) != job.home:
                 raise HominesError(
-                    f"node {node} has {there}, this is {job.home}; install the same on every node, nothing "
+                    f"node {name} has {there}, this is {job.home}; install the same on every node, nothing "
                     "was run"
                 )
             if not sees:
                 why = f" ({said})" if said else ""
                 raise HominesError(
-                    f"node {node} does not see the store {store.url}{why}; give --store a folder that all "
+                    f"node {name} does not see the store {store.url}{why}; give --store a folder that all "
                     "nodes share, or a URL such as s3://bucket/sweeps; nothing was run"
                 )
     finally:
         store.remove(probe)
+
+
+def _called(node: dict[str, Any]) -> str:
+    """A node as errors name it."""
+    return f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})"
+
+
+def _answer(ray: Any, ref: Any, node: dict[str, Any]) -> Any:
+    """What a node says of itself; None where it has left, which a cluster may learn after our question."""
+    end = time.monotonic() + GREET
+    while True:
+        try:
+            return ray.get(ref, timeout=POLL)
+        except ray.exceptions.RayError as failure:
+            if not any(n["Alive"] for n in ray.nodes() if n["NodeID"] == node["NodeID"]):
+                return None
+            if not isinstance(failure, ray.exceptions.GetTimeoutError):  # an end, which no waiting changes
+                end = min(end, time.monotonic() + SETTLE)
+            if time.monotonic() > end:
+                raise HominesError(f"node {_called(node)} does not answer: {brief(failure)}") from failure
+        time.sleep(POLL)
