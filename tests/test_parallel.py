@@ -1,4 +1,4 @@
-"""Two real processes train one model (accelerate, gloo) as one process does."""
+"""Two real processes train a model (torchrun, gloo) as one does, its weights whole in each or divided."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from tests.models.tiny import willing
 from tests.running import HOMINES
 
 BIN = Path(sys.executable).parent
-TWO = ["accelerate", "launch", "--cpu", "--num_processes", "2", "--num_cpu_threads_per_process", "1"]
+TWO = [str(BIN / "torchrun"), "--standalone", "--nproc-per-node", "2", str(BIN / "homines")]
+DIVIDED = {"ACCELERATE_USE_FSDP": "true"}
+"""As `accelerate launch --use_fsdp` says it, which needs GPUs."""
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +32,15 @@ def tiny_folder(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
-def train(folder: Path, words: list[str], *, two: bool) -> str:
-    """Train in one process, or in two; what was said."""
-    command = [str(BIN / TWO[0]), *TWO[1:], str(BIN / "homines")] if two else HOMINES
+def train(folder: Path, words: list[str], *, two: bool, **told: str) -> str:
+    """Train in one process, or in two, with this environment; what was said."""
     done = subprocess.run(
-        [*command, *words, "--out", str(folder)],
+        [*(TWO if two else HOMINES), *words, "--out", str(folder)],
         capture_output=True,
         text=True,
         timeout=280,
         check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", **told},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -49,8 +50,11 @@ def curve(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
 
 
-def alike(one: Path, two: Path) -> None:
-    """The same losses, and the same adapters, within float error."""
+def alike(one: Path, two: Path, *, divided: bool = False) -> None:
+    """The same losses, and the same adapters, within float error; and that there were two processes."""
+    noted = [json.loads((folder / "training.json").read_text()) for folder in (one, two)]
+    assert "processes" not in noted[0]
+    assert [noted[1][name] for name in ("processes", "backend", "divided")] == [2, "gloo", divided]
     losses = [[row["loss"] for row in curve(folder)] for folder in (one, two)]
     assert len(losses[0]) == len(losses[1]) > 1
     assert losses[0][-1] != losses[0][0]
@@ -62,22 +66,15 @@ def alike(one: Path, two: Path) -> None:
 
 @pytest.mark.timeout(600)
 def test_rl_in_two_processes_is_rl_in_one(tiny_folder: Path, tmp_path: Path) -> None:
-    words = [
-        "align",
-        f"hf/{tiny_folder}",
-        "--to",
-        "game_deontological",
-        "--steps",
-        "4",
-        "--accumulation",
-        "2",
-    ]
-    words += ["--no-check"]
-    said = {two: train(tmp_path / str(two), words, two=two) for two in (False, True)}
-    alike(tmp_path / "False", tmp_path / "True")
-    assert said[True].count("report    ") == 1  # the first process alone speaks
-    records = [(tmp_path / str(two) / "records.jsonl").read_text().count("\n") for two in (False, True)]
-    assert records[0] == records[1] > 0
+    words = ["align", f"hf/{tiny_folder}", "--to", "game_deontological", "--steps", "4"]
+    words += ["--accumulation", "2", "--kl", "0.1", "--no-check"]
+    said = train(tmp_path / "one", words, two=False)
+    for name, told in (("two", {}), ("divided", DIVIDED)):
+        said = train(tmp_path / name, words, two=True, **told)
+        alike(tmp_path / "one", tmp_path / name, divided=bool(told))
+        assert said.count("report    ") == 1  # the first process alone speaks
+    records = [(tmp_path / n / "records.jsonl").read_text().count("\n") for n in ("one", "two", "divided")]
+    assert records[0] == records[1] == records[2] > 0
 
 
 @pytest.mark.timeout(600)
@@ -86,9 +83,55 @@ def test_sft_in_two_processes_is_sft_in_one(tiny_folder: Path, tmp_path: Path) -
     made = ["data", "--to", "moralis(kappa=1)", "--n", "24", "--out", str(data)]
     subprocess.run([*HOMINES, *made], check=True, capture_output=True)
     words = ["tune", f"hf/{tiny_folder}", "--data", str(data), "--by", "sft", "--no-check"]
-    for two in (False, True):
-        train(tmp_path / str(two), words, two=two)
-    alike(tmp_path / "False", tmp_path / "True")
+    train(tmp_path / "one", words, two=False)
+    train(tmp_path / "divided", words, two=True, **DIVIDED)
+    alike(tmp_path / "one", tmp_path / "divided", divided=True)
+
+
+def test_of_divided_weights_each_process_holds_its_part(tiny_folder: Path, tmp_path: Path) -> None:
+    script = tmp_path / "divide.py"
+    script.write_text(
+        f"""
+import torch
+from transformers import AutoModelForCausalLM
+from homines import parallel
+assert parallel.divides()
+net = AutoModelForCausalLM.from_pretrained({str(tiny_folder)!r})
+layers = net.get_decoder().layers
+whole = sum(p.numel() for p in layers.parameters())
+with torch.no_grad():
+    said = net(torch.arange(12)[None]).logits
+    parallel.divide(net)
+    again = net(torch.arange(12)[None]).logits
+mine = sum(p.to_local().numel() for p in layers.parameters())
+print("PART", mine / whole, float((said - again).abs().max()))
+"""
+    )
+    done = subprocess.run(
+        [*TWO[:-1], str(script)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **DIVIDED},
+    )
+    assert done.returncode == 0, done.stderr
+    parts = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("PART")]
+    assert parts == [["0.5", "0.0"]] * 2
+
+
+def test_all_weights_cannot_be_divided(tiny_folder: Path, tmp_path: Path) -> None:
+    words = ["align", f"hf/{tiny_folder}", "--to", "economicus", "--rank", "0", "--steps", "1", "--no-check"]
+    done = subprocess.run(
+        [*TWO, *words, "--sets", "2", "--out", str(tmp_path / "all")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **DIVIDED},
+    )
+    assert done.returncode != 0
+    assert "rank is 0 (all weights), and --use_fsdp divides only weights that stay" in done.stderr
 
 
 def test_a_step_that_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

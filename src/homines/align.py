@@ -364,7 +364,7 @@ def _beside(
 ) -> Trained:
     """The part of a process that is not the first: its share of the training, and nothing else."""
     if plan.by != "rl":
-        raise HominesError(f"--by {plan.by} trains in one process; start it without accelerate launch")
+        raise HominesError(f"--by {plan.by} trains in one process; start it in one process")
     if (done := already(folder)) is not None:
         return done
     return rl(model, taught, plan.settings, folder, stop=stop)
@@ -463,6 +463,7 @@ def train(
             "prompts": sum(map(len, taught.sets)) if isinstance(taught, Lesson) else None,
             "device": model.provenance["device"],
             "dtype": model.provenance["dtype"],
+            **parallel.told(),
             "last": trained.last,
         },
     )

@@ -25,7 +25,7 @@ app = typer.Typer(
 FOLDERS = ("games", "preferences", "frames", "opponents", "models", "studies")
 
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps; default: the best there is.")]
-Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16, float16; default: by device.")]
+Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16, float16, nf4; default: by device.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 DryRun = Annotated[bool, typer.Option(help="Print how many prompts and tokens would run, and stop.")]
 Trust = Annotated[bool, typer.Option(help="Run code that comes with a model (off: never).")]

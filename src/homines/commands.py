@@ -35,6 +35,7 @@ def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool)
     from homines.align import align, estimate, name_after  # with it comes torch
     from homines.report import write  # with it comes altair
 
+    parallel.divides()  # before any model is loaded
     if not parallel.first() and not dry_run:
         with stopping() as stop:
             align(plan, folder, kind=kind, stop=stop)
@@ -89,6 +90,7 @@ def carry_out_tuning(tuning: Tuning, folder: Path, as_json: bool) -> None:
     """Tune on a data folder and print what it changed."""
     from homines.tuning import table, tune  # with it comes torch
 
+    parallel.divides()
     if not parallel.first():
         with stopping() as stop:
             tune(tuning, folder, stop=stop)

@@ -1,13 +1,15 @@
 """One training in several processes (`accelerate launch homines ...`): who tells, how a step is divided.
 
-Each process holds the whole model and takes its share of every step; gradients are averaged (transformers'
-Trainer, by accelerate), so that a step is the step that one process would make. The first process alone
-measures, writes the run folder and speaks.
+Each process takes its share of every step; gradients are averaged (transformers' Trainer, by accelerate), so
+that a step is the step that one process would make. Each holds the whole model; with accelerate's --use_fsdp
+only a part of the weights that stay as they are, layer by layer. The first process alone measures, writes the
+run folder and speaks.
 """
 
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Any
 
 from homines.core import HominesError
@@ -46,3 +48,45 @@ def gathered(mine: list[Any]) -> list[Any]:
     every: list[Any] = [None] * size()
     distributed.all_gather_object(every, mine)
     return [item for some in every for item in some]
+
+
+@cache
+def divides() -> bool:
+    """Whether fixed weights are divided over the processes, as `accelerate launch --use_fsdp` asks.
+
+    To be asked before a model is loaded: the wish is taken out of the environment, since accelerate would
+    divide the adapters too, and transformers would give all processes but one empty weights.
+    """
+    wished = os.environ.pop("ACCELERATE_USE_FSDP", "").lower() in ("1", "true")
+    return wished and size() > 1
+
+
+def divide(net: Any) -> None:
+    """Leave each process its part of every layer's weights (torch's fully_shard), before adapters are put on.
+
+    A layer is made whole for the time it is read. Adapters stay whole in every process, and so do the
+    embeddings and the norm after the last layer.
+    """
+    from accelerate import PartialState
+    from torch.distributed.fsdp import fully_shard
+
+    PartialState(cpu=net.device.type == "cpu")  # the processes must have met
+    for layer in net.get_decoder().layers:
+        fully_shard(layer, reshard_after_forward=True)  # each is a root, which would stay whole
+
+
+def sharing(net: Any) -> None:
+    """Of a network with adapters on divided weights: only the adapters are the same in all processes."""
+    net._ddp_params_and_buffers_to_ignore = [
+        name for name, p in net.named_parameters() if not p.requires_grad
+    ]
+
+
+def told() -> dict[str, Any]:
+    """What to record of a training in several processes; nothing of one alone."""
+    if size() == 1:
+        return {}
+    from torch import distributed
+
+    backend = distributed.get_backend() if distributed.is_initialized() else None
+    return {"processes": size(), "backend": backend, "divided": divides()}

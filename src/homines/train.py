@@ -21,6 +21,7 @@ from homines import parallel
 from homines.core import HominesError, Interrupted
 from homines.lesson import Batch, Lesson, Walk
 from homines.logits import Encoded, label_logprobs
+from homines.models._dtypes import four_bits
 from homines.models._memory import TRAINED, room
 from homines.models.hf import HuggingFace
 from homines.objective import Outcome, Settings, objective
@@ -126,8 +127,8 @@ def rl(
     net = trainable(model, settings, rival is not None)
     order = _sequence(len(taught.sets) if isinstance(taught, Lesson) else 1, taught.steps, settings)
     before = _Reference(model, net, settings)
-    if settings.rank == 0 and isinstance(taught, Lesson):
-        before.ask(taught, order)
+    if (settings.rank == 0 or parallel.divides()) and isinstance(taught, Lesson):
+        before.ask(taught, order)  # of divided weights all processes read at the same time
     seen: list[Seen] = []
     beside: list[Seen] = []
     last: dict[str, Any] = {}
@@ -273,7 +274,23 @@ def divided(settings: Settings) -> tuple[int, int]:
 
 def trainable(model: HuggingFace, settings: Settings, pair: bool = False) -> Any:
     """The network as it is trained: with fresh LoRA adapters (one, or two for a pair), or all its weights."""
+    if four_bits(model.net):
+        if settings.rank == 0 or hasattr(model.net, "peft_config"):
+            raise HominesError(
+                "weights in four bits stay as they are: an adapter is trained on them (--rank 8 or more), "
+                "not all weights, and no adapter on an adapter"
+            )
+        if model.net.device.type != "cuda":
+            raise HominesError(
+                f"four bits are trained on CUDA only: on {model.net.device} bitsandbytes has no gradient of "
+                "its own for every product, and a wrong one would go unseen; use --dtype bfloat16"
+            )
     if settings.rank == 0:
+        if parallel.divides():
+            raise HominesError(
+                "rank is 0 (all weights), and --use_fsdp divides only weights that stay as they are; train "
+                "an adapter (--rank 8 or more)"
+            )
         held = model.net
         room(model.name, held.num_parameters(), held.dtype, held.device, TRAINED - 1)  # the weights are there
         for p in held.parameters():
@@ -287,7 +304,11 @@ def trainable(model: HuggingFace, settings: Settings, pair: bool = False) -> Any
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
+    if parallel.divides():
+        parallel.divide(model.net)
     net: Any = get_peft_model(model.net, config)
+    if parallel.divides():
+        parallel.sharing(net)
     if pair:
         net.add_adapter(RIVAL, config)
         _speak_as(net, MINE)

@@ -191,6 +191,7 @@ def taught(
             "steps": tuning.course.steps(len(rows)),
             "device": model.provenance["device"],
             "dtype": model.provenance["dtype"],
+            **parallel.told(),
             "last": trained.last,
         },
     )

@@ -12,7 +12,8 @@ import torch
 from homines import sideeffects
 from homines.core import HominesError, Prompt
 from homines.models import load
-from homines.models.hf import HuggingFace, pick_device, pick_dtype, to_choice
+from homines.models._dtypes import pick_dtype
+from homines.models.hf import HuggingFace, pick_device, to_choice
 from tests.models.tiny import tiny
 
 ASK = Prompt((("user", "A or B?"),), ("A", "B"))

@@ -7,23 +7,31 @@ import math
 import os
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
 
 from homines.core import HominesError
+from homines.models._dtypes import BYTES, computes
 
 GIB = 2**30
 SAID = GIB
 """Bytes of weights from which on loading them is told."""
+EMBEDDINGS = ("embed", "wte", "wpe", "lm_head")
+"""What the tensors are called that stay as they are where linear layers are in four bits."""
 TRAINED = 4
 """Copies of the weights where all are trained: themselves, the gradient, Adam's two averages."""
 
 
-def numbers(files: Iterable[Path]) -> int:
+def numbers(files: Iterable[Path], named: Sequence[str] = ("",)) -> int:
     """How many numbers these safetensors files hold, by their headers (8 bytes of length, then JSON with
-    the shape of every tensor). Raises HominesError where one is no such file."""
+    the shape of every tensor), in tensors whose names hold one of these. Raises HominesError where one is no
+    such file."""
+
+    def counted(name: str) -> bool:
+        return name != "__metadata__" and any(some in name for some in named)
+
     count = 0
     for path in files:
         try:
@@ -32,7 +40,7 @@ def numbers(files: Iterable[Path]) -> int:
                 if length > path.stat().st_size:
                     raise ValueError("its header is longer than the file")
                 header = json.loads(file.read(length))
-            count += sum(math.prod(t["shape"]) for name, t in header.items() if name != "__metadata__")
+            count += sum(math.prod(t["shape"]) for name, t in header.items() if counted(name))
         except (OSError, ValueError, KeyError, TypeError, struct.error) as failure:
             raise HominesError(
                 f"{path} is no whole safetensors file ({failure}); fetch it again"
@@ -57,18 +65,30 @@ def free(place: torch.device | str) -> int | None:
         return None
 
 
-def room(name: str, count: int, dtype: torch.dtype, place: torch.device | str, copies: int = 1) -> None:
+def room(
+    name: str,
+    count: int,
+    dtype: torch.dtype | str,
+    place: torch.device | str,
+    copies: int = 1,
+    whole: int = 0,
+) -> None:
     """Say what so many numbers take, where it is much; HominesError where they do not fit.
 
+    dtype    of the weights; a name: in four bits
     copies   of each number: 1 to measure, TRAINED where all weights are trained
+    whole    how many of them stay as they are where the rest is in four bits
     """
-    need, there = count * dtype.itemsize * copies, free(place)
-    kind = str(dtype).removeprefix("torch.")
+    if isinstance(dtype, torch.dtype):
+        need = count * dtype.itemsize * copies
+    else:
+        need = round((count - whole) * BYTES + whole * computes(str(place)).itemsize)
+    there, kind = free(place), str(dtype).removeprefix("torch.")
     what = f"{name} takes about {size(need)} ({count / 1e9:.2g} billion weights in {kind}"
     what += f", {copies} times as all are trained)" if copies > 1 else ")"
     if there is not None and need > there:
         smaller = "--rank 64 (an adapter), " if copies > 1 else ""
-        half = "" if dtype.itemsize <= 2 else f"--dtype bfloat16 ({size(need // 2)}), "
+        half = f"--dtype bfloat16 ({size(need // 2)}), " if dtype == torch.float32 else ""
         raise HominesError(
             f"{what}, and {size(there)} are free on {place}; use {smaller}{half}a smaller model or another "
             "--device"

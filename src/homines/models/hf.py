@@ -22,9 +22,8 @@ from homines.logits import (
     shares,
     terminator,
 )
-from homines.models._memory import numbers, room
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+from homines.models._dtypes import NF4, four_bits, held, loading, pick_dtype
+from homines.models._memory import EMBEDDINGS, numbers, room
 
 
 class HuggingFace:
@@ -43,7 +42,7 @@ class HuggingFace:
         self.provenance: dict[str, Any] = {
             **provenance,
             "device": str(net.device),
-            "dtype": str(net.dtype).removeprefix("torch."),
+            "dtype": held(net),
             "prefix_sharing": self.share,
             "chat_template": bool(tokenizer.chat_template),
         }
@@ -175,13 +174,13 @@ def load(
     if not len(tokenizer):
         raise HominesError(f"the tokenizer of {rest!r} is empty; the folder lacks tokenizer.json")
     if there := _weights(rest):
-        stored = kind if isinstance(kind, torch.dtype) else torch.bfloat16  # as most are on the Hub
-        room(name, numbers(there), stored, place)
+        stored = torch.bfloat16 if kind == "auto" else kind  # as most are on the Hub
+        room(name, numbers(there), stored, place, whole=numbers(there, EMBEDDINGS) if kind == NF4 else 0)
     try:
         net: Any = AutoModelForCausalLM.from_pretrained(
-            rest, dtype=kind, use_safetensors=True, trust_remote_code=trust_remote_code
+            rest, use_safetensors=True, trust_remote_code=trust_remote_code, **loading(kind, place)
         )
-        net = net.to(place)
+        net = net if four_bits(net) else net.to(place)
     except Exception as failure:
         raise HominesError(f"cannot load {name}: {first_line(failure)}") from failure
     facts: dict[str, Any] = dict(provenance or {})
@@ -225,7 +224,8 @@ def _adapted(net: Any, adapter: str, revision: str) -> tuple[Any, str]:
     if not weights.exists():
         raise HominesError(f"{folder} holds no adapter_model.safetensors; no other format is loaded")
     try:
-        merged = PeftModel.from_pretrained(net, str(folder)).merge_and_unload()
+        put: Any = PeftModel.from_pretrained(net, str(folder))
+        merged = put if four_bits(net) else put.merge_and_unload()
     except Exception as failure:
         raise HominesError(f"cannot put adapter {adapter} on this model: {first_line(failure)}") from failure
     return merged, f"{revision}+{hash_files([weights, folder / 'adapter_config.json'])}"
@@ -239,15 +239,6 @@ def pick_device(device: str | None) -> str:
     if device.partition(":")[0] not in have:
         raise HominesError(f"no device {device!r} on this machine; there are {', '.join(have)}")
     return device
-
-
-def pick_dtype(dtype: str | None, device: str) -> torch.dtype | str:
-    """float32 on a CPU or MPS; on CUDA the type the weights were saved in; or what is asked for."""
-    if dtype is None:
-        return "auto" if device.startswith("cuda") else torch.float32
-    if dtype not in DTYPES:
-        raise HominesError(f"no dtype {dtype!r}; there are {', '.join(DTYPES)}")
-    return DTYPES[dtype]
 
 
 def model_files(folder: Path) -> list[Path]:

@@ -1,0 +1,97 @@
+"""Weights in four bits (extra [4bit]): measured and recorded as what they are, never merged into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from homines.align import Plan, align
+from homines.core import HominesError
+from homines.lookup import find
+from homines.measure import battery, questions
+from homines.models import _memory, load
+from homines.models._dtypes import pick_dtype
+from homines.models._memory import EMBEDDINGS, numbers, room
+from homines.models.hf import HuggingFace
+from homines.objective import Settings
+from homines.train import trainable
+from tests.models.tiny import willing
+
+pytest.importorskip("bitsandbytes")
+
+
+@pytest.fixture(scope="module")
+def folder(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("tiny")
+    # rows of 64: bitsandbytes holds weights in blocks of that
+    willing(tokenizer, hidden_size=64, head_dim=16, max_position_embeddings=1024).save_pretrained(made)
+    tokenizer.save_pretrained(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def four(folder: Path) -> HuggingFace:
+    model = load(f"hf/{folder}", device="cpu", dtype="nf4")
+    assert isinstance(model, HuggingFace)
+    return model
+
+
+def test_answers_are_those_of_the_weights_that_four_bits_can_hold(folder: Path, four: HuggingFace) -> None:
+    """The float network, its linear layers replaced by what bitsandbytes makes of their four bits."""
+    from bitsandbytes.functional import dequantize_4bit, quantize_4bit
+
+    whole = load(f"hf/{folder}", device="cpu")
+    assert isinstance(whole, HuggingFace)
+    assert (four.provenance["dtype"], whole.provenance["dtype"]) == ("nf4", "float32")
+    asked = questions(four, {"ipd": battery(find("games", "ipd"))}, [find("frames", "table")])
+    prompts = [q.prompt for q in asked]
+    before = whole.score(prompts)
+    for layer in whole.net.model.layers.modules():
+        if isinstance(layer, torch.nn.Linear):
+            packed, scales = quantize_4bit(layer.weight.data, compress_statistics=True, quant_type="nf4")
+            layer.weight.data = dequantize_4bit(packed, scales)
+    want, found = whole.score(prompts), four.score(prompts)
+    apart = [max(abs(a.p[0] - b.p[0]) for a, b in zip(found, some, strict=True)) for some in (want, before)]
+    assert apart[0] < 0.1  # on a processor its products are rounded to bfloat16
+    assert apart[1] > 0.3  # four bits are another network
+
+
+def test_an_adapter_stays_beside_them(folder: Path, tmp_path: Path) -> None:
+    plan = Plan(f"hf/{folder}", "economicus", settings=Settings(steps=2, rank=4), side_effects=False)
+    trained = align(plan, tmp_path / "run")
+    after = load(f"hf/{folder}", str(trained.folder), device="cpu", dtype="nf4")
+    assert isinstance(after, HuggingFace)
+    assert after.provenance["dtype"] == "nf4"
+    assert "default" in after.net.peft_config
+    with pytest.raises(HominesError, match="no adapter on an adapter"):
+        trainable(after, Settings(rank=4))
+
+
+def test_on_a_processor_they_are_not_trained(four: HuggingFace) -> None:
+    """There bitsandbytes takes single rows through a product without a gradient of its own."""
+    with pytest.raises(HominesError, match="trained on CUDA only"):
+        trainable(four, Settings(rank=4))
+
+
+def test_all_weights_in_four_bits_are_not_trained(four: HuggingFace) -> None:
+    with pytest.raises(HominesError, match="in four bits stay as they are"):
+        trainable(four, Settings(rank=0))
+
+
+def test_what_they_take_is_reckoned(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = list(folder.glob("*.safetensors"))
+    kept = numbers(files, EMBEDDINGS)
+    assert 0 < kept < numbers(files)
+    monkeypatch.setattr(_memory, "free", lambda place: 2**30)
+    room("m", 10**9, "nf4", "cpu", whole=10**8)  # .9 billion of .52 bytes, .1 of 4 bytes: .81 GiB
+    with pytest.raises(HominesError, match=r"takes about 1\.5 GiB \(1 billion weights in nf4\)"):
+        room("m", 10**9, "nf4", "cpu", whole=3 * 10**8)
+
+
+def test_without_bitsandbytes_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("homines.models._dtypes.find_spec", lambda name: None)
+    with pytest.raises(HominesError, match=r"pip install 'homines\[4bit\]'"):
+        pick_dtype("nf4", "cpu")
