@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ from homines.store import Run
 
 Row = dict[str, Any]
 
-TRAINED = ("align", "demo")
+TRAINED = ("align", "demo", "tune", "distill")
 STEP = ("reward", "mass", "kl", "loss", "grad_norm")
 LONGEST = 2000
 SLACK = 0.005
@@ -85,7 +86,8 @@ def read(folder: str | Path) -> Study:
     """Open a run folder. Raises StoreError where it is none or cannot be read."""
     run = Run(folder)
     config = run.config
-    records = [_sound(record) for record in choices(run.records)]
+    spelt = cache(_canonical)  # runs of an earlier version, in today's words
+    records = [replace(_sound(record), frame=spelt(record.frame)) for record in choices(run.records)]
     noted = run.noted("sideeffects.json") or {}
     sides = {model: dict(found) for model, found in noted.items() if isinstance(found, Mapping)}
     models = list(dict.fromkeys([*(record.model for record in records), *sides]))
