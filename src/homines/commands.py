@@ -81,8 +81,8 @@ def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool)
         print(f"figures   {folder / 'figures'}")
         print(f"result    {trained.folder}")
         print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
-        after = name_after(plan, trained.folder)
-        print(f"next      homines measure {shlex.quote(after)} --frame story --labels X,Y")
+        after = shlex.quote(name_after(plan, trained.folder)) + in_type(plan.dtype)
+        print(f"next      homines measure {after} --frame story --labels X,Y")
     sys.exit(1 if any(r.error for r in run.records) else 0)
 
 
@@ -112,7 +112,12 @@ def carry_out_tuning(tuning: Tuning, folder: Path, as_json: bool) -> None:
     side_effects(run)
     print(f"result    {trained.folder}")
     print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
-    print(f"next      homines measure {shlex.quote(name)}")
+    print(f"next      homines measure {shlex.quote(name)}{in_type(tuning.dtype)}")
+
+
+def in_type(dtype: str | None) -> str:
+    """The option that loads what was trained as it was trained."""
+    return f" --dtype {dtype}" if dtype else ""
 
 
 def counted_line(counted: dict[str, int]) -> str:
