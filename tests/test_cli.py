@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from homines import __version__
 from homines.cli import FOLDERS, main
 from homines.lookup import names
 from homines.store import SCHEMA, Run
@@ -61,6 +62,12 @@ def homines_(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
     monkeypatch.setattr(import_module("homines.report"), "write", write)
     return run
+
+
+def test_the_version_is_told_and_nothing_else_is_done(homines_: Homines) -> None:
+    assert homines_("--version") == (0, f"homines {__version__}\n", "")
+    _, said, complaint = homines_()
+    assert "Commands:" in said + complaint
 
 
 # --- mistakes ------------------------------------------------------------------------------------

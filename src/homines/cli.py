@@ -46,6 +46,23 @@ Price = Annotated[str | None, typer.Option(help="IN,OUT: dollars for a million t
 ModelName = Annotated[str, typer.Argument(help="smollm2, hf/FOLDER-OR-ID, openai/NAME, ...: docs/models.md.")]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from homines import __version__
+
+        print(f"homines {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
 def main() -> NoReturn:
     """Entry point: errors as one sentence, exit codes as documented."""
     if isinstance(sys.stdout, TextIOWrapper):
