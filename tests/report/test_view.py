@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from homines.core import HominesError
+from homines.report import write as write_report
 from homines.serving import carry_out_view, listening
 from homines.store import SCHEMA, Run
 from homines.view.live import charts, live
@@ -81,6 +83,39 @@ def test_looking_does_not_keep_a_run_from_starting(kit: Any, tmp_path: Path) -> 
         looking.kill()
         looking.wait()
         looking.stdout.close()
+
+
+def test_a_report_of_half_the_answers_does_not_make_a_run_done(kit: Any, tmp_path: Path) -> None:
+    """Killed, and reported as far as it went: what was to be asked counts, failed questions as answered."""
+    records = kit.ask("mock", lambda r: even(), ("ipd",), (kit.table,))
+    others = kit.ask("mock+adapter", lambda r: even(), ("ipd",), (kit.table,))
+    command = "homines measure mock --out 'my run'"
+    folder = kit.fill(tmp_path / "run", {"kind": "measure", "model": "mock", "command": command}, records[:6])
+    with Run(folder, Run(folder).config) as run:
+        run.note("asked.json", {"model": "mock", "questions": len(records)})
+        run.add(others)  # another model's answers say nothing of this one's
+    write_report(folder)
+    index = Index(tmp_path)
+    (entry,) = index.entries()
+    assert (entry.state, entry.why) == (STOPPED, f"6 of {len(records)} questions answered")
+    assert entry.command == command
+    (tmp_path / "report.html").write_text("the page of a study")
+    assert next(e for e in index.entries() if e.path == "run").state == STOPPED
+    (tmp_path / "report.html").unlink()
+    running = Server(tmp_path)
+    try:
+        text = running.ask("/run/run")[2]
+        assert "homines measure mock --out &#39;my run&#39;" in text
+        assert "unfinished" in text
+    finally:
+        assert running.stop() == 0
+    with Run(folder, Run(folder).config) as run:
+        run.add([*records[6:-1], replace(records[-1], choice=None, error="no answer")])
+        run.add([replace(records[-1], choice=None, error="no answer, again")])
+    assert index.entries()[0].state == DONE
+    with open(folder / "records.jsonl", "ab") as file:
+        file.write(b'{"key": "torn')
+    assert index.entries()[0].state == DONE
 
 
 def test_a_study_s_runs_end_with_its_page(kit: Any, tmp_path: Path) -> None:
