@@ -1,6 +1,6 @@
 """Every run below a folder as a row, read from its config and provenance alone and kept while these stand.
 
-Of a run that noted how many questions it was to ask, the answers are counted too, once for each state of the file.
+Where a run noted how many questions it was to ask, its answers are counted too, again where they changed.
 A symbolic link is never followed: what is listed lies in the folder.
 """
 
