@@ -5,26 +5,33 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from homines.afterwards import happened, heard, odds, portraits
-from homines.choice import Agent
+from homines.afterwards import happened, heard, limits, odds, portraits
+from homines.choice import Agent, best, expected, told
 from homines.cli import main
 from homines.core import Choice, HominesError, Model, Prompt
+from homines.estimate import NotIdentified, Observation, fit
+from homines.family import family
 from homines.forms import Repeated, Sequential, veil
 from homines.lookup import find, names
 from homines.measure import battery
 from homines.models.mock import Mock, broken, hashed
 from homines.observed import from_records
-from homines.sitting import PROTOCOLS, NotAnAnswer, Other, Plan, Sitting, deciders, start
+from homines.playing import portray
+from homines.sitting import PROTOCOLS, NotAnAnswer, Other, Plan, Sitting, deciders, rival, start
 from homines.store import Run
 from tests.running import HOMINES
 
@@ -236,6 +243,73 @@ def test_the_battery_gives_a_person_s_parameters_beside_a_model_s() -> None:
     assert bool(theirs.why) is (theirs.estimate is None)
 
 
+def answered(preference: str | None, seed: int = 1) -> list[Observation]:
+    """The battery by one who always does what this preference likes best; None: at random."""
+    rng = np.random.default_rng(seed)
+    out: list[Observation] = []
+    for spec in PROTOCOLS:
+        d = veil(find("games", spec)).seat()
+        many = len(d.actions)
+        p = np.full(many, 1 / many)
+        if preference is not None:
+            p = best(expected(find("preferences", preference)(d), told(d), d.chance)).p
+        out.append(Observation(d, Choice.at(np.eye(many)[rng.choice(many, p=p)], n=1), "me", spec))
+    return out
+
+
+@pytest.mark.parametrize(
+    ("preference", "values"),
+    [
+        ("economicus", (0.0, 0.0, 0.0)),
+        ("moralis(kappa=1)", (0.0, 0.0, 1.0)),
+        ("kantian(alpha=0, beta=0, kappa=0.5)", (0.0, 0.0, 0.5)),
+        ("kantian(alpha=0.3, beta=0.6, kappa=0)", (0.3, 0.6, 0.0)),
+    ],
+)
+def test_a_decisive_person_is_told_limits_that_hold_the_truth(
+    preference: str, values: tuple[float, ...]
+) -> None:
+    seen = answered(preference)
+    with pytest.raises(NotIdentified) as failure:
+        fit(seen, "kantian")
+    said = limits(seen, family("kantian"), "your", str(failure.value))
+    assert said.startswith("your choices are too certain for values of alpha, beta and kappa, but they set")
+    assert "all 18 of your choices are best for some" in said
+    assert "without bound" not in said
+    for name, value in zip(("alpha", "beta", "kappa"), values, strict=True):
+        if match := re.search(rf"{name} from (-?[\d.]+) to (-?[\d.]+)", said):
+            assert float(match[1]) - 0.01 <= value <= float(match[2]) + 0.01, said
+        else:
+            assert re.search(rf"{name} about {value:.2f}", said), said
+
+
+def test_a_slip_leaves_limits_of_one_parameter_at_a_time() -> None:
+    seen = answered("kantian(alpha=0, beta=0, kappa=0.5)")
+    last = seen[-1]
+    seen[-1] = replace(last, choice=Choice.at(last.choice.p[::-1], n=1))
+    said = limits(seen, family("moralis"), "your", "why")
+    assert re.search(r"1[67] of your 18 choices fit any kappa from 0\.\d\d to 0\.\d\d", said), said
+
+
+def test_answers_at_random_are_told_as_that() -> None:
+    seen = answered(None)
+    said = limits(seen, family("kantian"), "its", "the choices are separated")
+    assert said == "its answers cannot be told from chance, so they tell nothing of alpha, beta and kappa."
+
+
+def test_the_limits_stand_where_the_estimate_would(capsys: pytest.CaptureFixture[str]) -> None:
+    """One who always takes the first option of the battery's words, to the end, in the terminal's words."""
+    sitting = start(Plan(("battery",), "always_cooperate", WORDS))
+    while sitting.course.turn is not None:
+        sitting.answer(0)
+    mine, theirs = portraits(sitting)
+    assert mine.estimate is None
+    portray([mine, theirs], Console())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "person: no estimate: your" in said
+    assert "without bound" not in said
+
+
 def test_what_is_not_identified_is_said() -> None:
     mine, _ = portraits(finished(start(Plan(("trust",), "tit_for_tat", WORDS, both=True))))
     assert mine.estimate is None
@@ -269,6 +343,40 @@ def test_a_plan_that_cannot_be_played_is_refused(case: str) -> None:
     changed, told = MISTAKES[case]
     with pytest.raises(HominesError, match=told):
         Plan(**{"games": ("ipd",), "against": "tit_for_tat", "frame": WORDS, **changed})
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("smollm", r"no model and no opponent called 'smollm'; did you mean 'smollm2'\?.*strategies: .*grim"),
+        ("grm", r"did you mean 'grim'\?.*Models you can meet: smollm2, hf/"),
+        ("opnai/gpt-4o", r"did you mean 'openai/NAME'\?"),
+        ("some/model", r"no model and no opponent called 'some/model'\. Models you can meet: .*hf/FOLDER"),
+        ("openai/gpt-4o", r"OPENAI_API_KEY|openai"),
+    ],
+)
+def test_whom_nobody_can_meet_is_told_who_there_is(
+    spec: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(HominesError, match=told) as refused:
+        rival(spec)
+    assert "names no opponent" not in str(refused.value)
+
+
+def test_a_model_behind_an_api_that_tells_log_probabilities_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Api(Mock):
+        gives = SimpleNamespace(top=20)
+
+        def ready(self) -> None:
+            pass
+
+    met = Api(hashed, "openai/gpt-4o")
+    monkeypatch.setattr("homines.sitting.load", lambda spec, **kind: met)
+    assert rival("openai/gpt-4o") is met
+    met.gives = SimpleNamespace(top=0)
+    with pytest.raises(HominesError, match="openai/gpt-4o: its probabilities cannot be read here"):
+        rival("openai/gpt-4o")
 
 
 def test_an_opponent_of_other_games_says_so() -> None:

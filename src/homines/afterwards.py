@@ -7,9 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import linprog
+from scipy.stats import chi2
 
-from homines.core import Array, Choice, Decision, HominesError
-from homines.estimate import Estimate, fit
+from homines.bounds import EQUAL, Bounds, bounds
+from homines.core import Array, Choice, Decision, HominesError, Record
+from homines.estimate import Estimate, NotIdentified, Observation, check_design, fit, problem
+from homines.family import Family
+from homines.family import family as made
+from homines.likelihood import loglik
 from homines.lookup import find
 from homines.measure import situation
 from homines.observed import from_records
@@ -18,6 +24,12 @@ from homines.speak import Names, number
 
 FAMILY = "kantian"
 """Behindness, aheadness and universalising: alpha, beta and kappa."""
+DRAWS = 99
+"""Sets of answers at random of which none may fit as well as what is called a limit."""
+SURE = 0.95
+"""Of the test of choices against chance."""
+CERTAIN = 0.95
+"""Probability from which an exact choice counts as the one that is made."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,21 +145,136 @@ def name_of(player: int, seat: int, two: bool) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Portrait:
-    """Whose preferences: an estimate, or why there is none."""
+    """Whose preferences: an estimate, or why there is none.
+
+    why    as `fit` says it; `told`: in plain words, with what the choices do tell
+    """
 
     who: str
     estimate: Estimate | None
     why: str = ""
+    told: str = ""
 
 
 def portraits(sitting: Sitting, family: str = FAMILY) -> list[Portrait]:
     """The person's preference and the other's from the same games, as `homines fit` has them."""
     records = [*sitting.records.values(), *sitting.other.records.values()]
-    return [_portrait(records, who, family) for who in (sitting.plan.person, sitting.other.name)]
+    people = ((sitting.plan.person, "your"), (sitting.other.name, "its"))
+    return [_portrait(records, who, whose, family) for who, whose in people]
 
 
-def _portrait(records: Sequence[object], who: str, family: str) -> Portrait:
+def _portrait(records: Sequence[Record], who: str, whose: str, family: str) -> Portrait:
     try:
-        return Portrait(who, fit(from_records(records, model=who), family))  # pyright: ignore[reportArgumentType]
+        seen = from_records(records, model=who)
+        try:
+            return Portrait(who, fit(seen, family))
+        except NotIdentified as failure:
+            return Portrait(who, None, str(failure), limits(seen, made(family), whose, str(failure)))
     except HominesError as failure:
-        return Portrait(who, None, str(failure))
+        return Portrait(who, None, str(failure), str(failure))
+
+
+def limits(seen: Sequence[Observation], of: Family, whose: str, why: str) -> str:
+    """What choices without an estimate tell, in words: limits of the parameters, or why there are none.
+
+    Where values exist at which every choice is best, the range of each parameter among these; else, for each
+    parameter, the others at 0, the values that most choices fit (`homines.bounds`). Only what sets a limit,
+    and what answers at random do not reach. `why`: said where the games are what cannot tell the parameters.
+    """
+    free = _listed(of.free, "and")
+    if found := _all_fit(seen, of):
+        told = f"all {len(seen)} of {whose} choices are best for some {_listed([*map(_reach, found)], 'and')}"
+        told += ", and for no others"
+    else:
+        found = [each for name in of.free if (each := _limit(seen, of, name)) is not None]
+        told = "taken one at a time, with the others at 0, " if len(of.free) > 1 else ""
+        told += "; ".join(f"{_share(each, seen, whose)} any {_reach(each)}" for each in found)
+    posed = problem(seen, of)
+    try:
+        check_design(posed)
+    except NotIdentified:
+        return f"{why}.{f' Still, {told}.' if found else ''}"
+    if found:
+        return f"{whose} choices are too certain for values of {free}, but they set limits: {told}."
+    peak, _ = posed.peak()
+    random = loglik(posed.y, posed.design.logp(np.zeros_like(peak.g)))
+    if 2 * (peak.loglik - random) > float(chi2.ppf(SURE, len(peak.g))):
+        return f"{whose} choices are no accident, but they do not follow what {of.spec} values: {why}."
+    return f"{whose} answers cannot be told from chance, so they tell nothing of {free}."
+
+
+def _all_fit(seen: Sequence[Observation], of: Family) -> list[Bounds]:
+    """The range of each parameter where every choice is best, of those that have a limit; none where there is
+    no such point, a choice is not certain, or one set of answers at random has such a point as well."""
+    acts = [int(np.argmax(o.choice.p)) for o in seen]
+    if any(o.choice.p[a] < CERTAIN for o, a in zip(seen, acts, strict=True)):
+        return []
+    columns = [of.columns(o.decision) for o in seen]
+
+    def ends(chosen: Sequence[int], aim: Array) -> float | None:
+        """The least of aim . parameters where all these are best; None where nothing is."""
+        better = np.concatenate([c[a] - np.delete(c, a, 0) for c, a in zip(columns, chosen, strict=True)])
+        found = linprog(aim, A_ub=-better[:, 1:], b_ub=better[:, 0] + EQUAL, bounds=(None, None))
+        return -np.inf if found.status == 3 else float(found.fun) if found.status == 0 else None
+
+    axes, none = np.eye(len(of.free)), np.zeros(len(of.free))
+    rng = np.random.default_rng(0)
+    if ends(acts, none) is None or any(
+        ends([int(rng.integers(len(c))) for c in columns], none) is not None for _ in range(DRAWS)
+    ):
+        return []
+    sets: list[Bounds] = []
+    for name, axis in zip(of.free, axes, strict=True):
+        low, high = ends(acts, axis), ends(acts, -axis)
+        if low is not None and high is not None and (np.isfinite(low) or np.isfinite(high)):
+            sets.append(Bounds(name, ((low, -high),), 1.0, len(seen)))
+    return sets
+
+
+def _limit(seen: Sequence[Observation], of: Family, name: str) -> Bounds | None:
+    """The values of one parameter, the others at 0, that most choices fit; None where any would do, or where
+    answers at random do as well."""
+    alone = replace(of, free=(name,), fixed={**of.fixed, **{k: 0.0 for k in of.free if k != name}})
+    found = bounds(seen, alone)
+    if not (np.isfinite(found.low) or np.isfinite(found.high)):
+        return None
+    rng = np.random.default_rng(0)
+    for _ in range(DRAWS):
+        drawn = [replace(o, choice=_at_random(o, rng)) for o in seen]
+        if bounds(drawn, alone).share >= found.share:
+            return None
+    return found
+
+
+def _at_random(o: Observation, rng: np.random.Generator) -> Choice:
+    """As many choices as were made there, drawn; one where the choice is exact."""
+    n, options = o.choice.n or 1, len(o.decision.actions)
+    return Choice.at(rng.multinomial(n, np.full(options, 1 / options)) / n, n=n)
+
+
+def _share(found: Bounds, seen: Sequence[Observation], whose: str) -> str:
+    """'17 of your 18 choices fit'; of exact choices, their probability."""
+    if all(o.choice.n == 1 for o in seen):
+        fitting = round(found.share * len(seen))
+        many = f"all {len(seen)} of {whose}" if fitting == len(seen) else f"{fitting} of {whose} {len(seen)}"
+        return f"{many} choices fit"
+    return f"{found.share:.0%} of {whose} choices fit"
+
+
+def _reach(found: Bounds) -> str:
+    """'kappa above 0.40', 'kappa from 0.10 to 0.20 or above 0.50'."""
+
+    def part(low: float, high: float) -> str:
+        first, last = (f"{round(x, 2) + 0.0:.2f}" for x in (low, high))  # no -0.00
+        if first == last:
+            return f"about {first}"
+        if not np.isfinite(high):
+            return f"above {first}"
+        return f"from {first} to {last}" if np.isfinite(low) else f"below {last}"
+
+    return f"{found.name} {' or '.join(part(low, high) for low, high in found.parts)}"
+
+
+def _listed(names: Sequence[str], last: str) -> str:
+    """'alpha, beta and kappa'."""
+    return f" {last} ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -69,7 +69,6 @@ def carry_out_play(
         shapes = portraits(sitting, family or FAMILY) if family or plan.both else []
         if run is not None:
             note(run, sitting, found, shapes)
-    following = f"fit {shlex.quote(str(save))} --model {shlex.quote(plan.person)} --family {FAMILY}"
     if as_json:
         print(json.dumps(plain(result(sitting, found, shapes, save))))
         return
@@ -77,7 +76,12 @@ def carry_out_play(
     compare(sitting, found, console)
     portray(shapes, console)
     if save is not None:
-        print(f"saved     {save}\nnext      homines {following}")
+        print(f"saved     {save}\nnext      {fitting(save, plan.person, family or FAMILY)}")
+
+
+def fitting(folder: Path, person: str, family: str = FAMILY) -> str:
+    """The command that estimates a saved sitting, as a shell takes it."""
+    return shlex.join(["homines", "fit", str(folder), "--model", person, "--family", family])
 
 
 def converse(sitting: Sitting, console: Console, to_stderr: bool) -> None:
@@ -170,7 +174,7 @@ def portray(shapes: list[Portrait], console: Console) -> None:
         console.print("estimate (standard error); `homines fit` on a saved sitting has intervals and tests")
     for shape in shapes:
         if shape.estimate is None:
-            console.print(Text(f"{shape.who}: no estimate: {shape.why}"))
+            console.print(Text(f"{shape.who}: no estimate: {shape.told}"))
 
 
 def note(run: Run, sitting: Sitting, found: list[Odds], shapes: list[Portrait]) -> None:
@@ -197,7 +201,12 @@ def result(sitting: Sitting, found: list[Odds], shapes: list[Portrait], save: Pa
             for each in found
         ],
         "estimates": [
-            {"who": s.who, "why": s.why or None, **({} if s.estimate is None else as_row(s.estimate))}
+            {
+                "who": s.who,
+                "why": s.why or None,
+                "told": s.told or None,
+                **({} if s.estimate is None else as_row(s.estimate)),
+            }
             for s in shapes
         ],
     }

@@ -8,8 +8,10 @@ sitting goes on where it was left.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -32,7 +34,7 @@ from homines.core import (
 from homines.forms import NormalForm, Repeated, nodes, step
 from homines.lookup import find, names, spell
 from homines.measure import averaged, battery, measure, questions
-from homines.models import load
+from homines.models import PROVIDERS, behind, known, load
 from homines.opponents import opponent
 from homines.speak import Names, few_orders, orders
 from homines.store import Run
@@ -324,10 +326,43 @@ def start(plan: Plan, run: Run | None = None, **kind: Any) -> Sitting:
 
 
 def rival(spec: str, **kind: Any) -> Policy | Model:
-    """Whom a spec names: a MODEL, with adapters or without, or a strategy."""
-    if spec.partition("/")[0].partition("+")[0] in names("models"):
-        return load(spec, **kind)
-    return opponent(spec)
+    """Whom a spec names: a MODEL, with adapters or without, or a strategy. Raises HominesError where it names
+    neither, and for a model behind an API that tells no log-probabilities: it could only be sampled."""
+    spec = spec.strip()
+    if known(spec):
+        model = load(spec, **kind)
+        if behind(spec):
+            _check_told(model, spec)
+        return model
+    word = spec.partition("(")[0]
+    if ":" in word or word in names("opponents"):
+        return opponent(spec)
+    first = re.split(r"[/+(]", spec, maxsplit=1)[0].strip()
+    there = (*names("models"), *names("opponents"), *PROVIDERS)
+    near = get_close_matches(first.lower(), there, n=1)
+    hint = f"; did you mean {near[0] + ('/NAME' if near[0] in PROVIDERS else '')!r}?" if near else "."
+    raise HominesError(f"no model and no opponent called {spec[:80]!r}{hint} {_offered()}")
+
+
+def _offered() -> str:
+    """Whom a person can meet."""
+    return (
+        "Models you can meet: smollm2, hf/FOLDER-OR-HUB-ID, vllm/NAME, any of these with +ADAPTER-FOLDER, "
+        "and PROVIDER/NAME where the provider tells log-probabilities; strategies: "
+        f"{', '.join(names('opponents'))}, axelrod:NAME, module:object"
+    )
+
+
+def _check_told(model: Any, spec: str) -> None:
+    """HominesError where what stands behind an API tells no probabilities; one short call finds out."""
+    if hasattr(model, "ready"):
+        model.ready()
+    gives = getattr(model, "gives", None)
+    if gives is not None and not gives.top:
+        raise HominesError(
+            f"{spec}: its probabilities cannot be read here, as no log-probabilities came, and counting "
+            f"answers would take many calls for every move. {_offered()}"
+        )
 
 
 # --- the course of play ------------------------------------------------------------------------

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
 from homines.core import HominesError
+from homines.report import write as write_report
 from homines.serving import carry_out_view, listening
 from homines.store import SCHEMA, Run
+from homines.view.app import page
 from homines.view.live import charts, live
+from homines.view.playing import Sittings, safe
 from homines.view.runs import BROKEN, DONE, RUNNING, STOPPED, Index
 from tests.report.viewing import Server, even, furnished
 
@@ -81,6 +87,39 @@ def test_looking_does_not_keep_a_run_from_starting(kit: Any, tmp_path: Path) -> 
         looking.kill()
         looking.wait()
         looking.stdout.close()
+
+
+def test_a_report_of_half_the_answers_does_not_make_a_run_done(kit: Any, tmp_path: Path) -> None:
+    """Killed, and reported as far as it went: what was to be asked counts, failed questions as answered."""
+    records = kit.ask("mock", lambda r: even(), ("ipd",), (kit.table,))
+    others = kit.ask("mock+adapter", lambda r: even(), ("ipd",), (kit.table,))
+    command = "homines measure mock --out 'my run'"
+    folder = kit.fill(tmp_path / "run", {"kind": "measure", "model": "mock", "command": command}, records[:6])
+    with Run(folder, Run(folder).config) as run:
+        run.note("asked.json", {"model": "mock", "questions": len(records)})
+        run.add(others)  # another model's answers say nothing of this one's
+    write_report(folder)
+    index = Index(tmp_path)
+    (entry,) = index.entries()
+    assert (entry.state, entry.why) == (STOPPED, f"6 of {len(records)} questions answered")
+    assert entry.command == command
+    (tmp_path / "report.html").write_text("the page of a study")
+    assert next(e for e in index.entries() if e.path == "run").state == STOPPED
+    (tmp_path / "report.html").unlink()
+    running = Server(tmp_path)
+    try:
+        text = running.ask("/run/run")[2]
+        assert "homines measure mock --out &#39;my run&#39;" in text
+        assert "unfinished" in text
+    finally:
+        assert running.stop() == 0
+    with Run(folder, Run(folder).config) as run:
+        run.add([*records[6:-1], replace(records[-1], choice=None, error="no answer")])
+        run.add([replace(records[-1], choice=None, error="no answer, again")])
+    assert index.entries()[0].state == DONE
+    with open(folder / "records.jsonl", "ab") as file:
+        file.write(b'{"key": "torn')
+    assert index.entries()[0].state == DONE
 
 
 def test_a_study_s_runs_end_with_its_page(kit: Any, tmp_path: Path) -> None:
@@ -204,7 +243,7 @@ def test_a_form_that_runs_code_or_is_no_form_is_refused(server: Server) -> None:
         ({"games": "ipd", "against": "grim", "frame": "os:getcwd"}, "would import a module"),
         ({"games": "", "against": "grim"}, "name a game"),
         ({"games": "ipt", "against": "grim"}, "did you mean"),
-        ({"games": "ipd", "against": "grm"}, "no opponent called"),
+        ({"games": "ipd", "against": "grm"}, "no model and no opponent called"),
         ({"games": "ipd", "against": "grim", "rounds": "many"}, "must be a whole number"),
         ({"games": "ipd", "against": "grim", "seat": "9"}, "nobody decides at seat 9"),
         ({"games": "ipd", "against": "grim", "name": "n" * 99}, "must be 1 to 60"),
@@ -287,3 +326,110 @@ def test_a_sitting_outlives_the_browser_and_the_server(kit: Any, tmp_path: Path)
         assert [e.state for e in Index(tmp_path).entries()] == [DONE]
     finally:
         assert running.stop() == 0
+
+
+FORM = {"games": "ipd", "against": "tit_for_tat", "rounds": "1", "save": "yes"}
+
+
+def play_on(sittings: Sittings, name: str) -> None:
+    """Answer with the first option until it is over."""
+    while not (seat := sittings._seats[name]).over:  # pyright: ignore[reportPrivateUsage]
+        turn = seat.sitting.course.turn
+        assert turn is not None
+        said = sittings.answer(name, {"turn": str(turn.number), "answer": turn.prompt.labels[0]})
+        assert said == {"why": ""}
+
+
+def news(sittings: Sittings, name: str) -> list[str]:
+    told = sittings.told(name)
+    assert told is not None
+    return told["news"]
+
+
+def test_the_same_form_begins_a_new_game_once_the_kept_one_is_over(tmp_path: Path) -> None:
+    sittings = Sittings(tmp_path)
+    first = sittings.begin(FORM)
+    assert news(sittings, first) == []
+    play_on(sittings, first)
+    assert (
+        len(list(tmp_path.glob("play-*/played.json"))) == 1
+    )  # written with the last answer, not when looked at
+    second = sittings.begin(FORM)
+    assert second != first
+    assert news(sittings, second) == ["You have played seed 0; this is a new draw, seed 1."]
+    play_on(sittings, second)
+    sittings.close()
+    later = Sittings(tmp_path)  # the server was stopped between
+    third = later.begin(FORM)
+    assert news(later, third) == ["You have played seed 0 to 1; this is a new draw, seed 2."]
+    play_on(later, third)
+    assert {Run(f).config["seed"] for f in tmp_path.glob("play-*")} == {0, 1, 2}
+    # what came of one is still there where it is asked for by name
+    old = next(f for f in tmp_path.glob("play-*") if Run(f).config["seed"] == 0)
+    told = later.told(later.begin({"run": old.name}))
+    assert told is not None
+    assert told["turn"] is None
+    assert told["plan"].seed == 0
+    later.close()
+
+
+def test_an_open_sitting_goes_on_and_says_so(tmp_path: Path) -> None:
+    sittings = Sittings(tmp_path)
+    form = FORM | {"rounds": "3"}
+    name = sittings.begin(form)
+    sittings.answer(name, {"turn": "0", "answer": "action1"})
+    assert sittings.begin(form) == name
+    going_on = "This goes on with the sitting you left after 1 answer."
+    assert going_on in news(sittings, name)
+    sittings.answer(name, {"turn": "1", "answer": "action1"})
+    assert going_on not in news(sittings, name)
+    elsewhere = Sittings(tmp_path)
+    with pytest.raises(HominesError, match="is open in another process"):
+        elsewhere.begin(form)
+    sittings.close()
+    again = elsewhere.begin(form)
+    assert news(elsewhere, again) == ["This goes on with the sitting you left after 2 answers."]
+    elsewhere.close()
+
+
+def test_sittings_that_are_over_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("homines.view.playing.MOST_OPEN", 3)
+    sittings = Sittings(tmp_path)
+    first = sittings.begin(FORM)
+    play_on(sittings, first)
+    for _ in range(7):
+        play_on(sittings, sittings.begin(FORM))
+    assert len(list(tmp_path.glob("play-*/played.json"))) == 8
+    assert sittings.told(first) is None
+    loose = FORM | {"save": ""}
+    held = [sittings.begin(loose) for _ in range(3)]
+    with pytest.raises(HominesError, match="3 sittings are open; play one of those below to its end"):
+        sittings.begin(loose)
+    assert [name for name, _ in sittings.open()] == held[::-1]
+    play_on(sittings, held[1])
+    sittings.begin(loose)
+    assert sittings.told(held[0]) is not None
+    assert sittings.told(held[1]) is None
+    sittings.close()
+
+
+def test_a_command_to_copy_is_quoted(tmp_path: Path) -> None:
+    root = tmp_path / "my runs"
+    root.mkdir()
+    sittings = Sittings(root)
+    name = sittings.begin(FORM | {"name": "Jo Doe; ls"})
+    play_on(sittings, name)
+    told = sittings.told(name)
+    assert told is not None
+    words = ["homines", "fit", str(told["folder"]), "--model", "Jo Doe; ls", "--family", "kantian"]
+    assert shlex.split(told["following"]) == words
+    assert f"<code>{escape(told['following'])}</code>" in bytes(page("sitting.html", **told).body).decode()
+    assert shlex.split(Run(told["folder"]).config["command"]) == ["homines", "view", str(root)]
+    sittings.close()
+
+
+def test_names_with_a_colon_are_no_modules() -> None:
+    safe({"games": ["ipd"], "model": "ollama/llama3:8b"})
+    for spec in ("os:getcwd", "hfs:load"):
+        with pytest.raises(HominesError, match="would import a module"):
+            safe({"games": ["ipd"], "model": spec})

@@ -66,6 +66,8 @@ TYPES = {
 }
 """Files that are served, by their ending; no others are."""
 SETTINGS = ("games", "against", "frame", "labels", "seat", "rounds", "seed", "name", "save")
+LONGEST = 44
+"""Characters of a name in a row; a longer one is cut in its middle, as both ends tell most."""
 OWN = {"page.css": "text/css", "view.css": "text/css", "view.js": "text/javascript"}
 
 
@@ -260,6 +262,15 @@ def offers() -> dict[str, Any]:
     return {"games": games, "rivals": rivals, "frames": names("frames")}
 
 
+def cut(text: str) -> Markup:
+    """A name as a row shows it; one that is cut has the whole in its title."""
+    whole = clean(text)
+    if len(whole) <= LONGEST:
+        return Markup("<bdi>{}</bdi>").format(whole)
+    shown = f"{whole[: LONGEST // 3]}…{whole[LONGEST // 3 + 1 - LONGEST :]}"
+    return Markup('<bdi title="{}">{}</bdi>').format(whole, shown)
+
+
 def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
     text = _templates().get_template(name).render(version=__version__, **values)
     return HTMLResponse(text, status)
@@ -284,5 +295,5 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         finalize=lambda x: clean(x) if isinstance(x, str) and not isinstance(x, Markup) else x,
     )
-    env.filters |= {"num": number, "count": count, "address": lambda path: quote(path)}
+    env.filters |= {"num": number, "count": count, "cut": cut, "address": lambda path: quote(path)}
     return env

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from homines.core import HominesError
-from homines.evidence import finite, number
-from homines.measure import choices, summary
+from homines.evidence import finite, number, read
+from homines.measure import summary
 from homines.store import Run
 
 MOST_BYTES = 20_000_000
@@ -68,8 +68,8 @@ def live(folder: Path) -> Live:
             lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
         return Live(lines, notes=(f"{size / 1e6:.0f} MB of records are too many to be read at each look.",))
     try:
-        run = Run(folder)
-        curve = run.rows()
+        study = read(folder)
+        run, curve = study.run, study.run.rows()
     except HominesError as failure:
         return Live(notes=(str(failure),))
     records, steps = run.records, run.config.get("settings")
@@ -79,7 +79,7 @@ def live(folder: Path) -> Live:
         len(records),
         sum(r.error is not None for r in records),
         _asked(run),
-        tuple(_row(row) for row in summary(choices(records))),
+        tuple(_row(row, study.short) for row in summary(study.records)),
         tuple(charts(curve)),
         max(done, default=0),
         planned if isinstance(planned, int) else None,
@@ -95,8 +95,8 @@ def _asked(run: Run) -> tuple[int, int] | None:
     return min(total, sum(r.model == model for r in run.records)), total
 
 
-def _row(row: dict[str, Any]) -> dict[str, str]:
-    """A line of `measure.summary` in words."""
+def _row(row: dict[str, Any], short: Mapping[str, str]) -> dict[str, str]:
+    """A line of `measure.summary` in words. short: names of frames, as the report has them."""
     types = {k: v for k, v in row.items() if "|" in k and not k.startswith("illegal|")}
     if types:
         told = "   ".join(f"{name} {number(p)}" for name, p in types.items())
@@ -108,7 +108,8 @@ def _row(row: dict[str, Any]) -> dict[str, str]:
     return {
         "model": row["model"],
         "game": row["game"],
-        "frame": row["frame"],
+        "frame": short.get(row["frame"], row["frame"]),
+        "spec": row["frame"],
         "told": told,
         "mass": number(row["mass"]),
         "questions": str(row["questions"]),

@@ -4,36 +4,61 @@ from __future__ import annotations
 
 import re
 import secrets
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from homines.afterwards import Odds, Portrait, happened, odds, portraits, totals
 from homines.core import LEGAL_MASS, HominesError, Model, Policy
-from homines.playing import framed, note, seated, sentence
-from homines.sitting import NotAnAnswer, Other, Plan, Sitting, rival
+from homines.evidence import count
+from homines.models import known
+from homines.playing import fitting, framed, note, seated, sentence
+from homines.sitting import BATTERY, PROTOCOLS, NotAnAnswer, Other, Plan, Sitting, rival
 from homines.store import Run, named
+from homines.view.runs import written_to
 
 MOST_BUTTONS = 12
 """Options that have a button each; of more, the answer is typed."""
 MOST_OPEN = 50
+"""Sittings that may be open at once. As many are held; of those that are over, the latest."""
+MOST_DRAWS = 10_000
+"""Seeds that are tried for one whose sitting is not over."""
 
 
 @dataclass(eq=False)
 class Seat:
-    """A sitting that is open here, for one request at a time. `shown`: stages the person was told of."""
+    """A sitting that is held here, for one request at a time.
+
+    shown   stages the person was told of; `news`: how it was begun, told until the next answer
+    ended   what came of it, once it is over
+    """
 
     sitting: Sitting
     run: Run | None
     lock: Lock = field(default_factory=Lock)
     shown: int = 0
+    news: str = ""
     ended: tuple[list[Odds], list[Portrait]] | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.sitting.course.turn is None
+
+    def end(self) -> tuple[list[Odds], list[Portrait]]:
+        """What came of a sitting that is over; written and its folder let go of, once."""
+        if self.ended is None:
+            self.ended = odds(self.sitting), portraits(self.sitting) if self.sitting.plan.both else []
+            if self.run is not None:
+                note(self.run, self.sitting, *self.ended)
+                self.run.close()
+        return self.ended
 
 
 class Sittings:
-    """Every sitting that was begun on this page since it was opened."""
+    """Sittings that were begun on this page since it was opened."""
 
     def __init__(self, root: Path, **kind: Any) -> None:
         self.root, self.kind = root, kind
@@ -43,31 +68,93 @@ class Sittings:
         self._lock = Lock()
 
     def begin(self, form: Mapping[str, str]) -> str:
-        """Open a sitting, or the rest of one that was saved; its name in the address. Raises HominesError for
-        what cannot be played."""
+        """Open a sitting; its name in the address. Raises HominesError for what cannot be played.
+
+        One that is kept and not over goes on. Where the kept one is over, the next draw is begun: the seed
+        after it, in a folder of its own.
+        """
         plan, folder = self._asked(form)
         with self._lock:
-            if folder is not None and folder in self._folders:
-                return self._folders[folder]
-            if len(self._seats) >= MOST_OPEN:
-                raise HominesError(f"{MOST_OPEN} sittings are open; stop `homines view` and start it again")
-            if self._loaded is None or self._loaded[0] != plan.against:
-                self._loaded = plan.against, rival(plan.against, **self.kind)
-            run = None if folder is None else Run(folder, plan.config(self._command(plan)))
-            try:
-                sitting = Sitting(plan, Other(plan, self._loaded[1], run), run)
-            except BaseException:
-                if run is not None:
-                    run.close()
-                raise
-            name = secrets.token_urlsafe(9)
-            self._seats[name] = Seat(sitting, run, shown=len(sitting.course.stages))
             if folder is not None:
-                self._folders[folder] = name
-            return name
+                name = self._opened(plan, folder)
+                self._seats[name].news = self._going_on(name)
+                return name
+            if not form.get("save"):
+                return self._seated(plan, None)
+            for seed in range(plan.seed, plan.seed + MOST_DRAWS):
+                draw = replace(plan, seed=seed)
+                folder = self._kept(draw)
+                if (folder / "played.json").is_file():
+                    continue
+                name = self._opened(draw, folder)
+                seat = self._seats[name]
+                if seat.over:  # left with its last answer, before what came of it was written
+                    seat.end()
+                    continue
+                seat.news = self._going_on(name)
+                if seed != plan.seed and not seat.news:
+                    last = f" to {seed - 1}" if seed - 1 > plan.seed else ""
+                    seat.news = f"You have played seed {plan.seed}{last}; this is a new draw, seed {seed}."
+                return name
+        raise HominesError(
+            f"{MOST_DRAWS} sittings with these settings are over, from seed {plan.seed} on; name another seed"
+        )
+
+    def _opened(self, plan: Plan, folder: Path) -> str:
+        """The sitting that this folder keeps, held here already or not."""
+        if folder in self._folders:
+            return self._folders[folder]
+        return self._seated(plan, folder)
+
+    def _seated(self, plan: Plan, folder: Path | None) -> str:
+        """Begin, or go on from the folder."""
+        self._room()
+        if self._loaded is None or self._loaded[0] != plan.against:
+            self._loaded = plan.against, rival(plan.against, **self.kind)
+        if folder is not None and written_to(folder):
+            raise HominesError(
+                f"the sitting in {folder.name} is open in another process, a terminal or another `homines "
+                "view`; go on there, or name another seed"
+            )
+        run = None if folder is None else Run(folder, plan.config(self._command()))
+        try:
+            sitting = Sitting(plan, Other(plan, self._loaded[1], run), run)
+        except BaseException:
+            if run is not None:
+                run.close()
+            raise
+        name = secrets.token_urlsafe(9)
+        self._seats[name] = Seat(sitting, run, shown=len(sitting.course.stages))
+        if folder is not None:
+            self._folders[folder] = name
+        return name
+
+    def _room(self) -> None:
+        """Let go of the sitting begun first of those that are over, where as many are held as may be. Raises
+        HominesError where none is over."""
+        while len(self._seats) >= MOST_OPEN:
+            over = next((name for name, seat in self._seats.items() if seat.over), None)
+            if over is None:
+                raise HominesError(
+                    f"{MOST_OPEN} sittings are open; play one of those below to its end, or stop `homines "
+                    "view` and start it again: what is kept goes on"
+                )
+            seat = self._seats[over]
+            with seat.lock:
+                seat.end()
+            del self._seats[over]
+            self._folders = {folder: name for folder, name in self._folders.items() if name != over}
+
+    def _going_on(self, name: str) -> str:
+        """What is told of a sitting that was begun before; empty for a new one."""
+        seat = self._seats[name]
+        done = len(seat.sitting.records)
+        if seat.over or not done:
+            return ""
+        return f"This goes on with the sitting you left after {count(done, 'answer')}."
 
     def _asked(self, form: Mapping[str, str]) -> tuple[Plan, Path | None]:
-        """What a form asks for, and the run folder that keeps it."""
+        """What a form asks for, and the run folder where it names one."""
         if again := form.get("run"):
             folder = self.root / again
             inside = folder.resolve().is_relative_to(self.root.resolve())
@@ -85,16 +172,20 @@ class Sittings:
         rounds = number("rounds", form["rounds"]) if form.get("rounds", "").strip() else None
         seed = number("seed", form.get("seed", "").strip() or "0")
         who = form.get("name", "").strip() or "person"
-        plan = Plan(tuple(games), against, frame, at, both, rounds, seed, who)
-        config = {k: v for k, v in plan.config().items() if k != "command"}
-        return plan, self.root / named(f"play-{who}-{games[0]}", config).name if form.get("save") else None
+        return Plan(tuple(games), against, frame, at, both, rounds, seed, who), None
 
-    def _command(self, plan: Plan) -> str:
-        return f"homines view {self.root}"
+    def _kept(self, plan: Plan) -> Path:
+        """The run folder of a sitting, by its settings."""
+        config = {k: v for k, v in plan.config().items() if k != "command"}
+        first = BATTERY if plan.games == PROTOCOLS and plan.both else plan.games[0]
+        return self.root / named(f"play-{plan.person}-{first}", config).name
+
+    def _command(self) -> str:
+        return shlex.join(["homines", "view", str(self.root)])
 
     def open(self) -> list[tuple[str, Seat]]:
         """Sittings that are not over, the latest first."""
-        return [(name, s) for name, s in reversed(self._seats.items()) if s.sitting.course.turn is not None]
+        return [(name, seat) for name, seat in reversed(list(self._seats.items())) if not seat.over]
 
     def answer(self, name: str, form: Mapping[str, str]) -> dict[str, Any] | None:
         """Take an answer; what to show, its `why` set where it is none. None: there is no such sitting."""
@@ -106,11 +197,13 @@ class Sittings:
             try:
                 if sitting.late:
                     sitting.go_on()
-                elif turn is not None and form.get("turn") == str(
-                    turn.number
-                ):  # else sent twice, or long ago
-                    seat.shown = len(sitting.course.stages)
-                    sitting.answer(turn.read(form.get("answer", "")))
+                elif turn is not None and form.get("turn") == str(turn.number):
+                    # any other was sent twice, or long ago
+                    action = turn.read(form.get("answer", ""))
+                    seat.shown, seat.news = len(sitting.course.stages), ""
+                    sitting.answer(action)
+                if seat.over:
+                    seat.end()  # now: the browser may never come back to look
                 return {"why": ""}
             except (NotAnAnswer, HominesError) as failure:
                 return self._shown(name, seat, str(failure))
@@ -126,12 +219,10 @@ class Sittings:
     def _shown(self, name: str, seat: Seat, why: str) -> dict[str, Any]:
         sitting = seat.sitting
         turn = sitting.course.turn
-        if turn is None and seat.ended is None:
-            seat.ended = odds(sitting), portraits(sitting) if sitting.plan.both else []
-            if seat.run is not None:
-                note(seat.run, sitting, *seat.ended)
-                seat.run.close()
+        ended = seat.end() if turn is None else ([], [])
+        folder = None if seat.run is None else seat.run.folder
         rows = happened(sitting)
+        told = [] if sitting.plan.both or turn is None else [sentence(r) for r in rows[seat.shown :]]
         return {
             "id": name,
             "plan": sitting.plan,
@@ -140,28 +231,30 @@ class Sittings:
             "late": sitting.late,
             "why": why,
             "answered": len(sitting.records),
-            "folder": None if seat.run is None else seat.run.folder,
-            "path": None if seat.run is None else seat.run.folder.relative_to(self.root).as_posix(),
-            "news": [] if sitting.plan.both or turn is None else [sentence(r) for r in rows[seat.shown :]],
+            "folder": folder,
+            "path": None if folder is None else folder.relative_to(self.root).as_posix(),
+            "news": [*([seat.news] if seat.news else []), *told],
             "buttons": turn is not None and len(turn.shown) <= MOST_BUTTONS,
             "rows": rows if turn is None else [],
             "totals": totals(sitting) if turn is None else (),
-            "odds": seat.ended[0] if seat.ended else [],
-            "portraits": seat.ended[1] if seat.ended else [],
+            "odds": ended[0],
+            "portraits": ended[1],
             "legal": LEGAL_MASS,
+            "following": None if folder is None else fitting(folder, sitting.plan.person),
         }
 
     def close(self) -> None:
         """Let go of every run folder."""
-        for seat in self._seats.values():
+        for seat in list(self._seats.values()):
             if seat.run is not None:
                 seat.run.close()
 
 
 def safe(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Specs of a page may name what the package holds, and run no code of a stranger."""
-    specs = [*config.get("games", ()), *config.get("frames", ()), config.get("model", "")]
-    for spec in specs:
+    against = str(config.get("model", ""))
+    met = () if known(against) else (against,)  # ollama/NAME:TAG is a name, and no module
+    for spec in (*config.get("games", ()), *config.get("frames", ()), *met):
         if ":" in str(spec).removeprefix("axelrod:").partition("(")[0]:
             raise HominesError(
                 f"{str(spec)[:80]!r} would import a module, which the page does not do; play it in the "

@@ -1,5 +1,6 @@
 """Every run below a folder as a row, read from its config and provenance alone and kept while these stand.
 
+Where a run noted how many questions it was to ask, its answers are counted too, again where they changed.
 A symbolic link is never followed: what is listed lies in the folder.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,10 +20,15 @@ from homines.store import SCHEMA
 
 NOT_ENTERED = {"figures", "tables", "adapter", "checkpoints", "node_modules", "__pycache__"}
 DEEPEST = 12
+KEY = len('{"key": "0123456789abcdef"')
 FINISHED = ("examined.json", "scores.json", "played.json")
 """What ends a run that has no page of its own."""
+COUNTED = ("asked.json", "records.jsonl")
+"""What says how much of the last measurement is answered."""
 DONE, RUNNING, STOPPED, BROKEN = STATES = ("done", "in progress", "unfinished", "broken")
 TEXT = 200
+LONGEST_COMMAND = 20_000
+"""A command that is cut would be another one."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +76,21 @@ class Index:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._held: dict[str, _Held] = {}
+        self._counts: dict[str, tuple[tuple[int, ...], tuple[int, int] | None]] = {}
 
     def entries(self) -> list[Entry]:
         """Every run, the latest first."""
         found: dict[str, _Held] = {}
+        asked: dict[str, Mapping[str, os.DirEntry[str]]] = {}
         for path, files in folders(self.root):
             if "config.json" in files or "report.html" in files:
                 found[path] = self._read(path, files)
+                if "asked.json" in files:
+                    asked[path] = files
         self._held = found
         pages = {path for path, held in found.items() if held.entry.report}
         rows = [self._settled(held.entry, found, pages) for held in found.values()]
+        rows = [self._whole(entry, asked[entry.path]) if entry.path in asked else entry for entry in rows]
         return sorted(rows, key=lambda entry: (-entry.begun, entry.path))
 
     def entry(self, path: str) -> Entry | None:
@@ -89,7 +100,7 @@ class Index:
     def _read(self, path: str, files: Mapping[str, os.DirEntry[str]]) -> _Held:
         watched = [files.get(name) for name in ("config.json", "provenance.json", "report.html", *FINISHED)]
         stats = [None if f is None else f.stat(follow_symlinks=False) for f in watched]
-        stamp = tuple(-1 if s is None else s.st_mtime_ns ^ s.st_size for s in stats)
+        stamp = _stamp(stats)
         stamp += (int("training.json" in files),)
         before = self._held.get(path)
         if before is not None and before.stamp == stamp:
@@ -113,6 +124,49 @@ class Index:
         if written_to(self.root / entry.path):
             return replace(entry, state=RUNNING, why="")
         return entry
+
+    def _whole(self, entry: Entry, files: Mapping[str, os.DirEntry[str]]) -> Entry:
+        """The entry; unfinished where the measurement begun last has questions without an answer, whatever
+        page was written of those that have one."""
+        if entry.state not in (DONE, STOPPED):
+            return entry
+        watched = [files.get(name) for name in COUNTED]
+        stamp = _stamp([None if f is None else f.stat(follow_symlinks=False) for f in watched])
+        before = self._counts.get(entry.path)
+        if before is None or before[0] != stamp:
+            before = stamp, progress(self.root / entry.path)
+            self._counts[entry.path] = before
+        if before[1] is None or before[1][0] >= before[1][1]:
+            return entry
+        return replace(entry, state=STOPPED, why=f"{before[1][0]} of {before[1][1]} questions answered")
+
+
+def _stamp(stats: Sequence[os.stat_result | None]) -> tuple[int, ...]:
+    """What differs once one of these files has changed."""
+    return tuple(-1 if s is None else s.st_mtime_ns ^ s.st_size for s in stats)
+
+
+def progress(folder: Path) -> tuple[int, int] | None:
+    """(answered, in all) of the measurement begun last, failed questions among those answered; None where
+    nobody noted it.
+
+    A line is looked at and not parsed: `store.record_json` writes the key first, and what is quoted within a
+    JSON text is escaped there.
+    """
+    try:
+        noted = _object(folder / "asked.json")
+        total, model = noted.get("questions"), noted.get("model")
+        if not isinstance(total, int) or total < 1 or not isinstance(model, str):
+            return None
+        of_it = f'"model": {json.dumps(model)}, "choice": '.encode()
+        keys: set[bytes] = set()
+        path = folder / "records.jsonl"
+        if path.is_file():
+            with open(path, "rb") as file:
+                keys.update(line[:KEY] for line in file if of_it in line and line.endswith(b"\n"))
+    except (OSError, ValueError, RecursionError):
+        return None  # its page tells what cannot be read
+    return min(total, len(keys)), total
 
 
 def folders(root: Path) -> Iterator[tuple[str, dict[str, os.DirEntry[str]]]]:
@@ -155,7 +209,7 @@ def _told(entry: Entry, folder: Path, files: Mapping[str, os.DirEntry[str]]) -> 
         model=_text(config.get("model")),
         preference=_text(config.get("schedule") or config.get("preference")),
         games=_text(games),
-        command=_text(config.get("command"), 2000),
+        command=_text(config.get("command"), LONGEST_COMMAND),
     )
     trains = isinstance(config.get("settings"), dict) or isinstance(config.get("course"), dict)
     if trains and "training.json" not in files:
