@@ -17,10 +17,11 @@ import pytest
 from markupsafe import escape
 
 from homines.core import HominesError
+from homines.evidence import read
 from homines.report import write as write_report
 from homines.serving import carry_out_view, listening
 from homines.store import SCHEMA, Run
-from homines.view.app import page
+from homines.view.app import LONGEST, cut, page
 from homines.view.live import charts, live
 from homines.view.playing import Sittings, safe
 from homines.view.runs import BROKEN, DONE, RUNNING, STOPPED, Index
@@ -433,3 +434,22 @@ def test_names_with_a_colon_are_no_modules() -> None:
     for spec in ("os:getcwd", "hfs:load"):
         with pytest.raises(HominesError, match="would import a module"):
             safe({"games": ["ipd"], "model": spec})
+
+
+def test_a_long_name_is_cut_in_its_middle_and_kept_whole_beside() -> None:
+    name = "smollm2+/work/main/runs/av_dilemma/moralis-s0/adapter"
+    shown = str(cut(name))
+    assert f'title="{name}"' in shown
+    assert len(shown.partition(">")[2].removesuffix("</bdi>")) == LONGEST
+    assert shown.endswith("moralis-s0/adapter</bdi>")
+    assert cut("mock") == "<bdi>mock</bdi>"
+    assert "<b>" not in cut("<b>" * 40)
+
+
+def test_a_run_s_page_names_frames_as_the_report_does(kit: Any, tmp_path: Path) -> None:
+    records = kit.ask("mock", lambda r: even(), ("ipd",), (kit.table, kit.other))
+    found = live(kit.fill(tmp_path / "run", {"kind": "measure", "model": "mock"}, records))
+    short = read(tmp_path / "run").short
+    assert {row["frame"] for row in found.types} == set(short.values())
+    assert {row["spec"] for row in found.types} == set(short)
+    assert all("(" not in row["frame"] for row in found.types)

@@ -7,6 +7,7 @@ lets no script run but view.js; reports bring scripts of their own, and are shut
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -66,7 +67,7 @@ TYPES = {
 }
 """Files that are served, by their ending; no others are."""
 SETTINGS = ("games", "against", "frame", "labels", "seat", "rounds", "seed", "name", "save")
-LONGEST = 44
+LONGEST = 38
 """Characters of a name in a row; a longer one is cut in its middle, as both ends tell most."""
 OWN = {"page.css": "text/css", "view.css": "text/css", "view.js": "text/javascript"}
 
@@ -84,6 +85,7 @@ def application(root: Path, **kind: Any) -> Starlette:
         return page(
             "list.html",
             root=str(root),
+            making=shlex.join(["homines", "measure", "smollm2", "--out", str(root / "first")]),
             total=len(entries),
             found=len(found),
             rows=found[first : first + SHOWN],
