@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import pytest
 
+from homines import figures_study, pages
 from homines.beside import agents, runs_in
 from homines.core import HominesError
 from homines.lookup import find
@@ -99,3 +101,29 @@ def test_a_name_that_would_run_is_text(tmp_path: Path) -> None:
 def test_one_run_is_its_own_page(tmp_path: Path) -> None:
     full = made(tmp_path / "full", "uniform", "ipd")
     assert reports([full]) == full / "report.html"
+
+
+def test_an_interval_without_bound_is_drawn_to_the_edge() -> None:
+    row = {"panel": "kappa", "series": "estimated", "value": 0.5}
+    open_ends = {"low": -math.inf, "high": math.inf}
+    rows = [
+        row | {"group": "one", "low": 0.0, "high": math.inf},
+        row | {"group": "none", "value": 7.0} | open_ends,
+        row | {"group": "both", "low": 0.0, "high": 2.0},
+    ]
+    drawn = figures_study.intervals(rows, "x").to_dict()
+    one, none, both = drawn["data"]["values"]
+    assert (one["open"], none["open"], both["open"]) == ("high", "low high", "")
+    assert one["high"] == none["high"] > both["high"]  # beyond all that is finite
+    assert none["value"] is None  # so no dot is drawn
+    told = json.dumps(drawn)
+    assert "not bounded" in told
+    assert "triangle-right" in told
+    assert pages.Table([{"low": -math.inf, "high": math.inf}]).tex().count("∞") == 2
+
+
+def test_what_rests_on_little_mass_is_marked() -> None:
+    cells = [{"row": "r", "column": "c", "value": 0.5, "text": ".50", "weak": True}]
+    assert ".50†" in json.dumps(figures_study.heat(cells, "x").to_dict())
+    [[cell]] = pages.Table([{"x": pages.Weak(0.5)}]).cells()
+    assert cell == (".50", True, "0.5", True)
