@@ -175,7 +175,10 @@ class Table:
     def tex(self) -> str:
         """All rows as a tabular that needs no package, numbers as the page writes them."""
         columns = "".join("r" if right else "l" for right in self.right)
-        body = [" & ".join(_tex(_told(x)) + r"$^\dagger$" * isinstance(x, Weak) for x in row) + r" \\" for row in self.body]
+        weak = r"$^\dagger$"
+        body = [
+            " & ".join(_tex(_told(x)) + weak * isinstance(x, Weak) for x in row) + r" \\" for row in self.body
+        ]
         heads = " & ".join(map(_tex, self.heads)) + r" \\"
         told = [rf"\begin{{tabular}}{{{columns}}}", r"\hline", heads, r"\hline", *body, r"\hline"]
         return "\n".join([*told, r"\end{tabular}", ""])
@@ -185,7 +188,7 @@ _TEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
     "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
     ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}", "[": "{[}", "*": "{*}",
-    "−": "$-$", "\n": " ", "\t": " ",
+    "−": "$-$", "∞": r"$\infty$", "\n": " ", "\t": " ",
 }  # fmt: skip
 """After a line's end, LaTeX takes a bracket or a star for part of the command; so these are wrapped."""
 
