@@ -19,7 +19,9 @@ MOST_BESIDE = 3
 """Panels side by side."""
 POINTS = 12
 """Steps of a line up to which each is marked."""
+ENDS = ("low", "high")
 UNKNOWN = "#e4e4e4"
+FAINT = "#595959"
 INK = ("#000000", "#ffffff")
 
 
@@ -67,39 +69,83 @@ def intervals(rows: Sequence[Row], description: str) -> alt.FacetChart:
     """A dot in its interval for each group and series, a panel a quantity; each has a scale of its own
     unless all of them lie in [0, 1].
 
-    rows: panel, group, series, value, low, high
+    An infinite end is drawn to the panel's edge and a triangle stands there; where both are, the words
+    'not bounded' stand in place of the dot. `weak` rows are grey.
+
+    rows: panel, group, series, value, low, high, weak
     """
     held = _sound("intervals", rows, ("value", "low", "high"))
     names, unit = _met(held, "series"), _unit(held)
+    for row, told in zip(held, rows, strict=True):
+        row["weak"] = bool(told.get("weak"))
+    _opened(held, rows, unit=unit)
     base = alt.Chart(alt.Data(values=held))
     y = alt.Y("group:N", sort=met("at"), title=None, axis=alt.Axis(labelLimit=LABEL + 30))
     offset = alt.YOffset("series:N", sort=names, scale=alt.Scale(domain=names, paddingInner=0.3))
     scale = alt.Scale(domain=[0, 1]) if unit else alt.Scale(zero=False, nice=True)
     axis = alt.Axis(tickCount=4, format="~g")
+    colour: Any = _colour(names)
+    if any(row["weak"] for row in held):
+        colour = alt.condition("datum.weak", alt.value(GREY), colour)
     spans = (
         base.mark_rule(strokeWidth=2.5, opacity=0.55)
-        .transform_filter("isValid(datum.low) && isValid(datum.high)")
+        .transform_filter("isValid(datum.low) && isValid(datum.high) && datum.open != 'low high'")
         .encode(
             x=alt.X("low:Q", scale=scale, axis=axis, title=None),
             x2="high:Q",
             y=y,
             yOffset=offset,
-            color=_colour(names),
+            color=colour,
         )
     )
-    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x=alt.X("value:Q", scale=scale, axis=axis, title=None),
-        y=y,
-        yOffset=offset,
-        color=_colour(names),
-        shape=_shape(names),
-        tooltip=_tips("panel", "group", "series"),
+    dots = (
+        base.mark_point(filled=True, size=70, opacity=1)
+        .transform_filter("isValid(datum.value)")
+        .encode(
+            x=alt.X("value:Q", scale=scale, axis=axis, title=None),
+            y=y,
+            yOffset=offset,
+            color=colour,
+            shape=_shape(names),
+            tooltip=_tips("panel", "group", "series"),
+        )
     )
+    ends: list[Any] = []
+    for end, shape in (("low", "triangle-left"), ("high", "triangle-right")):
+        if any(end in row["open"] for row in held):
+            marks = base.mark_point(filled=True, size=60, opacity=1, shape=shape)
+            x = alt.X(f"{end}:Q", scale=scale, axis=axis, title=None)
+            there = marks.transform_filter(f"indexof(datum.open, '{end}') >= 0")
+            ends.append(there.encode(x=x, y=y, yOffset=offset, color=colour))
+    if any(row["open"] == "low high" for row in held):
+        words = base.mark_text(align="left", fontSize=10, dx=14, dy=-1, text="not bounded")
+        x = alt.X("low:Q", scale=scale, axis=axis, title=None)
+        there = words.transform_filter("datum.open == 'low high'")
+        ends.append(there.encode(x=x, y=y, yOffset=offset))
     zero = base.mark_rule(strokeDash=[2, 3], color=GREY).encode(x=alt.datum(0))
     signed = any((row[key] or 0) < 0 for row in held for key in ("value", "low", "high"))
     step = alt.Step(15, **{"for": "offset"}) if len(names) > 1 else alt.Step(20)
-    cells = alt.layer(*([zero] if signed else []), spans, dots).properties(height=step)
+    cells = alt.layer(*([zero] if signed else []), spans, dots, *ends).properties(height=step)
     return _panels(cells, held, description, x=not unit)
+
+
+def _opened(held: Sequence[dict[str, Any]], rows: Sequence[Row], *, unit: bool) -> None:
+    """Infinite ends as the edge of their panel; `open`: which they were."""
+    for row, told in zip(held, rows, strict=True):
+        row["open"] = " ".join(end for end in ENDS if _infinite(told.get(end)))
+        if row["open"] == " ".join(ENDS):
+            row["value"] = None
+    for panel in _met(held, "panel"):
+        there = [(row, told) for row, told in zip(held, rows, strict=True) if row["panel"] == panel]
+        known = [row[key] for row, _ in there for key in ("value", *ENDS) if row[key] is not None] or [0.0]
+        room = 0.15 * (max(known) - min(known)) or 0.5 * abs(known[0]) or 1.0
+        edges = (0.0, 1.0) if unit else (min(known) - room, max(known) + room)
+        for row, told in there:
+            row |= {key: edges[int(told[key] > 0)] for key in row["open"].split()}
+
+
+def _infinite(value: Any) -> bool:
+    return value is not None and math.isinf(value)
 
 
 def response(rows: Sequence[Row], description: str, *, edge: float = 0.25) -> alt.LayerChart:
@@ -142,7 +188,7 @@ def response(rows: Sequence[Row], description: str, *, edge: float = 0.25) -> al
 def heat(rows: Sequence[Row], description: str, *, across: str = "", down: str = "") -> alt.LayerChart:
     """A matrix with a text in each cell, the darker the larger its value; ink is chosen to be read on it.
 
-    rows: row, column, value, text; across, down: what columns and rows are
+    rows: row, column, value, text, weak: grey, with a dagger; across, down: what columns and rows are
     """
     held = _sound("heat", rows, ("value",))
     known = [row["value"] for row in held if row["value"] is not None]
@@ -151,6 +197,9 @@ def heat(rows: Sequence[Row], description: str, *, across: str = "", down: str =
         part = None if row["value"] is None else (row["value"] - least) / ((most - least) or 1.0)
         row["fill"] = UNKNOWN if part is None else mixed(part)
         row["ink"] = max(INK, key=lambda ink, fill=row["fill"]: contrast(ink, fill))
+    for row, told in zip(held, rows, strict=True):
+        if told.get("weak"):
+            row |= {"fill": UNKNOWN, "ink": FAINT, "text": f"{row['text']}†"}
     columns = _met(held, "column")
     wide = max(22, *(min(12 + 7 * len(row["text"]), 140) for row in held))
     top = alt.Axis(orient="top", labelLimit=LABEL, labelOverlap=False, labelPadding=6, labelAngle=0)

@@ -47,6 +47,10 @@ MOST_LABEL = 300
 NOTHING = "—"
 
 
+class Weak(float):
+    """A number that rests on little legal mass: grey, with a dagger. The section's note says what that is."""
+
+
 @dataclass(frozen=True)
 class Section:
     """One part of a page. All text is plain; `code` between backticks is set as code.
@@ -73,12 +77,13 @@ def write(
     sections: Sequence[Section],
     facts: Mapping[str, Any],
     command: str = "",
+    kind: str = "study",
 ) -> Path:
     """Write folder/report.html, its figures and its tables; those of sections without them are removed.
 
     summary: what is read first, a paragraph each; facts: provenance and settings, nested as they are;
-    command: what makes this page again. Raises HominesError for a section that cannot be named or drawn,
-    and where the folder cannot be written.
+    command: what makes this page again; kind: what its head calls it. Raises HominesError for a section
+    that cannot be named or drawn, and where the folder cannot be written.
     """
     folder = Path(folder)
     _checked(sections)
@@ -89,6 +94,7 @@ def write(
         specs,
         version=__version__,
         first=f"s-{sections[0].name}" if sections else "facts",
+        kind=kind,
         title=title,
         summary=[prose(told) for told in summary],
         sections=[(s, tables.get(s.name), [prose(told) for told in s.text], prose(s.note)) for s in sections],
@@ -146,11 +152,12 @@ class Table:
         columns = zip(*self.body, strict=True)
         self.right = [all(x is None or _counts(x) for x in column) for column in columns]
 
-    def cells(self) -> list[list[tuple[str, bool, str]]]:
-        """What the page shows of each cell: its text, whether it stands right, a number in full."""
+    def cells(self) -> list[list[tuple[str, bool, str, bool]]]:
+        """What the page shows of each cell: its text, whether it stands right, a number in full, whether
+        that is Weak."""
         return [
             [
-                (_told(x), right, repr(x) if _counts(x) else "")
+                (_told(x), right, repr(x) if _counts(x) else "", isinstance(x, Weak))
                 for x, right in zip(row, self.right, strict=True)
             ]
             for row in self.body[:MOST_ROWS]
@@ -168,7 +175,10 @@ class Table:
     def tex(self) -> str:
         """All rows as a tabular that needs no package, numbers as the page writes them."""
         columns = "".join("r" if right else "l" for right in self.right)
-        body = [" & ".join(_tex(_told(x)) for x in row) + r" \\" for row in self.body]
+        weak = r"$^\dagger$"
+        body = [
+            " & ".join(_tex(_told(x)) + weak * isinstance(x, Weak) for x in row) + r" \\" for row in self.body
+        ]
         heads = " & ".join(map(_tex, self.heads)) + r" \\"
         told = [rf"\begin{{tabular}}{{{columns}}}", r"\hline", heads, r"\hline", *body, r"\hline"]
         return "\n".join([*told, r"\end{tabular}", ""])
@@ -178,7 +188,7 @@ _TEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
     "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
     ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}", "[": "{[}", "*": "{*}",
-    "−": "$-$", "\n": " ", "\t": " ",
+    "−": "$-$", "∞": r"$\infty$", "\n": " ", "\t": " ",
 }  # fmt: skip
 """After a line's end, LaTeX takes a bracket or a star for part of the command; so these are wrapped."""
 
@@ -198,8 +208,10 @@ def _counts(value: Any) -> bool:
 
 def _told(value: Any) -> str:
     """A cell as a reader sees it."""
+    if isinstance(value, float) and math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     if value is None or isinstance(value, float):
-        return NOTHING if value is None or not math.isfinite(value) else number(value)
+        return NOTHING if value is None or math.isnan(value) else number(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value).replace("-", "−", 1) if isinstance(value, int) else str(value)

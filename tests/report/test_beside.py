@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
+import math
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from homines import figures_study, pages
 from homines.beside import agents, runs_in
-from homines.core import HominesError
+from homines.beside_agent import chosen, what
+from homines.beside_change import changes, summary
+from homines.core import Choice, HominesError
 from homines.lookup import find
 from homines.measure import battery, measure, questions
 from homines.models.mock import HANDLERS, Mock
@@ -44,7 +51,7 @@ def test_every_agent_stands_beside_the_others(tmp_path: Path) -> None:
     for row in rows:
         assert float(row["one"]) == pytest.approx(0.5)
     text = page.read_text()
-    assert "2 agents side by side" in text
+    assert "one and two side by side" in text
     assert "http://" not in text.replace("http://www.w3.org", "")
 
 
@@ -99,3 +106,115 @@ def test_a_name_that_would_run_is_text(tmp_path: Path) -> None:
 def test_one_run_is_its_own_page(tmp_path: Path) -> None:
     full = made(tmp_path / "full", "uniform", "ipd")
     assert reports([full]) == full / "report.html"
+
+
+def test_an_interval_without_bound_is_drawn_to_the_edge() -> None:
+    row = {"panel": "kappa", "series": "estimated", "value": 0.5}
+    open_ends = {"low": -math.inf, "high": math.inf}
+    rows = [
+        row | {"group": "one", "low": 0.0, "high": math.inf},
+        row | {"group": "none", "value": 7.0} | open_ends,
+        row | {"group": "both", "low": 0.0, "high": 2.0},
+    ]
+    drawn = figures_study.intervals(rows, "x").to_dict()
+    one, none, both = drawn["data"]["values"]
+    assert (one["open"], none["open"], both["open"]) == ("high", "low high", "")
+    assert one["high"] == none["high"] > both["high"]  # beyond all that is finite
+    assert none["value"] is None  # so no dot is drawn
+    told = json.dumps(drawn)
+    assert "not bounded" in told
+    assert "triangle-right" in told
+    assert pages.Table([{"low": -math.inf, "high": math.inf}]).tex().count(r"\infty") == 2
+
+
+def test_what_rests_on_little_mass_is_marked() -> None:
+    cells = [{"row": "r", "column": "c", "value": 0.5, "text": ".50", "weak": True}]
+    assert figures_study.heat(cells, "x").to_dict()["data"]["values"][0]["text"] == ".50†"
+    [[cell]] = pages.Table([{"x": pages.Weak(0.5)}]).cells()
+    assert cell == (".50", True, "0.5", True)
+
+
+def trained(folder: Path, kit: Any, preference: str, seed: int, p: float, *, base: str = "smollm2") -> Path:
+    """A run that holds answers from after a training alone, as a study keeps them."""
+    config = {"kind": "align", "model": base, "preference": preference, "settings": {"seed": seed}}
+    config |= {"game": "ipd", "training_frames": [kit.table], "training_games": ["ipd"]}
+    answers = kit.ask(f"{base}+{folder.name}", lambda _: Choice.at([p, 1 - p], mass=0.4))
+    return kit.fill(folder, config, answers)
+
+
+def based(folder: Path, kit: Any, frame: str | None = None) -> Path:
+    answers = kit.ask("smollm2", lambda _: Choice.at([0.7, 0.3], mass=0.9), frames=(frame or kit.table,))
+    return kit.fill(folder, {"kind": "measure", "model": "smollm2"}, answers)
+
+
+def test_what_got_worse_is_told_against_the_agent_it_was_made_of(tmp_path: Path, kit: Any) -> None:
+    base, after = based(tmp_path / "base", kit), trained(tmp_path / "eco-s0", kit, "economicus", 0, 0.1)
+    there, _ = agents([base, after])
+    [change] = changes(there)
+    assert change.before is there[0]
+    assert "legal mass" in change.worse
+    page = kit.read(reports([base, after], tmp_path / "page"))
+    assert "base and eco-s0 side by side" in page.text
+    assert "comparison" in page.text
+    assert "legal mass .90 → .40" in page.text
+    assert "C after C .70 → .10" in page.text
+    alone = kit.read(
+        reports([after, trained(tmp_path / "eco-s1", kit, "economicus", 1, 0.1)], tmp_path / "x")
+    )
+    assert "not compared: no measurement before training is on this page" in alone.text
+    assert "nothing that was measured got worse" not in alone.text
+
+
+def test_seeds_of_one_training_are_one_sentence(tmp_path: Path, kit: Any) -> None:
+    folders = [based(tmp_path / "base", kit)]
+    folders += [trained(tmp_path / f"eco-s{i}", kit, "economicus", i, 0.1) for i in range(3)]
+    folders += [trained(tmp_path / "ut-s0", kit, "utilitarian", 0, 0.9)]
+    there, _ = agents(folders)
+    told = summary(there, changes(there))
+    assert len(told) == 3
+    assert told[1].startswith("eco (trained to economicus, 3 seeds): legal mass .90 → .40; ")
+    assert "legal mass (3 of 3)" in told[1]
+    assert len(kit.read(reports(folders, tmp_path / "page")).tables["What changed"]) == 1 + 4
+
+
+def test_games_without_shared_frames_are_told(tmp_path: Path, kit: Any) -> None:
+    folders = [based(tmp_path / "a", kit), based(tmp_path / "b", kit, kit.other)]
+    assert "share no frame (no wording)" in kit.read(reports(folders, tmp_path / "page")).text
+
+
+def test_little_legal_mass_is_marked_and_explained(tmp_path: Path, kit: Any) -> None:
+    folders = [based(tmp_path / "base", kit), trained(tmp_path / "eco-s0", kit, "economicus", 0, 0.1)]
+    page = reports(folders, tmp_path / "page")
+    assert "legal mass under .5" in kit.read(page).text
+    assert '<span class="dagger">†</span>' in page.read_text()
+    rows = table(page.parent, "preferences")
+    assert {"legal mass", "trained to", "low", "high"} <= rows[0].keys()
+    assert any(row["who"].startswith("people") for row in rows)
+
+
+def test_the_command_is_quoted_and_the_title_counts(tmp_path: Path) -> None:
+    folders = [made(tmp_path / f"a run {i}", "uniform", "ipd") for i in range(4)]
+    page = reports(folders, tmp_path / "a page")
+    assert "4 agents side by side" in page.read_text()
+    assert shlex.join(["--out", str(tmp_path / "a page")]) in html.unescape(page.read_text())
+
+
+def test_equal_names_have_their_study_first(tmp_path: Path) -> None:
+    folders = [made(tmp_path / where / "run", "uniform", "ipd") for where in ("x", "y")]
+    assert [a.name for a in agents(folders)[0]] == ["x/run", "y/run"]
+
+
+def test_a_market_in_words_is_no_empty_run(tmp_path: Path) -> None:
+    full = made(tmp_path / "full", "uniform", "ipd")
+    with Run(tmp_path / "free", {"kind": "free", "model": "mock"}):
+        pass
+    _, [told] = agents([full, tmp_path / "free"])
+    assert "is a market in words" in told
+    assert str(tmp_path / "report.html") in told
+
+
+def test_a_long_menu_is_told_by_its_mean() -> None:
+    d = find("games", "pricing(points=5)").due(())[0]
+    c = Choice.of([0.0] * 5)
+    assert what(d) == "mean action"
+    assert chosen(d, c) == pytest.approx(sum(map(float, d.actions)) / 5)
