@@ -1,5 +1,6 @@
 "use strict";
-// Draws every chart of the page as wide as its place lets it, again when that width changes.
+// Draws every chart of the page as wide as its place lets it, again when that width changes; lets tables be
+// sorted by a heading, and long ones searched.
 (() => {
   const specs = JSON.parse(document.getElementById("specs").textContent);
   const options = {
@@ -71,6 +72,60 @@
     }
   });
   document.querySelectorAll("[data-chart]").forEach((place) => watch.observe(place));
+
+  // What a cell is sorted by: a number where it is one, its text, or nothing.
+  function value(cell) {
+    const text = cell.textContent.replace("†", "").trim();
+    const number = Number(text.replace("\u2212", "-").replace("∞", "Infinity"));
+    return /^[—–]?$/.test(text) ? null : Number.isNaN(number) ? text : number;
+  }
+
+  function order(a, b) {
+    if (typeof a === "number" && typeof b === "number") return a - b;
+    return typeof a === typeof b ? a.localeCompare(b) : typeof a === "number" ? -1 : 1;
+  }
+
+  function sort(head, column, body) {
+    const sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+    for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
+    const lines = [...body.rows].map((row) => [value(row.cells[column]), row]);
+    const told = lines.filter(([a]) => a !== null).sort(([a], [b]) => sign * order(a, b));
+    body.append(...[...told, ...lines.filter(([a]) => a === null)].map(([, row]) => row));
+  }
+
+  function searched(table, body) {
+    const label = document.createElement("label");
+    const field = document.createElement("input");
+    field.type = "search";
+    label.className = "filter";
+    label.append("Lines that hold ", field);
+    field.addEventListener("input", () => {
+      const words = field.value.toLowerCase().split(/\s+/);
+      for (const row of body.rows) {
+        const text = [...row.cells].map((cell) => cell.textContent).join(" ").toLowerCase();
+        row.hidden = !words.every((word) => text.includes(word));
+      }
+    });
+    table.closest(".scroll").before(label);
+  }
+
+  for (const table of document.querySelectorAll(".scroll > table")) {
+    const heads = table.tHead && table.tHead.rows.length === 1 ? [...table.tHead.rows[0].cells] : [];
+    const [body, another] = table.tBodies;
+    const cells = body ? [...body.rows].flatMap((row) => [...row.cells]) : [];
+    const plain = [...heads, ...cells].every((cell) => cell.colSpan === 1 && cell.rowSpan === 1);
+    if (!plain || another || cells.length !== heads.length * body.rows.length || body.rows.length < 3) continue;
+    heads.forEach((head, column) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "sort";
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => sort(head, column, body));
+    });
+    if (body.rows.length >= 12) searched(table, body);
+  }
 
   // On paper nothing can be unfolded.
   let opened = [];
