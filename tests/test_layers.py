@@ -33,6 +33,7 @@ LAYERS = (
         "mixture",
         "plans",
         "observed",
+        "portrait",
         "survey",
         "reasons",
         "data",

@@ -1,0 +1,213 @@
+"""Whose preferences the answers look like: homo moralis' kappa, inequity aversion's alpha and beta, beside
+the values a training aimed at and those published of people.
+
+    records -> rows of estimates, one a parameter; the same for a page of one run and of several
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from homines.core import HominesError, Preference, Record
+from homines.estimate import Estimate, Observation, fit
+from homines.family import PRECISION, Family, family
+from homines.observed import from_records
+from homines.preferences.charness_rabin import CharnessRabin
+from homines.preferences.economicus import Economicus
+from homines.preferences.inequity import Inequity
+from homines.preferences.kantian import Kantian
+from homines.preferences.moralis import Moralis
+
+Row = dict[str, Any]
+
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "kantian(alpha=0)": ("kappa", "beta"),
+    "inequity": ("alpha", "beta"),
+}
+"""What is estimated of every agent: families, each with its parameters."""
+ALONE = ("moralis", ("kappa",))
+"""In place of the first where that is not identified: games in which nobody can choose to be ahead tell kappa
+only where beta is taken as 0."""
+TOLD: Mapping[str, str] = {
+    "kappa": "weight on what if everyone did so",
+    "alpha": "aversion to being behind",
+    "beta": "aversion to being ahead",
+    PRECISION: "how sharply choices follow it, in 1/point",
+}
+NO_KAPPA = "No published estimate of people's kappa is held here, so none stands beside it."
+
+
+@dataclass(frozen=True)
+class Human:
+    """A published estimate of people. who: which of them; values: in the parameters of `family`."""
+
+    source: str
+    who: str
+    family: str
+    values: Mapping[str, float]
+
+
+BFS = "Bruhin, Fehr & Schunk (2019), JEEA 17: 1025, table 1; session 1, 160 people"
+HUMANS = (
+    Human(BFS, "all", "inequity", {"alpha": -0.083, "beta": 0.261}),
+    Human(BFS, "strongly altruistic, 41%", "inequity", {"alpha": -0.159, "beta": 0.463}),
+    Human(BFS, "moderately altruistic, 47%", "inequity", {"alpha": -0.065, "beta": 0.130}),
+    Human(BFS, "averse to being behind, 12%", "inequity", {"alpha": 0.437, "beta": -0.147}),
+)
+"""Their alpha is the weight on the other when behind, so its sign is turned here; estimated beside
+reciprocity, in choices between divisions of money."""
+
+
+def estimates(records: Iterable[Record], preference: Preference | None = None) -> list[Row]:
+    """Every parameter of FAMILIES, and the precision, for the records of one model.
+
+    records     answers, and where they were asked beliefs; as `homines fit` reads them
+    preference  what the model was trained to, if anything
+
+    A row has
+        family, parameter, told (in words), theory (the value `preference` has, or None)
+        value, low, high    maximum likelihood, 95% by profile likelihood; +-inf: the choices set no bound,
+                            nan: too few games for an interval
+        observations        choices it rests on; decisions: how many differ; asked: of how many
+        mass                mean legal mass of these choices; explained: 1 where the family fits exactly,
+                            None where there is nothing to explain beyond chance
+        why                 a sentence where there is no value or no interval, or where kappa is told alone
+                            (family moralis), else empty
+    Decisions for which a family is not defined (kappa needs symmetric games) are left out of it.
+    """
+    aims = theory(preference)
+    made, why = _observations(records)
+    rows: list[Row] = []
+    for spec, names in FAMILIES.items():
+        some = [o for o in made if defined(family(spec), o)]
+        found, reason = _fitted(some, spec) if made else (None, why)
+        if found is None and some and "kappa" in names:
+            found, _ = _fitted(some, ALONE[0])
+            if found:
+                (spec, names), reason = ALONE, "kappa and beta are not told apart here; beta is taken as 0."
+        head: Row = {
+            "family": spec,
+            "observations": len(some),
+            "decisions": len({o.decision.key for o in some}),
+            "asked": len({o.decision.key for o in made}),
+            "mass": float(np.mean([o.choice.mass for o in some])) if some else None,
+        }
+        for name in (*names, *((PRECISION,) if found else ())):
+            row = head | {"parameter": name, "told": TOLD[name], "theory": aims.get(spec, {}).get(name)}
+            rows.append(row | _value(found, name) | {"why": reason})
+    return rows
+
+
+def defined(of: Family, o: Observation) -> bool:
+    """Whether a family says something of this decision."""
+    try:
+        of.columns(o.decision)
+    except HominesError:
+        return False
+    return True
+
+
+def theory(preference: Preference | None) -> dict[str, dict[str, float]]:
+    """By family of FAMILIES and ALONE, the parameters that are this preference; empty where it is of none.
+
+    >>> theory(Moralis(0.5))
+    {'moralis': {'kappa': 0.5}, 'kantian(alpha=0)': {'kappa': 0.5, 'beta': 0.0}}
+    """
+    match preference:
+        case Economicus():
+            alpha, beta, kappa = 0.0, 0.0, 0.0
+        case Moralis(kappa=kappa):
+            alpha, beta = 0.0, 0.0
+        case Inequity(alpha=alpha, beta=beta):
+            kappa = 0.0
+        case CharnessRabin(rho=beta, sigma=sigma):
+            alpha, kappa = -sigma, 0.0
+        case Kantian(alpha=alpha, beta=beta, kappa=kappa):
+            pass
+        case _:
+            return {}
+    out: dict[str, dict[str, float]] = {}
+    if alpha == 0 and beta == 0:
+        out[ALONE[0]] = {"kappa": kappa}
+    if alpha == 0:
+        out["kantian(alpha=0)"] = {"kappa": kappa, "beta": beta}
+    if kappa == 0:
+        out["inequity"] = {"alpha": alpha, "beta": beta}
+    return out
+
+
+def _observations(records: Iterable[Record]) -> tuple[list[Observation], str]:
+    """Choices as `homines fit` has them, or none and why. Names that would import a module are not followed:
+    reading a run runs no code."""
+    own = [r for r in records if not any(":" in spec.partition("(")[0] for spec in (r.frame, r.game))]
+    if not own:
+        return [], "Nothing was asked that can be read as a choice between payoffs."
+    try:
+        return from_records(own), ""
+    except HominesError as failure:
+        return [], sentence(failure)
+
+
+def _fitted(some: Sequence[Observation], spec: str) -> tuple[Estimate | None, str]:
+    if not some:
+        return None, (
+            "Nothing asked has a value for it: kappa needs a symmetric game, or one asked behind the veil of "
+            "ignorance (every point of a sequential game)."
+        )
+    try:
+        found = fit(some, spec)
+    except HominesError as failure:
+        return None, sentence(failure)
+    few = "Too few games or decisions for an interval." if np.isnan(found.intervals).any() else ""
+    return found, few
+
+
+def _value(found: Estimate | None, name: str) -> Row:
+    if found is None:
+        return dict.fromkeys(("value", "low", "high", "explained"))
+    low, high = found.intervals[found.names.index(name)]
+    room = found.best > found.null  # else chance alone would explain as much
+    return {
+        "value": found[name],
+        "low": float(low),
+        "high": float(high),
+        "explained": found.explained if room else None,
+    }
+
+
+def sentence(failure: HominesError) -> str:
+    """Why there is no estimate, as one plain sentence."""
+    text = str(failure)
+    if text.startswith("the choices are separated"):
+        return "The choices are so nearly certain that they bound the parameters and give no value."
+    if text.startswith("the choices do not rise"):
+        return "The choices do not rise with what this preference values, so its parameters have no value."
+    if "cannot tell the parameters" in text or "flat along" in text:
+        return "What was asked cannot tell the parameters apart; it takes more, and more unlike, games."
+    if "alike, so its precision" in text:
+        return "This preference values all options alike in every decision that was asked."
+    first = text.partition("; ")[0].partition(". ")[0].rstrip(".")
+    return f"{first[:1].upper()}{first[1:]}."
+
+
+def interval(low: float | None, high: float | None, digits: int = 2) -> str:
+    """An interval for a reader: '.20 to .71', '.20 to ∞'; empty where there is none.
+
+    >>> interval(0.2, math.inf)
+    '.20 to ∞'
+    """
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return ""
+    return f"{_end(low, digits)} to {_end(high, digits)}"
+
+
+def _end(x: float, digits: int) -> str:
+    if math.isinf(x):
+        return "∞" if x > 0 else "−∞"
+    return re.sub(r"^(-?)0\.", r"\1.", f"{x:.{digits}f}").replace("-", "−")

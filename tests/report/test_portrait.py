@@ -1,0 +1,99 @@
+"""Estimates of whose preferences the answers look like."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from homines.choice import Agent
+from homines.core import Record
+from homines.lookup import find
+from homines.measure import battery, questions
+from homines.portrait import HUMANS, estimates, interval, theory
+from homines.preferences.deontological import Deontological
+from homines.preferences.economicus import Economicus
+from homines.preferences.inequity import Inequity
+from homines.preferences.kantian import Kantian
+from homines.preferences.moralis import Moralis
+
+
+class Theory:
+    """A model that plays as a preference does, in words."""
+
+    name = "theory"
+    provenance = {"revision": "1"}  # noqa: RUF012
+
+
+def answered(preference: object, *games: str, precision: float = 0.1) -> list[Record]:
+    """Records of an agent with this preference, read exactly."""
+    asked = questions(Theory(), {g: battery(find("games", g)) for g in games}, [find("frames", "table")])  # pyright: ignore[reportArgumentType]
+    agent = Agent(preference, precision)  # pyright: ignore[reportArgumentType]
+    return [replace(q.record, choice=agent([q.record.decision])[0]) for q in asked]
+
+
+def test_what_an_agent_was_made_of_comes_back() -> None:
+    truth = Inequity(alpha=0.4, beta=0.2)
+    games = [f"ultimatum({i})" for i in range(1, 7)] + [f"trust({i})" for i in range(1, 7)]
+    rows = {(r["family"], r["parameter"]): r for r in estimates(answered(truth, *games), truth)}
+    for name in ("alpha", "beta"):
+        row = rows["inequity", name]
+        assert row["theory"] == getattr(truth, name)
+        assert isinstance(row["low"], float)
+        assert isinstance(row["high"], float)
+        assert row["mass"] == 1.0
+        assert row["observations"] > 0
+        assert row["decisions"] <= row["asked"]
+
+
+def test_a_family_is_fitted_where_it_is_defined_and_says_on_how_much() -> None:
+    records = answered(Economicus(), "ipd", "ish", "dictator", precision=0.5)
+    rows = {(r["family"], r["parameter"]): r for r in estimates(records)}
+    row = next(r for (family, name), r in rows.items() if name == "kappa")
+    assert 0 < row["decisions"] < row["asked"]  # a dictator's game has no like place to change into
+
+
+def test_where_nothing_tells_there_is_a_sentence_and_no_number() -> None:
+    rows = estimates(answered(Economicus(), "ipd"))
+    assert all(r["value"] is None and r["why"].endswith(".") for r in rows if r["family"] == "inequity")
+    assert {r["parameter"] for r in rows} >= {"kappa", "alpha", "beta"}
+    assert [r["value"] for r in estimates([])] == [None] * 4
+
+
+def test_reading_a_record_imports_nothing(tmp_path: Path) -> None:
+    strange = [replace(r, game="os:system('true')") for r in answered(Economicus(), "ipd")]
+    assert all(r["value"] is None for r in estimates(strange))
+
+
+@pytest.mark.parametrize(
+    ("preference", "wanted"),
+    [
+        (Moralis(0.5), {"moralis", "kantian(alpha=0)"}),
+        (Economicus(), {"moralis", "kantian(alpha=0)", "inequity"}),
+        (Inequity(0.3, 0.1), {"inequity"}),
+        (Kantian(0.3, 0.1, 0.2), set[str]()),
+        (Deontological(), set[str]()),
+        (None, set[str]()),
+    ],
+)
+def test_theory_is_told_where_it_is_of_the_family(preference: object, wanted: set[str]) -> None:
+    assert set(theory(preference)) == wanted  # pyright: ignore[reportArgumentType]
+
+
+def test_published_estimates_name_their_source_and_turn_the_sign() -> None:
+    people = next(h for h in HUMANS if h.who == "all")
+    assert people.values == {"alpha": -0.083, "beta": 0.261}
+    assert "2019" in people.source
+    # their alpha is a weight on the other when behind: the same utility with the sign turned
+    bfs = find("preferences", "bfs(alpha=0.083, beta=0.261)")
+    d = find("games", "dictator").seat(0) if hasattr(find("games", "dictator"), "seat") else None
+    d = d or battery(find("games", "dictator"))[0]
+    assert (bfs(d) - Inequity(**people.values)(d)).round(12).max() == 0
+
+
+def test_an_open_end_is_told_in_words() -> None:
+    assert interval(-math.inf, 0.5) == "−∞ to .50"
+    assert interval(-0.25, math.inf) == "−.25 to ∞"
+    assert interval(math.nan, math.nan) == "" == interval(None, None)
