@@ -99,13 +99,23 @@ def write(
         folded=FOLDED,
         wide=WIDE,
     )
-    names = [s.name for s in sections]
+    return files_of(folder, text, specs, tables, [s.name for s in sections])
+
+
+def files_of(
+    folder: Path, text: str, specs: Mapping[str, Any], tables: Mapping[str, Table], known: Iterable[str]
+) -> Path:
+    """Write a page's text, its charts (PNG, SVG) and its tables (CSV, LaTeX); the page's path.
+
+    known   names of an earlier page's charts and tables: what is no longer there is removed
+    """
+    known = list(known)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        images(folder / "figures", specs, names, ("png", "svg"))
+        images(folder / "figures", specs, known, ("png", "svg"))
         place = folder / "tables"
         place.mkdir(exist_ok=True)
-        for name in names:
+        for name in known:
             for kind in ("csv", "tex"):
                 (place / f"{name}.{kind}").unlink(missing_ok=True)
         for name, table in tables.items():
@@ -178,7 +188,7 @@ _TEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
     "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
     ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}", "[": "{[}", "*": "{*}",
-    "−": "$-$", "\n": " ", "\t": " ",
+    "−": "$-$", "∞": r"$\infty$", "\n": " ", "\t": " ",
 }  # fmt: skip
 """After a line's end, LaTeX takes a bracket or a star for part of the command; so these are wrapped."""
 
@@ -198,8 +208,10 @@ def _counts(value: Any) -> bool:
 
 def _told(value: Any) -> str:
     """A cell as a reader sees it."""
+    if isinstance(value, float) and math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     if value is None or isinstance(value, float):
-        return NOTHING if value is None or not math.isfinite(value) else number(value)
+        return NOTHING if value is None or math.isnan(value) else number(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value).replace("-", "−", 1) if isinstance(value, int) else str(value)

@@ -114,7 +114,7 @@ def test_a_long_table_shows_its_beginning_and_says_so(kit: Any, tmp_path: Path) 
 def test_numbers_of_every_kind(kit: Any, tmp_path: Path) -> None:
     values = [np.float32(0.25), np.int64(3), float("nan"), float("inf"), None, 1e9, -0.001]
     page = kit.read(make(tmp_path, Section("n", "N", rows=[{"x": x} for x in values])))
-    assert [row[0] for row in page.tables["N"][1:]] == [".25", "3", "—", "—", "—", "1e+09", ".00"]
+    assert [row[0] for row in page.tables["N"][1:]] == [".25", "3", "—", "∞", "—", "1e+09", ".00"]
 
 
 def test_the_page_loads_nothing_and_names_its_scripts(kit: Any, tmp_path: Path) -> None:
