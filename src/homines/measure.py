@@ -117,7 +117,7 @@ def measure(
                 "model's weights, a game or a frame has changed since; use another --out"
             )
         if waiting:  # for those who follow the run
-            every = (run.noted("asked.json") or {}).get("all") or {}
+            every: dict[str, int] = (run.noted("asked.json") or {}).get("all") or {}
             told = {"model": model.name, "questions": len(prompts)}
             run.note("asked.json", told | {"all": every | {model.name: len(prompts)}})
     answered = len(prompts) - len(waiting)

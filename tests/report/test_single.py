@@ -1,4 +1,4 @@
-"""What the page of one run says of its kind: trained on rows, half-written, a sitting, a long menu, elsewhere."""
+"""What the page of one run says of its kind: trained on rows, half-written, a sitting, a long menu."""
 
 from __future__ import annotations
 
