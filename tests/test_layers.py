@@ -54,6 +54,7 @@ LAYERS = (
         "figures_study",
         "figures_radar",
         "evidence",
+        "asked",
         "pages",
         "report",
         "beside",

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from homines.asked import kinds, named, taught
 from homines.core import LEGAL_MASS, HominesError, Preference, Record
 from homines.evidence import TRAINED, Study, caveats, clean, measured, number, read
 from homines.measure import action_types, averaged, best_response_rate, by, mass
@@ -216,7 +217,20 @@ def _sides(study: Study) -> str:
 
 def _limits(study: Study) -> str:
     worse = caveats(study, measured(study)) if study.run.config.get("kind") in TRAINED else []
-    return "\n".join(["## Limits", "", *(f"- {told}" for told in (*LIMITS, *map(plain, worse)))])
+    told = [*LIMITS, plain(_where(study)), *map(plain, worse)]
+    return "\n".join(["## Limits", "", *(f"- {line}" for line in told)])
+
+
+def _where(study: Study) -> str:
+    """On which games, words and rows the card's numbers rest."""
+    if not study.records:
+        return f"Trained on {taught(study)}; nothing was measured in this run folder."
+    words = named(study.short.get(r.frame, r.frame) for r in study.records)
+    alone = "" if "before" in study.roles.values() else " It was not measured before training in this folder."
+    return (
+        f"Trained on {taught(study)}; measured on {kinds(r.game for r in study.records)}, in the words "
+        f"{words}.{alone}"
+    )
 
 
 def _licence(config: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 
 from homines import figures, lookup
 from homines.choice import uniform
-from homines.core import LEGAL_MASS, HominesError, Preference, Record
+from homines.core import LEGAL_MASS, Choice, Decision, HominesError, Preference, Record
 from homines.measure import (
     action_types,
     averaged,
@@ -35,6 +35,7 @@ from homines.measure import (
     state,
     summary,
 )
+from homines.portrait import estimates
 from homines.preferences.deontological import Deontological
 from homines.preferences.utilitarian import Utilitarian
 from homines.store import Run
@@ -42,10 +43,16 @@ from homines.store import Run
 Row = dict[str, Any]
 
 TRAINED = ("align", "demo", "tune", "distill")
+TAUGHT = ("tune", "distill")
+"""Trained on rows of data, which need be no games that were asked."""
 STEP = ("reward", "mass", "kl", "loss", "grad_norm")
 LONGEST = 2000
 SLACK = 0.005
 """A change that two decimals cannot show is none."""
+MOST_ACTIONS = 3
+"""Actions of a decision up to which each has a column of its own."""
+MOST_GAMES = 12
+"""Games up to which each has a line of its own in the overview."""
 
 # --- what the folder holds -------------------------------------------------------------------------
 
@@ -73,13 +80,11 @@ class Study:
 
     @property
     def columns(self) -> list[str]:
-        """Every role in order; before and after of a training also where they were not measured."""
+        """Every role in order: of a training, 'after' also where it is not measured yet."""
         roles = list(self.roles.values())
-        if self.run.config.get("kind") not in TRAINED:
+        if self.run.config.get("kind") not in TRAINED or any("after" in r for r in roles):
             return roles
-        return list(
-            dict.fromkeys(["before", *roles, *([] if any("after:" in r for r in roles) else ["after"])])
-        )
+        return list(dict.fromkeys(["before", *roles, "after"]))
 
 
 def read(folder: str | Path) -> Study:
@@ -93,7 +98,9 @@ def read(folder: str | Path) -> Study:
     models = list(dict.fromkeys([*(record.model for record in records), *sides]))
     told = [*texts(config.get("training_frames")), *texts(config.get("frames"))]
     frames = [*map(_canonical, told), *(record.frame for record in records)]
-    games = [*texts(config.get("game")), *texts(config.get("games")), *(r.game for r in records[:1])]
+    games = [*texts(config.get("game")), *texts(config.get("games"))]
+    if config.get("kind") not in TAUGHT:  # else what is asked first may be what was not trained on
+        games += [r.game for r in records[:1]]
     return Study(
         run,
         records,
@@ -122,6 +129,8 @@ def _steps(rows: Iterable[Row]) -> list[Row]:
 
 
 def _roles(config: Row, models: Sequence[str]) -> dict[str, str]:
+    if config.get("kind") == "play":
+        models = sorted(models, key=lambda model: model != config.get("person"))
     if config.get("kind") not in TRAINED:
         return {model: model if len(models) > 1 else "measured" for model in models}
     base = config.get("model")
@@ -187,12 +196,14 @@ def measured(study: Study) -> dict[str, list[Row]]:
     return {
         "overview": _overview(study),
         "states": _states(study),
-        "types": [row | types for row, group in named if (types := action_types(group))],
+        "types": [row | types for row, group in named if _few(group) and (types := action_types(group))],
         "frames": [
             row | {"role": study.roles[row["model"]], "frame": study.short.get(row["frame"], row["frame"])}
             for row in summary(study.records)
         ],
         "regret": [row | found for row, group in named if (found := _regrets(study, group))],
+        "scores": _scores(study),
+        "preferences": _preferences(study),
         "stability": [
             row | {"instability": instability(group), "order effect": order_effect(group)}
             for row, group in named
@@ -226,13 +237,33 @@ def _overview(study: Study) -> list[Row]:
     for (_, where), inside in sorted(places.items(), key=lambda item: item[0][0]):
         games, frames = ({getattr(r, name) for r in inside} for name in ("game", "frame"))
         sub = count(len(frames), "frame")
-        sub = f"{count(len(games), 'game')}, {sub}" if study.training else sub
+        sub = f"{count(len(games), 'game')}, {sub}" if study.training or len(games) > 1 else sub
         for (model,), group in by(inside, "model").items():
             types = action_types(group)
-            same = {f"{a} after {a}": types.get(f"{a}|{a}") for a in group[0].decision.actions if types}
             row = {"where": where, "sub": sub, "games": games, "role": study.roles[model]}
-            rows.append({**row, **same, "mass": mass(group)})
+            if _few(group):
+                row |= {f"{a} after {a}": types.get(f"{a}|{a}") for a in group[0].decision.actions if types}
+            else:
+                row |= menu(averaged(group))
+            rows.append({**row, "mass": mass(group)})
     return rows
+
+
+def _few(group: Sequence[Record]) -> bool:
+    return all(len(r.decision.actions) <= MOST_ACTIONS for r in group)
+
+
+def menu(pairs: Sequence[tuple[Decision, Choice]]) -> Row:
+    """A choice from a long menu, mean over decisions that offer the same one: 'mean answer', where actions
+    are numbers, and 'likeliest', with its probability; empty where the menus differ."""
+    if not pairs or len({d.actions for d, _ in pairs}) > 1:
+        return {}
+    actions, p = pairs[0][0].actions, np.mean([c.p for _, c in pairs], axis=0)
+    told: Row = {"likeliest": f"{actions[int(p.argmax())]} ({number(float(p.max()))})"}
+    try:
+        return {"mean answer": float(p @ np.array(actions, dtype=float)), **told}
+    except ValueError:
+        return told
 
 
 def elsewhere(rows: Mapping[str, list[Row]]) -> list[str]:
@@ -243,14 +274,16 @@ def elsewhere(rows: Mapping[str, list[Row]]) -> list[str]:
 
 def _place(study: Study, r: Record) -> tuple[int, str]:
     if not study.training:
-        return 0, r.game
+        many = len({other.game for other in study.records}) > MOST_GAMES
+        return 0, r.game.partition("(")[0] if many else r.game
     if r.game in study.games:
         return (0, f"Trained on: {r.game}") if r.frame in study.training else (1, "Same game, other words")
     return (2, "Other games, same words") if r.frame in study.training else (3, "Other games, other words")
 
 
 def _states(study: Study) -> list[Row]:
-    """P(first action) and legal mass of every decision in every frame, orders averaged."""
+    """P(first action), of a long menu the mean answer, and legal mass of every decision in every frame,
+    orders averaged."""
     names: dict[str, dict[str, str]] = {}
     rows: list[Row] = []
     for (game, frame, model), group in by(study.records, "game", "frame", "model").items():
@@ -269,7 +302,8 @@ def _states(study: Study) -> list[Row]:
                     "place": list(known).index(d.key),
                     "role": study.roles[model],
                     "first": d.actions[0],
-                    "p": float(c.p[0]),
+                    "p": float(c.p[0]) if len(d.actions) <= MOST_ACTIONS else None,
+                    **({} if len(d.actions) <= MOST_ACTIONS else menu([(d, c)])),
                     "mass": c.mass,
                 }
             )
@@ -295,6 +329,29 @@ def _regrets(study: Study, group: Sequence[Record]) -> Row:
         except HominesError:
             row["best reply"] = None
     return row
+
+
+def _scores(study: Study) -> list[Row]:
+    """The examination of a fine-tuning (scores.json), one a (way of asking, role)."""
+    rows: list[Row] = []
+    for when, ways in (study.run.noted("scores.json") or {}).items():
+        for way, found in ways.items() if isinstance(ways, Mapping) else ():
+            if when in study.roles.values() and isinstance(found, Mapping):
+                told = {name: finite(found.get(name)) for name in ("share", "right", "mass", "rows")}
+                rows.append({"asked": str(way), "role": when, **told})
+    return rows
+
+
+def _preferences(study: Study) -> list[Row]:
+    """Estimates by role (portrait.py), beside the values of what was trained for where it was trained."""
+    rows: list[Row] = []
+    spelt = cache(_canonical)
+    every = [replace(_sound(r), frame=spelt(r.frame)) for r in study.run.records]  # beliefs among them
+    for model, role in study.roles.items():
+        own = [r for r in every if r.model == model]
+        aim = study.preference if "after" in role else None
+        rows += [{"role": role, **row} for row in estimates(own, aim)] if own else []
+    return rows
 
 
 def _sensitivity(study: Study) -> list[Row]:
@@ -390,6 +447,13 @@ def caveats(study: Study, rows: Mapping[str, list[Row]]) -> list[str]:
             f"frame (lowest {number(least['mass'])}: {_names(least)}); rates there "
             "describe answers the model rarely gives."
         )
+    told = [r for r in rows["scores"] if r["role"] == study.columns[-1] and r["mass"] is not None]
+    out += [
+        f"On games it was not trained on, {clean(row['asked'], 60)}, legal mass is {number(row['mass'], 3)}: "
+        "the answers counted there are ones the model rarely gives."
+        for row in told
+        if row["mass"] < LEGAL_MASS
+    ]
     out += _worse(rows["frames"], "mass", "Legal mass fell", "pairs of game and frame", lambda x: -x)
     for name in figures.regrets(rows):
         out += _worse(rows["regret"], name, f"{name.capitalize()} rose", "games")

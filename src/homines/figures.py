@@ -10,10 +10,13 @@ dash or a place says the same. A row's `role` says who answered: before, after.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
+
+from homines.portrait import HUMANS
 
 Row = Mapping[str, Any]
 
@@ -32,7 +35,7 @@ MOST_PANELS = 16
 MOST_STATES = 24
 NAMES = (
     "overview", "states", "action_types", "regret", "curve_states", "curve_reward", "curve_mass",
-    "stability", "answers",
+    "preferences", "stability", "answers",
 )  # fmt: skip
 
 
@@ -42,7 +45,8 @@ def draw(rows: Mapping[str, Sequence[Row]], roles: Sequence[str]) -> dict[str, A
     if some := _long(rows["overview"], "where", rates(rows)):
         said = "Action types and legal mass, where the model was trained and elsewhere."
         out["overview"] = dots(some, roles, said, unit=True)
-    if some := [row for row in _few(rows["states"], "game") if row["place"] < MOST_STATES]:
+    held = [row for row in rows["states"] if row["p"] is not None]
+    if some := [row for row in _few(held, "game") if row["place"] < MOST_STATES]:
         said = "Probability of the first action, and legal mass, in each state; one dot a frame."
         out["states"] = states(some, roles, said)
     if some := _shares(_few(rows["types"], "game")):
@@ -57,6 +61,9 @@ def draw(rows: Mapping[str, Sequence[Row]], roles: Sequence[str]) -> dict[str, A
         if some := [{"step": r["step"], "value": r[name]} for r in rows["steps"] if r[name] is not None]:
             said = f"{title.capitalize()} over training steps."
             out[f"curve_{name}"] = curve(some, title, said, unit=name == "mass")
+    if some := estimated(rows["preferences"]):
+        said = "Estimated preferences with 95% intervals, beside the value trained for and people."
+        out["preferences"] = preferences(some, said)
     if some := _long(rows["stability"], "game", ["instability", "order effect"]):
         out["stability"] = dots(some, roles, "Instability over frames and order effect, by game.")
     if some := [row for row in rows["answers"] if None not in (row["before"], row["after"])]:
@@ -66,7 +73,7 @@ def draw(rows: Mapping[str, Sequence[Row]], roles: Sequence[str]) -> dict[str, A
 
 
 def rates(rows: Mapping[str, Sequence[Row]]) -> list[str]:
-    """The columns of the overview: its action types, then the legal mass."""
+    """The rates of the overview: its action types, then the legal mass."""
     return [*dict.fromkeys(key for row in rows["overview"] for key in row if " after " in key), "mass"]
 
 
@@ -245,6 +252,70 @@ def answers(rows: Sequence[Row], description: str) -> alt.LayerChart:
         )
     )
     return dressed(alt.layer(diagonal, points).properties(width=300, height=260), description, most=380)
+
+
+def estimated(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """A dot an estimate, value aimed at and estimate of people, in a panel a parameter. An open end is cut
+    half a unit beyond all that is known in its panel."""
+    found = [row for row in rows if row["value"] is not None and row["parameter"] != "precision"]
+    dots = [
+        {"panel": _panel(row), "who": row["role"], "kind": "estimate"}
+        | {key: row[key] for key in ("value", "low", "high")}
+        for row in found
+    ]
+    if not dots:
+        return []
+    aims = {(_panel(row), row["theory"]) for row in found if row["theory"] is not None}
+    dots += [{"panel": panel, "who": "trained for", "kind": "aim", "value": x} for panel, x in sorted(aims)]
+    for human in HUMANS:
+        for name, value in human.values.items():
+            if any(row["family"] == human.family for row in found):
+                panel = f"{name}, {human.family}"
+                dots.append({"panel": panel, "who": f"people: {human.who}", "kind": "people", "value": value})
+    for panel in {dot["panel"] for dot in dots}:
+        inside = [dot for dot in dots if dot["panel"] == panel]
+        ends = [dot.get(key, math.nan) for dot in inside for key in ("value", "low", "high")]
+        known = [x for x in ends if math.isfinite(x)]
+        for dot in inside:
+            for key, edge in (("low", min(known) - 0.5), ("high", max(known) + 0.5)):
+                if math.isinf(dot.get(key, 0.0)):
+                    dot[key] = edge
+    return dots
+
+
+def _panel(row: Row) -> str:
+    return f"{row['parameter']}, {row['family']}"
+
+
+def preferences(rows: Sequence[Row], description: str) -> alt.FacetChart:
+    """One panel a parameter: estimates in their intervals, what was aimed at, people.
+
+    rows: panel, who, kind (estimate, aim or people), value; low and high of estimates
+    """
+    kinds = {"estimate": (BLUE, "circle"), "aim": (VERMILION, "diamond"), "people": (GREY, "square")}
+    there = [kind for kind in kinds if any(row["kind"] == kind for row in rows)]
+    colours = alt.Scale(domain=there, range=[kinds[kind][0] for kind in there])
+    shapes = alt.Scale(domain=there, range=[kinds[kind][1] for kind in there])
+    base = alt.Chart(alt.Data(values=placed(rows)))
+    y = alt.Y("who:N", sort=met("at"), title=None, axis=alt.Axis(labelLimit=2 * LABEL))
+    colour = alt.Color("kind:N", title=None, scale=colours, legend=None)
+    spans = (
+        base.mark_rule(strokeWidth=3, opacity=0.45)
+        .transform_filter("isValid(datum.low) && isValid(datum.high)")
+        .encode(x=alt.X("low:Q", title=None), x2="high:Q", y=y, color=colour)
+    )
+    points = base.mark_point(filled=True, size=80, opacity=1).encode(
+        x=alt.X("value:Q", title=None, axis=alt.Axis(tickCount=4, format="~g")),
+        y=y,
+        color=colour,
+        shape=alt.Shape("kind:N", title=None, scale=shapes, legend=None),
+        tooltip=_tips("panel", "who", value="value"),
+    )
+    zero = base.mark_rule(strokeDash=[2, 3], color=GREY).encode(x=alt.datum(0))
+    cells = alt.layer(zero, spans, points).properties(width=WIDTH // 2 - 150, height=alt.Step(22))
+    facet = alt.Facet("panel:N", sort=met("at"), title=None, header=header())
+    chart = cells.facet(facet=facet, columns=2, spacing=GAP)
+    return dressed(chart.resolve_scale(x="independent", y="independent"), description, cells=2, least=140)
 
 
 def _grid(cells: Any, column: str, rows: Sequence[Row]) -> alt.FacetChart:

@@ -117,7 +117,9 @@ def measure(
                 "model's weights, a game or a frame has changed since; use another --out"
             )
         if waiting:  # for those who follow the run
-            run.note("asked.json", {"model": model.name, "questions": len(prompts)})
+            every: dict[str, int] = (run.noted("asked.json") or {}).get("all") or {}
+            told = {"model": model.name, "questions": len(prompts)}
+            run.note("asked.json", told | {"all": every | {model.name: len(prompts)}})
     answered = len(prompts) - len(waiting)
     if progress is not None:
         progress(answered, len(prompts))

@@ -105,13 +105,23 @@ def write(
         folded=FOLDED,
         wide=WIDE,
     )
-    names = [s.name for s in sections]
+    return files_of(folder, text, specs, tables, [s.name for s in sections])
+
+
+def files_of(
+    folder: Path, text: str, specs: Mapping[str, Any], tables: Mapping[str, Table], known: Iterable[str]
+) -> Path:
+    """Write a page's text, its charts (PNG, SVG) and its tables (CSV, LaTeX); the page's path.
+
+    known   names of an earlier page's charts and tables: what is no longer there is removed
+    """
+    known = list(known)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        images(folder / "figures", specs, names, ("png", "svg"))
+        images(folder / "figures", specs, known, ("png", "svg"))
         place = folder / "tables"
         place.mkdir(exist_ok=True)
-        for name in names:
+        for name in known:
             for kind in ("csv", "tex"):
                 (place / f"{name}.{kind}").unlink(missing_ok=True)
         for name, table in tables.items():

@@ -45,20 +45,22 @@ NO_KAPPA = "No published estimate of people's kappa is held here, so none stands
 
 @dataclass(frozen=True)
 class Human:
-    """A published estimate of people. who: which of them; values: in the parameters of `family`."""
+    """A published estimate of people, in the parameters of `family`. short: author and year; who: which."""
 
+    short: str
     source: str
     who: str
     family: str
     values: Mapping[str, float]
 
 
+SHORT = "Bruhin, Fehr & Schunk (2019)"
 BFS = "Bruhin, Fehr & Schunk (2019), JEEA 17: 1025, table 1; session 1, 160 people"
 HUMANS = (
-    Human(BFS, "all", "inequity", {"alpha": -0.083, "beta": 0.261}),
-    Human(BFS, "strongly altruistic, 41%", "inequity", {"alpha": -0.159, "beta": 0.463}),
-    Human(BFS, "moderately altruistic, 47%", "inequity", {"alpha": -0.065, "beta": 0.130}),
-    Human(BFS, "averse to being behind, 12%", "inequity", {"alpha": 0.437, "beta": -0.147}),
+    Human(SHORT, BFS, "all", "inequity", {"alpha": -0.083, "beta": 0.261}),
+    Human(SHORT, BFS, "strongly altruistic, 41%", "inequity", {"alpha": -0.159, "beta": 0.463}),
+    Human(SHORT, BFS, "moderately altruistic, 47%", "inequity", {"alpha": -0.065, "beta": 0.130}),
+    Human(SHORT, BFS, "averse to being behind, 12%", "inequity", {"alpha": 0.437, "beta": -0.147}),
 )
 """Their alpha is the weight on the other when behind, so its sign is turned here; estimated beside
 reciprocity, in choices between divisions of money."""
@@ -184,6 +186,8 @@ def _value(found: Estimate | None, name: str) -> Row:
 def sentence(failure: HominesError) -> str:
     """Why there is no estimate, as one plain sentence."""
     text = str(failure)
+    if text.startswith("none of these records"):
+        return "No question was answered with one of its options."
     if text.startswith("the choices are separated"):
         return "The choices are so nearly certain that they bound the parameters and give no value."
     if text.startswith("the choices do not rise"):

@@ -1,4 +1,4 @@
-"""A run folder as one HTML page that needs no network and no other file, and its charts as images.
+"""A run folder as one HTML page that needs no network and no other file; its charts and tables as files.
 
     records, curve, notes -> rows (plain dicts, by homines.measure) -> tables and charts -> report.html
 
@@ -15,33 +15,51 @@ from pathlib import Path
 import numpy as np
 
 from homines import beside, card, figures, pages
-from homines.core import LEGAL_MASS, digest
-from homines.evidence import TRAINED, Row, Study, caveats, elsewhere, measured, read
+from homines.asked import in_orders, kinds, left, taught
+from homines.core import LEGAL_MASS, HominesError, digest
+from homines.evidence import MOST_ACTIONS, TRAINED, Row, Study, caveats, elsewhere, measured, read
+from homines.portrait import HUMANS, NO_KAPPA, interval
+
+HIDDEN = ("games", "place", "told")
+"""Keys of rows that only the page needs."""
 
 
-def write(folder: str | Path) -> Path:
-    """Write folder/report.html and folder/figures/*.png, and the card of what was trained (card.py), from the
-    run folder alone.
+def write(folder: str | Path, out: str | Path | None = None) -> Path:
+    """Write report.html, figures/ (PNG and SVG) and tables/ (CSV and LaTeX) from the run folder alone.
+
+    out   where; None: into the run folder, with the card of what was trained (card.py). Another folder
+          leaves the run as it is
 
     Raises StoreError where the folder is no run folder, HominesError where it cannot be written.
     """
     study = read(folder)
-    card.write(folder)
+    place = study.run.folder if out is None else Path(out)
+    if place.resolve() == study.run.folder.resolve():
+        card.write(folder)
     rows = measured(study)
     drawn = [role for role in study.columns if role in study.roles.values()]
     specs = {name: pages.spec(chart) for name, chart in figures.draw(rows, drawn).items()}
+    tables = {
+        name: pages.Table({k: v for k, v in row.items() if k not in HIDDEN} for row in some)
+        for name, some in rows.items()
+        if some
+    }
     text = _page(study, rows, specs)
-    with pages.writing(study.run.folder):
-        pages.images(study.run.folder / "figures", specs, figures.NAMES)
-        return pages.put(study.run.folder / "report.html", text)
+    return pages.files_of(place, text, specs, tables, {*figures.NAMES, *rows})
 
 
 def reports(folders: Sequence[str | Path], out: str | Path | None = None) -> Path:
-    """The page of one run, in its folder; of several, or of a study's folder, one page beside one another in
-    `out` (beside.py)."""
-    if len(folders) == 1 and out is None and (Path(folders[0]) / "config.json").exists():
-        return write(folders[0])
-    if out is None and len(folders) == 1 and not list(Path(folders[0]).glob("*/config.json")):
+    """The page of one run, in its folder or in `out`; of several, or of a study's folder, one page beside one
+    another in `out` (beside.py).
+
+    Raises HominesError where no run is given.
+    """
+    if not folders:
+        raise HominesError("no run was given; give a run folder, several, or what hm.measure returned")
+    single = len(folders) == 1
+    if single and (Path(folders[0]) / "config.json").exists():
+        return write(folders[0], out)
+    if out is None and single and not list(Path(folders[0]).glob("*/config.json")):
         return write(folders[0])  # which says what it lacks
     names = [str(folder) for folder in folders]
     return beside.write(folders, Path(out) if out else Path("runs") / f"beside-{digest(names)[:8]}")
@@ -64,6 +82,15 @@ def _page(study: Study, rows: Mapping[str, list[Row]], specs: Mapping[str, Row])
         rows=rows,
         rates=figures.rates(rows),
         elsewhere=elsewhere(rows),
+        left=left(study),
+        taught=taught(study),
+        in_orders=in_orders(study.records),
+        asked_games=kinds(row["game"] for row in rows["games"]),
+        agent=_agent(study),
+        wide=MOST_ACTIONS,
+        humans=HUMANS,
+        no_kappa=NO_KAPPA,
+        interval=interval,
         types=list(dict.fromkeys(key for row in rows["types"] for key in row if "|" in key)),
         regrets=figures.regrets(rows),
         caveats=caveats(study, rows),
@@ -79,3 +106,9 @@ def _page(study: Study, rows: Mapping[str, list[Row]], specs: Mapping[str, Row])
         most=figures.MOST_PANELS,
         legal=LEGAL_MASS,
     )
+
+
+def _agent(study: Study) -> str:
+    """The trained model's name in the records; the run's model where it was not asked."""
+    after = [model for model, role in study.roles.items() if "after" in role]
+    return after[0] if len(after) == 1 else str(study.run.config.get("model") or "a model")
