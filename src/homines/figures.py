@@ -312,10 +312,10 @@ def preferences(rows: Sequence[Row], description: str) -> alt.FacetChart:
         tooltip=_tips("panel", "who", value="value"),
     )
     zero = base.mark_rule(strokeDash=[2, 3], color=GREY).encode(x=alt.datum(0))
-    cells = alt.layer(zero, spans, points).properties(width=WIDTH // 2 - 150, height=alt.Step(22))
+    cells = alt.layer(zero, spans, points).properties(width=WIDTH - 260, height=alt.Step(22))
     facet = alt.Facet("panel:N", sort=met("at"), title=None, header=header())
-    chart = cells.facet(facet=facet, columns=2, spacing=GAP)
-    return dressed(chart.resolve_scale(x="independent", y="independent"), description, cells=2, least=140)
+    chart = cells.facet(facet=facet, columns=1, spacing=GAP)
+    return dressed(chart.resolve_scale(x="independent", y="independent"), description, cells=1, least=140)
 
 
 def _grid(cells: Any, column: str, rows: Sequence[Row]) -> alt.FacetChart:

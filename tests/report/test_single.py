@@ -146,7 +146,8 @@ def test_estimates_stand_beside_theory_and_people(kit: Any, tmp_path: Path) -> N
     rows = next(rows for told, rows in page.tables.items() if told.startswith("Estimates"))
     kappa = next(row for row in rows if row[0] == "after" and row[2] == "kappa")
     assert kappa[5] == ".50"
-    assert any("Bruhin, Fehr & Schunk (2019)" in row for row in rows)
+    people = next(rows for told, rows in page.tables.items() if told.startswith("People"))
+    assert ["all", "Bruhin, Fehr & Schunk (2019)", "−.083", ".261"] in people
     assert any(row[3] == "none" for row in rows) == ("cannot tell" in page.text or "no value" in page.text)
 
 
