@@ -203,7 +203,6 @@ def measured(study: Study) -> dict[str, list[Row]]:
         ],
         "regret": [row | found for row, group in named if (found := _regrets(study, group))],
         "scores": _scores(study),
-        "preferences": _preferences(study),
         "stability": [
             row | {"instability": instability(group), "order effect": order_effect(group)}
             for row, group in named
@@ -342,8 +341,9 @@ def _scores(study: Study) -> list[Row]:
     return rows
 
 
-def _preferences(study: Study) -> list[Row]:
-    """Estimates by role (portrait.py), beside the values of what was trained for where it was trained."""
+def preferences(study: Study) -> list[Row]:
+    """Estimates by role (portrait.py), beside the values of what was trained for where it was trained. Apart
+    from `measured`, for it takes a second or more."""
     rows: list[Row] = []
     spelt = cache(_canonical)
     every = [replace(_sound(r), frame=spelt(r.frame)) for r in study.run.records]  # beliefs among them

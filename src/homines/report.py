@@ -17,7 +17,17 @@ import numpy as np
 from homines import beside, card, figures, pages
 from homines.asked import in_orders, kinds, left, taught
 from homines.core import LEGAL_MASS, HominesError, digest
-from homines.evidence import MOST_ACTIONS, TRAINED, Row, Study, caveats, elsewhere, measured, read
+from homines.evidence import (
+    MOST_ACTIONS,
+    TRAINED,
+    Row,
+    Study,
+    caveats,
+    elsewhere,
+    measured,
+    preferences,
+    read,
+)
 from homines.portrait import HUMANS, NO_KAPPA, interval
 
 HIDDEN = ("games", "place", "told")
@@ -36,7 +46,7 @@ def write(folder: str | Path, out: str | Path | None = None) -> Path:
     place = study.run.folder if out is None else Path(out)
     if place.resolve() == study.run.folder.resolve():
         card.write(folder)
-    rows = measured(study)
+    rows = measured(study) | {"preferences": preferences(study)}
     drawn = [role for role in study.columns if role in study.roles.values()]
     specs = {name: pages.spec(chart) for name, chart in figures.draw(rows, drawn).items()}
     tables = {
