@@ -23,7 +23,7 @@ from homines.logits import (
     terminator,
 )
 from homines.models._dtypes import NF4, four_bits, held, loading, pick_dtype
-from homines.models._memory import EMBEDDINGS, numbers, room
+from homines.models._memory import EMBEDDINGS, numbers, room, saved
 
 
 class HuggingFace:
@@ -174,7 +174,7 @@ def load(
     if not len(tokenizer):
         raise HominesError(f"the tokenizer of {rest!r} is empty; the folder lacks tokenizer.json")
     if there := _weights(rest):
-        stored = torch.bfloat16 if kind == "auto" else kind  # as most are on the Hub
+        stored = saved(there) if kind == "auto" else kind
         room(name, numbers(there), stored, place, whole=numbers(there, EMBEDDINGS) if kind == NF4 else 0)
     try:
         net: Any = AutoModelForCausalLM.from_pretrained(
