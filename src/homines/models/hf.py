@@ -188,6 +188,12 @@ def load(
         facts["revision"] = (
             hash_files(model_files(folder)) if folder.is_dir() else getattr(net.config, "_commit_hash", None)
         )
+    if len(adapters) > 1 and four_bits(net):  # PEFT would leave the second one's weights at zero
+        raise HominesError(
+            f"{name} is in four bits and {len(adapters)} adapters are named ({', '.join(adapters)}); none "
+            "can be merged into four bits, so one alone is put on them: use --dtype bfloat16, or merge the "
+            "adapters into the model in float first and name that folder"
+        )
     for adapter in adapters:
         net, facts["revision"] = _adapted(net, adapter, str(facts["revision"]))
     full = "+".join((name, *adapters))
