@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from homines import parallel
 from homines.aloud import Aloud, Heard, hear, write
 from homines.core import Choice, HominesError, Prompt
 from homines.logits import (
@@ -150,6 +151,8 @@ def load(
 
     logging.disable_progress_bar()
     place = pick_device(device)
+    if place.startswith("cuda:"):
+        torch.cuda.set_device(place)  # what is made on "cuda" while loading, and bitsandbytes' kernels
     kind = pick_dtype(dtype, place)
     name = name or f"hf/{rest}"
     if not rest:
@@ -238,13 +241,14 @@ def _adapted(net: Any, adapter: str, revision: str) -> tuple[Any, str]:
 
 
 def pick_device(device: str | None) -> str:
-    """cuda, else mps, else cpu; or what is asked for, where this machine has it."""
+    """cuda, else mps, else cpu; or what is asked for, where this machine has it. Of several processes each
+    takes its own GPU (`parallel.own`)."""
     have = ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
     if device is None:
-        return have[0]
+        return parallel.own(have[0])
     if device.partition(":")[0] not in have:
         raise HominesError(f"no device {device!r} on this machine; there are {', '.join(have)}")
-    return device
+    return parallel.own(device)
 
 
 def model_files(folder: Path) -> list[Path]:
