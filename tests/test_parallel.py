@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from homines import parallel
 from homines.core import HominesError
-from tests.models.tiny import willing
+from tests.models.tiny import tiny, willing
 from tests.running import HOMINES
 
 BIN = Path(sys.executable).parent
@@ -103,8 +104,10 @@ with torch.no_grad():
     said = net(torch.arange(12)[None]).logits
     parallel.divide(net)
     again = net(torch.arange(12)[None]).logits
+group = torch.distributed.distributed_c10d._get_default_group()
+waits = group._get_backend(torch.device("cpu")).options._timeout.total_seconds()
 mine = sum(p.to_local().numel() for p in layers.parameters())
-print("PART", mine / whole, float((said - again).abs().max()))
+print("PART", mine / whole, float((said - again).abs().max()), waits == parallel.LONGEST_WAIT)
 """
     )
     done = subprocess.run(
@@ -117,7 +120,24 @@ print("PART", mine / whole, float((said - again).abs().max()))
     )
     assert done.returncode == 0, done.stderr
     parts = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("PART")]
-    assert parts == [["0.5", "0.0"]] * 2
+    assert parts == [["0.5", "0.0", "True"]] * 2
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "gpt_neox"])
+def test_the_layers_of_any_decoder_are_found(kind: str) -> None:
+    net = tiny(kind, vocabulary=32)
+    layers = parallel.blocks(net)
+    assert len(layers) == 2
+    assert all("Attention" in str(layer) and "MLP" in str(layer) for layer in layers)
+
+
+def test_experts_are_not_taken_for_layers() -> None:
+    net = tiny("llama", vocabulary=32)
+    net.model.layers[0].experts = torch.nn.ModuleList(torch.nn.Linear(2, 2) for _ in range(8))
+    assert parallel.blocks(net) is net.model.layers
+    net.model.layers = torch.nn.ModuleList()
+    with pytest.raises(HominesError, match="no list of layers in LlamaModel"):
+        parallel.blocks(net)
 
 
 def test_all_weights_cannot_be_divided(tiny_folder: Path, tmp_path: Path) -> None:

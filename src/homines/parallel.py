@@ -9,10 +9,14 @@ run folder and speaks.
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
 from homines.core import HominesError
+
+LONGEST_WAIT = 24 * 3600
+"""Seconds that processes wait for the first one, which measures before it trains."""
 
 
 def size() -> int:
@@ -23,6 +27,20 @@ def size() -> int:
 def first() -> bool:
     """Whether this is the process that measures, writes and speaks."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def own(device: str) -> str:
+    """The device that this process takes where `device` is asked for: of several its own GPU, by LOCAL_RANK
+    modulo the GPUs in sight, as accelerate counts them.
+
+    >>> own("cuda")
+    'cuda'
+    """
+    if device != "cuda" or size() == 1:
+        return device
+    import torch
+
+    return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % max(1, torch.cuda.device_count())}"
 
 
 def share(whole: int, name: str) -> int:
@@ -70,9 +88,25 @@ def divide(net: Any) -> None:
     from accelerate import PartialState
     from torch.distributed.fsdp import fully_shard
 
-    PartialState(cpu=net.device.type == "cpu")  # the processes must have met
-    for layer in net.get_decoder().layers:
+    # the processes must have met; how long they wait is fixed here, not by the Trainer
+    PartialState(cpu=net.device.type == "cpu", timeout=timedelta(seconds=LONGEST_WAIT))
+    for layer in blocks(net):
         fully_shard(layer, reshard_after_forward=True)  # each is a root, which would stay whole
+
+
+def blocks(net: Any) -> Any:
+    """The decoder's layers: its longest list of modules that lies in no other such list (as experts do)."""
+    from torch.nn import ModuleList
+
+    decoder = net.get_decoder()
+    lists = {name: some for name, some in decoder.named_modules() if isinstance(some, ModuleList)}
+    outer = [s for name, s in lists.items() if not any(name.startswith(f"{other}.") for other in lists)]
+    if not any(map(len, outer)):
+        raise HominesError(
+            f"no list of layers in {type(decoder).__name__}, so its weights cannot be divided; train it "
+            "without --use_fsdp"
+        )
+    return max(outer, key=len)
 
 
 def sharing(net: Any) -> None:

@@ -42,7 +42,7 @@ from homines.lesson import Lesson, Walk
 from homines.logits import render, terminator
 from homines.models.hf import HuggingFace
 from homines.objective import Outcome, Settings
-from homines.train import MINE, Trained, _Guard, quiet, rl, save, trainable, whole_checkpoint
+from homines.train import MINE, Trained, _Guard, fitting, quiet, rl, save, trainable, whole_checkpoint
 
 SAMPLED = ("grpo", "rloo")
 PROMPTS = 4
@@ -317,12 +317,7 @@ def _trainer(
     trl: Any = installed
     total = sum(taught.steps)
     cpu = model.net.device.type == "cpu"
-    if (model.net.device.index or 0) > 0:
-        raise HominesError(
-            f"training runs on the first GPU in sight, not on {model.net.device}; "
-            "choose it with CUDA_VISIBLE_DEVICES"
-        )
-
+    fitting(model.net.device)
     guard = _Later(model, net, settings, folder, total)
 
     class Watch(LogitsProcessor):

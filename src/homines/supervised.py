@@ -29,7 +29,7 @@ from homines.lesson import Lesson
 from homines.logits import encode, terminator
 from homines.models.hf import HuggingFace
 from homines.objective import Outcome, Settings
-from homines.train import LONGEST_WAIT, Trained, quiet, rl, save, trainable, whole_checkpoint
+from homines.train import Trained, quiet, rl, save, trainable, whole_checkpoint
 
 ROADS = ("sft", "distill")
 
@@ -84,7 +84,8 @@ def teach(
     """Train `model` on these rows and save folder/adapter (or folder/model).
 
     folder/checkpoints is resumed from where there is a whole one; the caller removes it. Raises HominesError
-    where a row does not fit the context, and where its answer cannot end in this tokenizer.
+    where a row does not fit the context, where its answer cannot end in this tokenizer, and in several
+    processes where the rows fill no whole batches (sft).
     """
     if not rows:
         raise HominesError("the data hold no rows to train on; generate some with `homines data`")
@@ -133,6 +134,13 @@ def sft(
 
     disable_progress_bars()
     trl: Any = installed
+    if parallel.size() > 1 and (over := len(rows) % course.batch):
+        # accelerate would fill the last batch with rows seen before
+        raise HominesError(
+            f"{len(rows)} rows are no whole batches of {course.batch}, which sft in {parallel.size()} "
+            f"processes needs; choose --batch so that it divides them, leave out {over} of them, or train in "
+            "one process"
+        )
     tokenised = completions(model, rows)
     total = course.steps(len(rows))
     set_seed(course.seed)
@@ -205,7 +213,7 @@ def sft(
         max_steps=total,
         per_device_train_batch_size=parallel.share(course.batch, "batch"),
         ddp_find_unused_parameters=False,
-        ddp_timeout=LONGEST_WAIT,
+        ddp_timeout=parallel.LONGEST_WAIT,
         learning_rate=course.rate,
         lr_scheduler_type="cosine",
         warmup_steps=min(5, total // 4),

@@ -31,8 +31,6 @@ ADAM_EPSILON = 1e-20
 this, float32 cannot hold their squares."""
 LONGEST_STEP = 1.0
 """Norm to which a learner's gradient is clipped."""
-LONGEST_WAIT = 24 * 3600
-"""Seconds that processes wait for the first one, which measures before it trains."""
 MINE, RIVAL = "default", "rival"
 """Names of the two learners' adapters in the network."""
 
@@ -213,18 +211,13 @@ def rl(
     shared = model.share
     tell = Tell()
     sets, accumulation = divided(settings)
-    if (model.net.device.index or 0) > 0:
-        raise HominesError(
-            f"training runs on the first GPU in sight, not on {model.net.device}; "
-            "choose it with CUDA_VISIBLE_DEVICES"
-        )
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
         max_steps=total,
         per_device_train_batch_size=sets,
         gradient_accumulation_steps=accumulation,
         ddp_find_unused_parameters=False,
-        ddp_timeout=LONGEST_WAIT,
+        ddp_timeout=parallel.LONGEST_WAIT,
         learning_rate=settings.lr,
         lr_scheduler_type="constant",
         adam_epsilon=ADAM_EPSILON,
@@ -265,6 +258,16 @@ def rl(
     return Trained(final, float(result.metrics["train_runtime"]), last, second)
 
 
+def fitting(place: torch.device) -> None:
+    """HominesError where the network is on another GPU than transformers' Trainer takes in this process."""
+    due = torch.device(parallel.own("cuda"))
+    if place.type == "cuda" and (place.index or 0) != (due.index or 0):
+        raise HominesError(
+            f"this process trains on GPU {due.index or 0} of those in sight, not on {place}; give --device "
+            "cuda and choose the GPUs with CUDA_VISIBLE_DEVICES"
+        )
+
+
 def divided(settings: Settings) -> tuple[int, int]:
     """(sets a pass, passes a step) of each process, so that all of them make the step of one."""
     if settings.accumulation % parallel.size() == 0:
@@ -274,6 +277,7 @@ def divided(settings: Settings) -> tuple[int, int]:
 
 def trainable(model: HuggingFace, settings: Settings, pair: bool = False) -> Any:
     """The network as it is trained: with fresh LoRA adapters (one, or two for a pair), or all its weights."""
+    fitting(model.net.device)
     if four_bits(model.net):
         if settings.rank == 0 or hasattr(model.net, "peft_config"):
             raise HominesError(

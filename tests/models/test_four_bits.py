@@ -39,20 +39,25 @@ def four(folder: Path) -> HuggingFace:
     return model
 
 
-def test_answers_are_those_of_the_weights_that_four_bits_can_hold(folder: Path, four: HuggingFace) -> None:
-    """The float network, its linear layers replaced by what bitsandbytes makes of their four bits."""
+def round_to_four_bits(net: Any) -> None:
+    """The linear layers of its blocks to the values that four bits hold, in float."""
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
+    for layer in net.model.layers.modules():
+        if isinstance(layer, torch.nn.Linear):
+            packed, scales = quantize_4bit(layer.weight.data, compress_statistics=True, quant_type="nf4")
+            layer.weight.data = dequantize_4bit(packed, scales)
+
+
+def test_answers_are_those_of_the_weights_that_four_bits_can_hold(folder: Path, four: HuggingFace) -> None:
+    """The float network, its linear layers replaced by what bitsandbytes makes of their four bits."""
     whole = load(f"hf/{folder}", device="cpu")
     assert isinstance(whole, HuggingFace)
     assert (four.provenance["dtype"], whole.provenance["dtype"]) == ("nf4", "float32")
     asked = questions(four, {"ipd": battery(find("games", "ipd"))}, [find("frames", "table")])
     prompts = [q.prompt for q in asked]
     before = whole.score(prompts)
-    for layer in whole.net.model.layers.modules():
-        if isinstance(layer, torch.nn.Linear):
-            packed, scales = quantize_4bit(layer.weight.data, compress_statistics=True, quant_type="nf4")
-            layer.weight.data = dequantize_4bit(packed, scales)
+    round_to_four_bits(whole.net)
     want, found = whole.score(prompts), four.score(prompts)
     apart = [max(abs(a.p[0] - b.p[0]) for a, b in zip(found, some, strict=True)) for some in (want, before)]
     assert apart[0] < 0.1  # on a processor its products are rounded to bfloat16
@@ -68,6 +73,48 @@ def test_an_adapter_stays_beside_them(folder: Path, tmp_path: Path) -> None:
     assert "default" in after.net.peft_config
     with pytest.raises(HominesError, match="no adapter on an adapter"):
         trainable(after, Settings(rank=4))
+
+
+def adapter(folder: Path, where: Path) -> Path:
+    """An untrained adapter on this model whose weights are far from zero."""
+    from peft import LoraConfig, get_peft_model
+
+    whole = load(f"hf/{folder}", device="cpu")
+    assert isinstance(whole, HuggingFace)
+    torch.manual_seed(1)
+    config = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+    put: Any = get_peft_model(whole.net, config)
+    put.save_pretrained(str(where))
+    return where
+
+
+def test_an_adapter_beside_them_answers(folder: Path, four: HuggingFace, tmp_path: Path) -> None:
+    """As the four bits' own float values answer with that adapter, and not as without it."""
+    on = adapter(folder, tmp_path / "a")
+    put = load(f"hf/{folder}", str(on), device="cpu", dtype="nf4")
+    whole = load(f"hf/{folder}", device="cpu")
+    assert isinstance(put, HuggingFace)
+    assert isinstance(whole, HuggingFace)
+    round_to_four_bits(whole.net)
+    from peft import PeftModel
+
+    whole.net = PeftModel.from_pretrained(whole.net, str(on)).eval()
+    asked = questions(four, {"ipd": battery(find("games", "ipd"))}, [find("frames", "table")])
+    prompts = [q.prompt for q in asked]
+    found = put.score(prompts)
+    apart = [
+        sum(abs(a.p[0] - b.p[0]) for a, b in zip(found, some.score(prompts), strict=True)) / len(prompts)
+        for some in (whole, four)
+    ]
+    assert apart[0] < 0.1  # bfloat16, as above
+    assert apart[1] > 3 * apart[0]
+
+
+def test_two_adapters_on_them_are_refused(folder: Path, tmp_path: Path) -> None:
+    two = [str(adapter(folder, tmp_path / name)) for name in ("a", "b")]
+    with pytest.raises(HominesError, match=r"in four bits and 2 adapters are named .* use --dtype bfloat16"):
+        load(f"hf/{folder}", *two, device="cpu", dtype="nf4")
+    assert load(f"hf/{folder}", *two, device="cpu").name.count("+") == 2
 
 
 def test_on_a_processor_they_are_not_trained(four: HuggingFace) -> None:

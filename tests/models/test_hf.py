@@ -14,6 +14,7 @@ from homines.core import HominesError, Prompt
 from homines.models import load
 from homines.models._dtypes import pick_dtype
 from homines.models.hf import HuggingFace, pick_device, to_choice
+from homines.train import fitting
 from tests.models.tiny import tiny
 
 ASK = Prompt((("user", "A or B?"),), ("A", "B"))
@@ -118,6 +119,25 @@ def test_devices_and_types_are_chosen() -> None:
     assert pick_dtype(None, "cpu") is torch.float32
     assert pick_dtype(None, "cuda") == "auto"
     assert pick_dtype("bfloat16", "cpu") is torch.bfloat16
+
+
+def test_each_process_takes_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [pick_device(given) for given in (None, "cuda", "cuda:1")] == ["cuda", "cuda", "cuda:1"]
+    fitting(torch.device("cuda:0"))
+    with pytest.raises(HominesError, match=r"trains on GPU 0 of those in sight, not on cuda:1"):
+        fitting(torch.device("cuda:1"))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in ("0", "1"):
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        assert [pick_device(given) for given in (None, "cuda", "cpu")] == [f"cuda:{rank}"] * 2 + ["cpu"]
+        fitting(torch.device(f"cuda:{rank}"))
+        fitting(torch.device("cpu"))
+    with pytest.raises(HominesError, match=r"trains on GPU 1 of those in sight, not on cuda:0"):
+        fitting(torch.device("cuda:0"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # as where each process sees its own alone
+    assert pick_device(None) == "cuda:0"
 
 
 def test_bfloat16_answers_nearly_alike(smollm2: HuggingFace) -> None:

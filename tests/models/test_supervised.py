@@ -40,6 +40,16 @@ def test_completions_are_what_is_measured_and_end(tokenizer: Any) -> None:
         assert tokenizer.decode(ids[start:-1]) == row.said
 
 
+def test_sft_in_several_processes_takes_whole_batches(
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else accelerate repeats rows, and the steps are not those of one process."""
+    model = pupil(tokenizer)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(HominesError, match=r"5 rows are no whole batches of 4, .* leave out 1 of them"):
+        teach(model, rows(True, 5), Course("sft", batch=4), tmp_path)
+
+
 def test_distillation_comes_to_the_target(tokenizer: Any, tmp_path: Path) -> None:
     """One row, many steps: the model's choice becomes the logit choice, and legal."""
     (row,) = rows(False, 1)

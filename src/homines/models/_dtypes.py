@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 from typing import Any
 
 import torch
 
 from homines.core import HominesError
+
+# PEFT imports it wherever it is installed; it then says, once a process, that a faster kernel is missing
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 NF4 = "nf4"

@@ -7,13 +7,15 @@ import math
 import os
 import struct
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from homines.core import HominesError
-from homines.models._dtypes import BYTES, computes
+from homines.models._dtypes import BYTES, DTYPES, computes
 
 GIB = 2**30
 SAID = GIB
@@ -22,37 +24,66 @@ EMBEDDINGS = ("embed", "wte", "wpe", "lm_head")
 """What the tensors are called that stay as they are where linear layers are in four bits."""
 TRAINED = 4
 """Copies of the weights where all are trained: themselves, the gradient, Adam's two averages."""
+CGROUPS = Path("/sys/fs/cgroup")
 
 
 def numbers(files: Iterable[Path], named: Sequence[str] = ("",)) -> int:
     """How many numbers these safetensors files hold, by their headers (8 bytes of length, then JSON with
     the shape of every tensor), in tensors whose names hold one of these. Raises HominesError where one is no
     such file."""
+    return sum(count for name, _, count in tensors(files) if any(some in name for some in named))
 
-    def counted(name: str) -> bool:
-        return name != "__metadata__" and any(some in name for some in named)
 
-    count = 0
+def tensors(files: Iterable[Path]) -> list[tuple[str, str, int]]:
+    """(name, type, count of numbers) of every tensor in these safetensors files, by their headers."""
+    told: list[tuple[str, str, int]] = []
     for path in files:
         try:
             with open(path, "rb") as file:
                 (length,) = struct.unpack("<Q", file.read(8))
                 if length > path.stat().st_size:
                     raise ValueError("its header is longer than the file")
-                header = json.loads(file.read(length))
-            count += sum(math.prod(t["shape"]) for name, t in header.items() if counted(name))
-        except (OSError, ValueError, KeyError, TypeError, struct.error) as failure:
+                header: dict[str, Any] = json.loads(file.read(length))
+            header.pop("__metadata__", None)
+            told += [(name, t["dtype"], math.prod(t["shape"])) for name, t in header.items()]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as failure:
             raise HominesError(
                 f"{path} is no whole safetensors file ({failure}); fetch it again"
             ) from failure
-    return count
+    return told
+
+
+def saved(files: Sequence[Path]) -> torch.dtype:
+    """The type that transformers loads these weights in where it is told "auto": the one that config.json
+    beside them names, else the one that most of their numbers have; float32 where it is another than these
+    three."""
+    try:
+        config = json.loads((files[0].parent / "config.json").read_text())
+        named = config.get("dtype") or config.get("torch_dtype")
+    except (OSError, ValueError, AttributeError):
+        named = None
+    if named in DTYPES:
+        return DTYPES[named]
+    counts: Counter[str] = Counter()
+    for _, kind, count in tensors(files):
+        counts[kind] += count
+    most = counts.most_common(1)[0][0] if counts else "F32"
+    return {"BF16": torch.bfloat16, "F16": torch.float16}.get(most, torch.float32)
 
 
 def free(place: torch.device | str) -> int | None:
-    """Bytes free on a device now, of its own or of the machine's memory; None where nothing tells."""
+    """Bytes free on a device now, of its own (what PyTorch keeps for reuse among them) or of the machine's
+    memory within this process's cgroups; None where nothing tells."""
     place = torch.device(place)
     if place.type == "cuda":
-        return int(torch.cuda.mem_get_info(place)[0])
+        kept = torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place)
+        return int(torch.cuda.mem_get_info(place)[0]) + kept
+    known = [some for some in (_of_machine(), _of_cgroups()) if some is not None]
+    return min(known, default=None)
+
+
+def _of_machine() -> int | None:
+    """Bytes that the machine can give."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -63,6 +94,43 @@ def free(place: torch.device | str) -> int | None:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):
         return None
+
+
+def _of_cgroups(root: Path = CGROUPS, own: Path = Path("/proc/self/cgroup")) -> int | None:
+    """Bytes left under the tightest memory limit of this process's cgroup and those above it (versions 1 and
+    2); None where there is no limit."""
+    try:
+        lines = [line.split(":", 2) for line in own.read_text().splitlines()]
+    except OSError:
+        lines = []
+    # in a container the group named may lie outside what is mounted: the mount itself is asked as well
+    groups = {root, root / "memory"}
+    for _, kinds, group in (line for line in lines if len(line) == 3):
+        base = root / "memory" if "memory" in kinds.split(",") else root if not kinds else None
+        if base is not None:
+            here = base / group.strip("/")
+            groups.update({here, *(above for above in here.parents if above.is_relative_to(base))})
+    known = [some for group in groups if (some := _left(group)) is not None]
+    return min(known, default=None)
+
+
+def _left(group: Path) -> int | None:
+    """Bytes left in one cgroup, files that the kernel merely keeps in memory counted as free."""
+    for most, now, kept in (
+        ("memory.max", "memory.current", ("inactive_file", "active_file")),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", ("total_inactive_file", "total_active_file")),
+    ):
+        try:
+            left = int((group / most).read_text()) - int((group / now).read_text())
+        except (OSError, ValueError):  # no such file; no limit is "max"
+            continue
+        try:
+            stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            left += sum(int(stat.get(name, 0)) for name in kept)
+        except (OSError, ValueError):
+            pass
+        return max(0, left)
+    return None
 
 
 def room(

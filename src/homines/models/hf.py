@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from homines import parallel
 from homines.aloud import Aloud, Heard, hear, write
 from homines.core import Choice, HominesError, Prompt
 from homines.logits import (
@@ -23,7 +24,7 @@ from homines.logits import (
     terminator,
 )
 from homines.models._dtypes import NF4, four_bits, held, loading, pick_dtype
-from homines.models._memory import EMBEDDINGS, numbers, room
+from homines.models._memory import EMBEDDINGS, numbers, room, saved
 
 
 class HuggingFace:
@@ -150,6 +151,8 @@ def load(
 
     logging.disable_progress_bar()
     place = pick_device(device)
+    if place.startswith("cuda:"):
+        torch.cuda.set_device(place)  # what is made on "cuda" while loading, and bitsandbytes' kernels
     kind = pick_dtype(dtype, place)
     name = name or f"hf/{rest}"
     if not rest:
@@ -174,7 +177,7 @@ def load(
     if not len(tokenizer):
         raise HominesError(f"the tokenizer of {rest!r} is empty; the folder lacks tokenizer.json")
     if there := _weights(rest):
-        stored = torch.bfloat16 if kind == "auto" else kind  # as most are on the Hub
+        stored = saved(there) if kind == "auto" else kind
         room(name, numbers(there), stored, place, whole=numbers(there, EMBEDDINGS) if kind == NF4 else 0)
     try:
         net: Any = AutoModelForCausalLM.from_pretrained(
@@ -187,6 +190,12 @@ def load(
     if "revision" not in facts:
         facts["revision"] = (
             hash_files(model_files(folder)) if folder.is_dir() else getattr(net.config, "_commit_hash", None)
+        )
+    if len(adapters) > 1 and four_bits(net):  # PEFT would leave the second one's weights at zero
+        raise HominesError(
+            f"{name} is in four bits and {len(adapters)} adapters are named ({', '.join(adapters)}); none "
+            "can be merged into four bits, so one alone is put on them: use --dtype bfloat16, or merge the "
+            "adapters into the model in float first and name that folder"
         )
     for adapter in adapters:
         net, facts["revision"] = _adapted(net, adapter, str(facts["revision"]))
@@ -232,13 +241,14 @@ def _adapted(net: Any, adapter: str, revision: str) -> tuple[Any, str]:
 
 
 def pick_device(device: str | None) -> str:
-    """cuda, else mps, else cpu; or what is asked for, where this machine has it."""
+    """cuda, else mps, else cpu; or what is asked for, where this machine has it. Of several processes each
+    takes its own GPU (`parallel.own`)."""
     have = ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
     if device is None:
-        return have[0]
+        return parallel.own(have[0])
     if device.partition(":")[0] not in have:
         raise HominesError(f"no device {device!r} on this machine; there are {', '.join(have)}")
-    return device
+    return parallel.own(device)
 
 
 def model_files(folder: Path) -> list[Path]:
