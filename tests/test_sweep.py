@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import signal
 import subprocess
@@ -85,7 +86,7 @@ def alone(grid: Grid, folder: Path) -> dict[str, bytes]:
 # --- the file ------------------------------------------------------------------------------------
 
 MODELS = {"models": ["mock"]}
-PREFERENCES = {**MODELS, "preferences": ["economicus"]}
+PREFERENCES = {"models": ["smollm2"], "preferences": ["economicus"]}
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no model": ({}, "models is not there; name at least one"),
     "nothing to do": (MODELS, "the grid is empty: models alone are nothing to do"),
@@ -103,7 +104,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "a wrong kind": ({**PREFERENCES, "align": {"lr": "fast"}}, "lr must be a number, got 'fast'"),
     "a wrong kind in a list": ({**PREFERENCES, "align": {"frames": [1]}}, "frames must be a list of words"),
     "out of range": ({**PREFERENCES, "align": {"objective": "discounted", "gamma": 2}}, "gamma"),
-    "no such preference": ({**MODELS, "preferences": ["moralss"]}, "did you mean 'moralis'"),
+    "no such preference": ({**PREFERENCES, "preferences": ["moralss"]}, "did you mean 'moralis'"),
     "no such model": ({"models": ["mok"], "measure": {}}, "no model called 'mok'"),
     "no such game": ({**MODELS, "measure": {"games": ["ipt"]}}, "no game called 'ipt'"),
     "no such opponent": ({**PREFERENCES, "opponents": ["tit"]}, "no opponent called 'tit'"),
@@ -120,6 +121,24 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         "dictator is no repeated game",
     ),
     "no threads": ({**MODELS, "measure": {}, "worker": {"threads": 0}}, "threads is 0 and gpus 0; at least"),
+    "no number of GPUs": ({**PREFERENCES, "worker": {"gpus": math.nan}}, "gpus is nan; a cell takes a share"),
+    "GPUs and a half": ({**PREFERENCES, "worker": {"gpus": 1.5}}, "gpus is 1.5; a cell takes a share of one"),
+    "no such device": ({**PREFERENCES, "device": "foo"}, "no device 'foo'; there are cpu, cuda, mps"),
+    "no such part of a device": ({**PREFERENCES, "device": "cuda:x"}, "no device 'cuda:x'"),
+    "no such type": ({**PREFERENCES, "dtype": "int8"}, "no dtype 'int8'; there are float32, .*nf4"),
+    "all weights in four bits": (
+        {**PREFERENCES, "dtype": "nf4", "align": {"rank": 0}},
+        "dtype is nf4 and rank 0; .*give rank 8 or more",
+    ),
+    "four bits on a processor": ({**PREFERENCES, "dtype": "nf4", "device": "cpu"}, "trained on cuda only"),
+    "a model that has no weights": ({**PREFERENCES, "models": ["mock"]}, "mock cannot be trained here"),
+    "a model behind an API": (
+        {**PREFERENCES, "models": ["smollm2", "openai/gpt-4o"]},
+        "openai/gpt-4o cannot be trained here: its weights are out of reach",
+    ),
+    "no such folder": ({"models": ["hf//no/such"], "measure": {}}, "hf//no/such: /no/such is no folder here"),
+    "no such adapter": ({"models": ["smollm2+./none"], "measure": {}}, r"\./none is no folder here"),
+    "an opponent in no folder": ({**PREFERENCES, "opponents": ["hf/a/b/c"]}, "a/b/c is no folder here"),
     "thinking aloud": (
         {**MODELS, "measure": {"frames": ["table(asks=aloud)"]}},
         "think aloud; a sweep does not",
@@ -147,7 +166,7 @@ def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
 
 def test_the_grid_is_the_product_of_its_axes_each_cell_once() -> None:
     table = {
-        "models": ["mock", "mock/uniform", "mock"],
+        "models": ["smollm2", "hf/some/model", "smollm2"],
         "preferences": ["economicus", "moralis(kappa=1)"],
         "opponents": ["random", "grim"],
         "seeds": [0, 1, 2],
@@ -192,10 +211,18 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> SharedStore:
     return SharedStore(f"{request.param if '/' in request.param else ''}{tmp_path / 'store'}")
 
 
+CHECKPOINTS = (
+    "run/checkpoints/checkpoint-9/trainer_state.json",
+    "run/checkpoints/checkpoint-10/trainer_state.json",
+    "run/checkpoints/checkpoint-11/weights",
+)
+"""An older one, the newest, and one that was not written to its end."""
+
+
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
     """A run folder with a file in a folder, and what is not kept."""
-    for name in ("run/records.jsonl", "run/adapter/weights", "run/checkpoints/1/state", "run/.lock"):
+    for name in ("run/records.jsonl", "run/adapter/weights", "run/.lock", *CHECKPOINTS):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     return tmp_path / "run"
@@ -249,9 +276,11 @@ def test_what_was_interrupted_is_gone_on_from_and_then_forgotten(
     store.fail("c", {"error": "interrupted"}, made)
     store.restore("c", tmp_path / "again")
     assert (tmp_path / "again/adapter/weights").read_text() == "run/adapter/weights"
+    assert [p.name for p in (tmp_path / "again/checkpoints").iterdir()] == ["checkpoint-10"]
     store.commit("c", made, {})
     assert store.marks(["c"], FAILED) == {}
     assert len(attempts(store, "c")) == 1
+    assert held(store, "c") == ["adapter/weights", "records.jsonl"]
 
 
 def test_a_mark_that_was_torn_is_none(store: SharedStore) -> None:
@@ -269,6 +298,12 @@ def test_a_store_that_cannot_be_used_is_told_before_any_work(tmp_path: Path) -> 
     with pytest.raises(HominesError, match=r"the store ...@host/x holds a password; leave it") as told:
         SharedStore("ftp://me:secret@host/x")
     assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize("url", ["", " ", "file://"])
+def test_a_store_that_names_no_place(url: str) -> None:
+    with pytest.raises(HominesError, match=r"which names no place \(is the variable"):
+        SharedStore(url)
 
 
 class Locked(fsspec.get_filesystem_class("memory")):
@@ -303,6 +338,13 @@ def test_a_store_that_only_this_process_sees_is_no_store_for_workers() -> None:
 def test_engines_that_cannot_be(how: dict[str, Any], message: str) -> None:
     with pytest.raises(HominesError, match=message):
         How(**how)
+
+
+@pytest.mark.parametrize("engine", ["here", "local"])
+def test_gpus_that_no_engine_would_give(engine: str, tmp_path: Path) -> None:
+    with pytest.raises(HominesError, match=f"gpus is 0.5, which bears on nothing beside --engine {engine}"):
+        sweep(asks(worker={"gpus": 0.5}), SharedStore(str(tmp_path)), How(engine))
+    assert not list(tmp_path.iterdir())
 
 
 # --- in this process -----------------------------------------------------------------------------
@@ -352,6 +394,19 @@ def test_the_summary_has_a_row_a_cell_and_what_may_differ_stands_beside_it(store
     assert all(float(row["seconds"]) >= 0 and row["folder"] and row["machine"] for row in places)
 
 
+def test_a_summary_of_another_grid_is_put_aside(store: SharedStore) -> None:
+    said: list[str] = []
+    for games in (["ipd"], ["ipd", "ish"]):  # a grid that grew is the same one
+        sweep(asks(*games), store, say=said.append)
+    assert not said
+    before = store.read("g/sweep.csv")
+    sweep(asks("icn"), store, say=said.append)
+    assert len(said) == 1
+    older = said[0].rpartition("/g/")[2]
+    assert store.read(f"g/{older}/sweep.csv") == before
+    assert "ipd" not in (store.read("g/sweep.csv") or "")
+
+
 def test_a_bad_cell_stops_no_other_and_is_tried_again(store: SharedStore, tmp_path: Path) -> None:
     grid = trapped(tmp_path / "trap", "fail")
     arm(tmp_path / "trap")
@@ -362,14 +417,6 @@ def test_a_bad_cell_stops_no_other_and_is_tried_again(store: SharedStore, tmp_pa
     assert not bad["page"]
     assert [row["state"] for row in sweep(grid, store)] == ["done"] * 3
     assert bytes_of(store, grid) == alone(grid, tmp_path / "alone")
-
-
-def test_a_model_that_cannot_be_trained_is_a_failed_cell(store: SharedStore) -> None:
-    grid = parse({**PREFERENCES, "measure": {}}, "g")
-    states = {row["kind"]: (row["state"], row["error"]) for row in sweep(grid, store)}
-    assert states["measure"] == ("done", "")
-    assert states["align"][0] == "failed"
-    assert "mock cannot be trained here" in states["align"][1]
 
 
 def test_failed_questions_are_kept_and_asked_again(
@@ -434,9 +481,6 @@ def test_a_worker_of_another_version_does_nothing(store: SharedStore) -> None:
     assert store.marks([cell.name]) == {}
 
 
-# --- in processes of this machine ----------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def student(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> str:
     """A network that trains in a second, as a model's name."""
@@ -444,6 +488,46 @@ def student(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> str:
     willing(tokenizer).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return f"hf/{folder}"
+
+
+def test_a_training_that_was_interrupted_goes_on_from_its_checkpoint(student: str, tmp_path: Path) -> None:
+    table = {
+        "models": [student],
+        "preferences": ["economicus"],
+        "device": "cpu",
+        "align": {"steps": 5, "rank": 4, "side_effects": False},
+    }
+    grid, store = parse(table, "g"), SharedStore(str(tmp_path / "store"))
+    (cell,) = grid.cells
+    steps: list[int] = []
+
+    def stop() -> bool:
+        return bool(steps) and steps[-1] >= 2
+
+    logged = Run.log
+
+    def log(run: Run, row: Any, name: str = "curve.jsonl") -> None:
+        logged(run, row, name)
+        steps.append(row["step"])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "log", log)
+        with pytest.raises(Interrupted):
+            sweep(grid, store, stop=stop)
+        stopped = steps[-1]
+        assert [p for p in held(store, cell.name, FAILED) if p.endswith("trainer_state.json")] == [
+            f"checkpoints/checkpoint-{stopped}/trainer_state.json"
+        ]
+        sweep(grid, store)
+    assert stopped < 5
+    assert steps == [1, 2, 3, 4, 5]
+    assert not [p for p in held(store, cell.name) if "checkpoints" in p]
+    curve = f"{store.root}/cells/{cell.name}/{store.marks([cell.name])[cell.name]['attempt']}/curve.jsonl"
+    assert [json.loads(line)["step"] for line in Path(curve).read_text().splitlines()] == steps
+    assert bytes_of(store, grid) == alone(grid, tmp_path / "alone")
+
+
+# --- in processes of this machine ----------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("paths")

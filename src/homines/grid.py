@@ -22,6 +22,7 @@ gpus = 0
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, fields
@@ -35,7 +36,9 @@ from homines.align import Made, Plan
 from homines.cells import Cell, Studying
 from homines.commands import check_kind, check_more, studies
 from homines.core import HominesError
-from homines.lookup import fitted, names
+from homines.lookup import fitted
+from homines.models import behind, known
+from homines.models._dtypes import DTYPES, NF4
 from homines.models.mock import Mock, uniform
 from homines.objective import Settings
 from homines.survey import Survey
@@ -50,6 +53,10 @@ PLAN = {name: f for name, f in PLAN.items() if name not in ("dtype", "trust_remo
 SETTINGS: dict[str, Field[Any]] = {
     f.name: f for f in fields(Settings) if f.name not in ("seed", "save_every", "report_to")
 }
+DEVICES = ("cpu", "cuda", "mps")
+"""Any of them may be a worker's; which this machine has is no matter here."""
+UNTRAINED = ("mock", "vllm", "inspect")
+"""Kinds of models whose weights are out of reach."""
 KEYS: dict[str, tuple[str, ...]] = {
     "the file": (*AXES, "device", "dtype", "align", "measure", "study", "worker"),
     "[align]": (*PLAN, *SETTINGS),
@@ -76,7 +83,8 @@ def read(path: Path) -> Grid:
     """The grid of a file; nothing is run and no model is loaded.
 
     Raises HominesError where it cannot be read, holds an unknown key or a value of a wrong kind, names what
-    is not there, or comes to no cell.
+    is not there or cannot be trained, or comes to no cell. Hub ids are not looked up, nor is this machine
+    asked for its devices: another one may do the work.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -101,10 +109,15 @@ def parse(table: Table, name: str) -> Grid:
         raise HominesError('models is not there; name at least one, as models = ["smollm2"]')
     for model in axes["models"]:
         check_kind(model)
+        _there(model)
     threads = _fitted("threads", parts["worker"].get("threads", 1), "int")
     gpus = _fitted("gpus", parts["worker"].get("gpus", 0), "float")
     if threads < 1 or gpus < 0:
         raise HominesError(f"[worker] threads is {threads} and gpus {gpus:g}; at least 1, and at least 0")
+    if not math.isfinite(gpus) or (gpus > 1 and gpus % 1):
+        raise HominesError(
+            f"[worker] gpus is {gpus:g}; a cell takes a share of one (0.5) or whole ones (1, 2): give such"
+        )
     works = [*_alignments(table, axes, parts["align"]), *_measurements(table, axes, parts["measure"])]
     works += _studies(table, axes, parts["study"])
     if not works:
@@ -122,15 +135,24 @@ def _alignments(table: Table, axes: Table, shared: Table) -> Iterator[Plan]:
             if given:
                 raise HominesError(f"{key} bears on nothing without preferences; add them, or drop it")
         return
+    for model in axes["models"]:
+        if behind(model) or model.partition("/")[0].partition("+")[0] in UNTRAINED:
+            raise HominesError(
+                f"{model} cannot be trained here: its weights are out of reach; give preferences a file of "
+                "their own, with smollm2 or hf/..."
+            )
     fixed = {k: _fitted(k, v, PLAN[k].type) for k, v in shared.items() if k in PLAN}
     trained = {k: _fitted(k, v, SETTINGS[k].type) for k, v in shared.items() if k in SETTINGS}
     of_machine = _machine(table)
+    _four_bits(of_machine, trained)
     seen: set[tuple[str, str | None]] = set()
     grid = product(axes["models"], axes["preferences"], axes["opponents"] or (None,), axes["seeds"] or (0,))
     for model, preference, opponent, seed in grid:
         settings = Settings(seed=seed, **trained)
         plan = Plan(model, preference, opponent=opponent, settings=settings, **fixed, **of_machine)
-        plays = opponent is not None and opponent.partition("/")[0].partition("+")[0] in names("models")
+        plays = opponent is not None and known(opponent)
+        if opponent is not None and plays:
+            _there(opponent)
         if (preference, opponent) not in seen and not plays:  # a model that plays would be loaded
             Made.of(plan)
         seen.add((preference, opponent))
@@ -170,12 +192,46 @@ def _studies(table: Table, axes: Table, shared: Table) -> Iterator[Studying]:
         module = import_module(f"homines.studies.{study}")
         more = {"also": also, "rivals": rivals, "humans": None, "periods": periods}
         check_more(study, getattr(module, "OPTIONS", ()), more)
+        for other in also:
+            _there(other)
         seeds = axes["seeds"] or tuple(range(module.SEEDS))
         yield Studying(study, model, seeds, quick, also, rivals, periods, **_machine(table))
 
 
 def _machine(table: Table) -> dict[str, Any]:
-    return {k: _fitted(k, table.get(k), "str | None") for k in ("device", "dtype")}
+    found = {k: _fitted(k, table.get(k), "str | None") for k in ("device", "dtype")}
+    device, dtype = found["device"], found["dtype"]
+    if device is not None:
+        kind, colon, index = device.partition(":")
+        if kind not in DEVICES or (colon and not index.isdecimal()):
+            raise HominesError(f"no device {device!r}; there are {', '.join(DEVICES)}, and cuda:1 and so on")
+    if dtype is not None and dtype not in (*DTYPES, NF4):
+        raise HominesError(f"no dtype {dtype!r}; there are {', '.join([*DTYPES, NF4])}")
+    return found
+
+
+def _four_bits(of_machine: Table, trained: Table) -> None:
+    """HominesError where weights in four bits would be trained as they cannot be."""
+    if of_machine["dtype"] != NF4:
+        return
+    if (device := of_machine["device"]) is not None and not device.startswith("cuda"):
+        raise HominesError(f"dtype is nf4 and device {device!r}; four bits are trained on cuda only")
+    if trained.get("rank") == 0:
+        raise HominesError(
+            "dtype is nf4 and rank 0; weights in four bits stay as they are: give rank 8 or more, or "
+            "another dtype"
+        )
+
+
+def _there(model: str) -> None:
+    """HominesError where a model or adapter is written as a path (a hub id has one "/" at most) and is no
+    folder here."""
+    head, *adapters = model.split("+")
+    folders = [head.removeprefix("hf/")] if head.startswith("hf/") else []
+    for given in (*folders, *adapters):
+        path = given.startswith((".", "~", "/")) or given.count("/") > 1
+        if path and not Path(given).expanduser().is_dir():
+            raise HominesError(f"{model}: {given} is no folder here; give one that is there, or a hub id")
 
 
 def _axis(table: Table, axis: str) -> tuple[Any, ...] | None:

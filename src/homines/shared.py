@@ -23,8 +23,10 @@ from homines.core import HominesError
 DONE, FAILED = "done.json", "failed.json"
 AT_ONCE = 16
 """Marks read at the same time."""
-LEFT = ("checkpoints", ".lock")
+LEFT = (".lock",)
 """Of a run folder, not kept: they serve the process that writes it."""
+CHECKPOINTS, WHOLE = "checkpoints", "trainer_state.json"
+"""Where a training that is under way stands, and the file that is written last of each."""
 
 Mark = dict[str, Any]
 
@@ -33,10 +35,15 @@ class SharedStore:
     """A folder or fsspec URL that every worker of a sweep reads and writes."""
 
     def __init__(self, url: str) -> None:
-        """Raises HominesError for a URL that holds a password, an unknown protocol, or one whose library is
-        not installed. Nothing is written."""
+        """Raises HominesError for no URL at all, one that holds a password, an unknown protocol, or one whose
+        library is not installed. Nothing is written."""
         from fsspec.core import url_to_fs
 
+        if not url.strip() or url.strip() == "file://":
+            raise HominesError(
+                f"the store is {url!r}, which names no place (is the variable that should name it not set?); "
+                "give a folder or a URL"
+            )
         if urlsplit(url).password:
             bare = url.rpartition("@")[2]
             raise HominesError(f"the store ...@{bare} holds a password; leave it to the environment")
@@ -75,6 +82,11 @@ class SharedStore:
         """Whether this store has such a file."""
         return self._read(name) is not None
 
+    def read(self, name: str) -> str | None:
+        """The text of a file; None where there is none."""
+        data = self._read(name)
+        return None if data is None else data.decode()
+
     def remove(self, name: str) -> None:
         """Remove a file or folder, where it is there and may be removed."""
         try:
@@ -110,18 +122,23 @@ class SharedStore:
         return {name: held for name, held in found.items() if held is not None}
 
     def commit(self, name: str, folder: Path, facts: Mapping[str, Any]) -> None:
-        """Keep a run folder and mark the cell done."""
+        """Keep a run folder, without checkpoints, and mark the cell done."""
         before = self.marks([name], FAILED).get(name)
-        self._mark(name, DONE, {**facts, "attempt": self._keep(name, folder)})
+        files = [path for path in _files(folder) if CHECKPOINTS not in path.relative_to(folder).parts]
+        self._mark(name, DONE, {**facts, "attempt": self._keep(name, folder, files)})
         if before is not None:
             self.remove(f"cells/{name}/{FAILED}")
             if before.get("attempt"):
                 self.remove(f"cells/{name}/{before['attempt']}")
 
     def fail(self, name: str, facts: Mapping[str, Any], folder: Path | None = None) -> None:
-        """Record why a cell is not done; with a folder, the next attempt goes on from what it holds."""
+        """Record why a cell is not done; with a folder, the next attempt goes on from what it holds, of
+        checkpoints the newest that is whole."""
         before = self.marks([name], FAILED).get(name, {})
-        kept = None if folder is None or not folder.is_dir() else self._keep(name, folder)
+        kept = None
+        if folder is not None and folder.is_dir():
+            older = _older(folder)
+            kept = self._keep(name, folder, [p for p in _files(folder) if not older & set(p.parents)])
         self._mark(name, FAILED, {**facts, "attempt": kept})
         if before.get("attempt"):
             self.remove(f"cells/{name}/{before['attempt']}")
@@ -141,15 +158,10 @@ class SharedStore:
         except Exception as failure:
             raise self._refused("read", failure) from failure
 
-    def _keep(self, name: str, folder: Path) -> str:
-        """Copy a run folder into one of its own."""
+    def _keep(self, name: str, folder: Path, kept: list[Path]) -> str:
+        """Copy these files of a run folder into one of its own."""
         attempt = uuid4().hex[:8]
         there = f"{self.root}/cells/{name}/{attempt}"
-        kept = [
-            path
-            for path in sorted(folder.rglob("*"))
-            if path.is_file() and not set(path.relative_to(folder).parts) & set(LEFT)
-        ]
         try:
             for at in sorted({path.parent.relative_to(folder).as_posix() for path in kept}):
                 self.fs.makedirs(f"{there}/{at}" if at != "." else there, exist_ok=True)
@@ -176,3 +188,19 @@ class SharedStore:
             f"cannot {what} the store {self.url} ({said}); give --store a place where you may read and "
             "write. What is marked done there is safe"
         )
+
+
+def _files(folder: Path) -> list[Path]:
+    """Of a run folder, what another process may need."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in LEFT]
+
+
+def _older(folder: Path) -> set[Path]:
+    """Checkpoints that nothing goes on from: those not written to their end, and all but the newest."""
+    out: set[Path] = set()
+    for held in folder.rglob(CHECKPOINTS):
+        some = list(held.glob("checkpoint-*"))
+        whole = [path for path in some if (path / WHOLE).exists()]
+        newest = max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+        out |= {path for path in some if path != newest}
+    return out

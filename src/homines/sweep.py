@@ -3,6 +3,7 @@
 STORE/NAME/sweep.csv   a row a cell: its place in the grid, state and results; the same bytes whichever
                        engine did them, and however often something died
 STORE/NAME/cells.csv   what may differ: where each cell lies, when and where it was done, its error
+STORE/NAME/before-*/   both tables of a file of that name whose cells are not all in this grid
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from importlib import import_module
 from typing import Any
 
 from homines.cells import Home, Job, Outcome
-from homines.core import HominesError, Interrupted
+from homines.core import HominesError, Interrupted, digest
 from homines.grid import Grid
 from homines.lookup import names
 from homines.shared import FAILED, Mark, SharedStore
@@ -57,11 +58,13 @@ def sweep(
     *,
     command: str = "",
     tell: Callable[[int, Outcome | None], None] = lambda finished, outcome: None,
+    say: Callable[[str], None] = lambda text: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> list[Row]:
     """Do the cells that the store has not, and write the summary; its rows (`rows`).
 
     tell    called with (cells that came to an end, the last outcome), first with those that are done already
+    say     called where an older summary is put aside
 
     Raises Interrupted where `stop` says so, with the summary written; HominesError, before any work, where
     the store or the cluster cannot be used.
@@ -71,6 +74,11 @@ def sweep(
         raise HominesError(
             f"the store {store.url} lives in this process alone, which no worker of --engine {how.engine} "
             "sees; give a folder or another URL"
+        )
+    if grid.gpus and how.engine != "ray":
+        raise HominesError(
+            f"[worker] gpus is {grid.gpus:g}, which bears on nothing beside --engine {how.engine}: only a "
+            "Ray cluster gives GPUs to cells; drop it, or use --engine ray"
         )
     store.check()
     there = store.marks(cell.name for cell in grid.cells)
@@ -87,7 +95,8 @@ def sweep(
             finished += outcome.state != "stopped"
             tell(finished, outcome)
     found = rows(grid, store)
-    put(grid, store, found)
+    if (older := put(grid, store, found)) is not None:
+        say(f"{store.url}/{grid.name} held the summary of other cells; it is now in {store.url}/{older}")
     if stop() and any(row["state"] == "missing" for row in found):
         done = sum(row["state"] == "done" for row in found)
         raise Interrupted(f"stopped after {done} of {len(found)} cells")
@@ -124,9 +133,11 @@ PLACES = ("cell", "state", "folder", "page", "seconds", "machine", "error")
 """Columns of cells.csv."""
 
 
-def put(grid: Grid, store: SharedStore, found: Iterable[Row]) -> None:
-    """Write the two tables."""
+def put(grid: Grid, store: SharedStore, found: Iterable[Row]) -> str | None:
+    """Write the two tables; where those of other cells went, which another file of this name made, or this
+    one before it was changed. A grid that only grew replaces its own."""
     found = list(found)
+    older = _aside(grid, store)
     beside = (*PLACES, "results")
     whole = [
         {k: v for k, v in row.items() if k not in beside}
@@ -136,6 +147,20 @@ def put(grid: Grid, store: SharedStore, found: Iterable[Row]) -> None:
     ]
     store.write(f"{grid.name}/sweep.csv", table(whole))
     store.write(f"{grid.name}/cells.csv", table([{k: row[k] for k in PLACES} for row in found]))
+    return older
+
+
+def _aside(grid: Grid, store: SharedStore) -> str | None:
+    """Copy the tables that are there into a folder of their own, unless all their cells are in this grid."""
+    tables = {name: store.read(f"{grid.name}/{name}") for name in ("sweep.csv", "cells.csv")}
+    places = csv.DictReader(io.StringIO(tables["cells.csv"] or ""))
+    cells = [str(row.get("cell")) for row in places]
+    if set(cells) <= {cell.name for cell in grid.cells}:
+        return None
+    older = f"{grid.name}/before-{digest(cells)[:6]}"
+    for name, text in tables.items():
+        store.write(f"{older}/{name}", text or "")
+    return older
 
 
 def table(some: list[Row]) -> str:

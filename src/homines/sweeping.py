@@ -29,7 +29,8 @@ def carry_out_sweep(file: Path, store: str, how: How, dry_run: bool, as_json: bo
                 if outcome is not None and outcome.error:
                     bars.say(f"{outcome.name}: {outcome.state}: {outcome.error}")
 
-            found = sweep(grid, shared, how, command=f"homines sweep {file.name}", tell=tell, stop=stop)
+            command = f"homines sweep {file.name}"
+            found = sweep(grid, shared, how, command=command, tell=tell, say=bars.say, stop=stop)
     failed = sum(row["state"] == "failed" for row in found)
     summary = f"{shared.url}/{grid.name}/sweep.csv"
     seconds = time.monotonic() - start
