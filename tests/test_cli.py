@@ -56,7 +56,7 @@ def homines_(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         said = capsys.readouterr()
         return code, said.out, said.err
 
-    def write(folder: Path) -> Path:
+    def write(folder: Path, out: Path | None = None) -> Path:
         Run(folder)
         return folder / "report.html"
 
