@@ -72,9 +72,14 @@ class Change:
 
     @property
     def worse(self) -> list[str]:
-        """What got worse, named: 'legal mass', 'order effect', ..."""
-        found = (re.match(r"(?:The )?(.+?) (?:fell|rose|grew) (?:from|in) ", told) for told in self.caveats)
-        return [SHORT.get(m[1], m[1][:1].lower() + m[1][1:]) for m in found if m]
+        """What got worse, named: 'legal mass', 'order effect in some games', ..."""
+        out: list[str] = []
+        for told in self.caveats:
+            if m := re.match(r"(?:The )?(.+?) (?:fell|rose|grew) (?:from|in (\d+) of (\d+) (\w+)) ", told):
+                name = SHORT.get(m[1], m[1][:1].lower() + m[1][1:])
+                where = "games" if m[4] == "games" else "words"
+                out.append(name if m[2] == m[3] else f"{name} in some {where}")
+        return out
 
     @property
     def compared(self) -> str:
@@ -256,7 +261,7 @@ def _without_blanks(rows: Sequence[Row]) -> list[Row]:
 
 def _everyday(change: Change) -> str:
     right, perplexity = _sides(change, "right"), _sides(change, "perplexity")
-    if right == perplexity == (None, None):
+    if right[1] is None and perplexity[1] is None:
         return "–"
     return f"right {_arrow(*right, digits=0)}, perplexity {_arrow(*perplexity, digits=1)}"
 
