@@ -234,7 +234,8 @@ def preferences(there: Sequence[Agent]) -> Section:
                 dots.append({**place, "series": "people", "value": value})
     text = [
         "Maximum likelihood with 95% intervals by profile likelihood, over the decisions for which a family "
-        "is defined; where there is no estimate, or no interval, the reason stands in its place. "
+        "is defined; where there is no estimate, or no interval, the reason stands in its place. Choices "
+        f"of a legal mass under {LEGAL_MASS:g} are left out where there are others. "
         f"{portrait.NO_KAPPA} People: {'; '.join(dict.fromkeys(h.source for h in portrait.HUMANS))}."
     ]
     if len(known) > MOST:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from homines.core import HominesError, Preference, Record
+from homines.core import LEGAL_MASS, HominesError, Preference, Record
 from homines.estimate import Estimate, Observation, fit
 from homines.family import PRECISION, Family, family
 from homines.observed import from_records
@@ -76,18 +76,20 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
         family, parameter, told (in words), theory (the value `preference` has, or None)
         value, low, high    maximum likelihood, 95% by profile likelihood; +-inf: the choices set no bound,
                             nan: too few games for an interval
-        observations        choices it rests on; decisions: how many differ; asked: of how many
+        observations        choices it rests on; decisions: how many differ; asked: of how many in all
         mass                mean legal mass of these choices; explained: 1 where the family fits exactly,
                             None where there is nothing to explain beyond chance
         why                 a sentence where there is no value or no interval, or where kappa is told alone
                             (family moralis), else empty
-    Decisions for which a family is not defined (kappa needs symmetric games) are left out of it.
+    Decisions for which a family is not defined (kappa needs symmetric games) are left out of it; so are
+    choices of a legal mass under LEGAL_MASS where there are others (what would be said instead is unknown).
     """
     aims = theory(preference)
     made, why = _observations(records)
+    legal = [o for o in made if o.choice.mass >= LEGAL_MASS] or made
     rows: list[Row] = []
     for spec, names in FAMILIES.items():
-        some = [o for o in made if defined(family(spec), o)]
+        some = [o for o in legal if defined(family(spec), o)]
         found, reason = _fitted(some, spec) if made else (None, why)
         if found is None and some and "kappa" in names:
             found, _ = _fitted(some, ALONE[0])

@@ -27,9 +27,9 @@ class Theory:
     provenance = {"revision": "1"}  # noqa: RUF012
 
 
-def answered(preference: object, *games: str, precision: float = 0.1) -> list[Record]:
+def answered(preference: object, *games: str, precision: float = 0.1, frame: str = "table") -> list[Record]:
     """Records of an agent with this preference, read exactly."""
-    asked = questions(Theory(), {g: battery(find("games", g)) for g in games}, [find("frames", "table")])  # pyright: ignore[reportArgumentType]
+    asked = questions(Theory(), {g: battery(find("games", g)) for g in games}, [find("frames", frame)])  # pyright: ignore[reportArgumentType]
     agent = Agent(preference, precision)  # pyright: ignore[reportArgumentType]
     return [replace(q.record, choice=agent([q.record.decision])[0]) for q in asked]
 
@@ -97,3 +97,19 @@ def test_an_open_end_is_told_in_words() -> None:
     assert interval(-math.inf, 0.5) == "−∞ to .50"
     assert interval(-0.25, math.inf) == "−.25 to ∞"
     assert interval(math.nan, math.nan) == "" == interval(None, None)
+
+
+def test_choices_that_are_hardly_ever_legal_are_left_out_where_there_are_others() -> None:
+    truth = Inequity(alpha=0.4, beta=0.2)
+    games = [f"ultimatum({i})" for i in range(1, 7)] + [f"trust({i})" for i in range(1, 7)]
+
+    def told(records: list[Record], mass: float) -> list[Record]:
+        return [replace(r, choice=replace(r.choice, mass=mass)) for r in records if r.choice is not None]
+
+    fair = told(answered(truth, *games), 0.9)
+    mute = told(answered(Inequity(alpha=-0.4, beta=0.6), *games, frame="story"), 0.01)
+    want, found, alone = estimates(fair), estimates([*fair, *mute]), estimates(mute)
+    assert [row["value"] for row in found] == [row["value"] for row in want]
+    assert [row["mass"] for row in found] == pytest.approx([0.9] * len(found))
+    assert [row["mass"] for row in alone] == pytest.approx([0.01] * len(alone))
+    assert any(row["value"] is not None for row in alone)
