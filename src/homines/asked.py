@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from homines.core import Record
-from homines.evidence import Study, clean, count, texts
-from homines.lookup import find
+from homines.evidence import Study, clean, count, found, texts
 from homines.measure import by
 from homines.speak import orders
 
@@ -99,9 +98,5 @@ def in_orders(records: Iterable[Record]) -> str:
 
 def _places(frame: str) -> int | None:
     """How many places of a frame list the options; None where it is not known. Imports no stranger's code."""
-    if ":" in frame.partition("(")[0]:
-        return None
-    try:
-        return int(find("frames", frame).places)
-    except (ValueError, AttributeError):
-        return None
+    places = getattr(found("frames", frame), "places", None)
+    return None if places is None else int(places)

@@ -91,8 +91,7 @@ def read(folder: str | Path) -> Study:
     """Open a run folder. Raises StoreError where it is none or cannot be read."""
     run = Run(folder)
     config = run.config
-    spelt = cache(_canonical)  # runs of an earlier version, in today's words
-    records = [replace(_sound(record), frame=spelt(record.frame)) for record in choices(run.records)]
+    records = _sound_all(choices(run.records))
     noted = run.noted("sideeffects.json") or {}
     sides = {model: dict(found) for model, found in noted.items() if isinstance(found, Mapping)}
     models = list(dict.fromkeys([*(record.model for record in records), *sides]))
@@ -109,7 +108,7 @@ def read(folder: str | Path) -> Study:
         frozenset(map(_canonical, texts(config.get("training_frames")))),
         games[0] if games else "",
         frozenset(texts(config.get("training_games")) or games[:1]),
-        _found("preferences", config.get("preference")),
+        found("preferences", config.get("preference")),
         sides,
         _steps(run.rows()),
     )
@@ -139,6 +138,12 @@ def _roles(config: Row, models: Sequence[str]) -> dict[str, str]:
     return ({str(base): "before"} if base in models else {}) | after
 
 
+def _sound_all(records: Iterable[Record]) -> list[Record]:
+    """Sound records, those of an earlier version in today's words."""
+    spelt = cache(_canonical)
+    return [replace(_sound(record), frame=spelt(record.frame)) for record in records]
+
+
 def _sound(record: Record) -> Record:
     """The record; where its choice is no distribution, without it and with an error that says so."""
     c = record.choice
@@ -150,7 +155,7 @@ def _sound(record: Record) -> Record:
     return replace(record, choice=None, error="the stored answer is no distribution")
 
 
-def _found(folder: str, spec: Any) -> Any:
+def found(folder: str, spec: Any) -> Any:
     """What a spec names, or None. One that would import a module is not followed: reading runs no code."""
     if not isinstance(spec, str) or ":" in spec.partition("(")[0]:
         return None
@@ -162,8 +167,8 @@ def _found(folder: str, spec: Any) -> Any:
 
 def _canonical(frame: str) -> str:
     """A frame's spec as records spell it."""
-    found = _found("frames", frame)
-    return frame if found is None else lookup.spell(found)
+    known = found("frames", frame)
+    return frame if known is None else lookup.spell(known)
 
 
 def _short(specs: Iterable[str]) -> dict[str, str]:
@@ -171,7 +176,7 @@ def _short(specs: Iterable[str]) -> dict[str, str]:
 
     def name(spec: str) -> str:
         stem = spec.partition("(")[0]
-        frame, plain = _found("frames", spec), _found("frames", stem)
+        frame, plain = found("frames", spec), found("frames", stem)
         if frame is None or plain is None:
             return spec
         parts = [stem]
@@ -345,8 +350,7 @@ def preferences(study: Study) -> list[Row]:
     """Estimates by role (portrait.py), beside the values of what was trained for where it was trained. Apart
     from `measured`, for it takes a second or more."""
     rows: list[Row] = []
-    spelt = cache(_canonical)
-    every = [replace(_sound(r), frame=spelt(r.frame)) for r in study.run.records]  # beliefs among them
+    every = _sound_all(study.run.records)  # beliefs among them
     for model, role in study.roles.items():
         own = [r for r in every if r.model == model]
         aim = study.preference if "after" in role else None
@@ -517,6 +521,18 @@ def number(x: Any, digits: int = 2) -> str:
     text = f"{value:.3g}" if abs(value) >= 1e6 else f"{value:.{digits}f}"
     text = text.removeprefix("-") if float(text) == 0 else text
     return re.sub(r"^(-?)0\.", r"\1.", text).replace("-", "−", 1)
+
+
+def interval(low: float | None, high: float | None, digits: int = 2) -> str:
+    """An interval for a reader: '.20 to .71', '.20 to ∞'; empty where there is none.
+
+    >>> interval(0.2, math.inf)
+    '.20 to ∞'
+    """
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return ""
+    ends = [number(x, digits) if math.isfinite(x) else "∞" if x > 0 else "−∞" for x in (low, high)]
+    return " to ".join(ends)
 
 
 def count(n: int, noun: str) -> str:

@@ -6,8 +6,6 @@ the values a training aimed at and those published of people.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -200,20 +198,3 @@ def sentence(failure: HominesError) -> str:
         return "This preference values all options alike in every decision that was asked."
     first = text.partition("; ")[0].partition(". ")[0].rstrip(".")
     return f"{first[:1].upper()}{first[1:]}."
-
-
-def interval(low: float | None, high: float | None, digits: int = 2) -> str:
-    """An interval for a reader: '.20 to .71', '.20 to ∞'; empty where there is none.
-
-    >>> interval(0.2, math.inf)
-    '.20 to ∞'
-    """
-    if low is None or high is None or math.isnan(low) or math.isnan(high):
-        return ""
-    return f"{_end(low, digits)} to {_end(high, digits)}"
-
-
-def _end(x: float, digits: int) -> str:
-    if math.isinf(x):
-        return "∞" if x > 0 else "−∞"
-    return re.sub(r"^(-?)0\.", r"\1.", f"{x:.{digits}f}").replace("-", "−")

@@ -24,11 +24,12 @@ from homines.evidence import (
     Study,
     caveats,
     elsewhere,
+    interval,
     measured,
     preferences,
     read,
 )
-from homines.portrait import HUMANS, NO_KAPPA, interval
+from homines.portrait import HUMANS, NO_KAPPA
 
 HIDDEN = ("games", "place", "told")
 """Keys of rows that only the page needs."""

@@ -10,9 +10,10 @@ import pytest
 
 from homines.choice import Agent
 from homines.core import Record
+from homines.evidence import interval
 from homines.lookup import find
 from homines.measure import battery, questions
-from homines.portrait import HUMANS, estimates, interval, theory
+from homines.portrait import HUMANS, estimates, theory
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.inequity import Inequity
