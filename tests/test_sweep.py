@@ -21,6 +21,7 @@ import homines
 from homines.cells import Home, Job, Outcome, attempt
 from homines.core import HominesError, Interrupted
 from homines.grid import Grid, parse, read
+from homines.lookup import TrustedPath, trust
 from homines.shared import DONE, FAILED, SharedStore
 from homines.store import Run
 from homines.sweep import How, rows, sweep
@@ -46,9 +47,8 @@ def paths(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asks(*games: str, model: str = "mock", frame: str = "table", **more: Any) -> Grid:
-    return parse(
-        {"models": [model], "measure": {"games": list(games or GAMES), "frames": [frame]}, **more}, "g"
-    )
+    table = {"models": [model], "measure": {"games": list(games or GAMES), "frames": [frame]}, **more}
+    return parse(trust(table), "g")
 
 
 def trapped(folder: Path, how: str, games: list[str] = GAMES) -> Grid:
@@ -582,7 +582,7 @@ def test_a_cell_that_kills_every_worker_has_failed_and_the_others_are_done(tmp_p
 
 
 def begin(file: Path, store: Path, *more: str) -> subprocess.Popen[str]:
-    command = [*HOMINES, "sweep", str(file), "--store", str(store), *more]
+    command = [*HOMINES, "sweep", str(file), "--store", str(store), "--trust-modules", *more]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=file.parent
     )
@@ -596,7 +596,7 @@ def written(folder: Path) -> tuple[Path, Grid]:
         'models = ["mock"]\n[measure]\n'
         f"games = {GAMES}\nframes = [\"tests.traps:Trap(folder='{folder / 'trap'}', how=hang)\"]\n"
     )
-    return file, read(file)
+    return file, read(TrustedPath(file))
 
 
 @pytest.mark.usefixtures("paths")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from homines import models
 from homines.commands import quiet, titled
 from homines.core import Choice, Frame, Game, HominesError, Model, Policy, Preference, Prompt
-from homines.lookup import find, spell
+from homines.lookup import TrustedPath, find, spell, trust
 from homines.measure import measure as answer
 from homines.measured import Measured, folders
 from homines.schedule import schedule
@@ -118,7 +118,7 @@ def measure(
     batch, progress = options.pop("batch", None), options.pop("progress", True)
     held = model if isinstance(model, Loaded) else None
     survey = Survey(
-        model if isinstance(model, str) else model.spec,
+        trust(model if isinstance(model, str) else model.spec),
         _specs("games", games),
         _specs("frames", frames),
         None if labels is None else _several(labels),
@@ -208,15 +208,15 @@ def align(
     told = find("games", first)
     plan = Plan(
         spec,
-        to if isinstance(to, str) else spell(to),
+        trust(to) if isinstance(to, str) else spell(to),
         game=first,
         more_games=tuple(others),
-        opponent=opponent if opponent is None or isinstance(opponent, str) else _spec("opponents", opponent),
+        opponent=None if opponent is None else _spec("opponents", opponent),
         frames=tuple(frame_specs(told, words, labels and _several(labels), swap=False)),
         transfer_frames=tuple(frame_specs(told, words, _several(unseen), swap=False)) if unseen else (),
         transfer_games=away,
         settings=Settings(**settings),
-        **options,
+        **trust(options),
         **kind,
     )
     title = titled(schedule(plan.preference, plan.settings.steps))
@@ -231,16 +231,18 @@ def align(
     return Loaded(models.load(after, **kind), after, **kind, run=Measured(folder))
 
 
-def report(runs: Any, out: str | Path | None = None) -> Path:
+def report(runs: Any, out: str | Path | None = None, *, trust_modules: bool = False) -> Path:
     """Write a page, as `homines report` does; its path.
 
     runs   what `measure` gives, an aligned model, a run folder: the run's own page; or several of these: one
            page beside one another
     out    folder of such a page; None: one in runs/ by their names
+    trust_modules   load modules that the specs in these folders name; else such a spec is not available
     """
     from homines.report import reports  # with it comes altair
 
-    return reports(list(dict.fromkeys(folders(runs))), out)
+    given = list(dict.fromkeys(folders(runs)))
+    return reports([TrustedPath(folder) for folder in given] if trust_modules else given, out)
 
 
 KIND = ("device", "dtype", "trust_remote_code")
@@ -249,9 +251,9 @@ KIND = ("device", "dtype", "trust_remote_code")
 def _spec(folder: str, thing: Any) -> str:
     """What a thing is called in records; HominesError where it has no spec."""
     if isinstance(thing, str):
-        return thing
+        return trust(thing)
     if (told := getattr(thing, "spec", None)) is not None:
-        return str(told)
+        return trust(str(told))
     try:
         return spell(thing)
     except HominesError as failure:

@@ -5,11 +5,24 @@ from __future__ import annotations
 import json
 import sys
 import time
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
+
+
+class TypedCommand(TyperCommand):
+    """A command whose texts are a person's own: specs in them may name modules (lookup.TrustedSpec)."""
+
+    def invoke(self, ctx: Any) -> Any:
+        from homines.lookup import trust
+
+        ctx.params = trust(ctx.params)
+        return super().invoke(ctx)
+
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,6 +42,10 @@ Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16, float16, nf4
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 DryRun = Annotated[bool, typer.Option(help="Print how many prompts and tokens would run, and stop.")]
 Trust = Annotated[bool, typer.Option(help="Run code that comes with a model (off: never).")]
+TrustModules = Annotated[
+    bool,
+    typer.Option(help="Load modules that specs in these files name, which runs their code (off: never)."),
+]
 Labels = Annotated[list[str] | None, typer.Option(help="Words for the actions, as X,Y; repeat for several.")]
 Frames = Annotated[list[str] | None, typer.Option("--frame", help="Frame, as table; repeat for several.")]
 Games = Annotated[list[str] | None, typer.Option("--game", help="Game, as ipd; repeat for several.")]
@@ -101,7 +118,10 @@ def fail(text: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-@app.command("list")
+subcommand = partial(app.command, cls=TypedCommand)
+
+
+@subcommand("list")
 def list_(
     folder: Annotated[str | None, typer.Argument(help=f"One of {', '.join(FOLDERS)}; default: all.")] = None,
     as_json: AsJson = False,
@@ -124,7 +144,7 @@ def list_(
             print(f"  {entry.name + entry.signature:<{min(width, 60)}}  {entry.summary}")
 
 
-@app.command()
+@subcommand()
 def pull(
     model: Annotated[str, typer.Argument(help="The embedded model: smollm2.")] = "smollm2",
     again: Annotated[bool, typer.Option(help="Make it anew, even if it is there.")] = False,
@@ -147,7 +167,7 @@ def pull(
     print(json.dumps({"folder": folder}) if as_json else f"smollm2 is at {folder} ({seconds:.0f} s)")
 
 
-@app.command()
+@subcommand()
 def measure(
     model: ModelName,
     game: Games = None,
@@ -212,7 +232,7 @@ def measure(
     finish(model, folder, records, as_json)
 
 
-@app.command()
+@subcommand()
 def fit(
     source: Annotated[Path, typer.Argument(help="A run folder, or a tidy CSV of choices.")],
     family: Annotated[
@@ -241,16 +261,18 @@ def fit(
     level: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
     starts: Annotated[int, typer.Option(min=1, help="Random starts of a mixture.")] = 20,
     seed: Annotated[int, typer.Option(help="Of those starts.")] = 0,
+    trust_modules: TrustModules = False,
     as_json: AsJson = False,
 ) -> None:
     """Estimate a preference from choices: parameters, intervals, misfit, tests, types."""
     from homines.fitting import Options, carry_out_fit
 
     options = Options(cluster, belief, risk, level, classes, starts, seed)
+    source = trusted(source, trust_modules)
     carry_out_fit(source, family, against or [], options, model=model, plans=plans, as_json=as_json)
 
 
-@app.command()
+@subcommand()
 def play(
     game: Annotated[
         list[str], typer.Argument(help="Games, as ipd; battery: 18 games by the strategy method, for fit.")
@@ -290,7 +312,7 @@ def play(
     carry_out_play(plan, save, family, device, dtype, as_json)
 
 
-@app.command()
+@subcommand()
 def view(
     folder: Annotated[Path, typer.Argument(help="What to list: a folder with runs below it.")] = Path("runs"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8642,
@@ -307,7 +329,7 @@ def view(
     carry_out_view(folder, port, open_, as_json, device=device, dtype=dtype)
 
 
-@app.command()
+@subcommand()
 def amce(
     source: Annotated[
         Path, typer.Argument(help="A CSV with the columns of the Moral Machine's SharedResponses.")
@@ -327,7 +349,7 @@ def amce(
     carry_out_amce(source, by, out, humans, as_json)
 
 
-@app.command()
+@subcommand()
 def data(
     to: Annotated[str, typer.Option(help="Preference that the answers follow, as 'moralis(kappa=1)'.")],
     game: Annotated[
@@ -367,7 +389,7 @@ def data(
     print(f"folder    {folder}")
 
 
-@app.command()
+@subcommand()
 def align(
     ctx: typer.Context,
     model: ModelName,
@@ -507,7 +529,7 @@ def align(
     carry_out(plan, folder, "align", dry_run, as_json)
 
 
-@app.command()
+@subcommand()
 def tune(
     model: ModelName,
     data: Annotated[Path, typer.Option(help="Data folder, as `homines data` makes it.")],
@@ -527,6 +549,7 @@ def tune(
     device: Device = None,
     dtype: Dtype = None,
     trust_remote_code: Trust = False,
+    trust_modules: TrustModules = False,
     as_json: AsJson = False,
 ) -> None:
     """Fine-tune a model on the data of a preference; measure it before and after on other games."""
@@ -542,11 +565,14 @@ def tune(
 
     course = Course(by, epochs, batch, lr, rank, seed, save_every, report_to)
     aloud = Aloud(traces, temperature, think, seed)
-    tuning = Tuning(model, str(data), course, aloud, check, device, dtype, trust_remote_code)
-    carry_out_tuning(tuning, out or named(f"tune-{model}-{data.name}", asdict(tuning)), as_json)
+    data = trusted(data, trust_modules)
+    tuning = Tuning(model, data, course, aloud, check, device, dtype, trust_remote_code)
+    carry_out_tuning(
+        tuning, out or named(f"tune-{model}-{data.name}", {**asdict(tuning), "data": str(data)}), as_json
+    )
 
 
-@app.command()
+@subcommand()
 def finetune(
     model: Annotated[str, typer.Argument(help="openai/MODEL, as openai/gpt-4o-mini.")],
     data: Annotated[Path, typer.Option(help="Data folder, as `homines data` makes it.")],
@@ -580,13 +606,20 @@ def finetune(
     print(json.dumps({"model": said, "folder": str(folder)}) if as_json else f"model     {said}")
 
 
+def trusted(path: Path, trust_modules: bool) -> Path:
+    """The path of a file or folder, trusted where --trust-modules says so."""
+    from homines.lookup import TrustedPath
+
+    return TrustedPath(path) if trust_modules else path
+
+
 def is_typed(ctx: typer.Context, name: str) -> bool:
     """Whether this parameter stood on the command line."""
     source = ctx.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
 
 
-@app.command()
+@subcommand()
 def study(
     name: Annotated[
         str, typer.Argument(help="A file of studies/; `homines list studies` tells which there are.")
@@ -635,7 +668,7 @@ def study(
     carry_out_study(name, model, seeds, quick, out, device, dtype, dry_run, as_json, more)
 
 
-@app.command()
+@subcommand()
 def sweep(
     file: Annotated[Path, typer.Argument(help="TOML: models, preferences, opponents, seeds, studies.")],
     engine: Annotated[
@@ -650,6 +683,7 @@ def sweep(
     store: Annotated[
         str, typer.Option(help="Folder or fsspec URL (s3://...) that all workers share.")
     ] = "runs/sweeps",
+    trust_modules: TrustModules = False,
     dry_run: Annotated[bool, typer.Option(help="Print the cells and which are done, and stop.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -660,10 +694,10 @@ def sweep(
     from homines.sweep import How
     from homines.sweeping import carry_out_sweep
 
-    carry_out_sweep(file, store, How(engine, workers, address), dry_run, as_json)
+    carry_out_sweep(trusted(file, trust_modules), store, How(engine, workers, address), dry_run, as_json)
 
 
-@app.command()
+@subcommand()
 def demo(
     out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo"),
     device: Device = None,
@@ -682,24 +716,25 @@ def demo(
     carry_out(replace(plan(), device=device, dtype=dtype), out, "demo", dry_run, as_json)
 
 
-@app.command()
+@subcommand()
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, or a study's with runs below it.")],
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of a page on several runs; default: one in runs/ by their names."),
     ] = None,
+    trust_modules: TrustModules = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a run's report.html and figures from its records alone; of several runs, one page beside one
     another."""
     from homines.report import reports
 
-    page = str(reports(runs, out))
+    page = str(reports([trusted(run, trust_modules) for run in runs], out))
     print(json.dumps({"report": page}) if as_json else page)
 
 
-@app.command("import")
+@subcommand("import")
 def import_(
     log: Annotated[Path, typer.Argument(help="Log of a homines task, as LOG.eval or LOG.json.")],
     out: Out = None,

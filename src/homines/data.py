@@ -27,7 +27,7 @@ from homines.check import count, number
 from homines.choice import Belief, best, expected, logit, told
 from homines.core import Array, Decision, Game, HominesError, Order, Preference, Prompt, digest
 from homines.forms import Repeated, Sequential, plan_probability, veil
-from homines.lookup import find, names, spell
+from homines.lookup import find, known, names, spell
 from homines.measure import acted, battery, situation
 from homines.plans import points
 from homines.reasons import WORDINGS, answered, reason, reason_by_plans
@@ -422,11 +422,11 @@ def write(recipe: Recipe, folder: str | Path) -> dict[str, Any]:
 
 def read(folder: str | Path) -> tuple[Recipe, list[Row], list[Row]]:
     """(recipe, train, test) of a data folder. Raises HominesError where it is none, or was made by hand."""
-    folder = Path(folder)
+    trusted, folder = known(folder), Path(folder)
     try:
-        raw = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))["recipe"]
+        raw = trusted(json.loads((folder / "recipe.json").read_text(encoding="utf-8"))["recipe"])
         recipe = Recipe(**{**raw, **{k: tuple(raw[k]) for k in ("games", "words", "apart")}})
-        return recipe, _read(folder, "train"), _read(folder, "test")
+        return recipe, _read(folder, "train", trusted), _read(folder, "test", trusted)
     except (OSError, KeyError, TypeError, ValueError) as failure:
         if isinstance(failure, HominesError):
             raise
@@ -436,7 +436,7 @@ def read(folder: str | Path) -> tuple[Recipe, list[Row], list[Row]]:
         ) from failure
 
 
-def _read(folder: Path, part: str) -> list[Row]:
+def _read(folder: Path, part: str, trusted: Callable[[Any], Any]) -> list[Row]:
     # not splitlines: a label may hold a line separator of Unicode
     said = (folder / f"{part}.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
     facts = (folder / f"{part}.facts.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
@@ -451,7 +451,8 @@ def _read(folder: Path, part: str) -> list[Row]:
         order = tuple(tuple(places) for places in fact["order"])
         answer = fact["labels"].index(fact["answer"])
         target = np.array(fact["target"])
-        rows.append(Row(fact["game"], d, fact["frame"], order, prompt, answer, target, last["content"]))
+        frame = trusted(fact["frame"])
+        rows.append(Row(trusted(fact["game"]), d, frame, order, prompt, answer, target, last["content"]))
     return rows
 
 

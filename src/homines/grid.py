@@ -18,6 +18,9 @@ quick = true
 [worker]     # what a cell takes of a machine
 threads = 1
 gpus = 0
+
+`module:object` stands for a game, preference, frame or opponent where --trust-modules is given too; a file
+may say `allow_modules = true` to tell its reader that it needs that.
 """
 
 from __future__ import annotations
@@ -36,7 +39,8 @@ from homines.align import Made, Plan
 from homines.cells import Cell, Studying
 from homines.commands import check_kind, check_more, studies
 from homines.core import HominesError
-from homines.lookup import fitted
+from homines.lookup import TrustedPath, fitted
+from homines.lookup import known as known_texts
 from homines.models import behind, known
 from homines.models._dtypes import DTYPES, NF4
 from homines.models.mock import Mock, uniform
@@ -94,8 +98,13 @@ def read(path: Path) -> Grid:
         ) from failure
     except ValueError as failure:  # no TOML, or no UTF-8
         raise HominesError(f"{path} is no TOML: {failure}; docs/scale.md shows a file") from failure
+    if table.pop("allow_modules", False) is not False and not isinstance(path, TrustedPath):
+        raise HominesError(
+            f"{path} says allow_modules, and a file cannot vouch for itself: read it, and give "
+            "--trust-modules where you trust the modules that it names"
+        )
     try:
-        return parse(table, path.stem)
+        return parse(known_texts(path)(table), path.stem)
     except HominesError as failure:
         raise HominesError(f"{path}: {failure}") from failure
 

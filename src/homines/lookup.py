@@ -5,7 +5,12 @@
     value     =  number | inf | 'text' | word | True | False | None | (value, ...) | [value, ...]
 
 A word without quotes is text. Nothing in the parentheses is ever run: no calls, no attributes, no
-operators. `module:object` imports the module, so a spec from a stranger is as good as a program.
+operators.
+
+The registry is closed: text names the package's own things only, at every depth, for it may come from
+a stranger's file. `module:object` imports the module, which runs its code; so a TrustedSpec alone may name
+one, and text becomes a TrustedSpec where a person typed it for this command (`trust`). Whatever is written
+to a file is read back as text.
 
 A file x.py holds a function `x` or a class X (tit_for_tat.py: TitForTat), which a spec calls. After
 `module:` a class is called as well, any other object only where the spec has parentheses.
@@ -40,6 +45,54 @@ _SPEC = re.compile(
 )
 
 
+class TrustedSpec(str):
+    """A spec that a person typed for this command, or that they said to trust: it may name `module:object`.
+
+    Texts among its arguments are trusted as well. Text that is cut from it or joined with it is not, and
+    neither is what a file gives back of it.
+    """
+
+    __slots__ = ()
+
+
+class UntrustedModule(HominesError):  # noqa: N818 (a state of the spec, not a fault of the program)
+    """A spec that was not typed for this command names a module."""
+
+
+def trust(value: Any) -> Any:
+    """The value with every text in it, in lists, tuples and mappings as well, a TrustedSpec.
+
+    >>> isinstance(trust(["my_module:game"])[0], TrustedSpec)
+    True
+    """
+    if isinstance(value, str):
+        return TrustedSpec(value)
+    if type(value) is list:
+        return [trust(v) for v in cast("list[Any]", value)]
+    if type(value) is tuple:
+        return tuple(trust(v) for v in cast("tuple[Any, ...]", value))
+    if type(value) is dict:
+        return {k: trust(v) for k, v in cast("dict[Any, Any]", value).items()}
+    return value
+
+
+class TrustedPath(type(Path())):
+    """A file or folder in which specs may name modules, for a person said so (`--trust-modules`).
+
+    What lies below it is trusted as well; Path(of it) is not.
+    """
+
+
+def known(path: str | Path) -> Callable[[Any], Any]:
+    """What becomes of texts that a reader finds at this path: `trust` where the path is trusted."""
+    return trust if isinstance(path, TrustedPath) else lambda value: value
+
+
+def cut(spec: str, text: str) -> str:
+    """Text that was cut from a spec, trusted as the spec is."""
+    return type(spec)(text)
+
+
 class Entry(NamedTuple):
     """One line of `homines list`."""
 
@@ -65,7 +118,7 @@ def find(folder: str, spec: str) -> Any:
     """The object a spec names, made with the spec's arguments.
 
     Raises HominesError for a malformed spec, an unknown name or parameter, a value of a wrong type,
-    and a module that cannot be imported.
+    and a module that cannot be imported; UntrustedModule where text that is no TrustedSpec names a module.
 
     >>> find("preferences", "moralis(kappa=0.25)")
     Moralis(kappa=0.25)
@@ -99,7 +152,7 @@ def factory(folder: str, name: str) -> Callable[..., Any]:
         hint = f"; did you mean {close[0]!r}?" if close else "."
         raise HominesError(
             f"no {_singular(folder)} called {name!r}; there are {', '.join(there)}{hint} "
-            f"Add {folder}/{name}.py, or write module:object"
+            f"Add {folder}/{name}.py, or type module:object"
         )
     module = _module(f"homines.{folder}.{name}")
     for candidate in (name, _camel(name)):
@@ -122,7 +175,8 @@ def describe(folder: str) -> tuple[Entry, ...]:
 def spell(thing: Any) -> str:
     """The canonical spec, every parameter written out: find(folder, spell(x)) == x.
 
-    Takes a dataclass instance whose fields are spec values, or a function.
+    Takes a dataclass instance whose fields are spec values, or a function. The spec is trusted where the
+    thing comes from outside the package, so that its module is loaded already, and where a value of it is.
 
     >>> spell(find("preferences", "moralis"))
     'moralis(kappa=0.5)'
@@ -140,18 +194,27 @@ def spell(thing: Any) -> str:
         for field in fields(thing)
         if field.init
     )
-    return f"{name}({arguments})" if arguments else name
+    spec = f"{name}({arguments})" if arguments else name
+    known = here and not any(_trusted(getattr(thing, field.name)) for field in fields(thing) if field.init)
+    return spec if known else TrustedSpec(spec)
 
 
-def _path(held: Any) -> str:
-    """module:object of a function or class."""
+def _trusted(value: Any) -> bool:
+    """Whether a value, or one within it, is a TrustedSpec."""
+    if isinstance(value, tuple | list):
+        return any(map(_trusted, cast("Sequence[Any]", value)))
+    return isinstance(value, TrustedSpec)
+
+
+def _path(held: Any) -> TrustedSpec:
+    """module:object of a function or class, which is loaded already."""
     if not held.__qualname__.isidentifier():
         raise HominesError(f"{held.__qualname__} has no spec; define it at the top of a module")
-    return f"{held.__module__}:{held.__qualname__}"
+    return TrustedSpec(f"{held.__module__}:{held.__qualname__}")
 
 
-def settings(kind: type, options: str) -> Any:
-    """An instance of a dataclass from a spec's options, '(parameter=value, ...)'; empty: its defaults."""
+def settings(kind: Callable[..., Any], options: str) -> Any:
+    """kind(...) with a spec's options, '(value, parameter=value, ...)'; empty: with its defaults."""
     _, name, values, named = _parse("settings", f"{kind.__name__}{options}")
     return _call(name, kind, values or (), named)
 
@@ -161,6 +224,12 @@ def _parse(folder: str, spec: str) -> tuple[str | None, str, tuple[Any, ...] | N
     match = _SPEC.fullmatch(spec.strip())
     if match is None or len(spec) > LONGEST:
         raise HominesError(f"{_short(spec)} names no {_singular(folder)}; {GRAMMAR}")
+    if match["module"] is not None and not isinstance(spec, TrustedSpec):
+        raise UntrustedModule(
+            f"{_short(spec)} is not available here: it names a module, and only what is typed for a command "
+            "loads one; give --trust-modules to load it (in Python trust_modules=True, or the spec as a "
+            "homines.lookup.TrustedSpec)"
+        )
     if match["call"] is None:
         return match["module"], match["name"], None, {}
     source = f"_{match['call']}"
@@ -173,33 +242,36 @@ def _parse(folder: str, spec: str) -> tuple[str | None, str, tuple[Any, ...] | N
     whole = ast.get_source_segment(source, tree) == source  # false where a comment hides the rest
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or not whole:
         raise HominesError(f"cannot read {_short(spec)}: one pair of parentheses only; {GRAMMAR}")
-    values = tuple(_value(node, source) for node in tree.args)
+    text = type(spec)
+    values = tuple(_value(node, source, text) for node in tree.args)
     named: dict[str, Any] = {}
     for keyword in tree.keywords:
         if keyword.arg is None or keyword.arg in named:
             problem = f"{keyword.arg} is given twice" if keyword.arg else "** is not allowed"
             raise HominesError(f"cannot read {_short(spec)}: {problem}; {GRAMMAR}")
-        named[keyword.arg] = _value(keyword.value, source)
+        named[keyword.arg] = _value(keyword.value, source, text)
     return match["module"], match["name"], values, named
 
 
-def _value(node: ast.expr, source: str) -> Any:
-    """The value an expression writes; HominesError for anything that would have to be run."""
+def _value(node: ast.expr, source: str, text: type[str]) -> Any:
+    """The value an expression writes, words of this type of text; HominesError for what would have to run."""
     match node:
         case ast.Constant(value=int() as whole) if abs(whole) > sys.float_info.max:
             pass  # it would overflow where a float is wanted
-        case ast.Constant(value=bool() | int() | float() | str() | None as constant):
+        case ast.Constant(value=str() as words):
+            return text(words)
+        case ast.Constant(value=bool() | int() | float() | None as constant):
             return constant
         case ast.Name(id=word):
-            return math.inf if word == "inf" else word
+            return math.inf if word == "inf" else text(word)
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() | ast.Name() as operand):
-            number = _value(operand, source)
+            number = _value(operand, source, text)
             if isinstance(number, int | float) and not isinstance(number, bool):
                 return -number
         case ast.Tuple(elts=nodes):
-            return tuple(_value(n, source) for n in nodes)
+            return tuple(_value(n, source, text) for n in nodes)
         case ast.List(elts=nodes):
-            return [_value(n, source) for n in nodes]
+            return [_value(n, source, text) for n in nodes]
         case _:
             pass
     written = ast.get_source_segment(source, node) or ""

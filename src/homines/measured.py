@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from homines.core import LEGAL_MASS, HominesError, Record
 from homines.fitting import Options, observed, one
-from homines.lookup import spell
+from homines.lookup import TrustedPath, spell, trust
 from homines.measure import choices, summary
 from homines.store import Run
 from homines.terminal import brief
@@ -48,9 +48,12 @@ class Measured:
     The folder is the result: what is shown is read from it, and a run made by the command line opens as well.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        """Open a run folder. Raises StoreError where it is none."""
-        self.folder = Path(folder)
+    def __init__(self, folder: str | Path, *, trust_modules: bool = False) -> None:
+        """Open a run folder. trust_modules: load modules that its specs name.
+
+        Raises StoreError where it is none.
+        """
+        self.folder = TrustedPath(folder) if trust_modules else Path(folder)
         self._run = Run(self.folder)
 
     @property
@@ -100,7 +103,7 @@ class Measured:
         if unknown := [name for name in options if name not in Options.__dataclass_fields__]:
             there = ", ".join(Options.__dataclass_fields__)
             raise HominesError(f"fit has no option {unknown[0]!r}; its options are model, plans, {there}")
-        return one(observed(self.folder, model, plans=plans), spec, Options(**options))
+        return one(observed(self.folder, model, plans=plans), trust(spec), Options(**options))
 
     def report(self) -> Path:
         """Write the run's report.html and figures; its path."""
@@ -136,7 +139,7 @@ def folders(runs: Any) -> list[Path]:
             raise HominesError(f"{run!r} was loaded and not measured; give hm.measure's result")
         if not isinstance(held, str | Path) and not hasattr(held, "folder"):
             raise HominesError(f"{run!r} is no run; give hm.measure's result, an aligned model or a folder")
-        out.append(Path(held) if isinstance(held, str | Path) else held.folder)
+        out.append(Path(held) if isinstance(held, str) else held if isinstance(held, Path) else held.folder)
     return out
 
 

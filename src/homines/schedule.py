@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 
 from homines.core import HominesError, Preference
-from homines.lookup import find, spell
+from homines.lookup import TrustedSpec, cut, find, spell, trust
 
 GRAMMAR = (
     'write PREFERENCE, PREFERENCE:STEPS, or several joined by "->", as "economicus:20 -> deontological:20"'
@@ -49,7 +49,7 @@ def schedule(text: str, steps: int) -> tuple[Phase, ...]:
                 f"schedule {text!r} gives {spec!r} {count} steps; a phase needs a whole number of at least 1"
             )
         try:
-            preference = find("preferences", spec.strip())
+            preference = find("preferences", cut(text, spec.strip()))
         except HominesError as failure:
             raise HominesError(f"schedule {text!r}: {failure}; {GRAMMAR}") from failure
         phases.append(Phase(preference, steps if count is None else int(count), count is not None))
@@ -58,6 +58,8 @@ def schedule(text: str, steps: int) -> tuple[Phase, ...]:
 
 def spelt(phases: tuple[Phase, ...]) -> str:
     """The schedule in full: a lone preference that named no steps by its spec, all else with steps."""
+    specs = [spell(phase.preference) for phase in phases]
     if len(phases) == 1 and not phases[0].named:
-        return spell(phases[0].preference)
-    return " -> ".join(f"{spell(phase.preference)}:{phase.steps}" for phase in phases)
+        return specs[0]
+    text = " -> ".join(f"{spec}:{phase.steps}" for spec, phase in zip(specs, phases, strict=True))
+    return trust(text) if any(isinstance(spec, TrustedSpec) for spec in specs) else text

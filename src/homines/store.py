@@ -13,7 +13,7 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ from typing import Any, cast
 from filelock import FileLock, Timeout
 
 import homines
+from homines import lookup
 from homines.core import Choice, Decision, HominesError, Record, digest, frozen
 
 SCHEMA = 1
@@ -43,6 +44,7 @@ class Run:
         aside), is in use, or was made by a newer schema.
         """
         self.folder = Path(folder)
+        self._known = lookup.known(folder)
         self.done: dict[str, Record] = {}
         self._lock: FileLock | None = None
         self.provenance: dict[str, Any] = {}
@@ -58,7 +60,7 @@ class Run:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._hold()
                 self._settle(plain(dict(config)))
-            self.config: dict[str, Any] = _read_json(self.folder / "config.json")
+            self.config: dict[str, Any] = self._known(_read_json(self.folder / "config.json"))
             self.provenance = _read_json(self.folder / "provenance.json")
             self._check_schema()
             self._load()
@@ -122,7 +124,7 @@ class Run:
     def noted(self, name: str) -> dict[str, Any] | None:
         """A file written by `note`, or None."""
         path = self.folder / name
-        return _read_json(path) if path.exists() else None
+        return self._known(_read_json(path)) if path.exists() else None
 
     # --- the folder ----------------------------------------------------------------------------
 
@@ -172,7 +174,7 @@ class Run:
                 _drop_torn_line(log)
         for raw in _read_lines(path):
             try:
-                record = record_from(raw)
+                record = record_from(raw, self._known)
             except (KeyError, TypeError, ValueError) as failure:
                 raise StoreError(
                     f"{path} holds a line that is no record ({failure!r}): {str(raw)[:200]}; "
@@ -256,16 +258,19 @@ def record_json(record: Record) -> dict[str, Any]:
     }
 
 
-def record_from(raw: Mapping[str, Any]) -> Record:
-    """The inverse of `record_json`. Raises KeyError, TypeError or ValueError where it is no record."""
+def record_from(raw: Mapping[str, Any], known: Callable[[Any], Any] = lambda spec: spec) -> Record:
+    """The inverse of `record_json`. Raises KeyError, TypeError or ValueError where it is no record.
+
+    known   what becomes of its specs (lookup.known)
+    """
     choice = raw["choice"]
     return Record(
         Decision.from_json(raw["decision"]),
-        raw["frame"],
+        known(raw["frame"]),
         tuple(tuple(place) for place in raw["order"]),
         tuple(raw["labels"]),
         raw["model"],
-        raw.get("game", ""),
+        known(raw.get("game", "")),
         None
         if choice is None
         else Choice(

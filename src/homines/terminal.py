@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from homines.core import LEGAL_MASS, Record
-from homines.lookup import find
+from homines.lookup import UntrustedModule, find
 from homines.measure import by, instability, summary
 from homines.store import Run
 
@@ -208,7 +208,10 @@ def scored(rows: Sequence[Mapping[str, Any]], preference: str) -> None:
 
 def brief(spec: str) -> str:
     """A frame's spec without what it left at its default: 'table X,Y'."""
-    frame = find("frames", spec)
+    try:
+        frame = find("frames", spec)
+    except UntrustedModule:
+        return spec
     said = [
         ",".join(value) if isinstance(value, tuple) else str(value)
         for f in fields(frame)

@@ -35,7 +35,7 @@ class Tuning:
     """What to tune, on which data folder, how, and how it thinks when it is measured."""
 
     model: str
-    data: str
+    data: str | Path
     course: Course = field(default_factory=Course)
     aloud: Aloud = field(default_factory=Aloud)
     side_effects: bool = True

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homines.core import HominesError
-from homines.lookup import spell
+from homines.lookup import spell, trust
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
@@ -18,7 +18,7 @@ PARTS = ("economicus", "moralis(kappa=0.25)", "deontological(rule=betrayal, pena
 
 
 def read(text: str, steps: int = 24) -> list[tuple[object, int]]:
-    return [(phase.preference, phase.steps) for phase in schedule(text, steps)]
+    return [(phase.preference, phase.steps) for phase in schedule(trust(text), steps)]
 
 
 @pytest.mark.parametrize(

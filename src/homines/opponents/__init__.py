@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from homines.core import HominesError, Policy
-from homines.lookup import find
+from homines.lookup import cut, factory, find, settings
 from homines.offered import shelve
 
 __all__, __getattr__ = shelve(__name__, ("opponent", "LIBRARY"))
@@ -22,11 +23,16 @@ def opponent(spec: str) -> Policy:
     >>> opponent("generous_tit_for_tat(generosity=0.5)")
     GenerousTitForTat(generosity=0.5)
     """
-    spec = spec.strip()
+    spec = cut(spec, spec.strip())
     if not spec.startswith(LIBRARY):
         return find("opponents", spec)
     match = re.fullmatch(r"(\w+)\s*(?:\((.*)\))?", spec.removeprefix(LIBRARY), re.DOTALL)
     if match is None:
         raise HominesError(f"{spec!r} names no opponent; write axelrod:NAME or axelrod:NAME(parameter=value)")
     given = (repr(match[1]), *([match[2]] if match[2] and match[2].strip() else []))
-    return find("opponents", f"homines.opponents.axelrod:named({', '.join(given)})")
+    return settings(_strategy, f"({', '.join(given)})")
+
+
+def _strategy(name: str, /, *, seed: int = 0, **parameters: Any) -> Policy:
+    """`axelrod:GTFT(p=0.5)` is _strategy("GTFT", p=0.5): the strategy's parameters by their names."""
+    return factory("opponents", "axelrod")(name, tuple(parameters.items()), seed)

@@ -98,11 +98,6 @@ class Axelrod:
         return min(total, 1.0)
 
 
-def named(strategy: str, /, *, seed: int = 0, **parameters: Any) -> Axelrod:
-    """`axelrod:GTFT(p=0.5)` is named("GTFT", p=0.5): the strategy's parameters by their names."""
-    return Axelrod(strategy, tuple(parameters.items()), seed)
-
-
 @lru_cache(maxsize=256)
 def _memory(policy: Axelrod) -> float:
     """The declared depth, tried: Markov chains rest on it, and the Cyclers count rounds."""
