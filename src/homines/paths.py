@@ -3,8 +3,8 @@
     inside(folder, name)   folder/name, where no link and no ".." leads out
     whole(folder, name, data)   a file, whole or not at all
 
-The folder itself is the user's choice, and may be a link. What lies below it may come from anybody, so no link
-there is followed, and what is written aside has a name that nobody could have prepared.
+The folder itself is the user's choice, and may be a link. What lies below it may come from anybody, so no
+link there is followed, and what is written aside has a name that nobody could have prepared.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any
 
 from homines.core import HominesError
 
@@ -58,7 +58,7 @@ def inside(folder: str | Path, name: str) -> Path:
     return path
 
 
-def opened(folder: str | Path, name: str, mode: str = "rb") -> IO[Any]:
+def opened(folder: str | Path, name: str, mode: str = "rb") -> FileIO:
     """Open a file of a folder, in binary and without a buffer. Raises PathError for what is a link or no file
     (a pipe, a device), OSError as `open` does."""
     return open(inside(folder, name), mode, buffering=0, opener=_open)
@@ -131,7 +131,7 @@ def tidy(folder: Path) -> None:
 
 
 def files(folder: Path) -> Iterator[Path]:
-    """The files below a folder, in order; raises PathError where one is a link, or neither file nor folder."""
+    """The files below a folder, in order. Raises PathError where one is a link, or no file either."""
     for path in sorted(folder.iterdir()):
         kind = path.lstat().st_mode
         if stat.S_ISDIR(kind):

@@ -31,7 +31,7 @@ def scratch() -> Iterator[Path]:
 
 
 def sweep_out(place: Path) -> None:
-    """Remove this user's folders whose owners are dead. One without a lock file is nobody's we know: it stays."""
+    """Remove this user's folders whose owners are dead; one without a lock file is not ours, and stays."""
     for folder in place.glob(f"{PREFIX}*"):
         with suppress(OSError, Timeout):
             if folder.is_symlink() or folder.stat().st_uid != _user() or not (folder / OWNER).is_file():

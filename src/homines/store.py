@@ -182,8 +182,8 @@ class Run:
         if type(schema) is not int or not 1 <= schema <= SCHEMA:  # True is an int, and no schema
             maker = self.provenance.get("homines")
             raise StoreError(
-                f"{self.folder} has schema {str(schema)[:40]}, this homines {homines.__version__} reads up to "
-                f"{SCHEMA}; install the version that made it ({str(maker)[:40]}) or newer"
+                f"{self.folder} has schema {str(schema)[:40]}, this homines {homines.__version__} reads up "
+                f"to {SCHEMA}; install the version that made it ({str(maker)[:40]}) or newer"
             )
 
     def _load(self) -> None:
@@ -195,8 +195,8 @@ class Run:
             raw = _row(path, number, line)
             if not _sound(line, raw):
                 raise StoreError(
-                    f"{path} line {number} is no record as it was written: it was changed since (its checksum "
-                    "does not fit); remove that line and run again, only it will be asked anew"
+                    f"{path} line {number} is no record as it was written: it was changed since (its "
+                    "checksum does not fit); remove that line and run again, only it will be asked anew"
                 )
             try:
                 record = record_from(raw)
@@ -227,6 +227,23 @@ def named(what: str, settings: Mapping[str, Any]) -> Path:
     """A run folder in runs/ of its own for these settings, so that the same wish has the same folder."""
     words = "".join(c if c.isalnum() or c in "-_." else "-" for c in what)
     return Path("runs") / f"{words}-{digest(dict(settings))[:6]}"
+
+
+def result(folder: Path, noted: Mapping[str, Any], key: str = "result") -> Path | None:
+    """The folder that training.json (`noted`) says came of a training; None where none is named or there.
+
+    Raises StoreError where what is named is no folder of this run folder.
+    """
+    name = noted.get(key)
+    if name is None:
+        return None
+    if not isinstance(name, str) or "/" in name:
+        raise StoreError(
+            f"{folder / 'training.json'} names {_short(name)} as its {key}, which is no name of a folder; "
+            "restore the file, or use another run folder"
+        )
+    path = inside(folder, name)
+    return path if path.is_dir() else None
 
 
 def provenance() -> dict[str, Any]:
@@ -350,7 +367,7 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
 
 
 def write_json(folder: Path, name: str, value: Mapping[str, Any]) -> None:
-    """Write a small JSON file of a run folder, whole or not at all. Raises OSError, and PathError for a link."""
+    """Write a small JSON file of a run folder, whole or not at all. Raises OSError; PathError for a link."""
     whole(folder, name, json.dumps(value, indent=1))
 
 
@@ -369,8 +386,8 @@ def summed(line: bytes) -> bytes:
 
 
 def _sound(line: bytes, row: Mapping[str, Any]) -> bool:
-    """Whether a line is as it was written. Where another program wrote its JSON anew, values must be the same;
-    a line without a checksum is one of an older version."""
+    """Whether a line is as it was written. Where another program wrote its JSON anew, values must be the
+    same; a line without a checksum is one of an older version."""
     rest, tail = line[:-TAIL], line[-TAIL:]
     if tail.startswith(SUM):
         if tail[len(SUM) : -2] == b"%08x" % zlib.crc32(rest):

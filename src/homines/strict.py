@@ -14,8 +14,8 @@ LONGEST = 20
 def loads(data: bytes | str) -> Any:
     """The value of a JSON text.
 
-    Raises ValueError for what is no JSON or no UTF-8, for one nested more than DEEPEST deep, for a whole number
-    of more than LONGEST digits, and for one that is no finite float.
+    Raises ValueError for what is no JSON or no UTF-8, for one nested more than DEEPEST deep, for a whole
+    number of more than LONGEST digits, and for one that is no finite float.
     """
     text = data if isinstance(data, str) else data.decode("utf-8")
     try:
