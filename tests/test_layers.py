@@ -20,6 +20,7 @@ LAYERS = (
     ("check", "choice", "forms", "speak", "lookup", "offered", "market", "qlearning"),
     ("games", "preferences", "frames", "opponents"),
     ("play", "store", "shared"),
+    ("claims",),
     (
         "answers",
         "toplogprobs",

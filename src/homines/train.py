@@ -575,8 +575,8 @@ def saving(folder: Path) -> Iterator[None]:
     except (OSError, RuntimeError, SafetensorError) as failure:
         said = getattr(failure, "strerror", None) or str(failure).splitlines()[0][:200]
         raise HominesError(
-            f"cannot write to {folder}: {said}. What was recorded before is safe; make room (or choose another "
-            "--out) and run the same command again, it goes on from the last checkpoint"
+            f"cannot write to {folder}: {said}. What was recorded before is safe; make room (or choose "
+            "another --out) and run the same command again, it goes on from the last checkpoint"
         ) from failure
 
 
@@ -585,6 +585,9 @@ class Saving:
 
     args: Any
     state: Any
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
 
     def _save_checkpoint(self, *args: Any, **more: Any) -> None:
         folder = Path(self.args.output_dir)
