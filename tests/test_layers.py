@@ -16,9 +16,11 @@ ROOT = Path(homines.__file__).parent
 LAYERS = (
     ("__init__",),
     ("core",),
+    ("paths", "strict", "scratch"),
     ("check", "choice", "forms", "speak", "lookup", "offered", "market", "qlearning"),
     ("games", "preferences", "frames", "opponents"),
     ("play", "store", "shared"),
+    ("claims",),
     (
         "answers",
         "toplogprobs",

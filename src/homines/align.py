@@ -5,7 +5,6 @@ Every stage finds what an earlier, interrupted call left in the folder and does 
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -27,11 +26,12 @@ from homines.models.hf import HuggingFace
 from homines.models.mock import Mock, uniform
 from homines.objective import Settings
 from homines.opponents import opponent
+from homines.paths import inside
 from homines.sampled import PROMPTS, check_sampled, sampled
 from homines.schedule import Phase, schedule, spelt
 from homines.speak import Speaker
-from homines.store import Run
-from homines.train import Trained, check, rl
+from homines.store import Run, read_json, result
+from homines.train import Trained, check, rl, whole_checkpoint
 
 Say = Callable[[str], None]
 Begin = Callable[[str, int], Callable[[int], None]]
@@ -372,12 +372,12 @@ def _beside(
 
 def already(folder: Path) -> Trained | None:
     """What the training in this run folder came to, where it is done."""
-    path = folder / "training.json"
-    noted: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    if not noted or not (folder / noted["result"]).exists():
+    if not inside(folder, "training.json").exists():
         return None
-    second = folder / noted["rival"] if noted.get("rival") else None
-    return Trained(folder / noted["result"], noted["seconds"], noted["last"], second)
+    noted = read_json(folder, "training.json")
+    if (made := result(folder, noted)) is None:
+        return None
+    return Trained(made, noted.get("seconds", 0.0), noted.get("last", {}), result(folder, noted, "rival"))
 
 
 def name_after(plan: Plan, result: Path) -> str:
@@ -430,6 +430,7 @@ def train(
     if (done := already(run.folder)) is not None:
         say("training is done already")
         return done
+    whole_checkpoint(run.folder / "checkpoints", walking=isinstance(taught, Walk), say=say)
     warm = begin("warm-up", plan.warmup) if plan.warmup else lambda done: None
     tell = begin("training", plan.steps)
 

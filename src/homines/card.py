@@ -17,7 +17,9 @@ from homines.asked import kinds, named, taught
 from homines.core import LEGAL_MASS, HominesError, Preference, Record
 from homines.evidence import TRAINED, Study, caveats, clean, measured, number, read
 from homines.measure import action_types, averaged, best_response_rate, by, mass
-from homines.pages import put, writing
+from homines.pages import writing
+from homines.paths import whole
+from homines.store import result
 
 BASES = {"smollm2": ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
 """Hub id and licence of models that come under a name of ours."""
@@ -38,10 +40,10 @@ def write(folder: str | Path) -> list[Path]:
     study = read(folder)
     noted = study.run.noted("training.json") or {}
     out: list[Path] = []
-    for learner, name in (("", noted.get("result")), ("rival", noted.get("rival"))):
-        if isinstance(name, str) and (place := study.run.folder / Path(name).name).is_dir():
+    for learner, key in (("", "result"), ("rival", "rival")):
+        if (place := result(study.run.folder, noted, key)) is not None:
             with writing(study.run.folder):
-                out.append(put(place / "README.md", text(study, place, learner)))
+                out.append(whole(study.run.folder, f"{place.name}/README.md", text(study, place, learner)))
     return out
 
 

@@ -7,7 +7,6 @@ align`, `measure` or `study` makes, by the same functions.
 from __future__ import annotations
 
 import platform
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,19 +19,21 @@ from typing import Any, Literal, NamedTuple
 import homines
 from homines.align import Plan, align
 from homines.align import config as plan_config
+from homines.claims import claimed
 from homines.core import HominesError, Interrupted, digest
 from homines.evidence import measured, read
 from homines.measure import measure
 from homines.models import load
 from homines.report import write
+from homines.scratch import scratch
 from homines.shared import SharedStore
 from homines.store import FREE, Run, commit
 from homines.study import Task
 from homines.survey import Survey
 
 Stop = Callable[[], bool]
-State = Literal["done", "failed", "stopped", "lost"]
-"""lost: its worker died, so that the sweep itself must record it."""
+State = Literal["done", "failed", "stopped", "lost", "busy"]
+"""lost: its worker died, so that the sweep itself must record it; busy: another sweep does it now."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,8 @@ class Job(NamedTuple):
     store: str
     home: Home
     command: str
+    owner: str = ""
+    """The sweep that gives it."""
 
 
 class Outcome(NamedTuple):
@@ -139,7 +142,8 @@ class Outcome(NamedTuple):
 
 
 def attempt(job: Job, stop: Stop = lambda: False) -> Outcome:
-    """Do a cell in a scratch folder of this machine and commit it whole; unless the store has it already.
+    """Do a cell in a scratch folder of this machine and commit it whole; unless the store has it already, or
+    another sweep does it now.
 
     An error is recorded in the store and returned. MemoryError alone is raised: who runs workers decides
     whether another one has room. Interrupted work is kept there as far as it came.
@@ -155,35 +159,43 @@ def attempt(job: Job, stop: Stop = lambda: False) -> Outcome:
         if (here := Home.here()) != job.home:
             raise HominesError(f"this worker has {here}, the sweep was started with {job.home}")
         store = SharedStore(job.store)
-        if store.marks([name]):
-            return Outcome(name, "done")
-        with tempfile.TemporaryDirectory(prefix="homines-") as scratch, threads(cell.threads):
-            folder = Path(scratch) / "run"
-            store.restore(name, folder)
-            try:
-                failed = carry_out(cell, folder, job.command, stop)
-            except (Interrupted, KeyboardInterrupt) as failure:
-                told = f"interrupted: {failure}" if str(failure) else "interrupted"
-                store.fail(name, {**facts, "error": told}, folder)
-                return Outcome(name, "stopped", told, time.monotonic() - start)
-            except MemoryError:
-                raise
-            except Exception as failure:
-                told = str(failure) if isinstance(failure, HominesError) else brief(failure)
-                store.fail(name, {**facts, "error": told})
-                return Outcome(name, "failed", told, time.monotonic() - start)
-            seconds = time.monotonic() - start
-            facts |= {"seconds": seconds, "questions failed": failed, "results": results(cell, folder)}
-            if failed:
-                told = f"{failed} questions failed; the next run asks them again"
-                store.fail(name, {**facts, "error": told}, folder)
-                return Outcome(name, "failed", told, seconds)
-            store.commit(name, folder, facts)
-            return Outcome(name, "done", None, seconds)
+        with claimed(store, name, job.owner) as ours:
+            if store.marks([name]):
+                return Outcome(name, "done")
+            if not ours:
+                return Outcome(name, "busy")
+            return _attempt(job, store, facts, stop)
     except MemoryError:
         raise
     except Exception as failure:  # the store itself, or the code: the sweep goes on without this cell
         return Outcome(name, "lost", brief(failure), time.monotonic() - start)
+
+
+def _attempt(job: Job, store: SharedStore, facts: dict[str, Any], stop: Stop) -> Outcome:
+    cell, name, start = job.cell, job.cell.name, time.monotonic()
+    with scratch() as held, threads(cell.threads):
+        folder = held / "run"
+        store.restore(name, folder)
+        try:
+            failed = carry_out(cell, folder, job.command, stop)
+        except (Interrupted, KeyboardInterrupt) as failure:
+            told = f"interrupted: {failure}" if str(failure) else "interrupted"
+            store.fail(name, {**facts, "error": told}, folder)
+            return Outcome(name, "stopped", told, time.monotonic() - start)
+        except MemoryError:
+            raise
+        except Exception as failure:
+            told = str(failure) if isinstance(failure, HominesError) else brief(failure)
+            store.fail(name, {**facts, "error": told})
+            return Outcome(name, "failed", told, time.monotonic() - start)
+        seconds = time.monotonic() - start
+        facts |= {"seconds": seconds, "questions failed": failed, "results": results(cell, folder)}
+        if failed:
+            told = f"{failed} questions failed; the next run asks them again"
+            store.fail(name, {**facts, "error": told}, folder)
+            return Outcome(name, "failed", told, seconds)
+        store.commit(name, folder, facts)
+        return Outcome(name, "done", None, seconds)
 
 
 def carry_out(cell: Cell, folder: Path, command: str, stop: Stop) -> int:

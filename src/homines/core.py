@@ -25,6 +25,9 @@ Order: TypeAlias = tuple[tuple[int, ...], ...]
 LEGAL_MASS = 0.5
 """Below this much probability on legal answers, a rate describes answers the model rarely gives."""
 
+MOST_PAID = 1e150
+"""Payoffs are squared and multiplied, and a float ends at 1e308."""
+
 
 class HominesError(ValueError):
     """A mistake of the caller's, told by value, rule and remedy. The command line prints it bare."""
@@ -112,11 +115,10 @@ class Decision:
                 f"payoffs of shape {self.payoffs.shape} do not fit actions {self.actions} and the "
                 f"others' {self.theirs}: axis 0 is the seat, the rest must be {want}"
             )
-        if not np.isfinite(self.payoffs).all():
-            raise HominesError(
-                f"payoffs {self.payoffs.tolist()} hold a value that is not finite; "
-                "every payoff must be a number"
-            )
+        paid = [("payoffs", self.payoffs), *self.forgone]
+        for name, values in paid if self.same is None else [*paid, ("same", self.same)]:
+            if not (np.abs(values) <= MOST_PAID).all():
+                raise _unpayable(name, values)
         if self.same is not None and self.same.shape != want[:1] + want[1 + len(self.theirs) :]:
             raise HominesError(
                 f"same of shape {self.same.shape} must have one entry for each of the {want[0]} actions "
@@ -198,6 +200,18 @@ class Decision:
             str(raw.get("rule") or ""),
             tuple(raw.get("does") or ()),
         )
+
+
+def _unpayable(name: str, values: Array) -> HominesError:
+    if not np.isfinite(values).all():
+        return HominesError(
+            f"{name} {values.tolist()} hold a value that is not finite; every payoff must be a number"
+        )
+    most = float(np.abs(values).max())
+    return HominesError(
+        f"{name} hold {most:g}; every payoff must be at most {MOST_PAID:g} in absolute value: give them in "
+        "larger units"
+    )
 
 
 @dataclass(frozen=True, eq=False)

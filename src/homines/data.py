@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from homines import __version__
+from homines import __version__, paths, strict
 from homines.check import count, number
 from homines.choice import Belief, best, expected, logit, told
 from homines.core import Array, Decision, Game, HominesError, Order, Preference, Prompt, digest
@@ -392,7 +390,7 @@ def write(recipe: Recipe, folder: str | Path) -> dict[str, Any]:
         raise HominesError(f"{folder} holds something else; choose another --out")
     if known.exists():
         try:
-            there = json.loads(known.read_text(encoding="utf-8"))
+            there = strict.loads(paths.read(folder, known.name))
             same = there["recipe"] == asked and there["homines"] == __version__
             counts = dict(there["counts"])
         except (OSError, KeyError, TypeError, ValueError) as failure:
@@ -405,18 +403,14 @@ def write(recipe: Recipe, folder: str | Path) -> dict[str, Any]:
             return counts
     train, test, left = generate(recipe)
     counts = counted(train, test, left)
-    aside = folder.with_name(f".{folder.name}.making")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    for name, rows in (("train", train), ("test", test)):
-        _lines(aside / f"{name}.jsonl", [row.messages() for row in rows])
-        _lines(aside / f"{name}.facts.jsonl", [row.facts() for row in rows])
-    (aside / "README.md").write_text(card(recipe, counts, train), encoding="utf-8")
-    made = {"recipe": asked, "counts": counts, "homines": __version__}
-    (aside / "recipe.json").write_text(json.dumps(made, indent=1), encoding="utf-8")
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(aside, folder)
+    real = folder.resolve()  # the folder itself may be a link, or end in ..
+    with paths.whole_folder(real.parent, real.name) as aside:
+        for name, rows in (("train", train), ("test", test)):
+            _lines(aside / f"{name}.jsonl", [row.messages() for row in rows])
+            _lines(aside / f"{name}.facts.jsonl", [row.facts() for row in rows])
+        (aside / "README.md").write_text(card(recipe, counts, train), encoding="utf-8")
+        made = {"recipe": asked, "counts": counts, "homines": __version__}
+        (aside / "recipe.json").write_text(json.dumps(made, indent=1), encoding="utf-8")
     return counts
 
 
@@ -424,10 +418,10 @@ def read(folder: str | Path) -> tuple[Recipe, list[Row], list[Row]]:
     """(recipe, train, test) of a data folder. Raises HominesError where it is none, or was made by hand."""
     trusted, folder = known(folder), Path(folder)
     try:
-        raw = trusted(json.loads((folder / "recipe.json").read_text(encoding="utf-8"))["recipe"])
+        raw = trusted(strict.loads(paths.read(folder, "recipe.json"))["recipe"])
         recipe = Recipe(**{**raw, **{k: tuple(raw[k]) for k in ("games", "words", "apart")}})
         return recipe, _read(folder, "train", trusted), _read(folder, "test", trusted)
-    except (OSError, KeyError, TypeError, ValueError) as failure:
+    except (AttributeError, IndexError, KeyError, OSError, OverflowError, TypeError, ValueError) as failure:
         if isinstance(failure, HominesError):
             raise
         raise HominesError(
@@ -438,12 +432,13 @@ def read(folder: str | Path) -> tuple[Recipe, list[Row], list[Row]]:
 
 def _read(folder: Path, part: str, trusted: Callable[[Any], Any]) -> list[Row]:
     # not splitlines: a label may hold a line separator of Unicode
-    said = (folder / f"{part}.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
-    facts = (folder / f"{part}.facts.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+    said, facts = (
+        paths.read(folder, f"{part}{kind}.jsonl").decode().split("\n")[:-1] for kind in ("", ".facts")
+    )
     rows: list[Row] = []
     for line, beside in zip(said, facts, strict=True):
-        *asked, last = json.loads(line)["messages"]
-        fact = json.loads(beside)
+        *asked, last = strict.loads(line)["messages"]
+        fact = strict.loads(beside)
         prompt = Prompt(
             tuple((turn["role"], turn["content"]) for turn in asked), tuple(fact["labels"]), fact["cue"]
         )

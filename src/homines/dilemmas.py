@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +16,7 @@ from homines.benchmarks import COUNTRIES, DILEMMAS, Country, countries
 from homines.core import HominesError
 from homines.evidence import clean
 from homines.fitting import plain
+from homines.paths import whole
 from homines.terminal import effects
 
 NEAR = 3
@@ -108,27 +109,18 @@ def check_place(source: Path, out: Path) -> None:
 
 def write_groups(counted: Counted, out: Path) -> None:
     """A row an effect and group, in the columns that `--humans` reads and three more, whole or not at all."""
-    aside = out.with_name(out.name + ".making")
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow([*COUNTRIES, "low", "high", "rows"])
+    for name, found in counted.groups.items():
+        if not name:
+            continue  # rows that name no group are counted in the whole alone
+        for i, e in enumerate(ALL):
+            row = as_row(found, i)
+            if not math.isnan(row["se"]):
+                told = (row["estimate"], row["se"], e.label, name, row["low"], row["high"], row["rows"])
+                writer.writerow(told)
     try:
-        with open(aside, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow([*COUNTRIES, "low", "high", "rows"])
-            for name, found in counted.groups.items():
-                if not name:
-                    continue  # rows that name no group are counted in the whole alone
-                for i, e in enumerate(ALL):
-                    row = as_row(found, i)
-                    if not math.isnan(row["se"]):
-                        told = (
-                            row["estimate"],
-                            row["se"],
-                            e.label,
-                            name,
-                            row["low"],
-                            row["high"],
-                            row["rows"],
-                        )
-                        writer.writerow(told)
-        os.replace(aside, out)
+        whole(out.parent, out.name, file.getvalue())
     except OSError as failure:
         raise HominesError(f"cannot write {out}: {failure.strerror or failure}") from failure

@@ -15,7 +15,6 @@ import hashlib
 import io
 import json
 import math
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,6 +32,7 @@ from markupsafe import Markup, escape
 from homines import __version__
 from homines.core import HominesError
 from homines.evidence import LONGEST, clean, count, lines, number
+from homines.paths import inside, place, whole
 
 MOST_LINES = 500
 MOST_ROWS = 200
@@ -118,16 +118,15 @@ def files_of(
     known = list(known)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        images(folder / "figures", specs, known, ("png", "svg"))
-        place = folder / "tables"
-        place.mkdir(exist_ok=True)
+        images(folder, specs, known, ("png", "svg"))
+        there = place(folder, "tables")
         for name in known:
-            for kind in ("csv", "tex"):
-                (place / f"{name}.{kind}").unlink(missing_ok=True)
+            for kind in ("csv", "tex") if name not in tables else ():
+                inside(there, f"{name}.{kind}").unlink(missing_ok=True)
         for name, table in tables.items():
-            (place / f"{name}.csv").write_text(table.csv(), encoding="utf-8", newline="")
-            (place / f"{name}.tex").write_text(table.tex(), encoding="utf-8", newline="")
-        return put(folder / "report.html", text)
+            whole(folder, f"tables/{name}.csv", table.csv())
+            whole(folder, f"tables/{name}.tex", table.tex())
+        return whole(folder, "report.html", text)
 
 
 def _checked(sections: Sequence[Section]) -> None:
@@ -286,27 +285,18 @@ def spec(chart: Any, otherwise: str = "") -> dict[str, Any]:
 def images(
     folder: Path, specs: Mapping[str, Any], known: Iterable[str], kinds: Sequence[str] = ("png",)
 ) -> None:
-    """Every chart as an image; those `known` of an earlier page that are no longer drawn are removed."""
+    """Every chart as an image in folder/figures; those `known` of an earlier page and drawn no longer go."""
     import vl_convert
 
-    folder.mkdir(exist_ok=True)
+    there = place(folder, "figures")
     for name in known:
         for kind in kinds if name not in specs else ():
-            (folder / f"{name}.{kind}").unlink(missing_ok=True)
+            inside(there, f"{name}.{kind}").unlink(missing_ok=True)
     for name, held in specs.items():
         if "png" in kinds:
-            (folder / f"{name}.png").write_bytes(vl_convert.vegalite_to_png(held, scale=2))
+            whole(folder, f"figures/{name}.png", vl_convert.vegalite_to_png(held, scale=2))
         if "svg" in kinds:
-            svg = vl_convert.vegalite_to_svg(held)
-            (folder / f"{name}.svg").write_text(svg, encoding="utf-8", newline="")
-
-
-def put(path: Path, text: str) -> Path:
-    """Write a page whole or not at all."""
-    aside = path.with_suffix(".making")
-    aside.write_text(text, encoding="utf-8")
-    os.replace(aside, path)
-    return path
+            whole(folder, f"figures/{name}.svg", vl_convert.vegalite_to_svg(held))
 
 
 @contextmanager

@@ -42,7 +42,8 @@ from homines.lesson import Lesson, Walk
 from homines.logits import render, terminator
 from homines.models.hf import HuggingFace
 from homines.objective import Outcome, Settings
-from homines.train import MINE, Trained, _Guard, fitting, quiet, rl, save, trainable, whole_checkpoint
+from homines.paths import inside
+from homines.train import MINE, Saving, Trained, _Guard, fitting, quiet, rl, save, trainable, whole_checkpoint
 
 SAMPLED = ("grpo", "rloo")
 PROMPTS = 4
@@ -156,7 +157,7 @@ def sampled(
     """
     check_sampled(taught, settings, by=by, warmup=warmup)
     _fits(model, taught, settings)
-    if warmup and not (folder / "warmup" / "adapter").exists():
+    if warmup and not inside(folder, "warmup/adapter").exists():
         _warm_up(model, taught, settings, folder / "warmup", warmup, on_warmup, stop)
 
     from transformers.trainer_utils import set_seed
@@ -365,7 +366,7 @@ def _trainer(
         "rloo": (trl.RLOOTrainer, trl.RLOOConfig),
     }[by]
 
-    class Sampler(kind):
+    class Sampler(Saving, kind):
         """The trainer without its word home, and without a model card in every checkpoint."""
 
         def _send_telemetry(self) -> None:

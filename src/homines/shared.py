@@ -3,14 +3,19 @@
     cells/NAME/ATTEMPT/...   one attempt's run folder; no two attempts write into the same one
     cells/NAME/done.json     which attempt holds, its config and results; written last: this commits
     cells/NAME/failed.json   the last error of a cell that is not done, and what the next attempt goes on from
+    claims/NAME              held by who does this cell now (claims.py)
 
 Object stores have no rename, so nothing is moved into place: an attempt without a mark does not count. Where
 a cell is done twice (a node was lost, and was not), the last mark wins, and either is whole.
+
+What lies there may be anybody's: a mark that names no attempt, or anything else than one, is none, and of an
+attempt only files below it are fetched (paths.py).
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +23,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from homines import strict
 from homines.core import HominesError
+from homines.paths import files, inside, relative, settle_all, whole
 
 DONE, FAILED = "done.json", "failed.json"
 AT_ONCE = 16
@@ -62,6 +69,8 @@ class SharedStore:
         self.private = "memory" in kinds
         """This process alone sees what it holds."""
         self.url = self.root if self.local else url.rstrip("/")
+        self.broken: dict[str, str] = {}
+        """Marks that were read and count as none: file, and what is wrong with it."""
 
     def check(self) -> None:
         """Write, read and remove a file. Raises HominesError where one of these is not allowed."""
@@ -88,33 +97,57 @@ class SharedStore:
         return None if data is None else data.decode()
 
     def remove(self, name: str) -> None:
-        """Remove a file or folder, where it is there and may be removed."""
+        """Remove a file or folder of the store, where it is there and may be removed; no link is followed.
+
+        Raises PathError where the name leads out of the store.
+        """
+        path = self._path(name)
         try:
-            self.fs.rm(f"{self.root}/{name}", recursive=True)
+            self.fs.rm(path, recursive=True)
         except Exception:  # each file system raises its own; what is left counts for nothing
             return
 
     def write(self, name: str, text: str) -> None:
-        """Write a file, whole or not at all."""
-        path = f"{self.root}/{name}"
+        """Write a file, whole or not at all. Raises HominesError where it cannot be written, or leads out."""
+        path = self._path(name)
         try:
             self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-            aside = f"{path}.{uuid4().hex[:8]}" if self.local else path
-            self.fs.pipe_file(aside, text.encode())
             if self.local:  # an object is put whole, a file is not
-                self.fs.mv(aside, path)
+                whole(self.root, name, text)
+            else:
+                self.fs.pipe_file(path, text.encode())
+        except HominesError:
+            raise
         except Exception as failure:
             raise self._refused("write to", failure) from failure
 
+    def create(self, name: str, text: str) -> None:
+        """Write a file where there is none; nothing where there is one, so far as the store can tell."""
+        try:
+            self.fs.pipe_file(self._path(name), text.encode(), mode="create")
+        except FileExistsError:
+            return
+        except HominesError:
+            raise
+        except Exception as failure:
+            if self.holds(name):  # a store whose library says in its own way that it is there
+                return
+            raise self._refused("write to", failure) from failure
+
     def marks(self, names: Iterable[str], kind: str = DONE) -> dict[str, Mark]:
-        """What these cells' marks of this kind say; cells without one are left out."""
+        """What these cells' marks of this kind say; cells without one are left out, and those whose mark is
+        broken (by a full disk, a crash, or on purpose), which `broken` then tells."""
 
         def mark(name: str) -> Mark | None:
-            data = self._read(f"cells/{name}/{kind}")
+            file = f"cells/{name}/{kind}"
             try:
-                return None if data is None else dict(json.loads(data))
-            except ValueError:  # written when a disk ran full or a machine went down
+                data = self._read(file)
+                held = None if data is None else _mark(data, kind)
+            except ValueError as failure:
+                self.broken[file] = f"{self.url}/{file} counts for nothing: {failure}"
                 return None
+            self.broken.pop(file, None)
+            return held
 
         some = list(names)
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -124,8 +157,8 @@ class SharedStore:
     def commit(self, name: str, folder: Path, facts: Mapping[str, Any]) -> None:
         """Keep a run folder, without checkpoints, and mark the cell done."""
         before = self.marks([name], FAILED).get(name)
-        files = [path for path in _files(folder) if CHECKPOINTS not in path.relative_to(folder).parts]
-        self._mark(name, DONE, {**facts, "attempt": self._keep(name, folder, files)})
+        kept = [path for path in _files(folder) if CHECKPOINTS not in path.relative_to(folder).parts]
+        self._mark(name, DONE, {**facts, "attempt": self._keep(name, folder, kept)})
         if before is not None:
             self.remove(f"cells/{name}/{FAILED}")
             if before.get("attempt"):
@@ -148,25 +181,47 @@ class SharedStore:
         attempt = self.marks([name], FAILED).get(name, {}).get("attempt")
         if not attempt:
             return
-        there = f"{self.root}/cells/{name}/{attempt}"
+        there = self._path(f"cells/{name}/{attempt}")
+        folder.mkdir(parents=True, exist_ok=True)
         try:
-            self.fs.invalidate_cache()
-            for path in self.fs.find(there):
-                here = folder / path.rpartition(f"{name}/{attempt}/")[2]
+            for part in self._below(there):
+                here = inside(folder, part)
                 here.parent.mkdir(parents=True, exist_ok=True)
-                self.fs.get_file(path, str(here))
+                self.fs.get_file(f"{there}/{part}", str(here))
+        except HominesError:
+            raise
         except Exception as failure:
             raise self._refused("read", failure) from failure
+
+    def _below(self, there: str) -> list[str]:
+        """Names of the files below a folder of the store. Raises PathError where one leads out of it."""
+        if self.local:
+            found = files(Path(there)) if Path(there).is_dir() else ()
+            return [path.relative_to(there).as_posix() for path in found]
+        self.fs.invalidate_cache()
+        parts = [path.removeprefix(f"{there}/") for path in self.fs.find(there)]
+        for part in parts:
+            relative(part)
+        return parts
+
+    def _path(self, name: str) -> str:
+        """Where a name of the store lies. Raises PathError where it leads out; no link is on its way."""
+        relative(name)
+        return str(inside(self.root, name)) if self.local else f"{self.root}/{name}"
 
     def _keep(self, name: str, folder: Path, kept: list[Path]) -> str:
         """Copy these files of a run folder into one of its own."""
         attempt = uuid4().hex[:8]
-        there = f"{self.root}/cells/{name}/{attempt}"
+        there = self._path(f"cells/{name}/{attempt}")
         try:
             for at in sorted({path.parent.relative_to(folder).as_posix() for path in kept}):
                 self.fs.makedirs(f"{there}/{at}" if at != "." else there, exist_ok=True)
             for path in kept:
                 self.fs.put_file(str(path), f"{there}/{path.relative_to(folder).as_posix()}")
+            if self.local:
+                settle_all(Path(there))
+        except HominesError:
+            raise
         except Exception as failure:
             raise self._refused("write to", failure) from failure
         return attempt
@@ -176,9 +231,11 @@ class SharedStore:
 
     def _read(self, name: str) -> bytes | None:
         try:
-            return bytes(self.fs.cat_file(f"{self.root}/{name}"))
+            return bytes(self.fs.cat_file(self._path(name)))
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except HominesError:
+            raise
         except Exception as failure:
             raise self._refused("read", failure) from failure
 
@@ -190,16 +247,41 @@ class SharedStore:
         )
 
 
+def _mark(data: bytes, kind: str) -> Mark:
+    """What a mark says. Raises ValueError where it is none."""
+    held = strict.loads(data)
+    if not isinstance(held, dict):
+        raise ValueError("it is no object of JSON")
+    attempt = held.get("attempt")
+    if not (attempt is None and kind != DONE) and not (
+        isinstance(attempt, str) and re.fullmatch("[0-9a-f]{8}", attempt)
+    ):
+        raise ValueError(f"it names {str(attempt)[:80]!r} as its attempt; 8 of 0-9 and a-f are one")
+    for name, kinds in MARKED.items():
+        if not isinstance(held.get(name), kinds):
+            raise ValueError(f"its {name} is {str(held[name])[:80]!r}")
+    return held
+
+
+MARKED: dict[str, Any] = {
+    "error": str | None,
+    "machine": str | None,
+    "seconds": int | float | None,
+    "results": dict | None,
+}
+"""What the summary shows of a mark, and its kinds."""
+
+
 def _files(folder: Path) -> list[Path]:
-    """Of a run folder, what another process may need."""
-    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in LEFT]
+    """Of a run folder, what another process may need. Raises PathError where one is a link."""
+    return [path for path in files(folder) if path.name not in LEFT]
 
 
 def _older(folder: Path) -> set[Path]:
     """Checkpoints that nothing goes on from: those not written to their end, and all but the newest."""
     out: set[Path] = set()
     for held in folder.rglob(CHECKPOINTS):
-        some = list(held.glob("checkpoint-*"))
+        some = [path for path in held.iterdir() if re.fullmatch("checkpoint-[0-9]{1,9}", path.name)]
         whole = [path for path in some if (path / WHOLE).exists()]
         newest = max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
         out |= {path for path in some if path != newest}

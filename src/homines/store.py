@@ -2,18 +2,23 @@
 
 config.json       what was asked, resolved; a run continues only under the same one
 provenance.json   schema, package version and commit, machine, libraries
-records.jsonl     one answered question a line, appended and flushed; a torn last line is dropped
+records.jsonl     one answered question a line, appended and flushed; a torn last line is dropped. A line ends
+                  with a checksum of what stands before it (lines of older versions have none)
 curve.jsonl       one training step a line, where something was trained
+
+A folder may be anybody's: what is read is checked, and no link below it is followed (paths.py).
 """
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -22,12 +27,18 @@ from typing import Any, cast
 from filelock import FileLock, Timeout
 
 import homines
-from homines import lookup
+from homines import lookup, strict
 from homines.core import Choice, Decision, HominesError, Record, digest, frozen
+from homines.paths import PathError, inside, opened, read, tidy, whole
 
 SCHEMA = 1
 FREE = ("command", "settings.save_every", "settings.report_to", "rules.periods")
 """What may differ between a run and its rerun: it bears on no result."""
+SUM = b', "sum": "'
+"""What stands before the checksum of a line."""
+TAIL = len(SUM) + 8 + len(b'"}')
+BLOCK = 2**20
+"""Bytes read at once where a line's end is looked for."""
 
 
 class StoreError(HominesError):
@@ -50,7 +61,7 @@ class Run:
         self.provenance: dict[str, Any] = {}
         try:
             if config is None:
-                if not (self.folder / "config.json").exists():
+                if not inside(self.folder, "config.json").exists():
                     raise StoreError(
                         f"{self.folder} is no run folder (no config.json); "
                         "make one with `homines measure` or `homines align`"
@@ -59,9 +70,10 @@ class Run:
                 _check_folder(self.folder)
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._hold()
+                tidy(self.folder)
                 self._settle(plain(dict(config)))
-            self.config: dict[str, Any] = self._known(_read_json(self.folder / "config.json"))
-            self.provenance = _read_json(self.folder / "provenance.json")
+            self.config: dict[str, Any] = self._known(read_json(self.folder, "config.json"))
+            self.provenance = read_json(self.folder, "provenance.json")
             self._check_schema()
             self._load()
         except OSError as failure:
@@ -99,37 +111,46 @@ class Run:
     def add(self, records: Iterable[Record]) -> None:
         """Append answers and flush them to the disk."""
         records = list(records)
-        self._append("records.jsonl", [record_json(r) for r in records])
+        self._append("records.jsonl", map(summed, map(_line, map(record_json, records))))
         for record in records:
             self.done[record.key] = record
 
     def log(self, row: Mapping[str, Any], name: str = "curve.jsonl") -> None:
         """Append one row, such as a training step's figures."""
-        self._append(name, [dict(row)])
+        self._append(name, [_line(row)])
 
     def rows(self, name: str = "curve.jsonl") -> list[dict[str, Any]]:
         """Rows logged so far; of two with the same phase and step (a resumed training) the later."""
         latest: dict[Any, dict[str, Any]] = {}
-        for i, row in enumerate(_read_lines(self.folder / name)):
-            latest[(row.get("phase"), row["step"]) if "step" in row else i] = row
+        for i, (number, line) in enumerate(_lines(self.folder, name)):
+            row = _row(self.folder / name, number, line)
+            at = (row.get("phase"), row["step"]) if "step" in row else i
+            try:
+                latest[at] = row
+            except TypeError as failure:
+                raise StoreError(
+                    f"{self.folder / name} line {number} has a phase or step that is no number or word; "
+                    "remove that line"
+                ) from failure
         return list(latest.values())
 
     def note(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a small JSON file of the run, whole or not at all."""
         try:
-            _write_json(self.folder / name, plain(dict(value)))
+            write_json(self.folder, name, plain(dict(value)))
         except OSError as failure:
             raise _disk(self.folder, failure) from failure
 
     def noted(self, name: str) -> dict[str, Any] | None:
         """A file written by `note`, or None."""
-        path = self.folder / name
-        return self._known(_read_json(path)) if path.exists() else None
+        there = inside(self.folder, name).exists()
+        return self._known(read_json(self.folder, name)) if there else None
 
     # --- the folder ----------------------------------------------------------------------------
 
     def _hold(self) -> None:
-        self._lock = FileLock(self.folder / ".lock", thread_local=False)  # a page lets go in another thread
+        # a page lets go in another thread
+        self._lock = FileLock(inside(self.folder, ".lock"), thread_local=False)
         try:
             self._lock.acquire(timeout=0.3)  # `homines view` tries it for an instant
         except Timeout as failure:
@@ -139,11 +160,10 @@ class Run:
 
     def _settle(self, config: dict[str, Any]) -> None:
         """Write the config, or compare it with the one there; with nothing recorded, replace that."""
-        path = self.folder / "config.json"
-        if path.exists():
-            self.provenance = _read_json(self.folder / "provenance.json")
+        if inside(self.folder, "config.json").exists():
+            self.provenance = read_json(self.folder, "provenance.json")
             self._check_schema()
-            there = _read_json(path)
+            there = read_json(self.folder, "config.json")
             was, now = _leaves(there), _leaves(config)
             names = [k for k in {**was, **now} if k not in FREE and was.get(k) != now.get(k)]
             if not names:
@@ -156,45 +176,52 @@ class Run:
                     f"{self.folder} was made with another config ({told}); use another --out, or the "
                     "config that made it"
                 )
-        _write_json(self.folder / "provenance.json", provenance())
-        _write_json(path, config)
+        write_json(self.folder, "provenance.json", provenance())
+        write_json(self.folder, "config.json", config)
 
     def _check_schema(self) -> None:
         schema = self.provenance.get("schema")
-        if not isinstance(schema, int) or schema > SCHEMA:
+        if type(schema) is not int or not 1 <= schema <= SCHEMA:  # True is an int, and no schema
+            maker = self.provenance.get("homines")
             raise StoreError(
-                f"{self.folder} has schema {schema}, this homines {homines.__version__} reads up to "
-                f"{SCHEMA}; install the version that made it ({self.provenance.get('homines')}) or newer"
+                f"{self.folder} has schema {str(schema)[:40]}, this homines {homines.__version__} reads up "
+                f"to {SCHEMA}; install the version that made it ({str(maker)[:40]}) or newer"
             )
 
     def _load(self) -> None:
-        path = self.folder / "records.jsonl"
         if self._lock is not None:
             for log in self.folder.glob("*.jsonl"):
-                _drop_torn_line(log)
-        for raw in _read_lines(path):
+                _drop_torn_line(self.folder, log.name)
+        path = self.folder / "records.jsonl"
+        for number, line in _lines(self.folder, path.name):
+            raw = _row(path, number, line)
+            if not _sound(line, raw):
+                raise StoreError(
+                    f"{path} line {number} is no record as it was written: it was changed since (its "
+                    "checksum does not fit); remove that line and run again, only it will be asked anew"
+                )
             try:
                 record = record_from(raw, self._known)
-            except (KeyError, TypeError, ValueError) as failure:
+                self.done[record.key] = record
+            except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as failure:
                 raise StoreError(
-                    f"{path} holds a line that is no record ({failure!r}): {str(raw)[:200]}; "
-                    "remove that line and run again, only it will be asked anew"
+                    f"{path} holds a line that is no record ({_short(failure)}, line {number}): "
+                    f"{str(raw)[:200]}; remove that line and run again, only it will be asked anew"
                 ) from failure
-            self.done[record.key] = record
 
-    def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
-        text = "".join(json.dumps(plain(row), ensure_ascii=True) + "\n" for row in rows)
-        path = self.folder / name
-        before = path.stat().st_size if path.exists() else 0
+    def _append(self, name: str, lines: Iterable[bytes]) -> None:
+        data = memoryview(b"".join(lines))
         try:
-            with open(path, "ab", buffering=0) as file:
-                data = memoryview(text.encode("ascii"))
-                while data:
-                    data = data[file.write(data) :]
-                os.fsync(file.fileno())
+            with opened(self.folder, name, "ab") as file:
+                before = file.seek(0, os.SEEK_END)
+                try:
+                    while data:
+                        data = data[file.write(data) :]
+                    os.fsync(file.fileno())
+                except OSError:
+                    os.ftruncate(file.fileno(), before)
+                    raise
         except OSError as failure:
-            if path.exists():
-                os.truncate(path, before)
             raise _disk(self.folder, failure) from failure
 
 
@@ -202,6 +229,23 @@ def named(what: str, settings: Mapping[str, Any]) -> Path:
     """A run folder in runs/ of its own for these settings, so that the same wish has the same folder."""
     words = "".join(c if c.isalnum() or c in "-_." else "-" for c in what)
     return Path("runs") / f"{words}-{digest(dict(settings))[:6]}"
+
+
+def result(folder: Path, noted: Mapping[str, Any], key: str = "result") -> Path | None:
+    """The folder that training.json (`noted`) says came of a training; None where none is named or there.
+
+    Raises StoreError where what is named is no folder of this run folder.
+    """
+    name = noted.get(key)
+    if name is None:
+        return None
+    if not isinstance(name, str) or "/" in name:
+        raise StoreError(
+            f"{folder / 'training.json'} names {_short(name)} as its {key}, which is no name of a folder; "
+            "restore the file, or use another run folder"
+        )
+    path = inside(folder, name)
+    return path if path.is_dir() else None
 
 
 def provenance() -> dict[str, Any]:
@@ -263,22 +307,29 @@ def record_from(raw: Mapping[str, Any], known: Callable[[Any], Any] = lambda spe
 
     known   what becomes of its specs (lookup.known)
     """
-    choice = raw["choice"]
+    choice, decision = raw["choice"], Decision.from_json(raw["decision"])
     return Record(
-        Decision.from_json(raw["decision"]),
-        known(raw["frame"]),
+        decision,
+        known(_word(raw, "frame")),
         tuple(tuple(place) for place in raw["order"]),
         tuple(raw["labels"]),
-        raw["model"],
-        known(raw.get("game", "")),
+        _word(raw, "model"),
+        known(_word(raw, "game", "")),
         None
         if choice is None
         else Choice(
             frozen([-math.inf if x is None else x for x in choice["logp"]]), choice["mass"], choice["n"]
         ),
         raw.get("error"),
-        raw.get("provenance") or {},
+        dict(raw.get("provenance") or {}),
     )
+
+
+def _word(raw: Mapping[str, Any], name: str, otherwise: str | None = None) -> str:
+    value = raw[name] if otherwise is None else raw.get(name, otherwise)
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {_short(value)}, which is no word")
+    return value
 
 
 def _leaves(value: Any, name: str = "") -> dict[str, Any]:
@@ -305,42 +356,89 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(folder: Path, name: str) -> dict[str, Any]:
+    """A small JSON file of a run folder, which holds an object. Raises StoreError where it cannot be read,
+    PathError where it is a link."""
+    path = folder / name
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as failure:
+        value = strict.loads(read(folder, name))
+        if not isinstance(value, dict):
+            raise ValueError(f"it is no object of JSON but a {type(value).__name__}")
+        return cast(dict[str, Any], value)
+    except PathError:
+        raise
+    except (OSError, ValueError) as failure:
         raise StoreError(f"{path} cannot be read ({failure}); restore it, or use another --out") from failure
 
 
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    aside = path.with_suffix(".making")
-    with open(aside, "w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
+def write_json(folder: Path, name: str, value: Mapping[str, Any]) -> None:
+    """Write a small JSON file of a run folder, whole or not at all. Raises OSError; PathError for a link."""
+    whole(folder, name, json.dumps(value, indent=1))
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    data = path.read_bytes()
-    rows: list[dict[str, Any]] = []
-    for i, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines()):
-        try:
-            rows.append(json.loads(line))
-        except ValueError as failure:
-            raise StoreError(f"{path} line {i + 1} is no JSON ({failure}); remove that line") from failure
-    return rows
+def _line(row: Mapping[str, Any]) -> bytes:
+    return json.dumps(plain(dict(row)), ensure_ascii=True).encode("ascii") + b"\n"
 
 
-def _drop_torn_line(path: Path) -> None:
+def summed(line: bytes) -> bytes:
+    """A line of JSON with the checksum of its own bytes, up to the brace that ends it, as the last key.
+
+    >>> summed(b'{"a": 1}\\n')
+    b'{"a": 1, "sum": "7aa88204"}\\n'
+    """
+    rest = line.rstrip()[:-1]
+    return rest + SUM + b'%08x"}\n' % zlib.crc32(rest)
+
+
+def _sound(line: bytes, row: Mapping[str, Any]) -> bool:
+    """Whether a line is as it was written. Where another program wrote its JSON anew, values must be the
+    same; a line without a checksum is one of an older version."""
+    rest, tail = line[:-TAIL], line[-TAIL:]
+    if tail.startswith(SUM):
+        if tail[len(SUM) : -2] == b"%08x" % zlib.crc32(rest):
+            return True
+    elif "sum" not in row:
+        return True
+    again = _line({key: value for key, value in row.items() if key != "sum"})
+    return summed(again)[-11:-3] == str(row.get("sum")).encode("ascii", "replace")
+
+
+def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        row = strict.loads(line)
+    except ValueError as failure:
+        raise StoreError(f"{path} line {number} is no JSON ({failure}); remove that line") from failure
+    if not isinstance(row, dict):
+        raise StoreError(
+            f"{path} holds a line that is no record (line {number}): {str(row)[:200]}; remove that line and "
+            "run again, only it will be asked anew"
+        )
+    return cast(dict[str, Any], row)
+
+
+def _lines(folder: Path, name: str) -> Iterator[tuple[int, bytes]]:
+    """Whole lines of a file with their numbers; none where there is no file."""
+    if not inside(folder, name).exists():
+        return
+    with opened(folder, name) as raw, io.BufferedReader(raw) as file:
+        for number, line in enumerate(file, 1):
+            if line.endswith(b"\n"):
+                yield number, line[:-1]
+
+
+def _drop_torn_line(folder: Path, name: str) -> None:
     """What a killed process left after the last newline was never a record."""
-    if path.exists():
-        data = path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            os.truncate(path, whole)
+    with opened(folder, name, "r+b") as file:
+        end = at = file.seek(0, os.SEEK_END)
+        while at > 0:
+            start = max(0, at - BLOCK)
+            file.seek(start)
+            if (found := file.read(at - start).rfind(b"\n")) >= 0:
+                at = start + found + 1
+                break
+            at = start
+        if at < end:
+            os.ftruncate(file.fileno(), at)
 
 
 def _check_folder(folder: Path) -> None:

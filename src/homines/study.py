@@ -6,7 +6,6 @@ folder and writes its report there; and SEEDS, how many trainings of each kind i
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,13 +15,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from homines import card
-from homines.align import Begin, Made, Plan, Say, config, name_after, student, train
+from homines.align import Begin, Made, Plan, Say, already, config, name_after, student, train
 from homines.core import Model, Record, digest
 from homines.data import Row
 from homines.measure import Question, measure
 from homines.models import load
 from homines.models.mock import Mock, uniform
-from homines.store import Run
+from homines.paths import inside
+from homines.store import Run, read_json, write_json
 from homines.supervised import Course
 from homines.tuning import Tuning, taught
 from homines.tuning import student as tuning_student
@@ -111,13 +111,13 @@ class Task:
     def trained(self, name: str, plan: Plan) -> str:
         """Train a plan where that is not done yet; the MODEL string of the result."""
         with self.run(name, plan) as run:
-            if noted := run.noted("training.json"):
-                return name_after(plan, run.folder / noted["result"])
+            if (done := already(run.folder)) is not None:
+                return name_after(plan, done.folder)
             self.say(name)
             made, model = Made.of(plan), student(plan, plan.model)
             taught, rival = made.lesson(model, plan), made.rivals(model, plan)
-            done = train(plan, taught, model, run, rival, self.say, self.begin, self.on_step, self.stop)
-            return name_after(plan, done.folder)
+            fresh = train(plan, taught, model, run, rival, self.say, self.begin, self.on_step, self.stop)
+            return name_after(plan, fresh.folder)
 
     def distilled(
         self,
@@ -189,12 +189,14 @@ class Task:
         try:
             yield
         finally:
-            path = self.folder / "seconds.json"
             if self.folder.is_dir():
-                path.write_text(json.dumps({"seconds": self.seconds + time.monotonic() - start}))
+                spent = self.seconds + time.monotonic() - start
+                write_json(self.folder, "seconds.json", {"seconds": spent})
 
     @property
     def seconds(self) -> float:
         """Work in this folder so far, over all calls."""
-        path = self.folder / "seconds.json"
-        return float(json.loads(path.read_text())["seconds"]) if path.exists() else 0.0
+        if not inside(self.folder, "seconds.json").exists():
+            return 0.0
+        spent = read_json(self.folder, "seconds.json").get("seconds")
+        return float(spent) if isinstance(spent, int | float) else 0.0

@@ -29,7 +29,7 @@ from homines.lesson import Lesson
 from homines.logits import encode, terminator
 from homines.models.hf import HuggingFace
 from homines.objective import Outcome, Settings
-from homines.train import Trained, quiet, rl, save, trainable, whole_checkpoint
+from homines.train import Saving, Trained, quiet, rl, save, trainable, whole_checkpoint
 
 ROADS = ("sft", "distill")
 
@@ -180,7 +180,7 @@ def sft(
                 control.should_save = True
                 control.should_training_stop = True
 
-    class Quiet(trl.SFTTrainer):
+    class Quiet(Saving, trl.SFTTrainer):
         """The trainer without its word home, and without a model card in every checkpoint."""
 
         def _send_telemetry(self) -> None:

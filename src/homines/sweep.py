@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import Any
+from uuid import uuid4
 
 from homines.cells import Home, Job, Outcome
+from homines.claims import free
 from homines.core import HominesError, Interrupted, digest
 from homines.grid import Grid
 from homines.lookup import names
 from homines.shared import FAILED, Mark, SharedStore
 
 Row = dict[str, Any]
+POLL = 2.0
+"""Seconds between two looks at cells that another sweep does."""
 
 
 @dataclass(frozen=True)
@@ -83,24 +88,47 @@ def sweep(
     store.check()
     there = store.marks(cell.name for cell in grid.cells)
     home = Home.here()
-    jobs = [Job(cell, store.url, home, command) for cell in grid.cells if cell.name not in there]
+    owner = uuid4().hex
+    jobs = [Job(cell, store.url, home, command, owner) for cell in grid.cells if cell.name not in there]
     finished = len(there)
     tell(finished, None)
-    if jobs:
+    waiting: list[Job] = []
+    while jobs:
         engine = import_module(f"homines.engines.{how.engine}").run
         placed = partial(engine, workers=how.workers, address=how.address)
+        busy: set[str] = set()
         for outcome in placed(jobs, threads=grid.threads, gpus=grid.gpus, stop=stop):
+            if outcome.state == "busy":
+                busy.add(outcome.name)
+                continue
             if outcome.state == "lost":
                 store.fail(outcome.name, {"cell": outcome.name, "error": outcome.error, **home._asdict()})
             finished += outcome.state != "stopped"
             tell(finished, outcome)
+        if busy:
+            say(f"another sweep is doing {len(busy)} of these cells; waiting for them")
+        waiting += [job for job in jobs if job.cell.name in busy]
+        jobs = _ready(waiting, store, stop)
+        waiting = [job for job in waiting if job not in jobs]
     found = rows(grid, store)
+    for told in store.broken.values():
+        say(told)
     if (older := put(grid, store, found)) is not None:
         say(f"{store.url}/{grid.name} held the summary of other cells; it is now in {store.url}/{older}")
     if stop() and any(row["state"] == "missing" for row in found):
         done = sum(row["state"] == "done" for row in found)
         raise Interrupted(f"stopped after {done} of {len(found)} cells")
     return found
+
+
+def _ready(jobs: list[Job], store: SharedStore, stop: Callable[[], bool]) -> list[Job]:
+    """Wait until some of these cells are done or free; those that are. None where `stop` says so."""
+    while jobs and not stop():
+        done = store.marks(job.cell.name for job in jobs)
+        if ready := [job for job in jobs if job.cell.name in done or free(store, job.cell.name)]:
+            return ready
+        time.sleep(POLL)
+    return []
 
 
 def rows(grid: Grid, store: SharedStore) -> list[Row]:

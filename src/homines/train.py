@@ -8,16 +8,20 @@ same weights, learning at the same time.
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from transformers.trainer_pt_utils import safe_globals
 
-from homines import parallel
+from homines import parallel, strict
 from homines.core import HominesError, Interrupted
 from homines.lesson import Batch, Lesson, Walk
 from homines.logits import Encoded, label_logprobs
@@ -25,6 +29,7 @@ from homines.models._dtypes import four_bits
 from homines.models._memory import TRAINED, room
 from homines.models.hf import HuggingFace
 from homines.objective import Outcome, Settings, objective
+from homines.paths import files, inside, read, settle, settle_all, whole, whole_folder
 
 ADAM_EPSILON = 1e-20
 """A model that almost never answers legally has tiny gradients (they scale with the legal mass); below
@@ -120,7 +125,7 @@ def rl(
             "accelerate launch"
         )
     final = folder / ("adapter" if settings.rank else "model")
-    checkpoints = folder / "checkpoints"
+    checkpoints = inside(folder, "checkpoints")
     set_seed(settings.seed)
     net = trainable(model, settings, rival is not None)
     order = _sequence(len(taught.sets) if isinstance(taught, Lesson) else 1, taught.steps, settings)
@@ -133,7 +138,7 @@ def rl(
     total = sum(taught.steps)
     guard = _Guard(model, net, settings, folder, total)
 
-    class ExactTrainer(Trainer):
+    class ExactTrainer(Saving, Trainer):
         """Trainer whose loss is the exact objective over the sets of the batch."""
 
         def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
@@ -199,8 +204,7 @@ def rl(
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if (place := taught.at()) is not None:
-                where = checkpoints / f"checkpoint-{state.global_step}"
-                (where / "walk.json").write_text(json.dumps(place))
+                whole(folder, f"checkpoints/checkpoint-{state.global_step}/walk.json", json.dumps(place))
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if any(parallel.gathered([stop()])) and state.global_step < total:
@@ -245,7 +249,7 @@ def rl(
     quiet(trainer)
     start = whole_checkpoint(checkpoints, walking=isinstance(taught, Walk))
     if start is not None and isinstance(taught, Walk):
-        taught.back_to(json.loads((Path(start) / "walk.json").read_text()))
+        taught.back_to(strict.loads(read(start, "walk.json")))
     result = trainer.train(resume_from_checkpoint=start)
     if tell.stopped:
         raise Interrupted(f"training stopped at step {trainer.state.global_step} of {total}")
@@ -474,31 +478,84 @@ def _figures(passes: Sequence[Seen]) -> dict[str, Any]:
     }
 
 
-def whole_checkpoint(folder: Path, *, walking: bool = False) -> str | None:
-    """The newest checkpoint that was written to its end (the trainer writes its state last)."""
-    for path in sorted(folder.glob("checkpoint-*"), key=lambda p: -int(p.name.split("-")[1])):
-        try:
-            for name in ["trainer_state.json", *(["walk.json"] if walking else [])]:
-                json.loads((path / name).read_text())
-        except (OSError, ValueError):
-            shutil.rmtree(path, ignore_errors=True)
+def whole_checkpoint(
+    folder: Path, *, walking: bool = False, say: Callable[[str], None] = lambda text: None
+) -> str | None:
+    """The newest checkpoint that can be read to its end; newer ones that cannot are removed.
+
+    say   told once where one was removed: what is lost, and from where the training goes on
+
+    Raises PathError where a link stands in the folder.
+    """
+    if not inside(folder.parent, folder.name).exists():
+        return None
+    found = {int(p.name[11:]): p for p in folder.iterdir() if re.fullmatch("checkpoint-[0-9]{1,9}", p.name)}
+    torn: dict[int, str] = {}
+    for step, path in sorted(found.items(), reverse=True):
+        if why := _flaw(inside(folder, path.name), walking):
+            torn[step] = why
+            shutil.rmtree(path)
             continue
+        if torn:
+            say(_lost(torn, f"the checkpoint of step {step}"))
         return str(path)
+    if torn:
+        say(_lost(torn, "the start"))
     return None
+
+
+def _lost(torn: Mapping[int, str], where: str) -> str:
+    step, why = max(torn.items())
+    more = f", and neither can {len(torn) - 1} before it" if len(torn) > 1 else ""
+    return f"the checkpoint of step {step} cannot be read ({why}){more}; the training goes on from {where}"
+
+
+def _flaw(folder: Path, walking: bool) -> str:
+    """What is wrong with a checkpoint; empty where all of it can be read. Nothing in it is run: pickles are
+    read as weights only."""
+    needed = ("trainer_state.json", "optimizer.pt", "scheduler.pt", *(["walk.json"] if walking else []))
+    if missing := [name for name in needed if not (folder / name).exists()]:
+        return f"it lacks {missing[0]}"
+    for path in files(folder):
+        try:
+            READERS.get(path.suffix, lambda path: None)(path)
+        except Exception as failure:  # each library has its own for what is torn
+            return f"{path.name} is torn ({type(failure).__name__})"
+    return ""
+
+
+def _weights_only(path: Path) -> None:
+    with safe_globals():
+        torch.load(path, map_location="meta", weights_only=True)
+
+
+def _tensors(path: Path) -> None:
+    with safe_open(path, framework="pt") as file:
+        file.keys()
+
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    ".json": lambda path: json.loads(path.read_bytes()),
+    ".pt": _weights_only,
+    ".pth": _weights_only,
+    ".safetensors": _tensors,
+}
+"""By a file's ending. training_args.bin is a pickle that nobody reads, so it is not read here either."""
 
 
 def save(net: Any, tokenizer: Any, base: str, final: Path, adapter: str = MINE) -> None:
     """Write an adapter (or a whole model) into `final`, whole or not at all; `base`: the MODEL it is for."""
-    aside = final.with_name(final.name + ".making")
-    shutil.rmtree(aside, ignore_errors=True)
+    with saving(final), whole_folder(final.parent, final.name) as aside:
+        _save(net, tokenizer, base, aside, adapter)
+
+
+def _save(net: Any, tokenizer: Any, base: str, aside: Path, adapter: str) -> None:
     if hasattr(net, "peft_config"):
         net.save_pretrained(str(aside), safe_serialization=True, selected_adapters=[adapter])
         if adapter != MINE:  # PEFT puts any other adapter one folder down
-            inner = aside.with_name(final.name + ".inner")
-            shutil.rmtree(inner, ignore_errors=True)
-            (aside / adapter).rename(inner)
-            shutil.rmtree(aside)
-            inner.rename(aside)
+            for path in (aside / adapter).iterdir():
+                path.rename(aside / path.name)
+            (aside / adapter).rmdir()
     else:
         net.save_pretrained(str(aside), safe_serialization=True)
     if (config := aside / "adapter_config.json").exists():
@@ -508,8 +565,37 @@ def save(net: Any, tokenizer: Any, base: str, final: Path, adapter: str = MINE) 
         config.write_text(json.dumps({**told, "base_model_name_or_path": base}, indent=2))
     else:
         tokenizer.save_pretrained(str(aside))
-    shutil.rmtree(final, ignore_errors=True)
-    aside.rename(final)
+
+
+@contextmanager
+def saving(folder: Path) -> Iterator[None]:
+    """What libraries raise where a disk is full (each its own) as one error that says what to do."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as failure:
+        said = getattr(failure, "strerror", None) or str(failure).splitlines()[0][:200]
+        raise HominesError(
+            f"cannot write to {folder}: {said}. What was recorded before is safe; make room (or choose "
+            "another --out) and run the same command again, it goes on from the last checkpoint"
+        ) from failure
+
+
+class Saving:
+    """A trainer whose checkpoints are on the disk once they are written."""
+
+    args: Any
+    state: Any
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+
+    def _save_checkpoint(self, *args: Any, **more: Any) -> None:
+        folder = Path(self.args.output_dir)
+        with saving(folder):
+            super()._save_checkpoint(*args, **more)  # pyright: ignore[reportAttributeAccessIssue]
+            if parallel.first():
+                settle_all(folder / f"checkpoint-{self.state.global_step}")
+                settle(folder)
 
 
 def quiet(trainer: Any) -> None:

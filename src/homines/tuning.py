@@ -27,7 +27,7 @@ from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.store import Run
 from homines.supervised import Course, teach
-from homines.train import Trained
+from homines.train import Trained, whole_checkpoint
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,7 @@ def taught(
     if (done := already(run.folder)) is not None:
         say("training is done already")
         return done
+    whole_checkpoint(run.folder / "checkpoints", say=say)
     model = learner()
     tell = begin("training", tuning.course.steps(len(rows)))
 

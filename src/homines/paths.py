@@ -1,0 +1,197 @@
+"""How names from files become paths, and how the files of a folder are read and written: the only place.
+
+    inside(folder, name)   folder/name, where no link and no ".." leads out
+    whole(folder, name, data)   a file, whole or not at all
+
+The folder itself is the user's choice, and may be a link. What lies below it may come from anybody, so no
+link there is followed, and what is written aside has a name that nobody could have prepared.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+
+from homines.core import HominesError
+
+NAME = re.compile(r"(?!\.\.?/)[^/\\\x00-\x1f\x7f]{1,255}/")
+"""A part of a name, and the slash after it."""
+ASIDE = ".making"
+_LEFT = re.compile(r"\..+\.[0-9a-f]{16}\.making")
+
+
+class PathError(HominesError):
+    """A name leads out of its folder, or a link or something that is no file stands in its place."""
+
+
+def relative(name: str) -> tuple[str, ...]:
+    """The parts of a name below a folder. Raises PathError where it is absolute, empty, has "..", or holds
+    what no name has."""
+    if not re.fullmatch(f"(?:{NAME.pattern})+", f"{name}/"):
+        raise PathError(
+            f"{name[:200]!r} is no name of a file in a folder: it must be relative, of printable characters, "
+            "without .. and backslashes; rename what it stands for, or do not use this folder"
+        )
+    return tuple(name.split("/"))
+
+
+def inside(folder: str | Path, name: str) -> Path:
+    """The path of a name (with "/" between its parts) in a folder, whether or not it is there.
+
+    Raises PathError for a name that leads out, and where it or a folder on its way is a link.
+    """
+    path = Path(folder)
+    for part in relative(name):
+        path /= part
+        if path.is_symlink():
+            raise _linked(path)
+    if not path.resolve().is_relative_to(Path(folder).resolve()):
+        raise PathError(f"{path} leads out of {folder}; rename it, or do not use this folder")
+    return path
+
+
+def opened(folder: str | Path, name: str, mode: str = "rb") -> FileIO:
+    """Open a file of a folder, in binary and without a buffer. Raises PathError for what is a link or no file
+    (a pipe, a device), OSError as `open` does."""
+    return open(inside(folder, name), mode, buffering=0, opener=_open)
+
+
+def read(folder: str | Path, name: str) -> bytes:
+    """The bytes of a file. Raises PathError as `opened`, OSError where it cannot be read."""
+    with opened(folder, name) as file:
+        return file.read()
+
+
+def place(folder: str | Path, name: str) -> Path:
+    """A folder in a folder, made where it is missing. Raises PathError as `inside`, OSError as `mkdir`."""
+    path = inside(folder, name)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def whole(folder: str | Path, name: str, data: bytes | str) -> Path:
+    """Write a file of a folder whole or not at all, and onto the disk; its path.
+
+    Raises PathError as `inside`, OSError where it cannot be written (then nothing is left of it).
+    """
+    path = inside(folder, name)
+    aside = _aside(path)
+    try:
+        with open(aside, "xb", buffering=0, opener=_open) as file:
+            rest = memoryview(data.encode() if isinstance(data, str) else data)
+            while rest:
+                rest = rest[file.write(rest) :]
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    settle(path.parent)
+    return path
+
+
+@contextmanager
+def whole_folder(folder: str | Path, name: str) -> Iterator[Path]:
+    """A new folder to be filled, which then takes the place of folder/name, on the disk; whole or not at all.
+
+    Raises PathError as `inside`, OSError where it cannot be written (then nothing is left of it).
+    """
+    path = inside(folder, name)
+    aside = _aside(path)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        settle_all(aside)
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(aside, path)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    settle(path.parent)
+
+
+def tidy(folder: Path) -> None:
+    """Remove what killed processes left aside; for who holds the folder alone."""
+    for path in folder.glob(f".*{ASIDE}"):
+        if not _LEFT.fullmatch(path.name):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """The files below a folder, in order. Raises PathError where one is a link, or no file either."""
+    for path in sorted(folder.iterdir()):
+        kind = path.lstat().st_mode
+        if stat.S_ISDIR(kind):
+            yield from files(path)
+        elif stat.S_ISREG(kind):
+            yield path
+        else:
+            raise _linked(path) if stat.S_ISLNK(kind) else _no_file(path)
+
+
+def settle(folder: Path) -> None:
+    """Bring the names in a folder onto the disk, where the system can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # folders that cannot be opened for reading, as on Windows
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as failure:
+        if failure.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def settle_all(folder: Path) -> None:
+    """Bring all that lies in a folder onto the disk."""
+    for path in files(folder):
+        with opened(path.parent, path.name) as file:
+            os.fsync(file.fileno())
+    for path, _, _ in os.walk(folder, topdown=False):
+        settle(Path(path))
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name[:200]}.{secrets.token_hex(8)}{ASIDE}")
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a plain file and nothing else; a pipe would keep us waiting."""
+    own = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        descriptor = os.open(path, flags | own, 0o666)
+    except OSError as failure:
+        if failure.errno == errno.ELOOP:
+            raise _linked(Path(path)) from failure
+        if failure.errno == errno.ENXIO:
+            raise _no_file(Path(path)) from failure
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _no_file(Path(path))
+    return descriptor
+
+
+def _linked(path: Path) -> PathError:
+    return PathError(
+        f"{path} is a link, and links in a folder are not followed; replace it with what it points to"
+    )
+
+
+def _no_file(path: Path) -> PathError:
+    return PathError(f"{path} is neither a file nor a folder; remove it")

@@ -1,0 +1,65 @@
+"""JSON that may be anybody's: a value of bounded depth and numbers that a float holds, or ValueError."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+DEEPEST = 100
+LONGEST = 20
+"""Digits of a whole number."""
+
+
+def loads(data: bytes | str) -> Any:
+    """The value of a JSON text.
+
+    Raises ValueError for what is no JSON or no UTF-8, for one nested more than DEEPEST deep, for a whole
+    number of more than LONGEST digits, and for one that is no finite float.
+    """
+    text = data if isinstance(data, str) else data.decode("utf-8")
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError as failure:
+        raise _too_deep() from failure
+    if text.count("[") + text.count("{") > DEEPEST and _deeper(value):
+        raise _too_deep()
+    return value
+
+
+def _deeper(value: Any) -> bool:
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        level = [
+            held
+            for some in level
+            for held in (some.values() if isinstance(some, dict) else some)
+            if isinstance(held, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _too_deep() -> ValueError:
+    return ValueError(f"it is nested more than {DEEPEST} deep")
+
+
+def _whole(text: str) -> int:
+    if len(text) > LONGEST:
+        raise ValueError(f"a number of {len(text)} digits; at most {LONGEST}")
+    return int(text)
+
+
+def _real(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"the number {text[:40]} is too large")
+    return value
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+_DECODER = json.JSONDecoder(parse_int=_whole, parse_float=_real, parse_constant=_no_number)

@@ -1,0 +1,211 @@
+"""Nothing outside a run folder is written, whatever its files name and wherever its links lead."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homines import card
+from homines.align import already
+from homines.core import HominesError
+from homines.lookup import find
+from homines.measure import battery, measure, questions
+from homines.models.mock import HANDLERS, Mock
+from homines.paths import PathError, inside, opened, place, read, tidy, whole, whole_folder
+from homines.report import write as page
+from homines.store import Run
+from homines.study import Task
+
+CONFIG = {"kind": "align", "command": "", "model": "mock", "preference": "economicus", "games": ["ipd"]}
+NAMES = [
+    "", ".", "..", "/", "/etc/passwd", "../x", "a/../b", "a/..", "./a", "a//b", "a/", "a\\b", "a\0b", "a\nb",
+    "x" * 256,
+]  # fmt: skip
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("use", [inside, read, place, lambda folder, name: whole(folder, name, "x")])
+def test_a_name_that_leads_out_is_no_path(use: Callable[..., Any], name: str, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with pytest.raises(PathError, match="is no name of a file in a folder"):
+        use(tmp_path / "run", name)
+    assert [p.name for p in tmp_path.rglob("*")] == ["run"]
+
+
+@pytest.mark.parametrize("name", ["a", "a/b.json", ".lock", "..a", "été/ü x", "a.b..c", "[r]=1,x@y+z"])
+def test_a_name_in_the_folder_is_a_path(name: str, tmp_path: Path) -> None:
+    assert inside(tmp_path, name) == tmp_path / name
+    place(tmp_path, name)
+    assert (tmp_path / name).is_dir()
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "run").symlink_to("real")
+    whole(tmp_path / "run", "a", "x")
+    assert (tmp_path / "real" / "a").read_text() == "x"
+
+
+@pytest.mark.parametrize("mode", ["rb", "ab", "r+b"])
+def test_what_is_no_file_is_not_opened(mode: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "there").write_text("mine")
+    (tmp_path / "link").symlink_to("there")
+    for name in ("pipe", "link"):
+        with pytest.raises(PathError, match=r"is a link|neither a file nor a folder"):
+            opened(tmp_path, name, mode)
+    assert (tmp_path / "there").read_text() == "mine"
+
+
+def test_a_file_is_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole(tmp_path, "a", "before")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        whole(tmp_path, "a", "after")
+    with pytest.raises(OSError, match="No space"), whole_folder(tmp_path, "f") as aside:
+        (aside / "x").write_text("x")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() == "before"
+
+
+def test_what_killed_processes_left_aside_goes_and_nothing_else(tmp_path: Path) -> None:
+    kept = [tmp_path / name for name in (".a.making", "a.making", f".a.{'0' * 15}g.making")]
+    left = [tmp_path / f".a.{i:016x}.making" for i in range(2)]
+    for path in (*kept, left[0]):
+        path.write_text("")
+    left[1].symlink_to(tmp_path.parent)
+    tidy(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+
+# --- a stranger's run folder ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run with an adapter, in a folder that holds other things."""
+    monkeypatch.setattr("homines.figures.draw", lambda rows, drawn: {})  # drawn elsewhere
+    for name in ("README.md", "victim/README.md", "victim/states.csv", "victim/records.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine\n")
+    run = tmp_path / "run"
+    with Run(run, CONFIG) as held:
+        model = Mock(HANDLERS[""], "mock")
+        asked = questions(model, {"ipd": battery(find("games", "ipd"))}, [find("frames", "table")])
+        measure(model, asked, held)
+        held.note("training.json", {"result": "adapter", "seconds": 1.0, "last": {}})
+    (run / "adapter").mkdir()
+    return run
+
+
+def outside(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path): path.read_bytes()
+        for path in sorted(folder.parent.rglob("*"))
+        if path.is_file() and not path.is_relative_to(folder)
+    }
+
+
+def result(name: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        noted = json.loads((folder / "training.json").read_text())
+        (folder / "training.json").write_text(json.dumps({**noted, "result": name, "rival": name}))
+
+    return change
+
+
+def link(name: str, to: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / name
+        if path.is_dir():
+            path.rename(folder.parent / "moved")
+        path.unlink(missing_ok=True)
+        path.symlink_to(to)
+
+    return change
+
+
+HOSTILE: dict[str, Callable[[Path], None]] = {
+    "a result that is the folder above": result(".."),
+    "a result beside": result("../victim"),
+    "a result that is no name": result(["adapter"]),
+    "a result somewhere": result("/tmp"),
+    "a result further down": result("adapter/../../victim"),
+    "the page set aside": link("report.making", "../README.md"),
+    "the page": link("report.html", "../README.md"),
+    "the tables": link("tables", "../victim"),
+    "the figures": link("figures", "../victim"),
+    "the adapter": link("adapter", "../victim"),
+    "the card": link("adapter/README.md", "../../README.md"),
+    "the card set aside": link("adapter/README.making", "../../README.md"),
+    "a note set aside": link("asked.making", "../README.md"),
+    "a note": link("asked.json", "../README.md"),
+    "the records": link("records.jsonl", "../victim/records.jsonl"),
+    "the curve": link("curve.jsonl", "../victim/records.jsonl"),
+    "another log": link("other.jsonl", "../victim/torn.jsonl"),
+    "the lock": link(".lock", "../victim/lock"),
+    "the config set aside": link("config.making", "../README.md"),
+}
+
+
+def use(folder: Path) -> None:
+    """All that a user may do with a run folder."""
+    said: list[str] = []
+    for do in (
+        lambda: page(folder),
+        lambda: card.write(folder),
+        lambda: write(folder),
+        lambda: begin(folder),
+    ):
+        try:
+            do()
+        except HominesError as failure:
+            said.append(str(failure))
+    assert not [text for text in said if "\n" in text]  # one sentence each
+
+
+def write(folder: Path) -> None:
+    with Run(folder, CONFIG) as run:
+        run.note("asked.json", {"all": {}})
+        run.log({"step": 1})
+        run.add(run.records[:1])
+
+
+def begin(folder: Path) -> None:
+    """A study's training that may be done already."""
+    task = Task("mock", folder, (0,))
+    with task.timed():
+        already(folder)
+
+
+@pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE)
+def test_nothing_outside_a_run_folder_is_written(change: Callable[[Path], None], folder: Path) -> None:
+    change(folder)
+    (folder.parent / "victim" / "torn.jsonl").write_text("{}\ntorn")
+    before = outside(folder)
+    use(folder)
+    assert outside(folder) == before
+
+
+def test_the_same_folder_unchanged_is_used_as_ever(folder: Path) -> None:
+    """So that the test above does not hold because nothing works."""
+    before = outside(folder)
+    made = page(folder)
+    write(folder)
+    assert made.read_text().startswith("<!")
+    assert (folder / "adapter" / "README.md").exists()
+    assert list((folder / "tables").glob("*.csv"))
+    assert outside(folder) == before
+    assert not list(folder.rglob("*.making"))
