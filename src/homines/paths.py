@@ -61,7 +61,7 @@ def inside(folder: str | Path, name: str) -> Path:
 def opened(folder: str | Path, name: str, mode: str = "rb") -> FileIO:
     """Open a file of a folder, in binary and without a buffer. Raises PathError for what is a link or no file
     (a pipe, a device), OSError as `open` does."""
-    return open(inside(folder, name), mode, buffering=0, opener=_open)
+    return FileIO(inside(folder, name), mode, opener=_open)
 
 
 def read(folder: str | Path, name: str) -> bytes:

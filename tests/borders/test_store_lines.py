@@ -71,9 +71,10 @@ DEEP = "[" * 200_000 + "]" * 200_000
 
 
 def replaced(name: str, data: str | bytes) -> Callable[[Path], None]:
-    return lambda folder: (
-        (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode()) and None
-    )
+    def change(folder: Path) -> None:
+        (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+
+    return change
 
 
 def schema(value: str) -> Callable[[Path], None]:

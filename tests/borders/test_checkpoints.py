@@ -1,0 +1,176 @@
+"""A training goes on past a torn checkpoint, tells what is lost, and runs nothing that lies in one."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import SafetensorError
+
+from homines.core import HominesError, Interrupted
+from homines.models.hf import HuggingFace
+from homines.paths import PathError
+from homines.train import rl, save, whole_checkpoint
+from tests.models.test_train import QUICK, taught
+from tests.models.tiny import willing
+
+EVERY = replace(QUICK, save_every=1)
+
+
+@pytest.fixture(scope="module")
+def stopped(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training of four steps that was stopped after three, with its two last checkpoints."""
+    folder = tmp_path_factory.mktemp("stopped")
+    model = HuggingFace(willing(tokenizer), tokenizer, name="tiny", provenance={"revision": "t"})
+    rows: list[Any] = []
+    with pytest.raises(Interrupted, match="step 3 of 4"):
+        rl(model, taught(model), EVERY, folder, on_step=rows.append, stop=lambda: len(rows) >= 2)
+    assert sorted(p.name for p in (folder / "checkpoints").iterdir()) == ["checkpoint-2", "checkpoint-3"]
+    return folder
+
+
+@pytest.fixture
+def folder(stopped: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(stopped, tmp_path / "run"))
+
+
+@pytest.fixture
+def student(tokenizer: Any) -> HuggingFace:
+    return HuggingFace(willing(tokenizer), tokenizer, name="tiny", provenance={"revision": "t"})
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def zeros(path: Path) -> None:
+    """What a file system may leave after the power went."""
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+NEEDED = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json", "adapter_model.safetensors")
+TORN = [(name, tear) for name in NEEDED for tear in (empty, cut, zeros)]
+GONE = [(name, Path.unlink) for name in ("optimizer.pt", "scheduler.pt", "trainer_state.json")]
+
+
+@pytest.mark.parametrize(("name", "tear"), [*TORN, *GONE, ("adapter_config.json", cut)])
+def test_the_older_whole_checkpoint_is_gone_on_from(
+    name: str, tear: Callable[[Path], None], folder: Path
+) -> None:
+    checkpoints = folder / "checkpoints"
+    tear(checkpoints / "checkpoint-3" / name)
+    assert whole_checkpoint(checkpoints) == str(checkpoints / "checkpoint-2")
+    tear(checkpoints / "checkpoint-2" / name)
+    assert whole_checkpoint(checkpoints) is None
+
+
+def test_what_is_lost_is_told(folder: Path) -> None:
+    said: list[str] = []
+    checkpoints = folder / "checkpoints"
+    assert whole_checkpoint(checkpoints, say=said.append) == str(checkpoints / "checkpoint-3")
+    assert said == []
+    empty(checkpoints / "checkpoint-3" / "optimizer.pt")
+    whole_checkpoint(checkpoints, say=said.append)
+    assert len(said) == 1
+    assert said[0].startswith("the checkpoint of step 3 cannot be read (optimizer.pt is torn (")
+    assert said[0].endswith("; the training goes on from the checkpoint of step 2")
+    empty(checkpoints / "checkpoint-2" / "optimizer.pt")
+    whole_checkpoint(checkpoints, say=said.append)
+    assert said[1].endswith("; the training goes on from the start")
+
+
+@pytest.mark.parametrize("left", [2, 0])
+def test_the_training_itself_goes_on(left: int, folder: Path, student: HuggingFace) -> None:
+    for step in range(left + 1, 4):
+        if (held := folder / "checkpoints" / f"checkpoint-{step}").exists():
+            empty(held / "optimizer.pt")
+    rows: list[Any] = []
+    rl(student, taught(student), EVERY, folder, on_step=rows.append)
+    assert [row["step"] for row in rows] == list(range(left + 1, 5))
+
+
+class Touch:
+    """A pickle that makes a file where it is loaded."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.marker),)
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["torch", "bare"])
+@pytest.mark.parametrize(
+    "name",
+    ["optimizer.pt", "scheduler.pt", "rng_state.pth", "training_args.bin", "scaler.pt", "adapter_model.bin"],
+)
+def test_a_strangers_pickle_is_not_run(
+    name: str, zipped: bool, folder: Path, student: HuggingFace, tmp_path: Path
+) -> None:
+    marker = tmp_path / "marker"
+    for path in (folder / "checkpoints").iterdir():
+        if zipped:
+            torch.save(Touch(marker), path / name)
+        else:
+            (path / name).write_bytes(pickle.dumps(Touch(marker)))
+    held = folder / "checkpoints" / "checkpoint-3" / name
+    torch.load(held, weights_only=False) if zipped else pickle.loads(held.read_bytes())
+    marker.rmdir()  # it did what it is here for
+    rl(student, taught(student), EVERY, folder)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("at", ["", "/checkpoint-3", "/checkpoint-3/optimizer.pt"])
+def test_a_link_among_checkpoints_is_not_followed(at: str, folder: Path, student: HuggingFace) -> None:
+    path = folder / f"checkpoints{at}"
+    path.rename(folder.parent / "victim")
+    path.symlink_to(folder.parent / "victim")
+    with pytest.raises(PathError, match="is a link"):
+        rl(student, taught(student), EVERY, folder)
+
+
+def test_names_that_are_no_checkpoints_are_left_alone(folder: Path) -> None:
+    for name in ("checkpoint-x", "checkpoint-", "checkpoint-9999999999999", "notes"):
+        (folder / "checkpoints" / name).mkdir()
+    assert whole_checkpoint(folder / "checkpoints") == str(folder / "checkpoints" / "checkpoint-3")
+    assert len(list((folder / "checkpoints").iterdir())) == 6
+
+
+class Full:
+    """A network that cannot be saved."""
+
+    def __init__(self, failure: Exception) -> None:
+        self.failure = failure
+
+    def save_pretrained(self, folder: str, **_: Any) -> None:
+        Path(folder, "half").write_text("")
+        raise self.failure
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 704 vs 598"),
+        OSError(28, "No space left on device"),
+    ],
+)
+def test_a_full_disk_is_one_sentence(failure: Exception, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "before").write_text("")
+    with pytest.raises(
+        HominesError, match=r"cannot write to .*/model: .*; make room \(or choose another --out"
+    ):
+        save(Full(failure), None, "tiny", tmp_path / "model")
+    assert [p.name for p in tmp_path.rglob("*")] == ["model", "before"]
