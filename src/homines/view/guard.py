@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, unquote_to_bytes
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -121,10 +121,13 @@ async def fields(request: Request) -> dict[str, str]:
     if request.headers.get("content-type", FORM).partition(";")[0].strip().lower() != FORM:
         raise Refusal(415, f"a form is sent as {FORM}; send it so")
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > LARGEST_FORM:
-            raise Refusal(413, f"the form is larger than {LARGEST_FORM} bytes; shorten it")
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > LARGEST_FORM:
+                raise Refusal(413, f"the form is larger than {LARGEST_FORM} bytes; shorten it")
+    except ClientDisconnect:
+        raise Refusal(400, "the form broke off; send it again") from None
     return pairs(body)
 
 
