@@ -200,6 +200,20 @@ def test_a_value_of_another_kind_is_told_in_one_sentence(
     assert [p.name for p in tmp_path.iterdir()] == ["log.json"]
 
 
+def test_an_output_that_is_no_measurement_fails_alone(
+    plain: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = copy.deepcopy(plain)
+    log["samples"][0]["scores"] = None
+
+    def hear(*_: Any) -> None:
+        raise HominesError("log-probability 0.7 is above 0")
+
+    monkeypatch.setattr("homines.evals.logs.hear", hear)
+    found = imported(kept(tmp_path, log)).records
+    assert sorted(r.error or "" for r in found) == ["", "log-probability 0.7 is above 0"]
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.just(10**400),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=2),

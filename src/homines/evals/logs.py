@@ -128,7 +128,10 @@ def _records(path: Path, log: EvalLog, sample: EvalSample) -> Iterator[Record]:
                 error = move.get("error") or (None if move["choice"] else failed or "no answer is in the log")
                 yield _record(move, move["model"], move["choice"], error, counted(SAMPLES))
         else:
-            answer, told = _answer(sample)
+            try:
+                answer, told = _answer(sample)
+            except HominesError as refusal:  # the server's, of this question alone
+                answer, told, failed = None, {}, str(refusal)[:LONGEST_ERROR]
             error = None if answer else failed or "no answer is in the log"
             yield _record(raw, log.eval.model, answer, error, told)
     except WRONG as failure:

@@ -14,7 +14,7 @@ from homines.store import Run
 from homines.view.guard import reading
 
 MOST_BYTES = 20_000_000
-"""Of records that are read while they grow; larger files are counted by their lines alone."""
+"""Of records, and of a curve, that are read while they grow; of more records the lines alone are counted."""
 MOST_POINTS = 240
 MOST_LINES = 8
 WIDE, HIGH, EDGE = 320, 132, 18
@@ -76,6 +76,9 @@ def _live(folder: Path) -> Live:
         with open(path, "rb") as file:
             lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
         return Live(lines, notes=(f"{size / 1e6:.0f} MB of records are too many to be read at each look.",))
+    curve = folder / "curve.jsonl"
+    if (size := curve.stat().st_size if curve.is_file() else 0) > MOST_BYTES:
+        return Live(notes=(f"{size / 1e6:.0f} MB of a curve are too many to be read at each look.",))
     study = read(folder)
     run, curve = study.run, study.run.rows()
     records, steps = run.records, run.config.get("settings")
