@@ -20,6 +20,7 @@ import json
 import os
 import random
 import resource
+import shlex
 import shutil
 import signal
 import sys
@@ -44,20 +45,15 @@ from homines.models import load
 from homines.store import Run, record_json
 
 HERE = Path(__file__).parent
-GAMES = ("ipd", "ish", "icn", "bos", "ivd", "icd")
-COMMAND = [
-    "homines",
-    "measure",
-    "mock",
-    "--batch",
-    "1",
-    *(word for game in GAMES for word in ("--game", game)),
-]
+COMMAND = shlex.split(
+    "homines measure mock --batch 1 --no-swap --frame 'bare(memory=4)' --game ipd --game ish"
+)
+"""1,024 short records, each written by itself."""
 MOST_KILLS = 12
 """Kills of one run before it may end."""
-LONGEST_LIFE = 2.0
+LONGEST_LIFE = 3.0
 """Seconds a run that is to be killed lives, at most."""
-MOST_WRITTEN = 20_000
+MOST_WRITTEN = 100_000
 """Bytes of records that it writes before, at most."""
 MODEL = "openai-api/faults/truth(read=logprobs, walks=2, retries=0, seconds=1)"
 NEAR = 1e-6
@@ -74,6 +70,8 @@ class Count:
     doubled: int = 0
     invented: int = 0
     refused: int = 0
+    midst: int = 0
+    """Kills that left some of the records, and not all."""
     of: Counter[str] = field(default_factory=Counter[str])
     """Inventions by their cause."""
 
@@ -153,6 +151,10 @@ def killed(root: Path, many: int, true: Mapping[str, Answer], rng: random.Random
             if ended(child) != -signal.SIGKILL:
                 break  # it was whole before
             out.tries += 1
+            there = lines(folder)
+            out.midst += 0 < there < len(true)
+            if there >= len(true):
+                break  # what is killed from here on is the page
         out.refused += ended(begun(folder)) != 0
         out.add(compared(folder, true))
         shutil.rmtree(folder)
@@ -161,13 +163,18 @@ def killed(root: Path, many: int, true: Mapping[str, Answer], rng: random.Random
 
 def live(folder: Path, rng: random.Random) -> None:
     """Let a run live: to a random moment, or until it has written so many bytes."""
-    if rng.random() < 0.25:
+    if rng.random() < 0.1:
         time.sleep(rng.uniform(0, LONGEST_LIFE))
         return
     path = folder / "records.jsonl"
     wanted, end = written(path) + rng.randrange(MOST_WRITTEN), time.monotonic() + LONGEST_LIFE
     while written(path) <= wanted and time.monotonic() < end:
         time.sleep(0.0005)
+
+
+def lines(folder: Path) -> int:
+    path = folder / "records.jsonl"
+    return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
 def written(path: Path) -> int:
@@ -340,7 +347,7 @@ def counts(given: argparse.Namespace, root: Path) -> dict[str, Count]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    for name, many in {"kills": 220, "truncations": 740, "disks": 30, "flips": 1000, "replies": 1150}.items():
+    for name, many in {"kills": 220, "truncations": 740, "disks": 20, "flips": 1000, "replies": 1150}.items():
         parser.add_argument(f"--{name}", type=int, default=many)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="a few of each, in seconds")
@@ -366,6 +373,7 @@ def main() -> None:
     for name, row in told.items():
         for cause, many in row["of"].items():
             print(f"{name}: {many} by {cause}")
+    print(f"{found['kills'].midst} kills left some of the records, and not all")
     print(f"{len(KINDS)} kinds of faulty replies; {time.monotonic() - start:.0f} s")
     if not given.quick:
         (HERE / "faults.json").write_text(json.dumps(told, indent=1) + "\n")
