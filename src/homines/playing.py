@@ -25,6 +25,9 @@ from homines.sitting import BATTERY, NotAnAnswer, Plan, Sitting, start
 from homines.store import Run
 from homines.survey import frame_specs
 
+MOST_DIGITS = 4
+"""Of a seat's number."""
+
 
 def framed(games: list[str], frame: str, labels: str | None) -> str:
     """The frame of a sitting; of one game with its usual labels, where two words are enough for it."""
@@ -41,8 +44,8 @@ def seated(text: str | None) -> tuple[int | None, bool]:
     """A seat from words: (its number or None, whether every role is answered for)."""
     if text is None or text.strip() == "both":
         return None, text is not None
-    if not text.strip().isdecimal():
-        raise HominesError(f"seat {text!r} must be a player's number, as 0 or 1, or both")
+    if not text.strip().isdecimal() or len(text.strip()) > MOST_DIGITS:
+        raise HominesError(f"seat {text[:80]!r} must be a player's number, as 0 or 1, or both")
     return int(text), False
 
 

@@ -34,7 +34,10 @@ def carry_out_view(folder: Path, port: int, open_it: bool, as_json: bool, **kind
     sys.stdout.flush()
     if open_it:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    settings = uvicorn.Config(
+        app, log_level="warning", lifespan="off", ws="none", proxy_headers=False, server_header=False
+    )
+    server = uvicorn.Server(settings)
     try:
         server.run(sockets=[held])
     except KeyboardInterrupt:

@@ -13,6 +13,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 
@@ -45,6 +46,9 @@ PROTOCOLS = tuple(f"{kind}({k})" for k in range(1, 7) for kind in ("spd", "trust
 ROUNDS = 10
 """Of a repeated game that announces no end."""
 MOST_ROUNDS = 1000
+UNWRITTEN = ("Cc", "Cs")
+"""Of Unicode: control characters, and halves of a pair that UTF-8 cannot write."""
+MOST_GAMES = 100
 LONGEST_NAME = 60
 
 
@@ -78,6 +82,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         count("seed", self.seed, 0)
+        if not 0 < len(self.games) <= MOST_GAMES:
+            raise HominesError(f"{len(self.games)} games are asked for; name 1 to {MOST_GAMES}")
         if self.rounds is not None:
             count("rounds", self.rounds, 1, MOST_ROUNDS)
         if BATTERY in self.games:
@@ -92,6 +98,8 @@ class Plan:
             raise HominesError(
                 f"the person's name {self.person[:80]!r} must be 1 to {LONGEST_NAME} characters long"
             )
+        if any(category(c) in UNWRITTEN for c in self.person):
+            raise HominesError(f"the person's name {self.person!r} holds a control character; leave it out")
         if self.person == self.against:
             raise HominesError(
                 f"{self.person!r} is the name of whom you meet as well; give the person another (--name)"
@@ -330,7 +338,12 @@ def rival(spec: str, **kind: Any) -> Policy | Model:
     neither, and for a model behind an API that tells no log-probabilities: it could only be sampled."""
     spec = spec.strip()
     if known(spec):
-        model = load(spec, **kind)
+        try:
+            model = load(spec, **kind)
+        except OSError as failure:  # a name that is too long for a folder's
+            raise HominesError(
+                f"{spec[:80]!r} cannot be opened ({failure.strerror}); name a folder that is there"
+            ) from failure
         if behind(spec):
             _check_told(model, spec)
         return model

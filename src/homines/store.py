@@ -40,6 +40,9 @@ TAIL = len(SUM) + 8 + len(b'"}')
 BLOCK = 2**20
 """Bytes read at once where a line's end is looked for."""
 
+LONGEST_NAME = 200
+"""Bytes of a run folder's name before its digest; file systems take 255."""
+
 
 class StoreError(HominesError):
     """The run folder cannot be used as asked."""
@@ -228,6 +231,7 @@ class Run:
 def named(what: str, settings: Mapping[str, Any]) -> Path:
     """A run folder in runs/ of its own for these settings, so that the same wish has the same folder."""
     words = "".join(c if c.isalnum() or c in "-_." else "-" for c in what)
+    words = words.encode()[:LONGEST_NAME].decode(errors="ignore")
     return Path("runs") / f"{words}-{digest(dict(settings))[:6]}"
 
 

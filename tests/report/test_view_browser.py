@@ -236,3 +236,18 @@ def test_the_keyboard_reaches_the_skip_link_first(browser: Any, server: Server) 
     unnamed = """return [...document.querySelectorAll('input, select, button')].filter(
         (e) => !e.hidden && !e.labels?.length && !e.textContent.trim()).length"""
     assert browser.execute_script(unnamed) == 0
+
+
+def test_a_stranger_s_report_runs_nothing_and_ours_draws(browser: Any, server: Server) -> None:
+    page = "<p id=here>here</p><script>document.title = 'ran'</script>"
+    page += "<img src=x onerror=\"document.title='ran'\">"
+    more = f"<script>fetch('{server.address}/').then(() => document.title = 'ran')</script>"
+    (server.folder / "stranger.html").write_text(page + more)
+    visit(browser, f"{server.address}/file/stranger.html")
+    assert browser.find_element("id", "here").text == "here"
+    assert browser.title != "ran"
+    assert browser.execute_script("return self.origin") == "null"
+    visit(browser, f"{server.address}/file/finished/report.html")
+    wait(
+        browser, lambda: browser.execute_script("return Boolean(document.querySelector('[data-drawn=yes]'))")
+    )

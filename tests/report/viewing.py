@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlencode, urlsplit
 
 from homines.core import Choice
@@ -25,10 +25,11 @@ PATIENCE = 120
 class Server:
     """`homines view` in a process of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, said: IO[str] | None = None) -> None:
+        """said: where its standard error goes, where not to the test's own."""
         self.folder = folder
         command = [*HOMINES, "view", str(folder), "--port", "0", "--no-open", "--json"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True)
         assert self.process.stdout is not None
         self.address: str = json.loads(self.process.stdout.readline())["address"].rstrip("/")
         self.host = urlsplit(self.address).netloc

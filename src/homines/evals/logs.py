@@ -1,23 +1,37 @@
-"""Logs of Inspect as records: what was asked, and the answer or the error that came instead."""
+"""Logs of Inspect as records: what was asked, and the answer or the error that came instead.
+
+A log may be a stranger's: it is read up to a size, its records are checked, and nothing in it names a file.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from zipfile import ZipFile, is_zipfile
 
 from inspect_ai.log import EvalLog, EvalSample, read_eval_log
 
 from homines.core import HominesError, Record
 from homines.evals.answers import SAMPLES, hear
-from homines.evals.samples import KEY, answer_json, asked_of, record_of, together
+from homines.evals.samples import KEY, answer_json, asked_of, record_of, sound, together
 from homines.evals.scores import ANSWER
+from homines.evidence import clean
+from homines.measure import choices, summary
 from homines.models._calls import hidden
 from homines.store import plain
 
 PRIVATE = {"extra_headers", "extra_body"}
 """Of a generate config, what may hold a secret."""
+LARGEST = 500_000_000
+"""Bytes of a log, as it lies on the disk and unpacked."""
+LONGEST_ERROR = 2000
+"""Characters of an error that a record keeps."""
+LONGEST_TOLD = 200
+"""Characters of what a log or its reader says that an error repeats."""
+WRONG = (KeyError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RecursionError)
+"""What a value of another kind comes to where a record's is expected."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,17 +44,13 @@ class Imported:
 
 
 def imported(path: Path) -> Imported:
-    """Read a log. Raises HominesError where it is none, is empty, or is not of a homines task."""
+    """Read a log. Raises HominesError where it is none, is too large, is empty, is not of a homines task, or
+    holds what is no record or no answer."""
     if not path.is_file():
         raise HominesError(f"{path} is no file; give a log, as `inspect log list` names them")
-    try:
-        log = read_eval_log(path, resolve_attachments="core")
-    except Exception as failure:
-        raise HominesError(
-            f"{path} cannot be read as a log of Inspect ({type(failure).__name__}: {failure})"
-        ) from failure
+    log = _log(path)
     if not log.samples:
-        why = f": {log.error.message}" if log.error else ""
+        why = f": {_brief(log.error.message)}" if log.error else ""
         raise HominesError(f"{path} holds no samples (status {log.status}{why}); run the task again")
     about = {"inspect": log.eval.packages.get("inspect_ai"), "eval": log.eval.eval_id}
     found = [
@@ -50,8 +60,50 @@ def imported(path: Path) -> Imported:
     ]
     there = {str(sample.id) for sample in log.samples}
     absent = max(0, (log.eval.dataset.samples or 0) - len(there))
-    records = together(found)
-    return Imported(_config(log, records), records, absent)
+    try:
+        records = together(found)
+        summary(choices(records))  # what is told of a run: all of it can be
+        return Imported(_config(log, records), records, absent)
+    except WRONG as failure:
+        raise HominesError(
+            f"{path} holds records that cannot be put together ({_brief(repr(failure))}); was the log edited?"
+        ) from failure
+
+
+def _log(path: Path) -> EvalLog:
+    """The log in a file. Raises HominesError where it is none, or is too large."""
+    with open(path, "rb") as file:
+        _check_size(path, file)
+        try:
+            return read_eval_log(file, resolve_attachments="core")
+        except Exception as failure:  # whatever a broken file makes its readers raise
+            raise HominesError(
+                f"{path} cannot be read as a log of Inspect ({type(failure).__name__}: "
+                f"{_brief(str(failure))}); give a whole one, .eval or .json"
+            ) from failure
+
+
+def _check_size(path: Path, file: IO[bytes]) -> None:
+    """HominesError for a log that is too large. Sizes of a zip's members are as it tells them; the reader
+    unpacks no more of a member than that."""
+    size = path.stat().st_size
+    if size <= LARGEST and is_zipfile(file):
+        try:
+            with ZipFile(file) as held:
+                size = sum(member.file_size for member in held.infolist())
+        except Exception:
+            size = 0  # it is no log: the reader says why
+    file.seek(0)
+    if size > LARGEST:
+        raise HominesError(
+            f"{path} is {size / 1e6:,.0f} MB of log, unpacked, and at most {LARGEST / 1e6:,.0f} MB are read; "
+            "run the task in parts (--limit) and import each"
+        )
+
+
+def _brief(text: str) -> str:
+    """A stranger's words in an error: one line, without control characters, not long."""
+    return clean(" ".join(text.split()), LONGEST_TOLD)
 
 
 def _records(path: Path, log: EvalLog, sample: EvalSample) -> Iterator[Record]:
@@ -60,11 +112,11 @@ def _records(path: Path, log: EvalLog, sample: EvalSample) -> Iterator[Record]:
         return  # a game that failed before its first move
     if raw is None:
         raise HominesError(
-            f"sample {sample.id} of {path} has no metadata {KEY!r}, which a record is made of; task "
-            f"{log.eval.task} is none of homines' (`inspect eval homines/measure ...`)"
+            f"sample {_brief(str(sample.id))} of {path} has no metadata {KEY!r}, which a record is made of; "
+            f"task {_brief(log.eval.task)} is none of homines' (`inspect eval homines/measure ...`)"
         )
     failed = (
-        hidden(sample.error.message)
+        hidden(sample.error.message)[:LONGEST_ERROR]
         if sample.error
         else f"stopped by a limit: {sample.limit.type}"
         if sample.limit
@@ -76,13 +128,16 @@ def _records(path: Path, log: EvalLog, sample: EvalSample) -> Iterator[Record]:
                 error = move.get("error") or (None if move["choice"] else failed or "no answer is in the log")
                 yield _record(move, move["model"], move["choice"], error, counted(SAMPLES))
         else:
-            answer, told = _answer(sample)
+            try:
+                answer, told = _answer(sample)
+            except HominesError as refusal:  # the server's, of this question alone
+                answer, told, failed = None, {}, str(refusal)[:LONGEST_ERROR]
             error = None if answer else failed or "no answer is in the log"
             yield _record(raw, log.eval.model, answer, error, told)
-    except (KeyError, TypeError, ValueError) as failure:
+    except WRONG as failure:
         raise HominesError(
-            f"the metadata {KEY!r} of sample {sample.id} in {path} is no record ({failure!r}); "
-            "was the log edited?"
+            f"the metadata {KEY!r} of sample {_brief(str(sample.id))} in {path} is no record "
+            f"({_brief(repr(failure))}); was the log edited?"
         ) from failure
 
 
@@ -95,9 +150,8 @@ def _record(
 ) -> Record:
     record = record_of(raw, answer)
     more = {} if answer is None else told
-    return replace(
-        record, model=model, error=error if answer is None else None, provenance={**record.provenance, **more}
-    )
+    error = error if answer is None else None
+    return sound(replace(record, model=model, error=error, provenance={**record.provenance, **more}))
 
 
 def _answer(sample: EvalSample) -> tuple[dict[str, Any] | None, dict[str, Any]]:

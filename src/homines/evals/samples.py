@@ -14,11 +14,14 @@ from inspect_ai.dataset import Sample
 from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageSystem, ChatMessageUser
 
 from homines.choice import pooled
-from homines.core import Choice, Prompt, Record, digest
+from homines.core import Choice, HominesError, Prompt, Record, digest
 from homines.measure import Question, situation
 from homines.store import plain, record_from, record_json
 
 KEY = "homines"
+NEAR = 1e-6
+LONGEST_TEXT = 100_000
+"""Characters of a spec, a name or a label in a log."""
 ROLES: Mapping[str, Callable[..., ChatMessage]] = {
     "system": ChatMessageSystem,
     "user": ChatMessageUser,
@@ -84,6 +87,31 @@ def answer_json(choice: Choice) -> dict[str, Any]:
 def record_of(raw: Mapping[str, Any], answer: Mapping[str, Any] | None) -> Record:
     """The record of a sample: its metadata under KEY, and the answer of its score."""
     return record_from({**raw, "choice": answer, "error": None})
+
+
+def sound(record: Record) -> Record:
+    """The record, where each part is of its kind and its answer is a distribution. Raises HominesError."""
+    n, c = len(record.labels), record.choice
+    texts = [record.game, record.frame, record.model, *record.labels, *record.decision.actions]
+    long = [t for t in texts if not isinstance(t, str) or len(t) > LONGEST_TEXT]  # pyright: ignore[reportUnnecessaryIsInstance]
+    if long:
+        raise HominesError(f"{str(long[0])[:40]!r} must be a text of up to {LONGEST_TEXT:,} characters")
+    if n != len(record.decision.actions) or len(set(record.labels)) < n:
+        raise HominesError(f"{n} labels must tell {len(record.decision.actions)} actions, each its own")
+    if any(sorted(place) != list(range(n)) for place in record.order):
+        raise HominesError(f"order {str(record.order)[:40]} must name each of {n} actions once")
+    if record.error is not None and not isinstance(record.error, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise HominesError(f"error {str(record.error)[:40]!r} must be a text")
+    if c is not None and not (
+        c.logp.shape == (n,)
+        and abs(float(c.p.sum()) - 1) < NEAR
+        and type(c.mass) in (int, float)
+        and -NEAR <= c.mass <= 1 + NEAR
+        and (c.n is None or (type(c.n) is int and c.n >= 0))
+    ):
+        raise HominesError(f"answer {str(answer_json(c))[:120]} must be a distribution over {n} labels")
+    record_json(record)  # its decision, as it will be written
+    return record
 
 
 def together(records: Iterable[Record]) -> list[Record]:

@@ -2,7 +2,8 @@
 
 Nothing is served but pages made here and plain files that lie in the folder; nobody is answered but a browser
 on this machine, and nothing is started but by a form of this page. Text from runs is escaped, and the policy
-lets no script run but view.js; reports bring scripts of their own, and are shut in a sandbox.
+lets no script run but view.js. Files are shut in a sandbox, without this page's rights; of their scripts run
+those that homines writes into its reports, known by their hashes, and no others.
 """
 
 from __future__ import annotations
@@ -13,48 +14,36 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from homines import __version__
 from homines.core import HominesError
 from homines.evidence import clean, count, number
 from homines.lookup import names
+from homines.pages import script_sources
 from homines.sitting import BATTERY
+from homines.view.guard import Guard, Refusal, fields, inside
 from homines.view.live import live
 from homines.view.playing import Sittings
 from homines.view.runs import RUNNING, STATES, Entry, Index
 
-HOSTS = ["127.0.0.1", "localhost"]
 SHOWN = 100
 """Runs on one page of the list."""
-LARGEST_FORM = 20_000
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 SHUT = (
-    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "sandbox allow-scripts; default-src 'none'; script-src {}; style-src 'unsafe-inline'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""For reports: their own policy names their scripts; this one takes their origin from them."""
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+"""For files of the folder: no origin, and no script but the sources that stand in the place of {}."""
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".png": "image/png",
@@ -74,6 +63,7 @@ OWN = {"page.css": "text/css", "view.css": "text/css", "view.js": "text/javascri
 
 def application(root: Path, **kind: Any) -> Starlette:
     """The pages of a folder. kind: device, dtype of models that are played against."""
+    root = root.resolve()
     index, sittings = Index(root), Sittings(root, **kind)
 
     def show_list(request: Request) -> Response:
@@ -103,17 +93,18 @@ def application(root: Path, **kind: Any) -> Starlette:
         path = request.path_params["path"]
         entry = index.entry(path)
         if entry is None:
-            return trouble(f"There is no run {path!r} in {root}.", 404)
+            return trouble(f"There is no run {path[:80]!r} in {root}.", 404)
         held = live(root / path) if entry.kind != "study" else None
         below = [e for e in index.entries() if e.path.startswith(f"{path}/")] if entry.kind == "study" else []
         return page("run.html", entry=entry, live=held, below=below, follow=entry.state == RUNNING)
 
     def send_file(request: Request) -> Response:
         path = inside(root, request.path_params["path"])
-        if path is None:
+        media = TYPES.get(path.suffix.lower()) if path is not None and path.is_file() else None
+        if path is None or media is None:
             return trouble("There is no such file in this folder.", 404)
-        told = {"Content-Security-Policy": SHUT}
-        return FileResponse(path, media_type=TYPES[path.suffix.lower()], headers=told)
+        told = {"Content-Security-Policy": SHUT.format(" ".join(script_sources()))}
+        return FileResponse(path, media_type=media, headers=told)
 
     def send_own(request: Request) -> Response:
         name = request.path_params["name"]
@@ -150,8 +141,11 @@ def application(root: Path, **kind: Any) -> Starlette:
     async def post_answer(request: Request) -> Response:
         return await run_in_threadpool(answer, request.path_params["id"], await fields(request))
 
-    def lost(request: Request, failure: Exception) -> Response:
-        return trouble("There is no such page.", 404)
+    def refused(request: Request, failure: Exception) -> Response:
+        assert isinstance(failure, HTTPException | Refusal)
+        if isinstance(failure, Refusal):
+            return trouble(f"This was not taken: {failure}.", failure.status)
+        return trouble(SAID.get(failure.status_code, "This cannot be answered."), failure.status_code)
 
     app = Starlette(
         routes=[
@@ -164,76 +158,15 @@ def application(root: Path, **kind: Any) -> Starlette:
             Route("/play/{id}", show_turn),
             Route("/play/{id}", post_answer, methods=["POST"]),
         ],
-        middleware=[Middleware(Guard), Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)],
-        exception_handlers={404: lost},
+        middleware=[Middleware(Guard)],
+        exception_handlers={HTTPException: refused, Refusal: refused},
     )
     app.state.sittings = sittings
     return app
 
 
+SAID = {404: "There is no such page.", 405: "This page is looked at, and its forms are sent; no more."}
 GONE = "This sitting is not open here any more. Where it was saved, its run has a button to go on."
-
-
-# --- who is answered, and with what --------------------------------------------------------------
-
-
-class Guard:
-    """Headers on every answer; a form from another site is refused."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def headed(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                held = {name.lower() for name, _ in message["headers"]}
-                added = {"Content-Security-Policy": POLICY, **HEADERS}
-                message["headers"] = [
-                    *message["headers"],
-                    *(
-                        (k.lower().encode(), v.encode())
-                        for k, v in added.items()
-                        if k.lower().encode() not in held
-                    ),
-                ]
-            await send(message)
-
-        if scope["type"] == "http" and scope["method"] == "POST" and not own_form(Request(scope)):
-            refused = PlainTextResponse("homines: only forms of this page are taken", 403)
-            await refused(scope, receive, headed)
-            return
-        await self.app(scope, receive, headed)
-
-
-def own_form(request: Request) -> bool:
-    """Whether a form was sent from a page of this server; a sender that does not say is refused."""
-    origin = request.headers.get("origin")
-    return origin is not None and origin == f"http://{request.headers.get('host')}"
-
-
-def inside(root: Path, path: str) -> Path | None:
-    """A file of a kind that is served, where it lies in the folder after every link is followed; or None."""
-    if "\0" in path:
-        return None
-    try:
-        found = (root / path).resolve(strict=True)
-    except (OSError, RuntimeError, ValueError):
-        return None
-    parts = Path(path).parts
-    hidden = any(part.startswith(".") for part in parts)
-    served = found.is_file() and found.suffix.lower() in TYPES and found.is_relative_to(root.resolve())
-    return found if served and not hidden else None
-
-
-async def fields(request: Request) -> dict[str, str]:
-    """A small form's fields, the first of each name."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > LARGEST_FORM:
-            return {}
-    read = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50)
-    return {name: values[0] for name, values in read.items()}
 
 
 # --- the pages -----------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ from homines.core import HominesError
 from homines.evidence import finite, number, read
 from homines.measure import summary
 from homines.store import Run
+from homines.view.guard import reading
 
 MOST_BYTES = 20_000_000
-"""Of records that are read while they grow; larger files are counted by their lines alone."""
+"""Of records, and of a curve, that are read while they grow; of more records the lines alone are counted."""
 MOST_POINTS = 240
 MOST_LINES = 8
 WIDE, HIGH, EDGE = 320, 132, 18
@@ -61,17 +62,25 @@ class Live:
 
 def live(folder: Path) -> Live:
     """Read a run folder without holding it: half a line at the end of a file is not there yet."""
+    try:
+        with reading(folder):
+            return _live(folder)
+    except HominesError as failure:
+        return Live(notes=(str(failure),))
+
+
+def _live(folder: Path) -> Live:
     path = folder / "records.jsonl"
     size = path.stat().st_size if path.is_file() else 0
     if size > MOST_BYTES:
         with open(path, "rb") as file:
             lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
         return Live(lines, notes=(f"{size / 1e6:.0f} MB of records are too many to be read at each look.",))
-    try:
-        study = read(folder)
-        run, curve = study.run, study.run.rows()
-    except HominesError as failure:
-        return Live(notes=(str(failure),))
+    curve = folder / "curve.jsonl"
+    if (size := curve.stat().st_size if curve.is_file() else 0) > MOST_BYTES:
+        return Live(notes=(f"{size / 1e6:.0f} MB of a curve are too many to be read at each look.",))
+    study = read(folder)
+    run, curve = study.run, study.run.rows()
     records, steps = run.records, run.config.get("settings")
     planned = steps.get("steps") if isinstance(steps, dict) else None
     done = [int(s) for row in curve if (s := finite(row.get("step"))) is not None]

@@ -18,12 +18,16 @@ from homines.models import known
 from homines.playing import fitting, framed, note, seated, sentence
 from homines.sitting import BATTERY, PROTOCOLS, NotAnAnswer, Other, Plan, Sitting, rival
 from homines.store import Run, named
+from homines.view.guard import inside, reading
 from homines.view.runs import written_to
 
 MOST_BUTTONS = 12
 """Options that have a button each; of more, the answer is typed."""
 MOST_OPEN = 50
 """Sittings that may be open at once. As many are held; of those that are over, the latest."""
+LONGEST_WORDS = 40
+"""Characters of a game's spec in the name of a folder."""
+MOST_DIGITS = 15
 MOST_DRAWS = 10_000
 """Seeds that are tried for one whose sitting is not over."""
 
@@ -61,7 +65,7 @@ class Sittings:
     """Sittings that were begun on this page since it was opened."""
 
     def __init__(self, root: Path, **kind: Any) -> None:
-        self.root, self.kind = root, kind
+        self.root, self.kind = root.resolve(), kind
         self._seats: dict[str, Seat] = {}
         self._folders: dict[Path, str] = {}
         self._loaded: tuple[str, Policy | Model] | None = None
@@ -156,12 +160,11 @@ class Sittings:
     def _asked(self, form: Mapping[str, str]) -> tuple[Plan, Path | None]:
         """What a form asks for, and the run folder where it names one."""
         if again := form.get("run"):
-            folder = self.root / again
-            inside = folder.resolve().is_relative_to(self.root.resolve())
-            if not inside or not (folder / "config.json").is_file():
-                raise HominesError(f"there is no run {again!r} in {self.root}")
-            plan = Plan.of(safe(Run(folder).config))
-            return plan, folder
+            folder = inside(self.root, again)
+            if folder is None or not (folder / "config.json").is_file():
+                raise HominesError(f"there is no run {again[:80]!r} in {self.root}")
+            with reading(folder):
+                return Plan.of(safe(Run(folder).config)), folder
         games = [part for part in re.split(r"\s*;\s*", form.get("games", "").strip()) if part]
         if not games:
             raise HominesError("name a game, as ipd or trust(3); several with ; between them")
@@ -177,7 +180,7 @@ class Sittings:
     def _kept(self, plan: Plan) -> Path:
         """The run folder of a sitting, by its settings."""
         config = {k: v for k, v in plan.config().items() if k != "command"}
-        first = BATTERY if plan.games == PROTOCOLS and plan.both else plan.games[0]
+        first = BATTERY if plan.games == PROTOCOLS and plan.both else plan.games[0][:LONGEST_WORDS]
         return self.root / named(f"play-{plan.person}-{first}", config).name
 
     def _command(self) -> str:
@@ -264,6 +267,8 @@ def safe(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def number(name: str, text: str) -> int:
-    if not text.strip().isdecimal():
-        raise HominesError(f"{name} {text!r} must be a whole number, at least 0")
+    if not text.strip().isdecimal() or len(text.strip()) > MOST_DIGITS:
+        raise HominesError(
+            f"{name} {text[:80]!r} must be a whole number, at least 0, of up to {MOST_DIGITS} digits"
+        )
     return int(text)

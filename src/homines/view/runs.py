@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from homines.store import SCHEMA
+from homines.view.guard import strange
 
 NOT_ENTERED = {"figures", "tables", "adapter", "checkpoints", "node_modules", "__pycache__"}
 DEEPEST = 12
@@ -26,6 +27,8 @@ FINISHED = ("examined.json", "scores.json", "played.json")
 COUNTED = ("asked.json", "records.jsonl")
 """What says how much of the last measurement is answered."""
 DONE, RUNNING, STOPPED, BROKEN = STATES = ("done", "in progress", "unfinished", "broken")
+LARGEST = 5_000_000
+"""Bytes of a config or a note that is read for the list."""
 TEXT = 200
 LONGEST_COMMAND = 20_000
 """A command that is cut would be another one."""
@@ -134,7 +137,8 @@ class Index:
         stamp = _stamp([None if f is None else f.stat(follow_symlinks=False) for f in watched])
         before = self._counts.get(entry.path)
         if before is None or before[0] != stamp:
-            before = stamp, progress(self.root / entry.path)
+            odd = strange(self.root / entry.path)
+            before = stamp, None if odd else progress(self.root / entry.path)
             self._counts[entry.path] = before
         if before[1] is None or before[1][0] >= before[1][1]:
             return entry
@@ -164,7 +168,7 @@ def progress(folder: Path) -> tuple[int, int] | None:
         if path.is_file():
             with open(path, "rb") as file:
                 keys.update(line[:KEY] for line in file if of_it in line and line.endswith(b"\n"))
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return None  # its page tells what cannot be read
     return min(total, len(keys)), total
 
@@ -197,9 +201,9 @@ def _told(entry: Entry, folder: Path, files: Mapping[str, os.DirEntry[str]]) -> 
         if "provenance.json" not in files:
             raise ValueError("it has no provenance.json")
         schema = _object(folder / "provenance.json").get("schema")
-        if not isinstance(schema, int) or schema > SCHEMA:
+        if not isinstance(schema, int) or isinstance(schema, bool) or schema > SCHEMA:
             raise ValueError(f"its schema is {schema}, and this homines reads up to {SCHEMA}")
-    except (OSError, ValueError, RecursionError) as failure:
+    except (OSError, ValueError) as failure:
         return replace(entry, state=BROKEN, why=str(failure))
     names = config.get("games") or config.get("game") or config.get("data") or ""
     games = names if isinstance(names, str) else ", ".join(map(str, names)) if isinstance(names, list) else ""
@@ -225,10 +229,16 @@ def _text(value: Any, longest: int = TEXT) -> str:
 
 
 def _object(path: Path) -> dict[str, Any]:
+    with open(path, "rb") as file:
+        text = file.read(LARGEST + 1)
+    if len(text) > LARGEST:
+        raise ValueError(f"its {path.name} is larger than {LARGEST / 1e6:.0f} MB")
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(text)
     except ValueError as failure:
         raise ValueError(f"its {path.name} is no JSON ({failure})") from None
+    except RecursionError:
+        raise ValueError(f"its {path.name} is nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError(f"its {path.name} is no JSON object")
     return value
