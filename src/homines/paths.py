@@ -19,7 +19,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import cast
 
 from homines.core import HominesError
 
