@@ -21,6 +21,7 @@ LAYERS = (
     ("play", "store", "shared"),
     (
         "answers",
+        "impossible",
         "toplogprobs",
         "measure",
         "schedule",

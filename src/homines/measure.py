@@ -18,6 +18,7 @@ from homines.check import count
 from homines.choice import Belief, best, expected, mixed, told
 from homines.core import Choice, Decision, Frame, HominesError, Interrupted, Model, Preference, Prompt, Record
 from homines.forms import NormalForm, Repeated, nodes
+from homines.impossible import Impossible
 from homines.lookup import spell
 from homines.speak import few_orders, orders
 from homines.store import Run
@@ -217,7 +218,9 @@ def _heard(model: Model, record: Record, prompt: Prompt, answer: Choice | Except
 
 
 def _failed(record: Record, failure: Exception) -> Record:
-    return replace(record, error=f"{type(failure).__name__}: {failure}")
+    about = {"impossible": failure.kind.value} if isinstance(failure, Impossible) else {}
+    error = f"{type(failure).__name__}: {failure}"
+    return replace(record, error=error, provenance={**record.provenance, **about})
 
 
 def _told(model: Model, record: Record, prompt: Prompt) -> Record:

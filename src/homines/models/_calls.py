@@ -19,6 +19,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from homines.core import HominesError, Interrupted
+from homines.impossible import UNLIKELY, number, position
 from homines.models._meter import BYTES, METER, listen
 from homines.toplogprobs import Step, Walk
 
@@ -257,7 +258,8 @@ def tells(choice: Any) -> bool:
 
 
 def walk(choice: Any, labels: Sequence[str]) -> Walk:
-    """This answer with its log-probabilities, for `toplogprobs.read`."""
+    """This answer with its log-probabilities, for `toplogprobs.read`. Raises Impossible where one of its
+    positions cannot be."""
     plain = all(label.isascii() for label in labels)
 
     def raw(token: Any) -> bytes:
@@ -270,8 +272,15 @@ def walk(choice: Any, labels: Sequence[str]) -> Walk:
             )
         return token.token.encode()
 
+    def step(said: Any) -> Step:
+        likely = [(t.token, raw(t), number(t.logprob)) for t in said.top_logprobs or ()]
+        drawn = (said.token, raw(said), number(said.logprob))
+        if likely:
+            # a drawn token that is not among the likeliest may be told as -9999: "very unlikely"
+            position([*likely, *(t for t in (drawn,) if t[2] > UNLIKELY or t[:2] in [x[:2] for x in likely])])
+        once = dict.fromkeys((token, logp, text) for text, token, logp in likely)
+        return Step(drawn[1], drawn[2], tuple((token, logp) for token, logp, _ in once))
+
     content = choice.logprobs.content if choice.logprobs is not None else []
-    steps = [
-        Step(raw(s), s.logprob, tuple((raw(t), t.logprob) for t in s.top_logprobs or ())) for s in content
-    ]
+    steps = [step(said) for said in content]
     return Walk(tuple(steps), choice.message.text, ended(choice))

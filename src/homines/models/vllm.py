@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import count as counting
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from jinja2 import TemplateError
 
 from homines.aloud import Aloud
 from homines.core import Choice, HominesError, Prompt
+from homines.impossible import Impossible, agree, number, position, total
 from homines.models._calls import CallFailed, hidden
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class Vllm:
     def _tried(self, items: Sequence[Encoded]) -> list[Choice | Exception]:
         """Choices in one request; where the server refuses it or answers in another form, each alone."""
         try:
-            return [*map(to_choice, self._read(items))] if items else []
+            return self._read(items) if items else []
         except (CallFailed, LookupError, TypeError, ValueError) as failure:
             refused = not isinstance(failure, CallFailed) or failure.status in (400, 413, 422)
             if len(items) == 1 or not refused:
@@ -217,8 +217,8 @@ class Vllm:
             )
         return item
 
-    def _read(self, items: Sequence[Encoded]) -> list[np.ndarray[Any, Any]]:
-        """Log-probabilities of every label, [prompt][label]."""
+    def _read(self, items: Sequence[Encoded]) -> list[Choice | Exception]:
+        """Choices; Impossible in the place of one whose log-probabilities cannot be."""
         prompts = [[*item.prompt, *label] for item in items for label in item.labels]
         body = {
             "model": self.served,
@@ -232,15 +232,37 @@ class Vllm:
             raise CallFailed(
                 self.server.address, ValueError("it sent no prompt_logprobs; is it a server of vLLM?")
             )
-        row = counting()
-        out: list[np.ndarray[Any, Any]] = []
+        row = iter(told)
+        out: list[Choice | Exception] = []
         for item in items:
-            sums: list[float] = []
-            for label in item.labels:
-                at = told[next(row)]["prompt_logprobs"][len(item.prompt) :]
-                sums.append(sum(here[str(token)]["logprob"] for here, token in zip(at, label, strict=True)))
-            out.append(np.array(sums))
+            rows = [next(row)["prompt_logprobs"][len(item.prompt) :] for _ in item.labels]
+            try:
+                out.append(to_choice(np.array(label_logprobs(item.labels, rows))))
+            except Impossible as failure:
+                out.append(failure)
         return out
+
+
+def label_logprobs(labels: Sequence[tuple[int, ...]], rows: Sequence[Any]) -> list[float]:
+    """Log-probability of each label, from what a server tells of its tokens.
+
+    rows   for each label and each of its tokens {token id: {"logprob": ...}}: that token and the likeliest
+
+    Raises Impossible where they cannot be, LookupError, TypeError or ValueError where they are of another
+    form.
+    """
+    seen: dict[tuple[int, ...], dict[Any, float]] = {}
+    sums: list[float] = []
+    for label, row in zip(labels, rows, strict=True):
+        logp = 0.0
+        for i, (token, here) in enumerate(zip(label, row, strict=True)):
+            told = position([(name, name, number(held.get("logprob"))) for name, held in here.items()])
+            p = {name: float(np.exp(value)) for name, value in told.items()}
+            agree(seen.setdefault(label[:i], p), p)
+            logp += told[str(token)]
+        sums.append(logp)
+    total(np.exp(sums))
+    return sums
 
 
 def to_choice(logp: np.ndarray[Any, Any]) -> Choice:
