@@ -16,7 +16,7 @@ ROOT = Path(homines.__file__).parent
 LAYERS = (
     ("__init__",),
     ("core",),
-    ("check", "choice", "forms", "speak", "lookup", "offered", "market", "qlearning"),
+    ("check", "secrets", "choice", "forms", "speak", "lookup", "offered", "market", "qlearning"),
     ("games", "preferences", "frames", "opponents"),
     ("play", "store", "shared"),
     (

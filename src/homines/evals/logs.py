@@ -13,7 +13,7 @@ from homines.core import HominesError, Record
 from homines.evals.answers import SAMPLES, hear
 from homines.evals.samples import KEY, answer_json, asked_of, record_of, together
 from homines.evals.scores import ANSWER
-from homines.models._calls import hidden
+from homines.secrets import redact
 from homines.store import plain
 
 PRIVATE = {"extra_headers", "extra_body"}
@@ -64,7 +64,7 @@ def _records(path: Path, log: EvalLog, sample: EvalSample) -> Iterator[Record]:
             f"{log.eval.task} is none of homines' (`inspect eval homines/measure ...`)"
         )
     failed = (
-        hidden(sample.error.message)
+        redact(sample.error.message)
         if sample.error
         else f"stopped by a limit: {sample.limit.type}"
         if sample.limit

@@ -38,7 +38,7 @@ LEAST = 6
 """Of text for each token, at the most: a provider that counts fewer tokens counts too few."""
 TURN = 8
 """Tokens of a turn beside its text, at the most."""
-BOOK = "spent.jsonl"
+BOOK = "spent.log"
 
 
 class OverBudget(Interrupted):
@@ -285,9 +285,8 @@ class _Usage:
         given, made, both = map(_count, (usage.input_tokens, usage.output_tokens, usage.total_tokens))
         if given is not None and made is not None and both is not None:
             given = max(given, both - made)  # what was read from a cache stands in the total alone
-        cost = getattr(usage, "total_cost", None)
-        sound = isinstance(cost, float | int) and 0 <= cost < math.inf
-        return cls(given, made, float(cost) if sound else 0.0)
+        cost: Any = getattr(usage, "total_cost", None)
+        return cls(given, made, float(cost) if isinstance(cost, float) and 0 <= cost < math.inf else 0.0)
 
 
 def _count(value: Any) -> int | None:
@@ -295,10 +294,10 @@ def _count(value: Any) -> int | None:
 
 
 def _write(book: Path | None, given: int, made: int) -> None:
-    """A line of a book; a link is not followed."""
+    """A line of a book; a link is not followed. It begins anew, for a kill may have cut the one before."""
     if book is None:
         return
-    line = json.dumps({"input": given, "output": made}) + "\n"
+    line = "\n" + json.dumps({"input": given, "output": made})
     try:
         file = os.open(book, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
         try:
