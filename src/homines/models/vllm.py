@@ -305,13 +305,19 @@ def label_logprobs(labels: Sequence[tuple[int, ...]], rows: Sequence[Any]) -> li
     for label, row in zip(labels, rows, strict=True):
         logp = 0.0
         for i, (token, here) in enumerate(zip(label, row, strict=True)):
-            told = position([(name, name, number(held.get("logprob"))) for name, held in here.items()])
+            if not isinstance(here, dict):
+                raise Impossible(Kind.OTHER, here)
+            told = position([(name, name, _logp(held)) for name, held in here.items()])
             p = {name: float(np.exp(value)) for name, value in told.items()}
             agree(seen.setdefault(label[:i], p), p)
             logp += told[str(token)]
         sums.append(logp)
     total(np.exp(sums))
     return sums
+
+
+def _logp(told: Any) -> float:
+    return number(told.get("logprob") if isinstance(told, dict) else told)
 
 
 def to_choice(logp: np.ndarray[Any, Any]) -> Choice:
