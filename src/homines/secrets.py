@@ -57,7 +57,9 @@ def _values() -> list[tuple[str, str]]:
     for name, value in os.environ.items():
         secret = [value] if any(part in name.upper() for part in SECRET) else []
         for one in (*secret, *_of_address(value)):
-            found |= {spelling: name for spelling in _spellings(one) if len(spelling) >= SHORTEST}
+            for spelling in _spellings(one):
+                if len(spelling) >= SHORTEST:
+                    found.setdefault(spelling, name)
     return sorted(((name, value) for value, name in found.items()), key=lambda pair: -len(pair[1]))
 
 

@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from homines.core import HominesError, Interrupted
-from homines.impossible import UNLIKELY, Impossible, number, position
+from homines.impossible import UNLIKELY, UNSPELT, Impossible, number, position
 from homines.models._http import client
 from homines.models._meter import METER, Size
 from homines.secrets import redact
@@ -240,7 +240,7 @@ async def call(
         attempt_timeout=how.seconds or None,
     )
     turns = [kinds[role](content=text) for role, text in messages]
-    size = Size(sum(len(text.encode()) for _, text in messages), len(messages), tokens * many)
+    size = Size.of([text for _, text in messages], tokens * many)
     output = await _answered(model, turns, config, size, how.retries, Counter() if used is None else used)
     if output.empty:
         raise HominesError(f"{model} sent no answer{f': {redact(output.error)}' if output.error else ''}")
@@ -295,6 +295,14 @@ def tells(choice: Any) -> bool:
     return any(b"".join(raw[:n]).decode(errors="replace").strip() == text for n in (len(raw), len(raw) - 1))
 
 
+def _beside(drawn: tuple[str, bytes, float], likely: Sequence[tuple[str, bytes, float]]) -> list[Any]:
+    """The drawn token, where its own log-probability adds to what the list of the likeliest tells. One that
+    is not among these may be told as -9999, for "very unlikely"; parts of characters are not told apart."""
+    among = any(token[:2] == drawn[:2] for token in likely)
+    told = UNSPELT not in drawn[0] if among else drawn[2] > UNLIKELY
+    return [drawn] if told else []
+
+
 def walk(choice: Any, labels: Sequence[str]) -> Walk:
     """This answer with its log-probabilities, for `toplogprobs.read`. Raises Impossible where one of its
     positions cannot be."""
@@ -314,8 +322,7 @@ def walk(choice: Any, labels: Sequence[str]) -> Walk:
         likely = [(t.token, raw(t), number(t.logprob)) for t in said.top_logprobs or ()]
         drawn = (said.token, raw(said), number(said.logprob))
         if likely:
-            # a drawn token that is not among the likeliest may be told as -9999: "very unlikely"
-            position([*likely, *(t for t in (drawn,) if t[2] > UNLIKELY or t[:2] in [x[:2] for x in likely])])
+            position([*likely, *_beside(drawn, likely)])
         once = dict.fromkeys((token, logp, text) for text, token, logp in likely)
         return Step(drawn[1], drawn[2], tuple((token, logp) for token, logp, _ in once))
 
