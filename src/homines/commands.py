@@ -23,6 +23,7 @@ from homines.lookup import ROOT, names, spell
 from homines.measure import CALLS, by, choices, instability, summary
 from homines.models import behind, known, load
 from homines.schedule import Phase
+from homines.secrets import redact
 from homines.store import Run
 from homines.terminal import Bars, before_after, measured, scored, side_effects, stopping
 
@@ -329,7 +330,7 @@ def reckoned(model: Model, prompts: Sequence[Prompt], as_json: bool) -> None:
 
 def command() -> str:
     """The command as typed, for the run's config."""
-    return shlex.join(["homines", *sys.argv[1:]])
+    return redact(shlex.join(["homines", *sys.argv[1:]]))
 
 
 def quiet() -> None:

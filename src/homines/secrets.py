@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
@@ -81,7 +82,7 @@ def _of_address(value: str) -> Iterator[str]:
 
 
 def _spellings(secret: str) -> set[str]:
-    """A secret as addresses and JSON write it."""
+    """A secret as addresses, JSON and headers write it."""
     return {
         secret,
         unquote(secret),
@@ -89,4 +90,5 @@ def _spellings(secret: str) -> set[str]:
         quote_plus(secret),
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
+        b64encode(unquote(secret).encode()).decode(),
     }

@@ -40,6 +40,7 @@ from homines.models._calls import (
     walk,
 )
 from homines.models._meter import METER
+from homines.secrets import redact
 from homines.toplogprobs import Walk, read
 
 READINGS = ("auto", "logprobs", "samples")
@@ -322,7 +323,7 @@ class Inspect:
 
     async def _written(self, prompt: Prompt, how: Aloud) -> str:
         (one,) = await self._draw(prompt, 1, Counter(), how=how)
-        return one.message.text if ended(one) else ""
+        return redact(one.message.text) if ended(one) else ""
 
     def _manner(self, retries: int) -> Manner:
         return Manner(self.how.connections, self.how.seconds, retries)

@@ -53,7 +53,10 @@ class Server:
             raise HominesError(
                 f"VLLM_BASE_URL {redact(address)!r} is no address ({failure}); write http://HOST:PORT"
             ) from None
-        headers = {"Accept-Encoding": "gzip"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        headers = {"Accept-Encoding": "gzip"}
+        if key:  # a user in the address would take its place
+            headers["Authorization"] = f"Bearer {key}"
+            url = url.copy_with(userinfo=b"")
         self.http = httpx.AsyncClient(
             base_url=url.copy_with(path=url.path.rstrip("/").removesuffix("/v1"), query=None, fragment=None),
             params=url.params,
@@ -245,7 +248,7 @@ class Vllm:
         }
         most = MOST + len(prompts) * how.most * BYTES
         said = sorted(self.server.post("/v1/completions", body, most)["choices"], key=lambda c: c["index"])
-        return [c["text"] if c["finish_reason"] == "stop" else "" for c in said]
+        return [redact(c["text"]) if c["finish_reason"] == "stop" else "" for c in said]
 
     def _encoded(self, prompt: Prompt) -> Encoded | HominesError:
         """Tokens of prompt and labels; or why it cannot be asked."""
