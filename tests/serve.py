@@ -58,6 +58,7 @@ class Server:
     tells       whether an answer has its log-probabilities
     thinks      tokens that are told, from those of the answer: where thinking is cut out of the text
     before      called with each request's path and body first: to refuse it, to wait
+    spoil       what is sent instead of an answer: called with path, body and it; text is sent as it is
     """
 
     model: HuggingFace
@@ -69,6 +70,7 @@ class Server:
     tells: Callable[[], bool] = lambda: True
     thinks: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] = lambda told: told
     before: Callable[[str, dict[str, Any]], None] = lambda path, body: None
+    spoil: Callable[[str, dict[str, Any], Any], Any] = lambda path, body, told: told
     url: str = ""
     key: str = KEY
     asked: Counter[str] = field(default_factory=Counter[str])
@@ -256,7 +258,7 @@ def serve(model: HuggingFace, **how: Any) -> Iterator[Server]:
             try:
                 if self.headers.get("Authorization") != f"Bearer {server.key}":
                     raise Refusal(401, f"Incorrect API key provided: {self.headers.get('Authorization')}")
-                status, told = 200, server.answer(self.path, body)
+                status, told = 200, server.spoil(self.path, body, server.answer(self.path, body))
             except Refusal as refusal:
                 error = {"message": str(refusal), "type": "invalid_request_error", "code": refusal.code}
                 status, told, after = refusal.status, {"error": error}, refusal.after

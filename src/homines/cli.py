@@ -114,7 +114,9 @@ def attempt() -> int:
 
 
 def fail(text: str, code: int) -> NoReturn:
-    print(f"homines: {text}", file=sys.stderr)
+    from homines.secrets import redact
+
+    print(f"homines: {redact(text)}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 from homines import parallel
 from homines.core import Game, HominesError, Model, Prompt, Record
 from homines.forms import Repeated
+from homines.impossible import counts, sentences
 from homines.lookup import ROOT, names, spell
 from homines.measure import CALLS, by, choices, instability, summary
 from homines.models import behind, known, load
 from homines.schedule import Phase
+from homines.secrets import redact
 from homines.store import Run
 from homines.terminal import Bars, before_after, measured, scored, side_effects, stopping
 
@@ -263,6 +265,7 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
             "rows": summary(records),
             "instability": {name: instability(group) for (name,), group in games.items()},
             "calls": Run(folder).noted(CALLS),
+            "impossible": counts(records),
         }
         print(json.dumps(result))
     else:
@@ -273,6 +276,8 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
             from homines.models._meter import sentence
 
             print(f"\ncalls     {sentence(used)}")
+        for told in sentences(counts(records)):
+            print(f"\n{told}")
         print(f"\nreport    {page}")
         following = (
             f"fit {folder} --family inequity"
@@ -325,7 +330,7 @@ def reckoned(model: Model, prompts: Sequence[Prompt], as_json: bool) -> None:
 
 def command() -> str:
     """The command as typed, for the run's config."""
-    return shlex.join(["homines", *sys.argv[1:]])
+    return redact(shlex.join(["homines", *sys.argv[1:]]))
 
 
 def quiet() -> None:

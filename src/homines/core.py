@@ -218,6 +218,10 @@ def _unpayable(name: str, values: Array) -> HominesError:
 class Choice:
     """A distribution over a decision's actions: the one currency of the package.
 
+    With mass 0 nothing legal can follow: what is chosen given a legal answer is not defined. `logp` is then
+    uniform, so that it stays a distribution, and must not be read as a preference (`measure.answered` leaves
+    such choices out).
+
     logp   natural-log probabilities given that the answer is legal, shape [mine], exp(logp) sums to 1
     mass   probability of any legal answer, in [0, 1]
     n      None where exact, otherwise the number of samples behind it
@@ -234,15 +238,17 @@ class Choice:
 
     @classmethod
     def of(cls, logits: ArrayLike, mass: float = 1.0, n: int | None = None) -> Choice:
-        """Normalise logits (-inf is probability 0; at least one must be finite).
+        """Normalise logits (-inf is probability 0). Where all are -inf the mass is 0.
 
         >>> Choice.of([0.0, 0.0]).p.round(3).tolist()
         [0.5, 0.5]
         """
         z = np.asarray(logits, dtype=np.float64)
         top = float(z.max())
+        if top == -np.inf:
+            return cls(frozen(np.full(z.shape, -np.log(z.size))), 0.0, n)
         if not np.isfinite(top):
-            raise HominesError(f"logits {z.tolist()} have no finite maximum; one must be finite")
+            raise HominesError(f"logits {z.tolist()} have no finite maximum; all must be numbers below inf")
         return cls(frozen(z - top - np.log(np.exp(z - top).sum())), mass, n)
 
     @classmethod

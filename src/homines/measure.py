@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -18,7 +19,9 @@ from homines.check import count
 from homines.choice import Belief, best, expected, mixed, told
 from homines.core import Choice, Decision, Frame, HominesError, Interrupted, Model, Preference, Prompt, Record
 from homines.forms import NormalForm, Repeated, nodes
+from homines.impossible import Impossible
 from homines.lookup import spell
+from homines.secrets import redact, redacted
 from homines.speak import few_orders, orders
 from homines.store import Run
 
@@ -127,19 +130,20 @@ def measure(
         return [held[key] for key in prompts]
     more = cast("Any", model)
     before: Counter[str] | None = Counter(more.spent()) if hasattr(model, "spent") else None
-    if hasattr(model, "ready"):
-        more.ready(stop)
     left = [Question(record, prompts[record.key]) for record in waiting]
     batch = batch or int(getattr(model, "batch", BATCH))
-    coming = _streamed(more, left, stop) if hasattr(model, "stream") else _batched(model, left, batch, stop)
     try:
-        for records in coming:
-            if run is not None:
-                run.add(records)
-            held.update((r.key, r) for r in records)
-            answered += len(records)
-            if progress is not None:
-                progress(answered, len(prompts))
+        with _kept(more, run):
+            if hasattr(model, "ready"):
+                more.ready(stop)
+            streams = hasattr(model, "stream")
+            for records in _streamed(more, left, stop) if streams else _batched(model, left, batch, stop):
+                if run is not None:
+                    run.add(records)
+                held.update((r.key, r) for r in records)
+                answered += len(records)
+                if progress is not None:
+                    progress(answered, len(prompts))
     except Interrupted as why:
         raise Interrupted(f"{why} after {answered} of {len(prompts)} questions") from None
     finally:
@@ -149,6 +153,13 @@ def measure(
             now.subtract(before)
             run.note(CALLS, now)
     return [held[key] for key in prompts]
+
+
+def _kept(model: Any, run: Run | None) -> AbstractContextManager[None]:
+    """What calls of a model that cost take stands in the run's folder while the block runs."""
+    if run is None or not hasattr(model, "keep"):
+        return nullcontext()
+    return model.keep(run.folder, [r.provenance.get("used", {}) for r in run.records])
 
 
 def _batched(
@@ -209,7 +220,7 @@ def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) 
 
 def _heard(model: Model, record: Record, prompt: Prompt, answer: Choice | Exception) -> Record:
     if isinstance(answer, Exception):
-        return _failed(record, answer)
+        return _told(model, _failed(record, answer), prompt)
     try:
         return _told(model, replace(record, choice=_sound(record, answer)), prompt)
     except HominesError as failure:
@@ -217,13 +228,15 @@ def _heard(model: Model, record: Record, prompt: Prompt, answer: Choice | Except
 
 
 def _failed(record: Record, failure: Exception) -> Record:
-    return replace(record, error=f"{type(failure).__name__}: {failure}")
+    about = {"impossible": failure.kind.value} if isinstance(failure, Impossible) else {}
+    error = redact(f"{type(failure).__name__}: {failure}")
+    return replace(record, error=error, provenance={**record.provenance, **about})
 
 
 def _told(model: Model, record: Record, prompt: Prompt) -> Record:
     """The record with what the model has to tell beside its answer, such as its reasons (`beside`)."""
     beside = getattr(model, "beside", None)
-    more: dict[str, Any] = beside(prompt) if beside is not None else {}
+    more: dict[str, Any] = redacted(beside(prompt)) if beside is not None else {}
     return replace(record, provenance={**record.provenance, **more}) if more else record
 
 

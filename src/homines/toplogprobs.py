@@ -34,6 +34,7 @@ import numpy as np
 
 from homines.answers import jeffreys
 from homines.core import Array, Choice, HominesError, frozen
+from homines.impossible import agree, bounds, total
 
 ENDS = frozenset(
     f.encode()
@@ -90,6 +91,9 @@ class Reading:
     high: Array
     truncation: float
 
+    def __post_init__(self) -> None:
+        bounds(self.low, self.high)
+
 
 @dataclass(eq=False)
 class _Node:
@@ -103,7 +107,8 @@ class _Node:
 
 
 def read(walks: Sequence[Walk], labels: Sequence[str], ends: Collection[bytes] = ENDS) -> Reading:
-    """Probabilities of these labels from walks of one prompt; HominesError where there is no walk.
+    """Probabilities of these labels from walks of one prompt. Raises HominesError where there is no walk,
+    Impossible where walks contradict each other.
 
     ends   bytes of tokens that end a turn
 
@@ -149,7 +154,11 @@ class _Tree:
             told = {token: 0.0 for token, _ in step.top}
             for token, logp in step.top:  # two tokens of the same bytes are one
                 told[token] += float(np.exp(logp))
-            node.p |= told | ({} if step.token in told else {step.token: float(np.exp(step.logp))})
+            told |= {} if step.token in told else {step.token: float(np.exp(step.logp))}
+            total(told.values())
+            if node.p:
+                agree(node.p, told)
+            node.p |= told
             node.least = min([float(np.exp(logp)) for _, logp in step.top] or [1.0])
             if step.token in self.ends:
                 return
@@ -207,9 +216,9 @@ class _Tree:
                 share = end
             else:  # an end the server does not tell lies in what it hides
                 share = node.ended / node.walked if not node.p else hidden
-                bounds = jeffreys(node.ended, node.walked) if not node.p else (0.0, hidden)
-                self._certain(here, reach * bounds[0])
-                self._loose(reach * (bounds[1] - bounds[0]), [here], {here: reach * (share - bounds[0])})
+                low, high = jeffreys(node.ended, node.walked) if not node.p else (0.0, hidden)
+                self._certain(here, reach * low)
+                self._loose(reach * (high - low), [here], {here: reach * (share - low)})
             self.shares.append(share)
         for token, p in node.p.items():
             if token not in self.ends and self._open(text + token):

@@ -19,7 +19,7 @@ from homines.evals.samples import KEY, answer_json, asked_of, record_of, sound, 
 from homines.evals.scores import ANSWER
 from homines.evidence import clean
 from homines.measure import choices, summary
-from homines.models._calls import hidden
+from homines.secrets import redact
 from homines.store import plain
 
 PRIVATE = {"extra_headers", "extra_body"}
@@ -116,7 +116,7 @@ def _records(path: Path, log: EvalLog, sample: EvalSample) -> Iterator[Record]:
             f"task {_brief(log.eval.task)} is none of homines' (`inspect eval homines/measure ...`)"
         )
     failed = (
-        hidden(sample.error.message)[:LONGEST_ERROR]
+        redact(sample.error.message)[:LONGEST_ERROR]
         if sample.error
         else f"stopped by a limit: {sample.limit.type}"
         if sample.limit

@@ -25,7 +25,7 @@ from homines.evals.asking import whole
 from homines.evals.samples import KEY, answer_json, messages, packed
 from homines.forms import Repeated, step
 from homines.lookup import find, spell
-from homines.models._calls import hidden
+from homines.secrets import redact
 from homines.speak import orders
 
 ROLES = ("row", "column")
@@ -138,7 +138,7 @@ async def moved(
             if isinstance(answer, int):
                 return answer
     except Exception as failure:
-        move["error"] = hidden(f"{type(failure).__name__}: {failure}")
+        move["error"] = redact(f"{type(failure).__name__}: {failure}")
         raise
     return None
 

@@ -7,19 +7,22 @@ limits of concurrency belong to a loop, and a caller in a loop (a notebook) coul
 from __future__ import annotations
 
 import asyncio
-import os
-import re
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent import futures
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import cache
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from homines.core import HominesError, Interrupted
-from homines.models._meter import BYTES, METER, listen
+from homines.impossible import UNLIKELY, UNSPELT, Impossible, number, position
+from homines.models._http import client
+from homines.models._meter import METER, Size
+from homines.secrets import redact
 from homines.toplogprobs import Step, Walk
 
 T = TypeVar("T")
@@ -29,18 +32,14 @@ POLL = 0.1
 """Seconds between two looks at whether to stop."""
 LONGEST_PAUSE = 30.0
 """Seconds before asking again for an answer that could not be parsed."""
+LONGEST_ASKED = 120.0
+"""Seconds before asking again, at most, where a server says how long to wait."""
 UNSUPPORTED = (400, 422)
 """Statuses of a request with an option that the provider does not have."""
 GARBLED = ("APIResponseValidationError",)
 """Names of exceptions of providers' clients for that."""
-LIKE_A_SECRET = (
-    re.compile(r"(\bBearer\s+)(?!\[)[^\s'\",;)]+"),
-    re.compile(r"(://[^/\s:@]*:)[^\s@/]+(?=@)"),
-    re.compile(r"(\bsk-)[\w-]{8,}"),
-)
-"""Keys by their looks: after Bearer, in an address, after sk-."""
-SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
-"""Parts of names of environment variables whose values are never shown."""
+UNSENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol")
+"""Names of exceptions of clients for a request that never came to a server."""
 
 
 @cache
@@ -87,6 +86,20 @@ def wait(work: Coroutine[Any, Any, T], stop: Callable[[], bool] = lambda: False)
         raise
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How calls are made.
+
+    connections  at once; 0: as many as the provider bears
+    seconds      that one try may take; 0: as long as the provider's client waits
+    retries      after a failure that may pass; an answer that cannot be parsed is one
+    """
+
+    connections: int = 0
+    seconds: int = 0
+    retries: int = 0
+
+
 class CallFailed(HominesError):  # noqa: N818
     """A call that failed for good, its retries included.
 
@@ -94,11 +107,12 @@ class CallFailed(HominesError):  # noqa: N818
     """
 
     def __init__(self, model: str, failure: BaseException) -> None:
-        if (last := getattr(failure, "last_attempt", None)) is not None:  # of its retries
-            failure = last.exception() or failure
+        causes = list(_causes(failure))
         self.status = status(failure)
-        said = getattr(failure, "provider_message", None) or str(failure) or type(failure).__name__
-        super().__init__(hidden(f"{model}: {said}")[:LONGEST_TOLD])  # cut last: half a key is no key to find
+        own = next((one for one in causes if isinstance(one, HominesError)), None)
+        last = own or causes[0]
+        said = getattr(last, "provider_message", None) or str(last) or type(last).__name__
+        super().__init__(redact(f"{model}: {said}")[:LONGEST_TOLD])  # cut last: half a key is no key to find
 
     @property
     def remedy(self) -> str:
@@ -113,30 +127,48 @@ class CallFailed(HominesError):  # noqa: N818
         return "the provider refuses even a short question; see what it says"
 
 
+def _causes(failure: BaseException | None) -> Iterator[BaseException]:
+    """A failure and what caused it; of one of a try's last the failure itself."""
+    while failure is not None:
+        last: Any = getattr(failure, "last_attempt", None)  # of tenacity, which inspect-ai uses
+        one: BaseException = (last.exception() if last is not None else None) or failure
+        yield one
+        failure = one.__cause__
+
+
 def status(failure: BaseException | None) -> int | None:
     """HTTP status of a failure or of what caused it."""
-    while failure is not None:
+    for one in _causes(failure):
         for name in ("status_code", "code"):
-            if isinstance(status := getattr(failure, name, None), int):
+            if isinstance(status := getattr(one, name, None), int):
                 return status
-        failure = failure.__cause__
     return None
 
 
-def _garbled(failure: BaseException) -> bool:
-    """Whether a reply came that is no answer in the provider's form: not JSON, or other JSON."""
-    told = type(failure).__name__
-    return isinstance(failure, ValueError | TypeError | AttributeError | KeyError) or told in GARBLED
+def _unsent(failure: BaseException) -> bool:
+    """Whether the server refused the request, or never got it: it then costs nothing."""
+    return status(failure) is not None or any(type(one).__name__ in UNSENT for one in _causes(failure))
 
 
-def hidden(text: str) -> str:
-    """The text without values of the environment that may be secrets."""
-    for name, value in os.environ.items():
-        if len(value) >= 6 and any(part in name.upper() for part in SECRET):
-            text = text.replace(value, f"[{name}]")
-    for looks in LIKE_A_SECRET:
-        text = looks.sub(r"\1[hidden]", text)
-    return text
+def _passes(failure: BaseException) -> bool:
+    """Whether a failure may pass: one that inspect-ai would ask again for, or a reply that is no answer in
+    the provider's form (not JSON, or other JSON)."""
+    from tenacity import RetryError
+
+    if any(isinstance(one, HominesError) for one in _causes(failure)):
+        return False
+    garbled = isinstance(failure, ValueError | TypeError | AttributeError | KeyError)
+    return isinstance(failure, RetryError) or garbled or type(failure).__name__ in GARBLED
+
+
+def _pause(model: Any, failure: BaseException, attempt: int) -> float:
+    """Seconds before a call is made again: as many as the server says, else growing and drawn, so that calls
+    that failed together are not made again together."""
+    last = next(iter(_causes(failure)))
+    asked = getattr(model.api.should_retry(last), "retry_after", None)
+    if isinstance(asked, float | int) and asked > 0:
+        return min(float(asked), LONGEST_ASKED)
+    return min(2.0**attempt, LONGEST_PAUSE) * random.uniform(0.5, 1.5)
 
 
 def connect(name: str) -> Any:
@@ -151,14 +183,26 @@ def connect(name: str) -> Any:
     if not slash or not rest:
         raise HominesError(f"{name!r} names no model; write PROVIDER/NAME, as openai/gpt-4o")
     try:
-        return get_model(name, memoize=False)
+        return _bounded(get_model(name, memoize=False))
     except Exception as failure:
         from rich.text import Text
 
         told = " ".join(Text.from_markup(str(getattr(failure, "message", failure))).plain.split())
         if "not recognized" in told:
             told = f"inspect-ai knows no provider {provider!r}; `homines list models` names those it does"
-        raise HominesError(f"cannot use {name}: {hidden(told.removeprefix('ERROR: '))}") from None
+        raise HominesError(f"cannot use {name}: {redact(told.removeprefix('ERROR: '))}") from None
+
+
+def _bounded(model: Any) -> Any:
+    """The model with a client of ours, whose replies are bounded and which makes no call again by itself,
+    where its provider's package takes one (OpenAI's, and those made of it). Of others a reply is bounded in
+    time alone (`seconds`), and what their package asks for again by itself stands in no budget."""
+    api = model.api
+    if hasattr(api, "http_client") and isinstance(getattr(api, "model_args", None), dict):
+        api.http_client = client()
+        api.model_args = {**api.model_args, "max_retries": 0}
+        api.initialize()
+    return model
 
 
 async def call(
@@ -170,19 +214,16 @@ async def call(
     tokens: int = 16,
     many: int = 1,
     top: int = 0,
-    connections: int = 0,
-    seconds: int = 0,
-    retries: int = 0,
+    how: Manner = Manner(),
     used: Counter[str] | None = None,
 ) -> Any:
     """The ModelOutput of one call: `many` answers, `top` likeliest tokens at each position.
 
-    seconds   that one try may take; 0: as long as the provider's client waits
-    retries   after a failure that may pass; an answer that cannot be parsed is one
-    used      counts calls, input and output tokens
+    used   counts calls, input and output tokens
 
-    Raises CallFailed where it fails for good, HominesError where the prompt does not fit the context or no
-    answer comes, OverBudget, before the call, where the budget (METER) leaves no room for it.
+    Raises CallFailed where it fails for good, Impossible where its log-probabilities are no numbers,
+    HominesError where the prompt does not fit the context or no answer comes, OverBudget, before a call or
+    before it is made again, where the budget (METER) leaves no room for it.
     """
     from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser, GenerateConfig
 
@@ -194,48 +235,46 @@ async def call(
         num_choices=many if many > 1 else None,
         logprobs=True if top else None,
         top_logprobs=top or None,
-        max_retries=retries,
-        max_connections=connections or None,
-        attempt_timeout=seconds or None,
+        max_retries=0,  # made again here: each time asks the budget first
+        max_connections=how.connections or None,
+        attempt_timeout=how.seconds or None,
     )
-    listen()
-    used = Counter() if used is None else used
-    given = sum(len(text.encode()) for _, text in messages) // BYTES + 8 * len(messages)
-    held = await METER.room(given, tokens * many)
-    try:
-        turns = [kinds[role](content=text) for role, text in messages]
-        output = await _answered(model, turns, config, retries, lambda: METER.lost(given, tokens * many))
-        METER.add(output.usage, used)
-    except (HominesError, Interrupted):
-        raise
-    except Exception as failure:
-        raise CallFailed(str(model), failure) from None  # the request it tells of may hold what is secret
-    finally:
-        METER.end(given, tokens * many, held)
+    turns = [kinds[role](content=text) for role, text in messages]
+    size = Size.of([text for _, text in messages], tokens * many)
+    output = await _answered(model, turns, config, size, how.retries, Counter() if used is None else used)
     if output.empty:
-        raise HominesError(f"{model} sent no answer{f': {hidden(output.error)}' if output.error else ''}")
+        raise HominesError(f"{model} sent no answer{f': {redact(output.error)}' if output.error else ''}")
     if output.stop_reason == "model_length":
         raise HominesError(
-            f"a prompt does not fit the context of {model} ({hidden(output.completion)[:200]}); shorten the "
+            f"a prompt does not fit the context of {model} ({redact(output.completion)[:200]}); shorten the "
             "frame or choose a model with a longer context"
         )
     return output
 
 
-async def _answered(model: Any, turns: list[Any], config: Any, retries: int, lost: Callable[[], None]) -> Any:
-    """inspect-ai's answer. It makes calls again that fail in a way that may pass; half an answer, or one
-    that is no JSON, is for it a failure for good, and is asked for again here. lost: called for each of
-    these, which may have to be paid for."""
+async def _answered(
+    model: Any, turns: list[Any], config: Any, size: Size, retries: int, used: Counter[str]
+) -> Any:
+    """inspect-ai's answer, asked for again where a failure may pass. Every try has room in the budget before
+    it is made; one that may have to be paid for counts at its most."""
     for attempt in range(retries + 1):
+        hold = await METER.room(size)
         try:
-            return await model.generate(turns, config=config, cache=False)
-        except Exception as failure:
-            if attempt == retries or not _garbled(failure):
+            output = await model.generate(turns, config=config, cache=False)
+        except BaseException as failure:
+            (METER.free if _unsent(failure) else METER.lose)(hold)
+            if not isinstance(failure, Exception) or isinstance(failure, Interrupted):
                 raise
-            pause = min(2.0**attempt, LONGEST_PAUSE)
-            lost()
-            METER.used["waited"] += round(pause)
-            await asyncio.sleep(pause)
+            if attempt == retries or not _passes(failure):
+                found = next((one for one in _causes(failure) if isinstance(one, Impossible)), None)
+                raise found or CallFailed(str(model), failure) from None  # its request may hold a secret
+            pause = _pause(model, failure, attempt)
+        else:
+            METER.add(hold, output.usage, [choice.message.text for choice in output.choices], used)
+            return output
+        METER.used.update(again=1)
+        METER.used["waited"] += round(pause)
+        await asyncio.sleep(pause)
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -256,8 +295,17 @@ def tells(choice: Any) -> bool:
     return any(b"".join(raw[:n]).decode(errors="replace").strip() == text for n in (len(raw), len(raw) - 1))
 
 
+def _beside(drawn: tuple[str, bytes, float], likely: Sequence[tuple[str, bytes, float]]) -> list[Any]:
+    """The drawn token, where its own log-probability adds to what the list of the likeliest tells. One that
+    is not among these may be told as -9999, for "very unlikely"; parts of characters are not told apart."""
+    among = any(token[:2] == drawn[:2] for token in likely)
+    told = UNSPELT not in drawn[0] if among else drawn[2] > UNLIKELY
+    return [drawn] if told else []
+
+
 def walk(choice: Any, labels: Sequence[str]) -> Walk:
-    """This answer with its log-probabilities, for `toplogprobs.read`."""
+    """This answer with its log-probabilities, for `toplogprobs.read`. Raises Impossible where one of its
+    positions cannot be."""
     plain = all(label.isascii() for label in labels)
 
     def raw(token: Any) -> bytes:
@@ -270,8 +318,14 @@ def walk(choice: Any, labels: Sequence[str]) -> Walk:
             )
         return token.token.encode()
 
+    def step(said: Any) -> Step:
+        likely = [(t.token, raw(t), number(t.logprob)) for t in said.top_logprobs or ()]
+        drawn = (said.token, raw(said), number(said.logprob))
+        if likely:
+            position([*likely, *_beside(drawn, likely)])
+        once = dict.fromkeys((token, logp, text) for text, token, logp in likely)
+        return Step(drawn[1], drawn[2], tuple((token, logp) for token, logp, _ in once))
+
     content = choice.logprobs.content if choice.logprobs is not None else []
-    steps = [
-        Step(raw(s), s.logprob, tuple((raw(t), t.logprob) for t in s.top_logprobs or ())) for s in content
-    ]
+    steps = [step(said) for said in content]
     return Walk(tuple(steps), choice.message.text, ended(choice))

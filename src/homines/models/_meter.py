@@ -1,16 +1,29 @@
 """What calls of models behind an API used, and the budget at which they stop; one for the whole process.
 
-A call begins only if the budget holds what it may take at most beside all that are under way, so that the
-budget is kept as long as no call is larger than was reckoned (`Meter.begin`).
+A call begins only if the budget holds what it may take at most beside all that are under way, and so does
+every time that it is made again: the budget is kept as long as no call is larger than was reckoned
+(`Meter.begin`; one that was makes the next be reckoned larger).
+
+Tokens are the provider's own count where that can be: not below the pieces of the text that no tokenizer
+joins (`pieces`). Else they are reckoned from these, by the ratio of the counts that could be.
+
+A book (a file in the run folder) holds what all commands there used: before a call a line with the most that
+it may take, after it one with what it did not take. Its sum stands after a kill -9 too, calls that were under
+way counted at their most.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import math
+import os
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 from homines.core import HominesError, Interrupted
@@ -20,6 +33,19 @@ LOOK = 0.02
 MILLION = 1_000_000
 BYTES = 3
 """Of text for each token, at the least, as reckoned before a call; of English it is more than four."""
+DENSE = 1.5
+"""Tokens for each piece, at the most, as reckoned before a call; of our frames it is 1.1 to 1.2."""
+USUAL = 1.25
+"""Tokens for each piece, as reckoned after a call without a count, before any call had one."""
+LEAST = 0.8
+"""Tokens for each piece, at the least: a provider that counts fewer counts too few."""
+TURN = 32
+"""Tokens of a turn beside its text, at the most: a chat template's words, a system turn of its own."""
+MARKS = 2
+"""Tokens of a turn beside its text, at the least: its beginning and its end."""
+PIECE = re.compile(r"[^\W\d_]+|\d{1,3}|[^\w\s]+|_+")
+"""Letters, three digits, signs: a token of two of them is rare (of a word with its apostrophe, say)."""
+BOOK = "spent.log"
 
 
 class OverBudget(Interrupted):
@@ -58,10 +84,10 @@ class Price:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a command may use; None: no end.
+    """What a command may use, with what the run folder holds already; None: no end.
 
     tokens    of input and output together
-    dollars   by the provider's own count where it tells one, else by `price`
+    dollars   by `price`, or by the provider's own count where it tells a larger one
     """
 
     tokens: int | None = None
@@ -84,89 +110,248 @@ class Budget:
         return " and ".join(told + ([] if self.dollars is None else [f"{self.dollars:g} dollars"]))
 
 
+@dataclass(frozen=True)
+class Size:
+    """How large a call is, before it is made.
+
+    text     bytes of all its turns
+    pieces   of these (`pieces`)
+    turns    how many there are
+    made     tokens of all its answers, at most
+    """
+
+    text: int
+    pieces: int
+    turns: int
+    made: int
+
+    @classmethod
+    def of(cls, texts: Sequence[str], made: int) -> Size:
+        """The size of a call with these turns."""
+        return cls(sum(len(t.encode()) for t in texts), sum(map(pieces, texts)), len(texts), made)
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What is set aside for a call: tokens of input and of output, dollars; the book that it stands in."""
+
+    size: Size
+    given: int
+    made: int
+    cost: float
+    book: Path | None
+
+
 @dataclass(eq=False)
 class Meter:
     """What all calls of this process used so far."""
 
     budget: Budget = field(default_factory=Budget)
     used: Counter[str] = field(default_factory=Counter[str])
-    """calls, input and output (tokens), garbled (replies that were no answers), waited (seconds before calls
-    were made again; the shorter pauses of a provider's own client are not told)."""
+    """calls, input and output (tokens), again (calls made again), waited (seconds before these)."""
     dollars: float = 0.0
     held: float = 0.0
     """Tokens and dollars that calls under way may take."""
     held_dollars: float = 0.0
+    before: dict[Path, Counter[str]] = field(default_factory=dict[Path, Counter[str]])
+    """Tokens that earlier commands used, by book."""
+    book: Path | None = None
+    counted: Counter[str] = field(default_factory=Counter[str])
+    """tokens and pieces of input of calls whose count could be."""
+    denser: Counter[str] = field(default_factory=Counter[str])
+    """Times by which a call passed what was reckoned for its input and output, at most."""
 
-    async def room(self, given: int, made: int) -> float:
+    async def room(self, size: Size) -> Hold:
         """`begin`, as soon as calls under way, which hold what they may take at most, leave room for it."""
         while True:
             try:
-                return self.begin(given, made)
+                return self.begin(size)
             except OverBudget:
                 if self.held <= 0:
                     raise
             await asyncio.sleep(LOOK)
 
-    def begin(self, given: int, made: int) -> float:
-        """Set aside what a call may take: tokens of input, by the length of its text, and of output.
-
-        Raises OverBudget where that is more than is left.
-        """
-        cost = self.budget.price.of(given, made) if self.budget.price else 0.0
-        most, dollars = self.budget.tokens, self.budget.dollars
-        if (most is not None and self.tokens + self.held + given + made > most) or (
-            dollars is not None and self.dollars + self.held_dollars + cost > dollars
+    def begin(self, size: Size) -> Hold:
+        """Set aside what a call may take. Raises OverBudget where that is more than is left."""
+        most = max(size.text / BYTES, size.pieces * DENSE) + TURN * size.turns
+        given = math.ceil(most * max(1.0, self.denser["input"]))
+        made = math.ceil(size.made * max(1.0, self.denser["output"]))
+        cost = self._price(given, made)
+        tokens, dollars = self.budget.tokens, self.budget.dollars
+        if (tokens is not None and self._all() + self.held + given + made > tokens) or (
+            dollars is not None and self._all_dollars() + self.held_dollars + cost > dollars
         ):
-            raise OverBudget(f"the budget of {self.budget} leaves no room for another call ({self})")
+            raise OverBudget(f"the budget of {self.budget} leaves no room for another call ({self._told()})")
+        hold = Hold(size, given, made, cost, self.book)
+        _write(hold.book, given, made)
         self.held += given + made
         self.held_dollars += cost
-        return cost
+        return hold
 
-    def end(self, given: int, made: int, cost: float) -> None:
-        """Give back what `begin` set aside."""
-        self.held -= given + made
-        self.held_dollars -= cost
+    def free(self, hold: Hold) -> None:
+        """Give back what was set aside for a call that the server refused, or that it never got."""
+        _write(hold.book, -hold.given, -hold.made)
+        self._end(hold)
 
-    def add(self, usage: Any, used: Counter[str]) -> None:
-        """Count a call by the provider's usage (inspect-ai's ModelUsage), here and in `used`.
+    def lose(self, hold: Hold) -> None:
+        """Count a call whose reply did not come, or could not be read, at the most that it may have cost."""
+        self.used.update(input=hold.given, output=hold.made)
+        self.dollars += hold.cost
+        self._end(hold)
 
-        Raises HominesError where there is a budget and the provider tells no usage.
-        """
-        now = Counter(calls=1)
-        if usage is not None:
-            now["output"] = usage.output_tokens
-            now["input"] = max(usage.input_tokens, usage.total_tokens - usage.output_tokens)
-            told = getattr(usage, "total_cost", None)
-            price = self.budget.price
-            self.dollars += told or (price.of(now["input"], now["output"]) if price else 0.0)
-        elif str(self.budget):
-            raise HominesError("the provider tells no usage, so that no budget can be kept; run without one")
+    def add(self, hold: Hold, usage: Any, texts: list[str], used: Counter[str]) -> None:
+        """Count a call by the provider's usage (inspect-ai's ModelUsage) where it can be, else by its bytes,
+        here and in `used`. texts: its answers."""
+        told = _Usage.of(usage)
+        written = sum(map(pieces, texts))
+        given = self._given(told.input, hold)
+        made = told.output
+        if made is None or made < max(written * LEAST, sum(map(bool, texts))):
+            made = math.ceil(written * self.ratio) + len(texts)
+        for name, n, most in (("input", given, hold.given), ("output", made, hold.made)):
+            self.denser[name] = max(self.denser[name], n / max(1, most))  # type: ignore[assignment]
+        now = Counter(calls=1, input=given, output=made)
+        self.dollars += max(told.dollars, self._price(given, made))
         self.used.update(now)
         used.update(now)
+        _write(hold.book, given - hold.given, made - hold.made)
+        self._end(hold)
 
-    def lost(self, given: int, made: int) -> None:
-        """Count a call whose reply could not be read at the most that it may have cost."""
-        self.used.update(garbled=1, input=given, output=made)
-        if self.budget.price:
-            self.dollars += self.budget.price.of(given, made)
+    def _given(self, told: int | None, hold: Hold) -> int:
+        """Tokens of input: as told where that can be, which is learned from; else by the ratio learned."""
+        size = hold.size
+        if told is None or told < size.pieces * LEAST + MARKS * size.turns:
+            beside = 0 if self.counted["pieces"] else TURN * size.turns  # the ratio learned has it within
+            return math.ceil(size.pieces * self.ratio) + beside
+        self.counted.update(tokens=told, pieces=size.pieces)
+        return told
+
+    @property
+    def ratio(self) -> float:
+        """Tokens for a piece of text, as the counts that could be have it; from 1 to twice DENSE."""
+        learned = self.counted["tokens"] / self.counted["pieces"] if self.counted["pieces"] else USUAL
+        return min(max(1.0, learned), 2 * DENSE)
+
+    def _end(self, hold: Hold) -> None:
+        self.held -= hold.given + hold.made
+        self.held_dollars -= hold.cost
+
+    def _price(self, given: float, made: float) -> float:
+        return self.budget.price.of(given, made) if self.budget.price else 0.0
+
+    @contextmanager
+    def keep(self, folder: Path, records: list[Mapping[str, Any]]) -> Iterator[None]:
+        """Have calls stand in the book of this run folder while the block runs, and what it holds count.
+
+        records   what the calls of its records used; counts where there is no book yet
+        """
+        book = folder / BOOK
+        if book not in self.before:
+            self.before[book] = _sum(book, records)
+        outside, self.book = self.book, book
+        try:
+            yield
+        finally:
+            self.book = outside
 
     @property
     def tokens(self) -> int:
         return self.used["input"] + self.used["output"]
 
+    def _earlier(self) -> Counter[str]:
+        return sum(self.before.values(), Counter[str]())
+
+    def _all(self) -> int:
+        return self.tokens + self._earlier().total()
+
+    def _all_dollars(self) -> float:
+        earlier = self._earlier()
+        return self.dollars + self._price(earlier["input"], earlier["output"])
+
     def told(self) -> dict[str, float]:
         """calls, input and output tokens, retries (calls made again), waited (seconds before them), dollars
         where there is a price."""
-        retries = self.used["garbled"] + _made_again()
-        out = {name: self.used[name] for name in ("calls", "input", "output")}
-        out |= {"retries": retries, "waited": round(self.used["waited"])}
+        out: dict[str, float] = {name: self.used[name] for name in ("calls", "input", "output")}
+        out |= {"retries": self.used["again"], "waited": round(self.used["waited"])}
         return out | ({"dollars": self.dollars} if self.budget.price or self.dollars else {})
+
+    def _told(self) -> str:
+        earlier = self._earlier().total()
+        return f"{self}, and {earlier:,} tokens by earlier commands in this folder" if earlier else str(self)
 
     def __str__(self) -> str:
         return sentence(self.told())
 
 
 METER = Meter()
+
+
+def pieces(text: str) -> int:
+    """Pieces of a text that are a token each at the least; the provider's tokenizer is not known.
+
+    >>> pieces("What do 12345 points do?")
+    7
+    """
+    return sum(1 for _ in PIECE.finditer(text))
+
+
+@dataclass(frozen=True)
+class _Usage:
+    """A provider's usage, as far as it counts: None where it tells nothing, or what is no count."""
+
+    input: int | None = None
+    output: int | None = None
+    dollars: float = 0.0
+
+    @classmethod
+    def of(cls, usage: Any) -> _Usage:
+        if usage is None:
+            return cls()
+        given, made, both = map(_count, (usage.input_tokens, usage.output_tokens, usage.total_tokens))
+        if given is not None and made is not None and both is not None:
+            given = max(given, both - made)  # what was read from a cache stands in the total alone
+        cost: Any = getattr(usage, "total_cost", None)
+        return cls(given, made, float(cost) if isinstance(cost, float) and 0 <= cost < math.inf else 0.0)
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _write(book: Path | None, given: int, made: int) -> None:
+    """A line of a book; a link is not followed. It begins anew, for a kill may have cut the one before."""
+    if book is None:
+        return
+    line = "\n" + json.dumps({"input": given, "output": made})
+    try:
+        file = os.open(book, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        try:
+            os.write(file, line.encode())
+        finally:
+            os.close(file)
+    except OSError as failure:
+        raise HominesError(
+            f"cannot write to {book}, which holds what was spent: {failure.strerror}; make room, or use "
+            "another --out"
+        ) from failure
+
+
+def _sum(book: Path, records: list[Mapping[str, Any]]) -> Counter[str]:
+    """What a book holds; where there is none, what records do. Of what is no count nothing counts."""
+    rows: list[Any] = list(records)
+    if book.is_file() and not book.is_symlink():
+        rows = []
+        for line in book.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:  # of a write that a kill cut: its call was not made
+                continue
+    found: Counter[str] = Counter()
+    for row in rows:
+        for name in ("input", "output"):
+            n = row.get(name) if isinstance(row, Mapping) else None
+            found[name] += n if isinstance(n, int) and not isinstance(n, bool) else 0
+    return Counter({name: max(0, n) for name, n in found.items()})
 
 
 def sentence(used: Mapping[str, float]) -> str:
@@ -181,24 +366,3 @@ def sentence(used: Mapping[str, float]) -> str:
     if waited := used.get("waited", 0):
         told += f" after {waited:,.0f} s of waiting in all"
     return told + (f", {used['dollars']:.4f} dollars" if "dollars" in used else "")
-
-
-def _made_again() -> int:
-    """Requests of this process that providers' clients and inspect-ai made again."""
-    try:
-        from inspect_ai._util.retry import http_retries_count
-    except ImportError:  # not of its public interface
-        return 0
-    return http_retries_count()
-
-
-@cache
-def listen() -> None:
-    """Have inspect-ai tell how long it waits before calls that it makes again; once a process."""
-    from inspect_ai.hooks import Hooks, ModelRetry, hooks
-
-    class Retries(Hooks):
-        async def on_model_retry(self, data: ModelRetry) -> None:
-            METER.used["waited"] += round(data.wait_time)
-
-    hooks(name="homines_retries", description="counts the seconds before calls made again")(Retries)

@@ -122,7 +122,7 @@ class HuggingFace:
 
 
 def to_choice(logp: torch.Tensor) -> Choice:
-    """Label log-probabilities, terminator included, to a Choice with its legal mass."""
+    """Label log-probabilities, terminator included, to a Choice with its legal mass; 0 where all are -inf."""
     values = logp.cpu().double()  # in this order: Apple's GPUs have no float64
     return Choice(Choice.of(values.numpy()).logp, min(1.0, float(values.exp().sum())))
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
@@ -27,6 +29,7 @@ from homines.models import PROVIDERS
 from homines.models._calls import (
     UNSUPPORTED,
     CallFailed,
+    Manner,
     arriving,
     call,
     connect,
@@ -37,6 +40,7 @@ from homines.models._calls import (
     walk,
 )
 from homines.models._meter import METER
+from homines.secrets import redact
 from homines.toplogprobs import Walk, read
 
 READINGS = ("auto", "logprobs", "samples")
@@ -100,6 +104,13 @@ class Answer(NamedTuple):
     beside: dict[str, Any]
 
 
+class Failure(NamedTuple):
+    """Why no answer came, and what to record beside it."""
+
+    failure: Exception
+    beside: dict[str, Any]
+
+
 class Gives(NamedTuple):
     """What a trial showed of a provider.
 
@@ -158,15 +169,15 @@ class Inspect:
         under way are given up. Raises as `ready` does."""
         self.ready()
         self._beside = {}
-        done: SimpleQueue[tuple[Prompt, Answer | Exception] | None] = SimpleQueue()
+        done: SimpleQueue[tuple[Prompt, Answer | Failure] | None] = SimpleQueue()
         once = {prompt.key: prompt for prompt in prompts}
         under_way = start(self._streamed(list(once.values()), done.put))
         try:
             for some in arriving(done, stop):
-                for prompt, one in some:
-                    if isinstance(one, Answer):
-                        self._beside[prompt.key] = one.beside
-                yield [(prompt, one.choice if isinstance(one, Answer) else one) for prompt, one in some]
+                self._beside |= {prompt.key: one.beside for prompt, one in some}
+                yield [
+                    (prompt, one.choice if isinstance(one, Answer) else one.failure) for prompt, one in some
+                ]
         finally:
             under_way.cancel()
 
@@ -195,6 +206,11 @@ class Inspect:
             out["dollars"] = (price.of(low["input"], low["output"]), price.of(high["input"], high["output"]))
         return out
 
+    def keep(self, folder: Path, records: Sequence[Mapping[str, Any]]) -> AbstractContextManager[None]:
+        """Have what calls take stand in this run folder while the block runs, and what earlier commands took
+        there count in the budget. records: what calls of its records used."""
+        return METER.keep(folder, list(records))
+
     def spent(self) -> dict[str, float]:
         """What calls of this process used so far, in all."""
         return METER.told()
@@ -219,10 +235,11 @@ class Inspect:
 
     # --- for callers who are asynchronous themselves: inspect-ai's tasks -------------------------
 
-    async def answer(self, prompt: Prompt) -> Answer:
-        """The answer to one prompt. Raises HominesError where a call fails for good."""
+    async def answer(self, prompt: Prompt, used: Counter[str] | None = None) -> Answer:
+        """The answer to one prompt; `used` counts its calls and tokens, where it fails too. Raises
+        HominesError where a call fails for good, Impossible where its log-probabilities cannot be."""
         gives = await self._trial()
-        used: Counter[str] = Counter()
+        used = Counter() if used is None else used
         if prompt.cue:
             choice, beside = await self._heard(prompt, used)
         elif gives.top:
@@ -232,16 +249,17 @@ class Inspect:
         return Answer(choice, beside | {"used": dict(used), "served": gives.served})
 
     async def _streamed(
-        self, prompts: Sequence[Prompt], tell: Callable[[tuple[Prompt, Answer | Exception] | None], None]
+        self, prompts: Sequence[Prompt], tell: Callable[[tuple[Prompt, Answer | Failure] | None], None]
     ) -> None:
         """Tell of every answer as it comes; of None at the end."""
         room = asyncio.Semaphore(AHEAD)
 
         async def one(prompt: Prompt) -> None:
+            used: Counter[str] = Counter()
             try:
-                tell((prompt, await self.answer(prompt)))
+                tell((prompt, await self.answer(prompt, used)))
             except Exception as failure:
-                tell((prompt, failure))
+                tell((prompt, Failure(failure, {"used": dict(used)} if used else {})))
             finally:
                 room.release()
 
@@ -266,7 +284,7 @@ class Inspect:
             n = self.how.walks if gives.many else 1
             try:
                 drawn = await self._draw(prompt, n, used, drawn=len(walks), top=gives.top)
-            except (CallFailed, Interrupted):
+            except (CallFailed, Interrupted):  # Impossible is none of these: it is told
                 if not walks:
                     raise
                 break  # what is there counts; `truncation` says how much it tells
@@ -305,7 +323,10 @@ class Inspect:
 
     async def _written(self, prompt: Prompt, how: Aloud) -> str:
         (one,) = await self._draw(prompt, 1, Counter(), how=how)
-        return one.message.text if ended(one) else ""
+        return redact(one.message.text) if ended(one) else ""
+
+    def _manner(self, retries: int) -> Manner:
+        return Manner(self.how.connections, self.how.seconds, retries)
 
     def _enough(self, prompt: Prompt) -> int:
         """Tokens of an answer, at most. What is cut is longer than every label, with some white space."""
@@ -338,9 +359,7 @@ class Inspect:
                 tokens=enough if how is None else how.most,
                 many=many,
                 top=top,
-                connections=self.how.connections,
-                seconds=self.how.seconds,
-                retries=self.how.retries,
+                how=self._manner(self.how.retries),
                 used=used,
             )
             return list(output.choices)
@@ -374,8 +393,7 @@ class Inspect:
                     [("user", "Say yes.")],
                     many=many,
                     top=top,
-                    seconds=self.how.seconds,
-                    retries=min(self.how.retries, TRIES),
+                    how=self._manner(min(self.how.retries, TRIES)),
                 )
             except CallFailed as refusal:
                 refusals.append(refusal)

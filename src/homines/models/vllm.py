@@ -9,11 +9,11 @@ tokenizer and chat template make the words, by the rules of logits.py; every lab
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from itertools import count as counting
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,10 @@ from jinja2 import TemplateError
 
 from homines.aloud import Aloud
 from homines.core import Choice, HominesError, Prompt
-from homines.models._calls import CallFailed, hidden
+from homines.impossible import Impossible, Kind, agree, number, position, total
+from homines.models._calls import CallFailed, wait
+from homines.models._http import MOST, Unacceptable, fetch
+from homines.secrets import redact, redacted
 
 if TYPE_CHECKING:
     from homines.logits import Encoded
@@ -31,44 +34,89 @@ TRIES = 3
 """Of a call that fails in a way that may pass: PASSING, a broken connection, a reply that is no JSON."""
 PASSING = (408, 409, 429, 500, 502, 503, 504)
 SECONDS = 600.0
-"""A batch may wait for others on its server."""
+"""That a call may take in all: a batch may wait for others on its server."""
+BYTES = 1024
+"""Of a reply for each token that it tells of, at most."""
 
 
 class Server:
-    """The calls of a server of vLLM that are used here."""
+    """The calls of a server of vLLM that are used here. Each ends in SECONDS, and where `stop` says so."""
 
     def __init__(self, address: str, key: str | None) -> None:
         import httpx
 
-        self.address = address.rstrip("/").removesuffix("/v1")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self.http = httpx.Client(base_url=self.address, headers=headers, timeout=SECONDS)
+        self.address = address
+        self.stop: Callable[[], bool] = lambda: False
+        try:
+            url = httpx.URL(address)
+        except httpx.InvalidURL as failure:
+            raise HominesError(
+                f"VLLM_BASE_URL {redact(address)!r} is no address ({failure}); write http://HOST:PORT"
+            ) from None
+        headers = {"Accept-Encoding": "gzip"}
+        if key:  # a user in the address would take its place
+            headers["Authorization"] = f"Bearer {key}"
+            url = url.copy_with(userinfo=b"")
+        self.http = httpx.AsyncClient(
+            base_url=url.copy_with(path=url.path.rstrip("/").removesuffix("/v1"), query=None, fragment=None),
+            params=url.params,
+            headers=headers,
+            timeout=None,
+        )
 
     def get(self, path: str) -> Any:
         return self._sent("GET", path)
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        return self._sent("POST", path, json=body)
+    def post(self, path: str, body: dict[str, Any], most: int = MOST) -> Any:
+        """The reply to this body, of so many bytes at most."""
+        return self._sent("POST", path, most, json=body)
 
-    def _sent(self, method: str, path: str, **more: Any) -> Any:
+    def close(self) -> None:
+        """Close its connections."""
+        wait(self.http.aclose())
+
+    def _sent(self, method: str, path: str, most: int = MOST, **more: Any) -> Any:
+        """JSON of a reply. Raises CallFailed where none comes, Interrupted where `stop` says so."""
         import httpx
 
         for attempt in range(TRIES):
             try:
-                reply = self.http.request(method, path, **more)
-                reply.raise_for_status()
-                return reply.json()
-            except httpx.HTTPStatusError as failure:
-                status = failure.response.status_code
-                failed = CallFailed(self.address, Refused(failure.response.text.strip(), status))
-                if status not in PASSING:
-                    raise failed from None
-            except (httpx.HTTPError, ValueError) as failure:
+                reply = wait(self._reply(method, path, most, **more), self.stop)
+                if reply.is_success:
+                    return json.loads(reply.content, object_pairs_hook=_once)
+                failed = CallFailed(self.address, Refused(reply.text.strip(), reply.status_code))
+                if reply.status_code not in PASSING:
+                    raise failed
+            except TimeoutError:
+                raise CallFailed(
+                    self.address, TimeoutError(f"no whole reply came within {SECONDS:g} s")
+                ) from None
+            except Unacceptable as failure:
+                raise CallFailed(self.address, failure) from None
+            except (CallFailed, Impossible):
+                raise
+            except (httpx.HTTPError, ValueError, RecursionError) as failure:
                 failed = CallFailed(self.address, failure)
             if attempt + 1 == TRIES:
                 raise failed from None
-            time.sleep(2.0**attempt)
+            wait(asyncio.sleep(2.0**attempt), self.stop)
         raise AssertionError("the last attempt returns or raises")
+
+    async def _reply(self, method: str, path: str, most: int, **more: Any) -> Any:
+        request = self.http.build_request(method, path, **more)
+        async with asyncio.timeout(SECONDS):
+            return await fetch(await self.http.send(request, stream=True, follow_redirects=False), most)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises Impossible where a name stands in it twice with two values: of two
+    log-probabilities of a token none is the right one."""
+    told: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in told and told[name] != value:
+            raise Impossible(Kind.TWICE, name)
+        told[name] = value
+    return told
 
 
 class Refused(Exception):  # noqa: N818
@@ -152,6 +200,10 @@ class Vllm:
         self.tokenizer = ServedTokenizer(server, served)
         self.provenance: dict[str, Any] = {"revision": root, "served": served, "reading": "prompt logprobs"}
 
+    def ready(self, stop: Callable[[], bool] = lambda: False) -> None:
+        """Have calls from now on given up where `stop` says so."""
+        self.server.stop = stop
+
     def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
         """Exact choices; the first failure is raised once all are tried."""
         out: list[Choice] = []
@@ -171,19 +223,17 @@ class Vllm:
     def _tried(self, items: Sequence[Encoded]) -> list[Choice | Exception]:
         """Choices in one request; where the server refuses it or answers in another form, each alone."""
         try:
-            return [*map(to_choice, self._read(items))] if items else []
+            return self._read(items) if items else []
         except (CallFailed, LookupError, TypeError, ValueError) as failure:
             refused = not isinstance(failure, CallFailed) or failure.status in (400, 413, 422)
             if len(items) == 1 or not refused:
-                failed = (
-                    failure if isinstance(failure, CallFailed) else CallFailed(self.server.address, failure)
-                )
-                return [failed] * len(items)
+                own = isinstance(failure, HominesError)
+                return [failure if own else CallFailed(self.server.address, failure)] * len(items)
         return [answer for item in items for answer in self._tried([item])]
 
     def close(self) -> None:
         """Close its connections; the end of the process does so too."""
-        self.server.http.close()
+        self.server.close()
 
     def write(self, prompts: Sequence[Prompt], how: Aloud) -> list[str]:
         """What it writes after each prompt; empty where it had not ended within `how.most` tokens."""
@@ -196,8 +246,9 @@ class Vllm:
             "temperature": how.temperature,
             "seed": how.seed % 2**31,
         }
-        said = sorted(self.server.post("/v1/completions", body)["choices"], key=lambda c: c["index"])
-        return [c["text"] if c["finish_reason"] == "stop" else "" for c in said]
+        most = MOST + len(prompts) * how.most * BYTES
+        said = sorted(self.server.post("/v1/completions", body, most)["choices"], key=lambda c: c["index"])
+        return [redact(c["text"]) if c["finish_reason"] == "stop" else "" for c in said]
 
     def _encoded(self, prompt: Prompt) -> Encoded | HominesError:
         """Tokens of prompt and labels; or why it cannot be asked."""
@@ -217,8 +268,8 @@ class Vllm:
             )
         return item
 
-    def _read(self, items: Sequence[Encoded]) -> list[np.ndarray[Any, Any]]:
-        """Log-probabilities of every label, [prompt][label]."""
+    def _read(self, items: Sequence[Encoded]) -> list[Choice | Exception]:
+        """Choices; Impossible in the place of one whose log-probabilities cannot be."""
         prompts = [[*item.prompt, *label] for item in items for label in item.labels]
         body = {
             "model": self.served,
@@ -227,20 +278,49 @@ class Vllm:
             "max_tokens": 1,
             "temperature": 0.0,
         }
-        told = sorted(self.server.post("/v1/completions", body)["choices"], key=lambda c: c["index"])
+        most = MOST + BYTES * sum(map(len, prompts))
+        told = sorted(self.server.post("/v1/completions", body, most)["choices"], key=lambda c: c["index"])
         if len(told) != len(prompts) or any(not c.get("prompt_logprobs") for c in told):
             raise CallFailed(
                 self.server.address, ValueError("it sent no prompt_logprobs; is it a server of vLLM?")
             )
-        row = counting()
-        out: list[np.ndarray[Any, Any]] = []
+        row = iter(told)
+        out: list[Choice | Exception] = []
         for item in items:
-            sums: list[float] = []
-            for label in item.labels:
-                at = told[next(row)]["prompt_logprobs"][len(item.prompt) :]
-                sums.append(sum(here[str(token)]["logprob"] for here, token in zip(at, label, strict=True)))
-            out.append(np.array(sums))
+            rows = [next(row)["prompt_logprobs"][len(item.prompt) :] for _ in item.labels]
+            try:
+                out.append(to_choice(np.array(label_logprobs(item.labels, rows))))
+            except Impossible as failure:
+                out.append(failure)
         return out
+
+
+def label_logprobs(labels: Sequence[tuple[int, ...]], rows: Sequence[Any]) -> list[float]:
+    """Log-probability of each label, from what a server tells of its tokens.
+
+    rows   for each label and each of its tokens {token id: {"logprob": ...}}: that token and the likeliest
+
+    Raises Impossible where they cannot be, LookupError, TypeError or ValueError where they are of another
+    form.
+    """
+    seen: dict[tuple[int, ...], dict[Any, float]] = {}
+    sums: list[float] = []
+    for label, row in zip(labels, rows, strict=True):
+        logp = 0.0
+        for i, (token, here) in enumerate(zip(label, row, strict=True)):
+            if not isinstance(here, dict):
+                raise Impossible(Kind.OTHER, here)
+            told = position([(name, name, _logp(held)) for name, held in here.items()])
+            p = {name: float(np.exp(value)) for name, value in told.items()}
+            agree(seen.setdefault(label[:i], p), p)
+            logp += told[str(token)]
+        sums.append(logp)
+    total(np.exp(sums))
+    return sums
+
+
+def _logp(told: Any) -> float:
+    return number(told.get("logprob") if isinstance(told, dict) else told)
 
 
 def to_choice(logp: np.ndarray[Any, Any]) -> Choice:
@@ -270,7 +350,7 @@ def load(
         models = {model["id"]: model for model in server.get("/v1/models")["data"]}
     except (LookupError, TypeError) as failure:
         raise HominesError(
-            f"what answers at {hidden(server.address)} is no server of vLLM (its list of models has another "
+            f"what answers at {redact(server.address)} is no server of vLLM (its list of models has another "
             f"form: {failure!r}); set VLLM_BASE_URL to one"
         ) from None
     except CallFailed as failure:
@@ -281,10 +361,11 @@ def load(
     for wanted in (rest, *adapters):
         if wanted not in models:
             raise HominesError(
-                f"the server at {hidden(server.address)} serves no {wanted!r}; it serves {', '.join(models)}"
+                redact(f"the server at {server.address} serves no {wanted!r}; it serves {', '.join(models)}")
             )
     served = adapters[0] if adapters else rest
     held = models[served]
     window = held.get("max_model_len") or models[rest].get("max_model_len") or 2**31
     name = "+".join((f"vllm/{rest}", *adapters))
-    return Vllm(server, served, name=name, window=int(window), root=held.get("root"))
+    root = redacted(held.get("root"))
+    return Vllm(server, served, name=name, window=int(window), root=root)

@@ -1,0 +1,94 @@
+"""What must not be shown: text from outside is redacted where it becomes text of ours, an error or a record.
+
+Hidden are the values of environment variables that may be secrets (SECRET), what addresses in the environment
+hold of them (user, password, query), and in any address its user, password and query; keys by their looks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
+
+SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL")
+"""Parts of names of environment variables whose values are never shown."""
+SHORTEST = 6
+"""Characters of a value that is looked for in any text; a shorter one stands in too many words."""
+HIDDEN = "[hidden]"
+LOOKS = (
+    (re.compile(r"(\bBearer\s+)(?!\[)[^\s'\",;)]+"), rf"\1{HIDDEN}"),
+    (re.compile(r"(\bsk-)[\w-]{8,}"), rf"\1{HIDDEN}"),
+    (re.compile(r"(\b[\w+.-]+://)[^\s/?#'\"<>]*@"), rf"\1{HIDDEN}@"),
+    (re.compile(r"(\b[\w+.-]+://[^\s?#'\"<>]*\?)(?!\[)[^\s#'\"<>;,)]+"), rf"\1{HIDDEN}"),
+)
+"""Secrets by their looks: after Bearer, after sk-, before the @ of an address, in the query of one."""
+
+
+def redact(text: str) -> str:
+    """The text without what may be a secret.
+
+    >>> redact("no s3://SECRET@bucket/x, nor http://h/v1?sig=abc; see http://h/v1")
+    'no s3://[hidden]@bucket/x, nor http://h/v1?[hidden]; see http://h/v1'
+    """
+    for name, value in _values():
+        text = text.replace(value, f"[{name}]")
+    for looks, instead in LOOKS:
+        text = looks.sub(instead, text)
+    return text
+
+
+def redacted(value: Any) -> Any:
+    """A JSON value with all its strings redacted; names of fields too."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {redacted(k): redacted(v) for k, v in cast(Mapping[Any, Any], value).items()}
+    if isinstance(value, list | tuple):
+        return [redacted(v) for v in cast("list[Any]", value)]
+    return value
+
+
+def _values() -> list[tuple[str, str]]:
+    """(variable, what of its value is secret), in every spelling, the longest first."""
+    found: dict[str, str] = {}
+    for name, value in os.environ.items():
+        secret = [value] if any(part in name.upper() for part in SECRET) else []
+        for one in (*secret, *_of_address(value)):
+            for spelling in _spellings(one):
+                if len(spelling) >= SHORTEST:
+                    found.setdefault(spelling, name)
+    return sorted(((name, value) for value, name in found.items()), key=lambda pair: -len(pair[1]))
+
+
+def _of_address(value: str) -> Iterator[str]:
+    """User, password and the query's values of an address; nothing of other text."""
+    if "://" not in value:
+        return
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return
+    user, at, _ = parts.netloc.rpartition("@")
+    if at:
+        yield user
+        yield from user.split(":", 1)
+    if parts.query:
+        yield parts.query
+        yield from (held for _, held in parse_qsl(parts.query))
+
+
+def _spellings(secret: str) -> set[str]:
+    """A secret as addresses, JSON and headers write it."""
+    return {
+        secret,
+        unquote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        b64encode(unquote(secret).encode()).decode(),
+    }

@@ -1,0 +1,295 @@
+"""A budget holds by the server's own count: through retries, false usage, kill -9 and the next commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homines.core import HominesError, Interrupted
+from homines.lookup import find
+from homines.measure import Question, battery, measure, questions
+from homines.models import load
+from homines.models._meter import METER, Budget, Meter, Price, Size
+from homines.models.hf import HuggingFace
+from homines.store import Run
+from tests.models.tiny import willing
+from tests.serve import Fault, Refusal, Server, serve
+
+MOST = 20_000
+KILLED = 30_000
+SPEC = "openai-api/tests/tiny(read=samples, samples=1, seconds=15, retries=6)"
+
+
+class Count:
+    """Tokens that the server read and wrote, whatever it tells: what a provider would charge for. A request
+    that it refuses costs nothing; a reply that it spoils costs all the same."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.tokens = 0
+        self.lock = threading.Lock()
+        draw = server.draw
+
+        def counted(*how: Any) -> dict[str, Any]:
+            choice = draw(*how)
+            with self.lock:
+                self.tokens += choice["made"]
+            return choice
+
+        server.draw = counted  # type: ignore[method-assign]
+
+    def __call__(self, path: str, body: dict[str, Any]) -> None:
+        with self.lock:
+            self.tokens += len(self.server.tokens(body["messages"], True, {}))
+
+
+@pytest.fixture(scope="module")
+def net(tokenizer: Any) -> HuggingFace:
+    return HuggingFace(willing(tokenizer, "12"), tokenizer, name="tiny", provenance={"revision": "t"})
+
+
+@pytest.fixture
+def server(net: HuggingFace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with serve(net) as running:
+        monkeypatch.setenv("TESTS_API_KEY", running.key)
+        monkeypatch.setenv("TESTS_BASE_URL", f"{running.url}/v1")
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("used", Counter()), ("dollars", 0.0), ("budget", Budget())):
+        monkeypatch.setattr(METER, name, value)
+    for name in ("before", "counted", "denser"):
+        if hasattr(METER, name):
+            monkeypatch.setattr(METER, name, type(getattr(METER, name))())
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[str], Any]]:
+    """Load a model; its connections are closed at the end."""
+    held: list[Any] = []
+
+    def open_(name: str) -> Any:
+        held.append(load(name))
+        return held[-1]
+
+    yield open_
+    for model in held:
+        model.close()
+
+
+def asked(model: Any, memory: int = 4) -> list[Question]:
+    game = find("games", "ipd")
+    return questions(model, {"ipd": battery(game, memory)}, [find("frames", f"bare(memory={memory})")])
+
+
+@pytest.fixture
+def spent(server: Server) -> Count:
+    return Count(server)
+
+
+def test_replies_that_are_paid_for_and_lost_stand_in_the_budget(
+    opened: Callable[[str], Any],
+    server: Server,
+    spent: Count,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Four of five replies are no answers, each is made again: without room asked for first it would end far
+    beyond."""
+    turn = iter(range(10**9))
+
+    def before(path: str, body: dict[str, Any]) -> None:
+        spent(path, body)
+        if (n := next(turn)) > 0 and n % 5:
+            raise Fault(("garbled", "half", "other")[n % 3])
+
+    server.before = before
+    monkeypatch.setattr(METER, "budget", Budget(tokens=MOST))
+    model = opened(SPEC)
+    monkeypatch.setattr("homines.models._calls.LONGEST_PAUSE", 0.05)
+    with Run(tmp_path / "run", {}) as run, pytest.raises(Interrupted, match="budget of 20,000"):
+        measure(model, asked(model), run)
+    assert MOST / 4 < spent.tokens <= MOST
+
+
+Lie = Callable[[dict[str, Any]], Any]
+LIES: dict[str, Lie] = {
+    "one token each": lambda usage: dict.fromkeys(usage, 1),
+    "none": lambda usage: dict.fromkeys(usage, 0),
+    "negative": lambda usage: {name: -n for name, n in usage.items()},
+    "negative input alone": lambda usage: usage | {"prompt_tokens": -5},
+    "fractions": lambda usage: {name: n + 0.5 for name, n in usage.items()},
+    "strings": lambda usage: {name: str(n) for name, n in usage.items()},
+    "true": lambda usage: dict.fromkeys(usage, True),
+    "null": lambda usage: dict.fromkeys(usage),
+    "no object": lambda usage: 7,
+    "left out": lambda usage: None,
+    "a tenth": lambda usage: {name: n // 10 for name, n in usage.items()},
+}
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_usage_that_cannot_be_counts_as_none_and_is_reckoned(
+    opened: Callable[[str], Any], lie: Lie, server: Server, spent: Count, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.before = spent
+    server.spoil = lambda path, body, told: told | {"usage": lie(told["usage"])}
+    monkeypatch.setattr(METER, "budget", Budget(tokens=3000))
+    model = opened(SPEC)
+    with pytest.raises(Interrupted, match="budget of 3,000"):
+        measure(model, asked(model, 3))
+    assert 1000 < spent.tokens <= 3000
+    assert 0.8 * spent.tokens < METER.tokens <= 3000
+
+
+def test_the_ratio_is_learned_from_the_counts_that_can_be(
+    opened: Callable[[str], Any], server: Server, spent: Count, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the answers tell no usage; in all as many tokens are counted as were used."""
+    turn = iter(range(10**9))
+    server.before = spent
+    server.spoil = lambda path, body, told: told | ({"usage": None} if next(turn) % 2 else {})
+    model = opened(SPEC)
+    measure(model, asked(model, 3))
+    assert METER.tokens == pytest.approx(spent.tokens, rel=0.1)
+
+
+def test_dollars_that_a_provider_understates_are_reckoned() -> None:
+    meter = Meter(Budget(dollars=1.0, price=Price(10.0, 10.0)))
+    hold = meter.begin(Size(4000, 900, 1, 16))
+
+    class Usage:
+        input_tokens, output_tokens, total_tokens, total_cost = 1000, 1, 1001, 1e-9
+
+    meter.add(hold, Usage, ["x"], Counter())
+    assert meter.dollars == pytest.approx(0.01001)
+    assert (meter.held, meter.held_dollars) == (0, 0)
+
+
+def test_a_call_that_passed_what_was_reckoned_makes_the_next_be_reckoned_larger() -> None:
+    meter = Meter()
+    first = meter.begin(Size(300, 70, 1, 16))
+
+    class Usage:
+        input_tokens, output_tokens, total_tokens = 10 * first.given, 16, 10 * first.given + 16
+
+    meter.add(first, Usage, ["x"], Counter())
+    assert meter.begin(Size(300, 70, 1, 16)).given == pytest.approx(10 * first.given, abs=1)
+
+
+def test_the_sum_survives_kill_9_and_a_rerun_counts_it(server: Server, spent: Count, tmp_path: Path) -> None:
+    """The same command is killed again and again; all of its runs together keep one budget."""
+    slow = threading.Event()
+
+    def before(path: str, body: dict[str, Any]) -> None:
+        spent(path, body)
+        if server.asked[path] % 40 > 30:
+            slow.wait(20)
+
+    server.before = before
+    folder = tmp_path / "run"
+    command = [
+        *(sys.executable, "-c", "from homines.cli import main; main()", "measure", SPEC, "--game", "ipd"),
+        *("--game", "icd", "--game", "ish", "--frame", "table", "--frame", "story", "--frame", "sentences"),
+        *("--max-tokens", str(KILLED), "--out", str(folder)),
+    ]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    for _ in range(2):
+        child = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+        begun, limit = server.asked["/v1/chat/completions"], time.monotonic() + 90
+        while server.asked["/v1/chat/completions"] < begun + 32:
+            assert time.monotonic() < limit
+            assert child.poll() is None, child.communicate()[1]
+            time.sleep(0.02)
+        time.sleep(0.5)  # answers that have come are written; others are under way
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+    slow.set()
+    before_the_last = spent.tokens
+    assert before_the_last > 5000
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 130
+    assert "earlier commands in this folder" in done.stderr
+    assert KILLED / 3 < spent.tokens <= KILLED
+    lines = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+    assert all(line["provenance"]["used"]["calls"] == 1 for line in lines)
+
+
+def test_a_failed_answer_holds_what_it_cost(
+    opened: Callable[[str], Any], server: Server, tmp_path: Path
+) -> None:
+    """An answer that counts as none was paid for; so were those before a call that failed for good."""
+    spec = "openai-api/tests/tiny(read=logprobs, walks=1, retries=0)"
+
+    model: Any = opened(spec)
+    model.ready()
+    wanted = asked(model, 1)[:1]
+
+    def twice(path: str, body: dict[str, Any], told: Any) -> Any:
+        likely = told["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+        likely.append(likely[0] | {"logprob": likely[0]["logprob"] - 2})
+        return told
+
+    server.spoil = twice
+    (told,) = measure(model, wanted)
+    assert told.provenance["impossible"] == "twice"
+    assert told.provenance["used"]["calls"] == 1
+    assert told.provenance["used"]["input"] > 0
+
+
+def test_a_book_that_somebody_wrote_gives_no_budget_away(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "spent.log").write_text(
+        '\n{"input": -1000000, "output": 5}\n{"input": "7"}\n[1]\nnothing\n{"input": 2, "output": true'
+    )
+    meter = Meter(Budget(tokens=100))
+    with meter.keep(folder, []):
+        assert meter.before[folder / "spent.log"] == Counter(output=5)
+    (folder / "spent.log").unlink()
+    outside = tmp_path / "outside"
+    outside.write_text("mine")
+    (folder / "spent.log").symlink_to(outside)
+    with meter.keep(folder, []), pytest.raises(HominesError, match="another --out"):
+        meter.begin(Size(3, 1, 1, 1))
+    assert outside.read_text() == "mine"
+
+
+def test_old_runs_without_a_book_count_by_their_records(tmp_path: Path) -> None:
+    meter = Meter(Budget(tokens=100))
+    with (
+        meter.keep(tmp_path, [{"input": 70, "output": 20, "calls": 1}, {}]),
+        pytest.raises(Interrupted, match="90 tokens by earlier commands"),
+    ):
+        meter.begin(Size(30, 6, 1, 16))
+
+
+def test_refusals_cost_nothing(
+    opened: Callable[[str], Any], server: Server, spent: Count, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn = iter(range(10**9))
+
+    def before(path: str, body: dict[str, Any]) -> None:
+        if next(turn) % 2:
+            raise Refusal(429, "not now")
+        spent(path, body)
+
+    server.before = before
+    monkeypatch.setattr("homines.models._calls.LONGEST_PAUSE", 0.05)
+    model = opened(SPEC)
+    measure(model, asked(model, 2))
+    assert METER.tokens == pytest.approx(spent.tokens, rel=0.15)
+    assert METER.told()["retries"] >= 32

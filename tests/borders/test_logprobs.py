@@ -1,0 +1,377 @@
+"""Log-probabilities that cannot be, from a real server on loopback: each is told as what it is, and is no
+measurement. One row of the table is a reader and a defect."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from homines.core import Choice, HominesError
+from homines.lookup import find
+from homines.measure import Question, answered, battery, mass, measure, questions
+from homines.models import load
+from homines.models.hf import HuggingFace, to_choice
+from homines.store import Run
+from homines.toplogprobs import Reading, Step, Walk, read
+from tests.models.tiny import willing
+from tests.serve import Server, serve
+
+CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
+TRIAL = "Say yes."
+INF, NAN = math.inf, math.nan
+SPECS = {CHAT: "openai-api/tests/tiny(read=logprobs, walks=4, retries=0)", COMPLETIONS: "vllm/tiny"}
+
+
+@pytest.fixture(scope="module")
+def net(tokenizer: Any) -> HuggingFace:
+    return HuggingFace(willing(tokenizer, "12"), tokenizer, name="tiny", provenance={"revision": "t"})
+
+
+@pytest.fixture(scope="module")
+def running(net: HuggingFace) -> Iterator[Server]:
+    with serve(net) as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    for name, value in addresses(running).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(running, "spoil", lambda path, body, told: told)
+    return running
+
+
+def addresses(server: Server) -> dict[str, str]:
+    return {
+        "TESTS_API_KEY": server.key,
+        "TESTS_BASE_URL": f"{server.url}/v1",
+        "VLLM_API_KEY": server.key,
+        "VLLM_BASE_URL": server.url,
+    }
+
+
+def asked(model: Any) -> list[Question]:
+    frame = find("frames", "table(labels='1,2')")
+    return questions(model, {"ipd": battery(find("games", "ipd"))}, [frame])[:1]
+
+
+# --- what a server may send --------------------------------------------------------------------
+
+Spoil = Callable[[dict[str, Any]], Any]
+
+
+def drawn(value: Any) -> Spoil:
+    """The first drawn token's log-probability is this."""
+
+    def spoil(told: dict[str, Any]) -> None:
+        for choice in told["choices"]:
+            choice["logprobs"]["content"][0]["logprob"] = value
+
+    return spoil
+
+
+def listed(value: Any, which: slice = slice(1, 2)) -> Spoil:
+    """These of the likeliest have this log-probability."""
+
+    def spoil(told: dict[str, Any]) -> None:
+        for choice in told["choices"]:
+            for token in choice["logprobs"]["content"][0]["top_logprobs"][which]:
+                token["logprob"] = value
+
+    return spoil
+
+
+def left_out(told: dict[str, Any]) -> None:
+    for choice in told["choices"]:
+        del choice["logprobs"]["content"][0]["top_logprobs"][1]["logprob"]
+
+
+def filled(value: float) -> Spoil:
+    """All log-probabilities are one."""
+
+    def spoil(told: dict[str, Any]) -> None:
+        drawn(value)(told)
+        listed(value, slice(None))(told)
+
+    return spoil
+
+
+def twice(told: dict[str, Any]) -> None:
+    for choice in told["choices"]:
+        likely = choice["logprobs"]["content"][0]["top_logprobs"]
+        likely.append(likely[0] | {"logprob": likely[0]["logprob"] - 3.0})
+
+
+def elsewhere(told: dict[str, Any]) -> None:
+    """The drawn token's own value is another than that in the list."""
+    for choice in told["choices"]:
+        step = choice["logprobs"]["content"][0]
+        step["top_logprobs"] = [{k: step[k] for k in ("token", "bytes", "logprob")}]
+        step["logprob"] -= 3.0
+
+
+def walks_apart(told: dict[str, Any]) -> None:
+    """One walk says that 1 is certain at the first position, another that 2 is."""
+    for i, choice in enumerate(told["choices"]):
+        word = "12"[i % 2]
+        token = {"token": word, "bytes": list(word.encode()), "logprob": -0.01}
+        choice["logprobs"]["content"] = [token | {"top_logprobs": [token]}]
+        choice["message"]["content"], choice["finish_reason"] = word, "stop"
+
+
+def rows(told: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """Of every label the position of its first token: (number, what is told there, the token's id)."""
+    for i, choice in enumerate(told["choices"]):
+        yield i, choice["prompt_logprobs"][-2], choice["label"][-2]
+
+
+def token(value: Any) -> Spoil:
+    """The label's own first token has this log-probability."""
+
+    def spoil(told: dict[str, Any]) -> None:
+        for _, here, label in rows(told):
+            here[str(label)]["logprob"] = value
+
+    return spoil
+
+
+def other(value: Any) -> Spoil:
+    """Another token there has this log-probability."""
+
+    def spoil(told: dict[str, Any]) -> None:
+        for _, here, _ in rows(told):
+            here["49000"] = {"logprob": value}
+
+    return spoil
+
+
+def every(value: Any) -> Spoil:
+    def spoil(told: dict[str, Any]) -> None:
+        for choice in told["choices"]:
+            for here in choice["prompt_logprobs"][1:]:
+                here["49000"] = {"logprob": value}
+                for held in here.values():
+                    held["logprob"] = value
+
+    return spoil
+
+
+def no_value(told: dict[str, Any]) -> None:
+    for _, here, label in rows(told):
+        del here[str(label)]["logprob"]
+
+
+def bare(value: Any) -> Spoil:
+    def spoil(told: dict[str, Any]) -> None:
+        for _, here, label in rows(told):
+            here[str(label)] = value
+
+    return spoil
+
+
+def no_object(told: dict[str, Any]) -> None:
+    for choice in told["choices"]:
+        choice["prompt_logprobs"][-2] = ["one"]
+
+
+def labels_apart(told: dict[str, Any]) -> None:
+    """At the same position each label is nearly certain in its own request."""
+    for choice in told["choices"]:
+        choice["prompt_logprobs"][-2] = {str(choice["label"][-2]): {"logprob": -0.01}}
+
+
+def name_twice(told: dict[str, Any]) -> str:
+    for _, here, label in rows(told):
+        here["again"] = {"logprob": -7.5}
+        here["name"] = label
+    text = json.dumps(told)
+    for _, _, label in rows(told):
+        once = f'"again": {{"logprob": -7.5}}, "name": {label}'
+        text = text.replace(once, f'"{label}": {{"logprob": -7.5}}')
+    return text
+
+
+TABLE: list[tuple[str, str, Spoil, str]] = [
+    (CHAT, "drawn above 0", drawn(0.5), "positive"),
+    (CHAT, "drawn a little above 0", drawn(1e-4), "positive"),
+    (CHAT, "listed above 0", listed(0.5), "positive"),
+    (CHAT, "drawn infinite", drawn(INF), "positive"),
+    (CHAT, "listed sum above 1", filled(-0.1), "sum"),
+    (CHAT, "a token twice", twice, "twice"),
+    (CHAT, "the drawn token elsewhere", elsewhere, "twice"),
+    (CHAT, "all 0.0", filled(0.0), "filler"),
+    (CHAT, "all -9999", filled(-9999.0), "filler"),
+    (CHAT, "all -100", filled(-100.0), "filler"),
+    (CHAT, "all -inf", filled(-INF), "filler"),
+    (CHAT, "drawn a string", drawn("-0.5"), "text"),
+    (CHAT, "listed a string", listed("-3"), "text"),
+    (CHAT, "a word", listed("high"), "text"),
+    (CHAT, "drawn true", drawn(True), "boolean"),
+    (CHAT, "listed false", listed(False), "boolean"),
+    (CHAT, "drawn null", drawn(None), "null"),
+    (CHAT, "listed null", listed(None), "null"),
+    (CHAT, "listed left out", left_out, "null"),
+    (CHAT, "drawn NaN", drawn(NAN), "nan"),
+    (CHAT, "listed NaN", listed(NAN), "nan"),
+    (CHAT, "a list", drawn([-0.5]), "other"),
+    (CHAT, "an object", listed({"value": -3}), "other"),
+    (CHAT, "two walks apart", walks_apart, "contradiction"),
+    (COMPLETIONS, "label above 0", token(0.5), "positive"),
+    (COMPLETIONS, "other above 0", other(0.5), "positive"),
+    (COMPLETIONS, "label infinite", token(INF), "positive"),
+    (COMPLETIONS, "sum above 1", other(-0.0001), "sum"),
+    (COMPLETIONS, "all 0.0", every(0.0), "filler"),
+    (COMPLETIONS, "all -9999", every(-9999.0), "filler"),
+    (COMPLETIONS, "all -inf", every(-INF), "filler"),
+    (COMPLETIONS, "a string", token("-0.5"), "text"),
+    (COMPLETIONS, "true", token(True), "boolean"),
+    (COMPLETIONS, "null", token(None), "null"),
+    (COMPLETIONS, "left out", no_value, "null"),
+    (COMPLETIONS, "NaN", token(NAN), "nan"),
+    (COMPLETIONS, "NaN of another", other(NAN), "nan"),
+    (COMPLETIONS, "a list", token([-0.5]), "other"),
+    (COMPLETIONS, "no object of tokens", no_object, "other"),
+    (COMPLETIONS, "no object of a token", bare([1]), "other"),
+    (COMPLETIONS, "a token twice", name_twice, "twice"),
+    (COMPLETIONS, "two labels apart", labels_apart, "contradiction"),
+]
+
+
+def spoiling(server: Server, path: str, spoil: Spoil) -> None:
+    """Have the server answer so, but for its trial."""
+
+    def instead(at: str, body: dict[str, Any], told: Any) -> Any:
+        if at != path or TRIAL in json.dumps(body):
+            return told
+        for choice, label in zip(told["choices"], body.get("prompt", ()), strict=False):
+            choice["label"] = label
+        return spoil(told) or told
+
+    server.spoil = instead
+
+
+@pytest.mark.parametrize(("path", "what", "spoil", "kind"), TABLE, ids=[f"{p} {w}" for p, w, _, _ in TABLE])
+def test_an_impossible_answer_is_a_record_with_its_kind(
+    path: str, what: str, spoil: Spoil, kind: str, server: Server, tmp_path: Path
+) -> None:
+    model: Any = load(SPECS[path])
+    spoiling(server, path, spoil)
+    with Run(tmp_path / "run", {}) as run:
+        (told,) = measure(model, asked(model), run)
+    model.close()
+    assert told.choice is None
+    assert str(told.error).startswith("Impossible: "), told.error
+    assert told.provenance["impossible"] == kind
+    assert len(str(told.error).splitlines()) == 1
+    (kept,) = Run(tmp_path / "run").records
+    assert (kept.error, kept.provenance["impossible"]) == (told.error, kind)
+
+
+def test_the_table_holds_every_kind() -> None:
+    from homines.impossible import Kind
+
+    assert len(TABLE) >= 31
+    assert {kind for *_, kind in TABLE} == {kind.value for kind in Kind} - {"bounds"}
+    assert all(kind.sentence for kind in Kind)
+
+
+@pytest.mark.parametrize("path", [CHAT, COMPLETIONS])
+def test_what_is_possible_is_measured(path: str, server: Server, net: HuggingFace) -> None:
+    """Else the checks could refuse everything."""
+    model: Any = load(SPECS[path])
+    (question,) = asked(model)
+    (told,) = measure(model, [question])
+    model.close()
+    (exact,) = net.score([question.prompt])
+    assert told.choice is not None, told.error
+    truncation = told.provenance.get("truncation", 0.0)
+    assert abs(told.choice.mass - exact.mass) <= truncation + 1e-3
+
+
+def test_bounds_the_wrong_way_round_are_refused() -> None:
+    with pytest.raises(HominesError, match="lower bound lies above"):
+        Reading(Choice.of([0.0, 0.0]), np.array([0.5, 0.1]), np.array([0.4, 0.2]), 0.0)
+
+
+def test_two_walks_with_the_noise_of_batches_are_read() -> None:
+    def walked(p: float) -> Walk:
+        top = ((b"X", math.log(p)), (b"Y", math.log(0.99 - p)))
+        return Walk((Step(b"X", math.log(p), top), Step(b"</s>", 0.0)), "X", True)
+
+    assert read([walked(0.6), walked(0.7)], ["X", "Y"]).choice.mass > 0.9
+    with pytest.raises(HominesError, match="contradict"):
+        read([walked(0.1), walked(0.9)], ["X", "Y"])
+
+
+def test_the_command_counts_them_and_names_the_server(server: Server, tmp_path: Path) -> None:
+    def spoil(told: dict[str, Any]) -> None:
+        (drawn(0.5) if told["choices"][0]["message"]["content"] == "1" else twice)(told)
+
+    spoiling(server, CHAT, spoil)
+    command = [
+        *(sys.executable, "-c", "from homines.cli import main; main()", "measure", SPECS[CHAT]),
+        *("--game", "ipd", "--out", str(tmp_path / "run")),
+    ]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "HF_HUB_OFFLINE": "1"}, capture_output=True, text=True
+    )
+    assert done.returncode == 1, done.stderr
+    said = " ".join(done.stdout.split())
+    kinds = [r.provenance["impossible"] for r in Run(tmp_path / "run").records]
+    assert len(kinds) == 32
+    assert f"the server of {SPECS[CHAT]} gave impossible log-probabilities: " in said
+    assert all(f"{kind} {kinds.count(kind)}" in said for kind in set(kinds))
+    assert "use sampled answers: read=samples, samples=N" in said
+
+
+# --- exact mass 0 ------------------------------------------------------------------------------
+
+
+def test_no_legal_answer_at_all_is_a_measurement_of_mass_0(server: Server, tmp_path: Path) -> None:
+    """The server is asked once; the uniform conditional is read by nothing."""
+
+    def spoil(told: dict[str, Any]) -> None:
+        for _, here, label in rows(told):
+            here["49000"] = {"logprob": -0.001}
+            likely = [held for name, held in here.items() if name not in (str(label), "49000")]
+            for held in (here[str(label)], *likely):
+                held["logprob"] = -INF
+
+    spoiling(server, COMPLETIONS, spoil)
+    model: Any = load(SPECS[COMPLETIONS])
+    with Run(tmp_path / "run", {}) as run:
+        (told,) = measure(model, asked(model), run)
+    with Run(tmp_path / "run", {}) as run:
+        server.asked.clear()
+        measure(model, asked(model), run)
+        assert server.asked[COMPLETIONS] == 0
+        assert run.missing(run.records) == []
+    model.close()
+    assert told.error is None
+    assert told.choice is not None
+    assert told.choice.mass == 0.0
+    assert told.choice.p.tolist() == [0.5, 0.5]
+    assert answered([told]) == []
+    assert mass([told]) == 0.0
+
+
+def test_mass_0_of_a_network_and_of_choices() -> None:
+    import torch
+
+    never = to_choice(torch.tensor([-INF, -INF, -INF]))
+    assert (never.mass, never.p.round(6).tolist()) == (0.0, [0.333333] * 3)
+    assert Choice.at([0.0, 0.0]).mass == 0.0
+    half = to_choice(torch.tensor([math.log(0.5), -INF]))
+    assert (half.p.tolist(), half.mass) == ([1.0, 0.0], pytest.approx(0.5))
+    for bad in ([NAN, 0.0], [INF, 0.0]):
+        with pytest.raises(HominesError, match="no finite maximum"):
+            Choice.of(bad)
