@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -43,7 +44,15 @@ def frozen(values: ArrayLike) -> Array:
 
 def digest(value: Any) -> str:
     """SHA-256 (first 16 hex digits) of a JSON value: the identity of everything stored."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _hashed(_text(value))
+
+
+def _text(value: Any) -> str:
+    """A JSON value as the one text that equal values share."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _hashed(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -148,10 +157,15 @@ class Decision:
             return self.actions[action]
         return self.theirs[player - (player > self.player)][action]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Content hash: two decisions with the same key are the same decision."""
-        return digest(self.to_json())
+        return _hashed(self.text)
+
+    @cached_property
+    def text(self) -> str:
+        """The JSON text behind `key`."""
+        return _text(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value that `Decision.from_json` reads back; defaults are left out."""
@@ -258,7 +272,7 @@ class Prompt:
     def text(self) -> str:
         return "\n\n".join(text for _, text in self.messages)
 
-    @property
+    @cached_property
     def key(self) -> str:
         cue = [self.cue] if self.cue else []
         return digest([list(map(list, self.messages)), list(self.labels), *cue])
@@ -279,23 +293,15 @@ class Record:
     error: str | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Identity of the question (not of the answer): model, its revision, game, decision, words.
 
         `questions` puts the revision, and a hash of the words, into `provenance`.
         """
-        return digest(
-            [
-                self.model,
-                self.provenance.get("revision"),
-                self.game,
-                self.decision.to_json(),
-                self.frame,
-                [list(places) for places in self.order],
-                self.provenance.get("prompt"),
-            ]
-        )
+        before = [self.model, self.provenance.get("revision"), self.game]
+        after = [self.frame, self.order, self.provenance.get("prompt")]
+        return _hashed(f"{_text(before)[:-1]},{self.decision.text},{_text(after)[1:]}")
 
 
 class Game(Protocol):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -141,7 +142,8 @@ def _roles(config: Row, models: Sequence[str]) -> dict[str, str]:
 def _sound_all(records: Iterable[Record]) -> list[Record]:
     """Sound records, those of an earlier version in today's words."""
     spelt = cache(_canonical)
-    return [replace(_sound(record), frame=spelt(record.frame)) for record in records]
+    sound = map(_sound, records)
+    return [r if spelt(r.frame) == r.frame else replace(r, frame=spelt(r.frame)) for r in sound]
 
 
 def _sound(record: Record) -> Record:
@@ -187,8 +189,8 @@ def _short(specs: Iterable[str]) -> dict[str, str]:
         return " · ".join(parts)
 
     names = {spec: name(spec) for spec in dict.fromkeys(specs)}
-    taken = list(names.values())
-    return {spec: short if taken.count(short) == 1 else spec for spec, short in names.items()}
+    taken = Counter(names.values())
+    return {spec: short if taken[short] == 1 else spec for spec, short in names.items()}
 
 
 # --- rows: what was measured -----------------------------------------------------------------------
@@ -234,9 +236,10 @@ def _overview(study: Study) -> list[Row]:
     records = [r for r in study.records if state(r.decision) is not None and len(r.decision.actions) == 2]
     there = [r for r in records if r.game in study.games] or records
     chosen = [r for r in records if r.decision.actions == there[0].decision.actions] or study.records
+    many = len({r.game for r in study.records}) > MOST_GAMES
     places: dict[tuple[int, str], list[Record]] = {}
     for r in chosen:
-        places.setdefault(_place(study, r), []).append(r)
+        places.setdefault(_place(study, r, many), []).append(r)
     rows: list[Row] = []
     for (_, where), inside in sorted(places.items(), key=lambda item: item[0][0]):
         games, frames = ({getattr(r, name) for r in inside} for name in ("game", "frame"))
@@ -276,9 +279,9 @@ def elsewhere(rows: Mapping[str, list[Row]]) -> list[str]:
     return [row["game"] for row in rows["games"] if told and row["game"] not in told]
 
 
-def _place(study: Study, r: Record) -> tuple[int, str]:
+def _place(study: Study, r: Record, many: bool) -> tuple[int, str]:
+    """Where a record stands in the overview; many: too many games for a line each."""
     if not study.training:
-        many = len({other.game for other in study.records}) > MOST_GAMES
         return 0, r.game.partition("(")[0] if many else r.game
     if r.game in study.games:
         return (0, f"Trained on: {r.game}") if r.frame in study.training else (1, "Same game, other words")
@@ -288,22 +291,26 @@ def _place(study: Study, r: Record) -> tuple[int, str]:
 def _states(study: Study) -> list[Row]:
     """P(first action), of a long menu the mean answer, and legal mass of every decision in every frame,
     orders averaged."""
-    names: dict[str, dict[str, str]] = {}
+    names: dict[str, dict[str, tuple[int, str]]] = {}
+    times: Counter[tuple[str, str]] = Counter()
     rows: list[Row] = []
     for (game, frame, model), group in by(study.records, "game", "frame", "model").items():
         trained = game in study.games and frame in study.training
         for d, c in averaged(group):
             known = names.setdefault(game, {})
             if d.key not in known:
-                name, again = situation(d), sum(x.startswith(situation(d)) for x in known.values())
-                known[d.key] = f"{name} ({again + 1})" if again else name
+                name = situation(d)
+                times[game, name] += 1
+                again = times[game, name]
+                known[d.key] = len(known), f"{name} ({again})" if again > 1 else name
+            place, name = known[d.key]
             rows.append(
                 {
                     "game": game,
                     "frame": study.short.get(frame, frame),
                     "kind": "training" if trained else "other",
-                    "state": known[d.key],
-                    "place": list(known).index(d.key),
+                    "state": name,
+                    "place": place,
                     "role": study.roles[model],
                     "first": d.actions[0],
                     "p": float(c.p[0]) if len(d.actions) <= MOST_ACTIONS else None,
@@ -350,9 +357,9 @@ def preferences(study: Study) -> list[Row]:
     """Estimates by role (portrait.py), beside the values of what was trained for where it was trained. Apart
     from `measured`, for it takes a second or more."""
     rows: list[Row] = []
-    every = _sound_all(study.run.records)  # beliefs among them
+    every = by(_sound_all(study.run.records), "model")  # beliefs among them
     for model, role in study.roles.items():
-        own = [r for r in every if r.model == model]
+        own = every.get((model,), [])
         aim = study.preference if "after" in role else None
         rows += [{"role": role, **row} for row in estimates(own, aim)] if own else []
     return rows

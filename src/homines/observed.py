@@ -37,7 +37,7 @@ from homines.core import Array, Choice, Decision, HominesError, Record, frozen
 from homines.estimate import Observation
 from homines.forms import Sequential
 from homines.lookup import find, spell
-from homines.measure import averaged
+from homines.measure import averaged, by
 from homines.plans import assembled
 
 MOST_CHOSEN = 1e9
@@ -272,11 +272,11 @@ def from_records(
     own = [r for r in records if r.model == who]
     answers: dict[tuple[str, str], list[Record]] = {}
     beliefs: dict[tuple[str, str], list[Record]] = {}
-    for r in own:
-        frame = find("frames", r.frame)
+    for (name, words), group in by(own, "game", "frame").items():
+        frame = find("frames", words)
         about = getattr(frame, "asks", "choice") == "belief"
-        spec = spell(replace(frame, asks="choice")) if about else r.frame
-        (beliefs if about else answers).setdefault((r.game, spec), []).append(r)
+        spec = spell(replace(frame, asks="choice")) if about else words
+        (beliefs if about else answers).setdefault((name, spec), []).extend(group)
     made: list[Observation] = []
     for (name, frame), group in answers.items():
         pairs = averaged(group)

@@ -87,7 +87,8 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
     legal = [o for o in made if o.choice.mass >= LEGAL_MASS] or made
     rows: list[Row] = []
     for spec, names in FAMILIES.items():
-        some = [o for o in legal if defined(family(spec), o)]
+        of = family(spec)
+        some = [o for o in legal if defined(of, o)]
         found, reason = _fitted(some, spec) if made else (None, why)
         if found is None and some and "kappa" in names:
             found, _ = _fitted(some, ALONE[0])

@@ -13,7 +13,7 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -170,9 +170,10 @@ class Run:
         if self._lock is not None:
             for log in self.folder.glob("*.jsonl"):
                 _drop_torn_line(log)
+        shared = Shared()
         for raw in _read_lines(path):
             try:
-                record = record_from(raw)
+                record = record_from(raw, shared)
             except (KeyError, TypeError, ValueError) as failure:
                 raise StoreError(
                     f"{path} holds a line that is no record ({failure!r}): {str(raw)[:200]}; "
@@ -256,16 +257,36 @@ def record_json(record: Record) -> dict[str, Any]:
     }
 
 
-def record_from(raw: Mapping[str, Any]) -> Record:
+class Shared:
+    """What was read before, which equal records share: a decision is parsed once however often it was asked."""
+
+    def __init__(self) -> None:
+        self._decisions: dict[str, Decision] = {}
+        self._words: dict[Any, Any] = {}
+
+    def decision(self, raw: Mapping[str, Any]) -> Decision:
+        """The decision of this JSON value."""
+        text = json.dumps(raw)
+        if text not in self._decisions:
+            self._decisions[text] = Decision.from_json(raw)
+        return self._decisions[text]
+
+    def words(self, value: Any) -> Any:
+        """A name, or a tuple of labels or places."""
+        return self._words.setdefault(value, value)
+
+
+def record_from(raw: Mapping[str, Any], shared: Shared | None = None) -> Record:
     """The inverse of `record_json`. Raises KeyError, TypeError or ValueError where it is no record."""
+    shared = shared or Shared()
     choice = raw["choice"]
     return Record(
-        Decision.from_json(raw["decision"]),
-        raw["frame"],
-        tuple(tuple(place) for place in raw["order"]),
-        tuple(raw["labels"]),
-        raw["model"],
-        raw.get("game", ""),
+        shared.decision(raw["decision"]),
+        shared.words(raw["frame"]),
+        shared.words(tuple(tuple(place) for place in raw["order"])),
+        shared.words(tuple(raw["labels"])),
+        shared.words(raw["model"]),
+        shared.words(raw.get("game", "")),
         None
         if choice is None
         else Choice(
@@ -316,17 +337,18 @@ def _write_json(path: Path, value: Mapping[str, Any]) -> None:
     os.replace(aside, path)
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
+def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """A line at a time, for the file may be large; what stands after the last newline is torn."""
     if not path.exists():
-        return []
-    data = path.read_bytes()
-    rows: list[dict[str, Any]] = []
-    for i, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines()):
-        try:
-            rows.append(json.loads(line))
-        except ValueError as failure:
-            raise StoreError(f"{path} line {i + 1} is no JSON ({failure}); remove that line") from failure
-    return rows
+        return
+    with open(path, "rb") as file:
+        for i, line in enumerate(file):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                yield json.loads(line)
+            except ValueError as failure:
+                raise StoreError(f"{path} line {i + 1} is no JSON ({failure}); remove that line") from failure
 
 
 def _drop_torn_line(path: Path) -> None:
