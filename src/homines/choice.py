@@ -106,7 +106,7 @@ def mixed(choices: Sequence[Choice]) -> Choice:
     """
     counts = [c.n for c in choices]
     return Choice(
-        frozen(Choice.at(np.mean([c.p for c in choices], axis=0)).logp),
+        Choice.at(np.mean([c.p for c in choices], axis=0)).logp,
         float(np.mean([c.mass for c in choices])),
         None if None in counts else sum(n for n in counts if n is not None),
     )

@@ -178,7 +178,7 @@ class Problem:
             if len(self.held) > 200:
                 self.held.clear()
             self.held[risk] = Design.of(
-                [self.family.columns(valued(d, risk, self.scale), self.belief) for d in self.decisions]
+                self.family.tables([valued(d, risk, self.scale) for d in self.decisions], self.belief)
             )
         return self.held[risk]
 
@@ -244,7 +244,7 @@ def problem(
                 games.append(o.game)
             keys[id(o.decision), o.game] = unique[key]
         at.append(keys[id(o.decision), o.game])
-    design = Design.of([of.columns(d, belief) for d in decisions])
+    design = Design.of(of.tables(decisions, belief))
     rows = np.zeros((len(observations), design.legal.shape[1]))
     for i, o in enumerate(observations):
         rows[i, : len(o.decision.actions)] = o.counts

@@ -62,6 +62,7 @@ MOST_GAMES = 12
 class Study:
     """A run as the report reads it.
 
+    every      what was asked, beliefs about others among it; `records`: the model's own choices alone
     roles      'before', 'after' ... by model name
     short      a short name for each frame's spec
     training   specs of the frames trained on; `games`: those trained on, `game` the first of them
@@ -69,6 +70,7 @@ class Study:
     """
 
     run: Run
+    every: list[Record]
     records: list[Record]
     roles: dict[str, str]
     short: dict[str, str]
@@ -92,7 +94,8 @@ def read(folder: str | Path) -> Study:
     """Open a run folder. Raises StoreError where it is none or cannot be read."""
     run = Run(folder)
     config = run.config
-    records = _sound_all(choices(run.records))
+    every = _sound_all(run.records)
+    records = choices(every)
     noted = run.noted("sideeffects.json") or {}
     sides = {model: dict(found) for model, found in noted.items() if isinstance(found, Mapping)}
     models = list(dict.fromkeys([*(record.model for record in records), *sides]))
@@ -103,6 +106,7 @@ def read(folder: str | Path) -> Study:
         games += [r.game for r in records[:1]]
     return Study(
         run,
+        every,
         records,
         _roles(config, models),
         _short(frames),
@@ -357,7 +361,7 @@ def preferences(study: Study) -> list[Row]:
     """Estimates by role (portrait.py), beside the values of what was trained for where it was trained. Apart
     from `measured`, for it takes a second or more."""
     rows: list[Row] = []
-    every = by(_sound_all(study.run.records), "model")  # beliefs among them
+    every = by(study.every, "model")
     for model, role in study.roles.items():
         own = every.get((model,), [])
         aim = study.preference if "after" in role else None

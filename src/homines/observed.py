@@ -28,6 +28,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -272,16 +273,17 @@ def from_records(
     own = [r for r in records if r.model == who]
     answers: dict[tuple[str, str], list[Record]] = {}
     beliefs: dict[tuple[str, str], list[Record]] = {}
+    frames, games = cache(partial(find, "frames")), cache(_game)
     for (name, words), group in by(own, "game", "frame").items():
-        frame = find("frames", words)
+        frame = frames(words)
         about = getattr(frame, "asks", "choice") == "belief"
         spec = spell(replace(frame, asks="choice")) if about else words
         (beliefs if about else answers).setdefault((name, spec), []).extend(group)
     made: list[Observation] = []
     for (name, frame), group in answers.items():
         pairs = averaged(group)
-        game = _game(name)
-        words = find("frames", frame)
+        game = games(name)
+        words = frames(frame)
         said = spell(replace(words, asks="choice")) if hasattr(words, "asks") else frame
         known = averaged(beliefs.get((name, said), ()))
         if isinstance(game, Sequential):

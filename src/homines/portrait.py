@@ -14,7 +14,7 @@ import numpy as np
 
 from homines.core import LEGAL_MASS, HominesError, Preference, Record
 from homines.estimate import Estimate, Observation, fit
-from homines.family import PRECISION, Family, family
+from homines.family import PRECISION, family
 from homines.observed import from_records
 from homines.preferences.charness_rabin import CharnessRabin
 from homines.preferences.economicus import Economicus
@@ -88,7 +88,8 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
     rows: list[Row] = []
     for spec, names in FAMILIES.items():
         of = family(spec)
-        some = [o for o in legal if defined(of, o)]
+        says = of.defined([o.decision for o in legal])
+        some = [o for o, known in zip(legal, says, strict=True) if known]
         found, reason = _fitted(some, spec) if made else (None, why)
         if found is None and some and "kappa" in names:
             found, _ = _fitted(some, ALONE[0])
@@ -105,15 +106,6 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
             row = head | {"parameter": name, "told": TOLD[name], "theory": aims.get(spec, {}).get(name)}
             rows.append(row | _value(found, name) | {"why": reason})
     return rows
-
-
-def defined(of: Family, o: Observation) -> bool:
-    """Whether a family says something of this decision."""
-    try:
-        of.columns(o.decision)
-    except HominesError:
-        return False
-    return True
 
 
 def theory(preference: Preference | None) -> dict[str, dict[str, float]]:
