@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, cast
 
@@ -46,47 +46,11 @@ class Family:
         """
         return self._linear(lambda u: expected(u(d), belief(d), d.chance))
 
-    def tables(self, ds: Sequence[Decision], belief: Belief = told) -> list[Array]:
-        """`columns` of every decision; those that differ in nothing but payoffs are taken together."""
-        out: dict[int, Array] = {}
-        for places in self._alike(ds, belief):
-            like, some = ds[places[0]], [ds[i] for i in places]
-            if len(places) < MANY:
-                out.update((i, self.columns(ds[i], belief)) for i in places)
-            else:
-                same = None if like.same is None else np.stack([d.same for d in some if d.same is not None])
-                found = self.stacked(like, np.stack([d.payoffs for d in some]), same, belief)
-                out.update(zip(places, found, strict=True))
-        return [out[i] for i in range(len(ds))]
-
-    def defined(self, ds: Sequence[Decision], belief: Belief = told) -> list[bool]:
-        """Whether the family says something, by decision."""
-        out = [False] * len(ds)
-        for places in self._alike(ds, belief):
-            whole = self._says([ds[i] for i in places], belief)
-            for i in places:
-                out[i] = whole or (len(places) > 1 and self._says([ds[i]], belief))
-        return out
-
-    def _says(self, ds: Sequence[Decision], belief: Belief) -> bool:
-        try:
-            self.tables(ds, belief)
-        except HominesError:
-            return False
-        return True
-
-    def _alike(self, ds: Sequence[Decision], belief: Belief) -> list[list[int]]:
-        """Places of decisions that differ in nothing but payoffs, where their utility may be taken at once.
-
-        Every preference of the package values each outcome by its own payoffs; a rule that is named, others'
-        code and others' beliefs may look at more.
-        """
+    def outcome_by_outcome(self, belief: Belief) -> bool:
+        """Whether many decisions may be valued at once: every preference of the package values each outcome by
+        its own payoffs. A rule that is named, others' code and others' beliefs may look at more."""
         ours = self.make.__module__.startswith("homines.preferences.") and belief in (told, uniform)
-        ours = ours and not any(isinstance(value, str) for value in self.fixed.values())
-        groups: dict[object, list[int]] = {}
-        for i, d in enumerate(ds):
-            groups.setdefault(_likeness(d) if ours and d.chance is None else i, []).append(i)
-        return list(groups.values())
+        return ours and not any(isinstance(value, str) for value in self.fixed.values())
 
     def stacked(self, like: Decision, payoffs: Array, same: Array | None, belief: Belief) -> Array:
         """`columns` of many decisions like this one, [decision, mine, 1 + free]: each is one draw of chance.
@@ -119,14 +83,6 @@ class Family:
                 "ones: write the parameter that bends it with a value, as in family(parameter=1)"
             )
         return columns
-
-
-def _likeness(d: Decision) -> object:
-    """All of a decision but the numbers of its payoffs."""
-    told = None if d.others is None else tuple((b.shape, b.tobytes()) for b in d.others)
-    forgone = tuple((name, paid.tobytes()) for name, paid in d.forgone)
-    seen = d.reply, d.rounds, d.history, d.player, d.names, d.kindness, forgone, d.rule, d.does
-    return d.actions, d.theirs, d.payoffs.shape, d.same is None, told, seen
 
 
 def family(spec: str) -> Family:

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from homines.choice import told
+from homines.columns import Alike, Columns, Observation
 from homines.core import LEGAL_MASS, HominesError, Preference, Record
-from homines.estimate import Estimate, Observation, fit
-from homines.family import PRECISION, family
+from homines.estimate import Estimate, fit
+from homines.family import PRECISION, Family, family
 from homines.observed import from_records
 from homines.preferences.charness_rabin import CharnessRabin
 from homines.preferences.economicus import Economicus
@@ -88,8 +90,7 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
     rows: list[Row] = []
     for spec, names in FAMILIES.items():
         of = family(spec)
-        says = of.defined([o.decision for o in legal])
-        some = [o for o, known in zip(legal, says, strict=True) if known]
+        some = defined(of, legal)
         found, reason = _fitted(some, spec) if made else (None, why)
         if found is None and some and "kappa" in names:
             found, _ = _fitted(some, ALONE[0])
@@ -106,6 +107,28 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
             row = head | {"parameter": name, "told": TOLD[name], "theory": aims.get(spec, {}).get(name)}
             rows.append(row | _value(found, name) | {"why": reason})
     return rows
+
+
+def defined(of: Family, observations: Sequence[Observation]) -> list[Observation]:
+    """Those at whose decisions the family says something."""
+    if not observations:
+        return []
+    held = Columns.of(observations)
+    says = np.zeros(len(held.decisions), dtype=np.bool_)
+    for block in held.decisions.blocks:
+        if _says(of, block):
+            says[block.places] = True
+        else:
+            says[block.places] = [_says(of, block.only(i)) for i in range(len(block.places))]
+    return [o for o, known in zip(observations, says[held.at], strict=True) if known]
+
+
+def _says(of: Family, block: Alike) -> bool:
+    try:
+        block.columns(of, told)
+    except HominesError:
+        return False
+    return True
 
 
 def theory(preference: Preference | None) -> dict[str, dict[str, float]]:
