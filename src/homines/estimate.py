@@ -37,6 +37,10 @@ MANY = 200
 """Choices at a decision from which the expected misfit is taken by its limit."""
 PART = 2**20
 """Numbers of the expected misfit that are held at once."""
+LARGE = 1e5
+"""Choices from which the climbs of a profile begin at the maximum; with fewer the way from 0 is short."""
+CLOSE = 8
+"""Half-widths from the estimate within which they do: farther out a climb could begin where nothing is steep."""
 FARTHEST = 1e6
 """Half-widths from the estimate at which a profile that has not fallen counts as open."""
 
@@ -167,15 +171,17 @@ class Problem:
             )
         return self.held[risk]
 
-    def peak(self, take: Take = whole, near: float | None = None) -> tuple[Peak, float]:
+    def peak(
+        self, take: Take = whole, near: float | None = None, start: Array | None = None
+    ) -> tuple[Peak, float]:
         """The highest likelihood of the design that `take` makes, and the risk attitude where it lies.
 
-        near   look for that around here only
+        near   look for that around here only; start: coefficients to climb from
         """
 
         def at(risk: float) -> Peak:
             design, offset = take(self.at_risk(float(risk)))
-            return climb(design, self.y, offset=offset)
+            return climb(design, self.y, offset=offset, start=start)
 
         if not self.risk:
             return at(0.0), 0.0
@@ -288,6 +294,7 @@ def fit(
                 (peak.loglik, fisher_at * ratio),
                 half=float(np.sqrt(fisher_at * cov[i, i])),
                 risk=r,
+                start=peak.g if p.y.sum() >= LARGE else None,
             )
             for i, (name, value, ratio) in enumerate(zip(names, values, shape, strict=True))
         ]
@@ -482,7 +489,14 @@ def cluster_scores(design: Design, rows: Array, at: np.ndarray, group: np.ndarra
 
 
 def profile(
-    p: Problem, name: str, value: float, rule: tuple[float, float], *, half: float, risk: float = 0.0
+    p: Problem,
+    name: str,
+    value: float,
+    rule: tuple[float, float],
+    *,
+    half: float,
+    risk: float = 0.0,
+    start: Array | None = None,
 ) -> tuple[float, float]:
     """Where twice the fall of the profile likelihood from its maximum reaches a critical value.
 
@@ -491,6 +505,7 @@ def profile(
            widens the interval as it widens the standard error.
     half   half the width of the interval by the standard error: where the search begins, and what stands
            where the fall is too small for float64 to see
+    start  coefficients at the maximum, from which climbs near it begin; None: all begin at 0
     """
     top, crit = rule
     if not np.isfinite(crit) or not np.isfinite(half):
@@ -499,7 +514,10 @@ def profile(
         return value - half, value + half
 
     def fall(at: float) -> float:
-        return 2 * (top - constrained(p, name, at, risk)) - crit
+        return (
+            2 * (top - constrained(p, name, at, risk, start if abs(at - value) < CLOSE * half else None))
+            - crit
+        )
 
     ends: list[float] = []
     for sign in (-1, 1):
@@ -524,22 +542,26 @@ def profile(
     return ends[0], ends[1]
 
 
-def constrained(p: Problem, name: str, at: float, near: float = 0.0) -> float:
+def constrained(p: Problem, name: str, at: float, near: float = 0.0, start: Array | None = None) -> float:
     """The highest log-likelihood with one parameter held, at no negative precision; the risk attitude, where
-    it is estimated, near to this."""
+    it is estimated, near to this. start: coefficients of all columns to climb from."""
     if name == RISK:
-        return climb(p.at_risk(at), p.y).loglik
+        return climb(p.at_risk(at), p.y, start=start).loglik
+
+    def left(*held: int) -> Array | None:
+        return None if start is None else np.delete(start, held)
+
     k = p.design.x.shape[-1]
     if name == PRECISION:
         # what multiplies the rest stays free: g = (at, free)
         rest = np.delete(np.eye(k), 0, axis=1)
-        peak, _ = p.peak(lambda d: (d.take(rest), at * d.x[:, :, 0]), near)
+        peak, _ = p.peak(lambda d: (d.take(rest), at * d.x[:, :, 0]), near, left(0))
         return peak.loglik
     j = 1 + p.family.free.index(name)
     mix = np.delete(np.eye(k), j, axis=1)
     mix[j, 0] = at
-    peak, _ = p.peak(lambda d: (d.take(mix), 0.0), near)
+    peak, _ = p.peak(lambda d: (d.take(mix), 0.0), near, left(j))
     if peak.g[0] > 0:
         return peak.loglik
     none = np.delete(np.eye(k), [0, j], axis=1)  # the precision stops at 0
-    return p.peak(lambda d: (d.take(none), 0.0), near)[0].loglik
+    return p.peak(lambda d: (d.take(none), 0.0), near, left(0, j))[0].loglik
