@@ -151,7 +151,7 @@ def main() -> None:
         told: dict[str, Any] = {}
         if given.rows:
             told["fit"] = series("fit, rows", given.rows, lambda n: fit(n, unlike=False))
-            told["fit, all unlike"] = series("fit, all unlike, rows", given.rows, lambda n: fit(n, unlike=True))
+            told["fit, unlike"] = series("fit, unlike, rows", given.rows, lambda n: fit(n, unlike=True))
         if given.records:
             told["page"] = series("page, records", given.records, page)
     finally:

@@ -232,6 +232,14 @@ class Choice:
         """Probabilities given a legal answer, shape [mine]."""
         return np.exp(self.logp)
 
+    def fits(self, d: Decision) -> bool:
+        """Whether it is a distribution over the actions of this decision, with a mass in [0, 1]; a file may
+        hold anything."""
+        number = isinstance(self.mass, int | float) and not isinstance(self.mass, bool)
+        counted = self.n is None or (isinstance(self.n, int) and not isinstance(self.n, bool) and self.n >= 0)
+        whole = self.logp.shape == (len(d.actions),) and abs(float(self.p.sum()) - 1) < 1e-6
+        return number and counted and whole and -1e-9 <= self.mass <= 1 + 1e-6
+
     @classmethod
     def of(cls, logits: ArrayLike, mass: float = 1.0, n: int | None = None) -> Choice:
         """Normalise logits (-inf is probability 0; at least one must be finite).

@@ -16,6 +16,7 @@ from homines.benchmarks import COUNTRIES, DILEMMAS, Country, countries
 from homines.core import HominesError
 from homines.evidence import clean
 from homines.fitting import plain
+from homines.sheets import cell
 from homines.terminal import effects
 
 NEAR = 3
@@ -128,7 +129,7 @@ def write_groups(counted: Counted, out: Path) -> None:
                             row["high"],
                             row["rows"],
                         )
-                        writer.writerow(told)
+                        writer.writerow(map(cell, told))
         os.replace(aside, out)
     except OSError as failure:
         raise HominesError(f"cannot write {out}: {failure.strerror or failure}") from failure

@@ -38,7 +38,7 @@ MANY = 200
 PART = 2**20
 """Numbers of the expected misfit that are held at once."""
 LARGE = 1e5
-"""Choices from which the climbs of a profile begin at the maximum; with fewer the way from 0 is short."""
+"""Choices from which climbs of a profile begin at the maximum; with fewer the way from 0 is short."""
 CLOSE = 8
 """Half-widths from the estimate within which they do: farther out a climb could begin where nothing is steep."""
 FARTHEST = 1e6
@@ -349,7 +349,8 @@ def expected_misfit(p: Problem, q: Array) -> Array:
 
 
 def _misfit_of_chance(many: float, q: Array) -> Array:
-    """The sum over actions of E[(y_a / n) ln(y_a / (n q_a))] of n choices, [decision]; q [decision, 1, action]."""
+    """The sum over actions of E[(y_a / n) ln(y_a / (n q_a))] of n choices, [decision]; q: [decision, 1,
+    action]."""
     y = np.arange(1, round(many) + 1)[:, None]
     odds = binom.pmf(y, round(many), q)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -151,14 +151,9 @@ def _sound_all(records: Iterable[Record]) -> list[Record]:
 
 
 def _sound(record: Record) -> Record:
-    """The record; where its choice is no distribution, without it and with an error that says so."""
-    c = record.choice
-    if c is None:
-        return record if record.error else replace(record, error="no answer is stored")
-    whole = len(c.logp) == len(record.decision.actions) and abs(float(c.p.sum()) - 1) < 1e-6
-    if whole and (held := finite(c.mass)) is not None and -1e-9 <= held <= 1 + 1e-6:
-        return record
-    return replace(record, choice=None, error="the stored answer is no distribution")
+    """The record; one without an answer and without an error, with one that says so."""
+    nothing = record.choice is None and not record.error
+    return replace(record, error="no answer is stored") if nothing else record
 
 
 def found(folder: str, spec: Any) -> Any:

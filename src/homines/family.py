@@ -47,8 +47,8 @@ class Family:
         return self._linear(lambda u: expected(u(d), belief(d), d.chance))
 
     def outcome_by_outcome(self, belief: Belief) -> bool:
-        """Whether many decisions may be valued at once: every preference of the package values each outcome by
-        its own payoffs. A rule that is named, others' code and others' beliefs may look at more."""
+        """Whether many decisions may be valued at once: every preference of the package values each outcome
+        by its own payoffs. A rule that is named, others' code and others' beliefs may look at more."""
         ours = self.make.__module__.startswith("homines.preferences.") and belief in (told, uniform)
         return ours and not any(isinstance(value, str) for value in self.fixed.values())
 

@@ -68,7 +68,7 @@ def carry_out_fit(
         )
     for spec in (*families, *against):
         family(spec)  # a mistyped one costs no finished work
-    observations = observed(source, model, plans=plans)
+    observations, unsound = observed(source, model, plans=plans)
     found: list[Estimate | Mixture] = []
     refused: dict[str, str] = {}
     start = time.monotonic()
@@ -94,6 +94,7 @@ def carry_out_fit(
             "estimates": [as_row(e) for e in found],
             "tests": [asdict(t) for t in tests],
             "refused": refused,
+            "no_distribution": unsound,
             "seconds": round(seconds, 3),
         }
         print(json.dumps(plain(out)))
@@ -101,17 +102,22 @@ def carry_out_fit(
     for e in found:
         (mixed if isinstance(e, Mixture) else estimated)(e)  # pyright: ignore[reportArgumentType]
     tested(tests)
+    if unsound == 1:
+        print("1 answer is no distribution and counts as none")
+    elif unsound:
+        print(f"{unsound} answers are no distribution and count as none")
     for spec, why in refused.items():
         print(f"{spec}: {why}")
 
 
-def observed(source: Path, model: str | None, *, plans: bool = True) -> list[Observation]:
-    """Observations of a run folder, or of a CSV."""
+def observed(source: Path, model: str | None, *, plans: bool = True) -> tuple[Sequence[Observation], int]:
+    """Observations of a run folder, or of a CSV; and how many stored answers are no distribution."""
     if source.is_dir():
-        return from_records(Run(source).records, model=model, plans=plans)
+        run = Run(source)
+        return from_records(run.records, model=model, plans=plans), run.unsound
     if model is not None:
         raise HominesError(f"--model names one of a run's models; {source} is a file")
-    return read_csv(source)
+    return read_csv(source), 0
 
 
 def one(observations: Sequence[Observation], spec: str, options: Options) -> Estimate | Mixture:

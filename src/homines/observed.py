@@ -353,7 +353,7 @@ class _Laid:
 
 
 def _places(table: tidy.Table, who: Whole, name: str) -> tuple[Whole, Whole, Whole]:
-    """(code of this column [row], its place among those of the decision [row], how many those are [decision])."""
+    """(code of the column [row], its place among those of the decision [row], how many there are [decision])."""
     many = int(who.max()) + 1
     if name not in table:
         none = np.zeros(len(who), dtype=np.int64)
@@ -453,7 +453,7 @@ class _Shape:
         return _first(np.concatenate([self._alike(), paid, self.same], axis=-1))
 
     def blocks(self, one: Whole, places: Whole, names: tuple[list[str], list[str]]) -> Iterator[Alike]:
-        """The decisions `one`, which stand at `places` among all, those together that differ in payoffs alone."""
+        """The decisions `one`, which stand at `places` among all: together those that differ in payoffs."""
         first, code = _first(self._alike()[one])
         order = np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1])
         for i, some in zip(first, order, strict=True):

@@ -14,6 +14,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,9 @@ from homines.core import Choice, Decision, HominesError, Record, digest, frozen
 SCHEMA = 1
 FREE = ("command", "settings.save_every", "settings.report_to", "rules.periods")
 """What may differ between a run and its rerun: it bears on no result."""
+
+
+NO_DISTRIBUTION = "the stored answer is no distribution"
 
 
 class StoreError(HominesError):
@@ -44,6 +48,8 @@ class Run:
         """
         self.folder = Path(folder)
         self.done: dict[str, Record] = {}
+        self.unsound = 0
+        """Stored answers that are no distribution, or have a mass outside [0, 1]; they count as none."""
         self._lock: FileLock | None = None
         self.provenance: dict[str, Any] = {}
         try:
@@ -179,6 +185,9 @@ class Run:
                     f"{path} holds a line that is no record ({failure!r}): {str(raw)[:200]}; "
                     "remove that line and run again, only it will be asked anew"
                 ) from failure
+            if record.choice is not None and not record.choice.fits(record.decision):
+                record = replace(record, choice=None, error=NO_DISTRIBUTION)
+                self.unsound += 1
             self.done[record.key] = record
 
     def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
@@ -258,7 +267,7 @@ def record_json(record: Record) -> dict[str, Any]:
 
 
 class Shared:
-    """What was read before, which equal records share: a decision is parsed once however often it was asked."""
+    """What was read before, which equal records share: a decision asked many times is parsed once."""
 
     def __init__(self) -> None:
         self._decisions: dict[str, Decision] = {}
