@@ -40,7 +40,7 @@ PART = 2**20
 LARGE = 1e5
 """Choices from which climbs of a profile begin at the maximum; with fewer the way from 0 is short."""
 CLOSE = 8
-"""Half-widths from the estimate within which they do: farther out a climb could begin where nothing is steep."""
+"""Half-widths from the estimate within which they do: farther out all may be flat where a climb begins."""
 FARTHEST = 1e6
 """Half-widths from the estimate at which a profile that has not fallen counts as open."""
 

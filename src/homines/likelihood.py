@@ -20,8 +20,8 @@ from homines.core import Array
 STEEP, STRIDE = 1e-9, 10.0
 """Slope a choice, in standard units of the start, that is not nothing; and the longest step along an axis."""
 MANY = 1e5
-"""Choices from which a stride grows with their root, as standard units shrink with it: else there would be more
-steps, the more data."""
+"""Choices from which a stride grows with their root, as standard units shrink with it: else more choices would
+take more steps."""
 MOST_STEPS = 200
 LARGE = 2**14
 """Decisions from which sums go through matrix products, which are faster and round otherwise."""
@@ -99,8 +99,8 @@ class Design:
 
 
 def _over_actions(join: np.ufunc, values: Array) -> Array:
-    """The largest, or the sum, of each row [decision, 1]. Few columns are joined one by one: the same in every
-    digit, and many times as fast as numpy reduces a short last axis."""
+    """The largest, or the sum, of each row [decision, 1]. Few columns are joined one by one: the same in
+    every digit, and many times as fast as numpy reduces a short last axis."""
     if values.shape[-1] >= FEW:
         return join.reduce(values, axis=-1, keepdims=True)
     return reduce(join, values.T)[:, None]

@@ -353,7 +353,7 @@ class _Laid:
 
 
 def _places(table: tidy.Table, who: Whole, name: str) -> tuple[Whole, Whole, Whole]:
-    """(code of the column [row], its place among those of the decision [row], how many there are [decision])."""
+    """(code of the column [row], its place among the decision's [row], how many there are [decision])."""
     many = int(who.max()) + 1
     if name not in table:
         none = np.zeros(len(who), dtype=np.int64)

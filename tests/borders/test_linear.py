@@ -119,11 +119,6 @@ def tidy(path: Path, many: int) -> Path:
     lines: list[str] = []
     for i, ((one, two), (a, b)) in enumerate(rng.integers(10, 99, (many, 2, 2))):
         lines += [f"s{i % 50},{i},X,{one},{a},1", f"s{i % 50},{i},Y,{two},{b},0"]
-    lines = [
-        f"s{i % 50},{i},{o},{paid[i, 0, k]},{paid[i, 1, k]},{1 - k}"
-        for i in range(many)
-        for k, o in enumerate("XY")
-    ]
     path.write_text("\n".join(["subject,decision,option,own,other,chosen", *lines]) + "\n")
     return path
 

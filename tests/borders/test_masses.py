@@ -18,13 +18,20 @@ from homines.observed import from_records
 from homines.preferences.inequity import Inequity
 from homines.store import NO_DISTRIBUTION, Run
 
-WRONG: dict[str, Any] = {
-    "mass 7": {"mass": 7}, "mass null": {"mass": None}, "mass text": {"mass": "x"}, "mass NaN": {"mass": float("nan")},
-    "mass negative": {"mass": -0.5}, "mass true": {"mass": True}, "mass infinite": {"mass": float("inf")},
-    "sum above 1": {"logp": [-0.1, -0.1]}, "positive": {"logp": [0.5, -3.0]}, "all 0": {"logp": [0.0, 0.0]},
-    "filler": {"logp": [-9999.0, -9999.0]}, "NaN": {"logp": [float("nan"), 0.0]},
-    "too few": {"logp": [0.0]}, "nested": {"logp": [[0.0], [0.0]]}, "samples": {"n": "x"}, "negative n": {"n": -4},
-}  # fmt: skip
+NAN = float("nan")
+MASSES = {"7": 7, "null": None, "text": "x", "NaN": NAN, "negative": -0.5, "true": True, "inf": float("inf")}
+LOGPS = {
+    "sum above 1": [-0.1, -0.1],
+    "positive": [0.5, -3.0],
+    "all 0": [0.0, 0.0],
+    "filler": [-9999.0, -9999.0],
+    "NaN": [NAN, 0.0],
+    "too few": [0.0],
+    "nested": [[0.0], [0.0]],
+}
+WRONG: dict[str, dict[str, Any]] = {f"mass {name}": {"mass": value} for name, value in MASSES.items()}
+WRONG |= {f"logp {name}": {"logp": value} for name, value in LOGPS.items()}
+WRONG |= {"n text": {"n": "x"}, "n negative": {"n": -4}}
 
 
 def run_of(folder: Path, change: dict[str, Any], times: int = 3) -> Path:
