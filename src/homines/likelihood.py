@@ -20,8 +20,8 @@ from homines.core import Array
 STEEP, STRIDE = 1e-9, 10.0
 """Slope a choice, in standard units of the start, that is not nothing; and the longest step along an axis."""
 MANY = 1e5
-"""Choices from which a stride grows with their root, as standard units shrink with it: else more choices would
-take more steps."""
+"""Choices from which a stride grows with their root, as standard units shrink with it: else more choices
+would take more steps."""
 MOST_STEPS = 200
 LARGE = 2**14
 """Decisions from which sums go through matrix products, which are faster and round otherwise."""

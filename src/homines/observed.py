@@ -24,7 +24,7 @@ and, where they are known:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache, partial
@@ -44,13 +44,17 @@ from homines.measure import averaged, by
 from homines.plans import assembled
 
 MOST_CHOSEN = 1e9
+READ = 4
+"""Steps of reading a CSV: its cells, their places, its rules, its decisions."""
 NEEDED = ("subject", "decision", "option", "own", "chosen")
 MORE = ("game", "theirs", "belief", "same", "kindness")
 Row = Mapping[str, str]
 
 
-def read_csv(path: str | Path) -> Sequence[Observation]:
+def read_csv(path: str | Path, progress: Callable[[int], None] = lambda done: None) -> Sequence[Observation]:
     """Observations of a tidy CSV (above), in order of appearance.
+
+    progress   called with how many of READ steps are done
 
     Raises HominesError naming the line, the value and the rule for a missing column, a cell that is no
     number, a decision with one option, an unknown code, and choices that are no counts or probabilities.
@@ -60,18 +64,23 @@ def read_csv(path: str | Path) -> Sequence[Observation]:
     others = _columns(path, heads)
     wanted = [name for name in heads if name in (*NEEDED, *others, *MORE)]
     table = tidy.read(path, heads, wanted)
+    progress(1)
     if not len(table):
         raise HominesError(f"{path} has no rows under its head; every decision needs a row for each option")
     who, _ = table.codes("subject", "decision")
     laid = _Laid(table, who, others)
+    progress(2)
     cells = _Cells(path)
     made: dict[tuple[object, ...], Decision] = {}
     for rows in laid.odd():
         _observation(cells, made, table.rows(rows), others)
+    progress(3)
     if made:  # odd, and right by every rule: so rare that speed is no matter
         order = np.split(np.argsort(who, kind="stable"), np.cumsum(np.bincount(who))[:-1])
         return [_observation(cells, made, table.rows(rows), others) for rows in order]
-    return laid.columns()
+    held = laid.columns()
+    progress(READ)
+    return held
 
 
 def _columns(path: Path, heads: Sequence[str]) -> tuple[str, ...]:
