@@ -1,4 +1,4 @@
-"""The memory of a pass is reckoned before it: read in pieces where that is enough, refused where it is not."""
+"""The memory of a pass is reckoned before it: read in pieces where that is enough, else refused."""
 
 from __future__ import annotations
 
