@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from homines.core import Array, Choice, Decision, HominesError, frozen
 from homines.family import MANY, Family
 from homines.likelihood import Design
 
-Whole = NDArray[np.integer]
+Whole = NDArray[np.integer[Any]]
 Value = Callable[[Array], Array]
 """Payoffs as they are valued, such as at a risk attitude."""
 

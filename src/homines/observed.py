@@ -451,7 +451,7 @@ class _Shape:
 
     def _alike(self) -> Array:
         """All that is told of them but payoffs, [decision, number]."""
-        parts = [self.option, self.their, self.game[:, None], self.kind[:, None]]
+        parts: list[NDArray[Any]] = [self.option, self.their, self.game[:, None], self.kind[:, None]]
         parts.append(self.belief.reshape(len(self.at), -1))
         parts.append(np.isnan(self.same[:, :1]))
         return np.concatenate(parts, axis=-1, dtype=np.float64)
@@ -468,7 +468,7 @@ class _Shape:
         for i, some in zip(first, order, strict=True):
             at = one[some]
             given = not np.isnan(self.same[one[i]]).any()
-            like = self._decision(one[i], names)
+            like = self._decision(int(one[i]), names)
             yield Alike(like, self.paid[at], self.same[at] if given else None, places[some])
 
     def _decision(self, i: int, names: tuple[list[str], list[str]]) -> Decision:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from homines.core import Array, HominesError
 
-Whole = NDArray[np.int64]
+Whole = NDArray[np.integer[Any]]
 PART = 2**16
 """Rows that are read at once where polars cannot read a file."""
 BYTES = 2**24

@@ -203,7 +203,8 @@ def piece(net: Any, new: int, seen: int, kept: int, *, whole: bool = False) -> i
         if whole or some <= LEAST:
             raise HominesError(
                 f"reading {seen} tokens takes about {size(need)} beside the weights, and {size(there)} are "
-                f"free on {place}; shorten the prompt, or use --dtype bfloat16, a smaller model or another --device"
+                f"free on {place}; shorten the prompt, or use --dtype bfloat16, a smaller model or another "
+                "--device"
             )
         some = -(-some // 2)
         need = reading(net, some, seen, kept)
