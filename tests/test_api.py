@@ -185,7 +185,7 @@ def test_an_estimate_is_the_commands() -> None:
 
     run = hm.measure("mock", ["ipd", "trust(5)"], out="run", progress=False)
     found = run.fit(hm.economicus, level=0.9)
-    typed = one(observed(Path("run"), None), "economicus", Options(level=0.9))
+    typed = one(observed(Path("run"), None)[0], "economicus", Options(level=0.9))
     assert isinstance(found, Estimate)
     assert repr(found) == repr(typed)
     assert repr(found).startswith("economicus, 9 choices, 90% intervals")

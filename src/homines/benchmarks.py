@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from homines.core import Array, Choice, HominesError, frozen
+from homines.sheets import told
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def countries(path: str | Path, labels: Sequence[str]) -> dict[str, Country]:
                         f"{path} line {line}: Estimates {row['Estimates']!r} and se {row['se']!r} must be "
                         "numbers, se at least 0; leave out a row without them"
                     )
-                held.setdefault(row["Country"], {})[row["Label"]] = pair
+                held.setdefault(told(row["Country"]), {})[told(row["Label"])] = pair
     except OSError as failure:
         raise HominesError(f"cannot read {path}: {failure.strerror or failure}") from failure
     except (UnicodeDecodeError, csv.Error) as failure:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from homines.core import Array, Choice, Decision, HominesError, Preference, frozen
+from homines.core import Array, Choice, Decision, HominesError, Preference
 
 Belief = Callable[[Decision], Sequence[Array]]
 """One distribution per other player: [other], or [mine, other] where they reply to my action."""
@@ -106,7 +106,7 @@ def mixed(choices: Sequence[Choice]) -> Choice:
     """
     counts = [c.n for c in choices]
     return Choice(
-        frozen(Choice.at(np.mean([c.p for c in choices], axis=0)).logp),
+        Choice.at(np.mean([c.p for c in choices], axis=0)).logp,
         float(np.mean([c.mass for c in choices])),
         None if None in counts else sum(n for n in counts if n is not None),
     )

@@ -9,7 +9,8 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from functools import cached_property
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,7 +47,15 @@ def frozen(values: ArrayLike) -> Array:
 
 def digest(value: Any) -> str:
     """SHA-256 (first 16 hex digits) of a JSON value: the identity of everything stored."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _hashed(_text(value))
+
+
+def _text(value: Any) -> str:
+    """A JSON value as the one text that equal values share."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _hashed(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -150,10 +159,15 @@ class Decision:
             return self.actions[action]
         return self.theirs[player - (player > self.player)][action]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Content hash: two decisions with the same key are the same decision."""
-        return digest(self.to_json())
+        return _hashed(self.text)
+
+    @cached_property
+    def text(self) -> str:
+        """The JSON text behind `key`."""
+        return _text(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value that `Decision.from_json` reads back; defaults are left out."""
@@ -236,6 +250,15 @@ class Choice:
         """Probabilities given a legal answer, shape [mine]."""
         return np.exp(self.logp)
 
+    def fits(self, d: Decision) -> bool:
+        """Whether it is a distribution over the actions of this decision, with a mass in [0, 1]; a file may
+        hold anything."""
+        mass, n = cast("Any", self.mass), cast("Any", self.n)
+        number = isinstance(mass, int | float) and not isinstance(mass, bool)
+        counted = n is None or (isinstance(n, int) and not isinstance(n, bool) and n >= 0)
+        whole = self.logp.shape == (len(d.actions),) and abs(float(self.p.sum()) - 1) < 1e-6
+        return number and counted and whole and -1e-9 <= mass <= 1 + 1e-6
+
     @classmethod
     def of(cls, logits: ArrayLike, mass: float = 1.0, n: int | None = None) -> Choice:
         """Normalise logits (-inf is probability 0). Where all are -inf the mass is 0.
@@ -278,7 +301,7 @@ class Prompt:
     def text(self) -> str:
         return "\n\n".join(text for _, text in self.messages)
 
-    @property
+    @cached_property
     def key(self) -> str:
         cue = [self.cue] if self.cue else []
         return digest([list(map(list, self.messages)), list(self.labels), *cue])
@@ -299,23 +322,15 @@ class Record:
     error: str | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Identity of the question (not of the answer): model, its revision, game, decision, words.
 
         `questions` puts the revision, and a hash of the words, into `provenance`.
         """
-        return digest(
-            [
-                self.model,
-                self.provenance.get("revision"),
-                self.game,
-                self.decision.to_json(),
-                self.frame,
-                [list(places) for places in self.order],
-                self.provenance.get("prompt"),
-            ]
-        )
+        before = [self.model, self.provenance.get("revision"), self.game]
+        after = [self.frame, self.order, self.provenance.get("prompt")]
+        return _hashed(f"{_text(before)[:-1]},{self.decision.text},{_text(after)[1:]}")
 
 
 class Game(Protocol):

@@ -17,6 +17,7 @@ from homines.core import HominesError
 from homines.evidence import clean
 from homines.fitting import plain
 from homines.paths import whole
+from homines.sheets import cell
 from homines.terminal import effects
 
 NEAR = 3
@@ -119,7 +120,7 @@ def write_groups(counted: Counted, out: Path) -> None:
             row = as_row(found, i)
             if not math.isnan(row["se"]):
                 told = (row["estimate"], row["se"], e.label, name, row["low"], row["high"], row["rows"])
-                writer.writerow(told)
+                writer.writerow(map(cell, told))
     try:
         whole(out.parent, out.name, file.getvalue())
     except OSError as failure:

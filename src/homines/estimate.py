@@ -19,8 +19,9 @@ from scipy.stats import binom
 from scipy.stats import f as fisher
 
 from homines.choice import Agent, Belief, told
-from homines.core import LEGAL_MASS, Array, Choice, Decision, HominesError, Preference, frozen
-from homines.family import PRECISION, RISK, Family, family, valued
+from homines.columns import Columns, Decisions, Observation, Whole
+from homines.core import LEGAL_MASS, Array, HominesError, Preference, frozen
+from homines.family import PRECISION, RISK, Family, crra, family
 from homines.likelihood import Design, Peak, climb, flat, loglik
 
 CLUSTERS = ("subject", "game", "decision", "none")
@@ -34,6 +35,12 @@ SEEN = 1e-9
 """Falls of the likelihood, as a share of it, under which float64 shows nothing."""
 MANY = 200
 """Choices at a decision from which the expected misfit is taken by its limit."""
+PART = 2**20
+"""Numbers of the expected misfit that are held at once."""
+LARGE = 1e5
+"""Choices from which climbs of a profile begin at the maximum; with fewer the way from 0 is short."""
+CLOSE = 8
+"""Half-widths from the estimate within which they do: farther out all may be flat where a climb begins."""
 FARTHEST = 1e6
 """Half-widths from the estimate at which a profile that has not fallen counts as open."""
 
@@ -49,25 +56,6 @@ def whole(design: Design) -> tuple[Design, Array | float]:
 
 class NotIdentified(HominesError):  # noqa: N818 (a finding, as much as an error)
     """The decisions cannot tell these parameters apart."""
-
-
-@dataclass(frozen=True, eq=False)
-class Observation:
-    """One decision and how it was chosen.
-
-    choice   exact probabilities (n None), or shares of n sampled choices
-    subject  who chose; `game`: of which game: what errors are clustered by
-    """
-
-    decision: Decision
-    choice: Choice
-    subject: str = ""
-    game: str = ""
-
-    @property
-    def counts(self) -> Array:
-        """Choices of every action [mine]; probabilities where exact."""
-        return self.choice.p * (1 if self.choice.n is None else self.choice.n)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -150,7 +138,7 @@ class Problem:
     """
 
     family: Family
-    decisions: tuple[Decision, ...]
+    decisions: Decisions
     games: tuple[str, ...]
     belief: Belief
     design: Design
@@ -161,6 +149,7 @@ class Problem:
     sampled: np.ndarray
     risk: bool = False
     scale: float = 1.0
+    mass: float = 1.0
     held: dict[float, Design] = field(default_factory=dict[float, Design])
 
     @cached_property
@@ -177,20 +166,22 @@ class Problem:
         if risk not in self.held:
             if len(self.held) > 200:
                 self.held.clear()
-            self.held[risk] = Design.of(
-                [self.family.columns(valued(d, risk, self.scale), self.belief) for d in self.decisions]
+            self.held[risk] = self.decisions.design(
+                self.family, self.belief, lambda paid: crra(paid, risk, self.scale)
             )
         return self.held[risk]
 
-    def peak(self, take: Take = whole, near: float | None = None) -> tuple[Peak, float]:
+    def peak(
+        self, take: Take = whole, near: float | None = None, start: Array | None = None
+    ) -> tuple[Peak, float]:
         """The highest likelihood of the design that `take` makes, and the risk attitude where it lies.
 
-        near   look for that around here only
+        near   look for that around here only; start: coefficients to climb from
         """
 
         def at(risk: float) -> Peak:
             design, offset = take(self.at_risk(float(risk)))
-            return climb(design, self.y, offset=offset)
+            return climb(design, self.y, offset=offset, start=start)
 
         if not self.risk:
             return at(0.0), 0.0
@@ -209,8 +200,7 @@ class Problem:
     @cached_property
     def risks(self) -> tuple[float, float]:
         """Where risk aversion is looked for."""
-        positive = all((d.payoffs > 0).all() for d in self.decisions)
-        return RISKS if positive else (RISKS[0], HIGHEST_WITH_ZERO)
+        return RISKS if self.decisions.least > 0 else (RISKS[0], HIGHEST_WITH_ZERO)
 
 
 def problem(
@@ -222,65 +212,40 @@ def problem(
     risk: bool = False,
 ) -> Problem:
     """Observations as arrays. Raises HominesError where there is nothing to choose or to cluster by."""
-    if not observations:
+    held = Columns.of(observations)
+    if not len(held):
         raise HominesError("no observations to fit; measure a model first, or give a CSV with rows")
-    single = next((o for o in observations if len(o.decision.actions) < 2), None)
-    if single is not None:
-        raise HominesError(
-            f"the decision between {', '.join(single.decision.actions)} of game {single.game!r} has one "
-            "option; a choice needs two: leave it out"
-        )
-    keys: dict[tuple[int, str], int] = {}
-    unique: dict[str, int] = {}
-    decisions: list[Decision] = []
-    games: list[str] = []
-    at: list[int] = []
-    for o in observations:
-        if (id(o.decision), o.game) not in keys:
-            key = f"{o.game}\0{o.decision.key}"
-            if key not in unique:
-                unique[key] = len(decisions)
-                decisions.append(o.decision)
-                games.append(o.game)
-            keys[id(o.decision), o.game] = unique[key]
-        at.append(keys[id(o.decision), o.game])
-    design = Design.of([of.columns(d, belief) for d in decisions])
-    rows = np.zeros((len(observations), design.legal.shape[1]))
-    for i, o in enumerate(observations):
-        rows[i, : len(o.decision.actions)] = o.counts
-    cluster = cluster or _cluster(observations)
+    cluster = cluster or _cluster(held)
     if cluster not in CLUSTERS:
         raise HominesError(f"no cluster called {cluster!r}; there are {', '.join(CLUSTERS)}")
-    names: list[object] = {
-        "subject": lambda: [o.subject for o in observations],
-        "game": lambda: [o.game for o in observations],
-        "decision": lambda: at,
-        "none": lambda: list(range(len(observations))),
-    }[cluster]()
-    order = {name: i for i, name in enumerate(dict.fromkeys(names))}
-    group = np.array([order[name] for name in names])
-    scale = float(np.mean([np.abs(d.payoffs).max() for d in decisions])) or 1.0
+    groups: dict[str, Callable[[], Whole]] = {
+        "subject": lambda: held.subject,
+        "game": lambda: held.game_of[held.at],
+        "decision": lambda: held.at,
+        "none": lambda: np.arange(len(held)),
+    }
     return Problem(
         of,
-        tuple(decisions),
-        tuple(games),
+        held.decisions,
+        tuple(held.games[i] for i in held.game_of),
         belief,
-        design,
-        rows,
-        np.array(at),
-        group,
+        held.decisions.design(of, belief),
+        held.counts,
+        held.at,
+        groups[cluster](),
         cluster,
-        np.array([o.choice.n is not None for o in observations]),
+        held.n > 0,
         risk,
-        scale,
+        float(np.mean(held.decisions.largest)) or 1.0,
+        float(np.mean(held.mass)),
     )
 
 
-def _cluster(observations: Sequence[Observation]) -> str:
+def _cluster(held: Columns) -> str:
     """Subjects where several chose; else games, else decisions."""
-    if len({o.subject for o in observations}) > 1:
+    if len(held.subjects) > 1:
         return "subject"
-    return "game" if len({o.game for o in observations}) > 1 else "decision"
+    return "game" if len(held.games) > 1 else "decision"
 
 
 def fit(
@@ -315,9 +280,8 @@ def fit(
     names = (*of.free, *((RISK,) if risk else ()), PRECISION)
     values = np.r_[theta, *([r] if risk else []), precision]
     cov, bare, groups, notes = covariance(p, design, peak.g, r)
-    mass = float(np.mean([o.choice.mass for o in observations]))
-    if mass < LEGAL_MASS:
-        notes = [*notes, f"legal mass {mass:.2g}: these are parameters of answers that are rarely given"]
+    if p.mass < LEGAL_MASS:
+        notes = [*notes, f"legal mass {p.mass:.2g}: these are parameters of answers that are rarely given"]
     notes = [*notes, *_outside(of, dict(zip(of.free, theta, strict=True)))]
     shape = np.divide(np.diag(cov), np.diag(bare), out=np.ones(len(values)), where=np.diag(bare) > 0)
     fisher_at = float(fisher.ppf(level, 1, max(1, groups - 1))) if groups > 1 else float("nan")
@@ -330,6 +294,7 @@ def fit(
                 (peak.loglik, fisher_at * ratio),
                 half=float(np.sqrt(fisher_at * cov[i, i])),
                 risk=r,
+                start=peak.g if p.y.sum() >= LARGE else None,
             )
             for i, (name, value, ratio) in enumerate(zip(names, values, shape, strict=True))
         ]
@@ -348,13 +313,13 @@ def fit(
         loglik(p.y, np.log(np.where(share > 0, share, 1.0))) - float(p.y.sum(-1) @ chance),
         misfit(p.games, share, q, chance),
         peak.converged,
-        all(o.choice.n is None for o in observations),
+        not p.sampled.any(),
         p.cluster,
         groups,
-        len(observations),
+        len(p.rows),
         len(p.decisions),
         level,
-        mass,
+        p.mass,
         tuple(notes),
     )
 
@@ -372,25 +337,35 @@ def expected_misfit(p: Problem, q: Array) -> Array:
     """
     n = np.zeros(len(p.decisions))
     np.add.at(n, p.at, np.where(p.sampled, p.rows.sum(-1), 0.0))
-    out = np.zeros(len(n))
-    for i, many in enumerate(n):
-        some = q[i][p.design.legal[i]]
-        if many > MANY:
-            out[i] = (len(some) - 1) / (2 * many)
-        elif many >= 1:
-            y = np.arange(1, round(many) + 1)[:, None]
-            odds = binom.pmf(y, round(many), some)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                each = odds * (y / many) * (np.log(y / many) - np.log(some))
-            out[i] = float(np.where(odds > 0, each, 0.0).sum())
+    options = p.design.legal.sum(-1)
+    out = np.where(n > MANY, (options - 1) / np.maximum(2 * n, 1), 0.0)
+    few = (n >= 1) & (n <= MANY)
+    for many, mine in sorted(set(zip(n[few].tolist(), options[few].tolist(), strict=True))):
+        at = np.flatnonzero(few & (n == many) & (options == mine))
+        for part in np.array_split(at, -(-len(at) * round(many) * mine // PART)):
+            some = q[part][p.design.legal[part]].reshape(len(part), 1, mine)
+            out[part] = _misfit_of_chance(many, some)
     return out
+
+
+def _misfit_of_chance(many: float, q: Array) -> Array:
+    """The sum over actions of E[(y_a / n) ln(y_a / (n q_a))] of n choices, [decision]; q: [decision, 1,
+    action]."""
+    y = np.arange(1, round(many) + 1)[:, None]
+    odds = binom.pmf(y, round(many), q)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        each = odds * (y / many) * (np.log(y / many) - np.log(q))
+    return np.where(odds > 0, each, 0.0).reshape(len(q), -1).sum(-1)
 
 
 def misfit(games: Sequence[str], share: Array, q: Array, chance: Array) -> dict[str, float]:
     """By game, the mean over decisions of KL(share || q) - chance, nats."""
     with np.errstate(divide="ignore", invalid="ignore"):
         kl = np.where(share > 0, share * np.log(share / q), 0.0).sum(-1) - chance
-    return {g: float(kl[[i for i, h in enumerate(games) if h == g]].mean()) for g in dict.fromkeys(games)}
+    places: dict[str, list[int]] = {}
+    for i, g in enumerate(games):
+        places.setdefault(g, []).append(i)
+    return {g: float(kl[some].mean()) for g, some in places.items()}
 
 
 # --- is there an answer ------------------------------------------------------------------------
@@ -515,7 +490,14 @@ def cluster_scores(design: Design, rows: Array, at: np.ndarray, group: np.ndarra
 
 
 def profile(
-    p: Problem, name: str, value: float, rule: tuple[float, float], *, half: float, risk: float = 0.0
+    p: Problem,
+    name: str,
+    value: float,
+    rule: tuple[float, float],
+    *,
+    half: float,
+    risk: float = 0.0,
+    start: Array | None = None,
 ) -> tuple[float, float]:
     """Where twice the fall of the profile likelihood from its maximum reaches a critical value.
 
@@ -524,6 +506,7 @@ def profile(
            widens the interval as it widens the standard error.
     half   half the width of the interval by the standard error: where the search begins, and what stands
            where the fall is too small for float64 to see
+    start  coefficients at the maximum, from which climbs near it begin; None: all begin at 0
     """
     top, crit = rule
     if not np.isfinite(crit) or not np.isfinite(half):
@@ -532,7 +515,10 @@ def profile(
         return value - half, value + half
 
     def fall(at: float) -> float:
-        return 2 * (top - constrained(p, name, at, risk)) - crit
+        return (
+            2 * (top - constrained(p, name, at, risk, start if abs(at - value) < CLOSE * half else None))
+            - crit
+        )
 
     ends: list[float] = []
     for sign in (-1, 1):
@@ -557,22 +543,26 @@ def profile(
     return ends[0], ends[1]
 
 
-def constrained(p: Problem, name: str, at: float, near: float = 0.0) -> float:
+def constrained(p: Problem, name: str, at: float, near: float = 0.0, start: Array | None = None) -> float:
     """The highest log-likelihood with one parameter held, at no negative precision; the risk attitude, where
-    it is estimated, near to this."""
+    it is estimated, near to this. start: coefficients of all columns to climb from."""
     if name == RISK:
-        return climb(p.at_risk(at), p.y).loglik
+        return climb(p.at_risk(at), p.y, start=start).loglik
+
+    def left(*held: int) -> Array | None:
+        return None if start is None else np.delete(start, held)
+
     k = p.design.x.shape[-1]
     if name == PRECISION:
         # what multiplies the rest stays free: g = (at, free)
         rest = np.delete(np.eye(k), 0, axis=1)
-        peak, _ = p.peak(lambda d: (d.take(rest), at * d.x[:, :, 0]), near)
+        peak, _ = p.peak(lambda d: (d.take(rest), at * d.x[:, :, 0]), near, left(0))
         return peak.loglik
     j = 1 + p.family.free.index(name)
     mix = np.delete(np.eye(k), j, axis=1)
     mix[j, 0] = at
-    peak, _ = p.peak(lambda d: (d.take(mix), 0.0), near)
+    peak, _ = p.peak(lambda d: (d.take(mix), 0.0), near, left(j))
     if peak.g[0] > 0:
         return peak.loglik
     none = np.delete(np.eye(k), [0, j], axis=1)  # the precision stops at 0
-    return p.peak(lambda d: (d.take(none), 0.0), near)[0].loglik
+    return p.peak(lambda d: (d.take(none), 0.0), near, left(0, j))[0].loglik

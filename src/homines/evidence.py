@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -61,6 +62,7 @@ MOST_GAMES = 12
 class Study:
     """A run as the report reads it.
 
+    every      what was asked, beliefs about others among it; `records`: the model's own choices alone
     roles      'before', 'after' ... by model name
     short      a short name for each frame's spec
     training   specs of the frames trained on; `games`: those trained on, `game` the first of them
@@ -68,6 +70,7 @@ class Study:
     """
 
     run: Run
+    every: list[Record]
     records: list[Record]
     roles: dict[str, str]
     short: dict[str, str]
@@ -91,7 +94,8 @@ def read(folder: str | Path) -> Study:
     """Open a run folder. Raises StoreError where it is none or cannot be read."""
     run = Run(folder)
     config = run.config
-    records = _sound_all(choices(run.records))
+    every = _sound_all(run.records)
+    records = choices(every)
     noted = run.noted("sideeffects.json") or {}
     sides = {model: dict(found) for model, found in noted.items() if isinstance(found, Mapping)}
     models = list(dict.fromkeys([*(record.model for record in records), *sides]))
@@ -102,6 +106,7 @@ def read(folder: str | Path) -> Study:
         games += [r.game for r in records[:1]]
     return Study(
         run,
+        every,
         records,
         _roles(config, models),
         _short(frames),
@@ -141,23 +146,19 @@ def _roles(config: Row, models: Sequence[str]) -> dict[str, str]:
 def _sound_all(records: Iterable[Record]) -> list[Record]:
     """Sound records, those of an earlier version in today's words."""
     spelt = cache(_canonical)
-    return [replace(_sound(record), frame=spelt(record.frame)) for record in records]
+    sound = map(_sound, records)
+    return [r if spelt(r.frame) == r.frame else replace(r, frame=spelt(r.frame)) for r in sound]
 
 
 def _sound(record: Record) -> Record:
-    """The record; where its choice is no distribution, without it and with an error that says so."""
-    c = record.choice
-    if c is None:
-        return record if record.error else replace(record, error="no answer is stored")
-    whole = len(c.logp) == len(record.decision.actions) and abs(float(c.p.sum()) - 1) < 1e-6
-    if whole and (held := finite(c.mass)) is not None and -1e-9 <= held <= 1 + 1e-6:
-        return record
-    return replace(record, choice=None, error="the stored answer is no distribution")
+    """The record; one without an answer and without an error, with one that says so."""
+    nothing = record.choice is None and not record.error
+    return replace(record, error="no answer is stored") if nothing else record
 
 
 def found(folder: str, spec: Any) -> Any:
-    """What a spec names, or None. One that would import a module is not followed: reading runs no code."""
-    if not isinstance(spec, str) or ":" in spec.partition("(")[0]:
+    """What a spec names, or None; `caveats` say where that is for want of trust (lookup.foreign)."""
+    if not isinstance(spec, str):
         return None
     try:
         return lookup.find(folder, spec)
@@ -187,8 +188,8 @@ def _short(specs: Iterable[str]) -> dict[str, str]:
         return " · ".join(parts)
 
     names = {spec: name(spec) for spec in dict.fromkeys(specs)}
-    taken = list(names.values())
-    return {spec: short if taken.count(short) == 1 else spec for spec, short in names.items()}
+    taken = Counter(names.values())
+    return {spec: short if taken[short] == 1 else spec for spec, short in names.items()}
 
 
 # --- rows: what was measured -----------------------------------------------------------------------
@@ -234,9 +235,10 @@ def _overview(study: Study) -> list[Row]:
     records = [r for r in study.records if state(r.decision) is not None and len(r.decision.actions) == 2]
     there = [r for r in records if r.game in study.games] or records
     chosen = [r for r in records if r.decision.actions == there[0].decision.actions] or study.records
+    many = len({r.game for r in study.records}) > MOST_GAMES
     places: dict[tuple[int, str], list[Record]] = {}
     for r in chosen:
-        places.setdefault(_place(study, r), []).append(r)
+        places.setdefault(_place(study, r, many), []).append(r)
     rows: list[Row] = []
     for (_, where), inside in sorted(places.items(), key=lambda item: item[0][0]):
         games, frames = ({getattr(r, name) for r in inside} for name in ("game", "frame"))
@@ -276,9 +278,9 @@ def elsewhere(rows: Mapping[str, list[Row]]) -> list[str]:
     return [row["game"] for row in rows["games"] if told and row["game"] not in told]
 
 
-def _place(study: Study, r: Record) -> tuple[int, str]:
+def _place(study: Study, r: Record, many: bool) -> tuple[int, str]:
+    """Where a record stands in the overview; many: too many games for a line each."""
     if not study.training:
-        many = len({other.game for other in study.records}) > MOST_GAMES
         return 0, r.game.partition("(")[0] if many else r.game
     if r.game in study.games:
         return (0, f"Trained on: {r.game}") if r.frame in study.training else (1, "Same game, other words")
@@ -288,22 +290,26 @@ def _place(study: Study, r: Record) -> tuple[int, str]:
 def _states(study: Study) -> list[Row]:
     """P(first action), of a long menu the mean answer, and legal mass of every decision in every frame,
     orders averaged."""
-    names: dict[str, dict[str, str]] = {}
+    names: dict[str, dict[str, tuple[int, str]]] = {}
+    times: Counter[tuple[str, str]] = Counter()
     rows: list[Row] = []
     for (game, frame, model), group in by(study.records, "game", "frame", "model").items():
         trained = game in study.games and frame in study.training
         for d, c in averaged(group):
             known = names.setdefault(game, {})
             if d.key not in known:
-                name, again = situation(d), sum(x.startswith(situation(d)) for x in known.values())
-                known[d.key] = f"{name} ({again + 1})" if again else name
+                name = situation(d)
+                times[game, name] += 1
+                again = times[game, name]
+                known[d.key] = len(known), f"{name} ({again})" if again > 1 else name
+            place, name = known[d.key]
             rows.append(
                 {
                     "game": game,
                     "frame": study.short.get(frame, frame),
                     "kind": "training" if trained else "other",
-                    "state": known[d.key],
-                    "place": list(known).index(d.key),
+                    "state": name,
+                    "place": place,
                     "role": study.roles[model],
                     "first": d.actions[0],
                     "p": float(c.p[0]) if len(d.actions) <= MOST_ACTIONS else None,
@@ -350,9 +356,9 @@ def preferences(study: Study) -> list[Row]:
     """Estimates by role (portrait.py), beside the values of what was trained for where it was trained. Apart
     from `measured`, for it takes a second or more."""
     rows: list[Row] = []
-    every = _sound_all(study.run.records)  # beliefs among them
+    every = by(study.every, "model")
     for model, role in study.roles.items():
-        own = [r for r in every if r.model == model]
+        own = every.get((model,), [])
         aim = study.preference if "after" in role else None
         rows += [{"role": role, **row} for row in estimates(own, aim)] if own else []
     return rows
@@ -463,9 +469,22 @@ def caveats(study: Study, rows: Mapping[str, list[Row]]) -> list[str]:
         out += _worse(rows["regret"], name, f"{name.capitalize()} rose", "games")
     out += _worse(rows["stability"], "instability", "Instability over frames rose", "games")
     out += _worse(rows["stability"], "order effect", "The order effect grew", "games", abs)
+    if away := _foreign(study):
+        out.append(
+            f"{', '.join(clean(spec, 80) for spec in away)}: not available here, for modules are loaded where a "
+            "person says so; give --trust-modules to load what is named so, and read it here."
+        )
     if failed := sum(row["count"] for row in rows["errors"]):
         out.append(f"{failed} of {len(study.records)} questions failed.")
     return out
+
+
+def _foreign(study: Study) -> list[str]:
+    """Specs of the run that name modules of somebody's own, which were not loaded."""
+    config = study.run.config
+    own = [*texts(config.get("preference")), *texts(config.get("frames")), *texts(config.get("games"))]
+    used = (spec for r in study.every for spec in (r.game, r.frame))
+    return [spec for spec in dict.fromkeys([*own, *used]) if lookup.foreign(spec)]
 
 
 def _worse(

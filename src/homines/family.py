@@ -9,12 +9,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from homines.choice import Belief, expected, told
+from homines.choice import Belief, expected, told, uniform
 from homines.core import Array, Decision, HominesError, Preference, frozen
 from homines.lookup import arguments
 
 RISK = "risk"
 PRECISION = "precision"
+MANY = 32
+"""Decisions alike in all but payoffs from which their utility is taken at once."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,34 @@ class Family:
         Column 0 is the part without parameters, column k what parameter k is multiplied with. Read off the
         preference's formula at 0 and at 1; raises HominesError where that is not linear.
         """
+        return self._linear(lambda u: expected(u(d), belief(d), d.chance))
+
+    def outcome_by_outcome(self, belief: Belief) -> bool:
+        """Whether many decisions may be valued at once: every preference of the package values each outcome
+        by its own payoffs. A rule that is named, others' code and others' beliefs may look at more."""
+        ours = self.make.__module__.startswith("homines.preferences.") and belief in (told, uniform)
+        return ours and not any(isinstance(value, str) for value in self.fixed.values())
+
+    def stacked(self, like: Decision, payoffs: Array, same: Array | None, belief: Belief) -> Array:
+        """`columns` of many decisions like this one, [decision, mine, 1 + free]: each is one draw of chance.
+
+        payoffs  [decision, seat, mine, other, ...]; same [decision, mine], None where `like` has none
+        """
+        n = len(payoffs)
+        d = replace(
+            like,
+            payoffs=frozen(np.moveaxis(payoffs, 0, -1)),
+            same=None if same is None else frozen(same.T),
+            chance=np.full(n, 1 / n),
+        )
+        drawn = self._linear(lambda u: expected(np.moveaxis(u(d), -1, 1), belief(like)))
+        return np.moveaxis(drawn, 1, 0)
+
+    def _linear(self, value: Callable[[Preference], Array]) -> Array:
+        """What a value is at no parameters, and what each parameter adds to it, on a new last axis."""
 
         def at(point: Array) -> Array:
-            values = dict(zip(self.free, map(float, point), strict=True))
-            return expected(self.at(values)(d), belief(d), d.chance)
+            return value(self.at(dict(zip(self.free, map(float, point), strict=True))))
 
         axes = np.eye(len(self.free))
         base = at(np.zeros(len(self.free)))

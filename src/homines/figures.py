@@ -321,9 +321,9 @@ def preferences(rows: Sequence[Row], description: str) -> alt.FacetChart:
 def _grid(cells: Any, column: str, rows: Sequence[Row]) -> alt.FacetChart:
     """One row of panels a game, in the order met; the y axis shared where every game has the same."""
     field = "state" if "state" in rows[0] else "role"
-    marks = {
-        game: {row[field] for row in rows if row["game"] == game} for game in (row["game"] for row in rows)
-    }
+    marks: dict[Any, set[Any]] = {}
+    for row in rows:
+        marks.setdefault(row["game"], set()).add(row[field])
     same = len({frozenset(held) for held in marks.values()}) == 1
     chart = cells.facet(
         row=alt.Row("game:N", sort=met("at"), title=None, header=header()),

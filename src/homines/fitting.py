@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,14 @@ from homines.core import HominesError
 from homines.estimate import Estimate, Observation, fit
 from homines.family import family
 from homines.mixture import Mixture, mixture
-from homines.observed import from_records, read_csv
+from homines.observed import READ, from_records, read_csv
 from homines.store import Run
-from homines.terminal import estimated, mixed, tested
+from homines.terminal import Bars, estimated, mixed, tested
 
+SEEN = 20_000
+"""Choices from which a bar shows how far the estimates are."""
+LARGE = 2**22
+"""Bytes of a CSV from which a bar shows how far the reading is."""
 BELIEFS: dict[str, Belief] = {"told": told, "uniform": uniform}
 
 
@@ -68,22 +73,26 @@ def carry_out_fit(
         )
     for spec in (*families, *against):
         family(spec)  # a mistyped one costs no finished work
-    observations = observed(source, model, plans=plans)
+    observations, unsound = observed(source, model, plans=plans)
     found: list[Estimate | Mixture] = []
     refused: dict[str, str] = {}
     start = time.monotonic()
-    for spec in families:
-        try:
-            found.append(one(observations, spec, options))
-        except HominesError as why:
-            refused[spec] = str(why)
     tests: list[Comparison] = []
     testable = options.classes == 1 and not options.risk
-    for narrow in (*against, *(families[1:] if testable else ())):
-        try:
-            tests.append(against_each_other(observations, narrow, families[0], options))
-        except HominesError as why:
-            refused[f"{narrow} against {families[0]}"] = str(why)
+    rivals = (*against, *(families[1:] if testable else ()))
+    with watching(len(observations), len(families) + len(rivals)) as step:
+        for i, spec in enumerate(families):
+            try:
+                found.append(one(observations, spec, options))
+            except HominesError as why:
+                refused[spec] = str(why)
+            step(i + 1)
+        for i, narrow in enumerate(rivals):
+            try:
+                tests.append(against_each_other(observations, narrow, families[0], options))
+            except HominesError as why:
+                refused[f"{narrow} against {families[0]}"] = str(why)
+            step(len(families) + i + 1)
     if not found:
         raise HominesError("; ".join(dict.fromkeys(refused[spec] for spec in families)))
     seconds = time.monotonic() - start
@@ -94,6 +103,7 @@ def carry_out_fit(
             "estimates": [as_row(e) for e in found],
             "tests": [asdict(t) for t in tests],
             "refused": refused,
+            "no_distribution": unsound,
             "seconds": round(seconds, 3),
         }
         print(json.dumps(plain(out)))
@@ -101,17 +111,35 @@ def carry_out_fit(
     for e in found:
         (mixed if isinstance(e, Mixture) else estimated)(e)  # pyright: ignore[reportArgumentType]
     tested(tests)
+    if unsound == 1:
+        print("1 answer is no distribution and counts as none")
+    elif unsound:
+        print(f"{unsound} answers are no distribution and count as none")
     for spec, why in refused.items():
         print(f"{spec}: {why}")
 
 
-def observed(source: Path, model: str | None, *, plans: bool = True) -> list[Observation]:
-    """Observations of a run folder, or of a CSV."""
+@contextmanager
+def watching(many: int, steps: int) -> Iterator[Callable[[int], None]]:
+    """A bar of estimates and tests where there are so many choices that they take a while."""
+    if many < SEEN:
+        yield lambda done: None
+        return
+    with Bars() as bars:
+        yield bars.begin(f"estimating, {many:,} choices", steps)
+
+
+def observed(source: Path, model: str | None, *, plans: bool = True) -> tuple[Sequence[Observation], int]:
+    """Observations of a run folder, or of a CSV; and how many stored answers are no distribution."""
     if source.is_dir():
-        return from_records(Run(source).records, model=model, plans=plans)
+        run = Run(source)
+        return from_records(run.records, model=model, plans=plans), run.unsound
     if model is not None:
         raise HominesError(f"--model names one of a run's models; {source} is a file")
-    return read_csv(source)
+    if source.is_file() and source.stat().st_size >= LARGE:
+        with Bars() as bars:
+            return read_csv(source, bars.begin("reading the CSV", READ)), 0
+    return read_csv(source), 0
 
 
 def one(observations: Sequence[Observation], spec: str, options: Options) -> Estimate | Mixture:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,14 @@ from homines.core import Array
 
 STEEP, STRIDE = 1e-9, 10.0
 """Slope a choice, in standard units of the start, that is not nothing; and the longest step along an axis."""
+MANY = 1e5
+"""Choices from which a stride grows with their root, as standard units shrink with it: else more choices
+would take more steps."""
 MOST_STEPS = 200
+LARGE = 2**14
+"""Decisions from which sums go through matrix products, which are faster and round otherwise."""
+FEW = 8
+"""Actions up to which numpy adds one by one."""
 CLOSE = 1e-13
 """Newton's decrement, as a share of the number of choices, at which a climb has arrived."""
 LOST = 1e-9
@@ -52,26 +60,50 @@ class Design:
     def logp(self, g: Array, offset: Array | float = 0.0) -> Array:
         """Log-probabilities [decision, action]; -inf where there is no such action."""
         v = np.where(self.legal, self.x @ g + offset, -np.inf)
-        v = v - v.max(-1, keepdims=True)
-        return v - np.log(np.exp(v).sum(-1, keepdims=True))
+        v = v - _over_actions(np.maximum, v)
+        return v - np.log(_over_actions(np.add, np.exp(v)))
 
     def centred(self, q: Array) -> Array:
         """x less its mean under q, [decision, action, column]; 0 where there is no such action."""
-        mean = np.einsum("da,dak->dk", q, self.x)
+        mean = self.mean(q)
         return np.where(self.legal[:, :, None], self.x - mean[:, None, :], 0.0)
 
     def information(self, q: Array, n: Array) -> Array:
         """Expected information of g, [column, column]; n choices at each decision [decision]."""
         c = self.centred(q)
-        return np.einsum("dak,da,dal->kl", c, n[:, None] * q, c)
+        if len(c) < LARGE:
+            return np.einsum("dak,da,dal->kl", c, n[:, None] * q, c)
+        rows = c.reshape(-1, c.shape[-1])
+        return rows.T @ (rows * (n[:, None] * q).reshape(-1, 1))
+
+    def mean(self, q: Array) -> Array:
+        """Mean of x under q, [decision, column]."""
+        if len(q) < LARGE:
+            return np.einsum("da,dak->dk", q, self.x)
+        return reduce(np.add, (q[:, a, None] * self.x[:, a] for a in range(q.shape[1])))
 
     def score(self, y: Array, q: Array) -> Array:
         """Gradient by g at each decision, [decision, column], of choices y [decision, action]."""
         return np.einsum("da,dak->dk", y - y.sum(-1, keepdims=True) * q, self.x)
 
+    def gradient(self, y: Array, q: Array) -> Array:
+        """The sum of `score` over decisions, [column]."""
+        if len(y) < LARGE:
+            return self.score(y, q).sum(0)
+        left = y - _over_actions(np.add, y) * q
+        return left.reshape(-1) @ self.x.reshape(-1, self.x.shape[-1])
+
     def take(self, mix: Array) -> Design:
         """The same decisions with columns x @ mix."""
         return Design(self.x @ mix, self.legal)
+
+
+def _over_actions(join: np.ufunc, values: Array) -> Array:
+    """The largest, or the sum, of each row [decision, 1]. Few columns are joined one by one: the same in
+    every digit, and many times as fast as numpy reduces a short last axis."""
+    if values.shape[-1] >= FEW:
+        return join.reduce(values, axis=-1, keepdims=True)
+    return reduce(join, values.T)[:, None]
 
 
 def loglik(y: Array, logp: Array) -> float:
@@ -149,10 +181,11 @@ def climb(
     converged = False
     information = before
     total = max(float(n.sum()), 1e-300)
+    stride = STRIDE * max(1.0, (total / MANY) ** 0.5)
     for _ in range(most):
         q = np.exp(logp)
         information = design.information(q, n)
-        gradient = design.score(y, q).sum(0) * scale
+        gradient = design.gradient(y, q) * scale
         scaled = information * np.outer(scale, scale)
         roots, axes = np.linalg.eigh(scaled) if k else (np.zeros(0), np.zeros((0, 0)))
         along = axes.T @ gradient
@@ -162,7 +195,7 @@ def climb(
             converged = True
             break
         move = keep | steep
-        bend = np.maximum(roots[move], np.abs(along[move]) / STRIDE)
+        bend = np.maximum(roots[move], np.abs(along[move]) / stride)
         step = scale * (axes[:, move] @ (along[move] / bend))
         length = 1.0
         while length > 1e-8:

@@ -17,6 +17,7 @@ from jinja2 import TemplateError
 from transformers import DynamicCache
 
 from homines.core import HominesError, Prompt
+from homines.models._memory import piece
 
 MARK = "\u2042answer\u2042"
 
@@ -164,13 +165,24 @@ class Forest:
             path.append(node)
         return path
 
-    def sees(self) -> torch.Tensor:
-        """sees[i, j]: j is i or an ancestor of i; bool [node, node]."""
-        n = len(self.tokens)
-        mask = torch.eye(n, dtype=torch.bool)
-        for i, parent in enumerate(self.parents):
-            if parent >= 0:
-                mask[i] |= mask[parent]
+    def sees(
+        self, start: int = 0, stop: int | None = None, rows: dict[int, torch.Tensor] | None = None
+    ) -> torch.Tensor:
+        """sees[i - start, j]: j is i or an ancestor of i, for nodes from start to stop; bool [node, stop].
+
+        rows   those of nodes before that have children here; those that have some later are added
+        """
+        stop, rows = len(self.tokens) if stop is None else stop, {} if rows is None else rows
+        mask = torch.zeros(stop - start, stop, dtype=torch.bool)
+        for i in range(start, stop):
+            parent, row = self.parents[i], mask[i - start]
+            if parent >= start:
+                row |= mask[parent - start]
+            elif parent >= 0:
+                row[: parent + 1] |= rows[parent]
+            row[i] = True
+        for parent in {p for p in self.parents[stop:] if start <= p < stop}:
+            rows[parent] = mask[parent - start, : parent + 1].clone()
         return mask
 
 
@@ -270,22 +282,10 @@ def _shared(
     forest, known = Forest(), len(held)
     forest.add(-1, held)
     nodes = [_plant(forest, item) for item in items]
-    device, dtype = _place(net)
-    low = torch.finfo(dtype).min
-    mask = torch.zeros(len(forest.tokens) - known, len(forest.tokens), dtype=dtype)
-    mask = mask.masked_fill(~forest.sees()[known:], low)[None, None].to(device)
     kept = sorted({i for labels in nodes for path in labels for i in path})
     if cache is not None:
         _keep(cache, list(range(known)))
-    logits = _logits(
-        net,
-        torch.tensor(kept, device=device) - known,
-        input_ids=torch.tensor([forest.tokens[known:]], device=device),
-        attention_mask=mask,
-        position_ids=torch.tensor([forest.depths[known:]], device=device),
-        past_key_values=cache,
-        use_cache=cache is not None,
-    )[0].float()
+    logits = _read(net, forest, known, kept, cache)
     if cache is not None:
         _keep(cache, forest.add(-1, items[-1].prompt))
     total = logits.logsumexp(-1)
@@ -298,6 +298,38 @@ def _shared(
         ]
         out.append(torch.stack(sums))
     return out
+
+
+def _read(
+    net: Any, forest: Forest, known: int, kept: Sequence[int], cache: DynamicCache | None
+) -> torch.Tensor:
+    """Logits at the kept nodes, [kept, vocabulary], of a forest whose first `known` nodes the cache has.
+
+    Where memory is short it is read piece by piece, each on the keys and values of those before, which takes
+    a cache. Raises HominesError where that is not enough.
+    """
+    device, dtype = _place(net)
+    end = len(forest.tokens)
+    size = piece(net, end - known, end, len(kept), whole=cache is None)
+    # what is held is one path: each of its nodes sees all before it
+    rows = {p: torch.ones(p + 1, dtype=torch.bool) for p in {*forest.parents[known:]} if 0 <= p < known}
+    out: list[torch.Tensor] = []
+    for start in range(known, end, size):
+        stop = min(start + size, end)
+        mask = torch.zeros(stop - start, stop, dtype=dtype)
+        mask.masked_fill_(~forest.sees(start, stop, rows), torch.finfo(dtype).min)
+        here = [i - start for i in kept if start <= i < stop]
+        logits = _logits(
+            net,
+            torch.tensor(here or [0], device=device),
+            input_ids=torch.tensor([forest.tokens[start:stop]], device=device),
+            attention_mask=mask[None, None].to(device),
+            position_ids=torch.tensor([forest.depths[start:stop]], device=device),
+            past_key_values=cache,
+            use_cache=cache is not None,
+        )[0].float()
+        out.append(logits[: len(here)])
+    return torch.cat(out)
 
 
 def _keep(cache: Any, nodes: Sequence[int]) -> None:
@@ -313,6 +345,7 @@ def _plain(net: Any, items: Sequence[Encoded], pad: str) -> list[torch.Tensor]:
     device, _ = _place(net)
     rows = [(*item.prompt, *label[:-1]) for item in items for label in item.labels]
     width = max(map(len, rows))
+    piece(net, len(rows) * width, width, len(rows) * width, whole=True)
     ids = torch.zeros(len(rows), width, dtype=torch.long)
     seen = torch.zeros(len(rows), width, dtype=torch.long)
     starts = [0 if pad == "right" else width - len(row) for row in rows]

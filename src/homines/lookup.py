@@ -88,6 +88,12 @@ def known(path: str | Path) -> Callable[[Any], Any]:
     return trust if isinstance(path, TrustedPath) else lambda value: value
 
 
+def foreign(spec: str) -> bool:
+    """Whether a spec names a module and is not trusted, so that `find` raises UntrustedModule."""
+    match = _SPEC.fullmatch(spec.strip())
+    return match is not None and match["module"] is not None and not isinstance(spec, TrustedSpec)
+
+
 def cut(spec: str, text: str) -> str:
     """Text that was cut from a spec, trusted as the spec is."""
     return type(spec)(text)
@@ -224,7 +230,7 @@ def _parse(folder: str, spec: str) -> tuple[str | None, str, tuple[Any, ...] | N
     match = _SPEC.fullmatch(spec.strip())
     if match is None or len(spec) > LONGEST:
         raise HominesError(f"{_short(spec)} names no {_singular(folder)}; {GRAMMAR}")
-    if match["module"] is not None and not isinstance(spec, TrustedSpec):
+    if foreign(spec):
         raise UntrustedModule(
             f"{_short(spec)} is not available here: it names a module, and only what is typed for a command "
             "loads one; give --trust-modules to load it (in Python trust_modules=True, or the spec as a "

@@ -103,7 +103,7 @@ class Measured:
         if unknown := [name for name in options if name not in Options.__dataclass_fields__]:
             there = ", ".join(Options.__dataclass_fields__)
             raise HominesError(f"fit has no option {unknown[0]!r}; its options are model, plans, {there}")
-        return one(observed(self.folder, model, plans=plans), trust(spec), Options(**options))
+        return one(observed(self.folder, model, plans=plans)[0], trust(spec), Options(**options))
 
     def report(self) -> Path:
         """Write the run's report.html and figures; its path."""

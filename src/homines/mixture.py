@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, eye, kron
 
 from homines.check import count
 from homines.choice import Belief, told
+from homines.columns import Columns
 from homines.core import Array, HominesError
 from homines.estimate import (
     NotIdentified,
@@ -130,8 +131,9 @@ def mixture(
     count("classes", classes)
     count("starts", starts)
     count("seed", seed, 0)
-    p = problem(observations, of, belief=belief, cluster="subject")
-    names = tuple(dict.fromkeys(o.subject for o in observations))
+    held = Columns.of(observations)
+    p = problem(held, of, belief=belief, cluster="subject")
+    names = held.subjects
     if len(names) < 2 * classes:
         raise HominesError(
             f"{len(names)} subjects are too few for {classes} classes: a mixture needs at least two "
@@ -240,13 +242,14 @@ def _covariance(p: Problem, data: _Data, g: Array, shares: Array, types: Array) 
     total = classes * size + classes - 1
     each = np.zeros((subjects, classes, total))
     info = np.zeros((total, total))
-    n = np.asarray(data.y @ np.kron(np.eye(len(p.decisions)), np.ones((data.design.legal.shape[1], 1))))
+    actions = data.design.legal.shape[1]
+    n = data.y @ csr_matrix(kron(eye(len(p.decisions)), np.ones((actions, 1))))
     for k, d in enumerate(designs):
         q = np.exp(data.design.logp(g[k]))
         block = slice(k * size, (k + 1) * size)
         # columns centred under q: their mean is the second part of the score
         each[:, k, block] = data.y @ d.centred(q).reshape(-1, size)
-        info[block, block] = d.information(q, types[:, k] @ n)
+        info[block, block] = d.information(q, np.asarray(n.T @ types[:, k]))
         if k < classes - 1:
             each[:, k, classes * size + k] = 1 / shares[k]
     each[:, classes - 1, classes * size :] = -1 / shares[-1]

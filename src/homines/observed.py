@@ -23,57 +23,64 @@ and, where they are known:
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from homines import tidy
+from homines.columns import Alike, Columns, Decisions, Whole
 from homines.core import Array, Choice, Decision, HominesError, Record, frozen
 from homines.estimate import Observation
 from homines.forms import Sequential
 from homines.lookup import find, spell
-from homines.measure import averaged
+from homines.measure import averaged, by
 from homines.plans import assembled
 
 MOST_CHOSEN = 1e9
+READ = 4
+"""Steps of reading a CSV: its cells, their places, its rules, its decisions."""
 NEEDED = ("subject", "decision", "option", "own", "chosen")
+MORE = ("game", "theirs", "belief", "same", "kindness")
 Row = Mapping[str, str]
 
 
-def read_csv(path: str | Path) -> list[Observation]:
+def read_csv(path: str | Path, progress: Callable[[int], None] = lambda done: None) -> Sequence[Observation]:
     """Observations of a tidy CSV (above), in order of appearance.
+
+    progress   called with how many of READ steps are done
 
     Raises HominesError naming the line, the value and the rule for a missing column, a cell that is no
     number, a decision with one option, an unknown code, and choices that are no counts or probabilities.
     """
     path = Path(path)
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            heads = list(reader.fieldnames or ())
-            rows = list(enumerate(reader, 2))
-    except OSError as failure:
-        raise HominesError(f"cannot read {path}: {failure.strerror or failure}") from failure
-    except (UnicodeDecodeError, csv.Error) as failure:
-        raise HominesError(f"{path} is no CSV in UTF-8: {failure}") from failure
+    heads = tidy.heads(path)
     others = _columns(path, heads)
-    cells = _Cells(path)
-    held: dict[tuple[str, str], list[tuple[int, Row]]] = {}
-    for line, row in rows:
-        if None in row or None in row.values():
-            raise HominesError(
-                f"{path} line {line} has {'more' if None in row else 'fewer'} cells than its head"
-            )
-        held.setdefault((row["subject"], row["decision"]), []).append((line, row))
-    if not held:
+    wanted = [name for name in heads if name in (*NEEDED, *others, *MORE)]
+    table = tidy.read(path, heads, wanted)
+    progress(1)
+    if not len(table):
         raise HominesError(f"{path} has no rows under its head; every decision needs a row for each option")
+    who, _ = table.codes("subject", "decision")
+    laid = _Laid(table, who, others)
+    progress(2)
+    cells = _Cells(path)
     made: dict[tuple[object, ...], Decision] = {}
-    return [_observation(cells, made, group, others) for group in held.values()]
+    for rows in laid.odd():
+        _observation(cells, made, table.rows(rows), others)
+    progress(3)
+    if made:  # odd, and right by every rule: so rare that speed is no matter
+        order = np.split(np.argsort(who, kind="stable"), np.cumsum(np.bincount(who))[:-1])
+        return [_observation(cells, made, table.rows(rows), others) for rows in order]
+    held = laid.columns()
+    progress(READ)
+    return held
 
 
 def _columns(path: Path, heads: Sequence[str]) -> tuple[str, ...]:
@@ -84,7 +91,7 @@ def _columns(path: Path, heads: Sequence[str]) -> tuple[str, ...]:
             f"{', '.join(map(str, heads)) or 'empty'}. One row an option: {', '.join(NEEDED)}, and other "
             "where somebody else is paid"
         )
-    known = {*NEEDED, "other", "game", "theirs", "belief", "same", "kindness"}
+    known = {*NEEDED, "other", *MORE}
     for name in heads:
         close = get_close_matches(str(name).strip().lower(), known, n=1, cutoff=0.85)
         if name not in known and close and not str(name)[5:].isdigit():
@@ -125,6 +132,8 @@ class _Cells:
 
 
 KINDNESS = {"1": 1, "0": 0, "-1": -1, "": 0}
+UNKNOWN = 2
+"""A kindness that is none of these."""
 
 
 def _observation(
@@ -250,6 +259,245 @@ def _chosen(cells: _Cells, line: int, chosen: Array) -> Choice:
     return Choice.at(chosen, n=int(total) if whole else None)
 
 
+class _Laid:
+    """The rows of a table laid out by decision of a subject (`who`), option and the other's action."""
+
+    def __init__(self, table: tidy.Table, who: Whole, others: Sequence[str]) -> None:
+        self.table, self.who = table, who
+        self.many = int(who.max()) + 1
+        self.option, self.a, self.options = _places(table, who, "option")
+        self.their, self.j, self.theirs = _places(table, who, "theirs")
+        bare = table.codes("theirs")[1].texts("theirs") if "theirs" in table else [""]
+        alone = np.array([text == "" for text in bare])[self.their]
+        self.theirs[who[alone]] = np.where(self.theirs[who[alone]] == 1, 0, self.theirs[who[alone]])
+        self.paid = np.stack([table.numbers(name) for name in ("own", *others)], axis=-1)
+        self.chosen = table.numbers("chosen")
+        self.belief, self.same = (self._given(name) for name in ("belief", "same"))
+        self.kind = self._kind()
+        self.game, self.games = self._codes("game")
+
+    def _given(self, name: str) -> Array:
+        return self.table.numbers(name) if name in self.table else np.full(len(self.who), np.nan)
+
+    def _codes(self, name: str) -> tuple[Whole, list[str]]:
+        if name not in self.table:
+            return np.zeros(len(self.who), dtype=np.int64), [""]
+        codes, unlike = self.table.codes(name)
+        return codes, unlike.texts(name)
+
+    def _kind(self) -> Whole:
+        codes, texts = self._codes("kindness")
+        return np.array([KINDNESS.get(text.strip(), UNKNOWN) for text in texts])[codes]
+
+    def _empty(self, name: str) -> NDArray[np.bool_]:
+        codes, texts = self._codes(name)
+        return np.array([text == "" for text in texts])[codes]
+
+    def odd(self) -> Iterator[Whole]:
+        """Rows of each decision of a subject that may break a rule, in order of appearance."""
+        bad = np.isnan(self.paid).any(-1) | ~(self.chosen >= 0) | (self.kind == UNKNOWN)
+        for name, held, low in (("belief", self.belief, 0.0), ("same", self.same, -math.inf)):
+            bad |= ~self._empty(name) & ~(held >= low)
+        wrong = np.zeros(self.many, dtype=np.bool_)
+        wrong[self.who[bad]] = True
+        width = np.maximum(self.theirs, 1)
+        start = np.cumsum(self.options * width) - self.options * width
+        cell = start[self.who] + self.a * width[self.who] + self.j
+        times = np.bincount(cell, minlength=int((self.options * width).sum()))
+        wrong |= (np.minimum.reduceat(times, start) < 1) | (np.maximum.reduceat(times, start) > 1)
+        wrong |= self.options < 2
+        for held in (self.game, self.kind):
+            first = np.empty(self.many, dtype=held.dtype)
+            first[self.who[::-1]] = held[::-1]
+            wrong[self.who[first[self.who] != held]] = True
+        for shape in self._shapes(~wrong):
+            wrong[shape.at[shape.odd()]] = True
+        by_decision = np.argsort(self.who, kind="stable")
+        ends = np.cumsum(np.bincount(self.who))
+        for i in np.flatnonzero(wrong):
+            yield by_decision[ends[i - 1] if i else 0 : ends[i]]
+
+    def _shapes(self, held: NDArray[np.bool_]) -> Iterator[_Shape]:
+        """Decisions of subjects by how many options they have, and the other actions."""
+        shapes = np.unique(np.stack([self.options[held], self.theirs[held]]), axis=1).T
+        for mine, theirs in shapes:
+            at = np.flatnonzero(held & (self.options == mine) & (self.theirs == theirs))
+            place = np.full(self.many, -1)
+            place[at] = np.arange(len(at))
+            rows = place[self.who] >= 0
+            yield _Shape.of(self, at, place[self.who[rows]], rows, (int(mine), int(theirs)))
+
+    def columns(self) -> Columns:
+        """All of it as observations."""
+        names = self._codes("option")[1], self._codes("theirs")[1]
+        shapes = list(self._shapes(np.ones(self.many, dtype=np.bool_)))
+        unlike = [shape.unlike() for shape in shapes]
+        first = np.concatenate([shape.at[one] for shape, (one, _) in zip(shapes, unlike, strict=True)])
+        rank = np.empty(len(first), dtype=np.int64)
+        rank[np.argsort(first)] = np.arange(len(first))
+        at, n = np.empty(self.many, dtype=np.int64), np.empty(self.many, dtype=np.int64)
+        logp = np.full((self.many, int(self.options.max())), -np.inf)
+        game_of = np.empty(len(first), dtype=np.int64)
+        blocks: list[Alike] = []
+        for shape, (one, code) in zip(shapes, unlike, strict=True):
+            places, rank = rank[: len(one)], rank[len(one) :]
+            at[shape.at] = places[code]
+            game_of[places] = shape.game[one]
+            logp[shape.at, : shape.chosen.shape[1]], n[shape.at] = shape.choices()
+            blocks += shape.blocks(one, places, names)
+        firsts = np.empty(self.many, dtype=np.int64)
+        firsts[self.who[::-1]] = np.arange(len(self.who))[::-1]
+        subject, unlike_subjects = self.table.codes("subject")
+        return Columns(
+            Decisions(blocks),
+            game_of,
+            tuple(self.games),
+            at,
+            logp,
+            n,
+            subject[firsts],
+            tuple(unlike_subjects.texts("subject")),
+            np.ones(self.many),
+        )
+
+
+def _places(table: tidy.Table, who: Whole, name: str) -> tuple[Whole, Whole, Whole]:
+    """(code of the column [row], its place among the decision's [row], how many there are [decision])."""
+    many = int(who.max()) + 1
+    if name not in table:
+        none = np.zeros(len(who), dtype=np.int64)
+        return none, none, np.ones(many, dtype=np.int64)
+    codes, _ = table.codes(name)
+    pairs, unlike = tidy.of({"who": who, "code": codes}).codes("who", "code")
+    first = np.empty(len(unlike), dtype=np.int64)
+    first[pairs[::-1]] = who[::-1]
+    counts = np.bincount(first, minlength=many)
+    order = np.argsort(first, kind="stable")
+    place = np.empty(len(first), dtype=np.int64)
+    place[order] = np.arange(len(first)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return codes, place[pairs], counts
+
+
+@dataclass(frozen=True, eq=False)
+class _Shape:
+    """Decisions of subjects with as many options, and as many actions of the other.
+
+    at      [decision] its number among all
+    option  [decision, mine] codes of names; their: [decision, other]
+    paid    [decision, seat, mine, other] or [decision, seat, mine]; belief: [decision, mine, other]
+    """
+
+    at: Whole
+    option: Whole
+    their: Whole
+    game: Whole
+    kind: Whole
+    paid: Array
+    belief: Array
+    same: Array
+    chosen: Array
+    told: NDArray[np.bool_]
+    """Where rows of one option agree in what is told of it, [decision]."""
+
+    @classmethod
+    def of(cls, laid: _Laid, at: Whole, i: Whole, rows: NDArray[np.bool_], size: tuple[int, int]) -> _Shape:
+        """Those at these numbers; i [row] the place of a row's decision among them."""
+        (mine, theirs), n = size, len(at)
+        a, j = laid.a[rows], laid.j[rows]
+        option, their = np.zeros((n, mine), np.int64), np.zeros((n, theirs), np.int64)
+        option[i, a] = laid.option[rows]
+        paid = np.full((n, laid.paid.shape[1], mine, max(theirs, 1)), np.nan)
+        paid[i, :, a, j] = laid.paid[rows]
+        belief, same, chosen = (
+            np.full((n, mine, theirs), np.nan),
+            np.full((n, mine), np.nan),
+            np.zeros((n, mine)),
+        )
+        same[i, a], chosen[i, a] = laid.same[rows], laid.chosen[rows]
+        agree = (chosen[i, a] == laid.chosen[rows]) & (
+            (same[i, a] == laid.same[rows]) | (np.isnan(same[i, a]) & np.isnan(laid.same[rows]))
+        )
+        told = np.ones(n, dtype=np.bool_)
+        told[i[~agree]] = False
+        if theirs:
+            their[i, j] = laid.their[rows]
+            belief[i, a, j] = laid.belief[rows]
+        game, kind = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        game[i], kind[i] = laid.game[rows], laid.kind[rows]
+        paid = paid if theirs else paid[..., 0]
+        return cls(at, option, their, game, kind, paid + 0.0, belief, same + 0.0, chosen, told)
+
+    def odd(self) -> NDArray[np.bool_]:
+        """Those that may break a rule: of probabilities, counts and beliefs, [decision]."""
+        total = self.chosen.sum(-1)
+        whole = (self.chosen == np.round(self.chosen)).all(-1)
+        odd = ~self.told | (total > MOST_CHOSEN) | (total <= 0) | (~whole & (np.abs(total - 1) > 1e-6))
+        missing = np.isnan(self.same)
+        odd |= missing.any(-1) & ~missing.all(-1)
+        if self.belief.shape[-1]:
+            some = ~np.isnan(self.belief).all((-1, -2))
+            near = np.isclose(self.belief.sum(-1), 1, atol=1e-6).all(-1)
+            odd |= some & ~near
+        return odd
+
+    def choices(self) -> tuple[Array, Whole]:
+        """(logp [decision, mine], n [decision]) as `Choice.at` has them; n 0 where they are probabilities."""
+        with np.errstate(divide="ignore"):
+            z = np.log(self.chosen)
+        z = z - z.max(-1, keepdims=True)
+        whole = (self.chosen == np.round(self.chosen)).all(-1)
+        logp = z - np.log(np.exp(z).sum(-1, keepdims=True))
+        return logp, np.where(whole, self.chosen.sum(-1), 0).astype(np.int64)
+
+    def _alike(self) -> Array:
+        """All that is told of them but payoffs, [decision, number]."""
+        parts: list[NDArray[Any]] = [self.option, self.their, self.game[:, None], self.kind[:, None]]
+        parts.append(self.belief.reshape(len(self.at), -1))
+        parts.append(np.isnan(self.same[:, :1]))
+        return np.concatenate(parts, axis=-1, dtype=np.float64)
+
+    def unlike(self) -> tuple[Whole, Whole]:
+        """(the first of each decision that differs, in order; which of these each is [decision])."""
+        paid = self.paid.reshape(len(self.at), -1)
+        return _first(np.concatenate([self._alike(), paid, self.same], axis=-1))
+
+    def blocks(self, one: Whole, places: Whole, names: tuple[list[str], list[str]]) -> Iterator[Alike]:
+        """The decisions `one`, which stand at `places` among all: together those that differ in payoffs."""
+        first, code = _first(self._alike()[one])
+        order = np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1])
+        for i, some in zip(first, order, strict=True):
+            at = one[some]
+            given = not np.isnan(self.same[one[i]]).any()
+            like = self._decision(int(one[i]), names)
+            yield Alike(like, self.paid[at], self.same[at] if given else None, places[some])
+
+    def _decision(self, i: int, names: tuple[list[str], list[str]]) -> Decision:
+        """The i-th; every rule was asked before."""
+        theirs = tuple(names[1][code] for code in self.their[i])
+        belief, same = self.belief[i], self.same[i]
+        stated = None if not theirs or np.isnan(belief).all() else belief / belief.sum(-1)[:, None]
+        return Decision(
+            tuple(names[0][code] for code in self.option[i]),
+            self.paid[i],
+            (theirs,) if theirs else (),
+            None if np.isnan(same).any() else same,
+            None if stated is None else (frozen(stated),),
+            reply=stated is not None,
+            kindness=int(self.kind[i]),
+        )
+
+
+def _first(numbers: Array) -> tuple[Whole, Whole]:
+    """(the first of each row that differs, in order; which of these each row is)."""
+    bits = np.ascontiguousarray(numbers + 0.0).view(np.int64)
+    code, unlike = tidy.of({str(k): column for k, column in enumerate(bits.T)}).codes(
+        *map(str, range(bits.shape[1]))
+    )
+    first = np.empty(len(unlike), dtype=np.int64)
+    first[code[::-1]] = np.arange(len(code))[::-1]
+    return first, code
+
+
 # --- from a model's records --------------------------------------------------------------------
 
 
@@ -272,16 +520,17 @@ def from_records(
     own = [r for r in records if r.model == who]
     answers: dict[tuple[str, str], list[Record]] = {}
     beliefs: dict[tuple[str, str], list[Record]] = {}
-    for r in own:
-        frame = find("frames", r.frame)
+    frames, games = cache(partial(find, "frames")), cache(_game)
+    for (name, words), group in by(own, "game", "frame").items():
+        frame = frames(words)
         about = getattr(frame, "asks", "choice") == "belief"
-        spec = spell(replace(frame, asks="choice")) if about else r.frame
-        (beliefs if about else answers).setdefault((r.game, spec), []).append(r)
+        spec = spell(replace(frame, asks="choice")) if about else words
+        (beliefs if about else answers).setdefault((name, spec), []).extend(group)
     made: list[Observation] = []
     for (name, frame), group in answers.items():
         pairs = averaged(group)
-        game = _game(name)
-        words = find("frames", frame)
+        game = games(name)
+        words = frames(frame)
         said = spell(replace(words, asks="choice")) if hasattr(words, "asks") else frame
         known = averaged(beliefs.get((name, said), ()))
         if isinstance(game, Sequential):

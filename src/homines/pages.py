@@ -33,6 +33,7 @@ from homines import __version__
 from homines.core import HominesError
 from homines.evidence import LONGEST, clean, count, lines, number
 from homines.paths import inside, place, whole
+from homines.sheets import cell
 
 MOST_LINES = 500
 MOST_ROWS = 200
@@ -176,9 +177,9 @@ class Table:
         """All rows, numbers in full; None is empty."""
         out = io.StringIO(newline="")
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([clean(head, sys.maxsize) for head in self.heads])
+        writer.writerow([cell(clean(head, sys.maxsize)) for head in self.heads])
         for row in self.body:
-            writer.writerow([clean(str("" if x is None else x), sys.maxsize) for x in row])
+            writer.writerow([x if _counts(x) else cell(clean(_text(x), sys.maxsize)) for x in row])
         return out.getvalue()
 
     def tex(self) -> str:
@@ -205,6 +206,10 @@ _TEX = {
 def _tex(text: str) -> str:
     escaped = clean(text).translate(str.maketrans(_TEX))
     return re.sub("-(?=-)", "-{}", escaped)  # else two hyphens are set as one dash
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def _plain(value: Any) -> Any:

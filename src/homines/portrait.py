@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from homines.choice import told
+from homines.columns import Alike, Columns, Observation
 from homines.core import LEGAL_MASS, HominesError, Preference, Record
-from homines.estimate import Estimate, Observation, fit
+from homines.estimate import Estimate, fit
 from homines.family import PRECISION, Family, family
 from homines.observed import from_records
 from homines.preferences.charness_rabin import CharnessRabin
@@ -87,7 +89,8 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
     legal = [o for o in made if o.choice.mass >= LEGAL_MASS] or made
     rows: list[Row] = []
     for spec, names in FAMILIES.items():
-        some = [o for o in legal if defined(family(spec), o)]
+        of = family(spec)
+        some = defined(of, legal)
         found, reason = _fitted(some, spec) if made else (None, why)
         if found is None and some and "kappa" in names:
             found, _ = _fitted(some, ALONE[0])
@@ -106,10 +109,23 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
     return rows
 
 
-def defined(of: Family, o: Observation) -> bool:
-    """Whether a family says something of this decision."""
+def defined(of: Family, observations: Sequence[Observation]) -> list[Observation]:
+    """Those at whose decisions the family says something."""
+    if not observations:
+        return []
+    held = Columns.of(observations)
+    says = np.zeros(len(held.decisions), dtype=np.bool_)
+    for block in held.decisions.blocks:
+        if _says(of, block):
+            says[block.places] = True
+        else:
+            says[block.places] = [_says(of, block.only(i)) for i in range(len(block.places))]
+    return [o for o, known in zip(observations, says[held.at], strict=True) if known]
+
+
+def _says(of: Family, block: Alike) -> bool:
     try:
-        of.columns(o.decision)
+        block.columns(of, told)
     except HominesError:
         return False
     return True
@@ -147,7 +163,7 @@ def theory(preference: Preference | None) -> dict[str, dict[str, float]]:
 def _observations(records: Iterable[Record]) -> tuple[list[Observation], str]:
     """Choices as `homines fit` has them, or none and why. Names that would import a module are not followed:
     reading a run runs no code."""
-    own = [r for r in records if not any(":" in spec.partition("(")[0] for spec in (r.frame, r.game))]
+    own = [r for r in records if not foreign(r.frame) and not foreign(r.game)]
     if not own:
         return [], "Nothing was asked that can be read as a choice between payoffs."
     try:

@@ -19,6 +19,7 @@ import platform
 import subprocess
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +45,9 @@ LONGEST_NAME = 200
 """Bytes of a run folder's name before its digest; file systems take 255."""
 
 
+NO_DISTRIBUTION = "the stored answer is no distribution"
+
+
 class StoreError(HominesError):
     """The run folder cannot be used as asked."""
 
@@ -60,6 +64,8 @@ class Run:
         self.folder = Path(folder)
         self._known = lookup.known(folder)
         self.done: dict[str, Record] = {}
+        self.unsound = 0
+        """Stored answers that are no distribution, or have a mass outside [0, 1]; they count as none."""
         self._lock: FileLock | None = None
         self.provenance: dict[str, Any] = {}
         try:
@@ -195,7 +201,7 @@ class Run:
         if self._lock is not None:
             for log in self.folder.glob("*.jsonl"):
                 _drop_torn_line(self.folder, log.name)
-        path = self.folder / "records.jsonl"
+        path, shared = self.folder / "records.jsonl", Shared(self._known)
         for number, line in _lines(self.folder, path.name):
             raw = _row(path, number, line)
             if not _sound(line, raw):
@@ -204,7 +210,10 @@ class Run:
                     "checksum does not fit); remove that line and run again, only it will be asked anew"
                 )
             try:
-                record = record_from(raw, self._known)
+                record = record_from(raw, shared)
+                if record.choice is not None and not record.choice.fits(record.decision):
+                    record = replace(record, choice=None, error=NO_DISTRIBUTION)
+                    self.unsound += 1
                 self.done[record.key] = record
             except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as failure:
                 raise StoreError(
@@ -306,19 +315,44 @@ def record_json(record: Record) -> dict[str, Any]:
     }
 
 
-def record_from(raw: Mapping[str, Any], known: Callable[[Any], Any] = lambda spec: spec) -> Record:
-    """The inverse of `record_json`. Raises KeyError, TypeError or ValueError where it is no record.
+class Shared:
+    """What was read before, which equal records share: a decision asked many times is parsed once.
 
-    known   what becomes of its specs (lookup.known)
+    known   what becomes of specs (lookup.known)
     """
-    choice, decision = raw["choice"], Decision.from_json(raw["decision"])
+
+    def __init__(self, known: Callable[[Any], Any] = lambda spec: spec) -> None:
+        self._known = known
+        self._decisions: dict[str, Decision] = {}
+        self._words: dict[Any, Any] = {}
+
+    def decision(self, raw: Mapping[str, Any]) -> Decision:
+        """The decision of this JSON value."""
+        text = json.dumps(raw)
+        if text not in self._decisions:
+            self._decisions[text] = Decision.from_json(raw)
+        return self._decisions[text]
+
+    def words(self, value: Any) -> Any:
+        """A name, or a tuple of labels or places."""
+        return self._words.setdefault(value, value)
+
+    def spec(self, text: str) -> str:
+        """The spec of a frame or game."""
+        return self.words(self._known(text))
+
+
+def record_from(raw: Mapping[str, Any], shared: Shared | None = None) -> Record:
+    """The inverse of `record_json`. Raises KeyError, TypeError or ValueError where it is no record."""
+    shared = shared or Shared()
+    choice = raw["choice"]
     return Record(
-        decision,
-        known(_word(raw, "frame")),
-        tuple(tuple(place) for place in raw["order"]),
-        tuple(raw["labels"]),
-        _word(raw, "model"),
-        known(_word(raw, "game", "")),
+        shared.decision(raw["decision"]),
+        shared.spec(_word(raw, "frame")),
+        shared.words(tuple(tuple(place) for place in raw["order"])),
+        shared.words(tuple(raw["labels"])),
+        shared.words(_word(raw, "model")),
+        shared.spec(_word(raw, "game", "")),
         None
         if choice is None
         else Choice(

@@ -24,6 +24,8 @@ from homines.core import HominesError, Interrupted, digest
 from homines.grid import Grid
 from homines.lookup import names
 from homines.shared import FAILED, Mark, SharedStore
+from homines.sheets import cell as written
+from homines.sheets import told as read_back
 
 Row = dict[str, Any]
 POLL = 2.0
@@ -182,7 +184,7 @@ def _aside(grid: Grid, store: SharedStore) -> str | None:
     """Copy the tables that are there into a folder of their own, unless all their cells are in this grid."""
     tables = {name: store.read(f"{grid.name}/{name}") for name in ("sweep.csv", "cells.csv")}
     places = csv.DictReader(io.StringIO(tables["cells.csv"] or ""))
-    cells = [str(row.get("cell")) for row in places]
+    cells = [read_back(str(row.get("cell"))) for row in places]
     if set(cells) <= {cell.name for cell in grid.cells}:
         return None
     older = f"{grid.name}/before-{digest(cells)[:6]}"
@@ -195,7 +197,7 @@ def table(some: list[Row]) -> str:
     """CSV of rows that need not have the same columns: those of the first rows first, floats in full."""
     columns = list(dict.fromkeys(name for row in some for name in row))
     out = io.StringIO()
-    writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(some)
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(map(written, columns))
+    writer.writerows([written(row.get(name, "")) for name in columns] for row in some)
     return out.getvalue()

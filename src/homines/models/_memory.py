@@ -24,6 +24,10 @@ EMBEDDINGS = ("embed", "wte", "wpe", "lm_head")
 """What the tensors are called that stay as they are where linear layers are in four bits."""
 TRAINED = 4
 """Copies of the weights where all are trained: themselves, the gradient, Adam's two averages."""
+ASKED = 2**24
+"""Bytes of a pass from which it is asked whether they are there."""
+LEAST = 16
+"""Tokens below which reading fewer at once saves nothing worth having."""
 CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -163,6 +167,48 @@ def room(
         )
     if need >= SAID:
         print(f"{what}; {size(there) if there is not None else 'an unknown amount'} free", file=sys.stderr)
+
+
+def reading(net: Any, new: int, seen: int, kept: int) -> int:
+    """Bytes that one pass of a network takes beside its weights, reckoned from its shape: the attention mask,
+    the scores where they are all held at once, keys and values, activations, logits.
+
+    new   tokens that are read; seen: those they may look at, themselves among them; kept: logits wanted
+    """
+    shape = net.config.get_text_config()
+    item = next(p for p in net.parameters() if p.is_floating_point()).dtype.itemsize
+    heads, hidden = shape.num_attention_heads, shape.hidden_size
+    wide = getattr(shape, "intermediate_size", None) or 4 * hidden
+    each = getattr(shape, "head_dim", None) or hidden // heads
+    held = 2 * (getattr(shape, "num_key_value_heads", None) or heads) * each * shape.num_hidden_layers
+    mask = new * seen * (1 + 2 * item)
+    scores = 2 * new * seen * heads * item if getattr(shape, "_attn_implementation", "") == "eager" else 0
+    return (
+        mask
+        + scores
+        + seen * held * item
+        + new * (8 * hidden + 3 * wide) * item
+        + 8 * kept * shape.vocab_size
+    )
+
+
+def piece(net: Any, new: int, seen: int, kept: int, *, whole: bool = False) -> int:
+    """How many of these tokens may be read at once on the memory that is free now: all, or a half as often as
+    need be. Raises HominesError where even LEAST are too many, or all are and no fewer will do (`whole`)."""
+    place = next(net.parameters()).device
+    need = reading(net, new, seen, kept)
+    there = free(place) if need >= ASKED else None
+    some = new
+    while there is not None and need > there:
+        if whole or some <= LEAST:
+            raise HominesError(
+                f"reading {seen} tokens takes about {size(need)} beside the weights, and {size(there)} are "
+                f"free on {place}; shorten the prompt, or use --dtype bfloat16, a smaller model or another "
+                "--device"
+            )
+        some = -(-some // 2)
+        need = reading(net, some, seen, kept)
+    return some
 
 
 def size(count: int) -> str:

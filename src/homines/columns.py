@@ -1,0 +1,245 @@
+"""Observations as arrays, not an object each: what estimates work on, and what a large CSV is read into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homines.choice import Belief
+from homines.core import Array, Choice, Decision, HominesError, frozen
+from homines.family import MANY, Family
+from homines.likelihood import Design
+
+Whole = NDArray[np.integer[Any]]
+Value = Callable[[Array], Array]
+"""Payoffs as they are valued, such as at a risk attitude."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One decision and how it was chosen.
+
+    choice   exact probabilities (n None), or shares of n sampled choices
+    subject  who chose; `game`: of which game: what errors are clustered by
+    """
+
+    decision: Decision
+    choice: Choice
+    subject: str = ""
+    game: str = ""
+
+    @property
+    def counts(self) -> Array:
+        """Choices of every action [mine]; probabilities where exact."""
+        return self.choice.p * (1 if self.choice.n is None else self.choice.n)
+
+
+@dataclass(frozen=True, eq=False)
+class Alike:
+    """Decisions that differ in nothing but payoffs.
+
+    like      one of them
+    payoffs   [decision, seat, mine, other, ...]
+    same      [decision, mine], or None where `like` has none
+    places    [decision]: where they stand among all
+    """
+
+    like: Decision
+    payoffs: Array
+    same: Array | None
+    places: Whole
+
+    def one(self, i: int) -> Decision:
+        """The i-th of them."""
+        same = None if self.same is None else self.same[i]
+        return replace(self.like, payoffs=self.payoffs[i], same=same)
+
+    def only(self, i: int) -> Alike:
+        """The i-th alone."""
+        return replace(
+            self,
+            payoffs=self.payoffs[i : i + 1],
+            same=None if self.same is None else self.same[i : i + 1],
+            places=self.places[i : i + 1],
+        )
+
+    def columns(self, of: Family, belief: Belief, value: Value | None = None) -> Array:
+        """`Family.columns` of each, [decision, mine, column]."""
+        paid, same = (x if x is None or value is None else value(x) for x in (self.payoffs, self.same))
+        held = replace(self, payoffs=paid, same=same)
+        if len(self.places) >= MANY and self.like.chance is None and of.outcome_by_outcome(belief):
+            return of.stacked(self.like, held.payoffs, held.same, belief)
+        return np.stack([of.columns(held.one(i), belief) for i in range(len(self.places))])
+
+
+class Decisions(Sequence[Decision]):
+    """Many decisions; each is made when it is asked for."""
+
+    def __init__(self, blocks: Iterable[Alike]) -> None:
+        self.blocks = list(blocks)
+        size = sum(len(b.places) for b in self.blocks)
+        self._at = np.empty((size, 2), dtype=np.int64)
+        for k, b in enumerate(self.blocks):
+            self._at[b.places] = np.stack([np.full(len(b.places), k), np.arange(len(b.places))], axis=-1)
+        self._held: dict[int, Decision] = {}
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    @overload
+    def __getitem__(self, index: int) -> Decision: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Decision]: ...
+    def __getitem__(self, index: int | slice) -> Decision | list[Decision]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        if place not in self._held:
+            block, i = self._at[place]
+            self._held[place] = self.blocks[block].one(int(i))
+        return self._held[place]
+
+    def design(self, of: Family, belief: Belief, value: Value | None = None) -> Design:
+        """The family's columns of every decision."""
+        most = max(len(b.like.actions) for b in self.blocks)
+        x = np.zeros((len(self), most, 1 + len(of.free)))
+        legal = np.zeros((len(self), most), dtype=np.bool_)
+        for b in self.blocks:
+            mine = len(b.like.actions)
+            x[b.places, :mine] = b.columns(of, belief, value)
+            legal[b.places, :mine] = True
+        return Design(x, legal)
+
+    @property
+    def largest(self) -> Array:
+        """The largest payoff of each, whatever its sign, [decision]."""
+        return self._each(lambda paid: np.abs(paid).max(axis=tuple(range(1, paid.ndim))))
+
+    @property
+    def least(self) -> float:
+        """The least payoff of all."""
+        return min(float(b.payoffs.min()) for b in self.blocks)
+
+    def _each(self, of: Value) -> Array:
+        out = np.empty(len(self))
+        for b in self.blocks:
+            out[b.places] = of(b.payoffs)
+        return out
+
+
+def alike(ds: Sequence[Decision]) -> Decisions:
+    """These decisions, those together that differ in nothing but payoffs."""
+    groups: dict[object, list[int]] = {}
+    for i, d in enumerate(ds):
+        groups.setdefault(_likeness(d) if d.chance is None else i, []).append(i)
+    held = Decisions(
+        Alike(
+            ds[places[0]],
+            np.stack([ds[i].payoffs for i in places]),
+            None
+            if ds[places[0]].same is None
+            else np.stack([s for i in places if (s := ds[i].same) is not None]),
+            np.array(places),
+        )
+        for places in groups.values()
+    )
+    held._held.update(enumerate(ds))
+    return held
+
+
+def _likeness(d: Decision) -> object:
+    """All of a decision but the numbers of its payoffs."""
+    told = None if d.others is None else tuple((b.shape, b.tobytes()) for b in d.others)
+    forgone = tuple((name, paid.tobytes()) for name, paid in d.forgone)
+    seen = d.reply, d.rounds, d.history, d.player, d.names, d.kindness, forgone, d.rule, d.does
+    return d.actions, d.theirs, d.payoffs.shape, d.same is None, told, seen
+
+
+@dataclass(frozen=True, eq=False)
+class Columns(Sequence[Observation]):
+    """Observations in order.
+
+    decisions  those that differ; of which game each is: `game_of` [decision], a place in `games`
+    at         [observation] its decision
+    logp       [observation, action]; -inf where there is no such action
+    n          [observation] samples; 0 where exact
+    subject    [observation], a place in `subjects`
+    mass       [observation]
+    """
+
+    decisions: Decisions
+    game_of: Whole
+    games: tuple[str, ...]
+    at: Whole
+    logp: Array
+    n: Whole
+    subject: Whole
+    subjects: tuple[str, ...]
+    mass: Array = field(repr=False)
+
+    @classmethod
+    def of(cls, observations: Sequence[Observation]) -> Columns:
+        """Arrays of these observations; equal decisions of one game are one. HominesError for one option."""
+        if isinstance(observations, Columns):
+            return observations
+        keys: dict[tuple[int, str], int] = {}
+        unique: dict[str, int] = {}
+        decisions: list[Decision] = []
+        games: dict[str, int] = {}
+        game_of: list[int] = []
+        for o in observations:
+            if len(o.decision.actions) < 2:
+                raise HominesError(
+                    f"the decision between {', '.join(o.decision.actions)} of game {o.game!r} has one "
+                    "option; a choice needs two: leave it out"
+                )
+            if (id(o.decision), o.game) not in keys:
+                key = f"{o.game}\0{o.decision.key}"
+                if key not in unique:
+                    unique[key] = len(decisions)
+                    decisions.append(o.decision)
+                    game_of.append(games.setdefault(o.game, len(games)))
+                keys[id(o.decision), o.game] = unique[key]
+        subjects: dict[str, int] = {}
+        most = max((len(d.actions) for d in decisions), default=0)
+        logp = np.full((len(observations), most), -np.inf)
+        for row, o in zip(logp, observations, strict=True):
+            row[: len(o.decision.actions)] = o.choice.logp
+        return cls(
+            alike(decisions),
+            np.array(game_of, dtype=np.int64),
+            tuple(games),
+            np.array([keys[id(o.decision), o.game] for o in observations], dtype=np.int64),
+            logp,
+            np.array([o.choice.n or 0 for o in observations], dtype=np.int64),
+            np.array([subjects.setdefault(o.subject, len(subjects)) for o in observations], dtype=np.int64),
+            tuple(subjects),
+            np.array([o.choice.mass for o in observations], dtype=np.float64),
+        )
+
+    @property
+    def counts(self) -> Array:
+        """Choices, [observation, action]; probabilities where exact."""
+        return np.exp(self.logp) * np.where(self.n > 0, self.n, 1)[:, None]
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def __iter__(self) -> Iterator[Observation]:
+        return (self[i] for i in range(len(self)))
+
+    @overload
+    def __getitem__(self, index: int) -> Observation: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Observation]: ...
+    def __getitem__(self, index: int | slice) -> Observation | list[Observation]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        i = range(len(self))[index]
+        d = self.decisions[int(self.at[i])]
+        choice = Choice(frozen(self.logp[i, : len(d.actions)]), float(self.mass[i]), int(self.n[i]) or None)
+        return Observation(d, choice, self.subjects[self.subject[i]], self.games[self.game_of[self.at[i]]])

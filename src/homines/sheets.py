@@ -1,0 +1,30 @@
+"""Cells of a CSV that a spreadsheet opens: text, never a formula."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_RUNS = re.compile(r"'*[=+\-@\x00-\x1f\x7f＝＋－＠]")
+"""What a spreadsheet may run, and text that would be taken for such a text in quotes when it is read back."""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def cell(value: Any) -> Any:
+    """A value as a CSV holds it: text that a spreadsheet would run begins with a single quote (OWASP, CSV
+    injection); numbers, also those written as text, stay.
+
+    >>> cell("=1+1"), cell("-0.5"), cell(-0.5), cell("C,D")
+    ("'=1+1", '-0.5', -0.5, 'C,D')
+    """
+    runs = isinstance(value, str) and _RUNS.match(value) and not _NUMBER.fullmatch(value)
+    return f"'{value}" if runs else value
+
+
+def told(text: str) -> str:
+    """The text that `cell` wrote.
+
+    >>> told("'=1+1"), told("'s")
+    ('=1+1', "'s")
+    """
+    return text[1:] if text.startswith("'") and _RUNS.match(text) else text

@@ -1,0 +1,140 @@
+"""A tidy CSV as columns: cells as text, codes of equal ones, numbers; read by polars, whatever its length."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from homines.core import Array, HominesError
+
+Whole = NDArray[np.integer[Any]]
+PART = 2**16
+"""Rows that are read at once where polars cannot read a file."""
+BYTES = 2**24
+
+
+class Table:
+    """Rows of a CSV. lines: of the first row 2, as editors count where no cell holds a newline."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+
+    def __len__(self) -> int:
+        return self._frame.height
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._frame.columns
+
+    def codes(self, *names: str) -> tuple[Whole, Table]:
+        """(a code [row] of what stands in these columns, rows that differ there); codes are in order of
+        appearance."""
+        held = self._frame.select(names)
+        unlike = held.unique(maintain_order=True)
+        numbered = unlike.with_columns(pl.int_range(unlike.height, dtype=pl.Int64).alias(""))
+        told = held.join(numbered, on=list(names), how="left", maintain_order="left", nulls_equal=True)
+        return told[""].to_numpy(), Table(unlike)
+
+    def texts(self, name: str) -> list[str]:
+        """The cells of a column."""
+        return self._frame[name].to_list()
+
+    def numbers(self, name: str) -> Array:
+        """The cells of a column as Python reads numbers; nan where it reads none."""
+        codes, unlike = self.codes(name)
+        return np.array([number(text) for text in unlike.texts(name)])[codes]
+
+    def rows(self, places: Whole) -> list[tuple[int, dict[str, str]]]:
+        """These rows, each with its line."""
+        some: list[dict[str, Any]] = self._frame[places].to_dicts()
+        return [(int(i) + 2, row) for i, row in zip(places, some, strict=True)]
+
+
+def of(columns: Mapping[str, Whole]) -> Table:
+    """A table of whole numbers."""
+    return Table(pl.DataFrame(columns))
+
+
+def number(text: str) -> float:
+    """A number as Python reads it; nan where it reads none, and for infinities."""
+    try:
+        value = float(text)
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan
+
+
+def heads(path: Path) -> list[str]:
+    """The names of a CSV's columns. Raises HominesError where it cannot be read."""
+    with _reading(path), open(path, encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file).fieldnames or ())
+
+
+def read(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Table:
+    """The columns `wanted` of a CSV with these names. Raises HominesError naming the line of a row that has
+    more or fewer cells than the head, and where it is no CSV in UTF-8.
+
+    polars reads a cell that is not there as it reads an empty one, and stops at quotes within a cell; such
+    files are read row by row.
+    """
+    try:
+        whole = pl.read_csv(path, infer_schema=False) if _plain(path) else None
+    except pl.exceptions.PolarsError:
+        whole = None
+    if whole is None or whole.columns != list(names) or whole[:, -1].null_count():
+        return Table(_row_by_row(path, names, wanted))
+    return Table(whole.select(wanted).fill_null(""))
+
+
+def _plain(path: Path) -> bool:
+    """Whether every line ends as polars takes lines to end: no carriage return stands alone."""
+    with open(path, "rb") as file:
+        before = b""
+        while part := file.read(BYTES):
+            if (before + part).count(b"\r") != (before + part).count(b"\r\n") + part.endswith(b"\r"):
+                return False
+            before = b"\r" if part.endswith(b"\r") else b""
+    return not before
+
+
+def _row_by_row(path: Path, names: Sequence[str], wanted: Sequence[str]) -> pl.DataFrame:
+    at = [names.index(name) for name in wanted]
+    parts = [pl.DataFrame({name: [] for name in wanted}, schema=dict.fromkeys(wanted, pl.String))]
+    with _reading(path), open(path, encoding="utf-8-sig", newline="") as file:
+        rows = _whole(path, file, len(names))
+        while some := list(islice(rows, PART)):
+            parts.append(
+                pl.DataFrame({name: [row[i] for row in some] for name, i in zip(wanted, at, strict=True)})
+            )
+    return pl.concat(parts)
+
+
+def _whole(path: Path, file: Any, width: int) -> Iterator[list[str]]:
+    """Rows under the head, blank lines left out. HominesError for one of another width."""
+    rows = csv.reader(file)
+    next(rows, None)
+    for line, row in enumerate(filter(None, rows), 2):
+        if len(row) != width:
+            raise HominesError(
+                f"{path} line {line} has {'more' if len(row) > width else 'fewer'} cells than its head"
+            )
+        yield row
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Failures to read a file as sentences."""
+    try:
+        yield
+    except OSError as failure:
+        raise HominesError(f"cannot read {path}: {failure.strerror or failure}") from failure
+    except (UnicodeDecodeError, csv.Error) as failure:
+        raise HominesError(f"{path} is no CSV in UTF-8: {failure}") from failure
