@@ -471,8 +471,8 @@ def caveats(study: Study, rows: Mapping[str, list[Row]]) -> list[str]:
     out += _worse(rows["stability"], "order effect", "The order effect grew", "games", abs)
     if away := _foreign(study):
         out.append(
-            f"{', '.join(clean(spec, 80) for spec in away)}: not available here, for modules are loaded where a "
-            "person says so; give --trust-modules to load what is named so, and read it here."
+            f"{', '.join(clean(spec, 80) for spec in away)}: not available here, for modules are loaded only "
+            "where a person says so; give --trust-modules to load it."
         )
     if failed := sum(row["count"] for row in rows["errors"]):
         out.append(f"{failed} of {len(study.records)} questions failed.")
@@ -482,9 +482,20 @@ def caveats(study: Study, rows: Mapping[str, list[Row]]) -> list[str]:
 def _foreign(study: Study) -> list[str]:
     """Specs of the run that name modules of somebody's own, which were not loaded."""
     config = study.run.config
-    own = [*texts(config.get("preference")), *texts(config.get("frames")), *texts(config.get("games"))]
-    used = (spec for r in study.every for spec in (r.game, r.frame))
-    return [spec for spec in dict.fromkeys([*own, *used]) if lookup.foreign(spec)]
+    specs = [(folder, text) for folder in ("games", "frames") for text in texts(config.get(folder))]
+    specs += [("preferences", text) for text in texts(config.get("preference"))]
+    specs += [pair for r in study.every for pair in (("games", r.game), ("frames", r.frame))]
+    return [spec for folder, spec in dict.fromkeys(specs) if _is_foreign(folder, spec)]
+
+
+def _is_foreign(folder: str, spec: str) -> bool:
+    try:
+        lookup.find(folder, spec)
+    except lookup.UntrustedModule:
+        return True
+    except HominesError:  # no spec at all, which is shown as it stands
+        return False
+    return False
 
 
 def _worse(

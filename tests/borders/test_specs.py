@@ -253,27 +253,32 @@ READERS = {
     "align.py": "a run's config",
     "amce.py": "",  # tables of responses: codes of countries and characters, no specs
     "benchmarks.py": "",  # a published table of numbers
+    "claims.py": "",  # leases of cells: tests/borders/test_shared_store.py
     "data.py": "a data folder",
     "evals/logs.py": "a log of Inspect",
     "finetune.py": "a data folder",
     "fitting.py": "a table of people",
     "grid.py": "a sweep's file",
     "models/_memory.py": "",  # headers of weights, and the machine's own numbers
+    "models/_http.py": "",  # replies of a server, which hold answers
+    "models/_meter.py": "",  # what was spent
     "models/hf.py": "",  # networks by transformers, safetensors only, remote code off
     "models/smollm2.py": "",  # what this package wrote in its own cache
+    "models/vllm.py": "",  # replies of a server
     "observed.py": "a table of people",
     "sampled.py": "",  # an adapter of this package's own training
     "shared.py": "a sweep's file",  # marks: tests/borders/test_shared_store.py
     "store.py": "a run's records",
     "study.py": "",  # one number of a study's own
     "sweep.py": "",  # a summary's names of cells
+    "tidy.py": "a table of people",
     "train.py": "",  # checkpoints: tests/borders/test_checkpoints.py
     "view/runs.py": "a run's config",
 }
 """Every file that reads a format from a disk, and the place in the table that tries it; '': no specs."""
 
 FORMATS = re.compile(
-    r"json\.loads?\(|tomllib\.|csv\.(DictReader|reader)\(|(read|scan)_(csv|ndjson|json|parquet)\(|"
+    r"(json|strict)\.loads?\(|tomllib\.|csv\.(DictReader|reader)\(|(read|scan)_(csv|ndjson|json|parquet)\(|"
     r"read_eval_log\(|from_pretrained\(|yaml\.|pickle\.|torch\.load\("
 )
 

@@ -362,7 +362,7 @@ def test_deep_large_and_odd_files_break_one_run_alone(tmp_path: Path) -> None:
     assert {path for path, entry in found.items() if entry.state == BROKEN} == {"deep", "large"}
     assert "nested too deeply" in found["deep"].why
     assert "larger than 5 MB" in found["large"].why
-    assert "nested too deeply" in live(rows).notes[0]
+    assert "nested more than" in live(rows).notes[0]
     assert "records.jsonl is no plain file" in live(pipe).notes[0]
     assert strange(pipe) == ["records.jsonl"]
     assert live(tmp_path / "whole").notes == ()
