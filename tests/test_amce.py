@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -310,14 +309,6 @@ def test_more_bad_files(tmp_path: Path) -> None:
         of_file(write(tmp_path / "r.csv", rows), "UserCountry3")
     with pytest.raises(HominesError, match="lacks Estimates, se, Label, Country"):
         countries(tmp_path / "r.csv", ["Age"])
-
-
-def test_without_polars_the_remedy_is_named() -> None:
-    code = "import sys; sys.modules['polars'] = None; sys.argv = ['homines', 'amce', 'x.csv']; "
-    code += "from homines.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2
-    assert "pip install 'homines[dilemmas]'" in done.stderr
 
 
 def test_every_effect_has_a_place() -> None:

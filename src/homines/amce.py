@@ -19,6 +19,7 @@ from scipy.stats import t as student
 
 from homines.core import Array, HominesError
 from homines.games.dilemma import DIMENSIONS, SETTINGS, SIGNALS, Dilemma
+from homines.tidy import library
 
 if TYPE_CHECKING:
     import polars as pl
@@ -384,10 +385,3 @@ def kind_of(
         2 * effect + plus if effect and plus is not None else None,
         2 * (len(EFFECTS) - 1 + by) + plus if effect == NUMBER and plus is not None else None,
     )
-
-
-def library() -> Any:
-    """polars, imported where it is needed, for it takes a moment."""
-    import polars
-
-    return polars

@@ -47,13 +47,13 @@ class Bounds:
         return self.parts[-1][1]
 
 
-def bounds(observations: Sequence[Observation], of: Family | str, *, belief: Belief = told) -> Bounds:
+def bounds(observations: Sequence[Observation], of: Family | str | type, *, belief: Belief = told) -> Bounds:
     """Maximum-score set of a family's only free parameter: where the mean probability on best answers is
     largest, every observation counting the same.
 
     Raises HominesError where the family has not exactly one free parameter, or nothing was observed.
     """
-    of = family(of) if isinstance(of, str) else of
+    of = of if isinstance(of, Family) else family(of)
     if len(of.free) != 1:
         raise HominesError(
             f"{of.spec} leaves {', '.join(of.free) or 'nothing'} free; bounds take one free parameter: write "

@@ -250,7 +250,7 @@ def _cluster(held: Columns) -> str:
 
 def fit(
     observations: Sequence[Observation],
-    of: Family | str,
+    of: Family | str | type,
     *,
     belief: Belief = told,
     cluster: str | None = None,
@@ -268,7 +268,7 @@ def fit(
     Raises NotIdentified where the choices cannot tell parameters apart, where they are separated (precision
     would grow without bound), and where they do not rise with what the family values.
     """
-    of = family(of) if isinstance(of, str) else of
+    of = of if isinstance(of, Family) else family(of)
     p = problem(observations, of, belief=belief, cluster=cluster, risk=risk)
     if not 0 < level < 1:
         raise HominesError(f"level {level} must lie between 0 and 1, such as 0.95")

@@ -11,7 +11,7 @@ import numpy as np
 
 from homines.choice import Belief, expected, told, uniform
 from homines.core import Array, Decision, HominesError, Preference, frozen
-from homines.lookup import arguments
+from homines.lookup import arguments, spell_class
 
 RISK = "risk"
 PRECISION = "precision"
@@ -85,12 +85,14 @@ class Family:
         return columns
 
 
-def family(spec: str) -> Family:
-    """A family from its spec: parameters that are written are fixed, numbers that are not are free.
+def family(spec: str | type) -> Family:
+    """A family from its spec, or a preference's class: parameters that are written are fixed, numbers that
+    are not are free.
 
     >>> family("kantian(alpha=0)").free
     ('beta', 'kappa')
     """
+    spec = spell_class(spec) if isinstance(spec, type) else spec
     make, written = arguments("preferences", spec)
     if not (inspect.isclass(make) and is_dataclass(make)):
         raise HominesError(f"{spec} is no dataclass, so its parameters cannot be told; write it as one")

@@ -205,6 +205,12 @@ def spell(thing: Any) -> str:
     return spec if known else TrustedSpec(spec)
 
 
+def spell_class(kind: type) -> str:
+    """The spec of a class, no parameter written: its name where it is the package's, else module:object."""
+    package, _, stem = kind.__module__.rpartition(".")
+    return stem if re.fullmatch(r"homines\.[a-z_]+", package) else _path(kind)
+
+
 def _trusted(value: Any) -> bool:
     """Whether a value, or one within it, is a TrustedSpec."""
     if isinstance(value, tuple | list):

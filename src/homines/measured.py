@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from homines.core import LEGAL_MASS, HominesError, Record
 from homines.fitting import Options, observed, one
-from homines.lookup import TrustedPath, spell, trust
+from homines.lookup import TrustedPath, spell, spell_class, trust
 from homines.measure import choices, summary
 from homines.store import Run
 from homines.terminal import brief
@@ -144,13 +144,7 @@ def folders(runs: Any) -> list[Path]:
 
 
 def _family(family: Any) -> str:
-    return spell(family) if not isinstance(family, type) else _plain_name(family)
-
-
-def _plain_name(kind: type) -> str:
-    stem = kind.__module__.rpartition(".")[2]
-    ours = kind.__module__.startswith("homines.preferences.")
-    return stem if ours else f"{kind.__module__}:{kind.__qualname__}"
+    return spell(family) if not isinstance(family, type) else spell_class(family)
 
 
 def _told(value: Any) -> str:

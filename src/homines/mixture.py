@@ -113,7 +113,7 @@ class _Data:
 
 def mixture(
     observations: Sequence[Observation],
-    of: Family | str,
+    of: Family | str | type,
     classes: int,
     *,
     belief: Belief = told,
@@ -127,7 +127,7 @@ def mixture(
     Raises NotIdentified as `fit` does, and where every start emptied a class; HominesError for fewer subjects
     than two a class.
     """
-    of = family(of) if isinstance(of, str) else of
+    of = of if isinstance(of, Family) else family(of)
     count("classes", classes)
     count("starts", starts)
     count("seed", seed, 0)

@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import csv
 import math
+import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from homines.core import Array, HominesError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Whole = NDArray[np.integer[Any]]
 PART = 2**16
 """Rows that are read at once where polars cannot read a file."""
 BYTES = 2**24
+
+
+def library() -> Any:
+    """polars, imported where it is needed, for that takes a moment.
+
+    It sets a handler of Ctrl-C of its own, under which a question at the terminal is not interrupted; so the
+    one that was there is set again.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    import polars
+
+    if before is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, before)
+    return polars
 
 
 class Table:
@@ -37,7 +55,7 @@ class Table:
     def codes(self, *names: str) -> tuple[Whole, Table]:
         """(a code [row] of what stands in these columns, rows that differ there); codes are in order of
         appearance."""
-        held = self._frame.select(names)
+        pl, held = library(), self._frame.select(names)
         unlike = held.unique(maintain_order=True)
         numbered = unlike.with_columns(pl.int_range(unlike.height, dtype=pl.Int64).alias(""))
         told = held.join(numbered, on=list(names), how="left", maintain_order="left", nulls_equal=True)
@@ -60,7 +78,7 @@ class Table:
 
 def of(columns: Mapping[str, Whole]) -> Table:
     """A table of whole numbers."""
-    return Table(pl.DataFrame(columns))
+    return Table(library().DataFrame(columns))
 
 
 def number(text: str) -> float:
@@ -85,6 +103,7 @@ def read(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Table:
     polars reads a cell that is not there as it reads an empty one, and stops at quotes within a cell; such
     files are read row by row.
     """
+    pl = library()
     try:
         whole = pl.read_csv(path, infer_schema=False) if _plain(path) else None
     except pl.exceptions.PolarsError:
@@ -106,7 +125,7 @@ def _plain(path: Path) -> bool:
 
 
 def _row_by_row(path: Path, names: Sequence[str], wanted: Sequence[str]) -> pl.DataFrame:
-    at = [names.index(name) for name in wanted]
+    pl, at = library(), [names.index(name) for name in wanted]
     parts = [pl.DataFrame({name: [] for name in wanted}, schema=dict.fromkeys(wanted, pl.String))]
     with _reading(path), open(path, encoding="utf-8-sig", newline="") as file:
         rows = _whole(path, file, len(names))

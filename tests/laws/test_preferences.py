@@ -17,6 +17,7 @@ from homines.forms import NormalForm, Repeated, step, veil
 from homines.games.public_goods import public_goods
 from homines.games.spd import spd
 from homines.games.trust import trust
+from homines.lookup import TrustedSpec
 from homines.preferences.altruist import Altruist
 from homines.preferences.anti_deontological import AntiDeontological
 from homines.preferences.anti_equality import AntiEquality
@@ -287,11 +288,11 @@ def test_a_rule_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     d = NormalForm.two(CD, [[3, 0], [4, 1]]).seat(0)
-    assert_allclose(Deontological("my_rules:no_defection", 1)(d), [[0, 0], [-1, -1]])
+    assert_allclose(Deontological(TrustedSpec("my_rules:no_defection"), 1)(d), [[0, 0], [-1, -1]])
     with pytest.raises(HominesError, match="one bool for each of C, D"):
-        Deontological("my_rules:broken")(d)
+        Deontological(TrustedSpec("my_rules:broken"))(d)
     with pytest.raises(HominesError, match="'my_rules:number' is no function"):
-        Deontological("my_rules:number")
+        Deontological(TrustedSpec("my_rules:number"))
 
 
 @pytest.mark.parametrize(

@@ -140,11 +140,9 @@ def moral_machine(draws: int = 100, logprobs: bool = True, seed: int | None = No
 
     draws   scenarios of each of six kinds; every one is asked four times
     """
-    from homines.amce import library
     from homines.games.dilemma import DIMENSIONS, dilemma
     from homines.studies.moral_machine import asks
 
-    library()
     count("draws", draws)
     there = [dilemma(kind, draw) for kind in DIMENSIONS for draw in range(draws)]
     return _asking(

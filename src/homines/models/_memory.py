@@ -175,7 +175,7 @@ def reading(net: Any, new: int, seen: int, kept: int) -> int:
 
     new   tokens that are read; seen: those they may look at, themselves among them; kept: logits wanted
     """
-    shape = net.config.get_text_config()
+    shape = getattr(net, "module", net).config.get_text_config()  # of several processes each wraps it
     item = next(p for p in net.parameters() if p.is_floating_point()).dtype.itemsize
     heads, hidden = shape.num_attention_heads, shape.hidden_size
     wide = getattr(shape, "intermediate_size", None) or 4 * hidden

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from homines.amce import EFFECTS, library
+from homines.amce import EFFECTS
 from homines.benchmarks import countries
 from homines.core import Model, digest
 from homines.games.dilemma import DIMENSIONS, Dilemma, dilemma, spec
@@ -65,8 +65,7 @@ def outline(task: Task) -> list[str]:
 
 def run(task: Task) -> Done:
     """Ask what is missing of every model, then write the report."""
-    library()  # a missing one costs no finished work
-    if task.humans is not None:  # nor does a file that is none
+    if task.humans is not None:  # a file that is none costs no finished work
         countries(task.humans, [e.label for e in EFFECTS])
     there, failed = scenarios(task), 0
     for model in models(task):
