@@ -12,6 +12,7 @@ import errno
 import json
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -76,7 +77,8 @@ def _lock(store: SharedStore, name: str) -> BaseFileLock | None:
     place(store.root, FOLDER)
     lock: BaseFileLock = FileLock(inside(store.root, f"{FOLDER}/{name}.lock"), timeout=0, thread_local=False)
     try:
-        lock.acquire()
+        with warnings.catch_warnings(action="ignore"):  # filelock's, that it goes on without
+            lock.acquire()
     except Timeout:
         return None
     except (OSError, NotImplementedError) as failure:

@@ -7,6 +7,7 @@ same weights, learning at the same time.
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shutil
@@ -565,12 +566,15 @@ def _read_through(path: Path) -> None:
 
 
 def _tear(path: Path) -> str:
-    """What its library says of a file that is no whole one; empty of any other."""
+    """What its library says of a file that is no whole one; empty of any other. Raises MemoryError, and
+    OSError where the disk does not give it."""
     try:
         READERS.get(path.suffix, lambda path: None)(path)
-    except (MemoryError, OSError):
+    except MemoryError:
         raise
     except Exception as failure:  # each library has its own for what is torn
+        if isinstance(failure, OSError) and failure.errno not in (None, errno.EINVAL):
+            raise
         return f"{path.name} is torn ({type(failure).__name__})"
     return ""
 
