@@ -18,7 +18,7 @@ import fsspec
 import pytest
 
 from homines import claims
-from homines.cells import Job, Outcome, brief
+from homines.cells import Cell, Job, Outcome, brief
 from homines.core import HominesError
 from homines.grid import parse
 from homines.scratch import OWNER, scratch
@@ -234,6 +234,19 @@ def test_a_sweep_tells_no_key_of_its_store(
 )
 def test_an_error_in_one_line_tells_no_key(failure: Exception) -> None:
     assert brief(failure).endswith("no s3://[hidden]@b")
+
+
+def test_a_cell_of_long_words_has_a_name_that_files_may_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cell,) = parse({"models": ["mock"], "measure": {"games": ["ipd"]}}, "g").cells
+    assert cell.name.startswith("measure-mock-ipd-")
+    monkeypatch.setattr(Cell, "told", {str(i): "漢" * 24 for i in range(5)})
+    store = SharedStore(str(tmp_path))
+    with claims.claimed(store, cell.name, "me") as mine:
+        assert mine
+    store.fail(cell.name, {"error": "x"})
+    assert set(store.marks([cell.name], FAILED)) == {cell.name}
 
 
 # --- each cell once -------------------------------------------------------------------------------
