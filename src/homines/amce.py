@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -388,9 +387,7 @@ def kind_of(
 
 
 def library() -> Any:
-    """polars, imported here alone: it is an extra, and takes a moment."""
-    if find_spec("polars") is None:
-        raise HominesError("effects need polars, which is missing: pip install 'homines[dilemmas]'")
+    """polars, imported where it is needed, for it takes a moment."""
     import polars
 
     return polars

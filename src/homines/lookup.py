@@ -233,8 +233,8 @@ def _parse(folder: str, spec: str) -> tuple[str | None, str, tuple[Any, ...] | N
     if foreign(spec):
         raise UntrustedModule(
             f"{_short(spec)} is not available here: it names a module, and only what is typed for a command "
-            "loads one; give --trust-modules to load it (in Python trust_modules=True, or the spec as a "
-            "homines.lookup.TrustedSpec)"
+            "loads one; give --trust-modules to load it (in Python trust_modules=True, the spec as a "
+            "homines.lookup.TrustedSpec, or the function itself)"
         )
     if match["call"] is None:
         return match["module"], match["name"], None, {}

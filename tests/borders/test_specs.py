@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from homines.core import HominesError
 from homines.lookup import TrustedPath, TrustedSpec, UntrustedModule, find, spell, trust
 from homines.models.mock import uniform
 from homines.opponents import opponent
+from homines.preferences.anti_deontological import AntiDeontological
 from homines.preferences.deontological import Deontological
+from homines.preferences.game_deontological import GameDeontological
 from homines.schedule import schedule, spelt
 from homines.sitting import Plan
 from homines.store import Run
@@ -339,6 +342,16 @@ def test_trust_reaches_every_depth_and_ends_where_text_is_cut() -> None:
     assert isinstance(trust({"a": ["b", ("c",)]})["a"][1][0], TrustedSpec)
     assert trust(None) is None
     assert trust(uniform) is uniform
+
+
+def test_a_rule_of_ones_own_is_given_as_itself() -> None:
+    rule = import_module("own").rule
+    for kind in (Deontological, AntiDeontological, GameDeontological):
+        preference = kind(rule=rule)
+        assert (preference.rule, type(preference.rule)) == ("own:rule", TrustedSpec)
+        assert find("preferences", spell(preference)) == preference
+        with pytest.raises(UntrustedModule, match="the function itself"):
+            kind(rule="own:rule")
 
 
 def test_a_schedule_is_trusted_as_it_was_typed() -> None:

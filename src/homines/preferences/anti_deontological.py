@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from homines.check import number
 from homines.core import Array, Decision
-from homines.preferences.deontological import forbidden, named
+from homines.preferences.deontological import forbidden, spec_of
 
 
 @dataclass(frozen=True)
 class AntiDeontological:
     """u = reward where the rule forbids my action, else 0: minus `deontological`.
 
-    rule     a name from deontological.RULES, or 'module:object'
+    rule     a name from deontological.RULES, a Rule itself, or, where it is typed, 'module:object'
     reward   at least 0, in utility
     An anti-moral baseline of Tennant et al.'s earlier work.
     """
@@ -22,7 +22,7 @@ class AntiDeontological:
     reward: float = 3.0
 
     def __post_init__(self) -> None:
-        named(self.rule)
+        object.__setattr__(self, "rule", spec_of(self.rule))
         number("reward", self.reward, 0)
 
     def __call__(self, d: Decision) -> Array:

@@ -22,7 +22,7 @@ Rule: TypeAlias = Callable[[Decision], NDArray[np.bool_]]
 class Deontological:
     """u = -penalty where the rule forbids my action, else 0.
 
-    rule      a name from RULES, or 'module:object' of a Rule
+    rule      a name from RULES, a Rule itself, or, where it is typed, 'module:object' of one
     penalty   at least 0, in utility
     Tennant et al. (2025), reward `De`, xi = 3.
     """
@@ -31,7 +31,7 @@ class Deontological:
     penalty: float = 3.0
 
     def __post_init__(self) -> None:
-        named(self.rule)
+        object.__setattr__(self, "rule", spec_of(self.rule))
         number("penalty", self.penalty, 0)
 
     def __call__(self, d: Decision) -> Array:
@@ -56,6 +56,13 @@ def betrayal(d: Decision) -> NDArray[np.bool_]:
 
 
 RULES: Mapping[str, Rule] = {"betrayal": betrayal}
+
+
+def spec_of(rule: str | Rule) -> str:
+    """How records tell a rule. Raises HominesError where it names none, or cannot be named."""
+    spec = rule if isinstance(rule, str) else lookup.spell(rule)
+    named(spec)
+    return spec
 
 
 def named(rule: str) -> Rule:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from homines.check import number
 from homines.core import Array, Decision
 from homines.preferences._terms import FORBIDDEN, OWN, Term, weigh
-from homines.preferences.deontological import forbidden, named
+from homines.preferences.deontological import forbidden, spec_of
 
 
 @dataclass(frozen=True)
 class GameDeontological:
     """u = own - penalty where the rule forbids my action.
 
-    rule      a name from deontological.RULES, or 'module:object'
+    rule      a name from deontological.RULES, a Rule itself, or, where it is typed, 'module:object'
     penalty   at least 0, in utility
     Tennant et al. (2025), reward `Game+De`, xi = 3.
     """
@@ -23,7 +23,7 @@ class GameDeontological:
     penalty: float = 3.0
 
     def __post_init__(self) -> None:
-        named(self.rule)
+        object.__setattr__(self, "rule", spec_of(self.rule))
         number("penalty", self.penalty, 0)
 
     def __call__(self, d: Decision) -> Array:
