@@ -70,8 +70,8 @@ class SharedStore:
         self.private = "memory" in kinds
         """This process alone sees what it holds."""
         self.url = self.root if self.local else url.rstrip("/")
-        self.shown = redact(self.url)
-        """The URL as it may be told: a key that stands in it is hidden."""
+        self.shown = self.url if self.local else redact(self.url)
+        """The URL as it may be told: a key that stands in it is hidden. A folder is told as it is."""
         self.broken: dict[str, str] = {}
         """Marks that were read and count as none: file, and what is wrong with it."""
 
