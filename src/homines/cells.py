@@ -26,11 +26,14 @@ from homines.measure import measure
 from homines.models import load
 from homines.report import write
 from homines.scratch import scratch
+from homines.secrets import redact
 from homines.shared import SharedStore
 from homines.store import FREE, Run, commit
 from homines.study import Task
 from homines.survey import Survey
 
+LONGEST = 220
+"""Bytes of the words in a cell's name: with its key and an ending it is a name of at most 255."""
 Stop = Callable[[], bool]
 State = Literal["done", "failed", "stopped", "lost", "busy"]
 """lost: its worker died, so that the sweep itself must record it; busy: another sweep does it now."""
@@ -84,7 +87,7 @@ class Cell:
         """What the cell's folder is called: words for people, the key for the rest."""
         said = (str(value).partition("(")[0] for value in self.told.values() if value not in (None, ""))
         words = "-".join("".join(c if c.isalnum() else "_" for c in text[-24:]) for text in said)
-        return f"{words}-{self.key}"
+        return f"{words.encode()[:LONGEST].decode(errors='ignore')}-{self.key}"
 
     @property
     def told(self) -> dict[str, Any]:
@@ -179,13 +182,13 @@ def _attempt(job: Job, store: SharedStore, facts: dict[str, Any], stop: Stop) ->
         try:
             failed = carry_out(cell, folder, job.command, stop)
         except (Interrupted, KeyboardInterrupt) as failure:
-            told = f"interrupted: {failure}" if str(failure) else "interrupted"
+            told = redact(f"interrupted: {failure}") if str(failure) else "interrupted"
             store.fail(name, {**facts, "error": told}, folder)
             return Outcome(name, "stopped", told, time.monotonic() - start)
         except MemoryError:
             raise
         except Exception as failure:
-            told = str(failure) if isinstance(failure, HominesError) else brief(failure)
+            told = brief(failure)
             store.fail(name, {**facts, "error": told})
             return Outcome(name, "failed", told, time.monotonic() - start)
         seconds = time.monotonic() - start
@@ -258,8 +261,8 @@ def threads(many: int) -> Iterator[None]:
 
 
 def brief(failure: BaseException) -> str:
-    """An exception as one line."""
+    """An exception as one line, without secrets."""
     if isinstance(failure, HominesError):
-        return str(failure)
-    text = str(failure).strip().splitlines()
+        return redact(str(failure))
+    text = redact(str(failure)).strip().splitlines()
     return f"{type(failure).__name__}: {text[0][:300]}" if text else type(failure).__name__

@@ -1,20 +1,22 @@
 """Who does a cell now: of all workers of all sweeps on one store, one.
 
-On a folder a lock of the system, which goes with its process. Elsewhere a lease, claims/NAME.json, which
-its holder makes where there is none and renews; one that ran out is anybody's. Clocks of machines may differ
-by less than LEASE. In the instant in which a lease runs out two may take it: then the cell is done twice, and
-either is whole (shared.py).
+On a folder a lock of the system, which goes with its process. Where there is none a lease, claims/NAME.json,
+which its holder makes where there is none and renews; one that ran out is anybody's. Clocks of machines may
+differ by less than LEASE. In the instant in which a lease runs out two may take it: then the cell is done
+twice, and either is whole (shared.py).
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from homines import strict
 from homines.core import HominesError
@@ -25,6 +27,8 @@ FOLDER = "claims"
 LEASE = 120.0
 """Seconds for which a claim holds unless it is renewed."""
 RENEW = 20.0
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""What a file system without locks says."""
 
 
 @contextmanager
@@ -33,48 +37,63 @@ def claimed(store: SharedStore, name: str, owner: str) -> Iterator[bool]:
 
     owner   the sweep that asks: its own lease it may take up again where a worker of its died
     """
-    if store.local:
-        with _locked(store, name) as ours:
-            yield ours
-        return
-    lease = _Lease(store, name, owner)
-    if not lease.take():
-        yield False
-        return
+    claim = _claim(store, name, owner)
     try:
-        lease.begin()
-        yield True
+        yield claim is not None
     finally:
-        lease.end()
+        if claim is not None:
+            claim.release()
 
 
 def free(store: SharedStore, name: str) -> bool:
     """Whether nobody does this cell."""
-    if not store.local:
-        return _holder(store, name) is None
-    with _locked(store, name) as ours:
-        return ours
-
-
-@contextmanager
-def _locked(store: SharedStore, name: str) -> Iterator[bool]:
-    place(store.root, FOLDER)
-    lock = FileLock(inside(store.root, f"{FOLDER}/{name}.lock"), timeout=0, thread_local=False)
     try:
-        lock.acquire()
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
+        lock = _lock(store, name)
+    except _NoLocks:
+        return _holder(store.read(f"{FOLDER}/{name}.json")) is None
+    if lock is not None:
         lock.release()
+    return lock is not None
 
 
-def _holder(store: SharedStore, name: str) -> str | None:
+class _NoLocks(Exception):  # noqa: N818 (nothing went wrong)
+    """The system locks no files where the store lies."""
+
+
+def _claim(store: SharedStore, name: str, owner: str) -> BaseFileLock | _Lease | None:
+    """A claim that is ours until its release; None where another holds the cell."""
+    try:
+        return _lock(store, name)
+    except _NoLocks:
+        lease = _Lease(store, name, owner)
+        return lease if lease.take() else None
+
+
+def _lock(store: SharedStore, name: str) -> BaseFileLock | None:
+    """The system's lock of a cell, ours; None where another holds it. Raises _NoLocks where there is none to
+    be had."""
+    if not store.local:
+        raise _NoLocks
+    place(store.root, FOLDER)
+    lock: BaseFileLock = FileLock(inside(store.root, f"{FOLDER}/{name}.lock"), timeout=0, thread_local=False)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # filelock's, that it goes on without
+            lock.acquire()
+    except Timeout:
+        return None
+    except (OSError, NotImplementedError) as failure:
+        if isinstance(failure, OSError) and failure.errno not in NO_LOCKS:
+            raise
+        raise _NoLocks from failure
+    if isinstance(lock, SoftFileLock):  # filelock's own way out: it may outlive its process
+        lock.release()
+        raise _NoLocks
+    return lock
+
+
+def _holder(text: str | None) -> str | None:
     """The owner of a lease that has not run out; one that is no lease, or runs for longer than any does, is
     none."""
-    text = store.read(f"{FOLDER}/{name}.json")
     try:
         held = strict.loads(text or "")
         owner, until = held["owner"], float(held["until"])
@@ -88,35 +107,43 @@ class _Lease:
     """A claim that is renewed until its end, by a thread of its own."""
 
     def __init__(self, store: SharedStore, name: str, owner: str) -> None:
-        self.store, self.name, self.owner = store, name, owner
+        self.store, self.owner = store, owner
+        self.file = f"{FOLDER}/{name}.json"
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._renew, daemon=True)
 
     def take(self) -> bool:
-        """Make it, or take over one that is ours or ran out; whether it is ours now."""
-        if (holder := _holder(self.store, self.name)) is not None:
-            return holder == self.owner
-        self.store.remove(f"{FOLDER}/{self.name}.json")
-        self.store.create(f"{FOLDER}/{self.name}.json", self._text())
-        return _holder(self.store, self.name) == self.owner
+        """Make it, or take over one that is ours or ran out; whether it is ours now.
 
-    def begin(self) -> None:
-        self.store.write(f"{FOLDER}/{self.name}.json", self._text())
+        What is removed was read, and read again: another sweep may have made its own in between.
+        """
+        there = self._read()
+        if (holder := _holder(there)) is None:
+            if there is not None and self._read() == there:
+                self.store.remove(self.file)
+            self.store.create(self.file, self._text())
+            holder = _holder(self._read())
+        if holder != self.owner:
+            return False
+        self.store.write(self.file, self._text())
         self.thread.start()
+        return True
 
-    def end(self) -> None:
+    def release(self) -> None:
         """Let go of it, unless another has it by now."""
         self.over.set()
-        if self.thread.ident is not None:
-            self.thread.join()
+        self.thread.join()
         with suppress(HominesError):  # it runs out by itself
-            if _holder(self.store, self.name) == self.owner:
-                self.store.remove(f"{FOLDER}/{self.name}.json")
+            if _holder(self._read()) == self.owner:
+                self.store.remove(self.file)
 
     def _renew(self) -> None:
         while not self.over.wait(RENEW):
             with suppress(HominesError):  # the store is away for a moment: tried again
-                self.store.write(f"{FOLDER}/{self.name}.json", self._text())
+                self.store.write(self.file, self._text())
+
+    def _read(self) -> str | None:
+        return self.store.read(self.file)
 
     def _text(self) -> str:
         return json.dumps({"owner": self.owner, "until": time.time() + LEASE})

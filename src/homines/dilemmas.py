@@ -121,7 +121,8 @@ def write_groups(counted: Counted, out: Path) -> None:
             if not math.isnan(row["se"]):
                 told = (row["estimate"], row["se"], e.label, name, row["low"], row["high"], row["rows"])
                 writer.writerow(map(cell, told))
+    there = out.resolve()  # what the user names may be a link
     try:
-        whole(out.parent, out.name, file.getvalue())
+        whole(there.parent, there.name, file.getvalue())
     except OSError as failure:
         raise HominesError(f"cannot write {out}: {failure.strerror or failure}") from failure

@@ -10,13 +10,15 @@ link there is followed, and what is written aside has a name that nobody could h
 from __future__ import annotations
 
 import errno
+import math
 import os
 import re
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
@@ -24,7 +26,13 @@ from homines.core import HominesError
 
 NAME = re.compile(r"(?!\.\.?/)[^/\\\x00-\x1f\x7f]{1,255}/")
 """A part of a name, and the slash after it."""
+LONGEST = 255
+"""Bytes of a part of a name that file systems hold."""
 ASIDE = ".making"
+YOUNG = 3600
+"""Seconds; what lies aside for longer belongs to no process that still writes it."""
+LOCK = ".lock"
+"""Who writes a run folder holds this file of it."""
 _LEFT = re.compile(r"\..+\.[0-9a-f]{16}\.making")
 
 
@@ -35,12 +43,22 @@ class PathError(HominesError):
 def relative(name: str) -> tuple[str, ...]:
     """The parts of a name below a folder. Raises PathError where it is absolute, empty, has "..", or holds
     what no name has."""
-    if not re.fullmatch(f"(?:{NAME.pattern})+", f"{name}/"):
+    parts = tuple(name.split("/"))
+    if not re.fullmatch(f"(?:{NAME.pattern})+", f"{name}/") or any(_bytes(part) > LONGEST for part in parts):
         raise PathError(
             f"{name[:200]!r} is no name of a file in a folder: it must be relative, of printable characters, "
-            "without .. and backslashes; rename what it stands for, or do not use this folder"
+            f"without .. and backslashes, its parts of at most {LONGEST} bytes; rename what it stands for, "
+            "or do not use this folder"
         )
-    return tuple(name.split("/"))
+    return parts
+
+
+def _bytes(part: str) -> float:
+    """How long a part of a name is on the disk; without bound where it cannot stand there."""
+    try:
+        return len(os.fsencode(part))
+    except UnicodeEncodeError:
+        return math.inf
 
 
 def inside(folder: str | Path, name: str) -> Path:
@@ -120,14 +138,22 @@ def whole_folder(folder: str | Path, name: str) -> Iterator[Path]:
 
 
 def tidy(folder: Path) -> None:
-    """Remove what killed processes left aside; for who holds the folder alone."""
-    for path in folder.glob(f".*{ASIDE}"):
-        if not _LEFT.fullmatch(path.name):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    """Remove what killed processes left aside, for who holds the folder alone.
+
+    Below it what is younger than YOUNG stays, for a page is written without holding the folder; and all in a
+    folder that has a lock of its own.
+    """
+    for at, folders, names in os.walk(folder):
+        left = [name for name in (*folders, *names) if _LEFT.fullmatch(name)]
+        for path in (Path(at, name) for name in left):
+            with suppress(OSError):  # it is in nobody's way
+                if Path(at) != folder and path.lstat().st_mtime > time.time() - YOUNG:
+                    continue
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink()
+        folders[:] = [name for name in folders if name not in left and not Path(at, name, LOCK).exists()]
 
 
 def files(folder: Path) -> Iterator[Path]:
@@ -149,25 +175,33 @@ def settle(folder: Path) -> None:
     except OSError:  # folders that cannot be opened for reading, as on Windows
         return
     try:
-        os.fsync(descriptor)
-    except OSError as failure:
-        if failure.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES):
-            raise
+        _sync(descriptor)
     finally:
         os.close(descriptor)
 
 
 def settle_all(folder: Path) -> None:
-    """Bring all that lies in a folder onto the disk."""
+    """Bring all that lies in a folder onto the disk, where the system can."""
     for path in files(folder):
         with opened(path.parent, path.name) as file:
-            os.fsync(file.fileno())
+            _sync(file.fileno())
     for path, _, _ in os.walk(folder, topdown=False):
         settle(Path(path))
 
 
+def _sync(descriptor: int) -> None:
+    """Bring what was opened for reading onto the disk. Raises OSError where the disk fails, not where the
+    system cannot do it, as Windows cannot."""
+    try:
+        os.fsync(descriptor)
+    except OSError as failure:
+        if failure.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES):
+            raise
+
+
 def _aside(path: Path) -> Path:
-    return path.with_name(f".{path.name[:200]}.{secrets.token_hex(8)}{ASIDE}")
+    kept = os.fsdecode(os.fsencode(path.name)[:200])
+    return path.with_name(f".{kept}.{secrets.token_hex(8)}{ASIDE}")
 
 
 def _open(path: str, flags: int) -> int:

@@ -25,7 +25,8 @@ from uuid import uuid4
 
 from homines import strict
 from homines.core import HominesError
-from homines.paths import files, inside, relative, settle_all, whole
+from homines.paths import files, inside, opened, relative, settle_all, whole
+from homines.secrets import redact
 
 DONE, FAILED = "done.json", "failed.json"
 AT_ONCE = 16
@@ -52,14 +53,14 @@ class SharedStore:
                 "give a folder or a URL"
             )
         if urlsplit(url).password:
-            bare = url.rpartition("@")[2]
+            bare = redact(url).rpartition("@")[2]
             raise HominesError(f"the store ...@{bare} holds a password; leave it to the environment")
         try:
             held: tuple[Any, str] = url_to_fs(url)
         except (ImportError, ValueError) as failure:
             raise HominesError(
-                f"no store {url!r}: {failure}; give a folder, or a URL whose fsspec library is installed "
-                "(s3:// needs s3fs)"
+                f"no store {redact(url)!r}: {redact(str(failure))}; give a folder, or a URL whose fsspec "
+                "library is installed (s3:// needs s3fs)"
             ) from failure
         self.fs, root = held
         self.root = root.rstrip("/")
@@ -69,6 +70,8 @@ class SharedStore:
         self.private = "memory" in kinds
         """This process alone sees what it holds."""
         self.url = self.root if self.local else url.rstrip("/")
+        self.shown = self.url if self.local else redact(self.url)
+        """The URL as it may be told: a key that stands in it is hidden. A folder is told as it is."""
         self.broken: dict[str, str] = {}
         """Marks that were read and count as none: file, and what is wrong with it."""
 
@@ -77,7 +80,7 @@ class SharedStore:
         probe = self.leave()
         try:
             if not self.holds(probe):
-                raise HominesError(f"the store {self.url} does not give back what was written to it")
+                raise HominesError(f"the store {self.shown} does not give back what was written to it")
         finally:
             self.remove(probe)
 
@@ -92,9 +95,9 @@ class SharedStore:
         return self._read(name) is not None
 
     def read(self, name: str) -> str | None:
-        """The text of a file; None where there is none."""
+        """The text of a file, with what is no UTF-8 replaced; None where there is none."""
         data = self._read(name)
-        return None if data is None else data.decode()
+        return None if data is None else data.decode(errors="replace")
 
     def remove(self, name: str) -> None:
         """Remove a file or folder of the store, where it is there and may be removed; no link is followed.
@@ -122,17 +125,27 @@ class SharedStore:
             raise self._refused("write to", failure) from failure
 
     def create(self, name: str, text: str) -> None:
-        """Write a file where there is none; nothing where there is one, so far as the store can tell."""
+        """Write a file where there is none; nothing where there is one, so far as the store can tell.
+
+        Raises HominesError where it cannot be written, or leads out.
+        """
+        path = self._path(name)
         try:
-            self.fs.pipe_file(self._path(name), text.encode(), mode="create")
+            self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+            if self.local:
+                with opened(self.root, name, "xb") as file:
+                    file.write(text.encode())
+            else:
+                self.fs.pipe_file(path, text.encode(), mode="create")
         except FileExistsError:
             return
         except HominesError:
             raise
         except Exception as failure:
-            if self.holds(name):  # a store whose library says in its own way that it is there
-                return
-            raise self._refused("write to", failure) from failure
+            if self.local:
+                raise self._refused("write to", failure) from failure
+            if not self.holds(name):  # not every library or server knows this mode; each says so in its way
+                self.write(name, text)
 
     def marks(self, names: Iterable[str], kind: str = DONE) -> dict[str, Mark]:
         """What these cells' marks of this kind say; cells without one are left out, and those whose mark is
@@ -144,7 +157,7 @@ class SharedStore:
                 data = self._read(file)
                 held = None if data is None else _mark(data, kind)
             except ValueError as failure:
-                self.broken[file] = f"{self.url}/{file} counts for nothing: {failure}"
+                self.broken[file] = f"{self.shown}/{file} counts for nothing: {failure}"
                 return None
             self.broken.pop(file, None)
             return held
@@ -175,6 +188,11 @@ class SharedStore:
         self._mark(name, FAILED, {**facts, "attempt": kept})
         if before.get("attempt"):
             self.remove(f"cells/{name}/{before['attempt']}")
+
+    def lose(self, name: str, facts: Mapping[str, Any]) -> None:
+        """Record that a cell's worker was lost. What an earlier attempt left to go on from stays."""
+        before = self.marks([name], FAILED).get(name, {})
+        self._mark(name, FAILED, {**facts, "attempt": before.get("attempt")})
 
     def restore(self, name: str, folder: Path) -> None:
         """Fetch what an attempt that did not come to its end left to go on from, where there is anything."""
@@ -207,7 +225,7 @@ class SharedStore:
     def _path(self, name: str) -> str:
         """Where a name of the store lies. Raises PathError where it leads out; no link is on its way."""
         relative(name)
-        return str(inside(self.root, name)) if self.local else f"{self.root}/{name}"
+        return inside(self.root, name).as_posix() if self.local else f"{self.root}/{name}"
 
     def _keep(self, name: str, folder: Path, kept: list[Path]) -> str:
         """Copy these files of a run folder into one of its own."""
@@ -240,9 +258,9 @@ class SharedStore:
             raise self._refused("read", failure) from failure
 
     def _refused(self, what: str, failure: Exception) -> HominesError:
-        said = f"{type(failure).__name__}: {failure}".splitlines()[0][:300]
+        said = redact(f"{type(failure).__name__}: {failure}".splitlines()[0])[:300]
         return HominesError(
-            f"cannot {what} the store {self.url} ({said}); give --store a place where you may read and "
+            f"cannot {what} the store {self.shown} ({said}); give --store a place where you may read and "
             "write. What is marked done there is safe"
         )
 
@@ -281,8 +299,8 @@ def _older(folder: Path) -> set[Path]:
     """Checkpoints that nothing goes on from: those not written to their end, and all but the newest."""
     out: set[Path] = set()
     for held in folder.rglob(CHECKPOINTS):
-        some = [path for path in held.iterdir() if re.fullmatch("checkpoint-[0-9]{1,9}", path.name)]
-        whole = [path for path in some if (path / WHOLE).exists()]
+        some = [path for path in held.iterdir() if re.fullmatch("(torn-)?checkpoint-[0-9]{1,9}", path.name)]
+        whole = [path for path in some if path.name.startswith("checkpoint-") and (path / WHOLE).exists()]
         newest = max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
         out |= {path for path in some if path != newest}
     return out

@@ -30,7 +30,7 @@ from filelock import FileLock, Timeout
 import homines
 from homines import lookup, strict
 from homines.core import Choice, Decision, HominesError, Record, digest, frozen
-from homines.paths import PathError, inside, opened, read, tidy, whole
+from homines.paths import LOCK, PathError, inside, opened, read, tidy, whole
 
 SCHEMA = 1
 FREE = ("command", "settings.save_every", "settings.report_to", "rules.periods")
@@ -159,7 +159,7 @@ class Run:
 
     def _hold(self) -> None:
         # a page lets go in another thread
-        self._lock = FileLock(inside(self.folder, ".lock"), thread_local=False)
+        self._lock = FileLock(inside(self.folder, LOCK), thread_local=False)
         try:
             self._lock.acquire(timeout=0.3)  # `homines view` tries it for an instant
         except Timeout as failure:
@@ -429,8 +429,8 @@ def summed(line: bytes) -> bytes:
 
 
 def _sound(line: bytes, row: Mapping[str, Any]) -> bool:
-    """Whether a line is as it was written. Where another program wrote its JSON anew, values must be the
-    same; a line without a checksum is one of an older version."""
+    """Whether a line is as it was written. Where another program wrote its JSON anew, its values and their
+    order must be the same; a line without a checksum is one of an older version."""
     rest, tail = line[:-TAIL], line[-TAIL:]
     if tail.startswith(SUM):
         if tail[len(SUM) : -2] == b"%08x" % zlib.crc32(rest):

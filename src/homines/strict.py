@@ -46,8 +46,8 @@ def _too_deep() -> ValueError:
 
 
 def _whole(text: str) -> int:
-    if len(text) > LONGEST:
-        raise ValueError(f"a number of {len(text)} digits; at most {LONGEST}")
+    if (digits := len(text.removeprefix("-"))) > LONGEST:
+        raise ValueError(f"a number of {digits} digits; at most {LONGEST}")
     return int(text)
 
 

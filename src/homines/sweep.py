@@ -23,6 +23,7 @@ from homines.claims import free
 from homines.core import HominesError, Interrupted, digest
 from homines.grid import Grid
 from homines.lookup import names
+from homines.secrets import redact
 from homines.shared import FAILED, Mark, SharedStore
 from homines.sheets import cell as written
 from homines.sheets import told as read_back
@@ -79,7 +80,7 @@ def sweep(
     how = how or How()
     if store.private and how.engine != "here":
         raise HominesError(
-            f"the store {store.url} lives in this process alone, which no worker of --engine {how.engine} "
+            f"the store {store.shown} lives in this process alone, which no worker of --engine {how.engine} "
             "sees; give a folder or another URL"
         )
     if grid.gpus and how.engine != "ray":
@@ -104,7 +105,8 @@ def sweep(
                 busy.add(outcome.name)
                 continue
             if outcome.state == "lost":
-                store.fail(outcome.name, {"cell": outcome.name, "error": outcome.error, **home._asdict()})
+                error = redact(outcome.error or "")
+                store.lose(outcome.name, {"cell": outcome.name, "error": error, **home._asdict()})
             finished += outcome.state != "stopped"
             tell(finished, outcome)
         if busy:
@@ -116,7 +118,7 @@ def sweep(
     for told in store.broken.values():
         say(told)
     if (older := put(grid, store, found)) is not None:
-        say(f"{store.url}/{grid.name} held the summary of other cells; it is now in {store.url}/{older}")
+        say(f"{store.shown}/{grid.name} held the summary of other cells; it is now in {store.shown}/{older}")
     if stop() and any(row["state"] == "missing" for row in found):
         done = sum(row["state"] == "done" for row in found)
         raise Interrupted(f"stopped after {done} of {len(found)} cells")

@@ -32,20 +32,20 @@ def carry_out_sweep(file: Path, store: str, how: How, dry_run: bool, as_json: bo
             command = f"homines sweep {file.name}"
             found = sweep(grid, shared, how, command=command, tell=tell, say=bars.say, stop=stop)
     failed = sum(row["state"] == "failed" for row in found)
-    summary = f"{shared.url}/{grid.name}/sweep.csv"
+    summary = f"{shared.shown}/{grid.name}/sweep.csv"
     seconds = time.monotonic() - start
     if as_json:
         told = {
-            "store": shared.url,
+            "store": shared.shown,
             "summary": None if dry_run else summary,
             "failed": failed,
             "cells": found,
         }
         print(json.dumps({**told, "seconds": seconds}))
     else:
-        swept(found, shared.url)
+        swept(found, shared.shown)
         if not dry_run:
             print(f"summary   {summary}")
-            print(f"where     {shared.url}/{grid.name}/cells.csv")
+            print(f"where     {shared.shown}/{grid.name}/cells.csv")
             print(f"time      {seconds:.0f} s")
     sys.exit(1 if failed and not dry_run else 0)

@@ -7,6 +7,7 @@ same weights, learning at the same time.
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shutil
@@ -29,13 +30,18 @@ from homines.models._dtypes import four_bits
 from homines.models._memory import TRAINED, room
 from homines.models.hf import HuggingFace
 from homines.objective import Outcome, Settings, objective
-from homines.paths import files, inside, read, settle, settle_all, whole, whole_folder
+from homines.paths import files, inside, opened, read, settle, settle_all, whole, whole_folder
 
 ADAM_EPSILON = 1e-20
 """A model that almost never answers legally has tiny gradients (they scale with the legal mass); below
 this, float32 cannot hold their squares."""
 LONGEST_STEP = 1.0
 """Norm to which a learner's gradient is clipped."""
+TORN = "torn-"
+"""Before the name of a checkpoint that could not be read."""
+BLOCK = 2**20
+TORCH_WRITER = re.compile(r"inline_container|PytorchStreamWriter")
+"""In the RuntimeError of torch's writer of files; any other is no matter of the disk."""
 MINE, RIVAL = "default", "rival"
 """Names of the two learners' adapters in the network."""
 
@@ -481,46 +487,95 @@ def _figures(passes: Sequence[Seen]) -> dict[str, Any]:
 def whole_checkpoint(
     folder: Path, *, walking: bool = False, say: Callable[[str], None] = lambda text: None
 ) -> str | None:
-    """The newest checkpoint that can be read to its end; newer ones that cannot are removed.
+    """The newest checkpoint that can be read to its end; newer ones that cannot are put aside, each as
+    torn-checkpoint-STEP.
 
-    say   told once where one was removed: what is lost, and from where the training goes on
+    say   told once where one was put aside: what is lost, and from where the training goes on
 
-    Raises PathError where a link stands in the folder.
+    Raises PathError where a link stands in the folder, HominesError where the disk does not give a file now;
+    then nothing is put aside.
     """
     if not inside(folder.parent, folder.name).exists():
         return None
     found = {int(p.name[11:]): p for p in folder.iterdir() if re.fullmatch("checkpoint-[0-9]{1,9}", p.name)}
     torn: dict[int, str] = {}
+    start = None
     for step, path in sorted(found.items(), reverse=True):
-        if why := _flaw(inside(folder, path.name), walking):
-            torn[step] = why
-            shutil.rmtree(path)
-            continue
-        if torn:
-            say(_lost(torn, f"the checkpoint of step {step}"))
-        return str(path)
+        if not (why := _flaw(inside(folder, path.name), walking)):
+            start = path
+            break
+        torn[step] = why
+    for step in torn:
+        _put_aside(found[step])
     if torn:
-        say(_lost(torn, "the start"))
-    return None
+        say(_lost(torn, f"the checkpoint of step {start.name[11:]}" if start else "the start"))
+    return None if start is None else str(start)
+
+
+def _put_aside(path: Path) -> None:
+    """Give a torn checkpoint another name, in the place of an earlier one of that name; the first process
+    alone does."""
+    if not parallel.first():
+        return
+    aside = inside(path.parent, f"{TORN}{path.name}")
+    with saving(path.parent):
+        shutil.rmtree(aside, ignore_errors=True)
+        path.rename(aside)
 
 
 def _lost(torn: Mapping[int, str], where: str) -> str:
     step, why = max(torn.items())
     more = f", and neither can {len(torn) - 1} before it" if len(torn) > 1 else ""
-    return f"the checkpoint of step {step} cannot be read ({why}){more}; the training goes on from {where}"
+    return (
+        f"the checkpoint of step {step} cannot be read ({why}){more} (put aside as {TORN}checkpoint-{step}); "
+        f"the training goes on from {where}"
+    )
 
 
 def _flaw(folder: Path, walking: bool) -> str:
     """What is wrong with a checkpoint; empty where all of it can be read. Nothing in it is run: pickles are
-    read as weights only."""
+    read as weights only.
+
+    Raises HominesError where the disk does not give a file now: that is no flaw.
+    """
     needed = ("trainer_state.json", "optimizer.pt", "scheduler.pt", *(["walk.json"] if walking else []))
-    if missing := [name for name in needed if not (folder / name).exists()]:
-        return f"it lacks {missing[0]}"
-    for path in files(folder):
-        try:
-            READERS.get(path.suffix, lambda path: None)(path)
-        except Exception as failure:  # each library has its own for what is torn
-            return f"{path.name} is torn ({type(failure).__name__})"
+    try:
+        there = [path.name for path in folder.iterdir()]
+        if missing := [name for name in needed if name not in there]:
+            return f"it lacks {missing[0]}"
+        for path in files(folder):
+            _read_through(path)
+            if why := _tear(path):
+                return why
+    except FileNotFoundError as failure:  # another process has just put it aside
+        return f"it lacks {Path(str(failure.filename)).name}"
+    except OSError as failure:
+        raise HominesError(
+            f"cannot read the checkpoint {folder}: {failure.strerror or failure}. It may be whole, so it "
+            "stays; run the same command again when the disk gives it (or remove that folder to do "
+            "without it)"
+        ) from failure
+    return ""
+
+
+def _read_through(path: Path) -> None:
+    """Read a file to its end, so that what the disk says is not taken for what is wrong with the file."""
+    with opened(path.parent, path.name) as file:
+        while file.read(BLOCK):
+            pass
+
+
+def _tear(path: Path) -> str:
+    """What its library says of a file that is no whole one; empty of any other. Raises MemoryError, and
+    OSError where the disk does not give it."""
+    try:
+        READERS.get(path.suffix, lambda path: None)(path)
+    except MemoryError:
+        raise
+    except Exception as failure:  # each library has its own for what is torn
+        if isinstance(failure, OSError) and failure.errno not in (None, errno.EINVAL):
+            raise
+        return f"{path.name} is torn ({type(failure).__name__})"
     return ""
 
 
@@ -573,7 +628,10 @@ def saving(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as failure:
-        said = getattr(failure, "strerror", None) or str(failure).splitlines()[0][:200]
+        if isinstance(failure, RuntimeError) and not TORCH_WRITER.search(str(failure)):
+            raise
+        first = (str(failure).splitlines() or [type(failure).__name__])[0]
+        said = getattr(failure, "strerror", None) or first[:200]
         raise HominesError(
             f"cannot write to {folder}: {said}. What was recorded before is safe; make room (or choose "
             "another --out) and run the same command again, it goes on from the last checkpoint"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import shutil
@@ -17,7 +18,7 @@ from safetensors import SafetensorError
 from homines.core import HominesError, Interrupted
 from homines.models.hf import HuggingFace
 from homines.paths import PathError
-from homines.train import rl, save, whole_checkpoint
+from homines.train import READERS, rl, save, whole_checkpoint
 from tests.models.test_train import QUICK, taught
 from tests.models.tiny import willing
 
@@ -140,6 +141,75 @@ def test_a_link_among_checkpoints_is_not_followed(at: str, folder: Path, student
         rl(student, taught(student), EVERY, folder)
 
 
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+@pytest.mark.parametrize("where", ["a library", "we"])
+def test_what_the_disk_does_not_give_now_is_not_torn(
+    number: int, where: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = folder / "checkpoints"
+
+    def fails(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        if where == "we":
+            patched.setattr("homines.train.opened", fails)
+        else:
+            patched.setattr("homines.train.READERS", dict.fromkeys(READERS, fails))
+        with pytest.raises(
+            HominesError, match=rf"cannot read the .*: {os.strerror(number)}.*so it stays; run"
+        ):
+            whole_checkpoint(checkpoints)
+    assert whole_checkpoint(checkpoints) == str(checkpoints / "checkpoint-3")
+
+
+def test_no_memory_is_no_tear(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path) -> None:
+        raise MemoryError
+
+    checkpoints = folder / "checkpoints"
+    with monkeypatch.context() as patched:
+        patched.setattr("homines.train.READERS", dict.fromkeys(READERS, full))
+        with pytest.raises(MemoryError):
+            whole_checkpoint(checkpoints)
+    assert whole_checkpoint(checkpoints) == str(checkpoints / "checkpoint-3")
+
+
+def test_a_torn_checkpoint_is_put_aside(folder: Path) -> None:
+    checkpoints = folder / "checkpoints"
+    (checkpoints / "torn-checkpoint-3").mkdir()
+    size = (checkpoints / "checkpoint-3" / "adapter_model.safetensors").stat().st_size
+    empty(checkpoints / "checkpoint-3" / "optimizer.pt")
+    whole_checkpoint(checkpoints)
+    assert sorted(p.name for p in checkpoints.iterdir()) == ["checkpoint-2", "torn-checkpoint-3"]
+    assert (checkpoints / "torn-checkpoint-3" / "adapter_model.safetensors").stat().st_size == size
+
+
+def test_of_several_processes_the_first_alone_puts_aside(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = folder / "checkpoints"
+    empty(checkpoints / "checkpoint-3" / "optimizer.pt")
+    monkeypatch.setenv("RANK", "1")
+    assert whole_checkpoint(checkpoints) == str(checkpoints / "checkpoint-2")
+    assert (checkpoints / "checkpoint-3").exists()
+
+
+def test_a_checkpoint_that_another_process_puts_aside_is_passed_over(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = folder / "checkpoints"
+    monkeypatch.setenv("RANK", "1")
+
+    def gone(path: Path) -> None:
+        if path.parent.name == "checkpoint-3":
+            path.parent.rename(checkpoints / "torn-checkpoint-3")
+            path.read_bytes()
+
+    monkeypatch.setattr("homines.train.READERS", dict.fromkeys(READERS, gone))
+    assert whole_checkpoint(checkpoints) == str(checkpoints / "checkpoint-2")
+
+
 def test_names_that_are_no_checkpoints_are_left_alone(folder: Path) -> None:
     for name in ("checkpoint-x", "checkpoint-", "checkpoint-9999999999999", "notes"):
         (folder / "checkpoints" / name).mkdir()
@@ -174,3 +244,25 @@ def test_a_full_disk_is_one_sentence(failure: Exception, tmp_path: Path) -> None
     ):
         save(Full(failure), None, "tiny", tmp_path / "model")
     assert [p.name for p in tmp_path.rglob("*")] == ["model", "before"]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        RuntimeError(),
+        RuntimeError("CUDA error: device-side assert triggered"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+)
+def test_what_is_no_matter_of_the_disk_is_not_told_as_one(failure: Exception, tmp_path: Path) -> None:
+    with pytest.raises(type(failure)) as told:
+        save(Full(failure), None, "tiny", tmp_path / "model")
+    assert told.value is failure
+
+
+@pytest.mark.parametrize("failure", [OSError(), SafetensorError("")])
+def test_a_failure_without_words_is_told_by_its_name(failure: Exception, tmp_path: Path) -> None:
+    with pytest.raises(
+        HominesError, match=f"cannot write to .*: {type(failure).__name__}. What was recorded"
+    ):
+        save(Full(failure), None, "tiny", tmp_path / "model")

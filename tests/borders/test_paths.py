@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from homines import card
 from homines.align import already
 from homines.core import HominesError
+from homines.dilemmas import write_groups
 from homines.lookup import find
 from homines.measure import battery, measure, questions
 from homines.models.mock import HANDLERS, Mock
@@ -24,7 +27,7 @@ from homines.study import Task
 CONFIG = {"kind": "align", "command": "", "model": "mock", "preference": "economicus", "games": ["ipd"]}
 NAMES = [
     "", ".", "..", "/", "/etc/passwd", "../x", "a/../b", "a/..", "./a", "a//b", "a/", "a\\b", "a\0b", "a\nb",
-    "x" * 256,
+    "x" * 256, "漢" * 86, "\ud800",
 ]  # fmt: skip
 
 
@@ -88,6 +91,57 @@ def test_what_killed_processes_left_aside_goes_and_nothing_else(tmp_path: Path) 
     left[1].symlink_to(tmp_path.parent)
     tidy(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+
+def test_below_a_folder_only_what_lies_aside_for_long_goes(tmp_path: Path) -> None:
+    names = [f"{at}.a.{i:016x}.making" for i, at in enumerate(("tables/", "a/b/", "adapter/", "other/"))]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+        if not name.startswith("adapter"):  # that one somebody may be writing
+            os.utime(tmp_path / name, (1e9, 1e9))
+    (tmp_path / "other" / ".lock").write_text("")  # a run of its own
+    (tmp_path.parent / "outside").mkdir(exist_ok=True)
+    theirs = tmp_path.parent / "outside" / f".a.{9:016x}.making"
+    theirs.write_text("")
+    os.utime(theirs, (1e9, 1e9))
+    (tmp_path / "link").symlink_to(theirs.parent)
+    tidy(tmp_path)
+    assert [name for name in names if (tmp_path / name).exists()] == names[2:]
+    assert theirs.exists()
+
+
+@pytest.mark.parametrize("name", ["漢" * 80, "é" * 127, "x" * 255])
+def test_the_longest_names_are_written(name: str, tmp_path: Path) -> None:
+    whole(tmp_path, name, "x")
+    with whole_folder(tmp_path, f"{name[:-1]}y"):
+        pass
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("number", [errno.EBADF, errno.EINVAL])
+def test_a_system_that_cannot_sync_what_is_open_for_reading(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Windows."""
+
+    def fsync(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with whole_folder(tmp_path, "f") as aside:
+        (aside / "x").write_text("x")
+    assert (tmp_path / "f" / "x").read_text() == "x"
+
+
+def test_a_file_that_the_user_names_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "groups.csv").write_text("before")
+    (tmp_path / "out.csv").symlink_to("far/groups.csv")
+    counted: Any = SimpleNamespace(groups={})
+    write_groups(counted, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").is_symlink()
+    assert (tmp_path / "far" / "groups.csv").read_text().startswith("Estimates")
 
 
 # --- a stranger's run folder ----------------------------------------------------------------------

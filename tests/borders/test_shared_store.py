@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
+from pathlib import Path, PureWindowsPath
 from types import SimpleNamespace
 from typing import Any
 
+import fsspec
 import pytest
 
 from homines import claims
+from homines.cells import Cell, Job, Outcome, brief
 from homines.core import HominesError
 from homines.grid import parse
 from homines.scratch import OWNER, scratch
 from homines.shared import DONE, FAILED, SharedStore
-from homines.sweep import sweep
+from homines.sweep import How, sweep
+from homines.sweeping import carry_out_sweep
 from tests.running import HOMINES
 from tests.traps import wait_for
 
@@ -168,6 +173,82 @@ def test_nothing_outside_a_store_is_removed_written_or_read(name: str, store: Sh
     assert everything(store) == before
 
 
+def test_names_of_a_folder_on_windows_have_no_backslash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SharedStore(str(tmp_path))
+    monkeypatch.setattr("homines.shared.inside", lambda root, name: PureWindowsPath("C:\\store", name))
+    assert store._path("cells/c/done.json") == "C:/store/cells/c/done.json"
+
+
+@pytest.fixture
+def leaky(monkeypatch: pytest.MonkeyPatch) -> SharedStore:
+    """A bucket whose address holds a key in the user's place, and whose library repeats it."""
+
+    class Leaky(fsspec.get_filesystem_class("memory")):
+        protocol = "leaky"
+
+        @classmethod
+        def _strip_protocol(cls, path: str) -> str:
+            return path.removeprefix("leaky://").rpartition("@")[2]
+
+    fsspec.register_implementation("leaky", Leaky, clobber=True)
+    store = SharedStore("leaky://AKIDSECRET@bucket")
+
+    def refuses(path: str, *_: Any, **__: Any) -> None:
+        raise OSError("no leaky://AKIDSECRET@bucket for you")
+
+    monkeypatch.setattr(store.fs, "put_file", refuses)
+    return store
+
+
+def test_a_key_in_the_address_of_a_store_is_shown_nowhere(leaky: SharedStore, run: Path) -> None:
+    assert leaky.url == "leaky://AKIDSECRET@bucket"
+    assert leaky.shown == "leaky://[hidden]@bucket"
+    with pytest.raises(HominesError, match="cannot write to the store") as told:
+        leaky.commit("c", run, {})
+    assert "AKIDSECRET" not in str(told.value)
+    put(leaky, f"cells/c/{DONE}", "[]")
+    assert leaky.marks(["c"]) == {}
+    assert "AKIDSECRET" not in str(leaky.broken)
+
+
+def test_a_sweep_tells_no_key_of_its_store(
+    leaky: SharedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("homines.cells.write", lambda folder: None)
+    file = tmp_path / "g.toml"
+    file.write_text('models = ["mock"]\n[measure]\ngames = ["ipd"]\nframes = ["table"]\n')
+    for as_json in (True, False):
+        with pytest.raises(SystemExit):
+            carry_out_sweep(file, leaky.url, How(), dry_run=False, as_json=as_json)
+    said = capsys.readouterr()
+    assert "leaky://[hidden]@bucket" in said.out
+    files = {path: leaky.fs.cat_file(path) for path in leaky.fs.find(leaky.root)}
+    assert any("cells.csv" in path for path in files)
+    assert "AKIDSECRET" not in said.out + said.err + repr(files)
+
+
+@pytest.mark.parametrize(
+    "failure", [ValueError("no s3://AKIDSECRET@b"), HominesError("no s3://AKIDSECRET@b")]
+)
+def test_an_error_in_one_line_tells_no_key(failure: Exception) -> None:
+    assert brief(failure).endswith("no s3://[hidden]@b")
+
+
+def test_a_cell_of_long_words_has_a_name_that_files_may_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cell,) = parse({"models": ["mock"], "measure": {"games": ["ipd"]}}, "g").cells
+    assert cell.name.startswith("measure-mock-ipd-")
+    monkeypatch.setattr(Cell, "told", {str(i): "漢" * 24 for i in range(5)})
+    store = SharedStore(str(tmp_path))
+    with claims.claimed(store, cell.name, "me") as mine:
+        assert mine
+    store.fail(cell.name, {"error": "x"})
+    assert set(store.marks([cell.name], FAILED)) == {cell.name}
+
+
 # --- each cell once -------------------------------------------------------------------------------
 
 GAMES = ["ipd", "ish", "icn", "bos", "imp"]
@@ -233,6 +314,118 @@ def test_a_lease_on_an_object_store(tmp_path: Path) -> None:
         assert claims.free(store, "c")
         with claims.claimed(store, "c", "me") as mine:
             assert mine
+
+
+def test_of_two_sweeps_that_both_see_no_holder_one_takes_the_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other is between its look and its own lease when the first takes the cell."""
+    store, taken = SharedStore(f"memory://{tmp_path.name}"), []
+    other, first = claims.claimed(store, "c", "other"), claims.claimed(store, "c", "first")
+    remove, create = store.remove, store.create
+
+    def late(use: Callable[..., None]) -> Callable[..., None]:
+        def used(*given: str) -> None:
+            monkeypatch.setattr(store, "remove", remove)
+            monkeypatch.setattr(store, "create", create)
+            taken.append(first.__enter__())
+            use(*given)
+
+        return used
+
+    monkeypatch.setattr(store, "remove", late(remove))
+    monkeypatch.setattr(store, "create", late(create))
+    with other as ours:
+        taken.append(ours)
+        assert taken == [True, False]
+        first.__exit__(None, None, None)
+
+
+def test_a_lease_that_ran_out_is_read_again_before_it_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SharedStore(f"memory://{tmp_path.name}")
+    lease(store, "c", time.time() - 1)
+    read, reads = store.read, []
+
+    def renewed(name: str) -> str | None:
+        """Another takes it right after our first look."""
+        text = read(name)
+        if not reads:
+            lease(store, "c", time.time() + claims.LEASE)
+        reads.append(name)
+        return text
+
+    monkeypatch.setattr(store, "read", renewed)
+    with claims.claimed(store, "c", "me") as mine:
+        assert not mine
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP])
+def test_a_folder_without_locks_has_leases(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    def none(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    store = SharedStore(str(tmp_path))
+    assert claims.free(store, "c")
+    with claims.claimed(store, "c", "me") as mine:
+        assert mine
+        assert (tmp_path / "claims" / "c.json").exists()
+        assert not claims.free(store, "c")
+        with claims.claimed(store, "c", "you") as yours:
+            assert not yours
+    assert claims.free(store, "c")
+
+
+def test_a_lease_that_is_no_text_is_none(tmp_path: Path) -> None:
+    store = SharedStore(f"memory://{tmp_path.name}")
+    store.fs.pipe_file(f"{store.root}/claims/c.json", b"\xff\xfe")
+    assert claims.free(store, "c")
+    with claims.claimed(store, "c", "me") as mine:
+        assert mine
+
+
+@pytest.mark.parametrize("failure", [TypeError("mode"), NotImplementedError(), OSError("501")])
+def test_a_store_that_knows_no_exclusive_write_is_written_plainly(
+    failure: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SharedStore(f"memory://{tmp_path.name}")
+    plain = store.fs.pipe_file
+
+    def pipe_file(path: str, value: bytes, **more: Any) -> None:
+        if more:
+            raise failure
+        plain(path, value)
+
+    monkeypatch.setattr(store.fs, "pipe_file", pipe_file)
+    store.create("claims/a", "mine")
+    store.create("claims/a", "yours")
+    assert store.read("claims/a") == "mine"
+
+
+def test_a_lost_worker_loses_nothing_that_an_earlier_attempt_left(
+    tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SharedStore(f"memory://{tmp_path.name}")
+    grid = parse({"models": ["mock"], "measure": {"games": ["ipd"]}}, "g")
+    (name,) = (cell.name for cell in grid.cells)
+    (run / "answers").write_text("paid for")
+    store.fail(name, {"error": "interrupted"}, run)
+
+    def dies(jobs: list[Job], **_: Any) -> list[Outcome]:
+        return [Outcome(job.cell.name, "lost", "its worker died: http://h/?sig=abcdef") for job in jobs]
+
+    monkeypatch.setattr("homines.engines.here.run", dies)
+    (row,) = sweep(grid, store)
+    assert row["state"] == "failed"
+    assert row["error"] == "its worker died: http://h/?[hidden]"
+    store.restore(name, tmp_path / "again")
+    assert (tmp_path / "again" / "answers").read_text() == "paid for"
 
 
 def test_a_cell_that_another_sweep_does_is_waited_for(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from homines import strict
 from homines.cli import main
 from homines.core import Decision, HominesError
 from homines.store import Run, StoreError
@@ -163,6 +164,13 @@ def test_it_is_one_sentence_and_exit_2(
     assert len(said.splitlines()) == 1
     assert "Traceback" not in said
     assert len(said) < 1000
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_sign_is_no_digit(sign: str) -> None:
+    assert strict.loads(f"{sign}{'1' * 20}") == int(f"{sign}{'1' * 20}")
+    with pytest.raises(ValueError, match="a number of 21 digits; at most 20"):
+        strict.loads(f"{sign}{'1' * 21}")
 
 
 @pytest.mark.parametrize("paid", [1.0001e150, -1e151, 1e308])

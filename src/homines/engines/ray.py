@@ -153,7 +153,7 @@ def _check(ray: Any, job: Job, threads: int, gpus: float) -> None:
             if not sees:
                 why = f" ({said})" if said else ""
                 raise HominesError(
-                    f"node {name} does not see the store {store.url}{why}; give --store a folder that all "
+                    f"node {name} does not see the store {store.shown}{why}; give --store a folder that all "
                     "nodes share, or a URL such as s3://bucket/sweeps; nothing was run"
                 )
     finally:
