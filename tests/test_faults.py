@@ -68,6 +68,7 @@ def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(METER, "dollars", 0.0)
     monkeypatch.setattr(METER, "budget", Budget())
     monkeypatch.setattr(METER, "before", {})
+    monkeypatch.setattr("homines.models._calls.LONGEST_PAUSE", 0.5)
 
 
 def asked(model: Any, memory: int) -> list[Question]:

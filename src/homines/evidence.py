@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from homines import figures, lookup
+from homines import figures, impossible, lookup
 from homines.choice import uniform
 from homines.core import LEGAL_MASS, Choice, Decision, HominesError, Preference, Record
 from homines.measure import (
@@ -474,6 +474,7 @@ def caveats(study: Study, rows: Mapping[str, list[Row]]) -> list[str]:
             f"{', '.join(clean(spec, 80) for spec in away)}: not available here, for modules are loaded only "
             "where a person says so; give --trust-modules to load it."
         )
+    out += impossible.caveats(impossible.counts(study.every))
     if failed := sum(row["count"] for row in rows["errors"]):
         out.append(f"{failed} of {len(study.records)} questions failed.")
     return out

@@ -19,6 +19,7 @@ from homines.compare import Comparison, compare
 from homines.core import HominesError
 from homines.estimate import Estimate, Observation, fit
 from homines.family import family
+from homines.impossible import caveats, counts
 from homines.mixture import Mixture, mixture
 from homines.observed import READ, from_records, read_csv
 from homines.store import Run
@@ -73,7 +74,7 @@ def carry_out_fit(
         )
     for spec in (*families, *against):
         family(spec)  # a mistyped one costs no finished work
-    observations, unsound = observed(source, model, plans=plans)
+    observations, unsound, impossible = observed(source, model, plans=plans)
     found: list[Estimate | Mixture] = []
     refused: dict[str, str] = {}
     start = time.monotonic()
@@ -104,6 +105,7 @@ def carry_out_fit(
             "tests": [asdict(t) for t in tests],
             "refused": refused,
             "no_distribution": unsound,
+            "impossible": impossible,
             "seconds": round(seconds, 3),
         }
         print(json.dumps(plain(out)))
@@ -115,6 +117,8 @@ def carry_out_fit(
         print("1 answer is no distribution and counts as none")
     elif unsound:
         print(f"{unsound} answers are no distribution and count as none")
+    for sentence in caveats(impossible):
+        print(sentence)
     for spec, why in refused.items():
         print(f"{spec}: {why}")
 
@@ -129,17 +133,21 @@ def watching(many: int, steps: int) -> Iterator[Callable[[int], None]]:
         yield bars.begin(f"estimating, {many:,} choices", steps)
 
 
-def observed(source: Path, model: str | None, *, plans: bool = True) -> tuple[Sequence[Observation], int]:
-    """Observations of a run folder, or of a CSV; and how many stored answers are no distribution."""
+def observed(
+    source: Path, model: str | None, *, plans: bool = True
+) -> tuple[Sequence[Observation], int, dict[str, dict[str, int]]]:
+    """Observations of a run folder, or of a CSV; how many stored answers are no distribution, and how many of
+    each model are impossible, by kind."""
     if source.is_dir():
         run = Run(source)
-        return from_records(run.records, model=model, plans=plans), run.unsound
+        theirs = (r for r in run.records if model in (None, r.model))
+        return from_records(run.records, model=model, plans=plans), run.unsound, counts(theirs)
     if model is not None:
         raise HominesError(f"--model names one of a run's models; {source} is a file")
     if source.is_file() and source.stat().st_size >= LARGE:
         with Bars() as bars:
-            return read_csv(source, bars.begin("reading the CSV", READ)), 0
-    return read_csv(source), 0
+            return read_csv(source, bars.begin("reading the CSV", READ)), 0, {}
+    return read_csv(source), 0, {}
 
 
 def one(observations: Sequence[Observation], spec: str, options: Options) -> Estimate | Mixture:

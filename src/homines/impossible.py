@@ -61,16 +61,21 @@ SENTENCES = {
 }
 
 
+KINDS = frozenset(kind.value for kind in Kind)
+
+
 class Impossible(HominesError):  # noqa: N818
     """What a server told cannot be: it counts as no answer.
 
-    kind   of the defect
+    kind    of the defect
+    found   what was found
     """
 
-    def __init__(self, kind: Kind, found: object) -> None:
+    def __init__(self, kind: Kind, found: object, server: str = "the server") -> None:
         self.kind = kind
+        self.found = str(found)[:80]
         super().__init__(
-            f"the server gave impossible log-probabilities: {kind.sentence} ({str(found)[:80]}), so this "
+            f"{server} gave impossible log-probabilities: {kind.sentence} ({self.found}), so this "
             "counts as no answer; ask the provider, or use sampled answers"
         )
 
@@ -91,7 +96,8 @@ def position(likely: Sequence[tuple[str, Hashable, float]]) -> dict[Hashable, fl
     """Log-probabilities of one position by token. Raises Impossible where they cannot be those of one.
 
     likely   (as it is written, what it is, its log-probability) of every token that is told; a token that is
-             told twice with one value counts once
+             told twice with one value counts once. Where what it is are its bytes, two tokens of one spelling
+             (some vocabularies have a few) are one told twice, and refused: such servers tell no ids
     """
     told: dict[Hashable, float] = {}
     for text, token, logp in likely:
@@ -147,11 +153,13 @@ def _held(value: Any, name: str) -> list[Any]:
 
 
 def counts(records: Iterable[Record]) -> dict[str, dict[str, int]]:
-    """How many records of each model hold impossible log-probabilities, by kind; no model without any."""
+    """How many records of each model hold impossible log-probabilities, by kind; no model without any. What
+    is no kind, which a file may hold, is left out."""
     found: dict[str, Counter[str]] = {}
     for record in records:
-        if kind := record.provenance.get("impossible"):
-            found.setdefault(record.model, Counter())[str(kind)] += 1
+        kind = record.provenance.get("impossible")
+        if isinstance(kind, str) and kind in KINDS:
+            found.setdefault(record.model, Counter())[kind] += 1
     return {model: dict(kinds) for model, kinds in found.items()}
 
 
@@ -166,4 +174,18 @@ def sentences(found: Mapping[str, Mapping[str, int]]) -> list[str]:
         f"{', '.join(f'{kind} {n}' for kind, n in kinds.items())}; these answers count as none. Ask the "
         "provider, or use sampled answers: read=samples, samples=N"
         for model, kinds in found.items()
+    ]
+
+
+def caveats(found: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """A sentence for each model and kind.
+
+    >>> caveats({"openai/m": {"nan": 2}})
+    ['The server of openai/m gave 2 answers that count as none: a log-probability is not a number (NaN).']
+    """
+    return [
+        f"The server of {model} gave {n} answer{'s that count' if n > 1 else ' that counts'} as none: "
+        f"{Kind(kind).sentence}."
+        for model, some in found.items()
+        for kind, n in some.items()
     ]

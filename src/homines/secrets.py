@@ -14,9 +14,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
-SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL")
-"""Parts of names of environment variables whose values are never shown."""
-SHORTEST = 6
+SECRET = re.compile(r"(KEYS?|TOKEN|SECRETS?|PASSWORDS?|PASSWD|CREDENTIALS?)(_|$)", re.IGNORECASE)
+"""The end of a word in the name of an environment variable whose value is not shown; TOKENS are a number."""
+PLACEHOLDERS = frozenset(
+    (
+        *("ollama", "lm-studio", "localhost", "none", "empty", "dummy", "placeholder", "anything"),
+        *("dummy-key", "not-needed", "not-required", "no-key-needed", "no-key-required"),
+    )
+)
+"""Values, in small letters, for servers that ask for no key: they stand in commands and names of models."""
+SHORTEST = 8
 """Characters of a value that is looked for in any text; a shorter one stands in too many words."""
 HIDDEN = "[hidden]"
 LOOKS = (
@@ -56,12 +63,17 @@ def _values() -> list[tuple[str, str]]:
     """(variable, what of its value is secret), in every spelling, the longest first."""
     found: dict[str, str] = {}
     for name, value in os.environ.items():
-        secret = [value] if any(part in name.upper() for part in SECRET) else []
-        for one in (*secret, *_of_address(value)):
+        secret = [value] if SECRET.search(name) else []
+        for one in filter(_secret, (*secret, *_of_address(value))):
             for spelling in _spellings(one):
                 if len(spelling) >= SHORTEST:
                     found.setdefault(spelling, name)
     return sorted(((name, value) for value, name in found.items()), key=lambda pair: -len(pair[1]))
+
+
+def _secret(value: str) -> bool:
+    """Whether a value may be a secret: no placeholder, and no number, which other text has too."""
+    return not value.isdecimal() and value.lower() not in PLACEHOLDERS
 
 
 def _of_address(value: str) -> Iterator[str]:

@@ -152,7 +152,7 @@ class _Tree:
             node = self.nodes.setdefault(prefix, _Node())
             node.walked += 1
             told = {token: 0.0 for token, _ in step.top}
-            for token, logp in step.top:  # two tokens of the same bytes are one
+            for token, logp in step.top:  # parts of characters that are spelt alike
                 told[token] += float(np.exp(logp))
             told |= {} if step.token in told else {step.token: float(np.exp(step.logp))}
             total(told.values())

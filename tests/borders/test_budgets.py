@@ -20,6 +20,7 @@ from homines.core import HominesError, Interrupted
 from homines.lookup import find
 from homines.measure import Question, battery, measure, questions
 from homines.models import load
+from homines.models._calls import CallFailed, Manner, _pause, call, wait
 from homines.models._meter import METER, Budget, Meter, Price, Size
 from homines.models.hf import HuggingFace
 from homines.store import Run
@@ -266,6 +267,103 @@ def test_a_book_that_somebody_wrote_gives_no_budget_away(tmp_path: Path) -> None
     with meter.keep(folder, []), pytest.raises(HominesError, match="another --out"):
         meter.begin(Size(3, 1, 1, 1))
     assert outside.read_text() == "mine"
+
+
+class Told:
+    """A provider's usage."""
+
+    input_tokens, output_tokens, total_tokens = 100, 1, 101
+
+
+@pytest.mark.parametrize("book", [None, "", '\n{"inp'], ids=["none", "empty", "cut"])
+def test_what_records_hold_counts_in_every_later_command(book: str | None, tmp_path: Path) -> None:
+    """The book that the first call begins has it too: else the second command would have it all again."""
+    if book is not None:
+        (tmp_path / "spent.log").write_text(book)
+    earlier: list[int] = []
+    for _ in range(3):
+        meter = Meter(Budget(tokens=50_000))
+        with meter.keep(tmp_path, [{"input": 40_000, "output": 10}]):
+            meter.add(meter.begin(Size(300, 70, 1, 16)), Told, ["x"], Counter())
+        earlier.append(meter.before[tmp_path / "spent.log"].total())
+    assert earlier == [40_010, 40_111, 40_212]
+
+
+@pytest.mark.parametrize("end", ["add", "free", "lose"])
+def test_a_book_that_cannot_be_written_holds_nothing_back(end: str, tmp_path: Path) -> None:
+    """What a call had set aside is given back: else others would wait for its end for ever."""
+    meter, book = Meter(Budget(tokens=1000)), tmp_path / "spent.log"
+    with meter.keep(tmp_path, []):
+        hold = meter.begin(Size(300, 70, 1, 16))
+        book.unlink()
+        book.mkdir()
+        if end == "add":
+            with pytest.raises(HominesError, match=r"cannot write to .*spent.log"):
+                meter.add(hold, Told, ["x"], Counter())
+        else:
+            getattr(meter, end)(hold)  # of a call that failed, which is to be told
+    assert (meter.held, meter.held_dollars) == (0, 0)
+
+
+def test_a_book_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    """A pipe would keep us waiting for ever."""
+    os.mkfifo(tmp_path / "spent.log")
+    meter = Meter(Budget(tokens=1000))
+    with pytest.raises(HominesError, match="neither a file"), meter.keep(tmp_path, []):
+        meter.begin(Size(3, 1, 1, 1))
+
+
+def test_a_book_nested_without_end_counts_by_its_other_lines(tmp_path: Path) -> None:
+    (tmp_path / "spent.log").write_text(f'\n{"[" * 100_000}\n{{"input": 2, "output": 5}}')
+    meter = Meter()
+    with meter.keep(tmp_path, []):
+        assert meter.before[tmp_path / "spent.log"] == Counter(input=2, output=5)
+
+
+class Failing:
+    """A model of inspect-ai whose calls all fail so."""
+
+    def __init__(self, failure: Exception) -> None:
+        self.failure = failure
+        self.api = self
+
+    def should_retry(self, failure: BaseException) -> bool:
+        return False
+
+    async def generate(self, *how: Any, **more: Any) -> Any:
+        raise self.failure
+
+
+def failed(name: str, status: int | None) -> Exception:
+    kind = type(name, (Exception,), {} if status is None else {"status_code": status})
+    return kind("no")
+
+
+@pytest.mark.parametrize(
+    ("failure", "free"),
+    [
+        *((failed("APIStatusError", n), True) for n in (400, 401, 404, 422, 429)),
+        *((failed("APIStatusError", n), False) for n in (500, 502, 503, 504, 529)),
+        (failed("APIResponseValidationError", 200), False),
+        (failed("APITimeoutError", None), False),
+        (failed("ConnectError", None), True),
+    ],
+    ids=lambda value: f"{type(value).__name__} {getattr(value, 'status_code', '')}",
+)
+def test_only_a_refusal_or_no_connection_costs_nothing(failure: Exception, free: bool) -> None:
+    """A reply that was made, and what a gateway gave up waiting for, may be charged for."""
+    with pytest.raises(CallFailed):
+        wait(call(Failing(failure), [("user", "1 or 2?")], how=Manner(retries=0)))
+    assert (METER.tokens == 0) is free
+    assert METER.held == 0
+
+
+def test_pauses_begin_at_3_seconds_and_double(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that starts again takes minutes."""
+    monkeypatch.setattr("homines.models._calls.random.uniform", lambda low, high: (low + high) / 2)
+    failure = failed("APIStatusError", 503)
+    pauses = [_pause(Failing(failure), failure, n) for n in range(7)]
+    assert pauses == [3, 6, 12, 24, 48, 96, 120]
 
 
 def test_old_runs_without_a_book_count_by_their_records(tmp_path: Path) -> None:

@@ -9,17 +9,24 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from homines.choice import Agent
 from homines.core import Choice, HominesError
+from homines.fitting import Options, carry_out_fit
+from homines.impossible import Impossible, counts
 from homines.lookup import find
 from homines.measure import Question, answered, battery, mass, measure, questions
 from homines.models import load
+from homines.models._calls import walk
 from homines.models.hf import HuggingFace, to_choice
+from homines.report import write
 from homines.store import Run
 from homines.toplogprobs import Reading, Step, Walk, read
 from tests.models.tiny import willing
@@ -331,6 +338,90 @@ def test_the_command_counts_them_and_names_the_server(server: Server, tmp_path: 
     assert f"the server of {SPECS[CHAT]} gave impossible log-probabilities: " in said
     assert all(f"{kind} {kinds.count(kind)}" in said for kind in set(kinds))
     assert "use sampled answers: read=samples, samples=N" in said
+
+
+def said(*likely: tuple[str, float], drawn: int = 0) -> Any:
+    """inspect-ai's choice of one token and the end, with the likeliest there."""
+
+    def told(text: str, p: float, top: Any = ()) -> Any:
+        return SimpleNamespace(token=text, bytes=list(text.encode()), logprob=math.log(p), top_logprobs=top)
+
+    content = [told(*likely[drawn], top=[told(*one) for one in likely]), told("</s>", 1.0)]
+    return SimpleNamespace(
+        logprobs=SimpleNamespace(content=content),
+        message=SimpleNamespace(text=likely[drawn][0]),
+        stop_reason="stop",
+    )
+
+
+def test_a_token_told_twice_with_nearly_one_value_counts_once() -> None:
+    told = read([walk(said(("1", 0.3), ("1", 0.30015), ("2", 0.2)), "12")], "12")
+    assert told.low.tolist() == pytest.approx([0.3, 0], abs=1e-3)
+    assert told.choice.mass <= 0.51
+
+
+def test_two_tokens_of_one_spelling_and_two_values_are_refused() -> None:
+    """Servers that tell no ids do not tell them from one token told twice."""
+    with pytest.raises(Impossible, match="stands twice"):
+        walk(said(("1", 0.5), ("1", 0.05), ("2", 0.2)), "12")
+
+
+def test_log_probabilities_that_were_not_asked_for_are_not_looked_at(server: Server) -> None:
+    """Some servers fill the field with nulls."""
+    empty = {"content": [{"token": "1", "bytes": None, "logprob": None, "top_logprobs": None}]}
+
+    def spoil(path: str, body: dict[str, Any], told: Any) -> Any:
+        assert path != CHAT or not body.get("logprobs")
+        return told | {"choices": [choice | {"logprobs": empty} for choice in told["choices"]]}
+
+    server.spoil = spoil
+    model: Any = load("openai-api/tests/tiny(read=samples, samples=2, retries=0)")
+    (answer,) = measure(model, asked(model))
+    model.close()
+    assert answer.error is None
+    assert answer.choice is not None
+
+
+def test_a_server_that_gives_them_from_the_first_is_told_by_name(server: Server) -> None:
+    def spoil(path: str, body: dict[str, Any], told: Any) -> Any:
+        drawn(0.5)(told)
+        return told
+
+    server.spoil = spoil
+    model: Any = load(SPECS[CHAT])
+    with pytest.raises(Impossible, match=r"^the server of openai-api/tests/tiny.* gave impossible") as why:
+        model.ready()
+    model.close()
+    assert why.value.kind.value == "positive"
+
+
+def test_the_page_and_fit_tell_each_kind(
+    net: HuggingFace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = find("frames", "table(labels='1,2')")
+    wanted = questions(net, {"ipd": battery(find("games", "ipd"))}, [frame])
+    chosen = Agent(find("preferences", "economicus"), 0.5)([q.record.decision for q in wanted])
+    told = [replace(q.record, choice=choice) for q, choice in zip(wanted, chosen, strict=True)]
+    kinds = ["positive", "positive", "sum", "no kind of ours", ["sum"]]
+    spoilt = [
+        replace(r, choice=None, error="Impossible: ...", provenance={**r.provenance, "impossible": kind})
+        for r, kind in zip(told, kinds, strict=False)
+    ]
+    with Run(tmp_path / "run", {}) as run:
+        run.add([*spoilt, *told[len(kinds) :]])
+    assert counts(Run(tmp_path / "run").records) == {"tiny": {"positive": 2, "sum": 1}}
+    page = write(tmp_path / "run").read_text()
+    assert "The server of tiny gave 2 answers that count as none: a log-probability is above 0" in page
+    assert "The server of tiny gave 1 answer that counts as none: probabilities of different" in page
+    for as_json in (False, True):
+        carry_out_fit(
+            tmp_path / "run", ["economicus"], [], Options(), model=None, plans=True, as_json=as_json
+        )
+        out = capsys.readouterr().out
+        if as_json:
+            assert json.loads(out)["impossible"] == {"tiny": {"positive": 2, "sum": 1}}
+        else:
+            assert "The server of tiny gave 2 answers that count as none" in out
 
 
 # --- exact mass 0 ------------------------------------------------------------------------------

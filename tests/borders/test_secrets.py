@@ -105,6 +105,43 @@ def test_other_text_stays() -> None:
         assert redact(text) == text
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OPENAI_API_KEY", "ollama"),
+        ("OPENAI_API_KEY", "lm-studio"),
+        ("LMSTUDIO_API_KEY", "Not-Needed"),
+        ("MAX_TOKENS", "100000000"),
+        ("TOKENIZERS_PARALLELISM", "disabled-by-me"),
+        ("KEYBOARD_LAYOUT", "english-us"),
+        ("MY_TOKEN", "100000000"),
+    ],
+)
+def test_no_secrets_are_placeholders_numbers_and_names_that_only_begin_so(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a recorded command would name the variable where it names the model."""
+    from homines.secrets import redact
+
+    monkeypatch.setenv(name, value)
+    text = f"homines measure {value}/llama3 --max-tokens 100000000"
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("OPENAI_API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "my_password"),
+        *("PGPASSWORD", "SERVICE_APIKEY", "API_KEYS", "CLIENT_SECRET", "GOOGLE_CREDENTIALS", "KEY"),
+    ],
+)
+def test_secrets_are_known_by_the_words_of_a_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from homines.secrets import redact
+
+    monkeypatch.setenv(name, "quite-secret-9")
+    assert redact("is quite-secret-9 right?") == f"is [{name}] right?"
+
+
 def echoing(path: str, body: dict[str, Any]) -> None:
     if "/v1/c" in path and body["messages" if "chat" in path else "prompt"] and "Say yes" not in str(body):
         raise Refusal(400, f"bad: Bearer {KEY}; token={TOKEN}; user me:{WORD}")

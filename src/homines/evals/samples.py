@@ -19,7 +19,6 @@ from homines.measure import Question, situation
 from homines.store import plain, record_from, record_json
 
 KEY = "homines"
-NEAR = 1e-6
 LONGEST_TEXT = 100_000
 """Characters of a spec, a name or a label in a log."""
 ROLES: Mapping[str, Callable[..., ChatMessage]] = {
@@ -102,13 +101,7 @@ def sound(record: Record) -> Record:
         raise HominesError(f"order {str(record.order)[:40]} must name each of {n} actions once")
     if record.error is not None and not isinstance(record.error, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise HominesError(f"error {str(record.error)[:40]!r} must be a text")
-    if c is not None and not (
-        c.logp.shape == (n,)
-        and abs(float(c.p.sum()) - 1) < NEAR
-        and type(c.mass) in (int, float)
-        and -NEAR <= c.mass <= 1 + NEAR
-        and (c.n is None or (type(c.n) is int and c.n >= 0))
-    ):
+    if c is not None and not c.fits(record.decision):
         raise HominesError(f"answer {str(answer_json(c))[:120]} must be a distribution over {n} labels")
     record_json(record)  # its decision, as it will be written
     return record

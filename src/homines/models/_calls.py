@@ -30,8 +30,9 @@ LONGEST_TOLD = 400
 """Characters of what a provider said that an error repeats."""
 POLL = 0.1
 """Seconds between two looks at whether to stop."""
-LONGEST_PAUSE = 30.0
-"""Seconds before asking again for an answer that could not be parsed."""
+FIRST_PAUSE = 3.0
+LONGEST_PAUSE = 120.0
+"""Seconds before asking again, at first and at most: a server that starts again takes minutes."""
 LONGEST_ASKED = 120.0
 """Seconds before asking again, at most, where a server says how long to wait."""
 UNSUPPORTED = (400, 422)
@@ -146,8 +147,11 @@ def status(failure: BaseException | None) -> int | None:
 
 
 def _unsent(failure: BaseException) -> bool:
-    """Whether the server refused the request, or never got it: it then costs nothing."""
-    return status(failure) is not None or any(type(one).__name__ in UNSENT for one in _causes(failure))
+    """Whether the server refused the request, or never got it: it then costs nothing. Of a reply that cannot
+    be read (200), and where a gateway gave up (5xx), the answer may have been made."""
+    code = status(failure)
+    refused = code is not None and 400 <= code < 500
+    return refused or any(type(one).__name__ in UNSENT for one in _causes(failure))
 
 
 def _passes(failure: BaseException) -> bool:
@@ -168,7 +172,7 @@ def _pause(model: Any, failure: BaseException, attempt: int) -> float:
     asked = getattr(model.api.should_retry(last), "retry_after", None)
     if isinstance(asked, float | int) and asked > 0:
         return min(float(asked), LONGEST_ASKED)
-    return min(2.0**attempt, LONGEST_PAUSE) * random.uniform(0.5, 1.5)
+    return min(FIRST_PAUSE * 2.0**attempt, LONGEST_PAUSE) * random.uniform(0.5, 1.5)
 
 
 def connect(name: str) -> Any:
@@ -323,8 +327,10 @@ def walk(choice: Any, labels: Sequence[str]) -> Walk:
         drawn = (said.token, raw(said), number(said.logprob))
         if likely:
             position([*likely, *_beside(drawn, likely)])
-        once = dict.fromkeys((token, logp, text) for text, token, logp in likely)
-        return Step(drawn[1], drawn[2], tuple((token, logp) for token, logp, _ in once))
+        once: dict[tuple[bytes, float | None], float] = {}
+        for text, token, logp in likely:  # of nearly equal values the first; parts of characters stay apart
+            once.setdefault((token, logp if UNSPELT in text else None), logp)
+        return Step(drawn[1], drawn[2], tuple((token, logp) for (token, _), logp in once.items()))
 
     content = choice.logprobs.content if choice.logprobs is not None else []
     steps = [step(said) for said in content]

@@ -80,26 +80,50 @@ def client() -> Any:
         async def send(self, request: Any, *, stream: bool = False, **more: Any) -> Any:
             request.headers["Accept-Encoding"] = "gzip"
             head = await super().send(request, **{**more, "stream": True, "follow_redirects": False})
-            return _sound(await fetch(head))
+            return _sound(await fetch(head), _asks(request))
 
     return Bounded(timeout=None)
 
 
-def _sound(reply: Any) -> Any:
-    """The reply; a usage that counts nothing is left out of it. Raises Impossible where a log-probability of
-    it is no number."""
+def _asks(request: Any) -> bool:
+    """Whether a request asks for log-probabilities."""
+    try:
+        body = json.loads(request.content)
+    except ValueError:
+        return False
+    return isinstance(body, dict) and bool(body.get("logprobs"))
+
+
+def _sound(reply: Any, asks: bool) -> Any:
+    """The reply; a usage that counts nothing is left out of it, and log-probabilities where none were asked
+    for (some servers fill them with nulls). Raises Impossible where one that was asked for is no number."""
     if reply.status_code >= 300:
         return reply
     try:
         told = json.loads(reply.content)
     except ValueError:
         return reply
-    impossible.reply(told)
-    if not isinstance(told, dict) or "choices" not in told or _counts(told.get("usage")):
+    if asks:
+        impossible.reply(told)
+    if not isinstance(told, dict) or "choices" not in told:
         return reply
-    kept = [(name, value) for name, value in reply.headers.multi_items() if name.lower() != "content-length"]
-    data = json.dumps({name: value for name, value in told.items() if name != "usage"})
-    return type(reply)(reply.status_code, headers=kept, content=data.encode(), request=reply.request)
+    kept = {name: value for name, value in told.items() if name != "usage" or _counts(value)}
+    if not asks and isinstance(told["choices"], list):
+        kept["choices"] = [_answer_alone(choice) for choice in told["choices"]]
+    if kept == told:
+        return reply
+    headers = [
+        (name, value) for name, value in reply.headers.multi_items() if name.lower() != "content-length"
+    ]
+    data = json.dumps(kept).encode()
+    return type(reply)(reply.status_code, headers=headers, content=data, request=reply.request)
+
+
+def _answer_alone(choice: Any) -> Any:
+    """A choice without its log-probabilities."""
+    if not isinstance(choice, dict):
+        return choice
+    return {name: value for name, value in choice.items() if name != "logprobs"}
 
 
 def _counts(usage: Any) -> bool:

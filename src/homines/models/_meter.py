@@ -15,17 +15,19 @@ way counted at their most.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import math
 import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from homines import paths, strict
 from homines.core import HominesError, Interrupted
 
 LOOK = 0.02
@@ -172,7 +174,8 @@ class Meter:
             await asyncio.sleep(LOOK)
 
     def begin(self, size: Size) -> Hold:
-        """Set aside what a call may take. Raises OverBudget where that is more than is left."""
+        """Set aside what a call may take. Raises OverBudget where that is more than is left, HominesError
+        where the book cannot be written."""
         most = max(size.text / BYTES, size.pieces * DENSE) + TURN * size.turns
         given = math.ceil(most * max(1.0, self.denser["input"]))
         made = math.ceil(size.made * max(1.0, self.denser["output"]))
@@ -189,9 +192,11 @@ class Meter:
         return hold
 
     def free(self, hold: Hold) -> None:
-        """Give back what was set aside for a call that the server refused, or that it never got."""
-        _write(hold.book, -hold.given, -hold.made)
+        """Give back what was set aside for a call that the server refused, or that it never got. Where that
+        cannot be written the book counts it: more than was used, never less."""
         self._end(hold)
+        with suppress(HominesError):  # why the call failed is what is to be told
+            _write(hold.book, -hold.given, -hold.made)
 
     def lose(self, hold: Hold) -> None:
         """Count a call whose reply did not come, or could not be read, at the most that it may have cost."""
@@ -201,7 +206,7 @@ class Meter:
 
     def add(self, hold: Hold, usage: Any, texts: list[str], used: Counter[str]) -> None:
         """Count a call by the provider's usage (inspect-ai's ModelUsage) where it can be, else by its bytes,
-        here and in `used`. texts: its answers."""
+        here and in `used`. texts: its answers. Raises HominesError where the book cannot be written."""
         told = _Usage.of(usage)
         written = sum(map(pieces, texts))
         given = self._given(told.input, hold)
@@ -214,8 +219,8 @@ class Meter:
         self.dollars += max(told.dollars, self._price(given, made))
         self.used.update(now)
         used.update(now)
-        _write(hold.book, given - hold.given, made - hold.made)
         self._end(hold)
+        _write(hold.book, given - hold.given, made - hold.made)
 
     def _given(self, told: int | None, hold: Hold) -> int:
         """Tokens of input: as told where that can be, which is learned from; else by the ratio learned."""
@@ -243,11 +248,13 @@ class Meter:
     def keep(self, folder: Path, records: list[Mapping[str, Any]]) -> Iterator[None]:
         """Have calls stand in the book of this run folder while the block runs, and what it holds count.
 
-        records   what the calls of its records used; counts where there is no book yet
+        records   what the calls of its records used; counts where there is no book yet, which begins with it
+
+        Raises HominesError where the book is a link or no file, or cannot be read or written.
         """
         book = folder / BOOK
         if book not in self.before:
-            self.before[book] = _sum(book, records)
+            self.before[book] = _begun(book, records)
         outside, self.book = self.book, book
         try:
             yield
@@ -319,39 +326,58 @@ def _count(value: Any) -> int | None:
 
 
 def _write(book: Path | None, given: int, made: int) -> None:
-    """A line of a book; a link is not followed. It begins anew, for a kill may have cut the one before."""
+    """A line of a book. It begins anew, for a kill may have cut the one before."""
     if book is None:
         return
-    line = "\n" + json.dumps({"input": given, "output": made})
+    line = f"\n{json.dumps({'input': given, 'output': made})}".encode()
     try:
-        file = os.open(book, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
-        try:
-            os.write(file, line.encode())
-        finally:
-            os.close(file)
-    except OSError as failure:
-        raise HominesError(
-            f"cannot write to {book}, which holds what was spent: {failure.strerror}; make room, or use "
-            "another --out"
-        ) from failure
+        with paths.opened(book.parent, book.name, "ab") as file:
+            if file.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except (OSError, paths.PathError) as failure:
+        raise _unusable("write to", book, failure) from failure
 
 
-def _sum(book: Path, records: list[Mapping[str, Any]]) -> Counter[str]:
-    """What a book holds; where there is none, what records do. Of what is no count nothing counts."""
-    rows: list[Any] = list(records)
-    if book.is_file() and not book.is_symlink():
-        rows = []
-        for line in book.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:  # of a write that a kill cut: its call was not made
-                continue
+def _begun(book: Path, records: list[Mapping[str, Any]]) -> Counter[str]:
+    """What a book holds; where it holds no line yet, what records do, and it then begins with that."""
+    lines = _lines(book)
+    found = _sum(lines or records)
+    if not lines and found.total():
+        _write(book, found["input"], found["output"])
+    return found
+
+
+def _lines(book: Path) -> list[Any]:
+    """The lines of a book; none where it is not there. One that a kill cut is left out: its call was not
+    made."""
+    try:
+        text = paths.read(book.parent, book.name).decode(errors="replace")
+    except FileNotFoundError:
+        return []
+    except (OSError, paths.PathError) as failure:
+        raise _unusable("read", book, failure) from failure
+    lines: list[Any] = []
+    for line in text.splitlines():
+        with suppress(ValueError):
+            lines.append(strict.loads(line))
+    return lines
+
+
+def _sum(rows: Sequence[Any]) -> Counter[str]:
+    """Tokens of input and output in all rows; what is no count is none."""
     found: Counter[str] = Counter()
     for row in rows:
         for name in ("input", "output"):
             n = row.get(name) if isinstance(row, Mapping) else None
             found[name] += n if isinstance(n, int) and not isinstance(n, bool) else 0
     return Counter({name: max(0, n) for name, n in found.items()})
+
+
+def _unusable(what: str, book: Path, failure: OSError | paths.PathError) -> HominesError:
+    why = getattr(failure, "strerror", None) or failure
+    return HominesError(
+        f"cannot {what} {book}, which holds what was spent: {why}; make room, or use another --out"
+    )
 
 
 def sentence(used: Mapping[str, float]) -> str:

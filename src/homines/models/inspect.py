@@ -24,6 +24,7 @@ from homines.aloud import Aloud, Heard
 from homines.answers import counted, strict
 from homines.check import count
 from homines.core import Choice, HominesError, Interrupted, Prompt, digest, frozen
+from homines.impossible import Impossible
 from homines.lookup import settings
 from homines.models import PROVIDERS
 from homines.models._calls import (
@@ -395,6 +396,8 @@ class Inspect:
                     top=top,
                     how=self._manner(min(self.how.retries, TRIES)),
                 )
+            except Impossible as failure:
+                raise Impossible(failure.kind, failure.found, f"the server of {self.name}") from None
             except CallFailed as refusal:
                 refusals.append(refusal)
                 if refusal.status not in UNSUPPORTED:
