@@ -1,0 +1,100 @@
+"""Numbers that cannot be, in files of a run beside its records: left out and counted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homines import card
+from homines.evidence import Study, caveats, measured, read
+from homines.plausible import CURVE, SCORES, SIDES, sound, sound_sides
+from homines.report import write
+from homines.store import Run
+from homines.view.live import charts, live
+
+CONFIG = {"kind": "align", "model": "mock", "game": "ipd", "preference": "deontological"}
+SIDE = {"right": 99, "questions": 60, "accuracy": 7.5, "mass": 3, "perplexity": -2}
+SCORE = {"share": 5, "right": 9, "mass": 9, "rows": -60}
+STEPS = (
+    {"step": 1, "reward": 1e308, "mass": 7, "kl": -5, "p": {"CC": [9, -8]}},
+    {"step": 2, "reward": 1.5, "mass": 0.5, "kl": 0.1, "p": {"CC": [0.25, 0.75]}},
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run in which a stranger wrote what cannot be."""
+    place = tmp_path / "run"
+    with Run(place, CONFIG) as run:
+        run.note("sideeffects.json", {"mock": SIDE})
+        run.note("scores.json", {"before": {"asked as trained": SCORE}})
+        run.note("training.json", {"steps": -9, "seconds": -5, "result": "adapter"})
+        for row in STEPS:
+            run.log(row)
+    (place / "adapter").mkdir(exist_ok=True)
+    return place
+
+
+@pytest.fixture
+def study(folder: Path) -> Study:
+    return read(folder)
+
+
+def test_side_effects_that_cannot_be_are_no_measurement(study: Study) -> None:
+    (row,) = measured(study)["sides"]
+    assert row == {"role": "before"} | dict.fromkeys(SIDE) | {"questions": 60}
+
+
+def test_scores_that_cannot_be_are_no_measurement(study: Study) -> None:
+    (row,) = measured(study)["scores"]
+    assert row == {"asked": "asked as trained", "role": "before"} | dict.fromkeys(SCORE)
+
+
+def test_steps_that_cannot_be_are_not_drawn(study: Study) -> None:
+    rows = measured(study)
+    none, some = rows["steps"]
+    assert {none[key] for key in ("reward", "mass", "kl")} == {None}
+    assert (some["reward"], some["mass"], some["kl"]) == (1.5, 0.5, 0.1)
+    assert rows["curve"] == [{"step": 2, "state": "CC", "p": 0.25}]
+    assert {chart.title: chart.lines[0].points.count(",") for chart in charts(list(STEPS))} == {
+        "P(first action), by state": 2,  # one point, drawn as a short line
+        "Reward": 2,
+        "Legal mass": 2,
+    }
+
+
+def test_they_are_counted_on_the_page_and_in_view(folder: Path, study: Study) -> None:
+    told = caveats(study, measured(study))
+    for count in ("4 numbers of side", "4 numbers of scores", "2 numbers of training", "5 numbers of curve"):
+        assert sum(count in line for line in told) == sum(count in line for line in live(folder).notes) == 1
+
+
+def test_neither_page_nor_card_shows_them(folder: Path, study: Study) -> None:
+    page = write(folder, folder.parent / "page").read_text()
+    text = card.text(study, folder / "adapter")
+    assert "99" not in text.partition("## Side effects")[2].partition("##")[0]
+    assert [some for some in ("steps: `-9`", "seconds: `-5`") if some in text] == []
+    assert [some for some in ("for -9 step", ">99<", "7.50") if some in page] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds"),
+    [
+        (
+            {"step": 3, "reward": -2.5, "mass": 1.0, "kl": -1e-9, "p": {"CC": [0.0, 1.0]}, "phase": "rl"},
+            CURVE,
+        ),
+        ({"share": 0.4, "right": 1, "mass": 0, "rows": 60}, SCORES),
+        ({"mass": "all", "p": None, "right": True}, SIDES),
+    ],
+)
+def test_what_can_be_stays_as_it_is(value: dict[str, Any], bounds: Any) -> None:
+    assert sound(value, bounds) == (value, 0)
+
+
+def test_a_right_without_questions_is_none() -> None:
+    assert sound_sides({"a": {"right": 3}, "b": 5}) == ({"a": {"right": None}, "b": 5}, 1)
+    assert sound_sides(json.loads('{"a": {"right": 60, "questions": 60}}'))[1] == 0
