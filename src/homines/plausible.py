@@ -54,6 +54,12 @@ def within(x: Any, low: float, high: float) -> float | None:
     return value if value is not None and low <= value <= high else None
 
 
+def counts(noted: Any) -> dict[str, Any]:
+    """Of a file's counts by name those that can be: numbers, 0 or more."""
+    pairs = noted.items() if isinstance(noted, Mapping) else ()
+    return {str(name): n for name, n in pairs if within(n, *COUNTED) is not None}
+
+
 def sound(value: Any, bounds: Bounds) -> tuple[Any, int]:
     """The value of a file with None for every number under these keys that cannot be, and their count."""
     return _sound(value, bounds, None)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from homines import card
+from homines.core import Choice, Prompt
 from homines.evidence import Study, caveats, measured, read
+from homines.lookup import find
+from homines.measure import battery, measure, questions, spent
+from homines.models._meter import sentence
+from homines.models.mock import Mock, uniform
 from homines.plausible import CURVE, SCORES, SIDES, sound, sound_sides
 from homines.report import write
 from homines.store import Run
+from homines.study import Task
 from homines.view.live import charts, live
 
 CONFIG = {"kind": "align", "model": "mock", "game": "ipd", "preference": "deontological"}
@@ -98,3 +106,37 @@ def test_what_can_be_stays_as_it_is(value: dict[str, Any], bounds: Any) -> None:
 def test_a_right_without_questions_is_none() -> None:
     assert sound_sides({"a": {"right": 3}, "b": 5}) == ({"a": {"right": None}, "b": 5}, 1)
     assert sound_sides(json.loads('{"a": {"right": 60, "questions": 60}}'))[1] == 0
+
+
+def test_counts_of_calls_that_are_none_are_left_out_of_the_sum(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run", {"kind": "measure", "model": "mock"})
+    run.note("calls.json", {"calls": "many", "input": -4, "output": [1], "retries": 2})
+    run.note("asked.json", {"all": ["mock"]})
+
+    class Metered(Mock):
+        used = 0
+
+        def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
+            self.used += len(prompts)
+            return super().score(prompts)
+
+        def spent(self) -> dict[str, int]:
+            return {"calls": self.used, "input": 10 * self.used, "output": self.used}
+
+    model = Metered(uniform)
+    asked = questions(model, {"ipd": battery(find("games", "ipd"))}, [find("frames", "bare")])
+    measure(model, asked, run)
+    n = len({q.record.key for q in asked})
+    assert spent(run) == {"calls": n, "input": 10 * n, "output": n, "retries": 2}
+    assert sentence(spent(run)).startswith(f"{n} calls, ")
+    assert sentence({"retries": 1}) == "0 calls, 0 tokens in, 0 out, 1 calls made again"
+    run.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("-5", 0), ("true", 0), ('"x"', 0), ("[1]", 0), ("1e300", 0), ("2.5", 2.5)],
+)
+def test_seconds_of_a_study_are_those_that_can_be(tmp_path: Path, text: str, seconds: float) -> None:
+    (tmp_path / "seconds.json").write_text(f'{{"seconds": {text}}}')
+    assert Task.seconds.fget(SimpleNamespace(folder=tmp_path)) == seconds  # type: ignore[attr-defined]
