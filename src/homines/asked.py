@@ -37,7 +37,7 @@ def left(study: Study) -> Left | None:
     for model, n in {str(noted.get("model")): noted.get("questions"), **plans}.items():
         if isinstance(n, int) and not isinstance(n, bool):
             planned[str(model)] = n
-    for when, ways in (study.run.noted("scores.json") or {}).items():
+    for when, ways in study.scores.items():
         models = [model for model, role in study.roles.items() if role == when]
         rows = sum(n for way in _values(ways) if isinstance(n := way.get("rows"), int))
         for model in models:
@@ -52,7 +52,7 @@ def _values(ways: Any) -> list[Mapping[str, Any]]:
 
 def taught(study: Study) -> str:
     """On what was trained, as far as the folder tells: '320 rows of data in symmetric', 'ipd in 2 frames'."""
-    config, noted = study.run.config, study.run.noted("training.json") or {}
+    config, noted = study.run.config, study.noted
     if study.games and config.get("kind") in ("align", "demo"):
         frames = f" in {count(len(study.training), 'frame')}" if study.training else ""
         return named(texts(config.get("training_games")) or [study.game]) + frames

@@ -109,7 +109,7 @@ def formula_of(preference: Preference | None) -> str:
 
 
 def _training(study: Study) -> str:
-    config, noted = study.run.config, study.run.noted("training.json") or {}
+    config, noted = study.run.config, study.noted
     given = {
         "road": config.get("by") or (config.get("course") or {}).get("by"),
         "games": config.get("training_games"),
@@ -136,9 +136,8 @@ def _training(study: Study) -> str:
 def _measured(study: Study) -> str:
     """Before and after: how often it chooses as the preference says, action types, legal mass."""
     told = ["## Measured", ""]
-    scores = study.run.noted("scores.json")
-    if scores:
-        told += _scores(scores)
+    if study.scores:
+        told += _scores(study.scores)
     elif study.records:
         told += _choices(study)
     else:

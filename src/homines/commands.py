@@ -20,7 +20,7 @@ from homines.core import Game, HominesError, Model, Prompt, Record
 from homines.forms import Repeated
 from homines.impossible import counts, sentences
 from homines.lookup import ROOT, names, spell
-from homines.measure import CALLS, by, choices, instability, summary
+from homines.measure import by, choices, instability, spent, summary
 from homines.models import behind, known, load
 from homines.schedule import Phase
 from homines.secrets import redact
@@ -264,7 +264,7 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
             "failed": failed,
             "rows": summary(records),
             "instability": {name: instability(group) for (name,), group in games.items()},
-            "calls": Run(folder).noted(CALLS),
+            "calls": spent(Run(folder)) or None,
             "impossible": counts(records),
         }
         print(json.dumps(result))
@@ -272,7 +272,7 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
         measured(chosen)
         if believed:
             print(f"and {believed} answers on what another would do, for `homines fit`")
-        if used := Run(folder).noted(CALLS):
+        if used := spent(Run(folder)):
             from homines.models._meter import sentence
 
             print(f"\ncalls     {sentence(used)}")

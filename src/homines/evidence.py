@@ -36,6 +36,7 @@ from homines.measure import (
     state,
     summary,
 )
+from homines.plausible import CURVE, SCORES, TRAINING, finite, sound, sound_sides
 from homines.portrait import estimates
 from homines.preferences.deontological import Deontological
 from homines.preferences.utilitarian import Utilitarian
@@ -66,7 +67,8 @@ class Study:
     roles      'before', 'after' ... by model name
     short      a short name for each frame's spec
     training   specs of the frames trained on; `games`: those trained on, `game` the first of them
-    sides      side effects by model name
+    sides      side effects by model name; `scores`, `noted`: what scores.json and training.json say
+    impossible numbers that cannot be, and are left out of these and of `curve`, by file
     """
 
     run: Run
@@ -80,6 +82,9 @@ class Study:
     preference: Preference | None
     sides: dict[str, Row]
     curve: list[Row]
+    scores: Row
+    noted: Row
+    impossible: dict[str, int]
 
     @property
     def columns(self) -> list[str]:
@@ -96,7 +101,10 @@ def read(folder: str | Path) -> Study:
     config = run.config
     every = _sound_all(run.records)
     records = choices(every)
-    noted = run.noted("sideeffects.json") or {}
+    noted, odd_sides = sound_sides(run.noted("sideeffects.json") or {})
+    scores, odd_scores = sound(run.noted("scores.json") or {}, SCORES)
+    training, odd_training = sound(run.noted("training.json") or {}, TRAINING)
+    curve, odd_curve = sound(list(run.rows()), CURVE)
     sides = {model: dict(found) for model, found in noted.items() if isinstance(found, Mapping)}
     models = list(dict.fromkeys([*(record.model for record in records), *sides]))
     told = [*texts(config.get("training_frames")), *texts(config.get("frames"))]
@@ -115,7 +123,15 @@ def read(folder: str | Path) -> Study:
         frozenset(texts(config.get("training_games")) or games[:1]),
         found("preferences", config.get("preference")),
         sides,
-        _steps(run.rows()),
+        _steps(curve),
+        scores,
+        training,
+        {
+            "sideeffects.json": odd_sides,
+            "scores.json": odd_scores,
+            "training.json": odd_training,
+            "curve.jsonl": odd_curve,
+        },
     )
 
 
@@ -344,7 +360,7 @@ def _regrets(study: Study, group: Sequence[Record]) -> Row:
 def _scores(study: Study) -> list[Row]:
     """The examination of a fine-tuning (scores.json), one a (way of asking, role)."""
     rows: list[Row] = []
-    for when, ways in (study.run.noted("scores.json") or {}).items():
+    for when, ways in study.scores.items():
         for way, found in ways.items() if isinstance(ways, Mapping) else ():
             if when in study.roles.values() and isinstance(found, Mapping):
                 told = {name: finite(found.get(name)) for name in ("share", "right", "mass", "rows")}
@@ -475,9 +491,15 @@ def caveats(study: Study, rows: Mapping[str, list[Row]]) -> list[str]:
             "where a person says so; give --trust-modules to load it."
         )
     out += impossible.caveats(impossible.counts(study.every))
+    out += [left_out(file, n) for file, n in study.impossible.items() if n]
     if failed := sum(row["count"] for row in rows["errors"]):
         out.append(f"{failed} of {len(study.records)} questions failed.")
     return out
+
+
+def left_out(file: str, n: int) -> str:
+    """'3 numbers of scores.json cannot be and are left out.'"""
+    return f"{count(n, 'number')} of {file} cannot be and {'is' if n == 1 else 'are'} left out."
 
 
 def _foreign(study: Study) -> list[str]:
@@ -569,11 +591,6 @@ def interval(low: float | None, high: float | None, digits: int = 2) -> str:
 def count(n: int, noun: str) -> str:
     """'1 frame', '6 frames'."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
-def finite(x: Any) -> float | None:
-    good = isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x)
-    return float(x) if good else None
 
 
 def texts(value: Any) -> list[str]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jinja2 import TemplateError
 from transformers import DynamicCache
 
 from homines.core import HominesError, Prompt
@@ -48,13 +47,42 @@ def render(tokenizer: Any, prompt: Prompt, answer: str | None = None) -> str:
     # A template that can make a model think first is asked not to: the answer is read where it begins.
     more = {"tokenize": False, "add_generation_prompt": answer is None, "enable_thinking": False}
     try:
-        return tokenizer.apply_chat_template(turns, **more)
-    except TemplateError as refusal:
-        if not turns or turns[0]["role"] != "system":
-            raise HominesError(f"the chat template refuses these turns: {refusal}") from refusal
-        system, first, *rest = turns
-        joined = {"role": "user", "content": f"{system['content']}\n\n{first['content']}"}
-        return tokenizer.apply_chat_template([joined, *rest], **more)
+        return fill(tokenizer, turns, **more)
+    except TemplateError:
+        if len(turns) < 2 or turns[0]["role"] != "system":
+            raise
+        return fill(tokenizer, join(turns), **more)
+
+
+class TemplateError(HominesError):
+    """A chat template has no text for these turns."""
+
+
+def fill(tokenizer: Any, turns: Sequence[dict[str, str]], **more: Any) -> str:
+    """The chat template's text of these turns. Raises TemplateError where it has none, whatever it does
+    instead, for a template is a program of the model's maker."""
+    try:
+        text = tokenizer.apply_chat_template(turns, **more)
+    except HominesError:
+        raise
+    except Exception as failure:
+        raise _refusal(f"{type(failure).__name__}: {str(failure)[:300]}") from failure
+    if not isinstance(text, str):
+        raise _refusal(f"it gives {type(text).__name__}, no text")
+    return text
+
+
+def _refusal(why: str) -> TemplateError:
+    return TemplateError(
+        f"the chat template refuses these turns ({why}); mend chat_template in its folder, or take it "
+        "out to have the turns read as plain text"
+    )
+
+
+def join(turns: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """These turns with the first, of the system, as the beginning of the next, the user's."""
+    system, first, *rest = turns
+    return [{"role": "user", "content": f"{system['content']}\n\n{first['content']}"}, *rest]
 
 
 def terminator(tokenizer: Any) -> int:

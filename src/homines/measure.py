@@ -21,6 +21,7 @@ from homines.core import Choice, Decision, Frame, HominesError, Interrupted, Mod
 from homines.forms import NormalForm, Repeated, nodes
 from homines.impossible import Impossible
 from homines.lookup import spell
+from homines.plausible import counts
 from homines.secrets import redact, redacted
 from homines.speak import few_orders, orders
 from homines.store import Run
@@ -120,7 +121,7 @@ def measure(
                 "model's weights, a game or a frame has changed since; use another --out"
             )
         if waiting:  # for those who follow the run
-            every: dict[str, int] = (run.noted("asked.json") or {}).get("all") or {}
+            every = counts((run.noted("asked.json") or {}).get("all"))
             told = {"model": model.name, "questions": len(prompts)}
             run.note("asked.json", told | {"all": every | {model.name: len(prompts)}})
     answered = len(prompts) - len(waiting)
@@ -148,11 +149,16 @@ def measure(
         raise Interrupted(f"{why} after {answered} of {len(prompts)} questions") from None
     finally:
         if run is not None and before is not None:
-            now: Counter[str] = Counter(run.noted(CALLS) or {})
+            now: Counter[str] = Counter(spent(run))
             now.update(more.spent())
             now.subtract(before)
             run.note(CALLS, now)
     return [held[key] for key in prompts]
+
+
+def spent(run: Run) -> dict[str, Any]:
+    """What the calls of a run used so far, as far as its file holds counts."""
+    return counts(run.noted(CALLS))
 
 
 def _kept(model: Any, run: Run | None) -> AbstractContextManager[None]:

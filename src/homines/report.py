@@ -77,7 +77,7 @@ def reports(folders: Sequence[str | Path], out: str | Path | None = None) -> Pat
 
 
 def _page(study: Study, rows: Mapping[str, list[Row]], specs: Mapping[str, Row]) -> str:
-    config, training = study.run.config, study.run.noted("training.json") or {}
+    config, training = study.run.config, study.noted
     revisions = {(r.model, str(r.provenance.get("revision") or "not recorded")): None for r in study.records}
     return pages.render(
         "report_page.html",

@@ -34,12 +34,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from jinja2 import TemplateError
 
 from homines.answers import BOTH, NONE, OPEN, TRUNCATED, read
 from homines.core import Array, HominesError, Interrupted, Prompt
 from homines.lesson import Lesson, Walk
-from homines.logits import render, terminator
+from homines.logits import TemplateError, fill, join, render, terminator
 from homines.models.hf import HuggingFace
 from homines.objective import Outcome, Settings
 from homines.paths import inside
@@ -251,19 +250,19 @@ def render_turns(tokenizer: Any, prompt: Prompt) -> Any:
         return render(tokenizer, prompt)
     turns = [{"role": role, "content": text} for role, text in prompt.messages]
     try:
-        tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        fill(tokenizer, turns, tokenize=False, add_generation_prompt=True)
     except TemplateError:
         if turns[0]["role"] != "system" or len(turns) < 2:
             raise
-        system, asked, *rest = turns  # as in logits.render
-        return [{"role": "user", "content": f"{system['content']}\n\n{asked['content']}"}, *rest]
+        turns = join(turns)
+        fill(tokenizer, turns, tokenize=False, add_generation_prompt=True)
     return turns
 
 
 def _opens_thinking(tokenizer: Any, turns: Any) -> bool:
     if isinstance(turns, str):
         return False
-    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    text = fill(tokenizer, turns, tokenize=False, add_generation_prompt=True)
     return text.rstrip().endswith(OPEN)
 
 

@@ -22,6 +22,7 @@ from homines.measure import Question, measure
 from homines.models import load
 from homines.models.mock import Mock, uniform
 from homines.paths import inside
+from homines.plausible import COUNTED, within
 from homines.store import Run, read_json, write_json
 from homines.supervised import Course
 from homines.tuning import Tuning, taught
@@ -198,5 +199,4 @@ class Task:
         """Work in this folder so far, over all calls."""
         if not inside(self.folder, "seconds.json").exists():
             return 0.0
-        spent = read_json(self.folder, "seconds.json").get("seconds")
-        return float(spent) if isinstance(spent, int | float) else 0.0
+        return within(read_json(self.folder, "seconds.json").get("seconds"), *COUNTED) or 0.0

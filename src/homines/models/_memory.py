@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from homines import strict
 from homines.core import HominesError
 from homines.models._dtypes import BYTES, DTYPES, computes
 
@@ -26,6 +27,8 @@ TRAINED = 4
 """Copies of the weights where all are trained: themselves, the gradient, Adam's two averages."""
 ASKED = 2**24
 """Bytes of a pass from which it is asked whether they are there."""
+LONGEST = 100_000_000
+"""Bytes of a safetensors header, as its library has it."""
 LEAST = 16
 """Tokens below which reading fewer at once saves nothing worth having."""
 CGROUPS = Path("/sys/fs/cgroup")
@@ -40,21 +43,32 @@ def numbers(files: Iterable[Path], named: Sequence[str] = ("",)) -> int:
 
 def tensors(files: Iterable[Path]) -> list[tuple[str, str, int]]:
     """(name, type, count of numbers) of every tensor in these safetensors files, by their headers."""
-    told: list[tuple[str, str, int]] = []
-    for path in files:
-        try:
-            with open(path, "rb") as file:
-                (length,) = struct.unpack("<Q", file.read(8))
-                if length > path.stat().st_size:
-                    raise ValueError("its header is longer than the file")
-                header: dict[str, Any] = json.loads(file.read(length))
-            header.pop("__metadata__", None)
-            told += [(name, t["dtype"], math.prod(t["shape"])) for name, t in header.items()]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as failure:
-            raise HominesError(
-                f"{path} is no whole safetensors file ({failure}); fetch it again"
-            ) from failure
-    return told
+    return [(name, kind, math.prod(shape)) for name, kind, shape in shapes(files)]
+
+
+def shapes(files: Iterable[Path]) -> list[tuple[str, str, tuple[int, ...]]]:
+    """(name, type, shape) of every tensor in these safetensors files, by their headers. Raises HominesError
+    where one is no such file."""
+    return [tensor for path in files for tensor in _header(path)]
+
+
+def _header(path: Path) -> list[tuple[str, str, tuple[int, ...]]]:
+    try:
+        with open(path, "rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > min(path.stat().st_size, LONGEST):
+                raise ValueError("its header is longer than the file, or than any")
+            header: dict[str, Any] = strict.loads(file.read(length))
+        header.pop("__metadata__", None)
+        found = [(name, tensor["dtype"], tuple(tensor["shape"])) for name, tensor in header.items()]
+        for name, kind, shape in found:
+            if not isinstance(kind, str) or not all(type(extent) is int and extent >= 0 for extent in shape):
+                raise ValueError(f"{name[:200]!r} has no shape and type")
+            if math.prod(shape) > 8 * path.stat().st_size:
+                raise ValueError(f"{name[:200]!r} is larger than the file")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as failure:
+        raise HominesError(f"{path} is no whole safetensors file ({failure}); fetch it again") from failure
+    return found
 
 
 def saved(files: Sequence[Path]) -> torch.dtype:
@@ -64,9 +78,9 @@ def saved(files: Sequence[Path]) -> torch.dtype:
     try:
         config = json.loads((files[0].parent / "config.json").read_text())
         named = config.get("dtype") or config.get("torch_dtype")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         named = None
-    if named in DTYPES:
+    if isinstance(named, str) and named in DTYPES:
         return DTYPES[named]
     counts: Counter[str] = Counter()
     for _, kind, count in tensors(files):

@@ -386,7 +386,8 @@ def sentence(used: Mapping[str, float]) -> str:
     >>> sentence({"calls": 3, "input": 1200, "output": 12})
     '3 calls, 1,200 tokens in, 12 out'
     """
-    told = f"{used['calls']:,.0f} calls, {used['input']:,.0f} tokens in, {used['output']:,.0f} out"
+    calls, read, written = (used.get(name, 0) for name in ("calls", "input", "output"))
+    told = f"{calls:,.0f} calls, {read:,.0f} tokens in, {written:,.0f} out"
     if retries := used.get("retries", 0):
         told += f", {retries:,.0f} calls made again"
     if waited := used.get("waited", 0):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,15 @@ from homines.logits import (
     terminator,
 )
 from homines.models._dtypes import NF4, four_bits, held, loading, pick_dtype
+from homines.models._folder import (
+    INDEX,
+    WEIGHTS,
+    config,
+    count_weights,
+    look_at_adapter,
+    repeats,
+    weights,
+)
 from homines.models._memory import EMBEDDINGS, numbers, room, saved
 
 
@@ -127,12 +135,12 @@ def to_choice(logp: torch.Tensor) -> Choice:
     return Choice(Choice.of(values.numpy()).logp, min(1.0, float(values.exp().sum())))
 
 
-def _window(config: Any) -> int:
+def _window(shape: Any) -> int:
     """Longest prompt that is read as trained: the context, or a sliding window where shorter."""
-    sizes = [getattr(config, "max_position_embeddings", None), getattr(config, "n_positions", None)]
-    if getattr(config, "use_sliding_window", True):
-        sizes.append(getattr(config, "sliding_window", None))
-    return min([size for size in sizes if size] or [2**31])
+    sizes = [getattr(shape, "max_position_embeddings", None), getattr(shape, "n_positions", None)]
+    if getattr(shape, "use_sliding_window", True):
+        sizes.append(getattr(shape, "sliding_window", None))
+    return min([size for size in sizes if isinstance(size, int) and size > 0] or [2**31])
 
 
 def load(
@@ -167,6 +175,9 @@ def load(
                 f"{folder} holds no .safetensors file; homines loads weights from safetensors only "
                 "(convert with model.save_pretrained)"
             )
+        if (folder / "adapter_config.json").exists():  # transformers would load another model in its place
+            raise HominesError(f"{folder} holds an adapter_config.json; name an adapter as MODEL+{folder}")
+    there = _look_at(rest)
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(rest, trust_remote_code=trust_remote_code)
     except Exception as failure:
@@ -176,14 +187,17 @@ def load(
         ) from failure
     if not len(tokenizer):
         raise HominesError(f"the tokenizer of {rest!r} is empty; the folder lacks tokenizer.json")
-    if there := _weights(rest):
-        stored = saved(there) if kind == "auto" else kind
-        room(name, numbers(there), stored, place, whole=numbers(there, EMBEDDINGS) if kind == NF4 else 0)
     try:
+        if there:
+            stored = saved(there) if kind == "auto" else kind
+            count = numbers(there) if trust_remote_code else count_weights(rest, there)
+            room(name, count, stored, place, whole=numbers(there, EMBEDDINGS) if kind == NF4 else 0)
         net: Any = AutoModelForCausalLM.from_pretrained(
             rest, use_safetensors=True, trust_remote_code=trust_remote_code, **loading(kind, place)
         )
         net = net if four_bits(net) else net.to(place)
+    except HominesError:
+        raise
     except Exception as failure:
         raise HominesError(f"cannot load {name}: {first_line(failure)}") from failure
     facts: dict[str, Any] = dict(provenance or {})
@@ -200,24 +214,37 @@ def load(
     for adapter in adapters:
         net, facts["revision"] = _adapted(net, adapter, str(facts["revision"]))
     full = "+".join((name, *adapters))
-    return HuggingFace(net, tokenizer, name=full, provenance=facts)
+    try:
+        return HuggingFace(net, tokenizer, name=full, provenance=facts)
+    except HominesError:
+        raise
+    except Exception as failure:  # a network whose settings fit its weights and which still reads nothing
+        raise HominesError(f"cannot read with {name}: {first_line(failure)}") from failure
 
 
-def _weights(rest: str) -> list[Path]:
-    """The model's safetensors files, where they are on this machine already."""
+def _look_at(rest: str) -> list[Path]:
+    """The model's safetensors files, where they are on this machine already and its config.json, which is
+    looked at first, builds no more than they hold. Raises HominesError where it does."""
     from huggingface_hub import try_to_load_from_cache
 
     folder = Path(rest)
-    if not folder.is_dir():
-        config = try_to_load_from_cache(rest, "config.json")
-        if not isinstance(config, str):
+    local = folder.is_dir()
+    if not local:
+        try:
+            kept = try_to_load_from_cache(rest, "config.json")
+        except ValueError:  # no name of the Hub, which the tokenizer's failure says
             return []
-        folder = Path(config).parent
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        names = set(json.loads(index.read_text())["weight_map"].values())
-        return [path for name in sorted(names) if (path := folder / name).exists()]
-    return [path] if (path := folder / "model.safetensors").exists() else []
+        if not isinstance(kept, str):
+            return []
+        folder = Path(kept).parent
+    settings, files = config(folder / "config.json"), weights(folder)
+    if local and not files:
+        raise HominesError(
+            f"cannot load {rest}: it holds no {WEIGHTS}, or not all files that {INDEX} names; fetch it again"
+        )
+    if files:
+        repeats(settings, files, rest)
+    return files
 
 
 def _adapted(net: Any, adapter: str, revision: str) -> tuple[Any, str]:
@@ -232,6 +259,7 @@ def _adapted(net: Any, adapter: str, revision: str) -> tuple[Any, str]:
     weights = folder / "adapter_model.safetensors"
     if not weights.exists():
         raise HominesError(f"{folder} holds no adapter_model.safetensors; no other format is loaded")
+    look_at_adapter(folder)
     try:
         put: Any = PeftModel.from_pretrained(net, str(folder))
         merged = put if four_bits(net) else put.merge_and_unload()

@@ -17,7 +17,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jinja2 import TemplateError
 
 from homines.aloud import Aloud
 from homines.core import Choice, HominesError, Prompt
@@ -164,7 +163,12 @@ class ServedTokenizer:
         try:
             ids = self._ids(turns, add_generation_prompt, more)
         except CallFailed as failure:
-            raise TemplateError(str(failure)) from failure
+            from homines.logits import TemplateError
+
+            raise TemplateError(
+                f"the chat template of {self.model} refuses these turns: {failure}; give `vllm serve` another"
+                " --chat-template"
+            ) from failure
         return str(self.server.post("/detokenize", {"model": self.model, "tokens": ids})["prompt"])
 
     def __call__(self, text: str | list[str], *, add_special_tokens: bool = False) -> Any:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from homines.core import HominesError
-from homines.evidence import finite, number, read
+from homines.evidence import left_out, number, read
 from homines.measure import summary
+from homines.plausible import COUNTED, CURVE, finite, sound, within
 from homines.store import Run
 from homines.view.guard import reading
 
@@ -47,7 +48,7 @@ class Live:
     answered, failed   questions; `asked`: those of the present measurement, None where nobody noted it
     types              a row a model, game and frame
     trained            the last step, of `steps` in all (None: not known)
-    notes              what could not be read, and why
+    notes              what could not be read or cannot be, and why
     """
 
     answered: int = 0
@@ -82,8 +83,8 @@ def _live(folder: Path) -> Live:
     study = read(folder)
     run, curve = study.run, study.run.rows()
     records, steps = run.records, run.config.get("settings")
-    planned = steps.get("steps") if isinstance(steps, dict) else None
-    done = [int(s) for row in curve if (s := finite(row.get("step"))) is not None]
+    planned = within(steps.get("steps"), *COUNTED) if isinstance(steps, dict) else None
+    done = [int(s) for row in curve if (s := within(row.get("step"), *COUNTED)) is not None]
     return Live(
         len(records),
         sum(r.error is not None for r in records),
@@ -91,7 +92,8 @@ def _live(folder: Path) -> Live:
         tuple(_row(row, study.short) for row in summary(study.records)),
         tuple(charts(curve)),
         max(done, default=0),
-        planned if isinstance(planned, int) else None,
+        None if planned is None else int(planned),
+        notes=tuple(left_out(file, n) for file, n in study.impossible.items() if n),
     )
 
 
@@ -129,7 +131,9 @@ def _row(row: dict[str, Any], short: Mapping[str, str]) -> dict[str, str]:
 def charts(curve: Sequence[dict[str, Any]]) -> list[Chart]:
     """P(first action) by state, reward, legal mass; the loss where there is no reward."""
     series: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for at, row in enumerate(curve, 1):  # by its place: a second phase counts its steps anew
+    for at, row in enumerate(
+        sound(list(curve), CURVE)[0], 1
+    ):  # by its place: a second phase counts its steps anew
         held: dict[str, Any] = {"Reward": {"": row.get("reward")}, "Legal mass": {"": row.get("mass")}}
         if "reward" not in row:
             held = {"Loss": {"": row.get("loss")}}

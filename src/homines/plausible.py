@@ -1,0 +1,96 @@
+"""Numbers of a stranger's files that can be: a probability above 1 or a perplexity below 1 was not measured.
+
+sound(rows, CURVE)   the same rows, with None where a number cannot be, and how many these are
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from homines.core import MOST_PAID
+
+Bounds = Mapping[str, tuple[float, float]]
+"""(least, most) of the numbers under a key."""
+
+UNIT = (0.0, 1.0)
+COUNTED = (0.0, 2.0**53)
+PAID = (-MOST_PAID, MOST_PAID)
+CURVE: Bounds = {
+    "step": COUNTED,
+    "p": UNIT,
+    "mass": UNIT,
+    "reward": PAID,
+    "loss": PAID,
+    "kl": (-1e-6, MOST_PAID),
+    "grad_norm": (0.0, MOST_PAID),
+}
+SCORES: Bounds = {"share": UNIT, "right": UNIT, "mass": UNIT, "rows": COUNTED}
+SIDES: Bounds = {
+    "accuracy": UNIT,
+    "mass": UNIT,
+    "p": UNIT,
+    "questions": COUNTED,
+    "right": COUNTED,
+    "perplexity": (1.0, MOST_PAID),
+}
+TRAINING: Bounds = dict.fromkeys(("steps", "seconds", "rows", "prompts"), COUNTED)
+
+
+def finite(x: Any) -> float | None:
+    """A number as a float; None for what is none."""
+    good = isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x)
+    return float(x) if good else None
+
+
+def within(x: Any, low: float, high: float) -> float | None:
+    """A number as a float; None for what is none, or less or more than can be.
+
+    >>> within(0.5, 0, 1), within(7, 0, 1), within("7", 0, 10)
+    (0.5, None, None)
+    """
+    value = finite(x)
+    return value if value is not None and low <= value <= high else None
+
+
+def counts(noted: Any) -> dict[str, Any]:
+    """Of a file's counts by name those that can be: numbers, 0 or more."""
+    pairs = noted.items() if isinstance(noted, Mapping) else ()
+    return {str(name): n for name, n in pairs if within(n, *COUNTED) is not None}
+
+
+def sound(value: Any, bounds: Bounds) -> tuple[Any, int]:
+    """The value of a file with None for every number under these keys that cannot be, and their count."""
+    return _sound(value, bounds, None)
+
+
+def sound_sides(noted: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """As `sound`, of side effects by model: no more answers are right than questions were asked."""
+    kept: dict[str, Any] = {}
+    count = 0
+    for model, found in noted.items():
+        kept[model], odd = sound(found, SIDES)
+        count += odd
+        if isinstance(found, dict) and _more(kept[model].get("right"), kept[model].get("questions")):
+            kept[model]["right"] = None
+            count += 1
+    return kept, count
+
+
+def _more(some: Any, most: Any) -> bool:
+    return within(some, *COUNTED) is not None and (finite(most) is None or some > most)
+
+
+def _sound(value: Any, bounds: Bounds, limits: tuple[float, float] | None) -> tuple[Any, int]:
+    """limits: those of the key above, which hold for the numbers of a list or a mapping under it too."""
+    if isinstance(value, dict):
+        pairs = {key: _sound(held, bounds, limits or bounds.get(str(key))) for key, held in value.items()}
+        return {key: kept for key, (kept, _) in pairs.items()}, sum(n for _, n in pairs.values())
+    if isinstance(value, list):
+        listed = [_sound(held, bounds, limits) for held in value]
+        return [kept for kept, _ in listed], sum(n for _, n in listed)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if limits is None or not number or within(value, *limits) is not None:
+        return value, 0
+    return None, 1
