@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from homines.core import Array, HominesError
+from homines.sheets import check_unpacked
 
 Whole = NDArray[np.integer[Any]]
 PART = 2**16
@@ -74,6 +75,7 @@ def number(text: str) -> float:
 
 def heads(path: Path) -> list[str]:
     """The names of a CSV's columns. Raises HominesError where it cannot be read."""
+    _check(path)
     with _reading(path), open(path, encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file).fieldnames or ())
 
@@ -85,6 +87,7 @@ def read(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Table:
     polars reads a cell that is not there as it reads an empty one, and stops at quotes within a cell; such
     files are read row by row.
     """
+    _check(path)
     try:
         whole = pl.read_csv(path, infer_schema=False) if _plain(path) else None
     except pl.exceptions.PolarsError:
@@ -92,6 +95,11 @@ def read(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Table:
     if whole is None or whole.columns != list(names) or whole[:, -1].null_count():
         return Table(_row_by_row(path, names, wanted))
     return Table(whole.select(wanted).fill_null(""))
+
+
+def _check(path: Path) -> None:
+    with _reading(path):
+        check_unpacked(path)
 
 
 def _plain(path: Path) -> bool:
