@@ -19,6 +19,7 @@ from scipy.stats import t as student
 
 from homines.core import Array, HominesError
 from homines.games.dilemma import DIMENSIONS, SETTINGS, SIGNALS, Dilemma
+from homines.sheets import check_unpacked
 from homines.tidy import library
 
 if TYPE_CHECKING:
@@ -227,6 +228,7 @@ def of_file(path: str | Path, by: str | None = None) -> Counted:
     """
     path, pl = Path(path), library()
     try:
+        check_unpacked(path)
         with open(path, "rb") as file:
             start = file.read(2)
         if start in (b"\xff\xfe", b"\xfe\xff"):

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from homines.core import Array, Choice, HominesError, frozen
-from homines.sheets import told
+from homines.sheets import check_unpacked, told
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,7 @@ def countries(path: str | Path, labels: Sequence[str]) -> dict[str, Country]:
     path = Path(path)
     held: dict[str, dict[str, tuple[float, float]]] = {}
     try:
+        check_unpacked(path)
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             if missing := [name for name in COUNTRIES if name not in (reader.fieldnames or ())]:

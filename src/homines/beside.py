@@ -34,14 +34,19 @@ def runs_in(folders: Iterable[str | Path]) -> list[Path]:
     """
     out: list[Path] = []
     for folder in map(Path, folders):
-        below = sorted(path.parent for path in folder.glob("*/config.json"))
-        there = [folder] if (folder / "config.json").exists() else below
+        there = [folder] if (folder / "config.json").exists() else runs_below(folder)
         if not there:
             raise HominesError(
                 f"{folder} is no run folder (no config.json) and holds none; give folders of runs"
             )
         out += there
     return list(dict.fromkeys(out))
+
+
+def runs_below(folder: Path) -> list[Path]:
+    """The run folders just below this one, in order. Nobody named them, so none that is a link is taken."""
+    found = (path.parent for path in folder.glob("*/config.json"))
+    return sorted(path for path in found if not path.is_symlink())
 
 
 @dataclass(frozen=True)

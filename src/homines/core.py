@@ -219,7 +219,8 @@ class Decision:
 def _unpayable(name: str, values: Array) -> HominesError:
     if not np.isfinite(values).all():
         return HominesError(
-            f"{name} {values.tolist()} hold a value that is not finite; every payoff must be a number"
+            f"{name} {str(values.tolist())[:200]} hold a value that is not finite; every payoff must be "
+            "a number"
         )
     most = float(np.abs(values).max())
     return HominesError(

@@ -41,7 +41,8 @@ class NormalForm:
             )
         if not np.isfinite(self.table).all():
             raise HominesError(
-                f"table {self.table.tolist()} holds a value that is not finite; every payoff must be a number"
+                f"table {str(self.table.tolist())[:200]} holds a value that is not finite; every payoff must "
+                "be a number"
             )
         if self.symmetric and not is_symmetric(self.actions, self.table):
             raise HominesError(

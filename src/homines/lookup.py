@@ -291,9 +291,24 @@ def _value(node: ast.expr, source: str, text: type[str]) -> Any:
 
 
 def _call(name: str, target: Callable[..., Any], values: Sequence[Any], named: Mapping[str, Any]) -> Any:
-    """target(*values, **named), each value checked against the annotation of its parameter."""
+    """target(*values, **named), each value checked against the annotation of its parameter.
+
+    Raises HominesError where something of this package cannot be made of them; a module of one's own fails
+    in its own words.
+    """
     bound = _bound(name, target, values, named)
-    return target(*bound.args, **bound.kwargs)
+    try:
+        return target(*bound.args, **bound.kwargs)
+    except HominesError:
+        raise
+    except (ArithmeticError, MemoryError, RecursionError, TypeError, ValueError) as failure:
+        if not str(getattr(target, "__module__", "")).startswith("homines."):
+            raise
+        given = ", ".join(f"{key}={value!r}" for key, value in bound.arguments.items())
+        raise HominesError(
+            f"{name} cannot be made of {_short(given)} ({type(failure).__name__}: {_short(str(failure))}); "
+            "give values nearer to its defaults"
+        ) from failure
 
 
 def _bound(

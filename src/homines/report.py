@@ -70,7 +70,7 @@ def reports(folders: Sequence[str | Path], out: str | Path | None = None) -> Pat
     single = len(folders) == 1
     if single and (Path(folders[0]) / "config.json").exists():
         return write(folders[0], out)
-    if out is None and single and not list(Path(folders[0]).glob("*/config.json")):
+    if out is None and single and not beside.runs_below(Path(folders[0])):
         return write(folders[0])  # which says what it lacks
     names = [str(folder) for folder in folders]
     return beside.write(folders, Path(out) if out else Path("runs") / f"beside-{digest(names)[:8]}")

@@ -1,9 +1,15 @@
-"""Cells of a CSV that a spreadsheet opens: text, never a formula."""
+"""Cells of a CSV that a spreadsheet opens: text, never a formula; and files that are no text but packed."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
+
+from homines.core import HominesError
+
+PACKED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x28\xb5\x2f\xfd")
+"""How gzip, zlib and zstd begin; polars would unpack them, to whatever size."""
 
 _RUNS = re.compile(r"'*[=+\-@\x00-\x1f\x7f＝＋－＠]")
 """What a spreadsheet may run, and text that would be taken for such a text in quotes when it is read back."""
@@ -28,3 +34,11 @@ def told(text: str) -> str:
     ('=1+1', "'s")
     """
     return text[1:] if text.startswith("'") and _RUNS.match(text) else text
+
+
+def check_unpacked(path: Path) -> None:
+    """Raises HominesError for a file that is packed, OSError where it cannot be read."""
+    with open(path, "rb") as file:
+        start = file.read(max(map(len, PACKED)))
+    if start.startswith(PACKED):
+        raise HominesError(f"{path} is packed (it begins with {start.hex(' ')}); unpack it first")

@@ -38,6 +38,8 @@ FREE = ("command", "settings.save_every", "settings.report_to", "rules.periods")
 SUM = b', "sum": "'
 """What stands before the checksum of a line."""
 TAIL = len(SUM) + 8 + len(b'"}')
+LOGS = ("records.jsonl", "curve.jsonl", "periods.jsonl")
+"""What is appended to a run folder; other files are not ours to cut."""
 BLOCK = 2**20
 """Bytes read at once where a line's end is looked for."""
 
@@ -199,8 +201,9 @@ class Run:
 
     def _load(self) -> None:
         if self._lock is not None:
-            for log in self.folder.glob("*.jsonl"):
-                _drop_torn_line(self.folder, log.name)
+            for name in LOGS:
+                if inside(self.folder, name).exists():
+                    _drop_torn_line(self.folder, name)
         path, shared = self.folder / "records.jsonl", Shared(self._known)
         for number, line in _lines(self.folder, path.name):
             raw = _row(path, number, line)

@@ -100,14 +100,19 @@ class Task:
             )
         return here
 
+    def place(self, name: str) -> Path:
+        """The path of a folder in the study's, trusted as that is. Raises PathError as `inside`."""
+        inside(self.folder, name)
+        return self.folder / name
+
     def run(self, name: str, plan: Plan) -> Run:
         """The run folder of one training, held open by the caller."""
-        return Run(self.folder / name, config(plan, kind="align", command=self.command))
+        return Run(self.place(name), config(plan, kind="align", command=self.command))
 
     def measuring(self, name: str, model: str, **settings: Any) -> Run:
         """The run folder of a model that is measured as it is, held open by the caller."""
         fixed = {"kind": "measure", "model": model, "device": self.device, "dtype": self.dtype}
-        return Run(self.folder / name, {**fixed, **settings, "command": self.command})
+        return Run(self.place(name), {**fixed, **settings, "command": self.command})
 
     def trained(self, name: str, plan: Plan) -> str:
         """Train a plan where that is not done yet; the MODEL string of the result."""
@@ -141,7 +146,7 @@ class Task:
             "device": self.device,
             "dtype": self.dtype,
         }
-        with Run(self.folder / name, {**told, **settings, "command": self.command}) as held:
+        with Run(self.place(name), {**told, **settings, "command": self.command}) as held:
             if not held.noted("training.json"):
                 self.say(name)
             learner = partial(tuning_student, made, self.model)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homines.core import Array, HominesError
+from homines.sheets import check_unpacked
 
 if TYPE_CHECKING:
     import polars as pl
@@ -92,6 +93,7 @@ def number(text: str) -> float:
 
 def heads(path: Path) -> list[str]:
     """The names of a CSV's columns. Raises HominesError where it cannot be read."""
+    _check(path)
     with _reading(path), open(path, encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file).fieldnames or ())
 
@@ -103,6 +105,7 @@ def read(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Table:
     polars reads a cell that is not there as it reads an empty one, and stops at quotes within a cell; such
     files are read row by row.
     """
+    _check(path)
     pl = library()
     try:
         whole = pl.read_csv(path, infer_schema=False) if _plain(path) else None
@@ -111,6 +114,11 @@ def read(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Table:
     if whole is None or whole.columns != list(names) or whole[:, -1].null_count():
         return Table(_row_by_row(path, names, wanted))
     return Table(whole.select(wanted).fill_null(""))
+
+
+def _check(path: Path) -> None:
+    with _reading(path):
+        check_unpacked(path)
 
 
 def _plain(path: Path) -> bool:

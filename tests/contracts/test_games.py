@@ -255,7 +255,7 @@ def test_public_goods_are_symmetric_whatever_the_number_of_players() -> None:
     ("spec", "message"),
     [
         ("public_goods(players=20)", "20 players with 2 contributions make .* fewer players"),
-        ("public_goods(players=1)", "players must be a whole number of at least 2, got 1"),
+        ("public_goods(players=1)", r"players must be a whole number in \[2, 20\], got 1"),
         ("public_goods(step=3)", "step 3 must divide endowment 20"),
         ("public_goods(multiplier=-1)", "multiplier must be a number of at least 0"),
         ("symmetric(3, 0, 5)", "missing a required argument: 'punishment'"),

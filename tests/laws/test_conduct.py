@@ -174,11 +174,11 @@ def test_costs_may_differ_and_prices_are_what_is_written() -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("pricing(firms=1)", "firms must be a whole number of at least 2"),
+        ("pricing(firms=1)", r"firms must be a whole number in \[2, 20\]"),
         ("pricing(costs=(1, -1))", "cost must be a number of at least 0"),
         ("pricing(costs=(1, 1, 1))", "3 costs for 2 firms"),
         ("pricing(points=500)", "not all different"),
-        ("pricing(points=1)", "points must be a whole number of at least 2"),
+        ("pricing(points=1)", r"points must be a whole number in \[2, 1000\]"),
         ("pricing(firms=6)", "make a table of"),
         ("pricing(mu=0)", "mu is 0"),
         ("pricing(costs=(1, 200))", "no price that float64 can find|menu begins"),

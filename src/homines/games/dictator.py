@@ -49,14 +49,15 @@ def dictator(total: float = 100, step: float = 10) -> Allocation:
 
 def amounts(name: str, total: float, step: float) -> Array:
     """0, step, ..., total; HominesError unless step divides total into few enough parts."""
-    parts = round(total / step) if 0 < step <= total else 0
+    many = total / step if 0 < step <= total else 0.0
+    if many >= MOST_GIFTS:
+        raise HominesError(
+            f"step {step:g} makes {many + 1:g} actions of {name} {total:g}, more than {MOST_GIFTS}; "
+            "use a larger step"
+        )
+    parts = round(many)
     if not parts or abs(parts * step - total) > 1e-9 * total:
         raise HominesError(
             f"step {step:g} must divide {name} {total:g}, and both be above 0; try {total / 10:g}"
-        )
-    if parts >= MOST_GIFTS:
-        raise HominesError(
-            f"step {step:g} makes {parts + 1} actions of {name} {total:g}, more than {MOST_GIFTS}; "
-            "use a larger step"
         )
     return np.linspace(0, total, parts + 1)

@@ -10,6 +10,8 @@ from homines.forms import NormalForm, Repeated
 from homines.market import Market
 
 MOST_ENTRIES = 1_000_000
+MOST_FIRMS, MOST_POINTS = 20, 1000
+"""More of either make a table of more than MOST_ENTRIES."""
 
 
 def pricing(
@@ -67,12 +69,13 @@ def shop(
     scale: float = 1,
 ) -> Market:
     """The market that a game of `pricing` is made of."""
-    count("firms", firms, 2)
+    count("firms", firms, 2, MOST_FIRMS)
     return Market((quality,) * firms, tuple(costs) or (1.0,) * firms, mu=mu, size=size, scale=scale)
 
 
 def written(market: Market, points: int = 15, xi: float = 0.1) -> tuple[str, ...]:
     """The menu as it is written: to the cent of the unit of price."""
+    count("points", points, 2, MOST_POINTS)
     number("xi", xi, 0)
     digits = max(0, 2 - round(np.log10(market.scale)))
     menu = market.menu(points, xi)

@@ -12,6 +12,8 @@ from homines.forms import NormalForm
 from homines.games.dictator import amounts
 
 MOST_ENTRIES = 1_000_000
+MOST_PLAYERS = 20
+"""Of more, a table with two contributions each has too many entries to count them."""
 
 
 def public_goods(
@@ -27,7 +29,7 @@ def public_goods(
     >>> public_goods(players=2).due(())[0].payoffs[0].tolist()
     [[20.0, 36.0], [16.0, 32.0]]
     """
-    count("players", players, 2)
+    count("players", players, 2, MOST_PLAYERS)
     number("endowment", endowment, 0)
     number("multiplier", multiplier, 0)
     number("step", step, 0)

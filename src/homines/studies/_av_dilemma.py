@@ -64,10 +64,10 @@ class Cars(Findings):
 
 def page(task: Task, kinds: Sequence[Kind], also: Mapping[str, str]) -> Path:
     """Read every folder, write the study's page."""
-    base = Agent("untrained", "base", None, None, Run(task.folder / "base"))
-    others = [Agent(model, "also", None, None, Run(task.folder / name)) for name, model in also.items()]
+    base = Agent("untrained", "base", None, None, Run(task.place("base")))
+    others = [Agent(model, "also", None, None, Run(task.place(name))) for name, model in also.items()]
     trained = [
-        Agent(kind.name, "core", seed, None, Run(task.folder / kind.folder(seed)))
+        Agent(kind.name, "core", seed, None, Run(task.place(kind.folder(seed))))
         for kind in kinds
         for seed in kind.seeds
     ]

@@ -125,9 +125,9 @@ class Findings:
 
 def page(task: Task, kinds: Sequence[Kind]) -> Path:
     """Read every folder, write the study's page."""
-    base = Agent("untrained", None, None, Run(task.folder / "base"))
+    base = Agent("untrained", None, None, Run(task.place("base")))
     agents = tuple(
-        Agent(kind.name, kind.kappa, seed, Run(task.folder / kind.folder(seed)), kind.direct)
+        Agent(kind.name, kind.kappa, seed, Run(task.place(kind.folder(seed))), kind.direct)
         for kind in kinds
         for seed in kind.seeds
     )

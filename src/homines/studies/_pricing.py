@@ -415,7 +415,7 @@ def learners(found: Findings) -> Section:
 
 def in_words(found: Findings) -> Section | None:
     """Markets in words."""
-    run = Run(found.task.folder / "free")
+    run = Run(found.task.place("free"))
     held: dict[str, list[Row]] = {}
     for row in run.rows(LOG):
         held.setdefault(row["phase"], []).append(row)

@@ -70,9 +70,9 @@ class Kind(Protocol):
 
 def page(task: Task, kinds: Sequence[Kind]) -> Path:
     """Read every folder, write the study's page."""
-    base = Agent("untrained", "base", None, None, Run(task.folder / "base"))
+    base = Agent("untrained", "base", None, None, Run(task.place("base")))
     trained = [
-        Agent(kind.name, kind.group, seed, kind.plan, Run(task.folder / kind.folder(seed)))
+        Agent(kind.name, kind.group, seed, kind.plan, Run(task.place(kind.folder(seed))))
         for kind in kinds
         for seed in kind.seeds
     ]

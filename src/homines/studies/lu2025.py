@@ -110,7 +110,7 @@ def outline(task: Task) -> list[str]:
 
 def tuning(task: Task, kind: Kind, seed: int) -> Tuning:
     """The fine-tuning of one agent."""
-    folder = task.folder / "data" / kind.folder(seed)
+    folder = task.place(f"data/{kind.folder(seed)}")
     return Tuning(
         task.model,
         str(folder),
@@ -202,7 +202,7 @@ def run(task: Task) -> Done:
     for seed in task.seeds:
         for kind in there:
             if seed in kind.seeds:
-                data.write(kind.recipe(seed), task.folder / "data" / kind.folder(seed))
+                data.write(kind.recipe(seed), task.place(f"data/{kind.folder(seed)}"))
     with task.timed():
         failed += untrained(task, there)
     for seed in task.seeds:
@@ -216,7 +216,7 @@ def run(task: Task) -> Done:
 @contextmanager
 def held(task: Task, name: str, made: Tuning, recipe: Recipe) -> Iterator[Run]:
     settings = config(made, recipe, command=task.command)
-    with Run(task.folder / name, settings) as run:
+    with Run(task.place(name), settings) as run:
         yield run
 
 

@@ -37,7 +37,7 @@ def models(task: Task) -> tuple[str, ...]:
 def folder(task: Task, model: str) -> Path:
     """Where a model's answers are."""
     words = "".join(c if c.isalnum() or c in "-_." else "-" for c in model)
-    return task.folder / f"{words[-40:]}-{digest(model)[:6]}"
+    return task.place(f"{words[-40:]}-{digest(model)[:6]}")
 
 
 def scenarios(task: Task) -> list[Dilemma]:

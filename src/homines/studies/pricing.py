@@ -127,7 +127,7 @@ def run(task: Task) -> Done:
     for name, spec in plain:
         with task.timed(), task.measuring(name, spec, game=game_of(task)) as held:
             failed += task.examined(held, spec, exam_of)
-        agents.append(Asked("untrained" if name == "base" else spec, Run(task.folder / name), None))
+        agents.append(Asked("untrained" if name == "base" else spec, Run(task.place(name)), None))
     talking = dict(plain)
     for seed in task.seeds if task.trainable else ():
         for kind in kinds(task):
@@ -139,7 +139,7 @@ def run(task: Task) -> Done:
                 if seed == task.seeds[0]:
                     talking[folder] = spec
             named = kind.name if len(task.seeds) == 1 else f"{kind.name}, seed {seed}"
-            agents.append(Asked(named, Run(task.folder / folder), kind.plan.preference))
+            agents.append(Asked(named, Run(task.place(folder)), kind.plan.preference))
         for name, preference in distilled(task).items():
             folder = f"{name}-distilled-s{seed}"
             with task.timed():
@@ -147,7 +147,7 @@ def run(task: Task) -> Done:
                 told = {"preference": preference, "game": game_of(task), "precision": PRECISION}
                 failed += task.distilled(folder, lines, course, exam_of, **told)[1]
             named = f"{name}, distilled" + ("" if len(task.seeds) == 1 else f", seed {seed}")
-            agents.append(Asked(named, Run(task.folder / folder), preference))
+            agents.append(Asked(named, Run(task.place(folder)), preference))
     with task.timed():
         failed += in_words(task, talking)
     return Done(page(task, agents, game_of(task), strategies(task), rules(task)), failed)
@@ -189,7 +189,7 @@ def in_words(task: Task, models: dict[str, str]) -> int:
     the strategies that name any price. How many markets ended because calls failed."""
     how, market = rules(task), shop()
     settings = {"kind": "free", "model": task.model, "rules": vars(how), "command": task.command}
-    with Run(task.folder / "free", settings) as held:
+    with Run(task.place("free"), settings) as held:
         failed, tell = 0, task.begin("markets in words", how.periods)
         for name, spec in list(models.items())[: 1 if task.quick else None]:
             there = talks(name, quick=task.quick)
