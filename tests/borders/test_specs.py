@@ -262,6 +262,7 @@ READERS = {
     "finetune.py": "a data folder",
     "fitting.py": "a table of people",
     "grid.py": "a sweep's file",
+    "models/_folder.py": "",  # settings of networks and adapters: tests/borders/test_model_folders.py
     "models/_memory.py": "",  # headers of weights, and the machine's own numbers
     "models/_http.py": "",  # replies of a server, which hold answers
     "models/_meter.py": "",  # what was spent
