@@ -192,14 +192,14 @@ def load(
             stored = saved(there) if kind == "auto" else kind
             count = numbers(there) if trust_remote_code else count_weights(rest, there)
             room(name, count, stored, place, whole=numbers(there, EMBEDDINGS) if kind == NF4 else 0)
-        net: Any
-        net, told = AutoModelForCausalLM.from_pretrained(
+        answer: Any = AutoModelForCausalLM.from_pretrained(
             rest,
             use_safetensors=True,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
             **loading(kind, place),
         )
+        net, told = answer
         if missing := sorted(told["missing_keys"]):  # which transformers fills with chance
             raise HominesError(
                 f"cannot load {name}: its files lack {len(missing)} of the weights in config.json "
