@@ -17,7 +17,7 @@ LAYERS = (
     ("__init__",),
     ("core",),
     ("paths", "strict", "scratch"),
-    ("check", "secrets", "choice", "forms", "speak", "lookup", "offered", "market", "qlearning"),
+    ("check", "plausible", "secrets", "choice", "forms", "speak", "lookup", "offered", "market", "qlearning"),
     ("games", "preferences", "frames", "opponents"),
     ("play", "store", "shared"),
     ("claims",),
