@@ -129,6 +129,13 @@ def test_these_are_asked_before_a_model_is_loaded(model: Path, monkeypatch: pyte
             load(f"hf/{model}", device="cpu")
 
 
+@pytest.mark.parametrize("changes", [{"num_hidden_layers": 3}, {"model_type": "gpt2"}])
+def test_weights_that_the_files_lack_are_not_filled_with_chance(model: Path, changes: dict[str, Any]) -> None:
+    change(model / "config.json", **changes)
+    with pytest.raises(HominesError, match="its files lack"):
+        load(f"hf/{model}", device="cpu")
+
+
 @pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
 def test_attention_from_the_hub_is_refused(model: Path, key: str) -> None:
     change(model / "config.json", text_config={key: "somebody/kernel"})

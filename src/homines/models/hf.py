@@ -192,9 +192,19 @@ def load(
             stored = saved(there) if kind == "auto" else kind
             count = numbers(there) if trust_remote_code else count_weights(rest, there)
             room(name, count, stored, place, whole=numbers(there, EMBEDDINGS) if kind == NF4 else 0)
-        net: Any = AutoModelForCausalLM.from_pretrained(
-            rest, use_safetensors=True, trust_remote_code=trust_remote_code, **loading(kind, place)
+        answer: Any = AutoModelForCausalLM.from_pretrained(
+            rest,
+            use_safetensors=True,
+            trust_remote_code=trust_remote_code,
+            output_loading_info=True,
+            **loading(kind, place),
         )
+        net, told = answer
+        if missing := sorted(told["missing_keys"]):  # which transformers fills with chance
+            raise HominesError(
+                f"cannot load {name}: its files lack {len(missing)} of the weights in config.json "
+                f"({missing[0]}); fetch the config.json and weights that belong together"
+            )
         net = net if four_bits(net) else net.to(place)
     except HominesError:
         raise
