@@ -2,8 +2,9 @@
 
     python bench/limits.py [--rows 10000 100000 1000000] [--records 10000 50000 200000] [--folder /tmp]
 
-Each size is worked in a process of its own, whose peak memory the system tells. Time a row, largest size to
-smallest, should be about 1: time grows no faster than rows. Writes bench/limits.json.
+Each size is worked in a process of its own, whose peak memory the system tells. The time of a further row, of
+the last step between sizes to the first, should be about 1 or less: time grows no faster than rows. Writes
+bench/limits.json.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -114,16 +116,19 @@ def alone(arguments: list[str]) -> dict[str, float]:
 
 
 def series(what: str, sizes: list[int], work: Any) -> dict[str, Any]:
-    """One line a size, and how time a row grew from the smallest to the largest, the start of the process
-    (size 0) taken off."""
+    """One line a size, and how the time of a further row grew: of the largest step between sizes to the
+    smallest, so that the start of the process is in neither."""
     found = {}
     for n in sizes:
         found[n] = row = work(n)
         row["rows a second"] = round(n / row["seconds"])
         print(f"{what:<22} {n:>9}  " + "  ".join(f"{name} {x}" for name, x in row.items()), flush=True)
-    first, last = (found[n]["seconds"] / n for n in (sizes[0], sizes[-1]))
-    print(f"{what:<22} time a row, {sizes[-1]} to {sizes[0]}: {last / first:.2f}", flush=True)
-    return {"sizes": found, "time a row, last to first": round(last / first, 3)}
+    steps = [(found[b]["seconds"] - found[a]["seconds"]) / (b - a) for a, b in pairwise(sizes)]
+    if len(steps) < 2 or steps[0] <= 0:
+        return {"sizes": found}
+    growth = steps[-1] / steps[0]
+    print(f"{what:<22} time of a further row, last step to first: {growth:.2f}", flush=True)
+    return {"sizes": found, "time of a further row, last step to first": round(growth, 3)}
 
 
 def main() -> None:
