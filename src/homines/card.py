@@ -110,14 +110,15 @@ def formula_of(preference: Preference | None) -> str:
 
 def _training(study: Study) -> str:
     config, noted = study.run.config, study.noted
+    course = held if isinstance(held := config.get("course"), Mapping) else {}
     given = {
-        "road": config.get("by") or (config.get("course") or {}).get("by"),
+        "road": config.get("by") or course.get("by"),
         "games": config.get("training_games"),
         "words": config.get("training_frames"),
         "opponent": config.get("opponent"),
         "second learner": config.get("rival"),
         "data": config.get("data"),
-        "settings": config.get("settings") or config.get("course"),
+        "settings": config.get("settings") or course,
         "steps": noted.get("steps"),
         "rows" if noted.get("rows") else "prompts": noted.get("rows") or noted.get("prompts"),
         "seconds": noted.get("seconds"),

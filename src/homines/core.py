@@ -26,6 +26,8 @@ Order: TypeAlias = tuple[tuple[int, ...], ...]
 LEGAL_MASS = 0.5
 """Below this much probability on legal answers, a rate describes answers the model rarely gives."""
 
+MOST_CHOSEN = 1e9
+"""Samples behind one choice, at most."""
 MOST_PAID = 1e150
 """Payoffs are squared and multiplied, and a float ends at 1e308."""
 
@@ -256,7 +258,7 @@ class Choice:
         hold anything."""
         mass, n = cast("Any", self.mass), cast("Any", self.n)
         number = isinstance(mass, int | float) and not isinstance(mass, bool)
-        counted = n is None or (isinstance(n, int) and not isinstance(n, bool) and n >= 0)
+        counted = n is None or (isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= MOST_CHOSEN)
         whole = self.logp.shape == (len(d.actions),) and abs(float(self.p.sum()) - 1) < 1e-6
         return number and counted and whole and -1e-9 <= mass <= 1 + 1e-6
 

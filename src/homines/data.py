@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import permutations, product
@@ -436,7 +436,7 @@ def _read(folder: Path, part: str, trusted: Callable[[Any], Any]) -> list[Row]:
         paths.read(folder, f"{part}{kind}.jsonl").decode().split("\n")[:-1] for kind in ("", ".facts")
     )
     rows: list[Row] = []
-    for line, beside in zip(said, facts, strict=True):
+    for at, (line, beside) in enumerate(zip(said, facts, strict=True), 1):
         *asked, last = strict.loads(line)["messages"]
         fact = strict.loads(beside)
         prompt = Prompt(
@@ -445,10 +445,27 @@ def _read(folder: Path, part: str, trusted: Callable[[Any], Any]) -> list[Row]:
         d = Decision.from_json(fact["decision"])
         order = tuple(tuple(places) for places in fact["order"])
         answer = fact["labels"].index(fact["answer"])
-        target = np.array(fact["target"])
+        target = _target(fact, d, f"{folder / part}.facts.jsonl line {at}")
+        if not all(sorted(place) == list(range(len(d.actions))) for place in order):
+            raise ValueError(f"line {at}: an order that does not name each option once")
+        words = [fact["frame"], fact["game"], fact["cue"], *fact["labels"], last["content"]]
+        words += [text for turn in asked for text in (turn["role"], turn["content"])]
+        if not all(isinstance(word, str) for word in words):
+            raise TypeError(f"line {at}: something else stands where text belongs")
         frame = trusted(fact["frame"])
         rows.append(Row(trusted(fact["game"]), d, frame, order, prompt, answer, target, last["content"]))
     return rows
+
+
+def _target(fact: Mapping[str, Any], d: Decision, where: str) -> Array:
+    """The stored choice of a row. Raises HominesError where it is no distribution over the actions."""
+    p = np.array(fact["target"], dtype=np.float64)
+    if p.shape != (len(d.actions),) or not (p >= 0).all() or not abs(p.sum() - 1) < 1e-6:
+        raise HominesError(
+            f"{where}: the target {str(fact['target'])[:80]} is no distribution over {', '.join(d.actions)}; "
+            "make the folder again with `homines data`"
+        )
+    return p
 
 
 def _lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -32,6 +32,7 @@ from dataclasses import Field, dataclass, fields
 from difflib import get_close_matches
 from importlib import import_module
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,8 @@ PLAN = {name: f for name, f in PLAN.items() if name not in ("dtype", "trust_remo
 SETTINGS: dict[str, Field[Any]] = {
     f.name: f for f in fields(Settings) if f.name not in ("seed", "save_every", "report_to")
 }
+MOST_CELLS = 100_000
+MOST_THREADS = 4096
 DEVICES = ("cpu", "cuda", "mps")
 """Any of them may be a worker's; which this machine has is no matter here."""
 UNTRAINED = ("mock", "vllm", "inspect")
@@ -96,7 +99,7 @@ def read(path: Path) -> Grid:
         raise HominesError(
             f"cannot read {path}: {failure.strerror or failure}; give a TOML file"
         ) from failure
-    except ValueError as failure:  # no TOML, or no UTF-8
+    except (ValueError, RecursionError) as failure:  # no TOML, no UTF-8, or nested too deeply
         raise HominesError(f"{path} is no TOML: {failure}; docs/scale.md shows a file") from failure
     if table.pop("allow_modules", False) is not False and not isinstance(path, TrustedPath):
         raise HominesError(
@@ -121,11 +124,18 @@ def parse(table: Table, name: str) -> Grid:
         _there(model)
     threads = _fitted("threads", parts["worker"].get("threads", 1), "int")
     gpus = _fitted("gpus", parts["worker"].get("gpus", 0), "float")
-    if threads < 1 or gpus < 0:
-        raise HominesError(f"[worker] threads is {threads} and gpus {gpus:g}; at least 1, and at least 0")
+    if not 1 <= threads <= MOST_THREADS or gpus < 0:
+        raise HominesError(
+            f"[worker] threads is {threads} and gpus {gpus:g}; 1 to {MOST_THREADS}, and at least 0"
+        )
     if not math.isfinite(gpus) or (gpus > 1 and gpus % 1):
         raise HominesError(
             f"[worker] gpus is {gpus:g}; a cell takes a share of one (0.5) or whole ones (1, 2): give such"
+        )
+    many = prod(len(axes[axis] or (0,)) for axis in AXES)
+    if many > MOST_CELLS:
+        raise HominesError(
+            f"the grid comes to {many} cells; at most {MOST_CELLS}: split it into several files"
         )
     works = [*_alignments(table, axes, parts["align"]), *_measurements(table, axes, parts["measure"])]
     works += _studies(table, axes, parts["study"])

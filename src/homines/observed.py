@@ -36,14 +36,13 @@ from numpy.typing import NDArray
 
 from homines import tidy
 from homines.columns import Alike, Columns, Decisions, Whole
-from homines.core import Array, Choice, Decision, HominesError, Record, frozen
+from homines.core import MOST_CHOSEN, Array, Choice, Decision, HominesError, Record, frozen
 from homines.estimate import Observation
 from homines.forms import Sequential
 from homines.lookup import find, spell
 from homines.measure import averaged, by
 from homines.plans import assembled
 
-MOST_CHOSEN = 1e9
 READ = 4
 """Steps of reading a CSV: its cells, their places, its rules, its decisions."""
 NEEDED = ("subject", "decision", "option", "own", "chosen")

@@ -148,10 +148,17 @@ class Plan:
     def of(cls, config: Mapping[str, Any]) -> Plan:
         """The plan that `config` wrote. Raises HominesError where it is none."""
         try:
+            games, frames = config["games"], config["frames"]
+            if not isinstance(games, list | tuple) or not isinstance(frames, list | tuple):
+                raise TypeError("games and frames must be lists")
+            if not all(
+                isinstance(word, str) for word in (*games, config["model"], frames[0], config["person"])
+            ):
+                raise TypeError("games, model, frame and person must be texts")
             return cls(
-                tuple(config["games"]),
+                tuple(games),
                 config["model"],
-                config["frames"][0],
+                frames[0],
                 config["seat"],
                 config["both"],
                 config["rounds"],

@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 
 import homines
 from homines import lookup, strict
-from homines.core import Choice, Decision, HominesError, Record, digest, frozen
+from homines.core import Choice, Decision, HominesError, Order, Record, digest, frozen
 from homines.paths import LOCK, PathError, inside, opened, read, tidy, whole
 
 SCHEMA = 1
@@ -333,12 +333,21 @@ class Shared:
         """The decision of this JSON value."""
         text = json.dumps(raw)
         if text not in self._decisions:
-            self._decisions[text] = Decision.from_json(raw)
+            self._decisions[text] = _checked(Decision.from_json(raw))
         return self._decisions[text]
 
     def words(self, value: Any) -> Any:
         """A name, or a tuple of labels or places."""
         return self._words.setdefault(value, value)
+
+    def order(self, raw: Any) -> Order:
+        """An order. Raises ValueError where a place of it is no permutation."""
+        order = tuple(tuple(place) for place in raw)
+        if order not in self._words and any(
+            not place or sorted(place) != list(range(len(place))) for place in order
+        ):
+            raise ValueError(f"order {_short(raw)} holds a place that does not name each option once")
+        return self.words(order)
 
     def spec(self, text: str) -> str:
         """The spec of a frame or game."""
@@ -352,7 +361,7 @@ def record_from(raw: Mapping[str, Any], shared: Shared | None = None) -> Record:
     return Record(
         shared.decision(raw["decision"]),
         shared.spec(_word(raw, "frame")),
-        shared.words(tuple(tuple(place) for place in raw["order"])),
+        shared.order(raw["order"]),
         shared.words(tuple(raw["labels"])),
         shared.words(_word(raw, "model")),
         shared.spec(_word(raw, "game", "")),
@@ -364,6 +373,27 @@ def record_from(raw: Mapping[str, Any], shared: Shared | None = None) -> Record:
         raw.get("error"),
         dict(raw.get("provenance") or {}),
     )
+
+
+def _checked(d: Decision) -> Decision:
+    """A decision whose words are texts, and whose history holds actions that its players have.
+
+    Raises TypeError, ValueError or IndexError for another.
+    """
+    words = (d.actions, *d.theirs, *d.names, d.does, tuple(name for name, _ in d.forgone))
+    for word in (word for some in words for word in some):
+        if not isinstance(word, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"{_short(word)} is no name of an action")
+    for stage in d.history:
+        if not 0 <= d.player < len(stage):
+            raise ValueError(f"player {d.player} is none of the {len(stage)} of the history")
+        for player, action in enumerate(stage):
+            if action is None:
+                continue
+            if type(action) is not int or action < 0:
+                raise ValueError(f"history holds {_short(action)}, which is no action")
+            d.named(player, action)
+    return d
 
 
 def _word(raw: Mapping[str, Any], name: str, otherwise: str | None = None) -> str:
