@@ -41,7 +41,7 @@ def some(n: int = 8) -> list[Record]:
     out: list[Record] = []
     for i, d in enumerate(decisions[:n]):
         k = len(d.actions)
-        answer = Choice.at([0.0, *range(1, k)], mass=1 / 3) if i % 2 else Choice.at(np.ones(k), n=i)
+        answer = Choice.at([0.0, *range(1, k)], mass=1 / 3) if i % 2 else Choice.at(np.ones(k), n=i + 1)
         order = (tuple(range(k)), tuple(range(k))[::-1])
         labels = tuple(f"lábel\u2028\n{j}\r" for j in range(k))
         record = Record(d, "table", order, labels, "möck", f"game {i}", answer)
