@@ -391,3 +391,19 @@ def test_refusals_cost_nothing(
     measure(model, asked(model, 2))
     assert METER.tokens == pytest.approx(spent.tokens, rel=0.15)
     assert METER.told()["retries"] >= 32
+
+
+@pytest.mark.parametrize(
+    "line", ['{"input": -1000000000000, "output": -1000000000000}', "[" * 100_000, "9" * 5000]
+)
+def test_a_strangers_book_gives_nothing_back(line: str, tmp_path: Path) -> None:
+    """What was taken before stays taken, but for as much as one call took; so does what records hold."""
+    whole = Meter(Budget(10**6))
+    takes = [json.dumps({"input": 1000, "output": 10}) for _ in range(50)]
+    (tmp_path / "spent.log").write_text("\n".join([*takes, line, ""]))
+    with whole.keep(tmp_path, [{"input": 40_000, "output": 100}]):
+        assert whole._all() >= 49 * 1010
+    (tmp_path / "spent.log").write_text(f"{line}\n")
+    other = Meter(Budget(10**6))
+    with other.keep(tmp_path, [{"input": 40_000, "output": 100}]):
+        assert other._all() == 40_100

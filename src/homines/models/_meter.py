@@ -339,9 +339,9 @@ def _write(book: Path | None, given: int, made: int) -> None:
 
 
 def _begun(book: Path, records: list[Mapping[str, Any]]) -> Counter[str]:
-    """What a book holds; where it holds no line yet, what records do, and it then begins with that."""
+    """What a book holds, or records, where they hold more; a book without a line yet begins with that."""
     lines = _lines(book)
-    found = _sum(lines or records)
+    found = _sum(lines) | _sum(records)  # the larger of each
     if not lines and found.total():
         _write(book, found["input"], found["output"])
     return found
@@ -364,12 +364,16 @@ def _lines(book: Path) -> list[Any]:
 
 
 def _sum(rows: Sequence[Any]) -> Counter[str]:
-    """Tokens of input and output in all rows; what is no count is none."""
+    """Tokens of input and output in all rows; what is no count is none. A row gives back no more than one
+    before it took."""
     found: Counter[str] = Counter()
+    most: Counter[str] = Counter()
     for row in rows:
         for name in ("input", "output"):
-            n = row.get(name) if isinstance(row, Mapping) else None
-            found[name] += n if isinstance(n, int) and not isinstance(n, bool) else 0
+            told = row.get(name) if isinstance(row, Mapping) else None
+            n = told if isinstance(told, int) and not isinstance(told, bool) else 0
+            found[name] += max(n, -most[name])
+            most[name] = max(n, most[name])
     return Counter({name: max(0, n) for name, n in found.items()})
 
 
