@@ -13,14 +13,17 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
+PLAIN = ("address", "by", "device", "dtype", "engine", "model", "price", "report_to", "store", "suffix")
+"""Options that hold no specs; some libraries take a `str` and nothing derived from one."""
+
 
 class TypedCommand(TyperCommand):
-    """A command whose texts are a person's own: specs in them may name modules (lookup.TrustedSpec)."""
+    """A command whose specs are a person's own, and may name modules (lookup.TrustedSpec)."""
 
     def invoke(self, ctx: Any) -> Any:
         from homines.lookup import trust
 
-        ctx.params = trust(ctx.params)
+        ctx.params = {name: value if name in PLAIN else trust(value) for name, value in ctx.params.items()}
         return super().invoke(ctx)
 
 
