@@ -7,8 +7,8 @@ import math
 from typing import Any, NoReturn
 
 DEEPEST = 100
-LONGEST = 20
-"""Digits of a whole number."""
+LONGEST = 40
+"""Digits of a whole number: a state of a random generator has 39."""
 
 
 def loads(data: bytes | str) -> Any:

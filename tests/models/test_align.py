@@ -13,7 +13,7 @@ from homines.align import Made, Plan, against, align, config, few, met
 from homines.core import Array, Decision, HominesError, Interrupted
 from homines.games.ipd import ipd
 from homines.lesson import Lesson, Walk
-from homines.lookup import find
+from homines.lookup import TrustedSpec, find
 from homines.measure import situation
 from homines.models.mock import Mock, uniform
 from homines.objective import Settings
@@ -43,7 +43,7 @@ class Shortsighted:
         return d.payoffs[0]
 
 
-SHORTSIGHTED = "tests.models.test_align:Shortsighted"
+SHORTSIGHTED = TrustedSpec("tests.models.test_align:Shortsighted")
 
 
 def plan(**changes: Any) -> Plan:
