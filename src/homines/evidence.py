@@ -162,8 +162,8 @@ def _roles(config: Row, models: Sequence[str]) -> dict[str, str]:
 def _sound_all(records: Iterable[Record]) -> list[Record]:
     """Sound records, those of an earlier version in today's words."""
     spelt = cache(_canonical)
-    sound = map(_sound, records)
-    return [r if spelt(r.frame) == r.frame else replace(r, frame=spelt(r.frame)) for r in sound]
+    answered = map(_sound, records)
+    return [r if spelt(r.frame) == r.frame else replace(r, frame=spelt(r.frame)) for r in answered]
 
 
 def _sound(record: Record) -> Record:
