@@ -126,7 +126,7 @@ def parse(table: Table, name: str) -> Grid:
     gpus = _fitted("gpus", parts["worker"].get("gpus", 0), "float")
     if not 1 <= threads <= MOST_THREADS or gpus < 0:
         raise HominesError(
-            f"[worker] threads is {threads} and gpus {gpus:g}; 1 to {MOST_THREADS}, and at least 0"
+            f"[worker] threads is {threads} and gpus {gpus:g}; at least 1 (and at most {MOST_THREADS}) and 0"
         )
     if not math.isfinite(gpus) or (gpus > 1 and gpus % 1):
         raise HominesError(

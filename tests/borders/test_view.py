@@ -66,14 +66,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def send(server: Server, data: bytes, wait: float = 60) -> bytes:
-    """What the server answers to these bytes; after `wait` seconds it is told that no more of them come."""
+    """What the server answers to these bytes; after `wait` seconds without a word (a "100 Continue" is one)
+    it is told that no more of them come."""
     host, _, port = server.host.partition(":")
     with socket.create_connection((host, int(port)), 60) as connection:
         connection.sendall(data)
-        if not select.select([connection], [], [], wait)[0]:
-            connection.shutdown(socket.SHUT_WR)
         parts: list[bytes] = []
-        while part := connection.recv(1 << 16):
+        closed = False
+        while True:
+            if not closed and not select.select([connection], [], [], wait)[0]:
+                connection.shutdown(socket.SHUT_WR)
+                closed = True
+            if not (part := connection.recv(1 << 16)):
+                break
             parts.append(part)
     return b"".join(parts)
 
