@@ -259,7 +259,8 @@ class Choice:
         mass, n = cast("Any", self.mass), cast("Any", self.n)
         number = isinstance(mass, int | float) and not isinstance(mass, bool)
         counted = n is None or (isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= MOST_CHOSEN)
-        whole = self.logp.shape == (len(d.actions),) and abs(float(self.p.sum()) - 1) < 1e-6
+        possible = self.logp.shape == (len(d.actions),) and float(self.logp.max()) < 1e-6
+        whole = possible and abs(float(self.p.sum()) - 1) < 1e-6
         return number and counted and whole and -1e-9 <= mass <= 1 + 1e-6
 
     @classmethod

@@ -23,6 +23,7 @@ MASSES = {"7": 7, "null": None, "text": "x", "negative": -0.5, "true": True}
 LOGPS = {
     "sum above 1": [-0.1, -0.1],
     "positive": [0.5, -3.0],
+    "far above 1": [710.0, -3.0],
     "all 0": [0.0, 0.0],
     "filler": [-9999.0, -9999.0],
     "too few": [0.0],
