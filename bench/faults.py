@@ -38,11 +38,11 @@ from faulty import KEY, KINDS, Provider, provide, truth
 
 import homines.report
 from homines.cli import main as homines
-from homines.core import HominesError, Interrupted, Record
-from homines.lookup import find
+from homines.core.registry import find
+from homines.core.run_folder import Run, record_json
+from homines.core.types import HominesError, Interrupted, Record
 from homines.measure import Question, battery, measure, questions
 from homines.models import load
-from homines.store import Run, record_json
 
 HERE = Path(__file__).parent
 COMMAND = shlex.split(

@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from homines.core import Choice, Record, digest
-from homines.lookup import find
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import Choice, Record, digest
 from homines.measure import battery
 from homines.speak import orders
-from homines.store import Run
 
 HERE = Path(__file__).parent
 WORDS = ("X,Y", "A,B", "P,Q", "J,K", "M,N")

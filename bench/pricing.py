@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from homines.core import Array
+from homines.core.types import Array
 from homines.market import Market
 from homines.qlearning import Learning, Sessions, initial, learn, session
 

@@ -36,7 +36,7 @@ from typing import Any
 import torch
 
 from homines.commands import quiet
-from homines.core import Interrupted
+from homines.core.types import Interrupted
 from homines.frames.table import Table
 from homines.games.ipd import ipd
 from homines.lesson import Lesson, lesson

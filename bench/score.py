@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from homines.core import Prompt
+from homines.core.types import Prompt
 from homines.logits import encode, render, terminator
 from homines.models import load
 from homines.models.hf import HuggingFace
@@ -161,8 +161,8 @@ def memory(times: int) -> dict[str, float]:
     sys.path.insert(0, str(HERE.parent))
     from transformers import AutoTokenizer
 
+    from homines.core.registry import find
     from homines.games.symmetric import symmetric
-    from homines.lookup import find
     from homines.measure import battery, measure, questions
     from homines.models import smollm2
     from tests.models.tiny import tiny

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from homines.choice import Agent
-from homines.core import Choice, HominesError
-from homines.estimate import Observation, fit
+from homines.columns import Observation
+from homines.core.registry import find
+from homines.core.types import Choice, HominesError
+from homines.estimate import fit
 from homines.forms import veil
-from homines.lookup import find
 from homines.sitting import PROTOCOLS
 
 HERE = Path(__file__).parent

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from urllib.request import urlopen
 
-from homines.store import Run
+from homines.core.run_folder import Run
 from homines.view.runs import Index
 
 HERE = Path(__file__).parent

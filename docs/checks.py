@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from homines.core import frozen
+from homines.core.registry import find
+from homines.core.types import frozen
 from homines.estimate import fit
 from homines.forms import veil
 from homines.games.spd import spd
-from homines.lookup import find
 from homines.market import Market
 from homines.measure import moral_regret
 from homines.mixture import mixture

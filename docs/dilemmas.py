@@ -9,8 +9,9 @@ from __future__ import annotations
 from homines.amce import EFFECTS, distance
 from homines.baselines import NULLS, balanced, nulls
 from homines.benchmarks import DILEMMAS
-from homines.core import Choice
-from homines.estimate import NotIdentified, Observation, fit
+from homines.columns import Observation
+from homines.core.types import Choice
+from homines.estimate import NotIdentified, fit
 from homines.games.dilemma import DIMENSIONS, dilemma
 
 PEOPLE = DILEMMAS["all people"]

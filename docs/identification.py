@@ -14,15 +14,16 @@ import numpy as np
 import vl_convert
 
 from homines.choice import Agent
-from homines.core import Choice
-from homines.estimate import NotIdentified, Observation, constrained, fit, problem
+from homines.columns import Observation
+from homines.core.registry import find
+from homines.core.types import Choice
+from homines.estimate import NotIdentified, constrained, fit, problem
 from homines.family import family
 from homines.forms import NormalForm
 from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.games.ultimatum import ultimatum
 from homines.likelihood import climb
-from homines.lookup import find
 from homines.plans import planned, points
 
 HERE = Path(__file__).parent

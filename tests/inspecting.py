@@ -13,7 +13,7 @@ from inspect_ai.log import EvalLog
 from inspect_ai.model import Model, ModelOutput, ModelUsage, get_model
 from inspect_ai.model._model_output import Logprob, Logprobs, TopLogprob
 
-from homines.core import Choice
+from homines.core.types import Choice
 
 
 def saying(answer: Callable[[str, Any], str | ModelOutput], name: str = "model") -> Model:

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homines import amce, baselines
+from homines import amce, baselines, tidy
 from homines.amce import ALL, EFFECTS, NEEDED, Amce, of_choices, of_file, probability
 from homines.benchmarks import DILEMMAS, countries
-from homines.core import HominesError
+from homines.core.types import HominesError
 from homines.games.dilemma import DIMENSIONS, SETTINGS, STAY, SWERVE, Dilemma, dilemma
 from tests.running import HOMINES
 
@@ -97,7 +97,7 @@ def test_a_small_example_by_hand(tmp_path: Path) -> None:
 @given(st.integers(0, 2**32 - 1))
 def test_neither_the_order_of_rows_nor_the_names_of_scenarios_matter(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    pl = amce.library()
+    pl = tidy.library()
     rows = responses(SCENARIOS, rng.uniform(0, 1, len(SCENARIOS)).tolist())
     mixed = [rows[i] | {"ResponseID": rows[i]["ResponseID"][::-1] + "x"} for i in rng.permutation(len(rows))]
     one, two = (
@@ -149,7 +149,7 @@ def test_intervals_cover_the_truth(tmp_path: Path) -> None:
     for _ in range(files):
         at = rng.integers(len(there), size=300)
         saved = (rng.uniform(size=300) < stays[at]).astype(float)
-        pl = amce.library()
+        pl = tidy.library()
         rows = pl.DataFrame(responses([there[i] for i in at], saved.tolist())).cast(pl.String).lazy()
         ends = amce.count(rows, "ResponseID").overall.interval()
         for e, value in truth.items():

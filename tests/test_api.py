@@ -11,12 +11,12 @@ import pytest
 
 import homines as hm
 from homines import offered
-from homines.core import HominesError
+from homines.core.registry import find, names, spell
+from homines.core.run_folder import Run, StoreError
+from homines.core.types import HominesError
 from homines.estimate import Estimate
-from homines.lookup import find, names, spell
 from homines.measured import Measured, Rows
 from homines.models.smollm2 import cache_folder
-from homines.store import Run, StoreError
 from tests.running import HOMINES
 
 ROOT = Path(hm.__file__).parent

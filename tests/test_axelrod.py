@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from homines.core import HominesError
+from homines.core.registry import find, spell
+from homines.core.types import HominesError
 from homines.forms import NormalForm, Repeated
 from homines.games.bos import bos
 from homines.games.ipd import ipd
-from homines.lookup import find, spell
 from homines.opponents import opponent
 from homines.opponents.axelrod import Axelrod
 from homines.opponents.grim import Grim

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 
-from homines import card, lookup
-from homines.core import Choice, Record
+from homines import card
+from homines.core import registry
+from homines.core.run_folder import Run, StoreError
+from homines.core.types import Choice, Record
 from homines.measure import battery, questions
 from homines.models.mock import Mock, uniform
 from homines.report import write
-from homines.store import Run, StoreError
 
 TABLE = "table(labels='action1,action2')"
 CONFIG = {
@@ -41,8 +42,8 @@ def asked(model: str, p: float, mass: float) -> list[Record]:
     """What a model that takes the first action with probability p would have answered."""
     from dataclasses import replace
 
-    games = {game: battery(lookup.find("games", game)) for game in ("ipd", "icd")}
-    some = questions(Mock(uniform, model), games, [lookup.find("frames", TABLE)])
+    games = {game: battery(registry.find("games", game)) for game in ("ipd", "icd")}
+    some = questions(Mock(uniform, model), games, [registry.find("frames", TABLE)])
     return [replace(q.record, choice=Choice.at([p, 1 - p], mass)) for q in some]
 
 

@@ -18,8 +18,8 @@ import pytest
 
 from homines import __version__
 from homines.cli import FOLDERS, main
-from homines.lookup import names
-from homines.store import SCHEMA, Run
+from homines.core.registry import names
+from homines.core.run_folder import SCHEMA, Run
 
 Homines = Callable[..., tuple[int, str, str]]
 
@@ -31,7 +31,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "my_things.py").write_text(
         "from dataclasses import dataclass\n"
-        "from homines.core import Prompt\n"
+        "from homines.core.types import Prompt\n"
         "@dataclass(frozen=True)\n"
         "class Terse:\n"
         "    places = 1\n"

@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homines.choice import expected, logit, told
-from homines.core import Choice, Decision, HominesError, Record
+from homines.core.registry import find
+from homines.core.types import Choice, Decision, HominesError, Record
 from homines.data import Recipe, drawable, generate, implied, read, write
 from homines.forms import Repeated, plan_probability, veil
 from homines.games.spd import spd
-from homines.lookup import find
 from homines.measure import situation
 from homines.plans import points
 from homines.reasons import terms_of

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from homines.store import Run
+from homines.core.run_folder import Run
 from tests.running import HOMINES
 
 

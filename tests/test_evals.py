@@ -17,12 +17,13 @@ from inspect_ai.scorer import match
 from numpy.testing import assert_allclose
 
 from homines.amce import of_choices
-from homines.core import Choice, HominesError, Prompt, Record
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import Choice, HominesError, Prompt, Record
 from homines.evals import tasks
 from homines.evals.importing import carry_out_import
 from homines.evals.logs import imported
 from homines.evals.samples import KEY, record_of
-from homines.lookup import find
 from homines.measure import (
     action_types,
     averaged,
@@ -39,7 +40,6 @@ from homines.opponents.always_defect import AlwaysDefect
 from homines.opponents.tit_for_tat import TitForTat
 from homines.play import play
 from homines.regret import regret
-from homines.store import Run
 from homines.studies._agents import Agent, regrets
 from tests.inspecting import listing, numbers, ran, saying
 

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from homines.core import LEGAL_MASS
+from homines.core.types import LEGAL_MASS
 from homines.models.smollm2 import pull
 from tests.running import HOMINES
 

@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
-from homines.core import Interrupted
-from homines.lookup import find
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import Interrupted
 from homines.measure import CALLS, Question, battery, measure, questions
 from homines.models import load
 from homines.models._meter import METER, Budget, Price
 from homines.models.hf import HuggingFace
-from homines.store import Run
 from tests.models.tiny import willing
 from tests.serve import Fault, Refusal, Server, serve
 

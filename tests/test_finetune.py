@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from homines.core import HominesError, Interrupted
+from homines.core.types import HominesError, Interrupted
 from homines.data import Recipe, write
 from homines.finetune import Order, finetune, service
 

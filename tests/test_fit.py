@@ -12,8 +12,8 @@ import pytest
 
 from homines.choice import Agent
 from homines.cli import main
-from homines.core import Decision, frozen
-from homines.lookup import find
+from homines.core.registry import find
+from homines.core.types import Decision, frozen
 
 Homines = Callable[..., tuple[int, str, str]]
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from homines.choice import expected
-from homines.core import Choice, HominesError, Record
+from homines.core.registry import find
+from homines.core.types import Choice, HominesError, Record
 from homines.forms import veil
 from homines.games.spd import spd
 from homines.games.trust import trust
-from homines.lookup import find
 from homines.measure import battery, measure, questions
 from homines.models.mock import Mock, hashed
 from homines.observed import from_records, read_csv

@@ -15,7 +15,7 @@ import torch
 from safetensors.numpy import load_file
 
 from homines import parallel
-from homines.core import HominesError
+from homines.core.types import HominesError
 from tests.models.tiny import tiny, willing
 from tests.running import HOMINES
 

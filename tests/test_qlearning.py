@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from homines.core import HominesError
+from homines.core.types import HominesError
 from homines.market import Market
 from homines.qlearning import Learning, initial, learn, limit, session
 

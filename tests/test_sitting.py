@@ -22,17 +22,18 @@ from rich.console import Console
 from homines.afterwards import happened, heard, limits, odds, portraits
 from homines.choice import Agent, best, expected, told
 from homines.cli import main
-from homines.core import Choice, HominesError, Model, Prompt
-from homines.estimate import NotIdentified, Observation, fit
+from homines.columns import Observation
+from homines.core.registry import find, names
+from homines.core.run_folder import Run
+from homines.core.types import Choice, HominesError, Model, Prompt
+from homines.estimate import NotIdentified, fit
 from homines.family import family
 from homines.forms import Repeated, Sequential, veil
-from homines.lookup import find, names
 from homines.measure import battery
 from homines.models.mock import Mock, broken, hashed
 from homines.observed import from_records
 from homines.playing import portray
 from homines.sitting import PROTOCOLS, NotAnAnswer, Other, Plan, Sitting, deciders, rival, start
-from homines.store import Run
 from tests.running import HOMINES
 
 GIVEN = {
@@ -372,7 +373,7 @@ def test_a_model_behind_an_api_that_tells_log_probabilities_is_met(monkeypatch: 
             pass
 
     met = Api(hashed, "openai/gpt-4o")
-    monkeypatch.setattr("homines.sitting.load", lambda spec, **kind: met)
+    monkeypatch.setattr("homines.models.load", lambda spec, **kind: met)
     assert rival("openai/gpt-4o") is met
     met.gives = SimpleNamespace(top=0)
     with pytest.raises(HominesError, match="openai/gpt-4o: its probabilities cannot be read here"):

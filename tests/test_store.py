@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from homines import store
-from homines.core import Choice, Record, frozen
+from homines.core import run_folder
+from homines.core.run_folder import Run, StoreError
+from homines.core.types import Choice, Record, frozen
 from homines.forms import veil
 from homines.frames.story import Story
 from homines.games.dictator import dictator
@@ -26,7 +27,6 @@ from homines.games.ipd import ipd
 from homines.games.spd import spd
 from homines.measure import battery, measure, questions, summary
 from homines.models.mock import HANDLERS, Mock
-from homines.store import Run, StoreError
 from tests.running import HOMINES
 
 CONFIG = {"kind": "test", "command": "homines test", "games": ["ipd"], "dtype": None}
@@ -120,7 +120,7 @@ def test_rows_and_notes(folder: Path) -> None:
 
 def test_where_it_comes_from_is_kept(folder: Path) -> None:
     told = Run(folder).provenance
-    assert told["schema"] == store.SCHEMA
+    assert told["schema"] == run_folder.SCHEMA
     assert told["homines"]
     assert {"python", "machine", "commit"} <= set(told)
     assert {"numpy", "torch", "transformers"} <= set(told["libraries"])
@@ -221,13 +221,13 @@ def test_a_folder_in_which_nothing_was_recorded_takes_another_config(tmp_path: P
 
 def test_a_newer_schema_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = json.loads((folder / "provenance.json").read_text())
-    for schema in (store.SCHEMA + 1, None, "two"):
+    for schema in (run_folder.SCHEMA + 1, None, "two"):
         (folder / "provenance.json").write_text(json.dumps({**told, "schema": schema, "homines": "9.9"}))
         for config in (None, CONFIG):
             with pytest.raises(StoreError, match=rf"has schema {schema}, .* reads up to 1; install .*9\.9"):
                 Run(folder, config)
     (folder / "provenance.json").write_text(json.dumps(told))
-    monkeypatch.setattr(store, "SCHEMA", store.SCHEMA + 1)
+    monkeypatch.setattr(run_folder, "SCHEMA", run_folder.SCHEMA + 1)
     assert len(Run(folder).records) == 8  # a newer version reads what an older one wrote
 
 
@@ -253,7 +253,7 @@ def test_what_is_no_run_folder(tmp_path: Path, folder: Path) -> None:
 
 def test_one_process_at_a_time(folder: Path) -> None:
     hold = (
-        f"import sys; from homines.store import Run; run = Run({str(folder)!r}, {CONFIG!r}); "
+        f"import sys; from homines.core.run_folder import Run; run = Run({str(folder)!r}, {CONFIG!r}); "
         "print(1, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from homines.core import Choice, HominesError, Prompt
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import Choice, HominesError, Prompt
 from homines.games.ipd import ipd
 from homines.general import FRAMES, dilemmas
-from homines.lookup import find
 from homines.measure import action_types, by, measure
 from homines.models.mock import Mock
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.random import Random
 from homines.play import chain
 from homines.preferences.utilitarian import Utilitarian
-from homines.store import Run
 from homines.studies import tennant2025
 from homines.studies._agents import UNSEEN, explained, shown, spread, winner
 from homines.study import Task

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from homines.choice import Agent
-from homines.core import Choice, HominesError, Prompt
-from homines.estimate import Observation
+from homines.columns import Observation
+from homines.core.registry import find
+from homines.core.types import Choice, HominesError, Prompt
 from homines.games.av import ABOARD, ASKED
-from homines.lookup import find
 from homines.measure import measure, order_effect
 from homines.models.mock import Mock
 from homines.studies import av_dilemma

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from homines.core import Choice, Decision, Record, frozen
+from homines.core.run_folder import Run
+from homines.core.types import Choice, Decision, Record, frozen
 from homines.data import read
-from homines.store import Run
 from homines.studies._lu2025 import _observed
 from tests.running import rows, study
 

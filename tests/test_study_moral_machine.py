@@ -11,7 +11,7 @@ import pytest
 from homines import figures_radar
 from homines.amce import EFFECTS
 from homines.benchmarks import DILEMMAS
-from homines.core import HominesError
+from homines.core.types import HominesError
 from homines.games.dilemma import DIMENSIONS
 from homines.models.mock import HANDLERS, Mock
 from homines.studies import moral_machine

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from homines.core import Decision, Order, Prompt
-from homines.lookup import find
+from homines.core.registry import find
+from homines.core.types import Decision, Order, Prompt
 
 NODE = "HOMINES_TEST_NODE"
 

@@ -11,12 +11,13 @@ from scipy.optimize import linprog
 from scipy.stats import chi2
 
 from homines.bounds import EQUAL, Bounds, bounds
-from homines.core import Array, Choice, Decision, HominesError, Record
-from homines.estimate import Estimate, NotIdentified, Observation, check_design, fit, problem
+from homines.columns import Observation
+from homines.core.registry import find
+from homines.core.types import Array, Choice, Decision, HominesError, Record
+from homines.estimate import Estimate, NotIdentified, check_design, fit, problem
 from homines.family import Family
 from homines.family import family as made
 from homines.likelihood import loglik
-from homines.lookup import find
 from homines.measure import situation
 from homines.observed import from_records
 from homines.sitting import Sitting, Turn

@@ -14,29 +14,25 @@ from typing import Any, cast
 import numpy as np
 
 from homines import card, parallel, sideeffects
-from homines.check import count
-from homines.core import Decision, HominesError, Model, Policy, Prompt
+from homines.core.checks import count
+from homines.core.paths import inside
+from homines.core.progress import Begin, Say
+from homines.core.registry import find, spell
+from homines.core.run_folder import Run, read_json, result
+from homines.core.types import Decision, HominesError, Model, Policy, Prompt
 from homines.forms import Repeated
 from homines.lesson import Lesson, Walk, lesson
 from homines.logits import distinct_tokens
-from homines.lookup import find, spell
 from homines.measure import Question, battery, measure, questions
 from homines.models import known, load
 from homines.models.hf import HuggingFace
 from homines.models.mock import Mock, uniform
 from homines.objective import Settings
 from homines.opponents import opponent
-from homines.paths import inside
 from homines.sampled import PROMPTS, check_sampled, sampled
 from homines.schedule import Phase, schedule, spelt
 from homines.speak import Speaker
-from homines.store import Run, read_json, result
 from homines.train import Trained, check, rl, whole_checkpoint
-
-Say = Callable[[str], None]
-Begin = Callable[[str, int], Callable[[int], None]]
-"""begin(what, total) returns tell(done): how a caller follows long work."""
-
 
 ROADS = ("rl", "grpo", "rloo")
 ITSELF = "self"

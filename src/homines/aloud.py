@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from homines.check import count, number
-from homines.core import Array, Choice, HominesError, Prompt, digest, frozen
+from homines.core.checks import count, number
+from homines.core.types import Array, Choice, HominesError, Prompt, digest, frozen
 
 TOGETHER = 16
 """Greedy reasons generated in one pass."""

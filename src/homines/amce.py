@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from homines.core import Array, HominesError
+from homines.core.spreadsheet import check_unpacked
+from homines.core.types import Array, HominesError
 from homines.games.dilemma import DIMENSIONS, SETTINGS, SIGNALS, Dilemma
-from homines.sheets import check_unpacked
 from homines.tidy import library
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from homines.core import Choice, HominesError
+from homines.core.types import Choice, HominesError
 
 TRUNCATED, BOTH, NONE = "truncated", "both", "none"
 """Why a completion is no answer: it did not end; it names several labels; it is something else."""

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from homines import models
 from homines.commands import quiet, titled
-from homines.core import Choice, Frame, Game, HominesError, Model, Policy, Preference, Prompt
-from homines.lookup import TrustedPath, find, spell, trust
+from homines.core.registry import TrustedPath, find, spell, trust
+from homines.core.run_folder import named
+from homines.core.types import Choice, Frame, Game, HominesError, Model, Policy, Preference, Prompt
 from homines.measure import measure as answer
 from homines.measured import Measured, folders
 from homines.schedule import schedule
-from homines.store import named
 from homines.survey import Survey, frame_specs
 from homines.terminal import Bars
 
@@ -192,7 +192,10 @@ def align(
     The aligned model, its evidence as `.run`; a LoRA adapter (or, with rank=0, a model) lies in the folder,
     with its card. The model given is left as it was. The same call again goes on, or finds it done.
     """
-    from homines.align import Plan, name_after  # with it comes torch
+    from homines.align import (
+        Plan,
+        name_after,  # with it comes torch
+    )
     from homines.align import align as carry_out
     from homines.objective import Settings
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from homines.core import Record
-from homines.evidence import Study, clean, count, found, texts
+from homines.core.format import clean, count, texts
+from homines.core.types import Record
+from homines.evidence import Study, found
 from homines.measure import by
 from homines.speak import orders
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from homines.core import Array, Choice, HominesError, frozen
-from homines.sheets import check_unpacked, told
+from homines.core.spreadsheet import check_unpacked, told
+from homines.core.types import Array, Choice, HominesError, frozen
 
 
 @dataclass(frozen=True)

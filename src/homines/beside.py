@@ -17,8 +17,9 @@ from typing import Any
 
 from homines import beside_change, beside_parts, pages
 from homines.beside_agent import Agent
-from homines.core import HominesError, Record
-from homines.evidence import Study, count, measured, read
+from homines.core.format import count
+from homines.core.types import HominesError, Record
+from homines.evidence import Study, measured, read
 
 Row = dict[str, Any]
 PERIODS = "periods.jsonl"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from homines.core import Choice, Decision, Preference, Record
+from homines.core.types import Choice, Decision, Preference, Record
 from homines.evidence import Study
 
 Row = dict[str, Any]

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from homines.beside_agent import MENU, Agent, chosen, groups, what
-from homines.core import Record
-from homines.evidence import Study, caveats, count, finite, lines, measured, number
+from homines.core.format import count, finite, lines, number
+from homines.core.types import Record
+from homines.evidence import Study, caveats, measured
 from homines.measure import averaged, mass
 from homines.pages import Section
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from homines import family, portrait
 from homines import figures_study as draw
-from homines import portrait
 from homines.beside_agent import Agent, averaging, chosen, columns, menu, what
 from homines.beside_studies import dilemmas, of_dilemma, prices
-from homines.core import LEGAL_MASS, Choice, Decision
-from homines.evidence import clean, finite, number
+from homines.core.format import clean, finite, number
+from homines.core.types import LEGAL_MASS, Choice, Decision
 from homines.measure import averaged, instability, mass, order_effect, situation
 from homines.pages import Section, Weak
 
@@ -216,7 +216,7 @@ def preferences(there: Sequence[Agent]) -> Section:
                     "why": found["why"] or None,
                 }
             )
-            if found["parameter"] == portrait.PRECISION or a.name not in known[:MOST]:
+            if found["parameter"] == family.PRECISION or a.name not in known[:MOST]:
                 continue
             weak = legal is not None and legal < LEGAL_MASS
             place = {"panel": _panel(found["parameter"], found["family"])}

@@ -12,11 +12,11 @@ from homines.amce import EFFECTS, Amce, of_choices
 from homines.benchmarks import DILEMMAS
 from homines.beside_agent import Agent, columns
 from homines.conduct import Read, conduct
-from homines.core import LEGAL_MASS, HominesError, Record
-from homines.evidence import finite
+from homines.core.format import finite
+from homines.core.registry import find
+from homines.core.types import LEGAL_MASS, HominesError, Record
 from homines.games.dilemma import Dilemma
 from homines.games.pricing import shop
-from homines.lookup import find
 from homines.measure import answered, averaged, by, mass, order_effect
 from homines.pages import Section, Weak
 

@@ -14,8 +14,8 @@ from itertools import pairwise
 import numpy as np
 
 from homines.choice import Belief, told
-from homines.core import HominesError
-from homines.estimate import Observation
+from homines.columns import Observation
+from homines.core.types import HominesError
 from homines.family import Family, family
 
 EQUAL = 1e-9

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from homines.asked import kinds, named, taught
-from homines.core import LEGAL_MASS, HominesError, Preference, Record
-from homines.evidence import TRAINED, Study, caveats, clean, measured, number, read
+from homines.core.format import clean, number
+from homines.core.paths import whole
+from homines.core.run_folder import result
+from homines.core.types import LEGAL_MASS, HominesError, Preference, Record
+from homines.evidence import TRAINED, Study, caveats, measured, read
 from homines.measure import action_types, averaged, best_response_rate, by, mass
 from homines.pages import writing
-from homines.paths import whole
-from homines.store import result
 
 BASES = {"smollm2": ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
 """Hub id and licence of models that come under a name of ours."""

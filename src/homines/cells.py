@@ -20,15 +20,15 @@ import homines
 from homines.align import Plan, align
 from homines.align import config as plan_config
 from homines.claims import claimed
-from homines.core import HominesError, Interrupted, digest
+from homines.core.redaction import redact
+from homines.core.run_folder import FREE, Run, commit
+from homines.core.scratch import scratch
+from homines.core.types import HominesError, Interrupted, digest
 from homines.evidence import measured, read
 from homines.measure import measure
 from homines.models import load
 from homines.report import write
-from homines.scratch import scratch
-from homines.secrets import redact
 from homines.shared import SharedStore
-from homines.store import FREE, Run, commit
 from homines.study import Task
 from homines.survey import Survey
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from homines.core import Array, Choice, Decision, HominesError, Preference
+from homines.core.types import Array, Choice, Decision, HominesError, Preference
 
 Belief = Callable[[Decision], Sequence[Array]]
 """One distribution per other player: [other], or [mine, other] where they reply to my action."""

@@ -18,9 +18,9 @@ from contextlib import contextmanager, suppress
 
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
-from homines import strict
-from homines.core import HominesError
-from homines.paths import inside, place
+from homines.core import strict_json
+from homines.core.paths import inside, place
+from homines.core.types import HominesError
 from homines.shared import SharedStore
 
 FOLDER = "claims"
@@ -95,7 +95,7 @@ def _holder(text: str | None) -> str | None:
     """The owner of a lease that has not run out; one that is no lease, or runs for longer than any does, is
     none."""
     try:
-        held = strict.loads(text or "")
+        held = strict_json.loads(text or "")
         owner, until = held["owner"], float(held["until"])
     except (KeyError, OverflowError, TypeError, ValueError):
         return None

@@ -21,7 +21,7 @@ class TypedCommand(TyperCommand):
     """A command whose specs are a person's own, and may name modules (lookup.TrustedSpec)."""
 
     def invoke(self, ctx: Any) -> Any:
-        from homines.lookup import trust
+        from homines.core.registry import trust
 
         ctx.params = {name: value if name in PLAIN else trust(value) for name, value in ctx.params.items()}
         return super().invoke(ctx)
@@ -98,7 +98,7 @@ def main() -> NoReturn:
 
 def attempt() -> int:
     """Run the command that was typed; its exit code."""
-    from homines.core import HominesError, Interrupted
+    from homines.core.types import HominesError, Interrupted
 
     try:
         code = app(prog_name="homines", standalone_mode=False)
@@ -117,7 +117,7 @@ def attempt() -> int:
 
 
 def fail(text: str, code: int) -> NoReturn:
-    from homines.secrets import redact
+    from homines.core.redaction import redact
 
     print(f"homines: {redact(text)}", file=sys.stderr)
     sys.exit(code)
@@ -132,7 +132,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """What there is: games, preferences, frames, opponents, models, studies."""
-    from homines.lookup import describe
+    from homines.core.registry import describe
 
     found = {name: describe(name) for name in ([folder] if folder else FOLDERS)}
     if "studies" in found:  # `homines demo` lies there too
@@ -156,7 +156,7 @@ def pull(
     as_json: AsJson = False,
 ) -> None:
     """Fetch the embedded model and convert it, once; offline from then on."""
-    from homines.core import HominesError
+    from homines.core.types import HominesError
 
     if model != "smollm2":
         raise HominesError(
@@ -378,8 +378,8 @@ def data(
     as_json: AsJson = False,
 ) -> None:
     """Generate what a preference implies: games drawn, its arithmetic, its answers; for fine-tuning."""
+    from homines.core.run_folder import named
     from homines.data import Recipe, write
-    from homines.store import named
 
     words = tuple(labels or ["A,B"])
     recipe = Recipe(to, tuple(game or ["symmetric"]), n, test, frame, words, reasons, ties, precision, seed)
@@ -468,17 +468,10 @@ def align(
     """Align a model to a written-down preference; measure it before and after."""
     from dataclasses import asdict
 
-    from homines.commands import (
-        carry_out,
-        check_options,
-        general_plan,
-        quiet,
-        state_names,
-        titled,
-    )
-    from homines.lookup import find
+    from homines.commands import carry_out, check_options, general_plan, quiet, state_names, titled
+    from homines.core.registry import find
+    from homines.core.run_folder import named
     from homines.schedule import schedule
-    from homines.store import named
     from homines.survey import frame_specs
 
     schedules = [schedule(some, steps) for some in (to, rival) if some is not None]
@@ -564,7 +557,7 @@ def tune(
     from dataclasses import asdict
 
     from homines.aloud import Aloud
-    from homines.store import named
+    from homines.core.run_folder import named
     from homines.supervised import Course
     from homines.tuning import Tuning
 
@@ -593,9 +586,9 @@ def finetune(
     from dataclasses import asdict
 
     from homines.commands import command
+    from homines.core.run_folder import named
     from homines.finetune import Order, service
     from homines.finetune import finetune as carry_out
-    from homines.store import named
     from homines.terminal import Bars, stopping
 
     order = Order(service(model), str(data), epochs, suffix, seed)
@@ -613,7 +606,7 @@ def finetune(
 
 def trusted(path: Path, trust_modules: bool) -> Path:
     """The path of a file or folder, trusted where --trust-modules says so."""
-    from homines.lookup import TrustedPath
+    from homines.core.registry import TrustedPath
 
     return TrustedPath(path) if trust_modules else path
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homines.choice import Belief
-from homines.core import Array, Choice, Decision, HominesError, frozen
+from homines.core.types import Array, Choice, Decision, HominesError, frozen
 from homines.family import MANY, Family
 from homines.likelihood import Design
 

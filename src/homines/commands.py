@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homines import parallel
-from homines.core import Game, HominesError, Model, Prompt, Record
+from homines.core.redaction import redact
+from homines.core.registry import ROOT, names, spell
+from homines.core.run_folder import Run
+from homines.core.types import Game, HominesError, Model, Prompt, Record
 from homines.forms import Repeated
 from homines.impossible import counts, sentences
-from homines.lookup import ROOT, names, spell
 from homines.measure import by, choices, instability, spent, summary
 from homines.models import behind, known, load
 from homines.schedule import Phase
-from homines.secrets import redact
-from homines.store import Run
 from homines.terminal import Bars, before_after, measured, scored, side_effects, stopping
 
 if TYPE_CHECKING:
@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 
 def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool) -> None:
     """Align by a plan, report, print; exits with 0, or 1 where some questions failed."""
-    from homines.align import align, estimate, name_after  # with it comes torch
+    from homines.align import (
+        align,
+        estimate,
+        name_after,  # with it comes torch
+    )
     from homines.report import write  # with it comes altair
 
     parallel.divides()  # before any model is loaded
@@ -90,7 +94,10 @@ def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool)
 
 def carry_out_tuning(tuning: Tuning, folder: Path, as_json: bool) -> None:
     """Tune on a data folder and print what it changed."""
-    from homines.tuning import table, tune  # with it comes torch
+    from homines.tuning import (
+        table,
+        tune,  # with it comes torch
+    )
 
     parallel.divides()
     if not parallel.first():

@@ -10,8 +10,9 @@ from scipy.stats import f as fisher
 from scipy.stats import t as student
 
 from homines.choice import Belief, told
-from homines.core import Array, HominesError, frozen
-from homines.estimate import Observation, Problem, check_peak, cluster_scores, problem
+from homines.columns import Observation
+from homines.core.types import Array, HominesError, frozen
+from homines.estimate import Problem, check_peak, cluster_scores, problem
 from homines.family import Family, family
 from homines.likelihood import Peak, climb
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from homines.choice import expected
-from homines.core import Array, Choice, Decision, HominesError, Policy, Record, frozen
+from homines.core.types import Array, Choice, Decision, HominesError, Policy, Record, frozen
 from homines.forms import Repeated
 from homines.market import Market
 from homines.measure import averaged

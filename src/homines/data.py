@@ -20,12 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from homines import __version__, paths, strict
-from homines.check import count, number
+from homines import __version__
 from homines.choice import Belief, best, expected, logit, told
-from homines.core import Array, Decision, Game, HominesError, Order, Preference, Prompt, digest
+from homines.core import paths, strict_json
+from homines.core.checks import count, number
+from homines.core.registry import find, known, names, spell
+from homines.core.types import Array, Decision, Game, HominesError, Order, Preference, Prompt, digest
 from homines.forms import Repeated, Sequential, plan_probability, veil
-from homines.lookup import find, known, names, spell
 from homines.measure import acted, battery, situation
 from homines.plans import points
 from homines.reasons import WORDINGS, answered, reason, reason_by_plans
@@ -390,7 +391,7 @@ def write(recipe: Recipe, folder: str | Path) -> dict[str, Any]:
         raise HominesError(f"{folder} holds something else; choose another --out")
     if known.exists():
         try:
-            there = strict.loads(paths.read(folder, known.name))
+            there = strict_json.loads(paths.read(folder, known.name))
             same = there["recipe"] == asked and there["homines"] == __version__
             counts = dict(there["counts"])
         except (OSError, KeyError, TypeError, ValueError) as failure:
@@ -418,7 +419,7 @@ def read(folder: str | Path) -> tuple[Recipe, list[Row], list[Row]]:
     """(recipe, train, test) of a data folder. Raises HominesError where it is none, or was made by hand."""
     trusted, folder = known(folder), Path(folder)
     try:
-        raw = trusted(strict.loads(paths.read(folder, "recipe.json"))["recipe"])
+        raw = trusted(strict_json.loads(paths.read(folder, "recipe.json"))["recipe"])
         recipe = Recipe(**{**raw, **{k: tuple(raw[k]) for k in ("games", "words", "apart")}})
         return recipe, _read(folder, "train", trusted), _read(folder, "test", trusted)
     except (AttributeError, IndexError, KeyError, OSError, OverflowError, TypeError, ValueError) as failure:
@@ -437,8 +438,8 @@ def _read(folder: Path, part: str, trusted: Callable[[Any], Any]) -> list[Row]:
     )
     rows: list[Row] = []
     for at, (line, beside) in enumerate(zip(said, facts, strict=True), 1):
-        *asked, last = strict.loads(line)["messages"]
-        fact = strict.loads(beside)
+        *asked, last = strict_json.loads(line)["messages"]
+        fact = strict_json.loads(beside)
         prompt = Prompt(
             tuple((turn["role"], turn["content"]) for turn in asked), tuple(fact["labels"]), fact["cue"]
         )

@@ -20,7 +20,7 @@ from scipy.stats import f as fisher
 
 from homines.choice import Agent, Belief, told
 from homines.columns import Columns, Decisions, Observation, Whole
-from homines.core import LEGAL_MASS, Array, HominesError, Preference, frozen
+from homines.core.types import LEGAL_MASS, Array, HominesError, Preference, frozen
 from homines.family import PRECISION, RISK, Family, crra, family
 from homines.likelihood import Design, Peak, climb, flat, loglik
 

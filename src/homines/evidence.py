@@ -8,7 +8,6 @@ What a folder does not hold is left out, never made up.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,9 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from homines import figures, impossible, lookup
+from homines import figures, impossible
 from homines.choice import uniform
-from homines.core import LEGAL_MASS, Choice, Decision, HominesError, Preference, Record
+from homines.core import registry
+from homines.core.format import Row, clean, count, finite, lines, number, texts
+from homines.core.plausible import CURVE, SCORES, TRAINING, sound, sound_sides
+from homines.core.run_folder import Run
+from homines.core.types import LEGAL_MASS, Choice, Decision, HominesError, Preference, Record
 from homines.measure import (
     action_types,
     averaged,
@@ -36,19 +39,14 @@ from homines.measure import (
     state,
     summary,
 )
-from homines.plausible import CURVE, SCORES, TRAINING, finite, sound, sound_sides
 from homines.portrait import estimates
 from homines.preferences.deontological import Deontological
 from homines.preferences.utilitarian import Utilitarian
-from homines.store import Run
-
-Row = dict[str, Any]
 
 TRAINED = ("align", "demo", "tune", "distill")
 TAUGHT = ("tune", "distill")
 """Trained on rows of data, which need be no games that were asked."""
 STEP = ("reward", "mass", "kl", "loss", "grad_norm")
-LONGEST = 2000
 SLACK = 0.005
 """A change that two decimals cannot show is none."""
 MOST_ACTIONS = 3
@@ -177,7 +175,7 @@ def found(folder: str, spec: Any) -> Any:
     if not isinstance(spec, str):
         return None
     try:
-        return lookup.find(folder, spec)
+        return registry.find(folder, spec)
     except HominesError:
         return None
 
@@ -185,7 +183,7 @@ def found(folder: str, spec: Any) -> Any:
 def _canonical(frame: str) -> str:
     """A frame's spec as records spell it."""
     known = found("frames", frame)
-    return frame if known is None else lookup.spell(known)
+    return frame if known is None else registry.spell(known)
 
 
 def _short(specs: Iterable[str]) -> dict[str, str]:
@@ -437,7 +435,7 @@ def _errors(study: Study) -> list[Row]:
 
 def _games(study: Study) -> list[Row]:
     """What each game is, and its payoffs (own, other's) where it is two by two."""
-    about = {entry.name: entry.summary for entry in lookup.describe("games")}
+    about = {entry.name: entry.summary for entry in registry.describe("games")}
     rows: list[Row] = []
     for (game,), group in by(study.records, "game").items():
         d = group[0].decision
@@ -513,8 +511,8 @@ def _foreign(study: Study) -> list[str]:
 
 def _is_foreign(folder: str, spec: str) -> bool:
     try:
-        lookup.find(folder, spec)
-    except lookup.UntrustedModule:
+        registry.find(folder, spec)
+    except registry.UntrustedModule:
         return True
     except HominesError:  # no spec at all, which is shown as it stands
         return False
@@ -542,40 +540,6 @@ def _names(row: Row) -> str:
     return ", ".join(clean(row[key], 60) for key in ("game", "frame") if key in row)
 
 
-def lines(rows: Iterable[Row], keys: Sequence[str]) -> list[tuple[tuple[Any, ...], dict[str, Row]]]:
-    """Rows as lines of a table: one for each value of the keys, holding a row for each role."""
-    found: dict[tuple[Any, ...], dict[str, Row]] = {}
-    for row in rows:
-        found.setdefault(tuple(row.get(key) for key in keys), {})[row["role"]] = row
-    return list(found.items())
-
-
-# --- words and numbers for a reader ----------------------------------------------------------------
-
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-)
-
-
-def clean(text: str, longest: int = LONGEST) -> str:
-    """Text a reader can trust: control and direction characters written out, very long text cut."""
-    seen = _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    return seen if len(seen) <= longest else f"{seen[:longest]}… ({len(seen)} characters)"
-
-
-def number(x: Any, digits: int = 2) -> str:
-    """A number as the field writes it.
-
-    >>> number(0.034), number(-0.5), number(1.0), number(-0.001), number(None), number(12345678.9)
-    ('.03', '−.50', '1.00', '.00', '–', '1.23e+07')
-    """
-    if (value := finite(x)) is None:
-        return "–"
-    text = f"{value:.3g}" if abs(value) >= 1e6 else f"{value:.{digits}f}"
-    text = text.removeprefix("-") if float(text) == 0 else text
-    return re.sub(r"^(-?)0\.", r"\1.", text).replace("-", "−", 1)
-
-
 def interval(low: float | None, high: float | None, digits: int = 2) -> str:
     """An interval for a reader: '.20 to .71', '.20 to ∞'; empty where there is none.
 
@@ -586,14 +550,3 @@ def interval(low: float | None, high: float | None, digits: int = 2) -> str:
         return ""
     ends = [number(x, digits) if math.isfinite(x) else "∞" if x > 0 else "−∞" for x in (low, high)]
     return " to ".join(ends)
-
-
-def count(n: int, noun: str) -> str:
-    """'1 frame', '6 frames'."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
-def texts(value: Any) -> list[str]:
-    """The texts in a setting that may be one, several or missing."""
-    listed = value if isinstance(value, list) else [value]
-    return [text for text in listed if isinstance(text, str)]

@@ -10,8 +10,8 @@ from typing import Any, cast
 import numpy as np
 
 from homines.choice import Belief, expected, told, uniform
-from homines.core import Array, Decision, HominesError, Preference, frozen
-from homines.lookup import arguments, spell_class
+from homines.core.registry import arguments, spell_class
+from homines.core.types import Array, Decision, HominesError, Preference, frozen
 
 RISK = "risk"
 PRECISION = "precision"

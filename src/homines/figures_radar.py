@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from homines.core import HominesError
+from homines.core.types import HominesError
 from homines.figures import BLUE, GAP, GREY, VERMILION, WIDTH, Row, dressed, header, met
 
 RINGS = (-1.0, -0.5, 0.0, 0.5, 1.0)

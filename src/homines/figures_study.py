@@ -12,7 +12,7 @@ from typing import Any
 
 import altair as alt
 
-from homines.core import HominesError
+from homines.core.types import HominesError
 from homines.figures import BLUE, DASHES, GAP, GREY, LABEL, SERIES, SHAPES, WIDTH, Row, dressed, header, met
 
 MOST_BESIDE = 3

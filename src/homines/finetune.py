@@ -17,10 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from homines.check import count
-from homines.core import HominesError, Interrupted
+from homines.core.checks import count
+from homines.core.run_folder import Run
+from homines.core.types import HominesError, Interrupted
 from homines.data import read
-from homines.store import Run
 
 SERVICE = "openai"
 KEY = "OPENAI_API_KEY"

@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from homines.check import count
 from homines.choice import Belief, told, uniform
+from homines.columns import Observation
 from homines.compare import Comparison, compare
-from homines.core import HominesError
-from homines.estimate import Estimate, Observation, fit
+from homines.core.checks import count
+from homines.core.run_folder import Run
+from homines.core.types import HominesError
+from homines.estimate import Estimate, fit
 from homines.family import family
 from homines.impossible import caveats, counts
 from homines.mixture import Mixture, mixture
 from homines.observed import READ, from_records, read_csv
-from homines.store import Run
 from homines.terminal import Bars, estimated, mixed, tested
 
 SEEN = 20_000

@@ -9,8 +9,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import ArrayLike
 
-from homines.check import count
-from homines.core import Array, Decision, Game, History, HominesError, frozen
+from homines.core.checks import count
+from homines.core.types import Array, Decision, Game, History, HominesError, frozen
 
 MOST_PLANS = 4096
 MOST_STATES = 1024

@@ -15,10 +15,10 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from homines.aloud import Aloud
-from homines.check import count, number
-from homines.core import Array, HominesError, Interrupted, Prompt, digest, frozen
+from homines.core.checks import count, number
+from homines.core.run_folder import Run
+from homines.core.types import Array, HominesError, Interrupted, Prompt, digest, frozen
 from homines.market import Market
-from homines.store import Run
 
 LOG = "periods.jsonl"
 PREFIXES: Mapping[str, str] = {

@@ -39,9 +39,9 @@ from typing import Any
 from homines.align import Made, Plan
 from homines.cells import Cell, Studying
 from homines.commands import check_kind, check_more, studies
-from homines.core import HominesError
-from homines.lookup import TrustedPath, fitted
-from homines.lookup import known as known_texts
+from homines.core.registry import TrustedPath, fitted
+from homines.core.registry import known as known_texts
+from homines.core.types import HominesError
 from homines.models import behind, known
 from homines.models._dtypes import DTYPES, NF4
 from homines.models.mock import Mock, uniform

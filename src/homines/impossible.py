@@ -15,7 +15,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from homines.core import HominesError, Record
+from homines.core.types import HominesError, Record
 
 ROUNDING = 1e-6
 TOTAL = 1e-3

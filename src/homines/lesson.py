@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from homines.choice import expected, told
-from homines.core import Array, Decision, Frame, History, HominesError, Policy, Prompt
+from homines.core.types import Array, Decision, Frame, History, HominesError, Policy, Prompt
 from homines.forms import MOST_STATES, Repeated
 from homines.logits import Encoded
 from homines.measure import situation

@@ -15,7 +15,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from homines.core import Array
+from homines.core.types import Array
 
 STEEP, STRIDE = 1e-9, 10.0
 """Slope a choice, in standard units of the start, that is not nothing; and the longest step along an axis."""

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from homines.core import HominesError, Prompt
+from homines.core.types import HominesError, Prompt
 from homines.models._memory import piece
 
 MARK = "\u2042answer\u2042"

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from homines.check import count, number
-from homines.core import Array, HominesError, frozen
+from homines.core.checks import count, number
+from homines.core.types import Array, HominesError, frozen
 
 HIGHEST = 200.0
 """Markups above this many mu are not looked for: demand there is nothing."""

@@ -15,16 +15,26 @@ from typing import Any, cast
 import numpy as np
 
 from homines.answers import jeffreys
-from homines.check import count
 from homines.choice import Belief, best, expected, mixed, told
-from homines.core import Choice, Decision, Frame, HominesError, Interrupted, Model, Preference, Prompt, Record
+from homines.core.checks import count
+from homines.core.plausible import counts
+from homines.core.redaction import redact, redacted
+from homines.core.registry import spell
+from homines.core.run_folder import Run
+from homines.core.types import (
+    Choice,
+    Decision,
+    Frame,
+    HominesError,
+    Interrupted,
+    Model,
+    Preference,
+    Prompt,
+    Record,
+)
 from homines.forms import NormalForm, Repeated, nodes
 from homines.impossible import Impossible
-from homines.lookup import spell
-from homines.plausible import counts
-from homines.secrets import redact, redacted
 from homines.speak import few_orders, orders
-from homines.store import Run
 
 BATCH = 16
 """Questions between two writes, of a model that does not say how many."""

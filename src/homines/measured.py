@@ -7,11 +7,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from homines.core import LEGAL_MASS, HominesError, Record
+from homines.core.registry import TrustedPath, spell, spell_class, trust
+from homines.core.run_folder import Run
+from homines.core.types import LEGAL_MASS, HominesError, Record
 from homines.fitting import Options, observed, one
-from homines.lookup import TrustedPath, spell, spell_class, trust
 from homines.measure import choices, summary
-from homines.store import Run
 from homines.terminal import brief
 
 if TYPE_CHECKING:

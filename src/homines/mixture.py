@@ -13,13 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix, eye, kron
 
-from homines.check import count
 from homines.choice import Belief, told
-from homines.columns import Columns
-from homines.core import Array, HominesError
+from homines.columns import Columns, Observation
+from homines.core.checks import count
+from homines.core.types import Array, HominesError
 from homines.estimate import (
     NotIdentified,
-    Observation,
     Problem,
     check_design,
     check_peak,

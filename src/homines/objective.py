@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from homines.core import Array, HominesError
+from homines.core.types import Array, HominesError
 
 
 @dataclass(frozen=True)

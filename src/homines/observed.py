@@ -35,11 +35,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homines import tidy
-from homines.columns import Alike, Columns, Decisions, Whole
-from homines.core import MOST_CHOSEN, Array, Choice, Decision, HominesError, Record, frozen
-from homines.estimate import Observation
+from homines.columns import Alike, Columns, Decisions, Observation, Whole
+from homines.core.registry import find, spell
+from homines.core.types import MOST_CHOSEN, Array, Choice, Decision, HominesError, Record, frozen
 from homines.forms import Sequential
-from homines.lookup import find, spell
 from homines.measure import averaged, by
 from homines.plans import assembled
 

@@ -7,15 +7,11 @@ Verbs are those of api.py; everything else is read off the folders, so a new fil
 from __future__ import annotations
 
 import inspect
-import sys
-from collections.abc import Callable
-from functools import wraps
 from importlib import import_module
 from typing import Any
 
 import homines
-from homines.core import HominesError
-from homines.lookup import factory, names
+from homines.core.registry import factory, names, offered
 
 FOLDERS = ("frames", "games", "opponents", "preferences")
 """Attributes of the package, each with what its files hold."""
@@ -38,41 +34,6 @@ def top(name: str) -> Any:
 def everything() -> list[str]:
     """All that `homines.` completes to."""
     return sorted((*homines.__all__, *FOLDERS, *names("preferences")))
-
-
-def offered(folder: str, name: str) -> Callable[..., Any]:
-    """What <folder>/<name>.py holds; made by a function, a thing remembers how (`spec`), as records must."""
-    make = factory(folder, name)
-    if inspect.isclass(make):
-        return make
-
-    @wraps(make)
-    def made(*values: Any, **named: Any) -> Any:
-        thing = make(*values, **named)
-        told = [*map(repr, values), *(f"{key}={value!r}" for key, value in named.items())]
-        object.__setattr__(thing, "spec", f"{name}({', '.join(told)})" if told else name)
-        return thing
-
-    return made
-
-
-def shelve(package: str, also: tuple[str, ...] = ()) -> tuple[list[str], Callable[[str], Any]]:
-    """Let `homines.games.trust` be what games/trust.py holds: the `__all__` and `__getattr__` of a folder.
-
-    also   names of the folder's own
-    """
-    folder = package.rpartition(".")[2]
-    sys.modules[package].__class__ = homines.Shelf
-
-    def get(name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        try:
-            return offered(folder, name)
-        except HominesError as failure:
-            raise AttributeError(str(failure)) from failure
-
-    return [*names(folder), *also], get
 
 
 def stub() -> str:

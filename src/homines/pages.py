@@ -30,10 +30,10 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from homines import __version__
-from homines.core import HominesError
-from homines.evidence import LONGEST, clean, count, lines, number
-from homines.paths import inside, place, whole
-from homines.sheets import cell
+from homines.core.format import LONGEST, clean, count, lines, number
+from homines.core.paths import inside, place, whole
+from homines.core.spreadsheet import cell
+from homines.core.types import HominesError
 
 MOST_LINES = 500
 MOST_ROWS = 200

@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from homines.core import HominesError
+from homines.core.types import HominesError
 
 LONGEST_WAIT = 24 * 3600
 """Seconds that processes wait for the first one, which measures before it trains."""

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from homines.core import Array, Choice, Decision, Game, History, frozen
-from homines.estimate import Observation
+from homines.columns import Observation
+from homines.core.types import Array, Choice, Decision, Game, History, frozen
 from homines.forms import Sequential, nodes, plan_probability, veil
 
 Point = tuple[int, History]

@@ -11,7 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homines.choice import expected
-from homines.core import Array, Choice, Decision, Game, History, HominesError, Policy, Preference, frozen
+from homines.core.types import (
+    Array,
+    Choice,
+    Decision,
+    Game,
+    History,
+    HominesError,
+    Policy,
+    Preference,
+    frozen,
+)
 from homines.forms import Repeated, step
 
 

@@ -18,11 +18,11 @@ from rich.text import Text
 
 from homines.afterwards import FAMILY, Happened, Odds, Portrait, happened, odds, portraits, totals
 from homines.commands import command
-from homines.core import LEGAL_MASS, HominesError, Interrupted
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import LEGAL_MASS, HominesError, Interrupted
 from homines.fitting import as_row, plain
-from homines.lookup import find
 from homines.sitting import BATTERY, NotAnAnswer, Plan, Sitting, start
-from homines.store import Run
 from homines.survey import frame_specs
 
 MOST_DIGITS = 4

@@ -14,10 +14,10 @@ import numpy as np
 
 from homines.choice import told
 from homines.columns import Alike, Columns, Observation
-from homines.core import LEGAL_MASS, HominesError, Preference, Record
+from homines.core.registry import foreign
+from homines.core.types import LEGAL_MASS, HominesError, Preference, Record
 from homines.estimate import Estimate, fit
 from homines.family import PRECISION, Family, family
-from homines.lookup import foreign
 from homines.observed import from_records
 from homines.preferences.charness_rabin import CharnessRabin
 from homines.preferences.economicus import Economicus

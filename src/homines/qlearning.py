@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from homines.check import count, number
-from homines.core import Array, HominesError, frozen
+from homines.core.checks import count, number
+from homines.core.types import Array, HominesError, frozen
 
 
 @dataclass(frozen=True)

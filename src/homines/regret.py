@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from homines.core import Choice, Decision, HominesError, Policy, Preference, Record
+from homines.core.registry import find
+from homines.core.types import Choice, Decision, HominesError, Policy, Preference, Record
 from homines.forms import Repeated
-from homines.lookup import find
 from homines.measure import averaged, choices, moral_regret, state
 from homines.opponents import opponent
 from homines.play import chain

@@ -16,11 +16,11 @@ import numpy as np
 
 from homines import beside, card, figures, pages
 from homines.asked import in_orders, kinds, left, taught
-from homines.core import LEGAL_MASS, HominesError, digest
+from homines.core.format import Row
+from homines.core.types import LEGAL_MASS, HominesError, digest
 from homines.evidence import (
     MOST_ACTIONS,
     TRAINED,
-    Row,
     Study,
     caveats,
     elsewhere,

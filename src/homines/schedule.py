@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from homines.core import HominesError, Preference
-from homines.lookup import TrustedSpec, cut, find, spell, trust
+from homines.core.registry import TrustedSpec, cut, find, spell, trust
+from homines.core.types import HominesError, Preference
 
 GRAMMAR = (
     'write PREFERENCE, PREFERENCE:STEPS, or several joined by "->", as "economicus:20 -> deontological:20"'

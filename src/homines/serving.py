@@ -10,7 +10,7 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
-from homines.core import HominesError
+from homines.core.types import HominesError
 
 LOOPBACK = "127.0.0.1"
 

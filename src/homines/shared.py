@@ -23,10 +23,10 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from homines import strict
-from homines.core import HominesError
-from homines.paths import files, inside, opened, relative, settle_all, whole
-from homines.secrets import redact
+from homines.core import strict_json
+from homines.core.paths import files, inside, opened, relative, settle_all, whole
+from homines.core.redaction import redact
+from homines.core.types import HominesError
 
 DONE, FAILED = "done.json", "failed.json"
 AT_ONCE = 16
@@ -267,7 +267,7 @@ class SharedStore:
 
 def _mark(data: bytes, kind: str) -> Mark:
     """What a mark says. Raises ValueError where it is none."""
-    held = strict.loads(data)
+    held = strict_json.loads(data)
     if not isinstance(held, dict):
         raise ValueError("it is no object of JSON")
     attempt = held.get("attempt")

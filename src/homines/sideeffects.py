@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from homines.core import Choice, Model, Prompt
+from homines.core.types import Choice, Model, Prompt
 
 # question; right answer; wrong answers
 QUESTIONS = """

@@ -17,8 +17,10 @@ from unicodedata import category
 
 import numpy as np
 
-from homines.check import count
-from homines.core import (
+from homines.core.checks import count
+from homines.core.registry import find, names, spell
+from homines.core.run_folder import Run
+from homines.core.types import (
     Array,
     Choice,
     Decision,
@@ -33,12 +35,10 @@ from homines.core import (
     Record,
 )
 from homines.forms import NormalForm, Repeated, nodes, step
-from homines.lookup import find, names, spell
 from homines.measure import averaged, battery, measure, questions
 from homines.models import PROVIDERS, behind, known, load
 from homines.opponents import opponent
 from homines.speak import Names, few_orders, orders
-from homines.store import Run
 
 BATTERY = "battery"
 PROTOCOLS = tuple(f"{kind}({k})" for k in range(1, 7) for kind in ("spd", "trust", "ultimatum"))

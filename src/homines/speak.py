@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise, permutations, product
 
 from homines.choice import mixed
-from homines.core import Choice, Decision, Frame, HominesError, Model, Order
+from homines.core.types import Choice, Decision, Frame, HominesError, Model, Order
 
 MOST_PERMUTED = 3
 

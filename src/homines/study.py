@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from homines import card
-from homines.align import Begin, Made, Plan, Say, already, config, name_after, student, train
-from homines.core import Model, Record, digest
+from homines.align import Made, Plan, already, config, name_after, student, train
+from homines.core.paths import inside
+from homines.core.plausible import COUNTED, within
+from homines.core.progress import Begin, Say
+from homines.core.run_folder import Run, read_json, write_json
+from homines.core.types import Model, Record, digest
 from homines.data import Row
 from homines.measure import Question, measure
 from homines.models import load
 from homines.models.mock import Mock, uniform
-from homines.paths import inside
-from homines.plausible import COUNTED, within
-from homines.store import Run, read_json, write_json
 from homines.supervised import Course
 from homines.tuning import Tuning, taught
 from homines.tuning import student as tuning_student

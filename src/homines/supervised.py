@@ -22,8 +22,8 @@ import numpy as np
 import torch
 
 from homines import parallel
-from homines.check import count
-from homines.core import HominesError, Interrupted
+from homines.core.checks import count
+from homines.core.types import HominesError, Interrupted
 from homines.data import Row
 from homines.lesson import Lesson
 from homines.logits import encode, terminator

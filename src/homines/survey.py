@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from homines.core import Game, HominesError, Model
-from homines.lookup import find, spell
+from homines.core.registry import find, spell
+from homines.core.run_folder import Run, named
+from homines.core.types import Game, HominesError, Model
 from homines.measure import Question, battery, questions
-from homines.store import Run, named
 
 PAIR = "action1,action2"
 """Labels where two words are enough and none are given."""

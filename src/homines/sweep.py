@@ -20,13 +20,13 @@ from uuid import uuid4
 
 from homines.cells import Home, Job, Outcome
 from homines.claims import free
-from homines.core import HominesError, Interrupted, digest
+from homines.core.redaction import redact
+from homines.core.registry import names
+from homines.core.spreadsheet import cell as written
+from homines.core.spreadsheet import told as read_back
+from homines.core.types import HominesError, Interrupted, digest
 from homines.grid import Grid
-from homines.lookup import names
-from homines.secrets import redact
 from homines.shared import FAILED, Mark, SharedStore
-from homines.sheets import cell as written
-from homines.sheets import told as read_back
 
 Row = dict[str, Any]
 POLL = 2.0

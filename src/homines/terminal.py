@@ -22,10 +22,10 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from homines.core import LEGAL_MASS, Record
-from homines.lookup import UntrustedModule, find
+from homines.core.registry import UntrustedModule, find
+from homines.core.run_folder import Run
+from homines.core.types import LEGAL_MASS, Record
 from homines.measure import by, instability, summary
-from homines.store import Run
 
 if TYPE_CHECKING:
     from homines.compare import Comparison

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homines.core import Array, HominesError
-from homines.sheets import check_unpacked
+from homines.core.spreadsheet import check_unpacked
+from homines.core.types import Array, HominesError
 
 if TYPE_CHECKING:
     import polars as pl

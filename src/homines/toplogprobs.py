@@ -33,7 +33,7 @@ from typing import NamedTuple
 import numpy as np
 
 from homines.answers import jeffreys
-from homines.core import Array, Choice, HominesError, frozen
+from homines.core.types import Array, Choice, HominesError, frozen
 from homines.impossible import agree, bounds, total
 
 ENDS = frozenset(

@@ -22,15 +22,16 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers.trainer_pt_utils import safe_globals
 
-from homines import parallel, strict
-from homines.core import HominesError, Interrupted
+from homines import parallel
+from homines.core import strict_json
+from homines.core.paths import files, inside, opened, read, settle, settle_all, whole, whole_folder
+from homines.core.types import HominesError, Interrupted
 from homines.lesson import Batch, Lesson, Walk
 from homines.logits import Encoded, label_logprobs
 from homines.models._dtypes import four_bits
 from homines.models._memory import TRAINED, room
 from homines.models.hf import HuggingFace
 from homines.objective import Outcome, Settings, objective
-from homines.paths import files, inside, opened, read, settle, settle_all, whole, whole_folder
 
 ADAM_EPSILON = 1e-20
 """A model that almost never answers legally has tiny gradients (they scale with the legal mass); below
@@ -255,7 +256,7 @@ def rl(
     quiet(trainer)
     start = whole_checkpoint(checkpoints, walking=isinstance(taught, Walk))
     if start is not None and isinstance(taught, Walk):
-        taught.back_to(strict.loads(read(start, "walk.json")))
+        taught.back_to(strict_json.loads(read(start, "walk.json")))
     result = trainer.train(resume_from_checkpoint=start)
     if tell.stopped:
         raise Interrupted(f"training stopped at step {trainer.state.global_step} of {total}")

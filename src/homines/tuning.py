@@ -17,15 +17,16 @@ from typing import Any
 import numpy as np
 
 from homines import card, parallel, sideeffects
-from homines.align import Begin, Say, already
+from homines.align import already
 from homines.aloud import Aloud
-from homines.core import HominesError, Record
+from homines.core.progress import Begin, Say
+from homines.core.registry import find, spell
+from homines.core.run_folder import Run
+from homines.core.types import HominesError, Record
 from homines.data import Recipe, Row, read
-from homines.lookup import find, spell
 from homines.measure import Question, measure
 from homines.models import load
 from homines.models.hf import HuggingFace
-from homines.store import Run
 from homines.supervised import Course, teach
 from homines.train import Trained, whole_checkpoint
 

@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 
-from homines.core import HominesError, Interrupted
-from homines.lookup import find
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import HominesError, Interrupted
 from homines.measure import Question, battery, measure, questions
 from homines.models import load
 from homines.models._calls import CallFailed, Manner, _pause, call, wait
 from homines.models._meter import METER, Budget, Meter, Price, Size
 from homines.models.hf import HuggingFace
-from homines.store import Run
 from tests.models.tiny import willing
 from tests.serve import Fault, Refusal, Server, serve
 

@@ -14,8 +14,8 @@ import pytest
 from homines import dilemmas
 from homines.amce import ALL, Amce
 from homines.benchmarks import countries
+from homines.core.spreadsheet import cell, told
 from homines.pages import Table
-from homines.sheets import cell, told
 from homines.sweep import table
 
 RUN = ("=1+1", '=HYPERLINK("http://x")', "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "-", "--1")

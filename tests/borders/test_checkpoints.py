@@ -15,9 +15,9 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from homines.core import HominesError, Interrupted
+from homines.core.paths import PathError
+from homines.core.types import HominesError, Interrupted
 from homines.models.hf import HuggingFace
-from homines.paths import PathError
 from homines.train import READERS, rl, save, whole_checkpoint
 from tests.models.test_train import QUICK, taught
 from tests.models.tiny import willing
@@ -153,7 +153,7 @@ def test_what_the_disk_does_not_give_now_is_not_torn(
 
     with monkeypatch.context() as patched:
         if where == "we":
-            patched.setattr("homines.train.opened", fails)
+            patched.setattr("homines.core.paths.opened", fails)
         else:
             patched.setattr("homines.train.READERS", dict.fromkeys(READERS, fails))
         with pytest.raises(

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from homines import data
-from homines.core import Choice, HominesError, Record
+from homines.core.registry import find, names
+from homines.core.run_folder import NO_DISTRIBUTION, Run, StoreError
+from homines.core.types import Choice, HominesError, Record
 from homines.grid import read as read_grid
-from homines.lookup import find, names
 from homines.measure import battery
 from homines.report import write
 from homines.sitting import Plan
-from homines.store import NO_DISTRIBUTION, Run, StoreError
 
 
 def run_of(folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from homines.cli import main
-from homines.core import HominesError
+from homines.core.types import HominesError
 from homines.evals import tasks
 from homines.evals.importing import carry_out_import
 from homines.evals.logs import imported
@@ -209,7 +209,7 @@ def test_an_output_that_is_no_measurement_fails_alone(
     def hear(*_: Any) -> None:
         raise HominesError("log-probability 0.7 is above 0")
 
-    monkeypatch.setattr("homines.evals.logs.hear", hear)
+    monkeypatch.setattr("homines.evals.answers.hear", hear)
     found = imported(kept(tmp_path, log)).records
     assert sorted(r.error or "" for r in found) == ["", "log-probability 0.7 is above 0"]
 

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from homines import core, evidence, observed
-from homines.core import Choice, Decision, Record
+from homines import evidence, measure
+from homines.core import registry, types
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import Choice, Decision, Record
 from homines.likelihood import Design, climb
-from homines.lookup import find
 from homines.measure import battery
 from homines.observed import read_csv
 from homines.speak import orders
-from homines.store import Run
 
 WORDS = ("X,Y", "A,B")
 
@@ -66,8 +67,8 @@ def of_page(folder: Path, games: int, counted: Counter[str]) -> Counter[str]:
 
 def test_a_page_parses_a_decision_once_and_hashes_a_record_once(tmp_path: Path, calls: Any) -> None:
     calls(Decision, "to_json")
-    calls(core.json, "dumps")
-    calls(observed, "find")
+    calls(types.json, "dumps")
+    calls(registry, "find")
     counted = calls(Decision, "__post_init__")
     few, many = (of_page(tmp_path / str(games), games, counted) for games in (20, 40))
     n = len(list(records(40)))
@@ -107,7 +108,7 @@ def test_states_of_one_game_are_told_once(tmp_path: Path, calls: Any) -> None:
     with Run(tmp_path / "run", {"kind": "measure", "model": "m"}) as run:
         run.add(Record(r.decision, r.frame, r.order, r.labels, r.model, "one", r.choice) for r in records(20))
     study = evidence.read(tmp_path / "run")
-    counted = calls(evidence, "situation")
+    counted = calls(measure, "situation")
     rows = evidence.measured(study)["states"]
     states = {row["state"] for row in rows}
     assert sorted({row["place"] for row in rows}) == list(range(len(states)))

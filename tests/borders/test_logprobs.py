@@ -18,16 +18,16 @@ import numpy as np
 import pytest
 
 from homines.choice import Agent
-from homines.core import Choice, HominesError
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import Choice, HominesError
 from homines.fitting import Options, carry_out_fit
 from homines.impossible import Impossible, counts
-from homines.lookup import find
 from homines.measure import Question, answered, battery, mass, measure, questions
 from homines.models import load
 from homines.models._calls import walk
 from homines.models.hf import HuggingFace, to_choice
 from homines.report import write
-from homines.store import Run
 from homines.toplogprobs import Reading, Step, Walk, read
 from tests.models.tiny import willing
 from tests.serve import Server, serve

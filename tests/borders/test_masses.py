@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from homines.cli import main
-from homines.core import Choice, Record
-from homines.lookup import find
+from homines.core.registry import find
+from homines.core.run_folder import NO_DISTRIBUTION, Run, StoreError
+from homines.core.types import Choice, Record
 from homines.measure import averaged, battery, mass, summary
 from homines.observed import from_records
 from homines.preferences.inequity import Inequity
-from homines.store import NO_DISTRIBUTION, Run, StoreError
 
 NAN = float("nan")
 MASSES = {"7": 7, "null": None, "text": "x", "negative": -0.5, "true": True}

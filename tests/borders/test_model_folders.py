@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerBase
 
-from homines.core import HominesError, Prompt
+from homines.core.types import HominesError, Prompt
 from homines.logits import render
 from homines.models import load
 from homines.models._folder import config, count_weights, look_at_adapter, repeats, weights

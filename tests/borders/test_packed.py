@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from homines import amce, benchmarks, observed, tidy
-from homines.core import HominesError
+from homines.core.types import HominesError
 
 TEXT = b"Estimates,se,Label,Country,subject,action\n" + b"1,1,a,b,c,d\n" * 99
 PACKED = {

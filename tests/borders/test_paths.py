@@ -14,14 +14,14 @@ import pytest
 
 from homines import card
 from homines.align import already
-from homines.core import HominesError
+from homines.core.paths import PathError, inside, opened, place, read, tidy, whole, whole_folder
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import HominesError
 from homines.dilemmas import write_groups
-from homines.lookup import find
 from homines.measure import battery, measure, questions
 from homines.models.mock import HANDLERS, Mock
-from homines.paths import PathError, inside, opened, place, read, tidy, whole, whole_folder
 from homines.report import write as page
-from homines.store import Run
 from homines.study import Task
 
 CONFIG = {"kind": "align", "command": "", "model": "mock", "preference": "economicus", "games": ["ipd"]}

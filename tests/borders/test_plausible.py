@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from homines import card
-from homines.core import Choice, Prompt
+from homines.core.plausible import CURVE, SCORES, SIDES, sound, sound_sides
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import Choice, Prompt
 from homines.evidence import Study, caveats, measured, read
-from homines.lookup import find
 from homines.measure import battery, measure, questions, spent
 from homines.models._meter import sentence
 from homines.models.mock import Mock, uniform
-from homines.plausible import CURVE, SCORES, SIDES, sound, sound_sides
 from homines.report import write
-from homines.store import Run
 from homines.study import Task
 from homines.view.live import charts, live
 

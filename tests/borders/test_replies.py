@@ -19,12 +19,12 @@ from typing import Any
 
 import pytest
 
-from homines.core import Interrupted, Prompt
-from homines.lookup import find
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import Interrupted, Prompt
 from homines.measure import battery, measure, questions
 from homines.models import load
 from homines.models.hf import HuggingFace
-from homines.store import Run
 from tests.models.tiny import willing
 from tests.serve import Server, serve
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from homines.core import HominesError, Prompt
-from homines.lookup import find
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import HominesError, Prompt
 from homines.measure import Question, battery, measure, questions
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.report import write
-from homines.store import Run
 from tests.models.tiny import willing
 from tests.serve import Refusal, Server, serve
 
@@ -92,14 +92,14 @@ CASES = [
 
 @pytest.mark.parametrize(("text", "secret"), CASES)
 def test_secrets_are_redacted_in_every_spelling(text: str, secret: str, server: Server) -> None:
-    from homines.secrets import redact, redacted
+    from homines.core.redaction import redact, redacted
 
     assert secret not in redact(text)
     assert secret not in json.dumps(redacted({text: [text, {"a": (text, 1)}]}))
 
 
 def test_other_text_stays() -> None:
-    from homines.secrets import redact
+    from homines.core.redaction import redact
 
     for text in ("see https://example.org/docs, or ask a@b.org?", "1 of 2: what? key", "s3://bucket/folder"):
         assert redact(text) == text
@@ -121,7 +121,7 @@ def test_no_secrets_are_placeholders_numbers_and_names_that_only_begin_so(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a recorded command would name the variable where it names the model."""
-    from homines.secrets import redact
+    from homines.core.redaction import redact
 
     monkeypatch.setenv(name, value)
     text = f"homines measure {value}/llama3 --max-tokens 100000000"
@@ -136,7 +136,7 @@ def test_no_secrets_are_placeholders_numbers_and_names_that_only_begin_so(
     ],
 )
 def test_secrets_are_known_by_the_words_of_a_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from homines.secrets import redact
+    from homines.core.redaction import redact
 
     monkeypatch.setenv(name, "quite-secret-9")
     assert redact("is quite-secret-9 right?") == f"is [{name}] right?"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from homines import lookup
-from homines.core import HominesError
-from homines.lookup import find
+from homines.core import registry
+from homines.core.registry import find
+from homines.core.types import HominesError
 
 NUMBERS = ("1e308", "1e-320", str(10**17), "-1", "0", "1e300", "inf")
 NEEDED = {
@@ -32,14 +32,14 @@ MOST_BYTES = 100 * 2**20
 
 def names() -> list[tuple[str, str]]:
     folders = ("games", "preferences", "opponents", "frames")
-    return [(folder, entry.name) for folder in folders for entry in lookup.describe(folder)]
+    return [(folder, entry.name) for folder in folders for entry in registry.describe(folder)]
 
 
 def specs(folder: str, name: str) -> list[str]:
     """Every parameter with every number, the rest as it is needed."""
     needed = dict(part.split("=") for part in NEEDED.get(name, "").split(", ") if part)
     out: list[str] = []
-    for parameter in inspect.signature(lookup.factory(folder, name)).parameters:
+    for parameter in inspect.signature(registry.factory(folder, name)).parameters:
         for number in NUMBERS:
             for value in (number, f"({number}, {number})"):
                 given = {**needed, parameter: value}
@@ -101,6 +101,6 @@ def test_a_game_of_ours_that_cannot_be_made_says_so(
         return game
 
     game.__module__ = "homines.games.game"
-    monkeypatch.setattr(lookup, "factory", factory)
+    monkeypatch.setattr(registry, "factory", factory)
     with pytest.raises(HominesError, match=r"game cannot be made of 'step=2\.0' .*too much"):
         find("games", "game(step=2)")

@@ -18,10 +18,12 @@ from typing import Any
 
 import pytest
 
-from homines import lookup
+import homines
 from homines.cli import main
-from homines.core import HominesError
-from homines.lookup import TrustedPath, TrustedSpec, UntrustedModule, find, spell, trust
+from homines.core import registry
+from homines.core.registry import TrustedPath, TrustedSpec, UntrustedModule, find, spell, trust
+from homines.core.run_folder import Run
+from homines.core.types import HominesError
 from homines.models.mock import uniform
 from homines.opponents import opponent
 from homines.preferences.anti_deontological import AntiDeontological
@@ -29,11 +31,10 @@ from homines.preferences.deontological import Deontological
 from homines.preferences.game_deontological import GameDeontological
 from homines.schedule import schedule, spelt
 from homines.sitting import Plan
-from homines.store import Run
 from homines.view.live import live
 from tests.models.tiny import willing
 
-SOURCE = Path(lookup.__file__).parent
+SOURCE = Path(homines.__file__).parent
 AWAY = "is not available here"
 
 
@@ -272,7 +273,7 @@ READERS = {
     "observed.py": "a table of people",
     "sampled.py": "",  # an adapter of this package's own training
     "shared.py": "a sweep's file",  # marks: tests/borders/test_shared_store.py
-    "store.py": "a run's records",
+    "core/run_folder.py": "a run's records",
     "study.py": "",  # one number of a study's own
     "sweep.py": "",  # a summary's names of cells
     "tidy.py": "a table of people",
@@ -298,7 +299,16 @@ def test_whoever_reads_a_file_is_in_the_table() -> None:
     assert {place for place in READERS.values() if place} <= set(PLACES)
 
 
-TRUSTING = {"api.py", "cli.py", "grid.py", "lookup.py", "measured.py", "schedule.py", "store.py", "data.py"}
+TRUSTING = {
+    "api.py",
+    "cli.py",
+    "grid.py",
+    "core/registry.py",
+    "measured.py",
+    "schedule.py",
+    "core/run_folder.py",
+    "data.py",
+}
 """Who makes text trusted: the doors a person types at, and readers that ask a path whether it is trusted."""
 
 
@@ -322,7 +332,7 @@ def test_the_registry_is_closed_to_text(folder: str) -> None:
     with pytest.raises(UntrustedModule, match=AWAY):
         find(folder, "own:rule")
     with pytest.raises(UntrustedModule, match="--trust-modules"):
-        lookup.arguments(folder, "own:rule()")
+        registry.arguments(folder, "own:rule()")
     assert "own" not in sys.modules
 
 

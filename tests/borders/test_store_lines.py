@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from homines import strict
 from homines.cli import main
-from homines.core import Decision, HominesError
-from homines.store import Run, StoreError
+from homines.core import strict_json
+from homines.core.run_folder import Run, StoreError
+from homines.core.types import Decision, HominesError
 from tests.test_store import CONFIG, some
 
 
@@ -168,9 +168,9 @@ def test_it_is_one_sentence_and_exit_2(
 
 @pytest.mark.parametrize("sign", ["", "-"])
 def test_a_sign_is_no_digit(sign: str) -> None:
-    assert strict.loads(f"{sign}{'1' * 40}") == int(f"{sign}{'1' * 40}")
+    assert strict_json.loads(f"{sign}{'1' * 40}") == int(f"{sign}{'1' * 40}")
     with pytest.raises(ValueError, match="a number of 41 digits; at most 40"):
-        strict.loads(f"{sign}{'1' * 41}")
+        strict_json.loads(f"{sign}{'1' * 41}")
 
 
 @pytest.mark.parametrize("paid", [1.0001e150, -1e151, 1e308])

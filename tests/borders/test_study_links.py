@@ -12,11 +12,11 @@ import pytest
 import homines
 from homines.align import Plan
 from homines.beside import runs_in
-from homines.core import HominesError
-from homines.lookup import TrustedPath
-from homines.paths import PathError
+from homines.core.paths import PathError
+from homines.core.registry import TrustedPath
+from homines.core.run_folder import Run
+from homines.core.types import HominesError
 from homines.report import reports
-from homines.store import Run
 from homines.study import Task
 from homines.supervised import Course
 

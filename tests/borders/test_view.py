@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from homines.core import HominesError
+from homines.core.run_folder import Run, named
+from homines.core.types import HominesError
 from homines.pages import Section
 from homines.pages import write as write_page
 from homines.sitting import MOST_GAMES, Plan
-from homines.store import Run, named
 from homines.view.guard import strange
 from homines.view.live import live
 from homines.view.playing import Sittings

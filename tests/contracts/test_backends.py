@@ -26,13 +26,13 @@ import pytest
 from scipy.stats import binomtest
 
 from homines.aloud import Aloud
-from homines.core import Choice, Decision, HominesError, Interrupted, Prompt, Record
-from homines.lookup import find
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import Choice, Decision, HominesError, Interrupted, Prompt, Record
 from homines.measure import Question, answered, battery, measure, questions
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.models.inspect import How, Inspect
-from homines.store import Run
 from tests.models.tiny import willing
 from tests.serve import KEY, Fault, Server, serve
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from homines.core import Decision, Frame, HominesError, Prompt, frozen
+from homines.core.registry import describe, factory, find, names, spell
+from homines.core.types import Decision, Frame, HominesError, Prompt, frozen
 from homines.forms import NormalForm, Repeated, veil
 from homines.frames._words import LAYOUTS, MOST_LISTED
 from homines.games.ipd import ipd
 from homines.games.public_goods import public_goods
 from homines.games.spd import spd
 from homines.games.trust import trust
-from homines.lookup import describe, factory, find, names, spell
 from homines.measure import battery
 from homines.speak import number, orders, split_labels
 

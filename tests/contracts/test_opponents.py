@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from homines.core import Choice, Decision, HominesError, Policy
+from homines.core.registry import describe, factory, find, names, spell
+from homines.core.types import Choice, Decision, HominesError, Policy
 from homines.forms import NormalForm, Repeated, veil
 from homines.games.bos import bos
 from homines.games.dictator import dictator
 from homines.games.ipd import ipd
 from homines.games.public_goods import public_goods
 from homines.games.spd import spd
-from homines.lookup import describe, factory, find, names, spell
 from homines.opponents import opponent
 from homines.opponents.extortion import Extortion
 from homines.opponents.generous_tit_for_tat import GenerousTitForTat

@@ -10,10 +10,10 @@ import pytest
 
 from homines.align import Made, Plan
 from homines.bounds import bounds
-from homines.core import Choice
+from homines.columns import Observation
+from homines.core.registry import names
+from homines.core.types import Choice
 from homines.data import generate
-from homines.estimate import Observation
-from homines.lookup import names
 from homines.models.mock import HANDLERS, Mock
 from homines.objective import Settings
 from homines.studies import lu2025

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from homines.choice import expected, told
-from homines.core import Decision, HominesError
+from homines.core.registry import find
+from homines.core.types import Decision, HominesError
 from homines.games.av import ABOARD, ASKED, MOST_SAVED, av
-from homines.lookup import find
 from homines.preferences.altruist import Altruist
 from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis

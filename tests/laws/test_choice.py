@@ -10,17 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from homines.choice import (
-    Agent,
-    best,
-    expected,
-    logit,
-    mixed,
-    quantal_response,
-    told,
-    uniform,
-)
-from homines.core import Array, Choice, HominesError, frozen
+from homines.choice import Agent, best, expected, logit, mixed, quantal_response, told, uniform
+from homines.core.types import Array, Choice, HominesError, frozen
 from homines.forms import NormalForm, veil
 from homines.games.spd import spd
 from homines.games.trust import trust

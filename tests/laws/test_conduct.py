@@ -14,11 +14,11 @@ from numpy.testing import assert_allclose
 
 from homines.choice import Agent
 from homines.conduct import Read, charged, conduct, response, told
-from homines.core import Choice, Decision, HominesError, Record
+from homines.core.registry import find
+from homines.core.types import Choice, Decision, HominesError, Record
 from homines.forms import NormalForm, Repeated, is_symmetric
 from homines.games.ipd import ipd
 from homines.games.pricing import pricing, shop
-from homines.lookup import find
 from homines.opponents import opponent
 from homines.opponents.nash import equilibria
 from homines.play import recurrent

@@ -11,17 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from homines.core import Array, Decision, Game, History, HominesError, frozen
-from homines.forms import (
-    NormalForm,
-    Repeated,
-    Sequential,
-    is_symmetric,
-    nodes,
-    plan_probability,
-    step,
-    veil,
-)
+from homines.core.types import Array, Decision, Game, History, HominesError, frozen
+from homines.forms import NormalForm, Repeated, Sequential, is_symmetric, nodes, plan_probability, step, veil
 from homines.games.dictator import dictator
 from homines.games.spd import spd
 from homines.games.trust import trust

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homines import lookup
-from homines.core import HominesError
-from homines.lookup import TrustedSpec, describe, factory, names, spell, trust
+from homines.core import registry
+from homines.core.registry import TrustedSpec, describe, factory, names, spell, trust
+from homines.core.types import HominesError
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.random import Random
 from homines.opponents.tit_for_tat import TitForTat
@@ -29,7 +29,7 @@ from homines.preferences.moralis import Moralis
 
 def find(folder: str, spec: str) -> Any:
     """As where a person typed the spec; tests/borders say what is found where they did not."""
-    return lookup.find(folder, trust(spec))
+    return registry.find(folder, trust(spec))
 
 
 quick = settings(max_examples=60, deadline=None)
@@ -70,7 +70,7 @@ def test_names_lists_the_files_but_not_the_private_ones() -> None:
         there = names(folder)
         assert there == tuple(sorted(there))
         assert set(there) == {
-            p.stem for p in (lookup.ROOT / folder).glob("*.py") if not p.stem.startswith("_")
+            p.stem for p in (registry.ROOT / folder).glob("*.py") if not p.stem.startswith("_")
         }
     assert {"ipd", "spd", "trust"} <= set(names("games"))
 
@@ -300,7 +300,7 @@ def test_deep_or_long_specs_are_refused(deep: str) -> None:
         find("preferences", f"moralis(kappa={deep})")
     assert len(str(error.value)) < 500
     with pytest.raises(HominesError, match="names no"):
-        find("preferences", f"moralis(kappa='{'x' * lookup.LONGEST}')")
+        find("preferences", f"moralis(kappa='{'x' * registry.LONGEST}')")
 
 
 @quick
@@ -342,7 +342,7 @@ def test_a_file_must_hold_what_it_is_named_for(tmp_path: Path, monkeypatch: pyte
     folder.mkdir()
     (folder / "empty_game.py").write_text('"""Nothing\nhere."""\ngame = 3\n')
     (folder / "_private.py").write_text("")
-    monkeypatch.setattr(lookup, "ROOT", tmp_path)
+    monkeypatch.setattr(registry, "ROOT", tmp_path)
     monkeypatch.setattr(homines.games, "__path__", [str(folder)])
     assert names("games") == ("empty_game",)
     assert describe("games") == (("empty_game", "", "Nothing"),)
@@ -365,7 +365,7 @@ def test_describe_reads_signatures_and_first_lines() -> None:
 
 def test_listing_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from homines.lookup import describe, names\n"
+        "import sys; from homines.core.registry import describe, names\n"
         "for f in ('games', 'preferences', 'opponents', 'models'): names(f); describe(f)\n"
         "heavy = {'torch', 'transformers', 'scipy', 'homines.games.ipd', 'homines.models.hf'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
@@ -375,6 +375,6 @@ def test_listing_imports_nothing_heavy() -> None:
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": str(lookup.ROOT.parent)},
+        env={**os.environ, "PYTHONPATH": str(registry.ROOT.parent)},
     )
     assert ran.stdout.strip() == "[]"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from homines.choice import Agent, logit, mixed, uniform
-from homines.core import (
+from homines.core.run_folder import Run
+from homines.core.types import (
     Array,
     Choice,
     Decision,
@@ -67,7 +68,6 @@ from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
 from homines.preferences.utilitarian import Utilitarian
 from homines.speak import Speaker, few_orders, orders
-from homines.store import Run
 
 quick = settings(max_examples=30, deadline=None)
 chances = st.integers(0, 20).map(lambda x: x / 20)

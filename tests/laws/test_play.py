@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from homines.choice import Agent
-from homines.core import Array, Choice, Decision, History, HominesError, Policy
+from homines.core.types import Array, Choice, Decision, History, HominesError, Policy
 from homines.forms import NormalForm, Repeated, played
 from homines.games.bos import bos
 from homines.games.ipd import ipd

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from homines.core import Decision, History, HominesError, Preference, frozen
+from homines.core.registry import TrustedSpec
+from homines.core.types import Decision, History, HominesError, Preference, frozen
 from homines.forms import NormalForm, Repeated, step, veil
 from homines.games.public_goods import public_goods
 from homines.games.spd import spd
 from homines.games.trust import trust
-from homines.lookup import TrustedSpec
 from homines.preferences.altruist import Altruist
 from homines.preferences.anti_deontological import AntiDeontological
 from homines.preferences.anti_equality import AntiEquality

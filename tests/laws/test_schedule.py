@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homines.core import HominesError
-from homines.lookup import spell, trust
+from homines.core.registry import spell, trust
+from homines.core.types import HominesError
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis

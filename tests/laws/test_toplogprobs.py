@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homines.core import HominesError
+from homines.core.types import HominesError
 from homines.toplogprobs import Step, Walk, read
 
 END = b"<|im_end|>"

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from homines.align import Made, Plan, against, align, config, few, met
-from homines.core import Array, Decision, HominesError, Interrupted
+from homines.core.registry import TrustedSpec, find
+from homines.core.run_folder import Run, StoreError
+from homines.core.types import Array, Decision, HominesError, Interrupted
 from homines.games.ipd import ipd
 from homines.lesson import Lesson, Walk
-from homines.lookup import TrustedSpec, find
 from homines.measure import situation
 from homines.models.mock import Mock, uniform
 from homines.objective import Settings
-from homines.store import Run, StoreError
 
 QUICK = Settings(rank=4, lr=1e-2, steps=2)
 BARE = "bare(labels='action1,action2')"

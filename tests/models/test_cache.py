@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from homines.core import HominesError
+from homines.core.types import HominesError
+from homines.models import hf
 from homines.models import smollm2 as embedded
 from homines.models.hf import HuggingFace
 
@@ -54,7 +55,7 @@ def _made(cache: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights")
     (folder / "chat_template.jinja").write_text("{{ messages }}")
-    made = embedded.hash_files(embedded.model_files(folder))
+    made = hf.hash_files(hf.model_files(folder))
     (folder / embedded.MANIFEST).write_text(json.dumps({"files": made}))
     return folder
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from homines.align import Plan, align
-from homines.core import HominesError
-from homines.lookup import find
+from homines.core.registry import find
+from homines.core.types import HominesError
 from homines.measure import battery, questions
 from homines.models import _memory, load
 from homines.models._dtypes import pick_dtype

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from homines import sideeffects
-from homines.core import HominesError, Prompt
+from homines.core.types import HominesError, Prompt
 from homines.models import load
 from homines.models._dtypes import pick_dtype
 from homines.models.hf import HuggingFace, pick_device, to_choice

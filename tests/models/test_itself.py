@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from homines.align import Made, Plan
-from homines.core import HominesError, Prompt
+from homines.core.types import HominesError, Prompt
 from homines.frames.bare import Bare
 from homines.games.ipd import ipd
 from homines.games.pricing import pricing

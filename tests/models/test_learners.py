@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import homines.train
-from homines.core import Array, Decision, HominesError, Interrupted
+from homines.core.types import Array, Decision, HominesError, Interrupted
 from homines.frames.bare import Bare
 from homines.games.bos import bos
 from homines.games.ipd import ipd
@@ -24,7 +24,11 @@ from homines.opponents.memory_one import MemoryOne
 from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
 from homines.schedule import Phase
-from homines.train import _Guard, check, rl  # pyright: ignore[reportPrivateUsage]
+from homines.train import (
+    _Guard,
+    check,
+    rl,  # pyright: ignore[reportPrivateUsage]
+)
 
 FRAME = Bare("action1,action2")
 NOISY = MemoryOne(0.5, 0.9, 0.2, 0.7, 0.4)

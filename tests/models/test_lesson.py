@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from homines.core import Choice, Decision, HominesError, Interrupted, Prompt
+from homines.core.types import Choice, Decision, HominesError, Interrupted, Prompt
 from homines.forms import NormalForm, Repeated
 from homines.frames.table import Table
 from homines.games.bos import bos

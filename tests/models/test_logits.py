@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homines.core import HominesError, Prompt
+from homines.core.types import HominesError, Prompt
 from homines.frames.sentences import Sentences
 from homines.frames.table import Table
 from homines.games.dictator import dictator

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from homines.core import HominesError
+from homines.core.types import HominesError
 from homines.models import _memory, load
 from homines.models._memory import GIB, TRAINED, _of_cgroups, free, numbers, room, saved
 from tests.models.tiny import tiny

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from homines.core import HominesError
+from homines.core.types import HominesError
 from homines.logits import Encoded, label_logprobs
 from homines.models import _memory
 from homines.models._memory import reading

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from homines.aloud import Aloud, hear
-from homines.core import HominesError, Interrupted, Prompt
+from homines.core.types import HominesError, Interrupted, Prompt
 from homines.data import Recipe, Row, generate, read, write
 from homines.logits import terminator
 from homines.models.hf import HuggingFace
@@ -191,7 +191,7 @@ def test_silent_and_spoken_prompts_are_scored_together_in_order(tokenizer: Any) 
 
 
 def test_reasons_are_recorded_beside_the_answer(tokenizer: Any) -> None:
-    from homines.lookup import find
+    from homines.core.registry import find
     from homines.measure import battery, measure, questions
 
     model = pupil(tokenizer, "Answer:,A")

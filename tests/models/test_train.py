@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homines.choice import expected
-from homines.core import HominesError, Interrupted
+from homines.core.types import HominesError, Interrupted
 from homines.frames.table import Table
 from homines.games.dictator import dictator
 from homines.games.ipd import ipd
@@ -287,7 +287,7 @@ def test_kill_9_in_training_then_the_same_command_gives_the_same_curve(folder: P
 
 def read(folder: Path) -> tuple[list[Any], list[Any]]:
     """The learning curve by step, and every answer but for the folder's name."""
-    from homines.store import Run
+    from homines.core.run_folder import Run
 
     run = Run(folder)
     losses = [(row["step"], round(row["loss"], 5)) for row in run.rows()]

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from homines.columns import Observation
 from homines.compare import compare
-from homines.estimate import Observation, fit
+from homines.estimate import fit
 from homines.mixture import mixture
 from homines.observed import read_csv
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from homines.choice import best, expected
-from homines.core import Array
+from homines.core.types import Array
 from homines.forms import Veil, nodes, plan_probability, veil
 from homines.games.spd import spd
 from homines.games.trust import trust

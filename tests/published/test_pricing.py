@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from homines.core import HominesError
+from homines.core.types import HominesError
 from homines.market import Market
 
 TABLE = {

@@ -10,10 +10,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from homines.choice import Agent
-from homines.core import Choice, Decision, Policy, frozen
+from homines.core.registry import find
+from homines.core.types import Choice, Decision, Policy, frozen
 from homines.forms import Repeated
 from homines.frames.table import Table
-from homines.lookup import find
 from homines.measure import battery, moral_regret, questions
 from homines.models.mock import Mock, uniform
 from homines.opponents.always_cooperate import AlwaysCooperate

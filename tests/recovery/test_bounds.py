@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from homines.bounds import bounds
 from homines.choice import best, expected, told
-from homines.core import Choice, HominesError
+from homines.columns import Observation
+from homines.core.registry import find
+from homines.core.types import Choice, HominesError
 from homines.data import drawer
-from homines.estimate import NotIdentified, Observation, fit
-from homines.lookup import find
+from homines.estimate import NotIdentified, fit
 from homines.measure import battery
 from homines.preferences.moralis import Moralis
 

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from homines.choice import Agent
+from homines.columns import Observation
 from homines.compare import compare
-from homines.core import Choice, Decision, HominesError, frozen
-from homines.estimate import Estimate, NotIdentified, Observation, constrained, fit, problem
+from homines.core.registry import find
+from homines.core.types import Choice, Decision, HominesError, frozen
+from homines.estimate import Estimate, NotIdentified, constrained, fit, problem
 from homines.family import family, valued
 from homines.forms import NormalForm
 from homines.games.dictator import dictator
@@ -22,7 +24,6 @@ from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.games.ultimatum import ultimatum
 from homines.likelihood import Design, climb, loglik
-from homines.lookup import find
 from homines.mixture import mixture
 from homines.plans import planned, points
 

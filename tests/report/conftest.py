@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from homines import lookup
-from homines.core import Choice, Record
+from homines.core import registry
+from homines.core.run_folder import Run
+from homines.core.types import Choice, Record
 from homines.measure import battery, questions
 from homines.models.mock import Mock
-from homines.store import Run
 from tests.report.browsing import CHROMIUM, DRIVER, FLAGS
 
 TABLE, OTHER = "table(labels='action1,action2')", "table(labels='X,Y')"
@@ -85,8 +85,8 @@ def ask(
 ) -> list[Record]:
     """What a model of this name would have answered."""
     model = Mock(lambda prompt: Choice.of([0.0] * len(prompt.labels)), name)
-    batteries = {game: battery(lookup.find("games", game)) for game in games}
-    asked = questions(model, batteries, [lookup.find("frames", frame) for frame in frames])
+    batteries = {game: battery(registry.find("games", game)) for game in games}
+    asked = questions(model, batteries, [registry.find("frames", frame) for frame in frames])
     return [replace(q.record, choice=answer(q.record)) for q in asked]
 
 

@@ -16,12 +16,12 @@ from homines import figures_study, pages
 from homines.beside import agents, runs_in
 from homines.beside_agent import chosen, what
 from homines.beside_change import changes, summary
-from homines.core import Choice, HominesError
-from homines.lookup import find
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import Choice, HominesError
 from homines.measure import battery, measure, questions
 from homines.models.mock import HANDLERS, Mock
 from homines.report import reports
-from homines.store import Run
 
 
 def made(folder: Path, who: str, *games: str) -> Path:

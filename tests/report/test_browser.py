@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from homines import figures_study, pages
-from homines.core import Choice, Decision, Record, digest
+from homines.core.types import Choice, Decision, Record, digest
 from tests.report import browsing
 
 report = import_module("homines.report")  # `from homines import report` is the verb

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from homines.choice import Agent
-from homines.core import Record
+from homines.core.registry import find
+from homines.core.types import Record
 from homines.evidence import interval
-from homines.lookup import find
 from homines.measure import battery, questions
 from homines.portrait import HUMANS, estimates, theory
 from homines.preferences.deontological import Deontological

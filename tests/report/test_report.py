@@ -17,10 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homines import evidence, figures
-from homines.core import Choice, HominesError, Record
+from homines import figures
+from homines.core import format
+from homines.core.run_folder import StoreError
+from homines.core.types import Choice, HominesError, Record
 from homines.measure import state
-from homines.store import StoreError
 
 report = import_module("homines.report")  # `from homines import report` is the verb
 
@@ -387,14 +388,14 @@ def test_reading_a_stranger_s_folder_imports_nothing(
 
 @given(st.floats() | st.integers() | st.none() | st.text(), st.integers(0, 4))
 def test_a_number_is_short_and_never_nan(x: Any, digits: int) -> None:
-    said = evidence.number(x, digits)
+    said = format.number(x, digits)
     assert re.fullmatch(r"–|−?\d*\.?\d+(e[+-]\d+)?", said)
     assert len(said) < 16
 
 
 @given(st.text(st.characters() | st.sampled_from("\x00\u202e\ud800\x1b"), max_size=50))
 def test_clean_text_can_be_written_and_hides_nothing(text: str) -> None:
-    said = evidence.clean(text)
+    said = format.clean(text)
     said.encode("utf-8")
     assert not any(c in said for c in "\x00\u202e\x1b")
     assert len(said) >= len(text)

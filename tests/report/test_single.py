@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from homines import card
-from homines.core import Choice, HominesError, Record
+from homines.core.run_folder import Run
+from homines.core.types import Choice, HominesError, Record
 from homines.sitting import Plan, start
-from homines.store import Run
 
 report = import_module("homines.report")  # `from homines import report` is the verb
 
@@ -86,7 +86,7 @@ def test_a_half_written_run_says_so_first(kit: Any, tmp_path: Path) -> None:
 
 
 def test_the_plan_of_every_model_stays_known(tmp_path: Path) -> None:
-    from homines.lookup import find
+    from homines.core.registry import find
     from homines.measure import battery, measure, questions
     from homines.models.mock import Mock, uniform
 

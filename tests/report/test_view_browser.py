@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from homines.store import Run
+from homines.core.run_folder import Run
 from tests.report.browsing import CHROMIUM, DRIVER, FLAGS, NEEDED, visit
 from tests.report.viewing import IMAGE, LONG, MIXED, PATIENCE, SCRIPT, Server, furnished
 
@@ -120,9 +120,9 @@ def test_hostile_text_is_text_on_every_page(browser: Any, server: Server, width:
 WRITER = """
 import sys
 from homines.models.mock import load
-from homines.lookup import find
+from homines.core.registry import find
 from homines.measure import battery, measure, questions
-from homines.store import Run
+from homines.core.run_folder import Run
 model = load("", ())
 asked = questions(model, {"ipd": battery(find("games", "ipd"))}, [find("frames", "table(labels='X,Y')")])
 with Run(sys.argv[1], {"kind": "align", "model": "mock", "games": ["ipd"], "settings": {"steps": 4}}) as run:

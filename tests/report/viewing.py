@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlencode, urlsplit
 
-from homines.core import Choice
+from homines.core.run_folder import SCHEMA
+from homines.core.types import Choice
 from homines.report import write as write_report
-from homines.store import SCHEMA
 from tests.running import HOMINES
 
 SCRIPT = "<script>window.ran=1</script>"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from homines.cells import Home, Job, Outcome, attempt, brief
-from homines.core import HominesError
+from homines.core.types import HominesError
 from homines.engines import TRIES
 from homines.shared import SharedStore
 
@@ -117,7 +117,7 @@ def _check(ray: Any, job: Job, threads: int, gpus: float) -> None:
         """Sent as it is written, so that it runs beside any homines, or none."""
         try:
             import homines
-            from homines.store import commit
+            from homines.core.run_folder import commit
         except ImportError as failure:
             return None, None, False, str(failure)
         try:

@@ -9,7 +9,7 @@ from inspect_ai.model import ModelOutput
 
 from homines import toplogprobs
 from homines.answers import counted, read, strict
-from homines.core import Choice, Prompt
+from homines.core.types import Choice, Prompt
 from homines.models._calls import ended, tells, walk
 
 WRAPPED = "wrapped"

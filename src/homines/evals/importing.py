@@ -7,9 +7,9 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from homines.core import HominesError
+from homines.core.run_folder import Run, named
+from homines.core.types import HominesError
 from homines.measure import choices, summary
-from homines.store import Run, named
 from homines.terminal import measured
 
 

@@ -13,14 +13,14 @@ from zipfile import ZipFile, is_zipfile
 
 from inspect_ai.log import EvalLog, EvalSample, read_eval_log
 
-from homines.core import HominesError, Record
+from homines.core.format import clean
+from homines.core.redaction import redact
+from homines.core.run_folder import plain
+from homines.core.types import HominesError, Record
 from homines.evals.answers import SAMPLES, hear
 from homines.evals.samples import KEY, answer_json, asked_of, record_of, sound, together
 from homines.evals.scores import ANSWER
-from homines.evidence import clean
 from homines.measure import choices, summary
-from homines.secrets import redact
-from homines.store import plain
 
 PRIVATE = {"extra_headers", "extra_body"}
 """Of a generate config, what may hold a secret."""

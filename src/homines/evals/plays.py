@@ -19,13 +19,24 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import collect, span
 
 from homines.choice import pooled
-from homines.core import Choice, Decision, Frame, Game, History, HominesError, Order, Prompt, Record, digest
+from homines.core.redaction import redact
+from homines.core.registry import find, spell
+from homines.core.types import (
+    Choice,
+    Decision,
+    Frame,
+    Game,
+    History,
+    HominesError,
+    Order,
+    Prompt,
+    Record,
+    digest,
+)
 from homines.evals.answers import in_words
 from homines.evals.asking import whole
 from homines.evals.samples import KEY, answer_json, messages, packed
 from homines.forms import Repeated, step
-from homines.lookup import find, spell
-from homines.secrets import redact
 from homines.speak import orders
 
 ROLES = ("row", "column")

@@ -14,9 +14,9 @@ from inspect_ai.dataset import Sample
 from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageSystem, ChatMessageUser
 
 from homines.choice import pooled
-from homines.core import Choice, HominesError, Prompt, Record, digest
+from homines.core.run_folder import plain, record_from, record_json
+from homines.core.types import Choice, HominesError, Prompt, Record, digest
 from homines.measure import Question, situation
-from homines.store import plain, record_from, record_json
 
 KEY = "homines"
 LONGEST_TEXT = 100_000

@@ -28,10 +28,10 @@ from inspect_ai.scorer import (
 )
 from inspect_ai.solver import TaskState
 
-from homines.core import Record
+from homines.core.registry import find
+from homines.core.types import Record
 from homines.evals.answers import hear
 from homines.evals.samples import KEY, answer_json, asked_of, record_of, together
-from homines.lookup import find
 from homines.measure import action_types as types_of
 from homines.measure import averaged, by, choices, mass
 from homines.measure import instability as spread_of

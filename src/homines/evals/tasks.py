@@ -18,18 +18,18 @@ from inspect_ai.scorer import Metric, mean, stderr
 from rich.markup import escape
 
 from homines import __version__
-from homines.check import count
-from homines.core import HominesError, Record
+from homines.core.checks import count
+from homines.core.registry import arguments, find
+from homines.core.run_folder import provenance
+from homines.core.types import HominesError, Record
 from homines.evals import plays
 from homines.evals.asking import ask
 from homines.evals.samples import samples
 from homines.evals.scores import action_types, choice, effects, instability, order_effect, rates, regret
 from homines.evals.words import listed, sets, whole
-from homines.lookup import arguments, find
 from homines.measure import Question, battery, questions
 from homines.models.mock import Mock, uniform
 from homines.opponents import opponent as find_opponent
-from homines.store import provenance
 from homines.survey import frame_specs
 
 NOBODY = Mock(uniform)

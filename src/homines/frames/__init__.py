@@ -1,5 +1,5 @@
 """Frames: words for a decision, one file a frame: `frames.table()` is the class of frames/table.py."""
 
-from homines.offered import shelve
+from homines.core.registry import shelve
 
 __all__, __getattr__ = shelve(__name__)

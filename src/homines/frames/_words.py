@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from homines.check import count
-from homines.core import Decision, HominesError, Order, Prompt
+from homines.core.checks import count
+from homines.core.format import join
+from homines.core.types import Decision, HominesError, Order, Prompt
 from homines.speak import Names, either, number, split_labels
 
 MOST_OUTCOMES = 128
@@ -121,10 +122,6 @@ def persons(d: Decision, names: tuple[str, ...], words: Names) -> tuple[str, ...
     if count > len(free):
         raise HominesError(f"{count} other players are more than this frame has names for, {len(free)}")
     return free[:count]
-
-
-def join(parts: list[str]) -> str:
-    return "".join(parts) if len(parts) < 2 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
 def said(d: Decision, words: Names, who: tuple[str, ...], verb: str) -> str:

@@ -5,19 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from homines.core import Decision, Order, Prompt
-from homines.frames._words import (
-    Names,
-    check_no_plan,
-    join,
-    moved_before,
-    persons,
-    rounds_before,
-    said,
-    settle,
-    times,
-)
-from homines.speak import either
+from homines.core.format import join
+from homines.core.types import Decision, Order, Prompt
+from homines.frames._words import check_no_plan, moved_before, persons, rounds_before, said, settle, times
+from homines.speak import Names, either
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from homines.core import Decision, Order, Prompt
+from homines.core.format import join
+from homines.core.types import Decision, Order, Prompt
 from homines.frames._words import (
-    Names,
     asking,
-    either,
     instead,
-    join,
     moved_before,
-    number,
     outcomes,
     persons,
     rounds_before,
@@ -21,6 +18,7 @@ from homines.frames._words import (
     settle,
     times,
 )
+from homines.speak import Names, either, number
 
 
 @dataclass(frozen=True)

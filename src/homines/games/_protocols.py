@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from homines.check import count, number
-from homines.core import HominesError
+from homines.core.checks import count, number
+from homines.core.types import HominesError
 
 
 def given(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from homines.check import count
-from homines.core import Array, Decision, History, HominesError, frozen
+from homines.core.checks import count
+from homines.core.types import Array, Decision, History, HominesError, frozen
 
 ASKED = ("judging", "buying", "regulating")
 ABOARD = ("self", "family", "stranger")

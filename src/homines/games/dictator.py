@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from homines.check import number
-from homines.core import Array, Decision, History, HominesError, frozen
+from homines.core.checks import number
+from homines.core.types import Array, Decision, History, HominesError, frozen
 
 MOST_GIFTS = 1001
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from homines.check import count
-from homines.core import Array, Decision, History, HominesError, frozen
-from homines.frames._words import join
+from homines.core.checks import count
+from homines.core.format import join
+from homines.core.types import Array, Decision, History, HominesError, frozen
 
 STAY, SWERVE = 0, 1
 PEDESTRIANS, AHEAD, BEYOND = 0, 1, 2

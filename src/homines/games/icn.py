@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homines.check import count
+from homines.core.checks import count
 from homines.forms import NormalForm, Repeated
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from homines.check import count
+from homines.core.checks import count
 from homines.forms import NormalForm
 
 Ranks: TypeAlias = tuple[tuple[int, int], tuple[int, int]]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from homines.check import count, number
-from homines.core import HominesError, frozen
+from homines.core.checks import count, number
+from homines.core.types import HominesError, frozen
 from homines.forms import NormalForm, Repeated
 from homines.market import Market
 

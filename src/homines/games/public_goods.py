@@ -6,8 +6,8 @@ from functools import reduce
 
 import numpy as np
 
-from homines.check import count, number
-from homines.core import HominesError, frozen
+from homines.core.checks import count, number
+from homines.core.types import HominesError, frozen
 from homines.forms import NormalForm
 from homines.games.dictator import amounts
 

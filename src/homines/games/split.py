@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from homines.check import number
-from homines.core import HominesError, frozen
+from homines.core.checks import number
+from homines.core.types import HominesError, frozen
 from homines.games.dictator import Allocation
 
 

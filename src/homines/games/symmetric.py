@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from homines.check import count, number
+from homines.core.checks import count, number
 from homines.forms import NormalForm, Repeated
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from homines.check import number
-from homines.core import Array, Decision, History, HominesError, frozen
+from homines.core.checks import number
+from homines.core.types import Array, Decision, History, HominesError, frozen
 from homines.games.dictator import amounts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from homines.core import frozen
+from homines.core.types import frozen
 from homines.forms import Sequential
 from homines.games._protocols import given
 

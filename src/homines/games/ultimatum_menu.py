@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from homines.check import number
-from homines.core import frozen
+from homines.core.checks import number
+from homines.core.types import frozen
 from homines.forms import NormalForm
 from homines.games.dictator import amounts
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from homines.core import HominesError, Model
-from homines.lookup import names
+from homines.core.registry import names
+from homines.core.types import HominesError, Model
 
 PROVIDERS = (
     *("openai", "anthropic", "google", "openai-api", "ollama", "openrouter", "together", "fireworks", "groq"),

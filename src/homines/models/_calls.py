@@ -18,11 +18,11 @@ from functools import cache
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from homines.core import HominesError, Interrupted
+from homines.core.redaction import redact
+from homines.core.types import HominesError, Interrupted
 from homines.impossible import UNLIKELY, UNSPELT, Impossible, number, position
 from homines.models._http import client
 from homines.models._meter import METER, Size
-from homines.secrets import redact
 from homines.toplogprobs import Step, Walk
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from homines.core import HominesError
+from homines.core.types import HominesError
 
 # PEFT imports it wherever it is installed; it then says, once a process, that a faster kernel is missing
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)

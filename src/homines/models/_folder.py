@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from homines import strict
-from homines.core import HominesError
+from homines.core import strict_json
+from homines.core.paths import PathError, relative
+from homines.core.types import HominesError
 from homines.models._memory import numbers, shapes
-from homines.paths import PathError, relative
 
 INDEX = "model.safetensors.index.json"
 WEIGHTS = "model.safetensors"
@@ -52,7 +52,7 @@ def weights(folder: Path) -> list[Path]:
     """
     if not (folder / INDEX).exists():
         return [path] if (path := folder / WEIGHTS).is_file() else []
-    named = _object(folder / INDEX, strict.loads).get("weight_map")
+    named = _object(folder / INDEX, strict_json.loads).get("weight_map")
     if not isinstance(named, dict) or not named or not all(isinstance(x, str) for x in named.values()):
         raise HominesError(
             f"{folder / INDEX} has no weight_map from tensors to files; save the model again by "
@@ -101,7 +101,7 @@ def count_weights(rest: str, files: Sequence[Path]) -> int:
 def look_at_adapter(folder: Path) -> None:
     """Raises HominesError where an adapter is no LoRA of plain names, finite and no larger than its file."""
     path, file = folder / "adapter_config.json", folder / "adapter_model.safetensors"
-    settings = _object(path, strict.loads)
+    settings = _object(path, strict_json.loads)
     for key, (sound, rule) in RULES.items():
         if not sound(settings.get(key)):
             raise _refusal(path, key, settings.get(key), rule)

@@ -11,7 +11,7 @@ import zlib
 from typing import Any
 
 from homines import impossible
-from homines.core import HominesError
+from homines.core.types import HominesError
 
 MOST = 16 << 20
 """Bytes of a reply, at most: some hundred times what answers with their log-probabilities take."""

@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from homines import strict
-from homines.core import HominesError
+from homines.core import strict_json
+from homines.core.types import HominesError
 from homines.models._dtypes import BYTES, DTYPES, computes
 
 GIB = 2**30
@@ -58,7 +58,7 @@ def _header(path: Path) -> list[tuple[str, str, tuple[int, ...]]]:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > min(path.stat().st_size, LONGEST):
                 raise ValueError("its header is longer than the file, or than any")
-            header: dict[str, Any] = strict.loads(file.read(length))
+            header: dict[str, Any] = strict_json.loads(file.read(length))
         header.pop("__metadata__", None)
         found = [(name, tensor["dtype"], tuple(tensor["shape"])) for name, tensor in header.items()]
         for name, kind, shape in found:

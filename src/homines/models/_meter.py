@@ -27,8 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from homines import paths, strict
-from homines.core import HominesError, Interrupted
+from homines.core import paths, strict_json
+from homines.core.types import HominesError, Interrupted
 
 LOOK = 0.02
 """Seconds between two looks for room."""
@@ -359,7 +359,7 @@ def _lines(book: Path) -> list[Any]:
     lines: list[Any] = []
     for line in text.splitlines():
         with suppress(ValueError):
-            lines.append(strict.loads(line))
+            lines.append(strict_json.loads(line))
     return lines
 
 

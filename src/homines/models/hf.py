@@ -11,27 +11,10 @@ import torch
 
 from homines import parallel
 from homines.aloud import Aloud, Heard, hear, write
-from homines.core import Choice, HominesError, Prompt
-from homines.logits import (
-    Encoded,
-    distinct_tokens,
-    encode,
-    holds,
-    label_logprobs,
-    render,
-    shares,
-    terminator,
-)
+from homines.core.types import Choice, HominesError, Prompt
+from homines.logits import Encoded, distinct_tokens, encode, holds, label_logprobs, render, shares, terminator
 from homines.models._dtypes import NF4, four_bits, held, loading, pick_dtype
-from homines.models._folder import (
-    INDEX,
-    WEIGHTS,
-    config,
-    count_weights,
-    look_at_adapter,
-    repeats,
-    weights,
-)
+from homines.models._folder import INDEX, WEIGHTS, config, count_weights, look_at_adapter, repeats, weights
 from homines.models._memory import EMBEDDINGS, numbers, room, saved
 
 

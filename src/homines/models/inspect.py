@@ -22,10 +22,11 @@ import numpy as np
 
 from homines.aloud import Aloud, Heard
 from homines.answers import counted, strict
-from homines.check import count
-from homines.core import Choice, HominesError, Interrupted, Prompt, digest, frozen
+from homines.core.checks import count
+from homines.core.redaction import redact
+from homines.core.registry import settings
+from homines.core.types import Choice, HominesError, Interrupted, Prompt, digest, frozen
 from homines.impossible import Impossible
-from homines.lookup import settings
 from homines.models import PROVIDERS
 from homines.models._calls import (
     UNSUPPORTED,
@@ -41,7 +42,6 @@ from homines.models._calls import (
     walk,
 )
 from homines.models._meter import METER
-from homines.secrets import redact
 from homines.toplogprobs import Walk, read
 
 READINGS = ("auto", "logprobs", "samples")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from homines.core import Choice, HominesError, Prompt, digest
+from homines.core.types import Choice, HominesError, Prompt, digest
 
 Handler = Callable[[Prompt], Choice]
 

@@ -17,7 +17,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from homines.core import HominesError
+from homines.core.types import HominesError
 from homines.models.hf import HuggingFace, first_line, hash_files, model_files
 from homines.models.hf import load as load_folder
 

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from homines.aloud import Aloud
-from homines.core import Choice, HominesError, Prompt
+from homines.core.redaction import redact, redacted
+from homines.core.types import Choice, HominesError, Prompt
 from homines.impossible import Impossible, Kind, agree, number, position, total
 from homines.models._calls import CallFailed, wait
 from homines.models._http import MOST, Unacceptable, fetch
-from homines.secrets import redact, redacted
 
 if TYPE_CHECKING:
     from homines.logits import Encoded

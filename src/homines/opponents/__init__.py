@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from homines.core import HominesError, Policy
-from homines.lookup import cut, factory, find, settings
-from homines.offered import shelve
+from homines.core.registry import cut, factory, find, settings, shelve
+from homines.core.types import HominesError, Policy
 
 __all__, __getattr__ = shelve(__name__, ("opponent", "LIBRARY"))
 
@@ -18,7 +17,7 @@ def opponent(spec: str) -> Policy:
     """The opponent a spec names: `tit_for_tat`, `axelrod:NAME`, `axelrod:NAME(parameter=value)`.
 
     `axelrod:` takes any strategy of that library; `seed=` there is that of its draws. All else is as
-    everywhere (homines.lookup).
+    everywhere (homines.core.registry).
 
     >>> opponent("generous_tit_for_tat(generosity=0.5)")
     GenerousTitForTat(generosity=0.5)

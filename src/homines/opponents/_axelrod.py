@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from homines.core import Decision, HominesError
+from homines.core.types import Decision, HominesError
 
 MOST_COINS = 8
 REMEDY = "axelrod knows rounds in which both move at once: use a repeated game, or another opponent"

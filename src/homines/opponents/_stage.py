@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from homines.core import Array, Choice, Decision, HominesError
+from homines.core.types import Array, Choice, Decision, HominesError
 
 
 def check(d: Decision) -> None:

@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from homines.check import count
-from homines.core import Choice, Decision, HominesError, frozen
+from homines.core.checks import count
+from homines.core.types import Choice, Decision, HominesError, frozen
 from homines.opponents import _axelrod
 from homines.opponents.memory_one import certain, check_pair, first_with
 

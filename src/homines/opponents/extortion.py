@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from homines.check import number
-from homines.core import Choice, Decision, HominesError
+from homines.core.checks import number
+from homines.core.types import Choice, Decision, HominesError
 from homines.opponents.memory_one import MemoryOne, check_pair
 
 REMEDY = "use a symmetric prisoner's dilemma, such as ipd, or another opponent"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from homines.check import number
-from homines.core import Choice, Decision
+from homines.core.checks import number
+from homines.core.types import Choice, Decision
 from homines.opponents.memory_one import first_with, last_moves
 
 

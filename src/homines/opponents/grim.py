@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from homines.core import Choice, Decision
+from homines.core.types import Choice, Decision
 from homines.opponents.memory_one import certain, last_moves
 
 

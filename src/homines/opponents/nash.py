@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from homines.core import Array, Choice, Decision, HominesError
+from homines.core.types import Array, Choice, Decision, HominesError
 from homines.opponents._stage import firms, sure
 
 

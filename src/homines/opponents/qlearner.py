@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from homines.check import count
-from homines.core import Choice, Decision, HominesError
+from homines.core.checks import count
+from homines.core.types import Choice, Decision, HominesError
 from homines.opponents._stage import firms, last, sure
 from homines.qlearning import Learning, learn
 

@@ -1,5 +1,5 @@
 """Preferences, one file each: a frozen dataclass whose fields are its parameters."""
 
-from homines.offered import shelve
+from homines.core.registry import shelve
 
 __all__, __getattr__ = shelve(__name__)

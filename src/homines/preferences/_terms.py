@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from homines.core import Array, Decision
+from homines.core.types import Array, Decision
 
 OWN, SAME, OTHERS, TOTAL, LEAST = "own", "same", "others", "total", "least"
 BEHIND, AHEAD, FORBIDDEN, WORTH = "behind", "ahead", "forbidden", "worth"

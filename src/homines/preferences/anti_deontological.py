@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from homines.check import number
-from homines.core import Array, Decision
+from homines.core.checks import number
+from homines.core.types import Array, Decision
 from homines.preferences.deontological import forbidden, spec_of
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from homines.core import Array, Decision
+from homines.core.types import Array, Decision
 from homines.preferences.virtue_equality import inequality
 
 

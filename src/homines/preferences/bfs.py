@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from homines.check import number
-from homines.core import Array, Decision
+from homines.core.checks import number
+from homines.core.types import Array, Decision
 from homines.preferences._terms import AHEAD, BEHIND, OWN, Term, weigh
 from homines.preferences.inequity import gaps
 

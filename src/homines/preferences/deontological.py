@@ -9,9 +9,9 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from homines import lookup
-from homines.check import action, number
-from homines.core import Array, Decision, HominesError
+from homines.core import registry
+from homines.core.checks import action, number
+from homines.core.types import Array, Decision, HominesError
 from homines.preferences._terms import FORBIDDEN, Term, weigh
 
 Rule: TypeAlias = Callable[[Decision], NDArray[np.bool_]]
@@ -60,7 +60,7 @@ RULES: Mapping[str, Rule] = {"betrayal": betrayal}
 
 def spec_of(rule: str | Rule) -> str:
     """How records tell a rule. Raises HominesError where it names none, or cannot be named."""
-    spec = rule if isinstance(rule, str) else lookup.spell(rule)
+    spec = rule if isinstance(rule, str) else registry.spell(rule)
     named(spec)
     return spec
 
@@ -74,7 +74,7 @@ def named(rule: str) -> Rule:
             f"no rule called {rule!r}; there are {', '.join(RULES)}. "
             "Name another as 'module:object': a function from a decision to a bool for each action"
         )
-    found: Any = lookup.find("preferences", rule)
+    found: Any = registry.find("preferences", rule)
     if not callable(found):
         raise HominesError(f"rule {rule!r} is no function; it must map a decision to bools [mine]")
     return cast("Rule", found)

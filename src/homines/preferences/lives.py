@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from homines.check import number
-from homines.core import Array, Decision, HominesError
+from homines.core.checks import number
+from homines.core.types import Array, Decision, HominesError
 from homines.games.dilemma import BEINGS, CHARACTERS, SEATS
 
 TRAITS = ("human", "female", "fit", "status", "young")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from homines.core import Array, Decision, HominesError
+from homines.core.types import Array, Decision, HominesError
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from homines.check import action, number
-from homines.core import Array, Decision
+from homines.core.checks import action, number
+from homines.core.types import Array, Decision
 from homines.preferences.deontological import by_action
 
 

@@ -17,14 +17,15 @@ from homines import figures_study as draw
 from homines.benchmarks import AMOUNTS, PAIRS, moments
 from homines.bounds import Bounds, bounds
 from homines.choice import best, expected, told
+from homines.columns import Observation
 from homines.compare import compare
-from homines.core import Choice, HominesError, Record
-from homines.estimate import NotIdentified, Observation, fit
-from homines.lookup import find
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import Choice, HominesError, Record
+from homines.estimate import NotIdentified, fit
 from homines.measure import answered, averaged, by, choices, mass, payoff_sensitivity
 from homines.observed import from_records
 from homines.pages import Section, write
-from homines.store import Run
 from homines.study import Task
 
 Row = dict[str, Any]

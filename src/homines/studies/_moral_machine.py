@@ -17,13 +17,14 @@ from homines import figures_study as draw
 from homines.amce import ATTRIBUTES, EFFECTS, Amce, distance, of_choices
 from homines.baselines import nulls
 from homines.benchmarks import DILEMMAS, Country, countries, mean_of
-from homines.core import LEGAL_MASS, Choice, Decision, HominesError, Record
-from homines.estimate import NotIdentified, Observation, fit
+from homines.columns import Observation
+from homines.core.run_folder import Run
+from homines.core.types import LEGAL_MASS, Choice, Decision, HominesError, Record
+from homines.estimate import NotIdentified, fit
 from homines.figures_radar import radar
 from homines.games.dilemma import DIMENSIONS, SIGNALS, Dilemma, spec
 from homines.measure import answered, averaged, by, instability, mass, order_effect
 from homines.pages import Section, write
-from homines.store import Run
 from homines.study import Task
 
 Row = dict[str, Any]

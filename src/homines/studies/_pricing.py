@@ -16,17 +16,17 @@ import numpy as np
 from homines import figures_study as draw
 from homines.choice import quantal_response
 from homines.conduct import RARE, Conduct, Read, conduct, response, told
-from homines.core import LEGAL_MASS, Array, Choice, HominesError, Policy, Record
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import LEGAL_MASS, Array, Choice, HominesError, Policy, Record
 from homines.forms import Repeated
 from homines.free_pricing import LOG, Rules, Shop, outcome
 from homines.games.pricing import shop
-from homines.lookup import find
 from homines.measure import answered, averaged, mass
 from homines.opponents import opponent
 from homines.opponents.nash import equilibria
 from homines.pages import Section, write
 from homines.qlearning import Learning, learn
-from homines.store import Run
 from homines.study import Task
 
 Row = dict[str, Any]

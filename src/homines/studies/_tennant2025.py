@@ -13,9 +13,10 @@ import numpy as np
 
 from homines import figures_study as draw
 from homines.align import Plan
-from homines.core import HominesError
+from homines.core.registry import find, spell
+from homines.core.run_folder import Run
+from homines.core.types import HominesError
 from homines.forms import Repeated
-from homines.lookup import find, spell
 from homines.measure import action_types, mass, state
 from homines.opponents import opponent
 from homines.pages import Section, write
@@ -23,7 +24,6 @@ from homines.play import chain
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
-from homines.store import Run
 from homines.studies._agents import (
     GOAL,
     PROBES,

@@ -14,14 +14,14 @@ from functools import partial
 
 from homines import sideeffects
 from homines.choice import Agent
-from homines.core import Model, digest
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import Model, digest
 from homines.data import Row
 from homines.games.av import ABOARD, ASKED
-from homines.lookup import find
 from homines.measure import Question, questions
 from homines.models.hf import HuggingFace
 from homines.speak import orders
-from homines.store import Run
 from homines.studies._av_dilemma import ACTS, LETTERS, NAMED, page
 from homines.studies._av_theory import faced, place, says
 from homines.study import Done, Task

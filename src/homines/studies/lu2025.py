@@ -18,12 +18,12 @@ import numpy as np
 from homines import data
 from homines.aloud import Aloud
 from homines.benchmarks import AMOUNTS, PAIRS
-from homines.core import Decision
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import Decision
 from homines.data import Recipe
 from homines.family import family
-from homines.lookup import find
 from homines.measure import Question, battery, questions
-from homines.store import Run
 from homines.studies._lu2025 import page
 from homines.study import Done, Task
 from homines.supervised import Course

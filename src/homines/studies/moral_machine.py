@@ -11,9 +11,9 @@ from pathlib import Path
 
 from homines.amce import EFFECTS
 from homines.benchmarks import countries
-from homines.core import Model, digest
+from homines.core.registry import find
+from homines.core.types import Model, digest
 from homines.games.dilemma import DIMENSIONS, Dilemma, dilemma, spec
-from homines.lookup import find
 from homines.measure import Question, battery, questions
 from homines.studies._moral_machine import page
 from homines.study import Done, Task

@@ -17,11 +17,12 @@ from typing import Any
 
 from homines.align import Plan
 from homines.choice import Agent
-from homines.core import HominesError, Model, digest
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import HominesError, Model, digest
 from homines.data import Row
 from homines.free_pricing import PREFIXES, STRATEGIES, Rules, markets, nash, over, play
 from homines.games.pricing import shop
-from homines.lookup import find
 from homines.measure import Question, questions
 from homines.models import known, load
 from homines.objective import Settings
@@ -29,7 +30,6 @@ from homines.opponents import opponent
 from homines.play import chain
 from homines.qlearning import check_compiler
 from homines.speak import orders
-from homines.store import Run
 from homines.studies._pricing import FRAME, PRECISION, WORDS, Asked, logit_price, page
 from homines.study import Done, Kind, Task
 from homines.supervised import Course

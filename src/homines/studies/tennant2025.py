@@ -15,15 +15,15 @@ import numpy as np
 
 from homines import general, sideeffects
 from homines.align import Plan
-from homines.core import Frame, Model
+from homines.core.registry import find
+from homines.core.run_folder import Run
+from homines.core.types import Frame, Model
 from homines.forms import Repeated
 from homines.frames._words import LAYOUTS
-from homines.lookup import find
 from homines.measure import Question, battery, questions
 from homines.models.hf import HuggingFace
 from homines.objective import Settings
 from homines.speak import orders
-from homines.store import Run
 from homines.studies._agents import PROBES, REWARDS, UNSEEN
 from homines.studies._tennant2025 import page
 from homines.study import Done, Kind, Task

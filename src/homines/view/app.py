@@ -27,9 +27,9 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from homines import __version__
-from homines.core import HominesError
-from homines.evidence import clean, count, number
-from homines.lookup import names
+from homines.core.format import clean, count, number
+from homines.core.registry import names
+from homines.core.types import HominesError
 from homines.pages import script_sources
 from homines.sitting import BATTERY
 from homines.view.guard import Guard, Refusal, fields, inside

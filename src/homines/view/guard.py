@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from homines.core import HominesError
+from homines.core.types import HominesError
 
 HOST = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?")
 """Names under which this machine is asked; any other was made by a stranger to lead here."""

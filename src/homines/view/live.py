@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from homines.core import HominesError
-from homines.evidence import left_out, number, read
+from homines.core.format import finite, number
+from homines.core.plausible import COUNTED, CURVE, sound, within
+from homines.core.run_folder import Run
+from homines.core.types import HominesError
+from homines.evidence import left_out, read
 from homines.measure import summary
-from homines.plausible import COUNTED, CURVE, finite, sound, within
-from homines.store import Run
 from homines.view.guard import reading
 
 MOST_BYTES = 20_000_000

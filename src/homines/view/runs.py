@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from homines.store import SCHEMA
+from homines.core.run_folder import SCHEMA
 from homines.view.guard import strange
 
 NOT_ENTERED = {"figures", "tables", "adapter", "checkpoints", "node_modules", "__pycache__"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from numbers import Integral, Real
 
-from homines.core import Decision, HominesError
+from homines.core.types import Decision, HominesError
 
 
 def number(name: str, value: object, low: float = -math.inf, high: float = math.inf) -> None:
@@ -13,7 +13,7 @@ def number(name: str, value: object, low: float = -math.inf, high: float = math.
 
     >>> number("kappa", 1.5, 0, 1)
     Traceback (most recent call last):
-    homines.core.HominesError: kappa must be a number in [0, 1], got 1.5
+    homines.core.types.HominesError: kappa must be a number in [0, 1], got 1.5
     """
     rule = f"{name} must be a {_range(low, high)}"
     if isinstance(value, bool) or not isinstance(value, Real):

@@ -26,15 +26,17 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
+from functools import wraps
 from importlib import import_module
 from keyword import iskeyword
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from homines.core import HominesError
+import homines
+from homines.core.types import HominesError
 
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 LONGEST = 10_000
 GRAMMAR = "write name, name(parameter=value), module:object or module:object(parameter=value)"
 VALUES = "a value is a number, a word, 'text', True, False, None, or a (list, of, these)"
@@ -240,7 +242,7 @@ def _parse(folder: str, spec: str) -> tuple[str | None, str, tuple[Any, ...] | N
         raise UntrustedModule(
             f"{_short(spec)} is not available here: it names a module, and only what is typed for a command "
             "loads one; give --trust-modules to load it (in Python trust_modules=True, the spec as a "
-            "homines.lookup.TrustedSpec, or the function itself)"
+            "homines.core.registry.TrustedSpec, or the function itself)"
         )
     if match["call"] is None:
         return match["module"], match["name"], None, {}
@@ -465,3 +467,38 @@ def _singular(folder: str) -> str:
 def _short(text: str) -> str:
     """Quoted, and cut where it would bury the message."""
     return repr(text if len(text) <= 80 else f"{text[:77]}...")
+
+
+def offered(folder: str, name: str) -> Callable[..., Any]:
+    """What <folder>/<name>.py holds; made by a function, a thing remembers how (`spec`), as records must."""
+    make = factory(folder, name)
+    if inspect.isclass(make):
+        return make
+
+    @wraps(make)
+    def made(*values: Any, **named: Any) -> Any:
+        thing = make(*values, **named)
+        told = [*map(repr, values), *(f"{key}={value!r}" for key, value in named.items())]
+        object.__setattr__(thing, "spec", f"{name}({', '.join(told)})" if told else name)
+        return thing
+
+    return made
+
+
+def shelve(package: str, also: tuple[str, ...] = ()) -> tuple[list[str], Callable[[str], Any]]:
+    """Let `homines.games.trust` be what games/trust.py holds: the `__all__` and `__getattr__` of a folder.
+
+    also   names of the folder's own
+    """
+    folder = package.rpartition(".")[2]
+    sys.modules[package].__class__ = homines.Shelf
+
+    def get(name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        try:
+            return offered(folder, name)
+        except HominesError as failure:
+            raise AttributeError(str(failure)) from failure
+
+    return [*names(folder), *also], get

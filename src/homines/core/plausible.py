@@ -5,11 +5,11 @@ sound(rows, CURVE)   the same rows, with None where a number cannot be, and how 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from homines.core import MOST_PAID
+from homines.core.format import finite
+from homines.core.types import MOST_PAID
 
 Bounds = Mapping[str, tuple[float, float]]
 """(least, most) of the numbers under a key."""
@@ -36,12 +36,6 @@ SIDES: Bounds = {
     "perplexity": (1.0, MOST_PAID),
 }
 TRAINING: Bounds = dict.fromkeys(("steps", "seconds", "rows", "prompts"), COUNTED)
-
-
-def finite(x: Any) -> float | None:
-    """A number as a float; None for what is none."""
-    good = isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x)
-    return float(x) if good else None
 
 
 def within(x: Any, low: float, high: float) -> float | None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from homines.core import HominesError
+from homines.core.types import HominesError
 
 PACKED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x28\xb5\x2f\xfd")
 """How gzip, zlib and zstd begin; polars would unpack them, to whatever size."""

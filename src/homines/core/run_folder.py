@@ -28,9 +28,9 @@ from typing import Any, cast
 from filelock import FileLock, Timeout
 
 import homines
-from homines import lookup, strict
-from homines.core import Choice, Decision, HominesError, Order, Record, digest, frozen
-from homines.paths import LOCK, PathError, inside, opened, read, tidy, whole
+from homines.core import registry, strict_json
+from homines.core.paths import LOCK, PathError, inside, opened, read, tidy, whole
+from homines.core.types import Choice, Decision, HominesError, Order, Record, digest, frozen
 
 SCHEMA = 1
 FREE = ("command", "settings.save_every", "settings.report_to", "rules.periods")
@@ -64,7 +64,7 @@ class Run:
         aside), is in use, or was made by a newer schema.
         """
         self.folder = Path(folder)
-        self._known = lookup.known(folder)
+        self._known = registry.known(folder)
         self.done: dict[str, Record] = {}
         self.unsound = 0
         """Stored answers that are no distribution, or have a mass outside [0, 1]; they count as none."""
@@ -432,7 +432,7 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     PathError where it is a link."""
     path = folder / name
     try:
-        value = strict.loads(read(folder, name))
+        value = strict_json.loads(read(folder, name))
         if not isinstance(value, dict):
             raise ValueError(f"it is no object of JSON but a {type(value).__name__}")
         return cast(dict[str, Any], value)
@@ -476,7 +476,7 @@ def _sound(line: bytes, row: Mapping[str, Any]) -> bool:
 
 def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
-        row = strict.loads(line)
+        row = strict_json.loads(line)
     except ValueError as failure:
         raise StoreError(f"{path} line {number} is no JSON ({failure}); remove that line") from failure
     if not isinstance(row, dict):

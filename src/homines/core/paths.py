@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from homines.core import HominesError
+from homines.core.types import HominesError
 
 NAME = re.compile(r"(?!\.\.?/)[^/\\\x00-\x1f\x7f]{1,255}/")
 """A part of a name, and the slash after it."""

@@ -1,0 +1,1 @@
+"""What every file needs: types, checks, the registry of specs, the run folder, number formats."""
