@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from homines.core.types import Array
-from homines.market import Market
-from homines.qlearning import Learning, Sessions, initial, learn, session
+from homines.theory.market import Market
+from homines.theory.qlearning import Learning, Sessions, initial, learn, session
 
 HERE = Path(__file__).parent
 PERIODS = 15

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from homines.choice import Agent
 from homines.columns import Observation
 from homines.core.registry import find
 from homines.core.types import Choice, HominesError
 from homines.estimate import fit
-from homines.forms import veil
 from homines.sitting import PROTOCOLS
+from homines.theory.choice import Agent
+from homines.theory.game_forms import veil
 
 HERE = Path(__file__).parent
 TRUE = {"alpha": 0.1, "beta": 0.3, "kappa": 0.3}

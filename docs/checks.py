@@ -17,9 +17,7 @@ import numpy as np
 from homines.core.registry import find
 from homines.core.types import frozen
 from homines.estimate import fit
-from homines.forms import veil
 from homines.games.spd import spd
-from homines.market import Market
 from homines.measure import moral_regret
 from homines.mixture import mixture
 from homines.observed import read_csv
@@ -27,6 +25,8 @@ from homines.opponents.always_cooperate import AlwaysCooperate
 from homines.opponents.always_defect import AlwaysDefect
 from homines.preferences.deontological import Deontological
 from homines.preferences.utilitarian import Utilitarian
+from homines.theory.game_forms import veil
+from homines.theory.market import Market
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 C, D = 0, 1

@@ -13,18 +13,18 @@ import altair as alt
 import numpy as np
 import vl_convert
 
-from homines.choice import Agent
 from homines.columns import Observation
 from homines.core.registry import find
 from homines.core.types import Choice
 from homines.estimate import NotIdentified, constrained, fit, problem
 from homines.family import family
-from homines.forms import NormalForm
 from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.games.ultimatum import ultimatum
 from homines.likelihood import climb
 from homines.plans import planned, points
+from homines.theory.choice import Agent
+from homines.theory.game_forms import NormalForm
 
 HERE = Path(__file__).parent
 TRUTH = "kantian(alpha=0.1, beta=0.3, kappa=0.4)"

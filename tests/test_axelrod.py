@@ -13,7 +13,6 @@ from numpy.testing import assert_allclose
 
 from homines.core.registry import find, spell
 from homines.core.types import HominesError
-from homines.forms import NormalForm, Repeated
 from homines.games.bos import bos
 from homines.games.ipd import ipd
 from homines.opponents import opponent
@@ -21,7 +20,8 @@ from homines.opponents.axelrod import Axelrod
 from homines.opponents.grim import Grim
 from homines.opponents.tit_for_tat import TitForTat
 from homines.opponents.win_stay_lose_shift import WinStayLoseShift
-from homines.play import chain, play
+from homines.theory.chain import chain, play
+from homines.theory.game_forms import NormalForm, Repeated
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

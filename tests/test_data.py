@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homines.choice import expected, logit, told
 from homines.core.registry import find
 from homines.core.types import Choice, Decision, HominesError, Record
 from homines.data import Recipe, drawable, generate, implied, read, write
-from homines.forms import Repeated, plan_probability, veil
 from homines.games.spd import spd
 from homines.measure import situation
 from homines.plans import points
 from homines.reasons import terms_of
+from homines.theory.choice import expected, logit, told
+from homines.theory.game_forms import Repeated, plan_probability, veil
 from homines.tuning import scores
 
 PREFERENCES = (

@@ -38,9 +38,9 @@ from homines.measure import (
 from homines.models.mock import Mock, hashed
 from homines.opponents.always_defect import AlwaysDefect
 from homines.opponents.tit_for_tat import TitForTat
-from homines.play import play
 from homines.regret import regret
 from homines.studies._agents import Agent, regrets
+from homines.theory.chain import play
 from tests.inspecting import listing, numbers, ran, saying
 
 FRAMES = ("table(labels='X,Y')", "table(labels='Y,X')")

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from homines.choice import Agent
 from homines.cli import main
 from homines.core.registry import find
 from homines.core.types import Decision, frozen
+from homines.theory.choice import Agent
 
 Homines = Callable[..., tuple[int, str, str]]
 

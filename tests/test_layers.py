@@ -39,12 +39,10 @@ MOVING = {
     "bounds",  # estimation
     "card",  # reports
     "cells",  # sweeps
-    "choice",  # theory
     "claims",  # sweeps
     "columns",  # estimation
     "commands",  # cli
     "compare",  # estimation
-    "conduct",  # theory
     "data",  # training
     "dilemmas",  # cli
     "engines",  # sweeps
@@ -56,7 +54,6 @@ MOVING = {
     "figures_study",  # reports
     "finetune",  # training
     "fitting",  # estimation
-    "forms",  # theory
     "free_pricing",  # studies
     "general",  # training
     "grid",  # sweeps
@@ -64,7 +61,6 @@ MOVING = {
     "lesson",  # training
     "likelihood",  # estimation
     "logits",  # inference
-    "market",  # theory
     "measure",  # elicitation
     "measured",  # results
     "mixture",  # estimation
@@ -74,10 +70,8 @@ MOVING = {
     "pages",  # reports
     "parallel",  # training
     "plans",  # estimation
-    "play",  # theory
     "playing",  # people
     "portrait",  # estimation
-    "qlearning",  # theory
     "reasons",  # training
     "regret",  # elicitation
     "report",  # reports
@@ -174,7 +168,9 @@ def test_a_report_needs_no_network_library(file: str) -> None:
 
 def test_the_reader_of_imports_sees_them_all() -> None:
     """Were it blind, the laws above would hold of anything."""
-    assert {"homines.core.types", "homines.forms", "homines.choice"} <= set(own("play.py"))
+    assert {"homines.core.types", "homines.theory.game_forms", "homines.theory.choice"} <= set(
+        own("theory/chain.py")
+    )
     assert {"homines.core.registry", "homines.preferences.deontological"} <= set(
         own("preferences/deontological.py")
     ) | set(own("preferences/game_deontological.py"))

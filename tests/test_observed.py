@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from homines.choice import expected
 from homines.core.registry import find
 from homines.core.types import Choice, HominesError, Record
-from homines.forms import veil
 from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.measure import battery, measure, questions
 from homines.models.mock import Mock, hashed
 from homines.observed import from_records, read_csv
 from homines.plans import planned, points
+from homines.theory.choice import expected
+from homines.theory.game_forms import veil
 
 GOOD = """subject,decision,option,own,other,chosen,game
 a,1,X,10,10,1,g

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from homines.core.types import HominesError
-from homines.market import Market
-from homines.qlearning import Learning, initial, learn, limit, session
+from homines.theory.market import Market
+from homines.theory.qlearning import Learning, initial, learn, limit, session
 
 pytest.importorskip("numba")
 
@@ -74,7 +74,7 @@ def test_compiled_and_plain_python_agree_to_the_bit() -> None:
     flat, start = TABLE.reshape(2, -1), initial(TABLE, SHORT.delta)
     how = SHORT.alpha, SHORT.beta, SHORT.delta, SHORT.stable, SHORT.most
     plain = session(flat, start, 15, *how, 7)
-    from homines.qlearning import _compiled
+    from homines.theory.qlearning import _compiled
 
     fast = _compiled()(np.ascontiguousarray(flat), start, 15, *how, 7)
     assert (plain[0] == fast[0]).all()

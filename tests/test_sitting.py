@@ -20,7 +20,6 @@ import pytest
 from rich.console import Console
 
 from homines.afterwards import happened, heard, limits, odds, portraits
-from homines.choice import Agent, best, expected, told
 from homines.cli import main
 from homines.columns import Observation
 from homines.core.registry import find, names
@@ -28,12 +27,13 @@ from homines.core.run_folder import Run
 from homines.core.types import Choice, HominesError, Model, Prompt
 from homines.estimate import NotIdentified, fit
 from homines.family import family
-from homines.forms import Repeated, Sequential, veil
 from homines.measure import battery
 from homines.models.mock import Mock, broken, hashed
 from homines.observed import from_records
 from homines.playing import portray
 from homines.sitting import PROTOCOLS, NotAnAnswer, Other, Plan, Sitting, deciders, rival, start
+from homines.theory.choice import Agent, best, expected, told
+from homines.theory.game_forms import Repeated, Sequential, veil
 from tests.running import HOMINES
 
 GIVEN = {

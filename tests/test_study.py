@@ -18,11 +18,11 @@ from homines.measure import action_types, by, measure
 from homines.models.mock import Mock
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.random import Random
-from homines.play import chain
 from homines.preferences.utilitarian import Utilitarian
 from homines.studies import tennant2025
 from homines.studies._agents import UNSEEN, explained, shown, spread, winner
 from homines.study import Task
+from homines.theory.chain import chain
 from tests.models.tiny import tiny
 from tests.running import rows, study
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from homines.choice import Agent
 from homines.columns import Observation
 from homines.core.registry import find
 from homines.core.types import Choice, HominesError, Prompt
@@ -19,6 +18,7 @@ from homines.studies import av_dilemma
 from homines.studies._av_dilemma import ACTS, EXPLAINING, LETTERS, balanced, kappa, rates
 from homines.studies._av_theory import Place, faced, place, says
 from homines.study import Task
+from homines.theory.choice import Agent
 from tests.models.tiny import tiny
 from tests.running import rows, study
 

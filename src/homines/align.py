@@ -20,7 +20,6 @@ from homines.core.progress import Begin, Say
 from homines.core.registry import find, spell
 from homines.core.run_folder import Run, read_json, result
 from homines.core.types import Decision, HominesError, Model, Policy, Prompt
-from homines.forms import Repeated
 from homines.lesson import Lesson, Walk, lesson
 from homines.logits import distinct_tokens
 from homines.measure import Question, battery, measure, questions
@@ -32,6 +31,7 @@ from homines.opponents import opponent
 from homines.sampled import PROMPTS, check_sampled, sampled
 from homines.schedule import Phase, schedule, spelt
 from homines.speak import Speaker
+from homines.theory.game_forms import Repeated
 from homines.train import Trained, check, rl, whole_checkpoint
 
 ROADS = ("rl", "grpo", "rloo")

@@ -192,10 +192,7 @@ def align(
     The aligned model, its evidence as `.run`; a LoRA adapter (or, with rank=0, a model) lies in the folder,
     with its card. The model given is left as it was. The same call again goes on, or finds it done.
     """
-    from homines.align import (
-        Plan,
-        name_after,  # with it comes torch
-    )
+    from homines.align import Plan, name_after
     from homines.align import align as carry_out
     from homines.objective import Settings
 

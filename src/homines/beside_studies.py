@@ -11,7 +11,6 @@ from homines import figures_study as draw
 from homines.amce import EFFECTS, Amce, of_choices
 from homines.benchmarks import DILEMMAS
 from homines.beside_agent import Agent, columns
-from homines.conduct import Read, conduct
 from homines.core.format import finite
 from homines.core.registry import find
 from homines.core.types import LEGAL_MASS, HominesError, Record
@@ -19,6 +18,7 @@ from homines.games.dilemma import Dilemma
 from homines.games.pricing import shop
 from homines.measure import answered, averaged, by, mass, order_effect
 from homines.pages import Section, Weak
+from homines.theory.conduct import Read, conduct
 
 Row = dict[str, Any]
 PEOPLE = "all people"

@@ -13,10 +13,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from homines.choice import Belief, told
 from homines.columns import Observation
 from homines.core.types import HominesError
 from homines.family import Family, family
+from homines.theory.choice import Belief, told
 
 EQUAL = 1e-9
 """Utilities nearer than this, as a share of the largest payoff, count as equal."""

@@ -9,10 +9,10 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from homines.choice import Belief
 from homines.core.types import Array, Choice, Decision, HominesError, frozen
 from homines.family import MANY, Family
 from homines.likelihood import Design
+from homines.theory.choice import Belief
 
 Whole = NDArray[np.integer[Any]]
 Value = Callable[[Array], Array]

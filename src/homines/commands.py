@@ -20,12 +20,12 @@ from homines.core.redaction import redact
 from homines.core.registry import ROOT, names, spell
 from homines.core.run_folder import Run
 from homines.core.types import Game, HominesError, Model, Prompt, Record
-from homines.forms import Repeated
 from homines.impossible import counts, sentences
 from homines.measure import by, choices, instability, spent, summary
 from homines.models import behind, known, load
 from homines.schedule import Phase
 from homines.terminal import Bars, before_after, measured, scored, side_effects, stopping
+from homines.theory.game_forms import Repeated
 
 if TYPE_CHECKING:
     from homines.align import Plan
@@ -34,11 +34,7 @@ if TYPE_CHECKING:
 
 def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool) -> None:
     """Align by a plan, report, print; exits with 0, or 1 where some questions failed."""
-    from homines.align import (
-        align,
-        estimate,
-        name_after,  # with it comes torch
-    )
+    from homines.align import align, estimate, name_after
     from homines.report import write  # with it comes altair
 
     parallel.divides()  # before any model is loaded
@@ -94,10 +90,7 @@ def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool)
 
 def carry_out_tuning(tuning: Tuning, folder: Path, as_json: bool) -> None:
     """Tune on a data folder and print what it changed."""
-    from homines.tuning import (
-        table,
-        tune,  # with it comes torch
-    )
+    from homines.tuning import table, tune
 
     parallel.divides()
     if not parallel.first():

@@ -9,12 +9,12 @@ import numpy as np
 from scipy.stats import f as fisher
 from scipy.stats import t as student
 
-from homines.choice import Belief, told
 from homines.columns import Observation
 from homines.core.types import Array, HominesError, frozen
 from homines.estimate import Problem, check_peak, cluster_scores, problem
 from homines.family import Family, family
 from homines.likelihood import Peak, climb
+from homines.theory.choice import Belief, told
 
 SAME = 1e-8
 """Residual, as a share, under which one family's columns lie in the space of another's."""

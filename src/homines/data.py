@@ -21,16 +21,16 @@ from typing import Any
 import numpy as np
 
 from homines import __version__
-from homines.choice import Belief, best, expected, logit, told
 from homines.core import paths, strict_json
 from homines.core.checks import count, number
 from homines.core.registry import find, known, names, spell
 from homines.core.types import Array, Decision, Game, HominesError, Order, Preference, Prompt, digest
-from homines.forms import Repeated, Sequential, plan_probability, veil
 from homines.measure import acted, battery, situation
 from homines.plans import points
 from homines.reasons import WORDINGS, answered, reason, reason_by_plans
 from homines.speak import orders, split_labels
+from homines.theory.choice import Belief, best, expected, logit, told
+from homines.theory.game_forms import Repeated, Sequential, plan_probability, veil
 
 TIES = ("drop", "both")
 TRIES = 2000

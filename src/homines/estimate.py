@@ -18,11 +18,11 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import binom
 from scipy.stats import f as fisher
 
-from homines.choice import Agent, Belief, told
 from homines.columns import Columns, Decisions, Observation, Whole
 from homines.core.types import LEGAL_MASS, Array, HominesError, Preference, frozen
 from homines.family import PRECISION, RISK, Family, crra, family
 from homines.likelihood import Design, Peak, climb, flat, loglik
+from homines.theory.choice import Agent, Belief, told
 
 CLUSTERS = ("subject", "game", "decision", "none")
 RISKS = (-2.0, 3.0)

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from homines import figures, impossible
-from homines.choice import uniform
 from homines.core import registry
 from homines.core.format import Row, clean, count, finite, lines, number, texts
 from homines.core.plausible import CURVE, SCORES, TRAINING, sound, sound_sides
@@ -42,6 +41,7 @@ from homines.measure import (
 from homines.portrait import estimates
 from homines.preferences.deontological import Deontological
 from homines.preferences.utilitarian import Utilitarian
+from homines.theory.choice import uniform
 
 TRAINED = ("align", "demo", "tune", "distill")
 TAUGHT = ("tune", "distill")

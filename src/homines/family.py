@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from homines.choice import Belief, expected, told, uniform
 from homines.core.registry import arguments, spell_class
 from homines.core.types import Array, Decision, HominesError, Preference, frozen
+from homines.theory.choice import Belief, expected, told, uniform
 
 RISK = "risk"
 PRECISION = "precision"

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from homines.choice import Belief, told, uniform
 from homines.columns import Observation
 from homines.compare import Comparison, compare
 from homines.core.checks import count
@@ -25,6 +24,7 @@ from homines.impossible import caveats, counts
 from homines.mixture import Mixture, mixture
 from homines.observed import READ, from_records, read_csv
 from homines.terminal import Bars, estimated, mixed, tested
+from homines.theory.choice import Belief, told, uniform
 
 SEEN = 20_000
 """Choices from which a bar shows how far the estimates are."""

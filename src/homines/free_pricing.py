@@ -18,7 +18,7 @@ from homines.aloud import Aloud
 from homines.core.checks import count, number
 from homines.core.run_folder import Run
 from homines.core.types import Array, HominesError, Interrupted, Prompt, digest, frozen
-from homines.market import Market
+from homines.theory.market import Market
 
 LOG = "periods.jsonl"
 PREFIXES: Mapping[str, str] = {

@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from homines.choice import expected, told
 from homines.core.types import Array, Decision, Frame, History, HominesError, Policy, Prompt
-from homines.forms import MOST_STATES, Repeated
 from homines.logits import Encoded
 from homines.measure import situation
 from homines.models.hf import HuggingFace
-from homines.play import memory_of
 from homines.schedule import Phase
 from homines.speak import orders
+from homines.theory.chain import memory_of
+from homines.theory.choice import expected, told
+from homines.theory.game_forms import MOST_STATES, Repeated
 
 EPISODE = 20
 """Rounds after which a walker starts anew, from random past rounds."""

@@ -15,7 +15,6 @@ from typing import Any, cast
 import numpy as np
 
 from homines.answers import jeffreys
-from homines.choice import Belief, best, expected, mixed, told
 from homines.core.checks import count
 from homines.core.plausible import counts
 from homines.core.redaction import redact, redacted
@@ -32,9 +31,10 @@ from homines.core.types import (
     Prompt,
     Record,
 )
-from homines.forms import NormalForm, Repeated, nodes
 from homines.impossible import Impossible
 from homines.speak import few_orders, orders
+from homines.theory.choice import Belief, best, expected, mixed, told
+from homines.theory.game_forms import NormalForm, Repeated, nodes
 
 BATCH = 16
 """Questions between two writes, of a model that does not say how many."""

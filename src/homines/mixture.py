@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix, eye, kron
 
-from homines.choice import Belief, told
 from homines.columns import Columns, Observation
 from homines.core.checks import count
 from homines.core.types import Array, HominesError
@@ -30,6 +29,7 @@ from homines.estimate import (
 )
 from homines.family import PRECISION, Family, family
 from homines.likelihood import Design, climb, flat
+from homines.theory.choice import Belief, told
 
 SHORT, LONG = 25, 5000
 """EM steps of every start, and the most of those that go on."""

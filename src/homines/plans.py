@@ -14,7 +14,7 @@ import numpy as np
 
 from homines.columns import Observation
 from homines.core.types import Array, Choice, Decision, Game, History, frozen
-from homines.forms import Sequential, nodes, plan_probability, veil
+from homines.theory.game_forms import Sequential, nodes, plan_probability, veil
 
 Point = tuple[int, History]
 """A player, and what happened before it decides."""

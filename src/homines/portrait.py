@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from homines.choice import told
 from homines.columns import Alike, Columns, Observation
 from homines.core.registry import foreign
 from homines.core.types import LEGAL_MASS, HominesError, Preference, Record
@@ -24,6 +23,7 @@ from homines.preferences.economicus import Economicus
 from homines.preferences.inequity import Inequity
 from homines.preferences.kantian import Kantian
 from homines.preferences.moralis import Moralis
+from homines.theory.choice import told
 
 Row = dict[str, Any]
 

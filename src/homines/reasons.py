@@ -9,10 +9,21 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from homines.choice import Belief, expected, told
 from homines.core.types import Array, Decision, Order, Preference
 from homines.frames._words import CUE
-from homines.preferences._terms import AHEAD, BEHIND, FORBIDDEN, LEAST, OTHERS, OWN, SAME, TOTAL, WORTH, Term
+from homines.theory.choice import Belief, expected, told
+from homines.theory.utility_terms import (
+    AHEAD,
+    BEHIND,
+    FORBIDDEN,
+    LEAST,
+    OTHERS,
+    OWN,
+    SAME,
+    TOTAL,
+    WORTH,
+    Term,
+)
 
 PHRASES: Mapping[str, tuple[str, ...]] = {
     OWN: ("{a} gives me {v}", "With {a} I get {v}", "If I choose {a}, I get {v}"),

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from homines.core.registry import find
 from homines.core.types import Choice, Decision, HominesError, Policy, Preference, Record
-from homines.forms import Repeated
 from homines.measure import averaged, choices, moral_regret, state
 from homines.opponents import opponent
-from homines.play import chain
+from homines.theory.chain import chain
+from homines.theory.game_forms import Repeated
 
 
 @dataclass(frozen=True, eq=False)

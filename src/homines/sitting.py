@@ -34,11 +34,11 @@ from homines.core.types import (
     Prompt,
     Record,
 )
-from homines.forms import NormalForm, Repeated, nodes, step
 from homines.measure import averaged, battery, measure, questions
 from homines.models import PROVIDERS, behind, known, load
 from homines.opponents import opponent
 from homines.speak import Names, few_orders, orders
+from homines.theory.game_forms import NormalForm, Repeated, nodes, step
 
 BATTERY = "battery"
 PROTOCOLS = tuple(f"{kind}({k})" for k in range(1, 7) for kind in ("spd", "trust", "ultimatum"))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, permutations, product
 
-from homines.choice import mixed
 from homines.core.types import Choice, Decision, Frame, HominesError, Model, Order
+from homines.theory.choice import mixed
 
 MOST_PERMUTED = 3
 

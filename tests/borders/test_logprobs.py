@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from homines.choice import Agent
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, HominesError
@@ -28,6 +27,7 @@ from homines.models import load
 from homines.models._calls import walk
 from homines.models.hf import HuggingFace, to_choice
 from homines.report import write
+from homines.theory.choice import Agent
 from homines.toplogprobs import Reading, Step, Walk, read
 from tests.models.tiny import willing
 from tests.serve import Server, serve

@@ -15,7 +15,6 @@ import pytest
 
 from homines.core.registry import describe, factory, find, names, spell
 from homines.core.types import Decision, Frame, HominesError, Prompt, frozen
-from homines.forms import NormalForm, Repeated, veil
 from homines.frames._words import LAYOUTS, MOST_LISTED
 from homines.games.ipd import ipd
 from homines.games.public_goods import public_goods
@@ -23,6 +22,7 @@ from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.measure import battery
 from homines.speak import number, orders, split_labels
+from homines.theory.game_forms import NormalForm, Repeated, veil
 
 ALL = names("frames")
 GIVEN: dict[str, Any] = {"float": 1.0, "int": 3, "str": "word", "bool": True}

@@ -14,10 +14,10 @@ from numpy.testing import assert_allclose
 
 from homines.core.registry import describe, factory, find, names
 from homines.core.types import Decision, Game, History, HominesError
-from homines.forms import NormalForm, Repeated, step, veil
 from homines.games.dictator import dictator
 from homines.games.public_goods import public_goods
 from homines.games.symmetric import symmetric
+from homines.theory.game_forms import NormalForm, Repeated, step, veil
 
 ALL = names("games")
 GIVEN: dict[str, Any] = {"float": 1.0, "int": 3, "str": "word", "bool": True}

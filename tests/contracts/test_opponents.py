@@ -17,7 +17,6 @@ from numpy.testing import assert_allclose
 
 from homines.core.registry import describe, factory, find, names, spell
 from homines.core.types import Choice, Decision, HominesError, Policy
-from homines.forms import NormalForm, Repeated, veil
 from homines.games.bos import bos
 from homines.games.dictator import dictator
 from homines.games.ipd import ipd
@@ -31,7 +30,8 @@ from homines.opponents.memory_one import MemoryOne
 from homines.opponents.random import Random
 from homines.opponents.tit_for_tat import TitForTat
 from homines.opponents.win_stay_lose_shift import WinStayLoseShift
-from homines.play import chain
+from homines.theory.chain import chain
+from homines.theory.game_forms import NormalForm, Repeated, veil
 
 ALL = names("opponents")
 GIVEN: dict[str, Any] = {"float": 0.25, "int": 1, "bool": True, "str": "TitForTat"}

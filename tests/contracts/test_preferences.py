@@ -12,7 +12,6 @@ import pytest
 
 from homines.core.registry import describe, factory, find, names, spell
 from homines.core.types import Array, Decision, HominesError, Preference
-from homines.forms import Repeated, veil
 from homines.games.bos import bos
 from homines.games.dictator import dictator
 from homines.games.dilemma import dilemma
@@ -21,6 +20,7 @@ from homines.games.ipd import ipd
 from homines.games.public_goods import public_goods
 from homines.games.spd import spd
 from homines.games.trust import trust
+from homines.theory.game_forms import Repeated, veil
 
 ALL = names("preferences")
 GIVEN: dict[str, Any] = {"float": 0.25, "int": 1, "str": "word", "bool": True}

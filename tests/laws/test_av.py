@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from homines.choice import expected, told
 from homines.core.registry import find
 from homines.core.types import Decision, HominesError
 from homines.games.av import ABOARD, ASKED, MOST_SAVED, av
@@ -19,6 +18,7 @@ from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
 from homines.preferences.utilitarian import Utilitarian
 from homines.studies._av_theory import THEORIES, place, stance, threshold
+from homines.theory.choice import expected, told
 
 saved = st.integers(1, MOST_SAVED)
 aboard = st.sampled_from(ABOARD)

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from homines.choice import Agent, best, expected, logit, mixed, quantal_response, told, uniform
 from homines.core.types import Array, Choice, HominesError, frozen
-from homines.forms import NormalForm, veil
 from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
+from homines.theory.choice import Agent, best, expected, logit, mixed, quantal_response, told, uniform
+from homines.theory.game_forms import NormalForm, veil
 
 quick = settings(max_examples=40, deadline=None)
 money = st.integers(-1000, 1000).map(lambda cents: cents / 100)

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 
-from homines.choice import Agent
-from homines.conduct import Read, charged, conduct, response, told
 from homines.core.registry import find
 from homines.core.types import Choice, Decision, HominesError, Record
-from homines.forms import NormalForm, Repeated, is_symmetric
 from homines.games.ipd import ipd
 from homines.games.pricing import pricing, shop
 from homines.opponents import opponent
 from homines.opponents.nash import equilibria
-from homines.play import recurrent
+from homines.theory.chain import recurrent
+from homines.theory.choice import Agent
+from homines.theory.conduct import Read, charged, conduct, response, told
+from homines.theory.game_forms import NormalForm, Repeated, is_symmetric
 
 GAME, MARKET = pricing(points=6), shop()
 LIGHT = settings(max_examples=25, deadline=None)

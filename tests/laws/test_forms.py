@@ -12,11 +12,20 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from homines.core.types import Array, Decision, Game, History, HominesError, frozen
-from homines.forms import NormalForm, Repeated, Sequential, is_symmetric, nodes, plan_probability, step, veil
 from homines.games.dictator import dictator
 from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.games.ultimatum import ultimatum
+from homines.theory.game_forms import (
+    NormalForm,
+    Repeated,
+    Sequential,
+    is_symmetric,
+    nodes,
+    plan_probability,
+    step,
+    veil,
+)
 
 quick = settings(max_examples=40, deadline=None)
 money = st.integers(-1000, 1000).map(lambda cents: cents / 100)

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from homines.choice import Agent, logit, mixed, uniform
 from homines.core.run_folder import Run
 from homines.core.types import (
     Array,
@@ -29,7 +28,6 @@ from homines.core.types import (
     Record,
     frozen,
 )
-from homines.forms import NormalForm, Repeated, veil
 from homines.frames.sentences import Sentences
 from homines.frames.story import Story
 from homines.frames.table import Table
@@ -61,13 +59,15 @@ from homines.measure import (
 from homines.models import load
 from homines.models.mock import HANDLERS, Mock
 from homines.opponents.memory_one import MemoryOne
-from homines.play import chain, memory_of
 from homines.preferences.altruist import Altruist
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
 from homines.preferences.utilitarian import Utilitarian
 from homines.speak import Speaker, few_orders, orders
+from homines.theory.chain import chain, memory_of
+from homines.theory.choice import Agent, logit, mixed, uniform
+from homines.theory.game_forms import NormalForm, Repeated, veil
 
 quick = settings(max_examples=30, deadline=None)
 chances = st.integers(0, 20).map(lambda x: x / 20)

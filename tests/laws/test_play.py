@@ -12,9 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from homines.choice import Agent
 from homines.core.types import Array, Choice, Decision, History, HominesError, Policy
-from homines.forms import NormalForm, Repeated, played
 from homines.games.bos import bos
 from homines.games.ipd import ipd
 from homines.games.public_goods import public_goods
@@ -24,10 +22,12 @@ from homines.opponents.always_defect import AlwaysDefect
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.random import Random
 from homines.opponents.tit_for_tat import TitForTat
-from homines.play import Chain, chain, long_run, memory_of, play, value
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
+from homines.theory.chain import Chain, chain, long_run, memory_of, play, value
+from homines.theory.choice import Agent
+from homines.theory.game_forms import NormalForm, Repeated, played
 
 quick = settings(max_examples=30, deadline=None)
 sure = settings(max_examples=5, deadline=None, derandomize=True)

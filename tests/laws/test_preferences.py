@@ -14,7 +14,6 @@ from numpy.testing import assert_allclose
 
 from homines.core.registry import TrustedSpec
 from homines.core.types import Decision, History, HominesError, Preference, frozen
-from homines.forms import NormalForm, Repeated, step, veil
 from homines.games.public_goods import public_goods
 from homines.games.spd import spd
 from homines.games.trust import trust
@@ -35,6 +34,7 @@ from homines.preferences.utilitarian import Utilitarian
 from homines.preferences.virtue_equality import VirtueEquality
 from homines.preferences.virtue_kindness import VirtueKindness
 from homines.preferences.virtue_mixed import VirtueMixed
+from homines.theory.game_forms import NormalForm, Repeated, step, veil
 
 quick = settings(max_examples=40, deadline=None)
 

@@ -20,10 +20,10 @@ from homines.lesson import EPISODE, Walk, lesson
 from homines.models.hf import HuggingFace
 from homines.objective import Settings, objective
 from homines.opponents.memory_one import MemoryOne
-from homines.play import chain
 from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
 from homines.schedule import Phase
+from homines.theory.chain import chain
 from homines.train import check, rl
 
 FRAME = Bare("action1,action2")

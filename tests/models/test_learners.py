@@ -24,11 +24,7 @@ from homines.opponents.memory_one import MemoryOne
 from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
 from homines.schedule import Phase
-from homines.train import (
-    _Guard,
-    check,
-    rl,  # pyright: ignore[reportPrivateUsage]
-)
+from homines.train import _Guard, check, rl
 
 FRAME = Bare("action1,action2")
 NOISY = MemoryOne(0.5, 0.9, 0.2, 0.7, 0.4)

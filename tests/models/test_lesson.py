@@ -16,7 +16,6 @@ import pytest
 import torch
 
 from homines.core.types import Choice, Decision, HominesError, Interrupted, Prompt
-from homines.forms import NormalForm, Repeated
 from homines.frames.table import Table
 from homines.games.bos import bos
 from homines.games.dictator import dictator
@@ -29,11 +28,13 @@ from homines.models.hf import HuggingFace
 from homines.objective import Settings, objective
 from homines.opponents import opponent
 from homines.opponents.always_defect import AlwaysDefect
-from homines.opponents.memory_one import MemoryOne, certain
-from homines.play import chain
+from homines.opponents.memory_one import MemoryOne
 from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
 from homines.schedule import Phase
+from homines.theory.chain import chain
+from homines.theory.game_forms import NormalForm, Repeated
+from homines.theory.strategies import certain
 from homines.train import check, rl
 
 NOISY = MemoryOne(0.5, 0.9, 0.2, 0.7, 0.4)

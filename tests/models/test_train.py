@@ -20,7 +20,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homines.choice import expected
 from homines.core.types import HominesError, Interrupted
 from homines.frames.table import Table
 from homines.games.dictator import dictator
@@ -31,10 +30,11 @@ from homines.models.hf import HuggingFace, load
 from homines.objective import Outcome, Settings, objective
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.tit_for_tat import TitForTat
-from homines.play import chain
 from homines.preferences.game_deontological import GameDeontological
 from homines.preferences.utilitarian import Utilitarian
 from homines.schedule import Phase
+from homines.theory.chain import chain
+from homines.theory.choice import expected
 from homines.train import check, phase_at, rl
 
 FRAME = Table("action1,action2")

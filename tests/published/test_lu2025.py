@@ -8,13 +8,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from homines.choice import best, expected
 from homines.core.types import Array
-from homines.forms import Veil, nodes, plan_probability, veil
 from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.games.ultimatum import ultimatum
 from homines.preferences.moralis import Moralis
+from homines.theory.choice import best, expected
+from homines.theory.game_forms import Veil, nodes, plan_probability, veil
 
 KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SIX = range(1, 7)

@@ -10,8 +10,8 @@ from typing import TypeAlias
 import numpy as np
 import pytest
 
-from homines.forms import NormalForm
 from homines.games.ordinal import FIRST_COLUMN, FIRST_ROW, all_ordinal, ordinal, walk
+from homines.theory.game_forms import NormalForm
 
 CSV = Path(__file__).parents[3] / "shared" / "data" / "games_2x2_144.csv"
 Key: TypeAlias = tuple[float, ...]

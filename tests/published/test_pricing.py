@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from homines.core.types import HominesError
-from homines.market import Market
+from homines.theory.market import Market
 
 TABLE = {
     2: (1.4729267, 1.9249809, 0.2229267, 0.3374905),

@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from homines.choice import Agent
 from homines.core.registry import find
 from homines.core.types import Choice, Decision, Policy, frozen
-from homines.forms import Repeated
 from homines.frames.table import Table
 from homines.measure import battery, moral_regret, questions
 from homines.models.mock import Mock, uniform
@@ -23,6 +21,8 @@ from homines.preferences.deontological import Deontological
 from homines.preferences.game_deontological import GameDeontological
 from homines.preferences.utilitarian import Utilitarian
 from homines.speak import orders
+from homines.theory.choice import Agent
+from homines.theory.game_forms import Repeated
 
 C, D = 0, 1
 PAYOFFS = {  # row, column at CC, CD, DC, DD

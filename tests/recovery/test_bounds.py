@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homines.bounds import bounds
-from homines.choice import best, expected, told
 from homines.columns import Observation
 from homines.core.registry import find
 from homines.core.types import Choice, HominesError
@@ -16,6 +15,7 @@ from homines.data import drawer
 from homines.estimate import NotIdentified, fit
 from homines.measure import battery
 from homines.preferences.moralis import Moralis
+from homines.theory.choice import best, expected, told
 
 
 def certain(kappa: float, many: int = 80, seed: int = 0, wrong: int = 0) -> list[Observation]:

@@ -11,14 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from homines.choice import Agent
 from homines.columns import Observation
 from homines.compare import compare
 from homines.core.registry import find
 from homines.core.types import Choice, Decision, HominesError, frozen
 from homines.estimate import Estimate, NotIdentified, constrained, fit, problem
 from homines.family import family, valued
-from homines.forms import NormalForm
 from homines.games.dictator import dictator
 from homines.games.spd import spd
 from homines.games.trust import trust
@@ -26,6 +24,8 @@ from homines.games.ultimatum import ultimatum
 from homines.likelihood import Design, climb, loglik
 from homines.mixture import mixture
 from homines.plans import planned, points
+from homines.theory.choice import Agent
+from homines.theory.game_forms import NormalForm
 
 KIND = (0, 1, -1)
 

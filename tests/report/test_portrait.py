@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from homines.choice import Agent
 from homines.core.registry import find
 from homines.core.types import Record
 from homines.evidence import interval
@@ -19,6 +18,7 @@ from homines.preferences.economicus import Economicus
 from homines.preferences.inequity import Inequity
 from homines.preferences.kantian import Kantian
 from homines.preferences.moralis import Moralis
+from homines.theory.choice import Agent
 
 
 class Theory:

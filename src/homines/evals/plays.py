@@ -18,7 +18,6 @@ from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, Value,
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import collect, span
 
-from homines.choice import pooled
 from homines.core.redaction import redact
 from homines.core.registry import find, spell
 from homines.core.types import (
@@ -36,8 +35,9 @@ from homines.core.types import (
 from homines.evals.answers import in_words
 from homines.evals.asking import whole
 from homines.evals.samples import KEY, answer_json, messages, packed
-from homines.forms import Repeated, step
 from homines.speak import orders
+from homines.theory.choice import pooled
+from homines.theory.game_forms import Repeated, step
 
 ROLES = ("row", "column")
 PLAYED = "played"

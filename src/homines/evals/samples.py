@@ -13,10 +13,10 @@ from typing import Any
 from inspect_ai.dataset import Sample
 from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageSystem, ChatMessageUser
 
-from homines.choice import pooled
 from homines.core.run_folder import plain, record_from, record_json
 from homines.core.types import Choice, HominesError, Prompt, Record, digest
 from homines.measure import Question, situation
+from homines.theory.choice import pooled
 
 KEY = "homines"
 LONGEST_TEXT = 100_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from homines.core.checks import count
-from homines.forms import NormalForm, Repeated
+from homines.theory.game_forms import NormalForm, Repeated
 
 
 def ivd(rounds: int | None = None) -> Repeated:

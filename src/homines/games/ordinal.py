@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from homines.core.checks import count
-from homines.forms import NormalForm
+from homines.theory.game_forms import NormalForm
 
 Ranks: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 """One player's payoffs [row, column]: 1 (worst) to 4 (best), each once."""

@@ -6,8 +6,8 @@ import numpy as np
 
 from homines.core.checks import count, number
 from homines.core.types import HominesError, frozen
-from homines.forms import NormalForm, Repeated
-from homines.market import Market
+from homines.theory.game_forms import NormalForm, Repeated
+from homines.theory.market import Market
 
 MOST_ENTRIES = 1_000_000
 MOST_FIRMS, MOST_POINTS = 20, 1000
@@ -26,7 +26,7 @@ def pricing(
     scale: float = 1,
     customers: bool = False,
 ) -> Repeated:
-    """Firms set prices again and again under logit demand (`homines.market`).
+    """Firms set prices again and again under logit demand (`homines.theory.market`).
 
     points, xi   a menu of prices, equally spaced on [pN - xi (pM - pN), pM + xi (pM - pN)], written to the
                  cent (of `scale`); the prices are what is written

@@ -8,8 +8,8 @@ import numpy as np
 
 from homines.core.checks import count, number
 from homines.core.types import HominesError, frozen
-from homines.forms import NormalForm
 from homines.games.dictator import amounts
+from homines.theory.game_forms import NormalForm
 
 MOST_ENTRIES = 1_000_000
 MOST_PLAYERS = 20

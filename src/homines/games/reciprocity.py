@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from homines.core.types import frozen
-from homines.forms import Sequential
 from homines.games.split import pays
+from homines.theory.game_forms import Sequential
 
 OUT = 1
 

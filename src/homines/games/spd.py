@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from homines.core.types import frozen
-from homines.forms import Sequential
-from homines.games._protocols import given
+from homines.theory.game_forms import Sequential, given
 
 PROTOCOLS = (  # T, R, P, S
     (90, 45, 15, 10),
@@ -25,7 +24,7 @@ def spd(protocol: int = 3, payoffs: tuple[float, ...] = ()) -> Sequential:
     protocol   1 to 6, the payoffs of van Leeuwen & Alger (2024); T + S = 100
     payoffs    T, R, P, S in place of a protocol's
 
-    >>> from homines.forms import veil
+    >>> from homines.theory.game_forms import veil
     >>> veil(spd(3)).names  # first move, reply to C, reply to D
     ('CCC', 'CCD', 'CDC', 'CDD', 'DCC', 'DCD', 'DDC', 'DDD')
     """

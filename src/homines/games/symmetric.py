@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from homines.core.checks import count, number
-from homines.forms import NormalForm, Repeated
+from homines.theory.game_forms import NormalForm, Repeated
 
 
 def symmetric(

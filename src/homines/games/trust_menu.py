@@ -6,8 +6,8 @@ import numpy as np
 
 from homines.core.checks import number
 from homines.core.types import frozen
-from homines.forms import NormalForm
 from homines.games.dictator import amounts
+from homines.theory.game_forms import NormalForm
 
 SHARES = np.linspace(0, 1, 11)
 

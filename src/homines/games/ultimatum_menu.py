@@ -6,8 +6,8 @@ import numpy as np
 
 from homines.core.checks import number
 from homines.core.types import frozen
-from homines.forms import NormalForm
 from homines.games.dictator import amounts
+from homines.theory.game_forms import NormalForm
 
 
 def ultimatum_menu(total: float = 100, step: float = 10) -> NormalForm:

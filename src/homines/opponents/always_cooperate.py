@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from homines.core.types import Choice, Decision
-from homines.opponents.memory_one import certain, check_pair
+from homines.theory.strategies import certain, check_pair
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import numpy as np
 
 from homines.core.checks import number
 from homines.core.types import Choice, Decision, HominesError
-from homines.opponents.memory_one import MemoryOne, check_pair
+from homines.opponents.memory_one import MemoryOne
+from homines.theory.strategies import check_pair
 
 REMEDY = "use a symmetric prisoner's dilemma, such as ipd, or another opponent"
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from homines.core.checks import number
 from homines.core.types import Choice, Decision
-from homines.opponents.memory_one import first_with, last_moves
+from homines.theory.strategies import first_with, last_moves
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from homines.core.checks import number
-from homines.core.types import Choice, Decision, HominesError
+from homines.core.types import Choice, Decision
+from homines.theory.strategies import first_with, last_moves
 
 
 @dataclass(frozen=True)
@@ -40,39 +41,3 @@ class MemoryOne:
         if mine is None or other is None:
             return self.start
         return ((self.cc, self.cd), (self.dc, self.dd))[mine][other]
-
-
-def last_moves(d: Decision) -> tuple[int | None, int | None]:
-    """My last action and the other's, as indices; None for who has not moved yet."""
-    check_pair([d])
-
-    def last(k: int) -> int | None:
-        return next((stage[k] for stage in reversed(d.history) if stage[k] is not None), None)
-
-    return last(d.player), last(1 - d.player)
-
-
-def first_with(p: float) -> Choice:
-    """The first of two actions with probability p."""
-    return Choice.at([p, 1 - p])
-
-
-def certain(index: int) -> Choice:
-    """One of two actions for sure."""
-    return first_with(1.0 - index)
-
-
-def check_pair(ds: Sequence[Decision]) -> None:
-    """Two players, two actions each, C (where one is called so) listed first."""
-    for d in ds:
-        sizes = [len(d.actions), *map(len, d.theirs)]
-        if len(d.payoffs) != 2 or set(sizes) != {2}:
-            raise HominesError(
-                f"a decision of {len(d.payoffs)} players with {sizes} actions; this opponent plays "
-                "games of two players with two actions each"
-            )
-        if any(names[1] == "C" for names in (d.actions, *d.theirs)):
-            raise HominesError(
-                f"actions {d.actions} put C second; this opponent takes the first action for "
-                "cooperation: list C first"
-            )

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from homines.core.types import Array, Choice, Decision, HominesError
-from homines.opponents._stage import firms, sure
+from homines.theory.strategies import firms, sure
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import numpy as np
 
 from homines.core.checks import count
 from homines.core.types import Choice, Decision, HominesError
-from homines.opponents._stage import firms, last, sure
-from homines.qlearning import Learning, learn
+from homines.theory.qlearning import Learning, learn
+from homines.theory.strategies import firms, last, sure
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from homines.core.checks import number
 from homines.core.types import Choice, Decision
-from homines.opponents.memory_one import check_pair, first_with
+from homines.theory.strategies import check_pair, first_with
 
 
 @dataclass(frozen=True)

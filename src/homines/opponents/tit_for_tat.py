@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from homines.core.types import Choice, Decision
-from homines.opponents.memory_one import certain, last_moves
+from homines.theory.strategies import certain, last_moves
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from homines.core.types import Choice, Decision
-from homines.opponents._stage import check, last, sure
+from homines.theory.strategies import check, last, sure
 
 
 @dataclass(frozen=True)

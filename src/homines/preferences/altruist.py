@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from homines.core.checks import number
 from homines.core.types import Array, Decision
-from homines.preferences._terms import OTHERS, OWN, Term, weigh
+from homines.theory.utility_terms import OTHERS, OWN, Term, weigh
 
 
 @dataclass(frozen=True)

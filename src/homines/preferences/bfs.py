@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from homines.core.checks import number
 from homines.core.types import Array, Decision
-from homines.preferences._terms import AHEAD, BEHIND, OWN, Term, weigh
 from homines.preferences.inequity import gaps
+from homines.theory.utility_terms import AHEAD, BEHIND, OWN, Term, weigh
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from homines.core import registry
 from homines.core.checks import action, number
 from homines.core.types import Array, Decision, HominesError
-from homines.preferences._terms import FORBIDDEN, Term, weigh
+from homines.theory.utility_terms import FORBIDDEN, Term, weigh
 
 Rule: TypeAlias = Callable[[Decision], NDArray[np.bool_]]
 """Which of my actions are forbidden here, shape [mine]."""

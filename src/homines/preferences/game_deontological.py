@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from homines.core.checks import number
 from homines.core.types import Array, Decision
-from homines.preferences._terms import FORBIDDEN, OWN, Term, weigh
 from homines.preferences.deontological import forbidden, spec_of
+from homines.theory.utility_terms import FORBIDDEN, OWN, Term, weigh
 
 
 @dataclass(frozen=True)

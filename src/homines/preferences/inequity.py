@@ -8,7 +8,7 @@ import numpy as np
 
 from homines.core.checks import number
 from homines.core.types import Array, Decision
-from homines.preferences._terms import AHEAD, BEHIND, OWN, Term, weigh
+from homines.theory.utility_terms import AHEAD, BEHIND, OWN, Term, weigh
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from homines.core.checks import number
 from homines.core.types import Array, Decision
-from homines.preferences._terms import AHEAD, BEHIND, OWN, SAME, Term, weigh
 from homines.preferences.inequity import gaps
 from homines.preferences.moralis import universalised
+from homines.theory.utility_terms import AHEAD, BEHIND, OWN, SAME, Term, weigh
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from homines.core.checks import number
 from homines.core.types import Array, Decision, HominesError
-from homines.preferences._terms import OWN, SAME, Term, weigh
+from homines.theory.utility_terms import OWN, SAME, Term, weigh
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homines.core.types import Array, Decision
-from homines.preferences._terms import TOTAL, Term, weigh
+from homines.theory.utility_terms import TOTAL, Term, weigh
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,17 @@ import numpy as np
 from scipy.stats import t as student
 
 from homines.align import Plan
-from homines.choice import expected
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Array, Choice, Record
-from homines.forms import Repeated
 from homines.measure import averaged, state
 from homines.opponents import opponent
 from homines.opponents.memory_one import MemoryOne
-from homines.play import Chain, chain
 from homines.preferences.deontological import Deontological
 from homines.preferences.utilitarian import Utilitarian
+from homines.theory.chain import Chain, chain
+from homines.theory.choice import expected
+from homines.theory.game_forms import Repeated
 
 Row = dict[str, Any]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
-from homines.choice import best, expected, told
 from homines.core.registry import arguments, find
 from homines.core.types import Decision
 from homines.family import family
 from homines.games.av import MOST_SAVED, av
+from homines.theory.choice import best, expected, told
 
 THEORIES = (
     "economicus", "moralis(kappa=0.6)", "moralis(kappa=0.8)", "moralis(kappa=1)", "altruist(weight=0.1)",

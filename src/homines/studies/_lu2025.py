@@ -16,7 +16,6 @@ import numpy as np
 from homines import figures_study as draw
 from homines.benchmarks import AMOUNTS, PAIRS, moments
 from homines.bounds import Bounds, bounds
-from homines.choice import best, expected, told
 from homines.columns import Observation
 from homines.compare import compare
 from homines.core.registry import find
@@ -27,6 +26,7 @@ from homines.measure import answered, averaged, by, choices, mass, payoff_sensit
 from homines.observed import from_records
 from homines.pages import Section, write
 from homines.study import Task
+from homines.theory.choice import best, expected, told
 
 Row = dict[str, Any]
 PEOPLE = "bfs(alpha=0.083, beta=0.261, gamma=0.072, delta=-0.042)"

@@ -14,20 +14,20 @@ from typing import Any
 import numpy as np
 
 from homines import figures_study as draw
-from homines.choice import quantal_response
-from homines.conduct import RARE, Conduct, Read, conduct, response, told
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import LEGAL_MASS, Array, Choice, HominesError, Policy, Record
-from homines.forms import Repeated
 from homines.free_pricing import LOG, Rules, Shop, outcome
 from homines.games.pricing import shop
 from homines.measure import answered, averaged, mass
 from homines.opponents import opponent
 from homines.opponents.nash import equilibria
 from homines.pages import Section, write
-from homines.qlearning import Learning, learn
 from homines.study import Task
+from homines.theory.choice import quantal_response
+from homines.theory.conduct import RARE, Conduct, Read, conduct, response, told
+from homines.theory.game_forms import Repeated
+from homines.theory.qlearning import Learning, learn
 
 Row = dict[str, Any]
 FRAME = "market()"

@@ -16,11 +16,9 @@ from homines.align import Plan
 from homines.core.registry import find, spell
 from homines.core.run_folder import Run
 from homines.core.types import HominesError
-from homines.forms import Repeated
 from homines.measure import action_types, mass, state
 from homines.opponents import opponent
 from homines.pages import Section, write
-from homines.play import chain
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
@@ -42,6 +40,8 @@ from homines.studies._agents import (
     winner,
 )
 from homines.study import Task
+from homines.theory.chain import chain
+from homines.theory.game_forms import Repeated
 
 CLASSICS = (
     "always_cooperate", "always_defect", "random", "tit_for_tat", "generous_tit_for_tat",

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from homines import sideeffects
-from homines.choice import Agent
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Model, digest
@@ -26,6 +25,7 @@ from homines.studies._av_dilemma import ACTS, LETTERS, NAMED, page
 from homines.studies._av_theory import faced, place, says
 from homines.study import Done, Task
 from homines.supervised import Course
+from homines.theory.choice import Agent
 
 OPTIONS = ("also",)
 SEEDS = 1

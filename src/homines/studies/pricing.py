@@ -16,7 +16,6 @@ from functools import partial
 from typing import Any
 
 from homines.align import Plan
-from homines.choice import Agent
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Model, digest
@@ -27,12 +26,13 @@ from homines.measure import Question, questions
 from homines.models import known, load
 from homines.objective import Settings
 from homines.opponents import opponent
-from homines.play import chain
-from homines.qlearning import check_compiler
 from homines.speak import orders
 from homines.studies._pricing import FRAME, PRECISION, WORDS, Asked, logit_price, page
 from homines.study import Done, Kind, Task
 from homines.supervised import Course
+from homines.theory.chain import chain
+from homines.theory.choice import Agent
+from homines.theory.qlearning import check_compiler
 
 SEEDS = 1
 OPTIONS = ("also", "rivals", "periods")

@@ -18,7 +18,6 @@ from homines.align import Plan
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Frame, Model
-from homines.forms import Repeated
 from homines.frames._words import LAYOUTS
 from homines.measure import Question, battery, questions
 from homines.models.hf import HuggingFace
@@ -27,6 +26,7 @@ from homines.speak import orders
 from homines.studies._agents import PROBES, REWARDS, UNSEEN
 from homines.studies._tennant2025 import page
 from homines.study import Done, Kind, Task
+from homines.theory.game_forms import Repeated
 
 SEEDS = 5
 """Trainings of each kind, unless said otherwise."""

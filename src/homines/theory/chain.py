@@ -10,7 +10,6 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from homines.choice import expected
 from homines.core.types import (
     Array,
     Choice,
@@ -22,7 +21,8 @@ from homines.core.types import (
     Preference,
     frozen,
 )
-from homines.forms import Repeated, step
+from homines.theory.choice import expected
+from homines.theory.game_forms import Repeated, step
 
 
 @dataclass(frozen=True, eq=False)

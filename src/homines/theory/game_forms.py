@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import ArrayLike
 
-from homines.core.checks import count
+from homines.core.checks import count, number
 from homines.core.types import Array, Decision, Game, History, HominesError, frozen
 
 MOST_PLANS = 4096
@@ -310,3 +310,18 @@ def plan_probability(v: Veil, choices: Mapping[tuple[int, History], Array]) -> A
     nodes: p(plan) = prod over points of choices[point][plan[point]].
     """
     return frozen([np.prod([choices[pt][a] for pt, a in plan.items()]) for plan in v.plans])
+
+
+def given(
+    protocol: int, payoffs: tuple[float, ...], protocols: Sequence[tuple[float, float, float, float]]
+) -> tuple[float, float, float, float]:
+    """T, R, P, S: those written, else the protocol's."""
+    count("protocol", protocol, 1, len(protocols))
+    if not payoffs:
+        return protocols[protocol - 1]
+    if len(payoffs) != 4:
+        raise HominesError(f"payoffs {payoffs} must be four numbers: T, R, P, S")
+    for name, value in zip("TRPS", payoffs, strict=True):
+        number(name, value)
+    t, r, p, s = payoffs
+    return t, r, p, s

@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from homines.choice import expected
 from homines.core.types import Array, Choice, Decision, HominesError, Policy, Record, frozen
-from homines.forms import Repeated
-from homines.market import Market
 from homines.measure import averaged
-from homines.play import Chain, Recurrent, chain, recurrent
+from homines.theory.chain import Chain, Recurrent, chain, recurrent
+from homines.theory.choice import expected
+from homines.theory.game_forms import Repeated
+from homines.theory.market import Market
 
 View = tuple[int, ...]
 """The last round as one player sees it: own action first, the others' in their order."""

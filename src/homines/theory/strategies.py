@@ -1,0 +1,74 @@
+"""Memory-one strategies and stage-game replies: helpers that opponents share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from homines.core.types import Array, Choice, Decision, HominesError
+
+
+def check(d: Decision) -> None:
+    """HominesError where others do not choose at the same time as I do."""
+    if not d.theirs or d.reply or d.chance is not None:
+        raise HominesError(
+            "this opponent plays games in which two or more choose at the same time, and nothing is drawn by "
+            "chance; choose another game or opponent"
+        )
+
+
+def firms(d: Decision) -> Array:
+    """Payoffs of those who choose, in the game's own order of players: [player, a_0, a_1, ...]."""
+    check(d)
+    mine, others = d.player, [k for k in range(1 + len(d.theirs)) if k != d.player]
+    seats = np.argsort([mine, *others])
+    return d.payoffs[seats].transpose(0, *(1 + seats))
+
+
+def last(d: Decision) -> tuple[int, ...] | None:
+    """Everyone's last action by player; None at the start."""
+    if not d.history:
+        return None
+    return tuple(0 if a is None else a for a in d.history[-1])
+
+
+def sure(d: Decision, action: int) -> Choice:
+    """This action for certain."""
+    return Choice.at(np.eye(len(d.actions))[action])
+
+
+def last_moves(d: Decision) -> tuple[int | None, int | None]:
+    """My last action and the other's, as indices; None for who has not moved yet."""
+    check_pair([d])
+
+    def last(k: int) -> int | None:
+        return next((stage[k] for stage in reversed(d.history) if stage[k] is not None), None)
+
+    return last(d.player), last(1 - d.player)
+
+
+def first_with(p: float) -> Choice:
+    """The first of two actions with probability p."""
+    return Choice.at([p, 1 - p])
+
+
+def certain(index: int) -> Choice:
+    """One of two actions for sure."""
+    return first_with(1.0 - index)
+
+
+def check_pair(ds: Sequence[Decision]) -> None:
+    """Two players, two actions each, C (where one is called so) listed first."""
+    for d in ds:
+        sizes = [len(d.actions), *map(len, d.theirs)]
+        if len(d.payoffs) != 2 or set(sizes) != {2}:
+            raise HominesError(
+                f"a decision of {len(d.payoffs)} players with {sizes} actions; this opponent plays "
+                "games of two players with two actions each"
+            )
+        if any(names[1] == "C" for names in (d.actions, *d.theirs)):
+            raise HominesError(
+                f"actions {d.actions} put C second; this opponent takes the first action for "
+                "cooperation: list C first"
+            )
