@@ -373,7 +373,7 @@ def test_a_model_behind_an_api_that_tells_log_probabilities_is_met(monkeypatch: 
             pass
 
     met = Api(hashed, "openai/gpt-4o")
-    monkeypatch.setattr("homines.models.load", lambda spec, **kind: met)
+    monkeypatch.setattr("homines.sitting.load", lambda spec, **kind: met)
     assert rival("openai/gpt-4o") is met
     met.gives = SimpleNamespace(top=0)
     with pytest.raises(HominesError, match="openai/gpt-4o: its probabilities cannot be read here"):

@@ -36,7 +36,7 @@ GAMES = ["ipd", "ish", "icn"]
 @pytest.fixture(autouse=True)
 def quick_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """No page is drawn in this process: it takes longer than the cells here. Workers draw theirs."""
-    monkeypatch.setattr("homines.report.write", lambda folder: None)
+    monkeypatch.setattr("homines.cells.write", lambda folder: None)
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ def test_what_the_disk_does_not_give_now_is_not_torn(
 
     with monkeypatch.context() as patched:
         if where == "we":
-            patched.setattr("homines.core.paths.opened", fails)
+            patched.setattr("homines.train.opened", fails)
         else:
             patched.setattr("homines.train.READERS", dict.fromkeys(READERS, fails))
         with pytest.raises(

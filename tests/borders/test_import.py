@@ -209,7 +209,7 @@ def test_an_output_that_is_no_measurement_fails_alone(
     def hear(*_: Any) -> None:
         raise HominesError("log-probability 0.7 is above 0")
 
-    monkeypatch.setattr("homines.evals.answers.hear", hear)
+    monkeypatch.setattr("homines.evals.logs.hear", hear)
     found = imported(kept(tmp_path, log)).records
     assert sorted(r.error or "" for r in found) == ["", "log-probability 0.7 is above 0"]
 

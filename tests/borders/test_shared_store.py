@@ -177,7 +177,7 @@ def test_names_of_a_folder_on_windows_have_no_backslash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = SharedStore(str(tmp_path))
-    monkeypatch.setattr("homines.core.paths.inside", lambda root, name: PureWindowsPath("C:\\store", name))
+    monkeypatch.setattr("homines.shared.inside", lambda root, name: PureWindowsPath("C:\\store", name))
     assert store._path("cells/c/done.json") == "C:/store/cells/c/done.json"
 
 
@@ -216,7 +216,7 @@ def test_a_key_in_the_address_of_a_store_is_shown_nowhere(leaky: SharedStore, ru
 def test_a_sweep_tells_no_key_of_its_store(
     leaky: SharedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("homines.report.write", lambda folder: None)
+    monkeypatch.setattr("homines.cells.write", lambda folder: None)
     file = tmp_path / "g.toml"
     file.write_text('models = ["mock"]\n[measure]\ngames = ["ipd"]\nframes = ["table"]\n')
     for as_json in (True, False):
@@ -431,7 +431,7 @@ def test_a_lost_worker_loses_nothing_that_an_earlier_attempt_left(
 def test_a_cell_that_another_sweep_does_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("homines.report.write", lambda folder: None)
+    monkeypatch.setattr("homines.cells.write", lambda folder: None)
     store = SharedStore(f"memory://{tmp_path.name}")
     grid = parse({"models": ["mock"], "measure": {"games": ["ipd", "ish"]}}, "g")
     first, second = (cell.name for cell in grid.cells)

@@ -18,11 +18,9 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from homines import sampled as road
-from homines import train
+import homines.sampled as road
 from homines.align import Plan, align
 from homines.answers import read
-from homines.core.run_folder import Run
 from homines.core.types import HominesError, Interrupted
 from homines.frames.table import Table
 from homines.games.ipd import ipd
@@ -33,6 +31,7 @@ from homines.opponents.tit_for_tat import TitForTat
 from homines.sampled import Reward, answering, check_sampled, render_turns, sampled
 from homines.schedule import schedule
 from homines.speak import orders
+from homines.store import Run
 from tests.models.tiny import tiny
 
 FRAME = Table("action1,action2")
@@ -403,7 +402,7 @@ def test_a_last_step_that_breaks_the_weights_is_not_the_result(
             if state.global_step == 1:
                 weights(model)[0].data[0, 0] = float("inf")
 
-    monkeypatch.setattr(train, "quiet", lambda trainer: trainer.add_callback(Spoil()))
+    monkeypatch.setattr(road, "quiet", lambda trainer: trainer.add_callback(Spoil()))
     model = fresh(tokenizer)
     rows: list[dict[str, Any]] = []
     with pytest.raises(HominesError, match=r"before step 2 of 2: it would leave weights .*last_good"):
