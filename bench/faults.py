@@ -37,7 +37,7 @@ import numpy as np
 from faulty import KEY, KINDS, Provider, provide, truth
 
 import homines.report
-from homines.cli import main as homines
+from homines.cli.app import main as homines
 from homines.core.registry import find
 from homines.core.run_folder import Run, record_json
 from homines.core.types import HominesError, Interrupted, Record

@@ -95,7 +95,7 @@ def run_of(folder: Path, many: int) -> None:
 
 def alone(arguments: list[str]) -> dict[str, float]:
     """Wall and CPU seconds, and peak memory in MiB, of the command line in a process of its own."""
-    code = "from homines.cli import main; main()"
+    code = "from homines.cli.app import main; main()"
     start = time.perf_counter()
     with open(os.devnull, "w") as nothing:
         child = os.posix_spawn(

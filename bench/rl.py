@@ -35,10 +35,10 @@ from typing import Any
 
 import torch
 
-from homines.commands import quiet
 from homines.core.types import Interrupted
 from homines.frames.table import Table
 from homines.games.ipd import ipd
+from homines.inference.processes import quiet
 from homines.lesson import Lesson, lesson
 from homines.logits import distinct_tokens
 from homines.models import load

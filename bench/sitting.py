@@ -18,7 +18,7 @@ from homines.columns import Observation
 from homines.core.registry import find
 from homines.core.types import Choice, HominesError
 from homines.estimate import fit
-from homines.sitting import PROTOCOLS
+from homines.people.session import PROTOCOLS
 from homines.theory.choice import Agent
 from homines.theory.game_forms import veil
 

@@ -17,9 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from homines.grid import parse
-from homines.shared import SharedStore
-from homines.sweep import How, sweep
+from homines.sweeps.grid import parse
+from homines.sweeps.store import SharedStore
+from homines.sweeps.sweep import How, sweep
 
 HERE = Path(__file__).parent
 TARGET = 1.7

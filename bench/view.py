@@ -55,7 +55,7 @@ def main() -> None:
         found = {"runs": given.runs, "first look": seconds(index.entries)}
         assert len(index.entries()) == given.runs
         found["next look"] = min(seconds(index.entries) for _ in range(TURNS))
-        command = [sys.executable, "-c", "from homines.cli import main; main()"]
+        command = [sys.executable, "-c", "from homines.cli.app import main; main()"]
         command += ["view", str(root), "--port", "0", "--no-open", "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HOMINES = [sys.executable, "-c", "from homines.cli import main; main()"]
+HOMINES = [sys.executable, "-c", "from homines.cli.app import main; main()"]
 
 
 def study(name: str, folder: Path, *more: str, timeout: int = 850) -> str:

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 import homines as hm
-from homines import offered
+from homines import namespace
 from homines.core.registry import find, names, spell
 from homines.core.run_folder import Run, StoreError
 from homines.core.types import HominesError
 from homines.estimate import Estimate
-from homines.measured import Measured, Rows
 from homines.models.smollm2 import cache_folder
+from homines.results import Measured, Rows
 from tests.running import HOMINES
 
 ROOT = Path(hm.__file__).parent
@@ -59,7 +59,7 @@ def test_a_verb_is_a_function_whatever_was_imported_before() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("folder", offered.FOLDERS)
+@pytest.mark.parametrize("folder", namespace.FOLDERS)
 def test_a_folder_offers_what_its_files_hold(folder: str) -> None:
     shelf = getattr(hm, folder)
     for name in names(folder):
@@ -89,7 +89,7 @@ def test_things_are_those_that_specs_name() -> None:
 
 
 def test_completion_lists_everything() -> None:
-    assert {*hm.__all__, *offered.FOLDERS, *names("preferences")} == set(dir(hm))
+    assert {*hm.__all__, *namespace.FOLDERS, *names("preferences")} == set(dir(hm))
 
 
 def test_no_preference_hides_a_verb_or_a_file() -> None:
@@ -101,7 +101,7 @@ def test_no_preference_hides_a_verb_or_a_file() -> None:
 
 def test_what_editors_are_told_is_what_there_is() -> None:
     there = (ROOT / "__init__.pyi").read_text(encoding="utf-8")
-    assert there == offered.stub(), "run: python -m homines.offered > src/homines/__init__.pyi"
+    assert there == namespace.stub(), "run: python -m homines.namespace > src/homines/__init__.pyi"
 
 
 # --- measuring -------------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ def test_an_alignment_is_the_commands_plan(monkeypatch: pytest.MonkeyPatch) -> N
         raise Enough
 
     monkeypatch.setattr(module, "align", stop)
-    from homines.cli import app
+    from homines.cli.app import app
 
     typed = (
         "align smollm2 --to moralis(kappa=0.5) --game ipd --game ish --opponent grim --labels X,Y --steps 3"

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from homines import __version__
-from homines.cli import FOLDERS, main
+from homines.cli.app import FOLDERS, main
 from homines.core.registry import names
 from homines.core.run_folder import SCHEMA, Run
 
@@ -350,7 +350,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Any, Path]]:
         def carry_out(plan: Any, folder: Path, *_: Any) -> None:
             held.append((plan, folder))
 
-        monkeypatch.setattr("homines.commands.carry_out", carry_out)
+        monkeypatch.setattr("homines.cli.align.carry_out", carry_out)
         monkeypatch.setattr(sys, "argv", ["homines", "align", "mock", *arguments])
         with pytest.raises(SystemExit) as left:
             main()
@@ -449,7 +449,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed(arguments: list[str]) -> 
     code = (
         "import sys\n"
         "sys.argv[0] = 'homines'\n"
-        "from homines.cli import main\n"
+        "from homines.cli.app import main\n"
         "try: main()\n"
         "except SystemExit as left: assert not left.code\n"
         f"print([m for m in {HEAVY} if m in sys.modules])"

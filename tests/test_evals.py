@@ -17,11 +17,11 @@ from inspect_ai.scorer import match
 from numpy.testing import assert_allclose
 
 from homines.amce import of_choices
+from homines.cli.import_log import carry_out_import
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, HominesError, Prompt, Record
 from homines.evals import tasks
-from homines.evals.importing import carry_out_import
 from homines.evals.logs import imported
 from homines.evals.samples import KEY, record_of
 from homines.measure import (

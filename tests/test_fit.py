@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from homines.cli import main
+from homines.cli.app import main
 from homines.core.registry import find
 from homines.core.types import Decision, frozen
 from homines.theory.choice import Agent

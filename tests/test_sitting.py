@@ -19,8 +19,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from homines.afterwards import happened, heard, limits, odds, portraits
-from homines.cli import main
+from homines.cli.app import main
 from homines.columns import Observation
 from homines.core.registry import find, names
 from homines.core.run_folder import Run
@@ -30,8 +29,9 @@ from homines.family import family
 from homines.measure import battery
 from homines.models.mock import Mock, broken, hashed
 from homines.observed import from_records
-from homines.playing import portray
-from homines.sitting import PROTOCOLS, NotAnAnswer, Other, Plan, Sitting, deciders, rival, start
+from homines.people.debrief import happened, heard, limits, odds, portraits
+from homines.people.session import PROTOCOLS, NotAnAnswer, Other, Plan, Sitting, deciders, rival, start
+from homines.people.terminal import portray
 from homines.theory.choice import Agent, best, expected, told
 from homines.theory.game_forms import Repeated, Sequential, veil
 from tests.running import HOMINES
@@ -373,7 +373,7 @@ def test_a_model_behind_an_api_that_tells_log_probabilities_is_met(monkeypatch: 
             pass
 
     met = Api(hashed, "openai/gpt-4o")
-    monkeypatch.setattr("homines.sitting.load", lambda spec, **kind: met)
+    monkeypatch.setattr("homines.people.session.load", lambda spec, **kind: met)
     assert rival("openai/gpt-4o") is met
     met.gives = SimpleNamespace(top=0)
     with pytest.raises(HominesError, match="openai/gpt-4o: its probabilities cannot be read here"):

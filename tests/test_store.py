@@ -354,7 +354,7 @@ def test_a_full_disk_is_told_and_costs_nothing(tmp_path: Path) -> None:
     """Here a limit of the file's size stands for the disk's; both are an OSError while writing."""
     limited = (
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)); from homines.cli import main; main()"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)); from homines.cli.app import main; main()"
     )
     arguments = [*ARGUMENTS, "--batch", "3", "--out", str(tmp_path / "run")]
     done = subprocess.run(

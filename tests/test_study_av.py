@@ -141,7 +141,7 @@ def test_kappa_is_estimated_where_choices_are_soft() -> None:
 
 
 def test_a_study_that_takes_no_rival_says_so(tmp_path: Path) -> None:
-    from homines.commands import check_more
+    from homines.studies import check_more
 
     with pytest.raises(HominesError, match="av_dilemma takes no"):
         check_more("av_dilemma", av_dilemma.OPTIONS, {"also": (), "rivals": ("nash",), "humans": None})

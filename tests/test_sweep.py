@@ -18,13 +18,13 @@ import fsspec
 import pytest
 
 import homines
-from homines.cells import Home, Job, Outcome, attempt
 from homines.core.registry import TrustedPath, trust
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Interrupted
-from homines.grid import Grid, parse, read
-from homines.shared import DONE, FAILED, SharedStore
-from homines.sweep import How, rows, sweep
+from homines.sweeps.cell import Home, Job, Outcome, attempt
+from homines.sweeps.grid import Grid, parse, read
+from homines.sweeps.store import DONE, FAILED, SharedStore
+from homines.sweeps.sweep import How, rows, sweep
 from tests.models.tiny import willing
 from tests.running import HOMINES
 from tests.traps import arm, wait_for
@@ -36,7 +36,7 @@ GAMES = ["ipd", "ish", "icn"]
 @pytest.fixture(autouse=True)
 def quick_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """No page is drawn in this process: it takes longer than the cells here. Workers draw theirs."""
-    monkeypatch.setattr("homines.cells.write", lambda folder: None)
+    monkeypatch.setattr("homines.sweeps.cell.write", lambda folder: None)
 
 
 @pytest.fixture

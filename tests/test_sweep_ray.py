@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from homines.cells import Outcome
 from homines.core.types import HominesError
-from homines.shared import DONE, SharedStore
-from homines.sweep import How, rows, sweep
+from homines.sweeps.cell import Outcome
+from homines.sweeps.store import DONE, SharedStore
+from homines.sweeps.sweep import How, rows, sweep
 from tests.test_sweep import ROOT, alone, asks, begin, bytes_of, trapped, written
 from tests.traps import NODE, arm, wait_for
 

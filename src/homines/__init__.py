@@ -6,7 +6,7 @@
     m2 = hm.align(m, to=hm.moralis(kappa=0.5))
     hm.report([run, m2.run])
 
-Names are looked up when they are used (homines.offered), so that the import itself costs nothing.
+Names are looked up when they are used (homines.namespace), so that the import itself costs nothing.
 """
 
 import os
@@ -39,11 +39,11 @@ class Shelf(ModuleType):
 def __getattr__(name: str) -> object:
     if name.startswith("_"):
         raise AttributeError(f"module 'homines' has no attribute {name!r}")
-    return import_module("homines.offered").top(name)
+    return import_module("homines.namespace").top(name)
 
 
 def __dir__() -> list[str]:
-    return import_module("homines.offered").everything()
+    return import_module("homines.namespace").everything()
 
 
 sys.modules[__name__].__class__ = Shelf

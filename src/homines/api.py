@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from homines import models
-from homines.commands import quiet, titled
 from homines.core.registry import TrustedPath, find, spell, trust
 from homines.core.run_folder import named
 from homines.core.types import Choice, Frame, Game, HominesError, Model, Policy, Preference, Prompt
+from homines.inference.processes import quiet
 from homines.measure import measure as answer
-from homines.measured import Measured, folders
-from homines.schedule import schedule
+from homines.results import Measured, folders
+from homines.schedule import schedule, titled
 from homines.survey import Survey, frame_specs
 from homines.terminal import Bars
 

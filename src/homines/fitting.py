@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from homines.columns import Observation
-from homines.compare import Comparison, compare
 from homines.core.checks import count
 from homines.core.run_folder import Run
 from homines.core.types import HominesError
 from homines.estimate import Estimate, fit
-from homines.family import family
-from homines.impossible import caveats, counts
+from homines.impossible import counts
 from homines.mixture import Mixture, mixture
 from homines.observed import READ, from_records, read_csv
-from homines.terminal import Bars, estimated, mixed, tested
+from homines.terminal import Bars
 from homines.theory.choice import Belief, told, uniform
 
 SEEN = 20_000
@@ -55,83 +50,6 @@ class Options:
             raise HominesError(
                 "--classes estimates a mixture over subjects: leave out --risk, and --cluster but for subject"
             )
-
-
-def carry_out_fit(
-    source: Path,
-    families: Sequence[str],
-    against: Sequence[str],
-    options: Options,
-    *,
-    model: str | None,
-    plans: bool,
-    as_json: bool,
-) -> None:
-    """Estimate and print; what is refused is told, the others go on. HominesError where nothing is left."""
-    if against and (options.classes > 1 or options.risk):
-        raise HominesError(
-            "--against tests one preference for all at given payoffs: leave out --classes and --risk, or "
-            "--against"
-        )
-    for spec in (*families, *against):
-        family(spec)  # a mistyped one costs no finished work
-    observations, unsound, impossible = observed(source, model, plans=plans)
-    found: list[Estimate | Mixture] = []
-    refused: dict[str, str] = {}
-    start = time.monotonic()
-    tests: list[Comparison] = []
-    testable = options.classes == 1 and not options.risk
-    rivals = (*against, *(families[1:] if testable else ()))
-    with watching(len(observations), len(families) + len(rivals)) as step:
-        for i, spec in enumerate(families):
-            try:
-                found.append(one(observations, spec, options))
-            except HominesError as why:
-                refused[spec] = str(why)
-            step(i + 1)
-        for i, narrow in enumerate(rivals):
-            try:
-                tests.append(against_each_other(observations, narrow, families[0], options))
-            except HominesError as why:
-                refused[f"{narrow} against {families[0]}"] = str(why)
-            step(len(families) + i + 1)
-    if not found:
-        raise HominesError("; ".join(dict.fromkeys(refused[spec] for spec in families)))
-    seconds = time.monotonic() - start
-    if as_json:
-        out = {
-            "source": str(source),
-            "options": asdict(options),
-            "estimates": [as_row(e) for e in found],
-            "tests": [asdict(t) for t in tests],
-            "refused": refused,
-            "no_distribution": unsound,
-            "impossible": impossible,
-            "seconds": round(seconds, 3),
-        }
-        print(json.dumps(plain(out)))
-        return
-    for e in found:
-        (mixed if isinstance(e, Mixture) else estimated)(e)  # pyright: ignore[reportArgumentType]
-    tested(tests)
-    if unsound == 1:
-        print("1 answer is no distribution and counts as none")
-    elif unsound:
-        print(f"{unsound} answers are no distribution and count as none")
-    for sentence in caveats(impossible):
-        print(sentence)
-    for spec, why in refused.items():
-        print(f"{spec}: {why}")
-
-
-@contextmanager
-def watching(many: int, steps: int) -> Iterator[Callable[[int], None]]:
-    """A bar of estimates and tests where there are so many choices that they take a while."""
-    if many < SEEN:
-        yield lambda done: None
-        return
-    with Bars() as bars:
-        yield bars.begin(f"estimating, {many:,} choices", steps)
 
 
 def observed(
@@ -166,19 +84,6 @@ def one(observations: Sequence[Observation], spec: str, options: Options) -> Est
         risk=options.risk,
         level=options.level,
     )
-
-
-def against_each_other(
-    observations: Sequence[Observation], one: str, two: str, options: Options
-) -> Comparison:
-    """The narrower of two families against the wider; Vuong's test where neither is."""
-    belief = BELIEFS[options.belief]
-    try:
-        return compare(observations, one, two, belief=belief, cluster=options.cluster)
-    except HominesError as failure:
-        if "exchange them" not in str(failure):
-            raise
-        return compare(observations, two, one, belief=belief, cluster=options.cluster)
 
 
 def as_row(e: Estimate | Mixture) -> dict[str, Any]:

@@ -9,10 +9,19 @@ Adapter and optimiser go on from phase to phase (the unlearning of Tennant et al
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from homines.core.registry import TrustedSpec, cut, find, spell, trust
 from homines.core.types import HominesError, Preference
+
+
+def titled(phases: Sequence[Phase]) -> str:
+    """A schedule in one word, for the name of a folder: its preference, or 'schedule'."""
+    if len(phases) > 1:
+        return "schedule"
+    return spell(phases[0].preference).partition("(")[0].rpartition(":")[2]
+
 
 GRAMMAR = (
     'write PREFERENCE, PREFERENCE:STEPS, or several joined by "->", as "economicus:20 -> deontological:20"'

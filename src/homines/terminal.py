@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -22,6 +24,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from homines.core.redaction import redact
 from homines.core.registry import UntrustedModule, find
 from homines.core.run_folder import Run
 from homines.core.types import LEGAL_MASS, Record
@@ -31,6 +34,12 @@ if TYPE_CHECKING:
     from homines.compare import Comparison
     from homines.estimate import Estimate
     from homines.mixture import Mixture
+
+
+def command() -> str:
+    """The command as typed, for the run's config."""
+    return redact(shlex.join(["homines", *sys.argv[1:]]))
+
 
 MOST_GAMES = 8
 """Games whose misfit is named."""

@@ -203,7 +203,7 @@ def test_the_sum_survives_kill_9_and_a_rerun_counts_it(server: Server, spent: Co
     server.before = before
     folder = tmp_path / "run"
     command = [
-        *(sys.executable, "-c", "from homines.cli import main; main()", "measure", SPEC, "--game", "ipd"),
+        *(sys.executable, "-c", "from homines.cli.app import main; main()", "measure", SPEC, "--game", "ipd"),
         *("--game", "icd", "--game", "ish", "--frame", "table", "--frame", "story", "--frame", "sentences"),
         *("--max-tokens", str(KILLED), "--out", str(folder)),
     ]

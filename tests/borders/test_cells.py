@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from homines import dilemmas
 from homines.amce import ALL, Amce
 from homines.benchmarks import countries
+from homines.cli import amce
 from homines.core.spreadsheet import cell, told
 from homines.pages import Table
-from homines.sweep import table
+from homines.sweeps.sweep import table
 
 RUN = ("=1+1", '=HYPERLINK("http://x")', "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "-", "--1")
 KEPT = ("-0.5", "+1e3", "1", "-3", ".5", "C,D", "a=b", "'s", "", "s3://x", "−.50")
@@ -60,6 +60,6 @@ def test_groups_of_effects_are_written_and_read_back(tmp_path: Path) -> None:
     found = Amce(np.full(many, -0.1), np.full(many, 0.01), np.full(many, 9), np.full(many, 9), True)
     path = tmp_path / "groups.csv"
     counted: Any = SimpleNamespace(groups={"": found, "=1+1": found})
-    dilemmas.write_groups(counted, path)
+    amce.write_groups(counted, path)
     assert {row[3] for row in cells(path.read_text())[1:]} == {"'=1+1"}
     assert list(countries(path, [e.label for e in ALL[:9]])) == ["=1+1"]

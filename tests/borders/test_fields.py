@@ -13,10 +13,10 @@ from homines import data
 from homines.core.registry import find, names
 from homines.core.run_folder import NO_DISTRIBUTION, Run, StoreError
 from homines.core.types import Choice, HominesError, Record
-from homines.grid import read as read_grid
 from homines.measure import battery
+from homines.people.session import Plan
 from homines.report import write
-from homines.sitting import Plan
+from homines.sweeps.grid import read as read_grid
 
 
 def run_of(folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:

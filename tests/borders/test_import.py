@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from homines.cli import main
+from homines.cli.app import main
+from homines.cli.import_log import carry_out_import
 from homines.core.types import HominesError
 from homines.evals import tasks
-from homines.evals.importing import carry_out_import
 from homines.evals.logs import imported
 from homines.evals.samples import KEY
 from homines.measure import choices, summary

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from homines.cli.fit import carry_out_fit
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, HominesError
-from homines.fitting import Options, carry_out_fit
+from homines.fitting import Options
 from homines.impossible import Impossible, counts
 from homines.measure import Question, answered, battery, mass, measure, questions
 from homines.models import load
@@ -325,7 +326,7 @@ def test_the_command_counts_them_and_names_the_server(server: Server, tmp_path: 
 
     spoiling(server, CHAT, spoil)
     command = [
-        *(sys.executable, "-c", "from homines.cli import main; main()", "measure", SPECS[CHAT]),
+        *(sys.executable, "-c", "from homines.cli.app import main; main()", "measure", SPECS[CHAT]),
         *("--game", "ipd", "--out", str(tmp_path / "run")),
     ]
     done = subprocess.run(

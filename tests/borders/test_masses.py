@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from homines.cli import main
+from homines.cli.app import main
 from homines.core.registry import find
 from homines.core.run_folder import NO_DISTRIBUTION, Run, StoreError
 from homines.core.types import Choice, Record

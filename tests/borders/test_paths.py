@@ -14,11 +14,11 @@ import pytest
 
 from homines import card
 from homines.align import already
+from homines.cli.amce import write_groups
 from homines.core.paths import PathError, inside, opened, place, read, tidy, whole, whole_folder
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import HominesError
-from homines.dilemmas import write_groups
 from homines.measure import battery, measure, questions
 from homines.models.mock import HANDLERS, Mock
 from homines.report import write as page

@@ -248,7 +248,15 @@ def test_the_first_ctrl_c_ends_a_drip(spec: str, middle: Between, tmp_path: Path
     batch = ["--batch", "8"] if spec == "vllm/tiny" else []
     child = subprocess.Popen(
         [
-            *(sys.executable, "-c", "from homines.cli import main; main()", "measure", spec, "--game", "ipd"),
+            *(
+                sys.executable,
+                "-c",
+                "from homines.cli.app import main; main()",
+                "measure",
+                spec,
+                "--game",
+                "ipd",
+            ),
             *("--out", str(folder), *batch),
         ],
         cwd=tmp_path,

@@ -25,7 +25,7 @@ from tests.serve import Refusal, Server, serve
 KEY = "not-a-key-by-its-looks-77"
 TOKEN = "query-secret-5f3a"
 WORD = "pass/word+of=mine"
-HOMINES = [sys.executable, "-c", "from homines.cli import main; main()"]
+HOMINES = [sys.executable, "-c", "from homines.cli.app import main; main()"]
 SHOWN = [KEY, TOKEN, WORD, "pass%2Fword%2Bof%3Dmine"]
 
 

@@ -17,14 +17,14 @@ from typing import Any
 import fsspec
 import pytest
 
-from homines import claims
-from homines.cells import Cell, Job, Outcome, brief
+from homines.cli.sweep import carry_out_sweep
 from homines.core.scratch import OWNER, scratch
 from homines.core.types import HominesError
-from homines.grid import parse
-from homines.shared import DONE, FAILED, SharedStore
-from homines.sweep import How, sweep
-from homines.sweeping import carry_out_sweep
+from homines.sweeps import claims
+from homines.sweeps.cell import Cell, Job, Outcome, brief
+from homines.sweeps.grid import parse
+from homines.sweeps.store import DONE, FAILED, SharedStore
+from homines.sweeps.sweep import How, sweep
 from tests.running import HOMINES
 from tests.traps import wait_for
 
@@ -177,7 +177,7 @@ def test_names_of_a_folder_on_windows_have_no_backslash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = SharedStore(str(tmp_path))
-    monkeypatch.setattr("homines.shared.inside", lambda root, name: PureWindowsPath("C:\\store", name))
+    monkeypatch.setattr("homines.sweeps.store.inside", lambda root, name: PureWindowsPath("C:\\store", name))
     assert store._path("cells/c/done.json") == "C:/store/cells/c/done.json"
 
 
@@ -216,7 +216,7 @@ def test_a_key_in_the_address_of_a_store_is_shown_nowhere(leaky: SharedStore, ru
 def test_a_sweep_tells_no_key_of_its_store(
     leaky: SharedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("homines.cells.write", lambda folder: None)
+    monkeypatch.setattr("homines.sweeps.cell.write", lambda folder: None)
     file = tmp_path / "g.toml"
     file.write_text('models = ["mock"]\n[measure]\ngames = ["ipd"]\nframes = ["table"]\n')
     for as_json in (True, False):
@@ -420,7 +420,7 @@ def test_a_lost_worker_loses_nothing_that_an_earlier_attempt_left(
     def dies(jobs: list[Job], **_: Any) -> list[Outcome]:
         return [Outcome(job.cell.name, "lost", "its worker died: http://h/?sig=abcdef") for job in jobs]
 
-    monkeypatch.setattr("homines.engines.here.run", dies)
+    monkeypatch.setattr("homines.sweeps.engines.here.run", dies)
     (row,) = sweep(grid, store)
     assert row["state"] == "failed"
     assert row["error"] == "its worker died: http://h/?[hidden]"
@@ -431,7 +431,7 @@ def test_a_lost_worker_loses_nothing_that_an_earlier_attempt_left(
 def test_a_cell_that_another_sweep_does_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("homines.cells.write", lambda folder: None)
+    monkeypatch.setattr("homines.sweeps.cell.write", lambda folder: None)
     store = SharedStore(f"memory://{tmp_path.name}")
     grid = parse({"models": ["mock"], "measure": {"games": ["ipd", "ish"]}}, "g")
     first, second = (cell.name for cell in grid.cells)
@@ -443,7 +443,7 @@ def test_a_cell_that_another_sweep_does_is_waited_for(
         assert set(store.marks([first, second])) == {second}
         store.remove(f"claims/{first}.json")
 
-    monkeypatch.setattr("homines.sweep.time", SimpleNamespace(sleep=pause))
+    monkeypatch.setattr("homines.sweeps.sweep.time", SimpleNamespace(sleep=pause))
     found = sweep(grid, store, say=said.append)
     assert [row["state"] for row in found] == ["done", "done"]
     assert said == ["another sweep is doing 1 of these cells; waiting for them"]

@@ -19,18 +19,18 @@ from typing import Any
 import pytest
 
 import homines
-from homines.cli import main
+from homines.cli.app import main
 from homines.core import registry
 from homines.core.registry import TrustedPath, TrustedSpec, UntrustedModule, find, spell, trust
 from homines.core.run_folder import Run
 from homines.core.types import HominesError
 from homines.models.mock import uniform
 from homines.opponents import opponent
+from homines.people.session import Plan
 from homines.preferences.anti_deontological import AntiDeontological
 from homines.preferences.deontological import Deontological
 from homines.preferences.game_deontological import GameDeontological
 from homines.schedule import schedule, spelt
-from homines.sitting import Plan
 from homines.view.live import live
 from tests.models.tiny import willing
 
@@ -257,12 +257,12 @@ READERS = {
     "align.py": "a run's config",
     "amce.py": "",  # tables of responses: codes of countries and characters, no specs
     "benchmarks.py": "",  # a published table of numbers
-    "claims.py": "",  # leases of cells: tests/borders/test_shared_store.py
+    "sweeps/claims.py": "",  # leases of cells: tests/borders/test_shared_store.py
     "data.py": "a data folder",
     "evals/logs.py": "a log of Inspect",
     "finetune.py": "a data folder",
     "fitting.py": "a table of people",
-    "grid.py": "a sweep's file",
+    "sweeps/grid.py": "a sweep's file",
     "models/_folder.py": "",  # settings of networks and adapters: tests/borders/test_model_folders.py
     "models/_memory.py": "",  # headers of weights, and the machine's own numbers
     "models/_http.py": "",  # replies of a server, which hold answers
@@ -272,10 +272,10 @@ READERS = {
     "models/vllm.py": "",  # replies of a server
     "observed.py": "a table of people",
     "sampled.py": "",  # an adapter of this package's own training
-    "shared.py": "a sweep's file",  # marks: tests/borders/test_shared_store.py
+    "sweeps/store.py": "a sweep's file",  # marks: tests/borders/test_shared_store.py
     "core/run_folder.py": "a run's records",
     "study.py": "",  # one number of a study's own
-    "sweep.py": "",  # a summary's names of cells
+    "sweeps/sweep.py": "",  # a summary's names of cells
     "tidy.py": "a table of people",
     "train.py": "",  # checkpoints: tests/borders/test_checkpoints.py
     "view/runs.py": "a run's config",
@@ -301,10 +301,10 @@ def test_whoever_reads_a_file_is_in_the_table() -> None:
 
 TRUSTING = {
     "api.py",
-    "cli.py",
-    "grid.py",
+    "cli/app.py",
+    "sweeps/grid.py",
     "core/registry.py",
-    "measured.py",
+    "results.py",
     "schedule.py",
     "core/run_folder.py",
     "data.py",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from homines.cli import main
+from homines.cli.app import main
 from homines.core import strict_json
 from homines.core.run_folder import Run, StoreError
 from homines.core.types import Decision, HominesError

@@ -20,7 +20,7 @@ from homines.core.run_folder import Run, named
 from homines.core.types import HominesError
 from homines.pages import Section
 from homines.pages import write as write_page
-from homines.sitting import MOST_GAMES, Plan
+from homines.people.session import MOST_GAMES, Plan
 from homines.view.guard import strange
 from homines.view.live import live
 from homines.view.playing import Sittings

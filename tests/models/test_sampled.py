@@ -18,9 +18,10 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-import homines.sampled as road
+from homines import sampled as road
 from homines.align import Plan, align
 from homines.answers import read
+from homines.core.run_folder import Run
 from homines.core.types import HominesError, Interrupted
 from homines.frames.table import Table
 from homines.games.ipd import ipd
@@ -31,7 +32,6 @@ from homines.opponents.tit_for_tat import TitForTat
 from homines.sampled import Reward, answering, check_sampled, render_turns, sampled
 from homines.schedule import schedule
 from homines.speak import orders
-from homines.store import Run
 from tests.models.tiny import tiny
 
 FRAME = Table("action1,action2")

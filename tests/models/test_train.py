@@ -263,7 +263,7 @@ def test_kill_9_in_training_then_the_same_command_gives_the_same_curve(folder: P
         return [
             sys.executable,
             "-c",
-            "from homines.cli import main; main()",
+            "from homines.cli.app import main; main()",
             *words.split(),
             "--out",
             str(out),

@@ -13,7 +13,7 @@ import pytest
 from homines import card
 from homines.core.run_folder import Run
 from homines.core.types import Choice, HominesError, Record
-from homines.sitting import Plan, start
+from homines.people.session import Plan, start
 
 report = import_module("homines.report")  # `from homines import report` is the verb
 

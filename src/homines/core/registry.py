@@ -115,8 +115,9 @@ def names(folder: str) -> tuple[str, ...]:
     >>> "tit_for_tat" in names("opponents")
     True
     """
-    files = sorted(path.stem for path in (ROOT / folder).glob("*.py"))
-    if not files or not folder.isidentifier():
+    parts = folder.split(".")
+    files = sorted(path.stem for path in ROOT.joinpath(*parts).glob("*.py"))
+    if not files or not all(part.isidentifier() for part in parts):
         there = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
         raise HominesError(f"no folder called {folder!r}; there are {', '.join(there)}")
     return tuple(name for name in files if not name.startswith("_"))

@@ -32,8 +32,7 @@ from homines.core.types import (
     Record,
     digest,
 )
-from homines.evals.answers import in_words
-from homines.evals.asking import whole
+from homines.evals.asking import in_words, whole
 from homines.evals.samples import KEY, answer_json, messages, packed
 from homines.speak import orders
 from homines.theory.choice import pooled

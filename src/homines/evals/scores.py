@@ -30,7 +30,7 @@ from inspect_ai.solver import TaskState
 
 from homines.core.registry import find
 from homines.core.types import Record
-from homines.evals.answers import hear
+from homines.evals.asking import hear
 from homines.evals.samples import KEY, answer_json, asked_of, record_of, together
 from homines.measure import action_types as types_of
 from homines.measure import averaged, by, choices, mass

@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Any
 
 from inspect_ai import Task, task
-from inspect_ai._util.error import PrerequisiteError  # what Inspect's command line prints bare
+from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import GenerateConfig
 from inspect_ai.scorer import Metric, mean, stderr
@@ -26,7 +26,6 @@ from homines.evals import plays
 from homines.evals.asking import ask
 from homines.evals.samples import samples
 from homines.evals.scores import action_types, choice, effects, instability, order_effect, rates, regret
-from homines.evals.words import listed, sets, whole
 from homines.measure import Question, battery, questions
 from homines.models.mock import Mock, uniform
 from homines.opponents import opponent as find_opponent
@@ -225,3 +224,36 @@ def _regrets(preferences: Sequence[str], against: str) -> list[Metric]:
     for preference in preferences:
         find("preferences", preference)
     return [regret(preference, against) for preference in preferences]
+
+
+def whole(value: str | Sequence[object]) -> str:
+    """The value as it was typed."""
+    return value if isinstance(value, str) else ",".join(map(str, value))
+
+
+def listed(value: str | Sequence[object]) -> list[str]:
+    """Specs, from one text or from its pieces: cut at commas outside of parentheses and quotes.
+
+    >>> listed(["ipd", "table(labels='X", "Y')", "spd(3)"])
+    ['ipd', "table(labels='X,Y')", 'spd(3)']
+    """
+    out, depth, quote = [""], 0, ""
+    for c in whole(value):
+        if quote or c in "'\"":
+            quote = "" if c == quote else quote or c
+        else:
+            depth += (c in "([") - (c in ")]")
+        if c == "," and depth <= 0 and not quote:
+            out.append("")
+        else:
+            out[-1] += c
+    return [spec.strip() for spec in out if spec.strip()]
+
+
+def sets(labels: str | Sequence[object] | None) -> list[str] | None:
+    """Sets of labels, with semicolons between them; None where there are none.
+
+    >>> sets(["X", "Y;A", "B"])
+    ['X,Y', 'A,B']
+    """
+    return None if labels is None else [part.strip() for part in whole(labels).split(";") if part.strip()]

@@ -12,6 +12,13 @@ from importlib import import_module
 from homines.core.registry import names
 from homines.core.types import HominesError, Model
 
+
+def check_kind(model: str) -> None:
+    """HominesError where no file of models/ loads such a model; nothing is loaded."""
+    if not known(model):
+        load(model)  # says which there are
+
+
 PROVIDERS = (
     *("openai", "anthropic", "google", "openai-api", "ollama", "openrouter", "together", "fireworks", "groq"),
     *("mistral", "grok", "deepseek", "perplexity", "azureai", "bedrock", "mockllm"),

@@ -31,7 +31,7 @@ from homines.core.format import clean, count, number
 from homines.core.registry import names
 from homines.core.types import HominesError
 from homines.pages import script_sources
-from homines.sitting import BATTERY
+from homines.people.session import BATTERY
 from homines.view.guard import Guard, Refusal, fields, inside
 from homines.view.live import live
 from homines.view.playing import Sittings

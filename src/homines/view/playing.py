@@ -11,13 +11,13 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from homines.afterwards import Odds, Portrait, happened, odds, portraits, totals
 from homines.core.format import count
 from homines.core.run_folder import Run, named
 from homines.core.types import LEGAL_MASS, HominesError, Model, Policy
 from homines.models import known
-from homines.playing import fitting, framed, note, seated, sentence
-from homines.sitting import BATTERY, PROTOCOLS, NotAnAnswer, Other, Plan, Sitting, rival
+from homines.people.debrief import Odds, Portrait, happened, odds, portraits, totals
+from homines.people.session import BATTERY, PROTOCOLS, NotAnAnswer, Other, Plan, Sitting, rival
+from homines.people.terminal import fitting, framed, note, seated, sentence
 from homines.view.guard import inside, reading
 from homines.view.runs import written_to
 

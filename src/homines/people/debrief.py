@@ -20,7 +20,7 @@ from homines.family import family as made
 from homines.likelihood import loglik
 from homines.measure import situation
 from homines.observed import from_records
-from homines.sitting import Sitting, Turn
+from homines.people.session import Sitting, Turn
 from homines.speak import Names, number
 
 FAMILY = "kantian"

@@ -14,10 +14,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from homines.cells import Home, Job, Outcome, attempt, brief
 from homines.core.types import HominesError
-from homines.engines import TRIES
-from homines.shared import SharedStore
+from homines.sweeps.cell import Home, Job, Outcome, attempt, brief
+from homines.sweeps.engines import TRIES
+from homines.sweeps.store import SharedStore
 
 POLL = 0.5
 """Seconds between two looks at whether to stop."""
@@ -121,7 +121,7 @@ def _check(ray: Any, job: Job, threads: int, gpus: float) -> None:
         except ImportError as failure:
             return None, None, False, str(failure)
         try:
-            from homines.shared import SharedStore
+            from homines.sweeps.store import SharedStore
 
             return homines.__version__, commit(), SharedStore(url).holds(probe), ""
         except Exception as failure:

@@ -21,7 +21,7 @@ from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 from homines.core import strict_json
 from homines.core.paths import inside, place
 from homines.core.types import HominesError
-from homines.shared import SharedStore
+from homines.sweeps.store import SharedStore
 
 FOLDER = "claims"
 LEASE = 120.0

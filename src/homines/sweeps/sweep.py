@@ -18,15 +18,15 @@ from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
-from homines.cells import Home, Job, Outcome
-from homines.claims import free
 from homines.core.redaction import redact
 from homines.core.registry import names
 from homines.core.spreadsheet import cell as written
 from homines.core.spreadsheet import told as read_back
 from homines.core.types import HominesError, Interrupted, digest
-from homines.grid import Grid
-from homines.shared import FAILED, Mark, SharedStore
+from homines.sweeps.cell import Home, Job, Outcome
+from homines.sweeps.claims import free
+from homines.sweeps.grid import Grid
+from homines.sweeps.store import FAILED, Mark, SharedStore
 
 Row = dict[str, Any]
 POLL = 2.0
@@ -47,8 +47,10 @@ class How:
     address: str | None = None
 
     def __post_init__(self) -> None:
-        if self.engine not in names("engines"):
-            raise HominesError(f"no engine called {self.engine!r}; there are {', '.join(names('engines'))}")
+        if self.engine not in names("sweeps.engines"):
+            raise HominesError(
+                f"no engine called {self.engine!r}; there are {', '.join(names('sweeps.engines'))}"
+            )
         if self.workers is not None and self.engine == "here":
             raise HominesError(
                 "--workers bears on nothing beside --engine here, which is one; use --engine local"
@@ -97,7 +99,7 @@ def sweep(
     tell(finished, None)
     waiting: list[Job] = []
     while jobs:
-        engine = import_module(f"homines.engines.{how.engine}").run
+        engine = import_module(f"homines.sweeps.engines.{how.engine}").run
         placed = partial(engine, workers=how.workers, address=how.address)
         busy: set[str] = set()
         for outcome in placed(jobs, threads=grid.threads, gpus=grid.gpus, stop=stop):

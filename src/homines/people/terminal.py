@@ -16,14 +16,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from homines.afterwards import FAMILY, Happened, Odds, Portrait, happened, odds, portraits, totals
-from homines.commands import command
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import LEGAL_MASS, HominesError, Interrupted
 from homines.fitting import as_row, plain
-from homines.sitting import BATTERY, NotAnAnswer, Plan, Sitting, start
+from homines.people.debrief import FAMILY, Happened, Odds, Portrait, happened, odds, portraits, totals
+from homines.people.session import BATTERY, NotAnAnswer, Plan, Sitting, start
 from homines.survey import frame_specs
+from homines.terminal import command
 
 MOST_DIGITS = 4
 """Of a seat's number."""

@@ -19,7 +19,6 @@ from typing import Any, Literal, NamedTuple
 import homines
 from homines.align import Plan, align
 from homines.align import config as plan_config
-from homines.claims import claimed
 from homines.core.redaction import redact
 from homines.core.run_folder import FREE, Run, commit
 from homines.core.scratch import scratch
@@ -28,9 +27,10 @@ from homines.evidence import measured, read
 from homines.measure import measure
 from homines.models import load
 from homines.report import write
-from homines.shared import SharedStore
 from homines.study import Task
 from homines.survey import Survey
+from homines.sweeps.claims import claimed
+from homines.sweeps.store import SharedStore
 
 LONGEST = 220
 """Bytes of the words in a cell's name: with its key and an ending it is a name of at most 255."""

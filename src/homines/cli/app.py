@@ -136,7 +136,7 @@ def list_(
 
     found = {name: describe(name) for name in ([folder] if folder else FOLDERS)}
     if "studies" in found:  # `homines demo` lies there too
-        from homines.commands import studies
+        from homines.studies import studies
 
         found["studies"] = tuple(entry for entry in found["studies"] if entry.name in studies())
     if as_json:
@@ -162,7 +162,7 @@ def pull(
         raise HominesError(
             f"only smollm2 is pulled, got {model!r}; hf/... models come through the Hub's cache"
         )
-    from homines.commands import quiet
+    from homines.inference.processes import quiet
 
     quiet()
     from homines.models.smollm2 import pull as pull_smollm2
@@ -201,10 +201,12 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Read a model's choice distribution in games, in every option order; exactly where it can be."""
-    from homines.commands import command, finish, limit, quiet, reckoned
+    from homines.cli.measure import finish, limit, reckoned
+    from homines.inference.processes import quiet
     from homines.measure import measure as answer
     from homines.models import load
     from homines.survey import Survey
+    from homines.terminal import command
 
     quiet()
     survey = Survey(
@@ -270,7 +272,8 @@ def fit(
     as_json: AsJson = False,
 ) -> None:
     """Estimate a preference from choices: parameters, intervals, misfit, tests, types."""
-    from homines.fitting import Options, carry_out_fit
+    from homines.cli.fit import carry_out_fit
+    from homines.fitting import Options
 
     options = Options(cluster, belief, risk, level, classes, starts, seed)
     source = trusted(source, trust_modules)
@@ -306,11 +309,11 @@ def play(
     as_json: AsJson = False,
 ) -> None:
     """Play yourself, in a model's words; then see its exact probabilities in your place."""
-    from homines.commands import quiet
+    from homines.inference.processes import quiet
 
     quiet()
-    from homines.playing import carry_out_play, framed, seated
-    from homines.sitting import Plan
+    from homines.people.session import Plan
+    from homines.people.terminal import carry_out_play, framed, seated
 
     at, both = seated(seat)
     plan = Plan(tuple(game), against, framed(game, frame, labels), at, both, rounds, seed, name)
@@ -327,8 +330,8 @@ def view(
     as_json: AsJson = False,
 ) -> None:
     """List runs on a local page: open reports, follow a run as it goes, play in the browser."""
-    from homines.commands import quiet
-    from homines.serving import carry_out_view
+    from homines.cli.view import carry_out_view
+    from homines.inference.processes import quiet
 
     quiet()
     carry_out_view(folder, port, open_, as_json, device=device, dtype=dtype)
@@ -349,7 +352,7 @@ def amce(
     as_json: AsJson = False,
 ) -> None:
     """Moral dilemmas: nine effects on who is saved, from a file of responses of any size."""
-    from homines.dilemmas import carry_out_amce
+    from homines.cli.amce import carry_out_amce
 
     carry_out_amce(source, by, out, humans, as_json)
 
@@ -468,10 +471,11 @@ def align(
     """Align a model to a written-down preference; measure it before and after."""
     from dataclasses import asdict
 
-    from homines.commands import carry_out, check_options, general_plan, quiet, state_names, titled
+    from homines.cli.align import carry_out, check_options, general_plan, state_names
     from homines.core.registry import find
     from homines.core.run_folder import named
-    from homines.schedule import schedule
+    from homines.inference.processes import quiet
+    from homines.schedule import schedule, titled
     from homines.survey import frame_specs
 
     schedules = [schedule(some, steps) for some in (to, rival) if some is not None]
@@ -551,7 +555,8 @@ def tune(
     as_json: AsJson = False,
 ) -> None:
     """Fine-tune a model on the data of a preference; measure it before and after on other games."""
-    from homines.commands import carry_out_tuning, quiet
+    from homines.cli.align import carry_out_tuning
+    from homines.inference.processes import quiet
 
     quiet()
     from dataclasses import asdict
@@ -585,11 +590,10 @@ def finetune(
     """Have a service fine-tune a closed model on a data folder (OPENAI_API_KEY, OPENAI_BASE_URL)."""
     from dataclasses import asdict
 
-    from homines.commands import command
     from homines.core.run_folder import named
     from homines.finetune import Order, service
     from homines.finetune import finetune as carry_out
-    from homines.terminal import Bars, stopping
+    from homines.terminal import Bars, command, stopping
 
     order = Order(service(model), str(data), epochs, suffix, seed)
     folder = out or named(f"finetune-{model}", asdict(order))
@@ -658,7 +662,9 @@ def study(
     as_json: AsJson = False,
 ) -> None:
     """A whole experiment on any model, resumable, ending in one report."""
-    from homines.commands import carry_out_study, limit, quiet
+    from homines.cli.measure import limit
+    from homines.cli.study import carry_out_study
+    from homines.inference.processes import quiet
 
     quiet()
     limit(max_tokens, max_cost, price, [model, *(also or ()), *(rival or ())])
@@ -686,11 +692,11 @@ def sweep(
     as_json: AsJson = False,
 ) -> None:
     """A grid of alignments, measurements and studies, each done once; a rerun does what is missing."""
-    from homines.commands import quiet
+    from homines.inference.processes import quiet
 
     quiet()
-    from homines.sweep import How
-    from homines.sweeping import carry_out_sweep
+    from homines.cli.sweep import carry_out_sweep
+    from homines.sweeps.sweep import How
 
     carry_out_sweep(trusted(file, trust_modules), store, How(engine, workers, address), dry_run, as_json)
 
@@ -706,12 +712,13 @@ def demo(
     """Measure, align and verify the embedded model; under three minutes on two cores."""
     from dataclasses import replace
 
-    from homines.commands import carry_out, quiet
+    from homines.cli.align import carry_out
+    from homines.inference.processes import quiet
 
     quiet()
-    from homines.studies.demo import plan
+    from homines.cli.align import demo_plan
 
-    carry_out(replace(plan(), device=device, dtype=dtype), out, "demo", dry_run, as_json)
+    carry_out(replace(demo_plan(), device=device, dtype=dtype), out, "demo", dry_run, as_json)
 
 
 @subcommand()
@@ -739,6 +746,6 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Turn a log of Inspect (`inspect eval homines/...`) into a run folder, for `report` and `fit`."""
-    from homines.evals.importing import carry_out_import
+    from homines.cli.import_log import carry_out_import
 
     carry_out_import(log, out, as_json)

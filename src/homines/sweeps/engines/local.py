@@ -12,9 +12,9 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
-from homines.cells import Job, Outcome, attempt
-from homines.commands import quiet
-from homines.engines import TRIES
+from homines.inference.processes import quiet
+from homines.sweeps.cell import Job, Outcome, attempt
+from homines.sweeps.engines import TRIES
 
 POLL = 0.2
 """Seconds between two looks at whether to stop."""

@@ -7,10 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-from homines.cells import Outcome
-from homines.grid import read
-from homines.shared import SharedStore
-from homines.sweep import How, rows, sweep
+from homines.sweeps.cell import Outcome
+from homines.sweeps.grid import read
+from homines.sweeps.store import SharedStore
+from homines.sweeps.sweep import How, rows, sweep
 from homines.terminal import Bars, stopping, swept
 
 

@@ -1,7 +1,7 @@
 """The package as a person types it: `hm.measure(...)`, `hm.moralis(kappa=0.5)`, `hm.games.trust(5)`.
 
 Verbs are those of api.py; everything else is read off the folders, so a new file is offered as it stands.
-`python -m homines.offered` prints what type checkers and editors are told (__init__.pyi).
+`python -m homines.namespace` prints what type checkers and editors are told (__init__.pyi).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def stub() -> str:
     """The text of __init__.pyi. A name is bound anew, as a stub hands on no import under another name."""
     made = {(folder, name): factory(folder, name) for folder in FOLDERS for name in names(folder)}
     lines = [
-        '"""What the package offers, for editors and type checkers: made by `python -m homines.offered`."""',
+        '"""What the package offers, for editors: printed by `python -m homines.namespace`."""',
         "",
         "from types import ModuleType",
         "",

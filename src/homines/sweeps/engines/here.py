@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from homines.cells import Job, Outcome, attempt
+from homines.sweeps.cell import Job, Outcome, attempt
 
 
 def run(jobs: Sequence[Job], *, stop: Callable[[], bool], **_: Any) -> Iterator[Outcome]:

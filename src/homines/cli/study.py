@@ -1,0 +1,58 @@
+"""`homines study`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from homines.core.types import HominesError
+from homines.models import check_kind
+from homines.studies import check_more, studies
+from homines.terminal import Bars, command, stopping
+
+
+def carry_out_study(
+    name: str,
+    model: str,
+    seeds: int | None,
+    quick: bool,
+    out: Path | None,
+    device: str | None,
+    dtype: str | None,
+    dry_run: bool,
+    as_json: bool,
+    more: Mapping[str, Any],
+) -> None:
+    """Run a study, or say what it would train. more: what only some studies take (their OPTIONS)."""
+    there = studies()
+    if name not in there:
+        raise HominesError(f"no study called {name!r}; there are {', '.join(there)}")
+    check_kind(model)
+    from homines.study import Task
+
+    folder = out or Path("runs") / (f"{name}-quick" if quick else name)
+    module = import_module(f"homines.studies.{name}")
+    check_more(name, getattr(module, "OPTIONS", ()), more)
+    many = tuple(range(module.SEEDS if seeds is None else seeds))
+    task = Task(model, folder, many, quick, device, dtype, command(), **more)
+    if dry_run:
+        lines = module.outline(task)
+        print(json.dumps({"trainings": lines}) if as_json else "\n".join(lines))
+        return
+    start = time.monotonic()
+    with Bars() as bars, stopping() as stop:
+        followed = replace(task, say=bars.say, begin=bars.begin, on_step=bars.step, stop=stop)
+        page, failed = module.run(followed)
+    seconds = time.monotonic() - start
+    if as_json:
+        told = {"folder": str(folder), "report": str(page), "failed": failed, "seconds": seconds}
+        print(json.dumps(told))
+    else:
+        print(f"report    {page}\ntables    {folder / 'tables'}\ntime      {seconds / 60:.1f} minutes")
+    sys.exit(1 if failed else 0)

@@ -1,0 +1,1 @@
+"""From a network or an API to a probability for every label."""
