@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homines import figures_study, pages
-from homines.core import spreadsheet
+from homines.core import format, spreadsheet
 from homines.core.types import HominesError
 from homines.pages import Section
 
@@ -208,9 +208,7 @@ def test_csv_holds_every_number_in_full_and_every_text(rows: list[dict[str, Any]
     head, *body = csv.reader(io.StringIO(text, newline=""))
     assert head == ["x", "y"]
     for row, (x, y) in zip(rows, body, strict=True):
-from homines import figures_study, pages
-from homines.core import spreadsheet
-from homines.core.types import HominesError
+        assert spreadsheet.told(x) == format.clean(row["x"])
         assert (y == "") if row["y"] is None else repr(float(y)) == repr(row["y"])
 
 
