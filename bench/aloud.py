@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from homines.aloud import Aloud, hear
 from homines.data import read
+from homines.inference.reasoning import Aloud, hear
 from homines.models import load
 from homines.models.hf import HuggingFace
 

@@ -38,9 +38,9 @@ import torch
 from homines.core.types import Interrupted
 from homines.frames.table import Table
 from homines.games.ipd import ipd
+from homines.inference.logits import distinct_tokens
 from homines.inference.processes import quiet
 from homines.lesson import Lesson, lesson
-from homines.logits import distinct_tokens
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.objective import Settings

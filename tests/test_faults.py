@@ -21,9 +21,9 @@ import pytest
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Interrupted
+from homines.inference.api_budget import METER, Budget, Price
 from homines.measure import CALLS, Question, battery, measure, questions
 from homines.models import load
-from homines.models._meter import METER, Budget, Price
 from homines.models.hf import HuggingFace
 from tests.models.tiny import willing
 from tests.serve import Fault, Refusal, Server, serve
@@ -68,7 +68,7 @@ def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(METER, "dollars", 0.0)
     monkeypatch.setattr(METER, "budget", Budget())
     monkeypatch.setattr(METER, "before", {})
-    monkeypatch.setattr("homines.models._calls.LONGEST_PAUSE", 0.5)
+    monkeypatch.setattr("homines.inference.api_calls.LONGEST_PAUSE", 0.5)
 
 
 def asked(model: Any, memory: int) -> list[Question]:

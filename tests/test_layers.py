@@ -24,9 +24,7 @@ RANK = {name: rank for rank, layer in enumerate(ORDER.split(" < ")) for name in 
 RANK["__init__"] = -1
 MOVING = {
     "align",  # training
-    "aloud",  # inference
     "amce",  # estimation
-    "answers",  # inference
     "asked",  # reports
     "baselines",  # estimation
     "benchmarks",  # estimation
@@ -40,7 +38,6 @@ MOVING = {
     "columns",  # estimation
     "compare",  # estimation
     "data",  # training
-    "engines",  # sweeps
     "estimate",  # estimation
     "evidence",  # reports
     "family",  # estimation
@@ -51,10 +48,8 @@ MOVING = {
     "fitting",  # estimation
     "free_pricing",  # studies
     "general",  # training
-    "impossible",  # inference
     "lesson",  # training
     "likelihood",  # estimation
-    "logits",  # inference
     "measure",  # elicitation
     "mixture",  # estimation
     "objective",  # training
@@ -75,7 +70,6 @@ MOVING = {
     "survey",  # elicitation
     "terminal",  # reports
     "tidy",  # estimation
-    "toplogprobs",  # inference
     "train",  # training
     "tuning",  # training
 }
@@ -160,7 +154,7 @@ def test_the_reader_of_imports_sees_them_all() -> None:
     assert {"homines.core.registry", "homines.preferences.deontological"} <= set(
         own("preferences/deontological.py")
     ) | set(own("preferences/game_deontological.py"))
-    assert "torch" in {name.partition(".")[0] for name in imported("logits.py")}
+    assert "torch" in {name.partition(".")[0] for name in imported("inference/logits.py")}
     assert "homines.objective" in own("cli/app.py")  # inside a function
     assert [place(name) for name in ("homines", "homines.core.types", "homines.games.ipd")] == [
         "__init__",

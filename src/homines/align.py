@@ -20,8 +20,9 @@ from homines.core.progress import Begin, Say
 from homines.core.registry import find, spell
 from homines.core.run_folder import Run, read_json, result
 from homines.core.types import Decision, HominesError, Model, Policy, Prompt
+from homines.inference import processes
+from homines.inference.logits import distinct_tokens
 from homines.lesson import Lesson, Walk, lesson
-from homines.logits import distinct_tokens
 from homines.measure import Question, battery, measure, questions
 from homines.models import known, load
 from homines.models.hf import HuggingFace
@@ -338,7 +339,7 @@ def align(
     say(f"loading {plan.model}")
     model = student(plan, plan.model)
     taught, rival = made.lesson(model, plan), made.rivals(model, plan)
-    if not parallel.first():
+    if not processes.first():
         return _beside(plan, taught, model, folder, stop)
     with Run(folder, config(plan, kind=kind, command=command)) as run:
         _verify(plan, made, model, run, "before", begin, stop)

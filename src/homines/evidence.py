@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from homines import figures, impossible
+from homines import figures
 from homines.core import registry
 from homines.core.format import Row, clean, count, finite, lines, number, texts
 from homines.core.plausible import CURVE, SCORES, TRAINING, sound, sound_sides
 from homines.core.run_folder import Run
 from homines.core.types import LEGAL_MASS, Choice, Decision, HominesError, Preference, Record
+from homines.inference import impossible
 from homines.measure import (
     action_types,
     averaged,

@@ -15,7 +15,7 @@ from homines.core.checks import count
 from homines.core.run_folder import Run
 from homines.core.types import HominesError
 from homines.estimate import Estimate, fit
-from homines.impossible import counts
+from homines.inference.impossible import counts
 from homines.mixture import Mixture, mixture
 from homines.observed import READ, from_records, read_csv
 from homines.terminal import Bars

@@ -14,10 +14,10 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from homines.aloud import Aloud
 from homines.core.checks import count, number
 from homines.core.run_folder import Run
 from homines.core.types import Array, HominesError, Interrupted, Prompt, digest, frozen
+from homines.inference.reasoning import Aloud
 from homines.theory.market import Market
 
 LOG = "periods.jsonl"

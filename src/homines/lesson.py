@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from homines.core.types import Array, Decision, Frame, History, HominesError, Policy, Prompt
-from homines.logits import Encoded
+from homines.inference.logits import Encoded
 from homines.measure import situation
 from homines.models.hf import HuggingFace
 from homines.schedule import Phase

@@ -14,7 +14,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from homines.answers import jeffreys
 from homines.core.checks import count
 from homines.core.plausible import counts
 from homines.core.redaction import redact, redacted
@@ -31,7 +30,8 @@ from homines.core.types import (
     Prompt,
     Record,
 )
-from homines.impossible import Impossible
+from homines.inference.impossible import Impossible
+from homines.inference.sampled_answers import jeffreys
 from homines.speak import few_orders, orders
 from homines.theory.choice import Belief, best, expected, mixed, told
 from homines.theory.game_forms import NormalForm, Repeated, nodes

@@ -14,33 +14,10 @@ from functools import cache
 from typing import Any
 
 from homines.core.types import HominesError
+from homines.inference.processes import size
 
 LONGEST_WAIT = 24 * 3600
 """Seconds that processes wait for the first one, which measures before it trains."""
-
-
-def size() -> int:
-    """How many processes train together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def first() -> bool:
-    """Whether this is the process that measures, writes and speaks."""
-    return int(os.environ.get("RANK", "0")) == 0
-
-
-def own(device: str) -> str:
-    """The device that this process takes where `device` is asked for: of several its own GPU, by LOCAL_RANK
-    modulo the GPUs in sight, as accelerate counts them.
-
-    >>> own("cuda")
-    'cuda'
-    """
-    if device != "cuda" or size() == 1:
-        return device
-    import torch
-
-    return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % max(1, torch.cuda.device_count())}"
 
 
 def share(whole: int, name: str) -> int:

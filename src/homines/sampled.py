@@ -35,11 +35,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from homines.answers import BOTH, NONE, OPEN, TRUNCATED, read
 from homines.core.paths import inside
 from homines.core.types import Array, HominesError, Interrupted, Prompt
+from homines.inference.logits import TemplateError, fill, join, render, terminator
+from homines.inference.sampled_answers import BOTH, NONE, OPEN, TRUNCATED, read
 from homines.lesson import Lesson, Walk
-from homines.logits import TemplateError, fill, join, render, terminator
 from homines.models.hf import HuggingFace
 from homines.objective import Outcome, Settings
 from homines.train import MINE, Saving, Trained, _Guard, fitting, quiet, rl, save, trainable, whole_checkpoint

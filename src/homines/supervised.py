@@ -25,8 +25,9 @@ from homines import parallel
 from homines.core.checks import count
 from homines.core.types import HominesError, Interrupted
 from homines.data import Row
+from homines.inference import processes
+from homines.inference.logits import encode, terminator
 from homines.lesson import Lesson
-from homines.logits import encode, terminator
 from homines.models.hf import HuggingFace
 from homines.objective import Outcome, Settings
 from homines.train import Saving, Trained, quiet, rl, save, trainable, whole_checkpoint
@@ -134,10 +135,10 @@ def sft(
 
     disable_progress_bars()
     trl: Any = installed
-    if parallel.size() > 1 and (over := len(rows) % course.batch):
+    if processes.size() > 1 and (over := len(rows) % course.batch):
         # accelerate would fill the last batch with rows seen before
         raise HominesError(
-            f"{len(rows)} rows are no whole batches of {course.batch}, which sft in {parallel.size()} "
+            f"{len(rows)} rows are no whole batches of {course.batch}, which sft in {processes.size()} "
             f"processes needs; choose --batch so that it divides them, leave out {over} of them, or train in "
             "one process"
         )
@@ -171,7 +172,7 @@ def sft(
                         f"the loss is {last['loss']} at step {state.global_step}; lower --lr. The last "
                         f"checkpoint is in {folder / 'checkpoints'}"
                     )
-                if parallel.first():
+                if processes.first():
                     on_step(dict(last))
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -204,7 +205,7 @@ def sft(
             loss, right = kept_loss(model, told, inputs["labels"], num_items_in_batch)
             self._metrics["train"]["mean_token_accuracy"].append(float(np.mean(parallel.gathered([right]))))
             # tokens are those of all processes, and gradients will be averaged over these
-            return loss * (parallel.size() if num_items_in_batch is not None else 1)
+            return loss * (processes.size() if num_items_in_batch is not None else 1)
 
     cpu = model.net.device.type == "cpu"
     tell = Tell()
@@ -248,7 +249,7 @@ def sft(
     if tell.stopped:
         raise Interrupted(f"training stopped at step {trainer.state.global_step} of {total}")
     final = folder / ("adapter" if course.rank else "model")
-    if parallel.first():
+    if processes.first():
         save(net, model.tokenizer, model.name, final)
     return Trained(final, float(result.metrics["train_runtime"]), last)
 

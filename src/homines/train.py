@@ -26,10 +26,11 @@ from homines import parallel
 from homines.core import strict_json
 from homines.core.paths import files, inside, opened, read, settle, settle_all, whole, whole_folder
 from homines.core.types import HominesError, Interrupted
+from homines.inference import processes
+from homines.inference.dtypes import four_bits
+from homines.inference.logits import Encoded, label_logprobs
+from homines.inference.memory import TRAINED, room
 from homines.lesson import Batch, Lesson, Walk
-from homines.logits import Encoded, label_logprobs
-from homines.models._dtypes import four_bits
-from homines.models._memory import TRAINED, room
 from homines.models.hf import HuggingFace
 from homines.objective import Outcome, Settings, objective
 
@@ -126,9 +127,9 @@ def rl(
     from transformers import Trainer, TrainerCallback, TrainingArguments
     from transformers.trainer_utils import set_seed
 
-    if parallel.size() > 1 and (rival is not None or isinstance(taught, Walk)):
+    if processes.size() > 1 and (rival is not None or isinstance(taught, Walk)):
         raise HominesError(
-            f"two learners and --sample train in one process, not in {parallel.size()}; start it without "
+            f"two learners and --sample train in one process, not in {processes.size()}; start it without "
             "accelerate launch"
         )
     final = folder / ("adapter" if settings.rank else "model")
@@ -204,7 +205,7 @@ def rl(
             if seen and logs and "loss" in logs:
                 passes = parallel.gathered(seen)
                 last.update(_row(state.global_step, passes, beside, taught, logs))
-                if parallel.first():
+                if processes.first():
                     on_step(dict(last))
                 seen.clear()
                 beside.clear()
@@ -260,7 +261,7 @@ def rl(
     result = trainer.train(resume_from_checkpoint=start)
     if tell.stopped:
         raise Interrupted(f"training stopped at step {trainer.state.global_step} of {total}")
-    if parallel.first():
+    if processes.first():
         save(net, model.tokenizer, model.name, final)
     second = None
     if rival is not None:
@@ -271,7 +272,7 @@ def rl(
 
 def fitting(place: torch.device) -> None:
     """HominesError where the network is on another GPU than transformers' Trainer takes in this process."""
-    due = torch.device(parallel.own("cuda"))
+    due = torch.device(processes.own("cuda"))
     if place.type == "cuda" and (place.index or 0) != (due.index or 0):
         raise HominesError(
             f"this process trains on GPU {due.index or 0} of those in sight, not on {place}; give --device "
@@ -281,8 +282,8 @@ def fitting(place: torch.device) -> None:
 
 def divided(settings: Settings) -> tuple[int, int]:
     """(sets a pass, passes a step) of each process, so that all of them make the step of one."""
-    if settings.accumulation % parallel.size() == 0:
-        return settings.sets, settings.accumulation // parallel.size()
+    if settings.accumulation % processes.size() == 0:
+        return settings.sets, settings.accumulation // processes.size()
     return parallel.share(settings.sets, "sets"), settings.accumulation
 
 
@@ -396,7 +397,7 @@ class _Guard:
             with torch.no_grad():
                 for name, p in self.net.named_parameters():
                     p.copy_(self.good.get(name, p))
-            if parallel.first():
+            if processes.first():
                 save(self.net, self.model.tokenizer, self.model.name, kept)
             if RIVAL in self.net.peft_config:
                 save(self.net, self.model.tokenizer, self.model.name, kept / RIVAL, RIVAL)
@@ -516,7 +517,7 @@ def whole_checkpoint(
 def _put_aside(path: Path) -> None:
     """Give a torn checkpoint another name, in the place of an earlier one of that name; the first process
     alone does."""
-    if not parallel.first():
+    if not processes.first():
         return
     aside = inside(path.parent, f"{TORN}{path.name}")
     with saving(path.parent):
@@ -652,7 +653,7 @@ class Saving:
         folder = Path(self.args.output_dir)
         with saving(folder):
             super()._save_checkpoint(*args, **more)  # pyright: ignore[reportAttributeAccessIssue]
-            if parallel.first():
+            if processes.first():
                 settle_all(folder / f"checkpoint-{self.state.global_step}")
                 settle(folder)
 

@@ -18,12 +18,13 @@ import numpy as np
 
 from homines import card, parallel, sideeffects
 from homines.align import already
-from homines.aloud import Aloud
 from homines.core.progress import Begin, Say
 from homines.core.registry import find, spell
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Record
 from homines.data import Recipe, Row, read
+from homines.inference import processes
+from homines.inference.reasoning import Aloud
 from homines.measure import Question, measure
 from homines.models import load
 from homines.models.hf import HuggingFace
@@ -137,7 +138,7 @@ def tune(
     recipe, train, test = tuning.rows()
     say(f"loading {tuning.model}")
     untrained = [student(tuning, tuning.model)]
-    if not parallel.first():  # its share of the training, and nothing else
+    if not processes.first():  # its share of the training, and nothing else
         return already(folder) or teach(untrained[0], train, tuning.course, folder, stop=stop)
     with Run(folder, config(tuning, recipe, command=command)) as run:
         examine(tuning, untrained[0], run, {"before": test}, begin, stop)

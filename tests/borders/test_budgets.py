@@ -19,10 +19,10 @@ import pytest
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Interrupted
+from homines.inference.api_budget import METER, Budget, Meter, Price, Size
+from homines.inference.api_calls import CallFailed, Manner, _pause, call, wait
 from homines.measure import Question, battery, measure, questions
 from homines.models import load
-from homines.models._calls import CallFailed, Manner, _pause, call, wait
-from homines.models._meter import METER, Budget, Meter, Price, Size
 from homines.models.hf import HuggingFace
 from tests.models.tiny import willing
 from tests.serve import Fault, Refusal, Server, serve
@@ -120,7 +120,7 @@ def test_replies_that_are_paid_for_and_lost_stand_in_the_budget(
     server.before = before
     monkeypatch.setattr(METER, "budget", Budget(tokens=MOST))
     model = opened(SPEC)
-    monkeypatch.setattr("homines.models._calls.LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr("homines.inference.api_calls.LONGEST_PAUSE", 0.05)
     with Run(tmp_path / "run", {}) as run, pytest.raises(Interrupted, match="budget of 20,000"):
         measure(model, asked(model), run)
     assert MOST / 4 < spent.tokens <= MOST
@@ -360,7 +360,7 @@ def test_only_a_refusal_or_no_connection_costs_nothing(failure: Exception, free:
 
 def test_pauses_begin_at_3_seconds_and_double(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that starts again takes minutes."""
-    monkeypatch.setattr("homines.models._calls.random.uniform", lambda low, high: (low + high) / 2)
+    monkeypatch.setattr("homines.inference.api_calls.random.uniform", lambda low, high: (low + high) / 2)
     failure = failed("APIStatusError", 503)
     pauses = [_pause(Failing(failure), failure, n) for n in range(7)]
     assert pauses == [3, 6, 12, 24, 48, 96, 120]
@@ -386,7 +386,7 @@ def test_refusals_cost_nothing(
         spent(path, body)
 
     server.before = before
-    monkeypatch.setattr("homines.models._calls.LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr("homines.inference.api_calls.LONGEST_PAUSE", 0.05)
     model = opened(SPEC)
     measure(model, asked(model, 2))
     assert METER.tokens == pytest.approx(spent.tokens, rel=0.15)

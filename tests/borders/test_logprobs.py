@@ -22,14 +22,14 @@ from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, HominesError
 from homines.fitting import Options
-from homines.impossible import Impossible, counts
+from homines.inference.api_calls import walk
+from homines.inference.impossible import Impossible, counts
+from homines.inference.top_logprobs import Reading, Step, Walk, read
 from homines.measure import Question, answered, battery, mass, measure, questions
 from homines.models import load
-from homines.models._calls import walk
 from homines.models.hf import HuggingFace, to_choice
 from homines.report import write
 from homines.theory.choice import Agent
-from homines.toplogprobs import Reading, Step, Walk, read
 from tests.models.tiny import willing
 from tests.serve import Server, serve
 
@@ -285,7 +285,7 @@ def test_an_impossible_answer_is_a_record_with_its_kind(
 
 
 def test_the_table_holds_every_kind() -> None:
-    from homines.impossible import Kind
+    from homines.inference.impossible import Kind
 
     assert len(TABLE) >= 31
     assert {kind for *_, kind in TABLE} == {kind.value for kind in Kind} - {"bounds"}

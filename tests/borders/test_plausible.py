@@ -16,8 +16,8 @@ from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, Prompt
 from homines.evidence import Study, caveats, measured, read
+from homines.inference.api_budget import sentence
 from homines.measure import battery, measure, questions, spent
-from homines.models._meter import sentence
 from homines.models.mock import Mock, uniform
 from homines.report import write
 from homines.study import Task

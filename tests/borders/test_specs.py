@@ -263,10 +263,10 @@ READERS = {
     "finetune.py": "a data folder",
     "fitting.py": "a table of people",
     "sweeps/grid.py": "a sweep's file",
-    "models/_folder.py": "",  # settings of networks and adapters: tests/borders/test_model_folders.py
-    "models/_memory.py": "",  # headers of weights, and the machine's own numbers
-    "models/_http.py": "",  # replies of a server, which hold answers
-    "models/_meter.py": "",  # what was spent
+    "inference/model_folder.py": "",  # settings of networks and adapters: tests/borders/test_model_folders.py
+    "inference/memory.py": "",  # headers of weights, and the machine's own numbers
+    "inference/http.py": "",  # replies of a server, which hold answers
+    "inference/api_budget.py": "",  # what was spent
     "models/hf.py": "",  # networks by transformers, safetensors only, remote code off
     "models/smollm2.py": "",  # what this package wrote in its own cache
     "models/vllm.py": "",  # replies of a server

@@ -25,10 +25,10 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from homines.aloud import Aloud
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, Decision, HominesError, Interrupted, Prompt, Record
+from homines.inference.reasoning import Aloud
 from homines.measure import Question, answered, battery, measure, questions
 from homines.models import load
 from homines.models.hf import HuggingFace

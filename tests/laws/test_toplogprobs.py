@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homines.core.types import HominesError
-from homines.toplogprobs import Step, Walk, read
+from homines.inference.top_logprobs import Step, Walk, read
 
 END = b"<|im_end|>"
 TOKENS = (END, b"a", b"b", b"ab", b"ba", b"c")

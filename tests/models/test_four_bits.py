@@ -11,10 +11,11 @@ import torch
 from homines.align import Plan, align
 from homines.core.registry import find
 from homines.core.types import HominesError
+from homines.inference import memory
+from homines.inference.dtypes import pick_dtype
+from homines.inference.memory import EMBEDDINGS, numbers, room
 from homines.measure import battery, questions
-from homines.models import _memory, load
-from homines.models._dtypes import pick_dtype
-from homines.models._memory import EMBEDDINGS, numbers, room
+from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.objective import Settings
 from homines.train import trainable
@@ -132,13 +133,13 @@ def test_what_they_take_is_reckoned(folder: Path, monkeypatch: pytest.MonkeyPatc
     files = list(folder.glob("*.safetensors"))
     kept = numbers(files, EMBEDDINGS)
     assert 0 < kept < numbers(files)
-    monkeypatch.setattr(_memory, "free", lambda place: 2**30)
+    monkeypatch.setattr(memory, "free", lambda place: 2**30)
     room("m", 10**9, "nf4", "cpu", whole=10**8)  # .9 billion of .52 bytes, .1 of 4 bytes: .81 GiB
     with pytest.raises(HominesError, match=r"takes about 1\.5 GiB \(1 billion weights in nf4\)"):
         room("m", 10**9, "nf4", "cpu", whole=3 * 10**8)
 
 
 def test_without_bitsandbytes_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homines.models._dtypes.find_spec", lambda name: None)
+    monkeypatch.setattr("homines.inference.dtypes.find_spec", lambda name: None)
     with pytest.raises(HominesError, match=r"pip install 'homines\[4bit\]'"):
         pick_dtype("nf4", "cpu")

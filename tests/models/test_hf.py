@@ -11,8 +11,8 @@ import torch
 
 from homines import sideeffects
 from homines.core.types import HominesError, Prompt
+from homines.inference.dtypes import pick_dtype
 from homines.models import load
-from homines.models._dtypes import pick_dtype
 from homines.models.hf import HuggingFace, pick_device, to_choice
 from homines.train import fitting
 from tests.models.tiny import tiny

@@ -19,7 +19,7 @@ from homines.frames.sentences import Sentences
 from homines.frames.table import Table
 from homines.games.dictator import dictator
 from homines.games.ipd import ipd
-from homines.logits import (
+from homines.inference.logits import (
     Encoded,
     Forest,
     distinct_tokens,

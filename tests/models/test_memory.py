@@ -11,8 +11,9 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from homines.core.types import HominesError
-from homines.models import _memory, load
-from homines.models._memory import GIB, TRAINED, _of_cgroups, free, numbers, room, saved
+from homines.inference import memory
+from homines.inference.memory import GIB, TRAINED, _of_cgroups, free, numbers, room, saved
+from homines.models import load
 from tests.models.tiny import tiny
 
 CPU = torch.device("cpu")
@@ -33,13 +34,13 @@ def test_headers_tell_how_many_numbers_there_are(folder: Path) -> None:
 def test_a_model_that_does_not_fit_is_refused_before_it_is_loaded(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_memory, "free", lambda place: 2**20)
+    monkeypatch.setattr(memory, "free", lambda place: 2**20)
     with pytest.raises(HominesError, match=r"takes about .* MiB .* and 1 MiB are free on cpu; use --dtype"):
         load(f"hf/{folder}", device="cpu")
 
 
 def test_what_is_much_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(_memory, "free", lambda place: 20 * GIB)
+    monkeypatch.setattr(memory, "free", lambda place: 20 * GIB)
     room("m", 10**6, torch.float32, CPU)
     assert capsys.readouterr().err == ""
     room("m", 10**9, torch.float32, CPU, TRAINED)
@@ -89,7 +90,7 @@ def test_the_tightest_cgroup_limits_what_is_free(tmp_path: Path, monkeypatch: py
     assert _of_cgroups(tmp_path, own) == 360
     group("memory/slurm", first, "1000", 1100)
     assert _of_cgroups(tmp_path, own) == 0
-    monkeypatch.setattr(_memory, "_of_cgroups", lambda: 123)
+    monkeypatch.setattr(memory, "_of_cgroups", lambda: 123)
     assert free("cpu") == 123
 
 

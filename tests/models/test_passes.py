@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from homines.core.types import HominesError
-from homines.logits import Encoded, label_logprobs
-from homines.models import _memory
-from homines.models._memory import reading
+from homines.inference import memory
+from homines.inference.logits import Encoded, label_logprobs
+from homines.inference.memory import reading
 from tests.models.tiny import tiny
 
 LONG = 1500
@@ -43,7 +43,7 @@ def test_a_long_prompt_is_read_in_pieces_that_fit(
     with torch.no_grad():
         (whole,) = label_logprobs(net, [item], hold=True)
         there = reading(net, LONG // 4, LONG, 4)
-        monkeypatch.setattr(_memory, "free", lambda place: there)
+        monkeypatch.setattr(memory, "free", lambda place: there)
         seen = passes(net)
         (pieces,) = label_logprobs(net, [item], hold=True)
     assert len(seen) > 3
@@ -53,7 +53,7 @@ def test_a_long_prompt_is_read_in_pieces_that_fit(
 
 
 def test_one_that_cannot_be_read_is_refused(net: Any, item: Encoded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_memory, "free", lambda place: 2**16)
+    monkeypatch.setattr(memory, "free", lambda place: 2**16)
     told = r"reading 150\d tokens takes about .* MiB beside the weights, and 0 MiB are free on cpu; shorten"
     with torch.no_grad():
         for share, hold in ((True, True), (True, False), (False, False)):

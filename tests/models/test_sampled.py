@@ -20,11 +20,11 @@ from transformers import PreTrainedTokenizerFast
 
 from homines import sampled as road
 from homines.align import Plan, align
-from homines.answers import read
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Interrupted
 from homines.frames.table import Table
 from homines.games.ipd import ipd
+from homines.inference.sampled_answers import read
 from homines.lesson import Lesson, Walk, lesson
 from homines.models.hf import HuggingFace, load
 from homines.objective import Settings

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from homines.aloud import Aloud, hear
 from homines.core.types import HominesError, Interrupted, Prompt
 from homines.data import Recipe, Row, generate, read, write
-from homines.logits import terminator
+from homines.inference.logits import terminator
+from homines.inference.reasoning import Aloud, hear
 from homines.models.hf import HuggingFace
 from homines.objective import Settings
 from homines.supervised import Course, completions, matching, teach
@@ -156,7 +156,7 @@ def test_reasons_end_with_the_cue_and_the_answer_after_each_is_exact(tokenizer: 
             assert (p == 0).all()
             continue
         # the plain way: one label at a time, token by token
-        from homines.logits import encode
+        from homines.inference.logits import encode
 
         (item,) = encode(tokenizer, [thinking()], [text])
         for label, said in enumerate(item.labels):

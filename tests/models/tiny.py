@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from homines.logits import terminator
+from homines.inference.logits import terminator
 
 SHAPE: dict[str, Any] = {
     "hidden_size": 32,

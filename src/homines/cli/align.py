@@ -15,6 +15,7 @@ from homines import parallel
 from homines.align import Plan
 from homines.core.run_folder import Run
 from homines.core.types import Game, HominesError
+from homines.inference import processes
 from homines.measure import summary
 from homines.schedule import Phase
 from homines.terminal import Bars, before_after, command, scored, side_effects, stopping
@@ -30,7 +31,7 @@ def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool)
     from homines.report import write  # with it comes altair
 
     parallel.divides()  # before any model is loaded
-    if not parallel.first() and not dry_run:
+    if not processes.first() and not dry_run:
         with stopping() as stop:
             align(plan, folder, kind=kind, stop=stop)
         return
@@ -85,7 +86,7 @@ def carry_out_tuning(tuning: Tuning, folder: Path, as_json: bool) -> None:
     from homines.tuning import table, tune
 
     parallel.divides()
-    if not parallel.first():
+    if not processes.first():
         with stopping() as stop:
             tune(tuning, folder, stop=stop)
         return

@@ -561,8 +561,8 @@ def tune(
     quiet()
     from dataclasses import asdict
 
-    from homines.aloud import Aloud
     from homines.core.run_folder import named
+    from homines.inference.reasoning import Aloud
     from homines.supervised import Course
     from homines.tuning import Tuning
 

@@ -15,7 +15,7 @@ from homines.core.types import HominesError
 from homines.estimate import Estimate
 from homines.family import family
 from homines.fitting import BELIEFS, SEEN, Options, as_row, observed, one, plain
-from homines.impossible import caveats
+from homines.inference.impossible import caveats
 from homines.mixture import Mixture
 from homines.terminal import Bars, estimated, mixed, tested
 

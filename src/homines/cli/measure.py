@@ -11,7 +11,7 @@ from typing import Any
 
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Model, Prompt, Record
-from homines.impossible import counts, sentences
+from homines.inference.impossible import counts, sentences
 from homines.measure import by, choices, instability, spent, summary
 from homines.models import behind
 from homines.terminal import measured
@@ -43,7 +43,7 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
         if believed:
             print(f"and {believed} answers on what another would do, for `homines fit`")
         if used := spent(Run(folder)):
-            from homines.models._meter import sentence
+            from homines.inference.api_budget import sentence
 
             print(f"\ncalls     {sentence(used)}")
         for told in sentences(counts(records)):
@@ -62,7 +62,7 @@ def limit(max_tokens: int | None, max_cost: float | None, price: str | None, nam
     """Set the budget of this command. Raises HominesError where none of these models is behind an API."""
     if max_tokens is None and max_cost is None and price is None:
         return
-    from homines.models._meter import METER, Budget, Price
+    from homines.inference.api_budget import METER, Budget, Price
 
     if not any(map(behind, named)):
         raise HominesError(

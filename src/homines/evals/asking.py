@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from inspect_ai.model import ChatMessage, GenerateConfig, Model, ModelOutput, get_model
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from homines import toplogprobs
-from homines.answers import counted, read, strict
 from homines.core.types import Choice, Prompt
-from homines.models._calls import UNSUPPORTED, ended, status, tells, walk
+from homines.inference import top_logprobs
+from homines.inference.api_calls import UNSUPPORTED, ended, status, tells, walk
+from homines.inference.sampled_answers import counted, read, strict
 from homines.models.inspect import TOPS
 
 WRAPPED = "wrapped"
-"""Why a completion is no answer, beside those of `homines.answers`: a label stands in it, but not alone."""
+"""Why a completion is no answer, beside those of sampled_answers.py: a label stands in it, but not alone."""
 LOGPROBS, SAMPLES = "log-probabilities", "samples"
 
 
@@ -24,8 +24,8 @@ LOGPROBS, SAMPLES = "log-probabilities", "samples"
 class Heard:
     """A choice and how it was read.
 
-    by          LOGPROBS (`homines.toplogprobs`) or SAMPLES (answers in words, counted)
-    why         reasons of those that were no answer, counted; `homines.answers` names them
+    by          LOGPROBS (`homines.inference.top_logprobs`) or SAMPLES (answers in words, counted)
+    why         reasons of those that were no answer, counted; `homines.inference.sampled_answers` names them
     truncation  how much probability is not known, where log-probabilities were read
     """
 
@@ -39,7 +39,7 @@ def hear(output: ModelOutput, prompt: Prompt) -> Heard:
     """The choice of one output: by its completions' log-probabilities where they have them, else by counting
     them (as many as `--num-choices` asked for)."""
     if not prompt.cue and all(map(tells, output.choices)):
-        known = toplogprobs.read([walk(c, prompt.labels) for c in output.choices], prompt.labels)
+        known = top_logprobs.read([walk(c, prompt.labels) for c in output.choices], prompt.labels)
         return Heard(known.choice, LOGPROBS, {}, known.truncation)
     told = [in_words(output, i, prompt) for i in range(len(output.choices))]
     choice = counted([t if isinstance(t, int) else None for t in told], len(prompt.labels))

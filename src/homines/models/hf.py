@@ -9,13 +9,30 @@ from typing import Any
 
 import torch
 
-from homines import parallel
-from homines.aloud import Aloud, Heard, hear, write
 from homines.core.types import Choice, HominesError, Prompt
-from homines.logits import Encoded, distinct_tokens, encode, holds, label_logprobs, render, shares, terminator
-from homines.models._dtypes import NF4, four_bits, held, loading, pick_dtype
-from homines.models._folder import INDEX, WEIGHTS, config, count_weights, look_at_adapter, repeats, weights
-from homines.models._memory import EMBEDDINGS, numbers, room, saved
+from homines.inference import processes
+from homines.inference.dtypes import NF4, four_bits, held, loading, pick_dtype
+from homines.inference.logits import (
+    Encoded,
+    distinct_tokens,
+    encode,
+    holds,
+    label_logprobs,
+    render,
+    shares,
+    terminator,
+)
+from homines.inference.memory import EMBEDDINGS, numbers, room, saved
+from homines.inference.model_folder import (
+    INDEX,
+    WEIGHTS,
+    config,
+    count_weights,
+    look_at_adapter,
+    repeats,
+    weights,
+)
+from homines.inference.reasoning import Aloud, Heard, hear, write
 
 
 class HuggingFace:
@@ -266,10 +283,10 @@ def pick_device(device: str | None) -> str:
     takes its own GPU (`parallel.own`)."""
     have = ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
     if device is None:
-        return parallel.own(have[0])
+        return processes.own(have[0])
     if device.partition(":")[0] not in have:
         raise HominesError(f"no device {device!r} on this machine; there are {', '.join(have)}")
-    return parallel.own(device)
+    return processes.own(device)
 
 
 def model_files(folder: Path) -> list[Path]:

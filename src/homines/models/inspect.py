@@ -20,15 +20,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from homines.aloud import Aloud, Heard
-from homines.answers import counted, strict
 from homines.core.checks import count
 from homines.core.redaction import redact
 from homines.core.registry import settings
 from homines.core.types import Choice, HominesError, Interrupted, Prompt, digest, frozen
-from homines.impossible import Impossible
-from homines.models import PROVIDERS
-from homines.models._calls import (
+from homines.inference.api_budget import METER
+from homines.inference.api_calls import (
     UNSUPPORTED,
     CallFailed,
     Manner,
@@ -41,8 +38,11 @@ from homines.models._calls import (
     wait,
     walk,
 )
-from homines.models._meter import METER
-from homines.toplogprobs import Walk, read
+from homines.inference.impossible import Impossible
+from homines.inference.reasoning import Aloud, Heard
+from homines.inference.sampled_answers import counted, strict
+from homines.inference.top_logprobs import Walk, read
+from homines.models import PROVIDERS
 
 READINGS = ("auto", "logprobs", "samples")
 TOPS = (20, 5, 0)

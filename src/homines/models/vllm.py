@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from homines.aloud import Aloud
 from homines.core.redaction import redact, redacted
 from homines.core.types import Choice, HominesError, Prompt
-from homines.impossible import Impossible, Kind, agree, number, position, total
-from homines.models._calls import CallFailed, wait
-from homines.models._http import MOST, Unacceptable, fetch
+from homines.inference.api_calls import CallFailed, wait
+from homines.inference.http import MOST, Unacceptable, fetch
+from homines.inference.impossible import Impossible, Kind, agree, number, position, total
+from homines.inference.reasoning import Aloud
 
 if TYPE_CHECKING:
-    from homines.logits import Encoded
+    from homines.inference.logits import Encoded
 
 ADDRESS = "http://127.0.0.1:8000"
 TRIES = 3
@@ -151,7 +151,7 @@ class ServedTokenizer:
     @cached_property
     def added_tokens_decoder(self) -> dict[int, str]:
         """The token with which a turn ends: the first that the template puts after an answer."""
-        from homines.logits import MARK, render
+        from homines.inference.logits import MARK, render
 
         after = render(self, Prompt((("user", "?"),), ("x",)), MARK).partition(MARK)[2]
         ids = self(after).input_ids
@@ -163,7 +163,7 @@ class ServedTokenizer:
         try:
             ids = self._ids(turns, add_generation_prompt, more)
         except CallFailed as failure:
-            from homines.logits import TemplateError
+            from homines.inference.logits import TemplateError
 
             raise TemplateError(
                 f"the chat template of {self.model} refuses these turns: {failure}; give `vllm serve` another"
@@ -241,7 +241,7 @@ class Vllm:
 
     def write(self, prompts: Sequence[Prompt], how: Aloud) -> list[str]:
         """What it writes after each prompt; empty where it had not ended within `how.most` tokens."""
-        from homines.logits import encode
+        from homines.inference.logits import encode
 
         body = {
             "model": self.served,
@@ -256,7 +256,7 @@ class Vllm:
 
     def _encoded(self, prompt: Prompt) -> Encoded | HominesError:
         """Tokens of prompt and labels; or why it cannot be asked."""
-        from homines.logits import encode
+        from homines.inference.logits import encode
 
         if prompt.cue:
             return HominesError(f"{self.name} does not think aloud; use asks=choice, or hf/")

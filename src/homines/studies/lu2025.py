@@ -16,13 +16,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from homines import data
-from homines.aloud import Aloud
 from homines.benchmarks import AMOUNTS, PAIRS
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Decision
 from homines.data import Recipe
 from homines.family import family
+from homines.inference.reasoning import Aloud
 from homines.measure import Question, battery, questions
 from homines.studies._lu2025 import page
 from homines.study import Done, Task

@@ -20,10 +20,10 @@ from typing import Any, TypeVar
 
 from homines.core.redaction import redact
 from homines.core.types import HominesError, Interrupted
-from homines.impossible import UNLIKELY, UNSPELT, Impossible, number, position
-from homines.models._http import client
-from homines.models._meter import METER, Size
-from homines.toplogprobs import Step, Walk
+from homines.inference.api_budget import METER, Size
+from homines.inference.http import client
+from homines.inference.impossible import UNLIKELY, UNSPELT, Impossible, number, position
+from homines.inference.top_logprobs import Step, Walk
 
 T = TypeVar("T")
 LONGEST_TOLD = 400

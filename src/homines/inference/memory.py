@@ -16,7 +16,7 @@ import torch
 
 from homines.core import strict_json
 from homines.core.types import HominesError
-from homines.models._dtypes import BYTES, DTYPES, computes
+from homines.inference.dtypes import BYTES, DTYPES, computes
 
 GIB = 2**30
 SAID = GIB

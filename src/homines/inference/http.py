@@ -10,8 +10,8 @@ import json
 import zlib
 from typing import Any
 
-from homines import impossible
 from homines.core.types import HominesError
+from homines.inference import impossible
 
 MOST = 16 << 20
 """Bytes of a reply, at most: some hundred times what answers with their log-probabilities take."""

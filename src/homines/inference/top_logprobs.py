@@ -32,9 +32,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from homines.answers import jeffreys
 from homines.core.types import Array, Choice, HominesError, frozen
-from homines.impossible import agree, bounds, total
+from homines.inference.impossible import agree, bounds, total
+from homines.inference.sampled_answers import jeffreys
 
 ENDS = frozenset(
     f.encode()

@@ -16,7 +16,7 @@ import torch
 from transformers import DynamicCache
 
 from homines.core.types import HominesError, Prompt
-from homines.models._memory import piece
+from homines.inference.memory import piece
 
 MARK = "\u2042answer\u2042"
 

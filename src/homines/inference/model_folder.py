@@ -13,7 +13,7 @@ import torch
 from homines.core import strict_json
 from homines.core.paths import PathError, relative
 from homines.core.types import HominesError
-from homines.models._memory import numbers, shapes
+from homines.inference.memory import numbers, shapes
 
 INDEX = "model.safetensors.index.json"
 WEIGHTS = "model.safetensors"

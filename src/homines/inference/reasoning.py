@@ -92,7 +92,7 @@ def hear(model: Any, prompts: Sequence[Prompt], how: Aloud) -> list[Heard]:
     """Let the model think before each prompt's answer, and read that answer after every reason."""
     import torch  # models behind an API think aloud as well, without it
 
-    from homines.logits import encode
+    from homines.inference.logits import encode
 
     if how.temperature == 0:
         batches = [prompts[i : i + TOGETHER] for i in range(0, len(prompts), TOGETHER)]
@@ -146,7 +146,7 @@ def _generate(model: Any, prompts: Sequence[Prompt], how: Aloud) -> list[tuple[s
     import torch
     from transformers import StoppingCriteria, StoppingCriteriaList
 
-    from homines.logits import encode, terminator
+    from homines.inference.logits import encode, terminator
 
     tokenizer = model.tokenizer
     rows = [item.prompt for item in encode(tokenizer, prompts)]
