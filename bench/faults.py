@@ -41,7 +41,8 @@ from homines.cli.app import main as homines
 from homines.core.registry import find
 from homines.core.run_folder import Run, record_json
 from homines.core.types import HominesError, Interrupted, Record
-from homines.measure import Question, battery, measure, questions
+from homines.elicitation.asking import measure
+from homines.elicitation.questions import Question, battery, questions
 from homines.models import load
 
 HERE = Path(__file__).parent

@@ -26,8 +26,8 @@ import numpy as np
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, Record, digest
-from homines.measure import battery
-from homines.speak import orders
+from homines.elicitation.orders import orders
+from homines.elicitation.questions import battery
 
 HERE = Path(__file__).parent
 WORDS = ("X,Y", "A,B", "P,Q", "J,K", "M,N")

@@ -162,8 +162,9 @@ def memory(times: int) -> dict[str, float]:
     from transformers import AutoTokenizer
 
     from homines.core.registry import find
+    from homines.elicitation.asking import measure
+    from homines.elicitation.questions import battery, questions
     from homines.games.symmetric import symmetric
-    from homines.measure import battery, measure, questions
     from homines.models import smollm2
     from tests.models.tiny import tiny
 

@@ -16,7 +16,7 @@ import time
 from homines.frames.table import Table
 from homines.games.ipd import ipd
 from homines.models import load
-from homines.speak import orders
+from homines.elicitation.orders import orders
 model = load("smollm2", device="cpu")
 prompts = [Table("action1,action2")(d, o) for d in ipd().memory_one() for o in orders(2, 2)]
 model.score(prompts)

@@ -16,9 +16,9 @@ import numpy as np
 
 from homines.core.registry import find
 from homines.core.types import frozen
+from homines.elicitation.metrics import moral_regret
 from homines.estimate import fit
 from homines.games.spd import spd
-from homines.measure import moral_regret
 from homines.mixture import mixture
 from homines.observed import read_csv
 from homines.opponents.always_cooperate import AlwaysCooperate

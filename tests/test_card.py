@@ -15,7 +15,7 @@ from homines import card
 from homines.core import registry
 from homines.core.run_folder import Run, StoreError
 from homines.core.types import Choice, Record
-from homines.measure import battery, questions
+from homines.elicitation.questions import battery, questions
 from homines.models.mock import Mock, uniform
 from homines.report import write
 

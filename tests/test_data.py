@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from homines.core.registry import find
 from homines.core.types import Choice, Decision, HominesError, Record
 from homines.data import Recipe, drawable, generate, implied, read, write
+from homines.elicitation.questions import situation
 from homines.games.spd import spd
-from homines.measure import situation
 from homines.plans import points
 from homines.reasons import terms_of
 from homines.theory.choice import expected, logit, told

@@ -21,24 +21,16 @@ from homines.cli.import_log import carry_out_import
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, HominesError, Prompt, Record
+from homines.elicitation.asking import measure
+from homines.elicitation.metrics import action_types, averaged, by, instability, mass, order_effect
+from homines.elicitation.questions import battery, questions
+from homines.elicitation.regret import regret
 from homines.evals import tasks
 from homines.evals.logs import imported
 from homines.evals.samples import KEY, record_of
-from homines.measure import (
-    action_types,
-    averaged,
-    battery,
-    by,
-    instability,
-    mass,
-    measure,
-    order_effect,
-    questions,
-)
 from homines.models.mock import Mock, hashed
 from homines.opponents.always_defect import AlwaysDefect
 from homines.opponents.tit_for_tat import TitForTat
-from homines.regret import regret
 from homines.studies._agents import Agent, regrets
 from homines.theory.chain import play
 from tests.inspecting import listing, numbers, ran, saying

@@ -21,8 +21,9 @@ import pytest
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Interrupted
+from homines.elicitation.asking import CALLS, measure
+from homines.elicitation.questions import Question, battery, questions
 from homines.inference.api_budget import METER, Budget, Price
-from homines.measure import CALLS, Question, battery, measure, questions
 from homines.models import load
 from homines.models.hf import HuggingFace
 from tests.models.tiny import willing

@@ -10,9 +10,10 @@ import pytest
 
 from homines.core.registry import find
 from homines.core.types import Choice, HominesError, Record
+from homines.elicitation.asking import measure
+from homines.elicitation.questions import battery, questions
 from homines.games.spd import spd
 from homines.games.trust import trust
-from homines.measure import battery, measure, questions
 from homines.models.mock import Mock, hashed
 from homines.observed import from_records, read_csv
 from homines.plans import planned, points

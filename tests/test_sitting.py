@@ -24,9 +24,9 @@ from homines.columns import Observation
 from homines.core.registry import find, names
 from homines.core.run_folder import Run
 from homines.core.types import Choice, HominesError, Model, Prompt
+from homines.elicitation.questions import battery
 from homines.estimate import NotIdentified, fit
 from homines.family import family
-from homines.measure import battery
 from homines.models.mock import Mock, broken, hashed
 from homines.observed import from_records
 from homines.people.debrief import happened, heard, limits, odds, portraits

@@ -20,11 +20,13 @@ import pytest
 from homines.core import run_folder
 from homines.core.run_folder import Run, StoreError
 from homines.core.types import Choice, Record, frozen
+from homines.elicitation.asking import measure
+from homines.elicitation.metrics import summary
+from homines.elicitation.questions import battery, questions
 from homines.frames.story import Story
 from homines.games.dictator import dictator
 from homines.games.ipd import ipd
 from homines.games.spd import spd
-from homines.measure import battery, measure, questions, summary
 from homines.models.mock import HANDLERS, Mock
 from homines.theory.game_forms import veil
 from tests.running import HOMINES

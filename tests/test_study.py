@@ -12,9 +12,10 @@ import pytest
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, HominesError, Prompt
+from homines.elicitation.asking import measure
+from homines.elicitation.metrics import action_types, by
 from homines.games.ipd import ipd
 from homines.general import FRAMES, dilemmas
-from homines.measure import action_types, by, measure
 from homines.models.mock import Mock
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.random import Random

@@ -11,8 +11,9 @@ import pytest
 from homines.columns import Observation
 from homines.core.registry import find
 from homines.core.types import Choice, HominesError, Prompt
+from homines.elicitation.asking import measure
+from homines.elicitation.metrics import order_effect
 from homines.games.av import ABOARD, ASKED
-from homines.measure import measure, order_effect
 from homines.models.mock import Mock
 from homines.studies import av_dilemma
 from homines.studies._av_dilemma import ACTS, EXPLAINING, LETTERS, balanced, kappa, rates

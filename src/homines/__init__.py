@@ -27,8 +27,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 class Shelf(ModuleType):
     """A package whose names in `__all__` are what its files offer, never the files themselves.
 
-    homines.measure is the function also after homines/measure.py was imported, which would else take its
-    place; that file's own names come by `from homines.measure import ...`.
+    homines.games.trust is the function also after homines/games/trust.py was imported, which would else take
+    its place; that file's own names come by `from homines.games.trust import ...`.
     """
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -1,4 +1,4 @@
-"""What the package offers, for editors and type checkers: made by `python -m homines.offered`."""
+"""What the package offers, for editors: printed by `python -m homines.namespace`."""
 
 from types import ModuleType
 

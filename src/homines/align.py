@@ -13,17 +13,20 @@ from typing import Any, cast
 
 import numpy as np
 
-from homines import card, parallel, sideeffects
+from homines import card, parallel
 from homines.core.checks import count
 from homines.core.paths import inside
 from homines.core.progress import Begin, Say
 from homines.core.registry import find, spell
 from homines.core.run_folder import Run, read_json, result
 from homines.core.types import Decision, HominesError, Model, Policy, Prompt
+from homines.elicitation import capability
+from homines.elicitation.asking import measure
+from homines.elicitation.policies import Speaker
+from homines.elicitation.questions import Question, battery, questions
 from homines.inference import processes
 from homines.inference.logits import distinct_tokens
 from homines.lesson import Lesson, Walk, lesson
-from homines.measure import Question, battery, measure, questions
 from homines.models import known, load
 from homines.models.hf import HuggingFace
 from homines.models.mock import Mock, uniform
@@ -31,7 +34,6 @@ from homines.objective import Settings
 from homines.opponents import opponent
 from homines.sampled import PROMPTS, check_sampled, sampled
 from homines.schedule import Phase, schedule, spelt
-from homines.speak import Speaker
 from homines.theory.game_forms import Repeated
 from homines.train import Trained, check, rl, whole_checkpoint
 
@@ -408,7 +410,7 @@ def _verify(
         noted = run.noted("sideeffects.json") or {}
         if model.name not in noted:
             tell = begin(f"side effects {when}", 1)
-            run.note("sideeffects.json", {**noted, model.name: sideeffects.check(model)})
+            run.note("sideeffects.json", {**noted, model.name: capability.check(model)})
             tell(1)
 
 

@@ -21,11 +21,11 @@ from homines import models
 from homines.core.registry import TrustedPath, find, spell, trust
 from homines.core.run_folder import named
 from homines.core.types import Choice, Frame, Game, HominesError, Model, Policy, Preference, Prompt
+from homines.elicitation.asking import measure as answer
+from homines.elicitation.survey import Survey, frame_specs
 from homines.inference.processes import quiet
-from homines.measure import measure as answer
 from homines.results import Measured, folders
 from homines.schedule import schedule, titled
-from homines.survey import Survey, frame_specs
 from homines.terminal import Bars
 
 if TYPE_CHECKING:

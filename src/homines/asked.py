@@ -8,9 +8,9 @@ from typing import Any
 
 from homines.core.format import clean, count, texts
 from homines.core.types import Record
+from homines.elicitation.metrics import by
+from homines.elicitation.orders import orders
 from homines.evidence import Study, found
-from homines.measure import by
-from homines.speak import orders
 
 MOST_NAMED = 3
 """Games that a sentence names."""

@@ -17,8 +17,8 @@ import numpy as np
 from homines.beside_agent import MENU, Agent, chosen, groups, what
 from homines.core.format import count, finite, lines, number
 from homines.core.types import Record
+from homines.elicitation.metrics import averaged, mass
 from homines.evidence import Study, caveats, measured
-from homines.measure import averaged, mass
 from homines.pages import Section
 
 Row = dict[str, Any]

@@ -14,7 +14,8 @@ from homines.beside_agent import Agent, averaging, chosen, columns, menu, what
 from homines.beside_studies import dilemmas, of_dilemma, prices
 from homines.core.format import clean, finite, number
 from homines.core.types import LEGAL_MASS, Choice, Decision
-from homines.measure import averaged, instability, mass, order_effect, situation
+from homines.elicitation.metrics import averaged, instability, mass, order_effect
+from homines.elicitation.questions import situation
 from homines.pages import Section, Weak
 
 Row = dict[str, Any]

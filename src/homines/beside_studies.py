@@ -14,11 +14,12 @@ from homines.beside_agent import Agent, columns
 from homines.core.format import finite
 from homines.core.registry import find
 from homines.core.types import LEGAL_MASS, HominesError, Record
+from homines.elicitation.metrics import answered, averaged, by, mass, order_effect
+from homines.elicitation.policies import Read
 from homines.games.dilemma import Dilemma
 from homines.games.pricing import shop
-from homines.measure import answered, averaged, by, mass, order_effect
 from homines.pages import Section, Weak
-from homines.theory.conduct import Read, conduct
+from homines.theory.conduct import conduct
 
 Row = dict[str, Any]
 PEOPLE = "all people"

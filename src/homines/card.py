@@ -18,8 +18,8 @@ from homines.core.format import clean, number
 from homines.core.paths import whole
 from homines.core.run_folder import result
 from homines.core.types import LEGAL_MASS, HominesError, Preference, Record
+from homines.elicitation.metrics import action_types, averaged, best_response_rate, by, mass
 from homines.evidence import TRAINED, Study, caveats, measured, read
-from homines.measure import action_types, averaged, best_response_rate, by, mass
 from homines.pages import writing
 
 BASES = {"smollm2": ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}

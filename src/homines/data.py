@@ -25,10 +25,11 @@ from homines.core import paths, strict_json
 from homines.core.checks import count, number
 from homines.core.registry import find, known, names, spell
 from homines.core.types import Array, Decision, Game, HominesError, Order, Preference, Prompt, digest
-from homines.measure import acted, battery, situation
+from homines.elicitation.orders import orders
+from homines.elicitation.questions import acted, battery, situation
+from homines.elicitation.scene import split_labels
 from homines.plans import points
 from homines.reasons import WORDINGS, answered, reason, reason_by_plans
-from homines.speak import orders, split_labels
 from homines.theory.choice import Belief, best, expected, logit, told
 from homines.theory.game_forms import Repeated, Sequential, plan_probability, veil
 

@@ -1,6 +1,6 @@
 """A run folder as evidence: what it holds, and every measure of it as plain rows.
 
-    records, curve, notes -> rows (dicts, by homines.measure) -> tables and charts (report.py)
+    records, curve, notes -> rows (dicts) -> tables and charts (report.py)
 
 What a folder does not hold is left out, never made up.
 """
@@ -23,8 +23,7 @@ from homines.core.format import Row, clean, count, finite, lines, number, texts
 from homines.core.plausible import CURVE, SCORES, TRAINING, sound, sound_sides
 from homines.core.run_folder import Run
 from homines.core.types import LEGAL_MASS, Choice, Decision, HominesError, Preference, Record
-from homines.inference import impossible
-from homines.measure import (
+from homines.elicitation.metrics import (
     action_types,
     averaged,
     best_response_rate,
@@ -35,10 +34,10 @@ from homines.measure import (
     moral_regret,
     order_effect,
     payoff_sensitivity,
-    situation,
-    state,
     summary,
 )
+from homines.elicitation.questions import situation, state
+from homines.inference import impossible
 from homines.portrait import estimates
 from homines.preferences.deontological import Deontological
 from homines.preferences.utilitarian import Utilitarian

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 
 from homines.core.types import Array, Decision, Frame, History, HominesError, Policy, Prompt
+from homines.elicitation.orders import orders
+from homines.elicitation.questions import situation
 from homines.inference.logits import Encoded
-from homines.measure import situation
 from homines.models.hf import HuggingFace
 from homines.schedule import Phase
-from homines.speak import orders
 from homines.theory.chain import memory_of
 from homines.theory.choice import expected, told
 from homines.theory.game_forms import MOST_STATES, Repeated

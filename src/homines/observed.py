@@ -38,7 +38,7 @@ from homines import tidy
 from homines.columns import Alike, Columns, Decisions, Observation, Whole
 from homines.core.registry import find, spell
 from homines.core.types import MOST_CHOSEN, Array, Choice, Decision, HominesError, Record, frozen
-from homines.measure import averaged, by
+from homines.elicitation.metrics import averaged, by
 from homines.plans import assembled
 from homines.theory.game_forms import Sequential
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from homines.core.types import Array, Decision, Order, Preference
-from homines.frames._words import CUE
+from homines.elicitation.scene import CUE
 from homines.theory.choice import Belief, expected, told
 from homines.theory.utility_terms import (
     AHEAD,

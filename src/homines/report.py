@@ -1,6 +1,6 @@
 """A run folder as one HTML page that needs no network and no other file; its charts and tables as files.
 
-    records, curve, notes -> rows (plain dicts, by homines.measure) -> tables and charts -> report.html
+    records, curve, notes -> rows (plain dicts) -> tables and charts -> report.html
 
 A report is a pure function of its run folder: the same folder gives the same bytes. What a folder does
 not hold is told in a sentence. Text from models and files is escaped, and the page's policy lets

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from homines.core.registry import TrustedPath, spell, spell_class, trust
 from homines.core.run_folder import Run
 from homines.core.types import LEGAL_MASS, HominesError, Record
+from homines.elicitation.metrics import choices, summary
 from homines.fitting import Options, observed, one
-from homines.measure import choices, summary
 from homines.terminal import brief
 
 if TYPE_CHECKING:

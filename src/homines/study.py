@@ -22,7 +22,8 @@ from homines.core.progress import Begin, Say
 from homines.core.run_folder import Run, read_json, write_json
 from homines.core.types import Model, Record, digest
 from homines.data import Row
-from homines.measure import Question, measure
+from homines.elicitation.asking import measure
+from homines.elicitation.questions import Question
 from homines.models import load
 from homines.models.mock import Mock, uniform
 from homines.supervised import Course

@@ -28,7 +28,7 @@ from homines.core.redaction import redact
 from homines.core.registry import UntrustedModule, find
 from homines.core.run_folder import Run
 from homines.core.types import LEGAL_MASS, Record
-from homines.measure import by, instability, summary
+from homines.elicitation.metrics import by, instability, summary
 
 if TYPE_CHECKING:
     from homines.compare import Comparison

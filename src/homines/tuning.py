@@ -16,16 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from homines import card, parallel, sideeffects
+from homines import card, parallel
 from homines.align import already
 from homines.core.progress import Begin, Say
 from homines.core.registry import find, spell
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Record
 from homines.data import Recipe, Row, read
+from homines.elicitation import capability
+from homines.elicitation.asking import measure
+from homines.elicitation.questions import Question
 from homines.inference import processes
 from homines.inference.reasoning import Aloud
-from homines.measure import Question, measure
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.supervised import Course, teach
@@ -232,7 +234,7 @@ def examine(
     sides = run.noted("sideeffects.json") or {}
     if tuning.side_effects and model.name not in sides:
         tell = begin(f"side effects of {model.name}", 1)
-        run.note("sideeffects.json", {**sides, model.name: sideeffects.check(model)})
+        run.note("sideeffects.json", {**sides, model.name: capability.check(model)})
         tell(1)
     return records
 

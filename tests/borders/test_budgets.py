@@ -19,9 +19,10 @@ import pytest
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Interrupted
+from homines.elicitation.asking import measure
+from homines.elicitation.questions import Question, battery, questions
 from homines.inference.api_budget import METER, Budget, Meter, Price, Size
 from homines.inference.api_calls import CallFailed, Manner, _pause, call, wait
-from homines.measure import Question, battery, measure, questions
 from homines.models import load
 from homines.models.hf import HuggingFace
 from tests.models.tiny import willing

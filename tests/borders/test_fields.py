@@ -13,7 +13,7 @@ from homines import data
 from homines.core.registry import find, names
 from homines.core.run_folder import NO_DISTRIBUTION, Run, StoreError
 from homines.core.types import Choice, HominesError, Record
-from homines.measure import battery
+from homines.elicitation.questions import battery
 from homines.people.session import Plan
 from homines.report import write
 from homines.sweeps.grid import read as read_grid

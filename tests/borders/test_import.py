@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from homines.cli.app import main
 from homines.cli.import_log import carry_out_import
 from homines.core.types import HominesError
+from homines.elicitation.metrics import choices, summary
 from homines.evals import tasks
 from homines.evals.logs import imported
 from homines.evals.samples import KEY
-from homines.measure import choices, summary
 from tests.inspecting import ran, saying
 
 

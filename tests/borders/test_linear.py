@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from homines import evidence, measure
+from homines import evidence
 from homines.core import registry, types
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, Decision, Record
+from homines.elicitation import questions
+from homines.elicitation.orders import orders
+from homines.elicitation.questions import battery
 from homines.likelihood import Design, climb
-from homines.measure import battery
 from homines.observed import read_csv
-from homines.speak import orders
 
 WORDS = ("X,Y", "A,B")
 
@@ -108,7 +109,7 @@ def test_states_of_one_game_are_told_once(tmp_path: Path, calls: Any) -> None:
     with Run(tmp_path / "run", {"kind": "measure", "model": "m"}) as run:
         run.add(Record(r.decision, r.frame, r.order, r.labels, r.model, "one", r.choice) for r in records(20))
     study = evidence.read(tmp_path / "run")
-    counted = calls(measure, "situation")
+    counted = calls(questions, "situation")
     rows = evidence.measured(study)["states"]
     states = {row["state"] for row in rows}
     assert sorted({row["place"] for row in rows}) == list(range(len(states)))

@@ -21,11 +21,13 @@ from homines.cli.fit import carry_out_fit
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, HominesError
+from homines.elicitation.asking import measure
+from homines.elicitation.metrics import answered, mass
+from homines.elicitation.questions import Question, battery, questions
 from homines.fitting import Options
 from homines.inference.api_calls import walk
 from homines.inference.impossible import Impossible, counts
 from homines.inference.top_logprobs import Reading, Step, Walk, read
-from homines.measure import Question, answered, battery, mass, measure, questions
 from homines.models import load
 from homines.models.hf import HuggingFace, to_choice
 from homines.report import write

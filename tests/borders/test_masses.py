@@ -14,7 +14,8 @@ from homines.cli.app import main
 from homines.core.registry import find
 from homines.core.run_folder import NO_DISTRIBUTION, Run, StoreError
 from homines.core.types import Choice, Record
-from homines.measure import averaged, battery, mass, summary
+from homines.elicitation.metrics import averaged, mass, summary
+from homines.elicitation.questions import battery
 from homines.observed import from_records
 from homines.preferences.inequity import Inequity
 

@@ -19,7 +19,8 @@ from homines.core.paths import PathError, inside, opened, place, read, tidy, who
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import HominesError
-from homines.measure import battery, measure, questions
+from homines.elicitation.asking import measure
+from homines.elicitation.questions import battery, questions
 from homines.models.mock import HANDLERS, Mock
 from homines.report import write as page
 from homines.study import Task

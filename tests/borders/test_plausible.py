@@ -15,9 +15,10 @@ from homines.core.plausible import CURVE, SCORES, SIDES, sound, sound_sides
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, Prompt
+from homines.elicitation.asking import measure, spent
+from homines.elicitation.questions import battery, questions
 from homines.evidence import Study, caveats, measured, read
 from homines.inference.api_budget import sentence
-from homines.measure import battery, measure, questions, spent
 from homines.models.mock import Mock, uniform
 from homines.report import write
 from homines.study import Task

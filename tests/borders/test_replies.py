@@ -22,7 +22,8 @@ import pytest
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Interrupted, Prompt
-from homines.measure import battery, measure, questions
+from homines.elicitation.asking import measure
+from homines.elicitation.questions import battery, questions
 from homines.models import load
 from homines.models.hf import HuggingFace
 from tests.models.tiny import willing

@@ -15,7 +15,8 @@ import pytest
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Prompt
-from homines.measure import Question, battery, measure, questions
+from homines.elicitation.asking import measure
+from homines.elicitation.questions import Question, battery, questions
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.report import write

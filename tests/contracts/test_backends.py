@@ -28,8 +28,10 @@ from scipy.stats import binomtest
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, Decision, HominesError, Interrupted, Prompt, Record
+from homines.elicitation.asking import measure
+from homines.elicitation.metrics import answered
+from homines.elicitation.questions import Question, battery, questions
 from homines.inference.reasoning import Aloud
-from homines.measure import Question, answered, battery, measure, questions
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.models.inspect import How, Inspect

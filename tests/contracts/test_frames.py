@@ -15,13 +15,13 @@ import pytest
 
 from homines.core.registry import describe, factory, find, names, spell
 from homines.core.types import Decision, Frame, HominesError, Prompt, frozen
-from homines.frames._words import LAYOUTS, MOST_LISTED
+from homines.elicitation.orders import orders
+from homines.elicitation.questions import battery
+from homines.elicitation.scene import LAYOUTS, MOST_LISTED, number, split_labels
 from homines.games.ipd import ipd
 from homines.games.public_goods import public_goods
 from homines.games.spd import spd
 from homines.games.trust import trust
-from homines.measure import battery
-from homines.speak import number, orders, split_labels
 from homines.theory.game_forms import NormalForm, Repeated, veil
 
 ALL = names("frames")

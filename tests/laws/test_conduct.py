@@ -14,13 +14,14 @@ from numpy.testing import assert_allclose
 
 from homines.core.registry import find
 from homines.core.types import Choice, Decision, HominesError, Record
+from homines.elicitation.policies import Read
 from homines.games.ipd import ipd
 from homines.games.pricing import pricing, shop
 from homines.opponents import opponent
 from homines.opponents.nash import equilibria
 from homines.theory.chain import recurrent
 from homines.theory.choice import Agent
-from homines.theory.conduct import Read, charged, conduct, response, told
+from homines.theory.conduct import charged, conduct, response, told
 from homines.theory.game_forms import NormalForm, Repeated, is_symmetric
 
 GAME, MARKET = pricing(points=6), shop()

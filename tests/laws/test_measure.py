@@ -28,6 +28,22 @@ from homines.core.types import (
     Record,
     frozen,
 )
+from homines.elicitation.asking import measure
+from homines.elicitation.metrics import (
+    action_types,
+    averaged,
+    best_response_rate,
+    by,
+    instability,
+    mass,
+    moral_regret,
+    order_effect,
+    payoff_sensitivity,
+    summary,
+)
+from homines.elicitation.orders import few_orders, orders
+from homines.elicitation.policies import Speaker
+from homines.elicitation.questions import Question, battery, questions, situation, state
 from homines.frames.sentences import Sentences
 from homines.frames.story import Story
 from homines.frames.table import Table
@@ -38,24 +54,6 @@ from homines.games.ordinal import all_ordinal
 from homines.games.public_goods import public_goods
 from homines.games.spd import spd
 from homines.games.trust import trust
-from homines.measure import (
-    Question,
-    action_types,
-    averaged,
-    battery,
-    best_response_rate,
-    by,
-    instability,
-    mass,
-    measure,
-    moral_regret,
-    order_effect,
-    payoff_sensitivity,
-    questions,
-    situation,
-    state,
-    summary,
-)
 from homines.models import load
 from homines.models.mock import HANDLERS, Mock
 from homines.opponents.memory_one import MemoryOne
@@ -64,7 +62,6 @@ from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
 from homines.preferences.utilitarian import Utilitarian
-from homines.speak import Speaker, few_orders, orders
 from homines.theory.chain import chain, memory_of
 from homines.theory.choice import Agent, logit, mixed, uniform
 from homines.theory.game_forms import NormalForm, Repeated, veil

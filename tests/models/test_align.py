@@ -13,9 +13,9 @@ from homines.align import Made, Plan, against, align, config, few, met
 from homines.core.registry import TrustedSpec, find
 from homines.core.run_folder import Run, StoreError
 from homines.core.types import Array, Decision, HominesError, Interrupted
+from homines.elicitation.questions import situation
 from homines.games.ipd import ipd
 from homines.lesson import Lesson, Walk
-from homines.measure import situation
 from homines.models.mock import Mock, uniform
 from homines.objective import Settings
 

@@ -11,10 +11,10 @@ import torch
 from homines.align import Plan, align
 from homines.core.registry import find
 from homines.core.types import HominesError
+from homines.elicitation.questions import battery, questions
 from homines.inference import memory
 from homines.inference.dtypes import pick_dtype
 from homines.inference.memory import EMBEDDINGS, numbers, room
-from homines.measure import battery, questions
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.objective import Settings

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from homines import sideeffects
 from homines.core.types import HominesError, Prompt
+from homines.elicitation import capability
 from homines.inference.dtypes import pick_dtype
 from homines.models import load
 from homines.models.hf import HuggingFace, pick_device, to_choice
@@ -163,12 +163,12 @@ def test_perplexity_is_that_of_the_plain_loss(smollm2: HuggingFace) -> None:
 
 def test_side_effects_see_a_broken_model(smollm2: HuggingFace) -> None:
     """The embedded model is clearly better than guessing, a random network is not."""
-    good = sideeffects.check(smollm2)
+    good = capability.check(smollm2)
     assert good["questions"] == 60 == len(good["answers"])
-    guess = sum(1 / len(prompt.labels) for prompt in sideeffects.items())
+    guess = sum(1 / len(prompt.labels) for prompt in capability.items())
     assert good["right"] > 1.5 * guess
     random = HuggingFace(tiny("llama"), smollm2.tokenizer, name="random", provenance={})
-    bad = sideeffects.check(random)
+    bad = capability.check(random)
     assert bad["right"] < good["right"] - 5
     assert bad["perplexity"] > 100 * good["perplexity"]
-    assert len({prompt.key for prompt in sideeffects.items()}) == 60
+    assert len({prompt.key for prompt in capability.items()}) == 60

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from homines.core.types import Choice, Decision, HominesError, Interrupted, Prompt
+from homines.elicitation.questions import battery
 from homines.frames.table import Table
 from homines.games.bos import bos
 from homines.games.dictator import dictator
@@ -23,7 +24,6 @@ from homines.games.ipd import ipd
 from homines.games.ish import ish
 from homines.games.public_goods import public_goods
 from homines.lesson import EPISODE, Lesson, Walk, follows, lesson
-from homines.measure import battery
 from homines.models.hf import HuggingFace
 from homines.objective import Settings, objective
 from homines.opponents import opponent

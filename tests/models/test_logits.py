@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homines.core.types import HominesError, Prompt
+from homines.elicitation.orders import orders
 from homines.frames.sentences import Sentences
 from homines.frames.table import Table
 from homines.games.dictator import dictator
@@ -32,7 +33,6 @@ from homines.inference.logits import (
     terminator,
 )
 from homines.models.hf import HuggingFace
-from homines.speak import orders
 from tests.models.tiny import ARCHITECTURES, tiny
 
 LABELS = (("action1", "action2"), ("A", "a much longer label"), ("1", "10"), ("ja", "nein, niemals"))

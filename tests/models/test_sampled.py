@@ -22,6 +22,7 @@ from homines import sampled as road
 from homines.align import Plan, align
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Interrupted
+from homines.elicitation.orders import orders
 from homines.frames.table import Table
 from homines.games.ipd import ipd
 from homines.inference.sampled_answers import read
@@ -31,7 +32,6 @@ from homines.objective import Settings
 from homines.opponents.tit_for_tat import TitForTat
 from homines.sampled import Reward, answering, check_sampled, render_turns, sampled
 from homines.schedule import schedule
-from homines.speak import orders
 from tests.models.tiny import tiny
 
 FRAME = Table("action1,action2")

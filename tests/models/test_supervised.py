@@ -192,7 +192,8 @@ def test_silent_and_spoken_prompts_are_scored_together_in_order(tokenizer: Any) 
 
 def test_reasons_are_recorded_beside_the_answer(tokenizer: Any) -> None:
     from homines.core.registry import find
-    from homines.measure import battery, measure, questions
+    from homines.elicitation.asking import measure
+    from homines.elicitation.questions import battery, questions
 
     model = pupil(tokenizer, "Answer:,A")
     model.aloud = Aloud(traces=2, temperature=1.0, most=8)

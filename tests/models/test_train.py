@@ -21,11 +21,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homines.core.types import HominesError, Interrupted
+from homines.elicitation.questions import battery
 from homines.frames.table import Table
 from homines.games.dictator import dictator
 from homines.games.ipd import ipd
 from homines.lesson import Lesson, lesson
-from homines.measure import battery
 from homines.models.hf import HuggingFace, load
 from homines.objective import Outcome, Settings, objective
 from homines.opponents.memory_one import MemoryOne

@@ -11,8 +11,10 @@ from numpy.testing import assert_allclose
 
 from homines.core.registry import find
 from homines.core.types import Choice, Decision, Policy, frozen
+from homines.elicitation.metrics import moral_regret
+from homines.elicitation.orders import orders
+from homines.elicitation.questions import battery, questions
 from homines.frames.table import Table
-from homines.measure import battery, moral_regret, questions
 from homines.models.mock import Mock, uniform
 from homines.opponents.always_cooperate import AlwaysCooperate
 from homines.opponents.always_defect import AlwaysDefect
@@ -20,7 +22,6 @@ from homines.opponents.tit_for_tat import TitForTat
 from homines.preferences.deontological import Deontological
 from homines.preferences.game_deontological import GameDeontological
 from homines.preferences.utilitarian import Utilitarian
-from homines.speak import orders
 from homines.theory.choice import Agent
 from homines.theory.game_forms import Repeated
 

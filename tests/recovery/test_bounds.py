@@ -12,8 +12,8 @@ from homines.columns import Observation
 from homines.core.registry import find
 from homines.core.types import Choice, HominesError
 from homines.data import drawer
+from homines.elicitation.questions import battery
 from homines.estimate import NotIdentified, fit
-from homines.measure import battery
 from homines.preferences.moralis import Moralis
 from homines.theory.choice import best, expected, told
 

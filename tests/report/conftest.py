@@ -13,7 +13,7 @@ import pytest
 from homines.core import registry
 from homines.core.run_folder import Run
 from homines.core.types import Choice, Record
-from homines.measure import battery, questions
+from homines.elicitation.questions import battery, questions
 from homines.models.mock import Mock
 from tests.report.browsing import CHROMIUM, DRIVER, FLAGS
 

@@ -19,7 +19,8 @@ from homines.beside_change import changes, summary
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, HominesError
-from homines.measure import battery, measure, questions
+from homines.elicitation.asking import measure
+from homines.elicitation.questions import battery, questions
 from homines.models.mock import HANDLERS, Mock
 from homines.report import reports
 

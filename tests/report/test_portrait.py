@@ -10,8 +10,8 @@ import pytest
 
 from homines.core.registry import find
 from homines.core.types import Record
+from homines.elicitation.questions import battery, questions
 from homines.evidence import interval
-from homines.measure import battery, questions
 from homines.portrait import HUMANS, estimates, theory
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus

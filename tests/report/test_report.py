@@ -21,7 +21,7 @@ from homines import figures
 from homines.core import format
 from homines.core.run_folder import StoreError
 from homines.core.types import Choice, HominesError, Record
-from homines.measure import state
+from homines.elicitation.questions import state
 
 report = import_module("homines.report")  # `from homines import report` is the verb
 

@@ -87,7 +87,8 @@ def test_a_half_written_run_says_so_first(kit: Any, tmp_path: Path) -> None:
 
 def test_the_plan_of_every_model_stays_known(tmp_path: Path) -> None:
     from homines.core.registry import find
-    from homines.measure import battery, measure, questions
+    from homines.elicitation.asking import measure
+    from homines.elicitation.questions import battery, questions
     from homines.models.mock import Mock, uniform
 
     with Run(tmp_path / "run", {"kind": "align", "model": "a"}) as run:

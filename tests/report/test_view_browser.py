@@ -121,7 +121,8 @@ WRITER = """
 import sys
 from homines.models.mock import load
 from homines.core.registry import find
-from homines.measure import battery, measure, questions
+from homines.elicitation.questions import battery, questions
+from homines.elicitation.asking import measure
 from homines.core.run_folder import Run
 model = load("", ())
 asked = questions(model, {"ipd": battery(find("games", "ipd"))}, [find("frames", "table(labels='X,Y')")])

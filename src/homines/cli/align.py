@@ -15,8 +15,8 @@ from homines import parallel
 from homines.align import Plan
 from homines.core.run_folder import Run
 from homines.core.types import Game, HominesError
+from homines.elicitation.metrics import summary
 from homines.inference import processes
-from homines.measure import summary
 from homines.schedule import Phase
 from homines.terminal import Bars, before_after, command, scored, side_effects, stopping
 from homines.theory.game_forms import Repeated

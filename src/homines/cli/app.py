@@ -202,10 +202,10 @@ def measure(
 ) -> None:
     """Read a model's choice distribution in games, in every option order; exactly where it can be."""
     from homines.cli.measure import finish, limit, reckoned
+    from homines.elicitation.asking import measure as answer
+    from homines.elicitation.survey import Survey
     from homines.inference.processes import quiet
-    from homines.measure import measure as answer
     from homines.models import load
-    from homines.survey import Survey
     from homines.terminal import command
 
     quiet()
@@ -474,9 +474,9 @@ def align(
     from homines.cli.align import carry_out, check_options, general_plan, state_names
     from homines.core.registry import find
     from homines.core.run_folder import named
+    from homines.elicitation.survey import frame_specs
     from homines.inference.processes import quiet
     from homines.schedule import schedule, titled
-    from homines.survey import frame_specs
 
     schedules = [schedule(some, steps) for some in (to, rival) if some is not None]
     quiet()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from homines.core.run_folder import Run, named
 from homines.core.types import HominesError
-from homines.measure import choices, summary
+from homines.elicitation.metrics import choices, summary
 from homines.terminal import measured
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Model, Prompt, Record
+from homines.elicitation.asking import spent
+from homines.elicitation.metrics import by, choices, instability, summary
 from homines.inference.impossible import counts, sentences
-from homines.measure import by, choices, instability, spent, summary
 from homines.models import behind
 from homines.terminal import measured
 

@@ -17,10 +17,10 @@ from homines.core.format import clean
 from homines.core.redaction import redact
 from homines.core.run_folder import plain
 from homines.core.types import HominesError, Record
+from homines.elicitation.metrics import choices, summary
 from homines.evals.asking import SAMPLES, hear
 from homines.evals.samples import KEY, answer_json, asked_of, record_of, sound, together
 from homines.evals.scores import ANSWER
-from homines.measure import choices, summary
 
 PRIVATE = {"extra_headers", "extra_body"}
 """Of a generate config, what may hold a secret."""

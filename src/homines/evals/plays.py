@@ -32,9 +32,9 @@ from homines.core.types import (
     Record,
     digest,
 )
+from homines.elicitation.orders import orders
 from homines.evals.asking import in_words, whole
 from homines.evals.samples import KEY, answer_json, messages, packed
-from homines.speak import orders
 from homines.theory.choice import pooled
 from homines.theory.game_forms import Repeated, step
 

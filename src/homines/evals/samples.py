@@ -15,7 +15,7 @@ from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageSyste
 
 from homines.core.run_folder import plain, record_from, record_json
 from homines.core.types import Choice, HominesError, Prompt, Record, digest
-from homines.measure import Question, situation
+from homines.elicitation.questions import Question, situation
 from homines.theory.choice import pooled
 
 KEY = "homines"

@@ -30,13 +30,13 @@ from inspect_ai.solver import TaskState
 
 from homines.core.registry import find
 from homines.core.types import Record
+from homines.elicitation.metrics import action_types as types_of
+from homines.elicitation.metrics import averaged, by, choices, mass
+from homines.elicitation.metrics import instability as spread_of
+from homines.elicitation.metrics import order_effect as effect_of
+from homines.elicitation.regret import regret as regret_of
 from homines.evals.asking import hear
 from homines.evals.samples import KEY, answer_json, asked_of, record_of, together
-from homines.measure import action_types as types_of
-from homines.measure import averaged, by, choices, mass
-from homines.measure import instability as spread_of
-from homines.measure import order_effect as effect_of
-from homines.regret import regret as regret_of
 
 Numbers = Mapping[str, float]
 Measure = Callable[[Sequence[Record]], Numbers]
@@ -128,7 +128,7 @@ def rates() -> Metric:
 
 @metric(scores="unreduced")
 def action_types() -> Metric:
-    """P(own action | other's last action), 'C|C' ..., 'illegal|C' ... (`homines.measure.action_types`)."""
+    """P(own action | other's last action), 'C|C' ..., 'illegal|C' ... (`metrics.action_types`)."""
 
     def compute(scores: list[SampleScore]) -> Value:
         return measured(scores, types_of)
@@ -138,7 +138,7 @@ def action_types() -> Metric:
 
 @metric(scores="unreduced")
 def order_effect() -> Metric:
-    """P(an action shown first) - P(the same shown last), mean (`homines.measure.order_effect`)."""
+    """P(an action shown first) - P(the same shown last), mean (`metrics.order_effect`)."""
 
     def compute(scores: list[SampleScore]) -> Value:
         return measured(scores, lambda some: _known({"effect": effect_of(some)}))
@@ -148,7 +148,7 @@ def order_effect() -> Metric:
 
 @metric(scores="unreduced")
 def instability() -> Metric:
-    """Spread of P(first action) over frames (`homines.measure.instability`); nothing with one frame."""
+    """Spread of P(first action) over frames (`metrics.instability`); nothing with one frame."""
 
     def compute(scores: list[SampleScore]) -> Value:
         return measured(scores, lambda some: _known({"spread": spread_of(some)}))
@@ -158,7 +158,7 @@ def instability() -> Metric:
 
 @metric(scores="unreduced")
 def regret(preference: str, against: str = "random") -> Metric:
-    """Exact moral regret by a preference (`homines.regret`), the mean over games.
+    """Exact moral regret by a preference (`homines.elicitation.regret`), the mean over games.
 
     against   an opponent of homines, met in the long run of repeated games
     """

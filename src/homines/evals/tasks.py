@@ -22,14 +22,14 @@ from homines.core.checks import count
 from homines.core.registry import arguments, find
 from homines.core.run_folder import provenance
 from homines.core.types import HominesError, Record
+from homines.elicitation.questions import Question, battery, questions
+from homines.elicitation.survey import frame_specs
 from homines.evals import plays
 from homines.evals.asking import ask
 from homines.evals.samples import samples
 from homines.evals.scores import action_types, choice, effects, instability, order_effect, rates, regret
-from homines.measure import Question, battery, questions
 from homines.models.mock import Mock, uniform
 from homines.opponents import opponent as find_opponent
-from homines.survey import frame_specs
 
 NOBODY = Mock(uniform)
 """Stands for the model while questions are made; the log knows who answers them."""

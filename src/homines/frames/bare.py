@@ -7,8 +7,17 @@ from typing import ClassVar
 
 from homines.core.format import join
 from homines.core.types import Decision, Order, Prompt
-from homines.frames._words import check_no_plan, moved_before, persons, rounds_before, said, settle, times
-from homines.speak import Names, either
+from homines.elicitation.scene import (
+    Names,
+    check_no_plan,
+    either,
+    moved_before,
+    persons,
+    rounds_before,
+    said,
+    settle,
+    times,
+)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from homines.core.format import join
 from homines.core.types import Decision, Order, Prompt
-from homines.frames._words import (
+from homines.elicitation.scene import (
+    Names,
     asking,
+    either,
     instead,
     moved_before,
+    number,
     outcomes,
     persons,
     rounds_before,
@@ -19,7 +22,6 @@ from homines.frames._words import (
     times,
 )
 from homines.frames.table import introduction
-from homines.speak import Names, either, number
 
 
 @dataclass(frozen=True)

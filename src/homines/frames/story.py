@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from homines.core.format import join
 from homines.core.types import Decision, Order, Prompt
-from homines.frames._words import (
+from homines.elicitation.scene import (
+    Names,
     asking,
+    either,
     instead,
     moved_before,
+    number,
     outcomes,
     persons,
     rounds_before,
@@ -18,7 +21,6 @@ from homines.frames._words import (
     settle,
     times,
 )
-from homines.speak import Names, either, number
 
 FRIENDS = ("Robin", "Kim", "Sam", "Noor", "Lee", "Ada", "Max")
 

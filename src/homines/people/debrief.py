@@ -14,14 +14,14 @@ from homines.bounds import EQUAL, Bounds, bounds
 from homines.columns import Observation
 from homines.core.registry import find
 from homines.core.types import Array, Choice, Decision, HominesError, Record
+from homines.elicitation.questions import situation
+from homines.elicitation.scene import Names, number
 from homines.estimate import Estimate, NotIdentified, check_design, fit, problem
 from homines.family import Family
 from homines.family import family as made
 from homines.likelihood import loglik
-from homines.measure import situation
 from homines.observed import from_records
 from homines.people.session import Sitting, Turn
-from homines.speak import Names, number
 
 FAMILY = "kantian"
 """Behindness, aheadness and universalising: alpha, beta and kappa."""

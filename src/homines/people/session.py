@@ -34,10 +34,13 @@ from homines.core.types import (
     Prompt,
     Record,
 )
-from homines.measure import averaged, battery, measure, questions
+from homines.elicitation.asking import measure
+from homines.elicitation.metrics import averaged
+from homines.elicitation.orders import few_orders, orders
+from homines.elicitation.questions import battery, questions
+from homines.elicitation.scene import Names
 from homines.models import PROVIDERS, behind, known, load
 from homines.opponents import opponent
-from homines.speak import Names, few_orders, orders
 from homines.theory.game_forms import NormalForm, Repeated, nodes, step
 
 BATTERY = "battery"

@@ -13,7 +13,8 @@ from homines.align import Plan
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Array, Choice, Record
-from homines.measure import averaged, state
+from homines.elicitation.metrics import averaged
+from homines.elicitation.questions import state
 from homines.opponents import opponent
 from homines.opponents.memory_one import MemoryOne
 from homines.preferences.deontological import Deontological

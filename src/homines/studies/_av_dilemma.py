@@ -19,9 +19,9 @@ from homines.columns import Observation
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Record
 from homines.data import Row as Taught
+from homines.elicitation.metrics import averaged, by, instability, mass, order_effect
 from homines.estimate import NotIdentified, fit
 from homines.games.av import ABOARD, ASKED
-from homines.measure import averaged, by, instability, mass, order_effect
 from homines.pages import Section, write
 from homines.studies._agents import Agent, Findings, Row, interval, mean, shown
 from homines.studies._av_theory import THEORIES, Place, faced, place, says, stance, threshold

@@ -21,8 +21,8 @@ from homines.compare import compare
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, HominesError, Record
+from homines.elicitation.metrics import answered, averaged, by, choices, mass, payoff_sensitivity
 from homines.estimate import NotIdentified, fit
-from homines.measure import answered, averaged, by, choices, mass, payoff_sensitivity
 from homines.observed import from_records
 from homines.pages import Section, write
 from homines.study import Task

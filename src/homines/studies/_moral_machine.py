@@ -20,10 +20,10 @@ from homines.benchmarks import DILEMMAS, Country, countries, mean_of
 from homines.columns import Observation
 from homines.core.run_folder import Run
 from homines.core.types import LEGAL_MASS, Choice, Decision, HominesError, Record
+from homines.elicitation.metrics import answered, averaged, by, instability, mass, order_effect
 from homines.estimate import NotIdentified, fit
 from homines.figures_radar import radar
 from homines.games.dilemma import DIMENSIONS, SIGNALS, Dilemma, spec
-from homines.measure import answered, averaged, by, instability, mass, order_effect
 from homines.pages import Section, write
 from homines.study import Task
 

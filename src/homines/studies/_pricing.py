@@ -17,15 +17,16 @@ from homines import figures_study as draw
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import LEGAL_MASS, Array, Choice, HominesError, Policy, Record
+from homines.elicitation.metrics import answered, averaged, mass
+from homines.elicitation.policies import Read
 from homines.free_pricing import LOG, Rules, Shop, outcome
 from homines.games.pricing import shop
-from homines.measure import answered, averaged, mass
 from homines.opponents import opponent
 from homines.opponents.nash import equilibria
 from homines.pages import Section, write
 from homines.study import Task
 from homines.theory.choice import quantal_response
-from homines.theory.conduct import RARE, Conduct, Read, conduct, response, told
+from homines.theory.conduct import RARE, Conduct, conduct, response, told
 from homines.theory.game_forms import Repeated
 from homines.theory.qlearning import Learning, learn
 

@@ -16,7 +16,8 @@ from homines.align import Plan
 from homines.core.registry import find, spell
 from homines.core.run_folder import Run
 from homines.core.types import HominesError
-from homines.measure import action_types, mass, state
+from homines.elicitation.metrics import action_types, mass
+from homines.elicitation.questions import state
 from homines.opponents import opponent
 from homines.pages import Section, write
 from homines.preferences.deontological import Deontological

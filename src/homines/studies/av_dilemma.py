@@ -12,15 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-from homines import sideeffects
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Model, digest
 from homines.data import Row
+from homines.elicitation import capability
+from homines.elicitation.orders import orders
+from homines.elicitation.questions import Question, questions
 from homines.games.av import ABOARD, ASKED
-from homines.measure import Question, questions
 from homines.models.hf import HuggingFace
-from homines.speak import orders
 from homines.studies._av_dilemma import ACTS, LETTERS, NAMED, page
 from homines.studies._av_theory import faced, place, says
 from homines.study import Done, Task
@@ -116,7 +116,7 @@ def run(task: Task) -> Done:
 
     def sides(held: Run, model: Model) -> None:
         if isinstance(model, HuggingFace) and not task.quick:
-            held.note("sideeffects.json", {model.name: sideeffects.check(model)})
+            held.note("sideeffects.json", {model.name: capability.check(model)})
 
     for name, model in {"base": task.model, **beside(task)}.items():
         with task.timed(), task.measuring(name, model, quick=task.quick) as held:

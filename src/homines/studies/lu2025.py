@@ -21,9 +21,9 @@ from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Decision
 from homines.data import Recipe
+from homines.elicitation.questions import Question, battery, questions
 from homines.family import family
 from homines.inference.reasoning import Aloud
-from homines.measure import Question, battery, questions
 from homines.studies._lu2025 import page
 from homines.study import Done, Task
 from homines.supervised import Course

@@ -13,8 +13,8 @@ from homines.amce import EFFECTS
 from homines.benchmarks import countries
 from homines.core.registry import find
 from homines.core.types import Model, digest
+from homines.elicitation.questions import Question, battery, questions
 from homines.games.dilemma import DIMENSIONS, Dilemma, dilemma, spec
-from homines.measure import Question, battery, questions
 from homines.studies._moral_machine import page
 from homines.study import Done, Task
 

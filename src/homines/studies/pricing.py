@@ -20,13 +20,13 @@ from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Model, digest
 from homines.data import Row
+from homines.elicitation.orders import orders
+from homines.elicitation.questions import Question, questions
 from homines.free_pricing import PREFIXES, STRATEGIES, Rules, markets, nash, over, play
 from homines.games.pricing import shop
-from homines.measure import Question, questions
 from homines.models import known, load
 from homines.objective import Settings
 from homines.opponents import opponent
-from homines.speak import orders
 from homines.studies._pricing import FRAME, PRECISION, WORDS, Asked, logit_price, page
 from homines.study import Done, Kind, Task
 from homines.supervised import Course

@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from homines import general, sideeffects
+from homines import general
 from homines.align import Plan
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Frame, Model
-from homines.frames._words import LAYOUTS
-from homines.measure import Question, battery, questions
+from homines.elicitation import capability
+from homines.elicitation.orders import orders
+from homines.elicitation.questions import Question, battery, questions
+from homines.elicitation.scene import LAYOUTS
 from homines.models.hf import HuggingFace
 from homines.objective import Settings
-from homines.speak import orders
 from homines.studies._agents import PROBES, REWARDS, UNSEEN
 from homines.studies._tennant2025 import page
 from homines.study import Done, Kind, Task
@@ -159,7 +160,7 @@ def measured(task: Task, name: str, plan: Plan | None, spec: str, *, wide: bool)
 
     def beside(held: Run, model: Model) -> None:
         if wide and isinstance(model, HuggingFace):
-            held.note("sideeffects.json", {model.name: sideeffects.check(model)})
+            held.note("sideeffects.json", {model.name: capability.check(model)})
             held.note("why.json", why(model))
 
     with task.measuring(name, spec, quick=task.quick) if plan is None else task.run(name, plan) as held:

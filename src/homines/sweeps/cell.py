@@ -23,12 +23,12 @@ from homines.core.redaction import redact
 from homines.core.run_folder import FREE, Run, commit
 from homines.core.scratch import scratch
 from homines.core.types import HominesError, Interrupted, digest
+from homines.elicitation.asking import measure
+from homines.elicitation.survey import Survey
 from homines.evidence import measured, read
-from homines.measure import measure
 from homines.models import load
 from homines.report import write
 from homines.study import Task
-from homines.survey import Survey
 from homines.sweeps.claims import claimed
 from homines.sweeps.store import SharedStore
 

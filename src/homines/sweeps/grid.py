@@ -40,12 +40,12 @@ from homines.align import Made, Plan
 from homines.core.registry import TrustedPath, fitted
 from homines.core.registry import known as known_texts
 from homines.core.types import HominesError
+from homines.elicitation.survey import Survey
 from homines.inference.dtypes import DTYPES, NF4
 from homines.models import behind, check_kind, known
 from homines.models.mock import Mock, uniform
 from homines.objective import Settings
 from homines.studies import check_more, studies
-from homines.survey import Survey
 from homines.sweeps.cell import Cell, Studying
 
 Table = Mapping[str, Any]

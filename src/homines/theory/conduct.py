@@ -6,14 +6,13 @@ long run, profit gain, cycles and impulse response are computed here, not sample
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from homines.core.types import Array, Choice, Decision, HominesError, Policy, Record, frozen
-from homines.measure import averaged
+from homines.core.types import Array, Decision, HominesError, Policy, frozen
 from homines.theory.chain import Chain, Recurrent, chain, recurrent
 from homines.theory.choice import expected
 from homines.theory.game_forms import Repeated
@@ -21,38 +20,6 @@ from homines.theory.market import Market
 
 View = tuple[int, ...]
 """The last round as one player sees it: own action first, the others' in their order."""
-
-
-@dataclass(frozen=True, eq=False)
-class Read:
-    """A model's recorded answers as a policy of one past round.
-
-    answers   choices by the player asked and what it saw; None for the player: either, in a symmetric game
-    """
-
-    memory: ClassVar[int] = 1
-
-    answers: Mapping[tuple[int | None, View], Choice]
-
-    @classmethod
-    def of(cls, records: Sequence[Record], *, symmetric: bool) -> Read:
-        """Orders and frames averaged."""
-        found = averaged(records)
-        return cls({(None if symmetric else d.player, view(d)): choice for d, choice in found})
-
-    def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        out: list[Choice] = []
-        for d in ds:
-            seen = view(d)
-            choice = self.answers.get((None, seen)) or self.answers.get((d.player, seen))
-            if choice is None:
-                was = f"after prices {', '.join(d.actions[a] for a in seen)}" if seen else "at the start"
-                raise HominesError(
-                    f"there is no answer {was}: it failed, was never a legal one or was not asked; run the "
-                    "same command again to ask it anew"
-                )
-            out.append(choice)
-        return out
 
 
 def view(d: Decision) -> View:

@@ -11,8 +11,8 @@ from homines.core.format import finite, number
 from homines.core.plausible import COUNTED, CURVE, sound, within
 from homines.core.run_folder import Run
 from homines.core.types import HominesError
+from homines.elicitation.metrics import summary
 from homines.evidence import left_out, read
-from homines.measure import summary
 from homines.view.guard import reading
 
 MOST_BYTES = 20_000_000

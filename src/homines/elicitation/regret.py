@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from homines.core.registry import find
 from homines.core.types import Choice, Decision, HominesError, Policy, Preference, Record
-from homines.measure import averaged, choices, moral_regret, state
+from homines.elicitation.metrics import averaged, choices, moral_regret
+from homines.elicitation.policies import Answers
+from homines.elicitation.questions import state
 from homines.opponents import opponent
 from homines.theory.chain import chain
 from homines.theory.game_forms import Repeated
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """Answers to every state of a repeated game are a policy. heard: by `Decision.key`."""
-
-    heard: Mapping[str, Choice]
-    memory: int
-
-    def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        return [self.heard[d.key] for d in ds]
 
 
 def regret(records: Iterable[Record], preference: Preference, against: str = "random") -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ import numpy as np
 from homines.core.checks import count
 from homines.core.format import join
 from homines.core.types import Decision, HominesError, Order, Prompt
-from homines.speak import Names, either, number, split_labels
 
 MOST_OUTCOMES = 128
 MOST_LISTED = 24
@@ -228,3 +227,74 @@ __all__ = [
     "settle",
     "times",
 ]
+
+
+@dataclass(frozen=True)
+class Names:
+    """Words for actions: labels in place of action names, the same for me and for others who have
+    the same actions."""
+
+    mine: tuple[str, ...]
+    theirs: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def of(cls, d: Decision, labels: Sequence[str]) -> Names:
+        """`labels` in the order of the actions; empty: the decision's own action names."""
+        if not labels:
+            return cls(d.actions, d.theirs)
+        if len(labels) != len(d.actions):
+            raise HominesError(
+                f"{len(labels)} labels {tuple(labels)} for {len(d.actions)} actions {d.actions}; "
+                "give as many labels as actions, or none to use the actions' own names"
+            )
+        mine = tuple(labels)
+        kept = [name for names in d.theirs if names != d.actions for name in names]
+        if both := [label for label in mine if label in kept]:
+            raise HominesError(f"labels {mine} give {both[0]!r} a second meaning: another's action has it")
+        return cls(mine, tuple(mine if t == d.actions else t for t in d.theirs))
+
+
+def split_labels(labels: str | Sequence[str]) -> tuple[str, ...]:
+    """'action1,action2' or a sequence, as a tuple; raises HominesError where two are equal or one is
+    empty."""
+    parts = tuple(str(x).strip() for x in (labels.split(",") if isinstance(labels, str) else labels))
+    if parts == ("",):
+        return ()
+    if not all(parts):
+        raise HominesError(f"labels {parts} hold an empty one; write them as first,second")
+    if any("\ud800" <= c <= "\udfff" for part in parts for c in part):
+        raise HominesError(f"labels {parts!a} hold bytes that are no text; write them in UTF-8")
+    if len(set(parts)) < len(parts):
+        raise HominesError(f"labels {parts} repeat one; every action needs its own word")
+    return parts
+
+
+MOST_NAMED = 12
+"""Options that are all named; more, where they are evenly spaced numbers, as their range."""
+
+
+def either(labels: Sequence[str], order: Sequence[int]) -> str:
+    """'X or Y', 'X, Y or Z', 'a number from 0 to 100': the options in the order shown.
+
+    >>> either([str(x) for x in range(0, 101, 5)], range(20, -1, -1))
+    'a number from 100 to 0 in steps of 5'
+    """
+    shown = [labels[a] for a in order]
+    if len(shown) > MOST_NAMED and (step := _step(shown)):
+        even = "" if step == 1 else f" in steps of {number(step)}"
+        return f"a number from {shown[0]} to {shown[-1]}{even}"
+    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + " or " + shown[-1]
+
+
+def _step(labels: Sequence[str]) -> float | None:
+    """The distance of evenly spaced numbers; None where these are none."""
+    try:
+        gaps = {round(abs(float(b) - float(a)), 9) for a, b in pairwise(labels)}
+    except ValueError:
+        return None
+    return gaps.pop() if len(gaps) == 1 else None
+
+
+def number(x: float) -> str:
+    """A payoff as a person writes it: 3, 2.5, -1."""
+    return f"{x:.10g}"

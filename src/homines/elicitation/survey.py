@@ -13,7 +13,7 @@ from typing import Any
 from homines.core.registry import find, spell
 from homines.core.run_folder import Run, named
 from homines.core.types import Game, HominesError, Model
-from homines.measure import Question, battery, questions
+from homines.elicitation.questions import Question, battery, questions
 
 PAIR = "action1,action2"
 """Labels where two words are enough and none are given."""

@@ -1,0 +1,1 @@
+"""Which questions, in which words and orders; asking them; what the answers show."""

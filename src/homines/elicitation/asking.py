@@ -1,0 +1,196 @@
+"""Ask a model every decision in every frame and order; then read the answers as the field does.
+
+Every function on records groups by what the record says, averages option orders with equal weight,
+and reads records with an answer only: failed ones are counted by `summary`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+
+from homines.core.plausible import counts
+from homines.core.redaction import redact, redacted
+from homines.core.run_folder import Run
+from homines.core.types import Choice, HominesError, Interrupted, Model, Prompt, Record
+from homines.elicitation.questions import Question
+from homines.inference.impossible import Impossible
+
+BATCH = 16
+"""Questions between two writes, of a model that does not say how many."""
+CALLS = "calls.json"
+"""What the calls of a run used: calls, tokens, retries, dollars where there is a price."""
+Progress = Callable[[int, int], None]
+"""Called with (answered, in all) after every batch."""
+
+
+def measure(
+    model: Model,
+    asked: Sequence[Question],
+    run: Run | None = None,
+    *,
+    batch: int | None = None,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> list[Record]:
+    """Answer every question, skipping those the run holds already; the records in question order.
+
+    batch   questions between two writes; None: as many as the model asks for (its `batch`), else 16. Of a
+            model that answers as calls come back (`stream`), every answer is written as it comes
+
+    A call that fails becomes a record with its error. Where a model can tell beforehand that all would
+    fail (`ready`: a refused key, say) its HominesError is raised before the first. `stop` is asked
+    between batches; Interrupted is raised then, or where a budget is spent, with everything answered so far
+    recorded. Raises HominesError where the run holds answers of this model to other questions: its weights,
+    a game or the words have changed since.
+    """
+    held = dict(run.done) if run is not None else {}
+    prompts = {q.record.key: q.prompt for q in asked}
+    waiting = list({q.record.key: q.record for q in asked}.values())
+    if run is not None:
+        waiting = run.missing(waiting)
+        if stale := sum(r.model == model.name and key not in prompts for key, r in held.items()):
+            raise HominesError(
+                f"{run.folder} holds {stale} answers of {model.name} to other questions than these: the "
+                "model's weights, a game or a frame has changed since; use another --out"
+            )
+        if waiting:  # for those who follow the run
+            every = counts((run.noted("asked.json") or {}).get("all"))
+            told = {"model": model.name, "questions": len(prompts)}
+            run.note("asked.json", told | {"all": every | {model.name: len(prompts)}})
+    answered = len(prompts) - len(waiting)
+    if progress is not None:
+        progress(answered, len(prompts))
+    if not waiting:
+        return [held[key] for key in prompts]
+    more = cast("Any", model)
+    before: Counter[str] | None = Counter(more.spent()) if hasattr(model, "spent") else None
+    left = [Question(record, prompts[record.key]) for record in waiting]
+    batch = batch or int(getattr(model, "batch", BATCH))
+    try:
+        with _kept(more, run):
+            if hasattr(model, "ready"):
+                more.ready(stop)
+            streams = hasattr(model, "stream")
+            for records in _streamed(more, left, stop) if streams else _batched(model, left, batch, stop):
+                if run is not None:
+                    run.add(records)
+                held.update((r.key, r) for r in records)
+                answered += len(records)
+                if progress is not None:
+                    progress(answered, len(prompts))
+    except Interrupted as why:
+        raise Interrupted(f"{why} after {answered} of {len(prompts)} questions") from None
+    finally:
+        if run is not None and before is not None:
+            now: Counter[str] = Counter(spent(run))
+            now.update(more.spent())
+            now.subtract(before)
+            run.note(CALLS, now)
+    return [held[key] for key in prompts]
+
+
+def spent(run: Run) -> dict[str, Any]:
+    """What the calls of a run used so far, as far as its file holds counts."""
+    return counts(run.noted(CALLS))
+
+
+def _kept(model: Any, run: Run | None) -> AbstractContextManager[None]:
+    """What calls of a model that cost take stands in the run's folder while the block runs."""
+    if run is None or not hasattr(model, "keep"):
+        return nullcontext()
+    return model.keep(run.folder, [r.provenance.get("used", {}) for r in run.records])
+
+
+def _batched(
+    model: Model, asked: Sequence[Question], batch: int, stop: Callable[[], bool]
+) -> Iterator[list[Record]]:
+    """Answers, a batch at a time. Raises Interrupted where `stop` says so, after the batch in hand."""
+    for i in range(0, len(asked), batch):
+        if stop():
+            raise Interrupted("stopped")
+        some = asked[i : i + batch]
+        yield _answer(model, [q.record for q in some], [q.prompt for q in some])
+
+
+def _streamed(model: Any, asked: Sequence[Question], stop: Callable[[], bool]) -> Iterator[list[Record]]:
+    """Answers as they come. Raises Interrupted where `stop` says so, or where a call was not made as a budget
+    left no room for it: after all that are under way, then."""
+    of: dict[str, list[Question]] = {}
+    for q in asked:
+        of.setdefault(q.prompt.key, []).append(q)
+    spent: Interrupted | None = None
+    left = len(asked)
+    for some in model.stream([q.prompt for q in asked], stop):
+        heard: list[Record] = []
+        for prompt, answer in some:
+            if isinstance(answer, Interrupted):
+                spent = answer
+            else:
+                heard += [_heard(model, q.record, prompt, answer) for q in of[prompt.key]]
+        left -= len(heard)
+        if heard:
+            yield heard
+    if left:
+        raise spent or Interrupted("stopped")
+
+
+def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) -> list[Record]:
+    """Score a batch; where that fails, each prompt alone, so that one bad prompt costs itself only. Where
+    a model puts a failure in its answer's place (`answers`), nothing is asked twice."""
+    if (answers := getattr(model, "answers", None)) is not None:
+        return [
+            _heard(model, record, prompt, answer)
+            for record, prompt, answer in zip(records, prompts, answers(prompts), strict=True)
+        ]
+    try:
+        answers = zip(records, prompts, model.score(prompts), strict=True)
+        return [_told(model, replace(r, choice=_sound(r, choice)), prompt) for r, prompt, choice in answers]
+    except MemoryError:
+        raise
+    except Exception as failure:
+        if len(records) == 1:
+            return [_failed(records[0], failure)]
+        return [
+            answer
+            for record, prompt in zip(records, prompts, strict=True)
+            for answer in _answer(model, [record], [prompt])
+        ]
+
+
+def _heard(model: Model, record: Record, prompt: Prompt, answer: Choice | Exception) -> Record:
+    if isinstance(answer, Exception):
+        return _told(model, _failed(record, answer), prompt)
+    try:
+        return _told(model, replace(record, choice=_sound(record, answer)), prompt)
+    except HominesError as failure:
+        return _failed(record, failure)
+
+
+def _failed(record: Record, failure: Exception) -> Record:
+    about = {"impossible": failure.kind.value} if isinstance(failure, Impossible) else {}
+    error = redact(f"{type(failure).__name__}: {failure}")
+    return replace(record, error=error, provenance={**record.provenance, **about})
+
+
+def _told(model: Model, record: Record, prompt: Prompt) -> Record:
+    """The record with what the model has to tell beside its answer, such as its reasons (`beside`)."""
+    beside = getattr(model, "beside", None)
+    more: dict[str, Any] = redacted(beside(prompt)) if beside is not None else {}
+    return replace(record, provenance={**record.provenance, **more}) if more else record
+
+
+def _sound(record: Record, choice: Choice) -> Choice:
+    """The choice, where it is a distribution over the record's labels."""
+    p, mass = choice.p, choice.mass
+    if p.shape != (len(record.labels),) or not np.isclose(p.sum(), 1) or not 0 <= mass <= 1:
+        raise HominesError(
+            f"the model gave probabilities {p.tolist()} and legal mass {mass} for the labels "
+            f"{record.labels}; they must be one for each, sum to 1, and have a mass in [0, 1]"
+        )
+    return choice

@@ -1,0 +1,277 @@
+"""What the answers show: rates, action types, instability, order effects, regret; functions of records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from homines.core.types import Choice, Decision, HominesError, Preference, Record
+from homines.elicitation.questions import situation, state
+from homines.inference.sampled_answers import jeffreys
+from homines.theory.choice import Belief, best, expected, mixed, told
+
+# --- reading records ---------------------------------------------------------------------------
+
+
+def answered(records: Iterable[Record]) -> list[tuple[Record, Choice]]:
+    """Records with an answer, beside it; a model that never came to a legal one (mass 0) gave none."""
+    return [(r, r.choice) for r in records if r.choice is not None and r.choice.mass > 0]
+
+
+def choices(records: Iterable[Record]) -> list[Record]:
+    """Records of the model's own choices; not those of what it believes another will do."""
+    return [r for r in records if "asks=belief" not in r.frame]
+
+
+def by(records: Iterable[Record], *names: str) -> dict[tuple[Any, ...], list[Record]]:
+    """Group by attributes of the record ('model', 'game', 'frame', ...), in order of appearance."""
+    groups: dict[tuple[Any, ...], list[Record]] = {}
+    for r in records:
+        groups.setdefault(tuple(getattr(r, name) for name in names), []).append(r)
+    return groups
+
+
+def averaged(records: Iterable[Record]) -> list[tuple[Decision, Choice]]:
+    """One choice a decision: the equal-weight average over its orders and frames.
+
+    Given a legal answer, so over those that came to one; the mass is that of all. Decisions that never came
+    to one are left out.
+    """
+    return [pair for group in _same(records) if (pair := _average(group)) is not None]
+
+
+def _average(group: Sequence[Record]) -> tuple[Decision, Choice] | None:
+    """The average of records of one decision; None where none came to an answer."""
+    heard = [c for _, c in answered(group)]
+    return (group[0].decision, replace(mixed(heard), mass=mass(group) or 0.0)) if heard else None
+
+
+def _same(records: Iterable[Record]) -> list[list[Record]]:
+    """Records of the same decision, in order of appearance."""
+    seen: dict[str, list[Record]] = {}
+    for r in records:
+        seen.setdefault(r.decision.key, []).append(r)
+    return list(seen.values())
+
+
+def action_types(records: Iterable[Record]) -> dict[str, float]:
+    """P(own action | other's last action), keyed 'C|C', 'D|C', ...; and 'illegal|C', ....
+
+    The mean over the states with that last action, each state counting the same (the chain's
+    `action_types` weighs them by how often they are met). Own actions are given a legal answer, so
+    they sum to one; illegal is 1 - mass.
+    """
+    grouped: dict[str, list[list[Record]]] = {}
+    for group in _same(records):
+        if (here := state(group[0].decision)) is not None:
+            grouped.setdefault(here.split(",")[1], []).append(group)
+    out: dict[str, float] = {}
+    for last, groups in grouped.items():
+        if pairs := [pair for group in groups if (pair := _average(group)) is not None]:
+            p = np.mean([c.p for _, c in pairs], axis=0)
+            out |= {f"{a}|{last}": float(x) for a, x in zip(pairs[0][0].actions, p, strict=True)}
+        if masses := [m for group in groups if (m := mass(group)) is not None]:
+            out[f"illegal|{last}"] = float(1 - np.mean(masses))
+    return out
+
+
+def intervals(records: Iterable[Record], level: float = 0.95) -> dict[str, tuple[float, float]]:
+    """Jeffreys intervals of the rates of `action_types`, where answers were counted; empty where they were
+    read exactly, and in games without states.
+
+    As of one source with as many draws as give the rate's variance, its states and questions weighed as
+    `action_types` weighs them; of a rate that differs between questions that is wider than need be.
+    """
+    states: dict[str, dict[str, list[Record]]] = {}
+    for r in records:
+        drawn_ones = r.choice is not None and r.choice.n is not None and r.provenance.get("counted")
+        if drawn_ones and (here := state(r.decision)) is not None:
+            states.setdefault(here.split(",")[1], {}).setdefault(r.decision.key, []).append(r)
+    rates = action_types(r for groups in states.values() for some in groups.values() for r in some)
+    out: dict[str, tuple[float, float]] = {}
+    for last, groups in states.items():
+        for name, rate in rates.items():
+            if name.partition("|")[2] != last:
+                continue
+            legal = not name.startswith("illegal|")
+            drawn = [[(c.n or 0) * (c.mass if legal else 1) for c in _choices(g)] for g in groups.values()]
+            n = _as_many([[x for x in some if x > 0] for some in drawn])
+            if n > 0:
+                out[name] = jeffreys(rate * n, n, level)
+    return out
+
+
+def _choices(records: Iterable[Record]) -> list[Choice]:
+    return [r.choice for r in records if r.choice is not None]
+
+
+def _as_many(groups: Sequence[Sequence[float]]) -> float:
+    """Draws from one source with the variance of a mean over groups of means over their members, each of so
+    many draws: 1 / sum_i w_i^2 / n_i."""
+    held = [some for some in groups if some]
+    weights = [(1 / (len(held) * len(some)), n) for some in held for n in some]
+    return 1 / sum(w**2 / n for w, n in weights) if weights else 0.0
+
+
+def order_effect(records: Iterable[Record]) -> float | None:
+    """Mean over decisions, frames, actions of P(action | shown first) - P(action | shown last).
+
+    0: no position bias; +1: always the option shown first. Where a frame lists the options at several
+    places, each place counts the same. None where orders were not balanced.
+    """
+    gaps: list[float] = []
+    for same in by(records, "frame", "game").values():
+        for group in _by_decision(same).values():
+            places = len(group[0][0].order)
+            for j in range(places):
+                n = len(group[0][0].labels)
+                for a in range(n):
+                    first = [c.p[a] for r, c in group if r.order[j][0] == a]
+                    last = [c.p[a] for r, c in group if r.order[j][-1] == a]
+                    if n > 1 and first and last:
+                        gaps.append(float(np.mean(first) - np.mean(last)))
+    return float(np.mean(gaps)) if gaps else None
+
+
+def instability(records: Iterable[Record]) -> float | None:
+    """Mean over decisions of the spread (max - min) over frames of P(first action).
+
+    Each frame (words, labels and their assignment) is averaged over orders first. 0: the words do
+    not matter; 1: they decide everything. None with fewer than two frames.
+    """
+    spreads: list[float] = []
+    for group in _by_decision(records).values():
+        frames: dict[str, list[float]] = {}
+        for r, c in group:
+            frames.setdefault(r.frame, []).append(float(c.p[0]))
+        if len(frames) > 1:
+            means = [float(np.mean(x)) for x in frames.values()]
+            spreads.append(max(means) - min(means))
+    return float(np.mean(spreads)) if spreads else None
+
+
+def _by_decision(records: Iterable[Record]) -> dict[str, list[tuple[Record, Choice]]]:
+    groups: dict[str, list[tuple[Record, Choice]]] = {}
+    for r, c in answered(records):
+        groups.setdefault(f"{r.game} {r.decision.key}", []).append((r, c))
+    return groups
+
+
+def mass(records: Iterable[Record]) -> float | None:
+    """Mean probability of any legal answer."""
+    masses = [r.choice.mass for r in records if r.choice is not None]
+    return float(np.mean(masses)) if masses else None
+
+
+def best_response_rate(
+    preference: Preference, pairs: Sequence[tuple[Decision, Choice]], belief: Belief = told
+) -> float:
+    """Mean probability on actions that maximise the preference's expected utility."""
+    return float(
+        np.mean([c.p[best(expected(preference(d), belief(d), d.chance)).p > 0].sum() for d, c in pairs])
+    )
+
+
+@dataclass(frozen=True)
+class Regret:
+    """best - achieved, in units of the preference's utility; `share` divides it by best - illegal."""
+
+    best: float
+    achieved: float
+    illegal: float
+
+    @property
+    def regret(self) -> float:
+        return self.best - self.achieved
+
+    @property
+    def share(self) -> float | None:
+        """None where the best is no better than an illegal answer."""
+        return self.regret / (self.best - self.illegal) if self.best > self.illegal else None
+
+
+def moral_regret(
+    preference: Preference,
+    pairs: Sequence[tuple[Decision, Choice]],
+    *,
+    illegal: float | None = None,
+    published: bool = False,
+    belief: Belief = told,
+) -> Regret:
+    """How much worse than possible a policy does by a preference.
+
+    pairs      decisions and choices; the others' current play is `belief(d)`: what the decision
+               states about them, uniform where it states nothing
+    illegal    reward of an illegal answer, weighed by 1 - mass. None: given legal answers only
+    published  best = the largest reward of any outcome of any decision (Tennant et al. 2025: 0 for
+               deontological; there `share` is used for the utilitarian and `regret` for the
+               deontological). Otherwise exact: best = mean over decisions of the best reply's
+               expected reward, so that 0 can be reached against every opponent.
+    """
+    if not pairs:
+        raise HominesError("no answered decisions to take regret over; measure some first")
+    top: list[float] = []
+    achieved: list[float] = []
+    for d, c in pairs:
+        u = preference(d)
+        eu = expected(u, belief(d), d.chance)
+        top.append(float(u.max() if published else eu.max()))
+        legal = 1.0 if illegal is None else c.mass
+        achieved.append(legal * float(c.p @ eu) + (1 - legal) * (illegal or 0.0))
+    found = max(top) if published else float(np.mean(top))
+    return Regret(found, float(np.mean(achieved)), -6.0 if illegal is None else illegal)
+
+
+@dataclass(frozen=True)
+class Slope:
+    """P(first action) = intercept + slope * advantage, least squares over decisions."""
+
+    slope: float
+    intercept: float
+    decisions: int
+    r2: float
+
+
+def payoff_sensitivity(pairs: Sequence[tuple[Decision, Choice]], belief: Belief = told) -> Slope | None:
+    """How P(first action) moves per point of its expected own-payoff advantage over the best other.
+
+    0: payoffs do not matter. None where the advantage does not vary over the decisions (the slope is
+    then not identified). Exact probabilities carry no sampling error, so none is given.
+    """
+    x: list[float] = []
+    y: list[float] = []
+    for d, c in pairs:
+        if len(d.actions) > 1:
+            eu = expected(d.payoffs[0], belief(d), d.chance)
+            x.append(float(eu[0] - eu[1:].max()))
+            y.append(float(c.p[0]))
+    if len(x) < 2 or np.ptp(x) < 1e-9:
+        return None
+    slope, intercept = np.polyfit(x, y, 1)
+    fitted = intercept + slope * np.array(x)
+    total = float(np.var(y))
+    r2 = 1 - float(np.var(np.array(y) - fitted)) / total if total > 1e-18 else 1.0
+    return Slope(float(slope), float(intercept), len(x), r2)
+
+
+def summary(records: Iterable[Record]) -> list[dict[str, Any]]:
+    """One row a (model, game, frame): action types where there are states, P(action) by situation,
+    legal mass, order effect, how many questions were asked and how many failed."""
+    rows: list[dict[str, Any]] = []
+    for (model, game, frame), group in by(records, "model", "game", "frame").items():
+        row: dict[str, Any] = {"model": model, "game": game, "frame": frame}
+        row |= action_types(group)
+        if ends := intervals(group):
+            row["intervals"] = {name: list(pair) for name, pair in ends.items()}
+        row["p"] = {
+            situation(d): dict(zip(d.actions, map(float, c.p), strict=True)) for d, c in averaged(group)
+        }
+        row["mass"] = mass(group)
+        row["order_effect"] = order_effect(group)
+        row["questions"] = len(group)
+        row["errors"] = sum(r.error is not None for r in group)
+        rows.append(row)
+    return rows

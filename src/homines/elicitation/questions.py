@@ -1,0 +1,100 @@
+"""Which decisions a model is asked about, in which frames and option orders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from homines.core.checks import count
+from homines.core.registry import spell
+from homines.core.types import Decision, Frame, HominesError, Model, Prompt, Record
+from homines.elicitation.orders import few_orders, orders
+from homines.theory.game_forms import NormalForm, Repeated, nodes
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A record without its answer yet, and the words to ask it in."""
+
+    record: Record
+    prompt: Prompt
+
+
+def battery(game: Any, memory: int = 1) -> tuple[Decision, ...]:
+    """The decisions that measure a game: every state of `memory` past rounds of a repeated one (seat 0),
+    else every point of decision of every player (seat 0 alone where all seats are alike)."""
+    count("memory", memory)
+    if not hasattr(game, "due"):
+        raise HominesError(f"{game!r} is no game: it lacks due(history); core.Game says what one has")
+    if isinstance(game, Repeated):
+        return game.remembered(0, memory)
+    if isinstance(game, NormalForm) and game.symmetric:
+        return (game.seat(0),)
+    return tuple(d for _, due in nodes(game) for d in due.values())
+
+
+def questions(
+    model: Model,
+    batteries: Mapping[str, Sequence[Decision]],
+    frames: Sequence[Frame],
+    *,
+    most: int | None = None,
+) -> list[Question]:
+    """Every decision of every battery (by game name), in every frame, in every balanced order.
+
+    most   1 or 2: only so many orders a frame and game (`speak.few_orders`), the same for all its decisions,
+           so that no order effect looks like a difference between states. With 1 they take turns over
+           frames and games: balanced over as many frames as there are orders, not within one
+    """
+    asked: list[Question] = []
+    for i, frame in enumerate(frames):
+        for g, (game, decisions) in enumerate(batteries.items()):
+            for d in decisions:
+                shown = orders(len(d.actions), frame.places)
+                if most is not None:
+                    shown = few_orders(len(d.actions), frame.places, most, i + g + g // len(shown))
+                for order in shown:
+                    prompt = frame(d, order)
+                    record = Record(
+                        d,
+                        spell(frame),
+                        order,
+                        prompt.labels,
+                        model.name,
+                        game,
+                        provenance={"revision": model.provenance.get("revision"), "prompt": prompt.key},
+                    )
+                    asked.append(Question(record, prompt))
+    return asked
+
+
+def state(d: Decision) -> str | None:
+    """The last round as 'mine,theirs', such as 'C,D'; None where there was none."""
+    if not d.history or len(d.history[-1]) != 2 or None in d.history[-1]:
+        return None
+    return _joint(d, d.history[-1])
+
+
+def situation(d: Decision) -> str:
+    """Where a decision stands in its game: 'C,D' (the last round, mine first), 'C,C C,D' (several rounds,
+    oldest first), 'after U' (what the other did just before), 'player 1' (another seat at the same
+    time), or 'first move'."""
+    if len(d.history) > 1 and all(None not in stage for stage in d.history):
+        return " ".join(_joint(d, stage) for stage in d.history)
+    if (last := state(d)) is not None:
+        return last
+    if seen := acted(d):
+        return f"after {', '.join(seen)}"
+    return f"player {d.player}" if d.player else "first move"
+
+
+def acted(d: Decision) -> list[str]:
+    """Names of what was done at the last stage, by player; none at a first move."""
+    return [d.named(k, a) for k, a in enumerate(d.history[-1]) if a is not None] if d.history else []
+
+
+def _joint(d: Decision, stage: Sequence[int | None]) -> str:
+    """A round in which everyone moved, mine first: 'C,D'."""
+    seats = (d.player, *(k for k in range(len(stage)) if k != d.player))
+    return ",".join(d.named(k, a) for k in seats if (a := stage[k]) is not None)
