@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from homines.amce import NEEDED, SCENARIO, of_file
+from homines.estimation.amce import NEEDED, SCENARIO, of_file
 from homines.games.dilemma import DIMENSIONS, dilemma
 
 HERE = Path(__file__).parent

@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from homines.estimate import check_design, fit, natural, problem
-from homines.family import family
-from homines.mixture import mixture
-from homines.observed import read_csv
+from homines.estimation.family import family
+from homines.estimation.fit import check_design, fit
+from homines.estimation.mixture import mixture
+from homines.estimation.observations import read_csv
+from homines.estimation.problem import natural, problem
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared" / "data"

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from homines.columns import Observation
 from homines.core.registry import find
 from homines.core.types import Choice, HominesError
-from homines.estimate import fit
+from homines.estimation.columns import Observation
+from homines.estimation.fit import fit
 from homines.people.session import PROTOCOLS
 from homines.theory.choice import Agent
 from homines.theory.game_forms import veil

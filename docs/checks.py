@@ -17,10 +17,10 @@ import numpy as np
 from homines.core.registry import find
 from homines.core.types import frozen
 from homines.elicitation.metrics import moral_regret
-from homines.estimate import fit
+from homines.estimation.fit import fit
+from homines.estimation.mixture import mixture
+from homines.estimation.observations import read_csv
 from homines.games.spd import spd
-from homines.mixture import mixture
-from homines.observed import read_csv
 from homines.opponents.always_cooperate import AlwaysCooperate
 from homines.opponents.always_defect import AlwaysDefect
 from homines.preferences.deontological import Deontological

@@ -6,12 +6,13 @@ public generator; and what `fit` says of them.
 
 from __future__ import annotations
 
-from homines.amce import EFFECTS, distance
-from homines.baselines import NULLS, balanced, nulls
-from homines.benchmarks import DILEMMAS
-from homines.columns import Observation
 from homines.core.types import Choice
-from homines.estimate import NotIdentified, fit
+from homines.estimation.amce import EFFECTS, distance
+from homines.estimation.amce_nulls import NULLS, balanced, nulls
+from homines.estimation.columns import Observation
+from homines.estimation.fit import fit
+from homines.estimation.problem import NotIdentified
+from homines.estimation.published import DILEMMAS
 from homines.games.dilemma import DIMENSIONS, dilemma
 
 PEOPLE = DILEMMAS["all people"]

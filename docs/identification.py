@@ -13,16 +13,18 @@ import altair as alt
 import numpy as np
 import vl_convert
 
-from homines.columns import Observation
 from homines.core.registry import find
 from homines.core.types import Choice
-from homines.estimate import NotIdentified, constrained, fit, problem
-from homines.family import family
+from homines.estimation.columns import Observation
+from homines.estimation.family import family
+from homines.estimation.fit import fit
+from homines.estimation.likelihood import climb
+from homines.estimation.problem import NotIdentified, problem
+from homines.estimation.strategy_method import planned, points
+from homines.estimation.uncertainty import constrained
 from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.games.ultimatum import ultimatum
-from homines.likelihood import climb
-from homines.plans import planned, points
 from homines.theory.choice import Agent
 from homines.theory.game_forms import NormalForm
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homines import amce, baselines, tidy
-from homines.amce import ALL, EFFECTS, NEEDED, Amce, of_choices, of_file, probability
-from homines.benchmarks import DILEMMAS, countries
 from homines.core.types import HominesError
+from homines.estimation import amce, amce_nulls, tidy_csv
+from homines.estimation.amce import ALL, EFFECTS, NEEDED, Amce, of_choices, of_file, probability
+from homines.estimation.published import DILEMMAS, countries
 from homines.games.dilemma import DIMENSIONS, SETTINGS, STAY, SWERVE, Dilemma, dilemma
 from tests.running import HOMINES
 
@@ -97,7 +97,7 @@ def test_a_small_example_by_hand(tmp_path: Path) -> None:
 @given(st.integers(0, 2**32 - 1))
 def test_neither_the_order_of_rows_nor_the_names_of_scenarios_matter(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    pl = tidy.library()
+    pl = tidy_csv.library()
     rows = responses(SCENARIOS, rng.uniform(0, 1, len(SCENARIOS)).tolist())
     mixed = [rows[i] | {"ResponseID": rows[i]["ResponseID"][::-1] + "x"} for i in rng.permutation(len(rows))]
     one, two = (
@@ -149,7 +149,7 @@ def test_intervals_cover_the_truth(tmp_path: Path) -> None:
     for _ in range(files):
         at = rng.integers(len(there), size=300)
         saved = (rng.uniform(size=300) < stays[at]).astype(float)
-        pl = tidy.library()
+        pl = tidy_csv.library()
         rows = pl.DataFrame(responses([there[i] for i in at], saved.tolist())).cast(pl.String).lazy()
         ends = amce.count(rows, "ResponseID").overall.interval()
         for e, value in truth.items():
@@ -163,7 +163,7 @@ def test_intervals_cover_the_truth(tmp_path: Path) -> None:
 
 
 def test_balance_leaves_nothing_to_a_policy_that_looks_at_nothing() -> None:
-    found = baselines.nulls(SCENARIOS)
+    found = amce_nulls.nulls(SCENARIOS)
     for name in ("always the first shown", "always the second shown", "coin"):
         np.testing.assert_allclose(found[name, "balanced"].nine, 0, atol=1e-12)
     stay = of_choices((d, 1.0) for d in SCENARIOS)
@@ -180,7 +180,7 @@ ALWAYS_SECOND = np.array([-0.124, -1.000, -0.004, 0.419, -0.449, -0.432, 0.425, 
 def test_the_flaw_makes_preferences_out_of_nothing_as_published() -> None:
     """Pedestrians stand on both roads in 3 of 7 kinds of row: attributes come to -+.43, as published."""
     there = [dilemma(kind, i) for kind in DIMENSIONS for i in range(400)]
-    found = baselines.nulls(there)["always the second shown", "first level always first"].nine
+    found = amce_nulls.nulls(there)["always the second shown", "first level always first"].nine
     assert found[1] == -1
     np.testing.assert_allclose(np.abs(found[3:]), 3 / 7, atol=0.05)
     np.testing.assert_allclose(found[2:], ALWAYS_SECOND[2:], atol=0.07)

@@ -14,7 +14,7 @@ from homines import namespace
 from homines.core.registry import find, names, spell
 from homines.core.run_folder import Run, StoreError
 from homines.core.types import HominesError
-from homines.estimate import Estimate
+from homines.estimation.fit import Estimate
 from homines.models.smollm2 import cache_folder
 from homines.results import Measured, Rows
 from tests.running import HOMINES
@@ -181,7 +181,7 @@ def test_low_legal_mass_is_told() -> None:
 
 
 def test_an_estimate_is_the_commands() -> None:
-    from homines.fitting import Options, observed, one
+    from homines.estimation.options import Options, observed, one
 
     run = hm.measure("mock", ["ipd", "trust(5)"], out="run", progress=False)
     found = run.fit(hm.economicus, level=0.9)

@@ -18,8 +18,8 @@ from homines.core.registry import find
 from homines.core.types import Choice, Decision, HominesError, Record
 from homines.data import Recipe, drawable, generate, implied, read, write
 from homines.elicitation.questions import situation
+from homines.estimation.strategy_method import points
 from homines.games.spd import spd
-from homines.plans import points
 from homines.reasons import terms_of
 from homines.theory.choice import expected, logit, told
 from homines.theory.game_forms import Repeated, plan_probability, veil

@@ -16,7 +16,6 @@ from inspect_ai.log import EvalLog, write_eval_log
 from inspect_ai.scorer import match
 from numpy.testing import assert_allclose
 
-from homines.amce import of_choices
 from homines.cli.import_log import carry_out_import
 from homines.core.registry import find
 from homines.core.run_folder import Run
@@ -25,6 +24,7 @@ from homines.elicitation.asking import measure
 from homines.elicitation.metrics import action_types, averaged, by, instability, mass, order_effect
 from homines.elicitation.questions import battery, questions
 from homines.elicitation.regret import regret
+from homines.estimation.amce import of_choices
 from homines.evals import tasks
 from homines.evals.logs import imported
 from homines.evals.samples import KEY, record_of

@@ -24,39 +24,25 @@ RANK = {name: rank for rank, layer in enumerate(ORDER.split(" < ")) for name in 
 RANK["__init__"] = -1
 MOVING = {
     "align",  # training
-    "amce",  # estimation
     "asked",  # reports
-    "baselines",  # estimation
-    "benchmarks",  # estimation
     "beside",  # reports
     "beside_agent",  # reports
     "beside_change",  # reports
     "beside_parts",  # reports
     "beside_studies",  # reports
-    "bounds",  # estimation
     "card",  # reports
-    "columns",  # estimation
-    "compare",  # estimation
     "data",  # training
-    "estimate",  # estimation
     "evidence",  # reports
-    "family",  # estimation
     "figures",  # reports
     "figures_radar",  # reports
     "figures_study",  # reports
     "finetune",  # training
-    "fitting",  # estimation
     "free_pricing",  # studies
     "general",  # training
     "lesson",  # training
-    "likelihood",  # estimation
-    "mixture",  # estimation
     "objective",  # training
-    "observed",  # estimation
     "pages",  # reports
     "parallel",  # training
-    "plans",  # estimation
-    "portrait",  # estimation
     "reasons",  # training
     "report",  # reports
     "sampled",  # training
@@ -64,7 +50,6 @@ MOVING = {
     "study",  # training
     "supervised",  # training
     "terminal",  # reports
-    "tidy",  # estimation
     "train",  # training
     "tuning",  # training
 }

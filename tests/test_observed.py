@@ -12,11 +12,11 @@ from homines.core.registry import find
 from homines.core.types import Choice, HominesError, Record
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
+from homines.estimation.observations import from_records, read_csv
+from homines.estimation.strategy_method import planned, points
 from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.models.mock import Mock, hashed
-from homines.observed import from_records, read_csv
-from homines.plans import planned, points
 from homines.theory.choice import expected
 from homines.theory.game_forms import veil
 

@@ -20,15 +20,16 @@ import pytest
 from rich.console import Console
 
 from homines.cli.app import main
-from homines.columns import Observation
 from homines.core.registry import find, names
 from homines.core.run_folder import Run
 from homines.core.types import Choice, HominesError, Model, Prompt
 from homines.elicitation.questions import battery
-from homines.estimate import NotIdentified, fit
-from homines.family import family
+from homines.estimation.columns import Observation
+from homines.estimation.family import family
+from homines.estimation.fit import fit
+from homines.estimation.observations import from_records
+from homines.estimation.problem import NotIdentified
 from homines.models.mock import Mock, broken, hashed
-from homines.observed import from_records
 from homines.people.debrief import happened, heard, limits, odds, portraits
 from homines.people.session import PROTOCOLS, NotAnAnswer, Other, Plan, Sitting, deciders, rival, start
 from homines.people.terminal import portray

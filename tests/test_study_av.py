@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from homines.columns import Observation
 from homines.core.registry import find
 from homines.core.types import Choice, HominesError, Prompt
 from homines.elicitation.asking import measure
 from homines.elicitation.metrics import order_effect
+from homines.estimation.columns import Observation
 from homines.games.av import ABOARD, ASKED
 from homines.models.mock import Mock
 from homines.studies import av_dilemma

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from homines import figures_radar
-from homines.amce import EFFECTS
-from homines.benchmarks import DILEMMAS
 from homines.core.types import HominesError
+from homines.estimation.amce import EFFECTS
+from homines.estimation.published import DILEMMAS
 from homines.games.dilemma import DIMENSIONS
 from homines.models.mock import HANDLERS, Mock
 from homines.studies import moral_machine

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from homines import family, portrait
 from homines import figures_study as draw
 from homines.beside_agent import Agent, averaging, chosen, columns, menu, what
 from homines.beside_studies import dilemmas, of_dilemma, prices
@@ -16,6 +15,7 @@ from homines.core.format import clean, finite, number
 from homines.core.types import LEGAL_MASS, Choice, Decision
 from homines.elicitation.metrics import averaged, instability, mass, order_effect
 from homines.elicitation.questions import situation
+from homines.estimation import agent_estimates, family
 from homines.pages import Section, Weak
 
 Row = dict[str, Any]
@@ -200,7 +200,7 @@ def preferences(there: Sequence[Agent]) -> Section:
     dots: list[Row] = []
     known: list[str] = []
     for a in there:
-        made = portrait.estimates(a.records, a.preference)
+        made = agent_estimates.estimates(a.records, a.preference)
         if any(found["value"] is not None for found in made):
             known.append(a.name)
         for found in made:
@@ -226,7 +226,7 @@ def preferences(there: Sequence[Agent]) -> Section:
                 dots.append({**place, "series": "estimated", **told, "weak": weak})
             if found["theory"] is not None:
                 dots.append({**place, "series": "trained to", "value": found["theory"]})
-    for human in portrait.HUMANS:
+    for human in agent_estimates.HUMANS:
         name = f"people: {human.who}"
         for parameter, value in human.values.items():
             place = {"panel": _panel(parameter, human.family), "group": name}
@@ -237,7 +237,8 @@ def preferences(there: Sequence[Agent]) -> Section:
         "Maximum likelihood with 95% intervals by profile likelihood, over the decisions for which a family "
         "is defined; where there is no estimate, or no interval, the reason stands in its place. Choices "
         f"of a legal mass under {LEGAL_MASS:g} are left out where there are others. "
-        f"{portrait.NO_KAPPA} People: {'; '.join(dict.fromkeys(h.source for h in portrait.HUMANS))}."
+        f"{agent_estimates.NO_KAPPA} People: "
+        f"{'; '.join(dict.fromkeys(h.source for h in agent_estimates.HUMANS))}.",
     ]
     if len(known) > MOST:
         text.append(

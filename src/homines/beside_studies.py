@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from homines import figures_study as draw
-from homines.amce import EFFECTS, Amce, of_choices
-from homines.benchmarks import DILEMMAS
 from homines.beside_agent import Agent, columns
 from homines.core.format import finite
 from homines.core.registry import find
 from homines.core.types import LEGAL_MASS, HominesError, Record
 from homines.elicitation.metrics import answered, averaged, by, mass, order_effect
 from homines.elicitation.policies import Read
+from homines.estimation.amce import EFFECTS, Amce, of_choices
+from homines.estimation.published import DILEMMAS
 from homines.games.dilemma import Dilemma
 from homines.games.pricing import shop
 from homines.pages import Section, Weak

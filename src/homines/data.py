@@ -28,7 +28,7 @@ from homines.core.types import Array, Decision, Game, HominesError, Order, Prefe
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import acted, battery, situation
 from homines.elicitation.scene import split_labels
-from homines.plans import points
+from homines.estimation.strategy_method import points
 from homines.reasons import WORDINGS, answered, reason, reason_by_plans
 from homines.theory.choice import Belief, best, expected, logit, told
 from homines.theory.game_forms import Repeated, Sequential, plan_probability, veil

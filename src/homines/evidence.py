@@ -37,8 +37,8 @@ from homines.elicitation.metrics import (
     summary,
 )
 from homines.elicitation.questions import situation, state
+from homines.estimation.agent_estimates import estimates
 from homines.inference import impossible
-from homines.portrait import estimates
 from homines.preferences.deontological import Deontological
 from homines.preferences.utilitarian import Utilitarian
 from homines.theory.choice import uniform

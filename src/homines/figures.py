@@ -16,7 +16,7 @@ from typing import Any
 
 import altair as alt
 
-from homines.portrait import HUMANS
+from homines.estimation.agent_estimates import HUMANS
 
 Row = Mapping[str, Any]
 

@@ -18,6 +18,7 @@ from homines import beside, card, figures, pages
 from homines.asked import in_orders, kinds, left, taught
 from homines.core.format import Row
 from homines.core.types import LEGAL_MASS, HominesError, digest
+from homines.estimation.agent_estimates import HUMANS, NO_KAPPA
 from homines.evidence import (
     MOST_ACTIONS,
     TRAINED,
@@ -29,7 +30,6 @@ from homines.evidence import (
     preferences,
     read,
 )
-from homines.portrait import HUMANS, NO_KAPPA
 
 HIDDEN = ("games", "place", "told")
 """Keys of rows that only the page needs."""

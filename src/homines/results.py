@@ -11,12 +11,12 @@ from homines.core.registry import TrustedPath, spell, spell_class, trust
 from homines.core.run_folder import Run
 from homines.core.types import LEGAL_MASS, HominesError, Record
 from homines.elicitation.metrics import choices, summary
-from homines.fitting import Options, observed, one
+from homines.estimation.options import Options, observed, one
 from homines.terminal import brief
 
 if TYPE_CHECKING:
-    from homines.estimate import Estimate
-    from homines.mixture import Mixture
+    from homines.estimation.fit import Estimate
+    from homines.estimation.mixture import Mixture
 
 
 class Rows(list[dict[str, Any]]):

@@ -31,9 +31,9 @@ from homines.core.types import LEGAL_MASS, Record
 from homines.elicitation.metrics import by, instability, summary
 
 if TYPE_CHECKING:
-    from homines.compare import Comparison
-    from homines.estimate import Estimate
-    from homines.mixture import Mixture
+    from homines.estimation.fit import Estimate
+    from homines.estimation.mixture import Mixture
+    from homines.estimation.model_tests import Comparison
 
 
 def command() -> str:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from homines.amce import ALL, Amce
-from homines.benchmarks import countries
 from homines.cli import amce
 from homines.core.spreadsheet import cell, told
+from homines.estimation.amce import ALL, Amce
+from homines.estimation.published import countries
 from homines.pages import Table
 from homines.sweeps.sweep import table
 

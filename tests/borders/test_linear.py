@@ -18,8 +18,8 @@ from homines.core.types import Choice, Decision, Record
 from homines.elicitation import questions
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import battery
-from homines.likelihood import Design, climb
-from homines.observed import read_csv
+from homines.estimation.likelihood import Design, climb
+from homines.estimation.observations import read_csv
 
 WORDS = ("X,Y", "A,B")
 

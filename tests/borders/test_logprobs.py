@@ -24,7 +24,7 @@ from homines.core.types import Choice, HominesError
 from homines.elicitation.asking import measure
 from homines.elicitation.metrics import answered, mass
 from homines.elicitation.questions import Question, battery, questions
-from homines.fitting import Options
+from homines.estimation.options import Options
 from homines.inference.api_calls import walk
 from homines.inference.impossible import Impossible, counts
 from homines.inference.top_logprobs import Reading, Step, Walk, read

@@ -16,7 +16,7 @@ from homines.core.run_folder import NO_DISTRIBUTION, Run, StoreError
 from homines.core.types import Choice, Record
 from homines.elicitation.metrics import averaged, mass, summary
 from homines.elicitation.questions import battery
-from homines.observed import from_records
+from homines.estimation.observations import from_records
 from homines.preferences.inequity import Inequity
 
 NAN = float("nan")

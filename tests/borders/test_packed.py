@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from homines import amce, benchmarks, observed, tidy
 from homines.core.types import HominesError
+from homines.estimation import amce, observations, published, tidy_csv
 
 TEXT = b"Estimates,se,Label,Country,subject,action\n" + b"1,1,a,b,c,d\n" * 99
 PACKED = {
@@ -22,10 +22,10 @@ PACKED = {
 }
 READERS: dict[str, Callable[[Path], Any]] = {
     "responses": amce.of_file,
-    "countries": lambda path: benchmarks.countries(path, ["a"]),
-    "observations": observed.read_csv,
-    "head": tidy.heads,
-    "table": lambda path: tidy.read(path, ["a"], ["a"]),
+    "countries": lambda path: published.countries(path, ["a"]),
+    "observations": observations.read_csv,
+    "head": tidy_csv.heads,
+    "table": lambda path: tidy_csv.read(path, ["a"], ["a"]),
 }
 
 

@@ -255,13 +255,13 @@ def test_a_spec_from_a_file_runs_nothing(place: str, payload: str, homines_: Hom
 
 READERS = {
     "align.py": "a run's config",
-    "amce.py": "",  # tables of responses: codes of countries and characters, no specs
-    "benchmarks.py": "",  # a published table of numbers
+    "estimation/amce.py": "",  # tables of responses: codes of countries and characters, no specs
+    "estimation/published.py": "",  # a published table of numbers
     "sweeps/claims.py": "",  # leases of cells: tests/borders/test_shared_store.py
     "data.py": "a data folder",
     "evals/logs.py": "a log of Inspect",
     "finetune.py": "a data folder",
-    "fitting.py": "a table of people",
+    "estimation/options.py": "a table of people",
     "sweeps/grid.py": "a sweep's file",
     "inference/model_folder.py": "",  # settings of networks and adapters: tests/borders/test_model_folders.py
     "inference/memory.py": "",  # headers of weights, and the machine's own numbers
@@ -270,13 +270,13 @@ READERS = {
     "models/hf.py": "",  # networks by transformers, safetensors only, remote code off
     "models/smollm2.py": "",  # what this package wrote in its own cache
     "models/vllm.py": "",  # replies of a server
-    "observed.py": "a table of people",
+    "estimation/observations.py": "a table of people",
     "sampled.py": "",  # an adapter of this package's own training
     "sweeps/store.py": "a sweep's file",  # marks: tests/borders/test_shared_store.py
     "core/run_folder.py": "a run's records",
     "study.py": "",  # one number of a study's own
     "sweeps/sweep.py": "",  # a summary's names of cells
-    "tidy.py": "a table of people",
+    "estimation/tidy_csv.py": "a table of people",
     "train.py": "",  # checkpoints: tests/borders/test_checkpoints.py
     "view/runs.py": "a run's config",
 }

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from homines.align import Made, Plan
-from homines.bounds import bounds
-from homines.columns import Observation
 from homines.core.registry import names
 from homines.core.types import Choice
 from homines.data import generate
+from homines.estimation.bounds import bounds
+from homines.estimation.columns import Observation
 from homines.models.mock import HANDLERS, Mock
 from homines.objective import Settings
 from homines.studies import lu2025

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from homines.amce import EFFECTS
-from homines.benchmarks import DILEMMAS, countries, mean_of
+from homines.estimation.amce import EFFECTS
+from homines.estimation.published import DILEMMAS, countries, mean_of
 
 TABLE = Path(__file__).parents[3] / "shared" / "data" / "moral_machine_country_amce.csv"
 

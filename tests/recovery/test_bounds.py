@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homines.bounds import bounds
-from homines.columns import Observation
 from homines.core.registry import find
 from homines.core.types import Choice, HominesError
 from homines.data import drawer
 from homines.elicitation.questions import battery
-from homines.estimate import NotIdentified, fit
+from homines.estimation.bounds import bounds
+from homines.estimation.columns import Observation
+from homines.estimation.fit import fit
+from homines.estimation.problem import NotIdentified
 from homines.preferences.moralis import Moralis
 from homines.theory.choice import best, expected, told
 

@@ -11,19 +11,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from homines.columns import Observation
-from homines.compare import compare
 from homines.core.registry import find
 from homines.core.types import Choice, Decision, HominesError, frozen
-from homines.estimate import Estimate, NotIdentified, constrained, fit, problem
-from homines.family import family, valued
+from homines.estimation.columns import Observation
+from homines.estimation.family import family, valued
+from homines.estimation.fit import Estimate, fit
+from homines.estimation.likelihood import Design, climb, loglik
+from homines.estimation.mixture import mixture
+from homines.estimation.model_tests import compare
+from homines.estimation.problem import NotIdentified, problem
+from homines.estimation.strategy_method import planned, points
+from homines.estimation.uncertainty import constrained
 from homines.games.dictator import dictator
 from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.games.ultimatum import ultimatum
-from homines.likelihood import Design, climb, loglik
-from homines.mixture import mixture
-from homines.plans import planned, points
 from homines.theory.choice import Agent
 from homines.theory.game_forms import NormalForm
 

@@ -11,8 +11,8 @@ import pytest
 from homines.core.registry import find
 from homines.core.types import Record
 from homines.elicitation.questions import battery, questions
+from homines.estimation.agent_estimates import HUMANS, estimates, theory
 from homines.evidence import interval
-from homines.portrait import HUMANS, estimates, theory
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.inequity import Inequity

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from homines.amce import ALL, EFFECTS, Amce, Counted, distance, of_file
-from homines.benchmarks import COUNTRIES, DILEMMAS, Country, countries
 from homines.core.format import clean
 from homines.core.paths import whole
 from homines.core.spreadsheet import cell
 from homines.core.types import HominesError
-from homines.fitting import plain
+from homines.estimation.amce import ALL, EFFECTS, Amce, Counted, distance, of_file
+from homines.estimation.options import plain
+from homines.estimation.published import COUNTRIES, DILEMMAS, Country, countries
 from homines.terminal import effects
 
 NEAR = 3

@@ -273,7 +273,7 @@ def fit(
 ) -> None:
     """Estimate a preference from choices: parameters, intervals, misfit, tests, types."""
     from homines.cli.fit import carry_out_fit
-    from homines.fitting import Options
+    from homines.estimation.options import Options
 
     options = Options(cluster, belief, risk, level, classes, starts, seed)
     source = trusted(source, trust_modules)

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from homines.columns import Observation
-from homines.compare import Comparison, compare
 from homines.core.types import HominesError
-from homines.estimate import Estimate
-from homines.family import family
-from homines.fitting import BELIEFS, SEEN, Options, as_row, observed, one, plain
+from homines.estimation.columns import Observation
+from homines.estimation.family import family
+from homines.estimation.fit import Estimate
+from homines.estimation.mixture import Mixture
+from homines.estimation.model_tests import Comparison, compare
+from homines.estimation.options import BELIEFS, SEEN, Options, as_row, observed, one, plain
 from homines.inference.impossible import caveats
-from homines.mixture import Mixture
 from homines.terminal import Bars, estimated, mixed, tested
 
 

@@ -178,10 +178,10 @@ def regret(preference: str, against: str = "random") -> Metric:
 
 @metric(scores="unreduced")
 def effects() -> Metric:
-    """The nine effects of the Moral Machine with their own clustered errors (`homines.amce`)."""
+    """The nine effects of the Moral Machine with their own clustered errors (`homines.estimation.amce`)."""
 
     def compute(scores: list[SampleScore]) -> Value:
-        from homines.amce import ALL, of_choices
+        from homines.estimation.amce import ALL, of_choices
 
         chosen = [
             (find("games", game), float(c.p[0]))

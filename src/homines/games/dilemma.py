@@ -18,7 +18,7 @@ PEDESTRIANS, AHEAD, BEYOND = 0, 1, 2
 SETTINGS = (0.48, 0.32, 0.2)
 SIGNALS = (0.48, 0.2, 0.32)
 """No signal; green for those ahead (for the pedestrians where there are passengers); red for them. Both
-as often as in the public experiment, whose weights (`homines.amce`) undo it."""
+as often as in the public experiment, whose weights (`homines.estimation.amce`) undo it."""
 CROSSING = ("where there is no signal", "on a green signal", "on a red signal")
 RULE = "The brakes of a self-driving car have failed. Somebody will be killed. You decide what the car does."
 STEPS = (0.7548776662466927, 0.5698402909980532)

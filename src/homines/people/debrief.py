@@ -10,17 +10,18 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.stats import chi2
 
-from homines.bounds import EQUAL, Bounds, bounds
-from homines.columns import Observation
 from homines.core.registry import find
 from homines.core.types import Array, Choice, Decision, HominesError, Record
 from homines.elicitation.questions import situation
 from homines.elicitation.scene import Names, number
-from homines.estimate import Estimate, NotIdentified, check_design, fit, problem
-from homines.family import Family
-from homines.family import family as made
-from homines.likelihood import loglik
-from homines.observed import from_records
+from homines.estimation.bounds import EQUAL, Bounds, bounds
+from homines.estimation.columns import Observation
+from homines.estimation.family import Family
+from homines.estimation.family import family as made
+from homines.estimation.fit import Estimate, check_design, fit
+from homines.estimation.likelihood import loglik
+from homines.estimation.observations import from_records
+from homines.estimation.problem import NotIdentified, problem
 from homines.people.session import Sitting, Turn
 
 FAMILY = "kantian"
@@ -179,7 +180,7 @@ def limits(seen: Sequence[Observation], of: Family, whose: str, why: str) -> str
     """What choices without an estimate tell, in words: limits of the parameters, or why there are none.
 
     Where values exist at which every choice is best, the range of each parameter among these; else, for each
-    parameter, the others at 0, the values that most choices fit (`homines.bounds`). Only what sets a limit,
+    parameter, the others at 0, the values that most choices fit (bounds.py). Only what sets a limit,
     and what answers at random do not reach. `why`: said where the games are what cannot tell the parameters.
     """
     free = _listed(of.free, "and")

@@ -20,7 +20,7 @@ from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import LEGAL_MASS, HominesError, Interrupted
 from homines.elicitation.survey import frame_specs
-from homines.fitting import as_row, plain
+from homines.estimation.options import as_row, plain
 from homines.people.debrief import FAMILY, Happened, Odds, Portrait, happened, odds, portraits, totals
 from homines.people.session import BATTERY, NotAnAnswer, Plan, Sitting, start
 from homines.terminal import command

@@ -14,13 +14,14 @@ from typing import Protocol
 import numpy as np
 
 from homines import figures_study as draw
-from homines.bounds import bounds
-from homines.columns import Observation
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Record
 from homines.data import Row as Taught
 from homines.elicitation.metrics import averaged, by, instability, mass, order_effect
-from homines.estimate import NotIdentified, fit
+from homines.estimation.bounds import bounds
+from homines.estimation.columns import Observation
+from homines.estimation.fit import fit
+from homines.estimation.problem import NotIdentified
 from homines.games.av import ABOARD, ASKED
 from homines.pages import Section, write
 from homines.studies._agents import Agent, Findings, Row, interval, mean, shown

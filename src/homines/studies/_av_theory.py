@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from homines.core.registry import arguments, find
 from homines.core.types import Decision
-from homines.family import family
+from homines.estimation.family import family
 from homines.games.av import MOST_SAVED, av
 from homines.theory.choice import best, expected, told
 

@@ -14,16 +14,17 @@ from typing import Any, Protocol
 import numpy as np
 
 from homines import figures_study as draw
-from homines.benchmarks import AMOUNTS, PAIRS, moments
-from homines.bounds import Bounds, bounds
-from homines.columns import Observation
-from homines.compare import compare
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, HominesError, Record
 from homines.elicitation.metrics import answered, averaged, by, choices, mass, payoff_sensitivity
-from homines.estimate import NotIdentified, fit
-from homines.observed import from_records
+from homines.estimation.bounds import Bounds, bounds
+from homines.estimation.columns import Observation
+from homines.estimation.fit import fit
+from homines.estimation.model_tests import compare
+from homines.estimation.observations import from_records
+from homines.estimation.problem import NotIdentified
+from homines.estimation.published import AMOUNTS, PAIRS, moments
 from homines.pages import Section, write
 from homines.study import Task
 from homines.theory.choice import best, expected, told

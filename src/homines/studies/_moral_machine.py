@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 
 from homines import figures_study as draw
-from homines.amce import ATTRIBUTES, EFFECTS, Amce, distance, of_choices
-from homines.baselines import nulls
-from homines.benchmarks import DILEMMAS, Country, countries, mean_of
-from homines.columns import Observation
 from homines.core.run_folder import Run
 from homines.core.types import LEGAL_MASS, Choice, Decision, HominesError, Record
 from homines.elicitation.metrics import answered, averaged, by, instability, mass, order_effect
-from homines.estimate import NotIdentified, fit
+from homines.estimation.amce import ATTRIBUTES, EFFECTS, Amce, distance, of_choices
+from homines.estimation.amce_nulls import nulls
+from homines.estimation.columns import Observation
+from homines.estimation.fit import fit
+from homines.estimation.problem import NotIdentified
+from homines.estimation.published import DILEMMAS, Country, countries, mean_of
 from homines.figures_radar import radar
 from homines.games.dilemma import DIMENSIONS, SIGNALS, Dilemma, spec
 from homines.pages import Section, write

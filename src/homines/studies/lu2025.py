@@ -16,13 +16,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from homines import data
-from homines.benchmarks import AMOUNTS, PAIRS
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Decision
 from homines.data import Recipe
 from homines.elicitation.questions import Question, battery, questions
-from homines.family import family
+from homines.estimation.family import family
+from homines.estimation.published import AMOUNTS, PAIRS
 from homines.inference.reasoning import Aloud
 from homines.studies._lu2025 import page
 from homines.study import Done, Task

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from homines.amce import EFFECTS
-from homines.benchmarks import countries
 from homines.core.registry import find
 from homines.core.types import Model, digest
 from homines.elicitation.questions import Question, battery, questions
+from homines.estimation.amce import EFFECTS
+from homines.estimation.published import countries
 from homines.games.dilemma import DIMENSIONS, Dilemma, dilemma, spec
 from homines.studies._moral_machine import page
 from homines.study import Done, Task

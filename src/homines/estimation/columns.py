@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homines.core.types import Array, Choice, Decision, HominesError, frozen
-from homines.family import MANY, Family
-from homines.likelihood import Design
+from homines.estimation.family import MANY, Family
+from homines.estimation.likelihood import Design
 from homines.theory.choice import Belief
 
 Whole = NDArray[np.integer[Any]]

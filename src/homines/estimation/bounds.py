@@ -13,9 +13,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from homines.columns import Observation
 from homines.core.types import HominesError
-from homines.family import Family, family
+from homines.estimation.columns import Observation
+from homines.estimation.family import Family, family
 from homines.theory.choice import Belief, told
 
 EQUAL = 1e-9

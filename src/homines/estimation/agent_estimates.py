@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from homines.columns import Alike, Columns, Observation
 from homines.core.registry import foreign
 from homines.core.types import LEGAL_MASS, HominesError, Preference, Record
-from homines.estimate import Estimate, fit
-from homines.family import PRECISION, Family, family
-from homines.observed import from_records
+from homines.estimation.columns import Alike, Columns, Observation
+from homines.estimation.family import PRECISION, Family, family
+from homines.estimation.fit import Estimate, fit
+from homines.estimation.observations import from_records
 from homines.preferences.charness_rabin import CharnessRabin
 from homines.preferences.economicus import Economicus
 from homines.preferences.inequity import Inequity

@@ -13,22 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix, eye, kron
 
-from homines.columns import Columns, Observation
 from homines.core.checks import count
 from homines.core.types import Array, HominesError
-from homines.estimate import (
-    NotIdentified,
-    Problem,
-    check_design,
-    check_peak,
-    columns_at,
-    expected_misfit,
-    misfit,
-    natural,
-    problem,
-)
-from homines.family import PRECISION, Family, family
-from homines.likelihood import Design, climb, flat
+from homines.estimation.columns import Columns, Observation
+from homines.estimation.family import PRECISION, Family, family
+from homines.estimation.fit import check_design, check_peak
+from homines.estimation.likelihood import Design, climb, flat
+from homines.estimation.problem import NotIdentified, Problem, natural, problem
+from homines.estimation.uncertainty import columns_at, expected_misfit, misfit
 from homines.theory.choice import Belief, told
 
 SHORT, LONG = 25, 5000

@@ -19,8 +19,8 @@ from scipy.stats import t as student
 
 from homines.core.spreadsheet import check_unpacked
 from homines.core.types import Array, HominesError
+from homines.estimation.tidy_csv import library
 from homines.games.dilemma import DIMENSIONS, SETTINGS, SIGNALS, Dilemma
-from homines.tidy import library
 
 if TYPE_CHECKING:
     import polars as pl

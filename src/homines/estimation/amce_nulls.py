@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from homines.amce import Amce, of_choices
+from homines.estimation.amce import Amce, of_choices
 from homines.games.dilemma import STAY, SWERVE, Dilemma
 
 Null = Callable[[Dilemma, int], float]

@@ -9,11 +9,13 @@ import numpy as np
 from scipy.stats import f as fisher
 from scipy.stats import t as student
 
-from homines.columns import Observation
 from homines.core.types import Array, HominesError, frozen
-from homines.estimate import Problem, check_peak, cluster_scores, problem
-from homines.family import Family, family
-from homines.likelihood import Peak, climb
+from homines.estimation.columns import Observation
+from homines.estimation.family import Family, family
+from homines.estimation.fit import check_peak
+from homines.estimation.likelihood import Peak, climb
+from homines.estimation.problem import Problem, problem
+from homines.estimation.uncertainty import cluster_scores
 from homines.theory.choice import Belief, told
 
 SAME = 1e-8

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from homines.columns import Observation
 from homines.core.types import Array, Choice, Decision, Game, History, frozen
+from homines.estimation.columns import Observation
 from homines.theory.game_forms import Sequential, nodes, plan_probability, veil
 
 Point = tuple[int, History]

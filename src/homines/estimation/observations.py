@@ -34,12 +34,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homines import tidy
-from homines.columns import Alike, Columns, Decisions, Observation, Whole
 from homines.core.registry import find, spell
 from homines.core.types import MOST_CHOSEN, Array, Choice, Decision, HominesError, Record, frozen
 from homines.elicitation.metrics import averaged, by
-from homines.plans import assembled
+from homines.estimation import tidy_csv
+from homines.estimation.columns import Alike, Columns, Decisions, Observation, Whole
+from homines.estimation.strategy_method import assembled
 from homines.theory.game_forms import Sequential
 
 READ = 4
@@ -58,10 +58,10 @@ def read_csv(path: str | Path, progress: Callable[[int], None] = lambda done: No
     number, a decision with one option, an unknown code, and choices that are no counts or probabilities.
     """
     path = Path(path)
-    heads = tidy.heads(path)
+    heads = tidy_csv.heads(path)
     others = _columns(path, heads)
     wanted = [name for name in heads if name in (*NEEDED, *others, *MORE)]
-    table = tidy.read(path, heads, wanted)
+    table = tidy_csv.read(path, heads, wanted)
     progress(1)
     if not len(table):
         raise HominesError(f"{path} has no rows under its head; every decision needs a row for each option")
@@ -260,7 +260,7 @@ def _chosen(cells: _Cells, line: int, chosen: Array) -> Choice:
 class _Laid:
     """The rows of a table laid out by decision of a subject (`who`), option and the other's action."""
 
-    def __init__(self, table: tidy.Table, who: Whole, others: Sequence[str]) -> None:
+    def __init__(self, table: tidy_csv.Table, who: Whole, others: Sequence[str]) -> None:
         self.table, self.who = table, who
         self.many = int(who.max()) + 1
         self.option, self.a, self.options = _places(table, who, "option")
@@ -359,14 +359,14 @@ class _Laid:
         )
 
 
-def _places(table: tidy.Table, who: Whole, name: str) -> tuple[Whole, Whole, Whole]:
+def _places(table: tidy_csv.Table, who: Whole, name: str) -> tuple[Whole, Whole, Whole]:
     """(code of the column [row], its place among the decision's [row], how many there are [decision])."""
     many = int(who.max()) + 1
     if name not in table:
         none = np.zeros(len(who), dtype=np.int64)
         return none, none, np.ones(many, dtype=np.int64)
     codes, _ = table.codes(name)
-    pairs, unlike = tidy.of({"who": who, "code": codes}).codes("who", "code")
+    pairs, unlike = tidy_csv.of({"who": who, "code": codes}).codes("who", "code")
     first = np.empty(len(unlike), dtype=np.int64)
     first[pairs[::-1]] = who[::-1]
     counts = np.bincount(first, minlength=many)
@@ -488,7 +488,7 @@ class _Shape:
 def _first(numbers: Array) -> tuple[Whole, Whole]:
     """(the first of each row that differs, in order; which of these each row is)."""
     bits = np.ascontiguousarray(numbers + 0.0).view(np.int64)
-    code, unlike = tidy.of({str(k): column for k, column in enumerate(bits.T)}).codes(
+    code, unlike = tidy_csv.of({str(k): column for k, column in enumerate(bits.T)}).codes(
         *map(str, range(bits.shape[1]))
     )
     first = np.empty(len(unlike), dtype=np.int64)

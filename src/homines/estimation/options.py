@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from homines.columns import Observation
 from homines.core.checks import count
 from homines.core.run_folder import Run
 from homines.core.types import HominesError
-from homines.estimate import Estimate, fit
+from homines.estimation.columns import Observation
+from homines.estimation.fit import Estimate, fit
+from homines.estimation.mixture import Mixture, mixture
+from homines.estimation.observations import READ, from_records, read_csv
 from homines.inference.impossible import counts
-from homines.mixture import Mixture, mixture
-from homines.observed import READ, from_records, read_csv
 from homines.terminal import Bars
 from homines.theory.choice import Belief, told, uniform
 

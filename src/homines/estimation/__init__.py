@@ -1,0 +1,1 @@
+"""From choices to parameters: fit, intervals, identification, types of people, AMCE."""

@@ -1,0 +1,243 @@
+"""Structural estimation: which parameters of a preference, and what precision, explain choices best.
+
+    observations x family -> Estimate, or NotIdentified naming what the choices cannot tell apart
+
+Maximum likelihood of the logit choice. Exact probabilities enter as they are and carry no sampling error:
+what is uncertain about them is which decisions were asked, so errors are clustered, and misfit is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import f as fisher
+
+from homines.core.types import LEGAL_MASS, Array, HominesError, Preference
+from homines.estimation.columns import Observation
+from homines.estimation.family import PRECISION, RISK, Family, family
+from homines.estimation.likelihood import Peak, flat, loglik
+from homines.estimation.problem import NotIdentified, Problem, natural, problem
+from homines.estimation.uncertainty import covariance, expected_misfit, misfit, profile
+from homines.theory.choice import Agent, Belief, told
+
+LARGE = 1e5
+"""Choices from which climbs of a profile begin at the maximum; with fewer the way from 0 is short."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Estimate:
+    """What explains the choices, and how far that can be trusted.
+
+    names      free parameters of the family, `risk` where asked for, `precision` last (1/lambda, in 1/payoff)
+    values     [parameter]; cov, robust to dependence within clusters, [parameter, parameter]
+    intervals  profile likelihood, [parameter, (low, high)]; inf: the choices set no bound
+    loglik     in nats; `null`: of random choice, `best`: of the shares observed at each decision, less what
+               chance alone would have made of samples (so about what the true family would reach)
+    misfit     by game, the mean over its decisions of KL(shares observed || fitted), nats, less what sampling
+               alone would give; about 0 where the family fits, and wherever there is one choice a decision
+    exact      no sampling error: errors come from `clusters` alone
+    mass       mean probability of any legal answer
+    """
+
+    family: Family
+    names: tuple[str, ...]
+    values: Array
+    cov: Array
+    intervals: Array
+    loglik: float
+    null: float
+    best: float
+    misfit: Mapping[str, float]
+    converged: bool
+    exact: bool
+    cluster: str
+    clusters: int
+    observations: int
+    decisions: int
+    level: float = 0.95
+    mass: float = 1.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def se(self) -> Array:
+        """Standard errors [parameter]; nan where there are too few clusters to have any."""
+        return np.sqrt(np.diag(self.cov))
+
+    @property
+    def explained(self) -> float:
+        """Share of what could be explained beyond random choice: 1 where the family fits exactly."""
+        room = self.best - self.null
+        return (self.loglik - self.null) / room if room > 0 else 1.0
+
+    def __getitem__(self, name: str) -> float:
+        return float(self.values[self.names.index(name)])
+
+    def __repr__(self) -> str:
+        told = "".join(
+            f"\n  {name:<10} {value:.4g} [{low:.4g}, {high:.4g}]"
+            for name, value, (low, high) in zip(self.names, self.values, self.intervals, strict=True)
+        )
+        notes = "".join(f"\n  note: {note}" for note in self.notes)
+        return (
+            f"{self.family.spec}, {self.observations} choices, {self.level:.0%} intervals by profile "
+            f"likelihood, clustered by {self.cluster} ({self.clusters}); {self.explained:.0%} explained, "
+            f"legal mass {self.mass:.3g}{'' if self.converged else '; not converged'}{told}{notes}"
+        )
+
+    @property
+    def preference(self) -> Preference:
+        """The preference estimated. Raises HominesError where a value lies outside what it takes."""
+        return self.family.at({name: self[name] for name in self.family.free})
+
+    @property
+    def agent(self) -> Agent:
+        """The theory's own player with these parameters."""
+        return Agent(self.preference, self[PRECISION])
+
+
+def fit(
+    observations: Sequence[Observation],
+    of: Family | str | type,
+    *,
+    belief: Belief = told,
+    cluster: str | None = None,
+    risk: bool = False,
+    level: float = 0.95,
+) -> Estimate:
+    """Maximum-likelihood estimate of a family: max over parameters and precision of sum counts * log p.
+
+    belief   about the others: what a decision states, uniform where it states nothing
+    cluster  what choices depend within: subject, game, decision or none. None: subjects where there are
+             several, else games, else decisions
+    risk     estimate relative risk aversion of payoffs too (`family.valued`)
+    level    of the intervals
+
+    Raises NotIdentified where the choices cannot tell parameters apart, where they are separated (precision
+    would grow without bound), and where they do not rise with what the family values.
+    """
+    of = of if isinstance(of, Family) else family(of)
+    p = problem(observations, of, belief=belief, cluster=cluster, risk=risk)
+    if not 0 < level < 1:
+        raise HominesError(f"level {level} must lie between 0 and 1, such as 0.95")
+    check_design(p)
+    peak, r = p.peak()
+    check_peak(p, peak)
+    design = p.at_risk(r)
+    theta, precision = natural(peak.g)
+    names = (*of.free, *((RISK,) if risk else ()), PRECISION)
+    values = np.r_[theta, *([r] if risk else []), precision]
+    cov, bare, groups, notes = covariance(p, design, peak.g, r)
+    if p.mass < LEGAL_MASS:
+        notes = [*notes, f"legal mass {p.mass:.2g}: these are parameters of answers that are rarely given"]
+    notes = [*notes, *_outside(of, dict(zip(of.free, theta, strict=True)))]
+    shape = np.divide(np.diag(cov), np.diag(bare), out=np.ones(len(values)), where=np.diag(bare) > 0)
+    fisher_at = float(fisher.ppf(level, 1, max(1, groups - 1))) if groups > 1 else float("nan")
+    intervals = np.array(
+        [
+            profile(
+                p,
+                name,
+                value,
+                (peak.loglik, fisher_at * ratio),
+                half=float(np.sqrt(fisher_at * cov[i, i])),
+                risk=r,
+                start=peak.g if p.y.sum() >= LARGE else None,
+            )
+            for i, (name, value, ratio) in enumerate(zip(names, values, shape, strict=True))
+        ]
+    )
+    q = np.exp(design.logp(peak.g))
+    share = p.y / p.y.sum(-1, keepdims=True)
+    chance = expected_misfit(p, q)
+    return Estimate(
+        of,
+        names,
+        values,
+        cov,
+        intervals,
+        peak.loglik,
+        loglik(p.y, np.log(np.where(p.design.legal, 1.0, np.nan) / p.design.legal.sum(-1, keepdims=True))),
+        loglik(p.y, np.log(np.where(share > 0, share, 1.0))) - float(p.y.sum(-1) @ chance),
+        misfit(p.games, share, q, chance),
+        peak.converged,
+        not p.sampled.any(),
+        p.cluster,
+        groups,
+        len(p.rows),
+        len(p.decisions),
+        level,
+        p.mass,
+        tuple(notes),
+    )
+
+
+# --- is there an answer ------------------------------------------------------------------------
+
+
+def check_design(p: Problem) -> None:
+    """NotIdentified where no choices at these decisions could tell the parameters apart."""
+    x = p.design
+    equal = x.legal / x.legal.sum(-1, keepdims=True)
+    direction = flat(x.information(equal, np.ones(len(x.x))))
+    if direction is None:
+        return
+    told = _spelt(p.family, direction)
+    roots = np.linalg.eigvalsh(x.information(equal, np.ones(len(x.x))))
+    others = int((roots <= 1e-9 * roots[-1]).sum()) - 1
+    told += f" (and {others} more direction{'s' * (others > 1)})" if others > 0 else ""
+    if not x.centred(equal)[:, :, 0].any() and len(direction) > 1:
+        only = p.family.free[int(np.abs(direction[1:]).argmax())]
+        raise NotIdentified(
+            f"{p.family.spec} values nothing but what {only} weighs, so {only} and the precision are only "
+            f"known as a product; write {only}=1, as in {_fixed(p.family, direction, 1)}"
+        )
+    if abs(direction[0]) > 0.05 and len(direction) == 1:
+        raise NotIdentified(
+            f"{p.family.spec} values every option of these {len(x.x)} decisions alike, so its precision is "
+            "not identified; ask decisions in which the options differ"
+        )
+    raise NotIdentified(
+        f"these {len(x.x)} decisions cannot tell the parameters of {p.family.spec} apart: the likelihood is "
+        f"flat along {told}. Vary the games or the stated beliefs, or fix a parameter by writing its value, "
+        f"as in {_fixed(p.family, direction)}"
+    )
+
+
+def check_peak(p: Problem, peak: Peak) -> None:
+    """NotIdentified where the likelihood has no highest point, or where it lies at no precision."""
+    direction = peak.unbounded()
+    if direction is not None:
+        raise NotIdentified(
+            f"the choices are separated: the likelihood of {p.family.spec} rises without bound along "
+            f"{_spelt(p.family, direction)}. Choices that are (nearly) certain everywhere set bounds on the "
+            "parameters but no values; ask decisions nearer to indifference, or fix a parameter"
+        )
+    if not peak.g[0] > 0:
+        raise NotIdentified(
+            f"the choices do not rise with what {p.family.spec} values (precision {peak.g[0]:.3g}), so its "
+            "parameters, which are relative to that, have no values. Nearly certain choices can end here "
+            "too, however good: homines.estimation.bounds says what those tell"
+        )
+
+
+def _spelt(of: Family, direction: Array) -> str:
+    """'+1.00*alpha -0.50*kappa', precision last."""
+    parts = [(name, x) for name, x in zip((PRECISION, *of.free), direction, strict=True) if abs(x) > 0.05]
+    return " ".join(f"{x:+.2f}*{name}" for name, x in sorted(parts, key=lambda part: part[0] == PRECISION))
+
+
+def _fixed(of: Family, direction: Array, value: int = 0) -> str:
+    """How to fix the parameter that moves most along a flat direction."""
+    name = of.free[int(np.abs(direction[1:]).argmax())]
+    written = [f"{k}={v!r}" for k, v in of.fixed.items()]
+    return f"{of.spec.partition('(')[0]}({', '.join([*written, f'{name}={value}'])})"
+
+
+def _outside(of: Family, values: Mapping[str, float]) -> list[str]:
+    try:
+        of.at({k: float(v) for k, v in values.items()})
+    except HominesError as rule:
+        return [f"outside what the theory allows: {rule}"]
+    return []

@@ -1,0 +1,168 @@
+"""The estimation problem: observations, family, free parameters, and whether they are identified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from homines.core.types import Array, HominesError
+from homines.estimation.columns import Columns, Decisions, Observation, Whole
+from homines.estimation.family import Family, crra
+from homines.estimation.likelihood import Design, Peak, climb
+from homines.theory.choice import Belief, told
+
+CLUSTERS = ("subject", "game", "decision", "none")
+RISKS = (-2.0, 3.0)
+"""Where relative risk aversion is looked for."""
+HIGHEST_WITH_ZERO = 0.99
+"""From 1 on a payoff of 0 has no value."""
+GROWTH = 1.3
+"""Factor between steps outward: small, as a profile may fall and rise again where the precision goes to 0."""
+SEEN = 1e-9
+"""Falls of the likelihood, as a share of it, under which float64 shows nothing."""
+MANY = 200
+"""Choices at a decision from which the expected misfit is taken by its limit."""
+FARTHEST = 1e6
+"""Half-widths from the estimate at which a profile that has not fallen counts as open."""
+
+
+Take: TypeAlias = Callable[[Design], tuple[Design, Array | float]]
+"""From a design to one with something held: the columns left, and what is added to their utility."""
+
+
+def whole(design: Design) -> tuple[Design, Array | float]:
+    """Nothing held."""
+    return design, 0.0
+
+
+class NotIdentified(HominesError):  # noqa: N818 (a finding, as much as an error)
+    """The decisions cannot tell these parameters apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Observations as arrays, for one family.
+
+    design    columns of `Family.columns` at no risk aversion; `sampled` [observation]: not exact
+    rows      [observation, action] choices; `at` [observation] their decision, `group` their cluster
+    """
+
+    family: Family
+    decisions: Decisions
+    games: tuple[str, ...]
+    belief: Belief
+    design: Design
+    rows: Array
+    at: np.ndarray
+    group: np.ndarray
+    cluster: str
+    sampled: np.ndarray
+    risk: bool = False
+    scale: float = 1.0
+    mass: float = 1.0
+    held: dict[float, Design] = field(default_factory=dict[float, Design])
+
+    @cached_property
+    def y(self) -> Array:
+        """Choices at each decision [decision, action]."""
+        total = np.zeros(self.design.legal.shape)
+        np.add.at(total, self.at, self.rows)
+        return total
+
+    def at_risk(self, risk: float) -> Design:
+        """The design where payoffs are valued at this risk attitude."""
+        if risk == 0.0:
+            return self.design
+        if risk not in self.held:
+            if len(self.held) > 200:
+                self.held.clear()
+            self.held[risk] = self.decisions.design(
+                self.family, self.belief, lambda paid: crra(paid, risk, self.scale)
+            )
+        return self.held[risk]
+
+    def peak(
+        self, take: Take = whole, near: float | None = None, start: Array | None = None
+    ) -> tuple[Peak, float]:
+        """The highest likelihood of the design that `take` makes, and the risk attitude where it lies.
+
+        near   look for that around here only; start: coefficients to climb from
+        """
+
+        def at(risk: float) -> Peak:
+            design, offset = take(self.at_risk(float(risk)))
+            return climb(design, self.y, offset=offset, start=start)
+
+        if not self.risk:
+            return at(0.0), 0.0
+        low, high = self.risks
+        if near is None:
+            grid = np.linspace(low, high, 11)
+            top = int(np.argmax([at(r).loglik for r in grid]))
+            low, high = grid[max(top - 1, 0)], grid[min(top + 1, 10)]
+        else:
+            low, high = max(low, near - 0.5), min(high, near + 0.5)
+        found = minimize_scalar(
+            lambda r: -at(r).loglik, bounds=(low, high), method="bounded", options={"xatol": 1e-6}
+        )
+        return at(found.x), float(found.x)
+
+    @cached_property
+    def risks(self) -> tuple[float, float]:
+        """Where risk aversion is looked for."""
+        return RISKS if self.decisions.least > 0 else (RISKS[0], HIGHEST_WITH_ZERO)
+
+
+def problem(
+    observations: Sequence[Observation],
+    of: Family,
+    *,
+    belief: Belief = told,
+    cluster: str | None = None,
+    risk: bool = False,
+) -> Problem:
+    """Observations as arrays. Raises HominesError where there is nothing to choose or to cluster by."""
+    held = Columns.of(observations)
+    if not len(held):
+        raise HominesError("no observations to fit; measure a model first, or give a CSV with rows")
+    cluster = cluster or _cluster(held)
+    if cluster not in CLUSTERS:
+        raise HominesError(f"no cluster called {cluster!r}; there are {', '.join(CLUSTERS)}")
+    groups: dict[str, Callable[[], Whole]] = {
+        "subject": lambda: held.subject,
+        "game": lambda: held.game_of[held.at],
+        "decision": lambda: held.at,
+        "none": lambda: np.arange(len(held)),
+    }
+    return Problem(
+        of,
+        held.decisions,
+        tuple(held.games[i] for i in held.game_of),
+        belief,
+        held.decisions.design(of, belief),
+        held.counts,
+        held.at,
+        groups[cluster](),
+        cluster,
+        held.n > 0,
+        risk,
+        float(np.mean(held.decisions.largest)) or 1.0,
+        float(np.mean(held.mass)),
+    )
+
+
+def _cluster(held: Columns) -> str:
+    """Subjects where several chose; else games, else decisions."""
+    if len(held.subjects) > 1:
+        return "subject"
+    return "game" if len(held.games) > 1 else "decision"
+
+
+def natural(g: Array) -> tuple[Array, float]:
+    """(parameters, precision) of a coefficient vector g = precision * (1, parameters)."""
+    return g[1:] / g[0], float(g[0])

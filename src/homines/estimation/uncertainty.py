@@ -1,0 +1,189 @@
+"""How well an estimate is known: covariance, profile intervals, misfit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import binom
+
+from homines.core.types import Array, frozen
+from homines.estimation.family import PRECISION, RISK
+from homines.estimation.likelihood import Design, climb, flat
+from homines.estimation.problem import FARTHEST, GROWTH, MANY, SEEN, NotIdentified, Problem, natural
+
+PART = 2**20
+"""Numbers of the expected misfit that are held at once."""
+CLOSE = 8
+"""Half-widths from the estimate within which they do: farther out all may be flat where a climb begins."""
+
+
+def expected_misfit(p: Problem, q: Array) -> Array:
+    """What KL(shares observed || q) would be on average if q were true, nats [decision]; 0 for exact choices.
+
+    With y_a ~ Binomial(n, q_a), the sum over actions of E[(y_a / n) ln(y_a / (n q_a))]; (A - 1) / (2 n) from
+    MANY choices on.
+    """
+    n = np.zeros(len(p.decisions))
+    np.add.at(n, p.at, np.where(p.sampled, p.rows.sum(-1), 0.0))
+    options = p.design.legal.sum(-1)
+    out = np.where(n > MANY, (options - 1) / np.maximum(2 * n, 1), 0.0)
+    few = (n >= 1) & (n <= MANY)
+    for many, mine in sorted(set(zip(n[few].tolist(), options[few].tolist(), strict=True))):
+        at = np.flatnonzero(few & (n == many) & (options == mine))
+        for part in np.array_split(at, -(-len(at) * round(many) * mine // PART)):
+            some = q[part][p.design.legal[part]].reshape(len(part), 1, mine)
+            out[part] = _misfit_of_chance(many, some)
+    return out
+
+
+def _misfit_of_chance(many: float, q: Array) -> Array:
+    """The sum over actions of E[(y_a / n) ln(y_a / (n q_a))] of n choices, [decision]; q: [decision, 1,
+    action]."""
+    y = np.arange(1, round(many) + 1)[:, None]
+    odds = binom.pmf(y, round(many), q)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        each = odds * (y / many) * (np.log(y / many) - np.log(q))
+    return np.where(odds > 0, each, 0.0).reshape(len(q), -1).sum(-1)
+
+
+def misfit(games: Sequence[str], share: Array, q: Array, chance: Array) -> dict[str, float]:
+    """By game, the mean over decisions of KL(share || q) - chance, nats."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kl = np.where(share > 0, share * np.log(share / q), 0.0).sum(-1) - chance
+    places: dict[str, list[int]] = {}
+    for i, g in enumerate(games):
+        places.setdefault(g, []).append(i)
+    return {g: float(kl[some].mean()) for g, some in places.items()}
+
+
+# --- how sure ----------------------------------------------------------------------------------
+
+
+def columns_at(p: Problem, design: Design, g: Array, r: float) -> Array:
+    """Derivatives of x . g by the natural parameters, [decision, action, parameter], precision last."""
+    theta, precision = natural(g)
+    by_theta = precision * design.x[:, :, 1:]
+    by_precision = (design.x @ np.r_[1.0, theta])[:, :, None]
+    parts = [by_theta]
+    if p.risk:
+        h = 1e-5
+        parts.append(((p.at_risk(r + h).x - p.at_risk(r - h).x) @ g)[:, :, None] / (2 * h))
+    return np.concatenate([*parts, by_precision], axis=-1)
+
+
+def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, Array, int, list[str]]:
+    """(clustered covariance, inverse information, clusters, notes) of the natural parameters.
+
+    The sandwich H^-1 (sum_c s_c s_c') H^-1 * G / (G - 1), with s_c the score of a cluster and G clusters; nan
+    where G does not exceed the number of parameters. Raises NotIdentified where H is singular.
+    """
+    q = np.exp(design.logp(g))
+    d = Design(columns_at(p, design, g, r), design.legal)
+    information = d.information(q, p.y.sum(-1))
+    direction = flat(information)
+    if direction is not None:
+        names = (*p.family.free, *((RISK,) if p.risk else ()), PRECISION)
+        told = " ".join(f"{x:+.2f}*{n}" for n, x in zip(names, direction, strict=True) if abs(x) > 0.05)
+        raise NotIdentified(f"at its maximum the likelihood of {p.family.spec} is flat along {told}")
+    bread = frozen(np.linalg.inv(information))
+    scores = cluster_scores(d, p.rows, p.at, p.group, q)
+    groups = len(scores)
+    if groups <= len(bread):
+        note = (
+            f"{groups} clusters ({p.cluster}) for {len(bread)} parameters: too few for standard errors; "
+            "measure more games, or cluster by something finer"
+        )
+        return np.full_like(bread, np.nan), bread, groups, [note]
+    meat = scores.T @ scores * groups / (groups - 1)
+    return bread @ meat @ bread, bread, groups, []
+
+
+def cluster_scores(design: Design, rows: Array, at: np.ndarray, group: np.ndarray, q: Array) -> Array:
+    """Sum of scores by cluster, [cluster, column]."""
+    left = rows - rows.sum(-1, keepdims=True) * q[at]
+    each = np.einsum("na,nak->nk", left, design.x[at])
+    total = np.zeros((int(group.max()) + 1, each.shape[1]))
+    np.add.at(total, group, each)
+    return total
+
+
+def profile(
+    p: Problem,
+    name: str,
+    value: float,
+    rule: tuple[float, float],
+    *,
+    half: float,
+    risk: float = 0.0,
+    start: Array | None = None,
+) -> tuple[float, float]:
+    """Where twice the fall of the profile likelihood from its maximum reaches a critical value.
+
+    rule   (the maximum, the critical value). The critical value is that of F(1, clusters - 1), times the
+           ratio of the clustered to the model's own variance (Kent 1982), so that dependence within clusters
+           widens the interval as it widens the standard error.
+    half   half the width of the interval by the standard error: where the search begins, and what stands
+           where the fall is too small for float64 to see
+    start  coefficients at the maximum, from which climbs near it begin; None: all begin at 0
+    """
+    top, crit = rule
+    if not np.isfinite(crit) or not np.isfinite(half):
+        return float("nan"), float("nan")
+    if crit <= SEEN * abs(top):
+        return value - half, value + half
+
+    def fall(at: float) -> float:
+        return (
+            2 * (top - constrained(p, name, at, risk, start if abs(at - value) < CLOSE * half else None))
+            - crit
+        )
+
+    ends: list[float] = []
+    for sign in (-1, 1):
+        near, step = value, half / 4
+        end = sign * np.inf
+        while step < FARTHEST * half:
+            far = value + sign * step
+            if name == PRECISION and far <= 0:
+                far = 0.0
+            if name == RISK and not p.risks[0] <= far <= p.risks[1]:
+                far = p.risks[0] if sign < 0 else p.risks[1]
+                if near == far:
+                    break
+            if fall(far) > 0:
+                end = cast("float", brentq(fall, near, far, xtol=1e-10 * max(1.0, abs(value))))
+                break
+            if name == PRECISION and far == 0.0:
+                end = 0.0
+                break
+            near, step = far, GROWTH * step
+        ends.append(end)
+    return ends[0], ends[1]
+
+
+def constrained(p: Problem, name: str, at: float, near: float = 0.0, start: Array | None = None) -> float:
+    """The highest log-likelihood with one parameter held, at no negative precision; the risk attitude, where
+    it is estimated, near to this. start: coefficients of all columns to climb from."""
+    if name == RISK:
+        return climb(p.at_risk(at), p.y, start=start).loglik
+
+    def left(*held: int) -> Array | None:
+        return None if start is None else np.delete(start, held)
+
+    k = p.design.x.shape[-1]
+    if name == PRECISION:
+        # what multiplies the rest stays free: g = (at, free)
+        rest = np.delete(np.eye(k), 0, axis=1)
+        peak, _ = p.peak(lambda d: (d.take(rest), at * d.x[:, :, 0]), near, left(0))
+        return peak.loglik
+    j = 1 + p.family.free.index(name)
+    mix = np.delete(np.eye(k), j, axis=1)
+    mix[j, 0] = at
+    peak, _ = p.peak(lambda d: (d.take(mix), 0.0), near, left(j))
+    if peak.g[0] > 0:
+        return peak.loglik
+    none = np.delete(np.eye(k), [0, j], axis=1)  # the precision stops at 0
+    return p.peak(lambda d: (d.take(none), 0.0), near, left(0, j))[0].loglik
