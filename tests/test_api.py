@@ -50,7 +50,7 @@ def test_the_import_brings_nothing_and_the_verbs_little() -> None:
 def test_a_verb_is_a_function_whatever_was_imported_before() -> None:
     """The files of the same names, imported first, do not stand in its way."""
     code = (
-        "import homines.elicitation.asking, homines.report, homines.align\n"
+        "import homines.elicitation.asking, homines.reports.run_page, homines.align\n"
         "import homines as hm\n"
         "for verb in hm.__all__: assert getattr(hm, verb).__module__ == 'homines.api', verb\n"
         "from homines.elicitation.asking import measure\n"

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 
-from homines import card
 from homines.core import registry
 from homines.core.run_folder import Run, StoreError
 from homines.core.types import Choice, Record
 from homines.elicitation.questions import battery, questions
 from homines.models.mock import Mock, uniform
-from homines.report import write
+from homines.reports import model_card
+from homines.reports.run_page import write
 
 TABLE = "table(labels='action1,action2')"
 CONFIG = {
@@ -60,7 +60,7 @@ def trained(folder: Path, config: Mapping[str, Any] = CONFIG, **notes: Any) -> P
 
 
 def test_the_hub_reads_the_front_matter(tmp_path: Path) -> None:
-    (path,) = card.write(trained(tmp_path / "run"))
+    (path,) = model_card.write(trained(tmp_path / "run"))
     assert path == tmp_path / "run" / "adapter" / "README.md"
     told = ModelCard.load(path).data.to_dict()
     assert told["base_model"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -70,7 +70,7 @@ def test_the_hub_reads_the_front_matter(tmp_path: Path) -> None:
 
 
 def test_it_tells_what_was_measured_before_and_after(tmp_path: Path) -> None:
-    (path,) = card.write(trained(tmp_path / "run"))
+    (path,) = model_card.write(trained(tmp_path / "run"))
     lines = path.read_text(encoding="utf-8").splitlines()
     (ipd,) = [line for line in lines if line.startswith("| ipd")]
     # homo moralis at .8 in the dilemma: C is best whatever is believed
@@ -97,7 +97,7 @@ def test_it_tells_what_was_measured_before_and_after(tmp_path: Path) -> None:
     ],
 )
 def test_a_base_is_named_where_the_hub_knows_it(model: str, hub: str | None, licence: str | None) -> None:
-    assert card.base({"model": model}) == (hub, licence)
+    assert model_card.base({"model": model}) == (hub, licence)
 
 
 def test_hostile_text_stays_text(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     side = {"right": 1, "questions": 2, "perplexity": 3.0}
     with Run(folder, config) as run:
         run.note("sideeffects.json", {HOSTILE: side})
-    (path,) = card.write(folder)
+    (path,) = model_card.write(folder)
     text = path.read_text(encoding="utf-8")
     assert "\x00" not in text
     assert "\u202e" not in text
@@ -131,7 +131,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
 
 def test_it_is_a_function_of_the_folder_and_a_report_makes_it_anew(tmp_path: Path) -> None:
     folder = trained(tmp_path / "run")
-    (path,) = card.write(folder)
+    (path,) = model_card.write(folder)
     once = path.read_bytes()
     path.unlink()
     write(folder)
@@ -140,7 +140,7 @@ def test_it_is_a_function_of_the_folder_and_a_report_makes_it_anew(tmp_path: Pat
 
 def test_both_learners_have_one(tmp_path: Path) -> None:
     folder = trained(tmp_path / "run", {**CONFIG, "rival": "economicus"}, rival="rival")
-    mine, other = card.write(folder)
+    mine, other = model_card.write(folder)
     assert "aligned to moralis" in mine.read_text(encoding="utf-8")
     told = other.read_text(encoding="utf-8")
     assert "aligned to economicus" in told
@@ -154,7 +154,7 @@ def test_a_fine_tuning_tells_its_scores(tmp_path: Path) -> None:
     sides = {"before": 0.5, "after": 0.75}
     scores = {when: {"asked as trained": {"share": x, "right": x, "mass": x}} for when, x in sides.items()}
     (folder / "scores.json").write_text(json.dumps(scores))
-    (path,) = card.write(folder)
+    (path,) = model_card.write(folder)
     text = path.read_text(encoding="utf-8")
     assert "| asked as trained | .500 → .750 | .500 → .750 | .500 → .750 |" in text
     assert "train=12" in text
@@ -163,9 +163,9 @@ def test_a_fine_tuning_tells_its_scores(tmp_path: Path) -> None:
 def test_where_nothing_was_trained_there_is_none(tmp_path: Path) -> None:
     with Run(tmp_path / "run", {"kind": "measure", "model": "mock"}) as run:
         run.add(asked("mock", 0.5, 1.0))
-    assert card.write(tmp_path / "run") == []
+    assert model_card.write(tmp_path / "run") == []
     with pytest.raises(StoreError, match="no run folder"):
-        card.write(tmp_path / "nowhere")
+        model_card.write(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_where_nothing_was_trained_there_is_none(tmp_path: Path) -> None:
 )
 def test_text_in_a_table_reads_as_it_was(text: str) -> None:
     markdown = pytest.importorskip("markdown_it").MarkdownIt("commonmark").enable("table")
-    lines = "\n".join(card.table(["head"], [[card.plain(text)]]))
+    lines = "\n".join(model_card.table(["head"], [[model_card.plain(text)]]))
     (row,) = [t.content for t in markdown.parse(lines) if t.type == "inline"][1:]
     shown = "".join(child.content for child in markdown.parseInline(row)[0].children)
     assert shown == text
@@ -181,6 +181,6 @@ def test_text_in_a_table_reads_as_it_was(text: str) -> None:
 
 def test_numbers_are_those_of_the_records(tmp_path: Path) -> None:
     """A law: the legal mass of the card is the mean over its records."""
-    (path,) = card.write(trained(tmp_path / "run"))
+    (path,) = model_card.write(trained(tmp_path / "run"))
     masses = [r.choice.mass for r in Run(tmp_path / "run").records if r.choice and r.model == "after"]
     assert f"→ {np.mean(masses):.3f}".replace("0.", ".") in path.read_text(encoding="utf-8")

@@ -60,7 +60,7 @@ def homines_(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         Run(folder)
         return folder / "report.html"
 
-    monkeypatch.setattr(import_module("homines.report"), "write", write)
+    monkeypatch.setattr(import_module("homines.reports.run_page"), "write", write)
     return run
 
 
@@ -235,8 +235,8 @@ def test_ctrl_c_at_any_time_says_how_to_go_on(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    module, name = ("survey", "questions") if where == "before the bars" else ("measure", "measure")
-    monkeypatch.setattr(import_module(f"homines.{module}"), name, interrupt)
+    module, name = ("survey", "questions") if where == "before the bars" else ("asking", "measure")
+    monkeypatch.setattr(import_module(f"homines.elicitation.{module}"), name, interrupt)
     code, out, errors = homines_(*MEASURE)
     assert (code, out) == (130, "")
     assert errors.splitlines()[-1].startswith("homines: interrupted; nothing recorded is lost, run the same")

@@ -24,32 +24,18 @@ RANK = {name: rank for rank, layer in enumerate(ORDER.split(" < ")) for name in 
 RANK["__init__"] = -1
 MOVING = {
     "align",  # training
-    "asked",  # reports
-    "beside",  # reports
-    "beside_agent",  # reports
-    "beside_change",  # reports
-    "beside_parts",  # reports
-    "beside_studies",  # reports
-    "card",  # reports
     "data",  # training
-    "evidence",  # reports
-    "figures",  # reports
-    "figures_radar",  # reports
-    "figures_study",  # reports
     "finetune",  # training
     "free_pricing",  # studies
     "general",  # training
     "lesson",  # training
     "objective",  # training
-    "pages",  # reports
     "parallel",  # training
     "reasons",  # training
-    "report",  # reports
     "sampled",  # training
     "schedule",  # training
     "study",  # training
     "supervised",  # training
-    "terminal",  # reports
     "train",  # training
     "tuning",  # training
 }
@@ -113,7 +99,7 @@ def test_the_core_needs_no_network_library_and_draws_nothing(file: str) -> None:
     assert not {name.partition(".")[0] for name in imported(file)} & (NETWORK | DRAWING)
 
 
-@pytest.mark.parametrize("file", ["report.py", "terminal.py"])
+@pytest.mark.parametrize("file", ["reports/run_page.py", "reports/console.py"])
 def test_a_report_needs_no_network_library(file: str) -> None:
     reached, queue = {file}, [file]
     for here in queue:

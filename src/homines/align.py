@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from homines import card, parallel
+from homines import parallel
 from homines.core.checks import count
 from homines.core.paths import inside
 from homines.core.progress import Begin, Say
@@ -32,6 +32,7 @@ from homines.models.hf import HuggingFace
 from homines.models.mock import Mock, uniform
 from homines.objective import Settings
 from homines.opponents import opponent
+from homines.reports import model_card
 from homines.sampled import PROMPTS, check_sampled, sampled
 from homines.schedule import Phase, schedule, spelt
 from homines.theory.game_forms import Repeated
@@ -354,7 +355,7 @@ def align(
             after = student(plan, f"hf/{trained.folder}")
         after.name = f"{plan.model}+{trained.folder.name}"  # wherever the folder may be moved to
         _verify(plan, made, after, run, "after", begin, stop)
-    card.write(folder)
+    model_card.write(folder)
     return trained
 
 
@@ -468,7 +469,7 @@ def train(
         },
     )
     shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
-    card.write(run.folder)  # in place of PEFT's form; once more when it is measured
+    model_card.write(run.folder)  # in place of PEFT's form; once more when it is measured
     return trained
 
 

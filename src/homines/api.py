@@ -24,9 +24,9 @@ from homines.core.types import Choice, Frame, Game, HominesError, Model, Policy,
 from homines.elicitation.asking import measure as answer
 from homines.elicitation.survey import Survey, frame_specs
 from homines.inference.processes import quiet
+from homines.reports.console import Bars
 from homines.results import Measured, folders
 from homines.schedule import schedule, titled
-from homines.terminal import Bars
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -239,7 +239,7 @@ def report(runs: Any, out: str | Path | None = None, *, trust_modules: bool = Fa
     out    folder of such a page; None: one in runs/ by their names
     trust_modules   load modules that the specs in these folders name; else such a spec is not available
     """
-    from homines.report import reports  # with it comes altair
+    from homines.reports.run_page import reports  # with it comes altair
 
     given = list(dict.fromkeys(folders(runs)))
     return reports([TrustedPath(folder) for folder in given] if trust_modules else given, out)

@@ -12,7 +12,7 @@ from homines.core.run_folder import Run
 from homines.core.types import LEGAL_MASS, HominesError, Record
 from homines.elicitation.metrics import choices, summary
 from homines.estimation.options import Options, observed, one
-from homines.terminal import brief
+from homines.reports.console import brief
 
 if TYPE_CHECKING:
     from homines.estimation.fit import Estimate
@@ -107,7 +107,7 @@ class Measured:
 
     def report(self) -> Path:
         """Write the run's report.html and figures; its path."""
-        from homines.report import write  # with it comes altair
+        from homines.reports.run_page import write  # with it comes altair
 
         return write(self.folder)
 

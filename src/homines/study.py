@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from homines import card
 from homines.align import Made, Plan, already, config, name_after, student, train
 from homines.core.paths import inside
 from homines.core.plausible import COUNTED, within
@@ -26,6 +25,7 @@ from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question
 from homines.models import load
 from homines.models.mock import Mock, uniform
+from homines.reports import model_card
 from homines.supervised import Course
 from homines.tuning import Tuning, taught
 from homines.tuning import student as tuning_student
@@ -187,7 +187,7 @@ class Task:
         beside(held, model)
         if not (failed := sum(r.choice is None for r in records)):
             held.note("examined.json", {"exam": sign})
-        card.write(held.folder)
+        model_card.write(held.folder)
         return failed
 
     @contextmanager

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from homines import card, parallel
+from homines import parallel
 from homines.align import already
 from homines.core.progress import Begin, Say
 from homines.core.registry import find, spell
@@ -30,6 +30,7 @@ from homines.inference import processes
 from homines.inference.reasoning import Aloud
 from homines.models import load
 from homines.models.hf import HuggingFace
+from homines.reports import model_card
 from homines.supervised import Course, teach
 from homines.train import Trained, whole_checkpoint
 
@@ -149,7 +150,7 @@ def tune(
         untrained.clear()
         after = tuned(tuning, trained)
         examine(tuning, after, run, {"after": test}, begin, stop)
-    card.write(folder)
+    model_card.write(folder)
     return trained
 
 
@@ -201,7 +202,7 @@ def taught(
         },
     )
     shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
-    card.write(run.folder)  # in place of PEFT's form; once more when it is measured
+    model_card.write(run.folder)  # in place of PEFT's form; once more when it is measured
     return trained
 
 

@@ -15,7 +15,7 @@ from homines.cli import amce
 from homines.core.spreadsheet import cell, told
 from homines.estimation.amce import ALL, Amce
 from homines.estimation.published import countries
-from homines.pages import Table
+from homines.reports.page import Table
 from homines.sweeps.sweep import table
 
 RUN = ("=1+1", '=HYPERLINK("http://x")', "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "-", "--1")

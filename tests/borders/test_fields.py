@@ -15,7 +15,7 @@ from homines.core.run_folder import NO_DISTRIBUTION, Run, StoreError
 from homines.core.types import Choice, HominesError, Record
 from homines.elicitation.questions import battery
 from homines.people.session import Plan
-from homines.report import write
+from homines.reports.run_page import write
 from homines.sweeps.grid import read as read_grid
 
 

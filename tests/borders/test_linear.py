@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from homines import evidence
 from homines.core import registry, types
 from homines.core.registry import find
 from homines.core.run_folder import Run
@@ -20,6 +19,7 @@ from homines.elicitation.orders import orders
 from homines.elicitation.questions import battery
 from homines.estimation.likelihood import Design, climb
 from homines.estimation.observations import read_csv
+from homines.reports import measures, run_view
 
 WORDS = ("X,Y", "A,B")
 
@@ -60,9 +60,9 @@ def of_page(folder: Path, games: int, counted: Counter[str]) -> Counter[str]:
     with Run(folder, {"kind": "measure", "model": "m"}) as run:
         run.add(records(games))
     counted.clear()
-    study = evidence.read(folder)
-    evidence.measured(study)
-    evidence.preferences(study)
+    study = run_view.read(folder)
+    measures.measured(study)
+    measures.preferences(study)
     return Counter(counted)
 
 
@@ -94,11 +94,11 @@ def test_the_games_of_a_page_are_told_once(tmp_path: Path) -> None:
         folder = tmp_path / str(games)
         with Run(folder, {"kind": "measure", "model": "m"}) as run:
             run.add(records(games))
-        study = evidence.read(folder)
+        study = run_view.read(folder)
         for r in study.records:
             object.__setattr__(r, "game", Game(r.game))
         Game.looked = 0
-        evidence.measured(study)
+        measures.measured(study)
         return Game.looked
 
     assert looked(40) <= 2 * looked(20)
@@ -108,9 +108,9 @@ def test_states_of_one_game_are_told_once(tmp_path: Path, calls: Any) -> None:
     """Names of the states before were searched at every state."""
     with Run(tmp_path / "run", {"kind": "measure", "model": "m"}) as run:
         run.add(Record(r.decision, r.frame, r.order, r.labels, r.model, "one", r.choice) for r in records(20))
-    study = evidence.read(tmp_path / "run")
+    study = run_view.read(tmp_path / "run")
     counted = calls(questions, "situation")
-    rows = evidence.measured(study)["states"]
+    rows = measures.measured(study)["states"]
     states = {row["state"] for row in rows}
     assert sorted({row["place"] for row in rows}) == list(range(len(states)))
     assert counted["situation"] <= len(states)

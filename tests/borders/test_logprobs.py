@@ -30,7 +30,7 @@ from homines.inference.impossible import Impossible, counts
 from homines.inference.top_logprobs import Reading, Step, Walk, read
 from homines.models import load
 from homines.models.hf import HuggingFace, to_choice
-from homines.report import write
+from homines.reports.run_page import write
 from homines.theory.choice import Agent
 from tests.models.tiny import willing
 from tests.serve import Server, serve

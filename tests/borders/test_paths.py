@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from homines import card
 from homines.align import already
 from homines.cli.amce import write_groups
 from homines.core.paths import PathError, inside, opened, place, read, tidy, whole, whole_folder
@@ -22,7 +21,8 @@ from homines.core.types import HominesError
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
 from homines.models.mock import HANDLERS, Mock
-from homines.report import write as page
+from homines.reports import model_card
+from homines.reports.run_page import write as page
 from homines.study import Task
 
 CONFIG = {"kind": "align", "command": "", "model": "mock", "preference": "economicus", "games": ["ipd"]}
@@ -151,7 +151,7 @@ def test_a_file_that_the_user_names_may_be_a_link(tmp_path: Path) -> None:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run with an adapter, in a folder that holds other things."""
-    monkeypatch.setattr("homines.figures.draw", lambda rows, drawn: {})  # drawn elsewhere
+    monkeypatch.setattr("homines.reports.run_charts.draw", lambda rows, drawn: {})  # drawn elsewhere
     for name in ("README.md", "victim/README.md", "victim/states.csv", "victim/records.jsonl"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("mine\n")
@@ -220,7 +220,7 @@ def use(folder: Path) -> None:
     said: list[str] = []
     for do in (
         lambda: page(folder),
-        lambda: card.write(folder),
+        lambda: model_card.write(folder),
         lambda: write(folder),
         lambda: begin(folder),
     ):

@@ -10,17 +10,19 @@ from typing import Any
 
 import pytest
 
-from homines import card
 from homines.core.plausible import CURVE, SCORES, SIDES, sound, sound_sides
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, Prompt
 from homines.elicitation.asking import measure, spent
 from homines.elicitation.questions import battery, questions
-from homines.evidence import Study, caveats, measured, read
 from homines.inference.api_budget import sentence
 from homines.models.mock import Mock, uniform
-from homines.report import write
+from homines.reports import model_card
+from homines.reports.caveats import caveats
+from homines.reports.measures import measured
+from homines.reports.run_page import write
+from homines.reports.run_view import Study, read
 from homines.study import Task
 from homines.view.live import charts, live
 
@@ -83,7 +85,7 @@ def test_they_are_counted_on_the_page_and_in_view(folder: Path, study: Study) ->
 
 def test_neither_page_nor_card_shows_them(folder: Path, study: Study) -> None:
     page = write(folder, folder.parent / "page").read_text()
-    text = card.text(study, folder / "adapter")
+    text = model_card.text(study, folder / "adapter")
     assert "99" not in text.partition("## Side effects")[2].partition("##")[0]
     assert [some for some in ("steps: `-9`", "seconds: `-5`") if some in text] == []
     assert [some for some in ("for -9 step", ">99<", "7.50") if some in page] == []

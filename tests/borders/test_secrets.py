@@ -19,7 +19,7 @@ from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question, battery, questions
 from homines.models import load
 from homines.models.hf import HuggingFace
-from homines.report import write
+from homines.reports.run_page import write
 from tests.models.tiny import willing
 from tests.serve import Refusal, Server, serve
 

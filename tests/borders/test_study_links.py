@@ -11,12 +11,12 @@ import pytest
 
 import homines
 from homines.align import Plan
-from homines.beside import runs_in
 from homines.core.paths import PathError
 from homines.core.registry import TrustedPath
 from homines.core.run_folder import Run
 from homines.core.types import HominesError
-from homines.report import reports
+from homines.reports.comparison_page import runs_in
+from homines.reports.run_page import reports
 from homines.study import Task
 from homines.supervised import Course
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from homines.core.run_folder import Run, named
 from homines.core.types import HominesError
-from homines.pages import Section
-from homines.pages import write as write_page
 from homines.people.session import MOST_GAMES, Plan
+from homines.reports.page import Section
+from homines.reports.page import write as write_page
 from homines.view.guard import strange
 from homines.view.live import live
 from homines.view.playing import Sittings

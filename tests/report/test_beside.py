@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from homines import figures_study, pages
-from homines.beside import agents, runs_in
-from homines.beside_agent import chosen, what
-from homines.beside_change import changes, summary
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, HominesError
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
 from homines.models.mock import HANDLERS, Mock
-from homines.report import reports
+from homines.reports import charts, page
+from homines.reports.agents import chosen, what
+from homines.reports.changes import changes, summary
+from homines.reports.comparison_page import agents, runs_in
+from homines.reports.run_page import reports
 
 
 def made(folder: Path, who: str, *games: str) -> Path:
@@ -117,7 +117,7 @@ def test_an_interval_without_bound_is_drawn_to_the_edge() -> None:
         row | {"group": "none", "value": 7.0} | open_ends,
         row | {"group": "both", "low": 0.0, "high": 2.0},
     ]
-    drawn = figures_study.intervals(rows, "x").to_dict()
+    drawn = charts.intervals(rows, "x").to_dict()
     one, none, both = drawn["data"]["values"]
     assert (one["open"], none["open"], both["open"]) == ("high", "low high", "")
     assert one["high"] == none["high"] > both["high"]  # beyond all that is finite
@@ -125,13 +125,13 @@ def test_an_interval_without_bound_is_drawn_to_the_edge() -> None:
     told = json.dumps(drawn)
     assert "not bounded" in told
     assert "triangle-right" in told
-    assert pages.Table([{"low": -math.inf, "high": math.inf}]).tex().count(r"\infty") == 2
+    assert page.Table([{"low": -math.inf, "high": math.inf}]).tex().count(r"\infty") == 2
 
 
 def test_what_rests_on_little_mass_is_marked() -> None:
     cells = [{"row": "r", "column": "c", "value": 0.5, "text": ".50", "weak": True}]
-    assert figures_study.heat(cells, "x").to_dict()["data"]["values"][0]["text"] == ".50†"
-    [[cell]] = pages.Table([{"x": pages.Weak(0.5)}]).cells()
+    assert charts.heat(cells, "x").to_dict()["data"]["values"][0]["text"] == ".50†"
+    [[cell]] = page.Table([{"x": page.Weak(0.5)}]).cells()
     assert cell == (".50", True, "0.5", True)
 
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from homines import figures_study, pages
 from homines.core.types import Choice, Decision, Record, digest
+from homines.reports import charts, page
+from homines.reports import run_page as report
 from tests.report import browsing
-
-report = import_module("homines.report")  # `from homines import report` is the verb
 
 pytestmark = browsing.NEEDED
 DRAWN = "return [...document.querySelectorAll('[data-chart]')].every((e) => e.dataset.drawn)"
@@ -267,15 +265,15 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cells = [{"row": a, "column": b, "value": len(a + b), "text": b} for a in words for b in words]
     wide = [{f"{SCRIPT} {i}": 0.5 for i in range(40)} | {LONG: LONG, "text": told}]
     sections = [
-        pages.Section("curves", told, (told,), points, figures_study.curves(points, told), told),
-        pages.Section("intervals", "Intervals", (), points[::4], figures_study.intervals(points[::4], told)),
-        pages.Section("heat", "Heat", (), cells[:4], figures_study.heat(cells, told)),
-        pages.Section("wide", "Wide", (), wide),
-        pages.Section("empty", told),
+        page.Section("curves", told, (told,), points, charts.curves(points, told), told),
+        page.Section("intervals", "Intervals", (), points[::4], charts.intervals(points[::4], told)),
+        page.Section("heat", "Heat", (), cells[:4], charts.heat(cells, told)),
+        page.Section("wide", "Wide", (), wide),
+        page.Section("empty", told),
     ]
     folder = tmp_path_factory.mktemp("study")
     facts = {told: {IMAGE: BREAKOUT}}
-    return pages.write(folder, title=told, summary=[told], sections=sections, facts=facts, command=told)
+    return page.write(folder, title=told, summary=[told], sections=sections, facts=facts, command=told)
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -18,10 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homines import figures_study, pages
 from homines.core import format, spreadsheet
 from homines.core.types import HominesError
-from homines.pages import Section
+from homines.reports import charts as charts_module
+from homines.reports import page
+from homines.reports.page import Section
 
 HOSTILE = (
     "<script>window.ran=1</script>", "</script><!--", "a&lt;b&amp;c \" ' {{ 7*7 }} {% raw %}", "-" * 400,
@@ -47,14 +48,14 @@ HEAT = [{"row": r, "column": c, "value": i + j, "text": f"{i + j}"}
 
 def make(folder: Path, *sections: Section, **others: Any) -> Path:
     told: dict[str, Any] = {"title": "A study", "summary": ["It holds."], "facts": {"seed": 7}}
-    return pages.write(folder, sections=sections, **(told | others))
+    return page.write(folder, sections=sections, **(told | others))
 
 
 def drawn(name: str) -> Section:
     charts = {
-        "curves": (figures_study.curves, CURVES),
-        "intervals": (figures_study.intervals, INTERVALS),
-        "heat": (figures_study.heat, HEAT),
+        "curves": (charts_module.curves, CURVES),
+        "intervals": (charts_module.intervals, INTERVALS),
+        "heat": (charts_module.heat, HEAT),
     }
     chart, rows = charts[name]
     return Section(name, name.capitalize(), rows=rows, chart=chart(rows, f"What {name} shows, in words."))
@@ -135,7 +136,7 @@ def test_hostile_text_is_text_everywhere(kit: Any, tmp_path: Path) -> None:
     told = " ".join(HOSTILE)
     rows = [{word: word for word in HOSTILE}]
     curve = [{"panel": w, "series": w, "step": i, "value": 0.5} for w in HOSTILE for i in (0, 1)]
-    chart = figures_study.curves(curve, told)
+    chart = charts_module.curves(curve, told)
     section = Section("evil", told, (told,), rows, chart, told)
     path = make(tmp_path, section, title=told, summary=[told], facts={told: HOSTILE}, command=told)
     page = kit.read(path)
@@ -203,7 +204,7 @@ def test_errors_name_value_rule_and_remedy(tmp_path: Path) -> None:
 @settings(max_examples=30)
 @given(st.lists(st.fixed_dictionaries({"x": TEXTS, "y": st.floats() | st.none()}), min_size=1, max_size=5))
 def test_csv_holds_every_number_in_full_and_every_text(rows: list[dict[str, Any]]) -> None:
-    text = pages.Table({key: row[key] for key in ("x", "y")} for row in rows).csv()
+    text = page.Table({key: row[key] for key in ("x", "y")} for row in rows).csv()
     text.encode("utf-8")
     head, *body = csv.reader(io.StringIO(text, newline=""))
     assert head == ["x", "y"]
@@ -215,7 +216,7 @@ def test_csv_holds_every_number_in_full_and_every_text(rows: list[dict[str, Any]
 @settings(max_examples=100)
 @given(st.lists(TEXTS, min_size=1, max_size=3))
 def test_tex_leaves_nothing_special(words: list[str]) -> None:
-    tex = pages.Table([{word: word for word in words}]).tex()
+    tex = page.Table([{word: word for word in words}]).tex()
     tex.encode("utf-8")
     begin, hline, head, again, *body, last, end, empty = tex.split("\n")
     assert re.fullmatch(r"\\begin\{tabular\}\{[lr]+\}", begin)
@@ -232,7 +233,7 @@ def test_tex_leaves_nothing_special(words: list[str]) -> None:
 
 
 def test_tex_aligns_numbers_right() -> None:
-    tex = pages.Table([{"who": "a_b", "x": -0.5, "y": None}]).tex()
+    tex = page.Table([{"who": "a_b", "x": -0.5, "y": None}]).tex()
     assert tex == (
         "\\begin{tabular}{lrr}\n\\hline\nwho & x & y \\\\\n\\hline\na\\_b & $-$.50 & — \\\\\n\\hline\n"
         "\\end{tabular}\n"
@@ -258,42 +259,42 @@ def domains(spec: Any) -> list[Any]:
 
 @pytest.mark.parametrize("name", ["curves", "intervals", "heat"])
 def test_every_chart_has_words(name: str) -> None:
-    spec = pages.spec(drawn(name).chart)
+    spec = page.spec(drawn(name).chart)
     assert spec["description"] == f"What {name} shows, in words."
     json.dumps(spec, allow_nan=False)
 
 
 @pytest.mark.parametrize("name", ["curves", "intervals"])
 def test_the_scale_is_zero_to_one_where_all_values_are(name: str) -> None:
-    chart = getattr(figures_study, name)
+    chart = getattr(charts_module, name)
     rows = {"curves": CURVES, "intervals": INTERVALS}[name]
     assert [0, 1] in domains(chart(rows, "x").to_dict())
     assert [0, 1] not in domains(chart([*rows, {**rows[0], "high": 1.5}], "x").to_dict())
-    json.dumps(pages.spec(chart([{**rows[0], "value": float("nan"), "low": np.float64("inf")}], "x")))
+    json.dumps(page.spec(chart([{**rows[0], "value": float("nan"), "low": np.float64("inf")}], "x")))
 
 
 def test_many_series_differ_in_colour_or_dash() -> None:
     rows = [{"panel": "p", "series": str(i), "step": 0, "value": 0.5} for i in range(20)]
-    line = figures_study.curves(rows, "x").to_dict()["spec"]["layer"][-1]["encoding"]
+    line = charts_module.curves(rows, "x").to_dict()["spec"]["layer"][-1]["encoding"]
     marks = zip(line["color"]["scale"]["range"], line["strokeDash"]["scale"]["range"], strict=True)
     assert len({(colour, *dash) for colour, dash in marks}) == 20
 
 
 def test_a_heat_keeps_its_order_and_its_ink_can_be_read() -> None:
-    spec = figures_study.heat([*HEAT, {"row": "z", "column": "c", "value": None}], "x").to_dict()
+    spec = charts_module.heat([*HEAT, {"row": "z", "column": "c", "value": None}], "x").to_dict()
     cells = spec["layer"][0]
     assert cells["encoding"]["x"]["sort"] == ["b", "a", "c"]
     assert cells["encoding"]["y"]["sort"] == ["z", "y", "x"]
     values = spec["data"]["values"]
     assert len({row["fill"] for row in values}) == 5
     for row in values:
-        assert figures_study.contrast(row["ink"], row["fill"]) >= 4.5
+        assert charts_module.contrast(row["ink"], row["fill"]) >= 4.5
 
 
 @given(st.floats(0, 1))
 def test_either_ink_can_be_read_on_any_shade(part: float) -> None:
-    shade = figures_study.mixed(part)
-    assert max(figures_study.contrast(ink, shade) for ink in figures_study.INK) >= 4.5
+    shade = charts_module.mixed(part)
+    assert max(charts_module.contrast(ink, shade) for ink in charts_module.INK) >= 4.5
 
 
 def test_an_open_interval_is_cut_at_the_edge_and_what_is_unknown_is_not_drawn() -> None:
@@ -302,7 +303,7 @@ def test_an_open_interval_is_cut_at_the_edge_and_what_is_unknown_is_not_drawn() 
         {"target": 0.5, "series": "point", "value": 0.6, "low": float("-inf"), "high": 0.7},
         {"target": 1.0, "series": "point", "value": None, "low": None, "high": float("nan")},
     ]
-    chart = figures_study.response(rows, "x").to_dict()
+    chart = charts_module.response(rows, "x").to_dict()
     json.dumps(chart, allow_nan=False)
     (shown, *_) = (v for v in _values(chart) if len(v) == 3)
     assert [(v["low"], v["high"], v["value"]) for v in shown] == [
@@ -326,4 +327,4 @@ def _values(spec: Any) -> list[list[Any]]:
 @pytest.mark.parametrize("name", ["curves", "intervals", "heat", "response"])
 def test_no_rows_are_an_error(name: str) -> None:
     with pytest.raises(HominesError, match=f"{name}: there are no rows to draw"):
-        getattr(figures_study, name)([], "x")
+        getattr(charts_module, name)([], "x")

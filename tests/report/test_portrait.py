@@ -12,12 +12,12 @@ from homines.core.registry import find
 from homines.core.types import Record
 from homines.elicitation.questions import battery, questions
 from homines.estimation.agent_estimates import HUMANS, estimates, theory
-from homines.evidence import interval
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.inequity import Inequity
 from homines.preferences.kantian import Kantian
 from homines.preferences.moralis import Moralis
+from homines.reports.run_view import interval
 from homines.theory.choice import Agent
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from homines.report import reports
+from homines.reports.run_page import reports
 from tests.report import browsing
 from tests.report.test_beside import made
 from tests.report.test_browser import DRAWN, good, whole  # noqa: F401

@@ -9,7 +9,6 @@ import re
 import struct
 import sys
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homines import figures
 from homines.core import format
 from homines.core.run_folder import StoreError
 from homines.core.types import Choice, HominesError, Record
 from homines.elicitation.questions import state
-
-report = import_module("homines.report")  # `from homines import report` is the verb
+from homines.reports import run_charts
+from homines.reports import run_page as report
 
 AFTER = "smollm2+runs/demo/adapter"
 UNDRAWN = {"preferences"}
@@ -208,7 +206,7 @@ def test_images_of_the_charts_that_the_page_draws(made: Path, page: Any) -> None
     drawn = [attrs["data-chart"] for _, attrs in page.tags if "data-chart" in attrs]
     images = {path.stem: path.read_bytes() for path in (made / "figures").glob("*.png")}
     assert {path.stem for path in (made / "figures").glob("*.svg")} == set(images)
-    assert sorted(images) == sorted(drawn) == sorted(set(figures.NAMES) - UNDRAWN)
+    assert sorted(images) == sorted(drawn) == sorted(set(run_charts.NAMES) - UNDRAWN)
     for name, data in images.items():
         assert data.startswith(b"\x89PNG\r\n\x1a\n"), name
         width, height = struct.unpack(">II", data[16:24])
@@ -238,7 +236,7 @@ def test_the_policy_allows_the_scripts_of_the_page_and_nothing_else(page: Any) -
     assert rules["script-src"].split() == [hashed(script) for script in scripts]
     assert rules["style-src"].split() == [hashed(style) for style in page.styles]
     assert "unsafe" not in str(policy)
-    assert set(json.loads(data)) == set(figures.NAMES) - UNDRAWN
+    assert set(json.loads(data)) == set(run_charts.NAMES) - UNDRAWN
 
 
 def test_the_page_loads_nothing(page: Any) -> None:

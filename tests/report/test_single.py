@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from homines import card
 from homines.core.run_folder import Run
 from homines.core.types import Choice, HominesError, Record
 from homines.people.session import Plan, start
-
-report = import_module("homines.report")  # `from homines import report` is the verb
+from homines.reports import model_card
+from homines.reports import run_page as report
 
 TUNED = {
     "kind": "tune",
@@ -158,4 +156,4 @@ def test_no_run_is_refused_in_words() -> None:
 
 
 def test_nothing_trained_has_no_card(kit: Any, tmp_path: Path) -> None:
-    assert card.write(kit.fill(tmp_path / "run", {"kind": "measure"}, kit.ask("m", even))) == []
+    assert model_card.write(kit.fill(tmp_path / "run", {"kind": "measure"}, kit.ask("m", even))) == []

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from homines import pages
-from homines.pages import Section
+from homines.reports import page as page_module
+from homines.reports.page import Section
 from tests.report import browsing
 
 pytestmark = browsing.NEEDED
@@ -20,7 +20,7 @@ SHOWN = """return [...document.querySelectorAll('#s-rates tbody tr')]
 def page(browser: Any, tmp_path: Path) -> Any:
     rates = [0.31, -0.2, None, float("inf"), 1.0, 0.0, 0.05, 0.5, 0.62, 0.7, 0.81, 0.9]
     rows = [{"agent": f"agent {i}", "rate": rate} for i, rate in enumerate(rates)]
-    path = pages.write(
+    path = page_module.write(
         tmp_path,
         title="A page",
         summary=["One."],

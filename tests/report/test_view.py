@@ -19,8 +19,8 @@ from markupsafe import escape
 from homines.cli.view import carry_out_view, listening
 from homines.core.run_folder import SCHEMA, Run
 from homines.core.types import HominesError
-from homines.evidence import read
-from homines.report import write as write_report
+from homines.reports.run_page import write as write_report
+from homines.reports.run_view import read
 from homines.view.app import LONGEST, cut, page
 from homines.view.live import charts, live
 from homines.view.playing import Sittings, safe

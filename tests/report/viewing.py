@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 from homines.core.run_folder import SCHEMA
 from homines.core.types import Choice
-from homines.report import write as write_report
+from homines.reports.run_page import write as write_report
 from tests.running import HOMINES
 
 SCRIPT = "<script>window.ran=1</script>"

@@ -17,8 +17,8 @@ from homines.core.run_folder import Run
 from homines.core.types import Game, HominesError
 from homines.elicitation.metrics import summary
 from homines.inference import processes
+from homines.reports.console import Bars, before_after, command, scored, side_effects, stopping
 from homines.schedule import Phase
-from homines.terminal import Bars, before_after, command, scored, side_effects, stopping
 from homines.theory.game_forms import Repeated
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool) -> None:
     """Align by a plan, report, print; exits with 0, or 1 where some questions failed."""
     from homines.align import align, estimate, name_after
-    from homines.report import write  # with it comes altair
+    from homines.reports.run_page import write  # with it comes altair
 
     parallel.divides()  # before any model is loaded
     if not processes.first() and not dry_run:

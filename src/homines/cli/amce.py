@@ -18,7 +18,7 @@ from homines.core.types import HominesError
 from homines.estimation.amce import ALL, EFFECTS, Amce, Counted, distance, of_file
 from homines.estimation.options import plain
 from homines.estimation.published import COUNTRIES, DILEMMAS, Country, countries
-from homines.terminal import effects
+from homines.reports.console import effects
 
 NEAR = 3
 """Countries named at either end."""

@@ -206,7 +206,7 @@ def measure(
     from homines.elicitation.survey import Survey
     from homines.inference.processes import quiet
     from homines.models import load
-    from homines.terminal import command
+    from homines.reports.console import command
 
     quiet()
     survey = Survey(
@@ -231,7 +231,7 @@ def measure(
         reckoned(loaded, [q.prompt for q in asked], as_json)
         return
     folder = out or survey.folder
-    from homines.terminal import Bars, stopping
+    from homines.reports.console import Bars, stopping
 
     with survey.run(folder, command()) as run, Bars() as bars, stopping() as stop:
         tell = bars.begin("measuring", len(asked))
@@ -593,7 +593,7 @@ def finetune(
     from homines.core.run_folder import named
     from homines.finetune import Order, service
     from homines.finetune import finetune as carry_out
-    from homines.terminal import Bars, command, stopping
+    from homines.reports.console import Bars, command, stopping
 
     order = Order(service(model), str(data), epochs, suffix, seed)
     folder = out or named(f"finetune-{model}", asdict(order))
@@ -733,7 +733,7 @@ def report(
 ) -> None:
     """Write a run's report.html and figures from its records alone; of several runs, one page beside one
     another."""
-    from homines.report import reports
+    from homines.reports.run_page import reports
 
     page = str(reports([trusted(run, trust_modules) for run in runs], out))
     print(json.dumps({"report": page}) if as_json else page)

@@ -9,15 +9,21 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from homines.core.progress import Begin
 from homines.core.types import HominesError
 from homines.estimation.columns import Observation
 from homines.estimation.family import family
 from homines.estimation.fit import Estimate
 from homines.estimation.mixture import Mixture
 from homines.estimation.model_tests import Comparison, compare
-from homines.estimation.options import BELIEFS, SEEN, Options, as_row, observed, one, plain
+from homines.estimation.options import BELIEFS, Options, as_row, observed, one, plain
 from homines.inference.impossible import caveats
-from homines.terminal import Bars, estimated, mixed, tested
+from homines.reports.console import Bars, estimated, mixed, tested
+
+SEEN = 20_000
+"""Choices from which a bar shows how far the estimates are."""
+LARGE = 2**22
+"""Bytes of a CSV from which a bar shows how far the reading is."""
 
 
 def carry_out_fit(
@@ -38,7 +44,8 @@ def carry_out_fit(
         )
     for spec in (*families, *against):
         family(spec)  # a mistyped one costs no finished work
-    observations, unsound, impossible = observed(source, model, plans=plans)
+    with reading(source) as begin:
+        observations, unsound, impossible = observed(source, model, plans=plans, begin=begin)
     found: list[Estimate | Mixture] = []
     refused: dict[str, str] = {}
     start = time.monotonic()
@@ -85,6 +92,16 @@ def carry_out_fit(
         print(sentence)
     for spec, why in refused.items():
         print(f"{spec}: {why}")
+
+
+@contextmanager
+def reading(source: Path) -> Iterator[Begin | None]:
+    """A bar of how far the reading is where the file is so large that it takes a while."""
+    if not source.is_file() or source.stat().st_size < LARGE:
+        yield None
+        return
+    with Bars() as bars:
+        yield bars.begin
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from homines.core.run_folder import Run, named
 from homines.core.types import HominesError
 from homines.elicitation.metrics import choices, summary
-from homines.terminal import measured
+from homines.reports.console import measured
 
 
 def carry_out_import(log: Path, out: Path | None, as_json: bool) -> None:
@@ -18,7 +18,7 @@ def carry_out_import(log: Path, out: Path | None, as_json: bool) -> None:
     if find_spec("inspect_ai") is None:
         raise HominesError("logs of Inspect need inspect-ai, which is missing: pip install 'homines[api]'")
     from homines.evals.logs import imported
-    from homines.report import write
+    from homines.reports.run_page import write
 
     found = imported(log)
     config = found.config

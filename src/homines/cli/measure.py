@@ -15,12 +15,12 @@ from homines.elicitation.asking import spent
 from homines.elicitation.metrics import by, choices, instability, summary
 from homines.inference.impossible import counts, sentences
 from homines.models import behind
-from homines.terminal import measured
+from homines.reports.console import measured
 
 
 def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> None:
     """Report a measurement and print it; exits like `carry_out`."""
-    from homines.report import write
+    from homines.reports.run_page import write
 
     page = write(folder)
     failed = sum(r.error is not None for r in records)

@@ -13,8 +13,8 @@ from typing import Any
 
 from homines.core.types import HominesError
 from homines.models import check_kind
+from homines.reports.console import Bars, command, stopping
 from homines.studies import check_more, studies
-from homines.terminal import Bars, command, stopping
 
 
 def carry_out_study(

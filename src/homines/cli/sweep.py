@@ -7,11 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+from homines.reports.console import Bars, stopping, swept
 from homines.sweeps.cell import Outcome
 from homines.sweeps.grid import read
 from homines.sweeps.store import SharedStore
 from homines.sweeps.sweep import How, rows, sweep
-from homines.terminal import Bars, stopping, swept
 
 
 def carry_out_sweep(file: Path, store: str, how: How, dry_run: bool, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from homines.core.checks import count
+from homines.core.progress import Begin
 from homines.core.run_folder import Run
 from homines.core.types import HominesError
 from homines.estimation.columns import Observation
@@ -18,13 +19,8 @@ from homines.estimation.fit import Estimate, fit
 from homines.estimation.mixture import Mixture, mixture
 from homines.estimation.observations import READ, from_records, read_csv
 from homines.inference.impossible import counts
-from homines.terminal import Bars
 from homines.theory.choice import Belief, told, uniform
 
-SEEN = 20_000
-"""Choices from which a bar shows how far the estimates are."""
-LARGE = 2**22
-"""Bytes of a CSV from which a bar shows how far the reading is."""
 BELIEFS: dict[str, Belief] = {"told": told, "uniform": uniform}
 
 
@@ -53,19 +49,18 @@ class Options:
 
 
 def observed(
-    source: Path, model: str | None, *, plans: bool = True
+    source: Path, model: str | None, *, plans: bool = True, begin: Begin | None = None
 ) -> tuple[Sequence[Observation], int, dict[str, dict[str, int]]]:
     """Observations of a run folder, or of a CSV; how many stored answers are no distribution, and how many of
-    each model are impossible, by kind."""
+    each model are impossible, by kind. begin: who is told how far the reading of a CSV is."""
     if source.is_dir():
         run = Run(source)
         theirs = (r for r in run.records if model in (None, r.model))
         return from_records(run.records, model=model, plans=plans), run.unsound, counts(theirs)
     if model is not None:
         raise HominesError(f"--model names one of a run's models; {source} is a file")
-    if source.is_file() and source.stat().st_size >= LARGE:
-        with Bars() as bars:
-            return read_csv(source, bars.begin("reading the CSV", READ)), 0, {}
+    if begin is not None:
+        return read_csv(source, begin("reading the CSV", READ)), 0, {}
     return read_csv(source), 0, {}
 
 

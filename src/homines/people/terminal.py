@@ -23,7 +23,7 @@ from homines.elicitation.survey import frame_specs
 from homines.estimation.options import as_row, plain
 from homines.people.debrief import FAMILY, Happened, Odds, Portrait, happened, odds, portraits, totals
 from homines.people.session import BATTERY, NotAnAnswer, Plan, Sitting, start
-from homines.terminal import command
+from homines.reports.console import command
 
 MOST_DIGITS = 4
 """Of a seat's number."""

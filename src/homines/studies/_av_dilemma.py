@@ -13,7 +13,6 @@ from typing import Protocol
 
 import numpy as np
 
-from homines import figures_study as draw
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Record
 from homines.data import Row as Taught
@@ -23,7 +22,8 @@ from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
 from homines.estimation.problem import NotIdentified
 from homines.games.av import ABOARD, ASKED
-from homines.pages import Section, write
+from homines.reports import charts as draw
+from homines.reports.page import Section, write
 from homines.studies._agents import Agent, Findings, Row, interval, mean, shown
 from homines.studies._av_theory import THEORIES, Place, faced, place, says, stance, threshold
 from homines.study import Task

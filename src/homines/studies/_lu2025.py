@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from homines import figures_study as draw
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Choice, HominesError, Record
@@ -25,7 +24,8 @@ from homines.estimation.model_tests import compare
 from homines.estimation.observations import from_records
 from homines.estimation.problem import NotIdentified
 from homines.estimation.published import AMOUNTS, PAIRS, moments
-from homines.pages import Section, write
+from homines.reports import charts as draw
+from homines.reports.page import Section, write
 from homines.study import Task
 from homines.theory.choice import best, expected, told
 

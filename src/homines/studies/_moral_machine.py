@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from homines import figures_study as draw
 from homines.core.run_folder import Run
 from homines.core.types import LEGAL_MASS, Choice, Decision, HominesError, Record
 from homines.elicitation.metrics import answered, averaged, by, instability, mass, order_effect
@@ -23,9 +22,10 @@ from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
 from homines.estimation.problem import NotIdentified
 from homines.estimation.published import DILEMMAS, Country, countries, mean_of
-from homines.figures_radar import radar
 from homines.games.dilemma import DIMENSIONS, SIGNALS, Dilemma, spec
-from homines.pages import Section, write
+from homines.reports import charts as draw
+from homines.reports.page import Section, write
+from homines.reports.radar import radar
 from homines.study import Task
 
 Row = dict[str, Any]

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from homines import figures_study as draw
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import LEGAL_MASS, Array, Choice, HominesError, Policy, Record
@@ -23,7 +22,8 @@ from homines.free_pricing import LOG, Rules, Shop, outcome
 from homines.games.pricing import shop
 from homines.opponents import opponent
 from homines.opponents.nash import equilibria
-from homines.pages import Section, write
+from homines.reports import charts as draw
+from homines.reports.page import Section, write
 from homines.study import Task
 from homines.theory.choice import quantal_response
 from homines.theory.conduct import RARE, Conduct, conduct, response, told

@@ -11,7 +11,6 @@ from typing import Protocol
 
 import numpy as np
 
-from homines import figures_study as draw
 from homines.align import Plan
 from homines.core.registry import find, spell
 from homines.core.run_folder import Run
@@ -19,10 +18,11 @@ from homines.core.types import HominesError
 from homines.elicitation.metrics import action_types, mass
 from homines.elicitation.questions import state
 from homines.opponents import opponent
-from homines.pages import Section, write
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
+from homines.reports import charts as draw
+from homines.reports.page import Section, write
 from homines.studies._agents import (
     GOAL,
     PROBES,

@@ -25,9 +25,10 @@ from homines.core.scratch import scratch
 from homines.core.types import HominesError, Interrupted, digest
 from homines.elicitation.asking import measure
 from homines.elicitation.survey import Survey
-from homines.evidence import measured, read
 from homines.models import load
-from homines.report import write
+from homines.reports.measures import measured
+from homines.reports.run_page import write
+from homines.reports.run_view import read
 from homines.study import Task
 from homines.sweeps.claims import claimed
 from homines.sweeps.store import SharedStore

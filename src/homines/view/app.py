@@ -30,8 +30,8 @@ from homines import __version__
 from homines.core.format import clean, count, number
 from homines.core.registry import names
 from homines.core.types import HominesError
-from homines.pages import script_sources
 from homines.people.session import BATTERY
+from homines.reports.page import script_sources
 from homines.view.guard import Guard, Refusal, fields, inside
 from homines.view.live import live
 from homines.view.playing import Sittings
@@ -216,7 +216,7 @@ def trouble(why: str, status: int) -> HTMLResponse:
 
 
 def asset(name: str) -> str:
-    place = files("homines") if name == "page.css" else files("homines.view")
+    place = files("homines.reports") / "templates" if name == "page.css" else files("homines.view")
     return place.joinpath(name).read_text(encoding="utf-8").replace("\r", "")
 
 

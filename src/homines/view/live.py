@@ -12,7 +12,7 @@ from homines.core.plausible import COUNTED, CURVE, sound, within
 from homines.core.run_folder import Run
 from homines.core.types import HominesError
 from homines.elicitation.metrics import summary
-from homines.evidence import left_out, read
+from homines.reports.run_view import left_out, read
 from homines.view.guard import reading
 
 MOST_BYTES = 20_000_000

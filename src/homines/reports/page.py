@@ -144,7 +144,7 @@ def _checked(sections: Sequence[Section]) -> None:
         if s.chart is not None and not hasattr(s.chart, "to_dict"):
             raise HominesError(
                 f"section {s.name!r}: its chart is a {type(s.chart).__name__}, not an altair chart; make one "
-                "with homines.figures_study, or leave it None"
+                "with homines.reports.charts, or leave it None"
             )
 
 
@@ -369,7 +369,7 @@ def _library() -> str:
 
 
 def _asset(name: str) -> str:
-    return files("homines").joinpath(name).read_text(encoding="utf-8").replace("\r", "")
+    return files("homines.reports").joinpath("templates", name).read_text(encoding="utf-8").replace("\r", "")
 
 
 def _hash(source: str) -> str:

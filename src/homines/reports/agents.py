@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from homines.core.types import Choice, Decision, Preference, Record
-from homines.evidence import Study
+from homines.reports.run_view import Study
 
 Row = dict[str, Any]
 CHANCE = {"seed", "seeds", "rows", "command", "device", "dtype"}

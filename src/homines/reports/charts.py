@@ -13,7 +13,20 @@ from typing import Any
 import altair as alt
 
 from homines.core.types import HominesError
-from homines.figures import BLUE, DASHES, GAP, GREY, LABEL, SERIES, SHAPES, WIDTH, Row, dressed, header, met
+from homines.reports.run_charts import (
+    BLUE,
+    DASHES,
+    GAP,
+    GREY,
+    LABEL,
+    SERIES,
+    SHAPES,
+    WIDTH,
+    Row,
+    dressed,
+    header,
+    met,
+)
 
 MOST_BESIDE = 3
 """Panels side by side."""

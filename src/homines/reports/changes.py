@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from homines.beside_agent import MENU, Agent, chosen, groups, what
 from homines.core.format import count, finite, lines, number
 from homines.core.types import Record
 from homines.elicitation.metrics import averaged, mass
-from homines.evidence import Study, caveats, measured
-from homines.pages import Section
+from homines.reports.agents import MENU, Agent, chosen, groups, what
+from homines.reports.caveats import caveats
+from homines.reports.measures import measured
+from homines.reports.page import Section
+from homines.reports.run_view import Study
 
 Row = dict[str, Any]
 Pair = tuple[float | None, float | None]

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from homines import beside_change, beside_parts, pages
-from homines.beside_agent import Agent
 from homines.core.format import count
 from homines.core.types import HominesError, Record
-from homines.evidence import Study, measured, read
+from homines.reports import changes as changes_module
+from homines.reports import comparison_sections, page
+from homines.reports.agents import Agent
+from homines.reports.measures import measured
+from homines.reports.run_view import Study, read
 
 Row = dict[str, Any]
 PERIODS = "periods.jsonl"
@@ -136,8 +138,8 @@ def write(folders: Sequence[str | Path], out: Path) -> Path:
     there, mute = agents(runs)
     if not there:
         raise HominesError(f"none of {', '.join(map(str, runs))} holds an answer; measure something first")
-    changes = beside_change.changes(there)
-    made = [beside_change.section(changes), *(part(there) for part in beside_parts.PARTS)]
+    changes = changes_module.changes(there)
+    made = [changes_module.section(changes), *(part(there) for part in comparison_sections.PARTS)]
     held = {str(a.study.run.folder): a.study.run for a in there}
     facts: Row = {"models": {a.name: a.model for a in there}}
     facts["made by"] = {name: run.config.get("command") for name, run in held.items()}
@@ -146,10 +148,10 @@ def write(folders: Sequence[str | Path], out: Path) -> Path:
         facts["provenance"] = versions[0]
     else:
         facts |= {f"provenance of {name}": run.provenance for name, run in held.items()}
-    return pages.write(
+    return page.write(
         out,
         title=f"{_title(there)} side by side",
-        summary=[*beside_change.summary(there, changes), *mute],
+        summary=[*changes_module.summary(there, changes), *mute],
         sections=[section for section in made if section is not None],
         facts=facts,
         command=shlex.join(["homines", "report", *map(str, folders), "--out", str(out)]),

@@ -13,14 +13,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from homines.asked import kinds, named, taught
 from homines.core.format import clean, number
 from homines.core.paths import whole
 from homines.core.run_folder import result
 from homines.core.types import LEGAL_MASS, HominesError, Preference, Record
 from homines.elicitation.metrics import action_types, averaged, best_response_rate, by, mass
-from homines.evidence import TRAINED, Study, caveats, measured, read
-from homines.pages import writing
+from homines.reports.caveats import caveats
+from homines.reports.measures import measured
+from homines.reports.page import writing
+from homines.reports.run_view import TRAINED, Study, kinds, named, read, taught
 
 BASES = {"smollm2": ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
 """Hub id and licence of models that come under a name of ours."""

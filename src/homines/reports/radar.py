@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from homines.core.types import HominesError
-from homines.figures import BLUE, GAP, GREY, VERMILION, WIDTH, Row, dressed, header, met
+from homines.reports.run_charts import BLUE, GAP, GREY, VERMILION, WIDTH, Row, dressed, header, met
 
 RINGS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 LEAST = -1.25

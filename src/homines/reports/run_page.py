@@ -14,21 +14,22 @@ from pathlib import Path
 
 import numpy as np
 
-from homines import beside, card, figures, pages
-from homines.asked import in_orders, kinds, left, taught
 from homines.core.format import Row
 from homines.core.types import LEGAL_MASS, HominesError, digest
 from homines.estimation.agent_estimates import HUMANS, NO_KAPPA
-from homines.evidence import (
+from homines.reports import comparison_page, model_card, page, run_charts
+from homines.reports.caveats import caveats
+from homines.reports.measures import elsewhere, measured, preferences
+from homines.reports.run_view import (
     MOST_ACTIONS,
     TRAINED,
     Study,
-    caveats,
-    elsewhere,
+    in_orders,
     interval,
-    measured,
-    preferences,
+    kinds,
+    left,
     read,
+    taught,
 )
 
 HIDDEN = ("games", "place", "told")
@@ -46,17 +47,17 @@ def write(folder: str | Path, out: str | Path | None = None) -> Path:
     study = read(folder)
     place = study.run.folder if out is None else Path(out)
     if place.resolve() == study.run.folder.resolve():
-        card.write(folder)
+        model_card.write(folder)
     rows = measured(study) | {"preferences": preferences(study)}
     drawn = [role for role in study.columns if role in study.roles.values()]
-    specs = {name: pages.spec(chart) for name, chart in figures.draw(rows, drawn).items()}
+    specs = {name: page.spec(chart) for name, chart in run_charts.draw(rows, drawn).items()}
     tables = {
-        name: pages.Table({k: v for k, v in row.items() if k not in HIDDEN} for row in some)
+        name: page.Table({k: v for k, v in row.items() if k not in HIDDEN} for row in some)
         for name, some in rows.items()
         if some
     }
     text = _page(study, rows, specs)
-    return pages.files_of(place, text, specs, tables, {*figures.NAMES, *rows})
+    return page.files_of(place, text, specs, tables, {*run_charts.NAMES, *rows})
 
 
 def reports(folders: Sequence[str | Path], out: str | Path | None = None) -> Path:
@@ -70,16 +71,16 @@ def reports(folders: Sequence[str | Path], out: str | Path | None = None) -> Pat
     single = len(folders) == 1
     if single and (Path(folders[0]) / "config.json").exists():
         return write(folders[0], out)
-    if out is None and single and not beside.runs_below(Path(folders[0])):
+    if out is None and single and not comparison_page.runs_below(Path(folders[0])):
         return write(folders[0])  # which says what it lacks
     names = [str(folder) for folder in folders]
-    return beside.write(folders, Path(out) if out else Path("runs") / f"beside-{digest(names)[:8]}")
+    return comparison_page.write(folders, Path(out) if out else Path("runs") / f"beside-{digest(names)[:8]}")
 
 
 def _page(study: Study, rows: Mapping[str, list[Row]], specs: Mapping[str, Row]) -> str:
     config, training = study.run.config, study.noted
     revisions = {(r.model, str(r.provenance.get("revision") or "not recorded")): None for r in study.records}
-    return pages.render(
+    return page.render(
         "report_page.html",
         specs,
         version=study.run.provenance.get("homines") or "",
@@ -91,7 +92,7 @@ def _page(study: Study, rows: Mapping[str, list[Row]], specs: Mapping[str, Row])
         study=study,
         roles=study.columns,
         rows=rows,
-        rates=figures.rates(rows),
+        rates=run_charts.rates(rows),
         elsewhere=elsewhere(rows),
         left=left(study),
         taught=taught(study),
@@ -103,18 +104,18 @@ def _page(study: Study, rows: Mapping[str, list[Row]], specs: Mapping[str, Row])
         no_kappa=NO_KAPPA,
         interval=interval,
         types=list(dict.fromkeys(key for row in rows["types"] for key in row if "|" in key)),
-        regrets=figures.regrets(rows),
+        regrets=run_charts.regrets(rows),
         caveats=caveats(study, rows),
         some_steps=sorted({round(i) for i in np.linspace(0, len(study.curve) - 1, 12)})
         if study.curve
         else [],
         frames=[(short, spec, spec in study.training) for spec, short in study.short.items()],
         revisions=list(revisions),
-        settings=pages.flat(config),
-        provenance=pages.flat(study.run.provenance),
+        settings=page.flat(config),
+        provenance=page.flat(study.run.provenance),
         answered=sum(r.choice is not None for r in study.records),
         exact=all(r.choice is None or r.choice.n is None for r in study.records),
-        most=figures.MOST_PANELS,
+        most=run_charts.MOST_PANELS,
         legal=LEGAL_MASS,
     )
 

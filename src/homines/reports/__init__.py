@@ -1,0 +1,1 @@
+"""A run folder as tables, charts, a page, a model card, a console table."""

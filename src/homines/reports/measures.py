@@ -1,0 +1,271 @@
+"""Every measure of a run folder, as plain rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from homines.core import registry
+from homines.core.format import Row, count, finite, number
+from homines.core.types import Choice, Decision, HominesError, Preference, Record
+from homines.elicitation.metrics import (
+    action_types,
+    averaged,
+    best_response_rate,
+    by,
+    instability,
+    mass,
+    moral_regret,
+    order_effect,
+    payoff_sensitivity,
+    summary,
+)
+from homines.elicitation.questions import situation, state
+from homines.estimation.agent_estimates import estimates
+from homines.preferences.deontological import Deontological
+from homines.preferences.utilitarian import Utilitarian
+from homines.reports import run_charts
+from homines.reports.run_view import MOST_ACTIONS, MOST_GAMES, STEP, Study
+from homines.theory.choice import uniform
+
+# --- rows: what was measured -----------------------------------------------------------------------
+
+
+def measured(study: Study) -> dict[str, list[Row]]:
+    """Every measure as plain rows, one a (thing, role); `mass` is the legal mass the row rests on."""
+    by_game = by(study.records, "game", "model").items()
+    named = [({"game": game, "role": study.roles[model], "mass": mass(g)}, g) for (game, model), g in by_game]
+    return {
+        "overview": _overview(study),
+        "states": _states(study),
+        "types": [row | types for row, group in named if _few(group) and (types := action_types(group))],
+        "frames": [
+            row | {"role": study.roles[row["model"]], "frame": study.short.get(row["frame"], row["frame"])}
+            for row in summary(study.records)
+        ],
+        "regret": [row | found for row, group in named if (found := _regrets(study, group))],
+        "scores": _scores(study),
+        "stability": [
+            row | {"instability": instability(group), "order effect": order_effect(group)}
+            for row, group in named
+        ],
+        "sensitivity": _sensitivity(study),
+        "steps": [{"step": row["step"]} | {key: finite(row.get(key)) for key in STEP} for row in study.curve],
+        "curve": _curve_states(study),
+        "sides": [
+            {"role": study.roles[model]}
+            | {
+                key: finite(found.get(key))
+                for key in ("right", "questions", "accuracy", "mass", "perplexity")
+            }
+            for model, found in study.sides.items()
+        ],
+        "answers": _answers(study),
+        "errors": _errors(study),
+        "games": _games(study),
+    }
+
+
+def _overview(study: Study) -> list[Row]:
+    """Action types where the training took place and elsewhere; without a training, by game."""
+    records = [r for r in study.records if state(r.decision) is not None and len(r.decision.actions) == 2]
+    there = [r for r in records if r.game in study.games] or records
+    chosen = [r for r in records if r.decision.actions == there[0].decision.actions] or study.records
+    many = len({r.game for r in study.records}) > MOST_GAMES
+    places: dict[tuple[int, str], list[Record]] = {}
+    for r in chosen:
+        places.setdefault(_place(study, r, many), []).append(r)
+    rows: list[Row] = []
+    for (_, where), inside in sorted(places.items(), key=lambda item: item[0][0]):
+        games, frames = ({getattr(r, name) for r in inside} for name in ("game", "frame"))
+        sub = count(len(frames), "frame")
+        sub = f"{count(len(games), 'game')}, {sub}" if study.training or len(games) > 1 else sub
+        for (model,), group in by(inside, "model").items():
+            types = action_types(group)
+            row = {"where": where, "sub": sub, "games": games, "role": study.roles[model]}
+            if _few(group):
+                row |= {f"{a} after {a}": types.get(f"{a}|{a}") for a in group[0].decision.actions if types}
+            else:
+                row |= menu(averaged(group))
+            rows.append({**row, "mass": mass(group)})
+    return rows
+
+
+def _few(group: Sequence[Record]) -> bool:
+    return all(len(r.decision.actions) <= MOST_ACTIONS for r in group)
+
+
+def menu(pairs: Sequence[tuple[Decision, Choice]]) -> Row:
+    """A choice from a long menu, mean over decisions that offer the same one: 'mean answer', where actions
+    are numbers, and 'likeliest', with its probability; empty where the menus differ."""
+    if not pairs or len({d.actions for d, _ in pairs}) > 1:
+        return {}
+    actions, p = pairs[0][0].actions, np.mean([c.p for _, c in pairs], axis=0)
+    told: Row = {"likeliest": f"{actions[int(p.argmax())]} ({number(float(p.max()))})"}
+    try:
+        return {"mean answer": float(p @ np.array(actions, dtype=float)), **told}
+    except ValueError:
+        return told
+
+
+def elsewhere(rows: Mapping[str, list[Row]]) -> list[str]:
+    """Games that the overview leaves out."""
+    told = {game for row in rows["overview"] for game in row["games"]}
+    return [row["game"] for row in rows["games"] if told and row["game"] not in told]
+
+
+def _place(study: Study, r: Record, many: bool) -> tuple[int, str]:
+    """Where a record stands in the overview; many: too many games for a line each."""
+    if not study.training:
+        return 0, r.game.partition("(")[0] if many else r.game
+    if r.game in study.games:
+        return (0, f"Trained on: {r.game}") if r.frame in study.training else (1, "Same game, other words")
+    return (2, "Other games, same words") if r.frame in study.training else (3, "Other games, other words")
+
+
+def _states(study: Study) -> list[Row]:
+    """P(first action), of a long menu the mean answer, and legal mass of every decision in every frame,
+    orders averaged."""
+    names: dict[str, dict[str, tuple[int, str]]] = {}
+    times: Counter[tuple[str, str]] = Counter()
+    rows: list[Row] = []
+    for (game, frame, model), group in by(study.records, "game", "frame", "model").items():
+        trained = game in study.games and frame in study.training
+        for d, c in averaged(group):
+            known = names.setdefault(game, {})
+            if d.key not in known:
+                name = situation(d)
+                times[game, name] += 1
+                again = times[game, name]
+                known[d.key] = len(known), f"{name} ({again})" if again > 1 else name
+            place, name = known[d.key]
+            rows.append(
+                {
+                    "game": game,
+                    "frame": study.short.get(frame, frame),
+                    "kind": "training" if trained else "other",
+                    "state": name,
+                    "place": place,
+                    "role": study.roles[model],
+                    "first": d.actions[0],
+                    "p": float(c.p[0]) if len(d.actions) <= MOST_ACTIONS else None,
+                    **({} if len(d.actions) <= MOST_ACTIONS else menu([(d, c)])),
+                    "mass": c.mass,
+                }
+            )
+    return rows
+
+
+def _regrets(study: Study, group: Sequence[Record]) -> Row:
+    """Regret in points on 2x2 repeated games; the other's next action is taken as uniform."""
+    pairs = [(d, c) for d, c in averaged(group) if state(d) is not None and d.payoffs.shape[1:] == (2, 2)]
+    wanted: dict[str, Preference] = {"deontological": Deontological(), "utilitarian": Utilitarian()}
+    aim = study.preference
+    if aim is not None and aim not in wanted.values():
+        wanted["trained-for"] = aim
+    row: Row = {}
+    for name, preference in wanted.items() if pairs else ():
+        try:
+            row[f"{name} regret"] = moral_regret(preference, pairs, belief=uniform).regret
+        except HominesError:  # a rule about C and D, in a game with other actions
+            row[f"{name} regret"] = None
+    if aim is not None and pairs:
+        try:
+            row["best reply"] = best_response_rate(aim, pairs, uniform)
+        except HominesError:
+            row["best reply"] = None
+    return row
+
+
+def _scores(study: Study) -> list[Row]:
+    """The examination of a fine-tuning (scores.json), one a (way of asking, role)."""
+    rows: list[Row] = []
+    for when, ways in study.scores.items():
+        for way, found in ways.items() if isinstance(ways, Mapping) else ():
+            if when in study.roles.values() and isinstance(found, Mapping):
+                told = {name: finite(found.get(name)) for name in ("share", "right", "mass", "rows")}
+                rows.append({"asked": str(way), "role": when, **told})
+    return rows
+
+
+def preferences(study: Study) -> list[Row]:
+    """Estimates by role (portrait.py), beside the values of what was trained for where it was trained. Apart
+    from `measured`, for it takes a second or more."""
+    rows: list[Row] = []
+    every = by(study.every, "model")
+    for model, role in study.roles.items():
+        own = every.get((model,), [])
+        aim = study.preference if "after" in role else None
+        rows += [{"role": role, **row} for row in estimates(own, aim)] if own else []
+    return rows
+
+
+def _sensitivity(study: Study) -> list[Row]:
+    rows: list[Row] = []
+    for (model,), group in by(study.records, "model").items():
+        found = payoff_sensitivity(averaged(group))
+        if found is not None:
+            rows.append({"role": study.roles[model], "mass": mass(group), **vars(found)})
+    return rows
+
+
+def _curve_states(study: Study) -> list[Row]:
+    """P(first action) by state over the steps; the first states where there are many."""
+    rows: list[Row] = []
+    for row in study.curve:
+        states = row.get("p")
+        for name, p in list(states.items())[: len(run_charts.SERIES)] if isinstance(states, dict) else ():
+            if isinstance(p, list) and p and (first := finite(p[0])) is not None:
+                rows.append({"step": row["step"], "state": name, "p": first})
+    return rows
+
+
+def _answers(study: Study) -> list[Row]:
+    """Every everyday question that was asked before and after."""
+    asked: dict[str, dict[str, Row]] = {}
+    for model, found in study.sides.items():
+        listed = found.get("answers")
+        some = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+        asked[study.roles[model]] = {str(row.get("question")): row for row in some}
+    rows: list[Row] = []
+    for question, a in asked.get("before", {}).items():
+        if (b := asked.get("after", {}).get(question)) is None:
+            continue
+        change = "same" if a.get("given") == b.get("given") else "wrong in another way"
+        if bool(a.get("right")) != bool(b.get("right")):
+            change = "became right" if b.get("right") else "became wrong"
+        told = {"question": question, "answer": a.get("answer"), "change": change}
+        given = {"given before": a.get("given"), "given after": b.get("given")}
+        rows.append(told | given | {"before": finite(a.get("p")), "after": finite(b.get("p"))})
+    return rows
+
+
+def _errors(study: Study) -> list[Row]:
+    """Failed questions by message, the most frequent first."""
+    failed = by((r for r in study.records if r.error is not None), "error").items()
+    return [
+        {
+            "count": len(some),
+            "message": message,
+            "model": ", ".join(dict.fromkeys(r.model for r in some)),
+            "game": ", ".join(dict.fromkeys(r.game for r in some)),
+            "frame": ", ".join(dict.fromkeys(study.short.get(r.frame, r.frame) for r in some)),
+        }
+        for (message,), some in sorted(failed, key=lambda item: -len(item[1]))
+    ]
+
+
+def _games(study: Study) -> list[Row]:
+    """What each game is, and its payoffs (own, other's) where it is two by two."""
+    about = {entry.name: entry.summary for entry in registry.describe("games")}
+    rows: list[Row] = []
+    for (game,), group in by(study.records, "game").items():
+        d = group[0].decision
+        paid: list[str] = []
+        if d.payoffs.shape == (2, 2, 2) and d.theirs:
+            for (i, j), mine in np.ndenumerate(d.payoffs[0]):
+                paid.append(f"{d.actions[i]},{d.theirs[0][j]}:\u00a0{mine:g},\u00a0{d.payoffs[1, i, j]:g}")
+        rows.append({"game": game, "what": about.get(game.partition("(")[0]), "payoffs": "; ".join(paid)})
+    return rows

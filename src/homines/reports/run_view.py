@@ -1,0 +1,308 @@
+"""What a run folder says of the asking: whether it came to its end, in which orders, what was taught."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from homines.core import registry
+from homines.core.format import Row, clean, count, finite, number, texts
+from homines.core.plausible import CURVE, SCORES, TRAINING, sound, sound_sides
+from homines.core.run_folder import Run
+from homines.core.types import HominesError, Preference, Record
+from homines.elicitation.metrics import by, choices
+from homines.elicitation.orders import orders
+
+MOST_NAMED = 3
+"""Games that a sentence names."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """Questions answered (failed ones among them), of how many that were planned."""
+
+    answered: int
+    planned: int
+
+
+def left(study: Study) -> Left | None:
+    """What is still to be asked; None where all that was planned is there, or no plan is known.
+
+    A plan is asked.json (written before the first question) and scores.json (rows by way of asking).
+    """
+    held = study.run.records
+    have = {model: len(some) for (model,), some in by(held, "model").items()}
+    planned: dict[str, int] = {}
+    noted = study.run.noted("asked.json") or {}
+    every = noted.get("all")
+    plans = dict(every) if isinstance(every, Mapping) else {}
+    for model, n in {str(noted.get("model")): noted.get("questions"), **plans}.items():
+        if isinstance(n, int) and not isinstance(n, bool):
+            planned[str(model)] = n
+    for when, ways in study.scores.items():
+        models = [model for model, role in study.roles.items() if role == when]
+        rows = sum(n for way in _values(ways) if isinstance(n := way.get("rows"), int))
+        for model in models:
+            planned[model] = max(rows, planned.get(model, 0))
+    missing = sum(max(0, n - have.get(model, 0)) for model, n in planned.items())
+    return Left(len(held), len(held) + missing) if missing else None
+
+
+def _values(ways: Any) -> list[Mapping[str, Any]]:
+    return [way for way in ways.values() if isinstance(way, Mapping)] if isinstance(ways, Mapping) else []
+
+
+def taught(study: Study) -> str:
+    """On what was trained, as far as the folder tells: '320 rows of data in symmetric', 'ipd in 2 frames'."""
+    config, noted = study.run.config, study.noted
+    if study.games and config.get("kind") in ("align", "demo"):
+        frames = f" in {count(len(study.training), 'frame')}" if study.training else ""
+        return named(texts(config.get("training_games")) or [study.game]) + frames
+    data = config.get("data")
+    recipe: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
+    rows = noted.get("rows") or recipe.get("train")
+    games = named([*texts(recipe.get("games")), *([] if recipe else texts(config.get("game")))])
+    told = count(rows, "row") if isinstance(rows, int) else "rows"
+    return f"{told} of data{f' in {games}' if games else ''}"
+
+
+def named(specs: Iterable[str]) -> str:
+    """'ipd, ish', 'ipd, ish, icn and 3 more'."""
+    some = [clean(spec, 80) for spec in dict.fromkeys(specs)]
+    more = len(some) - MOST_NAMED
+    return ", ".join(some[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def kinds(specs: Iterable[str]) -> str:
+    """Games by kind: 'ipd, symmetric (64)'."""
+    stems = [clean(spec.partition("(")[0], 80) for spec in dict.fromkeys(specs)]
+    some = {stem: stems.count(stem) for stem in stems}
+    return ", ".join(f"{stem} ({n})" if n > 1 else stem for stem, n in some.items())
+
+
+def in_orders(records: Iterable[Record]) -> str:
+    """In which orders of the options questions were asked, in words that hold for all of them."""
+    asked = by(records, "model", "game", "frame").items()
+    whole, single = True, True
+    for (_, _, frame), group in asked:
+        places = _places(frame)
+        shown: dict[str, set[Any]] = {}
+        for r in group:
+            shown.setdefault(r.decision.key, set()).add(r.order)
+        for r in group:
+            n = len(shown[r.decision.key])
+            single &= n == 1
+            whole &= places is not None and n >= len(orders(len(r.decision.actions), places))
+    if whole:
+        return "every order of the options"
+    return "each in one order of the options" if single else "not all in every order of the options"
+
+
+def _places(frame: str) -> int | None:
+    """How many places of a frame list the options; None where it is not known. Imports no stranger's code."""
+    places = getattr(found("frames", frame), "places", None)
+    return None if places is None else int(places)
+
+
+TRAINED = ("align", "demo", "tune", "distill")
+TAUGHT = ("tune", "distill")
+"""Trained on rows of data, which need be no games that were asked."""
+STEP = ("reward", "mass", "kl", "loss", "grad_norm")
+SLACK = 0.005
+"""A change that two decimals cannot show is none."""
+MOST_ACTIONS = 3
+"""Actions of a decision up to which each has a column of its own."""
+MOST_GAMES = 12
+"""Games up to which each has a line of its own in the overview."""
+
+# --- what the folder holds -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A run as the report reads it.
+
+    every      what was asked, beliefs about others among it; `records`: the model's own choices alone
+    roles      'before', 'after' ... by model name
+    short      a short name for each frame's spec
+    training   specs of the frames trained on; `games`: those trained on, `game` the first of them
+    sides      side effects by model name; `scores`, `noted`: what scores.json and training.json say
+    impossible numbers that cannot be, and are left out of these and of `curve`, by file
+    """
+
+    run: Run
+    every: list[Record]
+    records: list[Record]
+    roles: dict[str, str]
+    short: dict[str, str]
+    training: frozenset[str]
+    game: str
+    games: frozenset[str]
+    preference: Preference | None
+    sides: dict[str, Row]
+    curve: list[Row]
+    scores: Row
+    noted: Row
+    impossible: dict[str, int]
+
+    @property
+    def columns(self) -> list[str]:
+        """Every role in order: of a training, 'after' also where it is not measured yet."""
+        roles = list(self.roles.values())
+        if self.run.config.get("kind") not in TRAINED or any("after" in r for r in roles):
+            return roles
+        return list(dict.fromkeys(["before", *roles, "after"]))
+
+
+def read(folder: str | Path) -> Study:
+    """Open a run folder. Raises StoreError where it is none or cannot be read."""
+    run = Run(folder)
+    config = run.config
+    every = _sound_all(run.records)
+    records = choices(every)
+    noted, odd_sides = sound_sides(run.noted("sideeffects.json") or {})
+    scores, odd_scores = sound(run.noted("scores.json") or {}, SCORES)
+    training, odd_training = sound(run.noted("training.json") or {}, TRAINING)
+    curve, odd_curve = sound(list(run.rows()), CURVE)
+    sides = {model: dict(found) for model, found in noted.items() if isinstance(found, Mapping)}
+    models = list(dict.fromkeys([*(record.model for record in records), *sides]))
+    told = [*texts(config.get("training_frames")), *texts(config.get("frames"))]
+    frames = [*map(_canonical, told), *(record.frame for record in records)]
+    games = [*texts(config.get("game")), *texts(config.get("games"))]
+    if config.get("kind") not in TAUGHT:  # else what is asked first may be what was not trained on
+        games += [r.game for r in records[:1]]
+    return Study(
+        run,
+        every,
+        records,
+        _roles(config, models),
+        _short(frames),
+        frozenset(map(_canonical, texts(config.get("training_frames")))),
+        games[0] if games else "",
+        frozenset(texts(config.get("training_games")) or games[:1]),
+        found("preferences", config.get("preference")),
+        sides,
+        _steps(curve),
+        scores,
+        training,
+        {
+            "sideeffects.json": odd_sides,
+            "scores.json": odd_scores,
+            "training.json": odd_training,
+            "curve.jsonl": odd_curve,
+        },
+    )
+
+
+def _steps(rows: Iterable[Row]) -> list[Row]:
+    """Curve rows with a step, counted on where a second phase begins anew."""
+    out: list[Row] = []
+    offset, phase = 0, None
+    for row in rows:
+        if (step := finite(row.get("step"))) is not None:
+            if out and row.get("phase") != phase:
+                offset = out[-1]["step"]
+            phase = row.get("phase")
+            out.append(row | {"step": offset + int(step)})
+    return out
+
+
+def _roles(config: Row, models: Sequence[str]) -> dict[str, str]:
+    if config.get("kind") == "play":
+        models = sorted(models, key=lambda model: model != config.get("person"))
+    if config.get("kind") not in TRAINED:
+        return {model: model if len(models) > 1 else "measured" for model in models}
+    base = config.get("model")
+    others = [model for model in models if model != base]
+    after = {model: "after" if len(others) == 1 else f"after: {model}" for model in others}
+    return ({str(base): "before"} if base in models else {}) | after
+
+
+def _sound_all(records: Iterable[Record]) -> list[Record]:
+    """Sound records, those of an earlier version in today's words."""
+    spelt = cache(_canonical)
+    answered = map(_sound, records)
+    return [r if spelt(r.frame) == r.frame else replace(r, frame=spelt(r.frame)) for r in answered]
+
+
+def _sound(record: Record) -> Record:
+    """The record; one without an answer and without an error, with one that says so."""
+    nothing = record.choice is None and not record.error
+    return replace(record, error="no answer is stored") if nothing else record
+
+
+def found(folder: str, spec: Any) -> Any:
+    """What a spec names, or None; `caveats` say where that is for want of trust (lookup.foreign)."""
+    if not isinstance(spec, str):
+        return None
+    try:
+        return registry.find(folder, spec)
+    except HominesError:
+        return None
+
+
+def _canonical(frame: str) -> str:
+    """A frame's spec as records spell it."""
+    known = found("frames", frame)
+    return frame if known is None else registry.spell(known)
+
+
+def _short(specs: Iterable[str]) -> dict[str, str]:
+    """By spec: the frame's name and what differs from its defaults, such as 'table · X/Y · reversed'."""
+
+    def name(spec: str) -> str:
+        stem = spec.partition("(")[0]
+        frame, plain = found("frames", spec), found("frames", stem)
+        if frame is None or plain is None:
+            return spec
+        parts = [stem]
+        for key, value in vars(frame).items():
+            if value != getattr(plain, key):
+                told = "/".join(map(str, value)) if isinstance(value, tuple) else str(value)
+                parts.append(told if key in ("labels", "layout") else f"{key}: {told}")
+        return " · ".join(parts)
+
+    names = {spec: name(spec) for spec in dict.fromkeys(specs)}
+    taken = Counter(names.values())
+    return {spec: short if taken[short] == 1 else spec for spec, short in names.items()}
+
+
+def left_out(file: str, n: int) -> str:
+    """'3 numbers of scores.json cannot be and are left out.'"""
+    return f"{count(n, 'number')} of {file} cannot be and {'is' if n == 1 else 'are'} left out."
+
+
+def _foreign(study: Study) -> list[str]:
+    """Specs of the run that name modules of somebody's own, which were not loaded."""
+    config = study.run.config
+    specs = [(folder, text) for folder in ("games", "frames") for text in texts(config.get(folder))]
+    specs += [("preferences", text) for text in texts(config.get("preference"))]
+    specs += [pair for r in study.every for pair in (("games", r.game), ("frames", r.frame))]
+    return [spec for folder, spec in dict.fromkeys(specs) if _is_foreign(folder, spec)]
+
+
+def _is_foreign(folder: str, spec: str) -> bool:
+    try:
+        registry.find(folder, spec)
+    except registry.UntrustedModule:
+        return True
+    except HominesError:  # no spec at all, which is shown as it stands
+        return False
+    return False
+
+
+def interval(low: float | None, high: float | None, digits: int = 2) -> str:
+    """An interval for a reader: '.20 to .71', '.20 to ∞'; empty where there is none.
+
+    >>> interval(0.2, math.inf)
+    '.20 to ∞'
+    """
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return ""
+    ends = [number(x, digits) if math.isfinite(x) else "∞" if x > 0 else "−∞" for x in (low, high)]
+    return " to ".join(ends)
