@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from homines.data import read
 from homines.inference.reasoning import Aloud, hear
 from homines.models import load
 from homines.models.hf import HuggingFace
+from homines.training.data_folder import read
 
 HERE = Path(__file__).parent
 

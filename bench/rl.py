@@ -40,14 +40,15 @@ from homines.frames.table import Table
 from homines.games.ipd import ipd
 from homines.inference.logits import distinct_tokens
 from homines.inference.processes import quiet
-from homines.lesson import Lesson, lesson
 from homines.models import load
 from homines.models.hf import HuggingFace
-from homines.objective import Settings
 from homines.opponents.tit_for_tat import TitForTat
-from homines.sampled import sampled
-from homines.schedule import schedule
-from homines.train import Trained, rl
+from homines.training.exact import rl
+from homines.training.objective import Settings
+from homines.training.prompt_sets import Lesson, lesson
+from homines.training.sampled import sampled
+from homines.training.schedule import schedule
+from homines.training.trainer import Trained
 
 ENOUGH = 0.05
 """Regret to reach, in points (the game's payoffs run from 0 to 4)."""

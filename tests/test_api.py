@@ -50,7 +50,7 @@ def test_the_import_brings_nothing_and_the_verbs_little() -> None:
 def test_a_verb_is_a_function_whatever_was_imported_before() -> None:
     """The files of the same names, imported first, do not stand in its way."""
     code = (
-        "import homines.elicitation.asking, homines.reports.run_page, homines.align\n"
+        "import homines.elicitation.asking, homines.reports.run_page, homines.training.lifecycle\n"
         "import homines as hm\n"
         "for verb in hm.__all__: assert getattr(hm, verb).__module__ == 'homines.api', verb\n"
         "from homines.elicitation.asking import measure\n"
@@ -231,10 +231,9 @@ def test_mistakes_are_told_and_leave_nothing(what: str, tmp_path: Path) -> None:
 
 
 def test_an_alignment_is_the_commands_plan(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is handed to align.align, by both roads; nothing is trained."""
-    import homines.align  # noqa: F401
+    """What is handed to lifecycle.align, by both roads; nothing is trained."""
+    from homines.training import lifecycle as module
 
-    module = sys.modules["homines.align"]
     seen: list[tuple[object, Path]] = []
 
     class Enough(Exception):  # noqa: N818

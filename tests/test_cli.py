@@ -361,8 +361,8 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Any, Path]]:
 
 
 def test_options_left_out_are_the_settings_own(planned: Callable[..., tuple[Any, Path]]) -> None:
-    from homines.align import Plan
-    from homines.objective import Settings
+    from homines.training.objective import Settings
+    from homines.training.plan import Plan
 
     plan, _ = planned("--to", "economicus")
     assert plan.settings == Settings()
@@ -412,7 +412,7 @@ def test_a_study_that_is_listed_can_be_outlined(homines_: Homines) -> None:
 
 
 def test_a_game_named_twice_is_trained_on_once(planned: Callable[..., tuple[Any, Path]]) -> None:
-    from homines.general import GAMES, dilemmas
+    from homines.training.curriculum import GAMES, dilemmas
 
     plan, _ = planned("--to", "economicus", "--game", "ipd", "--game", "icd", "--game", "ipd")
     assert (plan.game, plan.more_games) == ("ipd", ("icd",))

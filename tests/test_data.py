@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 
 from homines.core.registry import find
 from homines.core.types import Choice, Decision, HominesError, Record
-from homines.data import Recipe, drawable, generate, implied, read, write
 from homines.elicitation.questions import situation
 from homines.estimation.strategy_method import points
 from homines.games.spd import spd
-from homines.reasons import terms_of
 from homines.theory.choice import expected, logit, told
 from homines.theory.game_forms import Repeated, plan_probability, veil
-from homines.tuning import scores
+from homines.training.data import Recipe, drawable, generate, implied
+from homines.training.data_folder import read, write
+from homines.training.exam import scores
+from homines.training.reasons import terms_of
 
 PREFERENCES = (
     "economicus",

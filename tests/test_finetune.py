@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from homines.core.types import HominesError, Interrupted
-from homines.data import Recipe, write
-from homines.finetune import Order, finetune, service
+from homines.training.data import Recipe
+from homines.training.data_folder import write
+from homines.training.service import Order, finetune, service
 
 pytest.importorskip("openai", reason="the fine-tuning client is in the extra [finetune]")
 
@@ -240,7 +241,7 @@ def test_a_busy_or_broken_service_is_asked_again(there: Service, data: str, tmp_
 def test_a_service_that_stays_busy_loses_nothing(
     there: Service, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("homines.finetune.client.__defaults__", (1,))
+    monkeypatch.setattr("homines.training.service.client.__defaults__", (1,))
     there.failures = [(429, {"retry-after-ms": "1"})] * 4
     with pytest.raises(HominesError, match="still busy after many tries"):
         finetune(order(data), tmp_path / "run", wait=now)
@@ -259,8 +260,8 @@ def test_a_job_whose_answer_was_lost_is_found_and_not_paid_twice(
 def test_a_file_whose_check_failed_is_not_uploaded_again(
     there: Service, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("homines.finetune.client.__defaults__", (0,))
-    monkeypatch.setattr("homines.finetune._accepted", lambda *_: there.failures.append((503, {})))
+    monkeypatch.setattr("homines.training.service.client.__defaults__", (0,))
+    monkeypatch.setattr("homines.training.service._accepted", lambda *_: there.failures.append((503, {})))
     with pytest.raises(HominesError):
         finetune(order(data), tmp_path / "run", wait=now)
     monkeypatch.undo()
@@ -322,7 +323,7 @@ def test_a_key_that_is_missing_or_refused_is_never_printed(
 def test_no_service_is_told(data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
-    monkeypatch.setattr("homines.finetune.client.__defaults__", (0,))
+    monkeypatch.setattr("homines.training.service.client.__defaults__", (0,))
     with pytest.raises(HominesError, match="no connection to the service"):
         finetune(order(data), tmp_path / "run", wait=now)
 

@@ -23,21 +23,7 @@ ORDER = (
 RANK = {name: rank for rank, layer in enumerate(ORDER.split(" < ")) for name in layer.split(", ")}
 RANK["__init__"] = -1
 MOVING = {
-    "align",  # training
-    "data",  # training
-    "finetune",  # training
     "free_pricing",  # studies
-    "general",  # training
-    "lesson",  # training
-    "objective",  # training
-    "parallel",  # training
-    "reasons",  # training
-    "sampled",  # training
-    "schedule",  # training
-    "study",  # training
-    "supervised",  # training
-    "train",  # training
-    "tuning",  # training
 }
 """Files that wait for their folder: nothing is asked of them."""
 PURE = {name for name, rank in RANK.items() if rank < RANK["inference"]}
@@ -121,7 +107,7 @@ def test_the_reader_of_imports_sees_them_all() -> None:
         own("preferences/deontological.py")
     ) | set(own("preferences/game_deontological.py"))
     assert "torch" in {name.partition(".")[0] for name in imported("inference/logits.py")}
-    assert "homines.objective" in own("cli/app.py")  # inside a function
+    assert "homines.training.objective" in own("cli/app.py")  # inside a function
     assert [place(name) for name in ("homines", "homines.core.types", "homines.games.ipd")] == [
         "__init__",
         "core",

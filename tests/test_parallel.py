@@ -14,8 +14,8 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from homines import parallel
 from homines.core.types import HominesError
+from homines.training import distributed
 from tests.models.tiny import tiny, willing
 from tests.running import HOMINES
 
@@ -95,7 +95,7 @@ def test_of_divided_weights_each_process_holds_its_part(tiny_folder: Path, tmp_p
         f"""
 import torch
 from transformers import AutoModelForCausalLM
-from homines import parallel
+from homines.training import distributed as parallel
 assert parallel.divides()
 net = AutoModelForCausalLM.from_pretrained({str(tiny_folder)!r})
 layers = net.get_decoder().layers
@@ -126,7 +126,7 @@ print("PART", mine / whole, float((said - again).abs().max()), waits == parallel
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "gpt_neox"])
 def test_the_layers_of_any_decoder_are_found(kind: str) -> None:
     net = tiny(kind, vocabulary=32)
-    layers = parallel.blocks(net)
+    layers = distributed.blocks(net)
     assert len(layers) == 2
     assert all("Attention" in str(layer) and "MLP" in str(layer) for layer in layers)
 
@@ -134,10 +134,10 @@ def test_the_layers_of_any_decoder_are_found(kind: str) -> None:
 def test_experts_are_not_taken_for_layers() -> None:
     net = tiny("llama", vocabulary=32)
     net.model.layers[0].experts = torch.nn.ModuleList(torch.nn.Linear(2, 2) for _ in range(8))
-    assert parallel.blocks(net) is net.model.layers
+    assert distributed.blocks(net) is net.model.layers
     net.model.layers = torch.nn.ModuleList()
     with pytest.raises(HominesError, match="no list of layers in LlamaModel"):
-        parallel.blocks(net)
+        distributed.blocks(net)
 
 
 def test_all_weights_cannot_be_divided(tiny_folder: Path, tmp_path: Path) -> None:
@@ -156,6 +156,6 @@ def test_all_weights_cannot_be_divided(tiny_folder: Path, tmp_path: Path) -> Non
 
 def test_a_step_that_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "3")
-    assert parallel.share(6, "batch") == 2
+    assert distributed.share(6, "batch") == 2
     with pytest.raises(HominesError, match="batch is 4, which 3 processes cannot divide"):
-        parallel.share(4, "batch")
+        distributed.share(4, "batch")

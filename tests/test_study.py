@@ -15,15 +15,15 @@ from homines.core.types import Choice, HominesError, Prompt
 from homines.elicitation.asking import measure
 from homines.elicitation.metrics import action_types, by
 from homines.games.ipd import ipd
-from homines.general import FRAMES, dilemmas
 from homines.models.mock import Mock
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.random import Random
 from homines.preferences.utilitarian import Utilitarian
 from homines.studies import tennant2025
 from homines.studies._agents import UNSEEN, explained, shown, spread, winner
-from homines.study import Task
 from homines.theory.chain import chain
+from homines.training.curriculum import FRAMES, dilemmas
+from homines.training.study import Task
 from tests.models.tiny import tiny
 from tests.running import rows, study
 

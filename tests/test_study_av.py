@@ -18,8 +18,8 @@ from homines.models.mock import Mock
 from homines.studies import av_dilemma
 from homines.studies._av_dilemma import ACTS, EXPLAINING, LETTERS, balanced, kappa, rates
 from homines.studies._av_theory import Place, faced, place, says
-from homines.study import Task
 from homines.theory.choice import Agent
+from homines.training.study import Task
 from tests.models.tiny import tiny
 from tests.running import rows, study
 

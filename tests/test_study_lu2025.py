@@ -9,8 +9,8 @@ import pytest
 
 from homines.core.run_folder import Run
 from homines.core.types import Choice, Decision, Record, frozen
-from homines.data import read
 from homines.studies._lu2025 import _observed
+from homines.training.data_folder import read
 from tests.running import rows, study
 
 PARTS = ("implied", "estimates", "plans", "sensitivity", "amounts", "pairs", "effects")

@@ -15,7 +15,7 @@ from homines.games.dilemma import DIMENSIONS
 from homines.models.mock import HANDLERS, Mock
 from homines.reports import radar
 from homines.studies import moral_machine
-from homines.study import Task
+from homines.training.study import Task
 from tests.running import rows, study
 
 pytest.importorskip("polars")

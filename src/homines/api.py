@@ -26,7 +26,7 @@ from homines.elicitation.survey import Survey, frame_specs
 from homines.inference.processes import quiet
 from homines.reports.console import Bars
 from homines.results import Measured, folders
-from homines.schedule import schedule, titled
+from homines.training.schedule import schedule, titled
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -192,9 +192,10 @@ def align(
     The aligned model, its evidence as `.run`; a LoRA adapter (or, with rank=0, a model) lies in the folder,
     with its card. The model given is left as it was. The same call again goes on, or finds it done.
     """
-    from homines.align import Plan, name_after
-    from homines.align import align as carry_out
-    from homines.objective import Settings
+    from homines.training.lifecycle import align as carry_out
+    from homines.training.lifecycle import name_after
+    from homines.training.objective import Settings
+    from homines.training.plan import Plan
 
     _known("align", more, Aligning)
     options: dict[str, Any] = dict(more)

@@ -18,7 +18,8 @@ from safetensors import SafetensorError
 from homines.core.paths import PathError
 from homines.core.types import HominesError, Interrupted
 from homines.models.hf import HuggingFace
-from homines.train import READERS, rl, save, whole_checkpoint
+from homines.training.exact import rl
+from homines.training.trainer import READERS, save, whole_checkpoint
 from tests.models.test_train import QUICK, taught
 from tests.models.tiny import willing
 
@@ -153,9 +154,9 @@ def test_what_the_disk_does_not_give_now_is_not_torn(
 
     with monkeypatch.context() as patched:
         if where == "we":
-            patched.setattr("homines.train.opened", fails)
+            patched.setattr("homines.training.trainer.opened", fails)
         else:
-            patched.setattr("homines.train.READERS", dict.fromkeys(READERS, fails))
+            patched.setattr("homines.training.trainer.READERS", dict.fromkeys(READERS, fails))
         with pytest.raises(
             HominesError, match=rf"cannot read the .*: {os.strerror(number)}.*so it stays; run"
         ):
@@ -169,7 +170,7 @@ def test_no_memory_is_no_tear(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     checkpoints = folder / "checkpoints"
     with monkeypatch.context() as patched:
-        patched.setattr("homines.train.READERS", dict.fromkeys(READERS, full))
+        patched.setattr("homines.training.trainer.READERS", dict.fromkeys(READERS, full))
         with pytest.raises(MemoryError):
             whole_checkpoint(checkpoints)
     assert whole_checkpoint(checkpoints) == str(checkpoints / "checkpoint-3")
@@ -206,7 +207,7 @@ def test_a_checkpoint_that_another_process_puts_aside_is_passed_over(
             path.parent.rename(checkpoints / "torn-checkpoint-3")
             path.read_bytes()
 
-    monkeypatch.setattr("homines.train.READERS", dict.fromkeys(READERS, gone))
+    monkeypatch.setattr("homines.training.trainer.READERS", dict.fromkeys(READERS, gone))
     assert whole_checkpoint(checkpoints) == str(checkpoints / "checkpoint-2")
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from homines import data
 from homines.core.registry import find, names
 from homines.core.run_folder import NO_DISTRIBUTION, Run, StoreError
 from homines.core.types import Choice, HominesError, Record
@@ -17,6 +16,7 @@ from homines.elicitation.questions import battery
 from homines.people.session import Plan
 from homines.reports.run_page import write
 from homines.sweeps.grid import read as read_grid
+from homines.training import data, data_folder
 
 
 def run_of(folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
@@ -107,13 +107,13 @@ ROWS |= {"order": {"order": [[9, 9]]}, "game": {"game": {}}, "cue": {"cue": 9}, 
 
 @pytest.mark.parametrize("change", ROWS.values(), ids=ROWS)
 def test_a_row_of_data_that_cannot_be_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
-    data.write(data.Recipe("economicus", train=4, test=2), tmp_path / "data")
+    data_folder.write(data.Recipe("economicus", train=4, test=2), tmp_path / "data")
     path = tmp_path / "data" / "train.facts.jsonl"
-    assert data.read(tmp_path / "data")
+    assert data_folder.read(tmp_path / "data")
     rows = [json.loads(line) | change for line in path.read_text().splitlines()]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(HominesError):
-        data.read(tmp_path / "data")
+        data_folder.read(tmp_path / "data")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from homines.inference.logits import render
 from homines.inference.memory import shapes
 from homines.inference.model_folder import config, count_weights, look_at_adapter, repeats, weights
 from homines.models import load
-from homines.sampled import render_turns
+from homines.training.sampled import render_turns
 from tests.models.tiny import tiny
 
 ASK = Prompt((("system", "Be brief."), ("user", "A or B?")), ("A", "B"))

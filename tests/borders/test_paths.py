@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from homines.align import already
 from homines.cli.amce import write_groups
 from homines.core.paths import PathError, inside, opened, place, read, tidy, whole, whole_folder
 from homines.core.registry import find
@@ -23,7 +22,8 @@ from homines.elicitation.questions import battery, questions
 from homines.models.mock import HANDLERS, Mock
 from homines.reports import model_card
 from homines.reports.run_page import write as page
-from homines.study import Task
+from homines.training.lifecycle import already
+from homines.training.study import Task
 
 CONFIG = {"kind": "align", "command": "", "model": "mock", "preference": "economicus", "games": ["ipd"]}
 NAMES = [

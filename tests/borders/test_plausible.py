@@ -23,7 +23,7 @@ from homines.reports.caveats import caveats
 from homines.reports.measures import measured
 from homines.reports.run_page import write
 from homines.reports.run_view import Study, read
-from homines.study import Task
+from homines.training.study import Task
 from homines.view.live import charts, live
 
 CONFIG = {"kind": "align", "model": "mock", "game": "ipd", "preference": "deontological"}

@@ -30,7 +30,7 @@ from homines.people.session import Plan
 from homines.preferences.anti_deontological import AntiDeontological
 from homines.preferences.deontological import Deontological
 from homines.preferences.game_deontological import GameDeontological
-from homines.schedule import schedule, spelt
+from homines.training.schedule import schedule, spelt
 from homines.view.live import live
 from tests.models.tiny import willing
 
@@ -254,13 +254,13 @@ def test_a_spec_from_a_file_runs_nothing(place: str, payload: str, homines_: Hom
 
 
 READERS = {
-    "align.py": "a run's config",
+    "training/lifecycle.py": "a run's config",
     "estimation/amce.py": "",  # tables of responses: codes of countries and characters, no specs
     "estimation/published.py": "",  # a published table of numbers
     "sweeps/claims.py": "",  # leases of cells: tests/borders/test_shared_store.py
-    "data.py": "a data folder",
+    "training/data_folder.py": "a data folder",
     "evals/logs.py": "a log of Inspect",
-    "finetune.py": "a data folder",
+    "training/service.py": "a data folder",
     "estimation/options.py": "a table of people",
     "sweeps/grid.py": "a sweep's file",
     "inference/model_folder.py": "",  # settings of networks and adapters: tests/borders/test_model_folders.py
@@ -271,13 +271,14 @@ READERS = {
     "models/smollm2.py": "",  # what this package wrote in its own cache
     "models/vllm.py": "",  # replies of a server
     "estimation/observations.py": "a table of people",
-    "sampled.py": "",  # an adapter of this package's own training
+    "training/sampled.py": "",  # an adapter of this package's own training
     "sweeps/store.py": "a sweep's file",  # marks: tests/borders/test_shared_store.py
     "core/run_folder.py": "a run's records",
-    "study.py": "",  # one number of a study's own
+    "training/study.py": "",  # one number of a study's own
     "sweeps/sweep.py": "",  # a summary's names of cells
     "estimation/tidy_csv.py": "a table of people",
-    "train.py": "",  # checkpoints: tests/borders/test_checkpoints.py
+    "training/exact.py": "",  # the state of a walk: tests/borders/test_checkpoints.py
+    "training/trainer.py": "",  # checkpoints: tests/borders/test_checkpoints.py
     "view/runs.py": "a run's config",
 }
 """Every file that reads a format from a disk, and the place in the table that tries it; '': no specs."""
@@ -305,9 +306,9 @@ TRUSTING = {
     "sweeps/grid.py",
     "core/registry.py",
     "results.py",
-    "schedule.py",
+    "training/schedule.py",
     "core/run_folder.py",
-    "data.py",
+    "training/data.py",
 }
 """Who makes text trusted: the doors a person types at, and readers that ask a path whether it is trusted."""
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 import homines
-from homines.align import Plan
 from homines.core.paths import PathError
 from homines.core.registry import TrustedPath
 from homines.core.run_folder import Run
 from homines.core.types import HominesError
 from homines.reports.comparison_page import runs_in
 from homines.reports.run_page import reports
-from homines.study import Task
-from homines.supervised import Course
+from homines.training.plan import Plan
+from homines.training.study import Task
+from homines.training.supervised import Course
 
 CONFIG = {"kind": "measure", "command": ""}
 LOGS = ("records.jsonl", "curve.jsonl", "periods.jsonl")

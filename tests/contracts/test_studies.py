@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from homines.align import Made, Plan
 from homines.core.registry import names
 from homines.core.types import Choice
-from homines.data import generate
 from homines.estimation.bounds import bounds
 from homines.estimation.columns import Observation
 from homines.models.mock import HANDLERS, Mock
-from homines.objective import Settings
 from homines.studies import lu2025
-from homines.study import Task
+from homines.training.data import generate
+from homines.training.objective import Settings
+from homines.training.plan import Made, Plan
+from homines.training.study import Task
 
 
 def plans(name: str, quick: bool = False) -> dict[str, Plan]:

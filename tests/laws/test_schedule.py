@@ -11,7 +11,7 @@ from homines.core.types import HominesError
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
-from homines.schedule import schedule, spelt
+from homines.training.schedule import schedule, spelt
 
 MODULE = "homines.preferences.utilitarian:Utilitarian"
 PARTS = ("economicus", "moralis(kappa=0.25)", "deontological(rule=betrayal, penalty=3.0)", "utilitarian")

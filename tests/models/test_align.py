@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from homines.align import Made, Plan, against, align, config, few, met
 from homines.core.registry import TrustedSpec, find
 from homines.core.run_folder import Run, StoreError
 from homines.core.types import Array, Decision, HominesError, Interrupted
 from homines.elicitation.questions import situation
 from homines.games.ipd import ipd
-from homines.lesson import Lesson, Walk
 from homines.models.mock import Mock, uniform
-from homines.objective import Settings
+from homines.training.lifecycle import align
+from homines.training.objective import Settings
+from homines.training.plan import Made, Plan, against, config, few, met
+from homines.training.prompt_sets import Lesson
+from homines.training.rollout import Walk
 
 QUICK = Settings(rank=4, lr=1e-2, steps=2)
 BARE = "bare(labels='action1,action2')"

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 
-from homines.align import Plan, align
 from homines.core.registry import find
 from homines.core.types import HominesError
 from homines.elicitation.questions import battery, questions
@@ -17,8 +16,10 @@ from homines.inference.dtypes import pick_dtype
 from homines.inference.memory import EMBEDDINGS, numbers, room
 from homines.models import load
 from homines.models.hf import HuggingFace
-from homines.objective import Settings
-from homines.train import trainable
+from homines.training.lifecycle import align
+from homines.training.objective import Settings
+from homines.training.plan import Plan
+from homines.training.trainer import trainable
 from tests.models.tiny import willing
 
 pytest.importorskip("bitsandbytes")

@@ -14,7 +14,7 @@ from homines.elicitation import capability
 from homines.inference.dtypes import pick_dtype
 from homines.models import load
 from homines.models.hf import HuggingFace, pick_device, to_choice
-from homines.train import fitting
+from homines.training.trainer import fitting
 from tests.models.tiny import tiny
 
 ASK = Prompt((("user", "A or B?"),), ("A", "B"))

@@ -11,20 +11,21 @@ import numpy as np
 import pytest
 import torch
 
-from homines.align import Made, Plan
 from homines.core.types import HominesError, Prompt
 from homines.frames.bare import Bare
 from homines.games.ipd import ipd
 from homines.games.pricing import pricing
-from homines.lesson import EPISODE, Walk, lesson
 from homines.models.hf import HuggingFace
-from homines.objective import Settings, objective
 from homines.opponents.memory_one import MemoryOne
 from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
-from homines.schedule import Phase
 from homines.theory.chain import chain
-from homines.train import check, rl
+from homines.training.exact import rl
+from homines.training.objective import Settings, objective
+from homines.training.plan import Made, Plan
+from homines.training.prompt_sets import lesson
+from homines.training.rollout import EPISODE, Walk, check
+from homines.training.schedule import Phase
 
 FRAME = Bare("action1,action2")
 QUICK = Settings(rank=4, lr=1e-2, sets=2, kl=0.0)

@@ -12,19 +12,21 @@ import numpy as np
 import pytest
 import torch
 
-import homines.train
 from homines.core.types import Array, Decision, HominesError, Interrupted
 from homines.frames.bare import Bare
 from homines.games.bos import bos
 from homines.games.ipd import ipd
-from homines.lesson import Lesson, lesson
 from homines.models.hf import HuggingFace, load
-from homines.objective import Outcome, Settings, objective
 from homines.opponents.memory_one import MemoryOne
 from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
-from homines.schedule import Phase
-from homines.train import _Guard, check, rl
+from homines.training import exact
+from homines.training.exact import rl
+from homines.training.objective import Outcome, Settings, objective
+from homines.training.prompt_sets import Lesson, lesson
+from homines.training.rollout import check
+from homines.training.schedule import Phase
+from homines.training.trainer import _Guard
 
 FRAME = Bare("action1,action2")
 NOISY = MemoryOne(0.5, 0.9, 0.2, 0.7, 0.4)
@@ -241,7 +243,7 @@ def test_beside_a_rival_that_plays_a_strategy_one_learns_as_against_that_strateg
     setting = replace(QUICK, objective=kind)
     alone = solo(fresh(), tmp_path / "a", (Economicus(), 3), setting=setting)
     fixed = torch.tensor(np.array([c.logp for c in NOISY(ipd().memory_one(1))])).expand(2, 4, 2)
-    score = homines.train._score  # pyright: ignore[reportPrivateUsage]
+    score = exact._score  # pyright: ignore[reportPrivateUsage]
     heard: list[str] = []
 
     def scoring(net: Any, *given: Any) -> torch.Tensor:
@@ -249,7 +251,7 @@ def test_beside_a_rival_that_plays_a_strategy_one_learns_as_against_that_strateg
         heard.append(name)
         return fixed if name == "rival" else score(net, *given)
 
-    monkeypatch.setattr(homines.train, "_score", scoring)
+    monkeypatch.setattr(exact, "_score", scoring)
     beside = pair(fresh(), tmp_path / "b", setting=setting)
     assert heard.count("rival") == 3
     assert close([{k: v for k, v in row.items() if k != "rival"} for row in beside], alone, rel=1e-6)

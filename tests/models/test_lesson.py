@@ -23,19 +23,20 @@ from homines.games.dictator import dictator
 from homines.games.ipd import ipd
 from homines.games.ish import ish
 from homines.games.public_goods import public_goods
-from homines.lesson import EPISODE, Lesson, Walk, follows, lesson
 from homines.models.hf import HuggingFace
-from homines.objective import Settings, objective
 from homines.opponents import opponent
 from homines.opponents.always_defect import AlwaysDefect
 from homines.opponents.memory_one import MemoryOne
 from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
-from homines.schedule import Phase
 from homines.theory.chain import chain
 from homines.theory.game_forms import NormalForm, Repeated
 from homines.theory.strategies import certain
-from homines.train import check, rl
+from homines.training.exact import rl
+from homines.training.objective import Settings, objective
+from homines.training.prompt_sets import Lesson, follows, lesson
+from homines.training.rollout import EPISODE, Walk, check
+from homines.training.schedule import Phase
 
 NOISY = MemoryOne(0.5, 0.9, 0.2, 0.7, 0.4)
 FRAME, DEEP = Table("action1,action2"), Table("action1,action2", memory=2)

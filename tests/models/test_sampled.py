@@ -18,20 +18,22 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from homines import sampled as road
-from homines.align import Plan, align
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Interrupted
 from homines.elicitation.orders import orders
 from homines.frames.table import Table
 from homines.games.ipd import ipd
 from homines.inference.sampled_answers import read
-from homines.lesson import Lesson, Walk, lesson
 from homines.models.hf import HuggingFace, load
-from homines.objective import Settings
 from homines.opponents.tit_for_tat import TitForTat
-from homines.sampled import Reward, answering, check_sampled, render_turns, sampled
-from homines.schedule import schedule
+from homines.training import sampled as road
+from homines.training.lifecycle import align
+from homines.training.objective import Settings
+from homines.training.plan import Plan
+from homines.training.prompt_sets import Lesson, lesson
+from homines.training.rollout import Walk
+from homines.training.sampled import Reward, answering, check_sampled, render_turns, sampled
+from homines.training.schedule import schedule
 from tests.models.tiny import tiny
 
 FRAME = Table("action1,action2")

@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from homines.core.types import HominesError, Interrupted, Prompt
-from homines.data import Recipe, Row, generate, read, write
 from homines.inference.logits import terminator
 from homines.inference.reasoning import Aloud, hear
 from homines.models.hf import HuggingFace
-from homines.objective import Settings
-from homines.supervised import Course, completions, matching, teach
+from homines.training.data import Recipe, Row, generate
+from homines.training.data_folder import read, write
+from homines.training.objective import Settings
+from homines.training.supervised import Course, completions, matching, teach
 
 from .tiny import willing
 

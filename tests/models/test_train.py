@@ -25,17 +25,19 @@ from homines.elicitation.questions import battery
 from homines.frames.table import Table
 from homines.games.dictator import dictator
 from homines.games.ipd import ipd
-from homines.lesson import Lesson, lesson
 from homines.models.hf import HuggingFace, load
-from homines.objective import Outcome, Settings, objective
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.tit_for_tat import TitForTat
 from homines.preferences.game_deontological import GameDeontological
 from homines.preferences.utilitarian import Utilitarian
-from homines.schedule import Phase
 from homines.theory.chain import chain
 from homines.theory.choice import expected
-from homines.train import check, phase_at, rl
+from homines.training.exact import rl
+from homines.training.objective import Outcome, Settings, objective
+from homines.training.prompt_sets import Lesson, lesson
+from homines.training.rollout import check
+from homines.training.schedule import Phase
+from homines.training.trainer import phase_at
 
 FRAME = Table("action1,action2")
 NOISY = MemoryOne(0.5, 0.9, 0.2, 0.7, 0.4)

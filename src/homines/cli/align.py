@@ -11,26 +11,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homines import parallel
-from homines.align import Plan
 from homines.core.run_folder import Run
 from homines.core.types import Game, HominesError
 from homines.elicitation.metrics import summary
 from homines.inference import processes
 from homines.reports.console import Bars, before_after, command, scored, side_effects, stopping
-from homines.schedule import Phase
 from homines.theory.game_forms import Repeated
+from homines.training import distributed
+from homines.training.plan import Plan
+from homines.training.schedule import Phase
 
 if TYPE_CHECKING:
-    from homines.tuning import Tuning
+    from homines.training.exam import Tuning
 
 
 def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool) -> None:
     """Align by a plan, report, print; exits with 0, or 1 where some questions failed."""
-    from homines.align import align, estimate, name_after
     from homines.reports.run_page import write  # with it comes altair
+    from homines.training.lifecycle import align, estimate, name_after
 
-    parallel.divides()  # before any model is loaded
+    distributed.divides()  # before any model is loaded
     if not processes.first() and not dry_run:
         with stopping() as stop:
             align(plan, folder, kind=kind, stop=stop)
@@ -83,9 +83,10 @@ def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool)
 
 def carry_out_tuning(tuning: Tuning, folder: Path, as_json: bool) -> None:
     """Tune on a data folder and print what it changed."""
-    from homines.tuning import table, tune
+    from homines.training.exam import table
+    from homines.training.lifecycle import tune
 
-    parallel.divides()
+    distributed.divides()
     if not processes.first():
         with stopping() as stop:
             tune(tuning, folder, stop=stop)
@@ -126,7 +127,7 @@ def counted_line(counted: dict[str, int]) -> str:
 def general_plan(plan: Plan, general: bool, draws: int) -> Plan:
     """The plan with --general's words, frames and games, and with --draws' dilemmas; a game that was named
     twice once."""
-    from homines import general as many
+    from homines.training import curriculum as many
 
     games = dict.fromkeys((plan.game, *plan.more_games, *(many.GAMES if general else ())))
     drawn = many.dilemmas(draws, plan.settings.seed)

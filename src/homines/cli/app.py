@@ -382,7 +382,8 @@ def data(
 ) -> None:
     """Generate what a preference implies: games drawn, its arithmetic, its answers; for fine-tuning."""
     from homines.core.run_folder import named
-    from homines.data import Recipe, write
+    from homines.training.data import Recipe
+    from homines.training.data_folder import write
 
     words = tuple(labels or ["A,B"])
     recipe = Recipe(to, tuple(game or ["symmetric"]), n, test, frame, words, reasons, ties, precision, seed)
@@ -476,12 +477,12 @@ def align(
     from homines.core.run_folder import named
     from homines.elicitation.survey import frame_specs
     from homines.inference.processes import quiet
-    from homines.schedule import schedule, titled
+    from homines.training.schedule import schedule, titled
 
     schedules = [schedule(some, steps) for some in (to, rival) if some is not None]
     quiet()
-    from homines.align import Plan
-    from homines.objective import Settings
+    from homines.training.objective import Settings
+    from homines.training.plan import Plan
 
     games, frames = game or ["ipd"], frame or ["table"]
     told = find("games", games[0])
@@ -563,8 +564,8 @@ def tune(
 
     from homines.core.run_folder import named
     from homines.inference.reasoning import Aloud
-    from homines.supervised import Course
-    from homines.tuning import Tuning
+    from homines.training.exam import Tuning
+    from homines.training.supervised import Course
 
     course = Course(by, epochs, batch, lr, rank, seed, save_every, report_to)
     aloud = Aloud(traces, temperature, think, seed)
@@ -591,9 +592,9 @@ def finetune(
     from dataclasses import asdict
 
     from homines.core.run_folder import named
-    from homines.finetune import Order, service
-    from homines.finetune import finetune as carry_out
     from homines.reports.console import Bars, command, stopping
+    from homines.training.service import Order, service
+    from homines.training.service import finetune as carry_out
 
     order = Order(service(model), str(data), epochs, suffix, seed)
     folder = out or named(f"finetune-{model}", asdict(order))

@@ -34,7 +34,7 @@ def carry_out_study(
     if name not in there:
         raise HominesError(f"no study called {name!r}; there are {', '.join(there)}")
     check_kind(model)
-    from homines.study import Task
+    from homines.training.study import Task
 
     folder = out or Path("runs") / (f"{name}-quick" if quick else name)
     module = import_module(f"homines.studies.{name}")

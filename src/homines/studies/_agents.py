@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from homines.align import Plan
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Array, Choice, Record
@@ -22,6 +21,7 @@ from homines.preferences.utilitarian import Utilitarian
 from homines.theory.chain import Chain, chain
 from homines.theory.choice import expected
 from homines.theory.game_forms import Repeated
+from homines.training.plan import Plan
 
 Row = dict[str, Any]
 

@@ -15,7 +15,6 @@ import numpy as np
 
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Record
-from homines.data import Row as Taught
 from homines.elicitation.metrics import averaged, by, instability, mass, order_effect
 from homines.estimation.bounds import bounds
 from homines.estimation.columns import Observation
@@ -26,7 +25,8 @@ from homines.reports import charts as draw
 from homines.reports.page import Section, write
 from homines.studies._agents import Agent, Findings, Row, interval, mean, shown
 from homines.studies._av_theory import THEORIES, Place, faced, place, says, stance, threshold
-from homines.study import Task
+from homines.training.data import Row as Taught
+from homines.training.study import Task
 
 NAMED = "sentences()"
 """The acts called by their names: what is taught, and what the rates of this page are of."""

@@ -26,8 +26,8 @@ from homines.estimation.problem import NotIdentified
 from homines.estimation.published import AMOUNTS, PAIRS, moments
 from homines.reports import charts as draw
 from homines.reports.page import Section, write
-from homines.study import Task
 from homines.theory.choice import best, expected, told
+from homines.training.study import Task
 
 Row = dict[str, Any]
 PEOPLE = "bfs(alpha=0.083, beta=0.261, gamma=0.072, delta=-0.042)"

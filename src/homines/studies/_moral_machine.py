@@ -26,7 +26,7 @@ from homines.games.dilemma import DIMENSIONS, SIGNALS, Dilemma, spec
 from homines.reports import charts as draw
 from homines.reports.page import Section, write
 from homines.reports.radar import radar
-from homines.study import Task
+from homines.training.study import Task
 
 Row = dict[str, Any]
 PEOPLE, AVERAGE = "all people", "mean of countries"

@@ -24,11 +24,11 @@ from homines.opponents import opponent
 from homines.opponents.nash import equilibria
 from homines.reports import charts as draw
 from homines.reports.page import Section, write
-from homines.study import Task
 from homines.theory.choice import quantal_response
 from homines.theory.conduct import RARE, Conduct, conduct, response, told
 from homines.theory.game_forms import Repeated
 from homines.theory.qlearning import Learning, learn
+from homines.training.study import Task
 
 Row = dict[str, Any]
 FRAME = "market()"

@@ -11,7 +11,6 @@ from typing import Protocol
 
 import numpy as np
 
-from homines.align import Plan
 from homines.core.registry import find, spell
 from homines.core.run_folder import Run
 from homines.core.types import HominesError
@@ -40,9 +39,10 @@ from homines.studies._agents import (
     shown,
     winner,
 )
-from homines.study import Task
 from homines.theory.chain import chain
 from homines.theory.game_forms import Repeated
+from homines.training.plan import Plan
+from homines.training.study import Task
 
 CLASSICS = (
     "always_cooperate", "always_defect", "random", "tit_for_tat", "generous_tit_for_tat",

@@ -15,7 +15,6 @@ from functools import partial
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Model, digest
-from homines.data import Row
 from homines.elicitation import capability
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import Question, questions
@@ -23,9 +22,10 @@ from homines.games.av import ABOARD, ASKED
 from homines.models.hf import HuggingFace
 from homines.studies._av_dilemma import ACTS, LETTERS, NAMED, page
 from homines.studies._av_theory import faced, place, says
-from homines.study import Done, Task
-from homines.supervised import Course
 from homines.theory.choice import Agent
+from homines.training.data import Row
+from homines.training.study import Done, Task
+from homines.training.supervised import Course
 
 OPTIONS = ("also",)
 SEEDS = 1

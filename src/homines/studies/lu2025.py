@@ -15,20 +15,21 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from homines import data
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Decision
-from homines.data import Recipe
 from homines.elicitation.questions import Question, battery, questions
 from homines.estimation.family import family
 from homines.estimation.published import AMOUNTS, PAIRS
 from homines.inference.reasoning import Aloud
 from homines.studies._lu2025 import page
-from homines.study import Done, Task
-from homines.supervised import Course
-from homines.train import Trained
-from homines.tuning import Tuning, config, examine, student, taught, tuned
+from homines.training import data, data_folder
+from homines.training.data import Recipe
+from homines.training.exam import Tuning, examine, tuned_model, tuning_config
+from homines.training.lifecycle import taught, tuned
+from homines.training.study import Done, Task
+from homines.training.supervised import Course
+from homines.training.trainer import Trained
 
 KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ENDS = (0.0, 1.0)
@@ -202,7 +203,7 @@ def run(task: Task) -> Done:
     for seed in task.seeds:
         for kind in there:
             if seed in kind.seeds:
-                data.write(kind.recipe(seed), task.place(f"data/{kind.folder(seed)}"))
+                data_folder.write(kind.recipe(seed), task.place(f"data/{kind.folder(seed)}"))
     with task.timed():
         failed += untrained(task, there)
     for seed in task.seeds:
@@ -215,7 +216,7 @@ def run(task: Task) -> Done:
 
 @contextmanager
 def held(task: Task, name: str, made: Tuning, recipe: Recipe) -> Iterator[Run]:
-    settings = config(made, recipe, command=task.command)
+    settings = tuning_config(made, recipe, command=task.command)
     with Run(task.place(name), settings) as run:
         yield run
 
@@ -226,7 +227,7 @@ def untrained(task: Task, there: Sequence[Kind]) -> int:
     with held(task, "base", first, there[0].recipe(task.seeds[0])) as run:
         if run.noted("examined.json"):
             return 0
-        model = student(first, task.model)
+        model = tuned_model(first, task.model)
         rows = {kind.slug: tuning(task, kind, task.seeds[0]).rows()[2] for kind in there if kind.wide}
         also = exam(model, "choice", quick=task.quick)
         records = examine(first, model, run, rows, task.begin, task.stop, also)
@@ -247,7 +248,7 @@ def trained(task: Task, kind: Kind, seed: int) -> int:
         task.say(name)
         done: Trained = taught(
             made,
-            partial(student, made, task.model),
+            partial(tuned_model, made, task.model),
             run,
             train,
             task.say,

@@ -16,7 +16,7 @@ from homines.estimation.amce import EFFECTS
 from homines.estimation.published import countries
 from homines.games.dilemma import DIMENSIONS, Dilemma, dilemma, spec
 from homines.studies._moral_machine import page
-from homines.study import Done, Task
+from homines.training.study import Done, Task
 
 OPTIONS = ("also", "humans")
 SEEDS = 1

@@ -15,24 +15,24 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from homines.align import Plan
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Model, digest
-from homines.data import Row
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import Question, questions
 from homines.free_pricing import PREFIXES, STRATEGIES, Rules, markets, nash, over, play
 from homines.games.pricing import shop
 from homines.models import known, load
-from homines.objective import Settings
 from homines.opponents import opponent
 from homines.studies._pricing import FRAME, PRECISION, WORDS, Asked, logit_price, page
-from homines.study import Done, Kind, Task
-from homines.supervised import Course
 from homines.theory.chain import chain
 from homines.theory.choice import Agent
 from homines.theory.qlearning import check_compiler
+from homines.training.data import Row
+from homines.training.objective import Settings
+from homines.training.plan import Plan
+from homines.training.study import Done, Kind, Task
+from homines.training.supervised import Course
 
 SEEDS = 1
 OPTIONS = ("also", "rivals", "periods")

@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from homines import general
-from homines.align import Plan
 from homines.core.registry import find
 from homines.core.run_folder import Run
 from homines.core.types import Frame, Model
@@ -23,11 +21,13 @@ from homines.elicitation.orders import orders
 from homines.elicitation.questions import Question, battery, questions
 from homines.elicitation.scene import LAYOUTS
 from homines.models.hf import HuggingFace
-from homines.objective import Settings
 from homines.studies._agents import PROBES, REWARDS, UNSEEN
 from homines.studies._tennant2025 import page
-from homines.study import Done, Kind, Task
 from homines.theory.game_forms import Repeated
+from homines.training import curriculum
+from homines.training.objective import Settings
+from homines.training.plan import Plan
+from homines.training.study import Done, Kind, Task
 
 SEEDS = 5
 """Trainings of each kind, unless said otherwise."""
@@ -79,7 +79,7 @@ def kinds(task: Task) -> list[Reward]:
     far = Settings(objective="discounted", gamma=0.9, steps=FAR_STEPS)
     for name in ("Game", "Ut", "De"):
         add(f"{name} (γ = .9)", "far", REWARDS[name], some, settings=far)
-    many = {"frames": general.FRAMES, "more_games": general.GAMES}
+    many = {"frames": curriculum.FRAMES, "more_games": curriculum.GAMES}
     add("Game+De, many words", "general", REWARDS["Game+De"], some, **many)
     for name, preference in REWARDS.items():
         add(f"{name} v learner", "learner", preference, rival=preference)

@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import homines
-from homines.align import Plan, align
-from homines.align import config as plan_config
 from homines.core.redaction import redact
 from homines.core.run_folder import FREE, Run, commit
 from homines.core.scratch import scratch
@@ -29,9 +27,12 @@ from homines.models import load
 from homines.reports.measures import measured
 from homines.reports.run_page import write
 from homines.reports.run_view import read
-from homines.study import Task
 from homines.sweeps.claims import claimed
 from homines.sweeps.store import SharedStore
+from homines.training.lifecycle import align
+from homines.training.plan import Plan
+from homines.training.plan import config as plan_config
+from homines.training.study import Task
 
 LONGEST = 220
 """Bytes of the words in a cell's name: with its key and an ending it is a name of at most 255."""

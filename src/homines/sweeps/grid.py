@@ -36,7 +36,6 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from homines.align import Made, Plan
 from homines.core.registry import TrustedPath, fitted
 from homines.core.registry import known as known_texts
 from homines.core.types import HominesError
@@ -44,9 +43,10 @@ from homines.elicitation.survey import Survey
 from homines.inference.dtypes import DTYPES, NF4
 from homines.models import behind, check_kind, known
 from homines.models.mock import Mock, uniform
-from homines.objective import Settings
 from homines.studies import check_more, studies
 from homines.sweeps.cell import Cell, Studying
+from homines.training.objective import Settings
+from homines.training.plan import Made, Plan
 
 Table = Mapping[str, Any]
 

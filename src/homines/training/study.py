@@ -14,21 +14,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from homines.align import Made, Plan, already, config, name_after, student, train
 from homines.core.paths import inside
 from homines.core.plausible import COUNTED, within
 from homines.core.progress import Begin, Say
 from homines.core.run_folder import Run, read_json, write_json
 from homines.core.types import Model, Record, digest
-from homines.data import Row
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question
 from homines.models import load
 from homines.models.mock import Mock, uniform
 from homines.reports import model_card
-from homines.supervised import Course
-from homines.tuning import Tuning, taught
-from homines.tuning import student as tuning_student
+from homines.training.data import Row
+from homines.training.exam import Tuning
+from homines.training.exam import tuned_model as tuning_student
+from homines.training.lifecycle import already, name_after, student, taught, train
+from homines.training.plan import Made, Plan, config
+from homines.training.supervised import Course
 
 Exam = Callable[[Model], list[Question]]
 """What a model is asked."""

@@ -20,7 +20,7 @@ from typing import Any
 from homines.core.checks import count
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Interrupted
-from homines.data import read
+from homines.training.data_folder import read
 
 SERVICE = "openai"
 KEY = "OPENAI_API_KEY"

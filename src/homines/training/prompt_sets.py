@@ -8,26 +8,23 @@ a `Walk` asks those that the learner meets instead.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
 import torch
 
-from homines.core.types import Array, Decision, Frame, History, HominesError, Policy, Prompt
+from homines.core.types import Array, Decision, Frame, HominesError, Policy, Prompt
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import situation
 from homines.inference.logits import Encoded
 from homines.models.hf import HuggingFace
-from homines.schedule import Phase
 from homines.theory.chain import memory_of
 from homines.theory.choice import expected, told
 from homines.theory.game_forms import MOST_STATES, Repeated
-
-EPISODE = 20
-"""Rounds after which a walker starts anew, from random past rounds."""
+from homines.training.schedule import Phase
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,115 +233,3 @@ def follows(game: Repeated, memory: int = 1, seat: int = 0) -> torch.Tensor:
         for history in past
     ]
     return torch.tensor(table)
-
-
-# --- where the states are too many -----------------------------------------------------------------
-
-
-@dataclass(eq=False)
-class Walk:
-    """Players who walk through the game with the learner's own play: the states it meets, on policy.
-
-    Each pass asks every walker's state once, in one order; then every walker draws an action from the
-    learner's answer and meets the opponent's, and is one round further. The opponent sees the whole
-    history, so it may be of any depth; the learner is told its last `memory` rounds. One that is a sample
-    by its seed (`seeded(seed)` gives the policy) has another one in every episode. Without an opponent the
-    learner meets itself: walkers 2i and 2i + 1 play one game, each from its own seat.
-    """
-
-    model: HuggingFace
-    games: Sequence[Repeated]
-    phases: Sequence[Phase]
-    frames: Sequence[Frame]
-    opponent: Policy | None
-    memory: int
-    count: int
-    seed: int
-    actions: tuple[str, ...] = ()
-    steps: tuple[int, ...] = ()
-    follows: None = None
-    place: list[list[Any]] = field(default_factory=list[list[Any]])
-    """For each walker: game, frame, order, the opponent's seed, rounds so far."""
-    states: tuple[str, ...] = ()
-    """Situation of every walker in the batch last asked."""
-    rng: np.random.Generator = field(init=False)
-    _faced: list[tuple[Decision, History]] = field(default_factory=list[Any])
-    _replies: list[Array] = field(default_factory=list[Any])
-
-    def __post_init__(self) -> None:
-        self.rng = np.random.default_rng(self.seed)
-        self.actions = self.games[0].stage.actions[0]
-        self.steps = tuple(phase.steps for phase in self.phases)
-        if any(len(game.stage.actions) != 2 or game.stage.actions[0] != self.actions for game in self.games):
-            raise HominesError("--sample walks through two-player games that share their actions")
-        if self.opponent is None and self.count % 2:
-            raise HominesError(f"{self.count} players cannot meet in pairs; give an even --sample")
-        self.place = [self._anew() for _ in range(self.count)]
-        self._seat_others()
-
-    def _seat_others(self) -> None:
-        """Of a pair, the second walker is where the first is, and sees it from the other seat."""
-        for i in range(1, self.count, 2) if self.opponent is None else ():
-            g, f, _, seed, past = self.place[i - 1]
-            self.place[i] = [g, f, self.place[i][2], seed, [stage[::-1] for stage in past]]
-
-    @property
-    def mirror(self) -> torch.Tensor | None:
-        """Where each walker's partner stands."""
-        return None if self.opponent is not None else torch.arange(self.count) ^ 1
-
-    def _anew(self) -> list[Any]:
-        g, f = int(self.rng.integers(len(self.games))), int(self.rng.integers(len(self.frames)))
-        stage = self.games[g].stage.actions
-        past = [[int(self.rng.integers(len(names))) for names in stage] for _ in range(self.memory)]
-        return [g, f, self._order(f), int(self.rng.integers(2**32)), past]
-
-    def _order(self, frame: int) -> int:
-        return int(self.rng.integers(len(orders(len(self.actions), self.frames[frame].places))))
-
-    def batch(self, chosen: Sequence[int]) -> Batch:
-        """One set: every walker's state. `chosen` only says that a batch is due."""
-        self._faced.clear()
-        self._replies.clear()
-        prompts: list[Prompt] = []
-        worth: list[list[Array]] = []
-        for g, f, o, seed, past in self.place:
-            game, frame = self.games[g], self.frames[f]
-            history: History = tuple(tuple(stage) for stage in past)
-            d = game.seat(0, history[-self.memory :])
-            if self.opponent is not None:
-                self._replies.append(self._met(self.opponent, seed)([game.seat(1, history)])[0].p)
-            self._faced.append((d, history))
-            prompts.append(frame(d, orders(len(d.actions), frame.places)[o]))
-            worth.append([_joint(phase.preference(d), d) for phase in self.phases])
-        self.states = tuple(situation(d) for d, _ in self._faced)
-        replies = torch.tensor(np.array(self._replies))[None] if self._replies else None
-        utility = torch.tensor(np.array(worth)).transpose(0, 1)[:, None]
-        return Batch([self.model.encode(prompts)], utility, replies, self.mirror)
-
-    def _met(self, opponent: Policy, seed: int) -> Policy:
-        """The opponent as it is in an episode with this seed."""
-        seeded: Callable[[int], Policy] | None = getattr(opponent, "seeded", None)
-        return opponent if seeded is None else seeded(seed)
-
-    def learned(self, legal: torch.Tensor) -> None:
-        """Every walker plays a round: its action from `legal`, shape [1, walker, action]."""
-        acts = [self._drawn(p) for p in legal[0].numpy()]
-        others = [self._drawn(p) for p in self._replies] or [acts[i ^ 1] for i in range(self.count)]
-        for i, (place, mine, other) in enumerate(zip(self.place, acts, others, strict=True)):
-            past = [*map(list, self._faced[i][1]), [mine, other]]
-            self.place[i] = self._anew() if len(past) >= EPISODE + self.memory else [*place[:4], past]
-            if len(past) < EPISODE + self.memory:
-                self.place[i][2] = self._order(place[1])
-        self._seat_others()
-
-    def _drawn(self, p: Array) -> int:
-        return int(self.rng.choice(len(p), p=p / p.sum()))
-
-    def at(self) -> Mapping[str, Any]:
-        """Where everybody stands, as JSON, for a checkpoint."""
-        return {"place": self.place, "rng": self.rng.bit_generator.state}
-
-    def back_to(self, place: Mapping[str, Any]) -> None:
-        self.place = [list(some) for some in place["place"]]
-        self.rng.bit_generator.state = place["rng"]

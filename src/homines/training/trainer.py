@@ -1,9 +1,4 @@
-"""Exact reinforcement learning on transformers' Trainer: the only file that knows it.
-
-The expected reward over the model's exact label distribution (objective.py) is differentiated; nothing is
-sampled but, where the states are too many, the states. A second learner is a second LoRA adapter on the
-same weights, learning at the same time.
-"""
+"""What the three trainers share: adapters, checkpoints, the guard against torn files."""
 
 from __future__ import annotations
 
@@ -15,24 +10,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from transformers.trainer_pt_utils import safe_globals
 
-from homines import parallel
-from homines.core import strict_json
-from homines.core.paths import files, inside, opened, read, settle, settle_all, whole, whole_folder
-from homines.core.types import HominesError, Interrupted
+from homines.core.paths import files, inside, opened, settle, settle_all, whole_folder
+from homines.core.types import HominesError
 from homines.inference import processes
 from homines.inference.dtypes import four_bits
-from homines.inference.logits import Encoded, label_logprobs
 from homines.inference.memory import TRAINED, room
-from homines.lesson import Batch, Lesson, Walk
 from homines.models.hf import HuggingFace
-from homines.objective import Outcome, Settings, objective
+from homines.training import distributed
+from homines.training.objective import Outcome, Settings
 
 ADAM_EPSILON = 1e-20
 """A model that almost never answers legally has tiny gradients (they scale with the legal mass); below
@@ -46,35 +38,6 @@ TORCH_WRITER = re.compile(r"inline_container|PytorchStreamWriter")
 """In the RuntimeError of torch's writer of files; any other is no matter of the disk."""
 MINE, RIVAL = "default", "rival"
 """Names of the two learners' adapters in the network."""
-
-
-def check(taught: Lesson | Walk, settings: Settings, rival: Lesson | None = None) -> None:
-    """Whether this can be taught under these settings; HominesError where it cannot."""
-    if isinstance(taught, Lesson) and taught.replies is None and taught.mirror is None and rival is None:
-        raise HominesError("a repeated game is taught against an opponent or beside a rival; give one")
-    if settings.objective == "discounted" and taught.follows is None:
-        raise HominesError(
-            "the discounted return needs a repeated game with all its states; "
-            "use --objective myopic, or drop --states"
-        )
-    if settings.rank == 0 and (rival is not None or isinstance(taught, Walk)):
-        raise HominesError(
-            "rank is 0 (all weights); two learners and --sample need LoRA adapters on fixed weights: "
-            "give --rank 8 or more"
-        )
-    if rival is not None and sum(rival.steps) != sum(taught.steps):
-        raise HominesError(
-            f"the learners' schedules take {sum(taught.steps)} and {sum(rival.steps)} steps; they learn at "
-            "the same time, so the steps must add up to the same"
-        )
-    from transformers.integrations.integration_utils import get_available_reporting_integrations
-
-    there = ["none", "all", *get_available_reporting_integrations()]
-    if settings.report_to not in there:
-        raise HominesError(
-            f"report_to is {settings.report_to!r}; on this machine there are {', '.join(there)} "
-            "(pip install what it names)"
-        )
 
 
 @dataclass(frozen=True)
@@ -103,173 +66,6 @@ def phase_at(steps: Sequence[int], step: int) -> tuple[int, float]:
     return len(steps) - 1, 1.0
 
 
-def rl(
-    model: HuggingFace,
-    taught: Lesson | Walk,
-    settings: Settings,
-    folder: Path,
-    *,
-    rival: Lesson | None = None,
-    goal: Callable[..., Outcome] = objective,
-    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
-    stop: Callable[[], bool] = lambda: False,
-) -> Trained:
-    """Train `model` (its network changes in place) and save the result under `folder`.
-
-    rival                the second learner's lesson, from its own seat
-    goal                 what is minimised, as `objective` is called
-    folder/checkpoints   resumed from where there is a whole one; the caller removes them
-    folder/adapter       (or folder/model; and folder/rival) the result, written aside and renamed
-    folder/last_good     the adapter before a step that would have broken it (HominesError says so); of two
-                         learners also last_good/rival
-    on_step              called with one row of figures a step; a resumed step comes again, the same
-    """
-    from transformers import Trainer, TrainerCallback, TrainingArguments
-    from transformers.trainer_utils import set_seed
-
-    if processes.size() > 1 and (rival is not None or isinstance(taught, Walk)):
-        raise HominesError(
-            f"two learners and --sample train in one process, not in {processes.size()}; start it without "
-            "accelerate launch"
-        )
-    final = folder / ("adapter" if settings.rank else "model")
-    checkpoints = inside(folder, "checkpoints")
-    set_seed(settings.seed)
-    net = trainable(model, settings, rival is not None)
-    order = _sequence(len(taught.sets) if isinstance(taught, Lesson) else 1, taught.steps, settings)
-    before = _Reference(model, net, settings)
-    if (settings.rank == 0 or parallel.divides()) and isinstance(taught, Lesson):
-        before.ask(taught, order)  # of divided weights all processes read at the same time
-    seen: list[Seen] = []
-    beside: list[Seen] = []
-    last: dict[str, Any] = {}
-    total = sum(taught.steps)
-    guard = _Guard(model, net, settings, folder, total)
-
-    class ExactTrainer(Saving, Trainer):
-        """Trainer whose loss is the exact objective over the sets of the batch."""
-
-        def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
-            if rival is not None:
-                _speak_as(net, MINE)  # a checkpoint may just have been loaded
-            return super().create_optimizer(*args, **kwargs)
-
-        def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> torch.Tensor:
-            chosen, step = inputs["sets"].tolist(), self.state.global_step
-            batch = taught.batch(chosen)
-            logp = _score(model, batch.encoded, shared)
-            other: tuple[Lesson, Batch, torch.Tensor] | None = None
-            if rival is not None:
-                _speak_as(net, RIVAL)
-                theirs = rival.batch(chosen)
-                other = rival, theirs, _score(model, theirs.encoded, shared)
-                _speak_as(net, MINE)
-            mine = self.learner(taught, chosen, batch, logp, step, other[2] if other else None)
-            loss, second = mine.loss, None
-            if other:
-                second = self.learner(other[0], chosen, other[1], other[2], step, logp)
-                loss = loss + second.loss
-            for name, out in ((MINE, mine), (RIVAL, second)):
-                if out is not None:
-                    guard.check(out, step, name)
-            seen.append((mine, taught.states))
-            if second and other:
-                beside.append((second, other[0].states))
-            taught.learned(mine.legal)
-            return loss
-
-        def learner(
-            self,
-            some: Lesson | Walk,
-            chosen: list[int],
-            batch: Batch,
-            logp: torch.Tensor,
-            step: int,
-            other: Any,
-        ) -> Outcome:
-            phase, done = phase_at(some.steps, step)
-            replies = batch.met(logp, other)
-            known = before(some, chosen, batch)
-            kl = settings.kl_at(done, last=phase == len(some.steps) - 1)
-            return goal(settings, logp, batch.utility[phase], replies, some.follows, known, kl)
-
-    class Tell(TrainerCallback):
-        """One row a step; a stop on request leaves a checkpoint."""
-
-        stopped = False
-
-        def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            guard.before_step(state.global_step)
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-            if seen and logs and "loss" in logs:
-                passes = parallel.gathered(seen)
-                last.update(_row(state.global_step, passes, beside, taught, logs))
-                if processes.first():
-                    on_step(dict(last))
-                seen.clear()
-                beside.clear()
-
-        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if (place := taught.at()) is not None:
-                whole(folder, f"checkpoints/checkpoint-{state.global_step}/walk.json", json.dumps(place))
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if any(parallel.gathered([stop()])) and state.global_step < total:
-                self.stopped = True
-                control.should_save = True
-                control.should_training_stop = True
-
-    shared = model.share
-    tell = Tell()
-    sets, accumulation = divided(settings)
-    arguments = TrainingArguments(
-        output_dir=str(checkpoints),
-        max_steps=total,
-        per_device_train_batch_size=sets,
-        gradient_accumulation_steps=accumulation,
-        ddp_find_unused_parameters=False,
-        ddp_timeout=parallel.LONGEST_WAIT,
-        learning_rate=settings.lr,
-        lr_scheduler_type="constant",
-        adam_epsilon=ADAM_EPSILON,
-        weight_decay=0.0,
-        max_grad_norm=0.0 if rival else LONGEST_STEP,  # two learners: each by itself, by the guard
-        seed=settings.seed,
-        train_sampling_strategy="sequential",
-        logging_steps=1,
-        save_steps=settings.save_every,
-        save_total_limit=2,
-        report_to=settings.report_to,
-        remove_unused_columns=False,
-        disable_tqdm=True,
-        use_cpu=model.net.device.type == "cpu",
-        dataloader_pin_memory=False,
-    )
-    arguments._n_gpu = 1  # one pass is one sequence: nothing for DataParallel to scatter
-    trainer = ExactTrainer(
-        model=net,
-        args=arguments,
-        train_dataset=order,  # pyright: ignore[reportArgumentType]
-        data_collator=lambda items: {"sets": torch.tensor(items)},
-        callbacks=[tell],
-    )
-    quiet(trainer)
-    start = whole_checkpoint(checkpoints, walking=isinstance(taught, Walk))
-    if start is not None and isinstance(taught, Walk):
-        taught.back_to(strict_json.loads(read(start, "walk.json")))
-    result = trainer.train(resume_from_checkpoint=start)
-    if tell.stopped:
-        raise Interrupted(f"training stopped at step {trainer.state.global_step} of {total}")
-    if processes.first():
-        save(net, model.tokenizer, model.name, final)
-    second = None
-    if rival is not None:
-        second = folder / "rival"
-        save(net, model.tokenizer, model.name, second, RIVAL)
-    return Trained(final, float(result.metrics["train_runtime"]), last, second)
-
-
 def fitting(place: torch.device) -> None:
     """HominesError where the network is on another GPU than transformers' Trainer takes in this process."""
     due = torch.device(processes.own("cuda"))
@@ -284,7 +80,7 @@ def divided(settings: Settings) -> tuple[int, int]:
     """(sets a pass, passes a step) of each process, so that all of them make the step of one."""
     if settings.accumulation % processes.size() == 0:
         return settings.sets, settings.accumulation // processes.size()
-    return parallel.share(settings.sets, "sets"), settings.accumulation
+    return distributed.share(settings.sets, "sets"), settings.accumulation
 
 
 def trainable(model: HuggingFace, settings: Settings, pair: bool = False) -> Any:
@@ -302,7 +98,7 @@ def trainable(model: HuggingFace, settings: Settings, pair: bool = False) -> Any
                 "its own for every product, and a wrong one would go unseen; use --dtype bfloat16"
             )
     if settings.rank == 0:
-        if parallel.divides():
+        if distributed.divides():
             raise HominesError(
                 "rank is 0 (all weights), and --use_fsdp divides only weights that stay as they are; train "
                 "an adapter (--rank 8 or more)"
@@ -320,11 +116,11 @@ def trainable(model: HuggingFace, settings: Settings, pair: bool = False) -> Any
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    if parallel.divides():
-        parallel.divide(model.net)
+    if distributed.divides():
+        distributed.divide(model.net)
     net: Any = get_peft_model(model.net, config)
-    if parallel.divides():
-        parallel.sharing(net)
+    if distributed.divides():
+        distributed.sharing(net)
     if pair:
         net.add_adapter(RIVAL, config)
         _speak_as(net, MINE)
@@ -338,14 +134,6 @@ def _speak_as(net: Any, name: str) -> None:
     for key, p in net.named_parameters():
         if "lora_" in key:
             p.requires_grad_(True)
-
-
-def _score(net: Any, sets: Sequence[Sequence[Encoded]], share: bool) -> torch.Tensor:
-    """Label log-probabilities, shape [set, state, action], of all sets in one pass."""
-    flat = [item for some in sets for item in some]
-    whole = sum(len(item.prompt) + sum(map(len, item.labels)) for item in flat)
-    logp = label_logprobs(net, flat, share=share, budget=whole)
-    return torch.stack(logp).view(len(sets), len(sets[0]), -1)
 
 
 class _Guard:
@@ -365,7 +153,7 @@ class _Guard:
     def check(self, out: Outcome, step: int, learner: str = MINE) -> None:
         """Before the gradient: HominesError where what was read says that the network is broken; of several
         processes in all of them, by the worst."""
-        read = parallel.gathered([(float(out.loss.detach()), out.kl, out.mass)])
+        read = distributed.gathered([(float(out.loss.detach()), out.kl, out.mass)])
         worst = next((loss for loss, _, _ in read if not np.isfinite(loss)), None)
         if worst is not None:
             raise self.broken(f"the loss is {worst}", step)
@@ -408,82 +196,6 @@ class _Guard:
             f"training stopped before step {step + 1} of {self.total}: {what}; {said}. Train with a lower "
             f"learning rate (now {self.settings.lr:g}) or in float32, in another folder"
         )
-
-
-class _Reference:
-    """Label log-probabilities of the network without its adapters, [set, state, action]; each set once."""
-
-    def __init__(self, model: HuggingFace, net: Any, settings: Settings) -> None:
-        self.model, self.net, self.wanted, self.lora = model, net, settings.kl > 0, settings.rank > 0
-        self.known: dict[tuple[int, int], torch.Tensor] = {}
-
-    def __call__(self, taught: Lesson | Walk, chosen: Sequence[int], batch: Batch) -> torch.Tensor | None:
-        if not self.wanted:
-            return None
-        if isinstance(taught, Walk):
-            return self._score(batch.encoded)
-        if missing := [i for i in dict.fromkeys(chosen) if (id(taught), i) not in self.known]:
-            self.ask(taught, missing)
-        return torch.stack([self.known[id(taught), i] for i in chosen])
-
-    def ask(self, taught: Lesson, sets: Sequence[int]) -> None:
-        for i in dict.fromkeys(sets) if self.wanted else ():
-            self.known[id(taught), i] = self._score([taught.sets[i]])[0]
-
-    def _score(self, sets: Sequence[Sequence[Encoded]]) -> torch.Tensor:
-        training = self.net.training
-        self.net.eval()
-        with torch.no_grad():
-            if self.lora:
-                with self.net.disable_adapter():
-                    out = _score(self.net, sets, self.model.share)
-                _speak_as(self.net, MINE)
-            else:
-                out = _score(self.net, sets, self.model.share)
-        self.net.train(training)
-        return out
-
-
-def _sequence(count: int, steps: Sequence[int], settings: Settings) -> list[int]:
-    """Which set comes when: shuffled rounds over all of them, fixed by the seed, so that a resumed
-    run sees what it would have seen."""
-    rng = np.random.default_rng(settings.seed)
-    need = sum(steps) * settings.sets * settings.accumulation
-    rounds = [rng.permutation(count) for _ in range(-(-need // count))]
-    return [int(i) for i in np.concatenate(rounds)[:need]]
-
-
-Seen: TypeAlias = tuple[Outcome, tuple[str, ...]]
-"""What one pass showed of a learner, and the states asked, as they are called from its seat."""
-
-
-def _row(
-    step: int, seen: Sequence[Seen], beside: Sequence[Seen], taught: Lesson | Walk, logs: dict[str, Any]
-) -> dict[str, Any]:
-    row = {
-        "step": step,
-        "schedule": phase_at(taught.steps, step - 1)[0],
-        **_figures(seen),
-        "grad_norm": float(logs.get("grad_norm", float("nan"))),
-    }
-    if beside:
-        row["rival"] = _figures(beside)
-    return row
-
-
-def _figures(passes: Sequence[Seen]) -> dict[str, Any]:
-    seen = [out for out, _ in passes]
-    met: dict[str, list[Any]] = {}
-    for out, states in passes:
-        for name, p in zip(states, out.p, strict=True):
-            met.setdefault(name, []).append(p)
-    return {
-        "loss": float(np.mean([float(out.loss.detach()) for out in seen])),
-        "reward": float(np.mean([out.reward for out in seen])),
-        "mass": float(np.mean([out.mass for out in seen])),
-        "kl": float(np.mean([out.kl for out in seen])),
-        "p": {name: np.mean(some, axis=0).tolist() for name, some in met.items()},
-    }
 
 
 def whole_checkpoint(

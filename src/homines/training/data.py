@@ -8,30 +8,25 @@ utility says so. Needs no network library.
 
 from __future__ import annotations
 
-import inspect
-import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import permutations, product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from homines import __version__
-from homines.core import paths, strict_json
 from homines.core.checks import count, number
-from homines.core.registry import find, known, names, spell
+from homines.core.registry import find, names, spell
 from homines.core.types import Array, Decision, Game, HominesError, Order, Preference, Prompt, digest
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import acted, battery, situation
 from homines.elicitation.scene import split_labels
 from homines.estimation.strategy_method import points
-from homines.reasons import WORDINGS, answered, reason, reason_by_plans
 from homines.theory.choice import Belief, best, expected, logit, told
 from homines.theory.game_forms import Repeated, Sequential, plan_probability, veil
+from homines.training.reasons import WORDINGS, answered, reason, reason_by_plans
 
 TIES = ("drop", "both")
 TRIES = 2000
@@ -373,174 +368,3 @@ def _row(
             why = reason(preference, d, labels, order, wording=wording)
         said = answered(why, labels[answer])
     return Row(spec, d, spell(told_in), order, prompt, answer, found.target(recipe.precision), said)
-
-
-# --- a folder ------------------------------------------------------------------------------------
-
-
-def write(recipe: Recipe, folder: str | Path) -> dict[str, Any]:
-    """Write the data folder: train.jsonl and test.jsonl (chat rows), *.facts.jsonl (what each row is made
-    of), recipe.json, and README.md, a dataset card that the Hub reads. Whole or not at all; returns counts.
-
-    Raises HominesError where the folder holds something else already.
-    """
-    folder = Path(folder)
-    asked = {k: list(v) if isinstance(v, tuple) else v for k, v in recipe.__dict__.items()}
-    known = folder / "recipe.json"
-    files = [f"{part}{kind}.jsonl" for part in ("train", "test") for kind in ("", ".facts")]
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not known.exists())):
-        raise HominesError(f"{folder} holds something else; choose another --out")
-    if known.exists():
-        try:
-            there = strict_json.loads(paths.read(folder, known.name))
-            same = there["recipe"] == asked and there["homines"] == __version__
-            counts = dict(there["counts"])
-        except (OSError, KeyError, TypeError, ValueError) as failure:
-            raise HominesError(
-                f"{known} cannot be read ({type(failure).__name__}: {failure}); choose another --out"
-            ) from failure
-        if not same:
-            raise HominesError(f"{folder} holds data of another recipe or version; choose another --out")
-        if all((folder / name).exists() for name in files):
-            return counts
-    train, test, left = generate(recipe)
-    counts = counted(train, test, left)
-    real = folder.resolve()  # the folder itself may be a link, or end in ..
-    with paths.whole_folder(real.parent, real.name) as aside:
-        for name, rows in (("train", train), ("test", test)):
-            _lines(aside / f"{name}.jsonl", [row.messages() for row in rows])
-            _lines(aside / f"{name}.facts.jsonl", [row.facts() for row in rows])
-        (aside / "README.md").write_text(card(recipe, counts, train), encoding="utf-8")
-        made = {"recipe": asked, "counts": counts, "homines": __version__}
-        (aside / "recipe.json").write_text(json.dumps(made, indent=1), encoding="utf-8")
-    return counts
-
-
-def read(folder: str | Path) -> tuple[Recipe, list[Row], list[Row]]:
-    """(recipe, train, test) of a data folder. Raises HominesError where it is none, or was made by hand."""
-    trusted, folder = known(folder), Path(folder)
-    try:
-        raw = trusted(strict_json.loads(paths.read(folder, "recipe.json"))["recipe"])
-        recipe = Recipe(**{**raw, **{k: tuple(raw[k]) for k in ("games", "words", "apart")}})
-        return recipe, _read(folder, "train", trusted), _read(folder, "test", trusted)
-    except (AttributeError, IndexError, KeyError, OSError, OverflowError, TypeError, ValueError) as failure:
-        if isinstance(failure, HominesError):
-            raise
-        raise HominesError(
-            f"{folder} is no data folder of this version ({type(failure).__name__}: {failure}); make one "
-            "with `homines data`"
-        ) from failure
-
-
-def _read(folder: Path, part: str, trusted: Callable[[Any], Any]) -> list[Row]:
-    # not splitlines: a label may hold a line separator of Unicode
-    said, facts = (
-        paths.read(folder, f"{part}{kind}.jsonl").decode().split("\n")[:-1] for kind in ("", ".facts")
-    )
-    rows: list[Row] = []
-    for at, (line, beside) in enumerate(zip(said, facts, strict=True), 1):
-        *asked, last = strict_json.loads(line)["messages"]
-        fact = strict_json.loads(beside)
-        prompt = Prompt(
-            tuple((turn["role"], turn["content"]) for turn in asked), tuple(fact["labels"]), fact["cue"]
-        )
-        d = Decision.from_json(fact["decision"])
-        order = tuple(tuple(places) for places in fact["order"])
-        answer = fact["labels"].index(fact["answer"])
-        target = _target(fact, d, f"{folder / part}.facts.jsonl line {at}")
-        if not all(sorted(place) == list(range(len(d.actions))) for place in order):
-            raise ValueError(f"line {at}: an order that does not name each option once")
-        words = [fact["frame"], fact["game"], fact["cue"], *fact["labels"], last["content"]]
-        words += [text for turn in asked for text in (turn["role"], turn["content"])]
-        if not all(isinstance(word, str) for word in words):
-            raise TypeError(f"line {at}: something else stands where text belongs")
-        frame = trusted(fact["frame"])
-        rows.append(Row(trusted(fact["game"]), d, frame, order, prompt, answer, target, last["content"]))
-    return rows
-
-
-def _target(fact: Mapping[str, Any], d: Decision, where: str) -> Array:
-    """The stored choice of a row. Raises HominesError where it is no distribution over the actions."""
-    p = np.array(fact["target"], dtype=np.float64)
-    if p.shape != (len(d.actions),) or not (p >= 0).all() or not abs(p.sum() - 1) < 1e-6:
-        raise HominesError(
-            f"{where}: the target {str(fact['target'])[:80]} is no distribution over {', '.join(d.actions)}; "
-            "make the folder again with `homines data`"
-        )
-    return p
-
-
-def _lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-
-
-def counted(train: Sequence[Row], test: Sequence[Row], left: Counter[str]) -> dict[str, Any]:
-    """Rows, and how they are spread over games, actions, labels and the place of the answer."""
-
-    def spread(key: Callable[[Row], str]) -> dict[str, int]:
-        return dict(sorted(Counter(key(row) for row in train).items()))
-
-    return {
-        "train": len(train),
-        "test": len(test),
-        "games": spread(lambda r: r.game.partition("(")[0]),
-        "actions": spread(lambda r: r.decision.actions[r.answer]),
-        "labels": spread(lambda r: r.prompt.labels[r.answer]),
-        "labels by situation": spread(lambda r: f"{situation(r.decision)} {r.prompt.labels[r.answer]}"),
-        "place": spread(lambda r: str(1 + r.order[0].index(r.answer))),
-        "left out": dict(left),
-    }
-
-
-def card(recipe: Recipe, counts: dict[str, Any], train: Sequence[Row]) -> str:
-    """The dataset card: what the utility is, how many rows, the seed, one example."""
-    preference = find("preferences", recipe.preference)
-    of = preference if inspect.isfunction(preference) else type(preference)
-    formula = inspect.cleandoc(of.__doc__ or "(it has no docstring)").partition("\n\n")[0]
-    formula = formula.replace("\n", "\n    ")
-    how = "The answer follows the arithmetic of that utility." if recipe.reasons else "The answer alone."
-    example = train[0]
-    table = "\n".join(
-        f"| {name} | {', '.join(f'{k}: {v}' for k, v in held.items()) if isinstance(held, dict) else held} |"
-        for name, held in counts.items()
-    )
-    return f"""---
-license: cc0-1.0
-language: en
-tags: [homines, economics, alignment, synthetic]
-configs:
-- config_name: default
-  data_files:
-  - split: train
-    path: train.jsonl
-  - split: test
-    path: test.jsonl
----
-
-# What {recipe.preference} implies
-
-Decisions in games drawn at random, each with the answer that maximises
-
-    {formula}
-
-expected over the others' actions as the decision states them, equally likely where it states nothing.
-{how}
-Sequential games under a preference that universalises are answered by the best plan behind the veil of
-ignorance. Ties: {recipe.ties}. Answers are balanced over labels and over the order in which options are
-shown; no game is there twice, none is in both parts, and none is one that homines measures on.
-
-| | |
-|---|---|
-{table}
-| seed | {recipe.seed} |
-| made by | homines {__version__} |
-
-Beside each part, `*.facts.jsonl` holds the decision, the words and the logit choice at precision
-{recipe.precision:g} (1/payoff).
-
-## One row
-
-> {example.prompt.text.replace(chr(10), chr(10) + "> ")}
-
-**{example.said}**
-"""

@@ -39,10 +39,22 @@ from homines.core.paths import inside
 from homines.core.types import Array, HominesError, Interrupted, Prompt
 from homines.inference.logits import TemplateError, fill, join, render, terminator
 from homines.inference.sampled_answers import BOTH, NONE, OPEN, TRUNCATED, read
-from homines.lesson import Lesson, Walk
 from homines.models.hf import HuggingFace
-from homines.objective import Outcome, Settings
-from homines.train import MINE, Saving, Trained, _Guard, fitting, quiet, rl, save, trainable, whole_checkpoint
+from homines.training.exact import rl
+from homines.training.objective import Outcome, Settings
+from homines.training.prompt_sets import Lesson
+from homines.training.rollout import Walk
+from homines.training.trainer import (
+    MINE,
+    Saving,
+    Trained,
+    _Guard,
+    fitting,
+    quiet,
+    save,
+    trainable,
+    whole_checkpoint,
+)
 
 SAMPLED = ("grpo", "rloo")
 PROMPTS = 4

@@ -8,7 +8,6 @@ trained (after thinking aloud, where the rows have reasons) and asked for the ba
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,23 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from homines import parallel
-from homines.align import already
-from homines.core.progress import Begin, Say
+from homines.core.progress import Begin
 from homines.core.registry import find, spell
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Record
-from homines.data import Recipe, Row, read
 from homines.elicitation import capability
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question
-from homines.inference import processes
 from homines.inference.reasoning import Aloud
 from homines.models import load
 from homines.models.hf import HuggingFace
-from homines.reports import model_card
-from homines.supervised import Course, teach
-from homines.train import Trained, whole_checkpoint
+from homines.training.data import Recipe, Row
+from homines.training.data_folder import read
+from homines.training.supervised import Course
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ class Tuning:
         return read(self.data)
 
 
-def config(tuning: Tuning, recipe: Recipe, *, kind: str = "tune", command: str = "") -> dict[str, Any]:
+def tuning_config(tuning: Tuning, recipe: Recipe, *, kind: str = "tune", command: str = "") -> dict[str, Any]:
     """The resolved config of a tuning's run folder."""
     return {
         **asdict(tuning),
@@ -109,7 +104,7 @@ def scores(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, float | 
     }
 
 
-def student(tuning: Tuning, name: str, *adapters: str) -> HuggingFace:
+def tuned_model(tuning: Tuning, name: str, *adapters: str) -> HuggingFace:
     """The model to tune, or the tuned one."""
     model = load(
         name,
@@ -125,85 +120,6 @@ def student(tuning: Tuning, name: str, *adapters: str) -> HuggingFace:
         )
     model.aloud = tuning.aloud
     return model
-
-
-def tune(
-    tuning: Tuning,
-    folder: Path,
-    *,
-    command: str = "",
-    say: Say = lambda text: None,
-    begin: Begin = lambda what, total: lambda done: None,
-    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
-    stop: Callable[[], bool] = lambda: False,
-) -> Trained:
-    """Carry out a tuning in `folder`. Raises Interrupted where `stop` says so; the same call goes on."""
-    recipe, train, test = tuning.rows()
-    say(f"loading {tuning.model}")
-    untrained = [student(tuning, tuning.model)]
-    if not processes.first():  # its share of the training, and nothing else
-        return already(folder) or teach(untrained[0], train, tuning.course, folder, stop=stop)
-    with Run(folder, config(tuning, recipe, command=command)) as run:
-        examine(tuning, untrained[0], run, {"before": test}, begin, stop)
-        # handed over, so that it is not held while the tuned one is
-        trained = taught(tuning, untrained.pop, run, train, say, begin, on_step, stop)
-        untrained.clear()
-        after = tuned(tuning, trained)
-        examine(tuning, after, run, {"after": test}, begin, stop)
-    model_card.write(folder)
-    return trained
-
-
-def tuned(tuning: Tuning, trained: Trained) -> HuggingFace:
-    """The tuned model, loaded from its folder."""
-    if tuning.course.rank:
-        after = student(tuning, tuning.model, str(trained.folder))
-    else:
-        after = student(tuning, f"hf/{trained.folder}")
-    after.name = f"{tuning.model}+{trained.folder.name}"  # wherever the folder may be moved to
-    return after
-
-
-def taught(
-    tuning: Tuning,
-    learner: Callable[[], HuggingFace],
-    run: Run,
-    rows: Sequence[Row],
-    say: Say = lambda text: None,
-    begin: Begin = lambda what, total: lambda done: None,
-    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
-    stop: Callable[[], bool] = lambda: False,
-) -> Trained:
-    """The training in its run folder; where it is done already, what it came to, without the learner."""
-    if (done := already(run.folder)) is not None:
-        say("training is done already")
-        return done
-    whole_checkpoint(run.folder / "checkpoints", say=say)
-    model = learner()
-    tell = begin("training", tuning.course.steps(len(rows)))
-
-    def follow(row: dict[str, Any]) -> None:
-        run.log(row)
-        tell(row["step"])
-        on_step(row)
-
-    trained = teach(model, rows, tuning.course, run.folder, on_step=follow, stop=stop)
-    run.note(
-        "training.json",
-        {
-            "result": trained.folder.name,
-            "seconds": trained.seconds,
-            "rows": len(rows),
-            "steps": tuning.course.steps(len(rows)),
-            "device": model.provenance["device"],
-            "dtype": model.provenance["dtype"],
-            **parallel.told(),
-            "last": trained.last,
-        },
-    )
-    shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
-    model_card.write(run.folder)  # in place of PEFT's form; once more when it is measured
-    return trained
 
 
 def examine(

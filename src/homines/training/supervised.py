@@ -21,16 +21,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from homines import parallel
 from homines.core.checks import count
 from homines.core.types import HominesError, Interrupted
-from homines.data import Row
 from homines.inference import processes
 from homines.inference.logits import encode, terminator
-from homines.lesson import Lesson
 from homines.models.hf import HuggingFace
-from homines.objective import Outcome, Settings
-from homines.train import Saving, Trained, quiet, rl, save, trainable, whole_checkpoint
+from homines.training import distributed
+from homines.training.data import Row
+from homines.training.exact import rl
+from homines.training.objective import Outcome, Settings
+from homines.training.prompt_sets import Lesson
+from homines.training.trainer import Saving, Trained, quiet, save, trainable, whole_checkpoint
 
 ROADS = ("sft", "distill")
 
@@ -176,7 +177,7 @@ def sft(
                     on_step(dict(last))
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if any(parallel.gathered([stop()])) and state.global_step < total:
+            if any(distributed.gathered([stop()])) and state.global_step < total:
                 self.stopped = True
                 control.should_save = True
                 control.should_training_stop = True
@@ -203,7 +204,9 @@ def sft(
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             told = {k: v for k, v in inputs.items() if k != "labels"}
             loss, right = kept_loss(model, told, inputs["labels"], num_items_in_batch)
-            self._metrics["train"]["mean_token_accuracy"].append(float(np.mean(parallel.gathered([right]))))
+            self._metrics["train"]["mean_token_accuracy"].append(
+                float(np.mean(distributed.gathered([right])))
+            )
             # tokens are those of all processes, and gradients will be averaged over these
             return loss * (processes.size() if num_items_in_batch is not None else 1)
 
@@ -212,9 +215,9 @@ def sft(
     arguments: Any = trl.SFTConfig(
         output_dir=str(folder / "checkpoints"),
         max_steps=total,
-        per_device_train_batch_size=parallel.share(course.batch, "batch"),
+        per_device_train_batch_size=distributed.share(course.batch, "batch"),
         ddp_find_unused_parameters=False,
-        ddp_timeout=parallel.LONGEST_WAIT,
+        ddp_timeout=distributed.LONGEST_WAIT,
         learning_rate=course.rate,
         lr_scheduler_type="cosine",
         warmup_steps=min(5, total // 4),

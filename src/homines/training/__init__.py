@@ -1,0 +1,1 @@
+"""Prompt sets, objectives, three trainers, data, and the life of a run."""
