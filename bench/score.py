@@ -31,7 +31,7 @@ from homines.core.types import Prompt
 from homines.inference.logits import encode, render, terminator
 from homines.models import load
 from homines.models.hf import HuggingFace
-from homines.studies.tennant2025 import exam
+from homines.studies.tennant2025.study import exam
 
 HERE = Path(__file__).parent
 ROUNDS = 3

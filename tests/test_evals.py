@@ -31,7 +31,7 @@ from homines.evals.samples import KEY, record_of
 from homines.models.mock import Mock, hashed
 from homines.opponents.always_defect import AlwaysDefect
 from homines.opponents.tit_for_tat import TitForTat
-from homines.studies._agents import Agent, regrets
+from homines.studies.shared_agents import Agent, regrets
 from homines.theory.chain import play
 from tests.inspecting import listing, numbers, ran, saying
 

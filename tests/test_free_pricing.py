@@ -13,10 +13,21 @@ from hypothesis import strategies as st
 
 from homines.core.run_folder import Run
 from homines.core.types import HominesError, Interrupted, Prompt
-from homines.free_pricing import LOG, STRATEGIES, Rules, Shop, markets, outcome, over, play, prompt, read
 from homines.games.pricing import shop
 from homines.inference.reasoning import Aloud
 from homines.models.mock import HANDLERS, Mock
+from homines.studies.pricing.talk import (
+    LOG,
+    STRATEGIES,
+    Rules,
+    Shop,
+    markets,
+    outcome,
+    over,
+    play,
+    prompt,
+    read,
+)
 
 MARKET = shop()
 

@@ -22,10 +22,6 @@ ORDER = (
 
 RANK = {name: rank for rank, layer in enumerate(ORDER.split(" < ")) for name in layer.split(", ")}
 RANK["__init__"] = -1
-MOVING = {
-    "free_pricing",  # studies
-}
-"""Files that wait for their folder: nothing is asked of them."""
 PURE = {name for name, rank in RANK.items() if rank < RANK["inference"]}
 NETWORK = {"torch", "transformers", "peft", "accelerate", "trl", "gguf"}
 DRAWING = {"altair", "vl_convert", "jinja2", "typer", "rich"}
@@ -60,15 +56,13 @@ def own(file: str) -> list[str]:
 
 
 def test_every_file_has_a_rank_and_every_rank_a_file() -> None:
-    assert {part(file) for file in FILES} - MOVING <= set(RANK)
+    assert {part(file) for file in FILES} == set(RANK)
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_imports_point_inward(file: str) -> None:
-    here = part(file)
-    if here in MOVING:
-        return
-    outward = [name for name in own(file) if RANK.get(place(name), 0) > RANK[here]]
+    rank = RANK[part(file)]
+    outward = [name for name in own(file) if RANK[place(name)] > rank]
     assert not outward, f"{file} imports {outward}, which stand further out in ORDER"
 
 

@@ -19,8 +19,8 @@ from homines.models.mock import Mock
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.random import Random
 from homines.preferences.utilitarian import Utilitarian
-from homines.studies import tennant2025
-from homines.studies._agents import UNSEEN, explained, shown, spread, winner
+from homines.studies.shared_agents import UNSEEN, explained, shown, spread, winner
+from homines.studies.tennant2025 import study as study_module
 from homines.theory.chain import chain
 from homines.training.curriculum import FRAMES, dilemmas
 from homines.training.study import Task
@@ -77,7 +77,7 @@ def test_any_model_of_transformers_will_do(tokenizer: Any, tmp_path: Path) -> No
 
 def test_the_folder_of_another_plan_is_refused(quick: Path) -> None:
     task = Task("smollm2", quick, (0,), quick=True)
-    kind = tennant2025.kinds(task)[0]
+    kind = study_module.kinds(task)[0]
     with pytest.raises(HominesError, match="another config"):
         task.run(kind.folder(0), kind.seeded(1))
     assert Run(quick / kind.folder(0)).noted("training.json")
@@ -85,9 +85,9 @@ def test_the_folder_of_another_plan_is_refused(quick: Path) -> None:
 
 def test_what_is_tested_is_never_trained_on() -> None:
     task = Task("smollm2", Path("nowhere"), (0,))
-    trained = {spec for kind in tennant2025.kinds(task) for spec in kind.plan.frames}
+    trained = {spec for kind in study_module.kinds(task) for spec in kind.plan.frames}
     labels = {find("frames", spec).labels for spec in trained}
-    unseen = {tuple(words.split(",")) for words in tennant2025.TESTED} | {UNSEEN}
+    unseen = {tuple(words.split(",")) for words in study_module.TESTED} | {UNSEEN}
     assert {x for x in unseen if x in labels} <= {("action2", "action1"), ("B", "A")}  # the general agent's
     assert len(FRAMES) == len(set(FRAMES))
 
@@ -132,7 +132,7 @@ def biased(prompt: Prompt) -> Choice:
 def test_a_position_bias_is_never_read_as_reciprocity() -> None:
     """A stub that says what stands first, whatever happened, in every frame and game of the exam."""
     model = Mock(biased)
-    records = measure(model, tennant2025.exam(model, wide=True))
+    records = measure(model, study_module.exam(model, wide=True))
     table = [r for r in records if r.frame.startswith("table")]
     for group in by(table, "game", "frame").values():
         types = action_types(group)

@@ -15,15 +15,15 @@ from homines.elicitation.metrics import order_effect
 from homines.estimation.columns import Observation
 from homines.games.av import ABOARD, ASKED
 from homines.models.mock import Mock
-from homines.studies import av_dilemma
-from homines.studies._av_dilemma import ACTS, EXPLAINING, LETTERS, balanced, kappa, rates
-from homines.studies._av_theory import Place, faced, place, says
+from homines.studies.av_dilemma import study as study_module
+from homines.studies.av_dilemma.page import ACTS, EXPLAINING, LETTERS, balanced, kappa, rates
+from homines.studies.av_dilemma.theory import Place, faced, place, says
 from homines.theory.choice import Agent
 from homines.training.study import Task
 from tests.models.tiny import tiny
 from tests.running import rows, study
 
-EVERYWHERE = [faced(Place(q, s, who)) for q in ASKED for s in av_dilemma.SAVED for who in ABOARD]
+EVERYWHERE = [faced(Place(q, s, who)) for q in ASKED for s in study_module.SAVED for who in ABOARD]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_every_rate_stands_beside_what_it_is_worth(quick: Path) -> None:
     assert {row["agent"] for row in found} == {"untrained", "homo economicus"}
     assert {row["asked"] for row in found} == set(ASKED)
     for row in found:
-        for saved in av_dilemma.FEW:
+        for saved in study_module.FEW:
             assert 0 <= float(row[f"{saved} saved"]) <= 1
         assert 0 <= float(row["legal mass"]) <= 1
         assert -1 <= float(row["order effect"]) <= 1
@@ -82,10 +82,10 @@ def test_other_models_are_measured_beside_it(tokenizer: Any, tmp_path: Path) -> 
 
 
 def test_what_is_taught_is_a_few_numbers_by_the_names_of_the_acts_and_both_acts() -> None:
-    for kind in av_dilemma.kinds(Task("smollm2", Path("nowhere"), (0,))):
+    for kind in study_module.kinds(Task("smollm2", Path("nowhere"), (0,))):
         assert {row.prompt.labels for row in kind.rows()} == {("sacrifice", "protect")}
         at = [place(row.game) for row in kind.rows()]
-        assert {5, 20, 50} <= {*av_dilemma.SAVED} - {x.saved for x in at}
+        assert {5, 20, 50} <= {*study_module.SAVED} - {x.saved for x in at}
         assert {says(kind.preference, faced(x)) for x in at} == {0.0, 1.0}  # and no tie
         assert {row.answer for row in kind.rows()} == {0, 1}
 
@@ -100,7 +100,7 @@ def first(prompt: Prompt) -> Choice:
 def test_a_position_bias_is_no_preference() -> None:
     model = Mock(first)
     for words in ("sacrifice,protect", ACTS, *LETTERS):
-        asked = [q for q in av_dilemma.exam(model) if ",".join(q.prompt.labels) == words]
+        asked = [q for q in study_module.exam(model) if ",".join(q.prompt.labels) == words]
         records = measure(model, asked)
         assert len({r.game for r in records}) == 63
         assert {round(p, 9) for p in rates(records).values()} == {0.5}
@@ -145,7 +145,7 @@ def test_a_study_that_takes_no_rival_says_so(tmp_path: Path) -> None:
     from homines.studies import check_more
 
     with pytest.raises(HominesError, match="av_dilemma takes no"):
-        check_more("av_dilemma", av_dilemma.OPTIONS, {"also": (), "rivals": ("nash",), "humans": None})
+        check_more("av_dilemma", study_module.OPTIONS, {"also": (), "rivals": ("nash",), "humans": None})
 
 
 def test_a_model_that_cannot_be_trained_is_measured_alone(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from homines.core.run_folder import Run
 from homines.core.types import Choice, Decision, Record, frozen
-from homines.studies._lu2025 import _observed
+from homines.studies.lu2025.page import _observed
 from homines.training.data_folder import read
 from tests.running import rows, study
 

@@ -14,7 +14,7 @@ from homines.estimation.published import DILEMMAS
 from homines.games.dilemma import DIMENSIONS
 from homines.models.mock import HANDLERS, Mock
 from homines.reports import radar
-from homines.studies import moral_machine
+from homines.studies.moral_machine import study as study_module
 from homines.training.study import Task
 from tests.running import rows, study
 
@@ -84,9 +84,9 @@ def test_a_rerun_asks_nothing(quick: Path) -> None:
 
 def test_labels_orders_and_groups_are_balanced() -> None:
     task = Task("mock", Path("nowhere"), (0,))
-    there = moral_machine.scenarios(task)
-    asked = moral_machine.asks(Mock(HANDLERS["uniform"]), there)
-    assert len(asked) == 4 * len(there) == 4 * len(DIMENSIONS) * moral_machine.DRAWS
+    there = study_module.scenarios(task)
+    asked = study_module.asks(Mock(HANDLERS["uniform"]), there)
+    assert len(asked) == 4 * len(there) == 4 * len(DIMENSIONS) * study_module.DRAWS
     for label in ("A", "B", "X", "Y"):
         stands = [q.record.labels.index(label) for q in asked if label in q.record.labels]
         assert sum(stands) * 2 == len(stands) > 0

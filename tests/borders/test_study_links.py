@@ -51,7 +51,7 @@ def test_a_run_folder_that_is_a_link_is_refused(
 
 
 def test_no_study_joins_a_run_folder_by_hand() -> None:
-    sources = [*(Path(homines.__file__).parent / "studies").glob("*.py")]
+    sources = [*(Path(homines.__file__).parent / "studies").rglob("*.py")]
     joined = re.compile(r"task\.folder /|self\.folder / name,")
     assert [path.name for path in sources if joined.search(path.read_text())] == []
 

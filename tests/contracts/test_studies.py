@@ -13,7 +13,7 @@ from homines.core.types import Choice
 from homines.estimation.bounds import bounds
 from homines.estimation.columns import Observation
 from homines.models.mock import HANDLERS, Mock
-from homines.studies import lu2025
+from homines.studies.lu2025 import study
 from homines.training.data import generate
 from homines.training.objective import Settings
 from homines.training.plan import Made, Plan
@@ -22,9 +22,7 @@ from homines.training.study import Task
 
 def plans(name: str, quick: bool = False) -> dict[str, Plan]:
     """All that a study trains, by folder."""
-    study = import_module(f"homines.studies.{name}")
-    if hasattr(study, "plan"):
-        return {"": study.plan()}
+    study = import_module(f"homines.studies.{name}.study")
     assert callable(study.run)
     if not hasattr(study, "kinds"):  # it trains nothing
         return {}
@@ -37,7 +35,9 @@ def plans(name: str, quick: bool = False) -> dict[str, Plan]:
 
 PLANNED = [name for name in names("studies") if plans(name)]
 """Studies that train on games; the others tune on data."""
-ASKING = [name for name in names("studies") if not hasattr(import_module(f"homines.studies.{name}"), "kinds")]
+ASKING = [
+    name for name in names("studies") if not hasattr(import_module(f"homines.studies.{name}.study"), "kinds")
+]
 ASKING = [name for name in ASKING if name not in PLANNED]
 """Studies that train nothing."""
 TUNED = [name for name in names("studies") if name not in (*PLANNED, *ASKING)]
@@ -45,7 +45,7 @@ TUNED = [name for name in names("studies") if name not in (*PLANNED, *ASKING)]
 
 @pytest.mark.parametrize("name", ASKING)
 def test_a_study_that_trains_nothing_says_whom_it_asks(name: str) -> None:
-    study = import_module(f"homines.studies.{name}")
+    study = import_module(f"homines.studies.{name}.study")
     one = Task("smollm2", Path("nowhere"), (0,), quick=True)
     assert [line for line in study.outline(one) if "smollm2" in line]
     if "also" in study.OPTIONS:
@@ -56,7 +56,7 @@ def test_a_study_that_trains_nothing_says_whom_it_asks(name: str) -> None:
 
 @pytest.mark.parametrize("name", TUNED)
 def test_every_recipe_of_a_study_can_be_made(name: str) -> None:
-    study = import_module(f"homines.studies.{name}")
+    study = import_module(f"homines.studies.{name}.study")
     for quick in (False, True):
         task = Task("smollm2", Path("nowhere"), (0, 1), quick=quick)
         there = [(kind, seed) for kind in study.kinds(task) for seed in kind.seeds]
@@ -76,7 +76,7 @@ def test_every_recipe_of_a_study_can_be_made(name: str) -> None:
 @pytest.mark.parametrize("quick", [False, True])
 def test_an_agent_that_looks_at_nothing_fits_no_dose_well(quick: bool) -> None:
     """In the games that tell kappa, always one action, or a coin, is best in little more than half."""
-    asked = lu2025.doses(Mock(HANDLERS["uniform"]), "choice", quick=quick)
+    asked = study.doses(Mock(HANDLERS["uniform"]), "choice", quick=quick)
     for p in ([1, 0], [0, 1], [1, 1]):
         idle = [Observation(q.record.decision, Choice.at(p)) for q in asked]
         assert 0.5 <= bounds(idle, "moralis").share <= (0.75 if quick else 0.56)

@@ -17,7 +17,7 @@ from homines.preferences.altruist import Altruist
 from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
 from homines.preferences.utilitarian import Utilitarian
-from homines.studies._av_theory import THEORIES, place, stance, threshold
+from homines.studies.av_dilemma.theory import THEORIES, place, stance, threshold
 from homines.theory.choice import expected, told
 
 saved = st.integers(1, MOST_SAVED)

@@ -135,10 +135,6 @@ def list_(
     from homines.core.registry import describe
 
     found = {name: describe(name) for name in ([folder] if folder else FOLDERS)}
-    if "studies" in found:  # `homines demo` lies there too
-        from homines.studies import studies
-
-        found["studies"] = tuple(entry for entry in found["studies"] if entry.name in studies())
     if as_json:
         print(json.dumps({name: [entry._asdict() for entry in entries] for name, entries in found.items()}))
         return

@@ -11,10 +11,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from homines.core.registry import names
 from homines.core.types import HominesError
 from homines.models import check_kind
 from homines.reports.console import Bars, command, stopping
-from homines.studies import check_more, studies
+from homines.studies import check_more
 
 
 def carry_out_study(
@@ -30,14 +31,14 @@ def carry_out_study(
     more: Mapping[str, Any],
 ) -> None:
     """Run a study, or say what it would train. more: what only some studies take (their OPTIONS)."""
-    there = studies()
+    there = names("studies")
     if name not in there:
         raise HominesError(f"no study called {name!r}; there are {', '.join(there)}")
     check_kind(model)
     from homines.training.study import Task
 
     folder = out or Path("runs") / (f"{name}-quick" if quick else name)
-    module = import_module(f"homines.studies.{name}")
+    module = import_module(f"homines.studies.{name}.study")
     check_more(name, getattr(module, "OPTIONS", ()), more)
     many = tuple(range(module.SEEDS if seeds is None else seeds))
     task = Task(model, folder, many, quick, device, dtype, command(), **more)

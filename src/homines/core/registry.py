@@ -116,7 +116,9 @@ def names(folder: str) -> tuple[str, ...]:
     True
     """
     parts = folder.split(".")
-    files = sorted(path.stem for path in ROOT.joinpath(*parts).glob("*.py"))
+    place = ROOT.joinpath(*parts)
+    found = {path.parent.name for path in place.glob("*/study.py")}  # a study is a folder
+    files = sorted(found or {path.stem for path in place.glob("*.py")})
     if not files or not all(part.isidentifier() for part in parts):
         there = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
         raise HominesError(f"no folder called {folder!r}; there are {', '.join(there)}")
@@ -425,7 +427,9 @@ def _imported(module: str, name: str) -> Any:
 
 def _entry(folder: str, name: str) -> Entry:
     """Read from the source: parameters of the function, `__init__` or annotated fields."""
-    tree = ast.parse((ROOT / folder / f"{name}.py").read_text(encoding="utf-8"))
+    file = ROOT / folder / name
+    file = file / "study.py" if file.is_dir() else file.with_suffix(".py")
+    tree = ast.parse(file.read_text(encoding="utf-8"))
     held = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
     node = held.get(name) or held.get(_camel(name))
     text = (node and ast.get_docstring(node)) or ast.get_docstring(tree) or ""

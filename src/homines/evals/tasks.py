@@ -103,7 +103,7 @@ def tennant2025(
 
     wide   also other frames, no payoffs, the 144 ordinal games; quick: two games, few words
     """
-    from homines.studies.tennant2025 import exam
+    from homines.studies.tennant2025.study import exam
 
     asked = exam(NOBODY, wide=wide, quick=quick)
     rules = _regrets(["deontological", "utilitarian"], "random")
@@ -117,7 +117,7 @@ def lu2025(asks: str = "choice", quick: bool = False, logprobs: bool = True, see
 
     asks   choice (the bare answer, and beliefs), or aloud (reasons first)
     """
-    from homines.studies.lu2025 import exam
+    from homines.studies.lu2025.study import exam
 
     if asks not in ("choice", "aloud"):
         raise HominesError(f"asks is {asks!r}; it must be choice or aloud")
@@ -140,7 +140,7 @@ def moral_machine(draws: int = 100, logprobs: bool = True, seed: int | None = No
     draws   scenarios of each of six kinds; every one is asked four times
     """
     from homines.games.dilemma import DIMENSIONS, dilemma
-    from homines.studies.moral_machine import asks
+    from homines.studies.moral_machine.study import asks
 
     count("draws", draws)
     there = [dilemma(kind, draw) for kind in DIMENSIONS for draw in range(draws)]
@@ -153,8 +153,8 @@ def moral_machine(draws: int = 100, logprobs: bool = True, seed: int | None = No
 @told
 def av_dilemma(quick: bool = False, logprobs: bool = True, seed: int | None = None) -> Task:
     """What is right, bought and voted for in self-driving cars: Bonnefon et al. (2016), our design."""
-    from homines.studies._av_theory import place
-    from homines.studies.av_dilemma import exam
+    from homines.studies.av_dilemma.study import exam
+    from homines.studies.av_dilemma.theory import place
 
     rules = _regrets(["economicus", "moralis(kappa=1)"], "random")
     return _asking(exam(NOBODY, quick=quick), rules, logprobs, seed, kind=lambda r: place(r.game).asked)

@@ -213,7 +213,7 @@ def carry_out(cell: Cell, folder: Path, command: str, stop: Stop) -> int:
         with work.run(folder, command) as run:
             measure(model, work.questions(model), run, stop=stop)
     else:
-        module = import_module(f"homines.studies.{work.study}")
+        module = import_module(f"homines.studies.{work.study}.study")
         task = Task(
             work.model,
             folder,

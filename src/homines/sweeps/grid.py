@@ -36,14 +36,14 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from homines.core.registry import TrustedPath, fitted
+from homines.core.registry import TrustedPath, fitted, names
 from homines.core.registry import known as known_texts
 from homines.core.types import HominesError
 from homines.elicitation.survey import Survey
 from homines.inference.dtypes import DTYPES, NF4
 from homines.models import behind, check_kind, known
 from homines.models.mock import Mock, uniform
-from homines.studies import check_more, studies
+from homines.studies import check_more
 from homines.sweeps.cell import Cell, Studying
 from homines.training.objective import Settings
 from homines.training.plan import Made, Plan
@@ -204,11 +204,11 @@ def _studies(table: Table, axes: Table, shared: Table) -> Iterator[Studying]:
     periods = _fitted("periods", shared.get("periods"), "int | None")
     also, rivals = (_words(f"[study] {k}", shared[k]) if k in shared else () for k in ("also", "rivals"))
     for model, study in product(axes["models"], axes["studies"]):
-        if study not in studies():
+        if study not in (there := names("studies")):
             raise HominesError(
-                f"no study called {study!r}; there are {', '.join(studies())}{_close(study, studies())}"
+                f"no study called {study!r}; there are {', '.join(there)}{_close(study, there)}"
             )
-        module = import_module(f"homines.studies.{study}")
+        module = import_module(f"homines.studies.{study}.study")
         more = {"also": also, "rivals": rivals, "humans": None, "periods": periods}
         check_more(study, getattr(module, "OPTIONS", ()), more)
         for other in also:

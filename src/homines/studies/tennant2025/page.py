@@ -22,7 +22,7 @@ from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
 from homines.reports import charts as draw
 from homines.reports.page import Section, write
-from homines.studies._agents import (
+from homines.studies.shared_agents import (
     GOAL,
     PROBES,
     REWARDS,

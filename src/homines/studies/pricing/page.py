@@ -18,12 +18,12 @@ from homines.core.run_folder import Run
 from homines.core.types import LEGAL_MASS, Array, Choice, HominesError, Policy, Record
 from homines.elicitation.metrics import answered, averaged, mass
 from homines.elicitation.policies import Read
-from homines.free_pricing import LOG, Rules, Shop, outcome
 from homines.games.pricing import shop
 from homines.opponents import opponent
 from homines.opponents.nash import equilibria
 from homines.reports import charts as draw
 from homines.reports.page import Section, write
+from homines.studies.pricing.talk import LOG, Rules, Shop, outcome
 from homines.theory.choice import quantal_response
 from homines.theory.conduct import RARE, Conduct, conduct, response, told
 from homines.theory.game_forms import Repeated

@@ -22,7 +22,7 @@ from homines.elicitation.questions import Question, battery, questions
 from homines.estimation.family import family
 from homines.estimation.published import AMOUNTS, PAIRS
 from homines.inference.reasoning import Aloud
-from homines.studies._lu2025 import page
+from homines.studies.lu2025.page import page
 from homines.training import data, data_folder
 from homines.training.data import Recipe
 from homines.training.exam import Tuning, examine, tuned_model, tuning_config

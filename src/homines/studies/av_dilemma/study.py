@@ -20,8 +20,8 @@ from homines.elicitation.orders import orders
 from homines.elicitation.questions import Question, questions
 from homines.games.av import ABOARD, ASKED
 from homines.models.hf import HuggingFace
-from homines.studies._av_dilemma import ACTS, LETTERS, NAMED, page
-from homines.studies._av_theory import faced, place, says
+from homines.studies.av_dilemma.page import ACTS, LETTERS, NAMED, page
+from homines.studies.av_dilemma.theory import faced, place, says
 from homines.theory.choice import Agent
 from homines.training.data import Row
 from homines.training.study import Done, Task

@@ -21,8 +21,8 @@ from homines.elicitation.orders import orders
 from homines.elicitation.questions import Question, battery, questions
 from homines.elicitation.scene import LAYOUTS
 from homines.models.hf import HuggingFace
-from homines.studies._agents import PROBES, REWARDS, UNSEEN
-from homines.studies._tennant2025 import page
+from homines.studies.shared_agents import PROBES, REWARDS, UNSEEN
+from homines.studies.tennant2025.page import page
 from homines.theory.game_forms import Repeated
 from homines.training import curriculum
 from homines.training.objective import Settings

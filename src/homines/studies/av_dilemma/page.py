@@ -23,8 +23,8 @@ from homines.estimation.problem import NotIdentified
 from homines.games.av import ABOARD, ASKED
 from homines.reports import charts as draw
 from homines.reports.page import Section, write
-from homines.studies._agents import Agent, Findings, Row, interval, mean, shown
-from homines.studies._av_theory import THEORIES, Place, faced, place, says, stance, threshold
+from homines.studies.av_dilemma.theory import THEORIES, Place, faced, place, says, stance, threshold
+from homines.studies.shared_agents import Agent, Findings, Row, interval, mean, shown
 from homines.training.data import Row as Taught
 from homines.training.study import Task
 

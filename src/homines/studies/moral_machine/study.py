@@ -15,7 +15,7 @@ from homines.elicitation.questions import Question, battery, questions
 from homines.estimation.amce import EFFECTS
 from homines.estimation.published import countries
 from homines.games.dilemma import DIMENSIONS, Dilemma, dilemma, spec
-from homines.studies._moral_machine import page
+from homines.studies.moral_machine.page import page
 from homines.training.study import Done, Task
 
 OPTIONS = ("also", "humans")

@@ -20,11 +20,11 @@ from homines.core.run_folder import Run
 from homines.core.types import HominesError, Model, digest
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import Question, questions
-from homines.free_pricing import PREFIXES, STRATEGIES, Rules, markets, nash, over, play
 from homines.games.pricing import shop
 from homines.models import known, load
 from homines.opponents import opponent
-from homines.studies._pricing import FRAME, PRECISION, WORDS, Asked, logit_price, page
+from homines.studies.pricing.page import FRAME, PRECISION, WORDS, Asked, logit_price, page
+from homines.studies.pricing.talk import PREFIXES, STRATEGIES, Rules, markets, nash, over, play
 from homines.theory.chain import chain
 from homines.theory.choice import Agent
 from homines.theory.qlearning import check_compiler

@@ -1,0 +1,1 @@
+"""Autonomous-vehicle dilemmas."""

@@ -1,0 +1,1 @@
+"""Lu, Dhanda, Chen, Hansen 2025."""

@@ -1,0 +1,1 @@
+"""Moral Machine."""

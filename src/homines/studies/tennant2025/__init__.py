@@ -1,0 +1,1 @@
+"""Tennant, Hailes, Musolesi 2025."""
