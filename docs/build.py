@@ -58,12 +58,18 @@ def gather(pages: Path) -> None:
 
 def reference() -> Iterator[tuple[str, str]]:
     """(file, Markdown) of every page of the reference."""
-    verbs = [*_entry(SOURCE / "api.py", "hm."), *_entry(SOURCE / "measured.py", "")]
+    verbs = [*_entry(SOURCE / "api.py", "hm."), *_entry(SOURCE / "results.py", "")]
     yield "python.md", "\n\n".join(["# Python", _doc(_docstring(SOURCE / "api.py")), *verbs])
     for folder, about in FOLDERS.items():
-        files = [path for path in sorted((SOURCE / folder).glob("*.py")) if not path.stem.startswith("_")]
+        files = sorted((SOURCE / folder).glob("*/study.py")) or [
+            path for path in sorted((SOURCE / folder).glob("*.py")) if path.stem != "__init__"
+        ]
         yield f"{folder}.md", "\n\n".join([f"# {folder.capitalize()}", about, *map(_thing, files)])
-    files = [p for p in sorted(SOURCE.glob("*.py")) if p.stem not in ("__init__", "api", "measured", "cli")]
+    files = [
+        path
+        for path in sorted(SOURCE.glob("*/*.py"))
+        if path.parent.name not in FOLDERS and path.stem != "__init__"
+    ]
     parts = [part for path in files for part in _module(path)]
     yield "modules.md", "\n\n".join(["# Modules", "Imports point inward; each file does one thing.", *parts])
 
@@ -71,16 +77,17 @@ def reference() -> Iterator[tuple[str, str]]:
 def _thing(path: Path) -> str:
     """A file of a folder: what it offers, by its name."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    camel = "".join(part.capitalize() for part in path.stem.split("_"))
-    held = [n for n in tree.body if isinstance(n, Defined) and n.name in (path.stem, camel)]
+    name = path.parent.name if path.name == "study.py" else path.stem
+    camel = "".join(part.capitalize() for part in name.split("_"))
+    held = [n for n in tree.body if isinstance(n, Defined) and n.name in (name, camel)]
     if not held:
-        return f"## {path.stem}\n\n{_doc(ast.get_docstring(tree) or '')}"
+        return f"## {name}\n\n{_doc(ast.get_docstring(tree) or '')}"
     told = _doc(ast.get_docstring(held[0]) or "")
-    return f"## {path.stem}\n\n{_code(path.stem + _signature(held[0]))}\n\n{told}"
+    return f"## {name}\n\n{_code(name + _signature(held[0]))}\n\n{told}"
 
 
 def _module(path: Path) -> Iterator[str]:
-    yield f"## homines.{path.stem}\n\n{_doc(_docstring(path))}"
+    yield f"## homines.{path.parent.name}.{path.stem}\n\n{_doc(_docstring(path))}"
     yield from _entry(path, "", deep=3)
 
 

@@ -1,13 +1,4 @@
-"""The tree in the README and the files on disk are the same, both ways.
-
-The tree is the fenced block after the first line that mentions src/homines:
-
-    name.py     what it is
-    folder/
-      name.py   what it is
-
-Every file has a line, but for the folders' own __init__.py; the description is two spaces away or more.
-"""
+"""The folders in README and the files in docs/architecture.md are what is on disk, both ways."""
 
 from __future__ import annotations
 
@@ -17,35 +8,43 @@ from pathlib import Path
 import homines
 
 ROOT = Path(homines.__file__).parent
-README = ROOT.parents[1] / "README.md"
+REPOSITORY = ROOT.parents[1]
 
 
-def told(text: str) -> list[tuple[str, str]]:
-    """Path and description of every file of the tree."""
+def folders(text: str) -> list[str]:
+    """Names of the block after the first line that mentions src/homines: "  name/   what it is"."""
     block = re.search(r"src/homines.*?^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     assert block, "README.md has no fenced block after a line that mentions src/homines"
-    out: list[tuple[str, str]] = []
-    folder = ""
-    for line in block[1].splitlines():
-        if line.endswith("/"):
-            folder = line
-            continue
-        match = re.fullmatch(r"(  )?(\S+) {2,}(\S.*)", line)
-        assert match, f"README.md: {line!r} is no 'name.py  what it is'"
-        folder = folder if match[1] else ""
-        out.append((folder + match[2], match[3]))
-    return out
+    return re.findall(r"^  (\S+) {2,}\S", block[1], re.MULTILINE)
 
 
-def test_the_tree_is_what_is_on_disk() -> None:
-    listed = [name for name, _ in told(README.read_text(encoding="utf-8"))]
-    assert len(set(listed)) == len(listed), "README.md lists a file twice"
-    files = {p.relative_to(ROOT).as_posix() for p in ROOT.rglob("*.*") if "__pycache__" not in p.parts}
-    there = {name for name in files if not name.endswith(("/__init__.py", "py.typed"))}
-    assert set(listed) == there, "the tree in README.md and src/homines differ"
+def files(text: str) -> list[str]:
+    """Paths of the tables, each below its "### folder/"."""
+    folder, found = "", list[str]()
+    for line in text.partition("## Every file")[2].splitlines():
+        if heading := re.fullmatch(r"### (\w+/)", line):
+            folder = heading[1]
+        elif row := re.match(r"\| (\S+\.\w+) \| \S", line):
+            found.append(folder + row[1])
+    return found
 
 
-def test_the_reader_of_trees() -> None:
-    tree = "a.py      one\nb/\n  c.py    three of it\nd.css  four\n"
-    found = told(f"Here:\n```\nx\n```\nIn src/homines:\n\n```\n{tree}```\n\n```\ny\n```\n")
-    assert found == [("a.py", "one"), ("b/c.py", "three of it"), ("d.css", "four")]
+def test_every_folder_has_a_line_in_the_readme() -> None:
+    listed = folders((REPOSITORY / "README.md").read_text(encoding="utf-8"))
+    assert len(set(listed)) == len(listed)
+    there = {f"{path.parent.name}/" for path in ROOT.glob("*/__init__.py")}
+    assert set(listed) == there | {"api.py"}
+
+
+def test_every_file_has_a_line_in_the_architecture() -> None:
+    listed = files((REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8"))
+    assert len(set(listed)) == len(listed), "docs/architecture.md lists a file twice"
+    names = {p.relative_to(ROOT).as_posix() for p in ROOT.rglob("*.*") if "__pycache__" not in p.parts}
+    assert set(listed) == {name for name in names if not name.endswith(("/__init__.py", "py.typed"))}
+
+
+def test_the_readers() -> None:
+    tree = "What\n  a.py    one\n  b/      two\n"
+    assert folders(f"```\nx\n```\nIn src/homines:\n\n```\n{tree}```\n") == ["a.py", "b/"]
+    table = "## Every file\n\n| file | |\n|---|---|\n| a.py | one |\n\n### b/\n\n| c/d.py | two |\n"
+    assert files(table) == ["a.py", "b/c/d.py"]
