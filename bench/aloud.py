@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from homines.inference.reasoning import Aloud, hear
+from homines.inference.reasoning import ReasoningOptions, read_reasoned
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.training.data_folder import read
@@ -36,7 +36,7 @@ def main() -> None:
     _, _, test = read(asked.data)
     prompts = [row.prompt for row in test[: asked.prompts]]
     start = time.perf_counter()
-    heard = hear(model, prompts, Aloud(asked.traces, 1.0))
+    heard = read_reasoned(model, prompts, ReasoningOptions(asked.traces, 1.0))
     seconds = time.perf_counter() - start
     read_exactly = [h.p[:, 0] for h in heard]
     counted = [np.array([a == 0 for a in h.counted], dtype=float) for h in heard]

@@ -39,7 +39,7 @@ from faulty import KEY, KINDS, Provider, provide, truth
 
 from homines.cli.app import main as homines
 from homines.core.registry import find
-from homines.core.run_folder import Run, record_json
+from homines.core.run_folder import RunFolder, record_json
 from homines.core.types import HominesError, Interrupted, Record
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question, battery, questions
@@ -99,7 +99,7 @@ def answer(record: Record) -> Answer:
 
 def compared(folder: Path, true: Mapping[str, Answer]) -> tuple[int, int, int]:
     """(lost, doubled, invented) of a run folder that is whole."""
-    there = {record.key: answer(record) for record in Run(folder).records}
+    there = {record.key: answer(record) for record in RunFolder(folder).records}
     lines = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
     times = Counter(line["key"] for line in lines if line["error"] is None)
     wrong = sum(there[key] != true.get(key) for key in there)
@@ -139,7 +139,7 @@ def whole(folder: Path) -> dict[str, Answer]:
     """An undisturbed run's answers."""
     if (code := ended(begun(folder))) != 0:
         raise SystemExit(f"the undisturbed run ended with {code}")
-    return {record.key: answer(record) for record in Run(folder).records}
+    return {record.key: answer(record) for record in RunFolder(folder).records}
 
 
 def killed(root: Path, many: int, true: Mapping[str, Answer], rng: random.Random) -> Count:
@@ -217,7 +217,7 @@ def cut(root: Path, many: int, rng: random.Random) -> Count:
     wanted, config = asked(model), {"kind": "measure", "model": "mock"}
     rows = [{"step": i, "reward": i / 7, "mass": 0.5} for i in range(1, 9)]
     made = root / "cut"
-    with Run(made, config) as run:
+    with RunFolder(made, config) as run:
         true = {record.key: answer(record) for record in measure(model, wanted, run)}
         for row in rows:
             run.log(row)
@@ -228,14 +228,14 @@ def cut(root: Path, many: int, rng: random.Random) -> Count:
         os.truncate(folder / name, size)
         out.tries += 1
         try:
-            with Run(folder, config) as run:
+            with RunFolder(folder, config) as run:
                 measure(model, wanted, run)
                 kept = run.rows()
                 for row in rows[len(kept) :]:
                     run.log(row)
             out.add(compared(folder, true), name)
             out.invented += kept != rows[: len(kept)]
-            out.lost += Run(folder).rows() != rows
+            out.lost += RunFolder(folder).rows() != rows
         except HominesError:  # what was recorded is there: with the small file put back it opens
             out.refused += 1
             shutil.copy(made / name, folder / name)
@@ -255,7 +255,7 @@ def cuts(folder: Path) -> Iterator[tuple[str, int]]:
 def flipped(root: Path, many: int, rng: random.Random) -> Count:
     """One bit of a run's records changed: refused, or without effect; else it is believed."""
     made, out = root / "cut", Count()
-    true = {record.key: answer(record) for record in Run(made).records}
+    true = {record.key: answer(record) for record in RunFolder(made).records}
     data = (made / "records.jsonl").read_bytes()
     folder = root / "flipped"
     shutil.copytree(made, folder)
@@ -264,7 +264,7 @@ def flipped(root: Path, many: int, rng: random.Random) -> Count:
         (folder / "records.jsonl").write_bytes(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :])
         out.tries += 1
         try:
-            found = {record.key: answer(record) for record in Run(folder).records}
+            found = {record.key: answer(record) for record in RunFolder(folder).records}
         except HominesError:
             out.refused += 1
             continue
@@ -325,7 +325,7 @@ def replied(root: Path, many: int, kinds: Sequence[str]) -> Count:
 
 def tried(folder: Path, model: Any, wanted: list[Question]) -> dict[str, Record]:
     """What a run holds after these questions were put, whatever came of them."""
-    with Run(folder, {"kind": "measure", "model": "faults"}) as run:
+    with RunFolder(folder, {"kind": "measure", "model": "faults"}) as run:
         with suppress(HominesError, Interrupted):  # told, and the run holds what was answered
             measure(model, wanted, run)
         return dict(run.done)

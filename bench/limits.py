@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Record, digest
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import battery
@@ -83,7 +83,7 @@ def _games() -> Iterator[str]:
 
 def run_of(folder: Path, many: int) -> None:
     """A run folder with so many records."""
-    with Run(folder, {"kind": "measure", "model": "mock"}) as run:
+    with RunFolder(folder, {"kind": "measure", "model": "mock"}) as run:
         some: list[Record] = []
         for record in records(many):
             some.append(record)

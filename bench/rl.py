@@ -45,7 +45,7 @@ from homines.models.hf import HuggingFace
 from homines.opponents.tit_for_tat import TitForTat
 from homines.training.exact import rl
 from homines.training.objective import Settings
-from homines.training.prompt_sets import Lesson, lesson
+from homines.training.prompt_sets import PromptSets, prompt_sets
 from homines.training.sampled import sampled
 from homines.training.schedule import schedule
 from homines.training.trainer import Trained
@@ -74,15 +74,15 @@ def student(tiny: bool) -> HuggingFace:
     return HuggingFace(net, tokenizer, name="tiny", provenance={})
 
 
-def teach(model: HuggingFace, steps: int) -> Lesson:
-    some = lesson(
+def teach(model: HuggingFace, steps: int) -> PromptSets:
+    some = prompt_sets(
         model, [ipd()], schedule("game_deontological", steps), [Table("action1,action2")], TitForTat()
     )
-    assert isinstance(some, Lesson)
+    assert isinstance(some, PromptSets)
     return some
 
 
-def reached(model: HuggingFace, taught: Lesson) -> dict[str, float]:
+def reached(model: HuggingFace, taught: PromptSets) -> dict[str, float]:
     """Regret, legal mass, and how surely C follows C and D follows D, over the training prompts."""
     was = model.net.training
     model.net.eval()
@@ -109,7 +109,7 @@ class Clock:
     """Time of training, stopped while the regret is read; and what was reached by when."""
 
     model: HuggingFace
-    taught: Lesson
+    taught: PromptSets
     limit: float
     tokens: Callable[[dict[str, Any]], int]
     """Tokens read up to a row."""

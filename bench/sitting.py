@@ -19,7 +19,7 @@ from homines.core.types import Choice, HominesError
 from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
 from homines.people.session import PROTOCOLS
-from homines.theory.choice import Agent
+from homines.theory.choice import LogitAgent
 from homines.theory.game_forms import veil
 
 HERE = Path(__file__).parent
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--sittings", type=int, default=40)
     many = parser.parse_args().sittings
     written = ", ".join(f"{name}={value}" for name, value in TRUE.items())
-    agent = Agent(find("preferences", f"kantian({written})"), PRECISION)
+    agent = LogitAgent(find("preferences", f"kantian({written})"), PRECISION)
     seats = {spec: veil(find("games", spec)).seat() for spec in PROTOCOLS}
     odds = dict(zip(seats, agent(list(seats.values())), strict=True))
     rng = np.random.default_rng(0)

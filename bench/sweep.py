@@ -19,7 +19,7 @@ from pathlib import Path
 
 from homines.sweeps.grid import parse
 from homines.sweeps.store import SharedStore
-from homines.sweeps.sweep import How, sweep
+from homines.sweeps.sweep import SweepOptions, sweep
 
 HERE = Path(__file__).parent
 TARGET = 1.7
@@ -48,7 +48,7 @@ def main() -> None:
         for workers in (2, 1):
             store = SharedStore(f"{folder}/{workers}")
             start = time.perf_counter()
-            found = sweep(grid, store, How("local", workers=workers))
+            found = sweep(grid, store, SweepOptions("local", workers=workers))
             seconds[workers] = time.perf_counter() - start
             assert {row["state"] for row in found} == {"done"}, found
             summary[workers] = (Path(store.root) / "bench" / "sweep.csv").read_bytes()

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from urllib.request import urlopen
 
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.view.runs import Index
 
 HERE = Path(__file__).parent
@@ -32,7 +32,9 @@ def generate(root: Path, many: int) -> None:
         settings = {"seed": i, "lr": 3e-4, "steps": 24, "kl": 0.05, "objective": "myopic"}
         told = {"kind": "align", "model": MODELS[i % 3], "preference": f"moralis(kappa={i % 11 / 10})"}
         games = ["ipd", "ish", "icn", "bos"]
-        with Run(folder, {**told, "games": games, "settings": settings, "command": "homines align"}) as run:
+        with RunFolder(
+            folder, {**told, "games": games, "settings": settings, "command": "homines align"}
+        ) as run:
             run.note("training.json", {"result": "adapter"})
         (folder / "report.html").write_text("<!doctype html>")
 

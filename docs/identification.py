@@ -20,12 +20,12 @@ from homines.estimation.family import family
 from homines.estimation.fit import fit
 from homines.estimation.likelihood import climb
 from homines.estimation.problem import NotIdentified, problem
-from homines.estimation.strategy_method import planned, points
+from homines.estimation.strategy_method import plan_observation, points
 from homines.estimation.uncertainty import constrained
 from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.games.ultimatum import ultimatum
-from homines.theory.choice import Agent
+from homines.theory.choice import LogitAgent
 from homines.theory.game_forms import NormalForm
 
 HERE = Path(__file__).parent
@@ -36,7 +36,7 @@ KAPPAS = np.linspace(-0.3, 1.2, 101)
 
 def played(observations: list[Observation]) -> list[Observation]:
     """The same decisions, chosen by the agent."""
-    agent = Agent(find("preferences", TRUTH), PRECISION)
+    agent = LogitAgent(find("preferences", TRUTH), PRECISION)
     return [replace(o, choice=agent([o.decision])[0]) for o in observations]
 
 
@@ -48,7 +48,7 @@ def protocols(*games: str) -> list[Observation]:
         for k in range(1, 7):
             game = makers[name](k)
             coin = {point: Choice.at([0.5, 0.5]) for point in points(game)}
-            out.append(planned(game, coin, {}, name=f"{name}({k})"))
+            out.append(plan_observation(game, coin, {}, name=f"{name}({k})"))
     return out
 
 

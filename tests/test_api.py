@@ -12,11 +12,11 @@ import pytest
 import homines as hm
 from homines import namespace
 from homines.core.registry import find, names, spell
-from homines.core.run_folder import Run, StoreError
+from homines.core.run_folder import RunFolder, StoreError
 from homines.core.types import HominesError
 from homines.estimation.fit import Estimate
 from homines.models.smollm2 import cache_folder
-from homines.results import Measured, Rows
+from homines.results import Rows, RunResult
 from tests.running import HOMINES
 
 ROOT = Path(hm.__file__).parent
@@ -115,7 +115,7 @@ def test_a_measurement_is_the_commands(tmp_path: Path) -> None:
     command("measure", "mock", *told, "--frame", "table", "--frame", "sentences", "--out", "typed")
     for name in ("records.jsonl",):
         assert (run.folder / name).read_bytes() == (tmp_path / "typed" / name).read_bytes()
-    mine, typed = (dict(Run(folder).config) for folder in (run.folder, "typed"))
+    mine, typed = (dict(RunFolder(folder).config) for folder in (run.folder, "typed"))
     assert mine.pop("command").startswith("homines.measure('mock'")
     typed.pop("command")
     frames = mine.pop("frames")
@@ -164,7 +164,7 @@ def test_a_run_shows_itself() -> None:
         assert "&lt;b&gt;" in page
     assert "trust(5)" in repr(run)
     assert len(repr(table).splitlines()) == 4
-    assert repr(Measured("run")) == repr(run)
+    assert repr(RunResult("run")) == repr(run)
     assert Rows()._repr_html_()
 
 
@@ -172,20 +172,20 @@ def test_low_legal_mass_is_told() -> None:
     from dataclasses import replace
 
     run = hm.measure("mock", out="run", progress=False)
-    with Run("run", run.config) as held:
+    with RunFolder("run", run.config) as held:
         held.add([replace(r, choice=replace(r.choice, mass=0.01)) for r in run.records if r.choice])
-    told = Measured("run")
+    told = RunResult("run")
     assert "legal mass under 0.5" not in repr(run)
     assert "legal mass under 0.5" in repr(told)
     assert "legal mass under 0.5" in told._repr_html_()
 
 
 def test_an_estimate_is_the_commands() -> None:
-    from homines.estimation.options import Options, observed, one
+    from homines.estimation.options import Options, estimate_one, read_observations
 
     run = hm.measure("mock", ["ipd", "trust(5)"], out="run", progress=False)
     found = run.fit(hm.economicus, level=0.9)
-    typed = one(observed(Path("run"), None)[0], "economicus", Options(level=0.9))
+    typed = estimate_one(read_observations(Path("run"), None)[0], "economicus", Options(level=0.9))
     assert isinstance(found, Estimate)
     assert repr(found) == repr(typed)
     assert repr(found).startswith("economicus, 9 choices, 90% intervals")

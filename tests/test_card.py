@@ -12,7 +12,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from homines.core import registry
-from homines.core.run_folder import Run, StoreError
+from homines.core.run_folder import RunFolder, StoreError
 from homines.core.types import Choice, Record
 from homines.elicitation.questions import battery, questions
 from homines.models.mock import Mock, uniform
@@ -49,7 +49,7 @@ def asked(model: str, p: float, mass: float) -> list[Record]:
 
 def trained(folder: Path, config: Mapping[str, Any] = CONFIG, **notes: Any) -> Path:
     """A run folder as an alignment leaves it."""
-    with Run(folder, config) as run:
+    with RunFolder(folder, config) as run:
         run.add(asked(str(config["model"]), 0.25, 0.01))
         run.add(asked("after", 1.0, 0.875))
         run.note("training.json", {"result": "adapter", "seconds": 2.0, "steps": 3, **notes})
@@ -83,7 +83,7 @@ def test_it_tells_what_was_measured_before_and_after(tmp_path: Path) -> None:
     assert "u(x, y) = (1 - kappa) * pi(x, y) + kappa * pi(x, x)." in text
     assert CONFIG["command"] in text
     assert "Not checked." in text
-    for name, version in Run(tmp_path / "run").provenance["libraries"].items():
+    for name, version in RunFolder(tmp_path / "run").provenance["libraries"].items():
         assert f"{name} {version}" in text
 
 
@@ -112,7 +112,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     }
     folder = trained(tmp_path / "run", config)
     side = {"right": 1, "questions": 2, "perplexity": 3.0}
-    with Run(folder, config) as run:
+    with RunFolder(folder, config) as run:
         run.note("sideeffects.json", {HOSTILE: side})
     (path,) = model_card.write(folder)
     text = path.read_text(encoding="utf-8")
@@ -161,7 +161,7 @@ def test_a_fine_tuning_tells_its_scores(tmp_path: Path) -> None:
 
 
 def test_where_nothing_was_trained_there_is_none(tmp_path: Path) -> None:
-    with Run(tmp_path / "run", {"kind": "measure", "model": "mock"}) as run:
+    with RunFolder(tmp_path / "run", {"kind": "measure", "model": "mock"}) as run:
         run.add(asked("mock", 0.5, 1.0))
     assert model_card.write(tmp_path / "run") == []
     with pytest.raises(StoreError, match="no run folder"):
@@ -182,5 +182,5 @@ def test_text_in_a_table_reads_as_it_was(text: str) -> None:
 def test_numbers_are_those_of_the_records(tmp_path: Path) -> None:
     """A law: the legal mass of the card is the mean over its records."""
     (path,) = model_card.write(trained(tmp_path / "run"))
-    masses = [r.choice.mass for r in Run(tmp_path / "run").records if r.choice and r.model == "after"]
+    masses = [r.choice.mass for r in RunFolder(tmp_path / "run").records if r.choice and r.model == "after"]
     assert f"→ {np.mean(masses):.3f}".replace("0.", ".") in path.read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ import pytest
 from homines import __version__
 from homines.cli.app import FOLDERS, main
 from homines.core.registry import names
-from homines.core.run_folder import SCHEMA, Run
+from homines.core.run_folder import SCHEMA, RunFolder
 
 Homines = Callable[..., tuple[int, str, str]]
 
@@ -57,7 +57,7 @@ def homines_(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         return code, said.out, said.err
 
     def write(folder: Path, out: Path | None = None) -> Path:
-        Run(folder)
+        RunFolder(folder)
         return folder / "report.html"
 
     monkeypatch.setattr(import_module("homines.reports.run_page"), "write", write)
@@ -250,7 +250,7 @@ def test_measure_tells_its_table_and_where_it_is(homines_: Homines) -> None:
     assert code == 0
     assert "C|C" in out
     assert re.search(r"report +run/report.html", out)
-    assert len(Run("run").records) == 32
+    assert len(RunFolder("run").records) == 32
     code, out, _ = homines_(*MEASURE, "--out", "run", "--json")  # the same run, told otherwise
     assert code == 0
     told = json.loads(out)
@@ -259,7 +259,7 @@ def test_measure_tells_its_table_and_where_it_is(homines_: Homines) -> None:
     assert len(told["rows"]) == 2
     assert all(0 <= row["C|C"] <= 1 and np.isclose(row["C|C"] + row["D|C"], 1) for row in told["rows"])
     assert 0 <= told["instability"]["ipd"] <= 1
-    assert len(Run("run").records) == 32
+    assert len(RunFolder("run").records) == 32
 
 
 def test_a_terminal_that_cannot_show_a_label_gets_its_code(
@@ -271,7 +271,7 @@ def test_a_terminal_that_cannot_show_a_label_gets_its_code(
     sys.stdout.flush()
     assert code == 0, errors
     assert rb"\xe9,\xdf" in shown.getvalue()
-    assert Run("run").records[0].labels == ("é", "ß")
+    assert RunFolder("run").records[0].labels == ("é", "ß")
 
 
 def test_measure_goes_on_where_it_was(homines_: Homines, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,12 +286,12 @@ def test_failed_questions_are_exit_code_one(homines_: Homines) -> None:
     told = json.loads(out)
     assert 0 < told["failed"] < told["questions"] == 32
     assert sum(row["errors"] for row in told["rows"]) == told["failed"]
-    failed = [r for r in Run("run").records if r.error]
+    failed = [r for r in RunFolder("run").records if r.error]
     assert len(failed) == told["failed"]
     code, out, _ = homines_("measure", "mock/broken", "--out", "run")
     assert code == 1
     assert "failed: RuntimeError: this mock fails" in out
-    assert len(Run("run").records) == 32
+    assert len(RunFolder("run").records) == 32
 
 
 def test_where_everything_fails_there_is_still_a_result(
@@ -362,11 +362,11 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Any, Path]]:
 
 def test_options_left_out_are_the_settings_own(planned: Callable[..., tuple[Any, Path]]) -> None:
     from homines.training.objective import Settings
-    from homines.training.plan import Plan
+    from homines.training.plan import AlignmentPlan
 
     plan, _ = planned("--to", "economicus")
     assert plan.settings == Settings()
-    assert plan == Plan("mock", "economicus", frames=plan.frames)
+    assert plan == AlignmentPlan("mock", "economicus", frames=plan.frames)
 
 
 @pytest.mark.parametrize(

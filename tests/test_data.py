@@ -19,11 +19,11 @@ from homines.core.types import Choice, Decision, HominesError, Record
 from homines.elicitation.questions import situation
 from homines.estimation.strategy_method import points
 from homines.games.spd import spd
-from homines.theory.choice import expected, logit, told
+from homines.theory.choice import expected_utility, logit, stated_beliefs
 from homines.theory.game_forms import Repeated, plan_probability, veil
-from homines.training.data import Recipe, drawable, generate, implied
+from homines.training.data import Recipe, drawable, generate, implied_answers
 from homines.training.data_folder import read, write
-from homines.training.exam import scores
+from homines.training.exam import score_answers
 from homines.training.reasons import terms_of
 
 PREFERENCES = (
@@ -45,7 +45,7 @@ def test_every_answer_maximises_the_utility_and_its_arithmetic_is_right(preferen
     u = find("preferences", preference)
     train, test, _ = generate(Recipe(preference, train=60, test=20, words=("A,B", "left,right")))
     for row in (*train, *test):
-        eu = expected(u(row.decision), told(row.decision))
+        eu = expected_utility(u(row.decision), stated_beliefs(row.decision))
         assert row.answer == int(eu.argmax())
         reasons, cue, answer = row.said.rpartition("Answer:")
         assert cue
@@ -101,7 +101,7 @@ def test_either_of_two_best_answers_is_right() -> None:
         Record(row.decision, row.frame, row.order, row.prompt.labels, "m", choice=Choice.of([0.0, 0.0]))
         for row in held
     ]
-    found = scores(held, records)
+    found = score_answers(held, records)
     assert (found["share"], found["right"]) == (1, 1)
 
 
@@ -149,8 +149,8 @@ def test_the_target_of_a_plan_is_the_logit_choice_between_plans() -> None:
     v = veil(game)
     coin = {point: np.array([0.5, 0.5]) for point in points(game)}
     seat = replace(v.seat(), others=(plan_probability(v, coin),))
-    p = logit(expected(moralis(seat), told(seat), seat.chance), 0.05).p
-    for found in implied(moralis, game):
+    p = logit(expected_utility(moralis(seat), stated_beliefs(seat), seat.chance), 0.05).p
+    for found in implied_answers(moralis, game):
         point = next(pt for pt, d in points(game).items() if d.key == found.decision.key)
         want = [p[[plan[point] == a for plan in v.plans]].sum() for a in (0, 1)]
         assert found.target(0.05) == pytest.approx(want)
@@ -196,20 +196,22 @@ def test_slogans_are_wrong_and_the_utility_is_right() -> None:
     moralis = find("preferences", "moralis(kappa=0.5)")
 
     def plan(k: int) -> str:
-        found = implied(moralis, spd(k))
+        found = implied_answers(moralis, spd(k))
         assert all(len(f.answers) == 1 for f in found)
         by = {f.decision.history: f.decision.actions[f.answers[0]] for f in found}
         return by[()] + by[((0, None),)] + by[((1, None),)]
 
     assert [plan(k) for k in range(1, 7)] == ["DDC", "DDC", "CCD", "CCD", "CCD", "CCD"]
-    selfish = [f.decision.actions[f.answers[0]] for f in implied(find("preferences", "economicus"), spd(3))]
+    selfish = [
+        f.decision.actions[f.answers[0]] for f in implied_answers(find("preferences", "economicus"), spd(3))
+    ]
     assert selfish == ["D", "D", "D"]
 
 
 def test_ties_are_left_out_or_given_both_ways() -> None:
     """At kappa 1 the ultimatum game does not tell E from U, nor A from R after E."""
     even = find("preferences", "moralis(kappa=1)")
-    assert any(len(f.answers) > 1 for f in implied(even, find("games", "ultimatum(3)")))
+    assert any(len(f.answers) > 1 for f in implied_answers(even, find("games", "ultimatum(3)")))
     _, _, left = generate(Recipe("moralis(kappa=1)", train=60, test=0))
     assert left["tie"] > 0
     both, _, none = generate(Recipe("moralis(kappa=1)", train=60, test=0, ties="both"))
@@ -234,7 +236,7 @@ def test_the_same_seed_gives_the_same_rows_and_another_others(seed: int, game: s
 def test_the_target_is_the_logit_choice() -> None:
     train, _, _ = generate(Recipe("economicus", train=10, test=0, precision=0.7))
     for row in train:
-        eu = expected(row.decision.payoffs[0], told(row.decision))
+        eu = expected_utility(row.decision.payoffs[0], stated_beliefs(row.decision))
         want = np.exp(0.7 * eu) / np.exp(0.7 * eu).sum()
         assert row.target == pytest.approx(want)
 

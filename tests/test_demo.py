@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from tests.running import HOMINES
 
 
@@ -24,7 +24,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 def test_it_reaches_the_preference_on_the_training_prompts(demo: tuple[Path, str]) -> None:
-    run = Run(demo[0])
+    run = RunFolder(demo[0])
     trained = run.config["training_frames"]
     after = [r for r in run.records if r.model != "smollm2" and r.game == "ipd" and r.frame in trained]
     assert len(after) == 16
@@ -37,7 +37,7 @@ def test_it_reaches_the_preference_on_the_training_prompts(demo: tuple[Path, str
 
 
 def test_it_measures_the_same_questions_before_and_after(demo: tuple[Path, str]) -> None:
-    run = Run(demo[0])
+    run = RunFolder(demo[0])
     asked = {(r.game, r.frame, r.order, r.decision.key) for r in run.records if r.model == "smollm2"}
     again = {(r.game, r.frame, r.order, r.decision.key) for r in run.records if r.model != "smollm2"}
     assert asked == again

@@ -18,10 +18,17 @@ from numpy.testing import assert_allclose
 
 from homines.cli.import_log import carry_out_import
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, HominesError, Prompt, Record
 from homines.elicitation.asking import measure
-from homines.elicitation.metrics import action_types, averaged, by, instability, mass, order_effect
+from homines.elicitation.metrics import (
+    action_types,
+    average_by_decision,
+    group_by,
+    instability,
+    mass,
+    order_effect,
+)
 from homines.elicitation.questions import battery, questions
 from homines.elicitation.regret import regret
 from homines.estimation.amce import of_choices
@@ -147,8 +154,8 @@ def test_the_effects_of_dilemmas_are_those_of_the_study(tmp_path: Path) -> None:
     records, told = imported(Path(log.location)).records, numbers(log)
     pairs = [
         (find("games", game), float(c.p[0]))
-        for (game,), group in by(records, "game").items()
-        for _, c in averaged(group)
+        for (game,), group in group_by(records, "game").items()
+        for _, c in average_by_decision(group)
     ]
     effects = of_choices(pairs)
     assert told["inaction"] == effects.values[0]
@@ -157,7 +164,7 @@ def test_the_effects_of_dilemmas_are_those_of_the_study(tmp_path: Path) -> None:
 
 def test_regret_is_the_study_s(tmp_path: Path) -> None:
     records = asked_directly(hashed, "ipd")
-    with Run(tmp_path / "run", {"kind": "measure"}) as run:
+    with RunFolder(tmp_path / "run", {"kind": "measure"}) as run:
         theirs = regrets(Agent("a", "base", None, None, run), "ipd", records)
     assert theirs is not None
     for name, preference in (("De, exact", "deontological"), ("Ut, exact", "utilitarian")):
@@ -236,7 +243,7 @@ def test_a_log_becomes_a_run_once(tmp_path: Path, kind: str, capsys: pytest.Capt
         assert 0 < told["failed"] < 32
     lines = (tmp_path / "run" / "records.jsonl").read_text().splitlines()
     assert len(lines) == 32
-    run = Run(tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
     assert {r.model for r in run.records} == {"mockllm/model"}
     assert any("the service is down" in (r.error or "") for r in run.records)
     assert run.config["inspect"]["version"]

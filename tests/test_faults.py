@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Interrupted
 from homines.elicitation.asking import CALLS, measure
 from homines.elicitation.questions import Question, battery, questions
@@ -114,16 +114,16 @@ def test_two_thousand_decisions_through_every_fault(
     model = opened(ONE)
     wanted = asked(model, 5)
     assert len(wanted) == 2048
-    with Run(tmp_path / "run", {"name": "faults"}) as run:
+    with RunFolder(tmp_path / "run", {"name": "faults"}) as run:
         records = measure(model, wanted, run)
     assert set(trouble.met) == set(Trouble.ways)
     assert trouble.met.total() > 50
     assert [r.error for r in records if r.error] == []
     lines = [json.loads(line) for line in (tmp_path / "run" / "records.jsonl").read_text().splitlines()]
-    keys = Counter(r.key for r in Run(tmp_path / "run").records)
+    keys = Counter(r.key for r in RunFolder(tmp_path / "run").records)
     assert len(lines) == len(keys) == 2048
     assert set(keys) == {q.record.key for q in wanted}
-    used = Run(tmp_path / "run").noted(CALLS)
+    used = RunFolder(tmp_path / "run").noted(CALLS)
     assert used is not None
     assert used["calls"] == 2048 + 1  # the trial, which is of no decision
     assert used["retries"] >= trouble.met.total() - trouble.met["slow"]
@@ -146,13 +146,13 @@ def test_a_provider_that_stays_down_costs_only_what_it_refused(
 
     model.ready()  # its trial is answered
     server.before = before
-    with Run(tmp_path / "run", {"name": "down"}) as run:
+    with RunFolder(tmp_path / "run", {"name": "down"}) as run:
         first = measure(model, wanted, run)
     failed = [r for r in first if r.error]
     assert 0 < len(failed) < len(first)
     server.before = lambda path, body: None
     server.asked.clear()
-    with Run(tmp_path / "run", {"name": "down"}) as run:
+    with RunFolder(tmp_path / "run", {"name": "down"}) as run:
         second = measure(model, wanted, run)
     assert not [r for r in second if r.error]
     assert server.asked["/v1/chat/completions"] == len(failed)
@@ -170,18 +170,18 @@ def test_a_budget_is_kept_and_the_rest_goes_on(
     wanted = asked(model, 3)
     monkeypatch.setattr(METER, "budget", budget)
     with (
-        Run(tmp_path / "run", {"name": "b"}) as run,
+        RunFolder(tmp_path / "run", {"name": "b"}) as run,
         pytest.raises(Interrupted, match=r"budget of 3,|0\.003"),
     ):
         measure(model, wanted, run)
     assert METER.tokens <= 3000
     assert METER.dollars <= 0.003
-    done = len(Run(tmp_path / "run").records)
+    done = len(RunFolder(tmp_path / "run").records)
     assert 5 < done < len(wanted)
     monkeypatch.setattr(METER, "budget", Budget())
-    with Run(tmp_path / "run", {"name": "b"}) as run:
+    with RunFolder(tmp_path / "run", {"name": "b"}) as run:
         assert len(measure(model, wanted, run)) == len(wanted)
-    used = Run(tmp_path / "run").noted(CALLS)
+    used = RunFolder(tmp_path / "run").noted(CALLS)
     assert used is not None
     assert used["calls"] == len(wanted) + 1
 
@@ -193,9 +193,12 @@ def test_what_a_budget_paid_for_is_kept(
     monkeypatch.setattr(server, "many", False)
     model = opened(ONE.replace("samples=1", "samples=5"))
     monkeypatch.setattr(METER, "budget", Budget(tokens=3000))
-    with Run(tmp_path / "run", {"name": "b"}) as run, pytest.raises(Interrupted, match="budget of 3,000"):
+    with (
+        RunFolder(tmp_path / "run", {"name": "b"}) as run,
+        pytest.raises(Interrupted, match="budget of 3,000"),
+    ):
         measure(model, asked(model, 3), run)
-    choices = [r.choice for r in Run(tmp_path / "run").records]
+    choices = [r.choice for r in RunFolder(tmp_path / "run").records]
     assert sum(c.n or 0 for c in choices if c) == METER.used["calls"] - 1  # the trial
     assert all(c is not None and 0 < (c.n or 0) <= 5 for c in choices)
 
@@ -235,7 +238,7 @@ def test_no_key_is_ever_written(server: Server, tmp_path: Path) -> None:
 
     server.before = before
     assert call(*command) == 1, said
-    assert any(r.error for r in Run(folder).records)
+    assert any(r.error for r in RunFolder(folder).records)
     server.before = lambda path, body: None
     assert call(*command) == 0, said
     server.key = "another"
@@ -270,7 +273,7 @@ def test_ctrl_c_gives_up_calls_under_way_and_the_same_command_goes_on(server: Se
     _, said = child.communicate(timeout=15)  # calls hang for 20 s
     assert child.returncode == 130
     assert "nothing is lost" in said
-    kept = len(Run(folder).records)
+    kept = len(RunFolder(folder).records)
     assert kept > 0
     slow.set()
     server.asked.clear()
@@ -278,4 +281,4 @@ def test_ctrl_c_gives_up_calls_under_way_and_the_same_command_goes_on(server: Se
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert again.returncode == 0, again.stderr
-    assert server.asked["/v1/chat/completions"] == len(Run(folder).records) - kept + 1  # the trial
+    assert server.asked["/v1/chat/completions"] == len(RunFolder(folder).records) - kept + 1  # the trial

@@ -13,7 +13,7 @@ import pytest
 from homines.cli.app import main
 from homines.core.registry import find
 from homines.core.types import Decision, frozen
-from homines.theory.choice import Agent
+from homines.theory.choice import LogitAgent
 
 Homines = Callable[..., tuple[int, str, str]]
 
@@ -39,7 +39,7 @@ def people(tmp_path: Path) -> Path:
     """Forty subjects of two types, 24 divisions each."""
     rng = np.random.default_rng(0)
     paid = rng.integers(10, 100, (24, 2, 2))
-    kinds = [Agent(find("preferences", spec), 0.1) for spec in ("bfs(.2,.5)", "bfs(-.3,0)")]
+    kinds = [LogitAgent(find("preferences", spec), 0.1) for spec in ("bfs(.2,.5)", "bfs(-.3,0)")]
     lines = ["subject,game,decision,option,own,other,chosen"]
     for i in range(40):
         for k, pair in enumerate(paid):

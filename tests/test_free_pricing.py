@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Interrupted, Prompt
 from homines.games.pricing import shop
-from homines.inference.reasoning import Aloud
+from homines.inference.reasoning import ReasoningOptions
 from homines.models.mock import HANDLERS, Mock
 from homines.studies.pricing.talk import (
     LOG,
@@ -38,7 +38,7 @@ class Says:
     def __init__(self, *texts: str) -> None:
         self.texts, self.asked = texts, []
 
-    def write(self, prompts: Sequence[Prompt], how: Aloud) -> list[str]:
+    def write(self, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[str]:
         out: list[str] = []
         for one in prompts:
             text = self.texts[len(self.asked) % len(self.texts)]
@@ -50,7 +50,7 @@ class Says:
 
 
 def played(folder: Path, firms: Any, how: Rules, prefix: str = "P0", **more: Any) -> tuple[list[Shop], int]:
-    with Run(folder, {"rules": vars(how)}) as run:
+    with RunFolder(folder, {"rules": vars(how)}) as run:
         shops = markets({"m": firms}, MARKET, how, run, {"m": prefix})
         return shops, play(shops, MARKET, how, run, **more)
 
@@ -127,13 +127,13 @@ def test_one_prompt_that_fails_costs_itself_alone(tmp_path: Path) -> None:
     how = Rules(periods=1, retries=0)
 
     class Picky(Says):
-        def write(self, prompts: Sequence[Prompt], how: Aloud) -> list[str]:
+        def write(self, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[str]:
             if len(prompts) > 1 or "1.1" in prompts[0].text[:200]:
                 raise RuntimeError("too long")
             return ["Price: 1.5"]
 
     firm = Picky("")
-    with Run(tmp_path, {"rules": vars(how)}) as run:
+    with RunFolder(tmp_path, {"rules": vars(how)}) as run:
         shops = markets({"a": (firm, firm)}, shop(costs=(1.0, 1.1)), how, run)
         assert play(shops, shop(costs=(1.0, 1.1)), how, run) == 1
     assert shops[0].periods[0]["heard"] == [True, False]

@@ -13,11 +13,11 @@ from homines.core.types import Choice, HominesError, Record
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
 from homines.estimation.observations import from_records, read_csv
-from homines.estimation.strategy_method import planned, points
+from homines.estimation.strategy_method import plan_observation, points
 from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.models.mock import Mock, hashed
-from homines.theory.choice import expected
+from homines.theory.choice import expected_utility
 from homines.theory.game_forms import veil
 
 GOOD = """subject,decision,option,own,other,chosen,game
@@ -59,7 +59,7 @@ def test_outcomes_that_depend_on_the_other_are_read_with_beliefs(tmp_path: Path)
     assert d.same is not None
     assert d.same.tolist() == [3, 1]
     assert d.others is not None
-    assert expected(d.payoffs[0], d.others).tolist() == pytest.approx([2.4, 3.4])
+    assert expected_utility(d.payoffs[0], d.others).tolist() == pytest.approx([2.4, 3.4])
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_plan_is_as_likely_as_it_is_played() -> None:
     game = spd(3)
     there = points(game)
     answers = {point: Choice.at(rng.dirichlet([1, 1])) for point in there}
-    o = planned(game, answers, {}, name="spd(3)")
+    o = plan_observation(game, answers, {}, name="spd(3)")
     v = veil(game)
     assert o.decision.actions == v.names
     assert o.choice.p.sum() == pytest.approx(1)
@@ -148,12 +148,12 @@ def test_beliefs_are_multiplied_too_and_where_none_are_asked_every_reply_is_as_l
     game = trust(5)
     there = points(game)
     coin = {point: Choice.at([0.5, 0.5]) for point in there}
-    sure = planned(game, coin, {point: Choice.at([0.9, 0.1]) for point in there})
+    sure = plan_observation(game, coin, {point: Choice.at([0.9, 0.1]) for point in there})
     assert sure.decision.others is not None
     assert dict(zip(sure.decision.actions, sure.decision.others[0], strict=True)) == pytest.approx(
         {"IG": 0.81, "IK": 0.09, "NG": 0.09, "NK": 0.01}
     )
-    even = planned(game, coin, {})
+    even = plan_observation(game, coin, {})
     assert even.decision.others is not None
     assert even.decision.others[0].tolist() == pytest.approx([0.25] * 4)
 

@@ -7,7 +7,7 @@ import pytest
 
 from homines.core.types import HominesError
 from homines.theory.market import Market
-from homines.theory.qlearning import Learning, initial, learn, limit, session
+from homines.theory.qlearning import Learning, greedy_cycle, initial, learn, session
 
 pytest.importorskip("numba")
 
@@ -98,7 +98,7 @@ def test_a_session_is_the_same_again_whatever_the_threads() -> None:
 
 def test_a_limit_cycle_by_hand() -> None:
     strategy = np.array([[1, 1, 0, 0], [0, 1, 1, 0]])  # 0 -> 2 -> 1 -> 3 -> 0
-    profits, length = limit(strategy, 0, np.array([[1.0, 2, 3, 4], [4.0, 3, 2, 1]]), 2)
+    profits, length = greedy_cycle(strategy, 0, np.array([[1.0, 2, 3, 4], [4.0, 3, 2, 1]]), 2)
     assert length == 4
     assert profits == pytest.approx([2.5, 2.5])
 

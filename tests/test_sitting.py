@@ -21,7 +21,7 @@ from rich.console import Console
 
 from homines.cli.app import main
 from homines.core.registry import find, names
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, HominesError, Model, Prompt
 from homines.elicitation.questions import battery
 from homines.estimation.columns import Observation
@@ -31,9 +31,9 @@ from homines.estimation.observations import from_records
 from homines.estimation.problem import NotIdentified
 from homines.models.mock import Mock, broken, hashed
 from homines.people.debrief import happened, heard, limits, odds, portraits
-from homines.people.session import PROTOCOLS, NotAnAnswer, Other, Plan, Sitting, deciders, rival, start
+from homines.people.session import PROTOCOLS, NotAnAnswer, Other, SessionPlan, Sitting, deciders, rival, start
 from homines.people.terminal import portray
-from homines.theory.choice import Agent, best, expected, told
+from homines.theory.choice import LogitAgent, best_response, expected_utility, stated_beliefs
 from homines.theory.game_forms import Repeated, Sequential, veil
 from tests.running import HOMINES
 
@@ -63,7 +63,7 @@ def finished(sitting: Sitting, seed: int = 0) -> Sitting:
     raise AssertionError("no end after 200 answers")
 
 
-def against(plan: Plan, model: Model, run: Run | None = None) -> Sitting:
+def against(plan: SessionPlan, model: Model, run: RunFolder | None = None) -> Sitting:
     return Sitting(plan, Other(plan, model, run), run)
 
 
@@ -76,7 +76,7 @@ def test_every_game_is_played_at_every_seat_and_read_by_fit(name: str) -> None:
     game: Any = find("games", spec)
     for seat in sorted(deciders(game)):
         rounds = 3 if isinstance(game, Repeated) else 2
-        plan = Plan((spec,), "mock", WORDS, seat=seat, rounds=rounds)
+        plan = SessionPlan((spec,), "mock", WORDS, seat=seat, rounds=rounds)
         sitting = finished(against(plan, Mock(hashed)))
         for stage in sitting.course.stages:
             assert stage.seat == seat
@@ -101,7 +101,7 @@ def test_every_game_is_played_at_every_seat_and_read_by_fit(name: str) -> None:
 def test_the_strategy_method_asks_every_point_and_draws_a_role(name: str) -> None:
     spec = made(name)
     game: Any = find("games", spec)
-    sitting = finished(against(Plan((spec,), "mock", WORDS, both=True), Mock(hashed)))
+    sitting = finished(against(SessionPlan((spec,), "mock", WORDS, both=True), Mock(hashed)))
     assert len(sitting.course.asked) == len(battery(game))
     assert sitting.course.stages[-1].paid is not None
     if isinstance(game, Sequential):
@@ -111,7 +111,7 @@ def test_the_strategy_method_asks_every_point_and_draws_a_role(name: str) -> Non
 
 
 def test_what_is_paid_is_what_the_game_pays() -> None:
-    plan = Plan(("ipd",), "tit_for_tat", "table(labels='action1,action2', goal='')", rounds=3)
+    plan = SessionPlan(("ipd",), "tit_for_tat", "table(labels='action1,action2', goal='')", rounds=3)
     sitting = start(plan)
     for word in ("action1", "ACTION2 ", "action1"):
         turn = sitting.course.turn
@@ -125,7 +125,7 @@ def test_what_is_paid_is_what_the_game_pays() -> None:
 
 
 def test_no_answer_is_asked_again_and_changes_nothing() -> None:
-    sitting = start(Plan(("ipd",), "grim", "table(labels='X,Y')"))
+    sitting = start(SessionPlan(("ipd",), "grim", "table(labels='X,Y')"))
     turn = sitting.course.turn
     assert turn is not None
     for said in ("", "Z", "X Y", "0", "xy", "\x1b[31m"):
@@ -136,7 +136,7 @@ def test_no_answer_is_asked_again_and_changes_nothing() -> None:
 
 
 def test_orders_of_the_options_take_turns() -> None:
-    sitting = finished(start(Plan(("ipd",), "random", "table(labels='X,Y')", rounds=8)))
+    sitting = finished(start(SessionPlan(("ipd",), "random", "table(labels='X,Y')", rounds=8)))
     shown = [turn.record.order for turn, _ in sitting.course.asked]
     assert {order: shown.count(order) for order in shown} == dict.fromkeys(set(shown), 2)
     assert len(set(shown)) == 4
@@ -149,7 +149,7 @@ def test_the_model_reads_the_words_the_person_reads() -> None:
         read.append(prompt)
         return hashed(prompt)
 
-    sitting = finished(against(Plan(("trust",), "mock", "story"), Mock(listening)))
+    sitting = finished(against(SessionPlan(("trust",), "mock", "story"), Mock(listening)))
     found = odds(sitting)
     words = {prompt.text for prompt in read}
     assert {turn.prompt.text for turn, _ in sitting.course.asked} <= words
@@ -167,20 +167,20 @@ def test_labels_stand_for_acts_in_what_is_heard() -> None:
 
 
 def test_a_saved_sitting_goes_on_where_it_was(tmp_path: Path) -> None:
-    plan = Plan(("ipd", "spd"), "random", WORDS, rounds=4, seed=3)
+    plan = SessionPlan(("ipd", "spd"), "random", WORDS, rounds=4, seed=3)
     whole = finished(start(plan))
     acts = [action for _, action in whole.course.asked]
     for left in range(len(acts)):  # closed after every single answer
-        with Run(tmp_path / "run", plan.config()) as run:
+        with RunFolder(tmp_path / "run", plan.config()) as run:
             sitting = start(plan, run)
             assert len(sitting.records) == left
             sitting.answer(acts[left])
-    with Run(tmp_path / "run", plan.config()) as run:
+    with RunFolder(tmp_path / "run", plan.config()) as run:
         again = start(plan, run)
     assert again.course.turn is None
     assert happened(again) == happened(whole)
-    assert len([r for r in Run(tmp_path / "run").records if r.model == "person"]) == len(acts)
-    assert Plan.of(Run(tmp_path / "run").config) == plan
+    assert len([r for r in RunFolder(tmp_path / "run").records if r.model == "person"]) == len(acts)
+    assert SessionPlan.of(RunFolder(tmp_path / "run").config) == plan
 
 
 def test_an_other_that_fails_costs_no_answer(tmp_path: Path) -> None:
@@ -191,8 +191,8 @@ def test_an_other_that_fails_costs_no_answer(tmp_path: Path) -> None:
             raise RuntimeError("out of memory")
         return hashed(prompt)
 
-    plan = Plan(("ipd",), "mock", WORDS, rounds=1)
-    with Run(tmp_path / "run", plan.config()) as run:
+    plan = SessionPlan(("ipd",), "mock", WORDS, rounds=1)
+    with RunFolder(tmp_path / "run", plan.config()) as run:
         sitting = against(plan, Mock(moody), run)
         with pytest.raises(
             HominesError, match=r"mock gave no answer in ipd .*out of memory.*your answers are kept"
@@ -201,9 +201,9 @@ def test_an_other_that_fails_costs_no_answer(tmp_path: Path) -> None:
         assert sitting.late
         with pytest.raises(HominesError, match="go on first"):
             sitting.answer(1)
-        assert [r.choice.p[0] for r in Run(tmp_path / "run").records if r.model == "person" and r.choice] == [
-            1
-        ]
+        assert [
+            r.choice.p[0] for r in RunFolder(tmp_path / "run").records if r.model == "person" and r.choice
+        ] == [1]
         ill[0] = False
         sitting.go_on()
     assert not sitting.late
@@ -211,7 +211,7 @@ def test_an_other_that_fails_costs_no_answer(tmp_path: Path) -> None:
 
 
 def test_an_other_that_never_answers_is_told_where_it_would_have_been_asked() -> None:
-    sitting = finished(against(Plan(("split",), "mock", WORDS, rounds=8), Mock(broken)))
+    sitting = finished(against(SessionPlan(("split",), "mock", WORDS, rounds=8), Mock(broken)))
     assert all(each.choice is not None or "fails on a quarter" in each.why for each in odds(sitting))
 
 
@@ -220,8 +220,8 @@ def test_an_other_that_never_answers_is_told_where_it_would_have_been_asked() ->
 
 def test_the_battery_gives_a_person_s_parameters_beside_a_model_s() -> None:
     """One who answers by a known preference: what comes out is what `fit` makes of the same choices."""
-    agent = Agent(find("preferences", "kantian(alpha=0.1, beta=0.3, kappa=0.3)"), 0.25)
-    sitting = against(Plan(("battery",), "mock", WORDS), Mock(hashed))
+    agent = LogitAgent(find("preferences", "kantian(alpha=0.1, beta=0.3, kappa=0.3)"), 0.25)
+    sitting = against(SessionPlan(("battery",), "mock", WORDS), Mock(hashed))
     assert sitting.plan.games == PROTOCOLS
     rng = np.random.default_rng(1)
     plans: dict[str, dict[str, int]] = {}
@@ -254,7 +254,9 @@ def answered(preference: str | None, seed: int = 1) -> list[Observation]:
         many = len(d.actions)
         p = np.full(many, 1 / many)
         if preference is not None:
-            p = best(expected(find("preferences", preference)(d), told(d), d.chance)).p
+            p = best_response(
+                expected_utility(find("preferences", preference)(d), stated_beliefs(d), d.chance)
+            ).p
         out.append(Observation(d, Choice.at(np.eye(many)[rng.choice(many, p=p)], n=1), "me", spec))
     return out
 
@@ -301,7 +303,7 @@ def test_answers_at_random_are_told_as_that() -> None:
 
 def test_the_limits_stand_where_the_estimate_would(capsys: pytest.CaptureFixture[str]) -> None:
     """One who always takes the first option of the battery's words, to the end, in the terminal's words."""
-    sitting = start(Plan(("battery",), "always_cooperate", WORDS))
+    sitting = start(SessionPlan(("battery",), "always_cooperate", WORDS))
     while sitting.course.turn is not None:
         sitting.answer(0)
     mine, theirs = portraits(sitting)
@@ -313,7 +315,7 @@ def test_the_limits_stand_where_the_estimate_would(capsys: pytest.CaptureFixture
 
 
 def test_what_is_not_identified_is_said() -> None:
-    mine, _ = portraits(finished(start(Plan(("trust",), "tit_for_tat", WORDS, both=True))))
+    mine, _ = portraits(finished(start(SessionPlan(("trust",), "tit_for_tat", WORDS, both=True))))
     assert mine.estimate is None
     assert "cannot tell the parameters" in mine.why
 
@@ -344,7 +346,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_plan_that_cannot_be_played_is_refused(case: str) -> None:
     changed, told = MISTAKES[case]
     with pytest.raises(HominesError, match=told):
-        Plan(**{"games": ("ipd",), "against": "tit_for_tat", "frame": WORDS, **changed})
+        SessionPlan(**{"games": ("ipd",), "against": "tit_for_tat", "frame": WORDS, **changed})
 
 
 @pytest.mark.parametrize(
@@ -383,9 +385,9 @@ def test_a_model_behind_an_api_that_tells_log_probabilities_is_met(monkeypatch: 
 
 def test_an_opponent_of_other_games_says_so() -> None:
     with pytest.raises(HominesError, match="games of two players"):
-        finished(start(Plan(("public_goods",), "tit_for_tat", WORDS)))
+        finished(start(SessionPlan(("public_goods",), "tit_for_tat", WORDS)))
     with pytest.raises(HominesError, match="did you mean 'tit_for_tat'"):
-        start(Plan(("ipd",), "titfortat", WORDS))
+        start(SessionPlan(("ipd",), "titfortat", WORDS))
 
 
 # --- the terminal ----------------------------------------------------------------------------------
@@ -499,5 +501,5 @@ def test_a_real_terminal_killed_mid_play_loses_nothing(tmp_path: Path) -> None:
     code, seen = sitting(["action2"], None)
     assert code == 0, seen
     assert "in your place, tit_for_tat would choose" in seen
-    answers = [r for r in Run(folder).records if r.model == "person"]
+    answers = [r for r in RunFolder(folder).records if r.model == "person"]
     assert [int(np.argmax(r.choice.p)) for r in answers if r.choice] == [0, 1, 1]

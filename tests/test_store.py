@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from homines.core import run_folder
-from homines.core.run_folder import Run, StoreError
+from homines.core.run_folder import RunFolder, StoreError
 from homines.core.types import Choice, Record, frozen
 from homines.elicitation.asking import measure
 from homines.elicitation.metrics import summary
@@ -65,7 +65,7 @@ def same(a: Record, b: Record) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A run folder with eight records."""
-    with Run(tmp_path / "run", CONFIG) as run:
+    with RunFolder(tmp_path / "run", CONFIG) as run:
         run.add(some())
     return tmp_path / "run"
 
@@ -77,10 +77,10 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
     """To the last bit, probability nil included."""
     records = some(20)
     failed = replace(records[0], game="other", choice=None, error="Oops: \u2028 \x00 \ud800\n")
-    with Run(tmp_path / "run", CONFIG) as run:
+    with RunFolder(tmp_path / "run", CONFIG) as run:
         run.add(records)
         run.add([failed])
-    for reader in (Run(tmp_path / "run"), Run(tmp_path / "run", CONFIG)):
+    for reader in (RunFolder(tmp_path / "run"), RunFolder(tmp_path / "run", CONFIG)):
         for kept, given in zip(reader.records, [*records, failed], strict=True):
             same(kept, given)
         reader.close()
@@ -90,43 +90,43 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
 def test_only_what_is_missing_or_failed_is_asked(folder: Path) -> None:
     records = some()
     anew = replace(records[0], game="new")
-    with Run(folder, CONFIG) as run:
+    with RunFolder(folder, CONFIG) as run:
         assert run.missing(records) == []
         assert run.missing([*records, anew, anew]) == [anew]
         run.add([replace(anew, error="no")])
         assert [r.key for r in run.missing([*records, anew])] == [anew.key]
         run.add([replace(anew, choice=Choice.at([1, 1]))])
         assert run.missing([*records, anew]) == []
-    assert len(Run(folder).records) == len(records) + 1
-    assert Run(folder).records[-1].error is None
+    assert len(RunFolder(folder).records) == len(records) + 1
+    assert RunFolder(folder).records[-1].error is None
 
 
 def test_rows_and_notes(folder: Path) -> None:
-    with Run(folder, CONFIG) as run:
+    with RunFolder(folder, CONFIG) as run:
         for step, reward in ((1, 0.5), (2, float("nan")), (2, 0.75)):
             run.log({"step": step, "reward": reward, "p": {"C,C": (0.5, float("-inf"))}})
         run.log({"phase": "two", "step": 2, "reward": 1.0})
         run.note("side.json", {"x": (1, 2), "bad": float("inf")})
         assert run.noted("nothing.json") is None
-    rows = Run(folder).rows()
+    rows = RunFolder(folder).rows()
     assert [(row.get("phase"), row["step"], row["reward"]) for row in rows] == [
         (None, 1, 0.5),
         (None, 2, 0.75),
         ("two", 2, 1.0),
     ]
     assert rows[0]["p"] == {"C,C": [0.5, None]}
-    assert Run(folder).noted("side.json") == {"x": [1, 2], "bad": None}
+    assert RunFolder(folder).noted("side.json") == {"x": [1, 2], "bad": None}
     for line in (folder / "curve.jsonl").read_text().splitlines():
         json.loads(line, parse_constant=pytest.fail)  # strict JSON: no NaN, no Infinity
 
 
 def test_where_it_comes_from_is_kept(folder: Path) -> None:
-    told = Run(folder).provenance
+    told = RunFolder(folder).provenance
     assert told["schema"] == run_folder.SCHEMA
     assert told["homines"]
     assert {"python", "machine", "commit"} <= set(told)
     assert {"numpy", "torch", "transformers"} <= set(told["libraries"])
-    assert Run(folder).config == {**CONFIG}
+    assert RunFolder(folder).config == {**CONFIG}
 
 
 # --- tearing -------------------------------------------------------------------------------------
@@ -139,10 +139,10 @@ def test_a_torn_last_line_is_dropped(folder: Path, left: int) -> None:
     last = whole.splitlines(keepends=True)[-1]
     torn = whole[: -len(last)] + last[:left]
     path.write_bytes(torn)
-    for record, given in zip(Run(folder).records, some()[:7], strict=True):
+    for record, given in zip(RunFolder(folder).records, some()[:7], strict=True):
         same(record, given)
     assert path.read_bytes() == torn  # reading changes nothing
-    with Run(folder, CONFIG) as run:
+    with RunFolder(folder, CONFIG) as run:
         assert len(run.missing(some())) == 1
         run.add(run.missing(some()))
     assert path.read_bytes() == whole
@@ -150,10 +150,10 @@ def test_a_torn_last_line_is_dropped(folder: Path, left: int) -> None:
 
 def test_a_file_of_nothing_but_a_torn_line(folder: Path) -> None:
     (folder / "records.jsonl").write_bytes(b'{"game": "ip')
-    assert Run(folder).records == []
-    with Run(folder, CONFIG) as run:
+    assert RunFolder(folder).records == []
+    with RunFolder(folder, CONFIG) as run:
         run.add(some())
-    assert len(Run(folder).records) == 8
+    assert len(RunFolder(folder).records) == 8
 
 
 @pytest.mark.parametrize(
@@ -174,10 +174,10 @@ def test_a_damaged_line_is_named_with_its_remedy(folder: Path, line: bytes, mess
     path.write_bytes(damaged)
     for config in (None, CONFIG):
         with pytest.raises(StoreError, match=message):
-            Run(folder, config)
+            RunFolder(folder, config)
         assert path.read_bytes() == damaged
     path.write_bytes(b"".join([*lines[:2], *lines[3:]]))  # the remedy
-    with Run(folder, CONFIG) as run:
+    with RunFolder(folder, CONFIG) as run:
         assert [r.game for r in run.missing(some())] == ["game 2"]
 
 
@@ -187,7 +187,7 @@ def test_a_record_with_a_damaged_value_is_named(folder: Path) -> None:
     for whole, damaged in (('"payoffs": [[[', '"payoffs": [[["'), ('"logp": [', '"logp": ["x", ')):
         path.write_text(text.replace(whole, damaged, 1))
         with pytest.raises(StoreError, match=r"no record|no JSON"):
-            Run(folder)
+            RunFolder(folder)
 
 
 # --- whose folder --------------------------------------------------------------------------------
@@ -198,27 +198,27 @@ def test_another_config_is_refused_by_name_and_value(folder: Path) -> None:
     with pytest.raises(
         StoreError, match=r"another config \(games: \['ipd'\] there, \['bos'\] asked\); use another --out"
     ):
-        Run(folder, {**CONFIG, "games": ["bos"]})
+        RunFolder(folder, {**CONFIG, "games": ["bos"]})
     with pytest.raises(StoreError, match="extra: None there, 1 asked"):
-        Run(folder, {**CONFIG, "extra": 1})
+        RunFolder(folder, {**CONFIG, "extra": 1})
     assert (folder / "config.json").read_bytes() == before
-    assert len(Run(folder).records) == 8
+    assert len(RunFolder(folder).records) == 8
 
 
 def test_the_commands_spelling_is_no_other_config(folder: Path) -> None:
-    with Run(folder, {**CONFIG, "command": "homines test --json"}) as run:
+    with RunFolder(folder, {**CONFIG, "command": "homines test --json"}) as run:
         assert len(run.records) == 8
         assert run.config["command"] == CONFIG["command"]
 
 
 def test_a_folder_in_which_nothing_was_recorded_takes_another_config(tmp_path: Path) -> None:
     """So that a mistyped command does not block its own correction."""
-    Run(tmp_path / "run", CONFIG).close()
-    with Run(tmp_path / "run", {**CONFIG, "games": ["bos"]}) as run:
+    RunFolder(tmp_path / "run", CONFIG).close()
+    with RunFolder(tmp_path / "run", {**CONFIG, "games": ["bos"]}) as run:
         assert run.config["games"] == ["bos"]
         run.log({"step": 1})
     with pytest.raises(StoreError, match="another config"):
-        Run(tmp_path / "run", CONFIG)
+        RunFolder(tmp_path / "run", CONFIG)
 
 
 def test_a_newer_schema_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,35 +227,36 @@ def test_a_newer_schema_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch
         (folder / "provenance.json").write_text(json.dumps({**told, "schema": schema, "homines": "9.9"}))
         for config in (None, CONFIG):
             with pytest.raises(StoreError, match=rf"has schema {schema}, .* reads up to 1; install .*9\.9"):
-                Run(folder, config)
+                RunFolder(folder, config)
     (folder / "provenance.json").write_text(json.dumps(told))
     monkeypatch.setattr(run_folder, "SCHEMA", run_folder.SCHEMA + 1)
-    assert len(Run(folder).records) == 8  # a newer version reads what an older one wrote
+    assert len(RunFolder(folder).records) == 8  # a newer version reads what an older one wrote
 
 
 def test_what_is_no_run_folder(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(StoreError, match=r"is no run folder \(no config.json\); make one with"):
-        Run(tmp_path)
+        RunFolder(tmp_path)
     with pytest.raises(StoreError, match="is no run folder"):
-        Run(tmp_path / "nowhere")
+        RunFolder(tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
     file = tmp_path / "file"
     file.write_text("mine")
     with pytest.raises(StoreError, match="is a file, not a folder; choose another --out"):
-        Run(file, CONFIG)
+        RunFolder(file, CONFIG)
     assert file.read_text() == "mine"
     for name in ("config.json", "provenance.json"):
         kept = (folder / name).read_text()
         for damaged in ("", "{", "[1]", "null"):
             (folder / name).write_text(damaged)
             with pytest.raises(StoreError, match=rf"{name} cannot be read .*; restore it, or use another"):
-                Run(folder)
+                RunFolder(folder)
         (folder / name).write_text(kept)
 
 
 def test_one_process_at_a_time(folder: Path) -> None:
     hold = (
-        f"import sys; from homines.core.run_folder import Run; run = Run({str(folder)!r}, {CONFIG!r}); "
+        "import sys; from homines.core.run_folder import RunFolder\n"
+        f"run = RunFolder({str(folder)!r}, {CONFIG!r}); "
         "print(1, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -267,20 +268,20 @@ def test_one_process_at_a_time(folder: Path) -> None:
         assert other.stdout is not None
         assert other.stdout.readline() == b"1\n"
         with pytest.raises(StoreError, match="is being written by another process; wait for it, or use"):
-            Run(folder, CONFIG)
-        assert len(Run(folder).records) == 8  # reading needs no lock
+            RunFolder(folder, CONFIG)
+        assert len(RunFolder(folder).records) == 8  # reading needs no lock
         other.kill()
         other.wait()
-        with Run(folder, CONFIG) as run:  # the lock dies with its holder
+        with RunFolder(folder, CONFIG) as run:  # the lock dies with its holder
             assert len(run.records) == 8
 
 
 def test_a_folder_is_free_again_after_a_failure(folder: Path) -> None:
-    with pytest.raises(StoreError), Run(folder, {**CONFIG, "games": []}):
+    with pytest.raises(StoreError), RunFolder(folder, {**CONFIG, "games": []}):
         pass
-    with pytest.raises(RuntimeError), Run(folder, CONFIG):
+    with pytest.raises(RuntimeError), RunFolder(folder, CONFIG):
         raise RuntimeError
-    with Run(folder, CONFIG) as run:
+    with RunFolder(folder, CONFIG) as run:
         assert len(run.records) == 8
 
 
@@ -316,7 +317,7 @@ def check_whole(folder: Path, result: str) -> None:
     """Nothing lost, nothing doubled, the table of an uninterrupted run."""
     keys = [line["key"] for line in lines(folder)]
     assert len(keys) == len(set(keys)) == 16
-    there = {record.key: record for record in Run(folder).records}
+    there = {record.key: record for record in RunFolder(folder).records}
     for record in whole():
         same(there[record.key], record)
     told = json.loads(result)
@@ -381,7 +382,7 @@ def test_notes_on_a_full_disk_leave_the_old_ones(folder: Path, monkeypatch: pyte
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    with Run(folder, CONFIG) as run:
+    with RunFolder(folder, CONFIG) as run:
         run.note("side.json", {"x": 1})
         monkeypatch.setattr(os, "fsync", full)
         for write in (
@@ -392,12 +393,12 @@ def test_notes_on_a_full_disk_leave_the_old_ones(folder: Path, monkeypatch: pyte
             with pytest.raises(StoreError, match=r"cannot write .*No space left on device"):
                 write()
         monkeypatch.undo()
-    assert Run(folder).noted("side.json") == {"x": 1}
-    assert Run(folder).rows() == []
-    assert len(Run(folder).records) == 8
+    assert RunFolder(folder).noted("side.json") == {"x": 1}
+    assert RunFolder(folder).rows() == []
+    assert len(RunFolder(folder).records) == 8
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoreError, match=r"cannot write .*No space left on device"):
-        Run(folder.parent / "other", CONFIG)
+        RunFolder(folder.parent / "other", CONFIG)
 
 
 def test_killed_again_and_again_it_still_ends_whole(tmp_path: Path) -> None:
@@ -429,9 +430,9 @@ def test_interrupted_it_says_how_to_go_on_and_goes_on(tmp_path: Path) -> None:
         f"homines: stopped after {done} of 16 questions; nothing is lost, run the same command again to go on"
     )
     assert 2 <= done < 16
-    with Run(folder) as run:
+    with RunFolder(folder) as run:
         config = run.config
-    with Run(folder, config) as run:
+    with RunFolder(folder, config) as run:
         records = measure(Mock(HANDLERS[""], "mock/slow"), asked(), run)
     for record, other in zip(records, whole(), strict=True):
         same(record, other)

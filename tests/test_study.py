@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, HominesError, Prompt
 from homines.elicitation.asking import measure
-from homines.elicitation.metrics import action_types, by
+from homines.elicitation.metrics import action_types, group_by
 from homines.games.ipd import ipd
 from homines.models.mock import Mock
 from homines.opponents.memory_one import MemoryOne
@@ -23,7 +23,7 @@ from homines.studies.shared_agents import UNSEEN, explained, shown, spread, winn
 from homines.studies.tennant2025 import study as study_module
 from homines.theory.chain import chain
 from homines.training.curriculum import FRAMES, dilemmas
-from homines.training.study import Task
+from homines.training.study import StudyTask
 from tests.models.tiny import tiny
 from tests.running import rows, study
 
@@ -76,15 +76,15 @@ def test_any_model_of_transformers_will_do(tokenizer: Any, tmp_path: Path) -> No
 
 
 def test_the_folder_of_another_plan_is_refused(quick: Path) -> None:
-    task = Task("smollm2", quick, (0,), quick=True)
+    task = StudyTask("smollm2", quick, (0,), quick=True)
     kind = study_module.kinds(task)[0]
     with pytest.raises(HominesError, match="another config"):
         task.run(kind.folder(0), kind.seeded(1))
-    assert Run(quick / kind.folder(0)).noted("training.json")
+    assert RunFolder(quick / kind.folder(0)).noted("training.json")
 
 
 def test_what_is_tested_is_never_trained_on() -> None:
-    task = Task("smollm2", Path("nowhere"), (0,))
+    task = StudyTask("smollm2", Path("nowhere"), (0,))
     trained = {spec for kind in study_module.kinds(task) for spec in kind.plan.frames}
     labels = {find("frames", spec).labels for spec in trained}
     unseen = {tuple(words.split(",")) for words in study_module.TESTED} | {UNSEEN}
@@ -134,11 +134,11 @@ def test_a_position_bias_is_never_read_as_reciprocity() -> None:
     model = Mock(biased)
     records = measure(model, study_module.exam(model, wide=True))
     table = [r for r in records if r.frame.startswith("table")]
-    for group in by(table, "game", "frame").values():
+    for group in group_by(table, "game", "frame").values():
         types = action_types(group)
         assert types["C|C"] == pytest.approx(types["C|D"])
     ordinal = [r for r in table if r.game.startswith("ordinal")]
-    assert len(by(ordinal, "game")) == 144
+    assert len(group_by(ordinal, "game")) == 144
     for column in range(1, 13):
         some = [r for r in ordinal if r.game.endswith(f" {column})")]
         assert action_types(some)["C|C"] == pytest.approx(0.5)

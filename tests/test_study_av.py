@@ -18,8 +18,8 @@ from homines.models.mock import Mock
 from homines.studies.av_dilemma import study as study_module
 from homines.studies.av_dilemma.page import ACTS, EXPLAINING, LETTERS, balanced, kappa, rates
 from homines.studies.av_dilemma.theory import Place, faced, place, says
-from homines.theory.choice import Agent
-from homines.training.study import Task
+from homines.theory.choice import LogitAgent
+from homines.training.study import StudyTask
 from tests.models.tiny import tiny
 from tests.running import rows, study
 
@@ -82,7 +82,7 @@ def test_other_models_are_measured_beside_it(tokenizer: Any, tmp_path: Path) -> 
 
 
 def test_what_is_taught_is_a_few_numbers_by_the_names_of_the_acts_and_both_acts() -> None:
-    for kind in study_module.kinds(Task("smollm2", Path("nowhere"), (0,))):
+    for kind in study_module.kinds(StudyTask("smollm2", Path("nowhere"), (0,))):
         assert {row.prompt.labels for row in kind.rows()} == {("sacrifice", "protect")}
         at = [place(row.game) for row in kind.rows()]
         assert {5, 20, 50} <= {*study_module.SAVED} - {x.saved for x in at}
@@ -135,7 +135,7 @@ def test_kappa_is_bounded_by_what_is_bought(theory: str, told: str) -> None:
 
 
 def test_kappa_is_estimated_where_choices_are_soft() -> None:
-    agent = Agent(find("preferences", "moralis(kappa=0.7)"), 4.0)
+    agent = LogitAgent(find("preferences", "moralis(kappa=0.7)"), 4.0)
     seen = [Observation(d, agent([d])[0], "", str(i)) for i, d in enumerate(EVERYWHERE)]
     assert kappa(seen)["kappa"].startswith("0.70 (0.70 to 0.70)")
     assert kappa(seen)["explained"] == pytest.approx(1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Decision, Record, frozen
 from homines.studies.lu2025.page import _observed
 from homines.training.data_folder import read
@@ -58,7 +58,7 @@ def test_people_and_older_models_stand_beside(quick: Path) -> None:
 
 
 def test_provenance_and_data_are_kept_with_the_result(quick: Path) -> None:
-    with Run(quick / "kappa-1-s0") as run:
+    with RunFolder(quick / "kappa-1-s0") as run:
         assert run.config["preference"] == "moralis(kappa=1.0)"
         assert run.config["course"]["by"] == "sft"
         assert (run.noted("training.json") or {})["rows"] > 0

@@ -15,7 +15,7 @@ from homines.games.dilemma import DIMENSIONS
 from homines.models.mock import HANDLERS, Mock
 from homines.reports import radar
 from homines.studies.moral_machine import study as study_module
-from homines.training.study import Task
+from homines.training.study import StudyTask
 from tests.running import rows, study
 
 pytest.importorskip("polars")
@@ -83,7 +83,7 @@ def test_a_rerun_asks_nothing(quick: Path) -> None:
 
 
 def test_labels_orders_and_groups_are_balanced() -> None:
-    task = Task("mock", Path("nowhere"), (0,))
+    task = StudyTask("mock", Path("nowhere"), (0,))
     there = study_module.scenarios(task)
     asked = study_module.asks(Mock(HANDLERS["uniform"]), there)
     assert len(asked) == 4 * len(there) == 4 * len(DIMENSIONS) * study_module.DRAWS

@@ -19,12 +19,12 @@ import pytest
 
 import homines
 from homines.core.registry import TrustedPath, trust
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Interrupted
-from homines.sweeps.cell import Home, Job, Outcome, attempt
+from homines.sweeps.cell import Job, Outcome, SourceTree, attempt
 from homines.sweeps.grid import Grid, parse, read
 from homines.sweeps.store import DONE, FAILED, SharedStore
-from homines.sweeps.sweep import How, rows, sweep
+from homines.sweeps.sweep import SweepOptions, rows, sweep
 from tests.models.tiny import willing
 from tests.running import HOMINES
 from tests.traps import arm, wait_for
@@ -323,7 +323,7 @@ def test_a_store_without_permission(tmp_path: Path) -> None:
 
 def test_a_store_that_only_this_process_sees_is_no_store_for_workers() -> None:
     with pytest.raises(HominesError, match="lives in this process alone"):
-        sweep(asks(), SharedStore("memory://m"), How("local"))
+        sweep(asks(), SharedStore("memory://m"), SweepOptions("local"))
 
 
 @pytest.mark.parametrize(
@@ -337,13 +337,13 @@ def test_a_store_that_only_this_process_sees_is_no_store_for_workers() -> None:
 )
 def test_engines_that_cannot_be(how: dict[str, Any], message: str) -> None:
     with pytest.raises(HominesError, match=message):
-        How(**how)
+        SweepOptions(**how)
 
 
 @pytest.mark.parametrize("engine", ["here", "local"])
 def test_gpus_that_no_engine_would_give(engine: str, tmp_path: Path) -> None:
     with pytest.raises(HominesError, match=f"gpus is 0.5, which bears on nothing beside --engine {engine}"):
-        sweep(asks(worker={"gpus": 0.5}), SharedStore(str(tmp_path)), How(engine))
+        sweep(asks(worker={"gpus": 0.5}), SharedStore(str(tmp_path)), SweepOptions(engine))
     assert not list(tmp_path.iterdir())
 
 
@@ -357,10 +357,10 @@ def test_a_cell_is_the_run_folder_that_measure_makes(store: SharedStore, tmp_pat
     assert held(store, name) == ["asked.json", "config.json", "provenance.json", "records.jsonl"]
     command = [*HOMINES, "measure", "mock", "--out", str(tmp_path / "by hand")]
     subprocess.run(command, check=True, capture_output=True)
-    by_hand, swept = Run(tmp_path / "by hand"), tmp_path / "swept"
+    by_hand, swept = RunFolder(tmp_path / "by hand"), tmp_path / "swept"
     store.fs.get(f"{store.root}/{row['folder']}", str(swept), recursive=True)
     assert (by_hand.folder / "records.jsonl").read_bytes() == (swept / "records.jsonl").read_bytes()
-    assert {**Run(swept).config, "command": ""} == {**by_hand.config, "command": ""}
+    assert {**RunFolder(swept).config, "command": ""} == {**by_hand.config, "command": ""}
 
 
 def test_a_rerun_does_only_what_is_missing(store: SharedStore) -> None:
@@ -473,7 +473,7 @@ def test_a_cell_that_is_out_of_memory_in_this_process_is_recorded(store: SharedS
 
 def test_a_worker_of_another_version_does_nothing(store: SharedStore) -> None:
     (cell,) = asks("ipd").cells
-    other = Home("0.0.1", "abc")
+    other = SourceTree("0.0.1", "abc")
     done = attempt(Job(cell, store.url, other, ""))
     assert done.state == "lost"
     assert "this worker has homines" in (done.error or "")
@@ -504,14 +504,14 @@ def test_a_training_that_was_interrupted_goes_on_from_its_checkpoint(student: st
     def stop() -> bool:
         return bool(steps) and steps[-1] >= 2
 
-    logged = Run.log
+    logged = RunFolder.log
 
-    def log(run: Run, row: Any, name: str = "curve.jsonl") -> None:
+    def log(run: RunFolder, row: Any, name: str = "curve.jsonl") -> None:
         logged(run, row, name)
         steps.append(row["step"])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "log", log)
+        patch.setattr(RunFolder, "log", log)
         with pytest.raises(Interrupted):
             sweep(grid, store, stop=stop)
         stopped = steps[-1]
@@ -543,7 +543,7 @@ def test_the_same_bytes_in_other_processes(student: str, tmp_path: Path) -> None
         "g",
     )
     store = SharedStore(str(tmp_path / "store"))
-    found = sweep(grid, store, How("local", workers=2))
+    found = sweep(grid, store, SweepOptions("local", workers=2))
     assert [row["state"] for row in found] == ["done"] * 3
     assert bytes_of(store, grid) == alone(grid, tmp_path / "alone")
     for row in found:
@@ -565,7 +565,7 @@ def test_a_worker_that_dies_costs_nothing(how: str, tmp_path: Path) -> None:
     def tell(finished: int, outcome: Outcome | None) -> None:
         ended.extend([outcome.name] if outcome else [])
 
-    sweep(grid, store, How("local", workers=1), tell=tell)
+    sweep(grid, store, SweepOptions("local", workers=1), tell=tell)
     assert not list((tmp_path / "trap").iterdir())
     assert sorted(ended) == sorted(cell.name for cell in grid.cells)
     assert bytes_of(store, grid) == want
@@ -576,7 +576,7 @@ def test_a_cell_that_kills_every_worker_has_failed_and_the_others_are_done(tmp_p
     grid = trapped(tmp_path / "trap", "kill", ["ipd"])
     grid = replace(grid, cells=(*grid.cells, *asks("ish").cells))
     arm(tmp_path / "trap", times=3)
-    found = sweep(grid, SharedStore(str(tmp_path / "store")), How("local", workers=2))
+    found = sweep(grid, SharedStore(str(tmp_path / "store")), SweepOptions("local", workers=2))
     assert [row["state"] for row in found] == ["failed", "done"]
     assert found[0]["error"].startswith("its worker died 3 times, at last with killed by signal 9")
 

@@ -20,7 +20,7 @@ import pytest
 from homines.core.types import HominesError
 from homines.sweeps.cell import Outcome
 from homines.sweeps.store import DONE, SharedStore
-from homines.sweeps.sweep import How, rows, sweep
+from homines.sweeps.sweep import SweepOptions, rows, sweep
 from tests.test_sweep import ROOT, alone, asks, begin, bytes_of, trapped, written
 from tests.traps import NODE, arm, wait_for
 
@@ -137,7 +137,7 @@ def test_a_node_and_a_worker_die_and_every_cell_is_done_once(two: Any, tmp_path:
             two.remove_node(second, allow_graceful=False)
 
     store = SharedStore(str(tmp_path / "store"))
-    found = sweep(grid, store, How("ray", address=two.address), tell=tell)
+    found = sweep(grid, store, SweepOptions("ray", address=two.address), tell=tell)
     assert [row["state"] for row in found] == ["done"] * 7
     assert second not in two.worker_nodes
     assert not list(tmp_path.glob("*/armed*"))
@@ -151,7 +151,7 @@ def test_a_cell_that_kills_every_worker_has_failed_and_the_others_are_done(
     grid = trapped(tmp_path / "trap", "kill", ["ipd"])
     grid = replace(grid, cells=(*grid.cells, *asks("ish").cells))
     arm(tmp_path / "trap", times=3)
-    found = sweep(grid, SharedStore(str(tmp_path / "store")), How("ray", address=cluster.address))
+    found = sweep(grid, SharedStore(str(tmp_path / "store")), SweepOptions("ray", address=cluster.address))
     assert [row["state"] for row in found] == ["failed", "done"]
     assert found[0]["error"].startswith("its worker died 3 times, at last with WorkerCrashedError")
 
@@ -183,7 +183,7 @@ def test_a_node_with_another_homines_is_refused_before_any_work(cluster: Any, tm
         with pytest.raises(
             HominesError, match=r"node 127.0.0.1 .* has homines 0.0.1, this is homines .* not"
         ):
-            sweep(grid, store, How("ray", address=cluster.address))
+            sweep(grid, store, SweepOptions("ray", address=cluster.address))
     finally:
         cluster.remove_node(other)
     assert [row["state"] for row in rows(grid, store)] == ["missing"]
@@ -192,7 +192,7 @@ def test_a_node_with_another_homines_is_refused_before_any_work(cluster: Any, tm
 def test_a_cell_larger_than_any_node_is_refused_before_any_work(cluster: Any, tmp_path: Path) -> None:
     store = SharedStore(str(tmp_path / "store"))
     with pytest.raises(HominesError, match="no node of the cluster has 64 cores and 0 GPUs"):
-        sweep(asks("ipd", worker={"threads": 64}), store, How("ray", address=cluster.address))
+        sweep(asks("ipd", worker={"threads": 64}), store, SweepOptions("ray", address=cluster.address))
 
 
 def test_no_cluster_is_told_with_what_to_do(tmp_path: Path) -> None:
@@ -203,6 +203,6 @@ def test_no_cluster_is_told_with_what_to_do(tmp_path: Path) -> None:
         with pytest.raises(
             HominesError, match=rf"no Ray cluster that can be joined at {address}: .*ray start"
         ):
-            sweep(asks("ipd"), store, How("ray", address=address))
+            sweep(asks("ipd"), store, SweepOptions("ray", address=address))
     with pytest.raises(HominesError, match="no Ray cluster that can be joined at nowhere"):
-        sweep(asks("ipd"), store, How("ray", address="nowhere"))
+        sweep(asks("ipd"), store, SweepOptions("ray", address="nowhere"))

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from homines import models
 from homines.core.registry import TrustedPath, find, spell, trust
-from homines.core.run_folder import named
+from homines.core.run_folder import default_folder
 from homines.core.types import Choice, Frame, Game, HominesError, Model, Policy, Preference, Prompt
 from homines.elicitation.asking import measure as answer
 from homines.elicitation.survey import Survey, frame_specs
 from homines.inference.processes import quiet
 from homines.reports.console import Bars
-from homines.results import Measured, folders
-from homines.training.schedule import schedule, titled
+from homines.results import RunResult, folders
+from homines.training.schedule import schedule, schedule_title
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -48,7 +48,7 @@ class Loaded:
     device: str | None = None
     dtype: str | None = None
     trust_remote_code: bool = False
-    run: Measured | None = None
+    run: RunResult | None = None
 
     @property
     def name(self) -> str:
@@ -103,7 +103,7 @@ def measure(
     labels: Words | None = None,
     out: str | Path | None = None,
     **more: Unpack[Asking],
-) -> Measured:
+) -> RunResult:
     """Read a model's exact choice distribution in games, in every option order, as `homines measure` does.
 
     labels     words for the actions, 'X,Y'; several sets as a list
@@ -135,7 +135,7 @@ def measure(
         tell = None if bars is None else bars.begin("measuring", len(asked))
         follow = None if tell is None else lambda done, _: tell(done)
         answer(held.model, asked, run, batch=batch, progress=follow)
-    return Measured(folder)
+    return RunResult(folder)
 
 
 class Aligning(TypedDict, total=False):
@@ -195,7 +195,7 @@ def align(
     from homines.training.lifecycle import align as carry_out
     from homines.training.lifecycle import name_after
     from homines.training.objective import Settings
-    from homines.training.plan import Plan
+    from homines.training.plan import AlignmentPlan
 
     _known("align", more, Aligning)
     options: dict[str, Any] = dict(more)
@@ -207,7 +207,7 @@ def align(
     kind = {} if isinstance(model, str) else {k: getattr(model, k) for k in KIND}
     (first, *others), words = _specs("games", games), _specs("frames", frames)
     told = find("games", first)
-    plan = Plan(
+    plan = AlignmentPlan(
         spec,
         trust(to) if isinstance(to, str) else spell(to),
         game=first,
@@ -220,8 +220,8 @@ def align(
         **trust(options),
         **kind,
     )
-    title = titled(schedule(plan.preference, plan.settings.steps))
-    folder = named(f"align-{spec}-{title}", asdict(plan)) if out is None else Path(out)
+    title = schedule_title(schedule(plan.preference, plan.settings.steps))
+    folder = default_folder(f"align-{spec}-{title}", asdict(plan)) if out is None else Path(out)
     command = _told("align", spec, to=plan.preference, games=(first, *others), **more)
     quiet()
     with Bars() if progress else nullcontext() as bars:
@@ -229,7 +229,7 @@ def align(
         follow |= {} if bars is None else {"on_step": bars.step}
         trained = carry_out(plan, folder, command=command, **follow)
     after = name_after(plan, trained.folder)
-    return Loaded(models.load(after, **kind), after, **kind, run=Measured(folder))
+    return Loaded(models.load(after, **kind), after, **kind, run=RunResult(folder))
 
 
 def report(runs: Any, out: str | Path | None = None, *, trust_modules: bool = False) -> Path:

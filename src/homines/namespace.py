@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 import homines
-from homines.core.registry import factory, names, offered
+from homines.core.registry import factory, names, plugin
 
 FOLDERS = ("frames", "games", "opponents", "preferences")
 """Attributes of the package, each with what its files hold."""
@@ -24,7 +24,7 @@ def top(name: str) -> Any:
     if name in FOLDERS:
         return import_module(f"homines.{name}")
     if name in names("preferences"):
-        return offered("preferences", name)
+        return plugin("preferences", name)
     raise AttributeError(
         f"module 'homines' has no attribute {name!r}; it has {', '.join(everything())}, and its files by "
         f"`from homines.{name} import ...`"

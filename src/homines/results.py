@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homines.core.registry import TrustedPath, spell, spell_class, trust
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, HominesError, Record
 from homines.elicitation.metrics import choices, summary
-from homines.estimation.options import Options, observed, one
+from homines.estimation.options import Options, estimate_one, read_observations
 from homines.reports.console import brief
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Rows(list[dict[str, Any]]):
         return head, [[_told(row.get(key)) for key in head] for row in self]
 
 
-class Measured:
+class RunResult:
     """A run folder that was measured, alone or before and after an alignment.
 
     The folder is the result: what is shown is read from it, and a run made by the command line opens as well.
@@ -54,7 +54,7 @@ class Measured:
         Raises StoreError where it is none.
         """
         self.folder = TrustedPath(folder) if trust_modules else Path(folder)
-        self._run = Run(self.folder)
+        self._run = RunFolder(self.folder)
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -103,7 +103,9 @@ class Measured:
         if unknown := [name for name in options if name not in Options.__dataclass_fields__]:
             there = ", ".join(Options.__dataclass_fields__)
             raise HominesError(f"fit has no option {unknown[0]!r}; its options are model, plans, {there}")
-        return one(observed(self.folder, model, plans=plans)[0], trust(spec), Options(**options))
+        return estimate_one(
+            read_observations(self.folder, model, plans=plans)[0], trust(spec), Options(**options)
+        )
 
     def report(self) -> Path:
         """Write the run's report.html and figures; its path."""

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Interrupted
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question, battery, questions
@@ -122,7 +122,7 @@ def test_replies_that_are_paid_for_and_lost_stand_in_the_budget(
     monkeypatch.setattr(METER, "budget", Budget(tokens=MOST))
     model = opened(SPEC)
     monkeypatch.setattr("homines.inference.api_calls.LONGEST_PAUSE", 0.05)
-    with Run(tmp_path / "run", {}) as run, pytest.raises(Interrupted, match="budget of 20,000"):
+    with RunFolder(tmp_path / "run", {}) as run, pytest.raises(Interrupted, match="budget of 20,000"):
         measure(model, asked(model), run)
     assert MOST / 4 < spent.tokens <= MOST
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from homines.cli import amce
-from homines.core.spreadsheet import cell, told
+from homines.core.spreadsheet import cell, unquote
 from homines.estimation.amce import ALL, Amce
 from homines.estimation.published import countries
 from homines.reports.page import Table
@@ -29,14 +29,14 @@ def cells(text: str) -> list[list[str]]:
 @pytest.mark.parametrize("text", RUN)
 def test_what_would_run_is_quoted_and_read_back(text: str) -> None:
     assert cell(text) == f"'{text}"
-    assert told(cell(text)) == text
-    assert told(cell(f"'{text}")) == f"'{text}"
+    assert unquote(cell(text)) == text
+    assert unquote(cell(f"'{text}")) == f"'{text}"
 
 
 @pytest.mark.parametrize("text", KEPT)
 def test_numbers_and_plain_words_stay(text: str) -> None:
     assert cell(text) == text
-    assert told(text) == text
+    assert unquote(text) == text
 
 
 def test_numbers_are_no_text() -> None:

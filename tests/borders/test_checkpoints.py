@@ -154,7 +154,7 @@ def test_what_the_disk_does_not_give_now_is_not_torn(
 
     with monkeypatch.context() as patched:
         if where == "we":
-            patched.setattr("homines.training.trainer.opened", fails)
+            patched.setattr("homines.training.trainer.open_file", fails)
         else:
             patched.setattr("homines.training.trainer.READERS", dict.fromkeys(READERS, fails))
         with pytest.raises(

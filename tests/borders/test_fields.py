@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from homines.core.registry import find, names
-from homines.core.run_folder import NO_DISTRIBUTION, Run, StoreError
+from homines.core.run_folder import NO_DISTRIBUTION, RunFolder, StoreError
 from homines.core.types import Choice, HominesError, Record
 from homines.elicitation.questions import battery
-from homines.people.session import Plan
+from homines.people.session import SessionPlan
 from homines.reports.run_page import write
 from homines.sweeps.grid import read as read_grid
 from homines.training import data, data_folder
 
 
 def run_of(folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
-    with Run(folder, {"kind": "measure", "model": "m"}) as run:
+    with RunFolder(folder, {"kind": "measure", "model": "m"}) as run:
         for d in battery(find("games", "ipd")):
             run.add(
                 [Record(d, "table(labels='X,Y')", ((0, 1),), ("X", "Y"), "m", "ipd", Choice.of([0.0, 1.0]))]
@@ -61,12 +61,12 @@ def test_a_decision_that_cannot_be_is_a_line_to_remove(tmp_path: Path, change: d
 @pytest.mark.parametrize("order", [[[]], [[0, 0]], [[9, 9]], [["a", "b"]], [[1]], 5])
 def test_an_order_names_each_option_once(tmp_path: Path, order: Any) -> None:
     with pytest.raises(StoreError, match="line 1"):
-        Run(run_of(tmp_path / "run", lambda row: row.update(order=order)))
+        RunFolder(run_of(tmp_path / "run", lambda row: row.update(order=order)))
 
 
 @pytest.mark.parametrize("n", [0, -1, 10**10, 10**19, True, 1.5])
 def test_samples_that_cannot_be_are_no_answer(tmp_path: Path, n: Any) -> None:
-    run = Run(run_of(tmp_path / "run", lambda row: row["choice"].update(n=n)))
+    run = RunFolder(run_of(tmp_path / "run", lambda row: row["choice"].update(n=n)))
     assert {r.error for r in run.records} == {NO_DISTRIBUTION}
     assert run.unsound == len(run.records)
 
@@ -82,12 +82,14 @@ WRITTEN = {
 @pytest.mark.parametrize("name", names("games"))
 def test_the_decisions_of_our_own_games_are_read_back(name: str, tmp_path: Path) -> None:
     game = find("games", WRITTEN.get(name, name))
-    with Run(tmp_path / "run", {"kind": "measure", "model": "m"}) as run:
+    with RunFolder(tmp_path / "run", {"kind": "measure", "model": "m"}) as run:
         for d in battery(game):
             p = Choice.of([0.0] * len(d.actions))
             order = (tuple(range(len(d.actions))),)
             run.add([Record(d, "table", order, tuple(d.actions), "m", name, p)])
-    assert [r.decision.key for r in Run(tmp_path / "run").records] == [r.decision.key for r in run.records]
+    assert [r.decision.key for r in RunFolder(tmp_path / "run").records] == [
+        r.decision.key for r in run.records
+    ]
 
 
 @pytest.mark.parametrize("course", [5, "x", ["by"]])
@@ -138,7 +140,7 @@ def test_a_grid_is_bounded(tmp_path: Path, text: str, told: str) -> None:
     "change", [{"model": 5}, {"model": None}, {"games": {"ipd": 1}}, {"frames": [3]}, {"person": 5}]
 )
 def test_a_sitting_of_another_kind_is_none(change: dict[str, Any]) -> None:
-    config = Plan(("ipd",), "tit_for_tat", "table(labels='X,Y')").config()
-    assert Plan.of(config)
+    config = SessionPlan(("ipd",), "tit_for_tat", "table(labels='X,Y')").config()
+    assert SessionPlan.of(config)
     with pytest.raises(HominesError, match="no config of a sitting"):
-        Plan.of(config | change)
+        SessionPlan.of(config | change)

@@ -12,7 +12,7 @@ import pytest
 
 from homines.core import registry, types
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Decision, Record
 from homines.elicitation import questions
 from homines.elicitation.orders import orders
@@ -57,7 +57,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str], Counter[str]]
 
 
 def of_page(folder: Path, games: int, counted: Counter[str]) -> Counter[str]:
-    with Run(folder, {"kind": "measure", "model": "m"}) as run:
+    with RunFolder(folder, {"kind": "measure", "model": "m"}) as run:
         run.add(records(games))
     counted.clear()
     study = run_view.read(folder)
@@ -92,7 +92,7 @@ def test_the_games_of_a_page_are_told_once(tmp_path: Path) -> None:
 
     def looked(games: int) -> int:
         folder = tmp_path / str(games)
-        with Run(folder, {"kind": "measure", "model": "m"}) as run:
+        with RunFolder(folder, {"kind": "measure", "model": "m"}) as run:
             run.add(records(games))
         study = run_view.read(folder)
         for r in study.records:
@@ -106,7 +106,7 @@ def test_the_games_of_a_page_are_told_once(tmp_path: Path) -> None:
 
 def test_states_of_one_game_are_told_once(tmp_path: Path, calls: Any) -> None:
     """Names of the states before were searched at every state."""
-    with Run(tmp_path / "run", {"kind": "measure", "model": "m"}) as run:
+    with RunFolder(tmp_path / "run", {"kind": "measure", "model": "m"}) as run:
         run.add(Record(r.decision, r.frame, r.order, r.labels, r.model, "one", r.choice) for r in records(20))
     study = run_view.read(tmp_path / "run")
     counted = calls(questions, "situation")

@@ -19,10 +19,10 @@ import pytest
 
 from homines.cli.fit import carry_out_fit
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, HominesError
 from homines.elicitation.asking import measure
-from homines.elicitation.metrics import answered, mass
+from homines.elicitation.metrics import answered_records, mass
 from homines.elicitation.questions import Question, battery, questions
 from homines.estimation.options import Options
 from homines.inference.api_calls import walk
@@ -31,7 +31,7 @@ from homines.inference.top_logprobs import Reading, Step, Walk, read
 from homines.models import load
 from homines.models.hf import HuggingFace, to_choice
 from homines.reports.run_page import write
-from homines.theory.choice import Agent
+from homines.theory.choice import LogitAgent
 from tests.models.tiny import willing
 from tests.serve import Server, serve
 
@@ -275,14 +275,14 @@ def test_an_impossible_answer_is_a_record_with_its_kind(
 ) -> None:
     model: Any = load(SPECS[path])
     spoiling(server, path, spoil)
-    with Run(tmp_path / "run", {}) as run:
+    with RunFolder(tmp_path / "run", {}) as run:
         (told,) = measure(model, asked(model), run)
     model.close()
     assert told.choice is None
     assert str(told.error).startswith("Impossible: "), told.error
     assert told.provenance["impossible"] == kind
     assert len(str(told.error).splitlines()) == 1
-    (kept,) = Run(tmp_path / "run").records
+    (kept,) = RunFolder(tmp_path / "run").records
     assert (kept.error, kept.provenance["impossible"]) == (told.error, kind)
 
 
@@ -336,7 +336,7 @@ def test_the_command_counts_them_and_names_the_server(server: Server, tmp_path: 
     )
     assert done.returncode == 1, done.stderr
     said = " ".join(done.stdout.split())
-    kinds = [r.provenance["impossible"] for r in Run(tmp_path / "run").records]
+    kinds = [r.provenance["impossible"] for r in RunFolder(tmp_path / "run").records]
     assert len(kinds) == 32
     assert f"the server of {SPECS[CHAT]} gave impossible log-probabilities: " in said
     assert all(f"{kind} {kinds.count(kind)}" in said for kind in set(kinds))
@@ -403,16 +403,16 @@ def test_the_page_and_fit_tell_each_kind(
 ) -> None:
     frame = find("frames", "table(labels='1,2')")
     wanted = questions(net, {"ipd": battery(find("games", "ipd"))}, [frame])
-    chosen = Agent(find("preferences", "economicus"), 0.5)([q.record.decision for q in wanted])
+    chosen = LogitAgent(find("preferences", "economicus"), 0.5)([q.record.decision for q in wanted])
     told = [replace(q.record, choice=choice) for q, choice in zip(wanted, chosen, strict=True)]
     kinds = ["positive", "positive", "sum", "no kind of ours", ["sum"]]
     spoilt = [
         replace(r, choice=None, error="Impossible: ...", provenance={**r.provenance, "impossible": kind})
         for r, kind in zip(told, kinds, strict=False)
     ]
-    with Run(tmp_path / "run", {}) as run:
+    with RunFolder(tmp_path / "run", {}) as run:
         run.add([*spoilt, *told[len(kinds) :]])
-    assert counts(Run(tmp_path / "run").records) == {"tiny": {"positive": 2, "sum": 1}}
+    assert counts(RunFolder(tmp_path / "run").records) == {"tiny": {"positive": 2, "sum": 1}}
     page = write(tmp_path / "run").read_text()
     assert "The server of tiny gave 2 answers that count as none: a log-probability is above 0" in page
     assert "The server of tiny gave 1 answer that counts as none: probabilities of different" in page
@@ -442,9 +442,9 @@ def test_no_legal_answer_at_all_is_a_measurement_of_mass_0(server: Server, tmp_p
 
     spoiling(server, COMPLETIONS, spoil)
     model: Any = load(SPECS[COMPLETIONS])
-    with Run(tmp_path / "run", {}) as run:
+    with RunFolder(tmp_path / "run", {}) as run:
         (told,) = measure(model, asked(model), run)
-    with Run(tmp_path / "run", {}) as run:
+    with RunFolder(tmp_path / "run", {}) as run:
         server.asked.clear()
         measure(model, asked(model), run)
         assert server.asked[COMPLETIONS] == 0
@@ -454,7 +454,7 @@ def test_no_legal_answer_at_all_is_a_measurement_of_mass_0(server: Server, tmp_p
     assert told.choice is not None
     assert told.choice.mass == 0.0
     assert told.choice.p.tolist() == [0.5, 0.5]
-    assert answered([told]) == []
+    assert answered_records([told]) == []
     assert mass([told]) == 0.0
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from homines.cli.app import main
 from homines.core.registry import find
-from homines.core.run_folder import NO_DISTRIBUTION, Run, StoreError
+from homines.core.run_folder import NO_DISTRIBUTION, RunFolder, StoreError
 from homines.core.types import Choice, Record
-from homines.elicitation.metrics import averaged, mass, summary
+from homines.elicitation.metrics import average_by_decision, mass, summary
 from homines.elicitation.questions import battery
 from homines.estimation.observations import from_records
 from homines.preferences.inequity import Inequity
@@ -42,7 +42,7 @@ def run_of(folder: Path, change: dict[str, Any], times: int = 3) -> Path:
         f"symmetric(reward={r}, sucker={s}, temptation=9, punishment=2)" for r in (3, 5, 7) for s in (0, 1)
     ]
     frame = "table(labels='X,Y')"
-    with Run(folder, {"kind": "measure", "model": "m"}) as run:
+    with RunFolder(folder, {"kind": "measure", "model": "m"}) as run:
         for game in games:
             for d in battery(find("games", game)):
                 u = Inequity(0.2, 0.4)(d).mean(-1)
@@ -59,20 +59,20 @@ def run_of(folder: Path, change: dict[str, Any], times: int = 3) -> Path:
 
 @pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
 def test_an_impossible_answer_counts_as_none(tmp_path: Path, change: dict[str, Any]) -> None:
-    run = Run(run_of(tmp_path / "run", change))
+    run = RunFolder(run_of(tmp_path / "run", change))
     assert run.unsound == 3
     wrong = [r for r in run.records if r.choice is None]
     assert [r.error for r in wrong] == [NO_DISTRIBUTION] * 3
     right = [r for r in run.records if r.choice is not None]
     assert mass(run.records) == pytest.approx(0.9)
-    assert len(averaged(run.records)) == len(from_records(run.records)) == len(right)
+    assert len(average_by_decision(run.records)) == len(from_records(run.records)) == len(right)
     assert sum(row["errors"] for row in summary(run.records)) == 3
 
 
 @pytest.mark.parametrize("change", NO_JSON.values(), ids=NO_JSON)
 def test_a_line_that_is_no_json_is_named(tmp_path: Path, change: dict[str, Any]) -> None:
     with pytest.raises(StoreError, match=r"records\.jsonl line 1 is no JSON \(.* is no number of JSON\)"):
-        Run(run_of(tmp_path / "run", change))
+        RunFolder(run_of(tmp_path / "run", change))
 
 
 def test_fit_tells_how_many(
@@ -92,7 +92,7 @@ def test_fit_tells_how_many(
 
 
 def test_mass_0_is_an_answer_without_a_choice(tmp_path: Path) -> None:
-    run = Run(run_of(tmp_path / "run", {"mass": 0}))
+    run = RunFolder(run_of(tmp_path / "run", {"mass": 0}))
     assert run.unsound == 0
-    assert len(averaged(run.records)) == len(run.records) - 3
+    assert len(average_by_decision(run.records)) == len(run.records) - 3
     assert mass(run.records) == pytest.approx(0.9 * (len(run.records) - 3) / len(run.records))

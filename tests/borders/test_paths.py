@@ -13,17 +13,26 @@ from typing import Any
 import pytest
 
 from homines.cli.amce import write_groups
-from homines.core.paths import PathError, inside, opened, place, read, tidy, whole, whole_folder
+from homines.core.paths import (
+    PathError,
+    inside,
+    make_folder,
+    open_file,
+    read,
+    tidy,
+    write_whole,
+    write_whole_folder,
+)
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
 from homines.models.mock import HANDLERS, Mock
 from homines.reports import model_card
 from homines.reports.run_page import write as page
-from homines.training.lifecycle import already
-from homines.training.study import Task
+from homines.training.lifecycle import finished_training
+from homines.training.study import StudyTask
 
 CONFIG = {"kind": "align", "command": "", "model": "mock", "preference": "economicus", "games": ["ipd"]}
 NAMES = [
@@ -36,7 +45,9 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("use", [inside, read, place, lambda folder, name: whole(folder, name, "x")])
+@pytest.mark.parametrize(
+    "use", [inside, read, make_folder, lambda folder, name: write_whole(folder, name, "x")]
+)
 def test_a_name_that_leads_out_is_no_path(use: Callable[..., Any], name: str, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     with pytest.raises(PathError, match="is no name of a file in a folder"):
@@ -47,14 +58,14 @@ def test_a_name_that_leads_out_is_no_path(use: Callable[..., Any], name: str, tm
 @pytest.mark.parametrize("name", ["a", "a/b.json", ".lock", "..a", "été/ü x", "a.b..c", "[r]=1,x@y+z"])
 def test_a_name_in_the_folder_is_a_path(name: str, tmp_path: Path) -> None:
     assert inside(tmp_path, name) == tmp_path / name
-    place(tmp_path, name)
+    make_folder(tmp_path, name)
     assert (tmp_path / name).is_dir()
 
 
 def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "run").symlink_to("real")
-    whole(tmp_path / "run", "a", "x")
+    write_whole(tmp_path / "run", "a", "x")
     assert (tmp_path / "real" / "a").read_text() == "x"
 
 
@@ -65,20 +76,20 @@ def test_what_is_no_file_is_not_opened(mode: str, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("there")
     for name in ("pipe", "link"):
         with pytest.raises(PathError, match=r"is a link|neither a file nor a folder"):
-            opened(tmp_path, name, mode)
+            open_file(tmp_path, name, mode)
     assert (tmp_path / "there").read_text() == "mine"
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole(tmp_path, "a", "before")
+    write_whole(tmp_path, "a", "before")
 
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        whole(tmp_path, "a", "after")
-    with pytest.raises(OSError, match="No space"), whole_folder(tmp_path, "f") as aside:
+        write_whole(tmp_path, "a", "after")
+    with pytest.raises(OSError, match="No space"), write_whole_folder(tmp_path, "f") as aside:
         (aside / "x").write_text("x")
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_text() == "before"
@@ -114,8 +125,8 @@ def test_below_a_folder_only_what_lies_aside_for_long_goes(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["漢" * 80, "é" * 127, "x" * 255])
 def test_the_longest_names_are_written(name: str, tmp_path: Path) -> None:
-    whole(tmp_path, name, "x")
-    with whole_folder(tmp_path, f"{name[:-1]}y"):
+    write_whole(tmp_path, name, "x")
+    with write_whole_folder(tmp_path, f"{name[:-1]}y"):
         pass
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -130,7 +141,7 @@ def test_a_system_that_cannot_sync_what_is_open_for_reading(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with whole_folder(tmp_path, "f") as aside:
+    with write_whole_folder(tmp_path, "f") as aside:
         (aside / "x").write_text("x")
     assert (tmp_path / "f" / "x").read_text() == "x"
 
@@ -156,7 +167,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("mine\n")
     run = tmp_path / "run"
-    with Run(run, CONFIG) as held:
+    with RunFolder(run, CONFIG) as held:
         model = Mock(HANDLERS[""], "mock")
         asked = questions(model, {"ipd": battery(find("games", "ipd"))}, [find("frames", "table")])
         measure(model, asked, held)
@@ -232,7 +243,7 @@ def use(folder: Path) -> None:
 
 
 def write(folder: Path) -> None:
-    with Run(folder, CONFIG) as run:
+    with RunFolder(folder, CONFIG) as run:
         run.note("asked.json", {"all": {}})
         run.log({"step": 1})
         run.add(run.records[:1])
@@ -240,9 +251,9 @@ def write(folder: Path) -> None:
 
 def begin(folder: Path) -> None:
     """A study's training that may be done already."""
-    task = Task("mock", folder, (0,))
+    task = StudyTask("mock", folder, (0,))
     with task.timed():
-        already(folder)
+        finished_training(folder)
 
 
 @pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE)

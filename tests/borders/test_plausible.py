@@ -12,7 +12,7 @@ import pytest
 
 from homines.core.plausible import CURVE, SCORES, SIDES, sound, sound_sides
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Prompt
 from homines.elicitation.asking import measure, spent
 from homines.elicitation.questions import battery, questions
@@ -22,8 +22,8 @@ from homines.reports import model_card
 from homines.reports.caveats import caveats
 from homines.reports.measures import measured
 from homines.reports.run_page import write
-from homines.reports.run_view import Study, read
-from homines.training.study import Task
+from homines.reports.run_view import RunView, read
+from homines.training.study import StudyTask
 from homines.view.live import charts, live
 
 CONFIG = {"kind": "align", "model": "mock", "game": "ipd", "preference": "deontological"}
@@ -39,7 +39,7 @@ STEPS = (
 def folder(tmp_path: Path) -> Path:
     """A run in which a stranger wrote what cannot be."""
     place = tmp_path / "run"
-    with Run(place, CONFIG) as run:
+    with RunFolder(place, CONFIG) as run:
         run.note("sideeffects.json", {"mock": SIDE})
         run.note("scores.json", {"before": {"asked as trained": SCORE}})
         run.note("training.json", {"steps": -9, "seconds": -5, "result": "adapter"})
@@ -50,21 +50,21 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def study(folder: Path) -> Study:
+def study(folder: Path) -> RunView:
     return read(folder)
 
 
-def test_side_effects_that_cannot_be_are_no_measurement(study: Study) -> None:
+def test_side_effects_that_cannot_be_are_no_measurement(study: RunView) -> None:
     (row,) = measured(study)["sides"]
     assert row == {"role": "before"} | dict.fromkeys(SIDE) | {"questions": 60}
 
 
-def test_scores_that_cannot_be_are_no_measurement(study: Study) -> None:
+def test_scores_that_cannot_be_are_no_measurement(study: RunView) -> None:
     (row,) = measured(study)["scores"]
     assert row == {"asked": "asked as trained", "role": "before"} | dict.fromkeys(SCORE)
 
 
-def test_steps_that_cannot_be_are_not_drawn(study: Study) -> None:
+def test_steps_that_cannot_be_are_not_drawn(study: RunView) -> None:
     rows = measured(study)
     none, some = rows["steps"]
     assert {none[key] for key in ("reward", "mass", "kl")} == {None}
@@ -77,13 +77,13 @@ def test_steps_that_cannot_be_are_not_drawn(study: Study) -> None:
     }
 
 
-def test_they_are_counted_on_the_page_and_in_view(folder: Path, study: Study) -> None:
+def test_they_are_counted_on_the_page_and_in_view(folder: Path, study: RunView) -> None:
     told = caveats(study, measured(study))
     for count in ("4 numbers of side", "4 numbers of scores", "2 numbers of training", "5 numbers of curve"):
         assert sum(count in line for line in told) == sum(count in line for line in live(folder).notes) == 1
 
 
-def test_neither_page_nor_card_shows_them(folder: Path, study: Study) -> None:
+def test_neither_page_nor_card_shows_them(folder: Path, study: RunView) -> None:
     page = write(folder, folder.parent / "page").read_text()
     text = model_card.text(study, folder / "adapter")
     assert "99" not in text.partition("## Side effects")[2].partition("##")[0]
@@ -112,7 +112,7 @@ def test_a_right_without_questions_is_none() -> None:
 
 
 def test_counts_of_calls_that_are_none_are_left_out_of_the_sum(tmp_path: Path) -> None:
-    run = Run(tmp_path / "run", {"kind": "measure", "model": "mock"})
+    run = RunFolder(tmp_path / "run", {"kind": "measure", "model": "mock"})
     run.note("calls.json", {"calls": "many", "input": -4, "output": [1], "retries": 2})
     run.note("asked.json", {"all": ["mock"]})
 
@@ -142,4 +142,4 @@ def test_counts_of_calls_that_are_none_are_left_out_of_the_sum(tmp_path: Path) -
 )
 def test_seconds_of_a_study_are_those_that_can_be(tmp_path: Path, text: str, seconds: float) -> None:
     (tmp_path / "seconds.json").write_text(f'{{"seconds": {text}}}')
-    assert Task.seconds.fget(SimpleNamespace(folder=tmp_path)) == seconds  # type: ignore[attr-defined]
+    assert StudyTask.seconds.fget(SimpleNamespace(folder=tmp_path)) == seconds  # type: ignore[attr-defined]

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Interrupted, Prompt
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
@@ -235,7 +235,7 @@ def test_a_stop_ends_a_drip_and_keeps_what_was_answered(middle: Between, tmp_pat
     model: Any = load("vllm/tiny")
     asked = questions(model, {"ipd": battery(find("games", "ipd"))}, [find("frames", "table(labels='1,2')")])
     middle.reply, middle.after = drip(middle.over), 1
-    with Run(tmp_path / "run", {}) as run:
+    with RunFolder(tmp_path / "run", {}) as run:
         with pytest.raises(Interrupted, match="stopped after 2 of 16"):
             measure(model, asked, run, batch=2, stop=lambda: bool(middle.seen))
         assert len(run.records) == 2
@@ -274,4 +274,4 @@ def test_the_first_ctrl_c_ends_a_drip(spec: str, middle: Between, tmp_path: Path
     _, said = child.communicate(timeout=30)  # the drip has no end
     assert child.returncode == 130
     assert "nothing is lost" in said
-    assert len(Run(folder).records) > 0
+    assert len(RunFolder(folder).records) > 0

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Prompt
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question, battery, questions
@@ -159,8 +159,8 @@ def test_a_server_that_echoes_secrets_in_errors(spec: str, server: Server, tmp_p
         text=True,
     )
     assert done.returncode == 1, done.stderr
-    assert all(r.error for r in Run(tmp_path / "run").records)
-    assert "bad: Bearer" in str(Run(tmp_path / "run").records[0].error)
+    assert all(r.error for r in RunFolder(tmp_path / "run").records)
+    assert "bad: Bearer" in str(RunFolder(tmp_path / "run").records[0].error)
     assert leaks(tmp_path, done.stdout, done.stderr) == []
 
 
@@ -175,7 +175,7 @@ def test_a_server_that_echoes_secrets_into_answers(server: Server, tmp_path: Pat
 
     server.spoil = spoil
     model: Any = load("openai-api/tests/tiny(read=samples, samples=2)")
-    with Run(tmp_path / "run", {}) as run:
+    with RunFolder(tmp_path / "run", {}) as run:
         told = measure(model, asked(model), run)
     (text,) = model.write([Prompt((("user", "Who am I?"),), ("x",))], model.aloud)
     model.close()
@@ -189,7 +189,7 @@ def test_an_address_with_secrets_serves_and_is_not_shown(
     server: Server, seen: list[str], tmp_path: Path
 ) -> None:
     model: Any = load("vllm/tiny")
-    with Run(tmp_path / "run", {}) as run:
+    with RunFolder(tmp_path / "run", {}) as run:
         assert {r.error for r in measure(model, asked(model)[:1], run)} == {None}
     model.close()
     assert all(f"token={TOKEN}" in path for path in seen)

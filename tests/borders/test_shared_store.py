@@ -24,7 +24,7 @@ from homines.sweeps import claims
 from homines.sweeps.cell import Cell, Job, Outcome, brief
 from homines.sweeps.grid import parse
 from homines.sweeps.store import DONE, FAILED, SharedStore
-from homines.sweeps.sweep import How, sweep
+from homines.sweeps.sweep import SweepOptions, sweep
 from tests.running import HOMINES
 from tests.traps import wait_for
 
@@ -221,7 +221,7 @@ def test_a_sweep_tells_no_key_of_its_store(
     file.write_text('models = ["mock"]\n[measure]\ngames = ["ipd"]\nframes = ["table"]\n')
     for as_json in (True, False):
         with pytest.raises(SystemExit):
-            carry_out_sweep(file, leaky.url, How(), dry_run=False, as_json=as_json)
+            carry_out_sweep(file, leaky.url, SweepOptions(), dry_run=False, as_json=as_json)
     said = capsys.readouterr()
     assert "leaky://[hidden]@bucket" in said.out
     files = {path: leaky.fs.cat_file(path) for path in leaky.fs.find(leaky.root)}
@@ -243,7 +243,7 @@ def test_a_cell_of_long_words_has_a_name_that_files_may_have(
     assert cell.name.startswith("measure-mock-ipd-")
     monkeypatch.setattr(Cell, "told", {str(i): "漢" * 24 for i in range(5)})
     store = SharedStore(str(tmp_path))
-    with claims.claimed(store, cell.name, "me") as mine:
+    with claims.claim(store, cell.name, "me") as mine:
         assert mine
     store.fail(cell.name, {"error": "x"})
     assert set(store.marks([cell.name], FAILED)) == {cell.name}
@@ -298,21 +298,21 @@ def lease(store: SharedStore, name: str, until: float) -> None:
 
 def test_a_lease_on_an_object_store(tmp_path: Path) -> None:
     store = SharedStore(f"memory://{tmp_path.name}")
-    with claims.claimed(store, "c", "me") as mine:
+    with claims.claim(store, "c", "me") as mine:
         assert mine
-        assert not claims.free(store, "c")
-        with claims.claimed(store, "c", "you") as yours:
+        assert not claims.is_free(store, "c")
+        with claims.claim(store, "c", "you") as yours:
             assert not yours
-        with claims.claimed(store, "c", "me") as again:  # a worker of mine that died
+        with claims.claim(store, "c", "me") as again:  # a worker of mine that died
             assert again
-    assert claims.free(store, "c")
+    assert claims.is_free(store, "c")
     now = time.time()
     lease(store, "c", now + claims.LEASE)
-    assert not claims.free(store, "c")
+    assert not claims.is_free(store, "c")
     for until in (now - 1, now + 1e6, float("inf")):  # ran out, or is no lease that one of us makes
         lease(store, "c", until)
-        assert claims.free(store, "c")
-        with claims.claimed(store, "c", "me") as mine:
+        assert claims.is_free(store, "c")
+        with claims.claim(store, "c", "me") as mine:
             assert mine
 
 
@@ -321,7 +321,7 @@ def test_of_two_sweeps_that_both_see_no_holder_one_takes_the_cell(
 ) -> None:
     """The other is between its look and its own lease when the first takes the cell."""
     store, taken = SharedStore(f"memory://{tmp_path.name}"), []
-    other, first = claims.claimed(store, "c", "other"), claims.claimed(store, "c", "first")
+    other, first = claims.claim(store, "c", "other"), claims.claim(store, "c", "first")
     remove, create = store.remove, store.create
 
     def late(use: Callable[..., None]) -> Callable[..., None]:
@@ -357,7 +357,7 @@ def test_a_lease_that_ran_out_is_read_again_before_it_goes(
         return text
 
     monkeypatch.setattr(store, "read", renewed)
-    with claims.claimed(store, "c", "me") as mine:
+    with claims.claim(store, "c", "me") as mine:
         assert not mine
 
 
@@ -372,21 +372,21 @@ def test_a_folder_without_locks_has_leases(
 
     monkeypatch.setattr(fcntl, "flock", none)
     store = SharedStore(str(tmp_path))
-    assert claims.free(store, "c")
-    with claims.claimed(store, "c", "me") as mine:
+    assert claims.is_free(store, "c")
+    with claims.claim(store, "c", "me") as mine:
         assert mine
         assert (tmp_path / "claims" / "c.json").exists()
-        assert not claims.free(store, "c")
-        with claims.claimed(store, "c", "you") as yours:
+        assert not claims.is_free(store, "c")
+        with claims.claim(store, "c", "you") as yours:
             assert not yours
-    assert claims.free(store, "c")
+    assert claims.is_free(store, "c")
 
 
 def test_a_lease_that_is_no_text_is_none(tmp_path: Path) -> None:
     store = SharedStore(f"memory://{tmp_path.name}")
     store.fs.pipe_file(f"{store.root}/claims/c.json", b"\xff\xfe")
-    assert claims.free(store, "c")
-    with claims.claimed(store, "c", "me") as mine:
+    assert claims.is_free(store, "c")
+    with claims.claim(store, "c", "me") as mine:
         assert mine
 
 

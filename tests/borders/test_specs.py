@@ -22,15 +22,15 @@ import homines
 from homines.cli.app import main
 from homines.core import registry
 from homines.core.registry import TrustedPath, TrustedSpec, UntrustedModule, find, spell, trust
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
 from homines.models.mock import uniform
 from homines.opponents import opponent
-from homines.people.session import Plan
+from homines.people.session import SessionPlan
 from homines.preferences.anti_deontological import AntiDeontological
 from homines.preferences.deontological import Deontological
 from homines.preferences.game_deontological import GameDeontological
-from homines.training.schedule import schedule, spelt
+from homines.training.schedule import schedule, spell_schedule
 from homines.view.live import live
 from tests.models.tiny import willing
 
@@ -114,19 +114,19 @@ def config_of(payload: str, homines_: Homines) -> Iterator[Callable[[], Any]]:
         yield lambda: homines_("report", "run", "other")
         yield lambda: homines_("fit", "run", "--family", "inequity")
         yield lambda: live(run)
-        yield lambda: Plan.of(Run(run).config)
+        yield lambda: SessionPlan.of(RunFolder(run).config)
 
 
 def sitting_of(payload: str, homines_: Homines) -> Iterator[Callable[[], Any]]:
-    plan = Plan(("ipd",), "tit_for_tat", "table(labels='X,Y')")
+    plan = SessionPlan(("ipd",), "tit_for_tat", "table(labels='X,Y')")
     run = Path("sitting")
-    with Run(run, plan.config("command")):
+    with RunFolder(run, plan.config("command")):
         pass
     for field, value in (("games", [payload]), ("model", payload), ("frames", [payload])):
         config = json.loads((run / "config.json").read_text())
         rewritten(run / "config.json", lambda c, f=field, v=value: c.update({f: v}))
-        yield lambda: Plan.of(Run(run).config)
-        yield lambda: opponent(Run(run).config["model"])
+        yield lambda: SessionPlan.of(RunFolder(run).config)
+        yield lambda: opponent(RunFolder(run).config["model"])
         (run / "config.json").write_text(json.dumps(config))
 
 
@@ -370,7 +370,7 @@ def test_a_schedule_is_trusted_as_it_was_typed() -> None:
     text = "economicus:3 -> own:Greedy():2"
     with pytest.raises(HominesError, match=AWAY):
         schedule(text, 5)
-    again = spelt(schedule(trust(text), 5))
+    again = spell_schedule(schedule(trust(text), 5))
     assert [phase.steps for phase in schedule(again, 5)] == [3, 2]
 
 
@@ -386,8 +386,8 @@ def test_what_is_typed_is_loaded_and_its_run_is_read_back_as_text(homines_: Homi
     assert AWAY not in said
     assert homines_("report", "run")[0] == 0
     assert homines_("report", "run", "--trust-modules")[0] == 0
-    assert isinstance(Run(TrustedPath("run")).records[0].frame, TrustedSpec)
-    assert type(Run("run").records[0].frame) is str
+    assert isinstance(RunFolder(TrustedPath("run")).records[0].frame, TrustedSpec)
+    assert type(RunFolder("run").records[0].frame) is str
 
 
 def test_a_grid_loads_modules_where_a_person_says_so(homines_: Homines) -> None:

@@ -11,14 +11,14 @@ import pytest
 
 from homines.cli.app import main
 from homines.core import strict_json
-from homines.core.run_folder import Run, StoreError
+from homines.core.run_folder import RunFolder, StoreError
 from homines.core.types import Decision, HominesError
 from tests.test_store import CONFIG, some
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    with Run(tmp_path / "run", CONFIG) as run:
+    with RunFolder(tmp_path / "run", CONFIG) as run:
         run.add(some())
         run.note("training.json", {"result": "adapter"})
     return tmp_path / "run"
@@ -37,21 +37,21 @@ def test_no_changed_digit_of_an_answer_is_believed(folder: Path) -> None:
         other = b"%d" % ((byte - ord("0") + 1) % 10)
         path.write_bytes(b"".join([first[:at] + other + first[at + 1 :], *rest]))
         with pytest.raises(StoreError, match=rf"{path} line 1 .*; remove that line"):
-            Run(folder)
+            RunFolder(folder)
     path.write_bytes(b"".join([first, *rest]))
-    assert len(Run(folder).records) == 8
+    assert len(RunFolder(folder).records) == 8
 
 
 def test_lines_without_a_checksum_still_open(folder: Path) -> None:
     path = folder / "records.jsonl"
-    before = Run(folder).records
+    before = RunFolder(folder).records
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert all(row.pop("sum") for row in rows)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with Run(folder, CONFIG) as run:
+    with RunFolder(folder, CONFIG) as run:
         assert [r.key for r in run.records] == [r.key for r in before]
         run.add(before[:1])
-    assert len(Run(folder).records) == 8
+    assert len(RunFolder(folder).records) == 8
     assert '"sum": "' in path.read_text().splitlines()[-1]
 
 
@@ -59,11 +59,11 @@ def test_json_written_anew_by_another_program_holds(folder: Path) -> None:
     path = folder / "records.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     path.write_text("".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows))
-    assert len(Run(folder).records) == 8
+    assert len(RunFolder(folder).records) == 8
     rows[0]["choice"]["mass"] = 0.25
     path.write_text("".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows))
     with pytest.raises(StoreError, match="line 1 is no record as it was written"):
-        Run(folder)
+        RunFolder(folder)
 
 
 # --- what no program of ours wrote ----------------------------------------------------------------

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from homines.core.run_folder import Run, named
+from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import HominesError
-from homines.people.session import MOST_GAMES, Plan
+from homines.people.session import MOST_GAMES, SessionPlan
 from homines.reports.page import Section
 from homines.reports.page import write as write_page
 from homines.view.guard import strange
@@ -33,7 +33,7 @@ CONFIG = {"kind": "measure", "model": "mock", "games": ["ipd"]}
 
 
 def filled(folder: Path, config: Mapping[str, Any] = CONFIG) -> Path:
-    Run(folder, config).close()
+    RunFolder(folder, config).close()
     return folder
 
 
@@ -378,7 +378,7 @@ def test_deep_large_and_odd_files_break_one_run_alone(tmp_path: Path) -> None:
 
 def test_long_names_are_cut_before_they_are_folders(tmp_path: Path) -> None:
     for what in ("x" * 1000, "字" * 300, "../" * 400, "\0" * 999):
-        folder = named(what, {})
+        folder = default_folder(what, {})
         assert len(folder.name.encode()) <= 255
         assert folder.parent == Path("runs")
         (tmp_path / folder.name).mkdir()
@@ -391,7 +391,7 @@ def test_long_names_are_cut_before_they_are_folders(tmp_path: Path) -> None:
 
 def test_a_plan_is_bounded() -> None:
     with pytest.raises(HominesError, match=f"name 1 to {MOST_GAMES}"):
-        Plan(("ipd",) * (MOST_GAMES + 1), "grim", "table")
+        SessionPlan(("ipd",) * (MOST_GAMES + 1), "grim", "table")
     for name in ("a\0b", "a\nb", "a\ud800"):
         with pytest.raises(HominesError, match="holds a control character"):
-            Plan(("ipd",), "grim", "table", person=name)
+            SessionPlan(("ipd",), "grim", "table", person=name)

@@ -26,12 +26,12 @@ import pytest
 from scipy.stats import binomtest
 
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Decision, HominesError, Interrupted, Prompt, Record
 from homines.elicitation.asking import measure
-from homines.elicitation.metrics import answered
+from homines.elicitation.metrics import answered_records
 from homines.elicitation.questions import Question, battery, questions
-from homines.inference.reasoning import Aloud
+from homines.inference.reasoning import ReasoningOptions
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.models.inspect import How, Inspect
@@ -253,7 +253,7 @@ def test_a_refusal_is_illegal_and_no_answer(model: Any, net: HuggingFace) -> Non
     assert told.error is None
     assert told.choice is not None
     assert told.choice.mass <= 0.01
-    assert told.choice.mass > 0 or not answered([told])
+    assert told.choice.mass > 0 or not answered_records([told])
 
 
 def test_many_at_once_are_answered_each_its_own(model: Any, net: HuggingFace) -> None:
@@ -290,7 +290,7 @@ def test_a_stop_between_batches_keeps_what_is_answered(model: Any, tmp_path: Pat
     if hasattr(model, "stream"):
         pytest.skip("it has no batches; tests/test_faults.py stops it in mid call")
     asked = table(model)[:4]
-    with Run(tmp_path / "run", {"model": model.name}) as run:
+    with RunFolder(tmp_path / "run", {"model": model.name}) as run:
         with pytest.raises(Interrupted):
             measure(model, asked, run, batch=2, stop=lambda: bool(run.records))
         assert len(run.records) == 2
@@ -313,7 +313,7 @@ def remote(backends: dict[str, Any]) -> Any:
 def test_ctrl_c_in_mid_call_leaves_the_records(server: Server, tmp_path: Path) -> None:
     remote: Any = load("openai-api/tests/tiny(read=logprobs, walks=1, connections=1)")
     asked = table(remote)[:6]
-    with Run(tmp_path / "run", {}) as run:
+    with RunFolder(tmp_path / "run", {}) as run:
 
         def interrupt(path: str, body: dict[str, Any]) -> None:
             if run.records:
@@ -441,7 +441,7 @@ def test_it_thinks_aloud_and_writes() -> None:
     said = iter([texts[1], *texts, *texts])
     mouth = get_model("mockllm/model", custom_outputs=map(spoken, said))
     model = Inspect(mouth, How(samples=1), name="mockllm/model")
-    model.aloud = Aloud(4, 1.0)
+    model.aloud = ReasoningOptions(4, 1.0)
     prompt = Prompt((("user", "Think, then 1 or 2?"),), ("1", "2"), "Answer:")
     (choice,) = model.score([prompt])
     assert (choice.n, choice.mass) == (4, 0.5)
@@ -449,7 +449,7 @@ def test_it_thinks_aloud_and_writes() -> None:
     beside = model.beside(prompt)
     assert sorted(beside["counted"]) == [-1, -1, 0, 1]
     assert sum(reason is None for reason in beside["reasons"]) == 1
-    assert sorted(map(str, model.write([prompt] * 4, Aloud(1, 1.0)))) == sorted(texts)
+    assert sorted(map(str, model.write([prompt] * 4, ReasoningOptions(1, 1.0)))) == sorted(texts)
 
 
 def test_bad_models_are_told_before_the_first_question(
@@ -470,7 +470,7 @@ def test_bad_models_are_told_before_the_first_question(
             load(spec)
     with pytest.raises(HominesError, match="--device cuda bears on nothing"):
         load("openai-api/tests/tiny", device="cuda")
-    with Run(tmp_path / "run", {}) as run:
+    with RunFolder(tmp_path / "run", {}) as run:
         for name, value, message in [
             ("TESTS_API_KEY", "wrong-key-of-mine", "the key was refused"),
             ("TESTS_BASE_URL", "http://127.0.0.1:9/v1", "does the server run"),

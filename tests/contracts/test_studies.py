@@ -16,17 +16,17 @@ from homines.models.mock import HANDLERS, Mock
 from homines.studies.lu2025 import study
 from homines.training.data import generate
 from homines.training.objective import Settings
-from homines.training.plan import Made, Plan
-from homines.training.study import Task
+from homines.training.plan import Alignment, AlignmentPlan
+from homines.training.study import StudyTask
 
 
-def plans(name: str, quick: bool = False) -> dict[str, Plan]:
+def plans(name: str, quick: bool = False) -> dict[str, AlignmentPlan]:
     """All that a study trains, by folder."""
     study = import_module(f"homines.studies.{name}.study")
     assert callable(study.run)
     if not hasattr(study, "kinds"):  # it trains nothing
         return {}
-    task = Task("smollm2", Path("nowhere"), (0, 1, 2), quick=quick)
+    task = StudyTask("smollm2", Path("nowhere"), (0, 1, 2), quick=quick)
     there = [(kind, seed) for kind in study.kinds(task) for seed in kind.seeds]
     made = [(kind.folder(seed), kind.seeded(seed)) for kind, seed in there if hasattr(kind, "seeded")]
     assert len(dict(made)) == len(made)  # no two share a folder
@@ -46,7 +46,7 @@ TUNED = [name for name in names("studies") if name not in (*PLANNED, *ASKING)]
 @pytest.mark.parametrize("name", ASKING)
 def test_a_study_that_trains_nothing_says_whom_it_asks(name: str) -> None:
     study = import_module(f"homines.studies.{name}.study")
-    one = Task("smollm2", Path("nowhere"), (0,), quick=True)
+    one = StudyTask("smollm2", Path("nowhere"), (0,), quick=True)
     assert [line for line in study.outline(one) if "smollm2" in line]
     if "also" in study.OPTIONS:
         two = study.outline(replace(one, also=("mock", "smollm2")))
@@ -58,7 +58,7 @@ def test_a_study_that_trains_nothing_says_whom_it_asks(name: str) -> None:
 def test_every_recipe_of_a_study_can_be_made(name: str) -> None:
     study = import_module(f"homines.studies.{name}.study")
     for quick in (False, True):
-        task = Task("smollm2", Path("nowhere"), (0, 1), quick=quick)
+        task = StudyTask("smollm2", Path("nowhere"), (0, 1), quick=quick)
         there = [(kind, seed) for kind in study.kinds(task) for seed in kind.seeds]
         assert len({kind.folder(seed) for kind, seed in there}) == len(there) > 0
         assert len(study.outline(task)) == len(study.kinds(task))
@@ -87,10 +87,10 @@ def test_every_plan_of_a_study_can_be_made(name: str) -> None:
     there = plans(name)
     assert there
     for plan in there.values():
-        made = Made.of(plan)
+        made = Alignment.of(plan)
         assert len(made.frames) == len(plan.frames) > 0
         assert isinstance(plan.settings, Settings)
-        assert Plan(**{f: getattr(plan, f) for f in plan.__dataclass_fields__}) == plan
+        assert AlignmentPlan(**{f: getattr(plan, f) for f in plan.__dataclass_fields__}) == plan
         if made.rival is not None:
             assert sum(phase.steps for phase in made.rival) == plan.steps
 

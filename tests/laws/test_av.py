@@ -18,7 +18,7 @@ from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
 from homines.preferences.utilitarian import Utilitarian
 from homines.studies.av_dilemma.theory import THEORIES, place, stance, threshold
-from homines.theory.choice import expected, told
+from homines.theory.choice import expected_utility, stated_beliefs
 
 saved = st.integers(1, MOST_SAVED)
 aboard = st.sampled_from(ABOARD)
@@ -28,7 +28,7 @@ LIVES = {"self": 1, "family": 2, "stranger": 1}
 
 def gain(preference: Any, d: Decision) -> float:
     """What sacrificing is worth more than protecting."""
-    u = expected(preference(d), told(d))
+    u = expected_utility(preference(d), stated_beliefs(d))
     return float(u[0] - u[1])
 
 

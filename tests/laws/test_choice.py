@@ -15,7 +15,16 @@ from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
-from homines.theory.choice import Agent, best, expected, logit, mixed, quantal_response, told, uniform
+from homines.theory.choice import (
+    LogitAgent,
+    average_choice,
+    best_response,
+    expected_utility,
+    logit,
+    quantal_response,
+    stated_beliefs,
+    uniform_beliefs,
+)
 from homines.theory.game_forms import NormalForm, veil
 
 quick = settings(max_examples=40, deadline=None)
@@ -46,23 +55,23 @@ def test_logit_odds_are_utility_differences(eu: Array, precision: float, by: flo
 @given(utilities)
 def test_logit_limits(eu: Array) -> None:
     assert_allclose(logit(eu, 0).p, 1 / len(eu))
-    assert_allclose(logit(eu, np.inf).p, best(eu).p)
+    assert_allclose(logit(eu, np.inf).p, best_response(eu).p)
     # utilities differ by at least a cent, so this precision leaves the second best exp(-100)
-    assert_allclose(logit(eu, 1e4).p, best(eu).p, atol=1e-9)
+    assert_allclose(logit(eu, 1e4).p, best_response(eu).p, atol=1e-9)
 
 
 @quick
 @given(utilities)
 def test_best_shares_ties_equally(eu: Array) -> None:
     top = eu == eu.max()
-    assert_allclose(best(eu).p, top / top.sum())
+    assert_allclose(best_response(eu).p, top / top.sum())
     nudged = eu + 1e-12 * np.arange(len(eu))
-    assert_allclose(best(nudged).p, best(eu).p)
+    assert_allclose(best_response(nudged).p, best_response(eu).p)
 
 
 def test_best_does_not_take_a_real_difference_for_a_tie() -> None:
-    assert_allclose(best(np.array([1.0, 1.0 - 1e-6])).p, [1, 0])
-    assert_allclose(best(np.array([0.0, 1000.0, 1000.0 - 1e-3])).p, [0, 1, 0])
+    assert_allclose(best_response(np.array([1.0, 1.0 - 1e-6])).p, [1, 0])
+    assert_allclose(best_response(np.array([0.0, 1000.0, 1000.0 - 1e-3])).p, [0, 1, 0])
 
 
 @pytest.mark.parametrize("bad", [-1.0, float("nan")])
@@ -82,16 +91,16 @@ def test_expected_utility_sums_over_everything_unknown(data: st.DataObject) -> N
     by_hand = np.zeros(2)
     for a, b, c, w in product(range(2), range(3), range(2), range(2)):
         by_hand[a] += reply[a, b] * plain[c] * chance[w] * u[a, b, c, w]
-    assert_allclose(expected(u, [reply, plain], chance), by_hand, atol=1e-9)
+    assert_allclose(expected_utility(u, [reply, plain], chance), by_hand, atol=1e-9)
     swapped = u.swapaxes(1, 2)
-    assert_allclose(expected(swapped, [plain, reply], chance), by_hand, atol=1e-9)
+    assert_allclose(expected_utility(swapped, [plain, reply], chance), by_hand, atol=1e-9)
 
 
 @quick
 @given(st.lists(money, min_size=6, max_size=6), distributions(3))
 def test_a_reply_that_ignores_my_action_is_a_plain_belief(x: list[float], q: Array) -> None:
     u = np.reshape(x, (2, 3))
-    assert_allclose(expected(u, [np.stack([q, q])]), expected(u, [q]), atol=1e-9)
+    assert_allclose(expected_utility(u, [np.stack([q, q])]), expected_utility(u, [q]), atol=1e-9)
 
 
 def test_a_reply_is_conditional_on_my_move() -> None:
@@ -99,24 +108,24 @@ def test_a_reply_is_conditional_on_my_move() -> None:
     d = game.due(())[0]
     gives_back = np.array([[1.0, 0.0], [0.5, 0.5]])
     keeps = np.array([[0.0, 1.0], [0.5, 0.5]])
-    assert_allclose(expected(Economicus()(d), [gives_back]), [60, 30])
-    assert_allclose(expected(Economicus()(d), [keeps]), [20, 30])
+    assert_allclose(expected_utility(Economicus()(d), [gives_back]), [60, 30])
+    assert_allclose(expected_utility(Economicus()(d), [keeps]), [20, 30])
 
 
 def test_told_is_what_the_decision_says_and_uniform_otherwise() -> None:
     others = (frozen([0.9, 0.1]),)
-    assert_allclose(told(PD.seat(0, (), others))[0], others[0])
-    assert_allclose(told(PD.seat(0))[0], [0.5, 0.5])
-    assert_allclose(uniform(PD.seat(0, (), others))[0], [0.5, 0.5])
+    assert_allclose(stated_beliefs(PD.seat(0, (), others))[0], others[0])
+    assert_allclose(stated_beliefs(PD.seat(0))[0], [0.5, 0.5])
+    assert_allclose(uniform_beliefs(PD.seat(0, (), others))[0], [0.5, 0.5])
 
 
 def test_an_agent_is_a_preference_a_belief_and_a_precision() -> None:
     d = PD.seat(0, (), (frozen([0.75, 0.25]),))
     eu = np.array([0.5 * (0.75 * 3) + 0.5 * 3, 0.5 * (0.75 * 4 + 0.25) + 0.5])
-    (choice,) = Agent(Moralis(0.5), 2.0)([d])
+    (choice,) = LogitAgent(Moralis(0.5), 2.0)([d])
     assert_allclose(choice.logp[0] - choice.logp[1], 2 * (eu[0] - eu[1]))
     v = veil(spd(3)).seat()
-    (behind,) = Agent(Economicus(), 0.1)([v])
+    (behind,) = LogitAgent(Economicus(), 0.1)([v])
     assert_allclose(np.log(behind.p / behind.p[0]), 0.1 * differences(v.payoffs[0].mean((1, 2))))
 
 
@@ -187,8 +196,8 @@ def divergence(p: Array, q: Array) -> float:
 
 def test_policy_gradient_ends_at_the_sft_target() -> None:
     d = PD.seat(0)
-    u, precision = expected(Moralis(0.6)(d), uniform(d)), 1.3
-    (target,) = Agent(Moralis(0.6), precision)([d])
+    u, precision = expected_utility(Moralis(0.6)(d), uniform_beliefs(d)), 1.3
+    (target,) = LogitAgent(Moralis(0.6), precision)([d])
     theta = np.zeros(2)
     for _ in range(500):
         now = Choice.of(theta)
@@ -199,8 +208,8 @@ def test_policy_gradient_ends_at_the_sft_target() -> None:
 
 
 def test_mixed_averages_and_keeps_count() -> None:
-    average = mixed([Choice.at([1, 0], mass=0.5), Choice.at([0, 1], mass=1.0)])
+    average = average_choice([Choice.at([1, 0], mass=0.5), Choice.at([0, 1], mass=1.0)])
     assert_allclose(average.p, [0.5, 0.5])
     assert (average.mass, average.n) == (0.75, None)
-    assert mixed([Choice.at([1, 3], n=4), Choice.at([1, 1], n=2)]).n == 6
-    assert mixed([Choice.at([1, 3], n=4), Choice.at([1, 1])]).n is None
+    assert average_choice([Choice.at([1, 3], n=4), Choice.at([1, 1], n=2)]).n == 6
+    assert average_choice([Choice.at([1, 3], n=4), Choice.at([1, 1])]).n is None

@@ -14,14 +14,14 @@ from numpy.testing import assert_allclose
 
 from homines.core.registry import find
 from homines.core.types import Choice, Decision, HominesError, Record
-from homines.elicitation.policies import Read
+from homines.elicitation.policies import PricingRecords
 from homines.games.ipd import ipd
 from homines.games.pricing import pricing, shop
 from homines.opponents import opponent
 from homines.opponents.nash import equilibria
 from homines.theory.chain import recurrent
-from homines.theory.choice import Agent
-from homines.theory.conduct import charged, conduct, response, told
+from homines.theory.choice import LogitAgent
+from homines.theory.conduct import conduct, describe_classes, impulse_response, last_prices
 from homines.theory.game_forms import NormalForm, Repeated, is_symmetric
 
 GAME, MARKET = pricing(points=6), shop()
@@ -61,7 +61,7 @@ def test_a_cycle_and_two_ends_by_hand() -> None:
     assert [end.period for end in recurrent(fork, np.full(3, 1 / 3))] == [1, 1]
 
 
-def fixed(action: int) -> Agent:
+def fixed(action: int) -> LogitAgent:
     """An agent to whom one action is worth most."""
 
     def wants(d: Decision) -> np.ndarray:
@@ -69,7 +69,7 @@ def fixed(action: int) -> Agent:
             (np.arange(len(d.actions)) == action)[:, None] * 1.0, d.payoffs.shape[1:]
         ).astype(float)
 
-    return Agent(wants, np.inf)
+    return LogitAgent(wants, np.inf)
 
 
 @LIGHT
@@ -82,10 +82,10 @@ def test_constant_prices_earn_what_the_market_pays(a: int, b: int) -> None:
     assert_allclose(held.profits, MARKET.profits([menu[a], menu[b]]))
     assert held.gain == pytest.approx(float(MARKET.gain(held.profits)))
     assert held.welfare == pytest.approx(held.profits.sum() + MARKET.consumers([menu[a], menu[b]]))
-    assert told(held, GAME) == [
+    assert describe_classes(held, GAME) == [
         {"weight": pytest.approx(1), "states": 1, "period": 1, "prices": pytest.approx([menu[a], menu[b]])}
     ]
-    after = response(held, GAME, periods=4)
+    after = impulse_response(held, GAME, periods=4)
     paid = GAME.stage.table[0]
     assert after.pays == pytest.approx(paid[:, b].max() - paid[a, b])  # nobody answers, so all is regained
     assert_allclose(after.prices[[0, 2, 3, 4]], held.prices[None].repeat(4, 0))
@@ -95,12 +95,12 @@ def test_constant_prices_earn_what_the_market_pays(a: int, b: int) -> None:
 @LIGHT
 @given(st.floats(0.01, 2), st.floats(0.01, 2))
 def test_exchanging_the_firms_exchanges_what_they_come_to(one: float, two: float) -> None:
-    first, second = (Agent(find("preferences", "economicus"), x) for x in (one, two))
+    first, second = (LogitAgent(find("preferences", "economicus"), x) for x in (one, two))
     here, there = conduct(MARKET, GAME, [first, second]), conduct(MARKET, GAME, [second, first])
     assert_allclose(here.prices, there.prices[::-1])
     assert_allclose(here.profits, there.profits[::-1])
     assert here.gain == pytest.approx(there.gain)
-    assert_allclose(response(here, GAME, 0).prices, response(there, GAME, 1).prices[:, ::-1])
+    assert_allclose(impulse_response(here, GAME, 0).prices, impulse_response(there, GAME, 1).prices[:, ::-1])
 
 
 def test_a_model_is_the_same_policy_in_either_seat() -> None:
@@ -109,14 +109,14 @@ def test_a_model_is_the_same_policy_in_either_seat() -> None:
         Record(d, "market()", ((0,),), d.actions, "m", choice=Choice.of(rng.normal(size=6)))
         for d in GAME.remembered(0)
     ]
-    read = Read.of(asked, symmetric=True)
+    read = PricingRecords.of(asked, symmetric=True)
     held = conduct(MARKET, GAME, [read, read])
     assert_allclose(held.prices[0], held.prices[1])
     a, b = GAME.seat(0, ((2, 4),)), GAME.seat(1, ((4, 2),))
     assert_allclose(read([a])[0].p, read([b])[0].p)
     mute = [*asked[1:], replace(asked[0], choice=None, error="failed")]
     with pytest.raises(HominesError, match=r"no answer after prices 1\.43, 1\.43"):
-        Read.of(mute, symmetric=True)(GAME.remembered(0))
+        PricingRecords.of(mute, symmetric=True)(GAME.remembered(0))
 
 
 def test_a_cycle_is_seen_though_every_price_has_some_probability() -> None:
@@ -128,7 +128,7 @@ def test_a_cycle_is_seen_though_every_price_has_some_probability() -> None:
 
     held = conduct(MARKET, GAME, [copies, copies])
     assert len(held.classes) == 1
-    found = told(held, GAME)
+    found = describe_classes(held, GAME)
     assert len(found) == n + n * (n - 1) // 2
     assert sorted({some["period"] for some in found}) == [1, 2]
     assert sum(some["weight"] for some in found) == pytest.approx(1)
@@ -136,7 +136,7 @@ def test_a_cycle_is_seen_though_every_price_has_some_probability() -> None:
 
 def test_games_without_prices_are_refused() -> None:
     with pytest.raises(HominesError, match="are no prices"):
-        charged(ipd())
+        last_prices(ipd())
 
 
 # --- the game, and rivals that reckon ------------------------------------------------------------
@@ -239,7 +239,7 @@ def test_learned_prices_answer_a_cut_and_come_back() -> None:
     for seed in range(12):
         rival = opponent(f"qlearner(seed={seed})")
         held = conduct(MARKET, game, [rival, rival])
-        after = response(held, game, periods=15)
+        after = impulse_response(held, game, periods=15)
         paths.append(after.prices)
         pays.append(after.pays)
         gains.append(held.gain)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import (
     Array,
     Choice,
@@ -31,9 +31,9 @@ from homines.core.types import (
 from homines.elicitation.asking import measure
 from homines.elicitation.metrics import (
     action_types,
-    averaged,
+    average_by_decision,
     best_response_rate,
-    by,
+    group_by,
     instability,
     mass,
     moral_regret,
@@ -42,7 +42,7 @@ from homines.elicitation.metrics import (
     summary,
 )
 from homines.elicitation.orders import few_orders, orders
-from homines.elicitation.policies import Speaker
+from homines.elicitation.policies import ModelPolicy
 from homines.elicitation.questions import Question, battery, questions, situation, state
 from homines.frames.sentences import Sentences
 from homines.frames.story import Story
@@ -63,7 +63,7 @@ from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
 from homines.preferences.utilitarian import Utilitarian
 from homines.theory.chain import chain, memory_of
-from homines.theory.choice import Agent, logit, mixed, uniform
+from homines.theory.choice import LogitAgent, average_choice, logit, uniform_beliefs
 from homines.theory.game_forms import NormalForm, Repeated, veil
 
 quick = settings(max_examples=30, deadline=None)
@@ -118,7 +118,7 @@ def test_questions_ask_everything_once_in_every_order() -> None:
     frames = [Table(), Story()]
     asked = questions(Mock(HANDLERS["uniform"]), games, frames)
     assert len({q.record.key for q in asked}) == len(asked)
-    for (game, frame), group in by([q.record for q in asked], "game", "frame").items():
+    for (game, frame), group in group_by([q.record for q in asked], "game", "frame").items():
         places = 2 if frame.startswith("table") else 1
         for d in games[game]:
             here = [r.order for r in group if r.decision.key == d.key]
@@ -201,8 +201,8 @@ def test_two_orders_are_enough_to_take_out_a_liking_for_a_position(place: int) -
         replace(q.record, choice=Choice.at([0.9, 0.1][:: 1 - 2 * first]))
         for q, first in zip(asked, liked, strict=True)
     ]
-    for same in by(records, "frame").values():
-        for _, choice in averaged(same):
+    for same in group_by(records, "frame").values():
+        for _, choice in average_by_decision(same):
             assert_allclose(choice.p, 0.5)
 
 
@@ -250,17 +250,17 @@ def test_summary_tells_states_of_two_rounds_apart() -> None:
 
 def test_a_speaker_remembers_what_its_frame_tells() -> None:
     mock = Mock(HANDLERS["uniform"])
-    assert [memory_of(Speaker(mock, frame)) for frame in (Table("X,Y"), Story("X,Y", memory=2))] == [1, 2]
-    far = Speaker(mock, Table("X,Y", memory=2))
+    assert [memory_of(ModelPolicy(mock, frame)) for frame in (Table("X,Y"), Story("X,Y", memory=2))] == [1, 2]
+    far = ModelPolicy(mock, Table("X,Y", memory=2))
     with pytest.raises(HominesError, match="memory of 2 rounds, this chain of 1"):
         chain(ipd(), [far, far])
-    assert chain(ipd(), [far, Speaker(mock, Table("X,Y"))], memory=2).transition.shape == (16, 16)
+    assert chain(ipd(), [far, ModelPolicy(mock, Table("X,Y"))], memory=2).transition.shape == (16, 16)
 
 
 @quick
 @given(st.lists(st.tuples(chances, chances), min_size=1, max_size=5))
 def test_mixing_weighs_each_choice_the_same_whatever_its_mass(parts: list[tuple[float, float]]) -> None:
-    found = mixed([Choice.at([p, 1 - p], m) for p, m in parts])
+    found = average_choice([Choice.at([p, 1 - p], m) for p, m in parts])
     assert_allclose(found.p[0], np.mean([p for p, _ in parts]), atol=1e-12)
     assert_allclose(found.mass, np.mean([m for _, m in parts]))
 
@@ -269,11 +269,11 @@ def test_an_agent_that_never_came_to_an_answer_has_no_rate_but_a_mass() -> None:
     records = ask(lambda r: Choice.of([1.0, 0.0]), IPD, FRAMES[:1])
     silent = [replace(r, choice=Choice.of([0.0, 0.0], 0.0)) for r in records]
     every = {r.decision.key for r in records}
-    assert averaged(silent) == []
+    assert average_by_decision(silent) == []
     assert set(action_types(silent)) == {"illegal|C", "illegal|D"}
     assert action_types(silent)["illegal|C"] == 1
     half = [r if i % 2 else s for i, (r, s) in enumerate(zip(records, silent, strict=True))]
-    mixed_in = averaged(half)
+    mixed_in = average_by_decision(half)
     assert {d.key for d, _ in mixed_in} == every
     assert all(c.p == pytest.approx(Choice.of([1.0, 0.0]).p) for _, c in mixed_in)
     assert np.mean([c.mass for _, c in mixed_in]) == pytest.approx(0.5)
@@ -286,13 +286,13 @@ def test_averages_and_mass_are_over_orders_and_frames(ps: list[float], m: float)
     table = dict(zip((d.key for d in IPD["ipd"]), ps, strict=True))
     records = ask(rule(lambda d: table[d.key], m), IPD, FRAMES)
     assert len(records) == 4 * (3 * 4 + 2)
-    for d, c in averaged(records):
+    for d, c in average_by_decision(records):
         assert_allclose(c.p[0], table[d.key], atol=1e-12)
     assert mass(records) == pytest.approx(m, abs=1e-12)
     broken = [*records, replace(records[0], choice=None, error="no")]
     assert mass(broken) == mass(records)
     assert mass([]) is None
-    assert averaged([]) == []
+    assert average_by_decision([]) == []
 
 
 # --- action types --------------------------------------------------------------------------------
@@ -422,7 +422,7 @@ def test_exact_regret_is_never_negative_and_nil_for_the_best_reply(
 ) -> None:
     ds = ordinals(seed)
     some = moral_regret(preference, [(d, Choice.at([p, 1 - p])) for d in ds])
-    top = moral_regret(preference, told_pairs(Agent(preference, np.inf), ds))
+    top = moral_regret(preference, told_pairs(LogitAgent(preference, np.inf), ds))
     assert some.regret >= -1e-12
     assert_allclose(top.regret, 0, atol=1e-12)
     assert_allclose(some.best, top.achieved)
@@ -456,19 +456,22 @@ def test_regret_of_nothing_is_refused() -> None:
 
 def test_regret_behind_the_veil() -> None:
     d = veil(spd(3)).seat()
-    agent = Agent(Moralis(0.5), np.inf, uniform)
+    agent = LogitAgent(Moralis(0.5), np.inf, uniform_beliefs)
     assert_allclose(moral_regret(Moralis(0.5), told_pairs(agent, [d])).regret, 0, atol=1e-12)
-    assert moral_regret(Moralis(0.5), told_pairs(Agent(Economicus(), np.inf, uniform), [d])).regret > 1
+    assert (
+        moral_regret(Moralis(0.5), told_pairs(LogitAgent(Economicus(), np.inf, uniform_beliefs), [d])).regret
+        > 1
+    )
 
 
 @quick
 @given(st.integers(0, 999), chances)
 def test_best_response_rate(seed: int, p: float) -> None:
     ds = ordinals(seed)
-    assert_allclose(best_response_rate(Economicus(), told_pairs(Agent(Economicus(), np.inf), ds)), 1)
+    assert_allclose(best_response_rate(Economicus(), told_pairs(LogitAgent(Economicus(), np.inf), ds)), 1)
     mixture = [
         (d, Choice.at(p * best.p + (1 - p) * best.p[::-1]))
-        for d, best in told_pairs(Agent(Economicus(), np.inf), ds)
+        for d, best in told_pairs(LogitAgent(Economicus(), np.inf), ds)
     ]
     assert_allclose(best_response_rate(Economicus(), mixture), p, atol=1e-9)
     flat = [(Decision(("a", "b"), frozen([[2, 2]])), Choice.at([p, 1 - p]))]
@@ -476,7 +479,7 @@ def test_best_response_rate(seed: int, p: float) -> None:
 
 
 def advantage(d: Decision) -> float:
-    eu: Array = d.payoffs[0] @ (d.others or uniform(d))[0]
+    eu: Array = d.payoffs[0] @ (d.others or uniform_beliefs(d))[0]
     return float(eu[0] - eu[1])
 
 
@@ -554,17 +557,17 @@ def test_one_bad_prompt_costs_itself_only() -> None:
 def test_a_rerun_asks_only_what_failed(tmp_path: Path) -> None:
     asked = questions(Counting(), IPD, [Table("X,Y"), Story("X,Y")])
     bad = {q.prompt.key for q in asked[::5]}
-    with Run(tmp_path / "run", {"a": 1}) as run:
+    with RunFolder(tmp_path / "run", {"a": 1}) as run:
         first = measure(Counting(lambda p: p.key in bad), asked, run, batch=4)
     assert sum(r.error is not None for r in first) == len(bad)
     again = Counting()
-    with Run(tmp_path / "run", {"a": 1}) as run:
+    with RunFolder(tmp_path / "run", {"a": 1}) as run:
         second = measure(again, asked, run, batch=4)
         assert sorted(again.asked) == sorted(bad)
         assert not any(r.error for r in second)
         assert len(run.records) == len(asked)
     nobody = Counting(lambda p: True)
-    with Run(tmp_path / "run", {"a": 1}) as run:
+    with RunFolder(tmp_path / "run", {"a": 1}) as run:
         third = measure(nobody, asked, run)
     assert nobody.asked == []
     for a, b in zip(second, third, strict=True):
@@ -614,11 +617,11 @@ def test_a_question_asked_twice_is_answered_once() -> None:
 def test_stopping_keeps_what_is_answered(tmp_path: Path) -> None:
     model = Counting()
     asked = questions(model, IPD, [Story("X,Y")])
-    with Run(tmp_path / "run", {}) as run:
+    with RunFolder(tmp_path / "run", {}) as run:
         with pytest.raises(Interrupted, match="stopped after 6 of 8 questions"):
             measure(model, asked, run, batch=3, stop=lambda: len(model.asked) >= 6)
         assert len(run.records) == 6
-    with Run(tmp_path / "run", {}) as run:
+    with RunFolder(tmp_path / "run", {}) as run:
         assert len(measure(model, asked, run)) == 8
     assert len(model.asked) == 8
 
@@ -627,7 +630,7 @@ def test_stopping_keeps_what_is_answered(tmp_path: Path) -> None:
 def test_answers_to_other_questions_are_not_mixed_in(tmp_path: Path, changed: str) -> None:
     """A folder from before the weights, a frame or a game changed under the same name."""
     asked = questions(Counting(), IPD, [Story("X,Y")])
-    with Run(tmp_path / "run", {}) as run:
+    with RunFolder(tmp_path / "run", {}) as run:
         measure(Counting(), asked, run)
     model = Counting()
     if changed == "weights":
@@ -639,7 +642,7 @@ def test_answers_to_other_questions_are_not_mixed_in(tmp_path: Path, changed: st
     anew = questions(model, games, [frame])
     assert {q.record.key for q in anew}.isdisjoint(q.record.key for q in asked)
     with (
-        Run(tmp_path / "run", {}) as run,
+        RunFolder(tmp_path / "run", {}) as run,
         pytest.raises(HominesError, match="holds 8 answers of counting to other questions than these"),
     ):
         measure(model, anew, run)
@@ -649,7 +652,7 @@ def test_answers_to_other_questions_are_not_mixed_in(tmp_path: Path, changed: st
 def test_another_model_may_share_a_folder(tmp_path: Path) -> None:
     """As the model before and after a training do."""
     after = Mock(HANDLERS[""], "after")
-    with Run(tmp_path / "run", {}) as run:
+    with RunFolder(tmp_path / "run", {}) as run:
         measure(Counting(), questions(Counting(), IPD, [Story("X,Y")]), run)
         measure(after, questions(after, IPD, [Story("X,Y")]), run)
         assert len(run.records) == 16
@@ -660,13 +663,13 @@ def test_another_model_may_share_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_speaker_is_a_policy() -> None:
-    speaker = Speaker(load("mock"), Table("X,Y"))
+    speaker = ModelPolicy(load("mock"), Table("X,Y"))
     ds = [*ipd().memory_one(), *bos().memory_one(1)]
     choices = speaker(ds)
     assert_allclose([c.p for c in choices], [speaker([d])[0].p for d in ds])
     assert speaker([]) == []
     records = measure(load("mock"), questions(load("mock"), {"ipd": ipd().memory_one()}, [Table("X,Y")]))
-    for (_, c), spoken in zip(averaged(records), choices, strict=False):
+    for (_, c), spoken in zip(average_by_decision(records), choices, strict=False):
         assert_allclose(c.p, spoken.p)
         assert_allclose(c.mass, spoken.mass)
     c = chain(ipd(), [speaker, MemoryOne(1, 1, 0, 1, 0)])
@@ -680,7 +683,7 @@ def test_a_speaker_takes_every_order_and_so_loses_its_position_bias(bias: float)
         first = prompt.labels.index(prompt.text.split("now: ")[1].split(" ")[0])
         return Choice.at(np.eye(2)[first] * bias + np.array([0.8, 0.2]) * (1 - bias))
 
-    for choice in Speaker(Mock(biased), Story("X,Y"))(ipd().memory_one()):
+    for choice in ModelPolicy(Mock(biased), Story("X,Y"))(ipd().memory_one()):
         assert_allclose(choice.p[0], 0.5 * bias + 0.8 * (1 - bias), atol=1e-12)
 
 

@@ -26,8 +26,8 @@ from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
 from homines.theory.chain import Chain, chain, long_run, memory_of, play, value
-from homines.theory.choice import Agent
-from homines.theory.game_forms import NormalForm, Repeated, played
+from homines.theory.choice import LogitAgent
+from homines.theory.game_forms import NormalForm, Repeated, stage_index
 
 quick = settings(max_examples=30, deadline=None)
 sure = settings(max_examples=5, deadline=None, derandomize=True)
@@ -72,7 +72,7 @@ def first_state(game: Repeated, policies: Sequence[Policy], memory: int = 1) -> 
     """Distribution of the first `memory` rounds, before which nothing happened."""
 
     def chance(past: History) -> float:
-        faced = ((k, t, a) for t, stage in enumerate(past) for k, a in enumerate(played(stage)))
+        faced = ((k, t, a) for t, stage in enumerate(past) for k, a in enumerate(stage_index(stage)))
         return float(np.prod([policies[k]([game.seat(k, past[:t])])[0].p[a] for k, t, a in faced]))
 
     return np.array([chance(past) for past in game.pasts(memory)])
@@ -450,9 +450,9 @@ def test_no_regret_for_who_replies_best_to_the_state(other: MemoryOne, precision
     def mirrored(d: Decision) -> list[Array]:
         return [other([ipd().seat(1, d.history)])[0].p]
 
-    top = chain(ipd(), [Agent(Utilitarian(), np.inf, mirrored), other]).utility(Utilitarian())
-    some = chain(ipd(), [Agent(Utilitarian(), precision, mirrored), other]).utility(Utilitarian())
-    coin = chain(ipd(), [Agent(Utilitarian(), 0, mirrored), other]).utility(Utilitarian())
+    top = chain(ipd(), [LogitAgent(Utilitarian(), np.inf, mirrored), other]).utility(Utilitarian())
+    some = chain(ipd(), [LogitAgent(Utilitarian(), precision, mirrored), other]).utility(Utilitarian())
+    coin = chain(ipd(), [LogitAgent(Utilitarian(), 0, mirrored), other]).utility(Utilitarian())
     assert (top >= some - 1e-9).all()
     assert (some >= coin - 1e-9).all()
 
@@ -525,7 +525,7 @@ def test_a_start_is_a_distribution_over_the_states(start: list[float]) -> None:
 def test_utility_where_no_player_is_like_another() -> None:
     table = np.random.default_rng(0).uniform(0, 10, (3, 2, 3, 2))
     game = Repeated(NormalForm((("a", "b"), ("c", "d", "e"), ("f", "g")), table))
-    policies = [Agent(Economicus(), precision) for precision in (0.1, 0.5, 2.0)]
+    policies = [LogitAgent(Economicus(), precision) for precision in (0.1, 0.5, 2.0)]
     c = chain(game, policies)
     assert c.transition.shape == (12, 12)
     for k in range(3):
@@ -536,7 +536,7 @@ def test_a_chain_of_a_stage_with_three_actions() -> None:
     """Rock, paper, scissors by coins of three sides: every state a ninth, payoffs nil."""
     pays = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])
     game = Repeated(NormalForm.two(("r", "p", "s"), pays))
-    c = chain(game, [Agent(Economicus()), Agent(Economicus())])
+    c = chain(game, [LogitAgent(Economicus()), LogitAgent(Economicus())])
     assert_allclose(c.long_run(), 1 / 9)
     assert_allclose(c.payoffs, 0, atol=1e-12)
     assert len(c.action_types(c.long_run())) == 9

@@ -11,7 +11,7 @@ from homines.core.types import HominesError
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
-from homines.training.schedule import schedule, spelt
+from homines.training.schedule import schedule, spell_schedule
 
 MODULE = "homines.preferences.utilitarian:Utilitarian"
 PARTS = ("economicus", "moralis(kappa=0.25)", "deontological(rule=betrayal, penalty=3.0)", "utilitarian")
@@ -52,16 +52,16 @@ def test_an_object_of_a_module_takes_steps_after_a_second_colon() -> None:
 )
 def test_spelling_reads_back_the_same(parts: list[tuple[str, int | None]], steps: int, other: int) -> None:
     text = " -> ".join(spec if n is None else f"{spec}:{n}" for spec, n in parts)
-    again = spelt(schedule(text, steps))
+    again = spell_schedule(schedule(text, steps))
     assert read(again, steps) == read(text, steps)
-    assert spelt(schedule(again, steps)) == again
+    assert spell_schedule(schedule(again, steps)) == again
     if len(parts) > 1 or parts[0][1] is not None:
         assert read(again, other) == read(text, steps)  # steps once named are kept
 
 
 def test_a_lone_preference_is_spelt_without_steps() -> None:
-    assert spelt(schedule("deontological", 24)) == "deontological(rule=betrayal, penalty=3.0)"
-    assert spelt(schedule("economicus -> utilitarian:2", 24)) == "economicus:24 -> utilitarian:2"
+    assert spell_schedule(schedule("deontological", 24)) == "deontological(rule=betrayal, penalty=3.0)"
+    assert spell_schedule(schedule("economicus -> utilitarian:2", 24)) == "economicus:24 -> utilitarian:2"
 
 
 @pytest.mark.parametrize(

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from homines.core.registry import TrustedSpec, find
-from homines.core.run_folder import Run, StoreError
+from homines.core.run_folder import RunFolder, StoreError
 from homines.core.types import Array, Decision, HominesError, Interrupted
 from homines.elicitation.questions import situation
 from homines.games.ipd import ipd
 from homines.models.mock import Mock, uniform
 from homines.training.lifecycle import align
 from homines.training.objective import Settings
-from homines.training.plan import Made, Plan, against, config, few, met
-from homines.training.prompt_sets import Lesson
-from homines.training.rollout import Walk
+from homines.training.plan import Alignment, AlignmentPlan, against, few, met, plan_config
+from homines.training.prompt_sets import PromptSets
+from homines.training.rollout import Rollout
 
 QUICK = Settings(rank=4, lr=1e-2, steps=2)
 BARE = "bare(labels='action1,action2')"
@@ -48,9 +48,11 @@ class Shortsighted:
 SHORTSIGHTED = TrustedSpec("tests.models.test_align:Shortsighted")
 
 
-def plan(**changes: Any) -> Plan:
+def plan(**changes: Any) -> AlignmentPlan:
     """A plan whose model is nowhere: nothing of it may be loaded."""
-    return Plan(**({"model": "hf/nowhere", "preference": "economicus", "side_effects": False} | changes))
+    return AlignmentPlan(
+        **({"model": "hf/nowhere", "preference": "economicus", "side_effects": False} | changes)
+    )
 
 
 def test_frames_tell_as_many_rounds_as_are_remembered() -> None:
@@ -59,8 +61,8 @@ def test_frames_tell_as_many_rounds_as_are_remembered() -> None:
     made = [find("frames", spec).memory for spec in (*some.frames, *some.transfer_frames)]
     assert made == [2, 3, 2]
     assert [find("frames", spec).memory for spec in plan(frames=frames).frames] == [1, 3]
-    lesson = Made.of(some).lesson(UNREAD, some)
-    assert isinstance(lesson, Lesson)
+    lesson = Alignment.of(some).lesson(UNREAD, some)
+    assert isinstance(lesson, PromptSets)
     assert len(lesson.states) == 16
     assert len({p.text for p in lesson.prompts[0]}) == 16
 
@@ -72,7 +74,7 @@ def test_steps_are_those_of_the_schedule() -> None:
     assert unlearning.steps == 7
     again = replace(unlearning, settings=replace(QUICK, seed=1))
     assert (again.preference, again.rival) == (unlearning.preference, unlearning.rival)
-    made = Made.of(unlearning)
+    made = Alignment.of(unlearning)
     assert made.rival is not None
     assert [[phase.steps for phase in phases] for phases in (made.phases, made.rival)] == [[5, 2], [7]]
 
@@ -138,8 +140,8 @@ CARS = ("av(asked=buying)", "av(asked=regulating)", "av(saved=2)")
 def test_decisions_of_several_games_are_taught_together() -> None:
     frames = ("sentences(labels='X,Y')", "sentences(labels='Y,X')")
     some = plan(preference="economicus", game=CARS[0], more_games=CARS[1:], frames=frames)
-    lesson = Made.of(some).lesson(UNREAD, some)
-    assert isinstance(lesson, Lesson)
+    lesson = Alignment.of(some).lesson(UNREAD, some)
+    assert isinstance(lesson, PromptSets)
     assert lesson.states == CARS
     assert lesson.actions == ("sacrifice", "protect")
     assert lesson.utility.shape == (1, 2 * 4, 3, 2, 1)
@@ -149,24 +151,24 @@ def test_decisions_of_several_games_are_taught_together() -> None:
         assert len({p.text for p in shown}) == 3
     orders = {tuple(p.text for p in shown) for shown in lesson.prompts}
     assert len(orders) == len(lesson.prompts)
-    assert config(some, kind="align", command="")["training_games"] == [*CARS]
+    assert plan_config(some, kind="align", command="")["training_games"] == [*CARS]
     one = replace(some, states=(CARS[1],))
-    assert Made.of(one).lesson(UNREAD, one).states == CARS[1:2]
+    assert Alignment.of(one).lesson(UNREAD, one).states == CARS[1:2]
 
 
 def test_decisions_of_one_game_are_called_as_before() -> None:
     some = plan(game="dictator", frames=("table",))
-    assert Made.of(some).lesson(UNREAD, some).states == ("first move",)
+    assert Alignment.of(some).lesson(UNREAD, some).states == ("first move",)
 
 
 def test_a_model_may_be_the_opponent() -> None:
     some = plan(opponent="mock/uniform")
     assert [
-        c.p.tolist() for c in against(some, "mock/uniform", Made.of(some).frames[0])(ipd().memory_one(1))
+        c.p.tolist() for c in against(some, "mock/uniform", Alignment.of(some).frames[0])(ipd().memory_one(1))
     ] == [pytest.approx([0.5, 0.5])] * 4
     hashed = plan(opponent="mock")
-    lesson = Made.of(hashed).lesson(UNREAD, hashed)
-    assert isinstance(lesson, Lesson)
+    lesson = Alignment.of(hashed).lesson(UNREAD, hashed)
+    assert isinstance(lesson, PromptSets)
     assert lesson.replies is not None
     heard = against(hashed, "mock", find("frames", hashed.frames[0]))(ipd().memory_one(1))
     assert np.allclose(lesson.replies[0], [c.p for c in heard])
@@ -175,17 +177,17 @@ def test_a_model_may_be_the_opponent() -> None:
 
 def test_games_beside_the_first_are_taught_with_their_own_payoffs() -> None:
     some = plan(more_games=("ish", "symmetric(reward=5, sucker=1, temptation=7, punishment=2)"))
-    lesson = Made.of(some).lesson(UNREAD, some)
-    assert isinstance(lesson, Lesson)
+    lesson = Alignment.of(some).lesson(UNREAD, some)
+    assert isinstance(lesson, PromptSets)
     held = [lesson.utility[0, i, 0].tolist() for i in (0, 4, 8)]
     assert held == [[[3, 0], [4, 1]], [[4, 0], [3, 1]], [[5, 1], [7, 2]]]
-    assert config(some, kind="align", command="")["training_games"] == ["ipd", *some.more_games]
+    assert plan_config(some, kind="align", command="")["training_games"] == ["ipd", *some.more_games]
 
 
 def test_players_walk_where_a_sample_is_asked_for() -> None:
     some = plan(settings=Settings(sample=8), opponent="grim")
-    walk = Made.of(some).lesson(UNREAD, some)
-    assert isinstance(walk, Walk)
+    walk = Alignment.of(some).lesson(UNREAD, some)
+    assert isinstance(walk, Rollout)
     assert len(walk.place) == 8
     for changes in (
         {"rival": "economicus", "opponent": None},
@@ -196,32 +198,32 @@ def test_players_walk_where_a_sample_is_asked_for() -> None:
         with pytest.raises(
             HominesError, match=r"--sample walks through repeated games|repeated games of two"
         ):
-            Made.of(other).lesson(UNREAD, other)
+            Alignment.of(other).lesson(UNREAD, other)
 
 
 def test_players_walk_with_more_rounds_than_could_all_be_asked() -> None:
     some = plan(memory=6, settings=Settings(sample=8))
-    made = Made.of(some)
+    made = Alignment.of(some)
     walk = made.lesson(UNREAD, some)
-    assert isinstance(walk, Walk)
+    assert isinstance(walk, Rollout)
     assert [len(state.split()) for state in walk.states] == [6] * 8
     asked = made.questions(Mock(uniform), some)
     assert sorted({situation(q.record.decision) for q in asked}) == ["C,C", "C,D", "D,C", "D,D"]
     assert len(asked) == 16
-    stored = config(some, kind="align", command="")
+    stored = plan_config(some, kind="align", command="")
     assert (stored["memory"], stored["measured_memory"]) == (6, 1)
 
 
 @pytest.mark.parametrize(("memory", "measured", "states"), [(1, 1, 4), (2, 2, 16), (3, 3, 64), (4, 1, 4)])
 def test_all_states_are_measured_up_to_sixty_four(memory: int, measured: int, states: int) -> None:
     some = plan(memory=memory, transfer_games=("ish",))
-    made = Made.of(some)
+    made = Alignment.of(some)
     assert some.measured == measured
     assert len(made.questions(Mock(uniform), some)) == 2 * 4 * states
     lesson = made.lesson(UNREAD, some)
-    assert isinstance(lesson, Lesson)
+    assert isinstance(lesson, PromptSets)
     assert len(lesson.states) == 4**memory
-    stored = config(some, kind="align", command="")
+    stored = plan_config(some, kind="align", command="")
     assert ("measured_memory" in stored) == (measured < memory)
 
 
@@ -262,21 +264,21 @@ def test_an_opponent_is_met_where_no_other_learner_is_and_rounds_are_repeated() 
     pair, once = plan(rival="economicus"), plan(game="dictator", frames=("table",))
     for some in (pair, replace(pair, memory=2), once):
         assert some.opponent is None
-        assert Made.of(some).opponent is None
-        assert config(some, kind="align", command="")["opponent"] is None
-    plain = config(plan(), kind="align", command="")
+        assert Alignment.of(some).opponent is None
+        assert plan_config(some, kind="align", command="")["opponent"] is None
+    plain = plan_config(plan(), kind="align", command="")
     assert plain["opponent"] == "tit_for_tat"
-    assert plain.keys() == config(pair, kind="align", command="").keys()
+    assert plain.keys() == plan_config(pair, kind="align", command="").keys()
 
 
 def test_another_schedule_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     first, other = (plan(preference=f"economicus:{n} -> utilitarian:2") for n in (2, 3))
-    with Run(tmp_path, config(first, kind="align", command="one")) as run:
+    with RunFolder(tmp_path, plan_config(first, kind="align", command="one")) as run:
         run.log({"step": 1})
-    with Run(tmp_path, config(replace(first), kind="align", command="two")) as run:
+    with RunFolder(tmp_path, plan_config(replace(first), kind="align", command="two")) as run:
         assert len(run.rows()) == 1
     with pytest.raises(StoreError, match=r"made with another config \(schedule: 'economicus:2 .* there"):
-        Run(tmp_path, config(other, kind="align", command="one"))
+        RunFolder(tmp_path, plan_config(other, kind="align", command="one"))
 
 
 def test_a_pair_is_measured_trained_and_measured_again(folder: Path, tmp_path: Path) -> None:
@@ -285,7 +287,7 @@ def test_a_pair_is_measured_trained_and_measured_again(folder: Path, tmp_path: P
     done = align(some, tmp_path / "run", say=told.append)
     assert done.rival is not None
     assert sorted(path.name for path in (done.folder, done.rival)) == ["adapter", "rival"]
-    run = Run(tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
     # the utilitarian is paid two payoffs where the selfish learner is paid one
     assert [row["rival"]["reward"] > row["reward"] for row in run.rows()] == [True, True]
     assert len({r.model for r in run.records}) == 2

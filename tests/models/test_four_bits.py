@@ -18,7 +18,7 @@ from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.training.lifecycle import align
 from homines.training.objective import Settings
-from homines.training.plan import Plan
+from homines.training.plan import AlignmentPlan
 from homines.training.trainer import trainable
 from tests.models.tiny import willing
 
@@ -67,7 +67,7 @@ def test_answers_are_those_of_the_weights_that_four_bits_can_hold(folder: Path, 
 
 
 def test_an_adapter_stays_beside_them(folder: Path, tmp_path: Path) -> None:
-    plan = Plan(f"hf/{folder}", "economicus", settings=Settings(steps=2, rank=4), side_effects=False)
+    plan = AlignmentPlan(f"hf/{folder}", "economicus", settings=Settings(steps=2, rank=4), side_effects=False)
     trained = align(plan, tmp_path / "run")
     after = load(f"hf/{folder}", str(trained.folder), device="cpu", dtype="nf4")
     assert isinstance(after, HuggingFace)

@@ -14,7 +14,7 @@ from homines.elicitation import capability
 from homines.inference.dtypes import pick_dtype
 from homines.models import load
 from homines.models.hf import HuggingFace, pick_device, to_choice
-from homines.training.trainer import fitting
+from homines.training.trainer import check_device
 from tests.models.tiny import tiny
 
 ASK = Prompt((("user", "A or B?"),), ("A", "B"))
@@ -125,17 +125,17 @@ def test_each_process_takes_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert [pick_device(given) for given in (None, "cuda", "cuda:1")] == ["cuda", "cuda", "cuda:1"]
-    fitting(torch.device("cuda:0"))
+    check_device(torch.device("cuda:0"))
     with pytest.raises(HominesError, match=r"trains on GPU 0 of those in sight, not on cuda:1"):
-        fitting(torch.device("cuda:1"))
+        check_device(torch.device("cuda:1"))
     monkeypatch.setenv("WORLD_SIZE", "2")
     for rank in ("0", "1"):
         monkeypatch.setenv("LOCAL_RANK", rank)
         assert [pick_device(given) for given in (None, "cuda", "cpu")] == [f"cuda:{rank}"] * 2 + ["cpu"]
-        fitting(torch.device(f"cuda:{rank}"))
-        fitting(torch.device("cpu"))
+        check_device(torch.device(f"cuda:{rank}"))
+        check_device(torch.device("cpu"))
     with pytest.raises(HominesError, match=r"trains on GPU 1 of those in sight, not on cuda:0"):
-        fitting(torch.device("cuda:0"))
+        check_device(torch.device("cuda:0"))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # as where each process sees its own alone
     assert pick_device(None) == "cuda:0"
 
@@ -163,12 +163,12 @@ def test_perplexity_is_that_of_the_plain_loss(smollm2: HuggingFace) -> None:
 
 def test_side_effects_see_a_broken_model(smollm2: HuggingFace) -> None:
     """The embedded model is clearly better than guessing, a random network is not."""
-    good = capability.check(smollm2)
+    good = capability.measure_capability(smollm2)
     assert good["questions"] == 60 == len(good["answers"])
     guess = sum(1 / len(prompt.labels) for prompt in capability.items())
     assert good["right"] > 1.5 * guess
     random = HuggingFace(tiny("llama"), smollm2.tokenizer, name="random", provenance={})
-    bad = capability.check(random)
+    bad = capability.measure_capability(random)
     assert bad["right"] < good["right"] - 5
     assert bad["perplexity"] > 100 * good["perplexity"]
     assert len({prompt.key for prompt in capability.items()}) == 60

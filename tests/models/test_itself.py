@@ -22,9 +22,9 @@ from homines.preferences.moralis import Moralis
 from homines.theory.chain import chain
 from homines.training.exact import rl
 from homines.training.objective import Settings, objective
-from homines.training.plan import Made, Plan
-from homines.training.prompt_sets import lesson
-from homines.training.rollout import EPISODE, Walk, check
+from homines.training.plan import Alignment, AlignmentPlan
+from homines.training.prompt_sets import prompt_sets
+from homines.training.rollout import EPISODE, Rollout, check_settings
 from homines.training.schedule import Phase
 
 FRAME = Bare("action1,action2")
@@ -42,22 +42,22 @@ class Unread:
 UNREAD: Any = Unread()
 
 
-def walk(count: int = 8, game: Any = None) -> Walk:
+def walk(count: int = 8, game: Any = None) -> Rollout:
     phases = [Phase(Economicus(), 2)]
     frames = [FRAME if game is None else Bare()]
-    return Walk(UNREAD, [game or ipd()], phases, frames, None, memory=1, count=count, seed=0)
+    return Rollout(UNREAD, [game or ipd()], phases, frames, None, memory=1, count=count, seed=0)
 
 
 def test_what_is_met_is_the_same_state_from_the_other_seat() -> None:
-    some = lesson(UNREAD, [ipd()], [Phase(Economicus(), 1)], [FRAME], itself=True)
+    some = prompt_sets(UNREAD, [ipd()], [Phase(Economicus(), 1)], [FRAME], itself=True)
     assert some.mirror is not None
     assert [some.states[i] for i in some.mirror] == ["C,C", "D,C", "C,D", "D,D"]
-    check(some, Settings())
-    kept = lesson(UNREAD, [ipd()], [Phase(Economicus(), 1)], [FRAME], itself=True, keep=["C,D", "D,C"])
+    check_settings(some, Settings())
+    kept = prompt_sets(UNREAD, [ipd()], [Phase(Economicus(), 1)], [FRAME], itself=True, keep=["C,D", "D,C"])
     assert kept.mirror is not None
     assert kept.mirror.tolist() == [1, 0]
     with pytest.raises(HominesError, match="name both in --states"):
-        lesson(UNREAD, [ipd()], [Phase(Economicus(), 1)], [FRAME], itself=True, keep=["C,D"])
+        prompt_sets(UNREAD, [ipd()], [Phase(Economicus(), 1)], [FRAME], itself=True, keep=["C,D"])
 
 
 def test_walkers_in_pairs_stand_in_one_game_and_meet_what_its_chain_says() -> None:
@@ -100,7 +100,7 @@ def test_what_it_meets_is_its_own_play_and_has_no_gradient(student: HuggingFace,
         calls.append(given)
         return objective(*given)
 
-    some = lesson(student, [ipd()], [Phase(Economicus(), 1)], [FRAME], itself=True)
+    some = prompt_sets(student, [ipd()], [Phase(Economicus(), 1)], [FRAME], itself=True)
     rl(student, some, QUICK, tmp_path, goal=noting)
     ((_, logp, _, replies, *_),) = calls
     own = logp.detach().double().softmax(-1)
@@ -113,7 +113,7 @@ def test_among_its_like_economicus_defects_and_moralis_cooperates(
     fresh: Callable[[], HuggingFace], tmp_path: Path, preference: Any, cooperates: bool
 ) -> None:
     model = fresh()
-    some = lesson(model, [ipd()], [Phase(preference, 40)], [FRAME], itself=True)
+    some = prompt_sets(model, [ipd()], [Phase(preference, 40)], [FRAME], itself=True)
     rows: list[dict[str, Any]] = []
     rl(model, some, replace(QUICK, save_every=100), tmp_path, on_step=rows.append)
     for p in rows[-1]["p"].values():
@@ -123,7 +123,7 @@ def test_among_its_like_economicus_defects_and_moralis_cooperates(
 
 def test_who_has_no_like_is_refused() -> None:
     with pytest.raises(HominesError, match="symmetric games of two players"):
-        Made.of(Plan("mock", "economicus", game="bos", opponent="self"))
+        Alignment.of(AlignmentPlan("mock", "economicus", game="bos", opponent="self"))
     with pytest.raises(HominesError, match="3 players cannot meet in pairs; give an even --sample"):
-        Made.of(Plan("mock", "economicus", opponent="self", settings=Settings(sample=3)))
-    Made.of(Plan("mock", "economicus", opponent="self", settings=Settings(sample=4)))
+        Alignment.of(AlignmentPlan("mock", "economicus", opponent="self", settings=Settings(sample=3)))
+    Alignment.of(AlignmentPlan("mock", "economicus", opponent="self", settings=Settings(sample=4)))

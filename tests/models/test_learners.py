@@ -23,8 +23,8 @@ from homines.preferences.utilitarian import Utilitarian
 from homines.training import exact
 from homines.training.exact import rl
 from homines.training.objective import Outcome, Settings, objective
-from homines.training.prompt_sets import Lesson, lesson
-from homines.training.rollout import check
+from homines.training.prompt_sets import PromptSets, prompt_sets
+from homines.training.rollout import check_settings
 from homines.training.schedule import Phase
 from homines.training.trainer import _Guard
 
@@ -54,18 +54,20 @@ def solo(
     **how: Any,
 ) -> Rows:
     """Learn these preferences for so many steps each, one after the other."""
-    some = lesson(model, [ipd()], [Phase(*phase) for phase in phases], [FRAME], NOISY)
+    some = prompt_sets(model, [ipd()], [Phase(*phase) for phase in phases], [FRAME], NOISY)
     rows: Rows = []
     with suppress(Interrupted):
         rl(model, some, setting, where, on_step=rows.append, **how)
     return rows
 
 
-def couple(model: HuggingFace, steps: int = 3, game: Any = None, **changes: Any) -> tuple[Lesson, Lesson]:
+def couple(
+    model: HuggingFace, steps: int = 3, game: Any = None, **changes: Any
+) -> tuple[PromptSets, PromptSets]:
     """The lessons of a selfish learner and of a utilitarian one beside it."""
     games = [game or ipd()]
-    mine = lesson(model, games, [Phase(Economicus(), steps)], [FRAME], **changes)
-    theirs = lesson(model, games, [Phase(Utilitarian(), steps)], [FRAME], seat=1, **changes)
+    mine = prompt_sets(model, games, [Phase(Economicus(), steps)], [FRAME], **changes)
+    theirs = prompt_sets(model, games, [Phase(Utilitarian(), steps)], [FRAME], seat=1, **changes)
     return mine, theirs
 
 
@@ -97,7 +99,7 @@ def close(one: Rows, two: Rows, rel: float = 1e-4) -> bool:
     return [numbers(row) for row in one] == [pytest.approx(numbers(row), rel=rel) for row in two]
 
 
-def answers(model: HuggingFace, some: Lesson) -> dict[str, list[float]]:
+def answers(model: HuggingFace, some: PromptSets) -> dict[str, list[float]]:
     """P(action) in every state, the mean over all prompts, as rows tell it."""
     asked = [model.score(shown) for shown in some.prompts]
     return {
@@ -129,7 +131,7 @@ def test_a_phase_begins_where_the_one_before_ended(fresh: Fresh, tmp_path: Path)
     both = solo(fresh(), tmp_path / "b", (Economicus(), 2), (Utilitarian(), 2), setting=setting)
     assert close(both[:2], alone)
     left = load_on(fresh(), tmp_path / "a" / "adapter")
-    some = lesson(left, [ipd()], [Phase(Economicus(), 1)], [FRAME], NOISY)
+    some = prompt_sets(left, [ipd()], [Phase(Economicus(), 1)], [FRAME], NOISY)
     assert alike(both[2]["p"], answers(left, some))
     assert not alike(both[3]["p"], both[2]["p"])
 
@@ -271,11 +273,11 @@ def test_a_stopped_pair_goes_on_along_the_same_curve(fresh: Fresh, tmp_path: Pat
 
 def test_a_pair_that_cannot_learn_together_is_refused(student: HuggingFace) -> None:
     mine, theirs = couple(student, 3)
-    check(mine, Settings(), theirs)
+    check_settings(mine, Settings(), theirs)
     with pytest.raises(HominesError, match=r"rank is 0 .* two learners .* --rank 8 or more"):
-        check(mine, Settings(rank=0), theirs)
+        check_settings(mine, Settings(rank=0), theirs)
     with pytest.raises(HominesError, match=r"schedules take 3 and 4 steps; .* add up to the same"):
-        check(mine, Settings(), couple(student, 4)[1])
+        check_settings(mine, Settings(), couple(student, 4)[1])
 
 
 # --- coming apart --------------------------------------------------------------------------------
@@ -287,7 +289,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_adapter(
     where, rows = tmp_path / "run", []
     model = fresh()
     phases = [Phase(Economicus(), 3), Phase(always(float("nan")), 2)]
-    some = lesson(model, [ipd()], phases, [FRAME], NOISY)
+    some = prompt_sets(model, [ipd()], phases, [FRAME], NOISY)
     kept = where / "last_good"
     with pytest.raises(
         HominesError, match=rf"before step 4 of 5: the loss is nan; .* {kept} .*learning rate"
@@ -308,7 +310,7 @@ def test_what_lies_beyond_the_kl_limit_is_not_kept_as_good(
     far = [row["kl"] for row in free]
     assert far[3] > 2 * far[2] > 0
     model, where = fresh(), tmp_path / "b"
-    some = lesson(model, [ipd()], [Phase(Economicus(), 4)], [FRAME], NOISY)
+    some = prompt_sets(model, [ipd()], [Phase(Economicus(), 4)], [FRAME], NOISY)
     with pytest.raises(
         HominesError, match=r"before step 4 of 4: the KL .* nats, over --kl-limit; .*last_good"
     ):
@@ -328,7 +330,7 @@ def test_a_gradient_that_is_no_number_never_reaches_the_weights(
         return replace(out, loss=out.loss + (0 * x.sum()).abs().sqrt()) if len(asked) == 3 else out
 
     model, rows = fresh(), []
-    some = lesson(model, [ipd()], [Phase(Economicus(), 4)], [FRAME], NOISY)
+    some = prompt_sets(model, [ipd()], [Phase(Economicus(), 4)], [FRAME], NOISY)
     with pytest.raises(HominesError, match=r"before step 3 of 4: a gradient is not finite; .*last_good"):
         rl(model, some, QUICK, tmp_path / "run", on_step=rows.append, goal=breaking)
     good = answers(load(str(folder), (str(tmp_path / "run" / "last_good"),), device="cpu"), some)
@@ -337,7 +339,7 @@ def test_a_gradient_that_is_no_number_never_reaches_the_weights(
 
 
 def test_where_the_first_step_fails_there_is_nothing_to_keep(student: HuggingFace, tmp_path: Path) -> None:
-    some = lesson(student, [ipd()], [Phase(always(float("nan")), 2)], [FRAME], NOISY)
+    some = prompt_sets(student, [ipd()], [Phase(always(float("nan")), 2)], [FRAME], NOISY)
     with pytest.raises(HominesError, match=r"before step 1 of 2: .*nothing had been learned yet"):
         rl(student, some, QUICK, tmp_path)
     assert not (tmp_path / "last_good").exists()

@@ -31,11 +31,11 @@ from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
 from homines.theory.chain import chain
 from homines.theory.game_forms import NormalForm, Repeated
-from homines.theory.strategies import certain
+from homines.theory.strategies import first_or_second
 from homines.training.exact import rl
 from homines.training.objective import Settings, objective
-from homines.training.prompt_sets import Lesson, follows, lesson
-from homines.training.rollout import EPISODE, Walk, check
+from homines.training.prompt_sets import PromptSets, next_states, prompt_sets
+from homines.training.rollout import EPISODE, Rollout, check_settings
 from homines.training.schedule import Phase
 
 NOISY = MemoryOne(0.5, 0.9, 0.2, 0.7, 0.4)
@@ -49,7 +49,7 @@ class Forgiving:
     memory: float = 2
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        return [certain(int([s[1 - d.player] for s in d.history[-2:]] == [1, 1])) for d in ds]
+        return [first_or_second(int([s[1 - d.player] for s in d.history[-2:]] == [1, 1])) for d in ds]
 
 
 class Unread:
@@ -62,9 +62,9 @@ class Unread:
 UNREAD: Any = Unread()
 
 
-def two(other: Any = NOISY) -> Lesson:
+def two(other: Any = NOISY) -> PromptSets:
     """The ipd with two rounds remembered."""
-    return lesson(UNREAD, [ipd()], PHASES, [DEEP], other, memory=2)
+    return prompt_sets(UNREAD, [ipd()], PHASES, [DEEP], other, memory=2)
 
 
 # --- several rounds remembered -------------------------------------------------------------------
@@ -82,7 +82,7 @@ def test_two_rounds_make_sixteen_states_each_told_apart() -> None:
 @pytest.mark.parametrize("seat", [0, 1])
 def test_what_follows_is_the_past_less_its_oldest_round(memory: int, seat: int) -> None:
     pasts = ipd().pasts(memory)
-    table = follows(ipd(), memory, seat)
+    table = next_states(ipd(), memory, seat)
     assert table.shape == (4**memory, 2, 2)
     for i, past in enumerate(pasts):
         for mine in (0, 1):
@@ -114,7 +114,7 @@ def test_the_discounted_objective_is_the_return_of_the_deeper_chain(other: Any) 
 
 def test_an_opponent_that_looks_further_back_is_refused_with_the_remedy() -> None:
     with pytest.raises(HominesError, match=r"looks back 2 rounds, the run remembers 1; use --memory 2, or "):
-        lesson(UNREAD, [ipd()], PHASES, [FRAME], Forgiving())
+        prompt_sets(UNREAD, [ipd()], PHASES, [FRAME], Forgiving())
     far = Forgiving()
     for depth, said in (
         (5, r"5 rounds, the run remembers 2; use --memory 5, or --sample 8"),
@@ -128,7 +128,7 @@ def test_an_opponent_that_looks_further_back_is_refused_with_the_remedy() -> Non
 
 def test_too_many_states_are_refused_with_the_remedy() -> None:
     with pytest.raises(HominesError, match=r"memory 6 makes 4\^6 = 4096 states.*smaller memory, or train on"):
-        lesson(UNREAD, [ipd()], PHASES, [FRAME], NOISY, memory=6)
+        prompt_sets(UNREAD, [ipd()], PHASES, [FRAME], NOISY, memory=6)
 
 
 # --- phases, games, seats ------------------------------------------------------------------------
@@ -136,7 +136,7 @@ def test_too_many_states_are_refused_with_the_remedy() -> None:
 
 def test_every_phase_and_game_has_its_own_worth() -> None:
     games = [ipd(), ish(), bos()]
-    some = lesson(UNREAD, games, PHASES, [FRAME, Table("X,Y")], NOISY)
+    some = prompt_sets(UNREAD, games, PHASES, [FRAME, Table("X,Y")], NOISY)
     assert some.utility.shape == (2, 3 * 2 * 4, 4, 2, 2)
     assert some.steps == (2, 2)
     for i, game in enumerate(games):
@@ -152,7 +152,7 @@ def test_every_phase_and_game_has_its_own_worth() -> None:
 
 
 def test_from_the_second_seat_all_is_seen_from_there() -> None:
-    some = lesson(UNREAD, [bos()], PHASES, [FRAME], seat=1)
+    some = prompt_sets(UNREAD, [bos()], PHASES, [FRAME], seat=1)
     assert some.states == ("C,C", "D,C", "C,D", "D,D")
     assert some.replies is None
     for s, d in enumerate(bos().memory_one(1)):
@@ -164,7 +164,7 @@ def test_from_the_second_seat_all_is_seen_from_there() -> None:
 def test_states_to_keep_are_the_same_rounds_from_both_seats() -> None:
     """Else one learner would be rewarded for the other's answer to another question."""
     here, there = (
-        lesson(UNREAD, [ipd()], PHASES, [FRAME], seat=seat, keep=["C,C", "C,D"]) for seat in (0, 1)
+        prompt_sets(UNREAD, [ipd()], PHASES, [FRAME], seat=seat, keep=["C,C", "C,D"]) for seat in (0, 1)
     )
     assert (here.states, there.states) == (("C,C", "C,D"), ("C,C", "D,C"))
     assert here.follows is None
@@ -173,20 +173,20 @@ def test_states_to_keep_are_the_same_rounds_from_both_seats() -> None:
 def test_games_that_cannot_be_taught_together_are_refused() -> None:
     for some in ([ipd(), Repeated(NormalForm.two(("A", "B"), [[1, 2], [3, 4]]))], []):
         with pytest.raises(HominesError, match="decisions that share their actions"):
-            lesson(UNREAD, some, PHASES, [FRAME], NOISY)
+            prompt_sets(UNREAD, some, PHASES, [FRAME], NOISY)
     with pytest.raises(HominesError, match="not taught together"):
-        lesson(UNREAD, [ipd(), *battery(dictator(step=50))], PHASES, [FRAME], NOISY)  # pyright: ignore[reportArgumentType]
+        prompt_sets(UNREAD, [ipd(), *battery(dictator(step=50))], PHASES, [FRAME], NOISY)  # pyright: ignore[reportArgumentType]
 
 
 # --- walkers -------------------------------------------------------------------------------------
 
 
-def walk(model: Any, other: Any = NOISY, memory: int = 1, count: int = 8, **changes: Any) -> Walk:
+def walk(model: Any, other: Any = NOISY, memory: int = 1, count: int = 8, **changes: Any) -> Rollout:
     fixed: dict[str, Any] = {"games": [ipd()], "phases": PHASES, "frames": [replace(FRAME, memory=memory)]}
-    return Walk(model=model, opponent=other, memory=memory, count=count, seed=0, **(fixed | changes))
+    return Rollout(model=model, opponent=other, memory=memory, count=count, seed=0, **(fixed | changes))
 
 
-def stroll(some: Walk, mine: MemoryOne, rounds: int) -> dict[str, int]:
+def stroll(some: Rollout, mine: MemoryOne, rounds: int) -> dict[str, int]:
     """Walk with this strategy in place of a learner; how often each state was met."""
     met = dict.fromkeys(["C,C", "C,D", "D,C", "D,D"], 0)
     for _ in range(rounds):
@@ -310,4 +310,4 @@ def test_a_walk_that_cannot_be_is_refused() -> None:
     with pytest.raises(HominesError, match="two-player games that share their actions"):
         walk(UNREAD, games=[Repeated(public_goods(3))])
     with pytest.raises(HominesError, match=r"rank is 0 .* give --rank 8 or more"):
-        check(walk(UNREAD), Settings(rank=0, sample=8))
+        check_settings(walk(UNREAD), Settings(rank=0, sample=8))

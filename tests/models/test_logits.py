@@ -27,7 +27,7 @@ from homines.inference.logits import (
     encode,
     holds,
     label_logprobs,
-    packs,
+    plan_passes,
     render,
     shares,
     terminator,
@@ -132,7 +132,7 @@ def test_any_forest_of_prompts_in_packs_of_any_size(raw: list[Any], budget: int)
             held = label_logprobs(net, items, hold=True, budget=budget)
         plain = label_logprobs(net, items, share=False)
     for hold in (False, True):
-        there = [pack.items for pack in packs(items, budget, hold=hold)]
+        there = [pack.items for pack in plan_passes(items, budget, hold=hold)]
         assert sorted(itertools.chain(*there)) == list(range(len(items)))
     for a, b, c in zip(tree, plain, held, strict=True):
         assert (a - b).abs().max() < 1e-4

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Interrupted
 from homines.elicitation.orders import orders
 from homines.frames.table import Table
@@ -29,10 +29,10 @@ from homines.opponents.tit_for_tat import TitForTat
 from homines.training import sampled as road
 from homines.training.lifecycle import align
 from homines.training.objective import Settings
-from homines.training.plan import Plan
-from homines.training.prompt_sets import Lesson, lesson
-from homines.training.rollout import Walk
-from homines.training.sampled import Reward, answering, check_sampled, render_turns, sampled
+from homines.training.plan import AlignmentPlan
+from homines.training.prompt_sets import PromptSets, prompt_sets
+from homines.training.rollout import Rollout
+from homines.training.sampled import Reward, check_sampled, render_turns, sampled, warm_up_objective
 from homines.training.schedule import schedule
 from tests.models.tiny import tiny
 
@@ -148,9 +148,9 @@ def fresh(tokenizer: Any) -> HuggingFace:
     return HuggingFace(net(tokenizer), tokenizer, name="tiny", provenance={"revision": "t"})
 
 
-def taught(model: HuggingFace, to: str = "game_deontological", steps: int = 2) -> Lesson:
-    some = lesson(model, [ipd()], schedule(to, steps), [FRAME], TitForTat())
-    assert isinstance(some, Lesson)
+def taught(model: HuggingFace, to: str = "game_deontological", steps: int = 2) -> PromptSets:
+    some = prompt_sets(model, [ipd()], schedule(to, steps), [FRAME], TitForTat())
+    assert isinstance(some, PromptSets)
     return some
 
 
@@ -249,7 +249,7 @@ def test_the_warm_ups_loss_is_least_where_all_is_legal_and_as_likely_as_before()
     before = torch.tensor([[[0.003, 0.001]]]).log()
 
     def loss(*p: float) -> float:
-        out = answering(Settings(), torch.tensor([[p]]).log(), before, before, reference=before)
+        out = warm_up_objective(Settings(), torch.tensor([[p]]).log(), before, before, reference=before)
         assert out.mass == pytest.approx(sum(p))
         return float(out.loss)
 
@@ -303,7 +303,7 @@ def test_a_plan_takes_the_sampled_road_from_end_to_end(tokenizer: Any, tmp_path:
     base = tmp_path / "base"
     net(tokenizer).save_pretrained(base)
     tokenizer.save_pretrained(base)
-    plan = Plan(
+    plan = AlignmentPlan(
         f"hf/{base}", "utilitarian", by="rloo", warmup=3, settings=QUICK, side_effects=False, device="cpu"
     )
     begun: list[tuple[str, int]] = []
@@ -314,7 +314,7 @@ def test_a_plan_takes_the_sampled_road_from_end_to_end(tokenizer: Any, tmp_path:
 
     trained = align(plan, tmp_path / "run", begin=begin)
     assert {("warm-up", 3), ("training", 2)} < set(begun)
-    run = Run(tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
     assert (run.config["by"], run.config["warmup"]) == ("rloo", 3)
     assert [row["completions"] for row in run.rows()] == [16, 16]
     assert {r.model.rpartition("+")[2] for r in run.records} == {plan.model, "adapter"}
@@ -331,7 +331,7 @@ def test_a_plan_takes_the_sampled_road_from_end_to_end(tokenizer: Any, tmp_path:
 def test_what_cannot_be_sampled_is_refused_with_a_remedy(tokenizer: Any, tmp_path: Path) -> None:
     model = fresh(tokenizer)
     some = taught(model)
-    walk = Walk(model, [ipd()], schedule("utilitarian", 2), [FRAME], TitForTat(), 1, 2, 0)
+    walk = Rollout(model, [ipd()], schedule("utilitarian", 2), [FRAME], TitForTat(), 1, 2, 0)
     alone = replace(some, replies=None)
     for lesson_, setting, more, match in [
         (some, QUICK, {"by": "ppo"}, "grpo, rloo"),
@@ -404,7 +404,7 @@ def test_a_last_step_that_breaks_the_weights_is_not_the_result(
             if state.global_step == 1:
                 weights(model)[0].data[0, 0] = float("inf")
 
-    monkeypatch.setattr(road, "quiet", lambda trainer: trainer.add_callback(Spoil()))
+    monkeypatch.setattr(road, "silence", lambda trainer: trainer.add_callback(Spoil()))
     model = fresh(tokenizer)
     rows: list[dict[str, Any]] = []
     with pytest.raises(HominesError, match=r"before step 2 of 2: it would leave weights .*last_good"):

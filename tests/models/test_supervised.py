@@ -12,12 +12,12 @@ import torch
 
 from homines.core.types import HominesError, Interrupted, Prompt
 from homines.inference.logits import terminator
-from homines.inference.reasoning import Aloud, hear
+from homines.inference.reasoning import ReasoningOptions, read_reasoned
 from homines.models.hf import HuggingFace
 from homines.training.data import Recipe, Row, generate
 from homines.training.data_folder import read, write
 from homines.training.objective import Settings
-from homines.training.supervised import Course, completions, matching, teach
+from homines.training.supervised import SupervisedSettings, completions, cross_entropy, train_supervised
 
 from .tiny import willing
 
@@ -48,7 +48,7 @@ def test_sft_in_several_processes_takes_whole_batches(
     model = pupil(tokenizer)
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(HominesError, match=r"5 rows are no whole batches of 4, .* leave out 1 of them"):
-        teach(model, rows(True, 5), Course("sft", batch=4), tmp_path)
+        train_supervised(model, rows(True, 5), SupervisedSettings("sft", batch=4), tmp_path)
 
 
 def test_distillation_comes_to_the_target(tokenizer: Any, tmp_path: Path) -> None:
@@ -56,8 +56,12 @@ def test_distillation_comes_to_the_target(tokenizer: Any, tmp_path: Path) -> Non
     (row,) = rows(False, 1)
     model = pupil(tokenizer)
     seen: list[dict[str, Any]] = []
-    teach(
-        model, [row], Course("distill", epochs=150, batch=1, lr=3e-3, rank=8), tmp_path, on_step=seen.append
+    train_supervised(
+        model,
+        [row],
+        SupervisedSettings("distill", epochs=150, batch=1, lr=3e-3, rank=8),
+        tmp_path,
+        on_step=seen.append,
     )
     choice = model.score([row.prompt])[0]
     assert choice.p == pytest.approx(row.target, abs=0.03)
@@ -69,9 +73,9 @@ def test_distillation_comes_to_the_target(tokenizer: Any, tmp_path: Path) -> Non
 
 def test_matching_is_the_cross_entropy_and_its_least_value_is_the_entropy() -> None:
     target = torch.tensor([[[0.3, 0.7], [0.9, 0.1]]], dtype=torch.float64)
-    out = matching(Settings(), target.log(), target[..., None], torch.ones(1, 2, 1))
+    out = cross_entropy(Settings(), target.log(), target[..., None], torch.ones(1, 2, 1))
     assert float(out.loss) == pytest.approx(float(-(target * target.log()).sum(-1).mean()))
-    half = matching(Settings(), (target / 2).log(), target[..., None], torch.ones(1, 2, 1))
+    half = cross_entropy(Settings(), (target / 2).log(), target[..., None], torch.ones(1, 2, 1))
     assert float(half.loss - out.loss) == pytest.approx(np.log(2))
     assert half.mass == pytest.approx(0.5)
 
@@ -80,9 +84,15 @@ def test_sft_learns_to_say_what_the_rows_say(tokenizer: Any, tmp_path: Path) -> 
     row = rows(True, 1)[0]
     model = pupil(tokenizer, row.said)
     seen: list[dict[str, Any]] = []
-    teach(model, [row], Course("sft", epochs=50, batch=1, lr=5e-3, rank=0), tmp_path, on_step=seen.append)
+    train_supervised(
+        model,
+        [row],
+        SupervisedSettings("sft", epochs=50, batch=1, lr=5e-3, rank=0),
+        tmp_path,
+        on_step=seen.append,
+    )
     assert seen[-1]["loss"] < 0.3 * seen[0]["loss"]
-    (heard,) = hear(model, [row.prompt], Aloud())
+    (heard,) = read_reasoned(model, [row.prompt], ReasoningOptions())
     assert heard.reasons[0] is not None
     assert heard.choice.p[row.answer] > 0.9
 
@@ -90,15 +100,17 @@ def test_sft_learns_to_say_what_the_rows_say(tokenizer: Any, tmp_path: Path) -> 
 def test_a_stopped_training_goes_on_to_the_same_end(tokenizer: Any, tmp_path: Path) -> None:
     some = rows(False, 8)
     for by in ("sft", "distill"):
-        course = Course(by, epochs=4, batch=4, lr=1e-3, rank=4, save_every=2)
+        course = SupervisedSettings(by, epochs=4, batch=4, lr=1e-3, rank=4, save_every=2)
         straight = pupil(tokenizer)
-        teach(straight, some, course, tmp_path / by / "a")
+        train_supervised(straight, some, course, tmp_path / by / "a")
         steps = iter(range(100))
         broken = pupil(tokenizer)
         with pytest.raises(Interrupted, match="stopped at step"):
-            teach(broken, some, course, tmp_path / by / "b", stop=lambda steps=steps: next(steps) >= 4)
+            train_supervised(
+                broken, some, course, tmp_path / by / "b", stop=lambda steps=steps: next(steps) >= 4
+            )
         resumed = pupil(tokenizer)
-        teach(resumed, some, course, tmp_path / by / "b")
+        train_supervised(resumed, some, course, tmp_path / by / "b")
         one, two = (m.score([some[0].prompt])[0] for m in (straight, resumed))
         assert two.p == pytest.approx(one.p, abs=1e-4)
 
@@ -106,22 +118,22 @@ def test_a_stopped_training_goes_on_to_the_same_end(tokenizer: Any, tmp_path: Pa
 def test_what_cannot_be_taught_is_refused(tokenizer: Any, tmp_path: Path) -> None:
     model = pupil(tokenizer)
     with pytest.raises(HominesError, match="no rows"):
-        teach(model, [], Course(), tmp_path)
+        train_supervised(model, [], SupervisedSettings(), tmp_path)
     with pytest.raises(HominesError, match="think aloud first"):
-        teach(model, rows(True), Course("distill"), tmp_path)
+        train_supervised(model, rows(True), SupervisedSettings("distill"), tmp_path)
     with pytest.raises(HominesError, match="no road called 'osmosis'"):
-        Course("osmosis")
+        SupervisedSettings("osmosis")
     with pytest.raises(HominesError, match="lr is 2"):
-        Course(lr=2)
+        SupervisedSettings(lr=2)
     model.window = 40
     with pytest.raises(HominesError, match="does not fit this model's context of 40"):
-        teach(model, rows(True), Course(), tmp_path)
+        train_supervised(model, rows(True), SupervisedSettings(), tmp_path)
     model.window = 512
     from dataclasses import replace
 
     bad = [replace(row, said=f"Answer: {tokenizer.eos_token}") for row in rows(True, 2)]
     with pytest.raises(HominesError, match="could never end"):
-        teach(model, bad, Course(), tmp_path)
+        train_supervised(model, bad, SupervisedSettings(), tmp_path)
 
 
 def test_a_data_folder_is_read_as_it_was_made(tmp_path: Path) -> None:
@@ -147,7 +159,9 @@ def thinking(labels: tuple[str, ...] = ("A", "B")) -> Prompt:
 
 def test_reasons_end_with_the_cue_and_the_answer_after_each_is_exact(tokenizer: Any) -> None:
     model = pupil(tokenizer, "Answer:,A")
-    (heard,) = hear(model, [thinking()], Aloud(traces=6, temperature=1.5, most=24, seed=1))
+    (heard,) = read_reasoned(
+        model, [thinking()], ReasoningOptions(traces=6, temperature=1.5, most=24, seed=1)
+    )
     assert len(heard.reasons) == len(heard.p) == len(heard.counted) == 6
     reached = [r for r in heard.reasons if r is not None]
     assert reached, "the words it says now and then hold the cue"
@@ -173,13 +187,13 @@ def test_reasons_end_with_the_cue_and_the_answer_after_each_is_exact(tokenizer: 
 
 def test_the_same_seed_hears_the_same_whatever_else_is_asked(tokenizer: Any) -> None:
     model = pupil(tokenizer, "Answer:,A")
-    how = Aloud(traces=3, temperature=1.0, most=12, seed=5)
+    how = ReasoningOptions(traces=3, temperature=1.0, most=12, seed=5)
     other = Prompt((("user", "B or A? Answer: A or Answer: B"),), ("A", "B"), cue="Answer:")
-    alone = hear(model, [thinking()], how)[0]
-    beside = hear(model, [other, thinking()], how)[1]
+    alone = read_reasoned(model, [thinking()], how)[0]
+    beside = read_reasoned(model, [other, thinking()], how)[1]
     assert alone.reasons == beside.reasons
     assert alone.counted == beside.counted
-    assert hear(model, [thinking()], Aloud(3, 1.0, 12, 6))[0].reasons != alone.reasons
+    assert read_reasoned(model, [thinking()], ReasoningOptions(3, 1.0, 12, 6))[0].reasons != alone.reasons
 
 
 def test_silent_and_spoken_prompts_are_scored_together_in_order(tokenizer: Any) -> None:
@@ -197,7 +211,7 @@ def test_reasons_are_recorded_beside_the_answer(tokenizer: Any) -> None:
     from homines.elicitation.questions import battery, questions
 
     model = pupil(tokenizer, "Answer:,A")
-    model.aloud = Aloud(traces=2, temperature=1.0, most=8)
+    model.aloud = ReasoningOptions(traces=2, temperature=1.0, most=8)
     games = {"ipd": battery(find("games", "ipd"))[:1]}
     frames = [find("frames", "table(labels='A,B', asks=aloud)"), find("frames", "table(labels='A,B')")]
     records = measure(model, questions(model, games, frames, most=2))
@@ -213,7 +227,7 @@ def test_reasons_are_recorded_beside_the_answer(tokenizer: Any) -> None:
 
 def test_a_mute_model_is_recorded_as_mute(tokenizer: Any) -> None:
     model = pupil(tokenizer, "well")
-    (heard,) = hear(model, [thinking()], Aloud(most=3))
+    (heard,) = read_reasoned(model, [thinking()], ReasoningOptions(most=3))
     assert heard.reasons == (None,)
     assert heard.choice.mass == 0
     assert heard.counted == (-1,)
@@ -221,6 +235,6 @@ def test_a_mute_model_is_recorded_as_mute(tokenizer: Any) -> None:
 
 def test_how_to_think_is_checked() -> None:
     with pytest.raises(HominesError, match="at temperature 0"):
-        Aloud(traces=4)
+        ReasoningOptions(traces=4)
     with pytest.raises(HominesError, match="traces must be"):
-        Aloud(traces=0)
+        ReasoningOptions(traces=0)

@@ -31,11 +31,11 @@ from homines.opponents.tit_for_tat import TitForTat
 from homines.preferences.game_deontological import GameDeontological
 from homines.preferences.utilitarian import Utilitarian
 from homines.theory.chain import chain
-from homines.theory.choice import expected
+from homines.theory.choice import expected_utility
 from homines.training.exact import rl
 from homines.training.objective import Outcome, Settings, objective
-from homines.training.prompt_sets import Lesson, lesson
-from homines.training.rollout import check
+from homines.training.prompt_sets import PromptSets, prompt_sets
+from homines.training.rollout import check_settings
 from homines.training.schedule import Phase
 from homines.training.trainer import phase_at
 
@@ -44,8 +44,8 @@ NOISY = MemoryOne(0.5, 0.9, 0.2, 0.7, 0.4)
 Fresh = Callable[[], HuggingFace]
 
 
-def taught(model: HuggingFace, preference: Any = None, opponent: Any = NOISY, steps: int = 4) -> Lesson:
-    return lesson(model, [ipd()], (Phase(preference or GameDeontological(), steps),), [FRAME], opponent)
+def taught(model: HuggingFace, preference: Any = None, opponent: Any = NOISY, steps: int = 4) -> PromptSets:
+    return prompt_sets(model, [ipd()], (Phase(preference or GameDeontological(), steps),), [FRAME], opponent)
 
 
 def test_a_lesson_shows_every_state_in_every_order_once(student: HuggingFace) -> None:
@@ -59,7 +59,7 @@ def test_what_an_answer_is_worth_is_expected_over_the_opponents_reply(student: H
     some = taught(student)
     replies = NOISY(ipd().memory_one(1))
     for s, d in enumerate(ipd().memory_one()):
-        want = expected(GameDeontological()(d), [replies[s].p])
+        want = expected_utility(GameDeontological()(d), [replies[s].p])
         assert np.allclose(some.offered()[:, s], want)
 
 
@@ -72,7 +72,11 @@ def logp(seed: int = 0, sets: int = 2) -> torch.Tensor:
 
 
 def value(
-    some: Lesson, setting: Settings, x: torch.Tensor, reference: torch.Tensor | None = None, kl: float = 0.0
+    some: PromptSets,
+    setting: Settings,
+    x: torch.Tensor,
+    reference: torch.Tensor | None = None,
+    kl: float = 0.0,
 ) -> Outcome:
     """The objective of the first sets under the first phase."""
     batch = some.batch(range(len(x)))
@@ -129,7 +133,7 @@ def test_the_kl_pulls_between_answers_and_never_towards_silence(student: Hugging
 
 
 def slope(
-    some: Lesson,
+    some: PromptSets,
     setting: Settings,
     x: torch.Tensor,
     nudge: torch.Tensor,
@@ -183,7 +187,7 @@ def test_phases_follow_each_other_and_each_begins_anew(steps: list[int]) -> None
 
 
 def curve(
-    model: HuggingFace, setting: Settings, where: Path, some: Lesson | None = None
+    model: HuggingFace, setting: Settings, where: Path, some: PromptSets | None = None
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     rl(model, some or taught(model), setting, where, on_step=rows.append)
@@ -289,9 +293,9 @@ def test_kill_9_in_training_then_the_same_command_gives_the_same_curve(folder: P
 
 def read(folder: Path) -> tuple[list[Any], list[Any]]:
     """The learning curve by step, and every answer but for the folder's name."""
-    from homines.core.run_folder import Run
+    from homines.core.run_folder import RunFolder
 
-    run = Run(folder)
+    run = RunFolder(folder)
     losses = [(row["step"], round(row["loss"], 5)) for row in run.rows()]
     answers = [
         (r.model.rpartition("/")[2], r.frame, r.order, [round(x, 4) for x in r.choice.logp.tolist()])
@@ -326,22 +330,22 @@ def test_bad_settings_name_value_rule_and_remedy(bad: dict[str, Any], match: str
 def test_what_cannot_be_taught_is_refused(student: HuggingFace) -> None:
     phases = (Phase(Utilitarian(), 4),)
     with pytest.raises(HominesError, match="opponent"):
-        check(lesson(student, [ipd()], phases, [FRAME]), Settings())
+        check_settings(prompt_sets(student, [ipd()], phases, [FRAME]), Settings())
     with pytest.raises(HominesError, match="C,C"):
-        lesson(student, [ipd()], phases, [FRAME], TitForTat(), keep=["E,E"])
+        prompt_sets(student, [ipd()], phases, [FRAME], TitForTat(), keep=["E,E"])
     with pytest.raises(HominesError, match="no state to train on"):
-        lesson(student, [ipd()], phases, [FRAME], TitForTat(), keep=[])
-    some = lesson(student, [ipd()], phases, [FRAME], TitForTat(), keep=["C,C", "D,C"])
+        prompt_sets(student, [ipd()], phases, [FRAME], TitForTat(), keep=[])
+    some = prompt_sets(student, [ipd()], phases, [FRAME], TitForTat(), keep=["C,C", "D,C"])
     assert some.offered().shape == (4, 2, 2)
-    check(some, Settings())
+    check_settings(some, Settings())
     with pytest.raises(HominesError, match=r"the discounted return needs .* drop --states"):
-        check(some, Settings(objective="discounted"))
+        check_settings(some, Settings(objective="discounted"))
     with pytest.raises(HominesError, match="report_to is 'nobody'"):
-        check(some, Settings(report_to="nobody"))
+        check_settings(some, Settings(report_to="nobody"))
 
 
 def test_one_shot_decisions_are_trained_too(student: HuggingFace, tmp_path: Path) -> None:
-    some = lesson(student, battery(dictator(step=50)), (Phase(Utilitarian(), 2),), [Table()])
+    some = prompt_sets(student, battery(dictator(step=50)), (Phase(Utilitarian(), 2),), [Table()])
     rows = curve(student, QUICK, tmp_path, some)
     assert len(rows[-1]["p"]["first move"]) == 3
     assert json.loads(json.dumps(rows[-1])) == rows[-1]

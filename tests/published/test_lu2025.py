@@ -13,7 +13,7 @@ from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.games.ultimatum import ultimatum
 from homines.preferences.moralis import Moralis
-from homines.theory.choice import best, expected
+from homines.theory.choice import best_response, expected_utility
 from homines.theory.game_forms import Veil, nodes, plan_probability, veil
 
 KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -44,7 +44,7 @@ def reply_to_coin_flips(v: Veil, kappa: float) -> set[str]:
     d = v.seat()
     points = ((k, h, q) for h, due in nodes(v.game) for k, q in due.items())
     coins = {(k, h): np.full(len(q.actions), 1 / len(q.actions)) for k, h, q in points}
-    choice = best(expected(Moralis(kappa)(d), [plan_probability(v, coins)], d.chance))
+    choice = best_response(expected_utility(Moralis(kappa)(d), [plan_probability(v, coins)], d.chance))
     return {v.names[i] for i in np.flatnonzero(choice.p > 0)}
 
 

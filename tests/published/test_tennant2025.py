@@ -22,7 +22,7 @@ from homines.opponents.tit_for_tat import TitForTat
 from homines.preferences.deontological import Deontological
 from homines.preferences.game_deontological import GameDeontological
 from homines.preferences.utilitarian import Utilitarian
-from homines.theory.choice import Agent
+from homines.theory.choice import LogitAgent
 from homines.theory.game_forms import Repeated
 
 C, D = 0, 1
@@ -128,7 +128,7 @@ def test_an_illegal_answer_earns_minus_six() -> None:
 
 def test_the_printed_regret_blames_a_policy_for_the_others_moves() -> None:
     """The best reply to every current move still regrets as printed; exact regret is nil."""
-    pairs = facing("ipd", Agent(Utilitarian(), np.inf), CURRENT)
+    pairs = facing("ipd", LogitAgent(Utilitarian(), np.inf), CURRENT)
     assert moral_regret(Utilitarian(), pairs).regret == 0
     printed = moral_regret(Utilitarian(), pairs, published=True)
     assert printed.share == pytest.approx((6 - (21 * 6 + 29 * 4) / 50) / 12)

@@ -15,7 +15,7 @@ from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
 from homines.estimation.problem import NotIdentified
 from homines.preferences.moralis import Moralis
-from homines.theory.choice import best, expected, told
+from homines.theory.choice import best_response, expected_utility, stated_beliefs
 from homines.training.data import drawer
 
 
@@ -28,7 +28,7 @@ def certain(kappa: float, many: int = 80, seed: int = 0, wrong: int = 0) -> list
     while len(out) < many:
         game = draw(rng)
         (d, *_) = battery(find("games", game))
-        p = best(expected(Moralis(kappa)(d), told(d), d.chance)).p
+        p = best_response(expected_utility(Moralis(kappa)(d), stated_beliefs(d), d.chance)).p
         if p.max() > 0.9:
             out.append(Observation(d, Choice.at(p[::-1] if len(out) < wrong else p), "", game))
     return out
@@ -46,7 +46,7 @@ def test_the_true_value_lies_in_the_set(kappa: float, seed: int) -> None:
     for k in inside[::10]:  # anywhere in it the same answers are best
         for o, a in zip(certain(kappa, seed=seed), truth, strict=True):
             u = Moralis(k)(o.decision)
-            assert best(expected(u, told(o.decision), o.decision.chance)).p[a] > 0
+            assert best_response(expected_utility(u, stated_beliefs(o.decision), o.decision.chance)).p[a] > 0
     assert found.name == "kappa"
 
 

@@ -20,13 +20,13 @@ from homines.estimation.likelihood import Design, climb, loglik
 from homines.estimation.mixture import mixture
 from homines.estimation.model_tests import compare
 from homines.estimation.problem import NotIdentified, problem
-from homines.estimation.strategy_method import planned, points
+from homines.estimation.strategy_method import plan_observation, points
 from homines.estimation.uncertainty import constrained
 from homines.games.dictator import dictator
 from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.games.ultimatum import ultimatum
-from homines.theory.choice import Agent
+from homines.theory.choice import LogitAgent
 from homines.theory.game_forms import NormalForm
 
 KIND = (0, 1, -1)
@@ -49,13 +49,13 @@ def protocols(seed: int = 2) -> tuple[Observation, ...]:
         for k in range(1, 7):
             coin = {point: Choice.at([0.5, 0.5]) for point in points(game(k))}
             believed = {point: Choice.at(rng.dirichlet([2, 2])) for point in coin}
-            made.append(planned(game(k), coin, believed, name=f"{name}({k})"))
+            made.append(plan_observation(game(k), coin, believed, name=f"{name}({k})"))
     return tuple(made)
 
 
 def exact(decisions: tuple[Decision, ...], spec: str, precision: float) -> list[Observation]:
     """What an agent of this preference does, exactly; every decision its own game."""
-    agent = Agent(find("preferences", spec), precision)
+    agent = LogitAgent(find("preferences", spec), precision)
     return [
         Observation(d, c, "agent", str(i))
         for i, (d, c) in enumerate(zip(decisions, agent(decisions), strict=True))
@@ -95,7 +95,7 @@ def test_bfs_comes_back_from_exact_choices(a: float, b: float, g: float, d: floa
 @given(st.floats(-0.3, 0.6), st.floats(-0.3, 0.6), st.floats(0, 1), st.floats(0.03, 0.2))
 @settings(max_examples=10, deadline=None)
 def test_kantian_comes_back_from_the_18_protocols(a: float, b: float, k: float, precision: float) -> None:
-    agent = Agent(find("preferences", f"kantian(alpha={a!r}, beta={b!r}, kappa={k!r})"), precision)
+    agent = LogitAgent(find("preferences", f"kantian(alpha={a!r}, beta={b!r}, kappa={k!r})"), precision)
     data = [replace(o, choice=agent([o.decision])[0]) for o in protocols()]
     close(fit(data, "kantian"), {"alpha": a, "beta": b, "kappa": k, "precision": precision}, 1e-4)
     close(fit(data, f"kantian(alpha={a!r})"), {"beta": b, "kappa": k}, 1e-4)
@@ -122,7 +122,7 @@ def test_every_family_of_splits_comes_back(truth: str, asked: str) -> None:
 def test_risk_aversion_comes_back_beside_the_preference() -> None:
     data = exact(splits(40), "economicus", 0.1)
     scale = float(np.mean([d.payoffs.max() for d in splits(40)]))
-    agent = Agent(find("preferences", "inequity(alpha=0.3, beta=0.5)"), 0.1)
+    agent = LogitAgent(find("preferences", "inequity(alpha=0.3, beta=0.5)"), 0.1)
     averse = [replace(o, choice=agent([valued(o.decision, 0.6, scale)])[0]) for o in data]
     e = fit(averse, "inequity", risk=True)
     close(e, {"alpha": 0.3, "beta": 0.5, "risk": 0.6, "precision": 0.1}, 1e-3)
@@ -212,7 +212,7 @@ def test_counts_are_rows_and_rows_are_counts() -> None:
 
 def test_one_exact_choice_twice_is_no_more_certain() -> None:
     """Exact choices have no sampling error: repeating them must not shrink what clustering by game says."""
-    agent = Agent(find("preferences", "bfs(alpha=0.1, beta=0.3, gamma=0.2, delta=-0.1)"), 0.05)
+    agent = LogitAgent(find("preferences", "bfs(alpha=0.1, beta=0.3, gamma=0.2, delta=-0.1)"), 0.05)
     data = [Observation(d, agent([d])[0], "m", str(i)) for i, d in enumerate(splits())]
     once, twice = fit(data, "inequity"), fit([*data, *data], "inequity")
     assert once.values == pytest.approx(twice.values, rel=1e-8)
@@ -242,7 +242,7 @@ def test_it_is_flat_where_it_says() -> None:
     only = tuple(d for d in splits(60) if (d.payoffs[0] > d.payoffs[1]).all())
     with pytest.raises(NotIdentified, match=r"alpha"):
         fit(exact(only, "economicus", 0.05), "inequity")
-    p, q = (Agent(find("preferences", f"inequity(alpha={a}, beta=0.2)"), 0.05)(only) for a in (0, 3))
+    p, q = (LogitAgent(find("preferences", f"inequity(alpha={a}, beta=0.2)"), 0.05)(only) for a in (0, 3))
     assert all(np.allclose(x.p, y.p) for x, y in zip(p, q, strict=True))
 
 
@@ -531,7 +531,7 @@ def test_nearly_certain_choices_have_a_profile_with_its_top_at_the_estimate(
         "symmetric(3, 3, 9, 2)",
     ]
     ds = [find("games", spec).stage.due(())[0] for spec in specs]
-    soft = Agent(find("preferences", f"moralis(kappa={kappa})"), precision)
+    soft = LogitAgent(find("preferences", f"moralis(kappa={kappa})"), precision)
     p = problem([Observation(d, c) for d, c in zip(ds, soft(ds), strict=True)], family("moralis"))
     for at in (precision / 2, precision, 2 * precision):
         rest = np.delete(np.eye(2), 0, axis=1)

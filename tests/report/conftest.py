@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from homines.core import registry
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Record
 from homines.elicitation.questions import battery, questions
 from homines.models.mock import Mock
@@ -98,7 +98,7 @@ def fill(
     notes: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Path:
     """A run folder that holds just this."""
-    with Run(folder, config) as run:
+    with RunFolder(folder, config) as run:
         run.add(records)
         for row in curve:
             run.log(row)

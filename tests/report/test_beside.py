@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, HominesError
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
@@ -31,7 +31,7 @@ def made(folder: Path, who: str, *games: str) -> Path:
     asked = questions(
         model, {name: battery(find("games", name)) for name in games}, [find("frames", "table(labels='X,Y')")]
     )
-    with Run(folder, {"kind": "measure", "model": model.name, "games": list(games)}) as run:
+    with RunFolder(folder, {"kind": "measure", "model": model.name, "games": list(games)}) as run:
         measure(model, asked, run)
     return folder
 
@@ -71,7 +71,7 @@ def test_the_same_name_twice_is_told_apart(tmp_path: Path) -> None:
 
 def test_an_empty_run_is_left_out_with_a_sentence(tmp_path: Path) -> None:
     full = made(tmp_path / "full", "uniform", "ipd")
-    with Run(tmp_path / "empty", {"kind": "measure", "model": "mock"}):
+    with RunFolder(tmp_path / "empty", {"kind": "measure", "model": "mock"}):
         pass
     page = reports([full, tmp_path / "empty"], tmp_path / "page")
     assert "holds no answer yet and is left out" in page.read_text()
@@ -207,7 +207,7 @@ def test_equal_names_have_their_study_first(tmp_path: Path) -> None:
 
 def test_a_market_in_words_is_no_empty_run(tmp_path: Path) -> None:
     full = made(tmp_path / "full", "uniform", "ipd")
-    with Run(tmp_path / "free", {"kind": "free", "model": "mock"}):
+    with RunFolder(tmp_path / "free", {"kind": "free", "model": "mock"}):
         pass
     _, [told] = agents([full, tmp_path / "free"])
     assert "is a market in words" in told

@@ -209,7 +209,7 @@ def test_csv_holds_every_number_in_full_and_every_text(rows: list[dict[str, Any]
     head, *body = csv.reader(io.StringIO(text, newline=""))
     assert head == ["x", "y"]
     for row, (x, y) in zip(rows, body, strict=True):
-        assert spreadsheet.told(x) == format.clean(row["x"])
+        assert spreadsheet.unquote(x) == format.clean(row["x"])
         assert (y == "") if row["y"] is None else repr(float(y)) == repr(row["y"])
 
 

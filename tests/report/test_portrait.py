@@ -11,14 +11,14 @@ import pytest
 from homines.core.registry import find
 from homines.core.types import Record
 from homines.elicitation.questions import battery, questions
-from homines.estimation.agent_estimates import HUMANS, estimates, theory
+from homines.estimation.agent_estimates import HUMANS, estimates, parameters_of
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.inequity import Inequity
 from homines.preferences.kantian import Kantian
 from homines.preferences.moralis import Moralis
 from homines.reports.run_view import interval
-from homines.theory.choice import Agent
+from homines.theory.choice import LogitAgent
 
 
 class Theory:
@@ -31,7 +31,7 @@ class Theory:
 def answered(preference: object, *games: str, precision: float = 0.1, frame: str = "table") -> list[Record]:
     """Records of an agent with this preference, read exactly."""
     asked = questions(Theory(), {g: battery(find("games", g)) for g in games}, [find("frames", frame)])  # pyright: ignore[reportArgumentType]
-    agent = Agent(preference, precision)  # pyright: ignore[reportArgumentType]
+    agent = LogitAgent(preference, precision)  # pyright: ignore[reportArgumentType]
     return [replace(q.record, choice=agent([q.record.decision])[0]) for q in asked]
 
 
@@ -80,7 +80,7 @@ def test_reading_a_record_imports_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_theory_is_told_where_it_is_of_the_family(preference: object, wanted: set[str]) -> None:
-    assert set(theory(preference)) == wanted  # pyright: ignore[reportArgumentType]
+    assert set(parameters_of(preference)) == wanted  # pyright: ignore[reportArgumentType]
 
 
 def test_published_estimates_name_their_source_and_turn_the_sign() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, HominesError, Record
-from homines.people.session import Plan, start
+from homines.people.session import SessionPlan, start
 from homines.reports import model_card
 from homines.reports import run_page as report
 
@@ -89,7 +89,7 @@ def test_the_plan_of_every_model_stays_known(tmp_path: Path) -> None:
     from homines.elicitation.questions import battery, questions
     from homines.models.mock import Mock, uniform
 
-    with Run(tmp_path / "run", {"kind": "align", "model": "a"}) as run:
+    with RunFolder(tmp_path / "run", {"kind": "align", "model": "a"}) as run:
         for name, games in (("a", ("ipd", "ish")), ("b", ("ipd",))):
             model = Mock(uniform, name)
             asked = {game: battery(find("games", game)) for game in games}
@@ -112,8 +112,8 @@ def test_a_long_menu_is_told_by_its_mean_and_its_likeliest(kit: Any, tmp_path: P
 
 
 def test_a_sitting_is_told_as_the_persons(kit: Any, tmp_path: Path) -> None:
-    plan = Plan(("ipd",), "mock/uniform", "table(goal='')", rounds=4, person="Ada")
-    with Run(tmp_path / "run", plan.config("homines play ipd")) as run:
+    plan = SessionPlan(("ipd",), "mock/uniform", "table(goal='')", rounds=4, person="Ada")
+    with RunFolder(tmp_path / "run", plan.config("homines play ipd")) as run:
         sitting = start(plan, run)
         for action in (0, 1, 0, 0):
             sitting.answer(action)

@@ -17,7 +17,7 @@ import pytest
 from markupsafe import escape
 
 from homines.cli.view import carry_out_view, listening
-from homines.core.run_folder import SCHEMA, Run
+from homines.core.run_folder import SCHEMA, RunFolder
 from homines.core.types import HominesError
 from homines.reports.run_page import write as write_report
 from homines.reports.run_view import read
@@ -60,7 +60,7 @@ def test_what_changes_is_read_again_and_nothing_else(kit: Any, tmp_path: Path) -
         kit.fill(tmp_path / name, {"kind": "measure", "model": name})
     index = Index(tmp_path)
     before = {entry.path: entry for entry in index.entries()}
-    with Run(tmp_path / "b", {"kind": "measure", "model": "b"}):
+    with RunFolder(tmp_path / "b", {"kind": "measure", "model": "b"}):
         held = {entry.path: entry.state for entry in index.entries()}
     assert held == {"a": STOPPED, "b": RUNNING}
     (tmp_path / "a" / "config.json").write_text('{"kind": "measure", "model": "changed"}')
@@ -83,7 +83,7 @@ def test_looking_does_not_keep_a_run_from_starting(kit: Any, tmp_path: Path) -> 
     try:
         assert looking.stdout.readline() == "begun\n"
         for _ in range(50):
-            Run(tmp_path / "run", {"kind": "measure"}).close()
+            RunFolder(tmp_path / "run", {"kind": "measure"}).close()
     finally:
         looking.kill()
         looking.wait()
@@ -96,7 +96,7 @@ def test_a_report_of_half_the_answers_does_not_make_a_run_done(kit: Any, tmp_pat
     others = kit.ask("mock+adapter", lambda r: even(), ("ipd",), (kit.table,))
     command = "homines measure mock --out 'my run'"
     folder = kit.fill(tmp_path / "run", {"kind": "measure", "model": "mock", "command": command}, records[:6])
-    with Run(folder, Run(folder).config) as run:
+    with RunFolder(folder, RunFolder(folder).config) as run:
         run.note("asked.json", {"model": "mock", "questions": len(records)})
         run.add(others)  # another model's answers say nothing of this one's
     write_report(folder)
@@ -114,7 +114,7 @@ def test_a_report_of_half_the_answers_does_not_make_a_run_done(kit: Any, tmp_pat
         assert "unfinished" in text
     finally:
         assert running.stop() == 0
-    with Run(folder, Run(folder).config) as run:
+    with RunFolder(folder, RunFolder(folder).config) as run:
         run.add([*records[6:-1], replace(records[-1], choice=None, error="no answer")])
         run.add([replace(records[-1], choice=None, error="no answer, again")])
     assert index.entries()[0].state == DONE
@@ -316,7 +316,7 @@ def test_a_sitting_outlives_the_browser_and_the_server(kit: Any, tmp_path: Path)
     finally:
         assert running.process.stdout is not None
         running.process.stdout.close()
-    assert [r.choice.p[0] for r in Run(folder).records if r.model == "ann" and r.choice] == [1.0]
+    assert [r.choice.p[0] for r in RunFolder(folder).records if r.model == "ann" and r.choice] == [1.0]
     running = Server(tmp_path)
     try:
         place = running.ask("/play", {"run": folder.name})[1]["location"]
@@ -366,9 +366,9 @@ def test_the_same_form_begins_a_new_game_once_the_kept_one_is_over(tmp_path: Pat
     third = later.begin(FORM)
     assert news(later, third) == ["You have played seed 0 to 1; this is a new draw, seed 2."]
     play_on(later, third)
-    assert {Run(f).config["seed"] for f in tmp_path.glob("play-*")} == {0, 1, 2}
+    assert {RunFolder(f).config["seed"] for f in tmp_path.glob("play-*")} == {0, 1, 2}
     # what came of one is still there where it is asked for by name
-    old = next(f for f in tmp_path.glob("play-*") if Run(f).config["seed"] == 0)
+    old = next(f for f in tmp_path.glob("play-*") if RunFolder(f).config["seed"] == 0)
     told = later.told(later.begin({"run": old.name}))
     assert told is not None
     assert told["turn"] is None
@@ -427,7 +427,7 @@ def test_a_command_to_copy_is_quoted(tmp_path: Path) -> None:
     words = ["homines", "fit", str(told["folder"]), "--model", "Jo Doe; ls", "--family", "kantian"]
     assert shlex.split(told["following"]) == words
     assert f"<code>{escape(told['following'])}</code>" in bytes(page("sitting.html", **told).body).decode()
-    assert shlex.split(Run(told["folder"]).config["command"]) == ["homines", "view", str(root)]
+    assert shlex.split(RunFolder(told["folder"]).config["command"]) == ["homines", "view", str(root)]
     sittings.close()
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from tests.report.browsing import CHROMIUM, DRIVER, FLAGS, NEEDED, visit
 from tests.report.viewing import IMAGE, LONG, MIXED, PATIENCE, SCRIPT, Server, furnished
 
@@ -123,7 +123,7 @@ from homines.models.mock import load
 from homines.core.registry import find
 from homines.elicitation.questions import battery, questions
 from homines.elicitation.asking import measure
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder as Run
 model = load("", ())
 asked = questions(model, {"ipd": battery(find("games", "ipd"))}, [find("frames", "table(labels='X,Y')")])
 with Run(sys.argv[1], {"kind": "align", "model": "mock", "games": ["ipd"], "settings": {"steps": 4}}) as run:
@@ -204,7 +204,7 @@ def test_a_game_is_played_by_the_keyboard_and_survives_the_browser(server: Serve
     finally:
         first.quit()
     (folder,) = server.folder.glob("play-eve-*")
-    assert sum(r.model == "eve" for r in Run(folder).records) == 1
+    assert sum(r.model == "eve" for r in RunFolder(folder).records) == 1
     second = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
     try:
         second.get(f"{server.address}/run/{quote(folder.name)}")
@@ -220,7 +220,7 @@ def test_a_game_is_played_by_the_keyboard_and_survives_the_browser(server: Serve
         assert "cannot tell the parameters" in text
     finally:
         second.quit()
-    assert sum(r.model == "eve" for r in Run(folder).records) == 3
+    assert sum(r.model == "eve" for r in RunFolder(folder).records) == 3
     shutil.rmtree(folder)
 
 

@@ -11,27 +11,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Game, HominesError
 from homines.elicitation.metrics import summary
 from homines.inference import processes
 from homines.reports.console import Bars, before_after, command, scored, side_effects, stopping
 from homines.theory.game_forms import Repeated
 from homines.training import distributed
-from homines.training.plan import Plan
+from homines.training.plan import AlignmentPlan
 from homines.training.schedule import Phase
 
 if TYPE_CHECKING:
-    from homines.training.exam import Tuning
+    from homines.training.exam import TuningPlan
 
 
-def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool) -> None:
+def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_json: bool) -> None:
     """Align by a plan, report, print; exits with 0, or 1 where some questions failed."""
     from homines.reports.run_page import write  # with it comes altair
     from homines.training.lifecycle import align, estimate, name_after
 
-    distributed.divides()  # before any model is loaded
-    if not processes.first() and not dry_run:
+    distributed.divides_weights()  # before any model is loaded
+    if not processes.is_first() and not dry_run:
         with stopping() as stop:
             align(plan, folder, kind=kind, stop=stop)
         return
@@ -53,7 +53,7 @@ def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool)
         )
         bars.say("writing the report")
         page = write(folder)
-    run = Run(folder)
+    run = RunFolder(folder)
     seconds = time.monotonic() - start
     if as_json:
         side = {
@@ -81,13 +81,13 @@ def carry_out(plan: Plan, folder: Path, kind: str, dry_run: bool, as_json: bool)
     sys.exit(1 if any(r.error for r in run.records) else 0)
 
 
-def carry_out_tuning(tuning: Tuning, folder: Path, as_json: bool) -> None:
+def carry_out_tuning(tuning: TuningPlan, folder: Path, as_json: bool) -> None:
     """Tune on a data folder and print what it changed."""
     from homines.training.exam import table
     from homines.training.lifecycle import tune
 
-    distributed.divides()
-    if not processes.first():
+    distributed.divides_weights()
+    if not processes.is_first():
         with stopping() as stop:
             tune(tuning, folder, stop=stop)
         return
@@ -96,7 +96,7 @@ def carry_out_tuning(tuning: Tuning, folder: Path, as_json: bool) -> None:
         trained = tune(
             tuning, folder, command=command(), say=bars.say, begin=bars.begin, on_step=bars.step, stop=stop
         )
-    run = Run(folder)
+    run = RunFolder(folder)
     rows, side = table(run.noted("scores.json") or {}), run.noted("sideeffects.json")
     name = f"{tuning.model}+{trained.folder}" if tuning.course.rank else f"hf/{trained.folder}"
     seconds = round(time.monotonic() - start, 1)
@@ -124,7 +124,7 @@ def counted_line(counted: dict[str, int]) -> str:
     return f"{asked}, {counted['training_prompts']} training prompts ({counted['training_tokens']} tokens)"
 
 
-def general_plan(plan: Plan, general: bool, draws: int) -> Plan:
+def general_plan(plan: AlignmentPlan, general: bool, draws: int) -> AlignmentPlan:
     """The plan with --general's words, frames and games, and with --draws' dilemmas; a game that was named
     twice once."""
     from homines.training import curriculum as many
@@ -135,7 +135,7 @@ def general_plan(plan: Plan, general: bool, draws: int) -> Plan:
     return replace(plan, frames=frames, more_games=(*list(games)[1:], *drawn))
 
 
-def check_options(typed: Collection[str], plan: Plan, schedules: Sequence[Sequence[Phase]]) -> None:
+def check_options(typed: Collection[str], plan: AlignmentPlan, schedules: Sequence[Sequence[Phase]]) -> None:
     """Refuse an option that was typed and bears on nothing beside the others.
 
     typed       names of the options on the command line
@@ -168,9 +168,9 @@ def state_names(text: str, game: Game, memory: int) -> tuple[str, ...]:
 DEMO_UNSEEN = ("action3,action4", "action2,action1", "X,Y", "B,A")
 
 
-def demo_plan() -> Plan:
+def demo_plan() -> AlignmentPlan:
     """What the demo does, every choice written out."""
-    return Plan(
+    return AlignmentPlan(
         model="smollm2",
         preference="game_deontological(rule='betrayal', penalty=3)",
         game="ipd",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from homines.core.format import clean
-from homines.core.paths import whole
+from homines.core.paths import write_whole
 from homines.core.spreadsheet import cell
 from homines.core.types import HominesError
 from homines.estimation.amce import ALL, EFFECTS, Amce, Counted, distance, of_file
@@ -123,6 +123,6 @@ def write_groups(counted: Counted, out: Path) -> None:
                 writer.writerow(map(cell, told))
     there = out.resolve()  # what the user names may be a link
     try:
-        whole(there.parent, there.name, file.getvalue())
+        write_whole(there.parent, there.name, file.getvalue())
     except OSError as failure:
         raise HominesError(f"cannot write {out}: {failure.strerror or failure}") from failure

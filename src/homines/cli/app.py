@@ -308,11 +308,11 @@ def play(
     from homines.inference.processes import quiet
 
     quiet()
-    from homines.people.session import Plan
+    from homines.people.session import SessionPlan
     from homines.people.terminal import carry_out_play, framed, seated
 
     at, both = seated(seat)
-    plan = Plan(tuple(game), against, framed(game, frame, labels), at, both, rounds, seed, name)
+    plan = SessionPlan(tuple(game), against, framed(game, frame, labels), at, both, rounds, seed, name)
     carry_out_play(plan, save, family, device, dtype, as_json)
 
 
@@ -377,13 +377,13 @@ def data(
     as_json: AsJson = False,
 ) -> None:
     """Generate what a preference implies: games drawn, its arithmetic, its answers; for fine-tuning."""
-    from homines.core.run_folder import named
+    from homines.core.run_folder import default_folder
     from homines.training.data import Recipe
     from homines.training.data_folder import write
 
     words = tuple(labels or ["A,B"])
     recipe = Recipe(to, tuple(game or ["symmetric"]), n, test, frame, words, reasons, ties, precision, seed)
-    folder = out or named(f"data-{to}", recipe.__dict__)
+    folder = out or default_folder(f"data-{to}", recipe.__dict__)
     counts = write(recipe, folder)
     if as_json:
         print(json.dumps({"folder": str(folder), **counts}))
@@ -470,19 +470,19 @@ def align(
 
     from homines.cli.align import carry_out, check_options, general_plan, state_names
     from homines.core.registry import find
-    from homines.core.run_folder import named
+    from homines.core.run_folder import default_folder
     from homines.elicitation.survey import frame_specs
     from homines.inference.processes import quiet
-    from homines.training.schedule import schedule, titled
+    from homines.training.schedule import schedule, schedule_title
 
     schedules = [schedule(some, steps) for some in (to, rival) if some is not None]
     quiet()
     from homines.training.objective import Settings
-    from homines.training.plan import Plan
+    from homines.training.plan import AlignmentPlan
 
     games, frames = game or ["ipd"], frame or ["table"]
     told = find("games", games[0])
-    plan = Plan(
+    plan = AlignmentPlan(
         model=model,
         preference=to,
         by=by,
@@ -524,7 +524,7 @@ def align(
     )
     check_options([name for name in ctx.params if is_typed(ctx, name)], plan, schedules)
     plan = general_plan(plan, general, draws)
-    folder = out or named(f"align-{model}-{titled(schedules[0])}", asdict(plan))
+    folder = out or default_folder(f"align-{model}-{schedule_title(schedules[0])}", asdict(plan))
     carry_out(plan, folder, "align", dry_run, as_json)
 
 
@@ -558,17 +558,19 @@ def tune(
     quiet()
     from dataclasses import asdict
 
-    from homines.core.run_folder import named
-    from homines.inference.reasoning import Aloud
-    from homines.training.exam import Tuning
-    from homines.training.supervised import Course
+    from homines.core.run_folder import default_folder
+    from homines.inference.reasoning import ReasoningOptions
+    from homines.training.exam import TuningPlan
+    from homines.training.supervised import SupervisedSettings
 
-    course = Course(by, epochs, batch, lr, rank, seed, save_every, report_to)
-    aloud = Aloud(traces, temperature, think, seed)
+    course = SupervisedSettings(by, epochs, batch, lr, rank, seed, save_every, report_to)
+    aloud = ReasoningOptions(traces, temperature, think, seed)
     data = trusted(data, trust_modules)
-    tuning = Tuning(model, data, course, aloud, check, device, dtype, trust_remote_code)
+    tuning = TuningPlan(model, data, course, aloud, check, device, dtype, trust_remote_code)
     carry_out_tuning(
-        tuning, out or named(f"tune-{model}-{data.name}", {**asdict(tuning), "data": str(data)}), as_json
+        tuning,
+        out or default_folder(f"tune-{model}-{data.name}", {**asdict(tuning), "data": str(data)}),
+        as_json,
     )
 
 
@@ -587,13 +589,13 @@ def finetune(
     """Have a service fine-tune a closed model on a data folder (OPENAI_API_KEY, OPENAI_BASE_URL)."""
     from dataclasses import asdict
 
-    from homines.core.run_folder import named
+    from homines.core.run_folder import default_folder
     from homines.reports.console import Bars, command, stopping
     from homines.training.service import Order, service
     from homines.training.service import finetune as carry_out
 
     order = Order(service(model), str(data), epochs, suffix, seed)
-    folder = out or named(f"finetune-{model}", asdict(order))
+    folder = out or default_folder(f"finetune-{model}", asdict(order))
     with Bars() as bars, stopping() as stop:
         said = carry_out(
             order,
@@ -693,9 +695,11 @@ def sweep(
 
     quiet()
     from homines.cli.sweep import carry_out_sweep
-    from homines.sweeps.sweep import How
+    from homines.sweeps.sweep import SweepOptions
 
-    carry_out_sweep(trusted(file, trust_modules), store, How(engine, workers, address), dry_run, as_json)
+    carry_out_sweep(
+        trusted(file, trust_modules), store, SweepOptions(engine, workers, address), dry_run, as_json
+    )
 
 
 @subcommand()

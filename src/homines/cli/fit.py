@@ -16,7 +16,7 @@ from homines.estimation.family import family
 from homines.estimation.fit import Estimate
 from homines.estimation.mixture import Mixture
 from homines.estimation.model_tests import Comparison, compare
-from homines.estimation.options import BELIEFS, Options, as_row, observed, one, plain
+from homines.estimation.options import BELIEFS, Options, estimate_one, estimate_row, plain, read_observations
 from homines.inference.impossible import caveats
 from homines.reports.console import Bars, estimated, mixed, tested
 
@@ -45,7 +45,7 @@ def carry_out_fit(
     for spec in (*families, *against):
         family(spec)  # a mistyped one costs no finished work
     with reading(source) as begin:
-        observations, unsound, impossible = observed(source, model, plans=plans, begin=begin)
+        observations, unsound, impossible = read_observations(source, model, plans=plans, begin=begin)
     found: list[Estimate | Mixture] = []
     refused: dict[str, str] = {}
     start = time.monotonic()
@@ -55,7 +55,7 @@ def carry_out_fit(
     with watching(len(observations), len(families) + len(rivals)) as step:
         for i, spec in enumerate(families):
             try:
-                found.append(one(observations, spec, options))
+                found.append(estimate_one(observations, spec, options))
             except HominesError as why:
                 refused[spec] = str(why)
             step(i + 1)
@@ -72,7 +72,7 @@ def carry_out_fit(
         out = {
             "source": str(source),
             "options": asdict(options),
-            "estimates": [as_row(e) for e in found],
+            "estimates": [estimate_row(e) for e in found],
             "tests": [asdict(t) for t in tests],
             "refused": refused,
             "no_distribution": unsound,

@@ -7,7 +7,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from homines.core.run_folder import Run, named
+from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import HominesError
 from homines.elicitation.metrics import choices, summary
 from homines.reports.console import measured
@@ -22,8 +22,10 @@ def carry_out_import(log: Path, out: Path | None, as_json: bool) -> None:
 
     found = imported(log)
     config = found.config
-    folder = out or named(f"import-{config['inspect']['task'].rpartition('/')[2]}-{config['model']}", config)
-    with Run(folder, config) as run:
+    folder = out or default_folder(
+        f"import-{config['inspect']['task'].rpartition('/')[2]}-{config['model']}", config
+    )
+    with RunFolder(folder, config) as run:
         held = run.done
         new = [r for r in found.records if r.key not in held or (held[r.key].error and not r.error)]
         run.add(new)

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Model, Prompt, Record
 from homines.elicitation.asking import spent
-from homines.elicitation.metrics import by, choices, instability, summary
+from homines.elicitation.metrics import choices, group_by, instability, summary
 from homines.inference.impossible import counts, sentences
 from homines.models import behind
 from homines.reports.console import measured
@@ -27,7 +27,7 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
     chosen = choices(records)
     believed = len(records) - len(chosen)
     if as_json:
-        games = by(chosen, "game")
+        games = group_by(chosen, "game")
         result = {
             "folder": str(folder),
             "report": str(page),
@@ -35,7 +35,7 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
             "failed": failed,
             "rows": summary(records),
             "instability": {name: instability(group) for (name,), group in games.items()},
-            "calls": spent(Run(folder)) or None,
+            "calls": spent(RunFolder(folder)) or None,
             "impossible": counts(records),
         }
         print(json.dumps(result))
@@ -43,7 +43,7 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
         measured(chosen)
         if believed:
             print(f"and {believed} answers on what another would do, for `homines fit`")
-        if used := spent(Run(folder)):
+        if used := spent(RunFolder(folder)):
             from homines.inference.api_budget import sentence
 
             print(f"\ncalls     {sentence(used)}")

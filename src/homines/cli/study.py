@@ -35,13 +35,13 @@ def carry_out_study(
     if name not in there:
         raise HominesError(f"no study called {name!r}; there are {', '.join(there)}")
     check_kind(model)
-    from homines.training.study import Task
+    from homines.training.study import StudyTask
 
     folder = out or Path("runs") / (f"{name}-quick" if quick else name)
     module = import_module(f"homines.studies.{name}.study")
     check_more(name, getattr(module, "OPTIONS", ()), more)
     many = tuple(range(module.SEEDS if seeds is None else seeds))
-    task = Task(model, folder, many, quick, device, dtype, command(), **more)
+    task = StudyTask(model, folder, many, quick, device, dtype, command(), **more)
     if dry_run:
         lines = module.outline(task)
         print(json.dumps({"trainings": lines}) if as_json else "\n".join(lines))

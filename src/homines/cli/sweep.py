@@ -11,10 +11,10 @@ from homines.reports.console import Bars, stopping, swept
 from homines.sweeps.cell import Outcome
 from homines.sweeps.grid import read
 from homines.sweeps.store import SharedStore
-from homines.sweeps.sweep import How, rows, sweep
+from homines.sweeps.sweep import SweepOptions, rows, sweep
 
 
-def carry_out_sweep(file: Path, store: str, how: How, dry_run: bool, as_json: bool) -> None:
+def carry_out_sweep(file: Path, store: str, how: SweepOptions, dry_run: bool, as_json: bool) -> None:
     """Do a sweep, or say what is done of it; exits with 0, or 1 where cells failed."""
     grid, shared = read(file), SharedStore(store)
     start = time.monotonic()

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-Row = dict[str, Any]
+TableRow = dict[str, Any]
 LONGEST = 2000
 
 
-def lines(rows: Iterable[Row], keys: Sequence[str]) -> list[tuple[tuple[Any, ...], dict[str, Row]]]:
+def lines(rows: Iterable[TableRow], keys: Sequence[str]) -> list[tuple[tuple[Any, ...], dict[str, TableRow]]]:
     """Rows as lines of a table: one for each value of the keys, holding a row for each role."""
-    found: dict[tuple[Any, ...], dict[str, Row]] = {}
+    found: dict[tuple[Any, ...], dict[str, TableRow]] = {}
     for row in rows:
         found.setdefault(tuple(row.get(key) for key in keys), {})[row["role"]] = row
     return list(found.items())

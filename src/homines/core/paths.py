@@ -76,7 +76,7 @@ def inside(folder: str | Path, name: str) -> Path:
     return path
 
 
-def opened(folder: str | Path, name: str, mode: str = "rb") -> FileIO:
+def open_file(folder: str | Path, name: str, mode: str = "rb") -> FileIO:
     """Open a file of a folder, in binary and without a buffer. Raises PathError for what is a link or no file
     (a pipe, a device), OSError as `open` does."""
     return FileIO(inside(folder, name), mode, opener=_open)
@@ -84,18 +84,18 @@ def opened(folder: str | Path, name: str, mode: str = "rb") -> FileIO:
 
 def read(folder: str | Path, name: str) -> bytes:
     """The bytes of a file. Raises PathError as `opened`, OSError where it cannot be read."""
-    with opened(folder, name) as file:
+    with open_file(folder, name) as file:
         return file.read()
 
 
-def place(folder: str | Path, name: str) -> Path:
+def make_folder(folder: str | Path, name: str) -> Path:
     """A folder in a folder, made where it is missing. Raises PathError as `inside`, OSError as `mkdir`."""
     path = inside(folder, name)
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def whole(folder: str | Path, name: str, data: bytes | str) -> Path:
+def write_whole(folder: str | Path, name: str, data: bytes | str) -> Path:
     """Write a file of a folder whole or not at all, and onto the disk; its path.
 
     Raises PathError as `inside`, OSError where it cannot be written (then nothing is left of it).
@@ -112,12 +112,12 @@ def whole(folder: str | Path, name: str, data: bytes | str) -> Path:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-    settle(path.parent)
+    sync_folder(path.parent)
     return path
 
 
 @contextmanager
-def whole_folder(folder: str | Path, name: str) -> Iterator[Path]:
+def write_whole_folder(folder: str | Path, name: str) -> Iterator[Path]:
     """A new folder to be filled, which then takes the place of folder/name, on the disk; whole or not at all.
 
     Raises PathError as `inside`, OSError where it cannot be written (then nothing is left of it).
@@ -127,14 +127,14 @@ def whole_folder(folder: str | Path, name: str) -> Iterator[Path]:
     aside.mkdir(parents=True)
     try:
         yield aside
-        settle_all(aside)
+        sync_tree(aside)
         if path.exists():
             shutil.rmtree(path)
         os.replace(aside, path)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
-    settle(path.parent)
+    sync_folder(path.parent)
 
 
 def tidy(folder: Path) -> None:
@@ -168,7 +168,7 @@ def files(folder: Path) -> Iterator[Path]:
             raise _linked(path) if stat.S_ISLNK(kind) else _no_file(path)
 
 
-def settle(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Bring the names in a folder onto the disk, where the system can."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
@@ -180,13 +180,13 @@ def settle(folder: Path) -> None:
         os.close(descriptor)
 
 
-def settle_all(folder: Path) -> None:
+def sync_tree(folder: Path) -> None:
     """Bring all that lies in a folder onto the disk, where the system can."""
     for path in files(folder):
-        with opened(path.parent, path.name) as file:
+        with open_file(path.parent, path.name) as file:
             _sync(file.fileno())
     for path, _, _ in os.walk(folder, topdown=False):
-        settle(Path(path))
+        sync_folder(Path(path))
 
 
 def _sync(descriptor: int) -> None:

@@ -90,7 +90,7 @@ def known(path: str | Path) -> Callable[[Any], Any]:
     return trust if isinstance(path, TrustedPath) else lambda value: value
 
 
-def foreign(spec: str) -> bool:
+def is_foreign(spec: str) -> bool:
     """Whether a spec names a module and is not trusted, so that `find` raises UntrustedModule."""
     match = _SPEC.fullmatch(spec.strip())
     return match is not None and match["module"] is not None and not isinstance(spec, TrustedSpec)
@@ -201,7 +201,7 @@ def spell(thing: Any) -> str:
     here = re.fullmatch(r"homines\.[a-z_]+", package) and kind.__qualname__ == _camel(stem)
     name = stem if here else _path(kind)
     arguments = ", ".join(
-        f"{field.name}={_spelt(fitted(field.name, getattr(thing, field.name), field.type))}"
+        f"{field.name}={_spelt(convert(field.name, getattr(thing, field.name), field.type))}"
         for field in fields(thing)
         if field.init
     )
@@ -241,7 +241,7 @@ def _parse(folder: str, spec: str) -> tuple[str | None, str, tuple[Any, ...] | N
     match = _SPEC.fullmatch(spec.strip())
     if match is None or len(spec) > LONGEST:
         raise HominesError(f"{_short(spec)} names no {_singular(folder)}; {GRAMMAR}")
-    if foreign(spec):
+    if is_foreign(spec):
         raise UntrustedModule(
             f"{_short(spec)} is not available here: it names a module, and only what is typed for a command "
             "loads one; give --trust-modules to load it (in Python trust_modules=True, the spec as a "
@@ -342,7 +342,7 @@ def _bound(
         plain = parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if plain and parameter.name in bound.arguments:
             value = bound.arguments[parameter.name]
-            bound.arguments[parameter.name] = fitted(parameter.name, value, parameter.annotation)
+            bound.arguments[parameter.name] = convert(parameter.name, value, parameter.annotation)
     return bound
 
 
@@ -365,7 +365,7 @@ KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 }
 
 
-def fitted(name: str, value: Any, annotation: Any) -> Any:
+def convert(name: str, value: Any, annotation: Any) -> Any:
     """The value as its annotation has it: 1 for a float is 1.0, so that equals are spelt alike.
 
     An annotation outside KINDS accepts anything: what it annotates checks its own values. Raises HominesError
@@ -474,7 +474,7 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= 80 else f"{text[:77]}...")
 
 
-def offered(folder: str, name: str) -> Callable[..., Any]:
+def plugin(folder: str, name: str) -> Callable[..., Any]:
     """What <folder>/<name>.py holds; made by a function, a thing remembers how (`spec`), as records must."""
     make = factory(folder, name)
     if inspect.isclass(make):
@@ -502,7 +502,7 @@ def shelve(package: str, also: tuple[str, ...] = ()) -> tuple[list[str], Callabl
         if name.startswith("_"):
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         try:
-            return offered(folder, name)
+            return plugin(folder, name)
         except HominesError as failure:
             raise AttributeError(str(failure)) from failure
 

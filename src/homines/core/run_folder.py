@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 
 import homines
 from homines.core import registry, strict_json
-from homines.core.paths import LOCK, PathError, inside, opened, read, tidy, whole
+from homines.core.paths import LOCK, PathError, inside, open_file, read, tidy, write_whole
 from homines.core.types import Choice, Decision, HominesError, Order, Record, digest, frozen
 
 SCHEMA = 1
@@ -54,7 +54,7 @@ class StoreError(HominesError):
     """The run folder cannot be used as asked."""
 
 
-class Run:
+class RunFolder:
     """An open run folder, held by this process alone (as a context manager)."""
 
     def __init__(self, folder: str | Path, config: Mapping[str, Any] | None = None) -> None:
@@ -94,7 +94,7 @@ class Run:
             self.close()
             raise
 
-    def __enter__(self) -> Run:
+    def __enter__(self) -> RunFolder:
         return self
 
     def __exit__(
@@ -122,7 +122,7 @@ class Run:
     def add(self, records: Iterable[Record]) -> None:
         """Append answers and flush them to the disk."""
         records = list(records)
-        self._append("records.jsonl", map(summed, map(_line, map(record_json, records))))
+        self._append("records.jsonl", map(with_checksum, map(_line, map(record_json, records))))
         for record in records:
             self.done[record.key] = record
 
@@ -227,7 +227,7 @@ class Run:
     def _append(self, name: str, lines: Iterable[bytes]) -> None:
         data = memoryview(b"".join(lines))
         try:
-            with opened(self.folder, name, "ab") as file:
+            with open_file(self.folder, name, "ab") as file:
                 before = file.seek(0, os.SEEK_END)
                 try:
                     while data:
@@ -240,14 +240,14 @@ class Run:
             raise _disk(self.folder, failure) from failure
 
 
-def named(what: str, settings: Mapping[str, Any]) -> Path:
+def default_folder(what: str, settings: Mapping[str, Any]) -> Path:
     """A run folder in runs/ of its own for these settings, so that the same wish has the same folder."""
     words = "".join(c if c.isalnum() or c in "-_." else "-" for c in what)
     words = words.encode()[:LONGEST_NAME].decode(errors="ignore")
     return Path("runs") / f"{words}-{digest(dict(settings))[:6]}"
 
 
-def result(folder: Path, noted: Mapping[str, Any], key: str = "result") -> Path | None:
+def trained_folder(folder: Path, noted: Mapping[str, Any], key: str = "result") -> Path | None:
     """The folder that training.json (`noted`) says came of a training; None where none is named or there.
 
     Raises StoreError where what is named is no folder of this run folder.
@@ -275,14 +275,14 @@ def provenance() -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "homines": homines.__version__,
-        "commit": commit(),
+        "commit": source_commit(),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "libraries": libraries,
     }
 
 
-def commit() -> str | None:
+def source_commit() -> str | None:
     """The commit of the source tree this package runs from ("+" after it: with changes), or None."""
     root = Path(homines.__file__).resolve().parents[2]
     if not (root / ".git").exists():
@@ -444,17 +444,17 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
 
 def write_json(folder: Path, name: str, value: Mapping[str, Any]) -> None:
     """Write a small JSON file of a run folder, whole or not at all. Raises OSError; PathError for a link."""
-    whole(folder, name, json.dumps(value, indent=1))
+    write_whole(folder, name, json.dumps(value, indent=1))
 
 
 def _line(row: Mapping[str, Any]) -> bytes:
     return json.dumps(plain(dict(row)), ensure_ascii=True).encode("ascii") + b"\n"
 
 
-def summed(line: bytes) -> bytes:
+def with_checksum(line: bytes) -> bytes:
     """A line of JSON with the checksum of its own bytes, up to the brace that ends it, as the last key.
 
-    >>> summed(b'{"a": 1}\\n')
+    >>> with_checksum(b'{"a": 1}\\n')
     b'{"a": 1, "sum": "7aa88204"}\\n'
     """
     rest = line.rstrip()[:-1]
@@ -471,7 +471,7 @@ def _sound(line: bytes, row: Mapping[str, Any]) -> bool:
     elif "sum" not in row:
         return True
     again = _line({key: value for key, value in row.items() if key != "sum"})
-    return summed(again)[-11:-3] == str(row.get("sum")).encode("ascii", "replace")
+    return with_checksum(again)[-11:-3] == str(row.get("sum")).encode("ascii", "replace")
 
 
 def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
@@ -491,7 +491,7 @@ def _lines(folder: Path, name: str) -> Iterator[tuple[int, bytes]]:
     """Whole lines of a file with their numbers; none where there is no file."""
     if not inside(folder, name).exists():
         return
-    with opened(folder, name) as raw, io.BufferedReader(raw) as file:
+    with open_file(folder, name) as raw, io.BufferedReader(raw) as file:
         for number, line in enumerate(file, 1):
             if line.endswith(b"\n"):
                 yield number, line[:-1]
@@ -499,7 +499,7 @@ def _lines(folder: Path, name: str) -> Iterator[tuple[int, bytes]]:
 
 def _drop_torn_line(folder: Path, name: str) -> None:
     """What a killed process left after the last newline was never a record."""
-    with opened(folder, name, "r+b") as file:
+    with open_file(folder, name, "r+b") as file:
         end = at = file.seek(0, os.SEEK_END)
         while at > 0:
             start = max(0, at - BLOCK)

@@ -27,16 +27,16 @@ def cell(value: Any) -> Any:
     return f"'{value}" if runs else value
 
 
-def told(text: str) -> str:
+def unquote(text: str) -> str:
     """The text that `cell` wrote.
 
-    >>> told("'=1+1"), told("'s")
+    >>> unquote("'=1+1"), unquote("'s")
     ('=1+1', "'s")
     """
     return text[1:] if text.startswith("'") and _RUNS.match(text) else text
 
 
-def check_unpacked(path: Path) -> None:
+def check_not_packed(path: Path) -> None:
     """Raises HominesError for a file that is packed, OSError where it cannot be read."""
     with open(path, "rb") as file:
         start = file.read(max(map(len, PACKED)))

@@ -16,7 +16,7 @@ import numpy as np
 
 from homines.core.plausible import counts
 from homines.core.redaction import redact, redacted
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, HominesError, Interrupted, Model, Prompt, Record
 from homines.elicitation.questions import Question
 from homines.inference.impossible import Impossible
@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]
 def measure(
     model: Model,
     asked: Sequence[Question],
-    run: Run | None = None,
+    run: RunFolder | None = None,
     *,
     batch: int | None = None,
     progress: Progress | None = None,
@@ -95,12 +95,12 @@ def measure(
     return [held[key] for key in prompts]
 
 
-def spent(run: Run) -> dict[str, Any]:
+def spent(run: RunFolder) -> dict[str, Any]:
     """What the calls of a run used so far, as far as its file holds counts."""
     return counts(run.noted(CALLS))
 
 
-def _kept(model: Any, run: Run | None) -> AbstractContextManager[None]:
+def _kept(model: Any, run: RunFolder | None) -> AbstractContextManager[None]:
     """What calls of a model that cost take stands in the run's folder while the block runs."""
     if run is None or not hasattr(model, "keep"):
         return nullcontext()

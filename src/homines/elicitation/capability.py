@@ -85,7 +85,7 @@ TEXT = (
 )
 
 
-class Reads(Model, Protocol):
+class ReadsText(Model, Protocol):
     """A model that can also say how surprising a text is."""
 
     def perplexity(self, text: str, /) -> float: ...
@@ -113,7 +113,7 @@ def _brief(question: str) -> str:
     return f"{question} Answer in one or two words."
 
 
-def check(model: Reads, *, batch: int = 20) -> dict[str, Any]:
+def measure_capability(model: ReadsText, *, batch: int = 20) -> dict[str, Any]:
     """Accuracy on the questions and perplexity of the text (exp of the mean loss a token)."""
     asked = items()
     choices: list[Choice] = []

@@ -11,12 +11,12 @@ import numpy as np
 from homines.core.types import Choice, Decision, HominesError, Preference, Record
 from homines.elicitation.questions import situation, state
 from homines.inference.sampled_answers import jeffreys
-from homines.theory.choice import Belief, best, expected, mixed, told
+from homines.theory.choice import Belief, average_choice, best_response, expected_utility, stated_beliefs
 
 # --- reading records ---------------------------------------------------------------------------
 
 
-def answered(records: Iterable[Record]) -> list[tuple[Record, Choice]]:
+def answered_records(records: Iterable[Record]) -> list[tuple[Record, Choice]]:
     """Records with an answer, beside it; a model that never came to a legal one (mass 0) gave none."""
     return [(r, r.choice) for r in records if r.choice is not None and r.choice.mass > 0]
 
@@ -26,7 +26,7 @@ def choices(records: Iterable[Record]) -> list[Record]:
     return [r for r in records if "asks=belief" not in r.frame]
 
 
-def by(records: Iterable[Record], *names: str) -> dict[tuple[Any, ...], list[Record]]:
+def group_by(records: Iterable[Record], *names: str) -> dict[tuple[Any, ...], list[Record]]:
     """Group by attributes of the record ('model', 'game', 'frame', ...), in order of appearance."""
     groups: dict[tuple[Any, ...], list[Record]] = {}
     for r in records:
@@ -34,7 +34,7 @@ def by(records: Iterable[Record], *names: str) -> dict[tuple[Any, ...], list[Rec
     return groups
 
 
-def averaged(records: Iterable[Record]) -> list[tuple[Decision, Choice]]:
+def average_by_decision(records: Iterable[Record]) -> list[tuple[Decision, Choice]]:
     """One choice a decision: the equal-weight average over its orders and frames.
 
     Given a legal answer, so over those that came to one; the mass is that of all. Decisions that never came
@@ -45,8 +45,8 @@ def averaged(records: Iterable[Record]) -> list[tuple[Decision, Choice]]:
 
 def _average(group: Sequence[Record]) -> tuple[Decision, Choice] | None:
     """The average of records of one decision; None where none came to an answer."""
-    heard = [c for _, c in answered(group)]
-    return (group[0].decision, replace(mixed(heard), mass=mass(group) or 0.0)) if heard else None
+    heard = [c for _, c in answered_records(group)]
+    return (group[0].decision, replace(average_choice(heard), mass=mass(group) or 0.0)) if heard else None
 
 
 def _same(records: Iterable[Record]) -> list[list[Record]]:
@@ -123,7 +123,7 @@ def order_effect(records: Iterable[Record]) -> float | None:
     places, each place counts the same. None where orders were not balanced.
     """
     gaps: list[float] = []
-    for same in by(records, "frame", "game").values():
+    for same in group_by(records, "frame", "game").values():
         for group in _by_decision(same).values():
             places = len(group[0][0].order)
             for j in range(places):
@@ -155,7 +155,7 @@ def instability(records: Iterable[Record]) -> float | None:
 
 def _by_decision(records: Iterable[Record]) -> dict[str, list[tuple[Record, Choice]]]:
     groups: dict[str, list[tuple[Record, Choice]]] = {}
-    for r, c in answered(records):
+    for r, c in answered_records(records):
         groups.setdefault(f"{r.game} {r.decision.key}", []).append((r, c))
     return groups
 
@@ -167,11 +167,16 @@ def mass(records: Iterable[Record]) -> float | None:
 
 
 def best_response_rate(
-    preference: Preference, pairs: Sequence[tuple[Decision, Choice]], belief: Belief = told
+    preference: Preference, pairs: Sequence[tuple[Decision, Choice]], belief: Belief = stated_beliefs
 ) -> float:
     """Mean probability on actions that maximise the preference's expected utility."""
     return float(
-        np.mean([c.p[best(expected(preference(d), belief(d), d.chance)).p > 0].sum() for d, c in pairs])
+        np.mean(
+            [
+                c.p[best_response(expected_utility(preference(d), belief(d), d.chance)).p > 0].sum()
+                for d, c in pairs
+            ]
+        )
     )
 
 
@@ -199,7 +204,7 @@ def moral_regret(
     *,
     illegal: float | None = None,
     published: bool = False,
-    belief: Belief = told,
+    belief: Belief = stated_beliefs,
 ) -> Regret:
     """How much worse than possible a policy does by a preference.
 
@@ -217,7 +222,7 @@ def moral_regret(
     achieved: list[float] = []
     for d, c in pairs:
         u = preference(d)
-        eu = expected(u, belief(d), d.chance)
+        eu = expected_utility(u, belief(d), d.chance)
         top.append(float(u.max() if published else eu.max()))
         legal = 1.0 if illegal is None else c.mass
         achieved.append(legal * float(c.p @ eu) + (1 - legal) * (illegal or 0.0))
@@ -235,7 +240,9 @@ class Slope:
     r2: float
 
 
-def payoff_sensitivity(pairs: Sequence[tuple[Decision, Choice]], belief: Belief = told) -> Slope | None:
+def payoff_sensitivity(
+    pairs: Sequence[tuple[Decision, Choice]], belief: Belief = stated_beliefs
+) -> Slope | None:
     """How P(first action) moves per point of its expected own-payoff advantage over the best other.
 
     0: payoffs do not matter. None where the advantage does not vary over the decisions (the slope is
@@ -245,7 +252,7 @@ def payoff_sensitivity(pairs: Sequence[tuple[Decision, Choice]], belief: Belief 
     y: list[float] = []
     for d, c in pairs:
         if len(d.actions) > 1:
-            eu = expected(d.payoffs[0], belief(d), d.chance)
+            eu = expected_utility(d.payoffs[0], belief(d), d.chance)
             x.append(float(eu[0] - eu[1:].max()))
             y.append(float(c.p[0]))
     if len(x) < 2 or np.ptp(x) < 1e-9:
@@ -261,13 +268,14 @@ def summary(records: Iterable[Record]) -> list[dict[str, Any]]:
     """One row a (model, game, frame): action types where there are states, P(action) by situation,
     legal mass, order effect, how many questions were asked and how many failed."""
     rows: list[dict[str, Any]] = []
-    for (model, game, frame), group in by(records, "model", "game", "frame").items():
+    for (model, game, frame), group in group_by(records, "model", "game", "frame").items():
         row: dict[str, Any] = {"model": model, "game": game, "frame": frame}
         row |= action_types(group)
         if ends := intervals(group):
             row["intervals"] = {name: list(pair) for name, pair in ends.items()}
         row["p"] = {
-            situation(d): dict(zip(d.actions, map(float, c.p), strict=True)) for d, c in averaged(group)
+            situation(d): dict(zip(d.actions, map(float, c.p), strict=True))
+            for d, c in average_by_decision(group)
         }
         row["mass"] = mass(group)
         row["order_effect"] = order_effect(group)

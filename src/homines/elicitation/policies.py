@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from homines.core.types import Choice, Decision, Frame, HominesError, Model, Record
-from homines.elicitation.metrics import averaged
+from homines.elicitation.metrics import average_by_decision
 from homines.elicitation.orders import orders
-from homines.theory.choice import mixed
+from homines.theory.choice import average_choice
 from homines.theory.conduct import View, view
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class RecordedPolicy:
     """Answers to every state of a repeated game are a policy. heard: by `Decision.key`."""
 
     heard: Mapping[str, Choice]
@@ -25,7 +25,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Speaker:
+class ModelPolicy:
     """A model and a frame are a policy; every order is asked and the answers averaged."""
 
     model: Model
@@ -42,11 +42,11 @@ class Speaker:
         answers: list[list[Choice]] = [[] for _ in ds]
         for (i, _), choice in zip(asks, heard, strict=True):
             answers[i].append(choice)
-        return [mixed(some) for some in answers]
+        return [average_choice(some) for some in answers]
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
+class PricingRecords:
     """A model's recorded answers as a policy of one past round.
 
     answers   choices by the player asked and what it saw; None for the player: either, in a symmetric game
@@ -57,9 +57,9 @@ class Read:
     answers: Mapping[tuple[int | None, View], Choice]
 
     @classmethod
-    def of(cls, records: Sequence[Record], *, symmetric: bool) -> Read:
+    def of(cls, records: Sequence[Record], *, symmetric: bool) -> PricingRecords:
         """Orders and frames averaged."""
-        found = averaged(records)
+        found = average_by_decision(records)
         return cls({(None if symmetric else d.player, view(d)): choice for d, choice in found})
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:

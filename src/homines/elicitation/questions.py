@@ -84,12 +84,12 @@ def situation(d: Decision) -> str:
         return " ".join(_joint(d, stage) for stage in d.history)
     if (last := state(d)) is not None:
         return last
-    if seen := acted(d):
+    if seen := past_acts(d):
         return f"after {', '.join(seen)}"
     return f"player {d.player}" if d.player else "first move"
 
 
-def acted(d: Decision) -> list[str]:
+def past_acts(d: Decision) -> list[str]:
     """Names of what was done at the last stage, by player; none at a first move."""
     return [d.named(k, a) for k, a in enumerate(d.history[-1]) if a is not None] if d.history else []
 

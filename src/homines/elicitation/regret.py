@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from homines.core.registry import find
 from homines.core.types import Choice, Decision, HominesError, Policy, Preference, Record
-from homines.elicitation.metrics import averaged, choices, moral_regret
-from homines.elicitation.policies import Answers
+from homines.elicitation.metrics import average_by_decision, choices, moral_regret
+from homines.elicitation.policies import RecordedPolicy
 from homines.elicitation.questions import state
 from homines.opponents import opponent
 from homines.theory.chain import chain
@@ -25,7 +25,7 @@ def regret(records: Iterable[Record], preference: Preference, against: str = "ra
     """
     other = opponent(against)
     own = choices(records)
-    pairs = averaged(own)
+    pairs = average_by_decision(own)
     if not pairs:
         return None
     try:
@@ -46,5 +46,5 @@ def _long_run(
     heard = {d.key: c for d, c in pairs}
     if any(d.key not in heard for d in played.remembered(0, memory)):
         return None
-    held = chain(played, [Answers(heard, memory), other], memory=memory)
+    held = chain(played, [RecordedPolicy(heard, memory), other], memory=memory)
     return held.regret(preference, held.long_run())

@@ -50,7 +50,7 @@ CUE = "Answer:"
 """What an answer follows that is given after thinking aloud."""
 
 
-def ruled(d: Decision, who: tuple[str, ...], words: Names, order: Sequence[int]) -> str:
+def rule_sentences(d: Decision, who: tuple[str, ...], words: Names, order: Sequence[int]) -> str:
     """The rule of a decision with too many outcomes to list, or a situation with what each action does, in
     this order; empty where outcomes are listed."""
     check_no_plan(d)
@@ -108,7 +108,7 @@ def check_layout(layout: str) -> None:
         raise HominesError(f"no layout {layout!r}; there are {', '.join(LAYOUTS)}")
 
 
-def persons(d: Decision, names: tuple[str, ...], words: Names) -> tuple[str, ...]:
+def seat_names(d: Decision, names: tuple[str, ...], words: Names) -> tuple[str, ...]:
     """A name for every seat but mine: those who choose, and those who are only paid; no word for an
     action is one. Where words tell who gets what (`rule`, `does`), only for those whom they speak of: not for
     bystanders of a game that others play, nor for the seats of a situation."""
@@ -123,7 +123,7 @@ def persons(d: Decision, names: tuple[str, ...], words: Names) -> tuple[str, ...
     return free[:count]
 
 
-def said(d: Decision, words: Names, who: tuple[str, ...], verb: str) -> str:
+def belief_sentence(d: Decision, words: Names, who: tuple[str, ...], verb: str) -> str:
     """What the decision states about how the others choose, in percent; empty where it says nothing."""
     if d.others is None:
         return ""
@@ -155,7 +155,7 @@ def moved_before(d: Decision, words: Names) -> str | None:
     return words.mine[d.actions.index(name)] if name in d.actions else name
 
 
-def instead(d: Decision, words: Names) -> list[tuple[str, list[tuple[str | None, tuple[float, ...]]]]]:
+def other_moves(d: Decision, words: Names) -> list[tuple[str, list[tuple[str | None, tuple[float, ...]]]]]:
     """What the other could have done before: its word, then (my word then, everyone's payoff); my word is
     None where the game would have ended."""
     told: list[tuple[str, list[tuple[str | None, tuple[float, ...]]]]] = []
@@ -202,31 +202,9 @@ def rounds_before(d: Decision, words: Names, memory: int) -> list[Round]:
     return told
 
 
-def times(n: int) -> str:
+def counting_word(n: int) -> str:
     """A number that begins a sentence: 'Two', 'Three', ..., from eleven on in digits."""
     return COUNTED[n - 2] if 2 <= n < 2 + len(COUNTED) else str(n)
-
-
-__all__ = [
-    "ASKS",
-    "CUE",
-    "LAYOUTS",
-    "Names",
-    "asking",
-    "check_no_plan",
-    "either",
-    "instead",
-    "join",
-    "moved_before",
-    "number",
-    "outcomes",
-    "persons",
-    "rounds_before",
-    "ruled",
-    "said",
-    "settle",
-    "times",
-]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from homines.core.registry import find, spell
-from homines.core.run_folder import Run, named
+from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import Game, HominesError, Model
 from homines.elicitation.questions import Question, battery, questions
 
@@ -73,7 +73,7 @@ class Survey:
     @property
     def folder(self) -> Path:
         """The run folder where none is named."""
-        return named(f"measure-{self.model}", self.settings())
+        return default_folder(f"measure-{self.model}", self.settings())
 
     def questions(self, model: Model) -> list[Question]:
         """Every decision of every game, in every frame and order."""
@@ -88,9 +88,9 @@ class Survey:
             )
         ]
 
-    def run(self, folder: Path, command: str = "") -> Run:
+    def run(self, folder: Path, command: str = "") -> RunFolder:
         """Its run folder, open."""
-        return Run(folder, {**self.settings(), "command": command})
+        return RunFolder(folder, {**self.settings(), "command": command})
 
 
 def frame_specs(game: Game, frames: Sequence[str], labels: Sequence[str] | None, *, swap: bool) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from homines.core.registry import foreign
+from homines.core.registry import is_foreign
 from homines.core.types import LEGAL_MASS, HominesError, Preference, Record
 from homines.estimation.columns import Alike, Columns, Observation
 from homines.estimation.family import PRECISION, Family, family
@@ -23,7 +23,7 @@ from homines.preferences.economicus import Economicus
 from homines.preferences.inequity import Inequity
 from homines.preferences.kantian import Kantian
 from homines.preferences.moralis import Moralis
-from homines.theory.choice import told
+from homines.theory.choice import stated_beliefs
 
 Row = dict[str, Any]
 
@@ -85,13 +85,13 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
     Decisions for which a family is not defined (kappa needs symmetric games) are left out of it; so are
     choices of a legal mass under LEGAL_MASS where there are others (what would be said instead is unknown).
     """
-    aims = theory(preference)
+    aims = parameters_of(preference)
     made, why = _observations(records)
     legal = [o for o in made if o.choice.mass >= LEGAL_MASS] or made
     rows: list[Row] = []
     for spec, names in FAMILIES.items():
         of = family(spec)
-        some = defined(of, legal)
+        some = where_defined(of, legal)
         found, reason = _fitted(some, spec) if made else (None, why)
         if found is None and some and "kappa" in names:
             found, _ = _fitted(some, ALONE[0])
@@ -110,7 +110,7 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
     return rows
 
 
-def defined(of: Family, observations: Sequence[Observation]) -> list[Observation]:
+def where_defined(of: Family, observations: Sequence[Observation]) -> list[Observation]:
     """Those at whose decisions the family says something."""
     if not observations:
         return []
@@ -126,16 +126,16 @@ def defined(of: Family, observations: Sequence[Observation]) -> list[Observation
 
 def _says(of: Family, block: Alike) -> bool:
     try:
-        block.columns(of, told)
+        block.columns(of, stated_beliefs)
     except HominesError:
         return False
     return True
 
 
-def theory(preference: Preference | None) -> dict[str, dict[str, float]]:
+def parameters_of(preference: Preference | None) -> dict[str, dict[str, float]]:
     """By family of FAMILIES and ALONE, the parameters that are this preference; empty where it is of none.
 
-    >>> theory(Moralis(0.5))
+    >>> parameters_of(Moralis(0.5))
     {'moralis': {'kappa': 0.5}, 'kantian(alpha=0)': {'kappa': 0.5, 'beta': 0.0}}
     """
     match preference:
@@ -164,7 +164,7 @@ def theory(preference: Preference | None) -> dict[str, dict[str, float]]:
 def _observations(records: Iterable[Record]) -> tuple[list[Observation], str]:
     """Choices as `homines fit` has them, or none and why. Names that would import a module are not followed:
     reading a run runs no code."""
-    own = [r for r in records if not foreign(r.frame) and not foreign(r.game)]
+    own = [r for r in records if not is_foreign(r.frame) and not is_foreign(r.game)]
     if not own:
         return [], "Nothing was asked that can be read as a choice between payoffs."
     try:

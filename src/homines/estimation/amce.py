@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from homines.core.spreadsheet import check_unpacked
+from homines.core.spreadsheet import check_not_packed
 from homines.core.types import Array, HominesError
 from homines.estimation.tidy_csv import library
 from homines.games.dilemma import DIMENSIONS, SETTINGS, SIGNALS, Dilemma
@@ -228,7 +228,7 @@ def of_file(path: str | Path, by: str | None = None) -> Counted:
     """
     path, pl = Path(path), library()
     try:
-        check_unpacked(path)
+        check_not_packed(path)
         with open(path, "rb") as file:
             start = file.read(2)
         if start in (b"\xff\xfe", b"\xfe\xff"):
@@ -282,11 +282,11 @@ def count(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, p
     for part in range(parts):
         held = sound.filter(pl.col("cluster") % parts == part).collect(engine="streaming")
         arrays: Any = [held[name].to_numpy() for name in ("cluster", "kind", "y")]
-        total = total.plus(summed([kind for _, kind in kinds], at, *arrays, groups=len(groups)))
+        total = total.plus(sum_rows([kind for _, kind in kinds], at, *arrays, groups=len(groups)))
     return Counted(total, groups, scenario is not None, rows, skipped)
 
 
-def summed(kinds: Sequence[Kind], at: Whole, cluster: Whole, kind: Whole, y: Array, *, groups: int) -> Sums:
+def sum_rows(kinds: Sequence[Kind], at: Whole, cluster: Whole, kind: Whole, y: Array, *, groups: int) -> Sums:
     """Sums of rows: their cluster, kind and whether they were saved, [row]; `at`: the group of a kind."""
     size = groups * len(ALL)
     total = Sums.none(groups)

@@ -16,7 +16,7 @@ import numpy as np
 from homines.core.types import HominesError
 from homines.estimation.columns import Observation
 from homines.estimation.family import Family, family
-from homines.theory.choice import Belief, told
+from homines.theory.choice import Belief, stated_beliefs
 
 EQUAL = 1e-9
 """Utilities nearer than this, as a share of the largest payoff, count as equal."""
@@ -47,7 +47,9 @@ class Bounds:
         return self.parts[-1][1]
 
 
-def bounds(observations: Sequence[Observation], of: Family | str | type, *, belief: Belief = told) -> Bounds:
+def bounds(
+    observations: Sequence[Observation], of: Family | str | type, *, belief: Belief = stated_beliefs
+) -> Bounds:
     """Maximum-score set of a family's only free parameter: where the mean probability on best answers is
     largest, every observation counting the same.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from homines.core.registry import arguments, spell_class
 from homines.core.types import Array, Decision, HominesError, Preference, frozen
-from homines.theory.choice import Belief, expected, told, uniform
+from homines.theory.choice import Belief, expected_utility, stated_beliefs, uniform_beliefs
 
 RISK = "risk"
 PRECISION = "precision"
@@ -38,18 +38,21 @@ class Family:
         """The preference with these values of the free parameters."""
         return self.make(**{**self.fixed, **values})
 
-    def columns(self, d: Decision, belief: Belief = told) -> Array:
+    def columns(self, d: Decision, belief: Belief = stated_beliefs) -> Array:
         """Expected utility as a linear function of the parameters: [mine, 1 + free].
 
         Column 0 is the part without parameters, column k what parameter k is multiplied with. Read off the
         preference's formula at 0 and at 1; raises HominesError where that is not linear.
         """
-        return self._linear(lambda u: expected(u(d), belief(d), d.chance))
+        return self._linear(lambda u: expected_utility(u(d), belief(d), d.chance))
 
     def outcome_by_outcome(self, belief: Belief) -> bool:
         """Whether many decisions may be valued at once: every preference of the package values each outcome
         by its own payoffs. A rule that is named, others' code and others' beliefs may look at more."""
-        ours = self.make.__module__.startswith("homines.preferences.") and belief in (told, uniform)
+        ours = self.make.__module__.startswith("homines.preferences.") and belief in (
+            stated_beliefs,
+            uniform_beliefs,
+        )
         return ours and not any(isinstance(value, str) for value in self.fixed.values())
 
     def stacked(self, like: Decision, payoffs: Array, same: Array | None, belief: Belief) -> Array:
@@ -64,7 +67,7 @@ class Family:
             same=None if same is None else frozen(same.T),
             chance=np.full(n, 1 / n),
         )
-        drawn = self._linear(lambda u: expected(np.moveaxis(u(d), -1, 1), belief(like)))
+        drawn = self._linear(lambda u: expected_utility(np.moveaxis(u(d), -1, 1), belief(like)))
         return np.moveaxis(drawn, 1, 0)
 
     def _linear(self, value: Callable[[Preference], Array]) -> Array:

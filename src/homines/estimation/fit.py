@@ -20,7 +20,7 @@ from homines.estimation.family import PRECISION, RISK, Family, family
 from homines.estimation.likelihood import Peak, flat, loglik
 from homines.estimation.problem import NotIdentified, Problem, natural, problem
 from homines.estimation.uncertainty import covariance, expected_misfit, misfit, profile
-from homines.theory.choice import Agent, Belief, told
+from homines.theory.choice import Belief, LogitAgent, stated_beliefs
 
 LARGE = 1e5
 """Choices from which climbs of a profile begin at the maximum; with fewer the way from 0 is short."""
@@ -92,16 +92,16 @@ class Estimate:
         return self.family.at({name: self[name] for name in self.family.free})
 
     @property
-    def agent(self) -> Agent:
+    def agent(self) -> LogitAgent:
         """The theory's own player with these parameters."""
-        return Agent(self.preference, self[PRECISION])
+        return LogitAgent(self.preference, self[PRECISION])
 
 
 def fit(
     observations: Sequence[Observation],
     of: Family | str | type,
     *,
-    belief: Belief = told,
+    belief: Belief = stated_beliefs,
     cluster: str | None = None,
     risk: bool = False,
     level: float = 0.95,

@@ -21,7 +21,7 @@ from homines.estimation.fit import check_design, check_peak
 from homines.estimation.likelihood import Design, climb, flat
 from homines.estimation.problem import NotIdentified, Problem, natural, problem
 from homines.estimation.uncertainty import columns_at, expected_misfit, misfit
-from homines.theory.choice import Belief, told
+from homines.theory.choice import Belief, stated_beliefs
 
 SHORT, LONG = 25, 5000
 """EM steps of every start, and the most of those that go on."""
@@ -107,7 +107,7 @@ def mixture(
     of: Family | str | type,
     classes: int,
     *,
-    belief: Belief = told,
+    belief: Belief = stated_beliefs,
     starts: int = 20,
     seed: int = 0,
 ) -> Mixture:

@@ -16,7 +16,7 @@ from homines.estimation.fit import check_peak
 from homines.estimation.likelihood import Peak, climb
 from homines.estimation.problem import Problem, problem
 from homines.estimation.uncertainty import cluster_scores
-from homines.theory.choice import Belief, told
+from homines.theory.choice import Belief, stated_beliefs
 
 SAME = 1e-8
 """Residual, as a share, under which one family's columns lie in the space of another's."""
@@ -49,7 +49,7 @@ def compare(
     narrow: Family | str,
     wide: Family | str,
     *,
-    belief: Belief = told,
+    belief: Belief = stated_beliefs,
     cluster: str | None = None,
 ) -> Comparison:
     """Test `narrow` against `wide` on the same choices. Given parameters are a family with all of them

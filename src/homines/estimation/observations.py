@@ -36,10 +36,10 @@ from numpy.typing import NDArray
 
 from homines.core.registry import find, spell
 from homines.core.types import MOST_CHOSEN, Array, Choice, Decision, HominesError, Record, frozen
-from homines.elicitation.metrics import averaged, by
+from homines.elicitation.metrics import average_by_decision, group_by
 from homines.estimation import tidy_csv
 from homines.estimation.columns import Alike, Columns, Decisions, Observation, Whole
-from homines.estimation.strategy_method import assembled
+from homines.estimation.strategy_method import assemble
 from homines.theory.game_forms import Sequential
 
 READ = 4
@@ -519,20 +519,20 @@ def from_records(
     answers: dict[tuple[str, str], list[Record]] = {}
     beliefs: dict[tuple[str, str], list[Record]] = {}
     frames, games = cache(partial(find, "frames")), cache(_game)
-    for (name, words), group in by(own, "game", "frame").items():
+    for (name, words), group in group_by(own, "game", "frame").items():
         frame = frames(words)
         about = getattr(frame, "asks", "choice") == "belief"
         spec = spell(replace(frame, asks="choice")) if about else words
         (beliefs if about else answers).setdefault((name, spec), []).extend(group)
     made: list[Observation] = []
     for (name, frame), group in answers.items():
-        pairs = averaged(group)
+        pairs = average_by_decision(group)
         game = games(name)
         words = frames(frame)
         said = spell(replace(words, asks="choice")) if hasattr(words, "asks") else frame
-        known = averaged(beliefs.get((name, said), ()))
+        known = average_by_decision(beliefs.get((name, said), ()))
         if isinstance(game, Sequential):
-            made += assembled(game, pairs, known, subject=who, name=name, plans=plans)
+            made += assemble(game, pairs, known, subject=who, name=name, plans=plans)
         else:
             about = {d.key: c for d, c in known}
             made += [Observation(_believed(d, about), c, who, name) for d, c in pairs if len(d.actions) > 1]

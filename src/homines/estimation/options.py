@@ -12,16 +12,16 @@ import numpy as np
 
 from homines.core.checks import count
 from homines.core.progress import Begin
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
 from homines.estimation.columns import Observation
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.mixture import Mixture, mixture
 from homines.estimation.observations import READ, from_records, read_csv
 from homines.inference.impossible import counts
-from homines.theory.choice import Belief, told, uniform
+from homines.theory.choice import Belief, stated_beliefs, uniform_beliefs
 
-BELIEFS: dict[str, Belief] = {"told": told, "uniform": uniform}
+BELIEFS: dict[str, Belief] = {"told": stated_beliefs, "uniform": uniform_beliefs}
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class Options:
             )
 
 
-def observed(
+def read_observations(
     source: Path, model: str | None, *, plans: bool = True, begin: Begin | None = None
 ) -> tuple[Sequence[Observation], int, dict[str, dict[str, int]]]:
     """Observations of a run folder, or of a CSV; how many stored answers are no distribution, and how many of
     each model are impossible, by kind. begin: who is told how far the reading of a CSV is."""
     if source.is_dir():
-        run = Run(source)
+        run = RunFolder(source)
         theirs = (r for r in run.records if model in (None, r.model))
         return from_records(run.records, model=model, plans=plans), run.unsound, counts(theirs)
     if model is not None:
@@ -64,7 +64,7 @@ def observed(
     return read_csv(source), 0, {}
 
 
-def one(observations: Sequence[Observation], spec: str, options: Options) -> Estimate | Mixture:
+def estimate_one(observations: Sequence[Observation], spec: str, options: Options) -> Estimate | Mixture:
     """One family, or a mixture of it."""
     belief = BELIEFS[options.belief]
     if options.classes > 1:
@@ -81,7 +81,7 @@ def one(observations: Sequence[Observation], spec: str, options: Options) -> Est
     )
 
 
-def as_row(e: Estimate | Mixture) -> dict[str, Any]:
+def estimate_row(e: Estimate | Mixture) -> dict[str, Any]:
     """An estimate as JSON."""
     if isinstance(e, Mixture):
         return {

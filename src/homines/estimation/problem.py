@@ -14,7 +14,7 @@ from homines.core.types import Array, HominesError
 from homines.estimation.columns import Columns, Decisions, Observation, Whole
 from homines.estimation.family import Family, crra
 from homines.estimation.likelihood import Design, Peak, climb
-from homines.theory.choice import Belief, told
+from homines.theory.choice import Belief, stated_beliefs
 
 CLUSTERS = ("subject", "game", "decision", "none")
 RISKS = (-2.0, 3.0)
@@ -122,7 +122,7 @@ def problem(
     observations: Sequence[Observation],
     of: Family,
     *,
-    belief: Belief = told,
+    belief: Belief = stated_beliefs,
     cluster: str | None = None,
     risk: bool = False,
 ) -> Problem:

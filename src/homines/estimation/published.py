@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from homines.core.spreadsheet import check_unpacked, told
+from homines.core.spreadsheet import check_not_packed, unquote
 from homines.core.types import Array, Choice, HominesError, frozen
 
 
@@ -120,7 +120,7 @@ def countries(path: str | Path, labels: Sequence[str]) -> dict[str, Country]:
     path = Path(path)
     held: dict[str, dict[str, tuple[float, float]]] = {}
     try:
-        check_unpacked(path)
+        check_not_packed(path)
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             if missing := [name for name in COUNTRIES if name not in (reader.fieldnames or ())]:
@@ -137,7 +137,7 @@ def countries(path: str | Path, labels: Sequence[str]) -> dict[str, Country]:
                         f"{path} line {line}: Estimates {row['Estimates']!r} and se {row['se']!r} must be "
                         "numbers, se at least 0; leave out a row without them"
                     )
-                held.setdefault(told(row["Country"]), {})[told(row["Label"])] = pair
+                held.setdefault(unquote(row["Country"]), {})[unquote(row["Label"])] = pair
     except OSError as failure:
         raise HominesError(f"cannot read {path}: {failure.strerror or failure}") from failure
     except (UnicodeDecodeError, csv.Error) as failure:

@@ -25,7 +25,7 @@ def points(game: Game) -> dict[Point, Decision]:
     return {(k, history): d for history, due in nodes(game) for k, d in due.items()}
 
 
-def planned(
+def plan_observation(
     game: Game,
     answers: Mapping[Point, Choice],
     beliefs: Mapping[Point, Choice],
@@ -52,7 +52,7 @@ def planned(
     return Observation(replace(v.seat(), others=(stated,)), choice, subject, name)
 
 
-def stated(d: Decision, point: Point, beliefs: Mapping[Point, Choice]) -> Decision:
+def with_stated_beliefs(d: Decision, point: Point, beliefs: Mapping[Point, Choice]) -> Decision:
     """The first mover's decision with what it believes of the replies; others as they are."""
     player, history = point
     if not d.reply or d.others is not None:
@@ -65,7 +65,7 @@ def stated(d: Decision, point: Point, beliefs: Mapping[Point, Choice]) -> Decisi
     return replace(d, others=(frozen(rows),))
 
 
-def assembled(
+def assemble(
     game: Sequential,
     answers: Sequence[tuple[Decision, Choice]],
     beliefs: Sequence[tuple[Decision, Choice]],
@@ -81,5 +81,7 @@ def assembled(
     given = {there[d.key]: (d, c) for d, c in answers if d.key in there}
     if plans and len(given) == len(there):
         chosen = {point: c for point, (_, c) in given.items()}
-        return [planned(game, chosen, known, subject=subject, name=name)]
-    return [Observation(stated(d, point, known), c, subject, name) for point, (d, c) in given.items()]
+        return [plan_observation(game, chosen, known, subject=subject, name=name)]
+    return [
+        Observation(with_stated_beliefs(d, point, known), c, subject, name) for point, (d, c) in given.items()
+    ]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homines.core.spreadsheet import check_unpacked
+from homines.core.spreadsheet import check_not_packed
 from homines.core.types import Array, HominesError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def read(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Table:
 
 def _check(path: Path) -> None:
     with _reading(path):
-        check_unpacked(path)
+        check_not_packed(path)
 
 
 def _plain(path: Path) -> bool:

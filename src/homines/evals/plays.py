@@ -35,7 +35,7 @@ from homines.core.types import (
 from homines.elicitation.orders import orders
 from homines.evals.asking import in_words, whole
 from homines.evals.samples import KEY, answer_json, messages, packed
-from homines.theory.choice import pooled
+from homines.theory.choice import pool_choices
 from homines.theory.game_forms import Repeated, step
 
 ROLES = ("row", "column")
@@ -144,7 +144,7 @@ async def moved(
             answer = in_words(output, 0, prompt)
             move["said"].append(output.completion)
             heard.append(one_answer(answer, len(prompt.labels)))
-            move["choice"] = answer_json(pooled(heard))
+            move["choice"] = answer_json(pool_choices(heard))
             if isinstance(answer, int):
                 return answer
     except Exception as failure:

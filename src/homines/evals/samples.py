@@ -16,7 +16,7 @@ from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageSyste
 from homines.core.run_folder import plain, record_from, record_json
 from homines.core.types import Choice, HominesError, Prompt, Record, digest
 from homines.elicitation.questions import Question, situation
-from homines.theory.choice import pooled
+from homines.theory.choice import pool_choices
 
 KEY = "homines"
 LONGEST_TEXT = 100_000
@@ -115,6 +115,6 @@ def together(records: Iterable[Record]) -> list[Record]:
     out: list[Record] = []
     for group in groups.values():
         heard = [r for r in group if r.choice is not None]
-        choice = pooled([r.choice for r in heard if r.choice is not None]) if heard else None
+        choice = pool_choices([r.choice for r in heard if r.choice is not None]) if heard else None
         out.append(replace(heard[-1], choice=choice) if heard else group[-1])
     return out

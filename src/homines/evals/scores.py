@@ -31,7 +31,7 @@ from inspect_ai.solver import TaskState
 from homines.core.registry import find
 from homines.core.types import Record
 from homines.elicitation.metrics import action_types as types_of
-from homines.elicitation.metrics import averaged, by, choices, mass
+from homines.elicitation.metrics import average_by_decision, choices, group_by, mass
 from homines.elicitation.metrics import instability as spread_of
 from homines.elicitation.metrics import order_effect as effect_of
 from homines.elicitation.regret import regret as regret_of
@@ -117,7 +117,7 @@ def rates() -> Metric:
     """Of all decisions: the mean probability of the first action given a legal answer, and of a legal one."""
 
     def of(some: Sequence[Record]) -> Numbers:
-        p = [float(c.p[0]) for _, c in averaged(some)]
+        p = [float(c.p[0]) for _, c in average_by_decision(some)]
         return _known({"p": float(np.mean(p)) if p else None, "mass": mass(some)})
 
     def compute(scores: list[SampleScore]) -> Value:
@@ -167,7 +167,7 @@ def regret(preference: str, against: str = "random") -> Metric:
         judge = find("preferences", preference)
 
         def mean_regret(some: Sequence[Record]) -> Numbers:
-            each = [regret_of(group, judge, against) for group in by(some, "game").values()]
+            each = [regret_of(group, judge, against) for group in group_by(some, "game").values()]
             known = [x for x in each if x is not None]
             return {preference: float(np.mean(known))} if known else {}
 
@@ -185,8 +185,8 @@ def effects() -> Metric:
 
         chosen = [
             (find("games", game), float(c.p[0]))
-            for (game,), group in by(records(scores), "game").items()
-            for _, c in averaged(group)
+            for (game,), group in group_by(records(scores), "game").items()
+            for _, c in average_by_decision(group)
         ]
         if not chosen:
             return {}

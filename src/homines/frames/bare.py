@@ -9,14 +9,14 @@ from homines.core.format import join
 from homines.core.types import Decision, Order, Prompt
 from homines.elicitation.scene import (
     Names,
+    belief_sentence,
     check_no_plan,
+    counting_word,
     either,
     moved_before,
-    persons,
     rounds_before,
-    said,
+    seat_names,
     settle,
-    times,
 )
 
 
@@ -45,17 +45,17 @@ class Bare:
     def __call__(self, d: Decision, order: Order) -> Prompt:
         check_no_plan(d)
         words = Names.of(d, self.labels)
-        who = persons(d, ("B", "C", "D", "E", "F", "G", "H"), words)
+        who = seat_names(d, ("B", "C", "D", "E", "F", "G", "H"), words)
         opening = [*([self.game] if self.game else []), *([f"with {join(list(who))}"] if who else [])]
         parts = [" ".join(["You play", *opening]) + "."] if opening else []
-        parts.append(said(d, words, who[: len(d.theirs)], "plays"))
+        parts.append(belief_sentence(d, words, who[: len(d.theirs)], "plays"))
         if self.state:
             if (before := moved_before(d, words)) is not None:
                 parts.append(f"{who[0]} played {before}.")
             for past in rounds_before(d, words, self.memory):
                 acts = [f"you played {past.mine}"]
                 acts += [f"{w} played {t}" for w, t in zip(who, past.theirs, strict=False)]
-                when = "Last time" if past.ago == 1 else f"{times(past.ago)} rounds ago"
+                when = "Last time" if past.ago == 1 else f"{counting_word(past.ago)} rounds ago"
                 parts.append(f"{when} {join(acts)}.")
         parts.append(f"Answer with exactly {either(words.mine, order[0])}.")
         return Prompt((("user", "\n".join(part for part in parts if part)),), words.mine)

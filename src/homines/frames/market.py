@@ -9,17 +9,17 @@ from homines.core.types import Decision, Order, Prompt
 from homines.elicitation.scene import (
     Names,
     asking,
+    belief_sentence,
+    counting_word,
     either,
-    instead,
     moved_before,
     number,
+    other_moves,
     outcomes,
-    persons,
     rounds_before,
-    ruled,
-    said,
+    rule_sentences,
+    seat_names,
     settle,
-    times,
 )
 
 
@@ -45,8 +45,8 @@ class Market:
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         words = Names.of(d, self.labels)
-        who = persons(d, ("B", "C", "D", "E", "F", "G", "H"), words)
-        rule = ruled(d, who, words, order[0])
+        who = seat_names(d, ("B", "C", "D", "E", "F", "G", "H"), words)
+        rule = rule_sentences(d, who, words, order[0])
         parts = [f"There is you, and {join(list(who))}." if who and not rule else "", rule]
         for a, others, paid in () if rule else outcomes(d):
             acts = [f"you choose {words.mine[a]}"]
@@ -54,11 +54,11 @@ class Market:
             gets = [f"you earn {number(paid[0])}"]
             gets += [f"{w} earns {number(x)}" for w, x in zip(who, paid[1:], strict=True)]
             parts.append(f"If {join(acts)}, {join(gets)}.")
-        parts += [self.goal, said(d, words, who, "chooses")]
+        parts += [self.goal, belief_sentence(d, words, who, "chooses")]
         parts.append(f"You can choose {either(words.mine, order[0])}.")
         if (before := moved_before(d, words)) is not None:
             parts.append(f"{who[0]} has chosen {before}.")
-        for move, ways in instead(d, words):
+        for move, ways in other_moves(d, words):
             for mine, paid in ways:
                 gets = [f"you would have earned {number(paid[0])}"]
                 gets += [f"{w} {number(x)}" for w, x in zip(who, paid[1:], strict=True)]
@@ -68,7 +68,7 @@ class Market:
             acts = [f"you chose {past.mine} and earned {number(past.paid[0])}"]
             told = zip(who, past.theirs, past.paid[1:], strict=False)
             acts += [f"{w} chose {t} and earned {number(x)}" for w, t, x in told]
-            when = "Last period" if past.ago == 1 else f"{times(past.ago)} periods ago"
+            when = "Last period" if past.ago == 1 else f"{counting_word(past.ago)} periods ago"
             parts.append(f"{when} {', '.join(acts)}.")
         last = "\nWhat do you choose now? Answer with exactly one of these."
         return asking(self.asks, "\n".join(part for part in parts if part), last, words, order)

@@ -9,17 +9,17 @@ from homines.core.types import Decision, Order, Prompt
 from homines.elicitation.scene import (
     Names,
     asking,
+    belief_sentence,
+    counting_word,
     either,
-    instead,
     moved_before,
     number,
+    other_moves,
     outcomes,
-    persons,
     rounds_before,
-    ruled,
-    said,
+    rule_sentences,
+    seat_names,
     settle,
-    times,
 )
 from homines.frames.table import introduction
 
@@ -46,19 +46,19 @@ class Sentences:
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         words = Names.of(d, self.labels)
-        who = persons(d, ("B", "C", "D", "E", "F", "G", "H"), words)
+        who = seat_names(d, ("B", "C", "D", "E", "F", "G", "H"), words)
         lines: list[str] = []
-        rule = ruled(d, who, words, order[0])
+        rule = rule_sentences(d, who, words, order[0])
         for a, others, paid in () if rule else outcomes(d, self.layout):
             acts = [f"you choose {words.mine[a]}"]
             acts += [f"{who[j]} chooses {words.theirs[j][b]}" for j, b in enumerate(others or ())]
             gets = [f"you get {number(paid[0])} points"]
             gets += [f"{w} gets {number(x)}" for w, x in zip(who, paid[1:], strict=True)]
             lines.append(f"If {join(acts)}, {join(gets)}.")
-        parts = [introduction(d, who, rule), rule, *lines, said(d, words, who, "chooses")]
+        parts = [introduction(d, who, rule), rule, *lines, belief_sentence(d, words, who, "chooses")]
         if (before := moved_before(d, words)) is not None:
             parts.append(f"{who[0]} has chosen {before}.")
-        for move, ways in instead(d, words):
+        for move, ways in other_moves(d, words):
             for mine, paid in ways:
                 gets = [f"you would have got {number(paid[0])} points"]
                 gets += [f"{w} {number(x)}" for w, x in zip(who, paid[1:], strict=True)]
@@ -67,7 +67,7 @@ class Sentences:
         for past in rounds_before(d, words, self.memory):
             acts = [f"you chose {past.mine}"]
             acts += [f"{w} chose {t}" for w, t in zip(who, past.theirs, strict=False)]
-            when = "In the round before" if past.ago == 1 else f"{times(past.ago)} rounds before"
+            when = "In the round before" if past.ago == 1 else f"{counting_word(past.ago)} rounds before"
             parts.append(f"{when}, {join(acts)}.")
         parts.append(f"Which do you choose, {either(words.mine, order[0])}?")
         last = f" Reply with {either(words.mine, order[-1])} only."

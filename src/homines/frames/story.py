@@ -9,17 +9,17 @@ from homines.core.types import Decision, Order, Prompt
 from homines.elicitation.scene import (
     Names,
     asking,
+    belief_sentence,
+    counting_word,
     either,
-    instead,
     moved_before,
     number,
+    other_moves,
     outcomes,
-    persons,
     rounds_before,
-    ruled,
-    said,
+    rule_sentences,
+    seat_names,
     settle,
-    times,
 )
 
 FRIENDS = ("Robin", "Kim", "Sam", "Noor", "Lee", "Ada", "Max")
@@ -45,8 +45,8 @@ class Story:
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         words = Names.of(d, self.labels)
-        who = persons(d, FRIENDS, words)
-        rule = ruled(d, who, words, order[0])
+        who = seat_names(d, FRIENDS, words)
+        rule = rule_sentences(d, who, words, order[0])
         parts = [self._opening(d, who), rule.replace("points", "coins")]
         for a, others, paid in () if rule else outcomes(d):
             acts = [f"you go for {words.mine[a]}"]
@@ -54,10 +54,10 @@ class Story:
             gets = [f"you take home {number(paid[0])}"]
             gets += [f"{w} {number(x)}" for w, x in zip(who, paid[1:], strict=True)]
             parts.append(f"When {join(acts)}, {join(gets)}.")
-        parts.append(said(d, words, who, "goes for"))
+        parts.append(belief_sentence(d, words, who, "goes for"))
         if (before := moved_before(d, words)) is not None:
             parts.append(f"Today {who[0]} came first and went for {before}.")
-        for move, ways in instead(d, words):
+        for move, ways in other_moves(d, words):
             for mine, paid in ways:
                 gets = [f"you would have taken home {number(paid[0])}"]
                 gets += [f"{w} {number(x)}" for w, x in zip(who, paid[1:], strict=True)]
@@ -94,4 +94,4 @@ class Story:
 def _when(ago: int) -> str:
     if ago <= 2:
         return ("Yesterday", "The day before yesterday")[ago - 1]
-    return f"{times(ago)} days ago"
+    return f"{counting_word(ago)} days ago"

@@ -9,17 +9,17 @@ from homines.core.types import Decision, Order, Prompt
 from homines.elicitation.scene import (
     Names,
     asking,
+    belief_sentence,
+    counting_word,
     either,
-    instead,
     moved_before,
     number,
+    other_moves,
     outcomes,
-    persons,
     rounds_before,
-    ruled,
-    said,
+    rule_sentences,
+    seat_names,
     settle,
-    times,
 )
 
 
@@ -47,10 +47,10 @@ class Table:
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         words = Names.of(d, self.labels)
-        who = persons(d, ("B", "C", "D", "E", "F", "G", "H"), words)
+        who = seat_names(d, ("B", "C", "D", "E", "F", "G", "H"), words)
         choosing = who[: len(d.theirs)]
         cells = [["you", *choosing, "your points", *(f"{w}'s points" for w in who)]]
-        rule = ruled(d, who, words, order[0])
+        rule = rule_sentences(d, who, words, order[0])
         for a, others, paid in () if rule else outcomes(d, self.layout):
             theirs = (
                 ["any"] * len(choosing)
@@ -62,12 +62,12 @@ class Table:
             introduction(d, who, rule),
             rule or "\n".join(", ".join(row) for row in cells),
             self.goal,
-            said(d, words, choosing, "plays"),
+            belief_sentence(d, words, choosing, "plays"),
         ]
         parts.append(f"You can play {either(words.mine, order[0])}.")
         if (before := moved_before(d, words)) is not None:
             parts.append(f"{who[0]} played {before}.")
-        for move, ways in instead(d, words):
+        for move, ways in other_moves(d, words):
             then = (f"{mine} would pay" if mine else "the game would have ended:" for mine, _ in ways)
             after = [f"{so} {join(points(who, paid))}" for so, (_, paid) in zip(then, ways, strict=True)]
             parts.append(f"Had {who[0]} played {move}, {'; '.join(after)}.")
@@ -76,7 +76,7 @@ class Table:
             gets += [f"{w} got {number(x)}" for w, x in zip(who, past.paid[1:], strict=False)]
             acts = [f"you played {past.mine}"]
             acts += [f"{w} played {t}" for w, t in zip(who, past.theirs, strict=False)]
-            when = "Last time" if past.ago == 1 else f"{times(past.ago)} rounds ago"
+            when = "Last time" if past.ago == 1 else f"{counting_word(past.ago)} rounds ago"
             parts.append(f"{when} {join(gets)}, because {join(acts)}.")
         last = f"\nAnswer with exactly {either(words.mine, order[-1])}."
         return asking(self.asks, "\n".join(part for part in parts if part), last, words, order)

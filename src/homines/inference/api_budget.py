@@ -331,7 +331,7 @@ def _write(book: Path | None, given: int, made: int) -> None:
         return
     line = f"\n{json.dumps({'input': given, 'output': made})}".encode()
     try:
-        with paths.opened(book.parent, book.name, "ab") as file:
+        with paths.open_file(book.parent, book.name, "ab") as file:
             if file.write(line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except (OSError, paths.PathError) as failure:

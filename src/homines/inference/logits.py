@@ -227,7 +227,7 @@ class Pack:
     tokens: int
 
 
-def packs(encoded: Sequence[Encoded], budget: int, *, hold: bool = False) -> list[Pack]:
+def plan_passes(encoded: Sequence[Encoded], budget: int, *, hold: bool = False) -> list[Pack]:
     """Group prompts (by index) that begin alike; each group reads at most `budget` distinct tokens, or is one
     prompt alone.
 
@@ -272,7 +272,7 @@ def _plant(forest: Forest, item: Encoded) -> list[list[int]]:
 
 def distinct_tokens(encoded: Sequence[Encoded], budget: int, *, hold: bool = False) -> int:
     """How many tokens the network will read for these prompts."""
-    return sum(pack.tokens for pack in packs(encoded, budget, hold=hold))
+    return sum(pack.tokens for pack in plan_passes(encoded, budget, hold=hold))
 
 
 def label_logprobs(
@@ -295,7 +295,7 @@ def label_logprobs(
     hold = hold and share and not torch.is_grad_enabled()
     out: list[torch.Tensor] = [torch.empty(0)] * len(encoded)
     cache = DynamicCache() if hold else None
-    for pack in packs(encoded, budget, hold=hold):
+    for pack in plan_passes(encoded, budget, hold=hold):
         items = [encoded[i] for i in pack.items]
         scored = _shared(net, items, pack.held, cache) if share else _plain(net, items, pad)
         for i, logp in zip(pack.items, scored, strict=True):

@@ -13,12 +13,12 @@ def quiet() -> None:
         warnings.filterwarnings("ignore", module=rf"{module}(\..*)?$")
 
 
-def size() -> int:
+def process_count() -> int:
     """How many processes train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def first() -> bool:
+def is_first() -> bool:
     """Whether this is the process that measures, writes and speaks."""
     return int(os.environ.get("RANK", "0")) == 0
 
@@ -30,7 +30,7 @@ def own(device: str) -> str:
     >>> own("cuda")
     'cuda'
     """
-    if device != "cuda" or size() == 1:
+    if device != "cuda" or process_count() == 1:
         return device
     import torch
 

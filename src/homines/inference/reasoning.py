@@ -23,7 +23,7 @@ TOGETHER = 16
 
 
 @dataclass(frozen=True)
-class Aloud:
+class ReasoningOptions:
     """How a model thinks aloud.
 
     traces        reasons sampled for each prompt, K
@@ -48,7 +48,7 @@ class Aloud:
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class Reasoned:
     """What was heard for one prompt.
 
     reasons   the model's words up to and with the cue; None where it was not reached
@@ -88,7 +88,7 @@ class Heard:
         }
 
 
-def hear(model: Any, prompts: Sequence[Prompt], how: Aloud) -> list[Heard]:
+def read_reasoned(model: Any, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[Reasoned]:
     """Let the model think before each prompt's answer, and read that answer after every reason."""
     import torch  # models behind an API think aloud as well, without it
 
@@ -110,16 +110,16 @@ def hear(model: Any, prompts: Sequence[Prompt], how: Aloud) -> list[Heard]:
     p = [np.zeros((len(each), len(prompt.labels))) for each, prompt in zip(said, prompts, strict=True)]
     for (i, k, _), values in zip(flat, read, strict=True):
         p[i][k] = values
-    heard: list[Heard] = []
+    heard: list[Reasoned] = []
     for prompt, each, values in zip(prompts, said, p, strict=True):
         rng = np.random.default_rng(int(digest([prompt.key, how.seed, "count"]), 16))
         drawn = tuple(_drawn(row, rng) for row in values)
         texts = tuple(text for text, _ in each)
-        heard.append(Heard(texts, frozen(values), drawn, sum(n for _, n in each)))
+        heard.append(Reasoned(texts, frozen(values), drawn, sum(n for _, n in each)))
     return heard
 
 
-def write(model: Any, prompts: Sequence[Prompt], how: Aloud) -> list[str]:
+def write(model: Any, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[str]:
     """What the model writes after each prompt, one text each; empty where it had not ended its turn within
     `how.most` tokens, for of a text that was cut nobody knows what it says.
 
@@ -140,7 +140,7 @@ def _drawn(p: Array, rng: np.random.Generator) -> int:
     return -1
 
 
-def _generate(model: Any, prompts: Sequence[Prompt], how: Aloud) -> list[tuple[str | None, int]]:
+def _generate(model: Any, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[tuple[str | None, int]]:
     """(words up to and with the cue, tokens) for each prompt; None where the cue was not reached. Without a
     cue: all words; None where they were cut."""
     import torch

@@ -32,7 +32,7 @@ from homines.inference.model_folder import (
     repeats,
     weights,
 )
-from homines.inference.reasoning import Aloud, Heard, hear, write
+from homines.inference.reasoning import Reasoned, ReasoningOptions, read_reasoned, write
 
 
 class HuggingFace:
@@ -46,8 +46,8 @@ class HuggingFace:
         self.hold = self.share and holds(net)
         self.budget = 512 if net.device.type == "cpu" else 4096
         self.window = _window(net.config.get_text_config())
-        self.aloud = Aloud()
-        self._heard: dict[str, Heard] = {}
+        self.aloud = ReasoningOptions()
+        self._heard: dict[str, Reasoned] = {}
         self.provenance: dict[str, Any] = {
             **provenance,
             "device": str(net.device),
@@ -89,7 +89,7 @@ class HuggingFace:
         with torch.no_grad():
             read = self.logprobs(self.encode([prompts[i] for i in silent])) if silent else []
         out.update((i, to_choice(logp)) for i, logp in zip(silent, read, strict=True))
-        heard = hear(self, [prompts[i] for i in spoken], self.aloud) if spoken else []
+        heard = read_reasoned(self, [prompts[i] for i in spoken], self.aloud) if spoken else []
         out.update((i, some.choice) for i, some in zip(spoken, heard, strict=True))
         self._heard = {prompts[i].key: some for i, some in zip(spoken, heard, strict=True)}
         return [out[i] for i in range(len(prompts))]
@@ -116,7 +116,7 @@ class HuggingFace:
             )
         return self.tokenizer.decode(out[0, held.input_ids.shape[1] :], skip_special_tokens=True).strip()
 
-    def write(self, prompts: Sequence[Prompt], how: Aloud) -> list[str]:
+    def write(self, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[str]:
         """What it writes after these prompts, sampled (`aloud.write`); their labels are not looked at."""
         return write(self, prompts, how)
 

@@ -39,7 +39,7 @@ from homines.inference.api_calls import (
     walk,
 )
 from homines.inference.impossible import Impossible
-from homines.inference.reasoning import Aloud, Heard
+from homines.inference.reasoning import Reasoned, ReasoningOptions
 from homines.inference.sampled_answers import counted, strict
 from homines.inference.top_logprobs import Walk, read
 from homines.models import PROVIDERS
@@ -132,7 +132,7 @@ class Inspect:
         self.model = model
         self.how = how
         self.name = name
-        self.aloud = Aloud()
+        self.aloud = ReasoningOptions()
         self.gives: Gives | None = None
         self.provenance: dict[str, Any] = {"revision": None, "inspect_ai": version("inspect-ai")}
         self._beside: dict[str, dict[str, Any]] = {}
@@ -220,7 +220,7 @@ class Inspect:
         """What to record beside the answer just given: how it was read, bounds, what was used."""
         return self._beside.get(prompt.key, {})
 
-    def write(self, prompts: Sequence[Prompt], how: Aloud) -> list[str | Exception]:
+    def write(self, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[str | Exception]:
         """What it writes after each prompt, all at once; empty where it had not ended its turn within
         `how.most` tokens; a failed call's exception in its place. Raises Interrupted where a budget is
         spent."""
@@ -319,10 +319,10 @@ class Inspect:
             if found and ended(one) and (a := strict(after, prompt.labels)) is not None:
                 row[a] = 1.0
         counts = tuple(int(row.argmax()) if row.any() else -1 for row in p)
-        heard = Heard(tuple(reasons), frozen(p), counts, used["output"])
+        heard = Reasoned(tuple(reasons), frozen(p), counts, used["output"])
         return Answer(heard.choice, heard.beside())
 
-    async def _written(self, prompt: Prompt, how: Aloud) -> str:
+    async def _written(self, prompt: Prompt, how: ReasoningOptions) -> str:
         (one,) = await self._draw(prompt, 1, Counter(), how=how)
         return redact(one.message.text) if ended(one) else ""
 
@@ -341,7 +341,7 @@ class Inspect:
         *,
         drawn: int = 0,
         top: int = 0,
-        how: Aloud | None = None,
+        how: ReasoningOptions | None = None,
     ) -> list[Any]:
         """n sampled answers (inspect-ai's ChatCompletionChoice), in one call where the provider can.
 

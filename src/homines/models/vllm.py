@@ -23,7 +23,7 @@ from homines.core.types import Choice, HominesError, Prompt
 from homines.inference.api_calls import CallFailed, wait
 from homines.inference.http import MOST, Unacceptable, fetch
 from homines.inference.impossible import Impossible, Kind, agree, number, position, total
-from homines.inference.reasoning import Aloud
+from homines.inference.reasoning import ReasoningOptions
 
 if TYPE_CHECKING:
     from homines.inference.logits import Encoded
@@ -239,7 +239,7 @@ class Vllm:
         """Close its connections; the end of the process does so too."""
         self.server.close()
 
-    def write(self, prompts: Sequence[Prompt], how: Aloud) -> list[str]:
+    def write(self, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[str]:
         """What it writes after each prompt; empty where it had not ended within `how.most` tokens."""
         from homines.inference.logits import encode
 

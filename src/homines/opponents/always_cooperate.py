@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from homines.core.types import Choice, Decision
-from homines.theory.strategies import certain, check_pair
+from homines.theory.strategies import check_pair, first_or_second
 
 
 @dataclass(frozen=True)
@@ -18,4 +18,4 @@ class AlwaysCooperate:
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
         check_pair(ds)
-        return [certain(0) for _ in ds]
+        return [first_or_second(0) for _ in ds]

@@ -18,7 +18,7 @@ import numpy as np
 
 from homines.core.checks import count
 from homines.core.types import Choice, Decision, HominesError, frozen
-from homines.theory.strategies import certain, check_pair, first_with
+from homines.theory.strategies import check_pair, first_action_with, first_or_second
 
 MOST_COINS = 8
 REMEDY = "axelrod knows rounds in which both move at once: use a repeated game, or another opponent"
@@ -216,10 +216,10 @@ class Axelrod:
         try:
             if _depth(player) <= 1 or not classified(player, "stochastic"):
                 try:
-                    return first_with(self._probability(d))
+                    return first_action_with(self._probability(d))
                 except NotACoinError:
                     pass
-            return replace(certain(next_move(player, d, self.seed)[0]), n=1)
+            return replace(first_or_second(next_move(player, d, self.seed)[0]), n=1)
         except HominesError:
             raise
         except Exception as error:  # the library's strategies fail in their own ways

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from homines.core.checks import number
 from homines.core.types import Choice, Decision
-from homines.theory.strategies import first_with, last_moves
+from homines.theory.strategies import first_action_with, last_moves
 
 
 @dataclass(frozen=True)
@@ -31,4 +31,4 @@ class GenerousTitForTat:
         number("generosity", self.generosity, 0, 1)
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        return [first_with(self.generosity if last_moves(d)[1] == 1 else 1.0) for d in ds]
+        return [first_action_with(self.generosity if last_moves(d)[1] == 1 else 1.0) for d in ds]

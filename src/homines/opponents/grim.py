@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from homines.core.types import Choice, Decision
-from homines.theory.strategies import certain, last_moves
+from homines.theory.strategies import first_or_second, last_moves
 
 
 @dataclass(frozen=True)
@@ -22,4 +22,4 @@ class Grim:
     memory: ClassVar[int] = 1
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        return [certain(int(1 in last_moves(d))) for d in ds]
+        return [first_or_second(int(1 in last_moves(d))) for d in ds]

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from homines.core.checks import number
 from homines.core.types import Choice, Decision
-from homines.theory.strategies import first_with, last_moves
+from homines.theory.strategies import first_action_with, last_moves
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class MemoryOne:
             number(name, getattr(self, name), 0, 1)
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        return [first_with(self._probability(d)) for d in ds]
+        return [first_action_with(self._probability(d)) for d in ds]
 
     def _probability(self, d: Decision) -> float:
         mine, other = last_moves(d)

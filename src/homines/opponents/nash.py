@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from homines.core.types import Array, Choice, Decision, HominesError
-from homines.theory.strategies import firms, sure
+from homines.theory.strategies import payoffs_by_player, pure_choice
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Nash:
     memory: ClassVar[int] = 1
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        return [sure(d, equilibria(firms(d))[0][d.player]) for d in ds]
+        return [pure_choice(d, equilibria(payoffs_by_player(d))[0][d.player]) for d in ds]
 
 
 def equilibria(table: Array) -> list[tuple[int, ...]]:

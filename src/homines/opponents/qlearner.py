@@ -12,7 +12,7 @@ import numpy as np
 from homines.core.checks import count
 from homines.core.types import Choice, Decision, HominesError
 from homines.theory.qlearning import Learning, learn
-from homines.theory.strategies import firms, last, sure
+from homines.theory.strategies import last_actions, payoffs_by_player, pure_choice
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,16 @@ class Qlearner:
         return Learning(self.alpha, self.beta, self.delta)
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        return [sure(d, self._price(d)) for d in ds]
+        return [pure_choice(d, self._price(d)) for d in ds]
 
     def _price(self, d: Decision) -> int:
-        table = firms(d)
+        table = payoffs_by_player(d)
         if len(set(table.shape[1:])) > 1:
             raise HominesError(
                 f"actions {table.shape[1:]} of the players differ in number; a qlearner's may not"
             )
         strategy, end = learned(table.tobytes(), table.shape, self._how(), self.seed)
-        past = last(d)
+        past = last_actions(d)
         state = end if past is None else int(np.ravel_multi_index(past, table.shape[1:]))
         return int(strategy[d.player, state])
 

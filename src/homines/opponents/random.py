@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from homines.core.checks import number
 from homines.core.types import Choice, Decision
-from homines.theory.strategies import check_pair, first_with
+from homines.theory.strategies import check_pair, first_action_with
 
 
 @dataclass(frozen=True)
@@ -24,4 +24,4 @@ class Random:
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
         check_pair(ds)
-        return [first_with(self.p) for _ in ds]
+        return [first_action_with(self.p) for _ in ds]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from homines.core.types import Choice, Decision
-from homines.theory.strategies import certain, last_moves
+from homines.theory.strategies import first_or_second, last_moves
 
 
 @dataclass(frozen=True)
@@ -20,4 +20,4 @@ class TitForTat:
     memory: ClassVar[int] = 1
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        return [certain(last_moves(d)[1] or 0) for d in ds]
+        return [first_or_second(last_moves(d)[1] or 0) for d in ds]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from homines.core.types import Choice, Decision
-from homines.theory.strategies import check, last, sure
+from homines.theory.strategies import check_simultaneous, last_actions, pure_choice
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,12 @@ class Undercut:
     memory: ClassVar[int] = 1
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        return [sure(d, self._price(d)) for d in ds]
+        return [pure_choice(d, self._price(d)) for d in ds]
 
     @staticmethod
     def _price(d: Decision) -> int:
-        check(d)
-        past = last(d)
+        check_simultaneous(d)
+        past = last_actions(d)
         if past is None:
             return len(d.actions) - 1
         others = tuple(a for k, a in enumerate(past) if k != d.player)

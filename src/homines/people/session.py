@@ -19,7 +19,7 @@ import numpy as np
 
 from homines.core.checks import count
 from homines.core.registry import find, names, spell
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import (
     Array,
     Choice,
@@ -35,7 +35,7 @@ from homines.core.types import (
     Record,
 )
 from homines.elicitation.asking import measure
-from homines.elicitation.metrics import averaged
+from homines.elicitation.metrics import average_by_decision
 from homines.elicitation.orders import few_orders, orders
 from homines.elicitation.questions import battery, questions
 from homines.elicitation.scene import Names
@@ -60,7 +60,7 @@ class NotAnAnswer(HominesError):  # noqa: N818 (to be asked again, not to stop a
 
 
 @dataclass(frozen=True)
-class Plan:
+class SessionPlan:
     """Who plays what against whom, in which words.
 
     games    specs, one after another; `battery`: PROTOCOLS, all of them by the strategy method
@@ -148,7 +148,7 @@ class Plan:
         return {spec: find("games", spec) for spec in self.games}
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> Plan:
+    def of(cls, config: Mapping[str, Any]) -> SessionPlan:
         """The plan that `config` wrote. Raises HominesError where it is none."""
         try:
             games, frames = config["games"], config["frames"]
@@ -245,7 +245,7 @@ class Course:
 class Other:
     """Whom the person meets. Answers are asked once, and kept in the run folder where there is one."""
 
-    def __init__(self, plan: Plan, policy: Policy | Model, run: Run | None = None) -> None:
+    def __init__(self, plan: SessionPlan, policy: Policy | Model, run: RunFolder | None = None) -> None:
         self.policy, self.frame, self.run = policy, find("frames", plan.frame), run
         self.name = policy.name if isinstance(policy, Model) else plan.against
         self._known: dict[tuple[str, str], Choice] = {}
@@ -269,7 +269,7 @@ class Other:
         keys = {r.key for r in known}
         fresh = measure(model, [q for q in asked if q.record.key not in keys])
         self._keep(fresh, known)
-        pairs = averaged([*known, *fresh])
+        pairs = average_by_decision([*known, *fresh])
         failed = next((r.error for r in fresh if r.error), None)  # without it the orders would not balance
         if failed or len(pairs) < len(ds):
             raise HominesError(
@@ -299,7 +299,7 @@ class Other:
 class Sitting:
     """A person at play: the next question, and answers as they come, each on the disk before the next."""
 
-    def __init__(self, plan: Plan, other: Other, run: Run | None = None) -> None:
+    def __init__(self, plan: SessionPlan, other: Other, run: RunFolder | None = None) -> None:
         self.plan, self.other, self.run = plan, other, run
         self.records: dict[str, Record] = {}
         self._given: list[int] = []
@@ -338,7 +338,7 @@ class Sitting:
         return len(self._given) > len(self.course.asked)
 
 
-def start(plan: Plan, run: Run | None = None, **kind: Any) -> Sitting:
+def start(plan: SessionPlan, run: RunFolder | None = None, **kind: Any) -> Sitting:
     """A sitting, or the rest of the one that the run folder holds. kind: device, dtype."""
     return Sitting(plan, Other(plan, rival(plan.against, **kind), run), run)
 
@@ -391,7 +391,7 @@ def _check_told(model: Any, spec: str) -> None:
 # --- the course of play ------------------------------------------------------------------------
 
 
-def course(plan: Plan, other: Other, given: Sequence[int]) -> Course:
+def course(plan: SessionPlan, other: Other, given: Sequence[int]) -> Course:
     """Where these answers lead. Raises HominesError where `other` has no answer."""
     asked: list[tuple[Turn, int]] = []
     stages: list[Stage] = []
@@ -409,7 +409,7 @@ def course(plan: Plan, other: Other, given: Sequence[int]) -> Course:
 Play = Generator[Turn, int, None]
 
 
-def _play(plan: Plan, other: Other, stages: list[Stage]) -> Play:
+def _play(plan: SessionPlan, other: Other, stages: list[Stage]) -> Play:
     """Every game in turn; yields a question, takes the action that answers it."""
     words, number = find("frames", plan.frame), 0
 
@@ -434,7 +434,7 @@ def _play(plan: Plan, other: Other, stages: list[Stage]) -> Play:
 
 
 def _once(
-    plan: Plan,
+    plan: SessionPlan,
     spec: str,
     game: Any,
     seat: int,

@@ -17,12 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, HominesError, Interrupted
 from homines.elicitation.survey import frame_specs
-from homines.estimation.options import as_row, plain
+from homines.estimation.options import estimate_row, plain
 from homines.people.debrief import FAMILY, Happened, Odds, Portrait, happened, odds, portraits, totals
-from homines.people.session import BATTERY, NotAnAnswer, Plan, Sitting, start
+from homines.people.session import BATTERY, NotAnAnswer, SessionPlan, Sitting, start
 from homines.reports.console import command
 
 MOST_DIGITS = 4
@@ -50,11 +50,16 @@ def seated(text: str | None) -> tuple[int | None, bool]:
 
 
 def carry_out_play(
-    plan: Plan, save: Path | None, family: str | None, device: str | None, dtype: str | None, as_json: bool
+    plan: SessionPlan,
+    save: Path | None,
+    family: str | None,
+    device: str | None,
+    dtype: str | None,
+    as_json: bool,
 ) -> None:
     """Play to the end, tell what came of it. Interrupted, or exit 130, where the person leaves before."""
     console = Console(stderr=as_json)
-    with Run(save, plan.config(command())) if save is not None else nullcontext() as run:
+    with RunFolder(save, plan.config(command())) if save is not None else nullcontext() as run:
         sitting = start(plan, run, device=device, dtype=dtype)
         kept = len(sitting.records)
         if kept:
@@ -180,7 +185,7 @@ def portray(shapes: list[Portrait], console: Console) -> None:
             console.print(Text(f"{shape.who}: no estimate: {shape.told}"))
 
 
-def note(run: Run, sitting: Sitting, found: list[Odds], shapes: list[Portrait]) -> None:
+def note(run: RunFolder, sitting: Sitting, found: list[Odds], shapes: list[Portrait]) -> None:
     """Write what came of a finished sitting into its run folder."""
     run.note("played.json", plain(result(sitting, found, shapes, run.folder)))
 
@@ -208,7 +213,7 @@ def result(sitting: Sitting, found: list[Odds], shapes: list[Portrait], save: Pa
                 "who": s.who,
                 "why": s.why or None,
                 "told": s.told or None,
-                **({} if s.estimate is None else as_row(s.estimate)),
+                **({} if s.estimate is None else estimate_row(s.estimate)),
             }
             for s in shapes
         ],

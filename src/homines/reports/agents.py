@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from homines.core.types import Choice, Decision, Preference, Record
-from homines.reports.run_view import Study
+from homines.reports.run_view import RunView
 
 Row = dict[str, Any]
 CHANCE = {"seed", "seeds", "rows", "command", "device", "dtype"}
@@ -27,7 +27,7 @@ class Agent:
 
     name: str
     role: str
-    study: Study
+    study: RunView
     records: list[Record]
     rows: Mapping[str, list[Row]]
     """Every measure of its run (`evidence.measured`)."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from homines.core.format import Row, clean, lines, number
+from homines.core.format import TableRow, clean, lines, number
 from homines.core.types import LEGAL_MASS
 from homines.inference import impossible
 from homines.reports import run_charts
-from homines.reports.run_view import SLACK, Study, _foreign, left_out
+from homines.reports.run_view import SLACK, RunView, _foreign, left_out
 
 # --- what got worse --------------------------------------------------------------------------------
 
 
-def caveats(study: Study, rows: Mapping[str, list[Row]]) -> list[str]:
+def caveats(study: RunView, rows: Mapping[str, list[TableRow]]) -> list[str]:
     """What got worse and what stays weak, a sentence each, the worst case as it is."""
     out: list[str] = []
     sides = {row["role"]: row for row in rows["sides"]}
@@ -59,7 +59,7 @@ def caveats(study: Study, rows: Mapping[str, list[Row]]) -> list[str]:
 
 
 def _worse(
-    rows: Sequence[Row], name: str, what: str, noun: str, badness: Callable[[float], float] = float
+    rows: Sequence[TableRow], name: str, what: str, noun: str, badness: Callable[[float], float] = float
 ) -> list[str]:
     """'Legal mass fell in 2 of 30 pairs of game and frame (most in ipd, story: .90 to .40).'"""
     pairs = [roles for _, roles in lines(rows, ("game", "frame")) if {"before", "after"} <= roles.keys()]
@@ -74,6 +74,6 @@ def _worse(
     ]
 
 
-def _names(row: Row) -> str:
+def _names(row: TableRow) -> str:
     """'ipd, story': where a number stands, short enough for a sentence."""
     return ", ".join(clean(row[key], 60) for key in ("game", "frame") if key in row)

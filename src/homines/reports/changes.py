@@ -16,12 +16,12 @@ import numpy as np
 
 from homines.core.format import count, finite, lines, number
 from homines.core.types import Record
-from homines.elicitation.metrics import averaged, mass
+from homines.elicitation.metrics import average_by_decision, mass
 from homines.reports.agents import MENU, Agent, chosen, groups, what
 from homines.reports.caveats import caveats
 from homines.reports.measures import measured
 from homines.reports.page import Section
-from homines.reports.run_view import Study
+from homines.reports.run_view import RunView
 
 Row = dict[str, Any]
 Pair = tuple[float | None, float | None]
@@ -45,7 +45,7 @@ class Change:
     before: Agent | None
 
     @cached_property
-    def study(self) -> Study | None:
+    def study(self) -> RunView | None:
         """Both as one run, over the questions that both were asked; None without any."""
         if self.before is None:
             return None
@@ -140,7 +140,7 @@ class Change:
 
 
 def _first(records: Sequence[Record]) -> float | None:
-    pairs = averaged(records)
+    pairs = average_by_decision(records)
     short = [pair for pair in pairs if len(pair[0].actions) <= MENU] or pairs
     values = [value for d, c in short if isinstance(value := chosen(d, c), float)]
     return float(np.mean(values)) if values else None

@@ -21,7 +21,7 @@ from homines.reports import changes as changes_module
 from homines.reports import comparison_sections, page
 from homines.reports.agents import Agent
 from homines.reports.measures import measured
-from homines.reports.run_view import Study, read
+from homines.reports.run_view import RunView, read
 
 Row = dict[str, Any]
 PERIODS = "periods.jsonl"
@@ -56,7 +56,7 @@ def runs_below(folder: Path) -> list[Path]:
 class _Found:
     folder: Path
     role: str
-    study: Study
+    study: RunView
     records: list[Record]
 
     @property
@@ -84,7 +84,7 @@ def _adapted(model: str) -> str:
 def agents(folders: Sequence[Path]) -> tuple[list[Agent], list[str]]:
     """Every agent of these runs, and sentences on the runs that have none."""
     found: list[_Found] = []
-    rows: dict[Study, Mapping[str, list[Row]]] = {}
+    rows: dict[RunView, Mapping[str, list[Row]]] = {}
     empty: list[Path] = []
     mute: list[str] = []
     for folder in folders:
@@ -125,7 +125,7 @@ def _named(choices: Sequence[Sequence[str]]) -> list[str]:
     return out
 
 
-def _of(study: Study, model: str) -> list[Record]:
+def _of(study: RunView, model: str) -> list[Record]:
     return [r for r in study.records if r.model == model]
 
 

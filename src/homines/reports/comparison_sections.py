@@ -11,8 +11,15 @@ import numpy as np
 from homines.core.format import clean, finite, number
 from homines.core.registry import find
 from homines.core.types import LEGAL_MASS, Choice, Decision, HominesError, Record
-from homines.elicitation.metrics import answered, averaged, by, instability, mass, order_effect
-from homines.elicitation.policies import Read
+from homines.elicitation.metrics import (
+    answered_records,
+    average_by_decision,
+    group_by,
+    instability,
+    mass,
+    order_effect,
+)
+from homines.elicitation.policies import PricingRecords
 from homines.elicitation.questions import situation
 from homines.estimation import agent_estimates, family
 from homines.estimation.amce import EFFECTS, Amce, of_choices
@@ -70,9 +77,9 @@ def dilemmas(there: Sequence[Agent]) -> Section | None:
 def effects(records: Sequence[Record]) -> Amce:
     """Effects over the scenarios of which no asking failed."""
     chosen: list[tuple[Dilemma, float]] = []
-    for (game,), group in by(records, "game").items():
-        if len(answered(group)) == len(group):
-            chosen += [(find("games", game), float(c.p[0])) for _, c in averaged(group)]
+    for (game,), group in group_by(records, "game").items():
+        if len(answered_records(group)) == len(group):
+            chosen += [(find("games", game), float(c.p[0])) for _, c in average_by_decision(group)]
     return of_choices(chosen)
 
 
@@ -85,7 +92,7 @@ def prices(there: Sequence[Agent]) -> Section | None:
             row: Row = {"agent": a.name, "game": game, "trained to": a.aim}
             try:
                 made = find("games", game)
-                policy = Read.of(own, symmetric=True)
+                policy = PricingRecords.of(own, symmetric=True)
                 held = conduct(shop(), made, [policy, policy])
             except (HominesError, ValueError) as why:
                 rows.append(row | {"why": str(why)})
@@ -177,7 +184,7 @@ def behaviour(there: Sequence[Agent]) -> Section | None:
             continue
         found: dict[str, tuple[Decision, dict[str, Choice]]] = {}
         for name, own in asked.items():
-            for d, c in averaged(r for r in own if r.frame in frames):
+            for d, c in average_by_decision(r for r in own if r.frame in frames):
                 found.setdefault(d.key, (d, {}))[1][name] = c
         seen += [(game, d, by) for d, by in found.values()]
     text = [

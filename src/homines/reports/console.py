@@ -26,9 +26,9 @@ from rich.text import Text
 
 from homines.core.redaction import redact
 from homines.core.registry import UntrustedModule, find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, Record
-from homines.elicitation.metrics import by, instability, summary
+from homines.elicitation.metrics import group_by, instability, summary
 
 if TYPE_CHECKING:
     from homines.estimation.fit import Estimate
@@ -142,7 +142,7 @@ def measured(records: list[Record]) -> None:
                 console.print(Text(f"{row['game']}, {row['frame']}, {where}: {odds}"))
     _aloud(console, records)
     _counted(console, rows, records)
-    for (game,), group in by(records, "game").items():
+    for (game,), group in group_by(records, "game").items():
         if (spread := instability(group)) is not None:
             console.print(Text(f"{game}: instability over frames {spread:.2f}"))
     _warn_mass(console, rows)
@@ -150,7 +150,7 @@ def measured(records: list[Record]) -> None:
         console.print(Text(f"failed: {text}"))
 
 
-def before_after(run: Run) -> None:
+def before_after(run: RunFolder) -> None:
     """The table of an alignment: C after C and D after D before and after, by game and frame."""
     rows = summary(run.records)
     base = run.config["model"]
@@ -190,7 +190,7 @@ def swept(rows: Sequence[Mapping[str, Any]], store: str) -> None:
     console.print(Text(f"{told}, in {store}"))
 
 
-def side_effects(run: Run) -> None:
+def side_effects(run: RunFolder) -> None:
     """One line a model: everyday questions right, perplexity."""
     for name, checked in (run.noted("sideeffects.json") or {}).items():
         Console().print(

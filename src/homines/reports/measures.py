@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from homines.core import registry
-from homines.core.format import Row, count, finite, number
+from homines.core.format import TableRow, count, finite, number
 from homines.core.types import Choice, Decision, HominesError, Preference, Record
 from homines.elicitation.metrics import (
     action_types,
-    averaged,
+    average_by_decision,
     best_response_rate,
-    by,
+    group_by,
     instability,
     mass,
     moral_regret,
@@ -27,15 +27,15 @@ from homines.estimation.agent_estimates import estimates
 from homines.preferences.deontological import Deontological
 from homines.preferences.utilitarian import Utilitarian
 from homines.reports import run_charts
-from homines.reports.run_view import MOST_ACTIONS, MOST_GAMES, STEP, Study
-from homines.theory.choice import uniform
+from homines.reports.run_view import MOST_ACTIONS, MOST_GAMES, STEP, RunView
+from homines.theory.choice import uniform_beliefs
 
 # --- rows: what was measured -----------------------------------------------------------------------
 
 
-def measured(study: Study) -> dict[str, list[Row]]:
+def measured(study: RunView) -> dict[str, list[TableRow]]:
     """Every measure as plain rows, one a (thing, role); `mass` is the legal mass the row rests on."""
-    by_game = by(study.records, "game", "model").items()
+    by_game = group_by(study.records, "game", "model").items()
     named = [({"game": game, "role": study.roles[model], "mass": mass(g)}, g) for (game, model), g in by_game]
     return {
         "overview": _overview(study),
@@ -68,7 +68,7 @@ def measured(study: Study) -> dict[str, list[Row]]:
     }
 
 
-def _overview(study: Study) -> list[Row]:
+def _overview(study: RunView) -> list[TableRow]:
     """Action types where the training took place and elsewhere; without a training, by game."""
     records = [r for r in study.records if state(r.decision) is not None and len(r.decision.actions) == 2]
     there = [r for r in records if r.game in study.games] or records
@@ -77,18 +77,18 @@ def _overview(study: Study) -> list[Row]:
     places: dict[tuple[int, str], list[Record]] = {}
     for r in chosen:
         places.setdefault(_place(study, r, many), []).append(r)
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for (_, where), inside in sorted(places.items(), key=lambda item: item[0][0]):
         games, frames = ({getattr(r, name) for r in inside} for name in ("game", "frame"))
         sub = count(len(frames), "frame")
         sub = f"{count(len(games), 'game')}, {sub}" if study.training or len(games) > 1 else sub
-        for (model,), group in by(inside, "model").items():
+        for (model,), group in group_by(inside, "model").items():
             types = action_types(group)
             row = {"where": where, "sub": sub, "games": games, "role": study.roles[model]}
             if _few(group):
                 row |= {f"{a} after {a}": types.get(f"{a}|{a}") for a in group[0].decision.actions if types}
             else:
-                row |= menu(averaged(group))
+                row |= menu(average_by_decision(group))
             rows.append({**row, "mass": mass(group)})
     return rows
 
@@ -97,26 +97,26 @@ def _few(group: Sequence[Record]) -> bool:
     return all(len(r.decision.actions) <= MOST_ACTIONS for r in group)
 
 
-def menu(pairs: Sequence[tuple[Decision, Choice]]) -> Row:
+def menu(pairs: Sequence[tuple[Decision, Choice]]) -> TableRow:
     """A choice from a long menu, mean over decisions that offer the same one: 'mean answer', where actions
     are numbers, and 'likeliest', with its probability; empty where the menus differ."""
     if not pairs or len({d.actions for d, _ in pairs}) > 1:
         return {}
     actions, p = pairs[0][0].actions, np.mean([c.p for _, c in pairs], axis=0)
-    told: Row = {"likeliest": f"{actions[int(p.argmax())]} ({number(float(p.max()))})"}
+    told: TableRow = {"likeliest": f"{actions[int(p.argmax())]} ({number(float(p.max()))})"}
     try:
         return {"mean answer": float(p @ np.array(actions, dtype=float)), **told}
     except ValueError:
         return told
 
 
-def elsewhere(rows: Mapping[str, list[Row]]) -> list[str]:
+def elsewhere(rows: Mapping[str, list[TableRow]]) -> list[str]:
     """Games that the overview leaves out."""
     told = {game for row in rows["overview"] for game in row["games"]}
     return [row["game"] for row in rows["games"] if told and row["game"] not in told]
 
 
-def _place(study: Study, r: Record, many: bool) -> tuple[int, str]:
+def _place(study: RunView, r: Record, many: bool) -> tuple[int, str]:
     """Where a record stands in the overview; many: too many games for a line each."""
     if not study.training:
         return 0, r.game.partition("(")[0] if many else r.game
@@ -125,15 +125,15 @@ def _place(study: Study, r: Record, many: bool) -> tuple[int, str]:
     return (2, "Other games, same words") if r.frame in study.training else (3, "Other games, other words")
 
 
-def _states(study: Study) -> list[Row]:
+def _states(study: RunView) -> list[TableRow]:
     """P(first action), of a long menu the mean answer, and legal mass of every decision in every frame,
     orders averaged."""
     names: dict[str, dict[str, tuple[int, str]]] = {}
     times: Counter[tuple[str, str]] = Counter()
-    rows: list[Row] = []
-    for (game, frame, model), group in by(study.records, "game", "frame", "model").items():
+    rows: list[TableRow] = []
+    for (game, frame, model), group in group_by(study.records, "game", "frame", "model").items():
         trained = game in study.games and frame in study.training
-        for d, c in averaged(group):
+        for d, c in average_by_decision(group):
             known = names.setdefault(game, {})
             if d.key not in known:
                 name = situation(d)
@@ -158,30 +158,34 @@ def _states(study: Study) -> list[Row]:
     return rows
 
 
-def _regrets(study: Study, group: Sequence[Record]) -> Row:
+def _regrets(study: RunView, group: Sequence[Record]) -> TableRow:
     """Regret in points on 2x2 repeated games; the other's next action is taken as uniform."""
-    pairs = [(d, c) for d, c in averaged(group) if state(d) is not None and d.payoffs.shape[1:] == (2, 2)]
+    pairs = [
+        (d, c)
+        for d, c in average_by_decision(group)
+        if state(d) is not None and d.payoffs.shape[1:] == (2, 2)
+    ]
     wanted: dict[str, Preference] = {"deontological": Deontological(), "utilitarian": Utilitarian()}
     aim = study.preference
     if aim is not None and aim not in wanted.values():
         wanted["trained-for"] = aim
-    row: Row = {}
+    row: TableRow = {}
     for name, preference in wanted.items() if pairs else ():
         try:
-            row[f"{name} regret"] = moral_regret(preference, pairs, belief=uniform).regret
+            row[f"{name} regret"] = moral_regret(preference, pairs, belief=uniform_beliefs).regret
         except HominesError:  # a rule about C and D, in a game with other actions
             row[f"{name} regret"] = None
     if aim is not None and pairs:
         try:
-            row["best reply"] = best_response_rate(aim, pairs, uniform)
+            row["best reply"] = best_response_rate(aim, pairs, uniform_beliefs)
         except HominesError:
             row["best reply"] = None
     return row
 
 
-def _scores(study: Study) -> list[Row]:
+def _scores(study: RunView) -> list[TableRow]:
     """The examination of a fine-tuning (scores.json), one a (way of asking, role)."""
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for when, ways in study.scores.items():
         for way, found in ways.items() if isinstance(ways, Mapping) else ():
             if when in study.roles.values() and isinstance(found, Mapping):
@@ -190,11 +194,11 @@ def _scores(study: Study) -> list[Row]:
     return rows
 
 
-def preferences(study: Study) -> list[Row]:
+def preferences(study: RunView) -> list[TableRow]:
     """Estimates by role (portrait.py), beside the values of what was trained for where it was trained. Apart
     from `measured`, for it takes a second or more."""
-    rows: list[Row] = []
-    every = by(study.every, "model")
+    rows: list[TableRow] = []
+    every = group_by(study.every, "model")
     for model, role in study.roles.items():
         own = every.get((model,), [])
         aim = study.preference if "after" in role else None
@@ -202,18 +206,18 @@ def preferences(study: Study) -> list[Row]:
     return rows
 
 
-def _sensitivity(study: Study) -> list[Row]:
-    rows: list[Row] = []
-    for (model,), group in by(study.records, "model").items():
-        found = payoff_sensitivity(averaged(group))
+def _sensitivity(study: RunView) -> list[TableRow]:
+    rows: list[TableRow] = []
+    for (model,), group in group_by(study.records, "model").items():
+        found = payoff_sensitivity(average_by_decision(group))
         if found is not None:
             rows.append({"role": study.roles[model], "mass": mass(group), **vars(found)})
     return rows
 
 
-def _curve_states(study: Study) -> list[Row]:
+def _curve_states(study: RunView) -> list[TableRow]:
     """P(first action) by state over the steps; the first states where there are many."""
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for row in study.curve:
         states = row.get("p")
         for name, p in list(states.items())[: len(run_charts.SERIES)] if isinstance(states, dict) else ():
@@ -222,14 +226,14 @@ def _curve_states(study: Study) -> list[Row]:
     return rows
 
 
-def _answers(study: Study) -> list[Row]:
+def _answers(study: RunView) -> list[TableRow]:
     """Every everyday question that was asked before and after."""
-    asked: dict[str, dict[str, Row]] = {}
+    asked: dict[str, dict[str, TableRow]] = {}
     for model, found in study.sides.items():
         listed = found.get("answers")
         some = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
         asked[study.roles[model]] = {str(row.get("question")): row for row in some}
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for question, a in asked.get("before", {}).items():
         if (b := asked.get("after", {}).get(question)) is None:
             continue
@@ -242,9 +246,9 @@ def _answers(study: Study) -> list[Row]:
     return rows
 
 
-def _errors(study: Study) -> list[Row]:
+def _errors(study: RunView) -> list[TableRow]:
     """Failed questions by message, the most frequent first."""
-    failed = by((r for r in study.records if r.error is not None), "error").items()
+    failed = group_by((r for r in study.records if r.error is not None), "error").items()
     return [
         {
             "count": len(some),
@@ -257,11 +261,11 @@ def _errors(study: Study) -> list[Row]:
     ]
 
 
-def _games(study: Study) -> list[Row]:
+def _games(study: RunView) -> list[TableRow]:
     """What each game is, and its payoffs (own, other's) where it is two by two."""
     about = {entry.name: entry.summary for entry in registry.describe("games")}
-    rows: list[Row] = []
-    for (game,), group in by(study.records, "game").items():
+    rows: list[TableRow] = []
+    for (game,), group in group_by(study.records, "game").items():
         d = group[0].decision
         paid: list[str] = []
         if d.payoffs.shape == (2, 2, 2) and d.theirs:

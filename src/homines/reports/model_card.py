@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from homines.core.format import clean, number
-from homines.core.paths import whole
-from homines.core.run_folder import result
+from homines.core.paths import write_whole
+from homines.core.run_folder import trained_folder
 from homines.core.types import LEGAL_MASS, HominesError, Preference, Record
-from homines.elicitation.metrics import action_types, averaged, best_response_rate, by, mass
+from homines.elicitation.metrics import action_types, average_by_decision, best_response_rate, group_by, mass
 from homines.reports.caveats import caveats
 from homines.reports.measures import measured
 from homines.reports.page import writing
-from homines.reports.run_view import TRAINED, Study, kinds, named, read, taught
+from homines.reports.run_view import TRAINED, RunView, kinds, named, read, taught
 
 BASES = {"smollm2": ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
 """Hub id and licence of models that come under a name of ours."""
@@ -43,13 +43,15 @@ def write(folder: str | Path) -> list[Path]:
     noted = study.run.noted("training.json") or {}
     out: list[Path] = []
     for learner, key in (("", "result"), ("rival", "rival")):
-        if (place := result(study.run.folder, noted, key)) is not None:
+        if (place := trained_folder(study.run.folder, noted, key)) is not None:
             with writing(study.run.folder):
-                out.append(whole(study.run.folder, f"{place.name}/README.md", text(study, place, learner)))
+                out.append(
+                    write_whole(study.run.folder, f"{place.name}/README.md", text(study, place, learner))
+                )
     return out
 
 
-def text(study: Study, place: Path, learner: str = "") -> str:
+def text(study: RunView, place: Path, learner: str = "") -> str:
     """The card of what lies at `place`. learner: 'rival' for a second learner's adapter."""
     config = study.run.config
     adapter = (place / "adapter_config.json").exists()
@@ -96,7 +98,7 @@ def _front(config: Mapping[str, Any], adapter: bool) -> str:
     return "\n".join(["---", *lines, "---"])
 
 
-def _preference(study: Study, aim: str, learner: str) -> str:
+def _preference(study: RunView, aim: str, learner: str) -> str:
     formula = "" if learner else formula_of(study.preference)
     told = f"Trained for {code(aim)}."
     return f"## Preference\n\n{told}" + (f"\n\n{block(formula)}" if formula else "")
@@ -110,7 +112,7 @@ def formula_of(preference: Preference | None) -> str:
     return inspect.cleandoc(kind.__doc__ or "")
 
 
-def _training(study: Study) -> str:
+def _training(study: RunView) -> str:
     config, noted = study.run.config, study.noted
     course = held if isinstance(held := config.get("course"), Mapping) else {}
     given = {
@@ -136,7 +138,7 @@ def _training(study: Study) -> str:
     return "\n".join(["## Training", "", where, "", *lines])
 
 
-def _measured(study: Study) -> str:
+def _measured(study: RunView) -> str:
     """Before and after: how often it chooses as the preference says, action types, legal mass."""
     told = ["## Measured", ""]
     if study.scores:
@@ -148,10 +150,10 @@ def _measured(study: Study) -> str:
     return "\n".join(told)
 
 
-def _choices(study: Study) -> list[str]:
+def _choices(study: RunView) -> list[str]:
     model = study.run.config.get("model")
     rows: list[list[str]] = []
-    for (game, frame), group in by(study.records, "game", "frame").items():
+    for (game, frame), group in group_by(study.records, "game", "frame").items():
         sides = [[r for r in group if (r.model == model) is first] for first in (True, False)]
         trained = game in study.games and frame in study.training
         rates = [_rates(study.preference, side) for side in sides]
@@ -180,7 +182,7 @@ def _choices(study: Study) -> list[str]:
 
 def _rates(preference: Preference | None, records: Sequence[Record]) -> dict[str, float | None]:
     """P(the preference's best answers), P(first action) after each of the other's, legal mass."""
-    pairs = averaged(records)
+    pairs = average_by_decision(records)
     out: dict[str, float | None] = {"mass": mass(records)}
     try:
         out["best"] = best_response_rate(preference, pairs) if preference is not None and pairs else None
@@ -204,7 +206,7 @@ def _scores(scores: Mapping[str, Any]) -> list[str]:
 KEPT = ("share", "right", "mass")
 
 
-def _sides(study: Study) -> str:
+def _sides(study: RunView) -> str:
     if not study.sides:
         return "## Side effects\n\nNot checked."
     rows = [
@@ -219,13 +221,13 @@ def _sides(study: Study) -> str:
     return "\n".join(["## Side effects", "", *table(head, rows)])
 
 
-def _limits(study: Study) -> str:
+def _limits(study: RunView) -> str:
     worse = caveats(study, measured(study)) if study.run.config.get("kind") in TRAINED else []
     told = [*LIMITS, plain(_where(study)), *map(plain, worse)]
     return "\n".join(["## Limits", "", *(f"- {line}" for line in told)])
 
 
-def _where(study: Study) -> str:
+def _where(study: RunView) -> str:
     """On which games, words and rows the card's numbers rest."""
     if not study.records:
         return f"Trained on {taught(study)}; nothing was measured in this run folder."
@@ -251,7 +253,7 @@ def _load(config: Mapping[str, Any], name: str, adapter: bool) -> str:
     return f"## How to load\n\nFrom the run folder, in a shell and in Python:\n\n{block(chr(10).join(lines))}"
 
 
-def _rerun(study: Study) -> str:
+def _rerun(study: RunView) -> str:
     told = study.run.provenance
     libraries = told.get("libraries")
     versions = {"homines": told.get("homines"), "commit": told.get("commit"), "python": told.get("python")}

@@ -31,7 +31,7 @@ from markupsafe import Markup, escape
 
 from homines import __version__
 from homines.core.format import LONGEST, clean, count, lines, number
-from homines.core.paths import inside, place, whole
+from homines.core.paths import inside, make_folder, write_whole
 from homines.core.spreadsheet import cell
 from homines.core.types import HominesError
 
@@ -120,14 +120,14 @@ def files_of(
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         images(folder, specs, known, ("png", "svg"))
-        there = place(folder, "tables")
+        there = make_folder(folder, "tables")
         for name in known:
             for kind in ("csv", "tex") if name not in tables else ():
                 inside(there, f"{name}.{kind}").unlink(missing_ok=True)
         for name, table in tables.items():
-            whole(folder, f"tables/{name}.csv", table.csv())
-            whole(folder, f"tables/{name}.tex", table.tex())
-        return whole(folder, "report.html", text)
+            write_whole(folder, f"tables/{name}.csv", table.csv())
+            write_whole(folder, f"tables/{name}.tex", table.tex())
+        return write_whole(folder, "report.html", text)
 
 
 def _checked(sections: Sequence[Section]) -> None:
@@ -293,15 +293,15 @@ def images(
     """Every chart as an image in folder/figures; those `known` of an earlier page and drawn no longer go."""
     import vl_convert
 
-    there = place(folder, "figures")
+    there = make_folder(folder, "figures")
     for name in known:
         for kind in kinds if name not in specs else ():
             inside(there, f"{name}.{kind}").unlink(missing_ok=True)
     for name, held in specs.items():
         if "png" in kinds:
-            whole(folder, f"figures/{name}.png", vl_convert.vegalite_to_png(held, scale=2))
+            write_whole(folder, f"figures/{name}.png", vl_convert.vegalite_to_png(held, scale=2))
         if "svg" in kinds:
-            whole(folder, f"figures/{name}.svg", vl_convert.vegalite_to_svg(held))
+            write_whole(folder, f"figures/{name}.svg", vl_convert.vegalite_to_svg(held))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from homines.core.format import Row
+from homines.core.format import TableRow
 from homines.core.types import LEGAL_MASS, HominesError, digest
 from homines.estimation.agent_estimates import HUMANS, NO_KAPPA
 from homines.reports import comparison_page, model_card, page, run_charts
@@ -23,7 +23,7 @@ from homines.reports.measures import elsewhere, measured, preferences
 from homines.reports.run_view import (
     MOST_ACTIONS,
     TRAINED,
-    Study,
+    RunView,
     in_orders,
     interval,
     kinds,
@@ -77,7 +77,7 @@ def reports(folders: Sequence[str | Path], out: str | Path | None = None) -> Pat
     return comparison_page.write(folders, Path(out) if out else Path("runs") / f"beside-{digest(names)[:8]}")
 
 
-def _page(study: Study, rows: Mapping[str, list[Row]], specs: Mapping[str, Row]) -> str:
+def _page(study: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str, TableRow]) -> str:
     config, training = study.run.config, study.noted
     revisions = {(r.model, str(r.provenance.get("revision") or "not recorded")): None for r in study.records}
     return page.render(
@@ -120,7 +120,7 @@ def _page(study: Study, rows: Mapping[str, list[Row]], specs: Mapping[str, Row])
     )
 
 
-def _agent(study: Study) -> str:
+def _agent(study: RunView) -> str:
     """The trained model's name in the records; the run's model where it was not asked."""
     after = [model for model, role in study.roles.items() if "after" in role]
     return after[0] if len(after) == 1 else str(study.run.config.get("model") or "a model")

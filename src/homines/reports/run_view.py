@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from homines.core import registry
-from homines.core.format import Row, clean, count, finite, number, texts
+from homines.core.format import TableRow, clean, count, finite, number, texts
 from homines.core.plausible import CURVE, SCORES, TRAINING, sound, sound_sides
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Preference, Record
-from homines.elicitation.metrics import by, choices
+from homines.elicitation.metrics import choices, group_by
 from homines.elicitation.orders import orders
 
 MOST_NAMED = 3
@@ -30,13 +30,13 @@ class Left:
     planned: int
 
 
-def left(study: Study) -> Left | None:
+def left(study: RunView) -> Left | None:
     """What is still to be asked; None where all that was planned is there, or no plan is known.
 
     A plan is asked.json (written before the first question) and scores.json (rows by way of asking).
     """
     held = study.run.records
-    have = {model: len(some) for (model,), some in by(held, "model").items()}
+    have = {model: len(some) for (model,), some in group_by(held, "model").items()}
     planned: dict[str, int] = {}
     noted = study.run.noted("asked.json") or {}
     every = noted.get("all")
@@ -57,7 +57,7 @@ def _values(ways: Any) -> list[Mapping[str, Any]]:
     return [way for way in ways.values() if isinstance(way, Mapping)] if isinstance(ways, Mapping) else []
 
 
-def taught(study: Study) -> str:
+def taught(study: RunView) -> str:
     """On what was trained, as far as the folder tells: '320 rows of data in symmetric', 'ipd in 2 frames'."""
     config, noted = study.run.config, study.noted
     if study.games and config.get("kind") in ("align", "demo"):
@@ -87,7 +87,7 @@ def kinds(specs: Iterable[str]) -> str:
 
 def in_orders(records: Iterable[Record]) -> str:
     """In which orders of the options questions were asked, in words that hold for all of them."""
-    asked = by(records, "model", "game", "frame").items()
+    asked = group_by(records, "model", "game", "frame").items()
     whole, single = True, True
     for (_, _, frame), group in asked:
         places = _places(frame)
@@ -124,7 +124,7 @@ MOST_GAMES = 12
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
+class RunView:
     """A run as the report reads it.
 
     every      what was asked, beliefs about others among it; `records`: the model's own choices alone
@@ -135,7 +135,7 @@ class Study:
     impossible numbers that cannot be, and are left out of these and of `curve`, by file
     """
 
-    run: Run
+    run: RunFolder
     every: list[Record]
     records: list[Record]
     roles: dict[str, str]
@@ -144,10 +144,10 @@ class Study:
     game: str
     games: frozenset[str]
     preference: Preference | None
-    sides: dict[str, Row]
-    curve: list[Row]
-    scores: Row
-    noted: Row
+    sides: dict[str, TableRow]
+    curve: list[TableRow]
+    scores: TableRow
+    noted: TableRow
     impossible: dict[str, int]
 
     @property
@@ -159,9 +159,9 @@ class Study:
         return list(dict.fromkeys(["before", *roles, "after"]))
 
 
-def read(folder: str | Path) -> Study:
+def read(folder: str | Path) -> RunView:
     """Open a run folder. Raises StoreError where it is none or cannot be read."""
-    run = Run(folder)
+    run = RunFolder(folder)
     config = run.config
     every = _sound_all(run.records)
     records = choices(every)
@@ -176,7 +176,7 @@ def read(folder: str | Path) -> Study:
     games = [*texts(config.get("game")), *texts(config.get("games"))]
     if config.get("kind") not in TAUGHT:  # else what is asked first may be what was not trained on
         games += [r.game for r in records[:1]]
-    return Study(
+    return RunView(
         run,
         every,
         records,
@@ -199,9 +199,9 @@ def read(folder: str | Path) -> Study:
     )
 
 
-def _steps(rows: Iterable[Row]) -> list[Row]:
+def _steps(rows: Iterable[TableRow]) -> list[TableRow]:
     """Curve rows with a step, counted on where a second phase begins anew."""
-    out: list[Row] = []
+    out: list[TableRow] = []
     offset, phase = 0, None
     for row in rows:
         if (step := finite(row.get("step"))) is not None:
@@ -212,7 +212,7 @@ def _steps(rows: Iterable[Row]) -> list[Row]:
     return out
 
 
-def _roles(config: Row, models: Sequence[str]) -> dict[str, str]:
+def _roles(config: TableRow, models: Sequence[str]) -> dict[str, str]:
     if config.get("kind") == "play":
         models = sorted(models, key=lambda model: model != config.get("person"))
     if config.get("kind") not in TRAINED:
@@ -277,7 +277,7 @@ def left_out(file: str, n: int) -> str:
     return f"{count(n, 'number')} of {file} cannot be and {'is' if n == 1 else 'are'} left out."
 
 
-def _foreign(study: Study) -> list[str]:
+def _foreign(study: RunView) -> list[str]:
     """Specs of the run that name modules of somebody's own, which were not loaded."""
     config = study.run.config
     specs = [(folder, text) for folder in ("games", "frames") for text in texts(config.get(folder))]

@@ -10,18 +10,18 @@ import numpy as np
 from scipy.stats import t as student
 
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Array, Choice, Record
-from homines.elicitation.metrics import averaged
+from homines.elicitation.metrics import average_by_decision
 from homines.elicitation.questions import state
 from homines.opponents import opponent
 from homines.opponents.memory_one import MemoryOne
 from homines.preferences.deontological import Deontological
 from homines.preferences.utilitarian import Utilitarian
 from homines.theory.chain import Chain, chain
-from homines.theory.choice import expected
+from homines.theory.choice import expected_utility
 from homines.theory.game_forms import Repeated
-from homines.training.plan import Plan
+from homines.training.plan import AlignmentPlan
 
 Row = dict[str, Any]
 
@@ -50,8 +50,8 @@ class Agent:
     name: str
     group: str
     seed: int | None
-    plan: Plan | None
-    run: Run
+    plan: AlignmentPlan | None
+    run: RunFolder
 
     @property
     def records(self) -> list[Record]:
@@ -69,7 +69,8 @@ class Agent:
     def policy(self, records: Sequence[Record] | None = None) -> MemoryOne:
         """P(C) by state given a legal answer, orders and frames averaged; None: on the training prompts."""
         p = {
-            state(d): float(c.p[0]) for d, c in averaged(self.trained_prompts if records is None else records)
+            state(d): float(c.p[0])
+            for d, c in average_by_decision(self.trained_prompts if records is None else records)
         }
         return MemoryOne(0.5, *(min(1.0, p[s]) for s in STATES))
 
@@ -148,7 +149,7 @@ def regrets(agent: Agent, game: str, records: Sequence[Record]) -> Row | None:
         return None
     held = against(agent.policy(records), opponent("random"), game)
     weights = held.long_run()
-    masses = {state(d): c.mass for d, c in averaged(records)}
+    masses = {state(d): c.mass for d, c in average_by_decision(records)}
     legal = np.array([masses[s] for s in STATES])
     de, ut = Deontological(), Utilitarian()
     most = float(max(ut(d).max() for d in held.decisions[0]))
@@ -174,7 +175,7 @@ def explained(policy: MemoryOne, spec: str, against_spec: str, prior: MemoryOne)
     game, preference = find("games", "ipd"), find("preferences", spec)
     states = game.memory_one()
     replies = opponent(against_spec)(game.memory_one(1))
-    faced = [expected(preference(d), [r.p]) for d, r in zip(states, replies, strict=True)]
+    faced = [expected_utility(preference(d), [r.p]) for d, r in zip(states, replies, strict=True)]
     observed, before = policy(states), prior(states)
     fits = [
         mean(

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 
 import homines
 from homines.core.redaction import redact
-from homines.core.run_folder import FREE, Run, commit
+from homines.core.run_folder import FREE, RunFolder, source_commit
 from homines.core.scratch import scratch
 from homines.core.types import HominesError, Interrupted, digest
 from homines.elicitation.asking import measure
@@ -27,12 +27,11 @@ from homines.models import load
 from homines.reports.measures import measured
 from homines.reports.run_page import write
 from homines.reports.run_view import read
-from homines.sweeps.claims import claimed
+from homines.sweeps.claims import claim
 from homines.sweeps.store import SharedStore
 from homines.training.lifecycle import align
-from homines.training.plan import Plan
-from homines.training.plan import config as plan_config
-from homines.training.study import Task
+from homines.training.plan import AlignmentPlan, plan_config
+from homines.training.study import StudyTask
 
 LONGEST = 220
 """Bytes of the words in a cell's name: with its key and an ending it is a name of at most 255."""
@@ -42,7 +41,7 @@ State = Literal["done", "failed", "stopped", "lost", "busy"]
 
 
 @dataclass(frozen=True)
-class Studying:
+class StudyCell:
     """A study on one model, as `homines study` takes it."""
 
     study: str
@@ -63,14 +62,14 @@ class Cell:
     threads   of the network's arithmetic. They are part of what a cell is: sums of floats depend on them
     """
 
-    work: Plan | Survey | Studying
+    work: AlignmentPlan | Survey | StudyCell
     threads: int = 1
 
     @property
     def config(self) -> dict[str, Any]:
         """Everything that bears on the result, resolved."""
         work = self.work
-        if isinstance(work, Plan):
+        if isinstance(work, AlignmentPlan):
             whole = plan_config(work, kind="align", command="")
         else:
             whole = work.settings() if isinstance(work, Survey) else {"kind": "study", **vars(work)}
@@ -95,7 +94,7 @@ class Cell:
     def told(self) -> dict[str, Any]:
         """The cell's place in the grid, as the summary's first columns."""
         work = self.work
-        if isinstance(work, Plan):
+        if isinstance(work, AlignmentPlan):
             where = {"preference": work.preference, "opponent": work.rival or work.opponent}
             return {"kind": "align", "model": work.model, "game": work.game, **where} | {
                 "seed": work.settings.seed
@@ -110,7 +109,7 @@ class Cell:
         }
 
 
-class Home(NamedTuple):
+class SourceTree(NamedTuple):
     """The code that a sweep was started with."""
 
     version: str
@@ -118,9 +117,9 @@ class Home(NamedTuple):
 
     @classmethod
     @cache
-    def here(cls) -> Home:
+    def here(cls) -> SourceTree:
         """This process's: as it was when first asked, for code that is loaded does not change."""
-        return cls(homines.__version__, commit())
+        return cls(homines.__version__, source_commit())
 
     def __str__(self) -> str:
         return f"homines {self.version}" + (f" ({self.commit})" if self.commit else "")
@@ -131,7 +130,7 @@ class Job(NamedTuple):
 
     cell: Cell
     store: str
-    home: Home
+    home: SourceTree
     command: str
     owner: str = ""
     """The sweep that gives it."""
@@ -161,10 +160,10 @@ def attempt(job: Job, stop: Stop = lambda: False) -> Outcome:
         "machine": f"{platform.node()}, {platform.machine()}",
     }
     try:
-        if (here := Home.here()) != job.home:
+        if (here := SourceTree.here()) != job.home:
             raise HominesError(f"this worker has {here}, the sweep was started with {job.home}")
         store = SharedStore(job.store)
-        with claimed(store, name, job.owner) as ours:
+        with claim(store, name, job.owner) as ours:
             if store.marks([name]):
                 return Outcome(name, "done")
             if not ours:
@@ -206,7 +205,7 @@ def _attempt(job: Job, store: SharedStore, facts: dict[str, Any], stop: Stop) ->
 def carry_out(cell: Cell, folder: Path, command: str, stop: Stop) -> int:
     """Do it; how many questions failed."""
     work = cell.work
-    if isinstance(work, Plan):
+    if isinstance(work, AlignmentPlan):
         align(work, folder, command=command, stop=stop)
     elif isinstance(work, Survey):
         model = load(work.model, device=work.device, dtype=work.dtype)
@@ -214,7 +213,7 @@ def carry_out(cell: Cell, folder: Path, command: str, stop: Stop) -> int:
             measure(model, work.questions(model), run, stop=stop)
     else:
         module = import_module(f"homines.studies.{work.study}.study")
-        task = Task(
+        task = StudyTask(
             work.model,
             folder,
             work.seeds,
@@ -229,14 +228,14 @@ def carry_out(cell: Cell, folder: Path, command: str, stop: Stop) -> int:
         )
         return int(module.run(task).failed)
     write(folder)
-    return sum(record.error is not None for record in Run(folder).records)
+    return sum(record.error is not None for record in RunFolder(folder).records)
 
 
 def results(cell: Cell, folder: Path) -> dict[str, Any]:
     """What a cell came to, as columns of the summary: of its game, before and after, the action types,
     regrets, legal mass and order effect that its page shows. A function of the records alone; of a study,
     nothing: its results are its tables."""
-    if isinstance(cell.work, Studying):
+    if isinstance(cell.work, StudyCell):
         return {}
     rows = measured(read(folder))
     game = cell.told["game"]

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from homines.core import strict_json
-from homines.core.paths import inside, place
+from homines.core.paths import inside, make_folder
 from homines.core.types import HominesError
 from homines.sweeps.store import SharedStore
 
@@ -32,7 +32,7 @@ NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 @contextmanager
-def claimed(store: SharedStore, name: str, owner: str) -> Iterator[bool]:
+def claim(store: SharedStore, name: str, owner: str) -> Iterator[bool]:
     """Whether this cell is ours to do, held for the time of the work.
 
     owner   the sweep that asks: its own lease it may take up again where a worker of its died
@@ -45,7 +45,7 @@ def claimed(store: SharedStore, name: str, owner: str) -> Iterator[bool]:
             claim.release()
 
 
-def free(store: SharedStore, name: str) -> bool:
+def is_free(store: SharedStore, name: str) -> bool:
     """Whether nobody does this cell."""
     try:
         lock = _lock(store, name)
@@ -74,7 +74,7 @@ def _lock(store: SharedStore, name: str) -> BaseFileLock | None:
     be had."""
     if not store.local:
         raise _NoLocks
-    place(store.root, FOLDER)
+    make_folder(store.root, FOLDER)
     lock: BaseFileLock = FileLock(inside(store.root, f"{FOLDER}/{name}.lock"), timeout=0, thread_local=False)
     try:
         with warnings.catch_warnings(action="ignore"):  # filelock's, that it goes on without

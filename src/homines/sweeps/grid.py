@@ -36,7 +36,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from homines.core.registry import TrustedPath, fitted, names
+from homines.core.registry import TrustedPath, convert, names
 from homines.core.registry import known as known_texts
 from homines.core.types import HominesError
 from homines.elicitation.survey import Survey
@@ -44,15 +44,17 @@ from homines.inference.dtypes import DTYPES, NF4
 from homines.models import behind, check_kind, known
 from homines.models.mock import Mock, uniform
 from homines.studies import check_more
-from homines.sweeps.cell import Cell, Studying
+from homines.sweeps.cell import Cell, StudyCell
 from homines.training.objective import Settings
-from homines.training.plan import Made, Plan
+from homines.training.plan import Alignment, AlignmentPlan
 
 Table = Mapping[str, Any]
 
 AXES = ("models", "preferences", "opponents", "seeds", "studies")
 PLAN: dict[str, Field[Any]] = {
-    f.name: f for f in fields(Plan) if f.name not in ("model", "preference", "opponent", "settings", "device")
+    f.name: f
+    for f in fields(AlignmentPlan)
+    if f.name not in ("model", "preference", "opponent", "settings", "device")
 }
 PLAN = {name: f for name, f in PLAN.items() if name not in ("dtype", "trust_remote_code")}
 SETTINGS: dict[str, Field[Any]] = {
@@ -147,7 +149,7 @@ def parse(table: Table, name: str) -> Grid:
     return Grid(name, tuple(cells.values()), threads, gpus)
 
 
-def _alignments(table: Table, axes: Table, shared: Table) -> Iterator[Plan]:
+def _alignments(table: Table, axes: Table, shared: Table) -> Iterator[AlignmentPlan]:
     """models x preferences x opponents x seeds."""
     if axes["preferences"] is None:
         for key, given in (("opponents", axes["opponents"]), ("[align]", shared)):
@@ -168,12 +170,12 @@ def _alignments(table: Table, axes: Table, shared: Table) -> Iterator[Plan]:
     grid = product(axes["models"], axes["preferences"], axes["opponents"] or (None,), axes["seeds"] or (0,))
     for model, preference, opponent, seed in grid:
         settings = Settings(seed=seed, **trained)
-        plan = Plan(model, preference, opponent=opponent, settings=settings, **fixed, **of_machine)
+        plan = AlignmentPlan(model, preference, opponent=opponent, settings=settings, **fixed, **of_machine)
         plays = opponent is not None and known(opponent)
         if opponent is not None and plays:
             _there(opponent)
         if (preference, opponent) not in seen and not plays:  # a model that plays would be loaded
-            Made.of(plan)
+            Alignment.of(plan)
         seen.add((preference, opponent))
         yield plan
 
@@ -194,7 +196,7 @@ def _measurements(table: Table, axes: Table, shared: Table) -> Iterator[Survey]:
         yield survey
 
 
-def _studies(table: Table, axes: Table, shared: Table) -> Iterator[Studying]:
+def _studies(table: Table, axes: Table, shared: Table) -> Iterator[StudyCell]:
     """models x studies; the seeds are the study's trainings."""
     if axes["studies"] is None:
         if "study" in table:
@@ -214,7 +216,7 @@ def _studies(table: Table, axes: Table, shared: Table) -> Iterator[Studying]:
         for other in also:
             _there(other)
         seeds = axes["seeds"] or tuple(range(module.SEEDS))
-        yield Studying(study, model, seeds, quick, also, rivals, periods, **_machine(table))
+        yield StudyCell(study, model, seeds, quick, also, rivals, periods, **_machine(table))
 
 
 def _machine(table: Table) -> dict[str, Any]:
@@ -259,7 +261,7 @@ def _axis(table: Table, axis: str) -> tuple[Any, ...] | None:
         return None
     if axis != "seeds":
         return _words(axis, table[axis])
-    seeds = fitted(axis, table[axis], "tuple")
+    seeds = convert(axis, table[axis], "tuple")
     if not seeds or any(isinstance(x, bool) or not isinstance(x, int) or x < 0 for x in seeds):
         raise HominesError(f"seeds must be a list of whole numbers from 0, got {list(seeds)!r}")
     return tuple(dict.fromkeys(seeds))
@@ -277,7 +279,7 @@ def _words(name: str, value: Any) -> tuple[str, ...]:
 
 def _fitted(name: str, value: Any, annotation: Any) -> Any:
     """`lookup.fitted`, and lists hold words."""
-    found = fitted(name, value, annotation)
+    found = convert(name, value, annotation)
     if isinstance(found, tuple) and not all(isinstance(x, str) for x in found):
         raise HominesError(f"{name} must be a list of words, got {value!r}")
     return found

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from homines.core import strict_json
-from homines.core.paths import files, inside, opened, relative, settle_all, whole
+from homines.core.paths import files, inside, open_file, relative, sync_tree, write_whole
 from homines.core.redaction import redact
 from homines.core.types import HominesError
 
@@ -116,7 +116,7 @@ class SharedStore:
         try:
             self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
             if self.local:  # an object is put whole, a file is not
-                whole(self.root, name, text)
+                write_whole(self.root, name, text)
             else:
                 self.fs.pipe_file(path, text.encode())
         except HominesError:
@@ -133,7 +133,7 @@ class SharedStore:
         try:
             self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
             if self.local:
-                with opened(self.root, name, "xb") as file:
+                with open_file(self.root, name, "xb") as file:
                     file.write(text.encode())
             else:
                 self.fs.pipe_file(path, text.encode(), mode="create")
@@ -237,7 +237,7 @@ class SharedStore:
             for path in kept:
                 self.fs.put_file(str(path), f"{there}/{path.relative_to(folder).as_posix()}")
             if self.local:
-                settle_all(Path(there))
+                sync_tree(Path(there))
         except HominesError:
             raise
         except Exception as failure:

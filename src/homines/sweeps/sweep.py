@@ -21,10 +21,10 @@ from uuid import uuid4
 from homines.core.redaction import redact
 from homines.core.registry import names
 from homines.core.spreadsheet import cell as written
-from homines.core.spreadsheet import told as read_back
+from homines.core.spreadsheet import unquote as read_back
 from homines.core.types import HominesError, Interrupted, digest
-from homines.sweeps.cell import Home, Job, Outcome
-from homines.sweeps.claims import free
+from homines.sweeps.cell import Job, Outcome, SourceTree
+from homines.sweeps.claims import is_free
 from homines.sweeps.grid import Grid
 from homines.sweeps.store import FAILED, Mark, SharedStore
 
@@ -34,7 +34,7 @@ POLL = 2.0
 
 
 @dataclass(frozen=True)
-class How:
+class SweepOptions:
     """Where cells are done.
 
     engine    here (this process), local (processes of this machine), ray (a cluster)
@@ -64,7 +64,7 @@ class How:
 def sweep(
     grid: Grid,
     store: SharedStore,
-    how: How | None = None,
+    how: SweepOptions | None = None,
     *,
     command: str = "",
     tell: Callable[[int, Outcome | None], None] = lambda finished, outcome: None,
@@ -79,7 +79,7 @@ def sweep(
     Raises Interrupted where `stop` says so, with the summary written; HominesError, before any work, where
     the store or the cluster cannot be used.
     """
-    how = how or How()
+    how = how or SweepOptions()
     if store.private and how.engine != "here":
         raise HominesError(
             f"the store {store.shown} lives in this process alone, which no worker of --engine {how.engine} "
@@ -92,7 +92,7 @@ def sweep(
         )
     store.check()
     there = store.marks(cell.name for cell in grid.cells)
-    home = Home.here()
+    home = SourceTree.here()
     owner = uuid4().hex
     jobs = [Job(cell, store.url, home, command, owner) for cell in grid.cells if cell.name not in there]
     finished = len(there)
@@ -131,7 +131,7 @@ def _ready(jobs: list[Job], store: SharedStore, stop: Callable[[], bool]) -> lis
     """Wait until some of these cells are done or free; those that are. None where `stop` says so."""
     while jobs and not stop():
         done = store.marks(job.cell.name for job in jobs)
-        if ready := [job for job in jobs if job.cell.name in done or free(store, job.cell.name)]:
+        if ready := [job for job in jobs if job.cell.name in done or is_free(store, job.cell.name)]:
             return ready
         time.sleep(POLL)
     return []

@@ -21,7 +21,7 @@ from homines.core.types import (
     Preference,
     frozen,
 )
-from homines.theory.choice import expected
+from homines.theory.choice import expected_utility
 from homines.theory.game_forms import Repeated, step
 
 
@@ -160,7 +160,7 @@ class Chain:
         """Expected utility of each own action, state by state, against the others' play."""
         others = [k for k in range(len(self.choices)) if k != player]
         return [
-            expected(preference(d), [self.choices[k][s].p for k in others], d.chance)
+            expected_utility(preference(d), [self.choices[k][s].p for k in others], d.chance)
             for s, d in enumerate(self.decisions[player])
         ]
 

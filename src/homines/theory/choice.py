@@ -13,14 +13,14 @@ Belief = Callable[[Decision], Sequence[Array]]
 """One distribution per other player: [other], or [mine, other] where they reply to my action."""
 
 
-def expected(u: Array, beliefs: Sequence[Array], chance: Array | None = None) -> Array:
+def expected_utility(u: Array, beliefs: Sequence[Array], chance: Array | None = None) -> Array:
     """Expected utility of each own action, shape [mine].
 
     u        [mine, other1, ..., chance]
     beliefs  one per other player, [other] or [mine, other]
     chance   distribution of the last axis of u, where it has one
 
-    >>> expected(np.array([[3.0, 0.0], [4.0, 1.0]]), [np.array([0.5, 0.5])]).tolist()
+    >>> expected_utility(np.array([[3.0, 0.0], [4.0, 1.0]]), [np.array([0.5, 0.5])]).tolist()
     [1.5, 2.5]
     """
     if chance is not None:
@@ -30,39 +30,41 @@ def expected(u: Array, beliefs: Sequence[Array], chance: Array | None = None) ->
     return u
 
 
-def uniform(d: Decision) -> Sequence[Array]:
+def uniform_beliefs(d: Decision) -> Sequence[Array]:
     """Every other player's actions equally likely."""
     return [np.full(len(names), 1 / len(names)) for names in d.theirs]
 
 
-def told(d: Decision) -> Sequence[Array]:
+def stated_beliefs(d: Decision) -> Sequence[Array]:
     """What the decision states about the others; uniform where it states nothing."""
-    return d.others if d.others is not None else uniform(d)
+    return d.others if d.others is not None else uniform_beliefs(d)
 
 
 def logit(eu: Array, precision: float) -> Choice:
     """p(a) = exp(precision * eu[a]) / sum; precision = 1/lambda, in 1/utility; inf is `best`."""
     if not precision >= 0:
         raise HominesError(f"precision {precision} must be at least 0 (0 random, inf best response)")
-    return best(eu) if np.isinf(precision) else Choice.of(precision * eu)
+    return best_response(eu) if np.isinf(precision) else Choice.of(precision * eu)
 
 
-def best(eu: Array, tolerance: float = 1e-9) -> Choice:
+def best_response(eu: Array, tolerance: float = 1e-9) -> Choice:
     """Best response; ties (within `tolerance` of the range of eu) share equally."""
     slack = tolerance * max(1.0, float(np.ptp(eu)))
     return Choice.at((eu >= eu.max() - slack).astype(np.float64))
 
 
 @dataclass(frozen=True)
-class Agent:
+class LogitAgent:
     """A preference with a precision and a belief is a policy: the theory's own player."""
 
     preference: Preference
     precision: float = 1.0
-    belief: Belief = told
+    belief: Belief = stated_beliefs
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        return [logit(expected(self.preference(d), self.belief(d), d.chance), self.precision) for d in ds]
+        return [
+            logit(expected_utility(self.preference(d), self.belief(d), d.chance), self.precision) for d in ds
+        ]
 
 
 def quantal_response(
@@ -98,7 +100,7 @@ def quantal_response(
     )
 
 
-def mixed(choices: Sequence[Choice]) -> Choice:
+def average_choice(choices: Sequence[Choice]) -> Choice:
     """Equal-weight average of choices over the same actions; mass averaged, samples added.
 
     Each choice is averaged given a legal answer, so that every order and frame counts the same
@@ -112,7 +114,7 @@ def mixed(choices: Sequence[Choice]) -> Choice:
     )
 
 
-def pooled(choices: Sequence[Choice]) -> Choice:
+def pool_choices(choices: Sequence[Choice]) -> Choice:
     """Several answers to the same words as one: P(a) = mean over answers of mass * p(a); samples added.
 
     Unlike in `mixed`, an answer counts by its legal mass, as repeated draws of one distribution do. Where

@@ -14,7 +14,7 @@ import numpy as np
 
 from homines.core.types import Array, Decision, HominesError, Policy, frozen
 from homines.theory.chain import Chain, Recurrent, chain, recurrent
-from homines.theory.choice import expected
+from homines.theory.choice import expected_utility
 from homines.theory.game_forms import Repeated
 from homines.theory.market import Market
 
@@ -66,7 +66,7 @@ def conduct(
     made = chain(game, policies)
     classes = tuple(made.recurrent(start))
     share = made.long_run(start)
-    paid = charged(game)
+    paid = last_prices(game)
     mean = share @ paid
     spread = np.sqrt(np.maximum(0.0, share @ (paid - mean) ** 2))
     profits = market.profits(paid)
@@ -82,7 +82,7 @@ def conduct(
     )
 
 
-def charged(game: Repeated) -> Array:
+def last_prices(game: Repeated) -> Array:
     """Prices of the last round, [state, firm]: what the game's actions are called."""
     try:
         menu = [[float(name) for name in names] for names in game.stage.actions]
@@ -94,7 +94,7 @@ def charged(game: Repeated) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class Response:
+class ImpulseResponse:
     """What follows when one firm, for one period, charges its best price against what the other will do.
 
     prices   expected [period, firm]; period 0 is the long run before, 1 the deviation
@@ -105,20 +105,20 @@ class Response:
     pays: float
 
 
-def response(
+def impulse_response(
     held: Conduct, game: Repeated, deviator: int = 0, *, periods: int = 20, delta: float = 0.95
-) -> Response:
+) -> ImpulseResponse:
     """Impulse response: forced to the static best reply for one period, then back to its own strategy.
 
     Expected over the long run. The best reply is to the other's distribution in that state, as it is
     computed before either price is known; delta discounts.
     """
-    made, paid = held.chain, charged(game)
+    made, paid = held.chain, last_prices(game)
     n = game.stage.table.shape[1:]
     other = [k for k in range(len(n)) if k != deviator]
     forced = np.zeros_like(made.transition)
     for s, d in enumerate(made.decisions[deviator]):
-        worth = expected(d.payoffs[0], [made.choices[k][s].p for k in other])
+        worth = expected_utility(d.payoffs[0], [made.choices[k][s].p for k in other])
         joint: Array = np.ones(1)
         for k in range(len(n)):
             own = np.eye(n[k])[int(worth.argmax())] if k == deviator else made.choices[k][s].p
@@ -130,20 +130,20 @@ def response(
     profit = game.stage.table[deviator].ravel()
     after = made.worth(profit, delta)
     pays = float((path[1] - held.share @ made.transition) @ after)
-    return Response(frozen([w @ paid for w in path]), pays)
+    return ImpulseResponse(frozen([w @ paid for w in path]), pays)
 
 
 RARE = 1e-3
 """Prices less likely than this are left out where it is told what play settles on."""
 
 
-def told(held: Conduct, game: Repeated) -> list[dict[str, Any]]:
+def describe_classes(held: Conduct, game: Repeated) -> list[dict[str, Any]]:
     """Every class that play can end in: its weight, how many states, its period, its prices.
 
     Of the chain without prices less likely than RARE: a network gives each some probability, so that all
     states would be one class, and no cycle would ever be seen. The start is every state alike.
     """
-    paid, joint = charged(game), np.ones((len(held.share), 1))
+    paid, joint = last_prices(game), np.ones((len(held.share), 1))
     for own in held.chain.choices:
         p = np.array([choice.p for choice in own])
         p = np.where(p < RARE, 0.0, p)

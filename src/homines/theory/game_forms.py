@@ -71,7 +71,7 @@ class NormalForm:
         return {} if history else {k: self.seat(k) for k in range(len(self.actions))}
 
     def payoffs(self, history: History) -> Array:
-        return self.table[(slice(None), *played(history[-1]))]
+        return self.table[(slice(None), *stage_index(history[-1]))]
 
     def seat(self, k: int, history: History = (), others: tuple[Array, ...] | None = None) -> Decision:
         """The game seen from seat k: own payoff first, own action first."""
@@ -103,7 +103,7 @@ def is_symmetric(actions: tuple[tuple[str, ...], ...], table: Array) -> bool:
     return all(np.allclose(table, table[[*p, *bystanders]].transpose(0, *(1 + j for j in p))) for p in swaps)
 
 
-def played(stage: tuple[int | None, ...]) -> tuple[int, ...]:
+def stage_index(stage: tuple[int | None, ...]) -> tuple[int, ...]:
     """A stage in which everyone moved, as table indices."""
     if None in stage:
         raise HominesError(f"stage {stage} lacks a player's action; in this game everyone moves")
@@ -125,7 +125,7 @@ class Repeated:
     def payoffs(self, history: History) -> Array:
         total = np.zeros(len(self.stage.table))
         for stage in history:
-            total = total + self.stage.table[(slice(None), *played(stage))]
+            total = total + self.stage.table[(slice(None), *stage_index(stage))]
         return frozen(total)
 
     def seat(self, k: int, history: History = ()) -> Decision:
@@ -271,7 +271,7 @@ class Veil:
         return {} if history else {0: self.seat(0), 1: self.seat(1)}
 
     def payoffs(self, history: History) -> Array:
-        x, y = played(history[0])
+        x, y = stage_index(history[0])
         return self.table[:, x, y, :].mean(-1)
 
 

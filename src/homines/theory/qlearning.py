@@ -92,7 +92,7 @@ def learn(
 
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         done = list(pool.map(one, range(sessions)))
-    ends = [limit(strategy, state, flat, m) for strategy, state, _, _ in done]
+    ends = [greedy_cycle(strategy, state, flat, m) for strategy, state, _, _ in done]
     return Sessions(
         np.stack([strategy for strategy, _, _, _ in done]),
         np.array([state for _, state, _, _ in done]),
@@ -110,7 +110,7 @@ def initial(table: Array, delta: float) -> Array:
     return np.ascontiguousarray(np.stack(means) / (1 - delta))
 
 
-def limit(strategy: np.ndarray, state: int, flat: Array, m: int) -> tuple[Array, int]:
+def greedy_cycle(strategy: np.ndarray, state: int, flat: Array, m: int) -> tuple[Array, int]:
     """(mean profits over the cycle that greedy play from `state` ends in [firm], its length)."""
     seen: dict[int, int] = {}
     path: list[int] = []

@@ -9,7 +9,7 @@ import numpy as np
 from homines.core.types import Array, Choice, Decision, HominesError
 
 
-def check(d: Decision) -> None:
+def check_simultaneous(d: Decision) -> None:
     """HominesError where others do not choose at the same time as I do."""
     if not d.theirs or d.reply or d.chance is not None:
         raise HominesError(
@@ -18,22 +18,22 @@ def check(d: Decision) -> None:
         )
 
 
-def firms(d: Decision) -> Array:
+def payoffs_by_player(d: Decision) -> Array:
     """Payoffs of those who choose, in the game's own order of players: [player, a_0, a_1, ...]."""
-    check(d)
+    check_simultaneous(d)
     mine, others = d.player, [k for k in range(1 + len(d.theirs)) if k != d.player]
     seats = np.argsort([mine, *others])
     return d.payoffs[seats].transpose(0, *(1 + seats))
 
 
-def last(d: Decision) -> tuple[int, ...] | None:
+def last_actions(d: Decision) -> tuple[int, ...] | None:
     """Everyone's last action by player; None at the start."""
     if not d.history:
         return None
     return tuple(0 if a is None else a for a in d.history[-1])
 
 
-def sure(d: Decision, action: int) -> Choice:
+def pure_choice(d: Decision, action: int) -> Choice:
     """This action for certain."""
     return Choice.at(np.eye(len(d.actions))[action])
 
@@ -48,14 +48,14 @@ def last_moves(d: Decision) -> tuple[int | None, int | None]:
     return last(d.player), last(1 - d.player)
 
 
-def first_with(p: float) -> Choice:
+def first_action_with(p: float) -> Choice:
     """The first of two actions with probability p."""
     return Choice.at([p, 1 - p])
 
 
-def certain(index: int) -> Choice:
+def first_or_second(index: int) -> Choice:
     """One of two actions for sure."""
-    return first_with(1.0 - index)
+    return first_action_with(1.0 - index)
 
 
 def check_pair(ds: Sequence[Decision]) -> None:

@@ -21,10 +21,10 @@ from homines.core.checks import count, number
 from homines.core.registry import find, names, spell
 from homines.core.types import Array, Decision, Game, HominesError, Order, Preference, Prompt, digest
 from homines.elicitation.orders import orders
-from homines.elicitation.questions import acted, battery, situation
+from homines.elicitation.questions import battery, past_acts, situation
 from homines.elicitation.scene import split_labels
 from homines.estimation.strategy_method import points
-from homines.theory.choice import Belief, best, expected, logit, told
+from homines.theory.choice import Belief, best_response, expected_utility, logit, stated_beliefs
 from homines.theory.game_forms import Repeated, Sequential, plan_probability, veil
 from homines.training.reasons import WORDINGS, answered, reason, reason_by_plans
 
@@ -133,7 +133,7 @@ def drawer(name: str) -> Callable[[np.random.Generator], str] | None:
 
 
 @dataclass(frozen=True, eq=False)
-class Implied:
+class ImpliedAnswers:
     """What a preference implies at a decision: worth [mine], and every best answer."""
 
     decision: Decision
@@ -169,18 +169,20 @@ class Implied:
         return [", ".join(there(*point) for point in plan) for plan in self.plans]
 
 
-def implied(preference: Preference, game: Game, belief: Belief = told) -> list[Implied]:
+def implied_answers(
+    preference: Preference, game: Game, belief: Belief = stated_beliefs
+) -> list[ImpliedAnswers]:
     """Every decision of a game with its best answers.
 
     A preference that universalises needs a symmetric game: a sequential one is put behind the veil of
     ignorance, where each role is as likely; its best plans against a 50/50 reply everywhere answer at every
     point of decision, and a point at which they disagree is a tie.
     """
-    out: list[Implied] = []
+    out: list[ImpliedAnswers] = []
     try:
         for d in battery(game):
-            eu = expected(preference(d), belief(d), d.chance)
-            out.append(Implied(d, eu, tuple(np.flatnonzero(best(eu).p > 0).tolist())))
+            eu = expected_utility(preference(d), belief(d), d.chance)
+            out.append(ImpliedAnswers(d, eu, tuple(np.flatnonzero(best_response(eu).p > 0).tolist())))
     except HominesError as failure:
         if "veil()" not in str(failure):
             raise
@@ -193,24 +195,24 @@ def implied(preference: Preference, game: Game, belief: Belief = told) -> list[I
     return out
 
 
-def _planned(preference: Preference, game: Sequential) -> list[Implied]:
+def _planned(preference: Preference, game: Sequential) -> list[ImpliedAnswers]:
     v = veil(game)
     there = points(game)
     coin = {point: np.full(len(d.actions), 1 / len(d.actions)) for point, d in there.items()}
     seat = replace(v.seat(), others=(plan_probability(v, coin),))
-    worth = expected(preference(seat), told(seat), seat.chance)
-    top = np.flatnonzero(best(worth).p > 0)
-    before = {point: next(iter(acted(d)), None) for point, d in there.items()}
+    worth = expected_utility(preference(seat), stated_beliefs(seat), seat.chance)
+    top = np.flatnonzero(best_response(worth).p > 0)
+    before = {point: next(iter(past_acts(d)), None) for point, d in there.items()}
     ways = tuple(
         tuple((before[point], there[point].actions, plan[point]) for point in there) for plan in v.plans
     )
-    out: list[Implied] = []
+    out: list[ImpliedAnswers] = []
     for point, d in there.items():
         says = np.array([plan[point] for plan in v.plans])
         value = np.array([worth[says == a].max() for a in range(len(d.actions))])
         answers = tuple(sorted({int(says[i]) for i in top}))
         acts = tuple(int(a) for a in says)
-        out.append(Implied(d, value, answers, tuple(top.tolist()), ways, worth, acts))
+        out.append(ImpliedAnswers(d, value, answers, tuple(top.tolist()), ways, worth, acts))
     return out
 
 
@@ -314,7 +316,7 @@ def _of_game(
     out: list[Row] = []
     if isinstance(game, Repeated):
         game = game.stage
-    for found in implied(preference, game):
+    for found in implied_answers(preference, game):
         if len(found.decision.actions) < 2:
             continue
         if len(found.answers) > 1 and recipe.ties == "drop":
@@ -332,7 +334,7 @@ def _row(
     preference: Preference,
     frame: Any,
     spec: str,
-    found: Implied,
+    found: ImpliedAnswers,
     answer: int,
     i: int,
     rng: np.random.Generator,

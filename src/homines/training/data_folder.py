@@ -47,9 +47,9 @@ def write(recipe: Recipe, folder: str | Path) -> dict[str, Any]:
         if all((folder / name).exists() for name in files):
             return counts
     train, test, left = generate(recipe)
-    counts = counted(train, test, left)
+    counts = count_rows(train, test, left)
     real = folder.resolve()  # the folder itself may be a link, or end in ..
-    with paths.whole_folder(real.parent, real.name) as aside:
+    with paths.write_whole_folder(real.parent, real.name) as aside:
         for name, rows in (("train", train), ("test", test)):
             _lines(aside / f"{name}.jsonl", [row.messages() for row in rows])
             _lines(aside / f"{name}.facts.jsonl", [row.facts() for row in rows])
@@ -117,7 +117,7 @@ def _lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
-def counted(train: Sequence[Row], test: Sequence[Row], left: Counter[str]) -> dict[str, Any]:
+def count_rows(train: Sequence[Row], test: Sequence[Row], left: Counter[str]) -> dict[str, Any]:
     """Rows, and how they are spread over games, actions, labels and the place of the answer."""
 
     def spread(key: Callable[[Row], str]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from homines.core.types import HominesError
-from homines.inference.processes import size
+from homines.inference.processes import process_count
 
 LONGEST_WAIT = 24 * 3600
 """Seconds that processes wait for the first one, which measures before it trains."""
@@ -26,34 +26,34 @@ def share(whole: int, name: str) -> int:
     >>> share(8, "batch")
     8
     """
-    if whole % size():
+    if whole % process_count():
         raise HominesError(
-            f"{name} is {whole}, which {size()} processes cannot divide evenly; launch as many as divide it, "
-            f"or change {name}"
+            f"{name} is {whole}, which {process_count()} processes cannot divide evenly; launch as many as "
+            f"divide it, or change {name}"
         )
-    return whole // size()
+    return whole // process_count()
 
 
-def gathered(mine: list[Any]) -> list[Any]:
+def gather(mine: list[Any]) -> list[Any]:
     """The lists of all processes, one after the other, in each of them."""
-    if size() == 1:
+    if process_count() == 1:
         return mine
     from torch import distributed
 
-    every: list[Any] = [None] * size()
+    every: list[Any] = [None] * process_count()
     distributed.all_gather_object(every, mine)
     return [item for some in every for item in some]
 
 
 @cache
-def divides() -> bool:
+def divides_weights() -> bool:
     """Whether fixed weights are divided over the processes, as `accelerate launch --use_fsdp` asks.
 
     To be asked before a model is loaded: the wish is taken out of the environment, since accelerate would
     divide the adapters too, and transformers would give all processes but one empty weights.
     """
     wished = os.environ.pop("ACCELERATE_USE_FSDP", "").lower() in ("1", "true")
-    return wished and size() > 1
+    return wished and process_count() > 1
 
 
 def divide(net: Any) -> None:
@@ -93,11 +93,11 @@ def sharing(net: Any) -> None:
     ]
 
 
-def told() -> dict[str, Any]:
+def describe_processes() -> dict[str, Any]:
     """What to record of a training in several processes; nothing of one alone."""
-    if size() == 1:
+    if process_count() == 1:
         return {}
     from torch import distributed
 
     backend = distributed.get_backend() if distributed.is_initialized() else None
-    return {"processes": size(), "backend": backend, "divided": divides()}
+    return {"processes": process_count(), "backend": backend, "divided": divides_weights()}

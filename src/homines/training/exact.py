@@ -16,15 +16,15 @@ import numpy as np
 import torch
 
 from homines.core import strict_json
-from homines.core.paths import inside, read, whole
+from homines.core.paths import inside, read, write_whole
 from homines.core.types import HominesError, Interrupted
 from homines.inference import processes
 from homines.inference.logits import Encoded, label_logprobs
 from homines.models.hf import HuggingFace
 from homines.training import distributed
 from homines.training.objective import Outcome, Settings, objective
-from homines.training.prompt_sets import Batch, Lesson
-from homines.training.rollout import Walk
+from homines.training.prompt_sets import Batch, PromptSets
+from homines.training.rollout import Rollout
 from homines.training.trainer import (
     ADAM_EPSILON,
     LONGEST_STEP,
@@ -34,10 +34,10 @@ from homines.training.trainer import (
     Trained,
     _Guard,
     _speak_as,
-    divided,
+    passes_of_process,
     phase_at,
-    quiet,
     save,
+    silence,
     trainable,
     whole_checkpoint,
 )
@@ -45,11 +45,11 @@ from homines.training.trainer import (
 
 def rl(
     model: HuggingFace,
-    taught: Lesson | Walk,
+    taught: PromptSets | Rollout,
     settings: Settings,
     folder: Path,
     *,
-    rival: Lesson | None = None,
+    rival: PromptSets | None = None,
     goal: Callable[..., Outcome] = objective,
     on_step: Callable[[dict[str, Any]], None] = lambda row: None,
     stop: Callable[[], bool] = lambda: False,
@@ -67,18 +67,18 @@ def rl(
     from transformers import Trainer, TrainerCallback, TrainingArguments
     from transformers.trainer_utils import set_seed
 
-    if processes.size() > 1 and (rival is not None or isinstance(taught, Walk)):
+    if processes.process_count() > 1 and (rival is not None or isinstance(taught, Rollout)):
         raise HominesError(
-            f"two learners and --sample train in one process, not in {processes.size()}; start it without "
-            "accelerate launch"
+            f"two learners and --sample train in one process, not in {processes.process_count()}; start it "
+            "without accelerate launch"
         )
     final = folder / ("adapter" if settings.rank else "model")
     checkpoints = inside(folder, "checkpoints")
     set_seed(settings.seed)
     net = trainable(model, settings, rival is not None)
-    order = _sequence(len(taught.sets) if isinstance(taught, Lesson) else 1, taught.steps, settings)
+    order = _sequence(len(taught.sets) if isinstance(taught, PromptSets) else 1, taught.steps, settings)
     before = _Reference(model, net, settings)
-    if (settings.rank == 0 or distributed.divides()) and isinstance(taught, Lesson):
+    if (settings.rank == 0 or distributed.divides_weights()) and isinstance(taught, PromptSets):
         before.ask(taught, order)  # of divided weights all processes read at the same time
     seen: list[Seen] = []
     beside: list[Seen] = []
@@ -98,7 +98,7 @@ def rl(
             chosen, step = inputs["sets"].tolist(), self.state.global_step
             batch = taught.batch(chosen)
             logp = _score(model, batch.encoded, shared)
-            other: tuple[Lesson, Batch, torch.Tensor] | None = None
+            other: tuple[PromptSets, Batch, torch.Tensor] | None = None
             if rival is not None:
                 _speak_as(net, RIVAL)
                 theirs = rival.batch(chosen)
@@ -120,7 +120,7 @@ def rl(
 
         def learner(
             self,
-            some: Lesson | Walk,
+            some: PromptSets | Rollout,
             chosen: list[int],
             batch: Batch,
             logp: torch.Tensor,
@@ -143,26 +143,28 @@ def rl(
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if seen and logs and "loss" in logs:
-                passes = distributed.gathered(seen)
+                passes = distributed.gather(seen)
                 last.update(_row(state.global_step, passes, beside, taught, logs))
-                if processes.first():
+                if processes.is_first():
                     on_step(dict(last))
                 seen.clear()
                 beside.clear()
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if (place := taught.at()) is not None:
-                whole(folder, f"checkpoints/checkpoint-{state.global_step}/walk.json", json.dumps(place))
+                write_whole(
+                    folder, f"checkpoints/checkpoint-{state.global_step}/walk.json", json.dumps(place)
+                )
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if any(distributed.gathered([stop()])) and state.global_step < total:
+            if any(distributed.gather([stop()])) and state.global_step < total:
                 self.stopped = True
                 control.should_save = True
                 control.should_training_stop = True
 
     shared = model.share
     tell = Tell()
-    sets, accumulation = divided(settings)
+    sets, accumulation = passes_of_process(settings)
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
         max_steps=total,
@@ -194,14 +196,14 @@ def rl(
         data_collator=lambda items: {"sets": torch.tensor(items)},
         callbacks=[tell],
     )
-    quiet(trainer)
-    start = whole_checkpoint(checkpoints, walking=isinstance(taught, Walk))
-    if start is not None and isinstance(taught, Walk):
+    silence(trainer)
+    start = whole_checkpoint(checkpoints, walking=isinstance(taught, Rollout))
+    if start is not None and isinstance(taught, Rollout):
         taught.back_to(strict_json.loads(read(start, "walk.json")))
     result = trainer.train(resume_from_checkpoint=start)
     if tell.stopped:
         raise Interrupted(f"training stopped at step {trainer.state.global_step} of {total}")
-    if processes.first():
+    if processes.is_first():
         save(net, model.tokenizer, model.name, final)
     second = None
     if rival is not None:
@@ -225,16 +227,18 @@ class _Reference:
         self.model, self.net, self.wanted, self.lora = model, net, settings.kl > 0, settings.rank > 0
         self.known: dict[tuple[int, int], torch.Tensor] = {}
 
-    def __call__(self, taught: Lesson | Walk, chosen: Sequence[int], batch: Batch) -> torch.Tensor | None:
+    def __call__(
+        self, taught: PromptSets | Rollout, chosen: Sequence[int], batch: Batch
+    ) -> torch.Tensor | None:
         if not self.wanted:
             return None
-        if isinstance(taught, Walk):
+        if isinstance(taught, Rollout):
             return self._score(batch.encoded)
         if missing := [i for i in dict.fromkeys(chosen) if (id(taught), i) not in self.known]:
             self.ask(taught, missing)
         return torch.stack([self.known[id(taught), i] for i in chosen])
 
-    def ask(self, taught: Lesson, sets: Sequence[int]) -> None:
+    def ask(self, taught: PromptSets, sets: Sequence[int]) -> None:
         for i in dict.fromkeys(sets) if self.wanted else ():
             self.known[id(taught), i] = self._score([taught.sets[i]])[0]
 
@@ -266,7 +270,11 @@ Seen: TypeAlias = tuple[Outcome, tuple[str, ...]]
 
 
 def _row(
-    step: int, seen: Sequence[Seen], beside: Sequence[Seen], taught: Lesson | Walk, logs: dict[str, Any]
+    step: int,
+    seen: Sequence[Seen],
+    beside: Sequence[Seen],
+    taught: PromptSets | Rollout,
+    logs: dict[str, Any],
 ) -> dict[str, Any]:
     row = {
         "step": step,

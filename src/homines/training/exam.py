@@ -17,27 +17,27 @@ import numpy as np
 
 from homines.core.progress import Begin
 from homines.core.registry import find, spell
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Record
 from homines.elicitation import capability
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question
-from homines.inference.reasoning import Aloud
+from homines.inference.reasoning import ReasoningOptions
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.training.data import Recipe, Row
 from homines.training.data_folder import read
-from homines.training.supervised import Course
+from homines.training.supervised import SupervisedSettings
 
 
 @dataclass(frozen=True)
-class Tuning:
+class TuningPlan:
     """What to tune, on which data folder, how, and how it thinks when it is measured."""
 
     model: str
     data: str | Path
-    course: Course = field(default_factory=Course)
-    aloud: Aloud = field(default_factory=Aloud)
+    course: SupervisedSettings = field(default_factory=SupervisedSettings)
+    aloud: ReasoningOptions = field(default_factory=ReasoningOptions)
     side_effects: bool = True
     device: str | None = None
     dtype: str | None = None
@@ -48,7 +48,9 @@ class Tuning:
         return read(self.data)
 
 
-def tuning_config(tuning: Tuning, recipe: Recipe, *, kind: str = "tune", command: str = "") -> dict[str, Any]:
+def tuning_config(
+    tuning: TuningPlan, recipe: Recipe, *, kind: str = "tune", command: str = ""
+) -> dict[str, Any]:
     """The resolved config of a tuning's run folder."""
     return {
         **asdict(tuning),
@@ -59,7 +61,7 @@ def tuning_config(tuning: Tuning, recipe: Recipe, *, kind: str = "tune", command
     }
 
 
-def asked(model: Any, rows: Sequence[Row], *, bare: bool = False) -> list[Question]:
+def as_questions(model: Any, rows: Sequence[Row], *, bare: bool = False) -> list[Question]:
     """The rows as questions in their own words and order; `bare`: for the answer alone, without thinking."""
     out: list[Question] = []
     for row in rows:
@@ -80,7 +82,7 @@ def asked(model: Any, rows: Sequence[Row], *, bare: bool = False) -> list[Questi
     return out
 
 
-def scores(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, float | int | None]:
+def score_answers(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, float | int | None]:
     """How often the utility-implied answer is given, over rows with an answer.
 
     share    mean probability on it, given a legal answer, over rows that came to one; None where none did.
@@ -104,7 +106,7 @@ def scores(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, float | 
     }
 
 
-def tuned_model(tuning: Tuning, name: str, *adapters: str) -> HuggingFace:
+def tuned_model(tuning: TuningPlan, name: str, *adapters: str) -> HuggingFace:
     """The model to tune, or the tuned one."""
     model = load(
         name,
@@ -123,9 +125,9 @@ def tuned_model(tuning: Tuning, name: str, *adapters: str) -> HuggingFace:
 
 
 def examine(
-    tuning: Tuning,
+    tuning: TuningPlan,
     model: HuggingFace,
-    run: Run,
+    run: RunFolder,
     rows: Mapping[str, Sequence[Row]],
     begin: Begin = lambda what, total: lambda done: None,
     stop: Callable[[], bool] = lambda: False,
@@ -137,21 +139,21 @@ def examine(
     """
     ways: dict[tuple[str, str], tuple[Sequence[Row], list[Question]]] = {}
     for name, some in rows.items():
-        ways[name, "asked as trained"] = some, asked(model, some)
+        ways[name, "asked as trained"] = some, as_questions(model, some)
         if any(row.prompt.cue for row in some):
-            ways[name, "asked for the bare answer"] = some, asked(model, some, bare=True)
+            ways[name, "asked for the bare answer"] = some, as_questions(model, some, bare=True)
     every = [*(q for _, some in ways.values() for q in some), *also]
     tell = begin(f"measuring {', '.join(rows)}", len(every))
     records = measure(model, every, run, progress=lambda done, _: tell(done), stop=stop)
     by_key = {r.key: r for r in records}
     noted: dict[str, Any] = run.noted("scores.json") or {}
     for (name, way), (some, questions) in ways.items():
-        noted.setdefault(name, {})[way] = scores(some, [by_key[q.record.key] for q in questions])
+        noted.setdefault(name, {})[way] = score_answers(some, [by_key[q.record.key] for q in questions])
     run.note("scores.json", noted)
     sides = run.noted("sideeffects.json") or {}
     if tuning.side_effects and model.name not in sides:
         tell = begin(f"side effects of {model.name}", 1)
-        run.note("sideeffects.json", {**sides, model.name: capability.check(model)})
+        run.note("sideeffects.json", {**sides, model.name: capability.measure_capability(model)})
         tell(1)
     return records
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from homines.core.paths import inside
 from homines.core.progress import Begin, Say
-from homines.core.run_folder import Run, read_json, result
+from homines.core.run_folder import RunFolder, read_json, trained_folder
 from homines.core.types import HominesError
 from homines.elicitation import capability
 from homines.elicitation.asking import measure
@@ -24,17 +24,17 @@ from homines.reports import model_card
 from homines.training import distributed
 from homines.training.data import Row
 from homines.training.exact import rl
-from homines.training.exam import Tuning, examine, tuned_model, tuning_config
-from homines.training.plan import MOST_MEASURED, Made, Plan, config
-from homines.training.prompt_sets import Lesson
-from homines.training.rollout import Walk
+from homines.training.exam import TuningPlan, examine, tuned_model, tuning_config
+from homines.training.plan import MOST_MEASURED, Alignment, AlignmentPlan, plan_config
+from homines.training.prompt_sets import PromptSets
+from homines.training.rollout import Rollout
 from homines.training.sampled import PROMPTS, sampled
-from homines.training.supervised import teach
+from homines.training.supervised import train_supervised
 from homines.training.trainer import Trained, whole_checkpoint
 
 
 def align(
-    plan: Plan,
+    plan: AlignmentPlan,
     folder: Path,
     *,
     kind: str = "align",
@@ -48,23 +48,23 @@ def align(
 
     Raises Interrupted where `stop` says so; the same call goes on from there.
     """
-    made = Made.of(plan)
+    made = Alignment.of(plan)
     if plan.measured < plan.memory:
         say(f"{plan.memory} rounds make more than {MOST_MEASURED} states: measuring those of one round")
     say(f"loading {plan.model}")
-    model = student(plan, plan.model)
+    model = load_student(plan, plan.model)
     taught, rival = made.lesson(model, plan), made.rivals(model, plan)
-    if not processes.first():
+    if not processes.is_first():
         return _beside(plan, taught, model, folder, stop)
-    with Run(folder, config(plan, kind=kind, command=command)) as run:
+    with RunFolder(folder, plan_config(plan, kind=kind, command=command)) as run:
         _verify(plan, made, model, run, "before", begin, stop)
         trained = train(plan, taught, model, run, rival, say, begin, on_step, stop)
         del model
         say("loading the aligned model")
         if plan.settings.rank:
-            after = student(plan, plan.model, str(trained.folder))
+            after = load_student(plan, plan.model, str(trained.folder))
         else:
-            after = student(plan, f"hf/{trained.folder}")
+            after = load_student(plan, f"hf/{trained.folder}")
         after.name = f"{plan.model}+{trained.folder.name}"  # wherever the folder may be moved to
         _verify(plan, made, after, run, "after", begin, stop)
     model_card.write(folder)
@@ -72,32 +72,38 @@ def align(
 
 
 def _beside(
-    plan: Plan, taught: Lesson | Walk, model: HuggingFace, folder: Path, stop: Callable[[], bool]
+    plan: AlignmentPlan,
+    taught: PromptSets | Rollout,
+    model: HuggingFace,
+    folder: Path,
+    stop: Callable[[], bool],
 ) -> Trained:
     """The part of a process that is not the first: its share of the training, and nothing else."""
     if plan.by != "rl":
         raise HominesError(f"--by {plan.by} trains in one process; start it in one process")
-    if (done := already(folder)) is not None:
+    if (done := finished_training(folder)) is not None:
         return done
     return rl(model, taught, plan.settings, folder, stop=stop)
 
 
-def already(folder: Path) -> Trained | None:
+def finished_training(folder: Path) -> Trained | None:
     """What the training in this run folder came to, where it is done."""
     if not inside(folder, "training.json").exists():
         return None
     noted = read_json(folder, "training.json")
-    if (made := result(folder, noted)) is None:
+    if (made := trained_folder(folder, noted)) is None:
         return None
-    return Trained(made, noted.get("seconds", 0.0), noted.get("last", {}), result(folder, noted, "rival"))
+    return Trained(
+        made, noted.get("seconds", 0.0), noted.get("last", {}), trained_folder(folder, noted, "rival")
+    )
 
 
-def name_after(plan: Plan, result: Path) -> str:
+def name_after(plan: AlignmentPlan, result: Path) -> str:
     """The MODEL string that loads the aligned model from here."""
     return f"{plan.model}+{result}" if plan.settings.rank else f"hf/{result}"
 
 
-def student(plan: Plan, name: str, *adapters: str) -> HuggingFace:
+def load_student(plan: AlignmentPlan, name: str, *adapters: str) -> HuggingFace:
     trust = plan.trust_remote_code
     model = load(name, *adapters, device=plan.device, dtype=plan.dtype, trust_remote_code=trust)
     if not isinstance(model, HuggingFace):
@@ -108,10 +114,10 @@ def student(plan: Plan, name: str, *adapters: str) -> HuggingFace:
 
 
 def _verify(
-    plan: Plan,
-    made: Made,
+    plan: AlignmentPlan,
+    made: Alignment,
     model: HuggingFace,
-    run: Run,
+    run: RunFolder,
     when: str,
     begin: Begin,
     stop: Callable[[], bool],
@@ -123,26 +129,26 @@ def _verify(
         noted = run.noted("sideeffects.json") or {}
         if model.name not in noted:
             tell = begin(f"side effects {when}", 1)
-            run.note("sideeffects.json", {**noted, model.name: capability.check(model)})
+            run.note("sideeffects.json", {**noted, model.name: capability.measure_capability(model)})
             tell(1)
 
 
 def train(
-    plan: Plan,
-    taught: Lesson | Walk,
+    plan: AlignmentPlan,
+    taught: PromptSets | Rollout,
     model: HuggingFace,
-    run: Run,
-    rival: Lesson | None = None,
+    run: RunFolder,
+    rival: PromptSets | None = None,
     say: Say = lambda text: None,
     begin: Begin = lambda what, total: lambda done: None,
     on_step: Callable[[dict[str, Any]], None] = lambda row: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """The training of a plan in its run folder; where it is done already, what it came to."""
-    if (done := already(run.folder)) is not None:
+    if (done := finished_training(run.folder)) is not None:
         say("training is done already")
         return done
-    whole_checkpoint(run.folder / "checkpoints", walking=isinstance(taught, Walk), say=say)
+    whole_checkpoint(run.folder / "checkpoints", walking=isinstance(taught, Rollout), say=say)
     warm = begin("warm-up", plan.warmup) if plan.warmup else lambda done: None
     tell = begin("training", plan.steps)
 
@@ -154,7 +160,7 @@ def train(
     if plan.by == "rl":
         trained = rl(model, taught, plan.settings, run.folder, rival=rival, on_step=follow, stop=stop)
     else:
-        assert isinstance(taught, Lesson)  # checked before
+        assert isinstance(taught, PromptSets)  # checked before
         trained = sampled(
             model,
             taught,
@@ -173,10 +179,10 @@ def train(
             "rival": trained.rival.name if trained.rival else None,
             "seconds": trained.seconds,
             "steps": plan.steps,
-            "prompts": sum(map(len, taught.sets)) if isinstance(taught, Lesson) else None,
+            "prompts": sum(map(len, taught.sets)) if isinstance(taught, PromptSets) else None,
             "device": model.provenance["device"],
             "dtype": model.provenance["dtype"],
-            **distributed.told(),
+            **distributed.describe_processes(),
             "last": trained.last,
         },
     )
@@ -185,17 +191,17 @@ def train(
     return trained
 
 
-def estimate(plan: Plan) -> dict[str, int]:
+def estimate(plan: AlignmentPlan) -> dict[str, int]:
     """How many prompts and tokens the plan would run; loads the model, runs nothing.
 
     Of a sampled road: the most tokens that its prompts and completions can come to, and the warm-up's.
     `measured_memory`: the rounds told in the questions, where they are fewer than are remembered.
     """
-    made = Made.of(plan)
-    model = student(plan, plan.model)
+    made = Alignment.of(plan)
+    model = load_student(plan, plan.model)
     asked = made.questions(model, plan)
     taught, rival = made.lesson(model, plan), made.rivals(model, plan)
-    shown = taught.sets if isinstance(taught, Lesson) else taught.batch([0]).encoded
+    shown = taught.sets if isinstance(taught, PromptSets) else taught.batch([0]).encoded
     in_set = [distinct_tokens(some, 10**9) for some in shown]
     exact = plan.steps if plan.by == "rl" else plan.warmup
     sets = exact * plan.settings.sets * plan.settings.accumulation * (1 if rival is None else 2)
@@ -215,7 +221,7 @@ def estimate(plan: Plan) -> dict[str, int]:
 
 
 def tune(
-    tuning: Tuning,
+    tuning: TuningPlan,
     folder: Path,
     *,
     command: str = "",
@@ -228,20 +234,22 @@ def tune(
     recipe, train, test = tuning.rows()
     say(f"loading {tuning.model}")
     untrained = [tuned_model(tuning, tuning.model)]
-    if not processes.first():  # its share of the training, and nothing else
-        return already(folder) or teach(untrained[0], train, tuning.course, folder, stop=stop)
-    with Run(folder, tuning_config(tuning, recipe, command=command)) as run:
+    if not processes.is_first():  # its share of the training, and nothing else
+        return finished_training(folder) or train_supervised(
+            untrained[0], train, tuning.course, folder, stop=stop
+        )
+    with RunFolder(folder, tuning_config(tuning, recipe, command=command)) as run:
         examine(tuning, untrained[0], run, {"before": test}, begin, stop)
         # handed over, so that it is not held while the tuned one is
-        trained = taught(tuning, untrained.pop, run, train, say, begin, on_step, stop)
+        trained = train_on_rows(tuning, untrained.pop, run, train, say, begin, on_step, stop)
         untrained.clear()
-        after = tuned(tuning, trained)
+        after = load_tuned(tuning, trained)
         examine(tuning, after, run, {"after": test}, begin, stop)
     model_card.write(folder)
     return trained
 
 
-def tuned(tuning: Tuning, trained: Trained) -> HuggingFace:
+def load_tuned(tuning: TuningPlan, trained: Trained) -> HuggingFace:
     """The tuned model, loaded from its folder."""
     if tuning.course.rank:
         after = tuned_model(tuning, tuning.model, str(trained.folder))
@@ -251,10 +259,10 @@ def tuned(tuning: Tuning, trained: Trained) -> HuggingFace:
     return after
 
 
-def taught(
-    tuning: Tuning,
+def train_on_rows(
+    tuning: TuningPlan,
     learner: Callable[[], HuggingFace],
-    run: Run,
+    run: RunFolder,
     rows: Sequence[Row],
     say: Say = lambda text: None,
     begin: Begin = lambda what, total: lambda done: None,
@@ -262,7 +270,7 @@ def taught(
     stop: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """The training in its run folder; where it is done already, what it came to, without the learner."""
-    if (done := already(run.folder)) is not None:
+    if (done := finished_training(run.folder)) is not None:
         say("training is done already")
         return done
     whole_checkpoint(run.folder / "checkpoints", say=say)
@@ -274,7 +282,7 @@ def taught(
         tell(row["step"])
         on_step(row)
 
-    trained = teach(model, rows, tuning.course, run.folder, on_step=follow, stop=stop)
+    trained = train_supervised(model, rows, tuning.course, run.folder, on_step=follow, stop=stop)
     run.note(
         "training.json",
         {
@@ -284,7 +292,7 @@ def taught(
             "steps": tuning.course.steps(len(rows)),
             "device": model.provenance["device"],
             "dtype": model.provenance["dtype"],
-            **distributed.told(),
+            **distributed.describe_processes(),
             "last": trained.last,
         },
     )

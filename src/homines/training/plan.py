@@ -11,7 +11,7 @@ import numpy as np
 from homines.core.checks import count
 from homines.core.registry import find, spell
 from homines.core.types import Decision, HominesError, Model, Policy, Prompt
-from homines.elicitation.policies import Speaker
+from homines.elicitation.policies import ModelPolicy
 from homines.elicitation.questions import Question, battery, questions
 from homines.models import known, load
 from homines.models.hf import HuggingFace
@@ -19,10 +19,10 @@ from homines.models.mock import Mock, uniform
 from homines.opponents import opponent
 from homines.theory.game_forms import Repeated
 from homines.training.objective import Settings
-from homines.training.prompt_sets import Lesson, lesson
-from homines.training.rollout import Walk, check
+from homines.training.prompt_sets import PromptSets, prompt_sets
+from homines.training.rollout import Rollout, check_settings
 from homines.training.sampled import check_sampled
-from homines.training.schedule import Phase, schedule, spelt
+from homines.training.schedule import Phase, schedule, spell_schedule
 
 ROADS = ("rl", "grpo", "rloo")
 ITSELF = "self"
@@ -34,7 +34,7 @@ CHECKED = 16
 
 
 @dataclass(frozen=True)
-class Plan:
+class AlignmentPlan:
     """What to align, to what, on what, and what to verify it on. Every field is a spec or a setting."""
 
     model: str
@@ -89,9 +89,9 @@ class Plan:
                 for f in made
             ]
             object.__setattr__(self, name, tuple(map(spell, deep)))
-        object.__setattr__(self, "preference", spelt(schedule(self.preference, self.settings.steps)))
+        object.__setattr__(self, "preference", spell_schedule(schedule(self.preference, self.settings.steps)))
         if self.rival is not None:
-            object.__setattr__(self, "rival", spelt(schedule(self.rival, self.settings.steps)))
+            object.__setattr__(self, "rival", spell_schedule(schedule(self.rival, self.settings.steps)))
         self._face()
         self._check_transfer()
 
@@ -144,7 +144,7 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class Alignment:
     """The plan's specs as objects. Made first, so that a mistake costs no work."""
 
     phases: tuple[Phase, ...]
@@ -158,7 +158,7 @@ class Made:
     transfer_games: dict[str, Any]
 
     @classmethod
-    def of(cls, plan: Plan) -> Made:
+    def of(cls, plan: AlignmentPlan) -> Alignment:
         frames = [find("frames", spec) for spec in plan.frames]
         made = cls(
             plan.phases,
@@ -186,7 +186,7 @@ class Made:
         made._rehearse(plan)
         return made
 
-    def _check_words(self, plan: Plan) -> None:
+    def _check_words(self, plan: AlignmentPlan) -> None:
         """Every preference has a utility, and every frame has words, for every decision."""
         for game in self.games:
             for d in met(game, plan.memory):
@@ -196,14 +196,14 @@ class Made:
         if plan.measured < plan.memory:
             questions(Mock(uniform), {plan.game: met(self.game, plan.memory)}, self.frames)
 
-    def _rehearse(self, plan: Plan) -> None:
+    def _rehearse(self, plan: AlignmentPlan) -> None:
         """Prepare the training as with the model, and check it."""
         other = self.opponent
-        if isinstance(other, Speaker):
+        if isinstance(other, ModelPolicy):
             other = replace(other, model=Mock(uniform))
         made, model = replace(self, opponent=other), cast(HuggingFace, _Unread())
         taught, rival = made.lesson(model, plan), made.rivals(model, plan)
-        check(taught, plan.settings, rival)
+        check_settings(taught, plan.settings, rival)
         if plan.by != "rl":
             check_sampled(taught, plan.settings, rival, by=plan.by, warmup=plan.warmup)
 
@@ -212,7 +212,7 @@ class Made:
         """Trained on."""
         return [self.game, *self.more_games]
 
-    def questions(self, model: Model, plan: Plan) -> list[Question]:
+    def questions(self, model: Model, plan: AlignmentPlan) -> list[Question]:
         told = plan.measured
         here = {plan.game: battery(self.game, told)}
         too = dict(zip(plan.more_games, (battery(g, told) for g in self.more_games), strict=True))
@@ -220,7 +220,7 @@ class Made:
         asked = questions(model, {**here, **away}, self.frames) + questions(model, too, self.frames[:1])
         return asked + questions(model, here, self.transfer_frames)
 
-    def lesson(self, model: HuggingFace, plan: Plan) -> Lesson | Walk:
+    def lesson(self, model: HuggingFace, plan: AlignmentPlan) -> PromptSets | Rollout:
         if plan.settings.sample:
             nobody = self.opponent is None and plan.opponent != ITSELF
             if nobody or plan.states or not all(map(_for_two, self.games)):
@@ -229,7 +229,7 @@ class Made:
                     "states as they come; drop --sample, or --rival and --states"
                 )
             players, seed = plan.settings.sample, plan.settings.seed
-            walk = Walk(
+            walk = Rollout(
                 model, self.games, self.phases, self.frames, self.opponent, plan.memory, players, seed
             )
             walk.batch([0])  # a prompt that cannot be, or does not fit the model, shows now
@@ -237,7 +237,7 @@ class Made:
         specs = (plan.game, *plan.more_games)
         once = {spec: battery(game) for spec, game in zip(specs, self.games, strict=True)}
         taught = self.games if isinstance(self.game, Repeated) else once
-        return lesson(
+        return prompt_sets(
             model,
             taught,
             self.phases,
@@ -248,11 +248,11 @@ class Made:
             itself=plan.opponent == ITSELF,
         )
 
-    def rivals(self, model: HuggingFace, plan: Plan) -> Lesson | None:
+    def rivals(self, model: HuggingFace, plan: AlignmentPlan) -> PromptSets | None:
         """The second learner's lesson, from its seat."""
         if self.rival is None:
             return None
-        return lesson(
+        return prompt_sets(
             model, self.games, self.rival, self.frames, memory=plan.memory, seat=1, keep=plan.states
         )
 
@@ -282,15 +282,15 @@ def met(game: Any, memory: int) -> Sequence[Decision]:
     return [game.seat(0, tuple(game.states[s] for s in past)) for past in drawn]
 
 
-def against(plan: Plan, spec: str, frame: Any) -> Policy:
+def against(plan: AlignmentPlan, spec: str, frame: Any) -> Policy:
     """The opponent of a plan: a model (speaking the first training frame's words) or a strategy."""
     if known(spec):
         kind = {"device": plan.device, "dtype": plan.dtype, "trust_remote_code": plan.trust_remote_code}
-        return Speaker(load(spec, **kind), frame)
+        return ModelPolicy(load(spec, **kind), frame)
     return opponent(spec)
 
 
-def config(plan: Plan, *, kind: str, command: str) -> dict[str, Any]:
+def plan_config(plan: AlignmentPlan, *, kind: str, command: str) -> dict[str, Any]:
     """The resolved config of an alignment run, as its folder stores it."""
     raw = asdict(plan)
     return {

@@ -2,7 +2,7 @@
 
 One prompt set holds every state of one game once, in one frame, the option orders spread over the states
 so that all sets together show each state in each order (a Latin square). Where the states are too many,
-a `Walk` asks those that the learner meets instead.
+a `Rollout` asks those that the learner meets instead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from homines.elicitation.questions import situation
 from homines.inference.logits import Encoded
 from homines.models.hf import HuggingFace
 from homines.theory.chain import memory_of
-from homines.theory.choice import expected, told
+from homines.theory.choice import expected_utility, stated_beliefs
 from homines.theory.game_forms import MOST_STATES, Repeated
 from homines.training.schedule import Phase
 
@@ -54,7 +54,7 @@ class Batch:
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class PromptSets:
     """All states, set by set.
 
     sets      sets[i][s]: the prompt of state s in set i, as tokens; `prompts`: as words
@@ -95,7 +95,7 @@ class Lesson:
         """Nothing to go back to."""
 
 
-def lesson(
+def prompt_sets(
     model: HuggingFace,
     taught: Sequence[Repeated] | Sequence[Decision] | Mapping[str, Sequence[Decision]],
     phases: Sequence[Phase],
@@ -106,7 +106,7 @@ def lesson(
     seat: int = 0,
     keep: Sequence[str] | None = None,
     itself: bool = False,
-) -> Lesson:
+) -> PromptSets:
     """Prompts and utilities for repeated games against an opponent, or for decisions taken once.
 
     taught     repeated games, a set each; or decisions, all in one set, several games' by the game's name
@@ -146,16 +146,16 @@ def lesson(
                 utility.append(worth)
                 replies.append(answers)
     learning = bool(games) and opponent is None
-    return Lesson(
+    return PromptSets(
         tuple(sets),
         tuple(words),
         torch.tensor(np.stack(utility, 1)),
         None if learning else torch.tensor(np.stack(replies)),
-        follows(games[0], memory, seat) if games and len(kept) == len(names) else None,
+        next_states(games[0], memory, seat) if games and len(kept) == len(names) else None,
         faced[0][0].actions,
         tuple(names[s] for s in kept),
         tuple(phase.steps for phase in phases),
-        mirrored(games[0], memory, kept) if itself else None,
+        mirror_states(games[0], memory, kept) if itself else None,
     )
 
 
@@ -177,7 +177,7 @@ def _kept(names: Sequence[str], keep: Sequence[str] | None) -> list[int]:
     return [i for i, name in enumerate(names) if name in keep]
 
 
-def mirrored(game: Repeated, memory: int, kept: Sequence[int]) -> torch.Tensor:
+def mirror_states(game: Repeated, memory: int, kept: Sequence[int]) -> torch.Tensor:
     """Among these states, the index of each as the other player sees it."""
     past = game.pasts(memory)
     index = {past[s]: i for i, s in enumerate(kept)}
@@ -197,7 +197,7 @@ def _joint(u: Array, d: Decision) -> Array:
 
 def _expected(phase: Phase, d: Decision) -> Array:
     """Utilities of a one-shot decision against what it tells of the others, [mine, 1]."""
-    return expected(phase.preference(d), list(told(d)), d.chance)[:, None]
+    return expected_utility(phase.preference(d), list(stated_beliefs(d)), d.chance)[:, None]
 
 
 def _replies(game: Repeated, opponent: Policy, memory: int, seat: int) -> Array:
@@ -219,7 +219,7 @@ def _replies(game: Repeated, opponent: Policy, memory: int, seat: int) -> Array:
     return out
 
 
-def follows(game: Repeated, memory: int = 1, seat: int = 0) -> torch.Tensor:
+def next_states(game: Repeated, memory: int = 1, seat: int = 0) -> torch.Tensor:
     """Index of the state after (state, my action, the others' joint action)."""
     past = game.pasts(memory)
     index = {history: i for i, history in enumerate(past)}

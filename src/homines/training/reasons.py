@@ -11,7 +11,7 @@ import numpy as np
 
 from homines.core.types import Array, Decision, Order, Preference
 from homines.elicitation.scene import CUE
-from homines.theory.choice import Belief, expected, told
+from homines.theory.choice import Belief, expected_utility, stated_beliefs
 from homines.theory.utility_terms import (
     AHEAD,
     BEHIND,
@@ -83,14 +83,14 @@ def reason(
     labels: Sequence[str],
     order: Order,
     *,
-    belief: Belief = told,
+    belief: Belief = stated_beliefs,
     wording: int = 0,
 ) -> str:
     """What each option is worth, option by option in the order shown, and which is worth most.
 
     Ends before the cue. Where two options are worth the same it says so; d must be without chance (no plan).
     """
-    eu = expected(preference(d), belief(d), d.chance)
+    eu = expected_utility(preference(d), belief(d), d.chance)
     digits = _digits(eu)
     terms = terms_of(preference, d)
     lines: list[str] = []

@@ -15,7 +15,7 @@ from homines.elicitation.questions import situation
 from homines.models.hf import HuggingFace
 from homines.theory.game_forms import Repeated
 from homines.training.objective import Settings
-from homines.training.prompt_sets import Batch, Lesson, _joint
+from homines.training.prompt_sets import Batch, PromptSets, _joint
 from homines.training.schedule import Phase
 
 EPISODE = 20
@@ -26,7 +26,7 @@ EPISODE = 20
 
 
 @dataclass(eq=False)
-class Walk:
+class Rollout:
     """Players who walk through the game with the learner's own play: the states it meets, on policy.
 
     Each pass asks every walker's state once, in one order; then every walker draws an action from the
@@ -134,16 +134,16 @@ class Walk:
         self.rng.bit_generator.state = place["rng"]
 
 
-def check(taught: Lesson | Walk, settings: Settings, rival: Lesson | None = None) -> None:
+def check_settings(taught: PromptSets | Rollout, settings: Settings, rival: PromptSets | None = None) -> None:
     """Whether this can be taught under these settings; HominesError where it cannot."""
-    if isinstance(taught, Lesson) and taught.replies is None and taught.mirror is None and rival is None:
+    if isinstance(taught, PromptSets) and taught.replies is None and taught.mirror is None and rival is None:
         raise HominesError("a repeated game is taught against an opponent or beside a rival; give one")
     if settings.objective == "discounted" and taught.follows is None:
         raise HominesError(
             "the discounted return needs a repeated game with all its states; "
             "use --objective myopic, or drop --states"
         )
-    if settings.rank == 0 and (rival is not None or isinstance(taught, Walk)):
+    if settings.rank == 0 and (rival is not None or isinstance(taught, Rollout)):
         raise HominesError(
             "rank is 0 (all weights); two learners and --sample need LoRA adapters on fixed weights: "
             "give --rank 8 or more"

@@ -42,16 +42,16 @@ from homines.inference.sampled_answers import BOTH, NONE, OPEN, TRUNCATED, read
 from homines.models.hf import HuggingFace
 from homines.training.exact import rl
 from homines.training.objective import Outcome, Settings
-from homines.training.prompt_sets import Lesson
-from homines.training.rollout import Walk
+from homines.training.prompt_sets import PromptSets
+from homines.training.rollout import Rollout
 from homines.training.trainer import (
     MINE,
     Saving,
     Trained,
     _Guard,
-    fitting,
-    quiet,
+    check_device,
     save,
+    silence,
     trainable,
     whole_checkpoint,
 )
@@ -116,7 +116,12 @@ class Reward:
 
 
 def check_sampled(
-    taught: Lesson | Walk, settings: Settings, rival: Lesson | None = None, *, by: str, warmup: int = 0
+    taught: PromptSets | Rollout,
+    settings: Settings,
+    rival: PromptSets | None = None,
+    *,
+    by: str,
+    warmup: int = 0,
 ) -> None:
     """Whether this can be taught by sampling; HominesError where it cannot."""
     if by not in SAMPLED:
@@ -127,7 +132,7 @@ def check_sampled(
     rules = [
         (rival is not None, "a second learner", "drop --rival"),
         (taught.mirror is not None, "a learner that meets itself", "choose another --opponent"),
-        (isinstance(taught, Walk), "players who walk (--sample)", "drop --sample"),
+        (isinstance(taught, Rollout), "players who walk (--sample)", "drop --sample"),
         (settings.objective != "myopic", f"the {settings.objective} objective", "use --objective myopic"),
         (settings.rank == 0, "rank 0 (all weights)", "give --rank 8 or more"),
         (len(taught.steps) > 1, f"a schedule of {len(taught.steps)} phases", "align to one preference"),
@@ -144,7 +149,7 @@ def check_sampled(
 
 def sampled(
     model: HuggingFace,
-    taught: Lesson,
+    taught: PromptSets,
     settings: Settings,
     folder: Path,
     *,
@@ -203,7 +208,7 @@ def sampled(
     return Trained(folder / "adapter", float(result.metrics["train_runtime"]), last)
 
 
-def _fits(model: HuggingFace, taught: Lesson, settings: Settings) -> None:
+def _fits(model: HuggingFace, taught: PromptSets, settings: Settings) -> None:
     longest = max(len(item.prompt) for some in taught.sets for item in some)
     if longest + settings.completion > model.window:
         raise HominesError(
@@ -214,7 +219,7 @@ def _fits(model: HuggingFace, taught: Lesson, settings: Settings) -> None:
 
 def _warm_up(
     model: HuggingFace,
-    taught: Lesson,
+    taught: PromptSets,
     settings: Settings,
     folder: Path,
     steps: int,
@@ -228,11 +233,19 @@ def _warm_up(
     weights = [*model.net.parameters(), *model.net.buffers()]
     twin.net = copy.deepcopy(model.net, {id(tensor): tensor for tensor in weights})
     held = replace(settings, kl=1.0, steps=steps)  # a KL, so that the reference is known
-    rl(twin, replace(taught, steps=(steps,)), held, folder, goal=answering, on_step=on_step, stop=stop)
+    rl(
+        twin,
+        replace(taught, steps=(steps,)),
+        held,
+        folder,
+        goal=warm_up_objective,
+        on_step=on_step,
+        stop=stop,
+    )
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
-def answering(
+def warm_up_objective(
     settings: Settings,
     logp: torch.Tensor,
     utility: torch.Tensor,
@@ -313,7 +326,7 @@ def _trainer(
     by: str,
     model: HuggingFace,
     net: Any,
-    taught: Lesson,
+    taught: PromptSets,
     settings: Settings,
     folder: Path,
     reward: Reward,
@@ -329,7 +342,7 @@ def _trainer(
     trl: Any = installed
     total = sum(taught.steps)
     cpu = model.net.device.type == "cpu"
-    fitting(model.net.device)
+    check_device(model.net.device)
     guard = _Later(model, net, settings, folder, total)
 
     class Watch(LogitsProcessor):
@@ -428,5 +441,5 @@ def _trainer(
         processing_class=model.tokenizer,
         callbacks=[tell],
     )
-    quiet(trainer)
+    silence(trainer)
     return trainer, tell

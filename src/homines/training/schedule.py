@@ -16,7 +16,7 @@ from homines.core.registry import TrustedSpec, cut, find, spell, trust
 from homines.core.types import HominesError, Preference
 
 
-def titled(phases: Sequence[Phase]) -> str:
+def schedule_title(phases: Sequence[Phase]) -> str:
     """A schedule in one word, for the name of a folder: its preference, or 'schedule'."""
     if len(phases) > 1:
         return "schedule"
@@ -65,7 +65,7 @@ def schedule(text: str, steps: int) -> tuple[Phase, ...]:
     return tuple(phases)
 
 
-def spelt(phases: tuple[Phase, ...]) -> str:
+def spell_schedule(phases: tuple[Phase, ...]) -> str:
     """The schedule in full: a lone preference that named no steps by its spec, all else with steps."""
     specs = [spell(phase.preference) for phase in phases]
     if len(phases) == 1 and not phases[0].named:

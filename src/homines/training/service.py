@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from homines.core.checks import count
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Interrupted
 from homines.training.data_folder import read
 
@@ -106,7 +106,7 @@ def finetune(
         )
     parts = [part for part, rows in (("train", train), ("test", test)) if rows]
     hashes = {part: _hash(Path(order.data) / f"{part}.jsonl") for part in parts}
-    with Run(folder, {**asdict(order), "kind": "finetune", "files": hashes, "command": command}) as run:
+    with RunFolder(folder, {**asdict(order), "kind": "finetune", "files": hashes, "command": command}) as run:
         talk = client()
         state: dict[str, Any] = run.noted("job.json") or {"files": {}, "job": None}
         for part in parts:

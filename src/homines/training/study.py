@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from homines.core.paths import inside
 from homines.core.plausible import COUNTED, within
 from homines.core.progress import Begin, Say
-from homines.core.run_folder import Run, read_json, write_json
+from homines.core.run_folder import RunFolder, read_json, write_json
 from homines.core.types import Model, Record, digest
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question
@@ -25,19 +25,19 @@ from homines.models import load
 from homines.models.mock import Mock, uniform
 from homines.reports import model_card
 from homines.training.data import Row
-from homines.training.exam import Tuning
+from homines.training.exam import TuningPlan
 from homines.training.exam import tuned_model as tuning_student
-from homines.training.lifecycle import already, name_after, student, taught, train
-from homines.training.plan import Made, Plan, config
-from homines.training.supervised import Course
+from homines.training.lifecycle import finished_training, load_student, name_after, train, train_on_rows
+from homines.training.plan import Alignment, AlignmentPlan, plan_config
+from homines.training.supervised import SupervisedSettings
 
 Exam = Callable[[Model], list[Question]]
 """What a model is asked."""
-Beside = Callable[[Run, Model], None]
+Beside = Callable[[RunFolder, Model], None]
 """Notes what else is looked at while a model is loaded."""
 
 
-class Done(NamedTuple):
+class StudyResult(NamedTuple):
     """A finished study: its page, and how many questions failed."""
 
     page: Path
@@ -45,18 +45,18 @@ class Done(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Kind:
+class AgentKind:
     """One kind of agent: what it is trained for, and with which seeds. `slug` begins its folders' names."""
 
     name: str
     slug: str
-    plan: Plan
+    plan: AlignmentPlan
     seeds: tuple[int, ...]
 
     def folder(self, seed: int) -> str:
         return f"{self.slug}-s{seed}"
 
-    def seeded(self, seed: int) -> Plan:
+    def seeded(self, seed: int) -> AlignmentPlan:
         return replace(self.plan, settings=replace(self.plan.settings, seed=seed))
 
 
@@ -65,7 +65,7 @@ TRAINABLE = ("smollm2", "hf")
 
 
 @dataclass(frozen=True)
-class Task:
+class StudyTask:
     """A study's settings, and how its work is followed.
 
     seeds   one training each
@@ -108,22 +108,22 @@ class Task:
         inside(self.folder, name)
         return self.folder / name
 
-    def run(self, name: str, plan: Plan) -> Run:
+    def run(self, name: str, plan: AlignmentPlan) -> RunFolder:
         """The run folder of one training, held open by the caller."""
-        return Run(self.place(name), config(plan, kind="align", command=self.command))
+        return RunFolder(self.place(name), plan_config(plan, kind="align", command=self.command))
 
-    def measuring(self, name: str, model: str, **settings: Any) -> Run:
+    def measuring(self, name: str, model: str, **settings: Any) -> RunFolder:
         """The run folder of a model that is measured as it is, held open by the caller."""
         fixed = {"kind": "measure", "model": model, "device": self.device, "dtype": self.dtype}
-        return Run(self.place(name), {**fixed, **settings, "command": self.command})
+        return RunFolder(self.place(name), {**fixed, **settings, "command": self.command})
 
-    def trained(self, name: str, plan: Plan) -> str:
+    def trained(self, name: str, plan: AlignmentPlan) -> str:
         """Train a plan where that is not done yet; the MODEL string of the result."""
         with self.run(name, plan) as run:
-            if (done := already(run.folder)) is not None:
+            if (done := finished_training(run.folder)) is not None:
                 return name_after(plan, done.folder)
             self.say(name)
-            made, model = Made.of(plan), student(plan, plan.model)
+            made, model = Alignment.of(plan), load_student(plan, plan.model)
             taught, rival = made.lesson(model, plan), made.rivals(model, plan)
             fresh = train(plan, taught, model, run, rival, self.say, self.begin, self.on_step, self.stop)
             return name_after(plan, fresh.folder)
@@ -132,7 +132,7 @@ class Task:
         self,
         name: str,
         rows: Sequence[Row],
-        course: Course,
+        course: SupervisedSettings,
         exam: Exam,
         *,
         beside: Beside = lambda run, model: None,
@@ -140,7 +140,7 @@ class Task:
     ) -> tuple[str, int]:
         """Teach rows to the model where that is not done yet, and examine what came of it: (MODEL, how many
         questions failed). settings: what else is to be told of the rows in the config."""
-        made = Tuning(self.model, "", course, device=self.device, dtype=self.dtype)
+        made = TuningPlan(self.model, "", course, device=self.device, dtype=self.dtype)
         told = {
             "kind": course.by,
             "model": self.model,
@@ -149,22 +149,22 @@ class Task:
             "device": self.device,
             "dtype": self.dtype,
         }
-        with Run(self.place(name), {**told, **settings, "command": self.command}) as held:
+        with RunFolder(self.place(name), {**told, **settings, "command": self.command}) as held:
             if not held.noted("training.json"):
                 self.say(name)
             learner = partial(tuning_student, made, self.model)
-            done = taught(made, learner, held, rows, self.say, self.begin, self.on_step, self.stop)
+            done = train_on_rows(made, learner, held, rows, self.say, self.begin, self.on_step, self.stop)
             spec = f"{self.model}+{done.folder}"
             return spec, self.examined(held, spec, exam, renamed=name, beside=beside)
 
-    def asked(self, run: Run, model: Model, questions: Sequence[Question], what: str) -> list[Record]:
+    def asked(self, run: RunFolder, model: Model, questions: Sequence[Question], what: str) -> list[Record]:
         """Answers to these questions, in the run's folder; only missing ones are asked."""
         tell = self.begin(what, len(questions))
         return measure(model, questions, run, progress=lambda done, _: tell(done), stop=self.stop)
 
     def examined(
         self,
-        held: Run,
+        held: RunFolder,
         spec: str,
         exam: Exam,
         *,

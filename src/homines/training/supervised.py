@@ -30,14 +30,14 @@ from homines.training import distributed
 from homines.training.data import Row
 from homines.training.exact import rl
 from homines.training.objective import Outcome, Settings
-from homines.training.prompt_sets import Lesson
-from homines.training.trainer import Saving, Trained, quiet, save, trainable, whole_checkpoint
+from homines.training.prompt_sets import PromptSets
+from homines.training.trainer import Saving, Trained, save, silence, trainable, whole_checkpoint
 
 ROADS = ("sft", "distill")
 
 
 @dataclass(frozen=True)
-class Course:
+class SupervisedSettings:
     """How to go through the rows.
 
     epochs   times each row is seen; `batch`: rows an optimiser step
@@ -74,10 +74,10 @@ class Course:
         return self.lr if self.lr is not None else (1e-3 if self.rank else 1e-4)
 
 
-def teach(
+def train_supervised(
     model: HuggingFace,
     rows: Sequence[Row],
-    course: Course,
+    course: SupervisedSettings,
     folder: Path,
     *,
     on_step: Callable[[dict[str, Any]], None] = lambda row: None,
@@ -120,7 +120,7 @@ def completions(model: HuggingFace, rows: Sequence[Row]) -> list[tuple[list[int]
 def sft(
     model: HuggingFace,
     rows: Sequence[Row],
-    course: Course,
+    course: SupervisedSettings,
     folder: Path,
     on_step: Callable[[dict[str, Any]], None],
     stop: Callable[[], bool],
@@ -136,11 +136,12 @@ def sft(
 
     disable_progress_bars()
     trl: Any = installed
-    if processes.size() > 1 and (over := len(rows) % course.batch):
+    if processes.process_count() > 1 and (over := len(rows) % course.batch):
         # accelerate would fill the last batch with rows seen before
         raise HominesError(
-            f"{len(rows)} rows are no whole batches of {course.batch}, which sft in {processes.size()} "
-            f"processes needs; choose --batch so that it divides them, leave out {over} of them, or train in "
+            f"{len(rows)} rows are no whole batches of {course.batch}, which sft in "
+            f"{processes.process_count()} processes needs; choose --batch so that it divides them, leave out "
+            f"{over} of them, or train in "
             "one process"
         )
     tokenised = completions(model, rows)
@@ -173,11 +174,11 @@ def sft(
                         f"the loss is {last['loss']} at step {state.global_step}; lower --lr. The last "
                         f"checkpoint is in {folder / 'checkpoints'}"
                     )
-                if processes.first():
+                if processes.is_first():
                     on_step(dict(last))
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if any(distributed.gathered([stop()])) and state.global_step < total:
+            if any(distributed.gather([stop()])) and state.global_step < total:
                 self.stopped = True
                 control.should_save = True
                 control.should_training_stop = True
@@ -204,11 +205,9 @@ def sft(
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             told = {k: v for k, v in inputs.items() if k != "labels"}
             loss, right = kept_loss(model, told, inputs["labels"], num_items_in_batch)
-            self._metrics["train"]["mean_token_accuracy"].append(
-                float(np.mean(distributed.gathered([right])))
-            )
+            self._metrics["train"]["mean_token_accuracy"].append(float(np.mean(distributed.gather([right]))))
             # tokens are those of all processes, and gradients will be averaged over these
-            return loss * (processes.size() if num_items_in_batch is not None else 1)
+            return loss * (processes.process_count() if num_items_in_batch is not None else 1)
 
     cpu = model.net.device.type == "cpu"
     tell = Tell()
@@ -247,12 +246,12 @@ def sft(
         processing_class=model.tokenizer,
         callbacks=[tell],
     )
-    quiet(trainer)
+    silence(trainer)
     result = trainer.train(resume_from_checkpoint=whole_checkpoint(folder / "checkpoints"))
     if tell.stopped:
         raise Interrupted(f"training stopped at step {trainer.state.global_step} of {total}")
     final = folder / ("adapter" if course.rank else "model")
-    if processes.first():
+    if processes.is_first():
         save(net, model.tokenizer, model.name, final)
     return Trained(final, float(result.metrics["train_runtime"]), last)
 
@@ -278,7 +277,7 @@ def kept_loss(
 def distill(
     model: HuggingFace,
     rows: Sequence[Row],
-    course: Course,
+    course: SupervisedSettings,
     folder: Path,
     on_step: Callable[[dict[str, Any]], None],
     stop: Callable[[], bool],
@@ -301,7 +300,7 @@ def distill(
     groups = [[shuffled[i % len(shuffled)] for i in range(at, at + size)] for at in range(0, turns, size)]
     encoded = [tuple(model.encode([row.prompt for row in group])) for group in groups]
     target = torch.tensor(np.array([[row.target for row in group] for group in groups]))
-    taught = Lesson(
+    taught = PromptSets(
         sets=tuple(encoded),
         prompts=tuple(tuple(row.prompt for row in group) for group in groups),
         utility=target[None, ..., None],
@@ -323,10 +322,10 @@ def distill(
     def told(row: dict[str, Any]) -> None:
         on_step({name: row[name] for name in ("step", "loss", "mass", "grad_norm") if name in row})
 
-    return rl(model, taught, settings, folder, goal=matching, on_step=told, stop=stop)
+    return rl(model, taught, settings, folder, goal=cross_entropy, on_step=told, stop=stop)
 
 
-def matching(
+def cross_entropy(
     settings: Settings,
     logp: torch.Tensor,
     utility: torch.Tensor,

@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers.trainer_pt_utils import safe_globals
 
-from homines.core.paths import files, inside, opened, settle, settle_all, whole_folder
+from homines.core.paths import files, inside, open_file, sync_folder, sync_tree, write_whole_folder
 from homines.core.types import HominesError
 from homines.inference import processes
 from homines.inference.dtypes import four_bits
@@ -66,7 +66,7 @@ def phase_at(steps: Sequence[int], step: int) -> tuple[int, float]:
     return len(steps) - 1, 1.0
 
 
-def fitting(place: torch.device) -> None:
+def check_device(place: torch.device) -> None:
     """HominesError where the network is on another GPU than transformers' Trainer takes in this process."""
     due = torch.device(processes.own("cuda"))
     if place.type == "cuda" and (place.index or 0) != (due.index or 0):
@@ -76,16 +76,16 @@ def fitting(place: torch.device) -> None:
         )
 
 
-def divided(settings: Settings) -> tuple[int, int]:
+def passes_of_process(settings: Settings) -> tuple[int, int]:
     """(sets a pass, passes a step) of each process, so that all of them make the step of one."""
-    if settings.accumulation % processes.size() == 0:
-        return settings.sets, settings.accumulation // processes.size()
+    if settings.accumulation % processes.process_count() == 0:
+        return settings.sets, settings.accumulation // processes.process_count()
     return distributed.share(settings.sets, "sets"), settings.accumulation
 
 
 def trainable(model: HuggingFace, settings: Settings, pair: bool = False) -> Any:
     """The network as it is trained: with fresh LoRA adapters (one, or two for a pair), or all its weights."""
-    fitting(model.net.device)
+    check_device(model.net.device)
     if four_bits(model.net):
         if settings.rank == 0 or hasattr(model.net, "peft_config"):
             raise HominesError(
@@ -98,7 +98,7 @@ def trainable(model: HuggingFace, settings: Settings, pair: bool = False) -> Any
                 "its own for every product, and a wrong one would go unseen; use --dtype bfloat16"
             )
     if settings.rank == 0:
-        if distributed.divides():
+        if distributed.divides_weights():
             raise HominesError(
                 "rank is 0 (all weights), and --use_fsdp divides only weights that stay as they are; train "
                 "an adapter (--rank 8 or more)"
@@ -116,10 +116,10 @@ def trainable(model: HuggingFace, settings: Settings, pair: bool = False) -> Any
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    if distributed.divides():
+    if distributed.divides_weights():
         distributed.divide(model.net)
     net: Any = get_peft_model(model.net, config)
-    if distributed.divides():
+    if distributed.divides_weights():
         distributed.sharing(net)
     if pair:
         net.add_adapter(RIVAL, config)
@@ -153,7 +153,7 @@ class _Guard:
     def check(self, out: Outcome, step: int, learner: str = MINE) -> None:
         """Before the gradient: HominesError where what was read says that the network is broken; of several
         processes in all of them, by the worst."""
-        read = distributed.gathered([(float(out.loss.detach()), out.kl, out.mass)])
+        read = distributed.gather([(float(out.loss.detach()), out.kl, out.mass)])
         worst = next((loss for loss, _, _ in read if not np.isfinite(loss)), None)
         if worst is not None:
             raise self.broken(f"the loss is {worst}", step)
@@ -185,7 +185,7 @@ class _Guard:
             with torch.no_grad():
                 for name, p in self.net.named_parameters():
                     p.copy_(self.good.get(name, p))
-            if processes.first():
+            if processes.is_first():
                 save(self.net, self.model.tokenizer, self.model.name, kept)
             if RIVAL in self.net.peft_config:
                 save(self.net, self.model.tokenizer, self.model.name, kept / RIVAL, RIVAL)
@@ -229,7 +229,7 @@ def whole_checkpoint(
 def _put_aside(path: Path) -> None:
     """Give a torn checkpoint another name, in the place of an earlier one of that name; the first process
     alone does."""
-    if not processes.first():
+    if not processes.is_first():
         return
     aside = inside(path.parent, f"{TORN}{path.name}")
     with saving(path.parent):
@@ -274,7 +274,7 @@ def _flaw(folder: Path, walking: bool) -> str:
 
 def _read_through(path: Path) -> None:
     """Read a file to its end, so that what the disk says is not taken for what is wrong with the file."""
-    with opened(path.parent, path.name) as file:
+    with open_file(path.parent, path.name) as file:
         while file.read(BLOCK):
             pass
 
@@ -314,7 +314,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
 
 def save(net: Any, tokenizer: Any, base: str, final: Path, adapter: str = MINE) -> None:
     """Write an adapter (or a whole model) into `final`, whole or not at all; `base`: the MODEL it is for."""
-    with saving(final), whole_folder(final.parent, final.name) as aside:
+    with saving(final), write_whole_folder(final.parent, final.name) as aside:
         _save(net, tokenizer, base, aside, adapter)
 
 
@@ -365,12 +365,12 @@ class Saving:
         folder = Path(self.args.output_dir)
         with saving(folder):
             super()._save_checkpoint(*args, **more)  # pyright: ignore[reportAttributeAccessIssue]
-            if processes.first():
-                settle_all(folder / f"checkpoint-{self.state.global_step}")
-                settle(folder)
+            if processes.is_first():
+                sync_tree(folder / f"checkpoint-{self.state.global_step}")
+                sync_folder(folder)
 
 
-def quiet(trainer: Any) -> None:
+def silence(trainer: Any) -> None:
     """Keep the trainer from printing its figures."""
     from transformers import PrinterCallback
 

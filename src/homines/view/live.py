@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from homines.core.format import finite, number
 from homines.core.plausible import COUNTED, CURVE, sound, within
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
 from homines.elicitation.metrics import summary
 from homines.reports.run_view import left_out, read
@@ -98,7 +98,7 @@ def _live(folder: Path) -> Live:
     )
 
 
-def _asked(run: Run) -> tuple[int, int] | None:
+def _asked(run: RunFolder) -> tuple[int, int] | None:
     """(answered, in all) of the measurement that was begun last."""
     noted = run.noted("asked.json") or {}
     total, model = noted.get("questions"), noted.get("model")

@@ -12,11 +12,11 @@ from threading import Lock
 from typing import Any
 
 from homines.core.format import count
-from homines.core.run_folder import Run, named
+from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import LEGAL_MASS, HominesError, Model, Policy
 from homines.models import known
 from homines.people.debrief import Odds, Portrait, happened, odds, portraits, totals
-from homines.people.session import BATTERY, PROTOCOLS, NotAnAnswer, Other, Plan, Sitting, rival
+from homines.people.session import BATTERY, PROTOCOLS, NotAnAnswer, Other, SessionPlan, Sitting, rival
 from homines.people.terminal import fitting, framed, note, seated, sentence
 from homines.view.guard import inside, reading
 from homines.view.runs import written_to
@@ -41,7 +41,7 @@ class Seat:
     """
 
     sitting: Sitting
-    run: Run | None
+    run: RunFolder | None
     lock: Lock = field(default_factory=Lock)
     shown: int = 0
     news: str = ""
@@ -104,13 +104,13 @@ class Sittings:
             f"{MOST_DRAWS} sittings with these settings are over, from seed {plan.seed} on; name another seed"
         )
 
-    def _opened(self, plan: Plan, folder: Path) -> str:
+    def _opened(self, plan: SessionPlan, folder: Path) -> str:
         """The sitting that this folder keeps, held here already or not."""
         if folder in self._folders:
             return self._folders[folder]
         return self._seated(plan, folder)
 
-    def _seated(self, plan: Plan, folder: Path | None) -> str:
+    def _seated(self, plan: SessionPlan, folder: Path | None) -> str:
         """Begin, or go on from the folder."""
         self._room()
         if self._loaded is None or self._loaded[0] != plan.against:
@@ -120,7 +120,7 @@ class Sittings:
                 f"the sitting in {folder.name} is open in another process, a terminal or another `homines "
                 "view`; go on there, or name another seed"
             )
-        run = None if folder is None else Run(folder, plan.config(self._command()))
+        run = None if folder is None else RunFolder(folder, plan.config(self._command()))
         try:
             sitting = Sitting(plan, Other(plan, self._loaded[1], run), run)
         except BaseException:
@@ -157,14 +157,14 @@ class Sittings:
             return ""
         return f"This goes on with the sitting you left after {count(done, 'answer')}."
 
-    def _asked(self, form: Mapping[str, str]) -> tuple[Plan, Path | None]:
+    def _asked(self, form: Mapping[str, str]) -> tuple[SessionPlan, Path | None]:
         """What a form asks for, and the run folder where it names one."""
         if again := form.get("run"):
             folder = inside(self.root, again)
             if folder is None or not (folder / "config.json").is_file():
                 raise HominesError(f"there is no run {again[:80]!r} in {self.root}")
             with reading(folder):
-                return Plan.of(safe(Run(folder).config)), folder
+                return SessionPlan.of(safe(RunFolder(folder).config)), folder
         games = [part for part in re.split(r"\s*;\s*", form.get("games", "").strip()) if part]
         if not games:
             raise HominesError("name a game, as ipd or trust(3); several with ; between them")
@@ -175,13 +175,13 @@ class Sittings:
         rounds = number("rounds", form["rounds"]) if form.get("rounds", "").strip() else None
         seed = number("seed", form.get("seed", "").strip() or "0")
         who = form.get("name", "").strip() or "person"
-        return Plan(tuple(games), against, frame, at, both, rounds, seed, who), None
+        return SessionPlan(tuple(games), against, frame, at, both, rounds, seed, who), None
 
-    def _kept(self, plan: Plan) -> Path:
+    def _kept(self, plan: SessionPlan) -> Path:
         """The run folder of a sitting, by its settings."""
         config = {k: v for k, v in plan.config().items() if k != "command"}
         first = BATTERY if plan.games == PROTOCOLS and plan.both else plan.games[0][:LONGEST_WORDS]
-        return self.root / named(f"play-{plan.person}-{first}", config).name
+        return self.root / default_folder(f"play-{plan.person}-{first}", config).name
 
     def _command(self) -> str:
         return shlex.join(["homines", "view", str(self.root)])

@@ -13,9 +13,9 @@ from typing import Protocol
 
 import numpy as np
 
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Record
-from homines.elicitation.metrics import averaged, by, instability, mass, order_effect
+from homines.elicitation.metrics import average_by_decision, group_by, instability, mass, order_effect
 from homines.estimation.bounds import bounds
 from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
@@ -26,7 +26,7 @@ from homines.reports.page import Section, write
 from homines.studies.av_dilemma.theory import THEORIES, Place, faced, place, says, stance, threshold
 from homines.studies.shared_agents import Agent, Findings, Row, interval, mean, shown
 from homines.training.data import Row as Taught
-from homines.training.study import Task
+from homines.training.study import StudyTask
 
 NAMED = "sentences()"
 """The acts called by their names: what is taught, and what the rates of this page are of."""
@@ -64,12 +64,12 @@ class Cars(Findings):
     taught: Mapping[str, Kind]
 
 
-def page(task: Task, kinds: Sequence[Kind], also: Mapping[str, str]) -> Path:
+def page(task: StudyTask, kinds: Sequence[Kind], also: Mapping[str, str]) -> Path:
     """Read every folder, write the study's page."""
-    base = Agent("untrained", "base", None, None, Run(task.place("base")))
-    others = [Agent(model, "also", None, None, Run(task.place(name))) for name, model in also.items()]
+    base = Agent("untrained", "base", None, None, RunFolder(task.place("base")))
+    others = [Agent(model, "also", None, None, RunFolder(task.place(name))) for name, model in also.items()]
     trained = [
-        Agent(kind.name, "core", seed, None, Run(task.place(kind.folder(seed))))
+        Agent(kind.name, "core", seed, None, RunFolder(task.place(kind.folder(seed))))
         for kind in kinds
         for seed in kind.seeds
     ]
@@ -107,8 +107,8 @@ def rates(records: Sequence[Record]) -> dict[Place, float]:
     """P(sacrifice) by question given a legal answer, over words and orders; those never answered left out."""
     return {
         place(game): float(pairs[0][1].p[0])
-        for (game,), some in by(records, "game").items()
-        if (pairs := averaged(some))
+        for (game,), some in group_by(records, "game").items()
+        if (pairs := average_by_decision(some))
     }
 
 
@@ -304,8 +304,8 @@ def people(made: Cars) -> Section | None:
 def observations(agent: Agent) -> list[Observation]:
     return [
         Observation(pairs[0][0], pairs[0][1], agent.name, game)
-        for (game,), some in by(tested(agent), "game").items()
-        if (pairs := averaged(some))
+        for (game,), some in group_by(tested(agent), "game").items()
+        if (pairs := average_by_decision(some))
     ]
 
 
@@ -413,7 +413,7 @@ def known(r: Record, taught: Set[str]) -> str:
 
 def matched(records: Sequence[Record], preference: str) -> float | None:
     """Mean probability of what a preference says, where it has a view; None where it has none."""
-    pairs = [p for some in by(records, "game").values() for p in averaged(some)]
+    pairs = [p for some in group_by(records, "game").values() for p in average_by_decision(some)]
     both = agreement([Observation(d, c) for d, c in pairs], preference)
     return mean([*both[0], *both[1]]) if any(both) else None
 

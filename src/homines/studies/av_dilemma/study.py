@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Model, digest
 from homines.elicitation import capability
 from homines.elicitation.orders import orders
@@ -22,10 +22,10 @@ from homines.games.av import ABOARD, ASKED
 from homines.models.hf import HuggingFace
 from homines.studies.av_dilemma.page import ACTS, LETTERS, NAMED, page
 from homines.studies.av_dilemma.theory import faced, place, says
-from homines.theory.choice import Agent
+from homines.theory.choice import LogitAgent
 from homines.training.data import Row
-from homines.training.study import Done, Task
-from homines.training.supervised import Course
+from homines.training.study import StudyResult, StudyTask
+from homines.training.supervised import SupervisedSettings
 
 OPTIONS = ("also",)
 SEEDS = 1
@@ -38,7 +38,10 @@ SAVED = (1, 2, 5, 10, 20, 50, 100)
 FEW = (2, 20)
 PRECISION = 8.0
 """Of the logit choice that is taught, a life. Answers differ by a third of a life to a whole one."""
-COURSE, COURSE_QUICK = Course(by="distill", epochs=14, batch=14, lr=3e-4), Course(by="distill", batch=14)
+COURSE, COURSE_QUICK = (
+    SupervisedSettings(by="distill", epochs=14, batch=14, lr=3e-4),
+    SupervisedSettings(by="distill", batch=14),
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Kind:
     name: str
     preference: str
     seeds: tuple[int, ...]
-    course: Course
+    course: SupervisedSettings
 
     def folder(self, seed: int) -> str:
         short = "-short" if self.course == COURSE_QUICK else ""
@@ -60,7 +63,7 @@ class Kind:
         out: list[Row] = []
         for name in taught(self.preference):
             d = faced(place(name))
-            (says,) = Agent(of, PRECISION)([d])
+            (says,) = LogitAgent(of, PRECISION)([d])
             best = int(says.p.argmax())
             for order in orders(len(d.actions), frame.places):
                 prompt = frame(d, order)
@@ -68,14 +71,14 @@ class Kind:
         return out
 
 
-def kinds(task: Task) -> list[Kind]:
+def kinds(task: StudyTask) -> list[Kind]:
     """Every kind of agent; in short the first alone, its rows once."""
     course = COURSE_QUICK if task.quick else COURSE
     named = [*AGENTS.items()][: 1 if task.quick else None]
     return [Kind(name, preference, task.seeds, course) for name, preference in named]
 
 
-def outline(task: Task) -> list[str]:
+def outline(task: StudyTask) -> list[str]:
     """What would be trained, a line a kind of agent."""
     return [
         f"{kind.name}: {len(kind.seeds)} seeds of {kind.course.steps(len(kind.rows()))} steps on "
@@ -105,18 +108,18 @@ def exam(model: Model, *, quick: bool = False) -> list[Question]:
     return asked + questions(model, games, frames, most=2)
 
 
-def beside(task: Task) -> dict[str, str]:
+def beside(task: StudyTask) -> dict[str, str]:
     """Other models that are measured: MODEL by folder."""
     return {f"also-{digest(model)[:8]}": model for model in task.also}
 
 
-def run(task: Task) -> Done:
+def run(task: StudyTask) -> StudyResult:
     """Train and measure what is missing, then write the report."""
     there, asked, failed = kinds(task) if task.trainable else [], partial(exam, quick=task.quick), 0
 
-    def sides(held: Run, model: Model) -> None:
+    def sides(held: RunFolder, model: Model) -> None:
         if isinstance(model, HuggingFace) and not task.quick:
-            held.note("sideeffects.json", {model.name: capability.check(model)})
+            held.note("sideeffects.json", {model.name: capability.measure_capability(model)})
 
     for name, model in {"base": task.model, **beside(task)}.items():
         with task.timed(), task.measuring(name, model, quick=task.quick) as held:
@@ -126,4 +129,4 @@ def run(task: Task) -> Done:
             told = {"preference": kind.preference, "precision": PRECISION, "quick": task.quick}
             course = replace(kind.course, seed=seed)
             failed += task.distilled(kind.folder(seed), kind.rows(), course, asked, beside=sides, **told)[1]
-    return Done(page(task, there, beside(task)), failed)
+    return StudyResult(page(task, there, beside(task)), failed)

@@ -9,7 +9,7 @@ from homines.core.registry import arguments, find
 from homines.core.types import Decision
 from homines.estimation.family import family
 from homines.games.av import MOST_SAVED, av
-from homines.theory.choice import best, expected, told
+from homines.theory.choice import best_response, expected_utility, stated_beliefs
 
 THEORIES = (
     "economicus", "moralis(kappa=0.6)", "moralis(kappa=0.8)", "moralis(kappa=1)", "altruist(weight=0.1)",
@@ -37,7 +37,7 @@ def faced(at: Place) -> Decision:
 
 def says(theory: str, d: Decision) -> float:
     """P(sacrifice) of a preference's best choice: 1, 0, or 1/2 where it is indifferent."""
-    return float(best(expected(find("preferences", theory)(d), told(d))).p[0])
+    return float(best_response(expected_utility(find("preferences", theory)(d), stated_beliefs(d))).p[0])
 
 
 def stance(theory: str, asked: str, aboard: str) -> str:

@@ -14,9 +14,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, HominesError, Record
-from homines.elicitation.metrics import answered, averaged, by, choices, mass, payoff_sensitivity
+from homines.elicitation.metrics import (
+    answered_records,
+    average_by_decision,
+    choices,
+    group_by,
+    mass,
+    payoff_sensitivity,
+)
 from homines.estimation.bounds import Bounds, bounds
 from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
@@ -26,8 +33,8 @@ from homines.estimation.problem import NotIdentified
 from homines.estimation.published import AMOUNTS, PAIRS, moments
 from homines.reports import charts as draw
 from homines.reports.page import Section, write
-from homines.theory.choice import best, expected, told
-from homines.training.study import Task
+from homines.theory.choice import best_response, expected_utility, stated_beliefs
+from homines.training.study import StudyTask
 
 Row = dict[str, Any]
 PEOPLE = "bfs(alpha=0.083, beta=0.261, gamma=0.072, delta=-0.042)"
@@ -70,7 +77,7 @@ class Agent:
     name: str
     kappa: float | None
     seed: int | None
-    run: Run
+    run: RunFolder
     direct: bool = False
 
     @cached_property
@@ -96,7 +103,7 @@ class Agent:
         return [
             (words, o)
             for g in ("spd", "trust(", "ultimatum(")
-            for (words,), group in by(self.asked(g), "labels").items()
+            for (words,), group in group_by(self.asked(g), "labels").items()
             for o in _observed(group)
             if o.decision.chance is not None
         ]
@@ -115,7 +122,7 @@ class Findings:
 
     base: Agent
     agents: tuple[Agent, ...]
-    task: Task
+    task: StudyTask
 
     @property
     def first(self) -> tuple[Agent, ...]:
@@ -125,11 +132,11 @@ class Findings:
         return self.base, *ends
 
 
-def page(task: Task, kinds: Sequence[Kind]) -> Path:
+def page(task: StudyTask, kinds: Sequence[Kind]) -> Path:
     """Read every folder, write the study's page."""
-    base = Agent("untrained", None, None, Run(task.place("base")))
+    base = Agent("untrained", None, None, RunFolder(task.place("base")))
     agents = tuple(
-        Agent(kind.name, kind.kappa, seed, Run(task.place(kind.folder(seed))), kind.direct)
+        Agent(kind.name, kind.kappa, seed, RunFolder(task.place(kind.folder(seed))), kind.direct)
         for kind in kinds
         for seed in kind.seeds
     )
@@ -254,7 +261,7 @@ def _sets(agent: Agent) -> list[tuple[str, str, list[Observation]]]:
 
 
 def _observed(records: Sequence[Record]) -> list[Observation]:
-    return from_records(records) if answered(records) else []
+    return from_records(records) if answered_records(records) else []
 
 
 def _fitted(agent: Agent, name: str, family: str, data: Sequence[Observation]) -> list[Row]:
@@ -361,7 +368,9 @@ def amounts(made: Findings) -> Section:
         row |= dict(b.models)
         for agent in made.first:
             pairs = [
-                (d, c) for d, c in averaged(choices(agent.asked(b.game, aloud=False))) if d.player == b.seat
+                (d, c)
+                for d, c in average_by_decision(choices(agent.asked(b.game, aloud=False)))
+                if d.player == b.seat
             ]
             if pairs:
                 d, c = pairs[0]
@@ -390,7 +399,7 @@ def pairs(made: Findings) -> Section:
     for name, (game, people) in PAIRS.items():
         row: Row = {"pair": name, "game": game, "people chose X": people}
         for agent in made.first:
-            for _, c in averaged(choices(agent.asked(game))):
+            for _, c in average_by_decision(choices(agent.asked(game))):
                 row |= {agent.name: float(c.p[0]), f"{agent.name}, mass": c.mass}
         rows.append(row)
     note = "Payoffs of the pairs from Charness & Rabin (2002), from memory; shares from Horton (2023)."
@@ -428,9 +437,14 @@ def best_plans(made: Findings) -> Section:
             row: Row = {"agent": agent.name, "protocols": kind}
             for name, spec in (("economicus", "economicus"), ("moralis 1", "moralis(kappa=1)")):
                 u = find("preferences", spec)
-                eus = [expected(u(o.decision), told(o.decision), o.decision.chance) for o in some]
-                shares = [float(o.choice.p[best(eu).p > 0].sum()) for o, eu in zip(some, eus, strict=True)]
-                chance = [float((best(eu).p > 0).mean()) for eu in eus]
+                eus = [
+                    expected_utility(u(o.decision), stated_beliefs(o.decision), o.decision.chance)
+                    for o in some
+                ]
+                shares = [
+                    float(o.choice.p[best_response(eu).p > 0].sum()) for o, eu in zip(some, eus, strict=True)
+                ]
+                chance = [float((best_response(eu).p > 0).mean()) for eu in eus]
                 row |= {f"P(best for {name})": float(np.mean(shares))}
                 row |= {f"{name}, by chance": float(np.mean(chance))}
             row["legal mass"] = float(np.mean([o.choice.mass for o in some]))
@@ -454,7 +468,7 @@ def sensitivity(made: Findings) -> Section:
             ("symmetric games that tell kappa, aloud", agent.telling(aloud=True)),
             ("symmetric games that tell kappa, bare", agent.telling(aloud=False)),
         ):
-            found = payoff_sensitivity(averaged(choices(records)))
+            found = payoff_sensitivity(average_by_decision(choices(records)))
             if found is not None:
                 rows.append(
                     {

@@ -16,19 +16,19 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Decision
 from homines.elicitation.questions import Question, battery, questions
 from homines.estimation.family import family
 from homines.estimation.published import AMOUNTS, PAIRS
-from homines.inference.reasoning import Aloud
+from homines.inference.reasoning import ReasoningOptions
 from homines.studies.lu2025.page import page
 from homines.training import data, data_folder
 from homines.training.data import Recipe
-from homines.training.exam import Tuning, examine, tuned_model, tuning_config
-from homines.training.lifecycle import taught, tuned
-from homines.training.study import Done, Task
-from homines.training.supervised import Course
+from homines.training.exam import TuningPlan, examine, tuned_model, tuning_config
+from homines.training.lifecycle import load_tuned, train_on_rows
+from homines.training.study import StudyResult, StudyTask
+from homines.training.supervised import SupervisedSettings
 from homines.training.trainer import Trained
 
 KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -95,7 +95,7 @@ class Kind:
         )
 
 
-def kinds(task: Task) -> list[Kind]:
+def kinds(task: StudyTask) -> list[Kind]:
     """Every kind of agent; only the ends have every seed."""
     first = task.seeds[:1]
     if task.quick:
@@ -104,19 +104,19 @@ def kinds(task: Task) -> list[Kind]:
     return there + [Kind(k, first, False, direct=True) for k in ENDS]
 
 
-def outline(task: Task) -> list[str]:
+def outline(task: StudyTask) -> list[str]:
     """What would be trained, a line a kind of agent."""
     return [f"{kind.name}: {len(kind.seeds)} seeds, {kind.rows[0]} rows" for kind in kinds(task)]
 
 
-def tuning(task: Task, kind: Kind, seed: int) -> Tuning:
+def tuning(task: StudyTask, kind: Kind, seed: int) -> TuningPlan:
     """The fine-tuning of one agent."""
     folder = task.place(f"data/{kind.folder(seed)}")
-    return Tuning(
+    return TuningPlan(
         task.model,
         str(folder),
-        Course("sft", seed=seed),
-        Aloud(most=THINK_QUICK if task.quick else THINK),
+        SupervisedSettings("sft", seed=seed),
+        ReasoningOptions(most=THINK_QUICK if task.quick else THINK),
         side_effects=kind.wide and seed == task.seeds[0],
         device=task.device,
         dtype=task.dtype,
@@ -196,7 +196,7 @@ def exam(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
 # --- carrying it out ---------------------------------------------------------------------------
 
 
-def run(task: Task) -> Done:
+def run(task: StudyTask) -> StudyResult:
     """Generate, tune and measure what is missing, then write the report."""
     failed = 0
     there = kinds(task)
@@ -211,17 +211,17 @@ def run(task: Task) -> Done:
             if seed in kind.seeds:
                 with task.timed():
                     failed += trained(task, kind, seed)
-    return Done(page(task, there), failed)
+    return StudyResult(page(task, there), failed)
 
 
 @contextmanager
-def held(task: Task, name: str, made: Tuning, recipe: Recipe) -> Iterator[Run]:
+def held(task: StudyTask, name: str, made: TuningPlan, recipe: Recipe) -> Iterator[RunFolder]:
     settings = tuning_config(made, recipe, command=task.command)
-    with Run(task.place(name), settings) as run:
+    with RunFolder(task.place(name), settings) as run:
         yield run
 
 
-def untrained(task: Task, there: Sequence[Kind]) -> int:
+def untrained(task: StudyTask, there: Sequence[Kind]) -> int:
     """The model as it is: canonical games, and the test rows of both ends (first seed)."""
     first = tuning(task, there[0], task.seeds[0])
     with held(task, "base", first, there[0].recipe(task.seeds[0])) as run:
@@ -237,7 +237,7 @@ def untrained(task: Task, there: Sequence[Kind]) -> int:
         return failed
 
 
-def trained(task: Task, kind: Kind, seed: int) -> int:
+def trained(task: StudyTask, kind: Kind, seed: int) -> int:
     """One agent: tuned, asked its test rows; the two ends also the canonical games."""
     made = tuning(task, kind, seed)
     name = kind.folder(seed)
@@ -246,7 +246,7 @@ def trained(task: Task, kind: Kind, seed: int) -> int:
             return 0
         _, train, test = made.rows()
         task.say(name)
-        done: Trained = taught(
+        done: Trained = train_on_rows(
             made,
             partial(tuned_model, made, task.model),
             run,
@@ -256,7 +256,7 @@ def trained(task: Task, kind: Kind, seed: int) -> int:
             task.on_step,
             task.stop,
         )
-        model = tuned(made, done)
+        model = load_tuned(made, done)
         model.name = f"{task.model}+{name}"
         also: list[Question] = []
         if kind.wide and seed == task.seeds[0]:

@@ -13,9 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, Choice, Decision, HominesError, Record
-from homines.elicitation.metrics import answered, averaged, by, instability, mass, order_effect
+from homines.elicitation.metrics import (
+    answered_records,
+    average_by_decision,
+    group_by,
+    instability,
+    mass,
+    order_effect,
+)
 from homines.estimation.amce import ATTRIBUTES, EFFECTS, Amce, distance, of_choices
 from homines.estimation.amce_nulls import nulls
 from homines.estimation.columns import Observation
@@ -26,7 +33,7 @@ from homines.games.dilemma import DIMENSIONS, SIGNALS, Dilemma, spec
 from homines.reports import charts as draw
 from homines.reports.page import Section, write
 from homines.reports.radar import radar
-from homines.training.study import Task
+from homines.training.study import StudyTask
 
 Row = dict[str, Any]
 PEOPLE, AVERAGE = "all people", "mean of countries"
@@ -46,13 +53,13 @@ class Agent:
     """One model as its folder tells it."""
 
     name: str
-    run: Run
+    run: RunFolder
     scenarios: Sequence[Dilemma]
 
     @cached_property
     def records(self) -> dict[str, list[Record]]:
         """By scenario, as it is spelt."""
-        return {game: group for (game,), group in by(self.run.records, "game").items()}
+        return {game: group for (game,), group in group_by(self.run.records, "game").items()}
 
     @cached_property
     def chosen(self) -> list[tuple[Dilemma, Decision, Choice]]:
@@ -62,8 +69,8 @@ class Agent:
         return [
             (d, decision, choice)
             for d, group in held
-            if len(group) == len(answered(group)) == ASKINGS
-            for decision, choice in averaged(group)
+            if len(group) == len(answered_records(group)) == ASKINGS
+            for decision, choice in average_by_decision(group)
         ]
 
     @cached_property
@@ -90,17 +97,17 @@ class Findings:
     agents: tuple[Agent, ...]
     scenarios: Sequence[Dilemma]
     people: Mapping[str, Country]
-    task: Task
+    task: StudyTask
 
     @cached_property
     def nulls(self) -> dict[tuple[str, str], Amce]:
         return nulls(self.scenarios)
 
 
-def page(task: Task, folders: Mapping[str, Path], there: Sequence[Dilemma]) -> Path:
+def page(task: StudyTask, folders: Mapping[str, Path], there: Sequence[Dilemma]) -> Path:
     """Read every folder, write the study's page."""
     people = {} if task.humans is None else countries(task.humans, [e.label for e in EFFECTS])
-    agents = tuple(Agent(name, Run(folder), there) for name, folder in folders.items())
+    agents = tuple(Agent(name, RunFolder(folder), there) for name, folder in folders.items())
     made = Findings(agents, there, people, task)
     return write(
         task.folder,

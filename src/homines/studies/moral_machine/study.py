@@ -16,7 +16,7 @@ from homines.estimation.amce import EFFECTS
 from homines.estimation.published import countries
 from homines.games.dilemma import DIMENSIONS, Dilemma, dilemma, spec
 from homines.studies.moral_machine.page import page
-from homines.training.study import Done, Task
+from homines.training.study import StudyResult, StudyTask
 
 OPTIONS = ("also", "humans")
 SEEDS = 1
@@ -29,18 +29,18 @@ WORDS = (("A,B", "Y,X"), ("B,A", "X,Y"))
 liking for a label is none for inaction."""
 
 
-def models(task: Task) -> tuple[str, ...]:
+def models(task: StudyTask) -> tuple[str, ...]:
     """The model and those beside it, each once."""
     return tuple(dict.fromkeys((task.model, *task.also)))
 
 
-def folder(task: Task, model: str) -> Path:
+def folder(task: StudyTask, model: str) -> Path:
     """Where a model's answers are."""
     words = "".join(c if c.isalnum() or c in "-_." else "-" for c in model)
     return task.place(f"{words[-40:]}-{digest(model)[:6]}")
 
 
-def scenarios(task: Task) -> list[Dilemma]:
+def scenarios(task: StudyTask) -> list[Dilemma]:
     """Every scenario that is asked: of each seed another set."""
     n = DRAWS_QUICK if task.quick else DRAWS
     draws = [seed * n + i for seed in task.seeds for i in range(n)]
@@ -57,13 +57,13 @@ def asks(model: Model, there: Sequence[Dilemma]) -> list[Question]:
     return out
 
 
-def outline(task: Task) -> list[str]:
+def outline(task: StudyTask) -> list[str]:
     """What would be asked, a line a model; nothing is trained."""
     n = len(scenarios(task))
     return [f"{model}: {n} scenarios, {4 * n} questions" for model in models(task)]
 
 
-def run(task: Task) -> Done:
+def run(task: StudyTask) -> StudyResult:
     """Ask what is missing of every model, then write the report."""
     if task.humans is not None:  # a file that is none costs no finished work
         countries(task.humans, [e.label for e in EFFECTS])
@@ -71,10 +71,10 @@ def run(task: Task) -> Done:
     for model in models(task):
         with task.timed():
             failed += answered(task, model, there)
-    return Done(page(task, {model: folder(task, model) for model in models(task)}, there), failed)
+    return StudyResult(page(task, {model: folder(task, model) for model in models(task)}, there), failed)
 
 
-def answered(task: Task, model: str, there: Sequence[Dilemma]) -> int:
+def answered(task: StudyTask, model: str, there: Sequence[Dilemma]) -> int:
     """One model's answers, in a folder of its own; how many questions failed."""
     frames = [f"table(labels='{labels}', goal='')" for words in WORDS for labels in words]
     with task.measuring(

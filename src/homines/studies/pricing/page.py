@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, Array, Choice, HominesError, Policy, Record
-from homines.elicitation.metrics import answered, averaged, mass
-from homines.elicitation.policies import Read
+from homines.elicitation.metrics import answered_records, average_by_decision, mass
+from homines.elicitation.policies import PricingRecords
 from homines.games.pricing import shop
 from homines.opponents import opponent
 from homines.opponents.nash import equilibria
@@ -25,10 +25,10 @@ from homines.reports import charts as draw
 from homines.reports.page import Section, write
 from homines.studies.pricing.talk import LOG, Rules, Shop, outcome
 from homines.theory.choice import quantal_response
-from homines.theory.conduct import RARE, Conduct, conduct, response, told
+from homines.theory.conduct import RARE, Conduct, conduct, describe_classes, impulse_response
 from homines.theory.game_forms import Repeated
 from homines.theory.qlearning import Learning, learn
-from homines.training.study import Task
+from homines.training.study import StudyTask
 
 Row = dict[str, Any]
 FRAME = "market()"
@@ -45,15 +45,15 @@ class Asked:
     """One agent as its folder tells it. preference None: nothing was trained."""
 
     name: str
-    run: Run
+    run: RunFolder
     preference: str | None
 
     def asked(self, frame: str) -> list[Record]:
         return [r for r in self.run.records if r.frame.startswith(frame.partition("(")[0])]
 
     @cached_property
-    def policy(self) -> Read:
-        return Read.of(self.asked(FRAME), symmetric=True)
+    def policy(self) -> PricingRecords:
+        return PricingRecords.of(self.asked(FRAME), symmetric=True)
 
     @cached_property
     def legal(self) -> float:
@@ -65,7 +65,7 @@ class Asked:
 class Findings:
     """Every agent that answered everywhere, the untrained model first; the strategies it meets."""
 
-    task: Task
+    task: StudyTask
     game: Repeated
     agents: tuple[Asked, ...]
     mute: tuple[str, ...]
@@ -103,7 +103,7 @@ class Findings:
         return conduct(MARKET, self.game, [one, two])
 
 
-def page(task: Task, agents: Sequence[Asked], game: str, rivals: Sequence[str], how: Rules) -> Path:
+def page(task: StudyTask, agents: Sequence[Asked], game: str, rivals: Sequence[str], how: Rules) -> Path:
     """Read every folder, write the study's page."""
     made = find("games", game)
     able = [agent for agent in agents if _answers(agent, made)]
@@ -127,7 +127,7 @@ def page(task: Task, agents: Sequence[Asked], game: str, rivals: Sequence[str], 
 def _answers(agent: Asked, game: Repeated) -> bool:
     """Whether every state has a legal answer in either order; one order alone would be unbalanced."""
     asked = agent.asked(FRAME)
-    return len(answered(asked)) == len(asked) >= len(game.states)
+    return len(answered_records(asked)) == len(asked) >= len(game.states)
 
 
 def summary(found: Findings) -> list[str]:
@@ -197,7 +197,7 @@ def theory(found: Findings) -> Section:
 
 def mean_price(found: Findings, records: Sequence[Record]) -> float | None:
     """Mean price over these decisions, orders averaged."""
-    pairs = averaged(records)
+    pairs = average_by_decision(records)
     return float(np.mean([c.p @ found.menu for _, c in pairs])) if pairs else None
 
 
@@ -340,7 +340,7 @@ def deviations(found: Findings) -> Section:
     if "qlearner" in found.rivals:
         games["qlearner"] = found.met(opponent("qlearner"), opponent("qlearner"))
     for name, held in games.items():
-        after = response(held, found.game, periods=PERIODS_SHOWN)
+        after = impulse_response(held, found.game, periods=PERIODS_SHOWN)
         for k, who in enumerate(("who cuts", "the other")):
             rows += [
                 {"panel": name, "series": who, "step": t, "value": float(row[k])}
@@ -381,7 +381,7 @@ def ends(found: Findings) -> Section:
                 "price": some["prices"][0],
                 "its price": some["prices"][1],
             }
-            for some in told(held, found.game)
+            for some in describe_classes(held, found.game)
         ]
     text = (
         f"Classes of states that play never leaves once prices less likely than {RARE:g} are left out, with "
@@ -416,7 +416,7 @@ def learners(found: Findings) -> Section:
 
 def in_words(found: Findings) -> Section | None:
     """Markets in words."""
-    run = Run(found.task.place("free"))
+    run = RunFolder(found.task.place("free"))
     held: dict[str, list[Row]] = {}
     for row in run.rows(LOG):
         held.setdefault(row["phase"], []).append(row)

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Model, digest
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import Question, questions
@@ -26,13 +26,13 @@ from homines.opponents import opponent
 from homines.studies.pricing.page import FRAME, PRECISION, WORDS, Asked, logit_price, page
 from homines.studies.pricing.talk import PREFIXES, STRATEGIES, Rules, markets, nash, over, play
 from homines.theory.chain import chain
-from homines.theory.choice import Agent
+from homines.theory.choice import LogitAgent
 from homines.theory.qlearning import check_compiler
 from homines.training.data import Row
 from homines.training.objective import Settings
-from homines.training.plan import Plan
-from homines.training.study import Done, Kind, Task
-from homines.training.supervised import Course
+from homines.training.plan import AlignmentPlan
+from homines.training.study import AgentKind, StudyResult, StudyTask
+from homines.training.supervised import SupervisedSettings
 
 SEEDS = 1
 OPTIONS = ("also", "rivals", "periods")
@@ -46,20 +46,20 @@ RIVALS = ("nash", "undercut", "qlearner")
 STEPS, WALKERS = 30, 8
 TAUGHT = {"economicus": "economicus", "moralis": "moralis(kappa=1)"}
 """Agents that are distilled as well."""
-COURSE = Course(by="distill", batch=8)
+COURSE = SupervisedSettings(by="distill", batch=8)
 PERIODS = 10
 """Of a market in words; far fewer than published, so that a small model on two cores ends in minutes."""
 TOKENS = 100
 
 
-def kinds(task: Task) -> list[Kind]:
+def kinds(task: StudyTask) -> list[AgentKind]:
     """Every kind of agent; in short the first alone, for a few steps, in a folder of its own."""
-    out: list[Kind] = []
+    out: list[AgentKind] = []
     for name, preference in list(REWARDS.items())[: 1 if task.quick else None]:
         settings = Settings(steps=STEPS, sample=WALKERS)
         if task.quick:
             settings = replace(settings, steps=4, sample=4)
-        plan = Plan(
+        plan = AlignmentPlan(
             task.model,
             preference,
             game=game_of(task),
@@ -70,15 +70,15 @@ def kinds(task: Task) -> list[Kind]:
             device=task.device,
             dtype=task.dtype,
         )
-        out.append(Kind(name, f"{name}-short" if task.quick else name, plan, task.seeds))
+        out.append(AgentKind(name, f"{name}-short" if task.quick else name, plan, task.seeds))
     return out
 
 
-def game_of(task: Task) -> str:
+def game_of(task: StudyTask) -> str:
     return GAME_QUICK if task.quick else GAME
 
 
-def outline(task: Task) -> list[str]:
+def outline(task: StudyTask) -> list[str]:
     """What would be trained, a line a kind of agent."""
     lines = [f"{k.name}: {len(k.seeds)} seeds of {k.plan.steps} steps, against itself" for k in kinds(task)]
     return lines + [
@@ -87,7 +87,7 @@ def outline(task: Task) -> list[str]:
     ]
 
 
-def distilled(task: Task) -> dict[str, str]:
+def distilled(task: StudyTask) -> dict[str, str]:
     """Preferences that are distilled, by name; none in short."""
     return {} if task.quick else TAUGHT
 
@@ -105,7 +105,7 @@ def rows(preference: str, game: str) -> list[Row]:
     return out
 
 
-def strategies(task: Task) -> tuple[str, ...]:
+def strategies(task: StudyTask) -> tuple[str, ...]:
     """Rivals that are strategies; the others are models, measured like any agent."""
     return tuple(spec for spec in task.rivals or RIVALS if not known(spec))
 
@@ -118,7 +118,7 @@ def exam(model: Model, game: str) -> list[Question]:
     return asked + questions(model, {game: alike}, [find("frames", WORDS)], most=2)
 
 
-def run(task: Task) -> Done:
+def run(task: StudyTask) -> StudyResult:
     """Train and measure what is missing, play the markets in words, then write the page."""
     check_compiler()  # a missing one costs no finished work
     able(strategies(task), game_of(task))
@@ -127,7 +127,7 @@ def run(task: Task) -> Done:
     for name, spec in plain:
         with task.timed(), task.measuring(name, spec, game=game_of(task)) as held:
             failed += task.examined(held, spec, exam_of)
-        agents.append(Asked("untrained" if name == "base" else spec, Run(task.place(name)), None))
+        agents.append(Asked("untrained" if name == "base" else spec, RunFolder(task.place(name)), None))
     talking = dict(plain)
     for seed in task.seeds if task.trainable else ():
         for kind in kinds(task):
@@ -139,7 +139,7 @@ def run(task: Task) -> Done:
                 if seed == task.seeds[0]:
                     talking[folder] = spec
             named = kind.name if len(task.seeds) == 1 else f"{kind.name}, seed {seed}"
-            agents.append(Asked(named, Run(task.place(folder)), kind.plan.preference))
+            agents.append(Asked(named, RunFolder(task.place(folder)), kind.plan.preference))
         for name, preference in distilled(task).items():
             folder = f"{name}-distilled-s{seed}"
             with task.timed():
@@ -147,21 +147,21 @@ def run(task: Task) -> Done:
                 told = {"preference": preference, "game": game_of(task), "precision": PRECISION}
                 failed += task.distilled(folder, lines, course, exam_of, **told)[1]
             named = f"{name}, distilled" + ("" if len(task.seeds) == 1 else f", seed {seed}")
-            agents.append(Asked(named, Run(task.place(folder)), preference))
+            agents.append(Asked(named, RunFolder(task.place(folder)), preference))
     with task.timed():
         failed += in_words(task, talking)
-    return Done(page(task, agents, game_of(task), strategies(task), rules(task)), failed)
+    return StudyResult(page(task, agents, game_of(task), strategies(task), rules(task)), failed)
 
 
 def able(rivals: Sequence[str], game: str) -> None:
     """HominesError where a rival cannot play this game from one past period."""
     made = find("games", game)
-    anyone = Agent(find("preferences", "economicus"), 0.0)
+    anyone = LogitAgent(find("preferences", "economicus"), 0.0)
     for spec in rivals:
         chain(made, [anyone, opponent(spec)])
 
 
-def models_beside(task: Task) -> list[str]:
+def models_beside(task: StudyTask) -> list[str]:
     """Other models, each once."""
     there = dict.fromkeys((*task.also, *(spec for spec in task.rivals if known(spec))))
     return [spec for spec in there if spec != task.model]
@@ -170,7 +170,7 @@ def models_beside(task: Task) -> list[str]:
 # --- in words ----------------------------------------------------------------------------------
 
 
-def rules(task: Task) -> Rules:
+def rules(task: StudyTask) -> Rules:
     periods = task.periods or (2 if task.quick else PERIODS)
     return Rules(periods=periods, retries=1 if task.quick else 10, tokens=40 if task.quick else TOKENS)
 
@@ -184,12 +184,12 @@ def talks(name: str, *, quick: bool) -> dict[str, tuple[str, str]]:
     return out
 
 
-def in_words(task: Task, models: dict[str, str]) -> int:
+def in_words(task: StudyTask, models: dict[str, str]) -> int:
     """Every agent (first seed) in a market with its like; the untrained model under every prefix, and against
     the strategies that name any price. How many markets ended because calls failed."""
     how, market = rules(task), shop()
     settings = {"kind": "free", "model": task.model, "rules": vars(how), "command": task.command}
-    with Run(task.place("free"), settings) as held:
+    with RunFolder(task.place("free"), settings) as held:
         failed, tell = 0, task.begin("markets in words", how.periods)
         for name, spec in list(models.items())[: 1 if task.quick else None]:
             there = talks(name, quick=task.quick)

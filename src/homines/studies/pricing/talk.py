@@ -15,9 +15,9 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from homines.core.checks import count, number
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Array, HominesError, Interrupted, Prompt, digest, frozen
-from homines.inference.reasoning import Aloud
+from homines.inference.reasoning import ReasoningOptions
 from homines.theory.market import Market
 
 LOG = "periods.jsonl"
@@ -42,7 +42,7 @@ LONGEST_NOTE = 1000
 class Writer(Protocol):
     """A model that can write; it may put the exception of a failed call in its text's place."""
 
-    def write(self, prompts: Sequence[Prompt], how: Aloud, /) -> Sequence[str | Exception]: ...
+    def write(self, prompts: Sequence[Prompt], how: ReasoningOptions, /) -> Sequence[str | Exception]: ...
 
 
 Strategy = Callable[[Market, Sequence[Mapping[str, Any]], int], float]
@@ -93,7 +93,7 @@ def markets(
     named: Mapping[str, tuple[Writer | Strategy, Writer | Strategy]],
     market: Market,
     how: Rules,
-    run: Run,
+    run: RunFolder,
     prefixes: Mapping[str, str] | None = None,
 ) -> list[Shop]:
     """The markets to play by name, each where the run's log left it. prefixes: what the firms of some are
@@ -118,7 +118,7 @@ def play(
     shops: Sequence[Shop],
     market: Market,
     how: Rules,
-    run: Run,
+    run: RunFolder,
     *,
     tell: Callable[[int], None] = lambda done: None,
     stop: Callable[[], bool] = lambda: False,
@@ -176,7 +176,7 @@ def _period(shops: Sequence[Shop], market: Market, how: Rules) -> list[dict[str,
             mine = [(i, k) for i, k in waiting if shops[i].firms[k] is firm]
             asked = [prompt(shops[i], market, k, how) for i, k in mine]
             seed = int(digest([how.seed, len(shops[mine[0][0]].periods), turn]), 16) % 2**32
-            said = _said(cast("Writer", firm), asked, Aloud(1, how.temperature, how.tokens, seed))
+            said = _said(cast("Writer", firm), asked, ReasoningOptions(1, how.temperature, how.tokens, seed))
             for at, text in zip(mine, said, strict=True):
                 tries[at] += 1
                 last[at] = text
@@ -186,7 +186,7 @@ def _period(shops: Sequence[Shop], market: Market, how: Rules) -> list[dict[str,
     return [_row(shop, i, answers, tries, last, market) for i, shop in enumerate(shops)]
 
 
-def _said(firm: Writer, asked: Sequence[Prompt], how: Aloud) -> list[str | Exception]:
+def _said(firm: Writer, asked: Sequence[Prompt], how: ReasoningOptions) -> list[str | Exception]:
     """What it writes. Where a call fails each is asked alone; one that fails then is asked again like an
     answer without a price."""
     try:

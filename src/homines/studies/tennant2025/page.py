@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from homines.core.registry import find, spell
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
 from homines.elicitation.metrics import action_types, mass
 from homines.elicitation.questions import state
@@ -41,8 +41,8 @@ from homines.studies.shared_agents import (
 )
 from homines.theory.chain import chain
 from homines.theory.game_forms import Repeated
-from homines.training.plan import Plan
-from homines.training.study import Task
+from homines.training.plan import AlignmentPlan
+from homines.training.study import StudyTask
 
 CLASSICS = (
     "always_cooperate", "always_defect", "random", "tit_for_tat", "generous_tit_for_tat",
@@ -61,7 +61,7 @@ class Kind(Protocol):
     def group(self) -> str: ...
 
     @property
-    def plan(self) -> Plan: ...
+    def plan(self) -> AlignmentPlan: ...
 
     @property
     def seeds(self) -> tuple[int, ...]: ...
@@ -69,11 +69,11 @@ class Kind(Protocol):
     def folder(self, seed: int) -> str: ...
 
 
-def page(task: Task, kinds: Sequence[Kind]) -> Path:
+def page(task: StudyTask, kinds: Sequence[Kind]) -> Path:
     """Read every folder, write the study's page."""
-    base = Agent("untrained", "base", None, None, Run(task.place("base")))
+    base = Agent("untrained", "base", None, None, RunFolder(task.place("base")))
     trained = [
-        Agent(kind.name, kind.group, seed, kind.plan, Run(task.place(kind.folder(seed))))
+        Agent(kind.name, kind.group, seed, kind.plan, RunFolder(task.place(kind.folder(seed))))
         for kind in kinds
         for seed in kind.seeds
     ]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from homines.core.registry import find
-from homines.core.run_folder import Run
+from homines.core.run_folder import RunFolder
 from homines.core.types import Frame, Model
 from homines.elicitation import capability
 from homines.elicitation.orders import orders
@@ -26,8 +26,8 @@ from homines.studies.tennant2025.page import page
 from homines.theory.game_forms import Repeated
 from homines.training import curriculum
 from homines.training.objective import Settings
-from homines.training.plan import Plan
-from homines.training.study import Done, Kind, Task
+from homines.training.plan import AlignmentPlan
+from homines.training.study import AgentKind, StudyResult, StudyTask
 
 SEEDS = 5
 """Trainings of each kind, unless said otherwise."""
@@ -48,13 +48,13 @@ FEW = 3
 
 
 @dataclass(frozen=True)
-class Reward(Kind):
+class Reward(AgentKind):
     """What an agent is trained for. group: core, unlearning, far (discounted), general, learner."""
 
     group: str = ""
 
 
-def kinds(task: Task) -> list[Reward]:
+def kinds(task: StudyTask) -> list[Reward]:
     """Every kind of agent."""
     out: list[Reward] = []
 
@@ -65,7 +65,9 @@ def kinds(task: Task) -> list[Reward]:
             "frames": (FRAME,),
             "settings": Settings(steps=STEPS if "Game+De" in name else SHORT),
         } | changes
-        plan = Plan(task.model, preference, side_effects=False, device=task.device, dtype=task.dtype, **fixed)
+        plan = AlignmentPlan(
+            task.model, preference, side_effects=False, device=task.device, dtype=task.dtype, **fixed
+        )
         rewards = [phase.partition("(")[0].partition(":")[0].strip() for phase in preference.split("->")]
         out.append(Reward(name, "-".join((group, *rewards)), plan, seeds, group))
 
@@ -86,7 +88,7 @@ def kinds(task: Task) -> list[Reward]:
     return out
 
 
-def outline(task: Task) -> list[str]:
+def outline(task: StudyTask) -> list[str]:
     """What would be trained, a line a kind of agent."""
     return [
         f"{kind.name}: {len(kind.seeds)} seeds of {kind.plan.steps} steps"
@@ -137,7 +139,7 @@ def why(model: Model) -> dict[str, str]:
     return {"answer": answer, "said": said}
 
 
-def run(task: Task) -> Done:
+def run(task: StudyTask) -> StudyResult:
     """Train and measure what is missing, then write the report."""
     there = kinds(task)
     failed = 0
@@ -149,18 +151,18 @@ def run(task: Task) -> Done:
             spec = task.trained(kind.folder(seed), kind.seeded(seed))
             wide = kind.group == "core" and seed == task.seeds[0]
             failed += measured(task, kind.folder(seed), kind.seeded(seed), spec, wide=wide)
-    return Done(page(task, there), failed)
+    return StudyResult(page(task, there), failed)
 
 
-def measured(task: Task, name: str, plan: Plan | None, spec: str, *, wide: bool) -> int:
+def measured(task: StudyTask, name: str, plan: AlignmentPlan | None, spec: str, *, wide: bool) -> int:
     """Ask a model its exam, once; how many questions failed. plan None: the base model."""
 
     def asked(model: Model) -> list[Question]:
         return exam(model, wide=wide, quick=task.quick) + (prompted(model) if plan is None else [])
 
-    def beside(held: Run, model: Model) -> None:
+    def beside(held: RunFolder, model: Model) -> None:
         if wide and isinstance(model, HuggingFace):
-            held.note("sideeffects.json", {model.name: capability.check(model)})
+            held.note("sideeffects.json", {model.name: capability.measure_capability(model)})
             held.note("why.json", why(model))
 
     with task.measuring(name, spec, quick=task.quick) if plan is None else task.run(name, plan) as held:

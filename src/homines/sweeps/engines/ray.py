@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from homines.core.types import HominesError
-from homines.sweeps.cell import Home, Job, Outcome, attempt, brief
+from homines.sweeps.cell import Job, Outcome, SourceTree, attempt, brief
 from homines.sweeps.engines import TRIES
 from homines.sweeps.store import SharedStore
 
@@ -117,15 +117,15 @@ def _check(ray: Any, job: Job, threads: int, gpus: float) -> None:
         """Sent as it is written, so that it runs beside any homines, or none."""
         try:
             import homines
-            from homines.core.run_folder import commit
+            from homines.core.run_folder import source_commit
         except ImportError as failure:
             return None, None, False, str(failure)
         try:
             from homines.sweeps.store import SharedStore
 
-            return homines.__version__, commit(), SharedStore(url).holds(probe), ""
+            return homines.__version__, source_commit(), SharedStore(url).holds(probe), ""
         except Exception as failure:
-            return homines.__version__, commit(), False, f"{type(failure).__name__}: {failure}"
+            return homines.__version__, source_commit(), False, f"{type(failure).__name__}: {failure}"
 
     store = SharedStore(job.store)
     probe = store.leave()
@@ -145,7 +145,7 @@ def _check(ray: Any, job: Job, threads: int, gpus: float) -> None:
                 raise HominesError(
                     f"node {name} has no homines ({said}); install {job.home} there, nothing was run"
                 )
-            if (there := Home(version, commit)) != job.home:
+            if (there := SourceTree(version, commit)) != job.home:
                 raise HominesError(
                     f"node {name} has {there}, this is {job.home}; install the same on every node, nothing "
                     "was run"
