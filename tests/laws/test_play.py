@@ -203,7 +203,9 @@ def test_a_longer_memory_changes_nothing_for_who_looks_one_round_back(
     for k in (0, 1):
         assert more.action_types(long, k) == pytest.approx(one.action_types(share, k), abs=1e-9)
         worth = one.worth(one.payoffs[k], gamma)
-        assert_allclose(more.worth(more.payoffs[k], gamma), np.tile(worth, 4 ** (memory - 1)), rtol=1e-9)
+        assert_allclose(
+            more.worth(more.payoffs[k], gamma), np.tile(worth, 4 ** (memory - 1)), rtol=1e-9, atol=1e-12
+        )
         assert_allclose(more.regret(Economicus(), sooner, k), one.regret(Economicus(), soon, k), atol=1e-9)
 
 
