@@ -25,8 +25,8 @@ from homines.inference.api_budget import METER, Budget, Meter, Price, Size
 from homines.inference.api_calls import CallFailed, Manner, _pause, call, wait
 from homines.models import load
 from homines.models.hf import HuggingFace
-from tests.models.tiny import willing
-from tests.serve import Fault, Refusal, Server, serve
+from tests.helpers.serve import Fault, Refusal, Server, serve
+from tests.helpers.tiny import willing
 
 MOST = 20_000
 KILLED = 30_000
