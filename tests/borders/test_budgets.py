@@ -210,10 +210,9 @@ def test_the_sum_survives_kill_9_and_a_rerun_counts_it(server: Server, spent: Co
     ]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     for _ in range(2):
-        begun, limit = server.asked["/v1/chat/completions"], time.monotonic() + 90
+        begun = server.asked["/v1/chat/completions"]
         child = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
         while server.asked["/v1/chat/completions"] < begun + 32:
-            assert time.monotonic() < limit
             assert child.poll() is None, child.communicate()[1]
             time.sleep(0.02)
         time.sleep(0.5)  # answers that have come are written; others are under way

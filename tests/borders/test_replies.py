@@ -265,9 +265,7 @@ def test_the_first_ctrl_c_ends_a_drip(spec: str, middle: Between, tmp_path: Path
         stderr=subprocess.PIPE,
         text=True,
     )
-    limit = time.monotonic() + 90
     while not middle.seen or not (folder / "records.jsonl").exists():
-        assert time.monotonic() < limit
         assert child.poll() is None, child.communicate()[1]
         time.sleep(0.05)
     child.send_signal(signal.SIGINT)

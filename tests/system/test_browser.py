@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from homines.core.types import Choice, Decision, Record, digest
 from homines.reports import charts, page
 from homines.reports import run_page as report
 from tests.helpers import browsing
+from tests.helpers.traps import wait_for
 
 pytestmark = [pytest.mark.system, browsing.NEEDED]
 DRAWN = "return [...document.querySelectorAll('[data-chart]')].every((e) => e.dataset.drawn)"
@@ -30,10 +30,7 @@ MIXED = "שלום مرحبا \u202egnp.exe\u202c 🦊👩‍👩‍👧 \x00\x1b
 
 def visit(browser: Any, path: Path, *, width: int = 1280, dark: bool = False, scripts: bool = True) -> None:
     browsing.visit(browser, path.as_uri(), width=width, dark=dark, scripts=scripts)
-    end = time.monotonic() + 20
-    while scripts and not browser.execute_script(DRAWN):
-        assert time.monotonic() < end, "charts are not drawn within 20 s"
-        time.sleep(0.05)
+    wait_for(lambda: not scripts or browser.execute_script(DRAWN))
 
 
 def requests(browser: Any) -> set[str]:
@@ -201,10 +198,7 @@ def test_the_frame_menu_leaves_one_frame(browser: Any, good: Path) -> None:
     menu = Select(browser.find_element("css selector", "[data-chart=states] select"))
     assert [option.text for option in menu.options] == ["all", "table · action1/action2", "table · X/Y"]
     menu.select_by_index(1)
-    end = time.monotonic() + 5
-    while browser.execute_script(marks) != every // 2:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_for(lambda: browser.execute_script(marks) == every // 2)
 
 
 def test_charts_can_be_read_in_light_and_in_dark(browser: Any, good: Path) -> None:

@@ -23,7 +23,6 @@ from tests.helpers.running import HOMINES
 pytestmark = pytest.mark.system
 
 BIN = Path(sys.executable).parent
-STARTS = 300
 
 
 def free_port() -> int:
@@ -42,14 +41,12 @@ def served() -> Iterator[dict[str, str]]:
         command, env=offline, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as server:
         try:
-            end = time.monotonic() + STARTS
             while True:
                 assert server.poll() is None, f"{command} ended with {server.returncode}"
                 try:
                     with urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
                         break
                 except (URLError, OSError):
-                    assert time.monotonic() < end, "the server did not answer in time"
                     time.sleep(0.5)  # until it listens; there is nothing to wait on
             yield {
                 **os.environ,
@@ -87,7 +84,7 @@ def test_a_served_model_is_evaluated_imported_reported_and_fitted(
     (log,) = (tmp_path / "logs").glob("*.eval")
 
     def homines(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*HOMINES, *words], cwd=tmp_path, capture_output=True, text=True, timeout=400)
+        return subprocess.run([*HOMINES, *words], cwd=tmp_path, capture_output=True, text=True)
 
     done = homines("import", str(log), "--out", "run", "--json")
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,6 @@ import base64
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 
 from homines.reports.run_page import reports
 from tests.helpers import browsing
+from tests.helpers.traps import wait_for
 from tests.reports.test_comparison_page import made
 from tests.system.test_browser import DRAWN, good, whole  # noqa: F401
 
@@ -47,10 +47,7 @@ def paper(browser: Any) -> Iterator[Any]:
     def open_(path: Path) -> Any:
         browsing.visit(browser, path.as_uri(), width=1280)
         size = {"width": A4, "height": 1043, "deviceScaleFactor": 1, "mobile": False}
-        end = time.monotonic() + 20
-        while not browser.execute_script(DRAWN):
-            assert time.monotonic() < end, "charts are not drawn within 20 s"
-            time.sleep(0.05)
+        wait_for(lambda: browser.execute_script(DRAWN))
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
         browser.execute_script("document.querySelectorAll('details').forEach((d) => { d.open = true; })")

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +37,7 @@ from homines.training.prompt_sets import PromptSets, prompt_sets
 from homines.training.rollout import check_settings
 from homines.training.schedule import Phase
 from homines.training.trainer import phase_at
+from tests.helpers.traps import wait_for
 
 FRAME = Table("action1,action2")
 NOISY = MemoryOne(0.5, 0.9, 0.2, 0.7, 0.4)
@@ -280,11 +280,8 @@ def test_kill_9_in_training_then_the_same_command_gives_the_same_curve(folder: P
     killed = subprocess.Popen(
         command(tmp_path / "killed"), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    log, limit = tmp_path / "killed" / "curve.jsonl", time.monotonic() + 120
-    while not (log.exists() and log.read_text().count("\n") >= 5):
-        assert killed.poll() is None, "finished before it could be killed"
-        assert time.monotonic() < limit
-        time.sleep(0.01)
+    log = tmp_path / "killed" / "curve.jsonl"
+    wait_for(lambda: log.exists() and log.read_text().count("\n") >= 5, killed)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     subprocess.run(command(tmp_path / "killed"), env=env, check=True, capture_output=True)
