@@ -69,6 +69,7 @@ def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(METER, "dollars", 0.0)
     monkeypatch.setattr(METER, "budget", Budget())
     monkeypatch.setattr(METER, "before", {})
+    monkeypatch.setattr("homines.inference.api_calls.LONGEST_PAUSE", 0.5)
 
 
 def asked(model: Any, memory: int) -> list[Question]:
@@ -104,14 +105,14 @@ class Trouble:
             raise Refusal(int(status), "not now", after=int(after) if after else None)
 
 
-def test_five_hundred_decisions_through_every_fault(
+def test_two_thousand_decisions_through_every_fault(
     server: Server, opened: Callable[[str], Any], tmp_path: Path
 ) -> None:
-    trouble = Trouble(every=9)
+    trouble = Trouble(every=37)
     server.before = trouble
-    model = opened(ONE.replace("retries=4", "retries=8"))  # nine failures in a row: once in a million runs
-    wanted = asked(model, 4)
-    assert len(wanted) == 512
+    model = opened(ONE)
+    wanted = asked(model, 5)
+    assert len(wanted) == 2048
     with RunFolder(tmp_path / "run", {"name": "faults"}) as run:
         records = measure(model, wanted, run)
     assert set(trouble.met) == set(Trouble.ways)
@@ -119,11 +120,11 @@ def test_five_hundred_decisions_through_every_fault(
     assert [r.error for r in records if r.error] == []
     lines = [json.loads(line) for line in (tmp_path / "run" / "records.jsonl").read_text().splitlines()]
     keys = Counter(r.key for r in RunFolder(tmp_path / "run").records)
-    assert len(lines) == len(keys) == 512
+    assert len(lines) == len(keys) == 2048
     assert set(keys) == {q.record.key for q in wanted}
     used = RunFolder(tmp_path / "run").noted(CALLS)
     assert used is not None
-    assert used["calls"] == 512 + 1  # the trial, which is of no decision
+    assert used["calls"] == 2048 + 1  # the trial, which is of no decision
     assert used["retries"] >= trouble.met.total() - trouble.met["slow"]
     beside = used["input"] - sum(r.provenance["used"]["input"] for r in records)
     lost = sum(trouble.met[way] for way in ("garbled", "other", "half", "hung"))  # at the most they may cost
