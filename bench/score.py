@@ -166,7 +166,7 @@ def memory(times: int) -> dict[str, float]:
     from homines.elicitation.questions import battery, questions
     from homines.games.symmetric import symmetric
     from homines.models import smollm2
-    from tests.models.tiny import tiny
+    from tests.helpers.tiny import tiny
 
     tokenizer: Any = AutoTokenizer.from_pretrained(str(smollm2.pull()))
     model = HuggingFace(tiny("llama"), tokenizer, name="tiny", provenance={"revision": "random"})

@@ -1,18 +1,39 @@
-"""What the tests share: the embedded model, loaded once; tiny random networks; the data beside."""
+"""What the tests share: one thread, no pause between tries, the embedded model, tiny networks, a browser."""
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: workers of xdist share the cores
+
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
+from homines.inference import api_calls
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.models.smollm2 import cache_folder, pull
+from tests.helpers.browsing import CHROMIUM, DRIVER, FLAGS
+from tests.helpers.pages import Kit
+from tests.helpers.tiny import willing
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+torch.set_num_threads(1)
+for profile, examples in (("dev", 25), ("ci", 200)):
+    settings.register_profile(
+        profile, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls that failed are made again at once."""
+    monkeypatch.setattr(api_calls, "LONGEST_PAUSE", 0.0)
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +56,44 @@ def tokenizer() -> Any:
 @pytest.fixture
 def seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def fresh(tokenizer: Any) -> Callable[[], HuggingFace]:
+    """Makes the student, the same one at every call."""
+    return lambda: HuggingFace(willing(tokenizer), tokenizer, name="tiny", provenance={"revision": "t"})
+
+
+@pytest.fixture
+def student(fresh: Callable[[], HuggingFace]) -> HuggingFace:
+    return fresh()
+
+
+@pytest.fixture
+def folder(tokenizer: Any, tmp_path: Path) -> Path:
+    """The student as a user has it: a model folder."""
+    where = tmp_path / "student"
+    willing(tokenizer).save_pretrained(where)
+    tokenizer.save_pretrained(where)
+    return where
+
+
+@pytest.fixture(scope="session")
+def kit() -> Kit:
+    return Kit()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    driver.execute_cdp_cmd("Network.enable", {})
+    yield driver
+    driver.quit()

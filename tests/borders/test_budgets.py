@@ -25,8 +25,8 @@ from homines.inference.api_budget import METER, Budget, Meter, Price, Size
 from homines.inference.api_calls import CallFailed, Manner, _pause, call, wait
 from homines.models import load
 from homines.models.hf import HuggingFace
-from tests.models.tiny import willing
-from tests.serve import Fault, Refusal, Server, serve
+from tests.helpers.serve import Fault, Refusal, Server, serve
+from tests.helpers.tiny import willing
 
 MOST = 20_000
 KILLED = 30_000
@@ -210,10 +210,9 @@ def test_the_sum_survives_kill_9_and_a_rerun_counts_it(server: Server, spent: Co
     ]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     for _ in range(2):
-        begun, limit = server.asked["/v1/chat/completions"], time.monotonic() + 90
+        begun = server.asked["/v1/chat/completions"]
         child = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
         while server.asked["/v1/chat/completions"] < begun + 32:
-            assert time.monotonic() < limit
             assert child.poll() is None, child.communicate()[1]
             time.sleep(0.02)
         time.sleep(0.5)  # answers that have come are written; others are under way

@@ -20,8 +20,8 @@ from homines.core.types import HominesError, Interrupted
 from homines.models.hf import HuggingFace
 from homines.training.exact import rl
 from homines.training.trainer import READERS, save, whole_checkpoint
-from tests.models.test_train import QUICK, taught
-from tests.models.tiny import willing
+from tests.helpers.tiny import willing
+from tests.training.test_exact import QUICK, taught
 
 EVERY = replace(QUICK, save_every=1)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.system
+
 BENCH = Path(__file__).parents[2] / "bench" / "faults.py"
 Row = dict[str, int]
 
@@ -29,7 +31,6 @@ def counts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
     return json.loads(done.stdout)
 
 
-@pytest.mark.timeout(400)
 def test_every_kind_was_tried(counts: dict[str, Row]) -> None:
     assert set(counts) == {"kills", "full disks", "truncations", "changed bytes", "faulty replies"}
     assert all(row["tries"] > 0 for row in counts.values())
@@ -38,20 +39,17 @@ def test_every_kind_was_tried(counts: dict[str, Row]) -> None:
     assert counts["full disks"]["of"] == {}  # each ended in one sentence, exit 2
 
 
-@pytest.mark.timeout(400)
 def test_nothing_is_lost_or_doubled(counts: dict[str, Row]) -> None:
     assert {name: (row["lost"], row["doubled"]) for name, row in counts.items()} == dict.fromkeys(
         counts, (0, 0)
     )
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", ["kills", "full disks", "truncations"])
 def test_nothing_is_invented_by_a_stop(counts: dict[str, Row], name: str) -> None:
     assert counts[name]["invented"] == 0, counts[name]
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", ["changed bytes", "faulty replies"])
 def test_nothing_impossible_is_believed(counts: dict[str, Row], name: str) -> None:
     assert counts[name]["invented"] == 0, counts[name]

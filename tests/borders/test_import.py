@@ -22,7 +22,7 @@ from homines.elicitation.metrics import choices, summary
 from homines.evals import tasks
 from homines.evals.logs import imported
 from homines.evals.samples import KEY
-from tests.inspecting import ran, saying
+from tests.helpers.inspecting import ran, saying
 
 
 @pytest.fixture(scope="module")

@@ -32,8 +32,8 @@ from homines.models import load
 from homines.models.hf import HuggingFace, to_choice
 from homines.reports.run_page import write
 from homines.theory.choice import LogitAgent
-from tests.models.tiny import willing
-from tests.serve import Server, serve
+from tests.helpers.serve import Server, serve
+from tests.helpers.tiny import willing
 
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 TRIAL = "Say yes."

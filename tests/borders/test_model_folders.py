@@ -19,7 +19,7 @@ from homines.inference.memory import shapes
 from homines.inference.model_folder import config, count_weights, look_at_adapter, repeats, weights
 from homines.models import load
 from homines.training.sampled import render_turns
-from tests.models.tiny import tiny
+from tests.helpers.tiny import tiny
 
 ASK = Prompt((("system", "Be brief."), ("user", "A or B?")), ("A", "B"))
 

@@ -26,8 +26,8 @@ from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
 from homines.models import load
 from homines.models.hf import HuggingFace
-from tests.models.tiny import willing
-from tests.serve import Server, serve
+from tests.helpers.serve import Server, serve
+from tests.helpers.tiny import willing
 
 API = "openai-api/tests/tiny(read=samples, samples=1, retries=0, seconds=60)"
 PROMPT = Prompt((("user", "1 or 2?"),), ("1", "2"))
@@ -265,13 +265,11 @@ def test_the_first_ctrl_c_ends_a_drip(spec: str, middle: Between, tmp_path: Path
         stderr=subprocess.PIPE,
         text=True,
     )
-    limit = time.monotonic() + 90
     while not middle.seen or not (folder / "records.jsonl").exists():
-        assert time.monotonic() < limit
         assert child.poll() is None, child.communicate()[1]
         time.sleep(0.05)
     child.send_signal(signal.SIGINT)
-    _, said = child.communicate(timeout=30)  # the drip has no end
+    _, said = child.communicate()  # the drip has no end
     assert child.returncode == 130
     assert "nothing is lost" in said
     assert len(RunFolder(folder).records) > 0

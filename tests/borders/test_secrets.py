@@ -20,8 +20,8 @@ from homines.elicitation.questions import Question, battery, questions
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.reports.run_page import write
-from tests.models.tiny import willing
-from tests.serve import Refusal, Server, serve
+from tests.helpers.serve import Refusal, Server, serve
+from tests.helpers.tiny import willing
 
 KEY = "not-a-key-by-its-looks-77"
 TOKEN = "query-secret-5f3a"

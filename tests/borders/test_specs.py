@@ -32,7 +32,7 @@ from homines.preferences.deontological import Deontological
 from homines.preferences.game_deontological import GameDeontological
 from homines.training.schedule import schedule, spell_schedule
 from homines.view.live import live
-from tests.models.tiny import willing
+from tests.helpers.tiny import willing
 
 SOURCE = Path(homines.__file__).parent
 AWAY = "is not available here"
@@ -143,7 +143,7 @@ def records_of(payload: str, homines_: Homines) -> Iterator[Callable[[], Any]]:
 
 def log_of(payload: str, homines_: Homines) -> Iterator[Callable[[], Any]]:
     from homines.evals import tasks
-    from tests.inspecting import ran, saying
+    from tests.helpers.inspecting import ran, saying
 
     log = ran(tasks.measure(games="ipd", labels="X,Y"), Path("logs"), model=saying(lambda text, _: "X"),
               log_format="json")  # fmt: skip

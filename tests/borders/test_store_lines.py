@@ -13,7 +13,7 @@ from homines.cli.app import main
 from homines.core import strict_json
 from homines.core.run_folder import RunFolder, StoreError
 from homines.core.types import Decision, HominesError
-from tests.test_store import CONFIG, some
+from tests.core.test_run_folder import CONFIG, some
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from homines.view.guard import strange
 from homines.view.live import live
 from homines.view.playing import Sittings
 from homines.view.runs import BROKEN, Index
-from tests.report.viewing import Server
+from tests.helpers.viewing import Server
 
 SECRET = "kept-out-of-every-answer"
 PLAY = {"games": "ipd", "against": "grim"}
