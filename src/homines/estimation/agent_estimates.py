@@ -14,7 +14,7 @@ import numpy as np
 
 from homines.core.registry import is_foreign
 from homines.core.types import LEGAL_MASS, HominesError, Preference, Record
-from homines.estimation.columns import Alike, Columns, Observation
+from homines.estimation.columns import Columns, DecisionBlock, Observation
 from homines.estimation.family import PRECISION, Family, family
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.observations import from_records
@@ -32,10 +32,10 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "inequity": ("alpha", "beta"),
 }
 """What is estimated of every agent: families, each with its parameters."""
-ALONE = ("moralis", ("kappa",))
+FALLBACK = ("moralis", ("kappa",))
 """In place of the first where that is not identified: games in which nobody can choose to be ahead tell kappa
 only where beta is taken as 0."""
-TOLD: Mapping[str, str] = {
+PARAMETER_WORDS: Mapping[str, str] = {
     "kappa": "weight on what if everyone did so",
     "alpha": "aversion to being behind",
     "beta": "aversion to being ahead",
@@ -92,11 +92,14 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
     for spec, names in FAMILIES.items():
         of = family(spec)
         some = where_defined(of, legal)
-        found, reason = _fitted(some, spec) if made else (None, why)
+        found, reason = _fit(some, spec) if made else (None, why)
         if found is None and some and "kappa" in names:
-            found, _ = _fitted(some, ALONE[0])
+            found, _ = _fit(some, FALLBACK[0])
             if found:
-                (spec, names), reason = ALONE, "kappa and beta are not told apart here; beta is taken as 0."
+                (spec, names), reason = (
+                    FALLBACK,
+                    "kappa and beta are not told apart here; beta is taken as 0.",
+                )
         head: Row = {
             "family": spec,
             "observations": len(some),
@@ -105,7 +108,11 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
             "mass": float(np.mean([o.choice.mass for o in some])) if some else None,
         }
         for name in (*names, *((PRECISION,) if found else ())):
-            row = head | {"parameter": name, "told": TOLD[name], "theory": aims.get(spec, {}).get(name)}
+            row = head | {
+                "parameter": name,
+                "told": PARAMETER_WORDS[name],
+                "theory": aims.get(spec, {}).get(name),
+            }
             rows.append(row | _value(found, name) | {"why": reason})
     return rows
 
@@ -124,7 +131,7 @@ def where_defined(of: Family, observations: Sequence[Observation]) -> list[Obser
     return [o for o, known in zip(observations, says[held.at], strict=True) if known]
 
 
-def _says(of: Family, block: Alike) -> bool:
+def _says(of: Family, block: DecisionBlock) -> bool:
     try:
         block.columns(of, stated_beliefs)
     except HominesError:
@@ -153,7 +160,7 @@ def parameters_of(preference: Preference | None) -> dict[str, dict[str, float]]:
             return {}
     out: dict[str, dict[str, float]] = {}
     if alpha == 0 and beta == 0:
-        out[ALONE[0]] = {"kappa": kappa}
+        out[FALLBACK[0]] = {"kappa": kappa}
     if alpha == 0:
         out["kantian(alpha=0)"] = {"kappa": kappa, "beta": beta}
     if kappa == 0:
@@ -173,7 +180,7 @@ def _observations(records: Iterable[Record]) -> tuple[list[Observation], str]:
         return [], sentence(failure)
 
 
-def _fitted(some: Sequence[Observation], spec: str) -> tuple[Estimate | None, str]:
+def _fit(some: Sequence[Observation], spec: str) -> tuple[Estimate | None, str]:
     if not some:
         return None, (
             "Nothing asked has a value for it: kappa needs a symmetric game, or one asked behind the veil of "

@@ -63,7 +63,7 @@ def compare(
     b = problem(observations, two, belief=belief, cluster=cluster)
     weight = b.y.sum(-1)
     up, down = _space(a, weight), _space(b, weight)
-    inside, outside = _within(up, down), _within(down, up)
+    inside, outside = _spanned_by(up, down), _spanned_by(down, up)
     ranks = (
         np.linalg.matrix_rank(up, tol=SAME * np.linalg.norm(up)),
         np.linalg.matrix_rank(down, tol=SAME * np.linalg.norm(down)),
@@ -99,7 +99,7 @@ def _space(p: Problem, weight: Array) -> Array:
     return (c * (weight > 0)[:, None, None]).reshape(-1, c.shape[-1])
 
 
-def _within(inner: Array, outer: Array) -> bool:
+def _spanned_by(inner: Array, outer: Array) -> bool:
     """Every inner column is a combination of outer ones."""
     left = inner - outer @ np.linalg.lstsq(outer, inner, rcond=None)[0]
     return bool(np.linalg.norm(left) <= SAME * max(np.linalg.norm(inner), 1e-300))

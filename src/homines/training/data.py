@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from homines.core.checks import count, number
-from homines.core.registry import find, names, spell
+from homines.core.plugins import names
+from homines.core.registry import find, spell
 from homines.core.types import Array, Decision, Game, HominesError, Order, Preference, Prompt, digest
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import battery, past_acts, situation
