@@ -15,7 +15,7 @@ from homines.estimation.columns import Observation
 from homines.estimation.family import family
 from homines.estimation.fit import Estimate
 from homines.estimation.mixture import Mixture
-from homines.estimation.model_tests import Comparison, compare
+from homines.estimation.model_tests import Comparison, NotNested, compare
 from homines.estimation.options import (
     BELIEFS,
     FitOptions,
@@ -128,7 +128,5 @@ def against_each_other(
     belief = BELIEFS[options.belief]
     try:
         return compare(observations, one, two, belief=belief, cluster=options.cluster)
-    except HominesError as failure:
-        if "exchange them" not in str(failure):
-            raise
+    except NotNested:
         return compare(observations, two, one, belief=belief, cluster=options.cluster)

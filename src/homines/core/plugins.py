@@ -128,8 +128,8 @@ def singular(folder: str) -> str:
 
 
 def plugin(folder: str, name: str) -> Callable[..., Any]:
-    """What <folder>/<name>.py holds. What its function returns has the attribute `spec`, by which records name
-    games."""
+    """What <folder>/<name>.py holds. What its function returns has the attribute `spec`, by which records
+    name games."""
     make = factory(folder, name)
     if inspect.isclass(make):
         return make

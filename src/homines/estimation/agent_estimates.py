@@ -17,7 +17,8 @@ from homines.core.types import LEGAL_MASS, HominesError, Preference, Record
 from homines.estimation.columns import Columns, DecisionBlock, Observation
 from homines.estimation.family import PRECISION, Family, family
 from homines.estimation.fit import Estimate, fit
-from homines.estimation.observations import from_records
+from homines.estimation.observations import NoAnswers, from_records
+from homines.estimation.problem import EqualOptions, FlatLikelihood, NotRising, Separated
 from homines.preferences.charness_rabin import CharnessRabin
 from homines.preferences.economicus import Economicus
 from homines.preferences.inequity import Inequity
@@ -42,6 +43,15 @@ PARAMETER_WORDS: Mapping[str, str] = {
     PRECISION: "how sharply choices follow it, in 1/point",
 }
 NO_KAPPA = "No published estimate of people's kappa is held here, so none stands beside it."
+
+REASONS: Mapping[type[HominesError], str] = {
+    NoAnswers: "No question was answered with one of its options.",
+    Separated: "The choices are so nearly certain that they bound the parameters and give no value.",
+    NotRising: "The choices do not rise with what this preference values, so its parameters have no value.",
+    FlatLikelihood: "What was asked cannot tell the parameters apart; it takes more, and more unlike, games.",
+    EqualOptions: "This preference values all options alike in every decision that was asked.",
+}
+"""Why there is no estimate, by type of failure."""
 
 
 @dataclass(frozen=True)
@@ -208,17 +218,9 @@ def _value(found: Estimate | None, name: str) -> Row:
 
 
 def sentence(failure: HominesError) -> str:
-    """Why there is no estimate, as one plain sentence."""
-    text = str(failure)
-    if text.startswith("none of these records"):
-        return "No question was answered with one of its options."
-    if text.startswith("the choices are separated"):
-        return "The choices are so nearly certain that they bound the parameters and give no value."
-    if text.startswith("the choices do not rise"):
-        return "The choices do not rise with what this preference values, so its parameters have no value."
-    if "cannot tell the parameters" in text or "flat along" in text:
-        return "What was asked cannot tell the parameters apart; it takes more, and more unlike, games."
-    if "alike, so its precision" in text:
-        return "This preference values all options alike in every decision that was asked."
-    first = text.partition("; ")[0].partition(". ")[0].rstrip(".")
-    return f"{first[:1].upper()}{first[1:]}."
+    """Why there is no estimate, as one plain sentence: that of the failure's type, else its first clause."""
+    for kind, reason in REASONS.items():
+        if isinstance(failure, kind):
+            return reason
+    clause = str(failure).partition("; ")[0].partition(". ")[0].rstrip(".")
+    return f"{clause[:1].upper()}{clause[1:]}."

@@ -18,7 +18,16 @@ from homines.core.types import LEGAL_MASS, Array, HominesError, Preference
 from homines.estimation.columns import Observation
 from homines.estimation.family import PRECISION, RISK, Family, family
 from homines.estimation.likelihood import Peak, flat_direction, loglik
-from homines.estimation.problem import NotIdentified, Problem, problem, to_parameters
+from homines.estimation.problem import (
+    EqualOptions,
+    FlatLikelihood,
+    NotIdentified,
+    NotRising,
+    Problem,
+    Separated,
+    problem,
+    to_parameters,
+)
 from homines.estimation.uncertainty import covariance, expected_misfit, misfit, profile
 from homines.theory.choice import Belief, LogitAgent, stated_beliefs
 
@@ -194,11 +203,11 @@ def check_design(p: Problem) -> None:
             f"known as a product; write {only}=1, as in {_spell_fixed(p.family, direction, 1)}"
         )
     if abs(direction[0]) > 0.05 and len(direction) == 1:
-        raise NotIdentified(
+        raise EqualOptions(
             f"{p.family.spec} values every option of these {len(x.x)} decisions alike, so its precision is "
             "not identified; ask decisions in which the options differ"
         )
-    raise NotIdentified(
+    raise FlatLikelihood(
         f"these {len(x.x)} decisions cannot tell the parameters of {p.family.spec} apart: the likelihood is "
         f"flat along {told}. Vary the games or the stated beliefs, or fix a parameter by writing its value, "
         f"as in {_spell_fixed(p.family, direction)}"
@@ -209,13 +218,13 @@ def check_peak(p: Problem, peak: Peak) -> None:
     """NotIdentified where the likelihood has no highest point, or where it lies at no precision."""
     direction = peak.unbounded()
     if direction is not None:
-        raise NotIdentified(
+        raise Separated(
             f"the choices are separated: the likelihood of {p.family.spec} rises without bound along "
             f"{_spell_direction(p.family, direction)}. Choices that are (nearly) certain everywhere set "
             "bounds on the parameters but no values; ask decisions nearer to indifference, or fix a parameter"
         )
     if not peak.g[0] > 0:
-        raise NotIdentified(
+        raise NotRising(
             f"the choices do not rise with what {p.family.spec} values (precision {peak.g[0]:.3g}), so its "
             "parameters, which are relative to that, have no values. Nearly certain choices can end here "
             "too, however good: homines.estimation.bounds says what those tell"

@@ -18,6 +18,10 @@ from homines.estimation.strategy_method import assemble
 from homines.theory.game_forms import Sequential
 
 
+class NoAnswers(HominesError):  # noqa: N818 (a state of the records)
+    """No record holds an answer between two options."""
+
+
 def from_records(
     records: Iterable[Record], *, model: str | None = None, plans: bool = True
 ) -> list[Observation]:
@@ -59,7 +63,7 @@ def from_records(
                 Observation(_with_belief(d, about), c, who, name) for d, c in pairs if len(d.actions) > 1
             ]
     if not made:
-        raise HominesError("none of these records holds an answer between two options; measure a game first")
+        raise NoAnswers("none of these records holds an answer between two options; measure a game first")
     return made
 
 

@@ -41,7 +41,23 @@ def hold_nothing(design: Design) -> tuple[Design, Array | float]:
 
 
 class NotIdentified(HominesError):  # noqa: N818 (a finding, as much as an error)
-    """The decisions cannot tell these parameters apart."""
+    """The choices or the decisions give these parameters no values."""
+
+
+class FlatLikelihood(NotIdentified):
+    """The likelihood is flat along a direction: these decisions cannot tell the parameters apart."""
+
+
+class EqualOptions(NotIdentified):
+    """The family values all options of every decision alike, thus the precision has no value."""
+
+
+class Separated(NotIdentified):
+    """The likelihood rises without bound: choices are (nearly) certain at every decision."""
+
+
+class NotRising(NotIdentified):
+    """The likelihood is highest at a precision of 0 or less."""
 
 
 @dataclass(frozen=True, eq=False)

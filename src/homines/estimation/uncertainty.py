@@ -17,7 +17,7 @@ from homines.estimation.problem import (
     GROWTH,
     MANY,
     VISIBLE_FALL,
-    NotIdentified,
+    FlatLikelihood,
     Problem,
     to_parameters,
 )
@@ -95,7 +95,7 @@ def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, A
     if direction is not None:
         names = (*p.family.free, *((RISK,) if p.risk else ()), PRECISION)
         told = " ".join(f"{x:+.2f}*{n}" for n, x in zip(names, direction, strict=True) if abs(x) > 0.05)
-        raise NotIdentified(f"at its maximum the likelihood of {p.family.spec} is flat along {told}")
+        raise FlatLikelihood(f"at its maximum the likelihood of {p.family.spec} is flat along {told}")
     bread = frozen(np.linalg.inv(information))
     scores = cluster_scores(d, p.rows, p.at, p.group, q)
     groups = len(scores)
