@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from homines.core.checks import count
+from homines.core.checks import count, one_of
 from homines.core.progress import Begin
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
@@ -38,8 +38,7 @@ class FitOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.belief not in BELIEFS:
-            raise HominesError(f"no belief called {self.belief!r}; there are {', '.join(BELIEFS)}")
+        one_of("belief", self.belief, BELIEFS)
         if not 0 < self.level < 1:
             raise HominesError(f"level {self.level} must lie between 0 and 1, such as 0.95")
         count("seed", self.seed, 0)

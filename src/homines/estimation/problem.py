@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from homines.core.checks import one_of
 from homines.core.types import Array, HominesError
 from homines.estimation.columns import Columns, Decisions, Integers, Observation
 from homines.estimation.family import Family, crra
@@ -147,8 +148,7 @@ def problem(
     if not len(held):
         raise HominesError("no observations to fit; measure a model first, or give a CSV with rows")
     cluster = cluster or _cluster(held)
-    if cluster not in CLUSTERS:
-        raise HominesError(f"no cluster called {cluster!r}; there are {', '.join(CLUSTERS)}")
+    one_of("cluster", cluster, CLUSTERS)
     groups: dict[str, Callable[[], Integers]] = {
         "subject": lambda: held.subject,
         "game": lambda: held.game_of[held.at],
