@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from homines.estimation.amce import NEEDED, SCENARIO, of_file
+from homines.estimation.amce import REQUIRED_COLUMNS, SCENARIO, amce_of_file
 from homines.games.dilemma import DIMENSIONS, dilemma
 
 HERE = Path(__file__).parent
@@ -30,7 +30,7 @@ def generate(path: Path, megabytes: int) -> int:
     """A file of about this size, with ids of its own for every scenario; rows written."""
     rng = np.random.default_rng(0)
     pairs = [dilemma(kind, draw).outcomes() for kind in DIMENSIONS for draw in range(200)]
-    heads = [SCENARIO, "UserCountry3", *NEEDED, *(f"Column{i}" for i in range(FILLED))]
+    heads = [SCENARIO, "UserCountry3", *REQUIRED_COLUMNS, *(f"Column{i}" for i in range(FILLED))]
     filled = ",0" * FILLED
     rows = 0
     with open(path, "w", encoding="utf-8") as file:
@@ -41,20 +41,20 @@ def generate(path: Path, megabytes: int) -> int:
             ):
                 name = f"r{rows:016x},{('USA', 'DEU', 'JPN')[at % 3]}"
                 for row, y in zip(pairs[at], (saved, 1 - saved), strict=True):
-                    told = ",".join(str(row[column]) for column in NEEDED[:-1])
+                    told = ",".join(str(row[column]) for column in REQUIRED_COLUMNS[:-1])
                     file.write(f"{name},{told},{y}{filled}\n")
                 rows += 2
     return rows
 
 
 def ours(path: str) -> int:
-    return of_file(path).rows
+    return amce_of_file(path).rows
 
 
 def pandas(path: str) -> int:
     import pandas
 
-    return len(pandas.read_csv(path, usecols=[SCENARIO, *NEEDED]))
+    return len(pandas.read_csv(path, usecols=[SCENARIO, *REQUIRED_COLUMNS]))
 
 
 def measured(reader: str, path: Path) -> dict[str, float]:

@@ -38,8 +38,9 @@ import numpy as np
 from faulty import KEY, KINDS, Provider, provide, truth
 
 from homines.cli.app import main as homines
+from homines.core.record_json import record_to_json
 from homines.core.registry import find
-from homines.core.run_folder import RunFolder, record_json
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Interrupted, Record
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question, battery, questions
@@ -94,7 +95,7 @@ Answer = tuple[Any, ...]
 
 def answer(record: Record) -> Answer:
     """All that a record says, but for what differs between machines."""
-    return tuple(sorted((k, json.dumps(v)) for k, v in record_json(record).items() if k != "provenance"))
+    return tuple(sorted((k, json.dumps(v)) for k, v in record_to_json(record).items() if k != "provenance"))
 
 
 def compared(folder: Path, true: Mapping[str, Answer]) -> tuple[int, int, int]:

@@ -22,8 +22,8 @@ import numpy as np
 from homines.estimation.family import family
 from homines.estimation.fit import check_design, fit
 from homines.estimation.mixture import mixture
-from homines.estimation.observations import read_csv
-from homines.estimation.problem import natural, problem
+from homines.estimation.observations_csv import read_csv
+from homines.estimation.problem import problem, to_parameters
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared" / "data"
@@ -68,7 +68,7 @@ def main() -> None:
     def point() -> np.ndarray:
         p = problem(observations, of)
         check_design(p)
-        theta, precision = natural(p.peak()[0].g)
+        theta, precision = to_parameters(p.peak()[0].g)
         return np.r_[theta, precision]
 
     bare, values = best(point)
@@ -95,7 +95,7 @@ def main() -> None:
             return Logit(y, x).fit(disp=0, method="newton", cov_type="cluster", cov_kwds=cluster)
 
         seconds, other = best(peer)
-        theta, precision = natural(other.params)
+        theta, precision = to_parameters(other.params)
         rows |= {
             "statsmodels Logit on differences, s": seconds,
             "largest difference of the values": float(np.abs(np.r_[theta, precision] - values).max()),

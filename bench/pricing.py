@@ -24,7 +24,7 @@ import numpy as np
 
 from homines.core.types import Array
 from homines.theory.market import Market
-from homines.theory.qlearning import Learning, Sessions, initial, learn, session
+from homines.theory.qlearning import Learning, Sessions, initial_values, learn, session
 
 HERE = Path(__file__).parent
 PERIODS = 15
@@ -178,7 +178,7 @@ def follow(strategy: np.ndarray, state: int, m: int, periods: int) -> list[int]:
 def peers(table: Array, sessions: int) -> dict[str, Any]:
     """The same loop as plain Python, and in C, one core each, in this very run."""
     one = learn_one_core(table, sessions)
-    flat, start = table.reshape(2, -1), initial(table, 0.95)
+    flat, start = table.reshape(2, -1), initial_values(table, 0.95)
     most = 20_000
     begin = time.perf_counter()
     session(flat, start, 15, 0.15, 4e-6, 0.95, 100_000, most, 1)

@@ -19,7 +19,7 @@ from homines.core.types import frozen
 from homines.elicitation.metrics import moral_regret
 from homines.estimation.fit import fit
 from homines.estimation.mixture import mixture
-from homines.estimation.observations import read_csv
+from homines.estimation.observations_csv import read_csv
 from homines.games.spd import spd
 from homines.opponents.always_cooperate import AlwaysCooperate
 from homines.opponents.always_defect import AlwaysDefect

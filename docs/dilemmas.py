@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from homines.core.types import Choice
 from homines.estimation.amce import EFFECTS, distance
-from homines.estimation.amce_nulls import NULLS, balanced, nulls
+from homines.estimation.amce_nulls import NULLS, nulls, stay_over_both_orders
 from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
 from homines.estimation.problem import NotIdentified
@@ -27,7 +27,7 @@ def main() -> None:
         told = "".join(f"{x + 0.0:7.3f}" for x in found.nine.round(3))
         print(f"{name + ', ' + design:<50}{told}{distance(found.nine, PEOPLE):10.3f}")
     for name in ("coin", "headcount"):
-        choices = [(d, Choice.at([p := balanced(NULLS[name], d), 1 - p])) for d in SCENARIOS]
+        choices = [(d, Choice.at([p := stay_over_both_orders(NULLS[name], d), 1 - p])) for d in SCENARIOS]
         data = [Observation(d.due(())[0], c, name, f"{d.kind} {d.draw // 2}") for d, c in choices]
         try:
             fit(data, "lives")

@@ -21,7 +21,7 @@ from homines.estimation.fit import fit
 from homines.estimation.likelihood import climb
 from homines.estimation.problem import NotIdentified, problem
 from homines.estimation.strategy_method import plan_observation, points
-from homines.estimation.uncertainty import constrained
+from homines.estimation.uncertainty import constrained_loglik
 from homines.games.spd import spd
 from homines.games.trust import trust
 from homines.games.ultimatum import ultimatum
@@ -72,7 +72,7 @@ SETS = {
 def profile(data: list[Observation]) -> np.ndarray:
     """Highest log-likelihood at each kappa, less the highest of all, per decision, [kappa]."""
     p = problem(data, family("kantian"), cluster="game")
-    heights = np.array([constrained(p, "kappa", kappa) for kappa in KAPPAS])
+    heights = np.array([constrained_loglik(p, "kappa", kappa) for kappa in KAPPAS])
     return (heights - climb(p.design, p.y).loglik) / len(data)
 
 

@@ -10,9 +10,7 @@ Names are looked up when they are used (homines.namespace), so that the import i
 """
 
 import os
-import sys
 from importlib import import_module
-from types import ModuleType
 
 __version__ = "0.1.0"
 __all__ = ["align", "load", "measure", "report"]
@@ -24,18 +22,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
-class Shelf(ModuleType):
-    """A package whose names in `__all__` are what its files offer, never the files themselves.
-
-    homines.games.trust is the function also after homines/games/trust.py was imported, which would else take
-    its place; that file's own names come by `from homines.games.trust import ...`.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (isinstance(value, ModuleType) and name in self.__all__):
-            super().__setattr__(name, value)
-
-
 def __getattr__(name: str) -> object:
     if name.startswith("_"):
         raise AttributeError(f"module 'homines' has no attribute {name!r}")
@@ -44,6 +30,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return import_module("homines.namespace").everything()
-
-
-sys.modules[__name__].__class__ = Shelf

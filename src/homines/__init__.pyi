@@ -1,7 +1,5 @@
 """What the package offers, for editors: printed by `python -m homines.namespace`."""
 
-from types import ModuleType
-
 from homines.api import align as align
 from homines.api import load as load
 from homines.api import measure as measure
@@ -67,8 +65,6 @@ from homines.preferences.virtue_mixed import VirtueMixed as _preferences_virtue_
 
 __version__: str
 __all__: list[str]
-
-class Shelf(ModuleType): ...
 
 altruist = _preferences_altruist
 anti_deontological = _preferences_anti_deontological

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 import homines
-from homines.core.registry import factory, names, plugin
+from homines.core.plugins import factory, names, plugin
 
 FOLDERS = ("frames", "games", "opponents", "preferences")
 """Attributes of the package, each with what its files hold."""
@@ -42,15 +42,11 @@ def stub() -> str:
     lines = [
         '"""What the package offers, for editors: printed by `python -m homines.namespace`."""',
         "",
-        "from types import ModuleType",
-        "",
         *(f"from homines.api import {verb} as {verb}" for verb in homines.__all__),
         *(f"from homines.{f}.{n} import {make.__name__} as _{f}_{n}" for (f, n), make in made.items()),
         "",
         "__version__: str",
         "__all__: list[str]",
-        "",
-        "class Shelf(ModuleType): ...",
         "",
         *(f"{name} = _preferences_{name}" for name in names("preferences")),
     ]

@@ -11,7 +11,7 @@ from homines.core.registry import TrustedPath, spell, spell_class, trust
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, HominesError, Record
 from homines.elicitation.metrics import choices, summary
-from homines.estimation.options import Options, estimate_one, read_observations
+from homines.estimation.options import FitOptions, estimate_one, read_observations
 from homines.reports.console import brief
 
 if TYPE_CHECKING:
@@ -100,11 +100,11 @@ class RunResult:
         Raises NotIdentified where the choices cannot tell.
         """
         spec = family if isinstance(family, str) else _family(family)
-        if unknown := [name for name in options if name not in Options.__dataclass_fields__]:
-            there = ", ".join(Options.__dataclass_fields__)
+        if unknown := [name for name in options if name not in FitOptions.__dataclass_fields__]:
+            there = ", ".join(FitOptions.__dataclass_fields__)
             raise HominesError(f"fit has no option {unknown[0]!r}; its options are model, plans, {there}")
         return estimate_one(
-            read_observations(self.folder, model, plans=plans)[0], trust(spec), Options(**options)
+            read_observations(self.folder, model, plans=plans)[0], trust(spec), FitOptions(**options)
         )
 
     def report(self) -> Path:

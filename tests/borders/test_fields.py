@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from homines.core.registry import find, names
+from homines.core.plugins import names
+from homines.core.registry import find
 from homines.core.run_folder import NO_DISTRIBUTION, RunFolder, StoreError
 from homines.core.types import Choice, HominesError, Record
 from homines.elicitation.questions import battery

@@ -18,7 +18,7 @@ from homines.elicitation import questions
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import battery
 from homines.estimation.likelihood import Design, climb
-from homines.estimation.observations import read_csv
+from homines.estimation.observations_csv import read_csv
 from homines.reports import measures, run_view
 
 WORDS = ("X,Y", "A,B")

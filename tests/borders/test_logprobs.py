@@ -24,7 +24,7 @@ from homines.core.types import Choice, HominesError
 from homines.elicitation.asking import measure
 from homines.elicitation.metrics import answered_records, mass
 from homines.elicitation.questions import Question, battery, questions
-from homines.estimation.options import Options
+from homines.estimation.options import FitOptions
 from homines.inference.api_calls import walk
 from homines.inference.impossible import Impossible, counts
 from homines.inference.top_logprobs import Reading, Step, Walk, read
@@ -418,7 +418,7 @@ def test_the_page_and_fit_tell_each_kind(
     assert "The server of tiny gave 1 answer that counts as none: probabilities of different" in page
     for as_json in (False, True):
         carry_out_fit(
-            tmp_path / "run", ["economicus"], [], Options(), model=None, plans=True, as_json=as_json
+            tmp_path / "run", ["economicus"], [], FitOptions(), model=None, plans=True, as_json=as_json
         )
         out = capsys.readouterr().out
         if as_json:

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from homines.core.types import HominesError
-from homines.estimation import amce, observations, published, tidy_csv
+from homines.estimation import amce, observations_csv, published, tidy_csv
 
 TEXT = b"Estimates,se,Label,Country,subject,action\n" + b"1,1,a,b,c,d\n" * 99
 PACKED = {
@@ -21,11 +21,11 @@ PACKED = {
     "zstd": bytes.fromhex("28b52ffd") + b"\0" * 99,
 }
 READERS: dict[str, Callable[[Path], Any]] = {
-    "responses": amce.of_file,
+    "responses": amce.amce_of_file,
     "countries": lambda path: published.countries(path, ["a"]),
-    "observations": observations.read_csv,
-    "head": tidy_csv.heads,
-    "table": lambda path: tidy_csv.read(path, ["a"], ["a"]),
+    "observations": observations_csv.read_csv,
+    "head": tidy_csv.read_header,
+    "table": lambda path: tidy_csv.read_table(path, ["a"], ["a"]),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from homines.core.plausible import CURVE, SCORES, SIDES, sound, sound_sides
+from homines.core.plausible import CURVE, SCORES, SIDES, drop_impossible, drop_impossible_sides
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Prompt
@@ -103,12 +103,12 @@ def test_neither_page_nor_card_shows_them(folder: Path, study: RunView) -> None:
     ],
 )
 def test_what_can_be_stays_as_it_is(value: dict[str, Any], bounds: Any) -> None:
-    assert sound(value, bounds) == (value, 0)
+    assert drop_impossible(value, bounds) == (value, 0)
 
 
 def test_a_right_without_questions_is_none() -> None:
-    assert sound_sides({"a": {"right": 3}, "b": 5}) == ({"a": {"right": None}, "b": 5}, 1)
-    assert sound_sides(json.loads('{"a": {"right": 60, "questions": 60}}'))[1] == 0
+    assert drop_impossible_sides({"a": {"right": 3}, "b": 5}) == ({"a": {"right": None}, "b": 5}, 1)
+    assert drop_impossible_sides(json.loads('{"a": {"right": 60, "questions": 60}}'))[1] == 0
 
 
 def test_counts_of_calls_that_are_none_are_left_out_of_the_sum(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from homines.core import registry
+from homines.core import plugins, registry
 from homines.core.registry import find
 from homines.core.types import HominesError
 
@@ -32,14 +32,14 @@ MOST_BYTES = 100 * 2**20
 
 def names() -> list[tuple[str, str]]:
     folders = ("games", "preferences", "opponents", "frames")
-    return [(folder, entry.name) for folder in folders for entry in registry.describe(folder)]
+    return [(folder, entry.name) for folder in folders for entry in plugins.describe(folder)]
 
 
 def specs(folder: str, name: str) -> list[str]:
     """Every parameter with every number, the rest as it is needed."""
     needed = dict(part.split("=") for part in NEEDED.get(name, "").split(", ") if part)
     out: list[str] = []
-    for parameter in inspect.signature(registry.factory(folder, name)).parameters:
+    for parameter in inspect.signature(plugins.factory(folder, name)).parameters:
         for number in NUMBERS:
             for value in (number, f"({number}, {number})"):
                 given = {**needed, parameter: value}

@@ -270,7 +270,7 @@ READERS = {
     "models/hf.py": "",  # networks by transformers, safetensors only, remote code off
     "models/smollm2.py": "",  # what this package wrote in its own cache
     "models/vllm.py": "",  # replies of a server
-    "estimation/observations.py": "a table of people",
+    "estimation/observations_csv.py": "a table of people",
     "training/sampled.py": "",  # an adapter of this package's own training
     "sweeps/store.py": "a sweep's file",  # marks: tests/borders/test_shared_store.py
     "core/run_folder.py": "a run's records",

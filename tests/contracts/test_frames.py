@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from homines.core.registry import describe, factory, find, names, spell
+from homines.core.plugins import describe, factory, names
+from homines.core.registry import find, spell
 from homines.core.types import Decision, Frame, HominesError, Prompt, frozen
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import battery

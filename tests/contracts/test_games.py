@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from homines.core.registry import describe, factory, find, names
+from homines.core.plugins import describe, factory, names
+from homines.core.registry import find
 from homines.core.types import Decision, Game, History, HominesError
 from homines.games.dictator import dictator
 from homines.games.public_goods import public_goods
 from homines.games.symmetric import symmetric
-from homines.theory.game_forms import NormalForm, Repeated, step, veil
+from homines.theory.game_forms import NormalForm, Repeated, append_stage, veil
 
 ALL = names("games")
 GIVEN: dict[str, Any] = {"float": 1.0, "int": 3, "str": "word", "bool": True}
@@ -50,7 +51,7 @@ def plays(game: Game) -> Iterator[list[tuple[History, dict[int, Decision], dict[
         while len(stages) < STAGES and (due := dict(game.due(history))):
             acts = {k: int(rng.integers(len(d.actions))) for k, d in due.items()}
             stages.append((history, due, acts))
-            history = step(history, acts, players(game))
+            history = append_stage(history, acts, players(game))
         yield stages
 
 
@@ -96,8 +97,8 @@ def test_a_decision_shows_what_the_game_then_pays(name: str) -> None:
                 shown = d.payoffs[(slice(None), acts[k], *others)]
                 if d.chance is not None:
                     shown = shown @ d.chance
-                after = step(history, acts, players(game))
-                after = step(after, later, players(game)) if later else after
+                after = append_stage(history, acts, players(game))
+                after = append_stage(after, later, players(game)) if later else after
                 before = game.payoffs(history) if isinstance(game, Repeated) else 0.0
                 order = [k, *(j for j in range(players(game)) if j != k)]
                 assert_allclose((game.payoffs(after) - before)[order], shown, atol=1e-9)

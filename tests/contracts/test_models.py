@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from homines.core.registry import names
+from homines.core.plugins import names
 from homines.core.types import HominesError, Model, Prompt
 from homines.models import load
 from homines.models.mock import HANDLERS, Mock, uniform

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from homines.core.registry import describe, factory, find, names, spell
+from homines.core.plugins import describe, factory, names
+from homines.core.registry import find, spell
 from homines.core.types import Choice, Decision, HominesError, Policy
 from homines.games.bos import bos
 from homines.games.dictator import dictator

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from homines.core.registry import describe, factory, find, names, spell
+from homines.core.plugins import describe, factory, names
+from homines.core.registry import find, spell
 from homines.core.types import Array, Decision, HominesError, Preference
 from homines.games.bos import bos
 from homines.games.dictator import dictator

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from homines.core.registry import names
+from homines.core.plugins import names
 from homines.core.types import Choice
 from homines.estimation.bounds import bounds
 from homines.estimation.columns import Observation

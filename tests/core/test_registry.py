@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homines.core import registry
-from homines.core.registry import TrustedSpec, describe, factory, names, spell, trust
+from homines.core import plugins, registry
+from homines.core.plugins import describe, factory, names
+from homines.core.registry import TrustedSpec, spell, trust
 from homines.core.types import HominesError
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.random import Random
@@ -70,7 +71,7 @@ def test_names_lists_the_files_but_not_the_private_ones() -> None:
         there = names(folder)
         assert there == tuple(sorted(there))
         assert set(there) == {
-            p.stem for p in (registry.ROOT / folder).glob("*.py") if not p.stem.startswith("_")
+            p.stem for p in (plugins.ROOT / folder).glob("*.py") if not p.stem.startswith("_")
         }
     assert {"ipd", "spd", "trust"} <= set(names("games"))
 
@@ -342,7 +343,7 @@ def test_a_file_must_hold_what_it_is_named_for(tmp_path: Path, monkeypatch: pyte
     folder.mkdir()
     (folder / "empty_game.py").write_text('"""Nothing\nhere."""\ngame = 3\n')
     (folder / "_private.py").write_text("")
-    monkeypatch.setattr(registry, "ROOT", tmp_path)
+    monkeypatch.setattr(plugins, "ROOT", tmp_path)
     monkeypatch.setattr(homines.games, "__path__", [str(folder)])
     assert names("games") == ("empty_game",)
     assert describe("games") == (("empty_game", "", "Nothing"),)
@@ -365,7 +366,7 @@ def test_describe_reads_signatures_and_first_lines() -> None:
 
 def test_listing_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from homines.core.registry import describe, names\n"
+        "import sys; from homines.core.plugins import describe, names\n"
         "for f in ('games', 'preferences', 'opponents', 'models'): names(f); describe(f)\n"
         "heavy = {'torch', 'transformers', 'scipy', 'homines.games.ipd', 'homines.models.hf'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
@@ -375,6 +376,6 @@ def test_listing_imports_nothing_heavy() -> None:
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": str(registry.ROOT.parent)},
+        env={**os.environ, "PYTHONPATH": str(plugins.ROOT.parent)},
     )
     assert ran.stdout.strip() == "[]"

@@ -11,7 +11,8 @@ import pytest
 
 import homines as hm
 from homines import namespace
-from homines.core.registry import find, names, spell
+from homines.core.plugins import names
+from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder, StoreError
 from homines.core.types import HominesError
 from homines.estimation.fit import Estimate
@@ -181,11 +182,11 @@ def test_low_legal_mass_is_told() -> None:
 
 
 def test_an_estimate_is_the_commands() -> None:
-    from homines.estimation.options import Options, estimate_one, read_observations
+    from homines.estimation.options import FitOptions, estimate_one, read_observations
 
     run = hm.measure("mock", ["ipd", "trust(5)"], out="run", progress=False)
     found = run.fit(hm.economicus, level=0.9)
-    typed = estimate_one(read_observations(Path("run"), None)[0], "economicus", Options(level=0.9))
+    typed = estimate_one(read_observations(Path("run"), None)[0], "economicus", FitOptions(level=0.9))
     assert isinstance(found, Estimate)
     assert repr(found) == repr(typed)
     assert repr(found).startswith("economicus, 9 choices, 90% intervals")

@@ -17,7 +17,7 @@ import pytest
 
 from homines import __version__
 from homines.cli.app import FOLDERS, main
-from homines.core.registry import names
+from homines.core.plugins import names
 from homines.core.run_folder import SCHEMA, RunFolder
 
 Homines = Callable[..., tuple[int, str, str]]

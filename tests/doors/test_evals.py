@@ -31,7 +31,7 @@ from homines.elicitation.metrics import (
 )
 from homines.elicitation.questions import battery, questions
 from homines.elicitation.regret import regret
-from homines.estimation.amce import of_choices
+from homines.estimation.amce import amce_of_choices
 from homines.evals import tasks
 from homines.evals.logs import imported
 from homines.evals.samples import KEY, record_of
@@ -157,7 +157,7 @@ def test_the_effects_of_dilemmas_are_those_of_the_study(tmp_path: Path) -> None:
         for (game,), group in group_by(records, "game").items()
         for _, c in average_by_decision(group)
     ]
-    effects = of_choices(pairs)
+    effects = amce_of_choices(pairs)
     assert told["inaction"] == effects.values[0]
     assert told["inaction stderr"] == effects.se[0] > 0
 

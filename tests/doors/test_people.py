@@ -20,7 +20,8 @@ import pytest
 from rich.console import Console
 
 from homines.cli.app import main
-from homines.core.registry import find, names
+from homines.core.plugins import names
+from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, HominesError, Model, Prompt
 from homines.elicitation.questions import battery

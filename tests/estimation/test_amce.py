@@ -16,14 +16,22 @@ from hypothesis import strategies as st
 
 from homines.core.types import HominesError
 from homines.estimation import amce, amce_nulls, tidy_csv
-from homines.estimation.amce import ALL, EFFECTS, NEEDED, Amce, of_choices, of_file, probability
+from homines.estimation.amce import (
+    ALL,
+    EFFECTS,
+    REQUIRED_COLUMNS,
+    Amce,
+    amce_of_choices,
+    amce_of_file,
+    probability,
+)
 from homines.estimation.published import DILEMMAS, countries
 from homines.games.dilemma import DIMENSIONS, SETTINGS, STAY, SWERVE, Dilemma, dilemma
 from tests.helpers.running import HOMINES
 
 pytest.importorskip("polars")
 
-HEAD = ["ResponseID", *NEEDED]
+HEAD = ["ResponseID", *REQUIRED_COLUMNS]
 SCENARIOS = [dilemma(kind, draw) for kind in DIMENSIONS for draw in range(12)]
 
 
@@ -76,7 +84,7 @@ def test_a_small_example_by_hand(tmp_path: Path) -> None:
         row(0, 1, 0, 1, 0, "b"),
         row(1, 1, 0, 2, 1, "b", "Male"),
     ]
-    found = of_file(write(tmp_path / "r.csv", rows)).overall
+    found = amce_of_file(write(tmp_path / "r.csv", rows)).overall
     heavy, light = 1 / (0.48 * 0.2), 1 / (0.48 * 0.48)
     # inaction: those killed by swerving are saved in b, those killed by staying in a; weights within a level
     share = heavy / (heavy + light)
@@ -101,7 +109,7 @@ def test_neither_the_order_of_rows_nor_the_names_of_scenarios_matter(seed: int) 
     rows = responses(SCENARIOS, rng.uniform(0, 1, len(SCENARIOS)).tolist())
     mixed = [rows[i] | {"ResponseID": rows[i]["ResponseID"][::-1] + "x"} for i in rng.permutation(len(rows))]
     one, two = (
-        amce.count(pl.DataFrame(some, infer_schema_length=None).cast(pl.String).lazy(), "ResponseID")
+        amce.tally(pl.DataFrame(some, infer_schema_length=None).cast(pl.String).lazy(), "ResponseID")
         for some in (rows, mixed)
     )
     same(one.overall, two.overall)
@@ -113,24 +121,24 @@ def test_neither_the_order_of_rows_nor_the_names_of_scenarios_matter(seed: int) 
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1))
 def test_saved_and_killed_exchanged_turn_every_effect(seed: int, share: float) -> None:
     p = np.random.default_rng(seed).uniform(0, 1, len(SCENARIOS))
-    one, two = (of_choices(zip(SCENARIOS, some.tolist(), strict=True)) for some in (p, 1 - p))
+    one, two = (amce_of_choices(zip(SCENARIOS, some.tolist(), strict=True)) for some in (p, 1 - p))
     same(one, Amce(-two.values, two.se, two.rows, two.clusters, True))
     # a coin with this share mixed in shrinks all by as much
-    mixed = of_choices(zip(SCENARIOS, (share * p + (1 - share) / 2).tolist(), strict=True))
+    mixed = amce_of_choices(zip(SCENARIOS, (share * p + (1 - share) / 2).tolist(), strict=True))
     np.testing.assert_allclose(mixed.values, share * one.values, atol=1e-9)
 
 
 def test_parts_of_a_file_make_up_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     p = np.random.default_rng(0).uniform(0, 1, len(SCENARIOS)).tolist()
     path = write(tmp_path / "r.csv", responses(SCENARIOS, p))
-    whole = of_file(path)
+    whole = amce_of_file(path)
     monkeypatch.setattr(amce, "PART", 1000)
-    parted = of_file(path)
+    parted = amce_of_file(path)
     same(whole.overall, parted.overall)
     assert (whole.overall.clusters == parted.overall.clusters).all()
-    bare = write(tmp_path / "bare.csv", responses(SCENARIOS, p), NEEDED)
-    assert not of_file(bare).clustered
-    np.testing.assert_allclose(of_file(bare).overall.values, whole.overall.values, atol=1e-9)
+    bare = write(tmp_path / "bare.csv", responses(SCENARIOS, p), REQUIRED_COLUMNS)
+    assert not amce_of_file(bare).clustered
+    np.testing.assert_allclose(amce_of_file(bare).overall.values, whole.overall.values, atol=1e-9)
 
 
 # --- recovery --------------------------------------------------------------------------------------
@@ -151,7 +159,7 @@ def test_intervals_cover_the_truth(tmp_path: Path) -> None:
         saved = (rng.uniform(size=300) < stays[at]).astype(float)
         pl = tidy_csv.library()
         rows = pl.DataFrame(responses([there[i] for i in at], saved.tolist())).cast(pl.String).lazy()
-        ends = amce.count(rows, "ResponseID").overall.interval()
+        ends = amce.tally(rows, "ResponseID").overall.interval()
         for e, value in truth.items():
             inside[e] += bool(ends[e, 0] <= value <= ends[e, 1])
     error = 3 * np.sqrt(0.95 * 0.05 / files)
@@ -166,7 +174,7 @@ def test_balance_leaves_nothing_to_a_policy_that_looks_at_nothing() -> None:
     found = amce_nulls.nulls(SCENARIOS)
     for name in ("always the first shown", "always the second shown", "coin"):
         np.testing.assert_allclose(found[name, "balanced"].nine, 0, atol=1e-12)
-    stay = of_choices((d, 1.0) for d in SCENARIOS)
+    stay = amce_of_choices((d, 1.0) for d in SCENARIOS)
     assert stay.values[0] == pytest.approx(1)
     np.testing.assert_allclose(stay.values[3:9], 0, atol=1e-12)
     heads = found["headcount", "balanced"].nine
@@ -261,7 +269,7 @@ def test_rows_that_cannot_be_read_are_counted_and_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1"])
 def test_other_encodings_are_read(encoding: str, tmp_path: Path) -> None:
     rows = [r | {"UserCountry3": "Réunion"} for r in responses(SCENARIOS, [0.5] * len(SCENARIOS))]
-    found = of_file(write(tmp_path / "r.csv", rows, [*HEAD, "UserCountry3"], encoding), "UserCountry3")
+    found = amce_of_file(write(tmp_path / "r.csv", rows, [*HEAD, "UserCountry3"], encoding), "UserCountry3")
     assert found.rows == len(rows)
     assert not found.skipped
     assert len(found.groups) == 1
@@ -274,7 +282,7 @@ def test_groups_are_written_as_they_are_read_again(tmp_path: Path) -> None:
     path, out = write(tmp_path / "r.csv", rows, [*HEAD, "where"]), tmp_path / "out.csv"
     assert homines(str(path), "--by", "where", "--out", str(out)).returncode == 0
     people = countries(out, [e.label for e in EFFECTS])
-    alone = of_file(write(tmp_path / "a.csv", rows[: len(rows) // 2])).overall
+    alone = amce_of_file(write(tmp_path / "a.csv", rows[: len(rows) // 2])).overall
     assert set(people) == {"AA", "BB"}
     np.testing.assert_allclose(people["AA"].values, alone.nine, atol=1e-12)
     np.testing.assert_allclose(people["AA"].se, alone.se[:9], atol=1e-9)
@@ -285,8 +293,11 @@ def test_groups_are_written_as_they_are_read_again(tmp_path: Path) -> None:
     [
         ("", "no CSV that can be read"),
         ("a,b\n1,2\n", "lacks the columns Intervention, PedPed"),
-        (",".join(NEEDED) + "\n", "it has none under its head"),
-        (",".join(NEEDED) + "\n1,1,0,0,Female,Gender,0,maybe\n", "Saved is no number from 0 to 1: 1"),
+        (",".join(REQUIRED_COLUMNS) + "\n", "it has none under its head"),
+        (
+            ",".join(REQUIRED_COLUMNS) + "\n1,1,0,0,Female,Gender,0,maybe\n",
+            "Saved is no number from 0 to 1: 1",
+        ),
     ],
 )
 def test_a_file_without_answers_is_refused_in_a_sentence(text: str, message: str, tmp_path: Path) -> None:
@@ -301,12 +312,12 @@ def test_more_bad_files(tmp_path: Path) -> None:
     wide = tmp_path / "wide.csv"
     wide.write_text(",".join(HEAD), encoding="utf-16")
     with pytest.raises(HominesError, match="UTF-16; save it as UTF-8"):
-        of_file(wide)
+        amce_of_file(wide)
     with pytest.raises(HominesError, match="cannot read"):
-        of_file(tmp_path / "none.csv")
+        amce_of_file(tmp_path / "none.csv")
     rows = responses(SCENARIOS[:2], [1.0, 0.0])
     with pytest.raises(HominesError, match="lacks the column UserCountry3"):
-        of_file(write(tmp_path / "r.csv", rows), "UserCountry3")
+        amce_of_file(write(tmp_path / "r.csv", rows), "UserCountry3")
     with pytest.raises(HominesError, match="lacks Estimates, se, Label, Country"):
         countries(tmp_path / "r.csv", ["Age"])
 

@@ -14,14 +14,14 @@ from scipy.stats import binom
 from homines.core.registry import find
 from homines.core.types import Choice, Decision, HominesError, frozen
 from homines.estimation.columns import Observation
-from homines.estimation.family import family, valued
+from homines.estimation.family import family, value_payoffs
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.likelihood import Design, climb, loglik
 from homines.estimation.mixture import mixture
 from homines.estimation.model_tests import compare
 from homines.estimation.problem import NotIdentified, problem
 from homines.estimation.strategy_method import plan_observation, points
-from homines.estimation.uncertainty import constrained
+from homines.estimation.uncertainty import constrained_loglik
 from homines.games.dictator import dictator
 from homines.games.spd import spd
 from homines.games.trust import trust
@@ -123,7 +123,7 @@ def test_risk_aversion_comes_back_beside_the_preference() -> None:
     data = exact(splits(40), "economicus", 0.1)
     scale = float(np.mean([d.payoffs.max() for d in splits(40)]))
     agent = LogitAgent(find("preferences", "inequity(alpha=0.3, beta=0.5)"), 0.1)
-    averse = [replace(o, choice=agent([valued(o.decision, 0.6, scale)])[0]) for o in data]
+    averse = [replace(o, choice=agent([value_payoffs(o.decision, 0.6, scale)])[0]) for o in data]
     e = fit(averse, "inequity", risk=True)
     close(e, {"alpha": 0.3, "beta": 0.5, "risk": 0.6, "precision": 0.1}, 1e-3)
     assert max(e.misfit.values()) < 1e-6 < max(fit(averse, "inequity").misfit.values())
@@ -544,4 +544,4 @@ def test_nearly_certain_choices_have_a_profile_with_its_top_at_the_estimate(
         started = climb(
             p.design.take(rest), p.y, offset=at * p.design.x[:, :, 0], start=np.array([at * kappa])
         )
-        assert constrained(p, "precision", at) == pytest.approx(started.loglik, rel=1e-6, abs=1e-6)
+        assert constrained_loglik(p, "precision", at) == pytest.approx(started.loglik, rel=1e-6, abs=1e-6)

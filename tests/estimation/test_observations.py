@@ -12,7 +12,8 @@ from homines.core.registry import find
 from homines.core.types import Choice, HominesError, Record
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
-from homines.estimation.observations import from_records, read_csv
+from homines.estimation.observations import from_records
+from homines.estimation.observations_csv import read_csv
 from homines.estimation.strategy_method import plan_observation, points
 from homines.games.spd import spd
 from homines.games.trust import trust

@@ -20,7 +20,7 @@ from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
 from homines.estimation.mixture import mixture
 from homines.estimation.model_tests import compare
-from homines.estimation.observations import read_csv
+from homines.estimation.observations_csv import read_csv
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 FILE, DROPPED = DATA / "bfs2019_session1.csv", DATA / "bfs2019_dropped_subjects.csv"

@@ -19,7 +19,7 @@ from homines.games.ipd import ipd
 from homines.games.pricing import pricing, shop
 from homines.opponents import opponent
 from homines.opponents.nash import equilibria
-from homines.theory.chain import recurrent
+from homines.theory.chain import recurrent_classes
 from homines.theory.choice import LogitAgent
 from homines.theory.conduct import conduct, describe_classes, impulse_response, last_prices
 from homines.theory.game_forms import NormalForm, Repeated, is_symmetric
@@ -39,7 +39,7 @@ def chained(raw: np.ndarray) -> np.ndarray:
 @given(weights)
 def test_every_end_has_its_weight_and_share(raw: np.ndarray) -> None:
     p, start = chained(raw), np.full(5, 0.2)
-    ends = recurrent(p, start)
+    ends = recurrent_classes(p, start)
     assert sum(end.weight for end in ends) == pytest.approx(1)
     assert [end.weight for end in ends] == sorted((end.weight for end in ends), reverse=True)
     late = start @ np.linalg.matrix_power(p, 2000)
@@ -54,11 +54,11 @@ def test_every_end_has_its_weight_and_share(raw: np.ndarray) -> None:
 
 def test_a_cycle_and_two_ends_by_hand() -> None:
     turn = np.array([[0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0.25, 0, 0, 0.75]])
-    (cycle,) = recurrent(turn, np.array([0, 0, 0, 1.0]))
+    (cycle,) = recurrent_classes(turn, np.array([0, 0, 0, 1.0]))
     assert (cycle.period, cycle.weight) == (3, pytest.approx(1))
     fork = np.array([[1, 0, 0], [0.3, 0, 0.7], [0, 0, 1]])
-    assert [end.weight for end in recurrent(fork, np.array([0, 1.0, 0]))] == pytest.approx([0.7, 0.3])
-    assert [end.period for end in recurrent(fork, np.full(3, 1 / 3))] == [1, 1]
+    assert [end.weight for end in recurrent_classes(fork, np.array([0, 1.0, 0]))] == pytest.approx([0.7, 0.3])
+    assert [end.period for end in recurrent_classes(fork, np.full(3, 1 / 3))] == [1, 1]
 
 
 def fixed(action: int) -> LogitAgent:

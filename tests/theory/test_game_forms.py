@@ -20,10 +20,10 @@ from homines.theory.game_forms import (
     NormalForm,
     Repeated,
     Sequential,
+    append_stage,
     is_symmetric,
     nodes,
     plan_probability,
-    step,
     veil,
 )
 
@@ -213,7 +213,7 @@ def walked(
         return game.payoffs(history)
     ((k, d),) = due.items()
     chances = (zero, one)[k][k, history]
-    after = [walked(game, zero, one, step(history, {k: a}, 2)) for a in range(len(d.actions))]
+    after = [walked(game, zero, one, append_stage(history, {k: a}, 2)) for a in range(len(d.actions))]
     return np.tensordot(chances, np.array(after), 1)
 
 
@@ -227,7 +227,7 @@ def test_names_of_plans() -> None:
 
 def test_a_move_that_ends_the_game_asks_for_no_reply() -> None:
     game = trust(1)
-    ended = step((), {0: 1}, 2)
+    ended = append_stage((), {0: 1}, 2)
     assert game.due(ended) == {}
     assert_allclose(game.payoffs(ended), [30, 30])
     with pytest.raises(HominesError, match="move N ends the game"):

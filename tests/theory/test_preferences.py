@@ -34,7 +34,7 @@ from homines.preferences.utilitarian import Utilitarian
 from homines.preferences.virtue_equality import VirtueEquality
 from homines.preferences.virtue_kindness import VirtueKindness
 from homines.preferences.virtue_mixed import VirtueMixed
-from homines.theory.game_forms import NormalForm, Repeated, step, veil
+from homines.theory.game_forms import NormalForm, Repeated, append_stage, veil
 
 quick = settings(max_examples=40, deadline=None)
 
@@ -272,7 +272,7 @@ def test_betrayal_reads_each_others_own_names() -> None:
 def test_betrayal_by_the_second_mover() -> None:
     game = spd(3)
     for move, forbidden in ((0, [False, True]), (1, [False, False])):
-        assert betrayal(game.due(step((), {0: move}, 2))[1]).tolist() == forbidden
+        assert betrayal(game.due(append_stage((), {0: move}, 2))[1]).tolist() == forbidden
 
 
 def test_nothing_is_forbidden_without_history() -> None:

@@ -15,8 +15,8 @@ from homines.core.format import clean
 from homines.core.paths import write_whole
 from homines.core.spreadsheet import cell
 from homines.core.types import HominesError
-from homines.estimation.amce import ALL, EFFECTS, Amce, Counted, distance, of_file
-from homines.estimation.options import plain
+from homines.estimation.amce import ALL, EFFECTS, Amce, AmceTally, amce_of_file, distance
+from homines.estimation.options import spell_infinities
 from homines.estimation.published import COUNTRIES, DILEMMAS, Country, countries
 from homines.reports.console import effects
 
@@ -36,7 +36,7 @@ def carry_out_amce(
         check_place(source, out)
     people = None if humans is None else countries(humans, [e.label for e in EFFECTS])
     start = time.monotonic()
-    counted = of_file(source, by)
+    counted = amce_of_file(source, by)
     found = counted.overall
     used = counted.rows - sum(counted.skipped.values())
     if not used:
@@ -60,7 +60,7 @@ def carry_out_amce(
             "out": None if out is None else str(out),
             "seconds": round(time.monotonic() - start, 3),
         }
-        print(json.dumps(plain(told)))
+        print(json.dumps(spell_infinities(told)))
         return
     effects([as_row(found, i) for i in range(len(ALL))], str(source))
     if counted.clustered:
@@ -108,7 +108,7 @@ def check_place(source: Path, out: Path) -> None:
         raise HominesError(f"cannot write {out}: it is a folder, or lies in none; name a file in a folder")
 
 
-def write_groups(counted: Counted, out: Path) -> None:
+def write_groups(counted: AmceTally, out: Path) -> None:
     """A row an effect and group, in the columns that `--humans` reads and three more, whole or not at all."""
     file = io.StringIO(newline="")
     writer = csv.writer(file)

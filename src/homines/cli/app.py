@@ -132,7 +132,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """What there is: games, preferences, frames, opponents, models, studies."""
-    from homines.core.registry import describe
+    from homines.core.plugins import describe
 
     found = {name: describe(name) for name in ([folder] if folder else FOLDERS)}
     if as_json:
@@ -269,9 +269,9 @@ def fit(
 ) -> None:
     """Estimate a preference from choices: parameters, intervals, misfit, tests, types."""
     from homines.cli.fit import carry_out_fit
-    from homines.estimation.options import Options
+    from homines.estimation.options import FitOptions
 
-    options = Options(cluster, belief, risk, level, classes, starts, seed)
+    options = FitOptions(cluster, belief, risk, level, classes, starts, seed)
     source = trusted(source, trust_modules)
     carry_out_fit(source, family, against or [], options, model=model, plans=plans, as_json=as_json)
 

@@ -15,8 +15,15 @@ from homines.estimation.columns import Observation
 from homines.estimation.family import family
 from homines.estimation.fit import Estimate
 from homines.estimation.mixture import Mixture
-from homines.estimation.model_tests import Comparison, compare
-from homines.estimation.options import BELIEFS, Options, estimate_one, estimate_row, plain, read_observations
+from homines.estimation.model_tests import Comparison, NotNested, compare
+from homines.estimation.options import (
+    BELIEFS,
+    FitOptions,
+    estimate_one,
+    estimate_row,
+    read_observations,
+    spell_infinities,
+)
 from homines.inference.impossible import caveats
 from homines.reports.console import Bars, estimated, mixed, tested
 
@@ -30,7 +37,7 @@ def carry_out_fit(
     source: Path,
     families: Sequence[str],
     against: Sequence[str],
-    options: Options,
+    options: FitOptions,
     *,
     model: str | None,
     plans: bool,
@@ -79,7 +86,7 @@ def carry_out_fit(
             "impossible": impossible,
             "seconds": round(seconds, 3),
         }
-        print(json.dumps(plain(out)))
+        print(json.dumps(spell_infinities(out)))
         return
     for e in found:
         (mixed if isinstance(e, Mixture) else estimated)(e)  # pyright: ignore[reportArgumentType]
@@ -115,13 +122,11 @@ def watching(many: int, steps: int) -> Iterator[Callable[[int], None]]:
 
 
 def against_each_other(
-    observations: Sequence[Observation], one: str, two: str, options: Options
+    observations: Sequence[Observation], one: str, two: str, options: FitOptions
 ) -> Comparison:
     """The narrower of two families against the wider; Vuong's test where neither is."""
     belief = BELIEFS[options.belief]
     try:
         return compare(observations, one, two, belief=belief, cluster=options.cluster)
-    except HominesError as failure:
-        if "exchange them" not in str(failure):
-            raise
+    except NotNested:
         return compare(observations, two, one, belief=belief, cluster=options.cluster)

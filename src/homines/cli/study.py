@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from homines.core.registry import names
+from homines.core.plugins import names
 from homines.core.types import HominesError
 from homines.models import check_kind
 from homines.reports.console import Bars, command, stopping

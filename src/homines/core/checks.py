@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from difflib import get_close_matches
 from numbers import Integral, Real
 
 from homines.core.types import Decision, HominesError
@@ -30,6 +32,21 @@ def count(name: str, value: object, low: int = 1, high: float = math.inf) -> Non
         raise HominesError(f"{rule}, got {value!r}")
     if not low <= int(value) <= high:
         raise HominesError(f"{rule}, got {int(value)}")
+
+
+def one_of(what: str, value: object, among: Iterable[str]) -> None:
+    """A value that is one of these names; `what`: the kind of thing they name.
+
+    >>> one_of("cluster", "games", ("game", "none"))
+    Traceback (most recent call last):
+    homines.core.types.HominesError: no cluster called 'games'; there are game, none; did you mean 'game'?
+    """
+    names = list(among)
+    if value in names:
+        return
+    close = get_close_matches(value.lower(), names, n=1) if isinstance(value, str) else []
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise HominesError(f"no {what} called {value!r}; there are {', '.join(names)}{hint}")
 
 
 def action(d: Decision, name: str, why: str) -> int:

@@ -64,3 +64,8 @@ def finite(x: Any) -> float | None:
     """A number as a float; None for what is none."""
     good = isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x)
     return float(x) if good else None
+
+
+def abbreviate(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -15,27 +15,27 @@ Bounds = Mapping[str, tuple[float, float]]
 """(least, most) of the numbers under a key."""
 
 UNIT = (0.0, 1.0)
-COUNTED = (0.0, 2.0**53)
-PAID = (-MOST_PAID, MOST_PAID)
+COUNT = (0.0, 2.0**53)
+PAYOFF = (-MOST_PAID, MOST_PAID)
 CURVE: Bounds = {
-    "step": COUNTED,
+    "step": COUNT,
     "p": UNIT,
     "mass": UNIT,
-    "reward": PAID,
-    "loss": PAID,
+    "reward": PAYOFF,
+    "loss": PAYOFF,
     "kl": (-1e-6, MOST_PAID),
     "grad_norm": (0.0, MOST_PAID),
 }
-SCORES: Bounds = {"share": UNIT, "right": UNIT, "mass": UNIT, "rows": COUNTED}
+SCORES: Bounds = {"share": UNIT, "right": UNIT, "mass": UNIT, "rows": COUNT}
 SIDES: Bounds = {
     "accuracy": UNIT,
     "mass": UNIT,
     "p": UNIT,
-    "questions": COUNTED,
-    "right": COUNTED,
+    "questions": COUNT,
+    "right": COUNT,
     "perplexity": (1.0, MOST_PAID),
 }
-TRAINING: Bounds = dict.fromkeys(("steps", "seconds", "rows", "prompts"), COUNTED)
+TRAINING: Bounds = dict.fromkeys(("steps", "seconds", "rows", "prompts"), COUNT)
 
 
 def within(x: Any, low: float, high: float) -> float | None:
@@ -48,23 +48,23 @@ def within(x: Any, low: float, high: float) -> float | None:
     return value if value is not None and low <= value <= high else None
 
 
-def counts(noted: Any) -> dict[str, Any]:
+def possible_counts(noted: Any) -> dict[str, Any]:
     """Of a file's counts by name those that can be: numbers, 0 or more."""
     pairs = noted.items() if isinstance(noted, Mapping) else ()
-    return {str(name): n for name, n in pairs if within(n, *COUNTED) is not None}
+    return {str(name): n for name, n in pairs if within(n, *COUNT) is not None}
 
 
-def sound(value: Any, bounds: Bounds) -> tuple[Any, int]:
+def drop_impossible(value: Any, bounds: Bounds) -> tuple[Any, int]:
     """The value of a file with None for every number under these keys that cannot be, and their count."""
-    return _sound(value, bounds, None)
+    return _drop_impossible(value, bounds, None)
 
 
-def sound_sides(noted: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+def drop_impossible_sides(noted: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     """As `sound`, of side effects by model: no more answers are right than questions were asked."""
     kept: dict[str, Any] = {}
     count = 0
     for model, found in noted.items():
-        kept[model], odd = sound(found, SIDES)
+        kept[model], odd = drop_impossible(found, SIDES)
         count += odd
         if isinstance(found, dict) and _more(kept[model].get("right"), kept[model].get("questions")):
             kept[model]["right"] = None
@@ -73,16 +73,18 @@ def sound_sides(noted: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
 
 
 def _more(some: Any, most: Any) -> bool:
-    return within(some, *COUNTED) is not None and (finite(most) is None or some > most)
+    return within(some, *COUNT) is not None and (finite(most) is None or some > most)
 
 
-def _sound(value: Any, bounds: Bounds, limits: tuple[float, float] | None) -> tuple[Any, int]:
+def _drop_impossible(value: Any, bounds: Bounds, limits: tuple[float, float] | None) -> tuple[Any, int]:
     """limits: those of the key above, which hold for the numbers of a list or a mapping under it too."""
     if isinstance(value, dict):
-        pairs = {key: _sound(held, bounds, limits or bounds.get(str(key))) for key, held in value.items()}
+        pairs = {
+            key: _drop_impossible(held, bounds, limits or bounds.get(str(key))) for key, held in value.items()
+        }
         return {key: kept for key, (kept, _) in pairs.items()}, sum(n for _, n in pairs.values())
     if isinstance(value, list):
-        listed = [_sound(held, bounds, limits) for held in value]
+        listed = [_drop_impossible(held, bounds, limits) for held in value]
         return [kept for kept, _ in listed], sum(n for _, n in listed)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if limits is None or not number or within(value, *limits) is not None:

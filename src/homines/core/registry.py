@@ -1,4 +1,4 @@
-"""The folder is the registry: `trust` is games/trust.py, `module:object` is anything importable.
+"""Specs: `trust` is games/trust.py (plugins.py), `module:object` is anything importable.
 
     spec      =  name | name(arguments) | module:object | module:object(arguments)
     argument  =  value | parameter=value
@@ -26,17 +26,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
-from functools import wraps
-from importlib import import_module
 from keyword import iskeyword
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
-import homines
+from homines.core.plugins import class_name, factory, load_module, singular
 from homines.core.types import HominesError
 
-ROOT = Path(__file__).parents[1]
 LONGEST = 10_000
 GRAMMAR = "write name, name(parameter=value), module:object or module:object(parameter=value)"
 VALUES = "a value is a number, a word, 'text', True, False, None, or a (list, of, these)"
@@ -85,7 +82,7 @@ class TrustedPath(type(Path())):
     """
 
 
-def known(path: str | Path) -> Callable[[Any], Any]:
+def trust_from(path: str | Path) -> Callable[[Any], Any]:
     """What becomes of texts that a reader finds at this path: `trust` where the path is trusted."""
     return trust if isinstance(path, TrustedPath) else lambda value: value
 
@@ -96,33 +93,9 @@ def is_foreign(spec: str) -> bool:
     return match is not None and match["module"] is not None and not isinstance(spec, TrustedSpec)
 
 
-def cut(spec: str, text: str) -> str:
+def inherit_trust(spec: str, text: str) -> str:
     """Text that was cut from a spec, trusted as the spec is."""
     return type(spec)(text)
-
-
-class Entry(NamedTuple):
-    """One line of `homines list`."""
-
-    name: str
-    signature: str
-    summary: str
-
-
-def names(folder: str) -> tuple[str, ...]:
-    """What this folder of the package offers, in alphabetical order.
-
-    >>> "tit_for_tat" in names("opponents")
-    True
-    """
-    parts = folder.split(".")
-    place = ROOT.joinpath(*parts)
-    found = {path.parent.name for path in place.glob("*/study.py")}  # a study is a folder
-    files = sorted(found or {path.stem for path in place.glob("*.py")})
-    if not files or not all(part.isidentifier() for part in parts):
-        there = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
-        raise HominesError(f"no folder called {folder!r}; there are {', '.join(there)}")
-    return tuple(name for name in files if not name.startswith("_"))
 
 
 def find(folder: str, spec: str) -> Any:
@@ -137,7 +110,7 @@ def find(folder: str, spec: str) -> Any:
     module, name, values, named = _parse(folder, spec)
     if module is None:
         return _call(name, factory(folder, name), values or (), named)
-    found = _imported(module, name)
+    found = _imported_object(module, name)
     if values is None and not inspect.isclass(found):
         return found
     return _call(f"{module}:{name}", found, values or (), named)
@@ -150,37 +123,9 @@ def arguments(folder: str, spec: str) -> tuple[Callable[..., Any], dict[str, Any
     {'beta': 0.0}
     """
     module, name, values, named = _parse(folder, spec)
-    target = factory(folder, name) if module is None else _imported(module, name)
-    bound = _bound(name, target, values or (), named, whole=False)
+    target = factory(folder, name) if module is None else _imported_object(module, name)
+    bound = _bind(name, target, values or (), named, whole=False)
     return target, dict(bound.arguments)
-
-
-def factory(folder: str, name: str) -> Callable[..., Any]:
-    """The function or class that <folder>/<name>.py holds, not yet called."""
-    there = names(folder)
-    if name not in there:
-        close = get_close_matches(name.lower(), there, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else "."
-        raise HominesError(
-            f"no {_singular(folder)} called {name!r}; there are {', '.join(there)}{hint} "
-            f"Add {folder}/{name}.py, or type module:object"
-        )
-    module = _module(f"homines.{folder}.{name}")
-    for candidate in (name, _camel(name)):
-        if callable(held := getattr(module, candidate, None)):
-            return held
-    raise HominesError(
-        f"{folder}/{name}.py holds neither a function {name!r} nor a class {_camel(name)!r}; "
-        "name what it offers so"
-    )
-
-
-def describe(folder: str) -> tuple[Entry, ...]:
-    """Name, signature and first docstring line of everything in the folder.
-
-    The files are read, not run, so that a listing never waits for a heavy import.
-    """
-    return tuple(_entry(folder, name) for name in names(folder))
 
 
 def spell(thing: Any) -> str:
@@ -198,10 +143,10 @@ def spell(thing: Any) -> str:
         raise HominesError(f"{thing!r} has no spec; an instance of a dataclass or a function has")
     kind = type(thing)
     package, _, stem = kind.__module__.rpartition(".")
-    here = re.fullmatch(r"homines\.[a-z_]+", package) and kind.__qualname__ == _camel(stem)
+    here = re.fullmatch(r"homines\.[a-z_]+", package) and kind.__qualname__ == class_name(stem)
     name = stem if here else _path(kind)
     arguments = ", ".join(
-        f"{field.name}={_spelt(convert(field.name, getattr(thing, field.name), field.type))}"
+        f"{field.name}={_spell_value(convert(field.name, getattr(thing, field.name), field.type))}"
         for field in fields(thing)
         if field.init
     )
@@ -240,7 +185,7 @@ def _parse(folder: str, spec: str) -> tuple[str | None, str, tuple[Any, ...] | N
     """Module or None, name, positional values (None: no parentheses), named values."""
     match = _SPEC.fullmatch(spec.strip())
     if match is None or len(spec) > LONGEST:
-        raise HominesError(f"{_short(spec)} names no {_singular(folder)}; {GRAMMAR}")
+        raise HominesError(f"{_short(spec)} names no {singular(folder)}; {GRAMMAR}")
     if is_foreign(spec):
         raise UntrustedModule(
             f"{_short(spec)} is not available here: it names a module, and only what is typed for a command "
@@ -260,17 +205,17 @@ def _parse(folder: str, spec: str) -> tuple[str | None, str, tuple[Any, ...] | N
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or not whole:
         raise HominesError(f"cannot read {_short(spec)}: one pair of parentheses only; {GRAMMAR}")
     text = type(spec)
-    values = tuple(_value(node, source, text) for node in tree.args)
+    values = tuple(_parse_value(node, source, text) for node in tree.args)
     named: dict[str, Any] = {}
     for keyword in tree.keywords:
         if keyword.arg is None or keyword.arg in named:
             problem = f"{keyword.arg} is given twice" if keyword.arg else "** is not allowed"
             raise HominesError(f"cannot read {_short(spec)}: {problem}; {GRAMMAR}")
-        named[keyword.arg] = _value(keyword.value, source, text)
+        named[keyword.arg] = _parse_value(keyword.value, source, text)
     return match["module"], match["name"], values, named
 
 
-def _value(node: ast.expr, source: str, text: type[str]) -> Any:
+def _parse_value(node: ast.expr, source: str, text: type[str]) -> Any:
     """The value an expression writes, words of this type of text; HominesError for what would have to run."""
     match node:
         case ast.Constant(value=int() as whole) if abs(whole) > sys.float_info.max:
@@ -282,13 +227,13 @@ def _value(node: ast.expr, source: str, text: type[str]) -> Any:
         case ast.Name(id=word):
             return math.inf if word == "inf" else text(word)
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() | ast.Name() as operand):
-            number = _value(operand, source, text)
+            number = _parse_value(operand, source, text)
             if isinstance(number, int | float) and not isinstance(number, bool):
                 return -number
         case ast.Tuple(elts=nodes):
-            return tuple(_value(n, source, text) for n in nodes)
+            return tuple(_parse_value(n, source, text) for n in nodes)
         case ast.List(elts=nodes):
-            return [_value(n, source, text) for n in nodes]
+            return [_parse_value(n, source, text) for n in nodes]
         case _:
             pass
     written = ast.get_source_segment(source, node) or ""
@@ -301,7 +246,7 @@ def _call(name: str, target: Callable[..., Any], values: Sequence[Any], named: M
     Raises HominesError where something of this package cannot be made of them; a module of one's own fails
     in its own words.
     """
-    bound = _bound(name, target, values, named)
+    bound = _bind(name, target, values, named)
     try:
         return target(*bound.args, **bound.kwargs)
     except HominesError:
@@ -316,7 +261,7 @@ def _call(name: str, target: Callable[..., Any], values: Sequence[Any], named: M
         ) from failure
 
 
-def _bound(
+def _bind(
     name: str,
     target: Callable[..., Any],
     values: Sequence[Any],
@@ -386,7 +331,7 @@ def convert(name: str, value: Any, annotation: Any) -> Any:
     return value
 
 
-def _spelt(value: Any) -> str:
+def _spell_value(value: Any) -> str:
     """The inverse of `_value`."""
     if value is None or isinstance(value, bool):
         return str(value)
@@ -398,7 +343,7 @@ def _spelt(value: Any) -> str:
     if isinstance(value, Real) and not math.isnan(value):
         return repr(float(value))
     if isinstance(value, tuple | list):
-        parts = [_spelt(v) for v in cast("Sequence[Any]", value)]
+        parts = [_spell_value(v) for v in cast("Sequence[Any]", value)]
         text = ", ".join(parts)
         if isinstance(value, list):
             return f"[{text}]"
@@ -406,17 +351,8 @@ def _spelt(value: Any) -> str:
     raise HominesError(f"{value!r} cannot be written in a spec; {VALUES}")
 
 
-def _module(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise HominesError(
-            f"cannot import {name}: {error}; install what is missing, or run where it can be found"
-        ) from error
-
-
-def _imported(module: str, name: str) -> Any:
-    held = _module(module)
+def _imported_object(module: str, name: str) -> Any:
+    held = load_module(module)
     if not hasattr(held, name):
         there = [n for n in dir(held) if not n.startswith("_")]
         close = get_close_matches(name, there, n=1)
@@ -425,85 +361,6 @@ def _imported(module: str, name: str) -> Any:
     return getattr(held, name)
 
 
-def _entry(folder: str, name: str) -> Entry:
-    """Read from the source: parameters of the function, `__init__` or annotated fields."""
-    file = ROOT / folder / name
-    file = file / "study.py" if file.is_dir() else file.with_suffix(".py")
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    held = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
-    node = held.get(name) or held.get(_camel(name))
-    text = (node and ast.get_docstring(node)) or ast.get_docstring(tree) or ""
-    summary = text.partition("\n")[0]
-    if node is None:
-        return Entry(name, "", summary)
-    return Entry(name, f"({', '.join(_parameters(node))})", summary)
-
-
-def _parameters(node: ast.FunctionDef | ast.ClassDef) -> Iterator[str]:
-    if isinstance(node, ast.ClassDef):
-        for item in node.body:
-            if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-                yield from _parameters(item)
-                return
-        for item in node.body:
-            if isinstance(item, ast.AnnAssign) and "ClassVar" not in ast.unparse(item.annotation):
-                yield _with_default(ast.unparse(item.target), item.value)
-        return
-    before = [*node.args.posonlyargs, *node.args.args]
-    defaults = [None] * (len(before) - len(node.args.defaults)) + node.args.defaults
-    named = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-    for argument, default in [*zip(before, defaults, strict=True), *named]:
-        if argument.arg != "self":
-            yield _with_default(argument.arg, default)
-
-
-def _with_default(name: str, default: ast.expr | None) -> str:
-    return name if default is None else f"{name}={ast.unparse(default)}"
-
-
-def _camel(name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("_"))
-
-
-def _singular(folder: str) -> str:
-    return f"{folder[:-3]}y" if folder.endswith("ies") else folder.removesuffix("s")
-
-
 def _short(text: str) -> str:
     """Quoted, and cut where it would bury the message."""
     return repr(text if len(text) <= 80 else f"{text[:77]}...")
-
-
-def plugin(folder: str, name: str) -> Callable[..., Any]:
-    """What <folder>/<name>.py holds; made by a function, a thing remembers how (`spec`), as records must."""
-    make = factory(folder, name)
-    if inspect.isclass(make):
-        return make
-
-    @wraps(make)
-    def made(*values: Any, **named: Any) -> Any:
-        thing = make(*values, **named)
-        told = [*map(repr, values), *(f"{key}={value!r}" for key, value in named.items())]
-        object.__setattr__(thing, "spec", f"{name}({', '.join(told)})" if told else name)
-        return thing
-
-    return made
-
-
-def shelve(package: str, also: tuple[str, ...] = ()) -> tuple[list[str], Callable[[str], Any]]:
-    """Let `homines.games.trust` be what games/trust.py holds: the `__all__` and `__getattr__` of a folder.
-
-    also   names of the folder's own
-    """
-    folder = package.rpartition(".")[2]
-    sys.modules[package].__class__ = homines.Shelf
-
-    def get(name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        try:
-            return plugin(folder, name)
-        except HominesError as failure:
-            raise AttributeError(str(failure)) from failure
-
-    return [*names(folder), *also], get

@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import os
 import platform
 import subprocess
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,15 +27,22 @@ from filelock import FileLock, Timeout
 
 import homines
 from homines.core import registry, strict_json
+from homines.core.format import abbreviate
 from homines.core.paths import LOCK, PathError, inside, open_file, read, tidy, write_whole
-from homines.core.types import Choice, Decision, HominesError, Order, Record, digest, frozen
+from homines.core.record_json import (
+    RecordCache,
+    checksum_fits,
+    json_line,
+    record_from_json,
+    record_to_json,
+    with_checksum,
+)
+from homines.core.strict_json import simplify
+from homines.core.types import HominesError, Record, digest
 
 SCHEMA = 1
-FREE = ("command", "settings.save_every", "settings.report_to", "rules.periods")
+FREE_SETTINGS = ("command", "settings.save_every", "settings.report_to", "rules.periods")
 """What may differ between a run and its rerun: it bears on no result."""
-SUM = b', "sum": "'
-"""What stands before the checksum of a line."""
-TAIL = len(SUM) + 8 + len(b'"}')
 LOGS = ("records.jsonl", "curve.jsonl", "periods.jsonl")
 """What is appended to a run folder; other files are not ours to cut."""
 BLOCK = 2**20
@@ -64,7 +69,7 @@ class RunFolder:
         aside), is in use, or was made by a newer schema.
         """
         self.folder = Path(folder)
-        self._known = registry.known(folder)
+        self._known = registry.trust_from(folder)
         self.done: dict[str, Record] = {}
         self.unsound = 0
         """Stored answers that are no distribution, or have a mass outside [0, 1]; they count as none."""
@@ -82,14 +87,14 @@ class RunFolder:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._hold()
                 tidy(self.folder)
-                self._settle(plain(dict(config)))
+                self._settle(simplify(dict(config)))
             self.config: dict[str, Any] = self._known(read_json(self.folder, "config.json"))
             self.provenance = read_json(self.folder, "provenance.json")
             self._check_schema()
             self._load()
         except OSError as failure:
             self.close()
-            raise _disk(self.folder, failure) from failure
+            raise _disk_error(self.folder, failure) from failure
         except BaseException:
             self.close()
             raise
@@ -122,19 +127,19 @@ class RunFolder:
     def add(self, records: Iterable[Record]) -> None:
         """Append answers and flush them to the disk."""
         records = list(records)
-        self._append("records.jsonl", map(with_checksum, map(_line, map(record_json, records))))
+        self._append("records.jsonl", map(with_checksum, map(json_line, map(record_to_json, records))))
         for record in records:
             self.done[record.key] = record
 
     def log(self, row: Mapping[str, Any], name: str = "curve.jsonl") -> None:
         """Append one row, such as a training step's figures."""
-        self._append(name, [_line(row)])
+        self._append(name, [json_line(row)])
 
     def rows(self, name: str = "curve.jsonl") -> list[dict[str, Any]]:
         """Rows logged so far; of two with the same phase and step (a resumed training) the later."""
         latest: dict[Any, dict[str, Any]] = {}
-        for i, (number, line) in enumerate(_lines(self.folder, name)):
-            row = _row(self.folder / name, number, line)
+        for i, (number, line) in enumerate(_numbered_lines(self.folder, name)):
+            row = _parse_row(self.folder / name, number, line)
             at = (row.get("phase"), row["step"]) if "step" in row else i
             try:
                 latest[at] = row
@@ -148,9 +153,9 @@ class RunFolder:
     def note(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a small JSON file of the run, whole or not at all."""
         try:
-            write_json(self.folder, name, plain(dict(value)))
+            write_json(self.folder, name, simplify(dict(value)))
         except OSError as failure:
-            raise _disk(self.folder, failure) from failure
+            raise _disk_error(self.folder, failure) from failure
 
     def noted(self, name: str) -> dict[str, Any] | None:
         """A file written by `note`, or None."""
@@ -176,12 +181,12 @@ class RunFolder:
             self._check_schema()
             there = read_json(self.folder, "config.json")
             was, now = _leaves(there), _leaves(config)
-            names = [k for k in {**was, **now} if k not in FREE and was.get(k) != now.get(k)]
+            names = [k for k in {**was, **now} if k not in FREE_SETTINGS and was.get(k) != now.get(k)]
             if not names:
                 return
             if any(self.folder.glob("*.jsonl")):
                 told = "; ".join(
-                    f"{k}: {_short(was.get(k))} there, {_short(now.get(k))} asked" for k in names
+                    f"{k}: {abbreviate(was.get(k))} there, {abbreviate(now.get(k))} asked" for k in names
                 )
                 raise StoreError(
                     f"{self.folder} was made with another config ({told}); use another --out, or the "
@@ -204,23 +209,23 @@ class RunFolder:
             for name in LOGS:
                 if inside(self.folder, name).exists():
                     _drop_torn_line(self.folder, name)
-        path, shared = self.folder / "records.jsonl", Shared(self._known)
-        for number, line in _lines(self.folder, path.name):
-            raw = _row(path, number, line)
-            if not _sound(line, raw):
+        path, shared = self.folder / "records.jsonl", RecordCache(self._known)
+        for number, line in _numbered_lines(self.folder, path.name):
+            raw = _parse_row(path, number, line)
+            if not checksum_fits(line, raw):
                 raise StoreError(
                     f"{path} line {number} is no record as it was written: it was changed since (its "
                     "checksum does not fit); remove that line and run again, only it will be asked anew"
                 )
             try:
-                record = record_from(raw, shared)
+                record = record_from_json(raw, shared)
                 if record.choice is not None and not record.choice.fits(record.decision):
                     record = replace(record, choice=None, error=NO_DISTRIBUTION)
                     self.unsound += 1
                 self.done[record.key] = record
             except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as failure:
                 raise StoreError(
-                    f"{path} holds a line that is no record ({_short(failure)}, line {number}): "
+                    f"{path} holds a line that is no record ({abbreviate(failure)}, line {number}): "
                     f"{str(raw)[:200]}; remove that line and run again, only it will be asked anew"
                 ) from failure
 
@@ -237,7 +242,7 @@ class RunFolder:
                     os.ftruncate(file.fileno(), before)
                     raise
         except OSError as failure:
-            raise _disk(self.folder, failure) from failure
+            raise _disk_error(self.folder, failure) from failure
 
 
 def default_folder(what: str, settings: Mapping[str, Any]) -> Path:
@@ -257,8 +262,8 @@ def trained_folder(folder: Path, noted: Mapping[str, Any], key: str = "result") 
         return None
     if not isinstance(name, str) or "/" in name:
         raise StoreError(
-            f"{folder / 'training.json'} names {_short(name)} as its {key}, which is no name of a folder; "
-            "restore the file, or use another run folder"
+            f"{folder / 'training.json'} names {abbreviate(name)} as its {key}, which is no name of a "
+            "folder; restore the file, or use another run folder"
         )
     path = inside(folder, name)
     return path if path.is_dir() else None
@@ -299,132 +304,12 @@ def source_commit() -> str | None:
     return said.stdout.strip() or None
 
 
-def record_json(record: Record) -> dict[str, Any]:
-    """A record as a JSON value (but for infinities), with its key; `record_from` reads it back."""
-    choice = record.choice
-    return {
-        "key": record.key,
-        "game": record.game,
-        "decision": record.decision.to_json(),
-        "frame": record.frame,
-        "order": record.order,
-        "labels": record.labels,
-        "model": record.model,
-        "choice": None
-        if choice is None
-        else {"logp": choice.logp.tolist(), "mass": choice.mass, "n": choice.n},
-        "error": record.error,
-        "provenance": dict(record.provenance),
-    }
-
-
-class Shared:
-    """What was read before, which equal records share: a decision asked many times is parsed once.
-
-    known   what becomes of specs (lookup.known)
-    """
-
-    def __init__(self, known: Callable[[Any], Any] = lambda spec: spec) -> None:
-        self._known = known
-        self._decisions: dict[str, Decision] = {}
-        self._words: dict[Any, Any] = {}
-
-    def decision(self, raw: Mapping[str, Any]) -> Decision:
-        """The decision of this JSON value."""
-        text = json.dumps(raw)
-        if text not in self._decisions:
-            self._decisions[text] = _checked(Decision.from_json(raw))
-        return self._decisions[text]
-
-    def words(self, value: Any) -> Any:
-        """A name, or a tuple of labels or places."""
-        return self._words.setdefault(value, value)
-
-    def order(self, raw: Any) -> Order:
-        """An order. Raises ValueError where a place of it is no permutation."""
-        order = tuple(tuple(place) for place in raw)
-        if order not in self._words and any(
-            not place or sorted(place) != list(range(len(place))) for place in order
-        ):
-            raise ValueError(f"order {_short(raw)} holds a place that does not name each option once")
-        return self.words(order)
-
-    def spec(self, text: str) -> str:
-        """The spec of a frame or game."""
-        return self.words(self._known(text))
-
-
-def record_from(raw: Mapping[str, Any], shared: Shared | None = None) -> Record:
-    """The inverse of `record_json`. Raises KeyError, TypeError or ValueError where it is no record."""
-    shared = shared or Shared()
-    choice = raw["choice"]
-    return Record(
-        shared.decision(raw["decision"]),
-        shared.spec(_word(raw, "frame")),
-        shared.order(raw["order"]),
-        shared.words(tuple(raw["labels"])),
-        shared.words(_word(raw, "model")),
-        shared.spec(_word(raw, "game", "")),
-        None
-        if choice is None
-        else Choice(
-            frozen([-math.inf if x is None else x for x in choice["logp"]]), choice["mass"], choice["n"]
-        ),
-        raw.get("error"),
-        dict(raw.get("provenance") or {}),
-    )
-
-
-def _checked(d: Decision) -> Decision:
-    """A decision whose words are texts, and whose history holds actions that its players have.
-
-    Raises TypeError, ValueError or IndexError for another.
-    """
-    words = (d.actions, *d.theirs, *d.names, d.does, tuple(name for name, _ in d.forgone))
-    for word in (word for some in words for word in some):
-        if not isinstance(word, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"{_short(word)} is no name of an action")
-    for stage in d.history:
-        if not 0 <= d.player < len(stage):
-            raise ValueError(f"player {d.player} is none of the {len(stage)} of the history")
-        for player, action in enumerate(stage):
-            if action is None:
-                continue
-            if type(action) is not int or action < 0:
-                raise ValueError(f"history holds {_short(action)}, which is no action")
-            d.named(player, action)
-    return d
-
-
-def _word(raw: Mapping[str, Any], name: str, otherwise: str | None = None) -> str:
-    value = raw[name] if otherwise is None else raw.get(name, otherwise)
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is {_short(value)}, which is no word")
-    return value
-
-
 def _leaves(value: Any, name: str = "") -> dict[str, Any]:
     """A nested config as one level: {'settings.lr': 0.0003, ...}."""
     if not isinstance(value, Mapping):
         return {name: value}
     held = cast(Mapping[str, Any], value).items()
     return {k: v for key, x in held for k, v in _leaves(x, f"{name}.{key}" if name else key).items()}
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."
-
-
-def plain(value: Any) -> Any:
-    """A value that strict JSON can hold: tuples as lists, infinities and NaN as null."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in cast(Mapping[Any, Any], value).items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in cast(Sequence[Any], value)]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
@@ -447,34 +332,7 @@ def write_json(folder: Path, name: str, value: Mapping[str, Any]) -> None:
     write_whole(folder, name, json.dumps(value, indent=1))
 
 
-def _line(row: Mapping[str, Any]) -> bytes:
-    return json.dumps(plain(dict(row)), ensure_ascii=True).encode("ascii") + b"\n"
-
-
-def with_checksum(line: bytes) -> bytes:
-    """A line of JSON with the checksum of its own bytes, up to the brace that ends it, as the last key.
-
-    >>> with_checksum(b'{"a": 1}\\n')
-    b'{"a": 1, "sum": "7aa88204"}\\n'
-    """
-    rest = line.rstrip()[:-1]
-    return rest + SUM + b'%08x"}\n' % zlib.crc32(rest)
-
-
-def _sound(line: bytes, row: Mapping[str, Any]) -> bool:
-    """Whether a line is as it was written. Where another program wrote its JSON anew, its values and their
-    order must be the same; a line without a checksum is one of an older version."""
-    rest, tail = line[:-TAIL], line[-TAIL:]
-    if tail.startswith(SUM):
-        if tail[len(SUM) : -2] == b"%08x" % zlib.crc32(rest):
-            return True
-    elif "sum" not in row:
-        return True
-    again = _line({key: value for key, value in row.items() if key != "sum"})
-    return with_checksum(again)[-11:-3] == str(row.get("sum")).encode("ascii", "replace")
-
-
-def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
+def _parse_row(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         row = strict_json.loads(line)
     except ValueError as failure:
@@ -487,7 +345,7 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
     return cast(dict[str, Any], row)
 
 
-def _lines(folder: Path, name: str) -> Iterator[tuple[int, bytes]]:
+def _numbered_lines(folder: Path, name: str) -> Iterator[tuple[int, bytes]]:
     """Whole lines of a file with their numbers; none where there is no file."""
     if not inside(folder, name).exists():
         return
@@ -519,7 +377,7 @@ def _check_folder(folder: Path) -> None:
             raise StoreError(f"{path} is a file, not a folder; choose another --out")
 
 
-def _disk(folder: Path, failure: OSError) -> StoreError:
+def _disk_error(folder: Path, failure: OSError) -> StoreError:
     return StoreError(
         f"cannot write to {folder}: {failure.strerror or failure}. What was recorded before is safe; "
         "make room (or choose another --out) and run the same command again, only the rest will run"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, cast
 
 DEEPEST = 100
 LONGEST = 40
@@ -24,6 +25,17 @@ def loads(data: bytes | str) -> Any:
         raise _too_deep() from failure
     if text.count("[") + text.count("{") > DEEPEST and _deeper(value):
         raise _too_deep()
+    return value
+
+
+def simplify(value: Any) -> Any:
+    """A value that strict JSON can hold: tuples as lists, infinities and NaN as null."""
+    if isinstance(value, Mapping):
+        return {str(k): simplify(v) for k, v in cast(Mapping[Any, Any], value).items()}
+    if isinstance(value, list | tuple):
+        return [simplify(v) for v in cast(Sequence[Any], value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return value
 
 

@@ -36,6 +36,10 @@ class HominesError(ValueError):
     """A mistake of the caller's, told by value, rule and remedy. The command line prints it bare."""
 
 
+class NeedsVeil(HominesError):  # noqa: N818 (a property of the decision)
+    """A preference that universalises meets a decision without `same`; `theory.game_forms.veil` gives one."""
+
+
 class Interrupted(Exception):  # noqa: N818 (nothing went wrong)
     """Stopped on request after the work in hand; what was done is recorded."""
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from homines.core.plausible import counts
+from homines.core.plausible import possible_counts
 from homines.core.redaction import redact, redacted
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, HominesError, Interrupted, Model, Prompt, Record
@@ -60,7 +60,7 @@ def measure(
                 "model's weights, a game or a frame has changed since; use another --out"
             )
         if waiting:  # for those who follow the run
-            every = counts((run.noted("asked.json") or {}).get("all"))
+            every = possible_counts((run.noted("asked.json") or {}).get("all"))
             told = {"model": model.name, "questions": len(prompts)}
             run.note("asked.json", told | {"all": every | {model.name: len(prompts)}})
     answered = len(prompts) - len(waiting)
@@ -97,7 +97,7 @@ def measure(
 
 def spent(run: RunFolder) -> dict[str, Any]:
     """What the calls of a run used so far, as far as its file holds counts."""
-    return counts(run.noted(CALLS))
+    return possible_counts(run.noted(CALLS))
 
 
 def _kept(model: Any, run: RunFolder | None) -> AbstractContextManager[None]:

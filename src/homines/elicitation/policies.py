@@ -10,7 +10,7 @@ from homines.core.types import Choice, Decision, Frame, HominesError, Model, Rec
 from homines.elicitation.metrics import average_by_decision
 from homines.elicitation.orders import orders
 from homines.theory.choice import average_choice
-from homines.theory.conduct import View, view
+from homines.theory.conduct import LastRound, last_round
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,18 +54,18 @@ class PricingRecords:
 
     memory: ClassVar[int] = 1
 
-    answers: Mapping[tuple[int | None, View], Choice]
+    answers: Mapping[tuple[int | None, LastRound], Choice]
 
     @classmethod
     def of(cls, records: Sequence[Record], *, symmetric: bool) -> PricingRecords:
         """Orders and frames averaged."""
         found = average_by_decision(records)
-        return cls({(None if symmetric else d.player, view(d)): choice for d, choice in found})
+        return cls({(None if symmetric else d.player, last_round(d)): choice for d, choice in found})
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
         out: list[Choice] = []
         for d in ds:
-            seen = view(d)
+            seen = last_round(d)
             choice = self.answers.get((None, seen)) or self.answers.get((d.player, seen))
             if choice is None:
                 was = f"after prices {', '.join(d.actions[a] for a in seen)}" if seen else "at the start"

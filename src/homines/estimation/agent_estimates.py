@@ -14,10 +14,11 @@ import numpy as np
 
 from homines.core.registry import is_foreign
 from homines.core.types import LEGAL_MASS, HominesError, Preference, Record
-from homines.estimation.columns import Alike, Columns, Observation
+from homines.estimation.columns import Columns, DecisionBlock, Observation
 from homines.estimation.family import PRECISION, Family, family
 from homines.estimation.fit import Estimate, fit
-from homines.estimation.observations import from_records
+from homines.estimation.observations import NoAnswers, from_records
+from homines.estimation.problem import EqualOptions, FlatLikelihood, NotRising, Separated
 from homines.preferences.charness_rabin import CharnessRabin
 from homines.preferences.economicus import Economicus
 from homines.preferences.inequity import Inequity
@@ -32,16 +33,25 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "inequity": ("alpha", "beta"),
 }
 """What is estimated of every agent: families, each with its parameters."""
-ALONE = ("moralis", ("kappa",))
+FALLBACK = ("moralis", ("kappa",))
 """In place of the first where that is not identified: games in which nobody can choose to be ahead tell kappa
 only where beta is taken as 0."""
-TOLD: Mapping[str, str] = {
+PARAMETER_WORDS: Mapping[str, str] = {
     "kappa": "weight on what if everyone did so",
     "alpha": "aversion to being behind",
     "beta": "aversion to being ahead",
     PRECISION: "how sharply choices follow it, in 1/point",
 }
 NO_KAPPA = "No published estimate of people's kappa is held here, so none stands beside it."
+
+REASONS: Mapping[type[HominesError], str] = {
+    NoAnswers: "No question was answered with one of its options.",
+    Separated: "The choices are so nearly certain that they bound the parameters and give no value.",
+    NotRising: "The choices do not rise with what this preference values, so its parameters have no value.",
+    FlatLikelihood: "What was asked cannot tell the parameters apart; it takes more, and more unlike, games.",
+    EqualOptions: "This preference values all options alike in every decision that was asked.",
+}
+"""Why there is no estimate, by type of failure."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +102,14 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
     for spec, names in FAMILIES.items():
         of = family(spec)
         some = where_defined(of, legal)
-        found, reason = _fitted(some, spec) if made else (None, why)
+        found, reason = _fit(some, spec) if made else (None, why)
         if found is None and some and "kappa" in names:
-            found, _ = _fitted(some, ALONE[0])
+            found, _ = _fit(some, FALLBACK[0])
             if found:
-                (spec, names), reason = ALONE, "kappa and beta are not told apart here; beta is taken as 0."
+                (spec, names), reason = (
+                    FALLBACK,
+                    "kappa and beta are not told apart here; beta is taken as 0.",
+                )
         head: Row = {
             "family": spec,
             "observations": len(some),
@@ -105,7 +118,11 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
             "mass": float(np.mean([o.choice.mass for o in some])) if some else None,
         }
         for name in (*names, *((PRECISION,) if found else ())):
-            row = head | {"parameter": name, "told": TOLD[name], "theory": aims.get(spec, {}).get(name)}
+            row = head | {
+                "parameter": name,
+                "told": PARAMETER_WORDS[name],
+                "theory": aims.get(spec, {}).get(name),
+            }
             rows.append(row | _value(found, name) | {"why": reason})
     return rows
 
@@ -124,7 +141,7 @@ def where_defined(of: Family, observations: Sequence[Observation]) -> list[Obser
     return [o for o, known in zip(observations, says[held.at], strict=True) if known]
 
 
-def _says(of: Family, block: Alike) -> bool:
+def _says(of: Family, block: DecisionBlock) -> bool:
     try:
         block.columns(of, stated_beliefs)
     except HominesError:
@@ -153,7 +170,7 @@ def parameters_of(preference: Preference | None) -> dict[str, dict[str, float]]:
             return {}
     out: dict[str, dict[str, float]] = {}
     if alpha == 0 and beta == 0:
-        out[ALONE[0]] = {"kappa": kappa}
+        out[FALLBACK[0]] = {"kappa": kappa}
     if alpha == 0:
         out["kantian(alpha=0)"] = {"kappa": kappa, "beta": beta}
     if kappa == 0:
@@ -173,7 +190,7 @@ def _observations(records: Iterable[Record]) -> tuple[list[Observation], str]:
         return [], sentence(failure)
 
 
-def _fitted(some: Sequence[Observation], spec: str) -> tuple[Estimate | None, str]:
+def _fit(some: Sequence[Observation], spec: str) -> tuple[Estimate | None, str]:
     if not some:
         return None, (
             "Nothing asked has a value for it: kappa needs a symmetric game, or one asked behind the veil of "
@@ -201,17 +218,9 @@ def _value(found: Estimate | None, name: str) -> Row:
 
 
 def sentence(failure: HominesError) -> str:
-    """Why there is no estimate, as one plain sentence."""
-    text = str(failure)
-    if text.startswith("none of these records"):
-        return "No question was answered with one of its options."
-    if text.startswith("the choices are separated"):
-        return "The choices are so nearly certain that they bound the parameters and give no value."
-    if text.startswith("the choices do not rise"):
-        return "The choices do not rise with what this preference values, so its parameters have no value."
-    if "cannot tell the parameters" in text or "flat along" in text:
-        return "What was asked cannot tell the parameters apart; it takes more, and more unlike, games."
-    if "alike, so its precision" in text:
-        return "This preference values all options alike in every decision that was asked."
-    first = text.partition("; ")[0].partition(". ")[0].rstrip(".")
-    return f"{first[:1].upper()}{first[1:]}."
+    """Why there is no estimate, as one plain sentence: that of the failure's type, else its first clause."""
+    for kind, reason in REASONS.items():
+        if isinstance(failure, kind):
+            return reason
+    clause = str(failure).partition("; ")[0].partition(". ")[0].rstrip(".")
+    return f"{clause[:1].upper()}{clause[1:]}."

@@ -55,7 +55,7 @@ EXTRAS = tuple(
 )
 """The effect of the number, by how many more; the nine are without them."""
 ALL = (*EFFECTS, *EXTRAS)
-NEEDED = (
+REQUIRED_COLUMNS = (
     "Intervention", "PedPed", "Barrier", "CrossingSignal", "AttributeLevel", "ScenarioType",
     "DiffNumberOFCharacters", "Saved",
 )  # fmt: skip
@@ -187,7 +187,7 @@ def distance(nine: Array, other: Array) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Counted:
+class AmceTally:
     """Sums by group, and how many rows were read and left out, by reason."""
 
     sums: Sums
@@ -209,7 +209,7 @@ class Counted:
         }
 
 
-def of_choices(chosen: Iterable[tuple[Dilemma, float]]) -> Amce:
+def amce_of_choices(chosen: Iterable[tuple[Dilemma, float]]) -> Amce:
     """Effects of choices: scenarios and P(stay). Scenarios that exchange groups are one cluster."""
     rows = [
         {**row, "Saved": saved}
@@ -218,10 +218,10 @@ def of_choices(chosen: Iterable[tuple[Dilemma, float]]) -> Amce:
     ]
     pl = library()
     frame = pl.DataFrame(rows, infer_schema_length=None).cast(pl.String).lazy()
-    return count(frame, SCENARIO).overall
+    return tally(frame, SCENARIO).overall
 
 
-def of_file(path: str | Path, by: str | None = None) -> Counted:
+def amce_of_file(path: str | Path, by: str | None = None) -> AmceTally:
     """Sums of a response file, a group for each value of `by`.
 
     Raises HominesError where it is no CSV that can be read, or a column is missing.
@@ -237,7 +237,7 @@ def of_file(path: str | Path, by: str | None = None) -> Counted:
         heads = frame.collect_schema().names()
         _check(path, heads, by)
         scenario = SCENARIO if SCENARIO in heads else None
-        return count(frame, scenario, by, parts=max(1, -(-path.stat().st_size // PART)))
+        return tally(frame, scenario, by, parts=max(1, -(-path.stat().st_size // PART)))
     except OSError as failure:
         raise HominesError(f"cannot read {path}: {failure.strerror or failure}") from failure
     except pl.exceptions.PolarsError as failure:
@@ -246,7 +246,7 @@ def of_file(path: str | Path, by: str | None = None) -> Counted:
 
 
 def _check(path: Path, heads: Sequence[str], by: str | None) -> None:
-    wanted = [*NEEDED, *([by] if by else [])]
+    wanted = [*REQUIRED_COLUMNS, *([by] if by else [])]
     if missing := [name for name in wanted if name not in heads]:
         raise HominesError(
             f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; its head is "
@@ -254,7 +254,7 @@ def _check(path: Path, heads: Sequence[str], by: str | None) -> None:
         )
 
 
-def count(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, parts: int = 1) -> Counted:
+def tally(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, parts: int = 1) -> AmceTally:
     """Sums of rows of text with the columns NEEDED.
 
     scenario   column that names a row's scenario; None: every row is its own cluster
@@ -262,10 +262,10 @@ def count(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, p
     """
     pl = library()
     frame = frame.with_columns(pl.col(by).fill_null("").str.strip_chars().alias(GROUP)) if by else frame
-    columns = [*NEEDED[:-1], *([GROUP] if by else [])]
-    named = pl.lit(value=True) if scenario is None else _filled(scenario)
+    columns = [*REQUIRED_COLUMNS[:-1], *([GROUP] if by else [])]
+    named = pl.lit(value=True) if scenario is None else _has_text(scenario)
     rows, skipped, kinds = _kinds(frame.with_columns(named.alias(NAMED)), columns)
-    whose = [(cells[len(NEEDED) - 1] or "") if by else "" for cells, _ in kinds]
+    whose = [(cells[len(REQUIRED_COLUMNS) - 1] or "") if by else "" for cells, _ in kinds]
     groups = tuple(dict.fromkeys(whose))
     at = np.array([groups.index(name) for name in whose], dtype=np.int64)
     table = pl.DataFrame(
@@ -273,8 +273,8 @@ def count(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, p
     )
     sound = (
         (frame if scenario else frame.with_row_index("row"))
-        .filter(_saved().is_between(0, 1) & named)
-        .select(*columns, cluster=pl.col(scenario).hash() if scenario else pl.col("row"), y=_saved())
+        .filter(_saved_share().is_between(0, 1) & named)
+        .select(*columns, cluster=pl.col(scenario).hash() if scenario else pl.col("row"), y=_saved_share())
         .join(table.with_row_index("kind").lazy(), on=columns, nulls_equal=True)
         .select("cluster", "kind", "y")
     )
@@ -283,7 +283,7 @@ def count(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, p
         held = sound.filter(pl.col("cluster") % parts == part).collect(engine="streaming")
         arrays: Any = [held[name].to_numpy() for name in ("cluster", "kind", "y")]
         total = total.plus(sum_rows([kind for _, kind in kinds], at, *arrays, groups=len(groups)))
-    return Counted(total, groups, scenario is not None, rows, skipped)
+    return AmceTally(total, groups, scenario is not None, rows, skipped)
 
 
 def sum_rows(kinds: Sequence[Kind], at: Whole, cluster: Whole, kind: Whole, y: Array, *, groups: int) -> Sums:
@@ -314,11 +314,11 @@ def sum_rows(kinds: Sequence[Kind], at: Whole, cluster: Whole, kind: Whole, y: A
     return total
 
 
-def _filled(column: str) -> pl.Expr:
+def _has_text(column: str) -> pl.Expr:
     return library().col(column).str.strip_chars().fill_null("") != ""
 
 
-def _saved() -> pl.Expr:
+def _saved_share() -> pl.Expr:
     pl = library()
     return pl.col("Saved").str.strip_chars().cast(pl.Float64, strict=False)
 
@@ -332,15 +332,19 @@ def _kinds(
     wrong = (
         pl.when(~pl.col(NAMED))
         .then(pl.lit(f"{SCENARIO} is empty"))
-        .when(~_filled("Saved"))
+        .when(~_has_text("Saved"))
         .then(pl.lit("Saved is empty"))
-        .when(~_saved().is_between(0, 1).fill_null(False))
+        .when(~_saved_share().is_between(0, 1).fill_null(False))
         .then(pl.lit("Saved is no number from 0 to 1"))
     )
     found = frame.group_by(*columns, wrong=wrong).agg(n=pl.len()).collect(engine="streaming")
     rows, skipped, kept = 0, dict[str, int](), list[tuple[tuple[str | None, ...], Kind]]()
     for *cells, why, n in found.sort(pl.all()).iter_rows():
-        kind = kind_of(*((cell or "").strip() for cell in cells[: len(NEEDED) - 1])) if why is None else why
+        kind = (
+            kind_of(*((cell or "").strip() for cell in cells[: len(REQUIRED_COLUMNS) - 1]))
+            if why is None
+            else why
+        )
         rows += n
         if isinstance(kind, str):
             skipped[kind] = skipped.get(kind, 0) + n
@@ -363,7 +367,7 @@ def kind_of(
     "unknown AttributeLevel 'Ducks' of ScenarioType Gender"
     """
     i, p, b, c = (DIGITS.get(cell, 3) for cell in (intervention, pedestrians, barrier, signal))
-    for name, digit in zip(NEEDED, (i, p, b), strict=False):
+    for name, digit in zip(REQUIRED_COLUMNS, (i, p, b), strict=False):
         if digit > 1:
             return f"{name} is not 0 or 1"
     if c > 2:

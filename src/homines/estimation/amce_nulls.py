@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from homines.estimation.amce import Amce, of_choices
+from homines.estimation.amce import Amce, amce_of_choices
 from homines.games.dilemma import STAY, SWERVE, Dilemma
 
 Null = Callable[[Dilemma, int], float]
@@ -35,12 +35,12 @@ NULLS: Mapping[str, Null] = {
 }
 
 
-def balanced(null: Null, d: Dilemma) -> float:
+def stay_over_both_orders(null: Null, d: Dilemma) -> float:
     """P(stay) where both orders are asked, as we do."""
     return (null(d, STAY) + null(d, SWERVE)) / 2
 
 
-def unbalanced(null: Null, d: Dilemma) -> float:
+def stay_in_public_order(null: Null, d: Dilemma) -> float:
     """P(stay) where the order is that of the public generator: Case 1, shown first, kills the passengers, or
     the first level of the attribute."""
     passengers = d.passengers
@@ -50,9 +50,9 @@ def unbalanced(null: Null, d: Dilemma) -> float:
 
 def nulls(scenarios: Sequence[Dilemma]) -> dict[tuple[str, str], Amce]:
     """Effects of every null policy in these scenarios, by (policy, design)."""
-    designs = {"balanced": balanced, "first level always first": unbalanced}
+    designs = {"balanced": stay_over_both_orders, "first level always first": stay_in_public_order}
     return {
-        (name, design): of_choices((d, stays(null, d)) for d in scenarios)
+        (name, design): amce_of_choices((d, stays(null, d)) for d in scenarios)
         for design, stays in designs.items()
         for name, null in NULLS.items()
     }

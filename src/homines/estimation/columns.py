@@ -14,7 +14,7 @@ from homines.estimation.family import MANY, Family
 from homines.estimation.likelihood import Design
 from homines.theory.choice import Belief
 
-Whole = NDArray[np.integer[Any]]
+Integers = NDArray[np.integer[Any]]
 Value = Callable[[Array], Array]
 """Payoffs as they are valued, such as at a risk attitude."""
 
@@ -39,7 +39,7 @@ class Observation:
 
 
 @dataclass(frozen=True, eq=False)
-class Alike:
+class DecisionBlock:
     """Decisions that differ in nothing but payoffs.
 
     like      one of them
@@ -51,14 +51,14 @@ class Alike:
     like: Decision
     payoffs: Array
     same: Array | None
-    places: Whole
+    places: Integers
 
     def one(self, i: int) -> Decision:
         """The i-th of them."""
         same = None if self.same is None else self.same[i]
         return replace(self.like, payoffs=self.payoffs[i], same=same)
 
-    def only(self, i: int) -> Alike:
+    def only(self, i: int) -> DecisionBlock:
         """The i-th alone."""
         return replace(
             self,
@@ -79,7 +79,7 @@ class Alike:
 class Decisions(Sequence[Decision]):
     """Many decisions; each is made when it is asked for."""
 
-    def __init__(self, blocks: Iterable[Alike]) -> None:
+    def __init__(self, blocks: Iterable[DecisionBlock]) -> None:
         self.blocks = list(blocks)
         size = sum(len(b.places) for b in self.blocks)
         self._at = np.empty((size, 2), dtype=np.int64)
@@ -131,13 +131,13 @@ class Decisions(Sequence[Decision]):
         return out
 
 
-def alike(ds: Sequence[Decision]) -> Decisions:
+def group_decisions(ds: Sequence[Decision]) -> Decisions:
     """These decisions, those together that differ in nothing but payoffs."""
     groups: dict[object, list[int]] = {}
     for i, d in enumerate(ds):
-        groups.setdefault(_likeness(d) if d.chance is None else i, []).append(i)
+        groups.setdefault(_key_without_payoffs(d) if d.chance is None else i, []).append(i)
     held = Decisions(
-        Alike(
+        DecisionBlock(
             ds[places[0]],
             np.stack([ds[i].payoffs for i in places]),
             None
@@ -151,7 +151,7 @@ def alike(ds: Sequence[Decision]) -> Decisions:
     return held
 
 
-def _likeness(d: Decision) -> object:
+def _key_without_payoffs(d: Decision) -> object:
     """All of a decision but the numbers of its payoffs."""
     told = None if d.others is None else tuple((b.shape, b.tobytes()) for b in d.others)
     forgone = tuple((name, paid.tobytes()) for name, paid in d.forgone)
@@ -172,12 +172,12 @@ class Columns(Sequence[Observation]):
     """
 
     decisions: Decisions
-    game_of: Whole
+    game_of: Integers
     games: tuple[str, ...]
-    at: Whole
+    at: Integers
     logp: Array
-    n: Whole
-    subject: Whole
+    n: Integers
+    subject: Integers
     subjects: tuple[str, ...]
     mass: Array = field(repr=False)
 
@@ -210,7 +210,7 @@ class Columns(Sequence[Observation]):
         for row, o in zip(logp, observations, strict=True):
             row[: len(o.decision.actions)] = o.choice.logp
         return cls(
-            alike(decisions),
+            group_decisions(decisions),
             np.array(game_of, dtype=np.int64),
             tuple(games),
             np.array([keys[id(o.decision), o.game] for o in observations], dtype=np.int64),

@@ -121,7 +121,7 @@ def family(spec: str | type) -> Family:
     return made
 
 
-def valued(d: Decision, risk: float, scale: float) -> Decision:
+def value_payoffs(d: Decision, risk: float, scale: float) -> Decision:
     """The decision with payoffs x as v(x) = scale * ((x / scale)^(1 - risk) - 1) / (1 - risk).
 
     Constant relative risk aversion (log at risk = 1), in units of payoff near `scale`; everyone's payoffs are
@@ -135,7 +135,7 @@ def valued(d: Decision, risk: float, scale: float) -> Decision:
 
 
 def crra(x: Array, risk: float, scale: float) -> Array:
-    """v(x) as in `valued`; HominesError for payoffs it has no value for."""
+    """v(x) as in `value_payoffs`; HominesError for payoffs it has no value for."""
     if (x < 0).any() or (risk >= 1 and (x == 0).any()):
         raise HominesError(
             f"payoffs down to {x.min():g} have no value at risk {risk:.3g} (constant relative risk aversion "

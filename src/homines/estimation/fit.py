@@ -17,8 +17,17 @@ from scipy.stats import f as fisher
 from homines.core.types import LEGAL_MASS, Array, HominesError, Preference
 from homines.estimation.columns import Observation
 from homines.estimation.family import PRECISION, RISK, Family, family
-from homines.estimation.likelihood import Peak, flat, loglik
-from homines.estimation.problem import NotIdentified, Problem, natural, problem
+from homines.estimation.likelihood import Peak, flat_direction, loglik
+from homines.estimation.problem import (
+    EqualOptions,
+    FlatLikelihood,
+    NotIdentified,
+    NotRising,
+    Problem,
+    Separated,
+    problem,
+    to_parameters,
+)
 from homines.estimation.uncertainty import covariance, expected_misfit, misfit, profile
 from homines.theory.choice import Belief, LogitAgent, stated_beliefs
 
@@ -111,7 +120,7 @@ def fit(
     belief   about the others: what a decision states, uniform where it states nothing
     cluster  what choices depend within: subject, game, decision or none. None: subjects where there are
              several, else games, else decisions
-    risk     estimate relative risk aversion of payoffs too (`family.valued`)
+    risk     estimate relative risk aversion of payoffs too (`family.value_payoffs`)
     level    of the intervals
 
     Raises NotIdentified where the choices cannot tell parameters apart, where they are separated (precision
@@ -125,13 +134,13 @@ def fit(
     peak, r = p.peak()
     check_peak(p, peak)
     design = p.at_risk(r)
-    theta, precision = natural(peak.g)
+    theta, precision = to_parameters(peak.g)
     names = (*of.free, *((RISK,) if risk else ()), PRECISION)
     values = np.r_[theta, *([r] if risk else []), precision]
     cov, bare, groups, notes = covariance(p, design, peak.g, r)
     if p.mass < LEGAL_MASS:
         notes = [*notes, f"legal mass {p.mass:.2g}: these are parameters of answers that are rarely given"]
-    notes = [*notes, *_outside(of, dict(zip(of.free, theta, strict=True)))]
+    notes = [*notes, *_range_notes(of, dict(zip(of.free, theta, strict=True)))]
     shape = np.divide(np.diag(cov), np.diag(bare), out=np.ones(len(values)), where=np.diag(bare) > 0)
     fisher_at = float(fisher.ppf(level, 1, max(1, groups - 1))) if groups > 1 else float("nan")
     intervals = np.array(
@@ -180,10 +189,10 @@ def check_design(p: Problem) -> None:
     """NotIdentified where no choices at these decisions could tell the parameters apart."""
     x = p.design
     equal = x.legal / x.legal.sum(-1, keepdims=True)
-    direction = flat(x.information(equal, np.ones(len(x.x))))
+    direction = flat_direction(x.information(equal, np.ones(len(x.x))))
     if direction is None:
         return
-    told = _spelt(p.family, direction)
+    told = _spell_direction(p.family, direction)
     roots = np.linalg.eigvalsh(x.information(equal, np.ones(len(x.x))))
     others = int((roots <= 1e-9 * roots[-1]).sum()) - 1
     told += f" (and {others} more direction{'s' * (others > 1)})" if others > 0 else ""
@@ -191,17 +200,17 @@ def check_design(p: Problem) -> None:
         only = p.family.free[int(np.abs(direction[1:]).argmax())]
         raise NotIdentified(
             f"{p.family.spec} values nothing but what {only} weighs, so {only} and the precision are only "
-            f"known as a product; write {only}=1, as in {_fixed(p.family, direction, 1)}"
+            f"known as a product; write {only}=1, as in {_spell_fixed(p.family, direction, 1)}"
         )
     if abs(direction[0]) > 0.05 and len(direction) == 1:
-        raise NotIdentified(
+        raise EqualOptions(
             f"{p.family.spec} values every option of these {len(x.x)} decisions alike, so its precision is "
             "not identified; ask decisions in which the options differ"
         )
-    raise NotIdentified(
+    raise FlatLikelihood(
         f"these {len(x.x)} decisions cannot tell the parameters of {p.family.spec} apart: the likelihood is "
         f"flat along {told}. Vary the games or the stated beliefs, or fix a parameter by writing its value, "
-        f"as in {_fixed(p.family, direction)}"
+        f"as in {_spell_fixed(p.family, direction)}"
     )
 
 
@@ -209,33 +218,33 @@ def check_peak(p: Problem, peak: Peak) -> None:
     """NotIdentified where the likelihood has no highest point, or where it lies at no precision."""
     direction = peak.unbounded()
     if direction is not None:
-        raise NotIdentified(
+        raise Separated(
             f"the choices are separated: the likelihood of {p.family.spec} rises without bound along "
-            f"{_spelt(p.family, direction)}. Choices that are (nearly) certain everywhere set bounds on the "
-            "parameters but no values; ask decisions nearer to indifference, or fix a parameter"
+            f"{_spell_direction(p.family, direction)}. Choices that are (nearly) certain everywhere set "
+            "bounds on the parameters but no values; ask decisions nearer to indifference, or fix a parameter"
         )
     if not peak.g[0] > 0:
-        raise NotIdentified(
+        raise NotRising(
             f"the choices do not rise with what {p.family.spec} values (precision {peak.g[0]:.3g}), so its "
             "parameters, which are relative to that, have no values. Nearly certain choices can end here "
             "too, however good: homines.estimation.bounds says what those tell"
         )
 
 
-def _spelt(of: Family, direction: Array) -> str:
+def _spell_direction(of: Family, direction: Array) -> str:
     """'+1.00*alpha -0.50*kappa', precision last."""
     parts = [(name, x) for name, x in zip((PRECISION, *of.free), direction, strict=True) if abs(x) > 0.05]
     return " ".join(f"{x:+.2f}*{name}" for name, x in sorted(parts, key=lambda part: part[0] == PRECISION))
 
 
-def _fixed(of: Family, direction: Array, value: int = 0) -> str:
+def _spell_fixed(of: Family, direction: Array, value: int = 0) -> str:
     """How to fix the parameter that moves most along a flat direction."""
     name = of.free[int(np.abs(direction[1:]).argmax())]
     written = [f"{k}={v!r}" for k, v in of.fixed.items()]
     return f"{of.spec.partition('(')[0]}({', '.join([*written, f'{name}={value}'])})"
 
 
-def _outside(of: Family, values: Mapping[str, float]) -> list[str]:
+def _range_notes(of: Family, values: Mapping[str, float]) -> list[str]:
     try:
         of.at({k: float(v) for k, v in values.items()})
     except HominesError as rule:

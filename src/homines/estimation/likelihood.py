@@ -125,7 +125,7 @@ class Peak:
 
     def flat(self) -> NDArray[np.float64] | None:
         """A direction of g that no choice here bears on, scaled to a largest entry of 1; None without one."""
-        return flat(self.start)
+        return flat_direction(self.start)
 
     def unbounded(self) -> NDArray[np.float64] | None:
         """A direction of g along which the likelihood rises for ever (separated choices), else None."""
@@ -140,7 +140,7 @@ class Peak:
         return direction / np.abs(direction).max()
 
 
-def flat(information: Array) -> NDArray[np.float64] | None:
+def flat_direction(information: Array) -> NDArray[np.float64] | None:
     """A direction in which this information is nothing beside its own scale; None where there is none."""
     if not information.size:
         return None

@@ -18,16 +18,16 @@ from homines.core.types import Array, HominesError
 from homines.estimation.columns import Columns, Observation
 from homines.estimation.family import PRECISION, Family, family
 from homines.estimation.fit import check_design, check_peak
-from homines.estimation.likelihood import Design, climb, flat
-from homines.estimation.problem import NotIdentified, Problem, natural, problem
+from homines.estimation.likelihood import Design, climb, flat_direction
+from homines.estimation.problem import NotIdentified, Problem, problem, to_parameters
 from homines.estimation.uncertainty import columns_at, expected_misfit, misfit
 from homines.theory.choice import Belief, stated_beliefs
 
 SHORT, LONG = 25, 5000
 """EM steps of every start, and the most of those that go on."""
-KEPT = 3
+BEST_STARTS = 3
 """Starts that go on."""
-SETTLED = 1e-9
+CONVERGENCE = 1e-9
 """Rise of the log-likelihood, as a share of it, at which EM has arrived."""
 EMPTY = 1.0
 """Expected number of subjects under which a class is empty."""
@@ -137,7 +137,7 @@ def mixture(
     ends = sorted((end for end in ends if end is not None), key=lambda end: -end[2])
     final: list[tuple[Array, Array, float, Array, bool]] = []
     for g, shares, *_ in ends:
-        if len(final) < KEPT and (end := _em(data, (g, shares), LONG)) is not None:
+        if len(final) < BEST_STARTS and (end := _em(data, (g, shares), LONG)) is not None:
             final.append(end)
     if not final:
         raise NotIdentified(
@@ -153,7 +153,7 @@ def mixture(
             check_peak(p, climb(data.design, y[k], start=g[k]))
         except NotIdentified as why:
             raise NotIdentified(f"type {k + 1} of {classes}: {why}; or ask for fewer classes") from why
-    values = np.array([np.r_[natural(row)[0], natural(row)[1]] for row in g])
+    values = np.array([np.r_[to_parameters(row)[0], to_parameters(row)[1]] for row in g])
     free = values.size + classes - 1
     bic = -2 * height + free * float(np.log(len(names)))
     q = np.einsum("k,kda->da", shares, np.exp([data.design.logp(row) for row in g]))
@@ -211,7 +211,7 @@ def _em(data: _Data, start: tuple[Array, Array], most: int) -> tuple[Array, Arra
         height = float(each.sum())
         if types.sum(0).min() < EMPTY or not np.isfinite(height):
             return None
-        if height - before < SETTLED * abs(height):
+        if height - before < CONVERGENCE * abs(height):
             return g, shares, height, types, True
         before = height
         shares = types.mean(0)
@@ -249,7 +249,7 @@ def _covariance(p: Problem, data: _Data, g: Array, shares: Array, types: Array) 
     info[tail, tail] = np.diag(count_of[:-1] / shares[:-1] ** 2) + count_of[-1] / shares[-1] ** 2
     mean = np.einsum("ik,ikp->ip", types, each)
     info -= np.einsum("ik,ikp,ikr->pr", types, each, each) - mean.T @ mean
-    if flat(info) is not None:
+    if flat_direction(info) is not None:
         raise NotIdentified(
             f"{classes} types of {p.family.spec} cannot be told apart in these choices; ask for fewer classes"
         )

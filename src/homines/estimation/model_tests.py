@@ -22,6 +22,10 @@ SAME = 1e-8
 """Residual, as a share, under which one family's columns lie in the space of another's."""
 
 
+class NotNested(HominesError):  # noqa: N818 (a finding, as much as an error)
+    """The family given as the narrower one holds the other: the test takes them the other way round."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Whether a narrower (or a rival) family explains the choices as well.
@@ -55,7 +59,8 @@ def compare(
     """Test `narrow` against `wide` on the same choices. Given parameters are a family with all of them
     written: 'bfs(alpha=0.083, beta=0.261, gamma=0.072, delta=-0.042)'; the precision stays free.
 
-    Raises HominesError where the two are the same on these decisions, NotIdentified where `wide` has no
+    Raises HominesError where the two are the same on these decisions, NotNested where `narrow` holds `wide`,
+    NotIdentified where `wide` has no
     maximum here.
     """
     one, two = (family(f) if isinstance(f, str) else f for f in (narrow, wide))
@@ -63,7 +68,7 @@ def compare(
     b = problem(observations, two, belief=belief, cluster=cluster)
     weight = b.y.sum(-1)
     up, down = _space(a, weight), _space(b, weight)
-    inside, outside = _within(up, down), _within(down, up)
+    inside, outside = _spanned_by(up, down), _spanned_by(down, up)
     ranks = (
         np.linalg.matrix_rank(up, tol=SAME * np.linalg.norm(up)),
         np.linalg.matrix_rank(down, tol=SAME * np.linalg.norm(down)),
@@ -77,7 +82,7 @@ def compare(
             f"{one.spec} and {two.spec} say the same about these decisions; nothing to compare"
         )
     if outside and not inside:
-        raise HominesError(
+        raise NotNested(
             f"{two.spec} lies within {one.spec} on these decisions, not the other way; exchange them"
         )
     if not inside:
@@ -99,7 +104,7 @@ def _space(p: Problem, weight: Array) -> Array:
     return (c * (weight > 0)[:, None, None]).reshape(-1, c.shape[-1])
 
 
-def _within(inner: Array, outer: Array) -> bool:
+def _spanned_by(inner: Array, outer: Array) -> bool:
     """Every inner column is a combination of outer ones."""
     left = inner - outer @ np.linalg.lstsq(outer, inner, rcond=None)[0]
     return bool(np.linalg.norm(left) <= SAME * max(np.linalg.norm(inner), 1e-300))

@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from homines.core.checks import count
+from homines.core.checks import count, one_of
 from homines.core.progress import Begin
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
 from homines.estimation.columns import Observation
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.mixture import Mixture, mixture
-from homines.estimation.observations import READ, from_records, read_csv
+from homines.estimation.observations import from_records
+from homines.estimation.observations_csv import READING_STEPS, read_csv
 from homines.inference.impossible import counts
 from homines.theory.choice import Belief, stated_beliefs, uniform_beliefs
 
@@ -25,7 +26,7 @@ BELIEFS: dict[str, Belief] = {"told": stated_beliefs, "uniform": uniform_beliefs
 
 
 @dataclass(frozen=True)
-class Options:
+class FitOptions:
     """How to estimate, as the command line spells it."""
 
     cluster: str | None = None
@@ -37,8 +38,7 @@ class Options:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.belief not in BELIEFS:
-            raise HominesError(f"no belief called {self.belief!r}; there are {', '.join(BELIEFS)}")
+        one_of("belief", self.belief, BELIEFS)
         if not 0 < self.level < 1:
             raise HominesError(f"level {self.level} must lie between 0 and 1, such as 0.95")
         count("seed", self.seed, 0)
@@ -60,11 +60,11 @@ def read_observations(
     if model is not None:
         raise HominesError(f"--model names one of a run's models; {source} is a file")
     if begin is not None:
-        return read_csv(source, begin("reading the CSV", READ)), 0, {}
+        return read_csv(source, begin("reading the CSV", READING_STEPS)), 0, {}
     return read_csv(source), 0, {}
 
 
-def estimate_one(observations: Sequence[Observation], spec: str, options: Options) -> Estimate | Mixture:
+def estimate_one(observations: Sequence[Observation], spec: str, options: FitOptions) -> Estimate | Mixture:
     """One family, or a mixture of it."""
     belief = BELIEFS[options.belief]
     if options.classes > 1:
@@ -124,14 +124,14 @@ def estimate_row(e: Estimate | Mixture) -> dict[str, Any]:
     }
 
 
-def plain(value: Any) -> Any:
+def spell_infinities(value: Any) -> Any:
     """JSON has no infinity and no nan: text, and null."""
     if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
+        return {k: spell_infinities(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
+        return [spell_infinities(v) for v in value]
     if isinstance(value, np.generic):
-        return plain(value.item())
+        return spell_infinities(value.item())
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else "inf" if value > 0 else "-inf"
     return value

@@ -10,8 +10,9 @@ from typing import TypeAlias
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from homines.core.checks import one_of
 from homines.core.types import Array, HominesError
-from homines.estimation.columns import Columns, Decisions, Observation, Whole
+from homines.estimation.columns import Columns, Decisions, Integers, Observation
 from homines.estimation.family import Family, crra
 from homines.estimation.likelihood import Design, Peak, climb
 from homines.theory.choice import Belief, stated_beliefs
@@ -23,7 +24,7 @@ HIGHEST_WITH_ZERO = 0.99
 """From 1 on a payoff of 0 has no value."""
 GROWTH = 1.3
 """Factor between steps outward: small, as a profile may fall and rise again where the precision goes to 0."""
-SEEN = 1e-9
+VISIBLE_FALL = 1e-9
 """Falls of the likelihood, as a share of it, under which float64 shows nothing."""
 MANY = 200
 """Choices at a decision from which the expected misfit is taken by its limit."""
@@ -31,17 +32,33 @@ FARTHEST = 1e6
 """Half-widths from the estimate at which a profile that has not fallen counts as open."""
 
 
-Take: TypeAlias = Callable[[Design], tuple[Design, Array | float]]
+Hold: TypeAlias = Callable[[Design], tuple[Design, Array | float]]
 """From a design to one with something held: the columns left, and what is added to their utility."""
 
 
-def whole(design: Design) -> tuple[Design, Array | float]:
+def hold_nothing(design: Design) -> tuple[Design, Array | float]:
     """Nothing held."""
     return design, 0.0
 
 
 class NotIdentified(HominesError):  # noqa: N818 (a finding, as much as an error)
-    """The decisions cannot tell these parameters apart."""
+    """The choices or the decisions give these parameters no values."""
+
+
+class FlatLikelihood(NotIdentified):
+    """The likelihood is flat along a direction: these decisions cannot tell the parameters apart."""
+
+
+class EqualOptions(NotIdentified):
+    """The family values all options of every decision alike, thus the precision has no value."""
+
+
+class Separated(NotIdentified):
+    """The likelihood rises without bound: choices are (nearly) certain at every decision."""
+
+
+class NotRising(NotIdentified):
+    """The likelihood is highest at a precision of 0 or less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +104,7 @@ class Problem:
         return self.held[risk]
 
     def peak(
-        self, take: Take = whole, near: float | None = None, start: Array | None = None
+        self, take: Hold = hold_nothing, near: float | None = None, start: Array | None = None
     ) -> tuple[Peak, float]:
         """The highest likelihood of the design that `take` makes, and the risk attitude where it lies.
 
@@ -131,9 +148,8 @@ def problem(
     if not len(held):
         raise HominesError("no observations to fit; measure a model first, or give a CSV with rows")
     cluster = cluster or _cluster(held)
-    if cluster not in CLUSTERS:
-        raise HominesError(f"no cluster called {cluster!r}; there are {', '.join(CLUSTERS)}")
-    groups: dict[str, Callable[[], Whole]] = {
+    one_of("cluster", cluster, CLUSTERS)
+    groups: dict[str, Callable[[], Integers]] = {
         "subject": lambda: held.subject,
         "game": lambda: held.game_of[held.at],
         "decision": lambda: held.at,
@@ -163,6 +179,6 @@ def _cluster(held: Columns) -> str:
     return "game" if len(held.games) > 1 else "decision"
 
 
-def natural(g: Array) -> tuple[Array, float]:
+def to_parameters(g: Array) -> tuple[Array, float]:
     """(parameters, precision) of a coefficient vector g = precision * (1, parameters)."""
     return g[1:] / g[0], float(g[0])

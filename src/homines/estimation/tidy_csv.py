@@ -21,7 +21,7 @@ from homines.core.types import Array, HominesError
 if TYPE_CHECKING:
     import polars as pl
 
-Whole = NDArray[np.integer[Any]]
+Integers = NDArray[np.integer[Any]]
 PART = 2**16
 """Rows that are read at once where polars cannot read a file."""
 BYTES = 2**24
@@ -53,7 +53,7 @@ class Table:
     def __contains__(self, name: str) -> bool:
         return name in self._frame.columns
 
-    def codes(self, *names: str) -> tuple[Whole, Table]:
+    def codes(self, *names: str) -> tuple[Integers, Table]:
         """(a code [row] of what stands in these columns, rows that differ there); codes are in order of
         appearance."""
         pl, held = library(), self._frame.select(names)
@@ -71,13 +71,13 @@ class Table:
         codes, unlike = self.codes(name)
         return np.array([number(text) for text in unlike.texts(name)])[codes]
 
-    def rows(self, places: Whole) -> list[tuple[int, dict[str, str]]]:
+    def rows(self, places: Integers) -> list[tuple[int, dict[str, str]]]:
         """These rows, each with its line."""
         some: list[dict[str, Any]] = self._frame[places].to_dicts()
         return [(int(i) + 2, row) for i, row in zip(places, some, strict=True)]
 
 
-def of(columns: Mapping[str, Whole]) -> Table:
+def table_of(columns: Mapping[str, Integers]) -> Table:
     """A table of whole numbers."""
     return Table(library().DataFrame(columns))
 
@@ -91,14 +91,14 @@ def number(text: str) -> float:
     return value if math.isfinite(value) else math.nan
 
 
-def heads(path: Path) -> list[str]:
+def read_header(path: Path) -> list[str]:
     """The names of a CSV's columns. Raises HominesError where it cannot be read."""
     _check(path)
-    with _reading(path), open(path, encoding="utf-8-sig", newline="") as file:
+    with _reading_errors(path), open(path, encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file).fieldnames or ())
 
 
-def read(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Table:
+def read_table(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Table:
     """The columns `wanted` of a CSV with these names. Raises HominesError naming the line of a row that has
     more or fewer cells than the head, and where it is no CSV in UTF-8.
 
@@ -108,7 +108,7 @@ def read(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Table:
     _check(path)
     pl = library()
     try:
-        whole = pl.read_csv(path, infer_schema=False) if _plain(path) else None
+        whole = pl.read_csv(path, infer_schema=False) if _has_standard_line_ends(path) else None
     except pl.exceptions.PolarsError:
         whole = None
     if whole is None or whole.columns != list(names) or whole[:, -1].null_count():
@@ -117,11 +117,11 @@ def read(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Table:
 
 
 def _check(path: Path) -> None:
-    with _reading(path):
+    with _reading_errors(path):
         check_not_packed(path)
 
 
-def _plain(path: Path) -> bool:
+def _has_standard_line_ends(path: Path) -> bool:
     """Whether every line ends as polars takes lines to end: no carriage return stands alone."""
     with open(path, "rb") as file:
         before = b""
@@ -135,8 +135,8 @@ def _plain(path: Path) -> bool:
 def _row_by_row(path: Path, names: Sequence[str], wanted: Sequence[str]) -> pl.DataFrame:
     pl, at = library(), [names.index(name) for name in wanted]
     parts = [pl.DataFrame({name: [] for name in wanted}, schema=dict.fromkeys(wanted, pl.String))]
-    with _reading(path), open(path, encoding="utf-8-sig", newline="") as file:
-        rows = _whole(path, file, len(names))
+    with _reading_errors(path), open(path, encoding="utf-8-sig", newline="") as file:
+        rows = _rows_of_width(path, file, len(names))
         while some := list(islice(rows, PART)):
             parts.append(
                 pl.DataFrame({name: [row[i] for row in some] for name, i in zip(wanted, at, strict=True)})
@@ -144,7 +144,7 @@ def _row_by_row(path: Path, names: Sequence[str], wanted: Sequence[str]) -> pl.D
     return pl.concat(parts)
 
 
-def _whole(path: Path, file: Any, width: int) -> Iterator[list[str]]:
+def _rows_of_width(path: Path, file: Any, width: int) -> Iterator[list[str]]:
     """Rows under the head, blank lines left out. HominesError for one of another width."""
     rows = csv.reader(file)
     next(rows, None)
@@ -157,7 +157,7 @@ def _whole(path: Path, file: Any, width: int) -> Iterator[list[str]]:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading_errors(path: Path) -> Iterator[None]:
     """Failures to read a file as sentences."""
     try:
         yield

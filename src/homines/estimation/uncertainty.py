@@ -11,8 +11,16 @@ from scipy.stats import binom
 
 from homines.core.types import Array, frozen
 from homines.estimation.family import PRECISION, RISK
-from homines.estimation.likelihood import Design, climb, flat
-from homines.estimation.problem import FARTHEST, GROWTH, MANY, SEEN, NotIdentified, Problem, natural
+from homines.estimation.likelihood import Design, climb, flat_direction
+from homines.estimation.problem import (
+    FARTHEST,
+    GROWTH,
+    MANY,
+    VISIBLE_FALL,
+    FlatLikelihood,
+    Problem,
+    to_parameters,
+)
 
 PART = 2**20
 """Numbers of the expected misfit that are held at once."""
@@ -64,7 +72,7 @@ def misfit(games: Sequence[str], share: Array, q: Array, chance: Array) -> dict[
 
 def columns_at(p: Problem, design: Design, g: Array, r: float) -> Array:
     """Derivatives of x . g by the natural parameters, [decision, action, parameter], precision last."""
-    theta, precision = natural(g)
+    theta, precision = to_parameters(g)
     by_theta = precision * design.x[:, :, 1:]
     by_precision = (design.x @ np.r_[1.0, theta])[:, :, None]
     parts = [by_theta]
@@ -83,11 +91,11 @@ def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, A
     q = np.exp(design.logp(g))
     d = Design(columns_at(p, design, g, r), design.legal)
     information = d.information(q, p.y.sum(-1))
-    direction = flat(information)
+    direction = flat_direction(information)
     if direction is not None:
         names = (*p.family.free, *((RISK,) if p.risk else ()), PRECISION)
         told = " ".join(f"{x:+.2f}*{n}" for n, x in zip(names, direction, strict=True) if abs(x) > 0.05)
-        raise NotIdentified(f"at its maximum the likelihood of {p.family.spec} is flat along {told}")
+        raise FlatLikelihood(f"at its maximum the likelihood of {p.family.spec} is flat along {told}")
     bread = frozen(np.linalg.inv(information))
     scores = cluster_scores(d, p.rows, p.at, p.group, q)
     groups = len(scores)
@@ -132,12 +140,13 @@ def profile(
     top, crit = rule
     if not np.isfinite(crit) or not np.isfinite(half):
         return float("nan"), float("nan")
-    if crit <= SEEN * abs(top):
+    if crit <= VISIBLE_FALL * abs(top):
         return value - half, value + half
 
     def fall(at: float) -> float:
         return (
-            2 * (top - constrained(p, name, at, risk, start if abs(at - value) < CLOSE * half else None))
+            2
+            * (top - constrained_loglik(p, name, at, risk, start if abs(at - value) < CLOSE * half else None))
             - crit
         )
 
@@ -164,7 +173,9 @@ def profile(
     return ends[0], ends[1]
 
 
-def constrained(p: Problem, name: str, at: float, near: float = 0.0, start: Array | None = None) -> float:
+def constrained_loglik(
+    p: Problem, name: str, at: float, near: float = 0.0, start: Array | None = None
+) -> float:
     """The highest log-likelihood with one parameter held, at no negative precision; the risk attitude, where
     it is estimated, near to this. start: coefficients of all columns to climb from."""
     if name == RISK:

@@ -15,7 +15,7 @@ from inspect_ai.log import EvalLog, EvalSample, read_eval_log
 
 from homines.core.format import clean
 from homines.core.redaction import redact
-from homines.core.run_folder import plain
+from homines.core.strict_json import simplify
 from homines.core.types import HominesError, Record
 from homines.elicitation.metrics import choices, summary
 from homines.evals.asking import SAMPLES, hear
@@ -180,7 +180,7 @@ def _config(log: EvalLog, records: list[Record]) -> dict[str, Any]:
         role: [m.model for m in (held if isinstance(held, list) else [held])]
         for role, held in (spec.model_roles or {}).items()
     }
-    return plain(
+    return simplify(
         {
             "kind": "measure",
             "model": spec.model if not roles else ", ".join(dict.fromkeys(r.model for r in records)),

@@ -36,7 +36,7 @@ from homines.elicitation.orders import orders
 from homines.evals.asking import in_words, whole
 from homines.evals.samples import KEY, answer_json, messages, packed
 from homines.theory.choice import pool_choices
-from homines.theory.game_forms import Repeated, step
+from homines.theory.game_forms import Repeated, append_stage
 
 ROLES = ("row", "column")
 PLAYED = "played"
@@ -89,7 +89,9 @@ def play_out(game: str, frame: str, rounds: int, tries: int, seed: int | None = 
                     state.metadata[PLAYED] = told(made, history) | {"broken": broken}
                     transcript().info(state.metadata[PLAYED], source="homines")
                     return state
-                history = step(history, {k: act for k, act in acts.items() if act is not None}, len(ROLES))
+                history = append_stage(
+                    history, {k: act for k, act in acts.items() if act is not None}, len(ROLES)
+                )
                 done = {ROLES[k]: due[k].actions[a] for k, a in acts.items() if a is not None}
                 transcript().info({"round": len(history), **done}, source="homines")
         state.metadata[PLAYED] = told(made, history, over=True)

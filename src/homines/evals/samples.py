@@ -13,7 +13,8 @@ from typing import Any
 from inspect_ai.dataset import Sample
 from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageSystem, ChatMessageUser
 
-from homines.core.run_folder import plain, record_from, record_json
+from homines.core.record_json import record_from_json, record_to_json
+from homines.core.strict_json import simplify
 from homines.core.types import Choice, HominesError, Prompt, Record, digest
 from homines.elicitation.questions import Question, situation
 from homines.theory.choice import pool_choices
@@ -69,7 +70,7 @@ def messages(prompt: Prompt) -> list[ChatMessage]:
 
 def packed(record: Record, prompt: Prompt) -> dict[str, Any]:
     """A record as metadata, and the cue after which its answer comes."""
-    return plain({**record_json(record), "cue": prompt.cue})
+    return simplify({**record_to_json(record), "cue": prompt.cue})
 
 
 def asked_of(metadata: Mapping[str, Any]) -> Prompt:
@@ -80,12 +81,12 @@ def asked_of(metadata: Mapping[str, Any]) -> Prompt:
 
 def answer_json(choice: Choice) -> dict[str, Any]:
     """A choice as metadata of a score."""
-    return plain({"logp": choice.logp.tolist(), "mass": choice.mass, "n": choice.n})
+    return simplify({"logp": choice.logp.tolist(), "mass": choice.mass, "n": choice.n})
 
 
 def record_of(raw: Mapping[str, Any], answer: Mapping[str, Any] | None) -> Record:
     """The record of a sample: its metadata under KEY, and the answer of its score."""
-    return record_from({**raw, "choice": answer, "error": None})
+    return record_from_json({**raw, "choice": answer, "error": None})
 
 
 def sound(record: Record) -> Record:
@@ -103,7 +104,7 @@ def sound(record: Record) -> Record:
         raise HominesError(f"error {str(record.error)[:40]!r} must be a text")
     if c is not None and not c.fits(record.decision):
         raise HominesError(f"answer {str(answer_json(c))[:120]} must be a distribution over {n} labels")
-    record_json(record)  # its decision, as it will be written
+    record_to_json(record)  # its decision, as it will be written
     return record
 
 

@@ -181,7 +181,7 @@ def effects() -> Metric:
     """The nine effects of the Moral Machine with their own clustered errors (`homines.estimation.amce`)."""
 
     def compute(scores: list[SampleScore]) -> Value:
-        from homines.estimation.amce import ALL, of_choices
+        from homines.estimation.amce import ALL, amce_of_choices
 
         chosen = [
             (find("games", game), float(c.p[0]))
@@ -190,7 +190,7 @@ def effects() -> Metric:
         ]
         if not chosen:
             return {}
-        found = of_choices(chosen)
+        found = amce_of_choices(chosen)
         out: dict[str, float] = {}
         for e, value, se in zip(ALL, found.values, found.se, strict=True):
             out |= _known({e.name: float(value), f"{e.name} stderr": float(se)})

@@ -1,5 +1,5 @@
 """Games, one file each: `games.trust(5)` is what the function of games/trust.py makes."""
 
-from homines.core.registry import shelve
+from homines.core.plugins import export
 
-__all__, __getattr__ = shelve(__name__)
+__all__, __getattr__ = export(__name__)

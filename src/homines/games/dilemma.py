@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from homines.core.checks import count
+from homines.core.checks import count, one_of
 from homines.core.format import join
-from homines.core.types import Array, Decision, History, HominesError, frozen
+from homines.core.types import Array, Decision, History, frozen
 
 STAY, SWERVE = 0, 1
 PEDESTRIANS, AHEAD, BEYOND = 0, 1, 2
@@ -188,8 +188,7 @@ def dilemma(kind: str = "number", draw: int = 0) -> Dilemma:
     ('stay', 'swerve')
     """
     count("draw", draw, 0)
-    if kind not in DIMENSIONS:
-        raise HominesError(f"no kind of dilemma called {kind!r}; there are {', '.join(DIMENSIONS)}")
+    one_of("kind of dilemma", kind, DIMENSIONS)
     at, pair = list(DIMENSIONS).index(kind), draw // 2
     rng = np.random.default_rng([at, pair])
     setting, ahead = (

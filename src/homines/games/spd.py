@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from homines.core.types import frozen
-from homines.theory.game_forms import Sequential, given
+from homines.theory.game_forms import Sequential, protocol_payoffs
 
 PROTOCOLS = (  # T, R, P, S
     (90, 45, 15, 10),
@@ -28,7 +28,7 @@ def spd(protocol: int = 3, payoffs: tuple[float, ...] = ()) -> Sequential:
     >>> veil(spd(3)).names  # first move, reply to C, reply to D
     ('CCC', 'CCD', 'CDC', 'CDD', 'DCC', 'DCD', 'DDC', 'DDD')
     """
-    t, r, p, s = given(protocol, payoffs, PROTOCOLS)
+    t, r, p, s = protocol_payoffs(protocol, payoffs, PROTOCOLS)
     return Sequential(("C", "D"), ("C", "D"), frozen([[[r, s], [t, p]], [[r, t], [s, p]]]))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from homines.core.types import frozen
-from homines.theory.game_forms import Sequential, given
+from homines.theory.game_forms import Sequential, protocol_payoffs
 
 PROTOCOLS = (  # T, R, P, S
     (80, 50, 30, 20),
@@ -29,7 +29,7 @@ def trust(protocol: int = 3, payoffs: tuple[float, ...] = ()) -> Sequential:
     >>> veil(trust(3)).names  # first move, reply to I
     ('IG', 'IK', 'NG', 'NK')
     """
-    t, r, p, s = given(protocol, payoffs, PROTOCOLS)
+    t, r, p, s = protocol_payoffs(protocol, payoffs, PROTOCOLS)
     table = frozen([[[r, s], [p, p]], [[r, t], [p, p]]])
     return Sequential(("I", "N"), ("G", "K"), table, frozenset({NOT_INVEST}))
 

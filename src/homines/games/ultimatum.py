@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from homines.core.types import frozen
-from homines.theory.game_forms import Sequential, given
+from homines.theory.game_forms import Sequential, protocol_payoffs
 
 PROTOCOLS = (  # T, R, P, S
     (60, 50, 10, 40),
@@ -29,7 +29,7 @@ def ultimatum(protocol: int = 3, payoffs: tuple[float, ...] = ()) -> Sequential:
     >>> veil(ultimatum(3)).names  # first move, reply to U
     ('EA', 'ER', 'UA', 'UR')
     """
-    t, r, p, s = given(protocol, payoffs, PROTOCOLS)
+    t, r, p, s = protocol_payoffs(protocol, payoffs, PROTOCOLS)
     table = frozen([[[r, r], [t, p]], [[r, r], [s, p]]])
     return Sequential(("E", "U"), ("A", "R"), table, frozenset({EQUAL}))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from homines.core.registry import names
+from homines.core.plugins import names
 from homines.core.types import HominesError, Model
 
 

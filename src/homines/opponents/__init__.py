@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from homines.core.registry import cut, factory, find, settings, shelve
+from homines.core.plugins import export, factory
+from homines.core.registry import find, inherit_trust, settings
 from homines.core.types import HominesError, Policy
 
-__all__, __getattr__ = shelve(__name__, ("opponent", "LIBRARY"))
+__all__, __getattr__ = export(__name__, "opponent", "LIBRARY")
 
 LIBRARY = "axelrod:"
 
@@ -22,7 +23,7 @@ def opponent(spec: str) -> Policy:
     >>> opponent("generous_tit_for_tat(generosity=0.5)")
     GenerousTitForTat(generosity=0.5)
     """
-    spec = cut(spec, spec.strip())
+    spec = inherit_trust(spec, spec.strip())
     if not spec.startswith(LIBRARY):
         return find("opponents", spec)
     match = re.fullmatch(r"(\w+)\s*(?:\((.*)\))?", spec.removeprefix(LIBRARY), re.DOTALL)

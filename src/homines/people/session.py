@@ -18,7 +18,8 @@ from unicodedata import category
 import numpy as np
 
 from homines.core.checks import count
-from homines.core.registry import find, names, spell
+from homines.core.plugins import names
+from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder
 from homines.core.types import (
     Array,
@@ -41,7 +42,7 @@ from homines.elicitation.questions import battery, questions
 from homines.elicitation.scene import Names
 from homines.models import PROVIDERS, behind, known, load
 from homines.opponents import opponent
-from homines.theory.game_forms import NormalForm, Repeated, nodes, step
+from homines.theory.game_forms import NormalForm, Repeated, append_stage, nodes
 
 BATTERY = "battery"
 PROTOCOLS = tuple(f"{kind}({k})" for k in range(1, 7) for kind in ("spd", "trust", "ultimatum"))
@@ -498,7 +499,7 @@ def _met(
     theirs = {k: d for k, d in due.items() if k != seat}
     found: dict[int, Choice] = dict(zip(theirs, other(spec, list(theirs.values())), strict=True))
     acts = acts | {k: int(rng.choice(len(c.p), p=c.p)) for k, c in found.items()}
-    after = step(history, acts, players(game))
+    after = append_stage(history, acts, players(game))
     over = not game.due(after)
     paid = game.payoffs(after[-1:]) if isinstance(game, Repeated) else game.payoffs(after) if over else None
     labels = getattr(words, "labels", ())

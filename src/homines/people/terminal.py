@@ -20,7 +20,7 @@ from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, HominesError, Interrupted
 from homines.elicitation.survey import frame_specs
-from homines.estimation.options import estimate_row, plain
+from homines.estimation.options import estimate_row, spell_infinities
 from homines.people.debrief import FAMILY, Happened, Odds, Portrait, happened, odds, portraits, totals
 from homines.people.session import BATTERY, NotAnAnswer, SessionPlan, Sitting, start
 from homines.reports.console import command
@@ -78,7 +78,7 @@ def carry_out_play(
         if run is not None:
             note(run, sitting, found, shapes)
     if as_json:
-        print(json.dumps(plain(result(sitting, found, shapes, save))))
+        print(json.dumps(spell_infinities(result(sitting, found, shapes, save))))
         return
     recount(sitting, console)
     compare(sitting, found, console)
@@ -187,7 +187,7 @@ def portray(shapes: list[Portrait], console: Console) -> None:
 
 def note(run: RunFolder, sitting: Sitting, found: list[Odds], shapes: list[Portrait]) -> None:
     """Write what came of a finished sitting into its run folder."""
-    run.note("played.json", plain(result(sitting, found, shapes, run.folder)))
+    run.note("played.json", spell_infinities(result(sitting, found, shapes, run.folder)))
 
 
 def result(sitting: Sitting, found: list[Odds], shapes: list[Portrait], save: Path | None) -> dict[str, Any]:

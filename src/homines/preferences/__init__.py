@@ -1,5 +1,5 @@
 """Preferences, one file each: a frozen dataclass whose fields are its parameters."""
 
-from homines.core.registry import shelve
+from homines.core.plugins import export
 
-__all__, __getattr__ = shelve(__name__)
+__all__, __getattr__ = export(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homines.core.checks import number
-from homines.core.types import Array, Decision, HominesError
+from homines.core.types import Array, Decision, NeedsVeil
 from homines.theory.utility_terms import OWN, SAME, Term, weigh
 
 
@@ -36,7 +36,7 @@ def universalised(d: Decision) -> Array:
     Shape [mine, 1, ..., chance], to be broadcast against an utility [mine, other1, ..., chance].
     """
     if d.same is None:
-        raise HominesError(
+        raise NeedsVeil(
             f"universalising the decision between {', '.join(d.actions)} needs a symmetric game "
             "(`same` is None): put the game behind veil(), where each role is equally likely"
         )

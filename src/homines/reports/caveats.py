@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from homines.core.format import TableRow, clean, lines, number
 from homines.core.types import LEGAL_MASS
@@ -10,22 +11,40 @@ from homines.inference import impossible
 from homines.reports import run_charts
 from homines.reports.run_view import SLACK, RunView, _foreign, left_out
 
-# --- what got worse --------------------------------------------------------------------------------
+
+@dataclass(frozen=True, kw_only=True)
+class Deterioration:
+    """A measure that a training made worse.
+
+    name           of the measure, short; subject and verb: how its sentence begins
+    before, after  its values, where it got worse the most (`where`)
+    worse, of      in how many of how many `unit` it got worse; unit "": there is only one value
+    """
+
+    name: str
+    subject: str
+    verb: str
+    before: float
+    after: float
+    worse: int = 1
+    of: int = 1
+    unit: str = ""
+    where: str = ""
+    digits: int = 2
+
+    def sentence(self) -> str:
+        """'Legal mass fell in 2 of 30 pairs of game and frame (most in ipd, story: .90 to .40).'"""
+        a, b = number(self.before, self.digits), number(self.after, self.digits)
+        if not self.unit:
+            return f"{self.subject} {self.verb} from {a} to {b}."
+        share = f"{self.worse} of {self.of} {self.unit}"
+        return f"{self.subject} {self.verb} in {share} (most in {self.where}: {a} to {b})."
 
 
 def caveats(study: RunView, rows: Mapping[str, list[TableRow]]) -> list[str]:
     """What got worse and what stays weak, a sentence each, the worst case as it is."""
     out: list[str] = []
-    sides = {row["role"]: row for row in rows["sides"]}
-    if "before" in sides and "after" in sides:
-        a, b = sides["before"], sides["after"]
-        for key, what, digits in (
-            ("accuracy", "Accuracy on everyday questions fell", 2),
-            ("mass", "Legal mass on everyday questions fell", 2),
-            ("perplexity", "Perplexity of a plain text rose", 1),
-        ):
-            if None not in (a[key], b[key]) and (a[key] < b[key] if digits == 1 else a[key] > b[key]):
-                out.append(f"{what} from {number(a[key], digits)} to {number(b[key], digits)}.")
+    out += [change.sentence() for change in _worse_sides(rows["sides"])]
     final = [r for r in rows["frames"] if r["role"] == study.columns[-1] and r["mass"] is not None]
     if weak := [r for r in final if r["mass"] < LEGAL_MASS]:
         least = min(weak, key=lambda r: r["mass"])
@@ -41,11 +60,7 @@ def caveats(study: RunView, rows: Mapping[str, list[TableRow]]) -> list[str]:
         for row in told
         if row["mass"] < LEGAL_MASS
     ]
-    out += _worse(rows["frames"], "mass", "Legal mass fell", "pairs of game and frame", lambda x: -x)
-    for name in run_charts.regrets(rows):
-        out += _worse(rows["regret"], name, f"{name.capitalize()} rose", "games")
-    out += _worse(rows["stability"], "instability", "Instability over frames rose", "games")
-    out += _worse(rows["stability"], "order effect", "The order effect grew", "games", abs)
+    out += [change.sentence() for change in _worse_measures(rows)]
     if away := _foreign(study):
         out.append(
             f"{', '.join(clean(spec, 80) for spec in away)}: not available here, for modules are loaded only "
@@ -58,19 +73,68 @@ def caveats(study: RunView, rows: Mapping[str, list[TableRow]]) -> list[str]:
     return out
 
 
+def deteriorations(rows: Mapping[str, list[TableRow]]) -> list[Deterioration]:
+    """Every measure that is worse after a training than before."""
+    return [*_worse_sides(rows["sides"]), *_worse_measures(rows)]
+
+
+def _worse_sides(rows: Sequence[TableRow]) -> list[Deterioration]:
+    roles = {row["role"]: row for row in rows}
+    if not {"before", "after"} <= roles.keys():
+        return []
+    a, b = roles["before"], roles["after"]
+    return [
+        Deterioration(name=name, subject=subject, verb=verb, before=a[key], after=b[key], digits=digits)
+        for key, name, subject, verb, digits in (
+            ("accuracy", "everyday accuracy", "Accuracy on everyday questions", "fell", 2),
+            ("mass", "everyday legal mass", "Legal mass on everyday questions", "fell", 2),
+            ("perplexity", "perplexity", "Perplexity of a plain text", "rose", 1),
+        )
+        if None not in (a[key], b[key]) and (a[key] < b[key] if verb == "rose" else a[key] > b[key])
+    ]
+
+
+def _worse_measures(rows: Mapping[str, list[TableRow]]) -> list[Deterioration]:
+    stability, regrets = rows["stability"], run_charts.regrets(rows)
+    return [
+        *_worse(rows["frames"], "mass", "legal mass", "Legal mass", "fell", "pairs of game and frame"),
+        *(
+            worse
+            for name in regrets
+            for worse in _worse(rows["regret"], name, name.lower(), name.capitalize(), "rose")
+        ),
+        *_worse(stability, "instability", "instability", "Instability over frames", "rose"),
+        *_worse(stability, "order effect", "order effect", "The order effect", "grew"),
+    ]
+
+
+BADNESS: Mapping[str, Callable[[float], float]] = {"mass": lambda x: -x, "order effect": abs}
+"""Measures that are not worse the higher they are."""
+
+
 def _worse(
-    rows: Sequence[TableRow], name: str, what: str, noun: str, badness: Callable[[float], float] = float
-) -> list[str]:
-    """'Legal mass fell in 2 of 30 pairs of game and frame (most in ipd, story: .90 to .40).'"""
+    rows: Sequence[TableRow], key: str, name: str, subject: str, verb: str, unit: str = "games"
+) -> list[Deterioration]:
+    """The rise of a measure's badness over the rows that have it before and after; empty without any."""
     pairs = [roles for _, roles in lines(rows, ("game", "frame")) if {"before", "after"} <= roles.keys()]
-    known = [(r["before"], r["after"]) for r in pairs if None not in (r["before"][name], r["after"][name])]
-    rises = [(badness(b[name]) - badness(a[name]), i) for i, (a, b) in enumerate(known)]
+    known = [(r["before"], r["after"]) for r in pairs if None not in (r["before"][key], r["after"][key])]
+    badness = BADNESS.get(key, float)
+    rises = [(badness(b[key]) - badness(a[key]), i) for i, (a, b) in enumerate(known)]
     if not (worse := [rise for rise in rises if rise[0] > SLACK]):
         return []
     a, b = known[max(worse)[1]]
     return [
-        f"{what} in {len(worse)} of {len(known)} {noun} "
-        f"(most in {_names(a)}: {number(a[name])} to {number(b[name])})."
+        Deterioration(
+            name=name,
+            subject=subject,
+            verb=verb,
+            before=a[key],
+            after=b[key],
+            worse=len(worse),
+            of=len(known),
+            unit=unit,
+            where=_names(a),
+        )
     ]
 
 

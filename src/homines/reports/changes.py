@@ -1,11 +1,10 @@
 """What every training on a page of several runs changed, beside the agent it began with.
 
-agents -> pairs of before and after, of one run or of two -> what got worse (`evidence.caveats`) -> sentences
+agents -> pairs of before and after, of one run or of two -> what got worse (caveats.py) -> sentences
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from homines.core.format import count, finite, lines, number
 from homines.core.types import Record
 from homines.elicitation.metrics import average_by_decision, mass
 from homines.reports.agents import MENU, Agent, chosen, groups, what
-from homines.reports.caveats import caveats
+from homines.reports.caveats import deteriorations
 from homines.reports.measures import measured
 from homines.reports.page import Section
 from homines.reports.run_view import RunView
@@ -27,12 +26,6 @@ Row = dict[str, Any]
 Pair = tuple[float | None, float | None]
 SAID = 5
 """Groups of agents that the summary tells of; the table tells of all."""
-SHORT = {
-    "Accuracy on everyday questions": "everyday accuracy",
-    "Legal mass on everyday questions": "everyday legal mass",
-    "Perplexity of a plain text": "perplexity",
-    "Instability over frames": "instability",
-}
 NO_BEFORE = "not compared: no measurement before training is on this page"
 NOTHING_SHARED = "not compared: it was asked nothing that {} was asked"
 
@@ -69,20 +62,15 @@ class Change:
         return measured(self.study) if self.study else {}
 
     @cached_property
-    def caveats(self) -> list[str]:
-        """What got worse and what stays weak, as on the page of one run."""
-        return caveats(self.study, self.rows) if self.study else []
-
-    @property
     def worse(self) -> list[str]:
         """What got worse, named: 'legal mass', 'order effect in some games', ..."""
-        out: list[str] = []
-        for told in self.caveats:
-            if m := re.match(r"(?:The )?(.+?) (?:fell|rose|grew) (?:from|in (\d+) of (\d+) (\w+)) ", told):
-                name = SHORT.get(m[1], m[1][:1].lower() + m[1][1:])
-                where = "games" if m[4] == "games" else "words"
-                out.append(name if m[2] == m[3] else f"{name} in some {where}")
-        return out
+        found = deteriorations(self.rows) if self.study else []
+        return [
+            each.name
+            if each.worse == each.of
+            else f"{each.name} in some {'games' if each.unit == 'games' else 'words'}"
+            for each in found
+        ]
 
     @property
     def compared(self) -> str:

@@ -22,7 +22,7 @@ from homines.elicitation.metrics import (
 from homines.elicitation.policies import PricingRecords
 from homines.elicitation.questions import situation
 from homines.estimation import agent_estimates, family
-from homines.estimation.amce import EFFECTS, Amce, of_choices
+from homines.estimation.amce import EFFECTS, Amce, amce_of_choices
 from homines.estimation.published import DILEMMAS
 from homines.games.dilemma import Dilemma
 from homines.games.pricing import shop
@@ -80,7 +80,7 @@ def effects(records: Sequence[Record]) -> Amce:
     for (game,), group in group_by(records, "game").items():
         if len(answered_records(group)) == len(group):
             chosen += [(find("games", game), float(c.p[0])) for _, c in average_by_decision(group)]
-    return of_choices(chosen)
+    return amce_of_choices(chosen)
 
 
 def prices(there: Sequence[Agent]) -> Section | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from homines.core import registry
+from homines.core import plugins
 from homines.core.format import TableRow, count, finite, number
 from homines.core.types import Choice, Decision, HominesError, Preference, Record
 from homines.elicitation.metrics import (
@@ -263,7 +263,7 @@ def _errors(study: RunView) -> list[TableRow]:
 
 def _games(study: RunView) -> list[TableRow]:
     """What each game is, and its payoffs (own, other's) where it is two by two."""
-    about = {entry.name: entry.summary for entry in registry.describe("games")}
+    about = {entry.name: entry.summary for entry in plugins.describe("games")}
     rows: list[TableRow] = []
     for (game,), group in group_by(study.records, "game").items():
         d = group[0].decision

@@ -12,7 +12,7 @@ from typing import Any
 
 from homines.core import registry
 from homines.core.format import TableRow, clean, count, finite, number, texts
-from homines.core.plausible import CURVE, SCORES, TRAINING, sound, sound_sides
+from homines.core.plausible import CURVE, SCORES, TRAINING, drop_impossible, drop_impossible_sides
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Preference, Record
 from homines.elicitation.metrics import choices, group_by
@@ -165,10 +165,10 @@ def read(folder: str | Path) -> RunView:
     config = run.config
     every = _sound_all(run.records)
     records = choices(every)
-    noted, odd_sides = sound_sides(run.noted("sideeffects.json") or {})
-    scores, odd_scores = sound(run.noted("scores.json") or {}, SCORES)
-    training, odd_training = sound(run.noted("training.json") or {}, TRAINING)
-    curve, odd_curve = sound(list(run.rows()), CURVE)
+    noted, odd_sides = drop_impossible_sides(run.noted("sideeffects.json") or {})
+    scores, odd_scores = drop_impossible(run.noted("scores.json") or {}, SCORES)
+    training, odd_training = drop_impossible(run.noted("training.json") or {}, TRAINING)
+    curve, odd_curve = drop_impossible(list(run.rows()), CURVE)
     sides = {model: dict(found) for model, found in noted.items() if isinstance(found, Mapping)}
     models = list(dict.fromkeys([*(record.model for record in records), *sides]))
     told = [*texts(config.get("training_frames")), *texts(config.get("frames"))]

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 
 import homines
 from homines.core.redaction import redact
-from homines.core.run_folder import FREE, RunFolder, source_commit
+from homines.core.run_folder import FREE_SETTINGS, RunFolder, source_commit
 from homines.core.scratch import scratch
 from homines.core.types import HominesError, Interrupted, digest
 from homines.elicitation.asking import measure
@@ -74,8 +74,8 @@ class Cell:
         else:
             whole = work.settings() if isinstance(work, Survey) else {"kind": "study", **vars(work)}
         settings = whole.get("settings", {})
-        kept = {k: v for k, v in settings.items() if f"settings.{k}" not in FREE}
-        config = {k: v for k, v in whole.items() if k not in FREE}
+        kept = {k: v for k, v in settings.items() if f"settings.{k}" not in FREE_SETTINGS}
+        config = {k: v for k, v in whole.items() if k not in FREE_SETTINGS}
         return {**config, **({"settings": kept} if kept else {}), "threads": self.threads}
 
     @property

@@ -36,8 +36,9 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from homines.core.registry import TrustedPath, convert, names
-from homines.core.registry import known as known_texts
+from homines.core.plugins import names
+from homines.core.registry import TrustedPath, convert
+from homines.core.registry import trust_from as known_texts
 from homines.core.types import HominesError
 from homines.elicitation.survey import Survey
 from homines.inference.dtypes import DTYPES, NF4

@@ -18,8 +18,8 @@ from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
+from homines.core.plugins import names
 from homines.core.redaction import redact
-from homines.core.registry import names
 from homines.core.spreadsheet import cell as written
 from homines.core.spreadsheet import unquote as read_back
 from homines.core.types import HominesError, Interrupted, digest

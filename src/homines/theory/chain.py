@@ -22,7 +22,7 @@ from homines.core.types import (
     frozen,
 )
 from homines.theory.choice import expected_utility
-from homines.theory.game_forms import Repeated, step
+from homines.theory.game_forms import Repeated, append_stage
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ def play(
             choice = _choice(policies, k, d)
             acts[k] = int(rng.choice(len(d.actions), p=choice.p))
             moves.append(Move(d, choice, acts[k]))
-        history = step(history, acts, len(policies))
+        history = append_stage(history, acts, len(policies))
     return tuple(moves)
 
 
@@ -63,7 +63,7 @@ def value(game: Game, policies: Mapping[int, Policy], history: History = ()) -> 
     for joint in product(*(range(len(p)) for p in ps)):
         weight = float(np.prod([p[a] for p, a in zip(ps, joint, strict=True)]))
         if weight > 0:
-            after = step(history, dict(zip(due, joint, strict=True)), len(policies))
+            after = append_stage(history, dict(zip(due, joint, strict=True)), len(policies))
             total = total + weight * value(game, policies, after)
     return frozen(total)
 
@@ -125,9 +125,9 @@ class Chain:
         """
         return long_run(self.transition, self.start(start))
 
-    def recurrent(self, start: Sequence[float] | None = None) -> list[Recurrent]:
+    def recurrent(self, start: Sequence[float] | None = None) -> list[RecurrentClass]:
         """Every class of states that play can end in, with its weight from this start."""
-        return recurrent(self.transition, self.start(start))
+        return recurrent_classes(self.transition, self.start(start))
 
     def discounted(self, gamma: float, start: Sequence[float] | None = None) -> Array:
         """(1 - gamma) * start (I - gamma P)^-1: discounted share of time, shape [state], sums to 1."""
@@ -214,7 +214,7 @@ def chain(game: Repeated, policies: Sequence[Policy], *, memory: int = 1) -> Cha
 
 
 @dataclass(frozen=True, eq=False)
-class Recurrent:
+class RecurrentClass:
     """States that a chain never leaves once it is there.
 
     states   their indices; `share`: of the time spent there, shape as `states`
@@ -231,12 +231,12 @@ class Recurrent:
 def long_run(transition: Array, start: Array) -> Array:
     """Cesaro limit of start P^t, shape [state]. Every row of `transition` sums to one."""
     out = np.zeros(len(transition))
-    for held in recurrent(transition, start):
+    for held in recurrent_classes(transition, start):
         out[held.states] = held.weight * held.share
     return frozen(out / out.sum())
 
 
-def recurrent(transition: Array, start: Array) -> list[Recurrent]:
+def recurrent_classes(transition: Array, start: Array) -> list[RecurrentClass]:
     """Every recurrent class, the heaviest first; those that this start never reaches have weight 0."""
     reach = np.eye(len(transition), dtype=np.bool_) | (transition > 0)
     for _ in range(len(transition).bit_length()):
@@ -245,12 +245,12 @@ def recurrent(transition: Array, start: Array) -> list[Recurrent]:
     back = ~np.any(reach & ~reach.T, axis=1)  # wherever it leads, there is a way back
     with np.errstate(divide="ignore"):
         logs = np.log(transition)
-    entered = _absorbed(logs, start, back)
+    entered = _absorption_probabilities(logs, start, back)
     classes = sorted({tuple(np.flatnonzero(reach[s]).tolist()) for s in np.flatnonzero(back)})
     found = [
-        Recurrent(
+        RecurrentClass(
             np.array(members),
-            frozen(_stationary(logs[np.ix_(members, members)])),
+            frozen(_stationary_distribution(logs[np.ix_(members, members)])),
             float(entered[[*members]].sum()),
             _period(transition[np.ix_(members, members)] > 0),
         )
@@ -276,7 +276,7 @@ def _period(leads: NDArray[np.bool_]) -> int:
     return found
 
 
-def _absorbed(logs: Array, start: Array, recurrent: NDArray[np.bool_]) -> Array:
+def _absorption_probabilities(logs: Array, start: Array, recurrent: NDArray[np.bool_]) -> Array:
     """Where the chain first enters a recurrent state; eliminates the transient ones one by one.
 
     logs   log-probabilities of the transitions, shape [state, state]
@@ -294,7 +294,7 @@ def _absorbed(logs: Array, start: Array, recurrent: NDArray[np.bool_]) -> Array:
     return w
 
 
-def _stationary(logs: Array) -> Array:
+def _stationary_distribution(logs: Array) -> Array:
     """Stationary distribution of an irreducible chain (Grassmann, Taksar & Heyman 1985)."""
     p, n = logs.copy(), len(logs)
     for k in range(n - 1, 0, -1):

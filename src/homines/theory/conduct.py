@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from homines.core.types import Array, Decision, HominesError, Policy, frozen
-from homines.theory.chain import Chain, Recurrent, chain, recurrent
+from homines.theory.chain import Chain, RecurrentClass, chain, recurrent_classes
 from homines.theory.choice import expected_utility
 from homines.theory.game_forms import Repeated
 from homines.theory.market import Market
 
-View = tuple[int, ...]
+LastRound = tuple[int, ...]
 """The last round as one player sees it: own action first, the others' in their order."""
 
 
-def view(d: Decision) -> View:
+def last_round(d: Decision) -> LastRound:
     """The last round as this decision's player sees it; empty at the start."""
     if not d.history:
         return ()
@@ -42,7 +42,7 @@ class Conduct:
 
     chain: Chain
     share: Array
-    classes: tuple[Recurrent, ...]
+    classes: tuple[RecurrentClass, ...]
     prices: Array
     spread: Array
     profits: Array
@@ -155,5 +155,5 @@ def describe_classes(held: Conduct, game: Repeated) -> list[dict[str, Any]]:
             "period": some.period,
             "prices": (some.share @ paid[some.states]).tolist(),
         }
-        for some in recurrent(joint, np.full(len(joint), 1 / len(joint)))
+        for some in recurrent_classes(joint, np.full(len(joint), 1 / len(joint)))
     ]

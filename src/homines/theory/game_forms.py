@@ -223,7 +223,7 @@ class Sequential:
         return self.table[:, move, reply]
 
 
-def step(history: History, actions: Mapping[int, int], players: int) -> History:
+def append_stage(history: History, actions: Mapping[int, int], players: int) -> History:
     """The history after the players that were due have acted."""
     return (*history, tuple(actions.get(k) for k in range(players)))
 
@@ -237,7 +237,7 @@ def nodes(game: Game, players: int = 2) -> Iterator[tuple[History, Mapping[int, 
             continue
         yield history, due
         for joint in product(*(range(len(d.actions)) for d in due.values())):
-            queue.append(step(history, dict(zip(due, joint, strict=True)), players))
+            queue.append(append_stage(history, dict(zip(due, joint, strict=True)), players))
             if len(queue) > 100 * MOST_PLANS:
                 raise HominesError("the game tree is too large to list; use fewer rounds or actions")
 
@@ -294,7 +294,7 @@ def veil(game: Game) -> Veil:
     def outcome(zero: Plan, one: Plan) -> Array:
         history: History = ()
         while due := game.due(history):
-            history = step(history, {k: (zero, one)[k][k, history] for k in due}, 2)
+            history = append_stage(history, {k: (zero, one)[k][k, history] for k in due}, 2)
         return game.payoffs(history)
 
     paid = np.array([[outcome(x, y) for y in plans] for x in plans])  # [x as 0, y as 1, player]
@@ -312,7 +312,7 @@ def plan_probability(v: Veil, choices: Mapping[tuple[int, History], Array]) -> A
     return frozen([np.prod([choices[pt][a] for pt, a in plan.items()]) for plan in v.plans])
 
 
-def given(
+def protocol_payoffs(
     protocol: int, payoffs: tuple[float, ...], protocols: Sequence[tuple[float, float, float, float]]
 ) -> tuple[float, float, float, float]:
     """T, R, P, S: those written, else the protocol's."""

@@ -16,7 +16,6 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 
 from homines.core.checks import count, number
 from homines.core.types import Array, HominesError, frozen
@@ -118,7 +117,7 @@ class Market:
             def gap(w: float) -> float:
                 return float(np.log(w)) - (base - 1 / (1 - w))
 
-            return _zero(gap, 1e-300, 1 - 1e-12)
+            return _find_root(gap, 1e-300, 1 - 1e-12)
 
         def excess(log_d: float) -> float:
             taken = sum(share(i, log_d) for i in range(self.firms))
@@ -127,7 +126,7 @@ class Market:
         low = self.outside / self.mu
         top = [(a - c) / self.mu for a, c in zip(self.quality, self.cost, strict=True)]
         high = float(np.logaddexp.reduce([low, *top])) + 1e-9
-        log_d = _zero(excess, low + 1e-12, high)
+        log_d = _find_root(excess, low + 1e-12, high)
         w = np.array([share(i, log_d) for i in range(self.firms)])
         return frozen(self.scale * (np.array(self.cost) + self.mu / (1 - w)))
 
@@ -191,10 +190,13 @@ class Market:
         return self.scale * (np.array(self.cost) + markup)
 
     def _root(self, gap: Callable[[float], float]) -> float:
-        return _zero(gap, 0.0, HIGHEST * self.mu + max(map(abs, self.quality)))
+        return _find_root(gap, 0.0, HIGHEST * self.mu + max(map(abs, self.quality)))
 
 
-def _zero(f: Callable[[float], float], low: float, high: float) -> float:
+def _find_root(f: Callable[[float], float], low: float, high: float) -> float:
+    """The price in [low, high] at which f is 0. Raises HominesError where float64 finds none."""
+    from scipy.optimize import brentq  # slow to import, and every game of the package is imported at once
+
     try:
         return cast("float", brentq(f, low, high, xtol=1e-15))
     except ValueError as failure:

@@ -83,8 +83,8 @@ def learn(
         )
     m = table.shape[1]
     flat = np.ascontiguousarray(table.reshape(firms, -1))
-    start = initial(table, how.delta)
-    work = _compiled()
+    start = initial_values(table, how.delta)
+    work = _compile()
     seeds = np.random.SeedSequence(seed).generate_state(sessions, np.uint32)
 
     def one(i: int) -> tuple[np.ndarray, int, int, bool]:
@@ -103,7 +103,7 @@ def learn(
     )
 
 
-def initial(table: Array, delta: float) -> Array:
+def initial_values(table: Array, delta: float) -> Array:
     """Q_0 [firm, price]: what a price earns for ever against rivals who draw theirs at random."""
     firms = table.ndim - 1
     means = [table[k].mean(axis=tuple(j for j in range(firms) if j != k)) for k in range(firms)]
@@ -192,7 +192,7 @@ def check_compiler() -> None:
         raise HominesError("Q-learning firms need numba, which is missing: pip install 'homines[markets]'")
 
 
-def _compiled() -> Callable[..., Any]:
+def _compile() -> Callable[..., Any]:
     check_compiler()
     import numba
 

@@ -18,8 +18,19 @@ from typing import Any
 import numpy as np
 
 from homines.core.checks import count, number
-from homines.core.registry import find, names, spell
-from homines.core.types import Array, Decision, Game, HominesError, Order, Preference, Prompt, digest
+from homines.core.plugins import names
+from homines.core.registry import find, spell
+from homines.core.types import (
+    Array,
+    Decision,
+    Game,
+    HominesError,
+    NeedsVeil,
+    Order,
+    Preference,
+    Prompt,
+    digest,
+)
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import battery, past_acts, situation
 from homines.elicitation.scene import split_labels
@@ -183,9 +194,7 @@ def implied_answers(
         for d in battery(game):
             eu = expected_utility(preference(d), belief(d), d.chance)
             out.append(ImpliedAnswers(d, eu, tuple(np.flatnonzero(best_response(eu).p > 0).tolist())))
-    except HominesError as failure:
-        if "veil()" not in str(failure):
-            raise
+    except NeedsVeil as failure:
         if not isinstance(game, Sequential):
             raise HominesError(
                 f"{spell(preference)} asks what if everyone did so, and this game has no such thing; draw "

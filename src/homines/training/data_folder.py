@@ -13,7 +13,7 @@ import numpy as np
 
 from homines import __version__
 from homines.core import paths, strict_json
-from homines.core.registry import find, known
+from homines.core.registry import find, trust_from
 from homines.core.types import Array, Decision, HominesError, Prompt
 from homines.elicitation.questions import situation
 from homines.training.data import Recipe, Row, generate
@@ -61,7 +61,7 @@ def write(recipe: Recipe, folder: str | Path) -> dict[str, Any]:
 
 def read(folder: str | Path) -> tuple[Recipe, list[Row], list[Row]]:
     """(recipe, train, test) of a data folder. Raises HominesError where it is none, or was made by hand."""
-    trusted, folder = known(folder), Path(folder)
+    trusted, folder = trust_from(folder), Path(folder)
     try:
         raw = trusted(strict_json.loads(paths.read(folder, "recipe.json"))["recipe"])
         recipe = Recipe(**{**raw, **{k: tuple(raw[k]) for k in ("games", "words", "apart")}})

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from homines.core.registry import TrustedSpec, cut, find, spell, trust
+from homines.core.registry import TrustedSpec, find, inherit_trust, spell, trust
 from homines.core.types import HominesError, Preference
 
 
@@ -58,7 +58,7 @@ def schedule(text: str, steps: int) -> tuple[Phase, ...]:
                 f"schedule {text!r} gives {spec!r} {count} steps; a phase needs a whole number of at least 1"
             )
         try:
-            preference = find("preferences", cut(text, spec.strip()))
+            preference = find("preferences", inherit_trust(text, spec.strip()))
         except HominesError as failure:
             raise HominesError(f"schedule {text!r}: {failure}; {GRAMMAR}") from failure
         phases.append(Phase(preference, steps if count is None else int(count), count is not None))

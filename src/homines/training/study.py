@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from homines.core.paths import inside
-from homines.core.plausible import COUNTED, within
+from homines.core.plausible import COUNT, within
 from homines.core.progress import Begin, Say
 from homines.core.run_folder import RunFolder, read_json, write_json
 from homines.core.types import Model, Record, digest
@@ -207,4 +207,4 @@ class StudyTask:
         """Work in this folder so far, over all calls."""
         if not inside(self.folder, "seconds.json").exists():
             return 0.0
-        return within(read_json(self.folder, "seconds.json").get("seconds"), *COUNTED) or 0.0
+        return within(read_json(self.folder, "seconds.json").get("seconds"), *COUNT) or 0.0

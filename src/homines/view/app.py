@@ -28,7 +28,7 @@ from starlette.routing import Route
 
 from homines import __version__
 from homines.core.format import clean, count, number
-from homines.core.registry import names
+from homines.core.plugins import names
 from homines.core.types import HominesError
 from homines.people.session import BATTERY
 from homines.reports.page import script_sources

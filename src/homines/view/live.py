@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from homines.core.format import finite, number
-from homines.core.plausible import COUNTED, CURVE, sound, within
+from homines.core.plausible import COUNT, CURVE, drop_impossible, within
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
 from homines.elicitation.metrics import summary
@@ -84,8 +84,8 @@ def _live(folder: Path) -> Live:
     study = read(folder)
     run, curve = study.run, study.run.rows()
     records, steps = run.records, run.config.get("settings")
-    planned = within(steps.get("steps"), *COUNTED) if isinstance(steps, dict) else None
-    done = [int(s) for row in curve if (s := within(row.get("step"), *COUNTED)) is not None]
+    planned = within(steps.get("steps"), *COUNT) if isinstance(steps, dict) else None
+    done = [int(s) for row in curve if (s := within(row.get("step"), *COUNT)) is not None]
     return Live(
         len(records),
         sum(r.error is not None for r in records),
@@ -133,7 +133,7 @@ def charts(curve: Sequence[dict[str, Any]]) -> list[Chart]:
     """P(first action) by state, reward, legal mass; the loss where there is no reward."""
     series: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for at, row in enumerate(
-        sound(list(curve), CURVE)[0], 1
+        drop_impossible(list(curve), CURVE)[0], 1
     ):  # by its place: a second phase counts its steps anew
         held: dict[str, Any] = {"Reward": {"": row.get("reward")}, "Legal mass": {"": row.get("mass")}}
         if "reward" not in row:

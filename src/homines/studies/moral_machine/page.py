@@ -23,7 +23,7 @@ from homines.elicitation.metrics import (
     mass,
     order_effect,
 )
-from homines.estimation.amce import ATTRIBUTES, EFFECTS, Amce, distance, of_choices
+from homines.estimation.amce import ATTRIBUTES, EFFECTS, Amce, amce_of_choices, distance
 from homines.estimation.amce_nulls import nulls
 from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
@@ -75,7 +75,7 @@ class Agent:
 
     @cached_property
     def amce(self) -> Amce:
-        return of_choices((d, float(c.p[0])) for d, _, c in self.chosen)
+        return amce_of_choices((d, float(c.p[0])) for d, _, c in self.chosen)
 
     def beside(self, effect: int | None = None) -> Row:
         """What no rate is shown without, of the scenarios that the effect rests on; None: of all."""

@@ -1,0 +1,242 @@
+"""Observations from a CSV of choices, by people or anybody, one row an option or an outcome of one.
+
+The tidy CSV, a row for every option of every decision of every subject:
+
+    subject   who chose
+    decision  which of the subject's decisions this row belongs to
+    option    name of the option
+    own       what the subject gets
+    other     what the other gets; other2, other3, ... where there are more; absent where nobody else is paid
+    chosen    how often it was chosen (1 or 0, or a count), or its exact probability (a decision's sum to 1)
+
+and, where they are known:
+
+    game      which game, for errors clustered by game and misfit
+    theirs    the other's action, where the outcome depends on it: then a row for every (option, theirs)
+    belief    the probability the subject gives to `theirs` (after this option); absent: uniform
+    same      own payoff if everyone in the subject's place chose this option (for moralis, kantian)
+    kindness  of what the other did before: 1 kind, -1 unkind, 0 neither
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from homines.core.types import MOST_CHOSEN, Array, Choice, Decision, HominesError, frozen
+from homines.estimation import tidy_csv
+from homines.estimation.columns import Observation
+from homines.estimation.csv_layout import KINDNESS, CsvLayout
+
+READING_STEPS = 4
+"""Steps of reading a CSV: its cells, their places, its rules, its decisions."""
+REQUIRED_COLUMNS = ("subject", "decision", "option", "own", "chosen")
+OPTIONAL_COLUMNS = ("game", "theirs", "belief", "same", "kindness")
+Row = Mapping[str, str]
+
+
+def read_csv(path: str | Path, progress: Callable[[int], None] = lambda done: None) -> Sequence[Observation]:
+    """Observations of a tidy CSV (above), in order of appearance.
+
+    progress   called with how many of READ steps are done
+
+    Raises HominesError naming the line, the value and the rule for a missing column, a cell that is no
+    number, a decision with one option, an unknown code, and choices that are no counts or probabilities.
+    """
+    path = Path(path)
+    heads = tidy_csv.read_header(path)
+    others = _other_columns(path, heads)
+    wanted = [name for name in heads if name in (*REQUIRED_COLUMNS, *others, *OPTIONAL_COLUMNS)]
+    table = tidy_csv.read_table(path, heads, wanted)
+    progress(1)
+    if not len(table):
+        raise HominesError(f"{path} has no rows under its head; every decision needs a row for each option")
+    who, _ = table.codes("subject", "decision")
+    laid = CsvLayout(table, who, others)
+    progress(2)
+    cells = _CellReader(path)
+    made: dict[tuple[object, ...], Decision] = {}
+    for rows in laid.odd():
+        _observation(cells, made, table.rows(rows), others)
+    progress(3)
+    if made:  # odd, and right by every rule: so rare that speed is no matter
+        order = np.split(np.argsort(who, kind="stable"), np.cumsum(np.bincount(who))[:-1])
+        return [_observation(cells, made, table.rows(rows), others) for rows in order]
+    held = laid.columns()
+    progress(READING_STEPS)
+    return held
+
+
+def _other_columns(path: Path, heads: Sequence[str]) -> tuple[str, ...]:
+    """Names of the others' payoff columns; HominesError where one is missing or unknown."""
+    if missing := [name for name in REQUIRED_COLUMNS if name not in heads]:
+        raise HominesError(
+            f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; its head is "
+            f"{', '.join(map(str, heads)) or 'empty'}. One row an option: {', '.join(REQUIRED_COLUMNS)}, and "
+            "other where somebody else is paid"
+        )
+    known = {*REQUIRED_COLUMNS, "other", *OPTIONAL_COLUMNS}
+    for name in heads:
+        close = get_close_matches(str(name).strip().lower(), known, n=1, cutoff=0.85)
+        if name not in known and close and not str(name)[5:].isdigit():
+            raise HominesError(
+                f"{path} has a column {name!r}; did you mean {close[0]!r}? Rename it, or remove it"
+            )
+    if twice := [name for name in dict.fromkeys(heads) if heads.count(name) > 1]:
+        raise HominesError(f"{path} has the column {twice[0]} twice; name every column once")
+    return tuple(name for name in heads if name == "other" or (name[:5] == "other" and name[5:].isdigit()))
+
+
+class _CellReader:
+    """Reads cells, and says where one is wrong."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def number(self, line: int, row: Row, name: str, low: float = -math.inf) -> float:
+        try:
+            value = float(row[name])
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value) or value < low:
+            rule = "a finite number" if low == -math.inf else f"a number of at least {low:g}"
+            raise self.wrong(line, f"{name} is {row[name]!r}; it must be {rule}")
+        return value
+
+    def code(self, line: int, row: Row, name: str, known: Mapping[str, int]) -> int:
+        try:
+            return known[row[name].strip()]
+        except KeyError:
+            raise self.wrong(
+                line, f"{name} is {row[name]!r}, an unknown code; it must be one of {', '.join(known)}"
+            ) from None
+
+    def wrong(self, line: int, what: str) -> HominesError:
+        return HominesError(f"{self.path} line {line}: {what}")
+
+
+def _observation(
+    cells: _CellReader,
+    made: dict[tuple[object, ...], Decision],
+    group: Sequence[tuple[int, Row]],
+    others: Sequence[str],
+) -> Observation:
+    """The rows of one decision of one subject. Equal decisions share one object."""
+    line, first = group[0]
+    game = first.get("game", "")
+    for there, row in group:
+        if row.get("game", "") != game:
+            raise cells.wrong(
+                there, f"game is {row['game']!r}, and {game!r} on line {line} of the same decision"
+            )
+    options = tuple(dict.fromkeys(row["option"] for _, row in group))
+    if len(options) < 2:
+        raise cells.wrong(
+            line,
+            f"decision {first['decision']!r} of subject {first['subject']!r} has one option, "
+            f"{first['option']!r}; a choice needs at least two",
+        )
+    theirs = tuple(dict.fromkeys(row.get("theirs", "") for _, row in group))
+    theirs = () if theirs == ("",) else theirs
+    place = {name: i for i, name in enumerate(options)}, {name: j for j, name in enumerate(theirs)}
+    shape = (len(options), len(theirs)) if theirs else (len(options),)
+    paid = np.full((1 + len(others), *shape), np.nan)
+    belief, same, chosen = (
+        np.full(shape, np.nan),
+        np.full(len(options), np.nan),
+        np.full(len(options), np.nan),
+    )
+    kind = cells.code(line, first, "kindness", KINDNESS) if "kindness" in first else 0
+    for there, row in group:
+        a = place[0][row["option"]]
+        at = (a, place[1][row["theirs"]]) if theirs else (a,)
+        if not np.isnan(paid[(0, *at)]):
+            raise cells.wrong(there, f"option {row['option']!r} comes twice in decision {row['decision']!r}")
+        for seat, name in enumerate(("own", *others)):
+            paid[(seat, *at)] = cells.number(there, row, name)
+        if row.get("belief"):
+            belief[at] = cells.number(there, row, "belief", 0)
+        if row.get("same"):
+            same[a] = _option_value(cells, there, row, "same", same[a])
+        if "kindness" in row and cells.code(there, row, "kindness", KINDNESS) != kind:
+            raise cells.wrong(
+                there, f"kindness is {row['kindness']!r}, and {kind} on line {line} of the same decision"
+            )
+        chosen[a] = _option_value(cells, there, row, "chosen", chosen[a])
+    if np.isnan(paid).any():
+        raise cells.wrong(
+            line, "an option lacks a row for one of the other's actions; give every (option, theirs)"
+        )
+    choice = _choice(cells, line, chosen)
+    content = (options, theirs, game, kind, paid.tobytes(), belief.tobytes(), same.tobytes())
+    if content not in made:
+        made[content] = _decision(cells, line, options, theirs, kind, paid, belief, same)
+    return Observation(made[content], choice, first["subject"], game)
+
+
+def _option_value(cells: _CellReader, line: int, row: Row, name: str, before: float) -> float:
+    """A value of an option, the same on each of its rows."""
+    value = cells.number(line, row, name, 0 if name == "chosen" else -math.inf)
+    if not math.isnan(before) and value != before:
+        raise cells.wrong(
+            line, f"{name} is {value:g}, and {before:g} on another row of option {row['option']!r}"
+        )
+    return value
+
+
+def _decision(
+    cells: _CellReader,
+    line: int,
+    options: tuple[str, ...],
+    theirs: tuple[str, ...],
+    kind: int,
+    paid: Array,
+    belief: Array,
+    same: Array,
+) -> Decision:
+    if np.isnan(same).any() and not np.isnan(same).all():
+        raise cells.wrong(
+            line, "same is given for some options only; give it for all of a decision's, or none"
+        )
+    stated = None
+    if theirs and not np.isnan(belief).all():
+        total = belief.sum(-1)
+        if np.isnan(total).any() or not np.allclose(total, 1, atol=1e-6):
+            raise cells.wrong(
+                line, f"belief sums to {total.tolist()} over theirs; it must sum to 1 for each option"
+            )
+        stated = (frozen(belief / total[:, None]),)
+    try:
+        return Decision(
+            options,
+            frozen(paid),
+            (theirs,) if theirs else (),
+            None if np.isnan(same).all() else frozen(same),
+            stated,
+            reply=stated is not None,
+            kindness=kind,
+        )
+    except HominesError as failure:
+        raise cells.wrong(line, str(failure)) from failure
+
+
+def _choice(cells: _CellReader, line: int, chosen: Array) -> Choice:
+    """Counts, or probabilities that sum to 1."""
+    total = float(chosen.sum())
+    whole = bool((chosen == np.round(chosen)).all())
+    if total > MOST_CHOSEN:
+        raise cells.wrong(
+            line, f"chosen adds up to {total:g}, more than {MOST_CHOSEN:g}; give counts of choices"
+        )
+    if total <= 0:
+        raise cells.wrong(line, "nothing was chosen in this decision; leave out decisions without an answer")
+    if not whole and abs(total - 1) > 1e-6:
+        raise cells.wrong(
+            line,
+            f"chosen is {chosen.tolist()}: neither whole counts nor probabilities that sum to 1",
+        )
+    return Choice.at(chosen, n=int(total) if whole else None)
