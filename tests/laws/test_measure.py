@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from homines.core.capabilities import memory_of
 from homines.core.run_folder import RunFolder
 from homines.core.types import (
     Array,
@@ -62,7 +63,7 @@ from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
 from homines.preferences.utilitarian import Utilitarian
-from homines.theory.chain import chain, memory_of
+from homines.theory.chain import chain
 from homines.theory.choice import LogitAgent, average_choice, logit, uniform_beliefs
 from homines.theory.game_forms import NormalForm, Repeated, veil
 

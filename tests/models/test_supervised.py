@@ -211,7 +211,7 @@ def test_reasons_are_recorded_beside_the_answer(tokenizer: Any) -> None:
     from homines.elicitation.questions import battery, questions
 
     model = pupil(tokenizer, "Answer:,A")
-    model.aloud = ReasoningOptions(traces=2, temperature=1.0, most=8)
+    model.reasoning = ReasoningOptions(traces=2, temperature=1.0, most=8)
     games = {"ipd": battery(find("games", "ipd"))[:1]}
     frames = [find("frames", "table(labels='A,B', asks=aloud)"), find("frames", "table(labels='A,B')")]
     records = measure(model, questions(model, games, frames, most=2))

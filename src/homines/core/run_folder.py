@@ -16,6 +16,7 @@ import json
 import math
 import os
 import platform
+import re
 import subprocess
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ from filelock import FileLock, Timeout
 import homines
 from homines.core import registry, strict_json
 from homines.core.paths import LOCK, PathError, inside, open_file, read, tidy, write_whole
-from homines.core.types import Choice, Decision, HominesError, Order, Record, digest, frozen
+from homines.core.types import Asks, Choice, Decision, HominesError, Order, Record, check_asks, digest, frozen
 
 SCHEMA = 1
 FREE = ("command", "settings.save_every", "settings.report_to", "rules.periods")
@@ -307,6 +308,7 @@ def record_json(record: Record) -> dict[str, Any]:
         "game": record.game,
         "decision": record.decision.to_json(),
         "frame": record.frame,
+        "asks": record.asks,
         "order": record.order,
         "labels": record.labels,
         "model": record.model,
@@ -358,9 +360,10 @@ def record_from(raw: Mapping[str, Any], shared: Shared | None = None) -> Record:
     """The inverse of `record_json`. Raises KeyError, TypeError or ValueError where it is no record."""
     shared = shared or Shared()
     choice = raw["choice"]
+    frame = _word(raw, "frame")
     return Record(
         shared.decision(raw["decision"]),
-        shared.spec(_word(raw, "frame")),
+        shared.spec(frame),
         shared.order(raw["order"]),
         shared.words(tuple(raw["labels"])),
         shared.words(_word(raw, "model")),
@@ -372,7 +375,14 @@ def record_from(raw: Mapping[str, Any], shared: Shared | None = None) -> Record:
         ),
         raw.get("error"),
         dict(raw.get("provenance") or {}),
+        check_asks(raw.get("asks", _asks_in(frame))),
     )
+
+
+def _asks_in(frame: str) -> Asks:
+    """What a frame's spec asks for; records of earlier versions say it nowhere else."""
+    found = re.search(r"\basks=['\"]?(aloud|belief)\b", frame)
+    return check_asks(found[1]) if found else "choice"
 
 
 def _checked(d: Decision) -> Decision:

@@ -78,7 +78,7 @@ class Reasoned:
         k = len(self.p)
         return frozen(self.p.std(0, ddof=1) / np.sqrt(k) if k > 1 else np.full(self.p.shape[1], np.nan))
 
-    def beside(self) -> dict[str, Any]:
+    def notes(self) -> dict[str, Any]:
         """What a record keeps of it."""
         return {
             "reasons": list(self.reasons),

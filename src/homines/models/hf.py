@@ -46,7 +46,7 @@ class HuggingFace:
         self.hold = self.share and holds(net)
         self.budget = 512 if net.device.type == "cpu" else 4096
         self.window = _window(net.config.get_text_config())
-        self.aloud = ReasoningOptions()
+        self.reasoning = ReasoningOptions()
         self._heard: dict[str, Reasoned] = {}
         self.provenance: dict[str, Any] = {
             **provenance,
@@ -81,7 +81,7 @@ class HuggingFace:
         return distinct_tokens(self.encode(prompts), self.budget, hold=self.hold) if prompts else 0
 
     def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
-        """Exact choices; of prompts with a cue, the average over reasons thought aloud (`aloud`)."""
+        """Exact choices; of prompts with a cue, the average over reasons thought aloud (`reasoning`)."""
         self.net.eval()
         out: dict[int, Choice] = {}
         silent = [i for i, prompt in enumerate(prompts) if not prompt.cue]
@@ -89,16 +89,16 @@ class HuggingFace:
         with torch.no_grad():
             read = self.logprobs(self.encode([prompts[i] for i in silent])) if silent else []
         out.update((i, to_choice(logp)) for i, logp in zip(silent, read, strict=True))
-        heard = read_reasoned(self, [prompts[i] for i in spoken], self.aloud) if spoken else []
+        heard = read_reasoned(self, [prompts[i] for i in spoken], self.reasoning) if spoken else []
         out.update((i, some.choice) for i, some in zip(spoken, heard, strict=True))
         self._heard = {prompts[i].key: some for i, some in zip(spoken, heard, strict=True)}
         return [out[i] for i in range(len(prompts))]
 
-    def beside(self, prompt: Prompt) -> dict[str, Any]:
+    def notes(self, prompt: Prompt) -> dict[str, Any]:
         """What to record beside the answer just scored: of one thought aloud its reasons, their cost, the
         standard error of the average, and what counting one drawn answer a reason would have said."""
         heard = self._heard.get(prompt.key)
-        return {} if heard is None else heard.beside()
+        return {} if heard is None else heard.notes()
 
     def say(self, messages: Sequence[tuple[str, str]], *, most: int = 64) -> str:
         """The likeliest words after these turns (greedy), at most so many tokens: text to read, never to

@@ -112,7 +112,7 @@ class Failure(NamedTuple):
     beside: dict[str, Any]
 
 
-class Gives(NamedTuple):
+class ProviderFeatures(NamedTuple):
     """What a trial showed of a provider.
 
     top      likeliest tokens that it tells at each position with their log-probabilities; 0: none
@@ -132,8 +132,8 @@ class Inspect:
         self.model = model
         self.how = how
         self.name = name
-        self.aloud = ReasoningOptions()
-        self.gives: Gives | None = None
+        self.reasoning = ReasoningOptions()
+        self.features: ProviderFeatures | None = None
         self.provenance: dict[str, Any] = {"revision": None, "inspect_ai": version("inspect-ai")}
         self._beside: dict[str, dict[str, Any]] = {}
         self._trying = asyncio.Lock()
@@ -182,7 +182,7 @@ class Inspect:
         finally:
             under_way.cancel()
 
-    def reckon(self, prompts: Sequence[Prompt]) -> dict[str, tuple[float, float]]:
+    def estimate_cost(self, prompts: Sequence[Prompt]) -> dict[str, tuple[float, float]]:
         """What asking these would take, from and to; nothing is called.
 
         calls    from log-probabilities in one call each to as many calls as answers
@@ -190,7 +190,7 @@ class Inspect:
         output   tokens: two an answer to as many as are allowed
         dollars  where there is a price
         """
-        how, aloud = self.how, self.aloud
+        how, aloud = self.how, self.reasoning
         few, many = (how.walks, MOST * how.walks) if how.read != "samples" else (how.samples, how.samples)
         if how.read == "auto":
             many = max(many, how.samples)
@@ -212,11 +212,11 @@ class Inspect:
         there count in the budget. records: what calls of its records used."""
         return METER.keep(folder, list(records))
 
-    def spent(self) -> dict[str, float]:
+    def usage(self) -> dict[str, float]:
         """What calls of this process used so far, in all."""
         return METER.told()
 
-    def beside(self, prompt: Prompt) -> dict[str, Any]:
+    def notes(self, prompt: Prompt) -> dict[str, Any]:
         """What to record beside the answer just given: how it was read, bounds, what was used."""
         return self._beside.get(prompt.key, {})
 
@@ -239,15 +239,15 @@ class Inspect:
     async def answer(self, prompt: Prompt, used: Counter[str] | None = None) -> Answer:
         """The answer to one prompt; `used` counts its calls and tokens, where it fails too. Raises
         HominesError where a call fails for good, Impossible where its log-probabilities cannot be."""
-        gives = await self._trial()
+        features = await self._trial()
         used = Counter() if used is None else used
         if prompt.cue:
             choice, beside = await self._heard(prompt, used)
-        elif gives.top:
-            choice, beside = await self._walked(prompt, gives, used)
+        elif features.top:
+            choice, beside = await self._walked(prompt, features, used)
         else:
             choice, beside = await self._counted(prompt, used)
-        return Answer(choice, beside | {"used": dict(used), "served": gives.served})
+        return Answer(choice, beside | {"used": dict(used), "served": features.served})
 
     async def _streamed(
         self, prompts: Sequence[Prompt], tell: Callable[[tuple[Prompt, Answer | Failure] | None], None]
@@ -278,13 +278,13 @@ class Inspect:
 
     # --- readings -------------------------------------------------------------------------------
 
-    async def _walked(self, prompt: Prompt, gives: Gives, used: Counter[str]) -> Answer:
+    async def _walked(self, prompt: Prompt, features: ProviderFeatures, used: Counter[str]) -> Answer:
         """From log-probabilities; more walks while much is not known."""
         walks: list[Walk] = []
         while True:
-            n = self.how.walks if gives.many else 1
+            n = self.how.walks if features.many else 1
             try:
-                drawn = await self._draw(prompt, n, used, drawn=len(walks), top=gives.top)
+                drawn = await self._draw(prompt, n, used, drawn=len(walks), top=features.top)
             except (CallFailed, Interrupted):  # Impossible is none of these: it is told
                 if not walks:
                     raise
@@ -309,7 +309,7 @@ class Inspect:
 
     async def _heard(self, prompt: Prompt, used: Counter[str]) -> Answer:
         """Of a prompt with a cue: reasons and answer in one text, the answer read after the cue."""
-        how = self.aloud
+        how = self.reasoning
         drawn = await self._draw(prompt, how.traces, used, how=how)
         reasons: list[str | None] = []
         p = np.zeros((len(drawn), len(prompt.labels)))
@@ -320,7 +320,7 @@ class Inspect:
                 row[a] = 1.0
         counts = tuple(int(row.argmax()) if row.any() else -1 for row in p)
         heard = Reasoned(tuple(reasons), frozen(p), counts, used["output"])
-        return Answer(heard.choice, heard.beside())
+        return Answer(heard.choice, heard.notes())
 
     async def _written(self, prompt: Prompt, how: ReasoningOptions) -> str:
         (one,) = await self._draw(prompt, 1, Counter(), how=how)
@@ -378,13 +378,13 @@ class Inspect:
 
     # --- what the provider tells ----------------------------------------------------------------
 
-    async def _trial(self) -> Gives:
+    async def _trial(self) -> ProviderFeatures:
         """Ask once for log-probabilities and two answers; for less where the provider refuses that."""
         async with self._trying:
-            self.gives = self.gives or await self._tried()
-            return self.gives
+            self.features = self.features or await self._tried()
+            return self.features
 
-    async def _tried(self) -> Gives:
+    async def _tried(self) -> ProviderFeatures:
         tops = (0,) if self.how.read == "samples" else TOPS
         refusals: list[CallFailed] = []
         for top, many in ((top, many) for top in tops for many in (2, 1)):
@@ -411,7 +411,7 @@ class Inspect:
                     "(or auto), or a model whose provider gives them"
                 )
             self.provenance["reading"] = f"{told} likeliest tokens" if told else "samples"
-            return Gives(told, len(output.choices) > 1, output.model)
+            return ProviderFeatures(told, len(output.choices) > 1, output.model)
         raise HominesError(f"{refusals[-1]}; {refusals[-1].remedy}")
 
 
