@@ -31,10 +31,11 @@ from homines.core.types import Choice, Decision, HominesError, Interrupted, Prom
 from homines.elicitation.asking import measure
 from homines.elicitation.metrics import answered_records
 from homines.elicitation.questions import Question, battery, questions
+from homines.inference.api_options import ApiOptions
 from homines.inference.reasoning import ReasoningOptions
 from homines.models import load
 from homines.models.hf import HuggingFace
-from homines.models.inspect import How, Inspect
+from homines.models.inspect import Inspect
 from tests.models.tiny import willing
 from tests.serve import KEY, Fault, Server, serve
 
@@ -91,7 +92,9 @@ def mock(net: HuggingFace, server: Server) -> Inspect:
         reason = "stop" if told["finish_reason"] == "stop" else "max_tokens"
         return spoken(told["message"]["content"], reason)
 
-    return Inspect(get_model("mockllm/model", custom_outputs=say), How(samples=40), name="mockllm/model")
+    return Inspect(
+        get_model("mockllm/model", custom_outputs=say), ApiOptions(samples=40), name="mockllm/model"
+    )
 
 
 def spoken(text: str, reason: Any = "stop") -> Any:
@@ -428,7 +431,7 @@ def test_empty_answers_are_illegal() -> None:
     from inspect_ai.model import get_model
 
     silent = get_model("mockllm/model", custom_outputs=lambda *_: spoken(""))
-    model = Inspect(silent, How(samples=4), name="mockllm/model")
+    model = Inspect(silent, ApiOptions(samples=4), name="mockllm/model")
     (choice,) = model.score(ORDERED[:1])
     assert (choice.mass, choice.n) == (0.0, 4)
     assert model.notes(ORDERED[0])["illegal"] == {"": 4}
@@ -440,7 +443,7 @@ def test_it_thinks_aloud_and_writes() -> None:
     texts = ("2 and 2 are 4. Answer: 1", "Answer: 2", "I cannot say.", "so Answer:1.")
     said = iter([texts[1], *texts, *texts])
     mouth = get_model("mockllm/model", custom_outputs=map(spoken, said))
-    model = Inspect(mouth, How(samples=1), name="mockllm/model")
+    model = Inspect(mouth, ApiOptions(samples=1), name="mockllm/model")
     model.reasoning = ReasoningOptions(4, 1.0)
     prompt = Prompt((("user", "Think, then 1 or 2?"),), ("1", "2"), "Answer:")
     (choice,) = model.score([prompt])

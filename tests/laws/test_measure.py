@@ -638,7 +638,7 @@ def test_answers_to_other_questions_are_not_mixed_in(tmp_path: Path, changed: st
         model.provenance = {"revision": "another"}
     frame = replace(Story("X,Y"))
     if changed == "words":
-        object.__setattr__(frame, "_opening", lambda d, who: "Once upon a time.")
+        object.__setattr__(frame, "_opening", lambda scene: "Once upon a time.")
     games = {"ipd": battery(bos() if changed == "game" else ipd())}
     anew = questions(model, games, [frame])
     assert {q.record.key for q in anew}.isdisjoint(q.record.key for q in asked)

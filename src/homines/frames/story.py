@@ -31,7 +31,7 @@ class Story:
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         scene = Scene.of(d, self.labels, order, FRIENDS)
-        parts = [_opening(scene), scene.rule.replace("points", "coins")]
+        parts = [self._opening(scene), scene.rule.replace("points", "coins")]
         for outcome in scene.outcomes():
             acts = join(scene.clauses("you go for {}", "{} for {}", outcome.words))
             parts.append(f"When {acts}, {scene.gains('you take home {}', '{} {}', outcome.payoffs)}.")
@@ -45,24 +45,26 @@ class Story:
         parts.append(f"What do you go for now: {scene.options}?")
         return scene.prompt(self.asks, paragraph(parts), " Say just the one.")
 
-
-def _opening(scene: Scene) -> str:
-    """Who keeps a stall, when, and how often."""
-    d, company = scene.decision, scene.company
-    if d.does:
-        return ""
-    if not d.theirs and not d.history:
+    @staticmethod
+    def _opening(scene: Scene) -> str:
+        """Who keeps a stall, when, and how often."""
+        d, company = scene.decision, scene.company
+        if d.does:
+            return ""
+        if not d.theirs and not d.history:
+            return (
+                f"A purse of coins was left to you to share with {company}."
+                if scene.people
+                else "A day at the market."
+            )
+        if d.reply:
+            return f"You and {company} share a stall for one day. You start; {company} sees it and goes on."
+        if not d.theirs:
+            return f"You and {company} share a stall for one day."
+        often = "today" if d.rounds == 1 else "each day"
         return (
-            f"A purse of coins was left to you to share with {company}."
-            if scene.people
-            else "A day at the market."
+            f"You and {company} keep stalls at the market, side by side. The coins {often} depend on you all."
         )
-    if d.reply:
-        return f"You and {company} share a stall for one day. You start; {company} sees it and goes on."
-    if not d.theirs:
-        return f"You and {company} share a stall for one day."
-    often = "today" if d.rounds == 1 else "each day"
-    return f"You and {company} keep stalls at the market, side by side. The coins {often} depend on you all."
 
 
 def _when(past: Round) -> str:

@@ -12,16 +12,7 @@ import torch
 from homines.core.types import Choice, HominesError, Prompt
 from homines.inference import processes
 from homines.inference.dtypes import NF4, four_bits, held, loading, pick_dtype
-from homines.inference.logits import (
-    Encoded,
-    distinct_tokens,
-    encode,
-    holds,
-    label_logprobs,
-    render,
-    shares,
-    terminator,
-)
+from homines.inference.logits import distinct_tokens, holds, label_logprobs, shares
 from homines.inference.memory import EMBEDDINGS, numbers, room, saved
 from homines.inference.model_folder import (
     INDEX,
@@ -33,6 +24,7 @@ from homines.inference.model_folder import (
     weights,
 )
 from homines.inference.reasoning import Reasoned, ReasoningOptions, read_reasoned, write
+from homines.inference.tokens import Encoded, encode, render, terminator
 
 
 class HuggingFace:
@@ -117,7 +109,7 @@ class HuggingFace:
         return self.tokenizer.decode(out[0, held.input_ids.shape[1] :], skip_special_tokens=True).strip()
 
     def write(self, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[str]:
-        """What it writes after these prompts, sampled (`aloud.write`); their labels are not looked at."""
+        """What it writes after these prompts, sampled (`reasoning.write`); their labels are not looked at."""
         return write(self, prompts, how)
 
     def perplexity(self, text: str) -> float:
@@ -168,15 +160,7 @@ def load(
     folder = Path(rest).expanduser()
     if folder.is_dir():
         rest = str(folder)
-        if not (folder / "config.json").exists():
-            raise HominesError(f"{folder} holds no config.json; is it a transformers model folder?")
-        if not list(folder.glob("*.safetensors")):
-            raise HominesError(
-                f"{folder} holds no .safetensors file; homines loads weights from safetensors only "
-                "(convert with model.save_pretrained)"
-            )
-        if (folder / "adapter_config.json").exists():  # transformers would load another model in its place
-            raise HominesError(f"{folder} holds an adapter_config.json; name an adapter as MODEL+{folder}")
+        _check_folder(folder)
     there = _look_at(rest)
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(rest, trust_remote_code=trust_remote_code)
@@ -232,6 +216,19 @@ def load(
         raise HominesError(f"cannot read with {name}: {first_line(failure)}") from failure
 
 
+def _check_folder(folder: Path) -> None:
+    """Raises HominesError where a folder holds no model of transformers in safetensors, or an adapter."""
+    if not (folder / "config.json").exists():
+        raise HominesError(f"{folder} holds no config.json; is it a transformers model folder?")
+    if not list(folder.glob("*.safetensors")):
+        raise HominesError(
+            f"{folder} holds no .safetensors file; homines loads weights from safetensors only "
+            "(convert with model.save_pretrained)"
+        )
+    if (folder / "adapter_config.json").exists():  # transformers would load another model in its place
+        raise HominesError(f"{folder} holds an adapter_config.json; name an adapter as MODEL+{folder}")
+
+
 def _look_at(rest: str) -> list[Path]:
     """The model's safetensors files, where they are on this machine already and its config.json, which is
     looked at first, builds no more than they hold. Raises HominesError where it does."""
@@ -280,7 +277,7 @@ def _adapted(net: Any, adapter: str, revision: str) -> tuple[Any, str]:
 
 def pick_device(device: str | None) -> str:
     """cuda, else mps, else cpu; or what is asked for, where this machine has it. Of several processes each
-    takes its own GPU (`parallel.own`)."""
+    takes its own GPU (`processes.own`)."""
     have = ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
     if device is None:
         return processes.own(have[0])

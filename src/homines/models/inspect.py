@@ -1,9 +1,10 @@
 """`inspect/PROVIDER/NAME`, `openai/NAME`, `anthropic/NAME`, `ollama/NAME`, ...: by API, through inspect-ai.
 
-Providers, retries, backoff and limits of concurrency are the library's. Options stand after the name, as in
-`openai/gpt-4o(read=samples, samples=50)`: those of `How`. Keys come from the environment, as each provider
-has it. A choice is read from log-probabilities where the provider gives them (toplogprobs.py), else from
-counted answers (answers.py), both sampled at temperature 1, where probabilities are the model's own.
+Providers and limits of concurrency are the library's. Options stand after the name, as in
+`openai/gpt-4o(read=samples, samples=50)`: the fields of ApiOptions. Keys come from the environment, as each
+provider has it. A choice is read from log-probabilities where the provider tells them
+(inference/top_logprobs.py), else from counted answers (inference/sampled_answers.py). Both are sampled at
+temperature 1, where probabilities are the model's own.
 """
 
 from __future__ import annotations
@@ -12,15 +13,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from homines.core.checks import count
 from homines.core.redaction import redact
 from homines.core.registry import settings
 from homines.core.types import Choice, HominesError, Interrupted, Prompt, digest, frozen
@@ -38,13 +37,13 @@ from homines.inference.api_calls import (
     wait,
     walk,
 )
+from homines.inference.api_options import Answer, ApiOptions, Failure, ProviderFeatures
 from homines.inference.impossible import Impossible
 from homines.inference.reasoning import Reasoned, ReasoningOptions
 from homines.inference.sampled_answers import counted, strict
 from homines.inference.top_logprobs import Walk, read
 from homines.models import PROVIDERS
 
-READINGS = ("auto", "logprobs", "samples")
 TOPS = (20, 5, 0)
 """Tokens with log-probabilities that are asked for at each position: the most that providers give; where one
 refuses so many, fewer; none."""
@@ -64,71 +63,10 @@ MOST_SAID = 5
 """Different illegal answers that a record keeps."""
 
 
-@dataclass(frozen=True)
-class How:
-    """How choices are read from a model behind an API.
-
-    read         logprobs; samples; auto: the first where the provider gives them, else the second
-    samples      answers counted for a prompt (samples)
-    walks        answers sampled for their log-probabilities (logprobs); again as many, three times at most,
-                 while more than 1% of probability is not known
-    seed         of the sampling, where the provider takes one
-    tokens       of an answer, at most; 0: enough for every label. Models that reason first need more
-    connections  calls at once; 0: as many as the provider bears, found by inspect-ai
-    retries      of a call that failed in a way that may pass
-    seconds      that one try of a call may take before it is made again
-    """
-
-    read: str = "auto"
-    samples: int = 20
-    walks: int = 4
-    seed: int = 0
-    tokens: int = 0
-    connections: int = 0
-    retries: int = 6
-    seconds: int = 300
-
-    def __post_init__(self) -> None:
-        if self.read not in READINGS:
-            raise HominesError(f"read is {self.read!r}; it must be one of {', '.join(READINGS)}")
-        count("samples", self.samples)
-        count("walks", self.walks)
-        count("seconds", self.seconds)
-        for name in ("seed", "tokens", "connections", "retries"):
-            count(name, getattr(self, name), 0)
-
-
-class Answer(NamedTuple):
-    """A choice and what to record beside it."""
-
-    choice: Choice
-    beside: dict[str, Any]
-
-
-class Failure(NamedTuple):
-    """Why no answer came, and what to record beside it."""
-
-    failure: Exception
-    beside: dict[str, Any]
-
-
-class ProviderFeatures(NamedTuple):
-    """What a trial showed of a provider.
-
-    top      likeliest tokens that it tells at each position with their log-probabilities; 0: none
-    many     several answers come from one call
-    served   the model's name as the provider has it
-    """
-
-    top: int
-    many: bool
-    served: str
-
-
 class Inspect:
     """A model of inspect-ai behind the `Model` protocol."""
 
-    def __init__(self, model: Any, how: How, *, name: str) -> None:
+    def __init__(self, model: Any, how: ApiOptions, *, name: str) -> None:
         self.model = model
         self.how = how
         self.name = name
@@ -426,10 +364,10 @@ def load(
     """Connect to PROVIDER/NAME(options); nothing is called yet.
 
     Raises HominesError where inspect-ai or the provider's own package is missing (naming the pip command),
-    the provider is not known, a key is not set, or an option is not one of `How`.
+    the provider is not known, a key is not set, or an option is not one of `ApiOptions`.
     """
     name, bracket, options = rest.partition("(")
-    how: How = settings(How, bracket + options)
+    how: ApiOptions = settings(ApiOptions, bracket + options)
     provider = name.partition("/")[0]
     if adapters:
         raise HominesError(
