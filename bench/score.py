@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from homines.core.types import Prompt
-from homines.inference.logits import encode, render, terminator
+from homines.inference.tokens import encode, render, terminator
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.studies.tennant2025.study import exam

@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerBase
 
 from homines.core.types import HominesError, Prompt
-from homines.inference.logits import render
 from homines.inference.memory import shapes
 from homines.inference.model_folder import config, count_weights, look_at_adapter, repeats, weights
+from homines.inference.tokens import render
 from homines.models import load
 from homines.training.sampled import render_turns
 from tests.helpers.tiny import tiny

@@ -123,7 +123,7 @@ def test_counts_of_calls_that_are_none_are_left_out_of_the_sum(tmp_path: Path) -
             self.used += len(prompts)
             return super().score(prompts)
 
-        def spent(self) -> dict[str, int]:
+        def usage(self) -> dict[str, int]:
             return {"calls": self.used, "input": 10 * self.used, "output": self.used}
 
     model = Metered(uniform)

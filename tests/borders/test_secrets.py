@@ -177,7 +177,7 @@ def test_a_server_that_echoes_secrets_into_answers(server: Server, tmp_path: Pat
     model: Any = load("openai-api/tests/tiny(read=samples, samples=2)")
     with RunFolder(tmp_path / "run", {}) as run:
         told = measure(model, asked(model), run)
-    (text,) = model.write([Prompt((("user", "Who am I?"),), ("x",))], model.aloud)
+    (text,) = model.write([Prompt((("user", "Who am I?"),), ("x",))], model.reasoning)
     model.close()
     write(tmp_path / "run")
     assert told[0].provenance["illegal"] == {"You are [TESTS_API_KEY]": 2}

@@ -31,10 +31,11 @@ from homines.core.types import Choice, Decision, HominesError, Interrupted, Prom
 from homines.elicitation.asking import measure
 from homines.elicitation.metrics import answered_records
 from homines.elicitation.questions import Question, battery, questions
+from homines.inference.api_options import ApiOptions
 from homines.inference.reasoning import ReasoningOptions
 from homines.models import load
 from homines.models.hf import HuggingFace
-from homines.models.inspect import How, Inspect
+from homines.models.inspect import Inspect
 from tests.helpers.serve import KEY, Fault, Server, serve
 from tests.helpers.tiny import willing
 
@@ -91,7 +92,9 @@ def mock(net: HuggingFace, server: Server) -> Inspect:
         reason = "stop" if told["finish_reason"] == "stop" else "max_tokens"
         return spoken(told["message"]["content"], reason)
 
-    return Inspect(get_model("mockllm/model", custom_outputs=say), How(samples=40), name="mockllm/model")
+    return Inspect(
+        get_model("mockllm/model", custom_outputs=say), ApiOptions(samples=40), name="mockllm/model"
+    )
 
 
 def spoken(text: str, reason: Any = "stop") -> Any:
@@ -204,7 +207,7 @@ def model(
 
 def agrees(model: Any, prompt: Prompt, told: Choice, exact: Choice) -> None:
     """This answer is that of the network, as near as its kind can be."""
-    beside = model.beside(prompt) if hasattr(model, "beside") else {}
+    beside = model.notes(prompt) if hasattr(model, "notes") else {}
     want, got = exact.p * exact.mass, told.p * told.mass
     assert np.isclose(told.p.sum(), 1)
     assert 0 <= told.mass <= 1
@@ -371,7 +374,7 @@ def test_the_reading_follows_what_the_provider_gives(
             monkeypatch.setenv("TESTS_BASE_URL", f"{other.url}/v1")
             model: Any = load("openai-api/tests/tiny(samples=5)")
             (choice,) = model.score(ORDERED[:1])
-            assert model.gives[:2] == gives
+            assert model.features[:2] == gives
             assert (choice.n is None) == (gives[0] > 0)
             model.close()
             if not gives[0]:
@@ -399,7 +402,7 @@ def test_log_probabilities_that_are_not_of_the_answer_are_not_read(
             monkeypatch.setenv("TESTS_BASE_URL", f"{other.url}/v1")
             model: Any = load("openai-api/tests/tiny(samples=40)")
             (told,) = model.score(ORDERED[:1])
-            assert model.gives.top > 0
+            assert model.features.top > 0
             assert told.n == 40
             agrees(model, ORDERED[0], told, exact)
             model.close()
@@ -426,10 +429,10 @@ def test_empty_answers_are_illegal() -> None:
     from inspect_ai.model import get_model
 
     silent = get_model("mockllm/model", custom_outputs=lambda *_: spoken(""))
-    model = Inspect(silent, How(samples=4), name="mockllm/model")
+    model = Inspect(silent, ApiOptions(samples=4), name="mockllm/model")
     (choice,) = model.score(ORDERED[:1])
     assert (choice.mass, choice.n) == (0.0, 4)
-    assert model.beside(ORDERED[0])["illegal"] == {"": 4}
+    assert model.notes(ORDERED[0])["illegal"] == {"": 4}
 
 
 def test_it_thinks_aloud_and_writes() -> None:
@@ -438,13 +441,13 @@ def test_it_thinks_aloud_and_writes() -> None:
     texts = ("2 and 2 are 4. Answer: 1", "Answer: 2", "I cannot say.", "so Answer:1.")
     said = iter([texts[1], *texts, *texts])
     mouth = get_model("mockllm/model", custom_outputs=map(spoken, said))
-    model = Inspect(mouth, How(samples=1), name="mockllm/model")
-    model.aloud = ReasoningOptions(4, 1.0)
+    model = Inspect(mouth, ApiOptions(samples=1), name="mockllm/model")
+    model.reasoning = ReasoningOptions(4, 1.0)
     prompt = Prompt((("user", "Think, then 1 or 2?"),), ("1", "2"), "Answer:")
     (choice,) = model.score([prompt])
     assert (choice.n, choice.mass) == (4, 0.5)
     assert choice.p.tolist() == [0.5, 0.5]
-    beside = model.beside(prompt)
+    beside = model.notes(prompt)
     assert sorted(beside["counted"]) == [-1, -1, 0, 1]
     assert sum(reason is None for reason in beside["reasons"]) == 1
     assert sorted(map(str, model.write([prompt] * 4, ReasoningOptions(1, 1.0)))) == sorted(texts)
@@ -512,7 +515,7 @@ def test_smollm2_behind_transformers_serve(
         model: Any = load(f"openai-api/tests/{folder}(samples=40, connections=2)")
         (told,) = model.score([prompt])
         agrees(model, prompt, told, exact)
-        assert model.gives[:2] == (0, False)
+        assert model.features[:2] == (0, False)
         model.close()
 
 

@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 
 from homines.core import run_folder
+from homines.core.record_json import record_from_json, record_to_json
 from homines.core.run_folder import RunFolder, StoreError
-from homines.core.types import Choice, Record, frozen
+from homines.core.types import Choice, Decision, HominesError, Record, check_asks, frozen
 from homines.elicitation.asking import measure
 from homines.elicitation.metrics import summary
 from homines.elicitation.questions import battery, questions
@@ -437,3 +438,15 @@ def test_interrupted_it_says_how_to_go_on_and_goes_on(tmp_path: Path) -> None:
     for record, other in zip(records, whole(), strict=True):
         same(record, other)
     assert len(lines(folder)) == 16
+
+
+@pytest.mark.parametrize("asks", ["choice", "aloud", "belief"])
+def test_what_a_record_asks_is_stored_and_read_off_the_frame_of_an_earlier_version(asks: str) -> None:
+    d = Decision(("C", "D"), frozen([[1.0, 0.0]]))
+    record = Record(d, f"table(memory=1, asks={asks})", ((0, 1),), ("A", "B"), "m", asks=check_asks(asks))
+    row = record_to_json(record)
+    assert row["asks"] == record_from_json(row).asks == asks
+    del row["asks"]
+    assert record_from_json(row).asks == asks
+    with pytest.raises(HominesError, match="asks for no 'nothing'"):
+        record_from_json({**row, "asks": "nothing"})

@@ -371,7 +371,7 @@ def test_whom_nobody_can_meet_is_told_who_there_is(
 
 def test_a_model_behind_an_api_that_tells_log_probabilities_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
     class Api(Mock):
-        gives = SimpleNamespace(top=20)
+        features = SimpleNamespace(top=20)
 
         def ready(self) -> None:
             pass
@@ -379,7 +379,7 @@ def test_a_model_behind_an_api_that_tells_log_probabilities_is_met(monkeypatch: 
     met = Api(hashed, "openai/gpt-4o")
     monkeypatch.setattr("homines.people.session.load", lambda spec, **kind: met)
     assert rival("openai/gpt-4o") is met
-    met.gives = SimpleNamespace(top=0)
+    met.features = SimpleNamespace(top=0)
     with pytest.raises(HominesError, match="openai/gpt-4o: its probabilities cannot be read here"):
         rival("openai/gpt-4o")
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from homines.core.capabilities import memory_of
 from homines.core.run_folder import RunFolder
 from homines.core.types import (
     Array,
@@ -62,7 +63,7 @@ from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
 from homines.preferences.utilitarian import Utilitarian
-from homines.theory.chain import chain, memory_of
+from homines.theory.chain import chain
 from homines.theory.choice import LogitAgent, average_choice, logit, uniform_beliefs
 from homines.theory.game_forms import NormalForm, Repeated, veil
 
@@ -637,7 +638,7 @@ def test_answers_to_other_questions_are_not_mixed_in(tmp_path: Path, changed: st
         model.provenance = {"revision": "another"}
     frame = replace(Story("X,Y"))
     if changed == "words":
-        object.__setattr__(frame, "_opening", lambda d, who: "Once upon a time.")
+        object.__setattr__(frame, "_opening", lambda scene: "Once upon a time.")
     games = {"ipd": battery(bos() if changed == "game" else ipd())}
     anew = questions(model, games, [frame])
     assert {q.record.key for q in anew}.isdisjoint(q.record.key for q in asked)

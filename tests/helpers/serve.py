@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 
-from homines.inference.logits import terminator
+from homines.inference.tokens import terminator
 from homines.models.hf import HuggingFace
 
 KEY = "key-of-the-test-server"

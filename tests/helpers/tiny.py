@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from homines.inference.logits import terminator
+from homines.inference.tokens import terminator
 
 SHAPE: dict[str, Any] = {
     "hidden_size": 32,

@@ -20,18 +20,8 @@ from homines.frames.sentences import Sentences
 from homines.frames.table import Table
 from homines.games.dictator import dictator
 from homines.games.ipd import ipd
-from homines.inference.logits import (
-    Encoded,
-    Forest,
-    distinct_tokens,
-    encode,
-    holds,
-    label_logprobs,
-    plan_passes,
-    render,
-    shares,
-    terminator,
-)
+from homines.inference.logits import Forest, distinct_tokens, holds, label_logprobs, plan_passes, shares
+from homines.inference.tokens import Encoded, encode, render, terminator
 from homines.models.hf import HuggingFace
 from tests.helpers.tiny import ARCHITECTURES, tiny
 

@@ -9,8 +9,9 @@ import torch
 
 from homines.core.types import HominesError
 from homines.inference import memory
-from homines.inference.logits import Encoded, label_logprobs
+from homines.inference.logits import label_logprobs
 from homines.inference.memory import reading
+from homines.inference.tokens import Encoded
 from tests.helpers.tiny import tiny
 
 LONG = 1500

@@ -12,6 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from homines.core.capabilities import memory_of
 from homines.core.types import Array, Choice, Decision, History, HominesError, Policy
 from homines.games.bos import bos
 from homines.games.ipd import ipd
@@ -25,7 +26,7 @@ from homines.opponents.tit_for_tat import TitForTat
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
-from homines.theory.chain import Chain, chain, long_run, memory_of, play, value
+from homines.theory.chain import Chain, chain, long_run, play, value
 from homines.theory.choice import LogitAgent
 from homines.theory.game_forms import NormalForm, Repeated, stage_index
 

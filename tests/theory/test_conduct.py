@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 
 from homines.core.registry import find
 from homines.core.types import Choice, Decision, HominesError, Record
-from homines.elicitation.policies import PricingRecords
+from homines.elicitation.policies import RecordedPolicy
 from homines.games.ipd import ipd
 from homines.games.pricing import pricing, shop
 from homines.opponents import opponent
@@ -109,14 +109,14 @@ def test_a_model_is_the_same_policy_in_either_seat() -> None:
         Record(d, "market()", ((0,),), d.actions, "m", choice=Choice.of(rng.normal(size=6)))
         for d in GAME.remembered(0)
     ]
-    read = PricingRecords.of(asked, symmetric=True)
+    read = RecordedPolicy.of(asked, symmetric=True)
     held = conduct(MARKET, GAME, [read, read])
     assert_allclose(held.prices[0], held.prices[1])
     a, b = GAME.seat(0, ((2, 4),)), GAME.seat(1, ((4, 2),))
     assert_allclose(read([a])[0].p, read([b])[0].p)
     mute = [*asked[1:], replace(asked[0], choice=None, error="failed")]
     with pytest.raises(HominesError, match=r"no answer after prices 1\.43, 1\.43"):
-        PricingRecords.of(mute, symmetric=True)(GAME.remembered(0))
+        RecordedPolicy.of(mute, symmetric=True)(GAME.remembered(0))
 
 
 def test_a_cycle_is_seen_though_every_price_has_some_probability() -> None:

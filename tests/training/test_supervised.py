@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from homines.core.types import HominesError, Interrupted, Prompt
-from homines.inference.logits import terminator
 from homines.inference.reasoning import ReasoningOptions, read_reasoned
+from homines.inference.tokens import terminator
 from homines.models.hf import HuggingFace
 from homines.training.data import Recipe, Row, generate
 from homines.training.data_folder import read, write
@@ -170,7 +170,7 @@ def test_reasons_end_with_the_cue_and_the_answer_after_each_is_exact(tokenizer: 
             assert (p == 0).all()
             continue
         # the plain way: one label at a time, token by token
-        from homines.inference.logits import encode
+        from homines.inference.tokens import encode
 
         (item,) = encode(tokenizer, [thinking()], [text])
         for label, said in enumerate(item.labels):
@@ -210,7 +210,7 @@ def test_reasons_are_recorded_beside_the_answer(tokenizer: Any) -> None:
     from homines.elicitation.questions import battery, questions
 
     model = pupil(tokenizer, "Answer:,A")
-    model.aloud = ReasoningOptions(traces=2, temperature=1.0, most=8)
+    model.reasoning = ReasoningOptions(traces=2, temperature=1.0, most=8)
     games = {"ipd": battery(find("games", "ipd"))[:1]}
     frames = [find("frames", "table(labels='A,B', asks=aloud)"), find("frames", "table(labels='A,B')")]
     records = measure(model, questions(model, games, frames, most=2))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from homines.core.capabilities import CountsTokens, EstimatesCost
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Model, Prompt, Record
 from homines.elicitation.asking import spent
@@ -77,11 +78,10 @@ def reckoned(model: Model, prompts: Sequence[Prompt], as_json: bool) -> None:
     """Print what a measurement would ask: questions, and tokens where they can be counted; of a model
     behind an API calls, tokens and dollars, from and to."""
     counted: dict[str, Any] = {"questions": len(prompts)}
-    if (reckon := getattr(model, "reckon", None)) is not None:
-        counted |= reckon(prompts)
+    if isinstance(model, EstimatesCost):
+        counted |= model.estimate_cost(prompts)
     else:
-        tokens = getattr(model, "tokens", None)
-        counted["tokens"] = None if tokens is None else tokens(prompts)
+        counted["tokens"] = model.tokens(prompts) if isinstance(model, CountsTokens) else None
     if as_json:
         print(json.dumps(counted))
         return

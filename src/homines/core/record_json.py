@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from homines.core.format import abbreviate
 from homines.core.strict_json import simplify
-from homines.core.types import Choice, Decision, Order, Record, frozen
+from homines.core.types import Asks, Choice, Decision, Order, Record, check_asks, frozen
 
 SUM = b', "sum": "'
 """What stands before the checksum of a line."""
@@ -25,6 +26,7 @@ def record_to_json(record: Record) -> dict[str, Any]:
         "game": record.game,
         "decision": record.decision.to_json(),
         "frame": record.frame,
+        "asks": record.asks,
         "order": record.order,
         "labels": record.labels,
         "model": record.model,
@@ -73,12 +75,13 @@ class RecordCache:
 
 
 def record_from_json(raw: Mapping[str, Any], shared: RecordCache | None = None) -> Record:
-    """The inverse of `record_json`. Raises KeyError, TypeError or ValueError where it is no record."""
+    """The inverse of `record_to_json`. Raises KeyError, TypeError or ValueError where it is no record."""
     shared = shared or RecordCache()
     choice = raw["choice"]
+    frame = _text(raw, "frame")
     return Record(
         shared.decision(raw["decision"]),
-        shared.spec(_text(raw, "frame")),
+        shared.spec(frame),
         shared.order(raw["order"]),
         shared.words(tuple(raw["labels"])),
         shared.words(_text(raw, "model")),
@@ -90,7 +93,14 @@ def record_from_json(raw: Mapping[str, Any], shared: RecordCache | None = None) 
         ),
         raw.get("error"),
         dict(raw.get("provenance") or {}),
+        check_asks(raw.get("asks", _asks_in(frame))),
     )
+
+
+def _asks_in(frame: str) -> Asks:
+    """What a frame's spec asks for; records of earlier versions say it nowhere else."""
+    found = re.search(r"\basks=['\"]?(aloud|belief)\b", frame)
+    return check_asks(found[1]) if found else "choice"
 
 
 def _check_decision(d: Decision) -> Decision:

@@ -155,6 +155,15 @@ def spell(thing: Any) -> str:
     return spec if known else TrustedSpec(spec)
 
 
+def head(spec: str) -> str:
+    """The name in a spec, without its arguments.
+
+    >>> head("table(asks=belief)")
+    'table'
+    """
+    return spec.partition("(")[0]
+
+
 def spell_class(kind: type) -> str:
     """The spec of a class, no parameter written: its name where it is the package's, else module:object."""
     package, _, stem = kind.__module__.rpartition(".")

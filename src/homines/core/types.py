@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, cast, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,10 @@ History: TypeAlias = tuple[tuple[int | None, ...], ...]
 
 Order: TypeAlias = tuple[tuple[int, ...], ...]
 """order[j] is the permutation in which the actions are shown at the j-th place that lists them."""
+
+Asks: TypeAlias = Literal["choice", "aloud", "belief"]
+"""What a question asks for: a choice, a choice after reasons (aloud), or what another player will choose."""
+ASKS: tuple[Asks, ...] = get_args(Asks)
 
 LEGAL_MASS = 0.5
 """Below this much probability on legal answers, a rate describes answers the model rarely gives."""
@@ -329,6 +333,7 @@ class Record:
     choice: Choice | None = None
     error: str | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    asks: Asks = "choice"
 
     @cached_property
     def key(self) -> str:
@@ -339,6 +344,14 @@ class Record:
         before = [self.model, self.provenance.get("revision"), self.game]
         after = [self.frame, self.order, self.provenance.get("prompt")]
         return _hashed(f"{_text(before)[:-1]},{self.decision.text},{_text(after)[1:]}")
+
+
+def check_asks(value: Any) -> Asks:
+    """The value, where it is one of ASKS. Raises HominesError where it is none."""
+    for asks in ASKS:
+        if value == asks:
+            return asks
+    raise HominesError(f"a frame asks for no {value!r}; there are {', '.join(ASKS)}")
 
 
 class Game(Protocol):

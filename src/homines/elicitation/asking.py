@@ -10,10 +10,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
+from homines.core.capabilities import (
+    Annotates,
+    Batches,
+    ChecksAccess,
+    KeepsAccounts,
+    Metered,
+    ReturnsFailures,
+    Streams,
+)
 from homines.core.plausible import possible_counts
 from homines.core.redaction import redact, redacted
 from homines.core.run_folder import RunFolder
@@ -68,16 +77,19 @@ def measure(
         progress(answered, len(prompts))
     if not waiting:
         return [held[key] for key in prompts]
-    more = cast("Any", model)
-    before: Counter[str] | None = Counter(more.spent()) if hasattr(model, "spent") else None
+    before = _usage(model)
     left = [Question(record, prompts[record.key]) for record in waiting]
-    batch = batch or int(getattr(model, "batch", BATCH))
+    batch = batch or (model.batch if isinstance(model, Batches) else BATCH)
     try:
-        with _kept(more, run):
-            if hasattr(model, "ready"):
-                more.ready(stop)
-            streams = hasattr(model, "stream")
-            for records in _streamed(more, left, stop) if streams else _batched(model, left, batch, stop):
+        with _account(model, run):
+            if isinstance(model, ChecksAccess):
+                model.ready(stop)
+            arriving = (
+                _streamed(model, left, stop)
+                if isinstance(model, Streams)
+                else _batched(model, left, batch, stop)
+            )
+            for records in arriving:
                 if run is not None:
                     run.add(records)
                 held.update((r.key, r) for r in records)
@@ -87,11 +99,11 @@ def measure(
     except Interrupted as why:
         raise Interrupted(f"{why} after {answered} of {len(prompts)} questions") from None
     finally:
-        if run is not None and before is not None:
-            now: Counter[str] = Counter(spent(run))
-            now.update(more.spent())
-            now.subtract(before)
-            run.note(CALLS, now)
+        if run is not None and isinstance(model, Metered):
+            total: Counter[str] = Counter(spent(run))
+            total.update(_usage(model))
+            total.subtract(before)
+            run.note(CALLS, total)
     return [held[key] for key in prompts]
 
 
@@ -100,9 +112,17 @@ def spent(run: RunFolder) -> dict[str, Any]:
     return possible_counts(run.noted(CALLS))
 
 
-def _kept(model: Any, run: RunFolder | None) -> AbstractContextManager[None]:
-    """What calls of a model that cost take stands in the run's folder while the block runs."""
-    if run is None or not hasattr(model, "keep"):
+def _usage(model: Model) -> Counter[str]:
+    """What calls of a model used until now in this process; empty where they are not counted."""
+    usage: Counter[str] = Counter()
+    if isinstance(model, Metered):
+        usage.update(model.usage())  # type: ignore[arg-type]
+    return usage
+
+
+def _account(model: Model, run: RunFolder | None) -> AbstractContextManager[None]:
+    """Write the calls of a model that costs to an account in the run folder inside the block."""
+    if run is None or not isinstance(model, KeepsAccounts):
         return nullcontext()
     return model.keep(run.folder, [r.provenance.get("used", {}) for r in run.records])
 
@@ -118,7 +138,7 @@ def _batched(
         yield _answer(model, [q.record for q in some], [q.prompt for q in some])
 
 
-def _streamed(model: Any, asked: Sequence[Question], stop: Callable[[], bool]) -> Iterator[list[Record]]:
+def _streamed(model: Streams, asked: Sequence[Question], stop: Callable[[], bool]) -> Iterator[list[Record]]:
     """Answers as they come. Raises Interrupted where `stop` says so, or where a call was not made as a budget
     left no room for it: after all that are under way, then."""
     of: dict[str, list[Question]] = {}
@@ -143,10 +163,10 @@ def _streamed(model: Any, asked: Sequence[Question], stop: Callable[[], bool]) -
 def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) -> list[Record]:
     """Score a batch; where that fails, each prompt alone, so that one bad prompt costs itself only. Where
     a model puts a failure in its answer's place (`answers`), nothing is asked twice."""
-    if (answers := getattr(model, "answers", None)) is not None:
+    if isinstance(model, ReturnsFailures):
         return [
             _heard(model, record, prompt, answer)
-            for record, prompt, answer in zip(records, prompts, answers(prompts), strict=True)
+            for record, prompt, answer in zip(records, prompts, model.answers(prompts), strict=True)
         ]
     try:
         answers = zip(records, prompts, model.score(prompts), strict=True)
@@ -163,7 +183,7 @@ def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) 
         ]
 
 
-def _heard(model: Model, record: Record, prompt: Prompt, answer: Choice | Exception) -> Record:
+def _heard(model: object, record: Record, prompt: Prompt, answer: Choice | Exception) -> Record:
     if isinstance(answer, Exception):
         return _told(model, _failed(record, answer), prompt)
     try:
@@ -178,11 +198,10 @@ def _failed(record: Record, failure: Exception) -> Record:
     return replace(record, error=error, provenance={**record.provenance, **about})
 
 
-def _told(model: Model, record: Record, prompt: Prompt) -> Record:
-    """The record with what the model has to tell beside its answer, such as its reasons (`beside`)."""
-    beside = getattr(model, "beside", None)
-    more: dict[str, Any] = redacted(beside(prompt)) if beside is not None else {}
-    return replace(record, provenance={**record.provenance, **more}) if more else record
+def _told(model: object, record: Record, prompt: Prompt) -> Record:
+    """The record with the model's notes on its answer, such as its reasons, in the provenance."""
+    notes: dict[str, Any] = redacted(model.notes(prompt)) if isinstance(model, Annotates) else {}
+    return replace(record, provenance={**record.provenance, **notes}) if notes else record
 
 
 def _sound(record: Record, choice: Choice) -> Choice:

@@ -23,7 +23,7 @@ def answered_records(records: Iterable[Record]) -> list[tuple[Record, Choice]]:
 
 def choices(records: Iterable[Record]) -> list[Record]:
     """Records of the model's own choices; not those of what it believes another will do."""
-    return [r for r in records if "asks=belief" not in r.frame]
+    return [r for r in records if r.asks != "belief"]
 
 
 def group_by(records: Iterable[Record], *names: str) -> dict[tuple[Any, ...], list[Record]]:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from operator import attrgetter
+from typing import Any
 
+from homines.core.capabilities import memory_of
 from homines.core.types import Choice, Decision, Frame, HominesError, Model, Record
 from homines.elicitation.metrics import average_by_decision
 from homines.elicitation.orders import orders
 from homines.theory.choice import average_choice
-from homines.theory.conduct import LastRound, last_round
-
-
-@dataclass(frozen=True, eq=False)
-class RecordedPolicy:
-    """Answers to every state of a repeated game are a policy. heard: by `Decision.key`."""
-
-    heard: Mapping[str, Choice]
-    memory: int
-
-    def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        return [self.heard[d.key] for d in ds]
+from homines.theory.conduct import last_round
 
 
 @dataclass(frozen=True)
@@ -34,7 +25,7 @@ class ModelPolicy:
     @property
     def memory(self) -> int:
         """How many past rounds the frame tells: the model knows no more."""
-        return int(getattr(self.frame, "memory", 1))
+        return int(memory_of(self.frame))
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
         asks = [(i, o) for i, d in enumerate(ds) for o in orders(len(d.actions), self.frame.places)]
@@ -46,32 +37,43 @@ class ModelPolicy:
 
 
 @dataclass(frozen=True, eq=False)
-class PricingRecords:
-    """A model's recorded answers as a policy of one past round.
+class RecordedPolicy:
+    """The recorded answers of a model as a policy of a repeated game.
 
-    answers   choices by the player asked and what it saw; None for the player: either, in a symmetric game
+    answers    choices by `place`
+    memory     past rounds that an answer depends on
+    place      what identifies the place of a decision in the game
     """
 
-    memory: ClassVar[int] = 1
-
-    answers: Mapping[tuple[int | None, LastRound], Choice]
+    answers: Mapping[Any, Choice]
+    memory: int
+    place: Callable[[Decision], Hashable] = attrgetter("key")
 
     @classmethod
-    def of(cls, records: Sequence[Record], *, symmetric: bool) -> PricingRecords:
-        """Orders and frames averaged."""
-        found = average_by_decision(records)
-        return cls({(None if symmetric else d.player, last_round(d)): choice for d, choice in found})
+    def of(cls, records: Sequence[Record], *, symmetric: bool) -> RecordedPolicy:
+        """Answers by the last round as the player sees it, averaged over orders and frames.
+
+        symmetric   the game is the same for every player, and an answer given in one seat counts in all
+        """
+        place = last_round if symmetric else _seat_and_last_round
+        return cls({place(d): choice for d, choice in average_by_decision(records)}, 1, place)
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        out: list[Choice] = []
-        for d in ds:
-            seen = last_round(d)
-            choice = self.answers.get((None, seen)) or self.answers.get((d.player, seen))
-            if choice is None:
-                was = f"after prices {', '.join(d.actions[a] for a in seen)}" if seen else "at the start"
-                raise HominesError(
-                    f"there is no answer {was}: it failed, was never a legal one or was not asked; run the "
-                    "same command again to ask it anew"
-                )
-            out.append(choice)
-        return out
+        """Raises HominesError for a decision without an answer."""
+        return [self._answer(d) for d in ds]
+
+    def _answer(self, d: Decision) -> Choice:
+        choice = self.answers.get(self.place(d))
+        if choice is None:
+            prices = ", ".join(d.actions[a] for a in last_round(d))
+            past = f"after prices {prices}" if prices else "at the start"
+            raise HominesError(
+                f"there is no answer {past}: it failed, was never a legal one or was not asked; run the "
+                "same command again to ask it anew"
+            )
+        return choice
+
+
+def _seat_and_last_round(d: Decision) -> Hashable:
+    """The player, and the last round as that player sees it."""
+    return d.player, last_round(d)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from homines.core.capabilities import asks_of
 from homines.core.checks import count
 from homines.core.registry import spell
 from homines.core.types import Decision, Frame, HominesError, Model, Prompt, Record
@@ -64,6 +65,7 @@ def questions(
                         model.name,
                         game,
                         provenance={"revision": model.provenance.get("revision"), "prompt": prompt.key},
+                        asks=asks_of(frame),
                     )
                     asked.append(Question(record, prompt))
     return asked

@@ -1,210 +1,53 @@
-"""What frames share: outcomes in order, past rounds in words, what is said about the others."""
+"""A decision as a frame tells it: who takes part, who gets what, what happened before, in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
 
+from homines.core.capabilities import LaidOut, asks_of
 from homines.core.checks import count
 from homines.core.format import join
-from homines.core.types import Decision, HominesError, Order, Prompt
+from homines.core.types import Array, Decision, HominesError, Order, Prompt
 
 MOST_OUTCOMES = 128
 MOST_LISTED = 24
 """Outcomes above which a decision is told by its rule, where it has one."""
 LAYOUTS = ("original", "reversed", "columns", "rows")
 COUNTED = ("Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
-
-
-def outcomes(
-    d: Decision, layout: str = "original"
-) -> Iterator[tuple[int, tuple[int, ...] | None, tuple[float, ...]]]:
-    """(my action, the others' actions or None where they do not matter, everyone's payoff), in order.
-
-    layout turns the table: reversed (rows and columns), columns (the others' actions), rows (mine).
-    """
-    check_no_plan(d)
-    total = int(np.prod(d.payoffs.shape[1:]))
-    if total > MOST_OUTCOMES:
-        raise HominesError(
-            f"{total} outcomes are more than the {MOST_OUTCOMES} a prompt can list; "
-            "use fewer players or actions"
-        )
-    mine, theirs = range(len(d.actions)), [range(len(names)) for names in d.theirs]
-    turn_mine, turn_theirs = layout in ("reversed", "rows"), layout in ("reversed", "columns")
-    for a in reversed(mine) if turn_mine else mine:
-        paid = d.payoffs[:, a].reshape(d.payoffs.shape[0], -1)
-        if not d.theirs or (d.reply and not np.ptp(paid, axis=1).any()):
-            yield a, None, tuple(paid[:, 0])
-            continue
-        for others in product(*(reversed(t) if turn_theirs else t for t in theirs)):
-            yield a, others, tuple(d.payoffs[(slice(None), a, *others)])
-
-
-ASKS = ("choice", "aloud", "belief")
+LETTERS = ("B", "C", "D", "E", "F", "G", "H")
+"""Names of the other players, who are told from me, A."""
 CUE = "Answer:"
-"""What an answer follows that is given after thinking aloud."""
-
-
-def rule_sentences(d: Decision, who: tuple[str, ...], words: Names, order: Sequence[int]) -> str:
-    """The rule of a decision with too many outcomes to list, or a situation with what each action does, in
-    this order; empty where outcomes are listed."""
-    check_no_plan(d)
-    told = d.rule.replace("{other}", who[0] if who else "the other")
-    if d.does:
-        return "\n".join([told, *(f"{words.mine[a]}: {d.does[a]}" for a in order)])
-    many = int(np.prod(d.payoffs.shape[1:])) > MOST_LISTED
-    return told if d.rule and (many or _bystanders(d)) else ""
-
-
-def _bystanders(d: Decision) -> bool:
-    """Seats that are paid where others choose, and of whom the rule does not speak."""
-    return bool(d.theirs) and len(d.payoffs) > 1 + len(d.theirs)
+"""The words after which an answer comes that reasons precede."""
 
 
 def settle(frame: Any) -> None:
-    """Check what a frame was made with, and write its labels as a tuple."""
+    """Check the settings of a frame, and write its labels as a tuple."""
     object.__setattr__(frame, "labels", split_labels(frame.labels))
     count("memory", frame.memory)
-    if hasattr(frame, "layout"):
+    if isinstance(frame, LaidOut):
         check_layout(frame.layout)
-    if getattr(frame, "asks", "choice") not in ASKS:
-        raise HominesError(f"a frame asks for no {frame.asks!r}; there are {', '.join(ASKS)}")
+    asks_of(frame)
 
 
-def asking(asks: str, told: str, last: str, words: Names, order: Order) -> Prompt:
-    """The prompt that tells a decision and asks for a choice, for one after thinking aloud, or for what
-    another player will do.
-
-    last   how the frame asks for a choice
-    """
-    if asks == "belief":
-        text = (
-            f"Another player, not you, is asked the following.\n\n{told}\n\nPredict that player's answer. "
-            f"Answer with exactly {either(words.mine, order[-1])}."
-        )
-        return Prompt((("user", text),), words.mine)
-    if asks == "aloud":
-        ends = [f'"{CUE} {words.mine[a]}"' for a in order[-1]]
-        last = f"Think first, then end with {either(ends, range(len(ends)))}."
-        return Prompt((("user", f"{told}\n{last}"),), words.mine, cue=CUE)
-    return Prompt((("user", told + last),), words.mine)
+def check_layout(layout: str) -> None:
+    """Raises HominesError where no layout has this name."""
+    if layout not in LAYOUTS:
+        raise HominesError(f"no layout {layout!r}; there are {', '.join(LAYOUTS)}")
 
 
 def check_no_plan(d: Decision) -> None:
+    """Raises HominesError where chance moves in a decision: no frame has words for that."""
     if d.chance is not None:
         raise HominesError(
             "a plan behind the veil of ignorance has no words; ask the game's points of decision "
             "one by one (game.due) and multiply with plan_probability"
         )
-
-
-def check_layout(layout: str) -> None:
-    if layout not in LAYOUTS:
-        raise HominesError(f"no layout {layout!r}; there are {', '.join(LAYOUTS)}")
-
-
-def seat_names(d: Decision, names: tuple[str, ...], words: Names) -> tuple[str, ...]:
-    """A name for every seat but mine: those who choose, and those who are only paid; no word for an
-    action is one. Where words tell who gets what (`rule`, `does`), only for those whom they speak of: not for
-    bystanders of a game that others play, nor for the seats of a situation."""
-    count = d.payoffs.shape[0] - 1
-    if d.does or (d.rule and d.theirs):
-        count = len(d.theirs)
-    taken = {*words.mine, *(label for labels in words.theirs for label in labels)}
-    taken |= {label for labels in d.names for label in labels}
-    free = tuple(name for name in names if name not in taken)
-    if count > len(free):
-        raise HominesError(f"{count} other players are more than this frame has names for, {len(free)}")
-    return free[:count]
-
-
-def belief_sentence(d: Decision, words: Names, who: tuple[str, ...], verb: str) -> str:
-    """What the decision states about how the others choose, in percent; empty where it says nothing."""
-    if d.others is None:
-        return ""
-
-    def spread(person: str, labels: tuple[str, ...], belief: np.ndarray) -> str:
-        odds = [f"{label} in {number(round(100 * p, 4))}%" for label, p in zip(labels, belief, strict=True)]
-        return f"{person} {verb} {join(odds)} of cases"
-
-    parts: list[str] = []
-    for person, labels, belief in zip(who, words.theirs, d.others, strict=False):
-        if belief.ndim == 1:
-            parts.append(spread(person, labels, belief) + ".")
-        else:
-            parts += [
-                f"After {mine}, {spread(person, labels, row)}."
-                for mine, row in zip(words.mine, belief, strict=True)
-            ]
-    return " ".join(parts)
-
-
-def moved_before(d: Decision, words: Names) -> str | None:
-    """The word for what the other did, where the other alone moved just before me (a second mover)."""
-    if not d.history:
-        return None
-    movers = [(k, a) for k, a in enumerate(d.history[-1]) if a is not None]
-    if len(movers) != 1 or movers[0][0] == d.player:
-        return None
-    name = d.named(*movers[0])
-    return words.mine[d.actions.index(name)] if name in d.actions else name
-
-
-def other_moves(d: Decision, words: Names) -> list[tuple[str, list[tuple[str | None, tuple[float, ...]]]]]:
-    """What the other could have done before: its word, then (my word then, everyone's payoff); my word is
-    None where the game would have ended."""
-    told: list[tuple[str, list[tuple[str | None, tuple[float, ...]]]]] = []
-    for name, paid in d.forgone:
-        word = words.mine[d.actions.index(name)] if name in d.actions else name
-        mine = words.mine if paid.shape[1] > 1 else (None,)
-        told.append((word, [(own, tuple(row)) for own, row in zip(mine, paid.T, strict=True)]))
-    return told
-
-
-@dataclass(frozen=True)
-class Round:
-    """One past round in words.
-
-    ago      how many rounds ago; 1 is the last
-    mine     my word then
-    theirs   the others' words
-    paid     everyone's points, mine first
-    """
-
-    ago: int
-    mine: str
-    theirs: tuple[str, ...]
-    paid: tuple[float, ...]
-
-
-def rounds_before(d: Decision, words: Names, memory: int) -> list[Round]:
-    """The last `memory` rounds, oldest first; what did not happen, or not at once, is left out."""
-    told: list[Round] = []
-    for ago in range(min(memory, len(d.history)), 0, -1):
-        stage = [a for a in d.history[-ago] if a is not None]
-        if not d.theirs or len(stage) < len(d.history[-ago]) or len(stage) != 1 + len(d.theirs):
-            continue
-        mine = stage[d.player]
-        theirs = tuple(a for k, a in enumerate(stage) if k != d.player)
-        told.append(
-            Round(
-                ago,
-                words.mine[mine],
-                tuple(labels[a] for labels, a in zip(words.theirs, theirs, strict=True)),
-                tuple(d.payoffs[(slice(None), mine, *theirs)]),
-            )
-        )
-    return told
-
-
-def counting_word(n: int) -> str:
-    """A number that begins a sentence: 'Two', 'Three', ..., from eleven on in digits."""
-    return COUNTED[n - 2] if 2 <= n < 2 + len(COUNTED) else str(n)
 
 
 @dataclass(frozen=True)
@@ -230,6 +73,259 @@ class Names:
         if both := [label for label in mine if label in kept]:
             raise HominesError(f"labels {mine} give {both[0]!r} a second meaning: another's action has it")
         return cls(mine, tuple(mine if t == d.actions else t for t in d.theirs))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One outcome of a decision in words.
+
+    words     what everybody does, mine first; mine alone where the others' actions do not matter
+    payoffs   what everybody gets, mine first
+    """
+
+    words: tuple[str, ...]
+    payoffs: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Round:
+    """One past round in words.
+
+    ago       how many rounds ago it was; 1 is the last
+    words     what everybody did, mine first
+    payoffs   what everybody got, mine first
+    """
+
+    ago: int
+    words: tuple[str, ...]
+    payoffs: tuple[float, ...]
+
+    def when(self, last: str, earlier: str) -> str:
+        """`last` for the last round, else 'Two' and `earlier`, such as 'Two rounds ago'."""
+        return last if self.ago == 1 else f"{counting_word(self.ago)} {earlier}"
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One decision in the words of a frame.
+
+    words    labels of all actions
+    people   names of everybody but me who is spoken of: those who choose come first
+    order    the order of the options, for each place that lists them
+    """
+
+    decision: Decision
+    words: Names
+    people: tuple[str, ...]
+    order: Order
+
+    @classmethod
+    def of(cls, d: Decision, labels: Sequence[str], order: Order, people: tuple[str, ...] = LETTERS) -> Scene:
+        """A decision with these labels. people: names to draw from.
+
+        Raises HominesError where labels do not fit the actions, and where there are too few names.
+        """
+        words = Names.of(d, labels)
+        return cls(d, words, _seat_names(d, people, words), order)
+
+    @property
+    def options(self) -> str:
+        """The options in the order of the first place."""
+        return either(self.words.mine, self.order[0])
+
+    @property
+    def last_options(self) -> str:
+        """The options in the order of the last place."""
+        return either(self.words.mine, self.order[-1])
+
+    @property
+    def company(self) -> str:
+        """The names of all others."""
+        return join(list(self.people))
+
+    @property
+    def choosers(self) -> tuple[str, ...]:
+        """The names of the others who choose."""
+        return self.people[: len(self.decision.theirs)]
+
+    @cached_property
+    def rule(self) -> str:
+        """The rule of a decision with too many outcomes to list, or a situation with what each action does,
+        in the order of the options; empty where outcomes are listed."""
+        d = self.decision
+        check_no_plan(d)
+        rule = d.rule.replace("{other}", self.people[0] if self.people else "the other")
+        if d.does:
+            return "\n".join([rule, *(f"{self.words.mine[a]}: {d.does[a]}" for a in self.order[0])])
+        many = int(np.prod(d.payoffs.shape[1:])) > MOST_LISTED
+        return rule if d.rule and (many or _bystanders(d)) else ""
+
+    def outcomes(self, layout: str = "original") -> Iterator[Outcome]:
+        """Every outcome in the order of a layout; none where a rule tells them.
+
+        layout   turns the table: reversed (rows and columns), columns (the others' actions), rows (mine)
+        """
+        d = self.decision
+        if self.rule:
+            return
+        total = int(np.prod(d.payoffs.shape[1:]))
+        if total > MOST_OUTCOMES:
+            raise HominesError(
+                f"{total} outcomes are more than the {MOST_OUTCOMES} a prompt can list; "
+                "use fewer players or actions"
+            )
+        mine, theirs = range(len(d.actions)), [range(len(names)) for names in d.theirs]
+        turn_mine, turn_theirs = layout in ("reversed", "rows"), layout in ("reversed", "columns")
+        for a in reversed(mine) if turn_mine else mine:
+            payoffs = d.payoffs[:, a].reshape(d.payoffs.shape[0], -1)
+            if not d.theirs or (d.reply and not np.ptp(payoffs, axis=1).any()):
+                yield Outcome((self.words.mine[a],), tuple(payoffs[:, 0]))
+                continue
+            for others in product(*(reversed(t) if turn_theirs else t for t in theirs)):
+                yield Outcome(self._acts(a, others), tuple(d.payoffs[(slice(None), a, *others)]))
+
+    def rounds(self, memory: int) -> list[Round]:
+        """The last `memory` rounds, oldest first, but for those in which not all moved at the same time."""
+        d = self.decision
+        rounds: list[Round] = []
+        for ago in range(min(memory, len(d.history)), 0, -1):
+            stage = [a for a in d.history[-ago] if a is not None]
+            if not d.theirs or len(stage) < len(d.history[-ago]) or len(stage) != 1 + len(d.theirs):
+                continue
+            mine, theirs = stage[d.player], tuple(a for k, a in enumerate(stage) if k != d.player)
+            payoffs = tuple(d.payoffs[(slice(None), mine, *theirs)])
+            rounds.append(Round(ago, self._acts(mine, theirs), payoffs))
+        return rounds
+
+    def _acts(self, mine: int, theirs: Sequence[int]) -> tuple[str, ...]:
+        """The words of a joint action, mine first."""
+        return (
+            self.words.mine[mine],
+            *(labels[a] for labels, a in zip(self.words.theirs, theirs, strict=True)),
+        )
+
+    def clauses(self, mine: str, other: str, values: Sequence[str]) -> list[str]:
+        """A clause for me and one for everybody else of whom there is a value.
+
+        mine    a template for my value, such as 'you choose {}'
+        other   a template for a name and that person's value, such as '{} chooses {}'
+        """
+        pairs = zip(self.people, values[1:], strict=False)
+        return [mine.format(values[0]), *(other.format(person, value) for person, value in pairs)]
+
+    def gains(self, mine: str, other: str, payoffs: Sequence[float]) -> str:
+        """`clauses` of payoffs, joined."""
+        return join(self.clauses(mine, other, [*map(number, payoffs)]))
+
+    def beliefs(self, verb: str) -> str:
+        """What the decision states about how the others choose, in percent; empty where it states nothing."""
+        parts: list[str] = []
+        for person, labels, belief in zip(
+            self.people, self.words.theirs, self.decision.others or (), strict=False
+        ):
+            if belief.ndim == 1:
+                parts.append(f"{person} {verb} {_odds(labels, belief)}.")
+            else:
+                parts += [
+                    f"After {mine}, {person} {verb} {_odds(labels, row)}."
+                    for mine, row in zip(self.words.mine, belief, strict=True)
+                ]
+        return " ".join(parts)
+
+    @property
+    def first_move(self) -> str | None:
+        """The word for what the other did, where the other alone moved just before me (a second mover)."""
+        d = self.decision
+        if not d.history:
+            return None
+        movers = [(k, a) for k, a in enumerate(d.history[-1]) if a is not None]
+        if len(movers) != 1 or movers[0][0] == d.player:
+            return None
+        return self._word(d.named(*movers[0]))
+
+    def _word(self, name: str) -> str:
+        """The label of an action of mine; the name itself of another."""
+        actions = self.decision.actions
+        return self.words.mine[actions.index(name)] if name in actions else name
+
+    def forgone(self) -> list[tuple[str, list[tuple[str | None, tuple[float, ...]]]]]:
+        """What the other could have done before: its word, then pairs of my word and everybody's payoffs; my
+        word is None where the game would have ended."""
+        moves: list[tuple[str, list[tuple[str | None, tuple[float, ...]]]]] = []
+        for name, payoffs in self.decision.forgone:
+            mine = self.words.mine if payoffs.shape[1] > 1 else (None,)
+            replies = [(own, tuple(row)) for own, row in zip(mine, payoffs.T, strict=True)]
+            moves.append((self._word(name), replies))
+        return moves
+
+    def alternatives(self, verb: str, reply: str, gain: str) -> list[str]:
+        """A sentence for each reply of mine to what the other could have done before.
+
+        verb    what the other would have done, such as 'chosen'
+        reply   a template for my reply, such as ' and you {}'
+        gain    a template for my payoff, such as 'you would have earned {}'
+        """
+        return [
+            f"Had {self.people[0]} {verb} {move}{reply.format(mine) if mine else ''}, "
+            f"{self.gains(gain, '{} {}', payoffs)}."
+            for move, replies in self.forgone()
+            for mine, payoffs in replies
+        ]
+
+    def prompt(self, asks: str, text: str, request: str) -> Prompt:
+        """The prompt that tells a decision and asks for a choice, for one after reasons, or for what another
+        player will do.
+
+        request   how the frame asks for a choice
+        """
+        labels = self.words.mine
+        if asks == "belief":
+            text = (
+                f"Another player, not you, is asked the following.\n\n{text}\n\nPredict that player's "
+                f"answer. Answer with exactly {self.last_options}."
+            )
+            return Prompt((("user", text),), labels)
+        if asks == "aloud":
+            ends = [f'"{CUE} {labels[a]}"' for a in self.order[-1]]
+            request = f"Think first, then end with {either(ends, range(len(ends)))}."
+            return Prompt((("user", f"{text}\n{request}"),), labels, cue=CUE)
+        return Prompt((("user", text + request),), labels)
+
+
+def paragraph(parts: Sequence[str], separator: str = " ") -> str:
+    """The parts that are not empty, as one text."""
+    return separator.join(part for part in parts if part)
+
+
+def _odds(labels: tuple[str, ...], belief: Array) -> str:
+    """'C in 25% and D in 75% of cases'."""
+    odds = [f"{label} in {number(round(100 * p, 4))}%" for label, p in zip(labels, belief, strict=True)]
+    return f"{join(odds)} of cases"
+
+
+def _bystanders(d: Decision) -> bool:
+    """Whether somebody is paid who does not choose, and of whom the rule does not speak."""
+    return bool(d.theirs) and len(d.payoffs) > 1 + len(d.theirs)
+
+
+def _seat_names(d: Decision, names: tuple[str, ...], words: Names) -> tuple[str, ...]:
+    """A name for everybody but me, those who choose and those who are only paid; no word for an action is a
+    name. Where a rule tells who gets what, only those of whom it speaks have one: bystanders of a game that
+    others play have none, nor have the seats of a situation."""
+    seats = d.payoffs.shape[0] - 1
+    if d.does or (d.rule and d.theirs):
+        seats = len(d.theirs)
+    taken = {*words.mine, *(label for labels in words.theirs for label in labels)}
+    taken |= {label for labels in d.names for label in labels}
+    free = tuple(name for name in names if name not in taken)
+    if seats > len(free):
+        raise HominesError(f"{seats} other players are more than this frame has names for, {len(free)}")
+    return free[:seats]
+
+
+def counting_word(n: int) -> str:
+    """A number that begins a sentence: 'Two', 'Three', ..., from eleven on in digits."""
+    return COUNTED[n - 2] if 2 <= n < 2 + len(COUNTED) else str(n)
 
 
 def split_labels(labels: str | Sequence[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from homines.core.capabilities import AsksFor, Labelled, Reasons, asks_of, labels_of, memory_of, variant
 from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import Game, HominesError, Model
@@ -55,7 +56,9 @@ class Survey:
     @property
     def spoken(self) -> bool:
         """Whether a frame asks to think aloud."""
-        return any("asks=aloud" in spec for specs in self.words().values() for spec in specs)
+        return any(
+            asks_of(find("frames", spec)) == "aloud" for specs in self.words().values() for spec in specs
+        )
 
     def settings(self) -> dict[str, Any]:
         """The resolved config of the run, but for the command."""
@@ -84,7 +87,7 @@ class Survey:
             for name, specs in self.words().items()
             for frame in (find("frames", spec) for spec in specs)
             for question in questions(
-                model, {name: battery(find("games", name), getattr(frame, "memory", 1))}, [frame]
+                model, {name: battery(find("games", name), int(memory_of(frame)))}, [frame]
             )
         ]
 
@@ -100,29 +103,30 @@ def frame_specs(game: Game, frames: Sequence[str], labels: Sequence[str] | None,
         for words in labels or [_default_labels(frame, game)]:
             made = _framed(frame, words)
             out.append(spell(made))
-            if swap and getattr(made, "labels", ()):
+            if swap and labels_of(made):
                 out.append(spell(replace(made, labels=made.labels[::-1])))
     return list(dict.fromkeys(out))
 
 
 def thinking(model: Any, **how: Any) -> None:
     """Have a model think aloud so, where a frame asks for it."""
-    if not hasattr(model, "aloud"):
+    if not isinstance(model, Reasons):
         raise HominesError(f"{model.name} cannot think aloud; use asks=choice, or another model")
-    model.aloud = replace(model.aloud, **how)
+    model.reasoning = replace(model.reasoning, **how)
 
 
 def believing(frame: str) -> str:
     """The frame that asks what another will do, in this frame's words."""
     made = find("frames", frame)
-    if not hasattr(made, "asks"):
+    if not isinstance(made, AsksFor):
         raise HominesError(f"frame {frame} cannot ask for beliefs; leave out --beliefs, or use another frame")
-    return spell(replace(made, asks="belief"))
+    return spell(variant(made, asks="belief"))
 
 
 def _default_labels(frame: str, game: Game) -> str | None:
     """The labels of a frame that takes some and has none, in a game that two words are enough for."""
-    bare = getattr(find("frames", frame), "labels", None) == ()
+    words = find("frames", frame)
+    bare = isinstance(words, Labelled) and not labels_of(words)
     return PAIR if bare and _pairwise(game) else None
 
 
@@ -133,9 +137,9 @@ def _framed(frame: str, words: str | None) -> Any:
         raise HominesError(f"{made!r} is no frame: it lacks `places`; core.Frame says what one has")
     if words is None:
         return made
-    if not hasattr(made, "labels"):
+    if not isinstance(made, Labelled):
         raise HominesError(f"frame {frame} takes no labels; leave them out, or use another frame")
-    return replace(made, labels=words)
+    return variant(made, labels=words)
 
 
 def _pairwise(game: Any) -> bool:

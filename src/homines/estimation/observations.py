@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
+from homines.core.capabilities import AsksFor, asks_of, variant
 from homines.core.registry import find, spell
 from homines.core.types import Choice, Decision, HominesError, Record
 from homines.elicitation.metrics import average_by_decision, group_by
@@ -45,7 +46,7 @@ def from_records(
     frames, games = cache(partial(find, "frames")), cache(_game)
     for (name, words), group in group_by(own, "game", "frame").items():
         frame = frames(words)
-        about = getattr(frame, "asks", "choice") == "belief"
+        about = asks_of(frame) == "belief"
         spec = spell(replace(frame, asks="choice")) if about else words
         (beliefs if about else answers).setdefault((name, spec), []).extend(group)
     made: list[Observation] = []
@@ -53,7 +54,7 @@ def from_records(
         pairs = average_by_decision(group)
         game = games(name)
         words = frames(frame)
-        said = spell(replace(words, asks="choice")) if hasattr(words, "asks") else frame
+        said = spell(variant(words, asks="choice")) if isinstance(words, AsksFor) else frame
         known = average_by_decision(beliefs.get((name, said), ()))
         if isinstance(game, Sequential):
             made += assemble(game, pairs, known, subject=who, name=name, plans=plans)

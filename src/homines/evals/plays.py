@@ -18,6 +18,7 @@ from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, Value,
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import collect, span
 
+from homines.core.capabilities import asks_of, memory_of
 from homines.core.redaction import redact
 from homines.core.registry import find, spell
 from homines.core.types import (
@@ -113,7 +114,7 @@ def players() -> tuple[Model, ...]:
 def remembered(d: Decision, frame: Frame) -> Decision:
     """The decision as it is told: of rounds in which all moved, the last alone (`memory` of the frame)."""
     whole_rounds = bool(d.history) and None not in d.history[-1]
-    return replace(d, history=d.history[-getattr(frame, "memory", 1) :]) if whole_rounds else d
+    return replace(d, history=d.history[-int(memory_of(frame)) :]) if whole_rounds else d
 
 
 async def moved(
@@ -131,7 +132,9 @@ async def moved(
     player = d.player
     order, prompt = prompt_of(d, frame, state.epoch - 1 + stage + player)
     about = {"revision": None, "prompt": prompt.key}
-    record = Record(d, spell(frame), order, prompt.labels, str(model), game, provenance=about)
+    record = Record(
+        d, spell(frame), order, prompt.labels, str(model), game, provenance=about, asks=asks_of(frame)
+    )
     move: dict[str, Any] = {**packed(record, prompt), "role": ROLES[player], "round": stage, "said": []}
     state.metadata[KEY].append(move)
     state.messages += [ChatMessageUser(content=f"[{ROLES[player]}, round {stage + 1}]\n\n{prompt.text}")]

@@ -18,6 +18,7 @@ from inspect_ai.scorer import Metric, mean, stderr
 from rich.markup import escape
 
 from homines import __version__
+from homines.core.capabilities import memory_of
 from homines.core.checks import count
 from homines.core.registry import arguments, find
 from homines.core.run_folder import provenance
@@ -90,7 +91,7 @@ def measure(
     for spec in listed(games):
         game = find("games", spec)
         for words in (find("frames", f) for f in frame_specs(game, listed(frames), sets(labels), swap=swap)):
-            asked += questions(NOBODY, {spec: battery(game, getattr(words, "memory", 1))}, [words])
+            asked += questions(NOBODY, {spec: battery(game, int(memory_of(words)))}, [words])
     return _asking(asked, _regrets(listed(preferences), opponent), logprobs, seed)
 
 
@@ -129,7 +130,7 @@ def lu2025(asks: str = "choice", quick: bool = False, logprobs: bool = True, see
 def _family(record: Record) -> str:
     """The kind of a game without its parameters, and whether a belief was asked for."""
     name = record.game.partition("(")[0]
-    return f"{name}, belief" if "asks=belief" in record.frame else name
+    return f"{name}, belief" if record.asks == "belief" else name
 
 
 @task

@@ -7,17 +7,7 @@ from typing import ClassVar
 
 from homines.core.format import join
 from homines.core.types import Decision, Order, Prompt
-from homines.elicitation.scene import (
-    Names,
-    belief_sentence,
-    check_no_plan,
-    counting_word,
-    either,
-    moved_before,
-    rounds_before,
-    seat_names,
-    settle,
-)
+from homines.elicitation.scene import Scene, check_no_plan, paragraph, settle
 
 
 @dataclass(frozen=True)
@@ -44,18 +34,14 @@ class Bare:
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         check_no_plan(d)
-        words = Names.of(d, self.labels)
-        who = seat_names(d, ("B", "C", "D", "E", "F", "G", "H"), words)
-        opening = [*([self.game] if self.game else []), *([f"with {join(list(who))}"] if who else [])]
-        parts = [" ".join(["You play", *opening]) + "."] if opening else []
-        parts.append(belief_sentence(d, words, who[: len(d.theirs)], "plays"))
+        scene = Scene.of(d, self.labels, order)
+        opening = [self.game, f"with {scene.company}" if scene.people else ""]
+        parts = [f"You play {paragraph(opening)}." if any(opening) else "", scene.beliefs("plays")]
         if self.state:
-            if (before := moved_before(d, words)) is not None:
-                parts.append(f"{who[0]} played {before}.")
-            for past in rounds_before(d, words, self.memory):
-                acts = [f"you played {past.mine}"]
-                acts += [f"{w} played {t}" for w, t in zip(who, past.theirs, strict=False)]
-                when = "Last time" if past.ago == 1 else f"{counting_word(past.ago)} rounds ago"
-                parts.append(f"{when} {join(acts)}.")
-        parts.append(f"Answer with exactly {either(words.mine, order[0])}.")
-        return Prompt((("user", "\n".join(part for part in parts if part)),), words.mine)
+            if (move := scene.first_move) is not None:
+                parts.append(f"{scene.people[0]} played {move}.")
+            for past in scene.rounds(self.memory):
+                acts = join(scene.clauses("you played {}", "{} played {}", past.words))
+                parts.append(f"{past.when('Last time', 'rounds ago')} {acts}.")
+        request = f"Answer with exactly {scene.options}."
+        return scene.prompt("choice", paragraph([*parts, request], "\n"), "")

@@ -6,21 +6,7 @@ from dataclasses import dataclass
 
 from homines.core.format import join
 from homines.core.types import Decision, Order, Prompt
-from homines.elicitation.scene import (
-    Names,
-    asking,
-    belief_sentence,
-    counting_word,
-    either,
-    moved_before,
-    number,
-    other_moves,
-    outcomes,
-    rounds_before,
-    rule_sentences,
-    seat_names,
-    settle,
-)
+from homines.elicitation.scene import Round, Scene, counting_word, paragraph, settle
 
 FRIENDS = ("Robin", "Kim", "Sam", "Noor", "Lee", "Ada", "Max")
 
@@ -44,41 +30,31 @@ class Story:
         settle(self)
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
-        words = Names.of(d, self.labels)
-        who = seat_names(d, FRIENDS, words)
-        rule = rule_sentences(d, who, words, order[0])
-        parts = [self._opening(d, who), rule.replace("points", "coins")]
-        for a, others, paid in () if rule else outcomes(d):
-            acts = [f"you go for {words.mine[a]}"]
-            acts += [f"{who[j]} for {words.theirs[j][b]}" for j, b in enumerate(others or ())]
-            gets = [f"you take home {number(paid[0])}"]
-            gets += [f"{w} {number(x)}" for w, x in zip(who, paid[1:], strict=True)]
-            parts.append(f"When {join(acts)}, {join(gets)}.")
-        parts.append(belief_sentence(d, words, who, "goes for"))
-        if (before := moved_before(d, words)) is not None:
-            parts.append(f"Today {who[0]} came first and went for {before}.")
-        for move, ways in other_moves(d, words):
-            for mine, paid in ways:
-                gets = [f"you would have taken home {number(paid[0])}"]
-                gets += [f"{w} {number(x)}" for w, x in zip(who, paid[1:], strict=True)]
-                then = f" and you for {mine}" if mine else ""
-                parts.append(f"Had {who[0]} gone for {move}{then}, {join(gets)}.")
-        for past in rounds_before(d, words, self.memory):
-            acts = [f"you went for {past.mine}"]
-            acts += [f"{w} for {t}" for w, t in zip(who, past.theirs, strict=False)]
-            parts.append(f"{_when(past.ago)} {join(acts)}.")
-        parts.append(f"What do you go for now: {either(words.mine, order[0])}?")
-        return asking(self.asks, " ".join(part for part in parts if part), " Say just the one.", words, order)
+        scene = Scene.of(d, self.labels, order, FRIENDS)
+        parts = [self._opening(scene), scene.rule.replace("points", "coins")]
+        for outcome in scene.outcomes():
+            acts = join(scene.clauses("you go for {}", "{} for {}", outcome.words))
+            parts.append(f"When {acts}, {scene.gains('you take home {}', '{} {}', outcome.payoffs)}.")
+        parts.append(scene.beliefs("goes for"))
+        if (move := scene.first_move) is not None:
+            parts.append(f"Today {scene.people[0]} came first and went for {move}.")
+        parts += scene.alternatives("gone for", " and you for {}", "you would have taken home {}")
+        for past in scene.rounds(self.memory):
+            acts = join(scene.clauses("you went for {}", "{} for {}", past.words))
+            parts.append(f"{_when(past)} {acts}.")
+        parts.append(f"What do you go for now: {scene.options}?")
+        return scene.prompt(self.asks, paragraph(parts), " Say just the one.")
 
     @staticmethod
-    def _opening(d: Decision, who: tuple[str, ...]) -> str:
-        company = join(list(who)) if who else ""
+    def _opening(scene: Scene) -> str:
+        """Who keeps a stall, when, and how often."""
+        d, company = scene.decision, scene.company
         if d.does:
             return ""
         if not d.theirs and not d.history:
             return (
                 f"A purse of coins was left to you to share with {company}."
-                if who
+                if scene.people
                 else "A day at the market."
             )
         if d.reply:
@@ -91,7 +67,8 @@ class Story:
         )
 
 
-def _when(ago: int) -> str:
-    if ago <= 2:
-        return ("Yesterday", "The day before yesterday")[ago - 1]
-    return f"{counting_word(ago)} days ago"
+def _when(past: Round) -> str:
+    """How many days ago a past round was."""
+    if past.ago <= 2:
+        return ("Yesterday", "The day before yesterday")[past.ago - 1]
+    return f"{counting_word(past.ago)} days ago"

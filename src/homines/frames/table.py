@@ -6,21 +6,7 @@ from dataclasses import dataclass
 
 from homines.core.format import join
 from homines.core.types import Decision, Order, Prompt
-from homines.elicitation.scene import (
-    Names,
-    asking,
-    belief_sentence,
-    counting_word,
-    either,
-    moved_before,
-    number,
-    other_moves,
-    outcomes,
-    rounds_before,
-    rule_sentences,
-    seat_names,
-    settle,
-)
+from homines.elicitation.scene import Scene, number, paragraph, settle
 
 
 @dataclass(frozen=True)
@@ -46,60 +32,44 @@ class Table:
         settle(self)
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
-        words = Names.of(d, self.labels)
-        who = seat_names(d, ("B", "C", "D", "E", "F", "G", "H"), words)
-        choosing = who[: len(d.theirs)]
-        cells = [["you", *choosing, "your points", *(f"{w}'s points" for w in who)]]
-        rule = rule_sentences(d, who, words, order[0])
-        for a, others, paid in () if rule else outcomes(d, self.layout):
-            theirs = (
-                ["any"] * len(choosing)
-                if others is None
-                else [words.theirs[j][b] for j, b in enumerate(others)]
-            )
-            cells.append([words.mine[a], *theirs, *map(number, paid)])
-        parts = [
-            introduction(d, who, rule),
-            rule or "\n".join(", ".join(row) for row in cells),
-            self.goal,
-            belief_sentence(d, words, choosing, "plays"),
-        ]
-        parts.append(f"You can play {either(words.mine, order[0])}.")
-        if (before := moved_before(d, words)) is not None:
-            parts.append(f"{who[0]} played {before}.")
-        for move, ways in other_moves(d, words):
-            then = (f"{mine} would pay" if mine else "the game would have ended:" for mine, _ in ways)
-            after = [f"{so} {join(points(who, paid))}" for so, (_, paid) in zip(then, ways, strict=True)]
-            parts.append(f"Had {who[0]} played {move}, {'; '.join(after)}.")
-        for past in rounds_before(d, words, self.memory):
-            gets = [f"you got {number(past.paid[0])}"]
-            gets += [f"{w} got {number(x)}" for w, x in zip(who, past.paid[1:], strict=False)]
-            acts = [f"you played {past.mine}"]
-            acts += [f"{w} played {t}" for w, t in zip(who, past.theirs, strict=False)]
-            when = "Last time" if past.ago == 1 else f"{counting_word(past.ago)} rounds ago"
-            parts.append(f"{when} {join(gets)}, because {join(acts)}.")
-        last = f"\nAnswer with exactly {either(words.mine, order[-1])}."
-        return asking(self.asks, "\n".join(part for part in parts if part), last, words, order)
+        scene = Scene.of(d, self.labels, order)
+        parts = [introduction(scene), scene.rule or self._table(scene), self.goal, scene.beliefs("plays")]
+        parts.append(f"You can play {scene.options}.")
+        if (move := scene.first_move) is not None:
+            parts.append(f"{scene.people[0]} played {move}.")
+        for move, replies in scene.forgone():
+            ways = [
+                f"{f'{mine} would pay' if mine else 'the game would have ended:'} "
+                f"{scene.gains('you {} points', '{} {}', payoffs)}"
+                for mine, payoffs in replies
+            ]
+            parts.append(f"Had {scene.people[0]} played {move}, {'; '.join(ways)}.")
+        for past in scene.rounds(self.memory):
+            gains = scene.gains("you got {}", "{} got {}", past.payoffs)
+            acts = join(scene.clauses("you played {}", "{} played {}", past.words))
+            parts.append(f"{past.when('Last time', 'rounds ago')} {gains}, because {acts}.")
+        request = f"\nAnswer with exactly {scene.last_options}."
+        return scene.prompt(self.asks, paragraph(parts, "\n"), request)
+
+    def _table(self, scene: Scene) -> str:
+        """A row for each outcome: what everybody plays, then what everybody gets."""
+        heads = ["you", *scene.choosers, "your points", *(f"{person}'s points" for person in scene.people)]
+        rows = [", ".join(heads)]
+        for outcome in scene.outcomes(self.layout):
+            theirs = outcome.words[1:] or ["any"] * len(scene.choosers)
+            rows.append(", ".join([outcome.words[0], *theirs, *map(number, outcome.payoffs)]))
+        return "\n".join(rows)
 
 
-def points(who: tuple[str, ...], paid: tuple[float, ...]) -> list[str]:
-    """'you 3 points', 'B 4': who gets what."""
-    return [
-        f"you {number(paid[0])} points",
-        *(f"{w} {number(x)}" for w, x in zip(who, paid[1:], strict=True)),
-    ]
-
-
-def introduction(d: Decision, who: tuple[str, ...], rule: str) -> str:
-    """The opening; none where a rule tells all and names nobody."""
-    return "" if rule and "{other}" not in d.rule else opening(d, who)
-
-
-def opening(d: Decision, who: tuple[str, ...]) -> str:
-    """Who decides, when, and how often."""
-    others = join(list(who))
+def introduction(scene: Scene) -> str:
+    """Who decides, when, and how often; empty where a rule tells all and names nobody."""
+    d, others = scene.decision, scene.company
+    if scene.rule and "{other}" not in d.rule:
+        return ""
     if not d.theirs and not d.history:
-        return f"You decide alone how points are shared between you and {others}." if who else "You decide."
+        if scene.people:
+            return f"You decide alone how points are shared between you and {others}."
+        return "You decide."
     if d.reply:
         return f"You play once with {others}. You move first, then {others} sees your move and replies."
     if not d.theirs:

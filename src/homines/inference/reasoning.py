@@ -17,6 +17,7 @@ import numpy as np
 
 from homines.core.checks import count, number
 from homines.core.types import Array, Choice, HominesError, Prompt, digest, frozen
+from homines.inference.tokens import encode, terminator
 
 TOGETHER = 16
 """Greedy reasons generated in one pass."""
@@ -78,7 +79,7 @@ class Reasoned:
         k = len(self.p)
         return frozen(self.p.std(0, ddof=1) / np.sqrt(k) if k > 1 else np.full(self.p.shape[1], np.nan))
 
-    def beside(self) -> dict[str, Any]:
+    def notes(self) -> dict[str, Any]:
         """What a record keeps of it."""
         return {
             "reasons": list(self.reasons),
@@ -91,8 +92,6 @@ class Reasoned:
 def read_reasoned(model: Any, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[Reasoned]:
     """Let the model think before each prompt's answer, and read that answer after every reason."""
     import torch  # models behind an API think aloud as well, without it
-
-    from homines.inference.logits import encode
 
     if how.temperature == 0:
         batches = [prompts[i : i + TOGETHER] for i in range(0, len(prompts), TOGETHER)]
@@ -145,8 +144,6 @@ def _generate(model: Any, prompts: Sequence[Prompt], how: ReasoningOptions) -> l
     cue: all words; None where they were cut."""
     import torch
     from transformers import StoppingCriteria, StoppingCriteriaList
-
-    from homines.inference.logits import encode, terminator
 
     tokenizer = model.tokenizer
     rows = [item.prompt for item in encode(tokenizer, prompts)]

@@ -12,16 +12,7 @@ import torch
 from homines.core.types import Choice, HominesError, Prompt
 from homines.inference import processes
 from homines.inference.dtypes import NF4, four_bits, held, loading, pick_dtype
-from homines.inference.logits import (
-    Encoded,
-    distinct_tokens,
-    encode,
-    holds,
-    label_logprobs,
-    render,
-    shares,
-    terminator,
-)
+from homines.inference.logits import distinct_tokens, holds, label_logprobs, shares
 from homines.inference.memory import EMBEDDINGS, numbers, room, saved
 from homines.inference.model_folder import (
     INDEX,
@@ -33,6 +24,7 @@ from homines.inference.model_folder import (
     weights,
 )
 from homines.inference.reasoning import Reasoned, ReasoningOptions, read_reasoned, write
+from homines.inference.tokens import Encoded, encode, render, terminator
 
 
 class HuggingFace:
@@ -46,7 +38,7 @@ class HuggingFace:
         self.hold = self.share and holds(net)
         self.budget = 512 if net.device.type == "cpu" else 4096
         self.window = _window(net.config.get_text_config())
-        self.aloud = ReasoningOptions()
+        self.reasoning = ReasoningOptions()
         self._heard: dict[str, Reasoned] = {}
         self.provenance: dict[str, Any] = {
             **provenance,
@@ -81,7 +73,7 @@ class HuggingFace:
         return distinct_tokens(self.encode(prompts), self.budget, hold=self.hold) if prompts else 0
 
     def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
-        """Exact choices; of prompts with a cue, the average over reasons thought aloud (`aloud`)."""
+        """Exact choices; of prompts with a cue, the average over reasons thought aloud (`reasoning`)."""
         self.net.eval()
         out: dict[int, Choice] = {}
         silent = [i for i, prompt in enumerate(prompts) if not prompt.cue]
@@ -89,16 +81,16 @@ class HuggingFace:
         with torch.no_grad():
             read = self.logprobs(self.encode([prompts[i] for i in silent])) if silent else []
         out.update((i, to_choice(logp)) for i, logp in zip(silent, read, strict=True))
-        heard = read_reasoned(self, [prompts[i] for i in spoken], self.aloud) if spoken else []
+        heard = read_reasoned(self, [prompts[i] for i in spoken], self.reasoning) if spoken else []
         out.update((i, some.choice) for i, some in zip(spoken, heard, strict=True))
         self._heard = {prompts[i].key: some for i, some in zip(spoken, heard, strict=True)}
         return [out[i] for i in range(len(prompts))]
 
-    def beside(self, prompt: Prompt) -> dict[str, Any]:
+    def notes(self, prompt: Prompt) -> dict[str, Any]:
         """What to record beside the answer just scored: of one thought aloud its reasons, their cost, the
         standard error of the average, and what counting one drawn answer a reason would have said."""
         heard = self._heard.get(prompt.key)
-        return {} if heard is None else heard.beside()
+        return {} if heard is None else heard.notes()
 
     def say(self, messages: Sequence[tuple[str, str]], *, most: int = 64) -> str:
         """The likeliest words after these turns (greedy), at most so many tokens: text to read, never to
@@ -117,7 +109,7 @@ class HuggingFace:
         return self.tokenizer.decode(out[0, held.input_ids.shape[1] :], skip_special_tokens=True).strip()
 
     def write(self, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[str]:
-        """What it writes after these prompts, sampled (`aloud.write`); their labels are not looked at."""
+        """What it writes after these prompts, sampled (`reasoning.write`); their labels are not looked at."""
         return write(self, prompts, how)
 
     def perplexity(self, text: str) -> float:
@@ -168,15 +160,7 @@ def load(
     folder = Path(rest).expanduser()
     if folder.is_dir():
         rest = str(folder)
-        if not (folder / "config.json").exists():
-            raise HominesError(f"{folder} holds no config.json; is it a transformers model folder?")
-        if not list(folder.glob("*.safetensors")):
-            raise HominesError(
-                f"{folder} holds no .safetensors file; homines loads weights from safetensors only "
-                "(convert with model.save_pretrained)"
-            )
-        if (folder / "adapter_config.json").exists():  # transformers would load another model in its place
-            raise HominesError(f"{folder} holds an adapter_config.json; name an adapter as MODEL+{folder}")
+        _check_folder(folder)
     there = _look_at(rest)
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(rest, trust_remote_code=trust_remote_code)
@@ -232,6 +216,19 @@ def load(
         raise HominesError(f"cannot read with {name}: {first_line(failure)}") from failure
 
 
+def _check_folder(folder: Path) -> None:
+    """Raises HominesError where a folder holds no model of transformers in safetensors, or an adapter."""
+    if not (folder / "config.json").exists():
+        raise HominesError(f"{folder} holds no config.json; is it a transformers model folder?")
+    if not list(folder.glob("*.safetensors")):
+        raise HominesError(
+            f"{folder} holds no .safetensors file; homines loads weights from safetensors only "
+            "(convert with model.save_pretrained)"
+        )
+    if (folder / "adapter_config.json").exists():  # transformers would load another model in its place
+        raise HominesError(f"{folder} holds an adapter_config.json; name an adapter as MODEL+{folder}")
+
+
 def _look_at(rest: str) -> list[Path]:
     """The model's safetensors files, where they are on this machine already and its config.json, which is
     looked at first, builds no more than they hold. Raises HominesError where it does."""
@@ -280,7 +277,7 @@ def _adapted(net: Any, adapter: str, revision: str) -> tuple[Any, str]:
 
 def pick_device(device: str | None) -> str:
     """cuda, else mps, else cpu; or what is asked for, where this machine has it. Of several processes each
-    takes its own GPU (`parallel.own`)."""
+    takes its own GPU (`processes.own`)."""
     have = ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
     if device is None:
         return processes.own(have[0])

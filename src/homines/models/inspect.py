@@ -1,9 +1,10 @@
 """`inspect/PROVIDER/NAME`, `openai/NAME`, `anthropic/NAME`, `ollama/NAME`, ...: by API, through inspect-ai.
 
-Providers, retries, backoff and limits of concurrency are the library's. Options stand after the name, as in
-`openai/gpt-4o(read=samples, samples=50)`: those of `How`. Keys come from the environment, as each provider
-has it. A choice is read from log-probabilities where the provider gives them (toplogprobs.py), else from
-counted answers (answers.py), both sampled at temperature 1, where probabilities are the model's own.
+Providers and limits of concurrency are the library's. Options stand after the name, as in
+`openai/gpt-4o(read=samples, samples=50)`: the fields of ApiOptions. Keys come from the environment, as each
+provider has it. A choice is read from log-probabilities where the provider tells them
+(inference/top_logprobs.py), else from counted answers (inference/sampled_answers.py). Both are sampled at
+temperature 1, where probabilities are the model's own.
 """
 
 from __future__ import annotations
@@ -12,15 +13,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from homines.core.checks import count
 from homines.core.redaction import redact
 from homines.core.registry import settings
 from homines.core.types import Choice, HominesError, Interrupted, Prompt, digest, frozen
@@ -38,13 +37,13 @@ from homines.inference.api_calls import (
     wait,
     walk,
 )
+from homines.inference.api_options import Answer, ApiOptions, Failure, ProviderFeatures
 from homines.inference.impossible import Impossible
 from homines.inference.reasoning import Reasoned, ReasoningOptions
 from homines.inference.sampled_answers import counted, strict
 from homines.inference.top_logprobs import Walk, read
 from homines.models import PROVIDERS
 
-READINGS = ("auto", "logprobs", "samples")
 TOPS = (20, 5, 0)
 """Tokens with log-probabilities that are asked for at each position: the most that providers give; where one
 refuses so many, fewer; none."""
@@ -64,76 +63,15 @@ MOST_SAID = 5
 """Different illegal answers that a record keeps."""
 
 
-@dataclass(frozen=True)
-class How:
-    """How choices are read from a model behind an API.
-
-    read         logprobs; samples; auto: the first where the provider gives them, else the second
-    samples      answers counted for a prompt (samples)
-    walks        answers sampled for their log-probabilities (logprobs); again as many, three times at most,
-                 while more than 1% of probability is not known
-    seed         of the sampling, where the provider takes one
-    tokens       of an answer, at most; 0: enough for every label. Models that reason first need more
-    connections  calls at once; 0: as many as the provider bears, found by inspect-ai
-    retries      of a call that failed in a way that may pass
-    seconds      that one try of a call may take before it is made again
-    """
-
-    read: str = "auto"
-    samples: int = 20
-    walks: int = 4
-    seed: int = 0
-    tokens: int = 0
-    connections: int = 0
-    retries: int = 6
-    seconds: int = 300
-
-    def __post_init__(self) -> None:
-        if self.read not in READINGS:
-            raise HominesError(f"read is {self.read!r}; it must be one of {', '.join(READINGS)}")
-        count("samples", self.samples)
-        count("walks", self.walks)
-        count("seconds", self.seconds)
-        for name in ("seed", "tokens", "connections", "retries"):
-            count(name, getattr(self, name), 0)
-
-
-class Answer(NamedTuple):
-    """A choice and what to record beside it."""
-
-    choice: Choice
-    beside: dict[str, Any]
-
-
-class Failure(NamedTuple):
-    """Why no answer came, and what to record beside it."""
-
-    failure: Exception
-    beside: dict[str, Any]
-
-
-class Gives(NamedTuple):
-    """What a trial showed of a provider.
-
-    top      likeliest tokens that it tells at each position with their log-probabilities; 0: none
-    many     several answers come from one call
-    served   the model's name as the provider has it
-    """
-
-    top: int
-    many: bool
-    served: str
-
-
 class Inspect:
     """A model of inspect-ai behind the `Model` protocol."""
 
-    def __init__(self, model: Any, how: How, *, name: str) -> None:
+    def __init__(self, model: Any, how: ApiOptions, *, name: str) -> None:
         self.model = model
         self.how = how
         self.name = name
-        self.aloud = ReasoningOptions()
-        self.gives: Gives | None = None
+        self.reasoning = ReasoningOptions()
+        self.features: ProviderFeatures | None = None
         self.provenance: dict[str, Any] = {"revision": None, "inspect_ai": version("inspect-ai")}
         self._beside: dict[str, dict[str, Any]] = {}
         self._trying = asyncio.Lock()
@@ -182,7 +120,7 @@ class Inspect:
         finally:
             under_way.cancel()
 
-    def reckon(self, prompts: Sequence[Prompt]) -> dict[str, tuple[float, float]]:
+    def estimate_cost(self, prompts: Sequence[Prompt]) -> dict[str, tuple[float, float]]:
         """What asking these would take, from and to; nothing is called.
 
         calls    from log-probabilities in one call each to as many calls as answers
@@ -190,7 +128,7 @@ class Inspect:
         output   tokens: two an answer to as many as are allowed
         dollars  where there is a price
         """
-        how, aloud = self.how, self.aloud
+        how, aloud = self.how, self.reasoning
         few, many = (how.walks, MOST * how.walks) if how.read != "samples" else (how.samples, how.samples)
         if how.read == "auto":
             many = max(many, how.samples)
@@ -212,11 +150,11 @@ class Inspect:
         there count in the budget. records: what calls of its records used."""
         return METER.keep(folder, list(records))
 
-    def spent(self) -> dict[str, float]:
+    def usage(self) -> dict[str, float]:
         """What calls of this process used so far, in all."""
         return METER.told()
 
-    def beside(self, prompt: Prompt) -> dict[str, Any]:
+    def notes(self, prompt: Prompt) -> dict[str, Any]:
         """What to record beside the answer just given: how it was read, bounds, what was used."""
         return self._beside.get(prompt.key, {})
 
@@ -239,15 +177,15 @@ class Inspect:
     async def answer(self, prompt: Prompt, used: Counter[str] | None = None) -> Answer:
         """The answer to one prompt; `used` counts its calls and tokens, where it fails too. Raises
         HominesError where a call fails for good, Impossible where its log-probabilities cannot be."""
-        gives = await self._trial()
+        features = await self._trial()
         used = Counter() if used is None else used
         if prompt.cue:
             choice, beside = await self._heard(prompt, used)
-        elif gives.top:
-            choice, beside = await self._walked(prompt, gives, used)
+        elif features.top:
+            choice, beside = await self._walked(prompt, features, used)
         else:
             choice, beside = await self._counted(prompt, used)
-        return Answer(choice, beside | {"used": dict(used), "served": gives.served})
+        return Answer(choice, beside | {"used": dict(used), "served": features.served})
 
     async def _streamed(
         self, prompts: Sequence[Prompt], tell: Callable[[tuple[Prompt, Answer | Failure] | None], None]
@@ -278,13 +216,13 @@ class Inspect:
 
     # --- readings -------------------------------------------------------------------------------
 
-    async def _walked(self, prompt: Prompt, gives: Gives, used: Counter[str]) -> Answer:
+    async def _walked(self, prompt: Prompt, features: ProviderFeatures, used: Counter[str]) -> Answer:
         """From log-probabilities; more walks while much is not known."""
         walks: list[Walk] = []
         while True:
-            n = self.how.walks if gives.many else 1
+            n = self.how.walks if features.many else 1
             try:
-                drawn = await self._draw(prompt, n, used, drawn=len(walks), top=gives.top)
+                drawn = await self._draw(prompt, n, used, drawn=len(walks), top=features.top)
             except (CallFailed, Interrupted):  # Impossible is none of these: it is told
                 if not walks:
                     raise
@@ -309,7 +247,7 @@ class Inspect:
 
     async def _heard(self, prompt: Prompt, used: Counter[str]) -> Answer:
         """Of a prompt with a cue: reasons and answer in one text, the answer read after the cue."""
-        how = self.aloud
+        how = self.reasoning
         drawn = await self._draw(prompt, how.traces, used, how=how)
         reasons: list[str | None] = []
         p = np.zeros((len(drawn), len(prompt.labels)))
@@ -320,7 +258,7 @@ class Inspect:
                 row[a] = 1.0
         counts = tuple(int(row.argmax()) if row.any() else -1 for row in p)
         heard = Reasoned(tuple(reasons), frozen(p), counts, used["output"])
-        return Answer(heard.choice, heard.beside())
+        return Answer(heard.choice, heard.notes())
 
     async def _written(self, prompt: Prompt, how: ReasoningOptions) -> str:
         (one,) = await self._draw(prompt, 1, Counter(), how=how)
@@ -378,13 +316,13 @@ class Inspect:
 
     # --- what the provider tells ----------------------------------------------------------------
 
-    async def _trial(self) -> Gives:
+    async def _trial(self) -> ProviderFeatures:
         """Ask once for log-probabilities and two answers; for less where the provider refuses that."""
         async with self._trying:
-            self.gives = self.gives or await self._tried()
-            return self.gives
+            self.features = self.features or await self._tried()
+            return self.features
 
-    async def _tried(self) -> Gives:
+    async def _tried(self) -> ProviderFeatures:
         tops = (0,) if self.how.read == "samples" else TOPS
         refusals: list[CallFailed] = []
         for top, many in ((top, many) for top in tops for many in (2, 1)):
@@ -411,7 +349,7 @@ class Inspect:
                     "(or auto), or a model whose provider gives them"
                 )
             self.provenance["reading"] = f"{told} likeliest tokens" if told else "samples"
-            return Gives(told, len(output.choices) > 1, output.model)
+            return ProviderFeatures(told, len(output.choices) > 1, output.model)
         raise HominesError(f"{refusals[-1]}; {refusals[-1].remedy}")
 
 
@@ -426,10 +364,10 @@ def load(
     """Connect to PROVIDER/NAME(options); nothing is called yet.
 
     Raises HominesError where inspect-ai or the provider's own package is missing (naming the pip command),
-    the provider is not known, a key is not set, or an option is not one of `How`.
+    the provider is not known, a key is not set, or an option is not one of `ApiOptions`.
     """
     name, bracket, options = rest.partition("(")
-    how: How = settings(How, bracket + options)
+    how: ApiOptions = settings(ApiOptions, bracket + options)
     provider = name.partition("/")[0]
     if adapters:
         raise HominesError(

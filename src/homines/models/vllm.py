@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,9 +24,7 @@ from homines.inference.api_calls import CallFailed, wait
 from homines.inference.http import MOST, Unacceptable, fetch
 from homines.inference.impossible import Impossible, Kind, agree, number, position, total
 from homines.inference.reasoning import ReasoningOptions
-
-if TYPE_CHECKING:
-    from homines.inference.logits import Encoded
+from homines.inference.tokens import MARK, Encoded, TemplateError, encode, render
 
 ADDRESS = "http://127.0.0.1:8000"
 TRIES = 3
@@ -151,8 +149,6 @@ class ServedTokenizer:
     @cached_property
     def added_tokens_decoder(self) -> dict[int, str]:
         """The token with which a turn ends: the first that the template puts after an answer."""
-        from homines.inference.logits import MARK, render
-
         after = render(self, Prompt((("user", "?"),), ("x",)), MARK).partition(MARK)[2]
         ids = self(after).input_ids
         return {ids[0]: after} if ids else {}
@@ -163,8 +159,6 @@ class ServedTokenizer:
         try:
             ids = self._ids(turns, add_generation_prompt, more)
         except CallFailed as failure:
-            from homines.inference.logits import TemplateError
-
             raise TemplateError(
                 f"the chat template of {self.model} refuses these turns: {failure}; give `vllm serve` another"
                 " --chat-template"
@@ -241,8 +235,6 @@ class Vllm:
 
     def write(self, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[str]:
         """What it writes after each prompt; empty where it had not ended within `how.most` tokens."""
-        from homines.inference.logits import encode
-
         body = {
             "model": self.served,
             "prompt": [list(item.prompt) for item in encode(self.tokenizer, prompts)],
@@ -256,8 +248,6 @@ class Vllm:
 
     def _encoded(self, prompt: Prompt) -> Encoded | HominesError:
         """Tokens of prompt and labels; or why it cannot be asked."""
-        from homines.inference.logits import encode
-
         if prompt.cue:
             return HominesError(f"{self.name} does not think aloud; use asks=choice, or hf/")
         try:

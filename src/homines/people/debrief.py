@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.stats import chi2
 
+from homines.core.capabilities import labels_of, memory_of
 from homines.core.registry import find
 from homines.core.types import Array, Choice, Decision, HominesError, Record
 from homines.elicitation.questions import situation
@@ -84,10 +85,10 @@ def odds(sitting: Sitting) -> list[Odds]:
 def heard(d: Decision, words: object) -> str:
     """Where a decision stands in its game (`measure.situation`), in the labels of a frame, as far back as it
     tells."""
-    labels = Names.of(d, getattr(words, "labels", ()))
+    labels = Names.of(d, labels_of(words))
     told = dict(zip(d.actions, labels.mine, strict=True))
     names = tuple(tuple(told.get(name, name) for name in each) for each in d.names)
-    memory = getattr(words, "memory", 1)
+    memory = int(memory_of(words))
     return situation(
         replace(d, actions=labels.mine, theirs=labels.theirs, names=names, history=d.history[-memory:])
     )

@@ -17,6 +17,7 @@ from unicodedata import category
 
 import numpy as np
 
+from homines.core.capabilities import ChecksAccess, StatesFeatures, asks_of, labels_of
 from homines.core.checks import count
 from homines.core.plugins import names
 from homines.core.registry import find, spell
@@ -111,7 +112,7 @@ class SessionPlan:
         words = find("frames", self.frame)
         if not hasattr(words, "places"):
             raise HominesError(f"{words!r} is no frame: it lacks `places`; core.Frame says what one has")
-        if getattr(words, "asks", "choice") != "choice":
+        if asks_of(words) != "choice":
             raise HominesError(
                 f"frame {self.frame} asks for more than a choice, and a person is asked for that alone; "
                 "drop asks="
@@ -379,10 +380,9 @@ def _offered() -> str:
 
 def _check_told(model: Any, spec: str) -> None:
     """HominesError where what stands behind an API tells no probabilities; one short call finds out."""
-    if hasattr(model, "ready"):
+    if isinstance(model, ChecksAccess):
         model.ready()
-    gives = getattr(model, "gives", None)
-    if gives is not None and not gives.top:
+    if isinstance(model, StatesFeatures) and model.features is not None and not model.features.top:
         raise HominesError(
             f"{spec}: its probabilities cannot be read here, as no log-probabilities came, and counting "
             f"answers would take many calls for every move. {_offered()}"
@@ -502,7 +502,7 @@ def _met(
     after = append_stage(history, acts, players(game))
     over = not game.due(after)
     paid = game.payoffs(after[-1:]) if isinstance(game, Repeated) else game.payoffs(after) if over else None
-    labels = getattr(words, "labels", ())
+    labels = labels_of(words)
     done: list[Act] = []
     for k in sorted(acts):
         mine = Names.of(due[k], labels).mine
@@ -517,7 +517,9 @@ def _record(
     """A question to one who is no model. revision: sets apart what is asked twice."""
     prompt = words(d, order)
     told = {"revision": revision, "prompt": prompt.key}
-    return prompt, Record(d, spell(words), order, prompt.labels, who, game, provenance=told)
+    return prompt, Record(
+        d, spell(words), order, prompt.labels, who, game, provenance=told, asks=asks_of(words)
+    )
 
 
 def _joined(*parts: str) -> str:

@@ -19,7 +19,7 @@ from homines.elicitation.metrics import (
     mass,
     order_effect,
 )
-from homines.elicitation.policies import PricingRecords
+from homines.elicitation.policies import RecordedPolicy
 from homines.elicitation.questions import situation
 from homines.estimation import agent_estimates, family
 from homines.estimation.amce import EFFECTS, Amce, amce_of_choices
@@ -92,7 +92,7 @@ def prices(there: Sequence[Agent]) -> Section | None:
             row: Row = {"agent": a.name, "game": game, "trained to": a.aim}
             try:
                 made = find("games", game)
-                policy = PricingRecords.of(own, symmetric=True)
+                policy = RecordedPolicy.of(own, symmetric=True)
                 held = conduct(shop(), made, [policy, policy])
             except (HominesError, ValueError) as why:
                 rows.append(row | {"why": str(why)})

@@ -10,6 +10,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from homines.core.capabilities import memory_of
 from homines.core.types import (
     Array,
     Choice,
@@ -77,11 +78,6 @@ def _choice(policies: Mapping[int, Policy], player: int, d: Decision) -> Choice:
     if player not in policies:
         raise HominesError(f"player {player} is to move and has no policy; give one for every player")
     return policies[player]([d])[0]
-
-
-def memory_of(policy: Policy) -> float:
-    """How many past rounds a policy looks at: its attribute `memory`, math.inf for all; absent, 1."""
-    return float(getattr(policy, "memory", 1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from homines.core.capabilities import AsksFor, labels_of
 from homines.core.checks import count, number
 from homines.core.plugins import names
 from homines.core.registry import find, spell
@@ -83,7 +84,7 @@ class Recipe:
         if not self.games or not self.words:
             raise HominesError("a recipe needs at least one game and one set of labels")
         frame = find("frames", self.frame)
-        if getattr(frame, "asks", None) != "choice" or frame.labels:
+        if not isinstance(frame, AsksFor) or frame.asks != "choice" or labels_of(frame):
             raise HominesError(
                 f"frame {self.frame} cannot tell the rows: it must tell payoffs and leave its labels and "
                 "what it asks to the recipe, as table, sentences or story do; give labels by --labels"

@@ -19,7 +19,8 @@ from homines.core import strict_json
 from homines.core.paths import inside, read, write_whole
 from homines.core.types import HominesError, Interrupted
 from homines.inference import processes
-from homines.inference.logits import Encoded, label_logprobs
+from homines.inference.logits import label_logprobs
+from homines.inference.tokens import Encoded
 from homines.models.hf import HuggingFace
 from homines.training import distributed
 from homines.training.objective import Outcome, Settings, objective

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from homines.core.capabilities import asks_of
 from homines.core.progress import Begin
 from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder
@@ -77,6 +78,7 @@ def as_questions(model: Any, rows: Sequence[Row], *, bare: bool = False) -> list
             model.name,
             row.game,
             provenance={"revision": model.provenance.get("revision"), "prompt": prompt.key},
+            asks=asks_of(frame),
         )
         out.append(Question(record, prompt))
     return out
@@ -120,7 +122,7 @@ def tuned_model(tuning: TuningPlan, name: str, *adapters: str) -> HuggingFace:
             f"{name} cannot be trained here: its weights are out of reach; use smollm2 or hf/..., or a "
             "fine-tuning service"
         )
-    model.aloud = tuning.aloud
+    model.reasoning = tuning.aloud
     return model
 
 

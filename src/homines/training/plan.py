@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from homines.core.capabilities import Remembers, variant
 from homines.core.checks import count
 from homines.core.registry import find, spell
 from homines.core.types import Decision, HominesError, Model, Policy, Prompt
@@ -85,7 +86,7 @@ class AlignmentPlan:
         for name in ("frames", "transfer_frames"):
             made = [find("frames", spec) for spec in getattr(self, name)]
             deep = [
-                f if getattr(f, "memory", self.memory) >= self.memory else replace(f, memory=self.memory)
+                variant(f, memory=self.memory) if isinstance(f, Remembers) and f.memory < self.memory else f
                 for f in made
             ]
             object.__setattr__(self, name, tuple(map(spell, deep)))

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from homines.core.capabilities import memory_of
 from homines.core.types import Array, Decision, Frame, HominesError, Policy, Prompt
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import situation
-from homines.inference.logits import Encoded
+from homines.inference.tokens import Encoded
 from homines.models.hf import HuggingFace
-from homines.theory.chain import memory_of
 from homines.theory.choice import expected_utility, stated_beliefs
 from homines.theory.game_forms import MOST_STATES, Repeated
 from homines.training.schedule import Phase

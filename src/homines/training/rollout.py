@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
+from homines.core.capabilities import Seeded
 from homines.core.types import Array, Decision, Frame, History, HominesError, Policy, Prompt
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import situation
@@ -108,8 +109,7 @@ class Rollout:
 
     def _met(self, opponent: Policy, seed: int) -> Policy:
         """The opponent as it is in an episode with this seed."""
-        seeded: Callable[[int], Policy] | None = getattr(opponent, "seeded", None)
-        return opponent if seeded is None else seeded(seed)
+        return opponent.seeded(seed) if isinstance(opponent, Seeded) else opponent
 
     def learned(self, legal: torch.Tensor) -> None:
         """Every walker plays a round: its action from `legal`, shape [1, walker, action]."""

@@ -37,8 +37,8 @@ import torch
 
 from homines.core.paths import inside
 from homines.core.types import Array, HominesError, Interrupted, Prompt
-from homines.inference.logits import TemplateError, fill, join, render, terminator
 from homines.inference.sampled_answers import BOTH, NONE, OPEN, TRUNCATED, read
+from homines.inference.tokens import TemplateError, fill, join, render, terminator
 from homines.models.hf import HuggingFace
 from homines.training.exact import rl
 from homines.training.objective import Outcome, Settings

@@ -24,7 +24,7 @@ import torch
 from homines.core.checks import count
 from homines.core.types import HominesError, Interrupted
 from homines.inference import processes
-from homines.inference.logits import encode, terminator
+from homines.inference.tokens import encode, terminator
 from homines.models.hf import HuggingFace
 from homines.training import distributed
 from homines.training.data import Row

@@ -90,7 +90,7 @@ class Agent:
         """Answers in games whose spec begins so, aloud or at once, beliefs among them; None: as it answers,
         at once untrained, and aloud as it was taught to."""
         spoken = self.kappa is not None if aloud is None else aloud
-        return [r for r in self.records if r.game.startswith(kind) and ("asks=aloud" in r.frame) == spoken]
+        return [r for r in self.records if r.game.startswith(kind) and (r.asks == "aloud") == spoken]
 
     def telling(self, *, aloud: bool) -> list[Record]:
         """Answers in the games that no agent was trained on and that tell kappa."""

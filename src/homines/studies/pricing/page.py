@@ -17,7 +17,7 @@ from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, Array, Choice, HominesError, Policy, Record
 from homines.elicitation.metrics import answered_records, average_by_decision, mass
-from homines.elicitation.policies import PricingRecords
+from homines.elicitation.policies import RecordedPolicy
 from homines.games.pricing import shop
 from homines.opponents import opponent
 from homines.opponents.nash import equilibria
@@ -52,8 +52,8 @@ class Asked:
         return [r for r in self.run.records if r.frame.startswith(frame.partition("(")[0])]
 
     @cached_property
-    def policy(self) -> PricingRecords:
-        return PricingRecords.of(self.asked(FRAME), symmetric=True)
+    def policy(self) -> RecordedPolicy:
+        return RecordedPolicy.of(self.asked(FRAME), symmetric=True)
 
     @cached_property
     def legal(self) -> float:

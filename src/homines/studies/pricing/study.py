@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from homines.core.capabilities import Writes
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Model, digest
@@ -197,7 +198,7 @@ def in_words(task: StudyTask, models: dict[str, str]) -> int:
             if over(markets(dict.fromkeys(there, (nash, nash)), market, how, held, prefixes), how):
                 continue
             writer: Any = load(spec, device=task.device, dtype=task.dtype)
-            if not hasattr(writer, "write"):
+            if not isinstance(writer, Writes):
                 raise HominesError(f"{spec} writes no text; the markets in words need a model that does")
             firms = {m: (writer, STRATEGIES.get(rival, writer)) for m, (rival, _) in there.items()}
             shops = markets(firms, market, how, held, prefixes)

@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
+from homines.core.capabilities import Writes
 from homines.core.checks import count, number
 from homines.core.run_folder import RunFolder
 from homines.core.types import Array, HominesError, Interrupted, Prompt, digest, frozen
@@ -167,7 +168,7 @@ def _period(shops: Sequence[Shop], market: Market, how: Rules) -> list[dict[str,
     for i, shop in enumerate(shops):
         for k, firm in enumerate(shop.firms):
             tries[i, k] = shop.before[k]
-            if hasattr(firm, "write"):
+            if isinstance(firm, Writes):
                 waiting.append((i, k))
             else:
                 answers[i, k] = {"price": cast("Strategy", firm)(market, shop.periods, k)}

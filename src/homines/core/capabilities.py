@@ -1,0 +1,183 @@
+"""What some models, policies and frames can do beyond `Model`, `Policy` and `Frame`: a protocol each.
+
+A caller asks `isinstance(model, Streams)`; nothing has to inherit from these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol, cast, runtime_checkable
+
+from homines.core.types import Asks, Choice, Policy, Prompt, check_asks
+
+# --- models --------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class ChecksAccess(Protocol):
+    """A model that finds out beforehand whether every call would fail."""
+
+    def ready(self, stop: Callable[[], bool] = ..., /) -> None:
+        """Raises HominesError where no call can succeed. Later calls are given up where `stop` is true."""
+        ...
+
+
+@runtime_checkable
+class ReturnsFailures(Protocol):
+    """A model that returns the failure of one prompt in the place of its answer."""
+
+    def answers(self, prompts: Sequence[Prompt], /) -> list[Choice | Exception]: ...
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """A model that yields answers in the order in which they arrive."""
+
+    def stream(
+        self, prompts: Sequence[Prompt], stop: Callable[[], bool], /
+    ) -> Iterator[list[tuple[Prompt, Choice | Exception]]]: ...
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """A model that states how many questions are answered between two writes."""
+
+    batch: int
+
+
+@runtime_checkable
+class Annotates(Protocol):
+    """A model that tells more about an answer than its probabilities, such as the reasons before it."""
+
+    def notes(self, prompt: Prompt, /) -> dict[str, Any]:
+        """What to add to the provenance of the answer that was just given to this prompt."""
+        ...
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A model whose calls are counted."""
+
+    def usage(self) -> Mapping[str, float]:
+        """Calls, tokens and dollars of this process until now."""
+        ...
+
+
+@runtime_checkable
+class KeepsAccounts(Protocol):
+    """A model whose calls are written to an account in the run folder."""
+
+    def keep(self, folder: Path, records: Sequence[Mapping[str, Any]], /) -> AbstractContextManager[None]:
+        """Write calls to the account of this folder inside the block. records: usage of its records."""
+        ...
+
+
+@runtime_checkable
+class EstimatesCost(Protocol):
+    """A model that estimates what questions will cost without asking them."""
+
+    def estimate_cost(self, prompts: Sequence[Prompt], /) -> Mapping[str, tuple[float, float]]:
+        """Lower and upper bound of calls, input and output tokens, and of dollars where there is a price."""
+        ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A model that counts the tokens it would read, without running."""
+
+    def tokens(self, prompts: Sequence[Prompt], /) -> int: ...
+
+
+@runtime_checkable
+class Reasons(Protocol):
+    """A model that can reason before it answers, as its `reasoning` (a ReasoningOptions) says."""
+
+    name: str
+    reasoning: Any
+
+
+@runtime_checkable
+class StatesFeatures(Protocol):
+    """A model that states what its provider tells.
+
+    features   a ProviderFeatures; None before the first call
+    """
+
+    features: Any
+
+
+@runtime_checkable
+class Writes(Protocol):
+    """A model that writes free text. options: a ReasoningOptions."""
+
+    def write(self, prompts: Sequence[Prompt], options: Any, /) -> Sequence[str | Exception]: ...
+
+
+# --- policies ------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A policy or frame that looks at `memory` past rounds; math.inf: at all of them."""
+
+    @property
+    def memory(self) -> float: ...
+
+
+@runtime_checkable
+class Seeded(Protocol):
+    """A policy that draws, and that has a twin for every seed."""
+
+    def seeded(self, seed: int, /) -> Policy: ...
+
+
+def memory_of(policy_or_frame: object) -> float:
+    """How many past rounds a policy or frame looks at: its `memory`; 1 where it states none."""
+    return policy_or_frame.memory if isinstance(policy_or_frame, Remembers) else 1
+
+
+# --- frames --------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """A frame that replaces the names of actions by labels; empty: it keeps the names."""
+
+    @property
+    def labels(self) -> tuple[str, ...] | str: ...
+
+
+@runtime_checkable
+class AsksFor(Protocol):
+    """A frame that can ask for something other than a choice."""
+
+    @property
+    def asks(self) -> str: ...
+
+
+@runtime_checkable
+class LaidOut(Protocol):
+    """A frame that lists outcomes in one of several layouts."""
+
+    @property
+    def layout(self) -> str: ...
+
+
+def variant(frame: object, **settings: Any) -> Any:
+    """The same frame, a dataclass, with other settings."""
+    return replace(cast("Any", frame), **settings)
+
+
+def asks_of(frame: object) -> Asks:
+    """What a frame asks for: its `asks`; a choice where it states nothing."""
+    return check_asks(frame.asks) if isinstance(frame, AsksFor) else "choice"
+
+
+def labels_of(frame: object) -> tuple[str, ...]:
+    """The labels of a frame; empty where it takes none, or has none."""
+    if not isinstance(frame, Labelled):
+        return ()
+    return tuple(frame.labels)

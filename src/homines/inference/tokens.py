@@ -1,0 +1,153 @@
+"""From the words of a prompt and its labels to tokens, as a tokenizer and its chat template have them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from homines.core.types import HominesError, Prompt
+
+MARK = "\u2042answer\u2042"
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of a prompt, and of every label with its terminator."""
+
+    prompt: tuple[int, ...]
+    labels: tuple[tuple[int, ...], ...]
+
+
+def render(tokenizer: Any, prompt: Prompt, answer: str | None = None) -> str:
+    """The text the network sees before its answer (with the answer, where one is given).
+
+    The chat template's own words where there is one. A template that refuses a system turn gets it
+    as the beginning of the first user turn. Without a template: the turns as plain text, then
+    "Answer:".
+    """
+    if not tokenizer.chat_template:
+        return prompt.text + "\n\nAnswer:" + ("" if answer is None else f" {answer}")
+    turns = [{"role": role, "content": text} for role, text in prompt.messages]
+    if answer is not None:
+        turns.append({"role": "assistant", "content": answer})
+    # A template that can make a model think first is asked not to: the answer is read where it begins.
+    more = {"tokenize": False, "add_generation_prompt": answer is None, "enable_thinking": False}
+    try:
+        return fill(tokenizer, turns, **more)
+    except TemplateError:
+        if len(turns) < 2 or turns[0]["role"] != "system":
+            raise
+        return fill(tokenizer, join(turns), **more)
+
+
+class TemplateError(HominesError):
+    """A chat template has no text for these turns."""
+
+
+def fill(tokenizer: Any, turns: Sequence[dict[str, str]], **more: Any) -> str:
+    """The chat template's text of these turns. Raises TemplateError where it has none, whatever it does
+    instead, for a template is a program of the model's maker."""
+    try:
+        text = tokenizer.apply_chat_template(turns, **more)
+    except HominesError:
+        raise
+    except Exception as failure:
+        raise _refusal(f"{type(failure).__name__}: {str(failure)[:300]}") from failure
+    if not isinstance(text, str):
+        raise _refusal(f"it gives {type(text).__name__}, no text")
+    return text
+
+
+def _refusal(why: str) -> TemplateError:
+    return TemplateError(
+        f"the chat template refuses these turns ({why}); mend chat_template in its folder, or take it "
+        "out to have the turns read as plain text"
+    )
+
+
+def join(turns: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """These turns with the first, of the system, as the beginning of the next, the user's."""
+    system, first, *rest = turns
+    return [{"role": "user", "content": f"{system['content']}\n\n{first['content']}"}, *rest]
+
+
+def terminator(tokenizer: Any) -> int:
+    """The token that ends an answer: the chat template's end of turn, else the end of text."""
+    if tokenizer.chat_template:
+        text = render(tokenizer, Prompt((("user", "?"),), ("x",)), MARK)
+        after = tokenizer(text.partition(MARK)[2], add_special_tokens=False).input_ids
+        if after and after[0] in set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder):
+            return int(after[0])
+    if tokenizer.eos_token_id is None:
+        raise HominesError(
+            "this tokenizer has neither a chat template with an end of turn nor an end-of-text token, "
+            "so no answer ever ends; set eos_token in its tokenizer_config.json"
+        )
+    return int(tokenizer.eos_token_id)
+
+
+def encode(tokenizer: Any, prompts: Sequence[Prompt], said: Sequence[str] = ()) -> list[Encoded]:
+    """Tokenise prompts and labels; `said`: the model's own words between each prompt and its answer.
+
+    The prompt's own tokens are never altered, as in generation: where a tokenizer would merge the
+    prompt's last characters with the label's first, the label is tokenised by itself.
+    """
+    chat = bool(tokenizer.chat_template)
+    gap = "" if chat and not said else " "
+    end = terminator(tokenizer)
+    special = {end, *tokenizer.all_special_ids}
+    texts = [render(tokenizer, prompt) for prompt in prompts]
+    if said:
+        texts = [text + words for text, words in zip(texts, said, strict=True)]
+
+    def ids(batch: list[str]) -> list[list[int]]:
+        return tokenizer(batch, add_special_tokens=not chat).input_ids if batch else []
+
+    bare = _without_closing(tokenizer, ids(texts), chat)
+    whole = _without_closing(
+        tokenizer,
+        ids([t + gap + label for t, p in zip(texts, prompts, strict=True) for label in p.labels]),
+        chat,
+    )
+    joint = iter(whole)
+    alone: dict[str, tuple[int, ...]] = {}
+    out: list[Encoded] = []
+    for prompt, start in zip(prompts, bare, strict=True):
+        labels: list[tuple[int, ...]] = []
+        for label in prompt.labels:
+            full = next(joint)
+            if full[: len(start)] == start and len(full) > len(start):
+                tail = tuple(full[len(start) :])
+            else:
+                if label not in alone:
+                    alone[label] = _alone(tokenizer, gap + label)
+                tail = alone[label]
+            if special.intersection(tail):
+                raise HominesError(
+                    f"label {label!r} holds a special token of this tokenizer; choose plain words"
+                )
+            labels.append((*tail, end))
+        if len(set(labels)) < len(labels):
+            raise HominesError(
+                f"labels {prompt.labels} become the same tokens; choose labels this tokenizer tells apart"
+            )
+        out.append(Encoded(tuple(start), tuple(labels)))
+    return out
+
+
+def _without_closing(tokenizer: Any, batch: list[list[int]], chat: bool) -> list[list[int]]:
+    """Drop the end-of-text some tokenizers append of their own accord."""
+    if chat:
+        return batch
+    eos = tokenizer.eos_token_id
+    return [row[:-1] if row and row[-1] == eos else row for row in batch]
+
+
+def _alone(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """A label's tokens in mid-text, free of the marker some tokenizers put before a first word."""
+    lead = tokenizer("\n", add_special_tokens=False).input_ids
+    both = tokenizer("\n" + text, add_special_tokens=False).input_ids
+    if both[: len(lead)] == lead and len(both) > len(lead):
+        return tuple(both[len(lead) :])
+    return tuple(tokenizer(text, add_special_tokens=False).input_ids)
