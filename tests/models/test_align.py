@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from homines.core.progress import Follow
 from homines.core.registry import TrustedSpec, find
 from homines.core.run_folder import RunFolder, StoreError
 from homines.core.types import Array, Decision, HominesError, Interrupted
@@ -252,7 +253,7 @@ def test_the_run_tells_what_is_measured_in_place_of_too_many_states(folder: Path
             device="cpu",
         )
         with pytest.raises(Interrupted):
-            align(some, tmp_path / f"run{memory}", say=told.append, stop=stop)
+            align(some, tmp_path / f"run{memory}", follow=Follow(say=told.append, stop=stop))
     assert [text for text in told if "states" in text] == [
         "4 rounds make more than 64 states: measuring those of one round"
     ]
@@ -284,7 +285,7 @@ def test_another_schedule_in_the_same_folder_is_refused(tmp_path: Path) -> None:
 def test_a_pair_is_measured_trained_and_measured_again(folder: Path, tmp_path: Path) -> None:
     some = plan(model=f"hf/{folder}", rival="utilitarian", frames=(BARE,), settings=QUICK, device="cpu")
     told: list[str] = []
-    done = align(some, tmp_path / "run", say=told.append)
+    done = align(some, tmp_path / "run", follow=Follow(say=told.append))
     assert done.rival is not None
     assert sorted(path.name for path in (done.folder, done.rival)) == ["adapter", "rival"]
     run = RunFolder(tmp_path / "run")
@@ -293,7 +294,7 @@ def test_a_pair_is_measured_trained_and_measured_again(folder: Path, tmp_path: P
     assert len({r.model for r in run.records}) == 2
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*.safetensors")}
     assert len(before) == 2
-    again = align(some, tmp_path / "run", say=told.append)
+    again = align(some, tmp_path / "run", follow=Follow(say=told.append))
     assert (again.folder, again.rival) == (done.folder, done.rival)
     assert "training is done already" in told
     assert {path: path.stat().st_mtime_ns for path in before} == before

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from homines.core.progress import Follow, Stop, never
 from homines.core.types import Array, Decision, HominesError, Interrupted
 from homines.frames.bare import Bare
 from homines.games.bos import bos
@@ -51,13 +52,14 @@ def solo(
     where: Path,
     *phases: tuple[Any, int],
     setting: Settings = QUICK,
+    stop: Stop = never,
     **how: Any,
 ) -> Rows:
     """Learn these preferences for so many steps each, one after the other."""
     some = prompt_sets(model, [ipd()], [Phase(*phase) for phase in phases], [FRAME], NOISY)
     rows: Rows = []
     with suppress(Interrupted):
-        rl(model, some, setting, where, on_step=rows.append, **how)
+        rl(model, some, setting, where, follow=Follow(step=rows.append, stop=stop), **how)
     return rows
 
 
@@ -76,12 +78,13 @@ def pair(
     where: Path,
     steps: int = 3,
     setting: Settings = QUICK,
+    stop: Stop = never,
     **how: Any,
 ) -> Rows:
     mine, theirs = couple(model, steps)
     rows: Rows = []
     with suppress(Interrupted):
-        rl(model, mine, setting, where, rival=theirs, on_step=rows.append, **how)
+        rl(model, mine, setting, where, rival=theirs, follow=Follow(step=rows.append, stop=stop), **how)
     return rows
 
 
@@ -294,7 +297,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_adapter(
     with pytest.raises(
         HominesError, match=rf"before step 4 of 5: the loss is nan; .* {kept} .*learning rate"
     ):
-        rl(model, some, QUICK, where, on_step=rows.append)
+        rl(model, some, QUICK, where, follow=Follow(step=rows.append))
     assert [row["step"] for row in rows] == [1, 2, 3]
     good = load(str(folder), (str(kept),), device="cpu")
     assert alike(answers(good, some), rows[-1]["p"])  # as when it was last asked
@@ -332,7 +335,7 @@ def test_a_gradient_that_is_no_number_never_reaches_the_weights(
     model, rows = fresh(), []
     some = prompt_sets(model, [ipd()], [Phase(Economicus(), 4)], [FRAME], NOISY)
     with pytest.raises(HominesError, match=r"before step 3 of 4: a gradient is not finite; .*last_good"):
-        rl(model, some, QUICK, tmp_path / "run", on_step=rows.append, goal=breaking)
+        rl(model, some, QUICK, tmp_path / "run", follow=Follow(step=rows.append), goal=breaking)
     good = answers(load(str(folder), (str(tmp_path / "run" / "last_good"),), device="cpu"), some)
     assert not alike(good, rows[-1]["p"])  # the second step's adapter, sound when the third asked it
     assert all(np.isfinite(p).all() for p in good.values())

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from homines.core.progress import Follow
 from homines.core.run_folder import RunFolder
 from homines.core.types import Game, HominesError
 from homines.elicitation.metrics import summary
@@ -33,7 +34,7 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
     distributed.divides_weights()  # before any model is loaded
     if not processes.is_first() and not dry_run:
         with stopping() as stop:
-            align(plan, folder, kind=kind, stop=stop)
+            align(plan, folder, kind=kind, follow=Follow(stop=stop))
         return
     start = time.monotonic()
     if dry_run:
@@ -41,16 +42,7 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
         print(json.dumps(counted) if as_json else counted_line(counted))
         return
     with Bars() as bars, stopping() as stop:
-        trained = align(
-            plan,
-            folder,
-            kind=kind,
-            command=command(),
-            say=bars.say,
-            begin=bars.begin,
-            on_step=bars.step,
-            stop=stop,
-        )
+        trained = align(plan, folder, kind=kind, command=command(), follow=bars.follow(stop))
         bars.say("writing the report")
         page = write(folder)
     run = RunFolder(folder)
@@ -89,13 +81,11 @@ def carry_out_tuning(tuning: TuningPlan, folder: Path, as_json: bool) -> None:
     distributed.divides_weights()
     if not processes.is_first():
         with stopping() as stop:
-            tune(tuning, folder, stop=stop)
+            tune(tuning, folder, follow=Follow(stop=stop))
         return
     start = time.monotonic()
     with Bars() as bars, stopping() as stop:
-        trained = tune(
-            tuning, folder, command=command(), say=bars.say, begin=bars.begin, on_step=bars.step, stop=stop
-        )
+        trained = tune(tuning, folder, command=command(), follow=bars.follow(stop))
     run = RunFolder(folder)
     rows, side = table(run.noted("scores.json") or {}), run.noted("sideeffects.json")
     name = f"{tuning.model}+{trained.folder}" if tuning.course.rank else f"hf/{trained.folder}"

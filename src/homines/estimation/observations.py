@@ -24,7 +24,7 @@ and, where they are known:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache, partial
@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from homines.core.progress import Tell, ignore
 from homines.core.registry import find, spell
 from homines.core.types import MOST_CHOSEN, Array, Choice, Decision, HominesError, Record, frozen
 from homines.elicitation.metrics import average_by_decision, group_by
@@ -49,7 +50,7 @@ MORE = ("game", "theirs", "belief", "same", "kindness")
 Row = Mapping[str, str]
 
 
-def read_csv(path: str | Path, progress: Callable[[int], None] = lambda done: None) -> Sequence[Observation]:
+def read_csv(path: str | Path, progress: Tell = ignore) -> Sequence[Observation]:
     """Observations of a tidy CSV (above), in order of appearance.
 
     progress   called with how many of READ steps are done

@@ -17,6 +17,7 @@ import torch
 
 from homines.core import strict_json
 from homines.core.paths import inside, read, write_whole
+from homines.core.progress import QUIET, Follow
 from homines.core.types import HominesError, Interrupted
 from homines.inference import processes
 from homines.inference.logits import Encoded, label_logprobs
@@ -51,8 +52,7 @@ def rl(
     *,
     rival: PromptSets | None = None,
     goal: Callable[..., Outcome] = objective,
-    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
-    stop: Callable[[], bool] = lambda: False,
+    follow: Follow = QUIET,
 ) -> Trained:
     """Train `model` (its network changes in place) and save the result under `folder`.
 
@@ -62,7 +62,8 @@ def rl(
     folder/adapter       (or folder/model; and folder/rival) the result, written aside and renamed
     folder/last_good     the adapter before a step that would have broken it (HominesError says so); of two
                          learners also last_good/rival
-    on_step              called with one row of figures a step; a resumed step comes again, the same
+    follow               its `step` is called with one row of figures a step; a resumed step comes again,
+                         the same
     """
     from transformers import Trainer, TrainerCallback, TrainingArguments
     from transformers.trainer_utils import set_seed
@@ -146,7 +147,7 @@ def rl(
                 passes = distributed.gather(seen)
                 last.update(_row(state.global_step, passes, beside, taught, logs))
                 if processes.is_first():
-                    on_step(dict(last))
+                    follow.step(dict(last))
                 seen.clear()
                 beside.clear()
 
@@ -157,7 +158,7 @@ def rl(
                 )
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if any(distributed.gather([stop()])) and state.global_step < total:
+            if any(distributed.gather([follow.stop()])) and state.global_step < total:
                 self.stopped = True
                 control.should_save = True
                 control.should_training_stop = True

@@ -8,14 +8,14 @@ trained (after thinking aloud, where the rows have reasons) and asked for the ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from homines.core.progress import Begin
+from homines.core.progress import QUIET, Follow
 from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Record
@@ -129,8 +129,7 @@ def examine(
     model: HuggingFace,
     run: RunFolder,
     rows: Mapping[str, Sequence[Row]],
-    begin: Begin = lambda what, total: lambda done: None,
-    stop: Callable[[], bool] = lambda: False,
+    follow: Follow = QUIET,
     also: Sequence[Question] = (),
 ) -> list[Record]:
     """Ask rows, aloud and bare, and whatever else, in one go; note the scores and the side effects.
@@ -143,8 +142,8 @@ def examine(
         if any(row.prompt.cue for row in some):
             ways[name, "asked for the bare answer"] = some, as_questions(model, some, bare=True)
     every = [*(q for _, some in ways.values() for q in some), *also]
-    tell = begin(f"measuring {', '.join(rows)}", len(every))
-    records = measure(model, every, run, progress=lambda done, _: tell(done), stop=stop)
+    tell = follow.begin(f"measuring {', '.join(rows)}", len(every))
+    records = measure(model, every, run, progress=lambda done, _: tell(done), stop=follow.stop)
     by_key = {r.key: r for r in records}
     noted: dict[str, Any] = run.noted("scores.json") or {}
     for (name, way), (some, questions) in ways.items():
@@ -152,7 +151,7 @@ def examine(
     run.note("scores.json", noted)
     sides = run.noted("sideeffects.json") or {}
     if tuning.side_effects and model.name not in sides:
-        tell = begin(f"side effects of {model.name}", 1)
+        tell = follow.begin(f"side effects of {model.name}", 1)
         run.note("sideeffects.json", {**sides, model.name: capability.measure_capability(model)})
         tell(1)
     return records

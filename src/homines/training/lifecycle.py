@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from homines.core.paths import inside
-from homines.core.progress import Begin, Say
+from homines.core.progress import QUIET, Follow, ignore
 from homines.core.run_folder import RunFolder, read_json, trained_folder
 from homines.core.types import HominesError
 from homines.elicitation import capability
@@ -39,34 +39,33 @@ def align(
     *,
     kind: str = "align",
     command: str = "",
-    say: Say = lambda text: None,
-    begin: Begin = lambda what, total: lambda done: None,
-    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
-    stop: Callable[[], bool] = lambda: False,
+    follow: Follow = QUIET,
 ) -> Trained:
     """Carry out the plan in `folder`; the trained adapter (or model) lies there too.
 
-    Raises Interrupted where `stop` says so; the same call goes on from there.
+    Raises Interrupted where `follow.stop` says so; the same call goes on from there.
     """
     made = Alignment.of(plan)
     if plan.measured < plan.memory:
-        say(f"{plan.memory} rounds make more than {MOST_MEASURED} states: measuring those of one round")
-    say(f"loading {plan.model}")
+        follow.say(
+            f"{plan.memory} rounds make more than {MOST_MEASURED} states: measuring those of one round"
+        )
+    follow.say(f"loading {plan.model}")
     model = load_student(plan, plan.model)
     taught, rival = made.lesson(model, plan), made.rivals(model, plan)
     if not processes.is_first():
-        return _beside(plan, taught, model, folder, stop)
+        return _beside(plan, taught, model, folder, follow)
     with RunFolder(folder, plan_config(plan, kind=kind, command=command)) as run:
-        _verify(plan, made, model, run, "before", begin, stop)
-        trained = train(plan, taught, model, run, rival, say, begin, on_step, stop)
+        _verify(plan, made, model, run, "before", follow)
+        trained = train(plan, taught, model, run, rival, follow)
         del model
-        say("loading the aligned model")
+        follow.say("loading the aligned model")
         if plan.settings.rank:
             after = load_student(plan, plan.model, str(trained.folder))
         else:
             after = load_student(plan, f"hf/{trained.folder}")
         after.name = f"{plan.model}+{trained.folder.name}"  # wherever the folder may be moved to
-        _verify(plan, made, after, run, "after", begin, stop)
+        _verify(plan, made, after, run, "after", follow)
     model_card.write(folder)
     return trained
 
@@ -76,14 +75,14 @@ def _beside(
     taught: PromptSets | Rollout,
     model: HuggingFace,
     folder: Path,
-    stop: Callable[[], bool],
+    follow: Follow,
 ) -> Trained:
     """The part of a process that is not the first: its share of the training, and nothing else."""
     if plan.by != "rl":
         raise HominesError(f"--by {plan.by} trains in one process; start it in one process")
     if (done := finished_training(folder)) is not None:
         return done
-    return rl(model, taught, plan.settings, folder, stop=stop)
+    return rl(model, taught, plan.settings, folder, follow=Follow(stop=follow.stop))
 
 
 def finished_training(folder: Path) -> Trained | None:
@@ -119,16 +118,15 @@ def _verify(
     model: HuggingFace,
     run: RunFolder,
     when: str,
-    begin: Begin,
-    stop: Callable[[], bool],
+    follow: Follow,
 ) -> None:
     asked = made.questions(model, plan)
-    tell = begin(f"measuring {when}", len(asked))
-    measure(model, asked, run, progress=lambda done, _: tell(done), stop=stop)
+    tell = follow.begin(f"measuring {when}", len(asked))
+    measure(model, asked, run, progress=lambda done, _: tell(done), stop=follow.stop)
     if plan.side_effects:
         noted = run.noted("sideeffects.json") or {}
         if model.name not in noted:
-            tell = begin(f"side effects {when}", 1)
+            tell = follow.begin(f"side effects {when}", 1)
             run.note("sideeffects.json", {**noted, model.name: capability.measure_capability(model)})
             tell(1)
 
@@ -139,26 +137,22 @@ def train(
     model: HuggingFace,
     run: RunFolder,
     rival: PromptSets | None = None,
-    say: Say = lambda text: None,
-    begin: Begin = lambda what, total: lambda done: None,
-    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
-    stop: Callable[[], bool] = lambda: False,
+    follow: Follow = QUIET,
 ) -> Trained:
     """The training of a plan in its run folder; where it is done already, what it came to."""
     if (done := finished_training(run.folder)) is not None:
-        say("training is done already")
+        follow.say("training is done already")
         return done
-    whole_checkpoint(run.folder / "checkpoints", walking=isinstance(taught, Rollout), say=say)
-    warm = begin("warm-up", plan.warmup) if plan.warmup else lambda done: None
-    tell = begin("training", plan.steps)
+    whole_checkpoint(run.folder / "checkpoints", walking=isinstance(taught, Rollout), say=follow.say)
+    warm = follow.begin("warm-up", plan.warmup) if plan.warmup else ignore
+    tell = follow.begin("training", plan.steps)
 
-    def follow(row: dict[str, Any]) -> None:
+    def log(row: dict[str, Any]) -> None:
         run.log(row)
         tell(row["step"])
-        on_step(row)
 
     if plan.by == "rl":
-        trained = rl(model, taught, plan.settings, run.folder, rival=rival, on_step=follow, stop=stop)
+        trained = rl(model, taught, plan.settings, run.folder, rival=rival, follow=follow.also(log))
     else:
         assert isinstance(taught, PromptSets)  # checked before
         trained = sampled(
@@ -168,9 +162,8 @@ def train(
             run.folder,
             by=plan.by,
             warmup=plan.warmup,
-            on_step=follow,
-            on_warmup=lambda row: warm(row["step"]),
-            stop=stop,
+            follow=follow.also(log),
+            follow_warmup=Follow(step=lambda row: warm(row["step"])),
         )
     run.note(
         "training.json",
@@ -225,26 +218,26 @@ def tune(
     folder: Path,
     *,
     command: str = "",
-    say: Say = lambda text: None,
-    begin: Begin = lambda what, total: lambda done: None,
-    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
-    stop: Callable[[], bool] = lambda: False,
+    follow: Follow = QUIET,
 ) -> Trained:
-    """Carry out a tuning in `folder`. Raises Interrupted where `stop` says so; the same call goes on."""
+    """Carry out a tuning in `folder`.
+
+    Raises Interrupted where `follow.stop` says so; the same call goes on from there.
+    """
     recipe, train, test = tuning.rows()
-    say(f"loading {tuning.model}")
+    follow.say(f"loading {tuning.model}")
     untrained = [tuned_model(tuning, tuning.model)]
     if not processes.is_first():  # its share of the training, and nothing else
         return finished_training(folder) or train_supervised(
-            untrained[0], train, tuning.course, folder, stop=stop
+            untrained[0], train, tuning.course, folder, follow=Follow(stop=follow.stop)
         )
     with RunFolder(folder, tuning_config(tuning, recipe, command=command)) as run:
-        examine(tuning, untrained[0], run, {"before": test}, begin, stop)
+        examine(tuning, untrained[0], run, {"before": test}, follow)
         # handed over, so that it is not held while the tuned one is
-        trained = train_on_rows(tuning, untrained.pop, run, train, say, begin, on_step, stop)
+        trained = train_on_rows(tuning, untrained.pop, run, train, follow)
         untrained.clear()
         after = load_tuned(tuning, trained)
-        examine(tuning, after, run, {"after": test}, begin, stop)
+        examine(tuning, after, run, {"after": test}, follow)
     model_card.write(folder)
     return trained
 
@@ -264,25 +257,21 @@ def train_on_rows(
     learner: Callable[[], HuggingFace],
     run: RunFolder,
     rows: Sequence[Row],
-    say: Say = lambda text: None,
-    begin: Begin = lambda what, total: lambda done: None,
-    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
-    stop: Callable[[], bool] = lambda: False,
+    follow: Follow = QUIET,
 ) -> Trained:
     """The training in its run folder; where it is done already, what it came to, without the learner."""
     if (done := finished_training(run.folder)) is not None:
-        say("training is done already")
+        follow.say("training is done already")
         return done
-    whole_checkpoint(run.folder / "checkpoints", say=say)
+    whole_checkpoint(run.folder / "checkpoints", say=follow.say)
     model = learner()
-    tell = begin("training", tuning.course.steps(len(rows)))
+    tell = follow.begin("training", tuning.course.steps(len(rows)))
 
-    def follow(row: dict[str, Any]) -> None:
+    def log(row: dict[str, Any]) -> None:
         run.log(row)
         tell(row["step"])
-        on_step(row)
 
-    trained = train_supervised(model, rows, tuning.course, run.folder, on_step=follow, stop=stop)
+    trained = train_supervised(model, rows, tuning.course, run.folder, follow=follow.also(log))
     run.note(
         "training.json",
         {

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from homines.core.paths import inside
 from homines.core.plausible import COUNTED, within
-from homines.core.progress import Begin, Say
+from homines.core.progress import QUIET, Follow, ignore
 from homines.core.run_folder import RunFolder, read_json, write_json
 from homines.core.types import Model, Record, digest
 from homines.elicitation.asking import measure
@@ -66,7 +66,7 @@ TRAINABLE = ("smollm2", "hf")
 
 @dataclass(frozen=True)
 class StudyTask:
-    """A study's settings, and how its work is followed.
+    """A study's settings, and the callbacks of whoever follows its work.
 
     seeds   one training each
     quick   the short form: everything once, little of each
@@ -87,10 +87,7 @@ class StudyTask:
     rivals: tuple[str, ...] = ()
     humans: Path | None = None
     periods: int | None = None
-    say: Say = lambda text: None
-    begin: Begin = lambda what, total: lambda done: None
-    on_step: Callable[[dict[str, Any]], None] = lambda row: None
-    stop: Callable[[], bool] = lambda: False
+    follow: Follow = QUIET
 
     @property
     def trainable(self) -> bool:
@@ -98,7 +95,7 @@ class StudyTask:
         model is one of the model as it is."""
         here = self.model.partition("/")[0].partition("+")[0] in TRAINABLE
         if not here:
-            self.say(
+            self.follow.say(
                 f"{self.model} cannot be trained here (its weights are out of reach): it is measured alone"
             )
         return here
@@ -122,10 +119,10 @@ class StudyTask:
         with self.run(name, plan) as run:
             if (done := finished_training(run.folder)) is not None:
                 return name_after(plan, done.folder)
-            self.say(name)
+            self.follow.say(name)
             made, model = Alignment.of(plan), load_student(plan, plan.model)
             taught, rival = made.lesson(model, plan), made.rivals(model, plan)
-            fresh = train(plan, taught, model, run, rival, self.say, self.begin, self.on_step, self.stop)
+            fresh = train(plan, taught, model, run, rival, self.follow)
             return name_after(plan, fresh.folder)
 
     def distilled(
@@ -135,7 +132,7 @@ class StudyTask:
         course: SupervisedSettings,
         exam: Exam,
         *,
-        beside: Beside = lambda run, model: None,
+        beside: Beside = ignore,
         **settings: Any,
     ) -> tuple[str, int]:
         """Teach rows to the model where that is not done yet, and examine what came of it: (MODEL, how many
@@ -151,16 +148,16 @@ class StudyTask:
         }
         with RunFolder(self.place(name), {**told, **settings, "command": self.command}) as held:
             if not held.noted("training.json"):
-                self.say(name)
+                self.follow.say(name)
             learner = partial(tuning_student, made, self.model)
-            done = train_on_rows(made, learner, held, rows, self.say, self.begin, self.on_step, self.stop)
+            done = train_on_rows(made, learner, held, rows, self.follow)
             spec = f"{self.model}+{done.folder}"
             return spec, self.examined(held, spec, exam, renamed=name, beside=beside)
 
     def asked(self, run: RunFolder, model: Model, questions: Sequence[Question], what: str) -> list[Record]:
         """Answers to these questions, in the run's folder; only missing ones are asked."""
-        tell = self.begin(what, len(questions))
-        return measure(model, questions, run, progress=lambda done, _: tell(done), stop=self.stop)
+        tell = self.follow.begin(what, len(questions))
+        return measure(model, questions, run, progress=lambda done, _: tell(done), stop=self.follow.stop)
 
     def examined(
         self,
@@ -169,7 +166,7 @@ class StudyTask:
         exam: Exam,
         *,
         renamed: str = "",
-        beside: Beside = lambda run, model: None,
+        beside: Beside = ignore,
     ) -> int:
         """Ask a model its exam in an open run folder, once, and again where its words have changed since; how
         many questions failed.

@@ -12,8 +12,8 @@ place.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from homines.core.checks import count
+from homines.core.progress import QUIET, Follow
 from homines.core.types import HominesError, Interrupted
 from homines.inference import processes
 from homines.inference.logits import encode, terminator
@@ -80,8 +81,7 @@ def train_supervised(
     course: SupervisedSettings,
     folder: Path,
     *,
-    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
-    stop: Callable[[], bool] = lambda: False,
+    follow: Follow = QUIET,
 ) -> Trained:
     """Train `model` on these rows and save folder/adapter (or folder/model).
 
@@ -92,7 +92,7 @@ def train_supervised(
     if not rows:
         raise HominesError("the data hold no rows to train on; generate some with `homines data`")
     road = sft if course.by == "sft" else distill
-    return road(model, rows, course, folder, on_step, stop)
+    return road(model, rows, course, folder, follow)
 
 
 def completions(model: HuggingFace, rows: Sequence[Row]) -> list[tuple[list[int], int]]:
@@ -122,8 +122,7 @@ def sft(
     rows: Sequence[Row],
     course: SupervisedSettings,
     folder: Path,
-    on_step: Callable[[dict[str, Any]], None],
-    stop: Callable[[], bool],
+    follow: Follow,
 ) -> Trained:
     """Completion-only cross-entropy on what each row says, by TRL's SFTTrainer."""
     for package in ("trl", "datasets"):
@@ -175,10 +174,10 @@ def sft(
                         f"checkpoint is in {folder / 'checkpoints'}"
                     )
                 if processes.is_first():
-                    on_step(dict(last))
+                    follow.step(dict(last))
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if any(distributed.gather([stop()])) and state.global_step < total:
+            if any(distributed.gather([follow.stop()])) and state.global_step < total:
                 self.stopped = True
                 control.should_save = True
                 control.should_training_stop = True
@@ -279,8 +278,7 @@ def distill(
     rows: Sequence[Row],
     course: SupervisedSettings,
     folder: Path,
-    on_step: Callable[[dict[str, Any]], None],
-    stop: Callable[[], bool],
+    follow: Follow,
 ) -> Trained:
     """Exact cross-entropy to each row's logit choice, on the exact road's trainer."""
     sizes = {len(row.target) for row in rows}
@@ -320,9 +318,9 @@ def distill(
     )
 
     def told(row: dict[str, Any]) -> None:
-        on_step({name: row[name] for name in ("step", "loss", "mass", "grad_norm") if name in row})
+        follow.step({name: row[name] for name in ("step", "loss", "mass", "grad_norm") if name in row})
 
-    return rl(model, taught, settings, folder, goal=cross_entropy, on_step=told, stop=stop)
+    return rl(model, taught, settings, folder, goal=cross_entropy, follow=replace(follow, step=told))
 
 
 def cross_entropy(

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from transformers.trainer_pt_utils import safe_globals
 
 from homines.core.paths import files, inside, open_file, sync_folder, sync_tree, write_whole_folder
+from homines.core.progress import Say, ignore
 from homines.core.types import HominesError
 from homines.inference import processes
 from homines.inference.dtypes import four_bits
@@ -198,9 +199,7 @@ class _Guard:
         )
 
 
-def whole_checkpoint(
-    folder: Path, *, walking: bool = False, say: Callable[[str], None] = lambda text: None
-) -> str | None:
+def whole_checkpoint(folder: Path, *, walking: bool = False, say: Say = ignore) -> str | None:
     """The newest checkpoint that can be read to its end; newer ones that cannot are put aside, each as
     torn-checkpoint-STEP.
 

@@ -230,7 +230,7 @@ def untrained(task: StudyTask, there: Sequence[Kind]) -> int:
         model = tuned_model(first, task.model)
         rows = {kind.slug: tuning(task, kind, task.seeds[0]).rows()[2] for kind in there if kind.wide}
         also = exam(model, "choice", quick=task.quick)
-        records = examine(first, model, run, rows, task.begin, task.stop, also)
+        records = examine(first, model, run, rows, task.follow, also)
         failed = sum(r.choice is None for r in records)
         if not failed:
             run.note("examined.json", {"exam": True})
@@ -245,16 +245,13 @@ def trained(task: StudyTask, kind: Kind, seed: int) -> int:
         if run.noted("examined.json"):
             return 0
         _, train, test = made.rows()
-        task.say(name)
+        task.follow.say(name)
         done: Trained = train_on_rows(
             made,
             partial(tuned_model, made, task.model),
             run,
             train,
-            task.say,
-            task.begin,
-            task.on_step,
-            task.stop,
+            task.follow,
         )
         model = load_tuned(made, done)
         model.name = f"{task.model}+{name}"
@@ -263,7 +260,7 @@ def trained(task: StudyTask, kind: Kind, seed: int) -> int:
             also += exam(model, "aloud", quick=task.quick)
         if not kind.direct:
             also += doses(model, "aloud", quick=task.quick)
-        records = examine(made, model, run, {"after": test}, task.begin, task.stop, also)
+        records = examine(made, model, run, {"after": test}, task.follow, also)
         failed = sum(r.choice is None for r in records)
         if not failed:
             run.note("examined.json", {"exam": True})
