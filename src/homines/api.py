@@ -193,9 +193,9 @@ def align(
     with its card. The model given is left as it was. The same call again goes on, or finds it done.
     """
     from homines.training.lifecycle import align as carry_out
-    from homines.training.lifecycle import name_after
     from homines.training.objective import Settings
     from homines.training.plan import AlignmentPlan
+    from homines.training.student import name_after
 
     _known("align", more, Aligning)
     options: dict[str, Any] = dict(more)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_json: bool) -> None:
     """Align by a plan, report, print; exits with 0, or 1 where some questions failed."""
     from homines.reports.run_page import write  # with it comes altair
-    from homines.training.lifecycle import align, estimate, name_after
+    from homines.training.lifecycle import align, estimate
+    from homines.training.student import name_after
 
     distributed.divides_weights()  # before any model is loaded
     if not processes.is_first() and not dry_run:
@@ -77,6 +78,7 @@ def carry_out_tuning(tuning: TuningPlan, folder: Path, as_json: bool) -> None:
     """Tune on a data folder and print what it changed."""
     from homines.training.exam import table
     from homines.training.lifecycle import tune
+    from homines.training.student import name_after
 
     distributed.divides_weights()
     if not processes.is_first():
@@ -88,7 +90,7 @@ def carry_out_tuning(tuning: TuningPlan, folder: Path, as_json: bool) -> None:
         trained = tune(tuning, folder, command=command(), follow=bars.follow(stop))
     run = RunFolder(folder)
     rows, side = table(run.noted("scores.json") or {}), run.noted("sideeffects.json")
-    name = f"{tuning.model}+{trained.folder}" if tuning.course.rank else f"hf/{trained.folder}"
+    name = name_after(tuning, trained.folder)
     seconds = round(time.monotonic() - start, 1)
     if as_json:
         out = {"folder": str(folder), "model": name, "scores": rows, "side_effects": side, "seconds": seconds}

@@ -31,7 +31,7 @@ from homines.reports.run_view import read
 from homines.sweeps.claims import claim
 from homines.sweeps.store import SharedStore
 from homines.training.lifecycle import align
-from homines.training.plan import AlignmentPlan, plan_config
+from homines.training.plan import AlignmentPlan
 from homines.training.study import StudyTask
 
 LONGEST = 220
@@ -70,7 +70,7 @@ class Cell:
         """Everything that bears on the result, resolved."""
         work = self.work
         if isinstance(work, AlignmentPlan):
-            whole = plan_config(work, kind="align", command="")
+            whole = work.config()
         else:
             whole = work.settings() if isinstance(work, Survey) else {"kind": "study", **vars(work)}
         settings = whole.get("settings", {})

@@ -18,12 +18,11 @@ import numpy as np
 from homines.core.progress import QUIET, Follow
 from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder
-from homines.core.types import HominesError, Record
+from homines.core.types import Record
 from homines.elicitation import capability
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question
 from homines.inference.reasoning import ReasoningOptions
-from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.training.data import Recipe, Row
 from homines.training.data_folder import read
@@ -43,22 +42,31 @@ class TuningPlan:
     dtype: str | None = None
     trust_remote_code: bool = False
 
+    @property
+    def rank(self) -> int:
+        return self.course.rank
+
+    @property
+    def reasoning(self) -> ReasoningOptions:
+        return self.aloud
+
+    @property
+    def remedy(self) -> str:
+        return "smollm2 or hf/..., or a fine-tuning service"
+
+    def config(self, recipe: Recipe, *, kind: str = "tune", command: str = "") -> dict[str, Any]:
+        """The resolved config of the run folder of this plan, on data of this recipe."""
+        return {
+            **asdict(self),
+            "data": asdict(recipe),
+            "preference": recipe.preference,
+            "kind": kind,
+            "command": command,
+        }
+
     def rows(self) -> tuple[Recipe, list[Row], list[Row]]:
         """(recipe, train, test) of the data folder."""
         return read(self.data)
-
-
-def tuning_config(
-    tuning: TuningPlan, recipe: Recipe, *, kind: str = "tune", command: str = ""
-) -> dict[str, Any]:
-    """The resolved config of a tuning's run folder."""
-    return {
-        **asdict(tuning),
-        "data": asdict(recipe),
-        "preference": recipe.preference,
-        "kind": kind,
-        "command": command,
-    }
 
 
 def as_questions(model: Any, rows: Sequence[Row], *, bare: bool = False) -> list[Question]:
@@ -104,24 +112,6 @@ def score_answers(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, f
         "mute": len(told) - len(heard),
         "failed": len(records) - len(told),
     }
-
-
-def tuned_model(tuning: TuningPlan, name: str, *adapters: str) -> HuggingFace:
-    """The model to tune, or the tuned one."""
-    model = load(
-        name,
-        *adapters,
-        device=tuning.device,
-        dtype=tuning.dtype,
-        trust_remote_code=tuning.trust_remote_code,
-    )
-    if not isinstance(model, HuggingFace):
-        raise HominesError(
-            f"{name} cannot be trained here: its weights are out of reach; use smollm2 or hf/..., or a "
-            "fine-tuning service"
-        )
-    model.aloud = tuning.aloud
-    return model
 
 
 def examine(

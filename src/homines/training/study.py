@@ -26,9 +26,9 @@ from homines.models.mock import Mock, uniform
 from homines.reports import model_card
 from homines.training.data import Row
 from homines.training.exam import TuningPlan
-from homines.training.exam import tuned_model as tuning_student
-from homines.training.lifecycle import finished_training, load_student, name_after, train, train_on_rows
-from homines.training.plan import Alignment, AlignmentPlan, plan_config
+from homines.training.lifecycle import AlignmentTraining, Tuning, finished_training, train_once
+from homines.training.plan import Alignment, AlignmentPlan
+from homines.training.student import load_student, name_after
 from homines.training.supervised import SupervisedSettings
 
 Exam = Callable[[Model], list[Question]]
@@ -107,7 +107,7 @@ class StudyTask:
 
     def run(self, name: str, plan: AlignmentPlan) -> RunFolder:
         """The run folder of one training, held open by the caller."""
-        return RunFolder(self.place(name), plan_config(plan, kind="align", command=self.command))
+        return RunFolder(self.place(name), plan.config(command=self.command))
 
     def measuring(self, name: str, model: str, **settings: Any) -> RunFolder:
         """The run folder of a model that is measured as it is, held open by the caller."""
@@ -120,10 +120,9 @@ class StudyTask:
             if (done := finished_training(run.folder)) is not None:
                 return name_after(plan, done.folder)
             self.follow.say(name)
-            made, model = Alignment.of(plan), load_student(plan, plan.model)
-            taught, rival = made.lesson(model, plan), made.rivals(model, plan)
-            fresh = train(plan, taught, model, run, rival, self.follow)
-            return name_after(plan, fresh.folder)
+            alignment, students = Alignment.of(plan), [load_student(plan)]
+            training = AlignmentTraining.of(alignment, students[0])
+            return name_after(plan, train_once(training, students.pop, run, self.follow).folder)
 
     def distilled(
         self,
@@ -135,10 +134,13 @@ class StudyTask:
         beside: Beside = ignore,
         **settings: Any,
     ) -> tuple[str, int]:
-        """Teach rows to the model where that is not done yet, and examine what came of it: (MODEL, how many
-        questions failed). settings: what else is to be told of the rows in the config."""
-        made = TuningPlan(self.model, "", course, device=self.device, dtype=self.dtype)
-        told = {
+        """Fine-tune on rows unless this folder already did, then ask the exam.
+
+        Returns the MODEL string of the result and the number of failed questions. Extra keywords are stored
+        in the run's config.
+        """
+        plan = TuningPlan(self.model, "", course, device=self.device, dtype=self.dtype)
+        config = {
             "kind": course.by,
             "model": self.model,
             "course": asdict(course),
@@ -146,13 +148,12 @@ class StudyTask:
             "device": self.device,
             "dtype": self.dtype,
         }
-        with RunFolder(self.place(name), {**told, **settings, "command": self.command}) as held:
-            if not held.noted("training.json"):
+        with RunFolder(self.place(name), {**config, **settings, "command": self.command}) as run:
+            if not run.noted("training.json"):
                 self.follow.say(name)
-            learner = partial(tuning_student, made, self.model)
-            done = train_on_rows(made, learner, held, rows, self.follow)
-            spec = f"{self.model}+{done.folder}"
-            return spec, self.examined(held, spec, exam, renamed=name, beside=beside)
+            trained = train_once(Tuning(plan, None, rows), partial(load_student, plan), run, self.follow)
+            spec = f"{self.model}+{trained.folder}"
+            return spec, self.examined(run, spec, exam, renamed=name, beside=beside)
 
     def asked(self, run: RunFolder, model: Model, questions: Sequence[Question], what: str) -> list[Record]:
         """Answers to these questions, in the run's folder; only missing ones are asked."""
