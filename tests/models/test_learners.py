@@ -21,13 +21,13 @@ from homines.models.hf import HuggingFace, load
 from homines.opponents.memory_one import MemoryOne
 from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
-from homines.training import exact
+from homines.training import exact_trainer
 from homines.training.exact import rl
 from homines.training.objective import Outcome, Settings, objective
 from homines.training.prompt_sets import PromptSets, prompt_sets
 from homines.training.rollout import check_settings
 from homines.training.schedule import Phase
-from homines.training.trainer import _Guard
+from homines.training.trainer import Guard
 
 FRAME = Bare("action1,action2")
 NOISY = MemoryOne(0.5, 0.9, 0.2, 0.7, 0.4)
@@ -248,7 +248,7 @@ def test_beside_a_rival_that_plays_a_strategy_one_learns_as_against_that_strateg
     setting = replace(QUICK, objective=kind)
     alone = solo(fresh(), tmp_path / "a", (Economicus(), 3), setting=setting)
     fixed = torch.tensor(np.array([c.logp for c in NOISY(ipd().memory_one(1))])).expand(2, 4, 2)
-    score = exact._score  # pyright: ignore[reportPrivateUsage]
+    score = exact_trainer.score_sets
     heard: list[str] = []
 
     def scoring(net: Any, *given: Any) -> torch.Tensor:
@@ -256,7 +256,7 @@ def test_beside_a_rival_that_plays_a_strategy_one_learns_as_against_that_strateg
         heard.append(name)
         return fixed if name == "rival" else score(net, *given)
 
-    monkeypatch.setattr(exact, "_score", scoring)
+    monkeypatch.setattr(exact_trainer, "score_sets", scoring)
     beside = pair(fresh(), tmp_path / "b", setting=setting)
     assert heard.count("rival") == 3
     assert close([{k: v for k, v in row.items() if k != "rival"} for row in beside], alone, rel=1e-6)
@@ -351,7 +351,7 @@ def test_where_the_first_step_fails_there_is_nothing_to_keep(student: HuggingFac
 def test_a_fall_of_the_legal_mass_stops_a_learner_and_only_its_own_counts(
     student: HuggingFace, tmp_path: Path
 ) -> None:
-    guard = _Guard(student, student.net, Settings(), tmp_path, 10)
+    guard = Guard(student, student.net, Settings(), tmp_path, 10)
 
     def heard(mass: float) -> Outcome:
         return Outcome(torch.tensor(0.0), 0.0, mass, 0.0, torch.full((1, 4, 2), 0.5))

@@ -47,9 +47,9 @@ from homines.training.prompt_sets import PromptSets
 from homines.training.rollout import Rollout
 from homines.training.trainer import (
     MINE,
+    Guard,
     Saving,
     Trained,
-    _Guard,
     check_device,
     save,
     silence,
@@ -298,7 +298,7 @@ def _ends(model: HuggingFace) -> frozenset[int]:
     return frozenset(int(token) for token in every if token is not None)
 
 
-class _Later(_Guard):
+class _Later(Guard):
     """The exact road's, where a step's loss and KL are told only after it."""
 
     asked: dict[str, torch.Tensor]

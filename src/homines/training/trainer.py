@@ -124,11 +124,11 @@ def trainable(model: HuggingFace, settings: Settings, pair: bool = False) -> Any
         distributed.sharing(net)
     if pair:
         net.add_adapter(RIVAL, config)
-        _speak_as(net, MINE)
+        speak_as(net, MINE)
     return net
 
 
-def _speak_as(net: Any, name: str) -> None:
+def speak_as(net: Any, name: str) -> None:
     """Answer as this learner; both stay trainable (PEFT freezes the one that is set aside: here, after
     `disable_adapter`, and when it has loaded a checkpoint)."""
     net.set_adapter(name)
@@ -137,7 +137,7 @@ def _speak_as(net: Any, name: str) -> None:
             p.requires_grad_(True)
 
 
-class _Guard:
+class Guard:
     """Stops a training that comes apart, before the step that would, and keeps what was good.
 
     It comes apart where a loss or gradient is not finite, where the KL of the answers passes `kl_limit`, and
