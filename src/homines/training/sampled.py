@@ -337,6 +337,8 @@ def _trainer(
     from datasets import Dataset
     from transformers import LogitsProcessor, LogitsProcessorList, TrainerCallback
 
+    from homines.training.steps import Unattended
+
     trl: Any = installed
     total = sum(taught.steps)
     cpu = model.net.device.type == "cpu"
@@ -388,14 +390,8 @@ def _trainer(
         "rloo": (trl.RLOOTrainer, trl.RLOOConfig),
     }[by]
 
-    class Sampler(Saving, kind):
-        """The trainer without its word home, and without a model card in every checkpoint."""
-
-        def _send_telemetry(self) -> None:
-            pass
-
-        def create_model_card(self, *_: Any, **__: Any) -> None:
-            pass
+    class Sampler(Unattended, Saving, kind):
+        """TRL's trainer of this road."""
 
     tell = Tell()
     arguments: Any = config(

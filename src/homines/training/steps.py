@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
 from homines.core.progress import Follow
-from homines.core.types import Interrupted
+from homines.core.types import HominesError, Interrupted
 from homines.inference import processes
 from homines.training import distributed
 
@@ -48,6 +49,28 @@ class StepCallback(TrainerCallback):
         """Raises Interrupted where the training was stopped."""
         if self.stopped:
             raise Interrupted(f"training stopped at step {step} of {self.total}")
+
+
+class SupervisedSteps(StepCallback):
+    """Rows of a supervised training; a loss that is not finite ends it."""
+
+    def __init__(self, folder: Path, follow: Follow, total: int) -> None:
+        super().__init__(follow, total)
+        self.folder = folder
+
+    def row(self, step: int, logs: dict[str, Any], state: Any) -> dict[str, Any]:
+        loss = float(logs["loss"])
+        if not math.isfinite(loss):
+            raise HominesError(
+                f"the loss is {loss} at step {step}; lower --lr. The last checkpoint is in "
+                f"{self.folder / 'checkpoints'}"
+            )
+        return {
+            "step": step,
+            "loss": loss,
+            "token_accuracy": logs.get("mean_token_accuracy"),
+            "grad_norm": float(logs.get("grad_norm", float("nan"))),
+        }
 
 
 def arguments(
