@@ -35,6 +35,7 @@ from typing import Any
 
 import torch
 
+from homines.core.progress import Follow
 from homines.core.types import Interrupted
 from homines.frames.table import Table
 from homines.games.ipd import ipd
@@ -172,7 +173,7 @@ def exact(seed: int, tiny: bool) -> dict[str, Any]:
         lambda row: round(row["step"] * asked * in_set),
         asked * len(taught.states),
     )
-    return run(clock, lambda folder: rl(model, taught, settings, folder, on_step=clock.on_step))
+    return run(clock, lambda folder: rl(model, taught, settings, folder, follow=Follow(step=clock.on_step)))
 
 
 def grpo(seed: int, seconds: float, generations: int, warmup: int, tiny: bool) -> dict[str, Any]:
@@ -197,9 +198,8 @@ def grpo(seed: int, seconds: float, generations: int, warmup: int, tiny: bool) -
             folder,
             by="grpo",
             warmup=warmup,
-            on_step=on_step,
-            on_warmup=clock.on_warmup,
-            stop=lambda: bool(clock.track) and clock.stop(),
+            follow_warmup=Follow(step=clock.on_warmup),
+            follow=Follow(step=on_step, stop=lambda: bool(clock.track) and clock.stop()),
         ),
     )
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from homines import models
+from homines.core.progress import QUIET
 from homines.core.registry import TrustedPath, find, spell, trust
 from homines.core.run_folder import default_folder
 from homines.core.types import Choice, Frame, Game, HominesError, Model, Policy, Preference, Prompt
@@ -132,9 +133,8 @@ def measure(
     asked = survey.questions(held.model)
     command = _told("measure", survey.model, games=survey.games, frames=survey.frames, labels=labels)
     with survey.run(folder, command) as run, Bars() if progress else nullcontext() as bars:
-        tell = None if bars is None else bars.begin("measuring", len(asked))
-        follow = None if tell is None else lambda done, _: tell(done)
-        answer(held.model, asked, run, batch=batch, progress=follow)
+        tell = (QUIET if bars is None else bars.follow()).begin("measuring", len(asked))
+        answer(held.model, asked, run, batch=batch, progress=lambda done, _: tell(done))
     return RunResult(folder)
 
 
@@ -193,9 +193,9 @@ def align(
     with its card. The model given is left as it was. The same call again goes on, or finds it done.
     """
     from homines.training.lifecycle import align as carry_out
-    from homines.training.lifecycle import name_after
     from homines.training.objective import Settings
     from homines.training.plan import AlignmentPlan
+    from homines.training.student import name_after
 
     _known("align", more, Aligning)
     options: dict[str, Any] = dict(more)
@@ -225,9 +225,8 @@ def align(
     command = _told("align", spec, to=plan.preference, games=(first, *others), **more)
     quiet()
     with Bars() if progress else nullcontext() as bars:
-        follow: dict[str, Any] = {} if bars is None else {"say": bars.say, "begin": bars.begin}
-        follow |= {} if bars is None else {"on_step": bars.step}
-        trained = carry_out(plan, folder, command=command, **follow)
+        follow = QUIET if bars is None else bars.follow()
+        trained = carry_out(plan, folder, command=command, follow=follow)
     after = name_after(plan, trained.folder)
     return Loaded(models.load(after, **kind), after, **kind, run=RunResult(folder))
 

@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError
 
 from homines.core.paths import PathError
+from homines.core.progress import Follow
 from homines.core.types import HominesError, Interrupted
 from homines.models.hf import HuggingFace
 from homines.training.exact import rl
@@ -33,7 +34,7 @@ def stopped(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = HuggingFace(willing(tokenizer), tokenizer, name="tiny", provenance={"revision": "t"})
     rows: list[Any] = []
     with pytest.raises(Interrupted, match="step 3 of 4"):
-        rl(model, taught(model), EVERY, folder, on_step=rows.append, stop=lambda: len(rows) >= 2)
+        rl(model, taught(model), EVERY, folder, follow=Follow(step=rows.append, stop=lambda: len(rows) >= 2))
     assert sorted(p.name for p in (folder / "checkpoints").iterdir()) == ["checkpoint-2", "checkpoint-3"]
     return folder
 
@@ -98,7 +99,7 @@ def test_the_training_itself_goes_on(left: int, folder: Path, student: HuggingFa
         if (held := folder / "checkpoints" / f"checkpoint-{step}").exists():
             empty(held / "optimizer.pt")
     rows: list[Any] = []
-    rl(student, taught(student), EVERY, folder, on_step=rows.append)
+    rl(student, taught(student), EVERY, folder, follow=Follow(step=rows.append))
     assert [row["step"] for row in rows] == list(range(left + 1, 5))
 
 

@@ -9,30 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from homines.core.progress import Follow
 from homines.core.registry import TrustedSpec, find
 from homines.core.run_folder import RunFolder, StoreError
 from homines.core.types import Array, Decision, HominesError, Interrupted
 from homines.elicitation.questions import situation
 from homines.games.ipd import ipd
-from homines.models.mock import Mock, uniform
 from homines.training.lifecycle import align
 from homines.training.objective import Settings
-from homines.training.plan import Alignment, AlignmentPlan, against, few, met, plan_config
+from homines.training.plan import Alignment, AlignmentPlan, against, few, met
 from homines.training.prompt_sets import PromptSets
 from homines.training.rollout import Rollout
 
 QUICK = Settings(rank=4, lr=1e-2, steps=2)
 BARE = "bare(labels='action1,action2')"
-
-
-class Unread:
-    """In place of a model, where nobody reads the prompts."""
-
-    def encode(self, prompts: Any) -> Any:
-        return list(prompts)
-
-
-UNREAD: Any = Unread()
 
 
 @dataclass(frozen=True)
@@ -61,7 +51,7 @@ def test_frames_tell_as_many_rounds_as_are_remembered() -> None:
     made = [find("frames", spec).memory for spec in (*some.frames, *some.transfer_frames)]
     assert made == [2, 3, 2]
     assert [find("frames", spec).memory for spec in plan(frames=frames).frames] == [1, 3]
-    lesson = Alignment.of(some).lesson(UNREAD, some)
+    lesson = Alignment.of(some).prompt_source()
     assert isinstance(lesson, PromptSets)
     assert len(lesson.states) == 16
     assert len({p.text for p in lesson.prompts[0]}) == 16
@@ -140,7 +130,7 @@ CARS = ("av(asked=buying)", "av(asked=regulating)", "av(saved=2)")
 def test_decisions_of_several_games_are_taught_together() -> None:
     frames = ("sentences(labels='X,Y')", "sentences(labels='Y,X')")
     some = plan(preference="economicus", game=CARS[0], more_games=CARS[1:], frames=frames)
-    lesson = Alignment.of(some).lesson(UNREAD, some)
+    lesson = Alignment.of(some).prompt_source()
     assert isinstance(lesson, PromptSets)
     assert lesson.states == CARS
     assert lesson.actions == ("sacrifice", "protect")
@@ -151,14 +141,14 @@ def test_decisions_of_several_games_are_taught_together() -> None:
         assert len({p.text for p in shown}) == 3
     orders = {tuple(p.text for p in shown) for shown in lesson.prompts}
     assert len(orders) == len(lesson.prompts)
-    assert plan_config(some, kind="align", command="")["training_games"] == [*CARS]
+    assert some.config()["training_games"] == [*CARS]
     one = replace(some, states=(CARS[1],))
-    assert Alignment.of(one).lesson(UNREAD, one).states == CARS[1:2]
+    assert Alignment.of(one).prompt_source().states == CARS[1:2]
 
 
 def test_decisions_of_one_game_are_called_as_before() -> None:
     some = plan(game="dictator", frames=("table",))
-    assert Alignment.of(some).lesson(UNREAD, some).states == ("first move",)
+    assert Alignment.of(some).prompt_source().states == ("first move",)
 
 
 def test_a_model_may_be_the_opponent() -> None:
@@ -167,7 +157,7 @@ def test_a_model_may_be_the_opponent() -> None:
         c.p.tolist() for c in against(some, "mock/uniform", Alignment.of(some).frames[0])(ipd().memory_one(1))
     ] == [pytest.approx([0.5, 0.5])] * 4
     hashed = plan(opponent="mock")
-    lesson = Alignment.of(hashed).lesson(UNREAD, hashed)
+    lesson = Alignment.of(hashed).prompt_source()
     assert isinstance(lesson, PromptSets)
     assert lesson.replies is not None
     heard = against(hashed, "mock", find("frames", hashed.frames[0]))(ipd().memory_one(1))
@@ -177,16 +167,16 @@ def test_a_model_may_be_the_opponent() -> None:
 
 def test_games_beside_the_first_are_taught_with_their_own_payoffs() -> None:
     some = plan(more_games=("ish", "symmetric(reward=5, sucker=1, temptation=7, punishment=2)"))
-    lesson = Alignment.of(some).lesson(UNREAD, some)
+    lesson = Alignment.of(some).prompt_source()
     assert isinstance(lesson, PromptSets)
     held = [lesson.utility[0, i, 0].tolist() for i in (0, 4, 8)]
     assert held == [[[3, 0], [4, 1]], [[4, 0], [3, 1]], [[5, 1], [7, 2]]]
-    assert plan_config(some, kind="align", command="")["training_games"] == ["ipd", *some.more_games]
+    assert some.config()["training_games"] == ["ipd", *some.more_games]
 
 
 def test_players_walk_where_a_sample_is_asked_for() -> None:
     some = plan(settings=Settings(sample=8), opponent="grim")
-    walk = Alignment.of(some).lesson(UNREAD, some)
+    walk = Alignment.of(some).prompt_source()
     assert isinstance(walk, Rollout)
     assert len(walk.place) == 8
     for changes in (
@@ -198,19 +188,19 @@ def test_players_walk_where_a_sample_is_asked_for() -> None:
         with pytest.raises(
             HominesError, match=r"--sample walks through repeated games|repeated games of two"
         ):
-            Alignment.of(other).lesson(UNREAD, other)
+            Alignment.of(other).prompt_source()
 
 
 def test_players_walk_with_more_rounds_than_could_all_be_asked() -> None:
     some = plan(memory=6, settings=Settings(sample=8))
     made = Alignment.of(some)
-    walk = made.lesson(UNREAD, some)
+    walk = made.prompt_source()
     assert isinstance(walk, Rollout)
     assert [len(state.split()) for state in walk.states] == [6] * 8
-    asked = made.questions(Mock(uniform), some)
+    asked = made.questions()
     assert sorted({situation(q.record.decision) for q in asked}) == ["C,C", "C,D", "D,C", "D,D"]
     assert len(asked) == 16
-    stored = plan_config(some, kind="align", command="")
+    stored = some.config()
     assert (stored["memory"], stored["measured_memory"]) == (6, 1)
 
 
@@ -219,11 +209,11 @@ def test_all_states_are_measured_up_to_sixty_four(memory: int, measured: int, st
     some = plan(memory=memory, transfer_games=("ish",))
     made = Alignment.of(some)
     assert some.measured == measured
-    assert len(made.questions(Mock(uniform), some)) == 2 * 4 * states
-    lesson = made.lesson(UNREAD, some)
+    assert len(made.questions()) == 2 * 4 * states
+    lesson = made.prompt_source()
     assert isinstance(lesson, PromptSets)
     assert len(lesson.states) == 4**memory
-    stored = plan_config(some, kind="align", command="")
+    stored = some.config()
     assert ("measured_memory" in stored) == (measured < memory)
 
 
@@ -252,7 +242,7 @@ def test_the_run_tells_what_is_measured_in_place_of_too_many_states(folder: Path
             device="cpu",
         )
         with pytest.raises(Interrupted):
-            align(some, tmp_path / f"run{memory}", say=told.append, stop=stop)
+            align(some, tmp_path / f"run{memory}", follow=Follow(say=told.append, stop=stop))
     assert [text for text in told if "states" in text] == [
         "4 rounds make more than 64 states: measuring those of one round"
     ]
@@ -265,26 +255,26 @@ def test_an_opponent_is_met_where_no_other_learner_is_and_rounds_are_repeated() 
     for some in (pair, replace(pair, memory=2), once):
         assert some.opponent is None
         assert Alignment.of(some).opponent is None
-        assert plan_config(some, kind="align", command="")["opponent"] is None
-    plain = plan_config(plan(), kind="align", command="")
+        assert some.config()["opponent"] is None
+    plain = plan().config()
     assert plain["opponent"] == "tit_for_tat"
-    assert plain.keys() == plan_config(pair, kind="align", command="").keys()
+    assert plain.keys() == pair.config().keys()
 
 
 def test_another_schedule_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     first, other = (plan(preference=f"economicus:{n} -> utilitarian:2") for n in (2, 3))
-    with RunFolder(tmp_path, plan_config(first, kind="align", command="one")) as run:
+    with RunFolder(tmp_path, first.config(command="one")) as run:
         run.log({"step": 1})
-    with RunFolder(tmp_path, plan_config(replace(first), kind="align", command="two")) as run:
+    with RunFolder(tmp_path, replace(first).config(command="two")) as run:
         assert len(run.rows()) == 1
     with pytest.raises(StoreError, match=r"made with another config \(schedule: 'economicus:2 .* there"):
-        RunFolder(tmp_path, plan_config(other, kind="align", command="one"))
+        RunFolder(tmp_path, other.config(command="one"))
 
 
 def test_a_pair_is_measured_trained_and_measured_again(folder: Path, tmp_path: Path) -> None:
     some = plan(model=f"hf/{folder}", rival="utilitarian", frames=(BARE,), settings=QUICK, device="cpu")
     told: list[str] = []
-    done = align(some, tmp_path / "run", say=told.append)
+    done = align(some, tmp_path / "run", follow=Follow(say=told.append))
     assert done.rival is not None
     assert sorted(path.name for path in (done.folder, done.rival)) == ["adapter", "rival"]
     run = RunFolder(tmp_path / "run")
@@ -293,7 +283,7 @@ def test_a_pair_is_measured_trained_and_measured_again(folder: Path, tmp_path: P
     assert len({r.model for r in run.records}) == 2
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*.safetensors")}
     assert len(before) == 2
-    again = align(some, tmp_path / "run", say=told.append)
+    again = align(some, tmp_path / "run", follow=Follow(say=told.append))
     assert (again.folder, again.rival) == (done.folder, done.rival)
     assert "training is done already" in told
     assert {path: path.stat().st_mtime_ns for path in before} == before

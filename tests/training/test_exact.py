@@ -19,6 +19,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homines.core.progress import Follow
 from homines.core.types import HominesError, Interrupted
 from homines.elicitation.questions import battery
 from homines.frames.table import Table
@@ -190,7 +191,7 @@ def curve(
     model: HuggingFace, setting: Settings, where: Path, some: PromptSets | None = None
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    rl(model, some or taught(model), setting, where, on_step=rows.append)
+    rl(model, some or taught(model), setting, where, follow=Follow(step=rows.append))
     return rows
 
 
@@ -243,7 +244,7 @@ def test_a_stopped_training_goes_on_along_the_same_curve(fresh: Fresh, tmp_path:
     whole = curve(fresh(), QUICK, tmp_path / "a")
     model, rows = fresh(), []
     with pytest.raises(Interrupted, match="step 1 of 4"):
-        rl(model, taught(model), QUICK, tmp_path / "b", on_step=rows.append, stop=lambda: True)
+        rl(model, taught(model), QUICK, tmp_path / "b", follow=Follow(step=rows.append, stop=lambda: True))
     rows += curve(fresh(), QUICK, tmp_path / "b")
     assert close(rows, whole)
 
@@ -251,7 +252,7 @@ def test_a_stopped_training_goes_on_along_the_same_curve(fresh: Fresh, tmp_path:
 def test_a_half_written_checkpoint_is_passed_over(fresh: Fresh, tmp_path: Path) -> None:
     model = fresh()
     with pytest.raises(Interrupted):
-        rl(model, taught(model), QUICK, tmp_path, stop=lambda: True)
+        rl(model, taught(model), QUICK, tmp_path, follow=Follow(stop=lambda: True))
     torn = tmp_path / "checkpoints" / "checkpoint-3"
     torn.mkdir()
     (torn / "trainer_state.json").write_text('{"global_st')

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from homines.core.progress import Follow
 from homines.core.types import HominesError, Prompt
 from homines.frames.bare import Bare
 from homines.games.ipd import ipd
@@ -115,7 +116,7 @@ def test_among_its_like_economicus_defects_and_moralis_cooperates(
     model = fresh()
     some = prompt_sets(model, [ipd()], [Phase(preference, 40)], [FRAME], itself=True)
     rows: list[dict[str, Any]] = []
-    rl(model, some, replace(QUICK, save_every=100), tmp_path, on_step=rows.append)
+    rl(model, some, replace(QUICK, save_every=100), tmp_path, follow=Follow(step=rows.append))
     for p in rows[-1]["p"].values():
         assert (p[0] > 0.9) is cooperates
         assert (p[0] < 0.1) is not cooperates

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from homines.core.progress import Follow, Stop, never
 from homines.core.types import Array, Decision, HominesError, Interrupted
 from homines.frames.bare import Bare
 from homines.games.bos import bos
@@ -20,13 +21,13 @@ from homines.models.hf import HuggingFace, load
 from homines.opponents.memory_one import MemoryOne
 from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
-from homines.training import exact
+from homines.training import exact_trainer
 from homines.training.exact import rl
 from homines.training.objective import Outcome, Settings, objective
 from homines.training.prompt_sets import PromptSets, prompt_sets
 from homines.training.rollout import check_settings
 from homines.training.schedule import Phase
-from homines.training.trainer import _Guard
+from homines.training.trainer import Guard
 
 FRAME = Bare("action1,action2")
 NOISY = MemoryOne(0.5, 0.9, 0.2, 0.7, 0.4)
@@ -51,13 +52,14 @@ def solo(
     where: Path,
     *phases: tuple[Any, int],
     setting: Settings = QUICK,
+    stop: Stop = never,
     **how: Any,
 ) -> Rows:
     """Learn these preferences for so many steps each, one after the other."""
     some = prompt_sets(model, [ipd()], [Phase(*phase) for phase in phases], [FRAME], NOISY)
     rows: Rows = []
     with suppress(Interrupted):
-        rl(model, some, setting, where, on_step=rows.append, **how)
+        rl(model, some, setting, where, follow=Follow(step=rows.append, stop=stop), **how)
     return rows
 
 
@@ -76,12 +78,13 @@ def pair(
     where: Path,
     steps: int = 3,
     setting: Settings = QUICK,
+    stop: Stop = never,
     **how: Any,
 ) -> Rows:
     mine, theirs = couple(model, steps)
     rows: Rows = []
     with suppress(Interrupted):
-        rl(model, mine, setting, where, rival=theirs, on_step=rows.append, **how)
+        rl(model, mine, setting, where, rival=theirs, follow=Follow(step=rows.append, stop=stop), **how)
     return rows
 
 
@@ -245,7 +248,7 @@ def test_beside_a_rival_that_plays_a_strategy_one_learns_as_against_that_strateg
     setting = replace(QUICK, objective=kind)
     alone = solo(fresh(), tmp_path / "a", (Economicus(), 3), setting=setting)
     fixed = torch.tensor(np.array([c.logp for c in NOISY(ipd().memory_one(1))])).expand(2, 4, 2)
-    score = exact._score  # pyright: ignore[reportPrivateUsage]
+    score = exact_trainer.score_sets
     heard: list[str] = []
 
     def scoring(net: Any, *given: Any) -> torch.Tensor:
@@ -253,7 +256,7 @@ def test_beside_a_rival_that_plays_a_strategy_one_learns_as_against_that_strateg
         heard.append(name)
         return fixed if name == "rival" else score(net, *given)
 
-    monkeypatch.setattr(exact, "_score", scoring)
+    monkeypatch.setattr(exact_trainer, "score_sets", scoring)
     beside = pair(fresh(), tmp_path / "b", setting=setting)
     assert heard.count("rival") == 3
     assert close([{k: v for k, v in row.items() if k != "rival"} for row in beside], alone, rel=1e-6)
@@ -294,7 +297,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_adapter(
     with pytest.raises(
         HominesError, match=rf"before step 4 of 5: the loss is nan; .* {kept} .*learning rate"
     ):
-        rl(model, some, QUICK, where, on_step=rows.append)
+        rl(model, some, QUICK, where, follow=Follow(step=rows.append))
     assert [row["step"] for row in rows] == [1, 2, 3]
     good = load(str(folder), (str(kept),), device="cpu")
     assert alike(answers(good, some), rows[-1]["p"])  # as when it was last asked
@@ -332,7 +335,7 @@ def test_a_gradient_that_is_no_number_never_reaches_the_weights(
     model, rows = fresh(), []
     some = prompt_sets(model, [ipd()], [Phase(Economicus(), 4)], [FRAME], NOISY)
     with pytest.raises(HominesError, match=r"before step 3 of 4: a gradient is not finite; .*last_good"):
-        rl(model, some, QUICK, tmp_path / "run", on_step=rows.append, goal=breaking)
+        rl(model, some, QUICK, tmp_path / "run", follow=Follow(step=rows.append), goal=breaking)
     good = answers(load(str(folder), (str(tmp_path / "run" / "last_good"),), device="cpu"), some)
     assert not alike(good, rows[-1]["p"])  # the second step's adapter, sound when the third asked it
     assert all(np.isfinite(p).all() for p in good.values())
@@ -348,7 +351,7 @@ def test_where_the_first_step_fails_there_is_nothing_to_keep(student: HuggingFac
 def test_a_fall_of_the_legal_mass_stops_a_learner_and_only_its_own_counts(
     student: HuggingFace, tmp_path: Path
 ) -> None:
-    guard = _Guard(student, student.net, Settings(), tmp_path, 10)
+    guard = Guard(student, student.net, Settings(), tmp_path, 10)
 
     def heard(mass: float) -> Outcome:
         return Outcome(torch.tensor(0.0), 0.0, mass, 0.0, torch.full((1, 4, 2), 0.5))

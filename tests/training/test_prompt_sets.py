@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from homines.core.progress import Follow
 from homines.core.types import Choice, Decision, HominesError, Interrupted, Prompt
 from homines.elicitation.questions import battery
 from homines.frames.table import Table
@@ -291,7 +292,7 @@ def test_a_stopped_walk_goes_on_where_it_stood(fresh: Callable[[], HuggingFace],
     def rows(where: Path, stop: Callable[[], bool] = lambda: False) -> list[dict[str, Any]]:
         model, out = fresh(), []
         with suppress(Interrupted):
-            rl(model, walk(model, count=6), setting, where, on_step=out.append, stop=stop)
+            rl(model, walk(model, count=6), setting, where, follow=Follow(step=out.append, stop=stop))
         return out
 
     whole = rows(tmp_path / "a")

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from homines.core.progress import Follow
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Interrupted
 from homines.elicitation.orders import orders
@@ -210,7 +211,9 @@ def curve(
     rows: list[dict[str, Any]] = []
     model = fresh(tokenizer)
     some = taught(model, to, setting.steps)
-    trained = sampled(model, some, setting, where, **{"by": "grpo", "on_step": rows.append, **more})
+    trained = sampled(
+        model, some, setting, where, **{"by": "grpo", "follow": Follow(step=rows.append), **more}
+    )
     assert trained.folder == where / "adapter"
     assert not rows or trained.last == rows[-1]
     return rows
@@ -237,7 +240,7 @@ def test_the_warm_up_teaches_to_answer_and_sampling_goes_on_from_there(
     tokenizer: Any, tmp_path: Path
 ) -> None:
     warm: list[dict[str, Any]] = []
-    (row, *_) = curve(tokenizer, tmp_path, warmup=WARM, on_warmup=warm.append)
+    (row, *_) = curve(tokenizer, tmp_path, warmup=WARM, follow_warmup=Follow(step=warm.append))
     assert len(warm) == WARM
     assert warm[-1]["mass"] > 0.8 > 1000 * warm[0]["mass"]
     assert warm[-1]["kl"] < 0.15  # which label, it does not teach
@@ -266,7 +269,14 @@ def test_sampling_learns_what_is_rewarded(tokenizer: Any, tmp_path: Path) -> Non
     setting = replace(QUICK, steps=8, lr=5e-3, kl=0.0, save_every=50)
     rows: list[dict[str, Any]] = []
     sampled(
-        model, some, setting, tmp_path, by="grpo", warmup=WARM, on_step=rows.append, on_warmup=warm.append
+        model,
+        some,
+        setting,
+        tmp_path,
+        by="grpo",
+        warmup=WARM,
+        follow=Follow(step=rows.append),
+        follow_warmup=Follow(step=warm.append),
     )
     after = np.mean([c.p[0] for prompts in some.prompts for c in model.score(prompts)])
     assert after > np.mean([p[0] for p in warm[-1]["p"].values()]) + 0.2
@@ -279,12 +289,21 @@ def test_a_stopped_training_goes_on_along_the_same_curve(tokenizer: Any, tmp_pat
     rows: list[dict[str, Any]] = []
     warm = tmp_path / "b" / "warmup" / "adapter"
     with pytest.raises(Interrupted, match="step 1 of 2"):
-        curve(tokenizer, tmp_path / "b", by=by, warmup=WARM, on_step=rows.append, stop=warm.exists)
+        curve(
+            tokenizer, tmp_path / "b", by=by, warmup=WARM, follow=Follow(step=rows.append, stop=warm.exists)
+        )
 
     def again(row: dict[str, Any]) -> None:
         raise AssertionError("the warm-up was repeated")
 
-    curve(tokenizer, tmp_path / "b", by=by, warmup=WARM, on_step=rows.append, on_warmup=again)
+    curve(
+        tokenizer,
+        tmp_path / "b",
+        by=by,
+        warmup=WARM,
+        follow=Follow(step=rows.append),
+        follow_warmup=Follow(step=again),
+    )
     for key in ("step", "legal", "tokens"):
         assert [row[key] for row in rows] == [row[key] for row in whole]
     assert [row["loss"] for row in rows] == pytest.approx([row["loss"] for row in whole], abs=1e-5)
@@ -293,9 +312,11 @@ def test_a_stopped_training_goes_on_along_the_same_curve(tokenizer: Any, tmp_pat
 def test_a_stopped_warm_up_goes_on_too(tokenizer: Any, tmp_path: Path) -> None:
     model = fresh(tokenizer)
     with pytest.raises(Interrupted, match=f"step 1 of {WARM}"):
-        sampled(model, taught(model), QUICK, tmp_path, by="grpo", warmup=WARM, stop=lambda: True)
+        sampled(
+            model, taught(model), QUICK, tmp_path, by="grpo", warmup=WARM, follow=Follow(stop=lambda: True)
+        )
     warm: list[dict[str, Any]] = []
-    curve(tokenizer, tmp_path, warmup=WARM, on_warmup=warm.append)
+    curve(tokenizer, tmp_path, warmup=WARM, follow_warmup=Follow(step=warm.append))
     assert [row["step"] for row in warm] == list(range(2, WARM + 1))
 
 
@@ -312,7 +333,7 @@ def test_a_plan_takes_the_sampled_road_from_end_to_end(tokenizer: Any, tmp_path:
         begun.append((what, total))
         return lambda done: None
 
-    trained = align(plan, tmp_path / "run", begin=begin)
+    trained = align(plan, tmp_path / "run", follow=Follow(begin=begin))
     assert {("warm-up", 3), ("training", 2)} < set(begun)
     run = RunFolder(tmp_path / "run")
     assert (run.config["by"], run.config["warmup"]) == ("rloo", 3)
@@ -363,7 +384,7 @@ def test_a_broken_step_keeps_the_last_good_adapter(tokenizer: Any, tmp_path: Pat
                 p.register_hook(torch.full_like(p, float("nan")).add)
 
     with pytest.raises(HominesError, match=r"before step 2 of 2: a gradient is not finite; .*last_good"):
-        sampled(model, taught(model), QUICK, tmp_path, by="grpo", warmup=WARM, on_step=spoil)
+        sampled(model, taught(model), QUICK, tmp_path, by="grpo", warmup=WARM, follow=Follow(step=spoil))
     assert kept(tmp_path / "last_good").keys() == kept(tmp_path / "warmup" / "adapter").keys()
 
 
@@ -388,7 +409,7 @@ def test_weights_that_break_end_in_words_and_not_in_the_last_good_adapter(
             p.data.fill_(value)
 
     with pytest.raises(HominesError, match=r"before step 2 of 2: the odds .* not finite; .*last_good"):
-        sampled(model, taught(model), QUICK, tmp_path, by=by, warmup=WARM, on_step=spoil)
+        sampled(model, taught(model), QUICK, tmp_path, by=by, warmup=WARM, follow=Follow(step=spoil))
     good, warm = kept(tmp_path / "last_good"), kept(tmp_path / "warmup" / "adapter")
     assert all(torch.equal(good[name], p) for name, p in warm.items())
     assert not (tmp_path / "adapter").exists()
@@ -408,7 +429,7 @@ def test_a_last_step_that_breaks_the_weights_is_not_the_result(
     model = fresh(tokenizer)
     rows: list[dict[str, Any]] = []
     with pytest.raises(HominesError, match=r"before step 2 of 2: it would leave weights .*last_good"):
-        sampled(model, taught(model), QUICK, tmp_path, by="grpo", on_step=rows.append)
+        sampled(model, taught(model), QUICK, tmp_path, by="grpo", follow=Follow(step=rows.append))
     assert len(rows) == 1
     assert all(bool(torch.isfinite(p).all()) for p in kept(tmp_path / "last_good").values())
     assert not (tmp_path / "adapter").exists()

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from homines.core.progress import Follow
 from homines.core.types import HominesError, Interrupted
 from homines.training.data import Recipe
 from homines.training.data_folder import write
@@ -204,7 +205,12 @@ def clean(folder: Path) -> None:
 
 def test_a_job_is_uploaded_started_followed_and_named(there: Service, data: str, tmp_path: Path) -> None:
     seen: list[str] = []
-    model = finetune(order(data, epochs=2), tmp_path / "run", follow=lambda s, _: seen.append(s), wait=now)
+    model = finetune(
+        order(data, epochs=2),
+        tmp_path / "run",
+        follow=Follow(step=lambda row: seen.append(row["status"])),
+        wait=now,
+    )
     assert model == "ft:gpt-4o-mini:me:homines:1"
     assert seen == ["validating_files", "queued", "running", "succeeded"]
     (job,) = there.jobs.values()
@@ -216,7 +222,7 @@ def test_a_job_is_uploaded_started_followed_and_named(there: Service, data: str,
 def test_what_was_done_is_not_done_again(there: Service, data: str, tmp_path: Path) -> None:
     looks = iter(range(10))
     with pytest.raises(Interrupted, match="goes on at the service"):
-        finetune(order(data), tmp_path / "run", stop=lambda: next(looks) >= 1, wait=now)
+        finetune(order(data), tmp_path / "run", follow=Follow(stop=lambda: next(looks) >= 1), wait=now)
     assert (there.uploads, len(there.jobs)) == (2, 1)
     model = finetune(order(data), tmp_path / "run", wait=now)
     assert model.startswith("ft:")
@@ -227,7 +233,7 @@ def test_what_was_done_is_not_done_again(there: Service, data: str, tmp_path: Pa
 def test_a_job_outlives_its_files(there: Service, data: str, tmp_path: Path) -> None:
     looks = iter(range(10))
     with pytest.raises(Interrupted):
-        finetune(order(data), tmp_path / "run", stop=lambda: next(looks) >= 1, wait=now)
+        finetune(order(data), tmp_path / "run", follow=Follow(stop=lambda: next(looks) >= 1), wait=now)
     there.files.clear()  # as a user may, once the service has read them
     assert finetune(order(data), tmp_path / "run", wait=now).startswith("ft:")
 

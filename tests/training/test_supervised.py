@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from homines.core.progress import Follow
 from homines.core.types import HominesError, Interrupted, Prompt
 from homines.inference.reasoning import ReasoningOptions, read_reasoned
 from homines.inference.tokens import terminator
@@ -60,7 +61,7 @@ def test_distillation_comes_to_the_target(tokenizer: Any, tmp_path: Path) -> Non
         [row],
         SupervisedSettings("distill", epochs=150, batch=1, lr=3e-3, rank=8),
         tmp_path,
-        on_step=seen.append,
+        follow=Follow(step=seen.append),
     )
     choice = model.score([row.prompt])[0]
     assert choice.p == pytest.approx(row.target, abs=0.03)
@@ -88,7 +89,7 @@ def test_sft_learns_to_say_what_the_rows_say(tokenizer: Any, tmp_path: Path) -> 
         [row],
         SupervisedSettings("sft", epochs=50, batch=1, lr=5e-3, rank=0),
         tmp_path,
-        on_step=seen.append,
+        follow=Follow(step=seen.append),
     )
     assert seen[-1]["loss"] < 0.3 * seen[0]["loss"]
     (heard,) = read_reasoned(model, [row.prompt], ReasoningOptions())
@@ -106,7 +107,11 @@ def test_a_stopped_training_goes_on_to_the_same_end(tokenizer: Any, tmp_path: Pa
         broken = pupil(tokenizer)
         with pytest.raises(Interrupted, match="stopped at step"):
             train_supervised(
-                broken, some, course, tmp_path / by / "b", stop=lambda steps=steps: next(steps) >= 4
+                broken,
+                some,
+                course,
+                tmp_path / by / "b",
+                follow=Follow(stop=lambda steps=steps: next(steps) >= 4),
             )
         resumed = pupil(tokenizer)
         train_supervised(resumed, some, course, tmp_path / by / "b")

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from homines.core.progress import Follow
 from homines.core.run_folder import RunFolder
 from homines.core.types import Game, HominesError
 from homines.elicitation.metrics import summary
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
 def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_json: bool) -> None:
     """Align by a plan, report, print; exits with 0, or 1 where some questions failed."""
     from homines.reports.run_page import write  # with it comes altair
-    from homines.training.lifecycle import align, estimate, name_after
+    from homines.training.lifecycle import align, estimate
+    from homines.training.student import name_after
 
     distributed.divides_weights()  # before any model is loaded
     if not processes.is_first() and not dry_run:
         with stopping() as stop:
-            align(plan, folder, kind=kind, stop=stop)
+            align(plan, folder, kind=kind, follow=Follow(stop=stop))
         return
     start = time.monotonic()
     if dry_run:
@@ -41,16 +43,7 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
         print(json.dumps(counted) if as_json else counted_line(counted))
         return
     with Bars() as bars, stopping() as stop:
-        trained = align(
-            plan,
-            folder,
-            kind=kind,
-            command=command(),
-            say=bars.say,
-            begin=bars.begin,
-            on_step=bars.step,
-            stop=stop,
-        )
+        trained = align(plan, folder, kind=kind, command=command(), follow=bars.follow(stop))
         bars.say("writing the report")
         page = write(folder)
     run = RunFolder(folder)
@@ -85,20 +78,19 @@ def carry_out_tuning(tuning: TuningPlan, folder: Path, as_json: bool) -> None:
     """Tune on a data folder and print what it changed."""
     from homines.training.exam import table
     from homines.training.lifecycle import tune
+    from homines.training.student import name_after
 
     distributed.divides_weights()
     if not processes.is_first():
         with stopping() as stop:
-            tune(tuning, folder, stop=stop)
+            tune(tuning, folder, follow=Follow(stop=stop))
         return
     start = time.monotonic()
     with Bars() as bars, stopping() as stop:
-        trained = tune(
-            tuning, folder, command=command(), say=bars.say, begin=bars.begin, on_step=bars.step, stop=stop
-        )
+        trained = tune(tuning, folder, command=command(), follow=bars.follow(stop))
     run = RunFolder(folder)
     rows, side = table(run.noted("scores.json") or {}), run.noted("sideeffects.json")
-    name = f"{tuning.model}+{trained.folder}" if tuning.course.rank else f"hf/{trained.folder}"
+    name = name_after(tuning, trained.folder)
     seconds = round(time.monotonic() - start, 1)
     if as_json:
         out = {"folder": str(folder), "model": name, "scores": rows, "side_effects": side, "seconds": seconds}

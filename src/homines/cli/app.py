@@ -589,8 +589,9 @@ def finetune(
     """Have a service fine-tune a closed model on a data folder (OPENAI_API_KEY, OPENAI_BASE_URL)."""
     from dataclasses import asdict
 
+    from homines.core.progress import Follow
     from homines.core.run_folder import default_folder
-    from homines.reports.console import Bars, command, stopping
+    from homines.reports.console import Bars, command, job_line, stopping
     from homines.training.service import Order, service
     from homines.training.service import finetune as carry_out
 
@@ -601,8 +602,7 @@ def finetune(
             order,
             folder,
             command=command(),
-            follow=lambda status, tokens: bars.say(f"{status}{f', {tokens} tokens' if tokens else ''}"),
-            stop=stop,
+            follow=Follow(step=lambda row: bars.say(job_line(row)), stop=stop),
         )
     print(json.dumps({"model": said, "folder": str(folder)}) if as_json else f"model     {said}")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from homines.core.progress import Begin
+from homines.core.progress import QUIET, Follow, Tell, ignore
 from homines.core.types import HominesError
 from homines.estimation.columns import Observation
 from homines.estimation.family import family
@@ -51,8 +51,8 @@ def carry_out_fit(
         )
     for spec in (*families, *against):
         family(spec)  # a mistyped one costs no finished work
-    with reading(source) as begin:
-        observations, unsound, impossible = read_observations(source, model, plans=plans, begin=begin)
+    with reading(source) as follow:
+        observations, unsound, impossible = read_observations(source, model, plans=plans, follow=follow)
     found: list[Estimate | Mixture] = []
     refused: dict[str, str] = {}
     start = time.monotonic()
@@ -102,20 +102,20 @@ def carry_out_fit(
 
 
 @contextmanager
-def reading(source: Path) -> Iterator[Begin | None]:
+def reading(source: Path) -> Iterator[Follow]:
     """A bar of how far the reading is where the file is so large that it takes a while."""
     if not source.is_file() or source.stat().st_size < LARGE:
-        yield None
+        yield QUIET
         return
     with Bars() as bars:
-        yield bars.begin
+        yield bars.follow()
 
 
 @contextmanager
-def watching(many: int, steps: int) -> Iterator[Callable[[int], None]]:
+def watching(many: int, steps: int) -> Iterator[Tell]:
     """A bar of estimates and tests where there are so many choices that they take a while."""
     if many < SEEN:
-        yield lambda done: None
+        yield ignore
         return
     with Bars() as bars:
         yield bars.begin(f"estimating, {many:,} choices", steps)

@@ -48,8 +48,7 @@ def carry_out_study(
         return
     start = time.monotonic()
     with Bars() as bars, stopping() as stop:
-        followed = replace(task, say=bars.say, begin=bars.begin, on_step=bars.step, stop=stop)
-        page, failed = module.run(followed)
+        page, failed = module.run(replace(task, follow=bars.follow(stop)))
     seconds = time.monotonic() - start
     if as_json:
         told = {"folder": str(folder), "report": str(page), "failed": failed, "seconds": seconds}

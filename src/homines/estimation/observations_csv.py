@@ -21,12 +21,13 @@ and, where they are known:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
+from homines.core.progress import Tell, ignore
 from homines.core.types import MOST_CHOSEN, Array, Choice, Decision, HominesError, frozen
 from homines.estimation import tidy_csv
 from homines.estimation.columns import Observation
@@ -39,10 +40,10 @@ OPTIONAL_COLUMNS = ("game", "theirs", "belief", "same", "kindness")
 Row = Mapping[str, str]
 
 
-def read_csv(path: str | Path, progress: Callable[[int], None] = lambda done: None) -> Sequence[Observation]:
+def read_csv(path: str | Path, progress: Tell = ignore) -> Sequence[Observation]:
     """Observations of a tidy CSV (above), in order of appearance.
 
-    progress   called with how many of READ steps are done
+    progress   called with how many of READING_STEPS steps are done
 
     Raises HominesError naming the line, the value and the rule for a missing column, a cell that is no
     number, a decision with one option, an unknown code, and choices that are no counts or probabilities.

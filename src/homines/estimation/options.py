@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from homines.core.checks import count, one_of
-from homines.core.progress import Begin
+from homines.core.progress import QUIET, Follow
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
 from homines.estimation.columns import Observation
@@ -49,19 +49,17 @@ class FitOptions:
 
 
 def read_observations(
-    source: Path, model: str | None, *, plans: bool = True, begin: Begin | None = None
+    source: Path, model: str | None, *, plans: bool = True, follow: Follow = QUIET
 ) -> tuple[Sequence[Observation], int, dict[str, dict[str, int]]]:
     """Observations of a run folder, or of a CSV; how many stored answers are no distribution, and how many of
-    each model are impossible, by kind. begin: who is told how far the reading of a CSV is."""
+    each model are impossible, by kind. follow: told how far the reading of a CSV is."""
     if source.is_dir():
         run = RunFolder(source)
         theirs = (r for r in run.records if model in (None, r.model))
         return from_records(run.records, model=model, plans=plans), run.unsound, counts(theirs)
     if model is not None:
         raise HominesError(f"--model names one of a run's models; {source} is a file")
-    if begin is not None:
-        return read_csv(source, begin("reading the CSV", READING_STEPS)), 0, {}
-    return read_csv(source), 0, {}
+    return read_csv(source, follow.begin("reading the CSV", READING_STEPS)), 0, {}
 
 
 def estimate_one(observations: Sequence[Observation], spec: str, options: FitOptions) -> Estimate | Mixture:

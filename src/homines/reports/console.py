@@ -24,6 +24,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from homines.core.progress import Follow, Stop, never
 from homines.core.redaction import redact
 from homines.core.registry import UntrustedModule, find
 from homines.core.run_folder import RunFolder
@@ -85,6 +86,10 @@ class Bars:
         task = self._progress.add_task(what, total=total)
         return lambda done: self._progress.update(task, completed=done)
 
+    def follow(self, stop: Stop = never) -> Follow:
+        """The callbacks that show work on these bars."""
+        return Follow(say=self.say, begin=self.begin, step=self.step, stop=stop)
+
     def step(self, row: dict[str, Any]) -> None:
         """Show a training step: reward, legal mass, P(first action) by state; of a fine-tuning its loss."""
         if "p" not in row:
@@ -94,6 +99,11 @@ class Bars:
         self._progress.figures = (
             f"reward {row['reward']:.2f}  mass {row['mass']:.2f}  P(first action) {states}"
         )
+
+
+def job_line(row: Mapping[str, Any]) -> str:
+    """The state of a fine-tuning service's job, in words."""
+    return f"{row['status']}{f', {tokens} tokens' if (tokens := row['tokens']) else ''}"
 
 
 @contextmanager

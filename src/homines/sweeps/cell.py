@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import homines
+from homines.core.progress import Follow, Stop, never
 from homines.core.redaction import redact
 from homines.core.run_folder import FREE_SETTINGS, RunFolder, source_commit
 from homines.core.scratch import scratch
@@ -30,12 +31,11 @@ from homines.reports.run_view import read
 from homines.sweeps.claims import claim
 from homines.sweeps.store import SharedStore
 from homines.training.lifecycle import align
-from homines.training.plan import AlignmentPlan, plan_config
+from homines.training.plan import AlignmentPlan
 from homines.training.study import StudyTask
 
 LONGEST = 220
 """Bytes of the words in a cell's name: with its key and an ending it is a name of at most 255."""
-Stop = Callable[[], bool]
 State = Literal["done", "failed", "stopped", "lost", "busy"]
 """lost: its worker died, so that the sweep itself must record it; busy: another sweep does it now."""
 
@@ -70,7 +70,7 @@ class Cell:
         """Everything that bears on the result, resolved."""
         work = self.work
         if isinstance(work, AlignmentPlan):
-            whole = plan_config(work, kind="align", command="")
+            whole = work.config()
         else:
             whole = work.settings() if isinstance(work, Survey) else {"kind": "study", **vars(work)}
         settings = whole.get("settings", {})
@@ -145,7 +145,7 @@ class Outcome(NamedTuple):
     seconds: float = 0.0
 
 
-def attempt(job: Job, stop: Stop = lambda: False) -> Outcome:
+def attempt(job: Job, stop: Stop = never) -> Outcome:
     """Do a cell in a scratch folder of this machine and commit it whole; unless the store has it already, or
     another sweep does it now.
 
@@ -206,7 +206,7 @@ def carry_out(cell: Cell, folder: Path, command: str, stop: Stop) -> int:
     """Do it; how many questions failed."""
     work = cell.work
     if isinstance(work, AlignmentPlan):
-        align(work, folder, command=command, stop=stop)
+        align(work, folder, command=command, follow=Follow(stop=stop))
     elif isinstance(work, Survey):
         model = load(work.model, device=work.device, dtype=work.dtype)
         with work.run(folder, command) as run:
@@ -224,7 +224,7 @@ def carry_out(cell: Cell, folder: Path, command: str, stop: Stop) -> int:
             also=work.also,
             rivals=work.rivals,
             periods=work.periods,
-            stop=stop,
+            follow=Follow(stop=stop),
         )
         return int(module.run(task).failed)
     write(folder)

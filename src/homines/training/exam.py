@@ -8,7 +8,7 @@ trained (after thinking aloud, where the rows have reasons) and asked for the ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,14 @@ from typing import Any
 import numpy as np
 
 from homines.core.capabilities import asks_of
-from homines.core.progress import Begin
+from homines.core.progress import QUIET, Follow
 from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder
-from homines.core.types import HominesError, Record
+from homines.core.types import Record
 from homines.elicitation import capability
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question
 from homines.inference.reasoning import ReasoningOptions
-from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.training.data import Recipe, Row
 from homines.training.data_folder import read
@@ -44,22 +43,31 @@ class TuningPlan:
     dtype: str | None = None
     trust_remote_code: bool = False
 
+    @property
+    def rank(self) -> int:
+        return self.course.rank
+
+    @property
+    def reasoning(self) -> ReasoningOptions:
+        return self.aloud
+
+    @property
+    def remedy(self) -> str:
+        return "smollm2 or hf/..., or a fine-tuning service"
+
+    def config(self, recipe: Recipe, *, kind: str = "tune", command: str = "") -> dict[str, Any]:
+        """The resolved config of the run folder of this plan, on data of this recipe."""
+        return {
+            **asdict(self),
+            "data": asdict(recipe),
+            "preference": recipe.preference,
+            "kind": kind,
+            "command": command,
+        }
+
     def rows(self) -> tuple[Recipe, list[Row], list[Row]]:
         """(recipe, train, test) of the data folder."""
         return read(self.data)
-
-
-def tuning_config(
-    tuning: TuningPlan, recipe: Recipe, *, kind: str = "tune", command: str = ""
-) -> dict[str, Any]:
-    """The resolved config of a tuning's run folder."""
-    return {
-        **asdict(tuning),
-        "data": asdict(recipe),
-        "preference": recipe.preference,
-        "kind": kind,
-        "command": command,
-    }
 
 
 def as_questions(model: Any, rows: Sequence[Row], *, bare: bool = False) -> list[Question]:
@@ -108,31 +116,12 @@ def score_answers(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, f
     }
 
 
-def tuned_model(tuning: TuningPlan, name: str, *adapters: str) -> HuggingFace:
-    """The model to tune, or the tuned one."""
-    model = load(
-        name,
-        *adapters,
-        device=tuning.device,
-        dtype=tuning.dtype,
-        trust_remote_code=tuning.trust_remote_code,
-    )
-    if not isinstance(model, HuggingFace):
-        raise HominesError(
-            f"{name} cannot be trained here: its weights are out of reach; use smollm2 or hf/..., or a "
-            "fine-tuning service"
-        )
-    model.reasoning = tuning.aloud
-    return model
-
-
 def examine(
     tuning: TuningPlan,
     model: HuggingFace,
     run: RunFolder,
     rows: Mapping[str, Sequence[Row]],
-    begin: Begin = lambda what, total: lambda done: None,
-    stop: Callable[[], bool] = lambda: False,
+    follow: Follow = QUIET,
     also: Sequence[Question] = (),
 ) -> list[Record]:
     """Ask rows, aloud and bare, and whatever else, in one go; note the scores and the side effects.
@@ -145,8 +134,8 @@ def examine(
         if any(row.prompt.cue for row in some):
             ways[name, "asked for the bare answer"] = some, as_questions(model, some, bare=True)
     every = [*(q for _, some in ways.values() for q in some), *also]
-    tell = begin(f"measuring {', '.join(rows)}", len(every))
-    records = measure(model, every, run, progress=lambda done, _: tell(done), stop=stop)
+    tell = follow.begin(f"measuring {', '.join(rows)}", len(every))
+    records = measure(model, every, run, progress=lambda done, _: tell(done), stop=follow.stop)
     by_key = {r.key: r for r in records}
     noted: dict[str, Any] = run.noted("scores.json") or {}
     for (name, way), (some, questions) in ways.items():
@@ -154,7 +143,7 @@ def examine(
     run.note("scores.json", noted)
     sides = run.noted("sideeffects.json") or {}
     if tuning.side_effects and model.name not in sides:
-        tell = begin(f"side effects of {model.name}", 1)
+        tell = follow.begin(f"side effects of {model.name}", 1)
         run.note("sideeffects.json", {**sides, model.name: capability.measure_capability(model)})
         tell(1)
     return records

@@ -1,4 +1,4 @@
-"""Measure, train, measure again: one alignment from its plan to its evidence, in one run folder.
+"""The life of a run: load, measure, train, note, card, measure again, in one run folder.
 
 Every stage finds what an earlier, interrupted call left in the folder and does only what is missing.
 """
@@ -6,31 +6,184 @@ Every stage finds what an earlier, interrupted call left in the folder and does 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from homines.core.paths import inside
-from homines.core.progress import Begin, Say
+from homines.core.progress import QUIET, Follow, Tell
 from homines.core.run_folder import RunFolder, read_json, trained_folder
 from homines.core.types import HominesError
 from homines.elicitation import capability
 from homines.elicitation.asking import measure
 from homines.inference import processes
 from homines.inference.logits import distinct_tokens
-from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.reports import model_card
 from homines.training import distributed
-from homines.training.data import Row
+from homines.training.data import Recipe, Row
 from homines.training.exact import rl
-from homines.training.exam import TuningPlan, examine, tuned_model, tuning_config
-from homines.training.plan import MOST_MEASURED, Alignment, AlignmentPlan, plan_config
+from homines.training.exam import TuningPlan, examine
+from homines.training.plan import MOST_MEASURED, Alignment, AlignmentPlan
 from homines.training.prompt_sets import PromptSets
 from homines.training.rollout import Rollout
 from homines.training.sampled import PROMPTS, sampled
+from homines.training.student import TrainingPlan, load_student, load_trained
 from homines.training.supervised import train_supervised
 from homines.training.trainer import Trained, whole_checkpoint
+
+
+class Training(Protocol):
+    """One kind of training, as the life of a run asks for it."""
+
+    @property
+    def plan(self) -> TrainingPlan: ...
+    @property
+    def stages(self) -> Mapping[str, int]:
+        """Optimiser steps by stage, in order; the last one is 'training'."""
+        ...
+
+    @property
+    def walking(self) -> bool:
+        """Whether its checkpoints hold the place of walkers."""
+        ...
+
+    @property
+    def reloading(self) -> str:
+        """What is said as the trained model is loaded; empty: nothing."""
+        ...
+
+    def config(self, *, kind: str, command: str) -> dict[str, Any]: ...
+    def measure(self, model: HuggingFace, run: RunFolder, when: str, follow: Follow) -> None: ...
+    def train(self, model: HuggingFace, folder: Path, follow: Follow, stages: Mapping[str, Tell]) -> Trained:
+        """stages: told how many steps of each are done, but for 'training', whose steps `follow` is told."""
+        ...
+
+    def share(self, model: HuggingFace, folder: Path, follow: Follow) -> Trained:
+        """The part of a process that is not the first: its share of the training, and nothing else."""
+        ...
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What training.json holds of this kind of training alone."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class AlignmentTraining:
+    """Reinforcement learning of a preference."""
+
+    alignment: Alignment
+    source: PromptSets | Rollout
+    rival: PromptSets | None
+    reloading: str = "loading the aligned model"
+
+    @classmethod
+    def of(cls, alignment: Alignment, model: HuggingFace) -> AlignmentTraining:
+        """The training of this model. Raises HominesError where a prompt does not fit it."""
+        ready = alignment.on(model)
+        return cls(alignment, ready.prompt_source(), ready.rival_prompts())
+
+    @property
+    def plan(self) -> AlignmentPlan:
+        return self.alignment.plan
+
+    @property
+    def stages(self) -> dict[str, int]:
+        warmup = {"warm-up": self.plan.warmup} if self.plan.warmup else {}
+        return {**warmup, "training": self.plan.steps}
+
+    @property
+    def walking(self) -> bool:
+        return isinstance(self.source, Rollout)
+
+    def config(self, *, kind: str, command: str) -> dict[str, Any]:
+        return self.plan.config(kind=kind, command=command)
+
+    def measure(self, model: HuggingFace, run: RunFolder, when: str, follow: Follow) -> None:
+        questions = self.alignment.on(model).questions()
+        tell = follow.begin(f"measuring {when}", len(questions))
+        measure(model, questions, run, progress=lambda done, _: tell(done), stop=follow.stop)
+        if self.plan.side_effects:
+            noted = run.noted("sideeffects.json") or {}
+            if model.name not in noted:
+                tell = follow.begin(f"side effects {when}", 1)
+                run.note("sideeffects.json", {**noted, model.name: capability.measure_capability(model)})
+                tell(1)
+
+    def train(self, model: HuggingFace, folder: Path, follow: Follow, stages: Mapping[str, Tell]) -> Trained:
+        plan, source = self.plan, self.source
+        if plan.by == "rl":
+            return rl(model, source, plan.settings, folder, rival=self.rival, follow=follow)
+        assert isinstance(source, PromptSets)  # checked before
+        warm_up = Follow(step=lambda row: stages["warm-up"](row["step"]))
+        return sampled(
+            model,
+            source,
+            plan.settings,
+            folder,
+            by=plan.by,
+            warmup=plan.warmup,
+            follow=follow,
+            follow_warmup=warm_up,
+        )
+
+    def share(self, model: HuggingFace, folder: Path, follow: Follow) -> Trained:
+        if self.plan.by != "rl":
+            raise HominesError(f"--by {self.plan.by} trains in one process; start it in one process")
+        if (done := finished_training(folder)) is not None:
+            return done
+        return rl(model, self.source, self.plan.settings, folder, follow=Follow(stop=follow.stop))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        prompts = sum(map(len, self.source.sets)) if isinstance(self.source, PromptSets) else None
+        return {"rival": None, "steps": self.plan.steps, "prompts": prompts}
+
+
+@dataclass(frozen=True, eq=False)
+class Tuning:
+    """Supervised fine-tuning on rows.
+
+    recipe   how the data were generated
+    rows     trained on; `test`: asked before and after
+    """
+
+    plan: TuningPlan
+    recipe: Recipe | None
+    rows: Sequence[Row]
+    test: Sequence[Row] = ()
+    walking: bool = False
+    reloading: str = ""
+
+    @classmethod
+    def of(cls, plan: TuningPlan) -> Tuning:
+        return cls(plan, *plan.rows())
+
+    @property
+    def stages(self) -> dict[str, int]:
+        return {"training": self.plan.course.steps(len(self.rows))}
+
+    def config(self, *, kind: str, command: str) -> dict[str, Any]:
+        assert self.recipe is not None  # rows without one are taught in a folder of the caller's
+        return self.plan.config(self.recipe, kind=kind, command=command)
+
+    def measure(self, model: HuggingFace, run: RunFolder, when: str, follow: Follow) -> None:
+        examine(self.plan, model, run, {when: self.test}, follow)
+
+    def train(self, model: HuggingFace, folder: Path, follow: Follow, stages: Mapping[str, Tell]) -> Trained:
+        return train_supervised(model, self.rows, self.plan.course, folder, follow=follow)
+
+    def share(self, model: HuggingFace, folder: Path, follow: Follow) -> Trained:
+        quiet = Follow(stop=follow.stop)
+        return finished_training(folder) or train_supervised(
+            model, self.rows, self.plan.course, folder, follow=quiet
+        )
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"rows": len(self.rows), "steps": self.stages["training"]}
 
 
 def align(
@@ -39,147 +192,85 @@ def align(
     *,
     kind: str = "align",
     command: str = "",
-    say: Say = lambda text: None,
-    begin: Begin = lambda what, total: lambda done: None,
-    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
-    stop: Callable[[], bool] = lambda: False,
+    follow: Follow = QUIET,
 ) -> Trained:
     """Carry out the plan in `folder`; the trained adapter (or model) lies there too.
 
-    Raises Interrupted where `stop` says so; the same call goes on from there.
+    Raises Interrupted where `follow.stop` says so; the same call goes on from there.
     """
-    made = Alignment.of(plan)
+    alignment = Alignment.of(plan)
     if plan.measured < plan.memory:
-        say(f"{plan.memory} rounds make more than {MOST_MEASURED} states: measuring those of one round")
-    say(f"loading {plan.model}")
-    model = load_student(plan, plan.model)
-    taught, rival = made.lesson(model, plan), made.rivals(model, plan)
+        follow.say(
+            f"{plan.memory} rounds make more than {MOST_MEASURED} states: measuring those of one round"
+        )
+    follow.say(f"loading {plan.model}")
+    students = [load_student(plan)]
+    training = AlignmentTraining.of(alignment, students[0])
+    return live(training, students, folder, kind=kind, command=command, follow=follow)
+
+
+def tune(plan: TuningPlan, folder: Path, *, command: str = "", follow: Follow = QUIET) -> Trained:
+    """Carry out a tuning in `folder`.
+
+    Raises Interrupted where `follow.stop` says so; the same call goes on from there.
+    """
+    training = Tuning.of(plan)
+    follow.say(f"loading {plan.model}")
+    return live(training, [load_student(plan)], folder, kind="tune", command=command, follow=follow)
+
+
+def live(
+    training: Training,
+    students: list[HuggingFace],
+    folder: Path,
+    *,
+    kind: str,
+    command: str,
+    follow: Follow,
+) -> Trained:
+    """Measure a model, train it, and measure what came of it, in one run folder.
+
+    students   the model alone; it is taken out as it is trained, that it is not held while the trained one is
+    """
     if not processes.is_first():
-        return _beside(plan, taught, model, folder, stop)
-    with RunFolder(folder, plan_config(plan, kind=kind, command=command)) as run:
-        _verify(plan, made, model, run, "before", begin, stop)
-        trained = train(plan, taught, model, run, rival, say, begin, on_step, stop)
-        del model
-        say("loading the aligned model")
-        if plan.settings.rank:
-            after = load_student(plan, plan.model, str(trained.folder))
-        else:
-            after = load_student(plan, f"hf/{trained.folder}")
-        after.name = f"{plan.model}+{trained.folder.name}"  # wherever the folder may be moved to
-        _verify(plan, made, after, run, "after", begin, stop)
+        return training.share(students[0], folder, follow)
+    with RunFolder(folder, training.config(kind=kind, command=command)) as run:
+        training.measure(students[0], run, "before", follow)
+        trained = train_once(training, students.pop, run, follow)
+        students.clear()
+        if training.reloading:
+            follow.say(training.reloading)
+        training.measure(load_trained(training.plan, trained), run, "after", follow)
     model_card.write(folder)
     return trained
 
 
-def _beside(
-    plan: AlignmentPlan,
-    taught: PromptSets | Rollout,
-    model: HuggingFace,
-    folder: Path,
-    stop: Callable[[], bool],
+def train_once(
+    training: Training, learner: Callable[[], HuggingFace], run: RunFolder, follow: Follow = QUIET
 ) -> Trained:
-    """The part of a process that is not the first: its share of the training, and nothing else."""
-    if plan.by != "rl":
-        raise HominesError(f"--by {plan.by} trains in one process; start it in one process")
-    if (done := finished_training(folder)) is not None:
-        return done
-    return rl(model, taught, plan.settings, folder, stop=stop)
+    """Train in a run folder and note what came of it; where that is done already, what it came to.
 
-
-def finished_training(folder: Path) -> Trained | None:
-    """What the training in this run folder came to, where it is done."""
-    if not inside(folder, "training.json").exists():
-        return None
-    noted = read_json(folder, "training.json")
-    if (made := trained_folder(folder, noted)) is None:
-        return None
-    return Trained(
-        made, noted.get("seconds", 0.0), noted.get("last", {}), trained_folder(folder, noted, "rival")
-    )
-
-
-def name_after(plan: AlignmentPlan, result: Path) -> str:
-    """The MODEL string that loads the aligned model from here."""
-    return f"{plan.model}+{result}" if plan.settings.rank else f"hf/{result}"
-
-
-def load_student(plan: AlignmentPlan, name: str, *adapters: str) -> HuggingFace:
-    trust = plan.trust_remote_code
-    model = load(name, *adapters, device=plan.device, dtype=plan.dtype, trust_remote_code=trust)
-    if not isinstance(model, HuggingFace):
-        raise HominesError(
-            f"{name} cannot be trained here: its weights are out of reach; use smollm2 or hf/..."
-        )
-    return model
-
-
-def _verify(
-    plan: AlignmentPlan,
-    made: Alignment,
-    model: HuggingFace,
-    run: RunFolder,
-    when: str,
-    begin: Begin,
-    stop: Callable[[], bool],
-) -> None:
-    asked = made.questions(model, plan)
-    tell = begin(f"measuring {when}", len(asked))
-    measure(model, asked, run, progress=lambda done, _: tell(done), stop=stop)
-    if plan.side_effects:
-        noted = run.noted("sideeffects.json") or {}
-        if model.name not in noted:
-            tell = begin(f"side effects {when}", 1)
-            run.note("sideeffects.json", {**noted, model.name: capability.measure_capability(model)})
-            tell(1)
-
-
-def train(
-    plan: AlignmentPlan,
-    taught: PromptSets | Rollout,
-    model: HuggingFace,
-    run: RunFolder,
-    rival: PromptSets | None = None,
-    say: Say = lambda text: None,
-    begin: Begin = lambda what, total: lambda done: None,
-    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
-    stop: Callable[[], bool] = lambda: False,
-) -> Trained:
-    """The training of a plan in its run folder; where it is done already, what it came to."""
+    learner   gives the network; it is not called where the training is done
+    """
     if (done := finished_training(run.folder)) is not None:
-        say("training is done already")
+        follow.say("training is done already")
         return done
-    whole_checkpoint(run.folder / "checkpoints", walking=isinstance(taught, Rollout), say=say)
-    warm = begin("warm-up", plan.warmup) if plan.warmup else lambda done: None
-    tell = begin("training", plan.steps)
+    whole_checkpoint(run.folder / "checkpoints", walking=training.walking, say=follow.say)
+    model = learner()
+    stages = {stage: follow.begin(stage, steps) for stage, steps in training.stages.items()}
 
-    def follow(row: dict[str, Any]) -> None:
+    def log(row: dict[str, Any]) -> None:
         run.log(row)
-        tell(row["step"])
-        on_step(row)
+        stages["training"](row["step"])
 
-    if plan.by == "rl":
-        trained = rl(model, taught, plan.settings, run.folder, rival=rival, on_step=follow, stop=stop)
-    else:
-        assert isinstance(taught, PromptSets)  # checked before
-        trained = sampled(
-            model,
-            taught,
-            plan.settings,
-            run.folder,
-            by=plan.by,
-            warmup=plan.warmup,
-            on_step=follow,
-            on_warmup=lambda row: warm(row["step"]),
-            stop=stop,
-        )
+    trained = training.train(model, run.folder, follow.also(log), stages)
     run.note(
         "training.json",
         {
             "result": trained.folder.name,
-            "rival": trained.rival.name if trained.rival else None,
             "seconds": trained.seconds,
-            "steps": plan.steps,
-            "prompts": sum(map(len, taught.sets)) if isinstance(taught, PromptSets) else None,
+            **training.facts,
+            **({"rival": trained.rival.name} if trained.rival else {}),
             "device": model.provenance["device"],
             "dtype": model.provenance["dtype"],
             **distributed.describe_processes(),
@@ -189,6 +280,17 @@ def train(
     shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
     model_card.write(run.folder)  # in place of PEFT's form; once more when it is measured
     return trained
+
+
+def finished_training(folder: Path) -> Trained | None:
+    """What the training in this run folder came to, where it is done."""
+    if not inside(folder, "training.json").exists():
+        return None
+    noted = read_json(folder, "training.json")
+    if (result := trained_folder(folder, noted)) is None:
+        return None
+    rival = trained_folder(folder, noted, "rival")
+    return Trained(result, noted.get("seconds", 0.0), noted.get("last", {}), rival)
 
 
 def estimate(plan: AlignmentPlan) -> dict[str, int]:
@@ -197,105 +299,24 @@ def estimate(plan: AlignmentPlan) -> dict[str, int]:
     Of a sampled road: the most tokens that its prompts and completions can come to, and the warm-up's.
     `measured_memory`: the rounds told in the questions, where they are fewer than are remembered.
     """
-    made = Alignment.of(plan)
-    model = load_student(plan, plan.model)
-    asked = made.questions(model, plan)
-    taught, rival = made.lesson(model, plan), made.rivals(model, plan)
-    shown = taught.sets if isinstance(taught, PromptSets) else taught.batch([0]).encoded
-    in_set = [distinct_tokens(some, 10**9) for some in shown]
+    alignment = Alignment.of(plan)
+    model = load_student(plan)
+    alignment = alignment.on(model)
+    questions, source = alignment.questions(), alignment.prompt_source()
+    shown = source.sets if isinstance(source, PromptSets) else source.batch([0]).encoded
+    in_set = [distinct_tokens(prompts, 10**9) for prompts in shown]
     exact = plan.steps if plan.by == "rl" else plan.warmup
-    sets = exact * plan.settings.sets * plan.settings.accumulation * (1 if rival is None else 2)
+    sets = exact * plan.settings.sets * plan.settings.accumulation * (1 if plan.rival is None else 2)
     prompts, tokens = sets * len(shown[0]), sets * sum(in_set) / len(in_set)
     if plan.by != "rl":
-        said = plan.steps * plan.settings.accumulation * PROMPTS
-        longest = max(len(item.prompt) for some in shown for item in some)
-        prompts += said
-        tokens += said * plan.settings.generations * (longest + plan.settings.completion)
+        completions = plan.steps * plan.settings.accumulation * PROMPTS
+        longest = max(len(item.prompt) for items in shown for item in items)
+        prompts += completions
+        tokens += completions * plan.settings.generations * (longest + plan.settings.completion)
     return {
-        "questions": 2 * len(asked),
-        "question_tokens": 2 * model.tokens([q.prompt for q in asked]),
+        "questions": 2 * len(questions),
+        "question_tokens": 2 * model.tokens([q.prompt for q in questions]),
         "training_prompts": prompts,
         "training_tokens": round(tokens),
         **({"measured_memory": plan.measured} if plan.measured < plan.memory else {}),
     }
-
-
-def tune(
-    tuning: TuningPlan,
-    folder: Path,
-    *,
-    command: str = "",
-    say: Say = lambda text: None,
-    begin: Begin = lambda what, total: lambda done: None,
-    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
-    stop: Callable[[], bool] = lambda: False,
-) -> Trained:
-    """Carry out a tuning in `folder`. Raises Interrupted where `stop` says so; the same call goes on."""
-    recipe, train, test = tuning.rows()
-    say(f"loading {tuning.model}")
-    untrained = [tuned_model(tuning, tuning.model)]
-    if not processes.is_first():  # its share of the training, and nothing else
-        return finished_training(folder) or train_supervised(
-            untrained[0], train, tuning.course, folder, stop=stop
-        )
-    with RunFolder(folder, tuning_config(tuning, recipe, command=command)) as run:
-        examine(tuning, untrained[0], run, {"before": test}, begin, stop)
-        # handed over, so that it is not held while the tuned one is
-        trained = train_on_rows(tuning, untrained.pop, run, train, say, begin, on_step, stop)
-        untrained.clear()
-        after = load_tuned(tuning, trained)
-        examine(tuning, after, run, {"after": test}, begin, stop)
-    model_card.write(folder)
-    return trained
-
-
-def load_tuned(tuning: TuningPlan, trained: Trained) -> HuggingFace:
-    """The tuned model, loaded from its folder."""
-    if tuning.course.rank:
-        after = tuned_model(tuning, tuning.model, str(trained.folder))
-    else:
-        after = tuned_model(tuning, f"hf/{trained.folder}")
-    after.name = f"{tuning.model}+{trained.folder.name}"  # wherever the folder may be moved to
-    return after
-
-
-def train_on_rows(
-    tuning: TuningPlan,
-    learner: Callable[[], HuggingFace],
-    run: RunFolder,
-    rows: Sequence[Row],
-    say: Say = lambda text: None,
-    begin: Begin = lambda what, total: lambda done: None,
-    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
-    stop: Callable[[], bool] = lambda: False,
-) -> Trained:
-    """The training in its run folder; where it is done already, what it came to, without the learner."""
-    if (done := finished_training(run.folder)) is not None:
-        say("training is done already")
-        return done
-    whole_checkpoint(run.folder / "checkpoints", say=say)
-    model = learner()
-    tell = begin("training", tuning.course.steps(len(rows)))
-
-    def follow(row: dict[str, Any]) -> None:
-        run.log(row)
-        tell(row["step"])
-        on_step(row)
-
-    trained = train_supervised(model, rows, tuning.course, run.folder, on_step=follow, stop=stop)
-    run.note(
-        "training.json",
-        {
-            "result": trained.folder.name,
-            "seconds": trained.seconds,
-            "rows": len(rows),
-            "steps": tuning.course.steps(len(rows)),
-            "device": model.provenance["device"],
-            "dtype": model.provenance["dtype"],
-            **distributed.describe_processes(),
-            "last": trained.last,
-        },
-    )
-    shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
-    model_card.write(run.folder)  # in place of PEFT's form; once more when it is measured
-    return trained

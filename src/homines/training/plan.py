@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from homines.core.capabilities import Remembers, variant
 from homines.core.checks import count
 from homines.core.registry import find, spell
-from homines.core.types import Decision, HominesError, Model, Policy, Prompt
+from homines.core.types import Decision, HominesError, Policy, Prompt
 from homines.elicitation.policies import ModelPolicy
 from homines.elicitation.questions import Question, battery, questions
 from homines.models import known, load
-from homines.models.hf import HuggingFace
 from homines.models.mock import Mock, uniform
 from homines.opponents import opponent
 from homines.theory.game_forms import Repeated
@@ -143,11 +142,57 @@ class AlignmentPlan:
         """Optimiser steps in all."""
         return sum(phase.steps for phase in self.phases)
 
+    @property
+    def rank(self) -> int:
+        return self.settings.rank
+
+    @property
+    def reasoning(self) -> None:
+        """The model thinks aloud as it does by itself."""
+
+    @property
+    def remedy(self) -> str:
+        return "smollm2 or hf/..."
+
+    def config(self, *, kind: str = "align", command: str = "") -> dict[str, Any]:
+        """The resolved config of the run folder of this plan."""
+        raw = asdict(self)
+        return {
+            "kind": kind,
+            "command": command,
+            **{k: v for k, v in raw.items() if k not in ("frames", "transfer_frames", "transfer_games")},
+            "preference": spell(self.phases[-1].preference),
+            "schedule": self.preference,
+            "training_frames": list(self.frames),
+            "training_games": [self.game, *self.more_games],
+            "frames": [*self.frames, *self.transfer_frames],
+            "games": [self.game, *self.transfer_games],
+            **({"measured_memory": self.measured} if self.measured < self.memory else {}),
+        }
+
+
+class Unread(Mock):
+    """Stands in for a model whose answers and tokens nobody reads: it takes prompts as they are."""
+
+    def __init__(self) -> None:
+        super().__init__(uniform)
+
+    def encode(self, prompts: Sequence[Prompt]) -> list[Prompt]:
+        return list(prompts)
+
+
+UNREAD: Any = Unread()
+
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """The plan's specs as objects. Made first, so that a mistake costs no work."""
+    """A plan with its specs as objects, and the model that it is for.
 
+    It is built without a model first: thus a mistake in the plan costs no work.
+    """
+
+    plan: AlignmentPlan
+    model: Any
     phases: tuple[Phase, ...]
     rival: tuple[Phase, ...] | None
     game: Any
@@ -159,9 +204,12 @@ class Alignment:
     transfer_games: dict[str, Any]
 
     @classmethod
-    def of(cls, plan: AlignmentPlan) -> Alignment:
+    def of(cls, plan: AlignmentPlan, model: Any = UNREAD) -> Alignment:
+        """The plan as objects. Raises HominesError where it cannot be carried out."""
         frames = [find("frames", spec) for spec in plan.frames]
-        made = cls(
+        alignment = cls(
+            plan,
+            model,
             plan.phases,
             None if plan.rival is None else schedule(plan.rival, plan.settings.steps),
             find("games", plan.game),
@@ -171,57 +219,69 @@ class Alignment:
             [find("frames", spec) for spec in plan.transfer_frames],
             {spec: find("games", spec) for spec in plan.transfer_games},
         )
-        if plan.rival is not None and not all(map(_for_two, made.games)):
+        if plan.rival is not None and not all(map(_for_two, alignment.games)):
             raise HominesError("two learners need repeated games of two players; choose another --game")
-        if plan.opponent == ITSELF and not all(_for_two(g) and g.stage.symmetric for g in made.games):
+        if plan.opponent == ITSELF and not all(_for_two(g) and g.stage.symmetric for g in alignment.games):
             raise HominesError(
                 "a learner meets itself in symmetric games of two players, where its like is in its place; "
                 "choose another --game or --opponent"
             )
-        if len({isinstance(game, Repeated) for game in made.games}) > 1:
+        if len({isinstance(game, Repeated) for game in alignment.games}) > 1:
             raise HominesError(
                 f"games that are repeated and games played once are not trained on together, and "
                 f"{plan.game}, {', '.join(plan.more_games)} are of both kinds; keep those of one kind"
             )
-        made._check_words(plan)
-        made._rehearse(plan)
-        return made
+        unread = alignment.on(UNREAD)
+        unread._check_words()
+        unread._rehearse()
+        return alignment
 
-    def _check_words(self, plan: AlignmentPlan) -> None:
+    def on(self, model: Any) -> Alignment:
+        """The same for this model."""
+        return replace(self, model=model)
+
+    def _check_words(self) -> None:
         """Every preference has a utility, and every frame has words, for every decision."""
+        plan = self.plan
         for game in self.games:
             for d in met(game, plan.memory):
                 for phase in (*self.phases, *(self.rival or ())):
                     phase.preference(d)
-        self.questions(Mock(uniform), plan)
+        self.questions()
         if plan.measured < plan.memory:
-            questions(Mock(uniform), {plan.game: met(self.game, plan.memory)}, self.frames)
+            questions(self.model, {plan.game: met(self.game, plan.memory)}, self.frames)
 
-    def _rehearse(self, plan: AlignmentPlan) -> None:
+    def _rehearse(self) -> None:
         """Prepare the training as with the model, and check it."""
-        other = self.opponent
-        if isinstance(other, ModelPolicy):
-            other = replace(other, model=Mock(uniform))
-        made, model = replace(self, opponent=other), cast(HuggingFace, _Unread())
-        taught, rival = made.lesson(model, plan), made.rivals(model, plan)
-        check_settings(taught, plan.settings, rival)
+        plan, opponent = self.plan, self.opponent
+        if isinstance(opponent, ModelPolicy):
+            opponent = replace(opponent, model=self.model)
+        rehearsal = replace(self, opponent=opponent)
+        source, rival = rehearsal.prompt_source(), rehearsal.rival_prompts()
+        check_settings(source, plan.settings, rival)
         if plan.by != "rl":
-            check_sampled(taught, plan.settings, rival, by=plan.by, warmup=plan.warmup)
+            check_sampled(source, plan.settings, rival, by=plan.by, warmup=plan.warmup)
 
     @property
     def games(self) -> list[Any]:
         """Trained on."""
         return [self.game, *self.more_games]
 
-    def questions(self, model: Model, plan: AlignmentPlan) -> list[Question]:
-        told = plan.measured
-        here = {plan.game: battery(self.game, told)}
-        too = dict(zip(plan.more_games, (battery(g, told) for g in self.more_games), strict=True))
-        away = {name: battery(g, told) for name, g in self.transfer_games.items()}
-        asked = questions(model, {**here, **away}, self.frames) + questions(model, too, self.frames[:1])
-        return asked + questions(model, here, self.transfer_frames)
+    def questions(self) -> list[Question]:
+        """What the model is asked before training and after it."""
+        plan, model, memory = self.plan, self.model, self.plan.measured
+        trained = {plan.game: battery(self.game, memory)}
+        others = dict(zip(plan.more_games, (battery(g, memory) for g in self.more_games), strict=True))
+        transfer = {name: battery(g, memory) for name, g in self.transfer_games.items()}
+        return [
+            *questions(model, {**trained, **transfer}, self.frames),
+            *questions(model, others, self.frames[:1]),
+            *questions(model, trained, self.transfer_frames),
+        ]
 
-    def lesson(self, model: HuggingFace, plan: AlignmentPlan) -> PromptSets | Rollout:
+    def prompt_source(self) -> PromptSets | Rollout:
+        """What the learner is trained on: all states, or with `sample` those that it meets."""
+        plan, model = self.plan, self.model
         if plan.settings.sample:
             nobody = self.opponent is None and plan.opponent != ITSELF
             if nobody or plan.states or not all(map(_for_two, self.games)):
@@ -230,17 +290,17 @@ class Alignment:
                     "states as they come; drop --sample, or --rival and --states"
                 )
             players, seed = plan.settings.sample, plan.settings.seed
-            walk = Rollout(
+            rollout = Rollout(
                 model, self.games, self.phases, self.frames, self.opponent, plan.memory, players, seed
             )
-            walk.batch([0])  # a prompt that cannot be, or does not fit the model, shows now
-            return walk
+            rollout.batch([0])  # a prompt that cannot be, or does not fit the model, shows now
+            return rollout
         specs = (plan.game, *plan.more_games)
         once = {spec: battery(game) for spec, game in zip(specs, self.games, strict=True)}
-        taught = self.games if isinstance(self.game, Repeated) else once
+        decisions = self.games if isinstance(self.game, Repeated) else once
         return prompt_sets(
             model,
-            taught,
+            decisions,
             self.phases,
             self.frames,
             self.opponent,
@@ -249,20 +309,14 @@ class Alignment:
             itself=plan.opponent == ITSELF,
         )
 
-    def rivals(self, model: HuggingFace, plan: AlignmentPlan) -> PromptSets | None:
-        """The second learner's lesson, from its seat."""
+    def rival_prompts(self) -> PromptSets | None:
+        """What the second learner is trained on, from its seat; None where there is none."""
         if self.rival is None:
             return None
+        plan = self.plan
         return prompt_sets(
-            model, self.games, self.rival, self.frames, memory=plan.memory, seat=1, keep=plan.states
+            self.model, self.games, self.rival, self.frames, memory=plan.memory, seat=1, keep=plan.states
         )
-
-
-class _Unread:
-    """In place of a model, where nobody reads the prompts."""
-
-    def encode(self, prompts: Sequence[Prompt]) -> list[Prompt]:
-        return list(prompts)
 
 
 def _for_two(game: Any) -> bool:
@@ -289,20 +343,3 @@ def against(plan: AlignmentPlan, spec: str, frame: Any) -> Policy:
         kind = {"device": plan.device, "dtype": plan.dtype, "trust_remote_code": plan.trust_remote_code}
         return ModelPolicy(load(spec, **kind), frame)
     return opponent(spec)
-
-
-def plan_config(plan: AlignmentPlan, *, kind: str, command: str) -> dict[str, Any]:
-    """The resolved config of an alignment run, as its folder stores it."""
-    raw = asdict(plan)
-    return {
-        "kind": kind,
-        "command": command,
-        **{k: v for k, v in raw.items() if k not in ("frames", "transfer_frames", "transfer_games")},
-        "preference": spell(plan.phases[-1].preference),
-        "schedule": plan.preference,
-        "training_frames": list(plan.frames),
-        "training_games": [plan.game, *plan.more_games],
-        "frames": [*plan.frames, *plan.transfer_frames],
-        "games": [plan.game, *plan.transfer_games],
-        **({"measured_memory": plan.measured} if plan.measured < plan.memory else {}),
-    }

@@ -131,7 +131,7 @@ def prompt_sets(
     utility: list[Array] = []
     replies: list[Array] = []
     for i, decisions in enumerate(faced):
-        worth = np.array([[_joint(p.preference(d), d) for d in decisions] for p in phases])[:, kept]
+        worth = np.array([[joint_utility(p.preference(d), d) for d in decisions] for p in phases])[:, kept]
         answers = np.ones((len(kept), 1))
         if games and opponent is not None:
             answers = _replies(games[i], opponent, memory, seat)[kept]
@@ -190,7 +190,7 @@ def mirror_states(game: Repeated, memory: int, kept: Sequence[int]) -> torch.Ten
     return torch.tensor([index[history] for history in turned])
 
 
-def _joint(u: Array, d: Decision) -> Array:
+def joint_utility(u: Array, d: Decision) -> Array:
     """Utilities as [mine, the others' joint action]."""
     return (u if d.chance is None else u @ d.chance).reshape(len(d.actions), -1)
 

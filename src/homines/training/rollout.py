@@ -16,7 +16,7 @@ from homines.elicitation.questions import situation
 from homines.models.hf import HuggingFace
 from homines.theory.game_forms import Repeated
 from homines.training.objective import Settings
-from homines.training.prompt_sets import Batch, PromptSets, _joint
+from homines.training.prompt_sets import Batch, PromptSets, joint_utility
 from homines.training.schedule import Phase
 
 EPISODE = 20
@@ -101,7 +101,7 @@ class Rollout:
                 self._replies.append(self._met(self.opponent, seed)([game.seat(1, history)])[0].p)
             self._faced.append((d, history))
             prompts.append(frame(d, orders(len(d.actions), frame.places)[o]))
-            worth.append([_joint(phase.preference(d), d) for phase in self.phases])
+            worth.append([joint_utility(phase.preference(d), d) for phase in self.phases])
         self.states = tuple(situation(d) for d, _ in self._faced)
         replies = torch.tensor(np.array(self._replies))[None] if self._replies else None
         utility = torch.tensor(np.array(worth)).transpose(0, 1)[:, None]

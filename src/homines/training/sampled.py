@@ -25,7 +25,7 @@ from __future__ import annotations
 import copy
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
@@ -36,6 +36,7 @@ import numpy as np
 import torch
 
 from homines.core.paths import inside
+from homines.core.progress import QUIET, Follow
 from homines.core.types import Array, HominesError, Interrupted, Prompt
 from homines.inference.sampled_answers import BOTH, NONE, OPEN, TRUNCATED, read
 from homines.inference.tokens import TemplateError, fill, join, render, terminator
@@ -46,9 +47,9 @@ from homines.training.prompt_sets import PromptSets
 from homines.training.rollout import Rollout
 from homines.training.trainer import (
     MINE,
+    Guard,
     Saving,
     Trained,
-    _Guard,
     check_device,
     save,
     silence,
@@ -155,9 +156,8 @@ def sampled(
     *,
     by: str,
     warmup: int = 0,
-    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
-    on_warmup: Callable[[dict[str, Any]], None] = lambda row: None,
-    stop: Callable[[], bool] = lambda: False,
+    follow: Follow = QUIET,
+    follow_warmup: Follow = QUIET,
 ) -> Trained:
     """Train `model` (its network changes in place) by sampling and save the adapter under `folder`.
 
@@ -167,14 +167,15 @@ def sampled(
     folder/checkpoints   resumed from where there is a whole one; the caller removes them
     folder/adapter       the result, written aside and renamed
     folder/last_good     the adapter before a step that would have broken it (HominesError says so)
-    on_step              called with one row a step: the exact road's figures, measured on the step's own
-                         completions (`p` has the states with a legal one), counts of how they read, and
-                         `tokens`, of prompts and completions so far; on_warmup: with the exact road's rows
+    follow               its `step` is called with one row a step: the exact road's figures, measured on the
+                         step's own completions (`p` has the states with a legal one), counts of how they
+                         read, and `tokens`, of prompts and completions so far
+    follow_warmup        the same for the warm-up, with the exact road's rows; `follow.stop` stops it
     """
     check_sampled(taught, settings, by=by, warmup=warmup)
     _fits(model, taught, settings)
     if warmup and not inside(folder, "warmup/adapter").exists():
-        _warm_up(model, taught, settings, folder / "warmup", warmup, on_warmup, stop)
+        _warm_up(model, taught, settings, folder / "warmup", warmup, replace(follow_warmup, stop=follow.stop))
 
     from transformers.trainer_utils import set_seed
 
@@ -199,7 +200,7 @@ def sampled(
         opened=_opens_thinking(model.tokenizer, first),
     )
     last: dict[str, Any] = {}
-    trainer, tell = _trainer(by, model, net, taught, settings, folder, reward, last, on_step, stop)
+    trainer, tell = _trainer(by, model, net, taught, settings, folder, reward, last, follow)
     start = whole_checkpoint(folder / "checkpoints")
     result = trainer.train(resume_from_checkpoint=start)
     if tell.stopped:
@@ -223,8 +224,7 @@ def _warm_up(
     settings: Settings,
     folder: Path,
     steps: int,
-    on_step: Callable[[dict[str, Any]], None],
-    stop: Callable[[], bool],
+    follow: Follow,
 ) -> None:
     """Exact steps towards legal answers (`answering`)."""
     # The same weights in another body: its LoRA layers go with it, and the adapter comes back from the disk,
@@ -239,8 +239,7 @@ def _warm_up(
         held,
         folder,
         goal=warm_up_objective,
-        on_step=on_step,
-        stop=stop,
+        follow=follow,
     )
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
@@ -299,7 +298,7 @@ def _ends(model: HuggingFace) -> frozenset[int]:
     return frozenset(int(token) for token in every if token is not None)
 
 
-class _Later(_Guard):
+class _Later(Guard):
     """The exact road's, where a step's loss and KL are told only after it."""
 
     asked: dict[str, torch.Tensor]
@@ -331,13 +330,14 @@ def _trainer(
     folder: Path,
     reward: Reward,
     last: dict[str, Any],
-    on_step: Callable[[dict[str, Any]], None],
-    stop: Callable[[], bool],
+    follow: Follow,
 ) -> tuple[Any, Any]:
     """TRL's trainer, and the callback that tells of every step."""
     import trl as installed
     from datasets import Dataset
     from transformers import LogitsProcessor, LogitsProcessorList, TrainerCallback
+
+    from homines.training.steps import Unattended
 
     trl: Any = installed
     total = sum(taught.steps)
@@ -377,10 +377,10 @@ def _trainer(
                     tokens=int(state.num_input_tokens_seen),
                 )
                 reward.seen.clear()
-                on_step(dict(last))
+                follow.step(dict(last))
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if stop() and state.global_step < total:
+            if follow.stop() and state.global_step < total:
                 self.stopped = True
                 control.should_save = True
                 control.should_training_stop = True
@@ -390,14 +390,8 @@ def _trainer(
         "rloo": (trl.RLOOTrainer, trl.RLOOConfig),
     }[by]
 
-    class Sampler(Saving, kind):
-        """The trainer without its word home, and without a model card in every checkpoint."""
-
-        def _send_telemetry(self) -> None:
-            pass
-
-        def create_model_card(self, *_: Any, **__: Any) -> None:
-            pass
+    class Sampler(Unattended, Saving, kind):
+        """TRL's trainer of this road."""
 
     tell = Tell()
     arguments: Any = config(

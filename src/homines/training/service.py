@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from homines.core.checks import count
+from homines.core.progress import QUIET, Follow
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Interrupted
 from homines.training.data_folder import read
@@ -88,16 +89,15 @@ def finetune(
     folder: Path,
     *,
     command: str = "",
-    follow: Callable[[str, int | None], None] = lambda status, tokens: None,
-    stop: Callable[[], bool] = lambda: False,
+    follow: Follow = QUIET,
     wait: Callable[[float], None] = time.sleep,
 ) -> str:
     """Carry out an order in its run folder; the name of the resulting model, ready for `openai/NAME`.
 
-    follow   called with the job's status (and trained tokens) whenever it is looked at
+    follow   its `step` is called with the job's `status` and trained `tokens` whenever it is looked at
 
     Raises HominesError where the service refuses the key, the file or the job, or the job fails; Interrupted
-    where `stop` says so: the job goes on at the service, and the same command finds it again.
+    where `follow.stop` says so: the job goes on at the service, and the same command finds it again.
     """
     _, train, test = read(order.data)
     if len(train) < FEWEST:
@@ -118,7 +118,7 @@ def finetune(
         if state["job"] is None:
             state["job"] = _started(talk, order, state["files"], wait)
             run.note("job.json", state)
-        job = _followed(talk, state["job"], follow, stop, wait)
+        job = _followed(talk, state["job"], follow, wait)
         state |= {"status": job.status, "model": job.fine_tuned_model, "trained_tokens": job.trained_tokens}
         run.note("job.json", state)
     if job.status != "succeeded" or not job.fine_tuned_model:
@@ -233,18 +233,17 @@ def _started(talk: Any, order: Order, files: dict[str, str], wait: Callable[[flo
 def _followed(
     talk: Any,
     job: str,
-    follow: Callable[[str, int | None], None],
-    stop: Callable[[], bool],
+    follow: Follow,
     wait: Callable[[float], None],
 ) -> Any:
     """The job once it has ended."""
     pause = POLL
     while True:
         held = _asked(f"looking at job {job}", lambda: talk.fine_tuning.jobs.retrieve(job))
-        follow(held.status, held.trained_tokens)
+        follow.step({"status": held.status, "tokens": held.trained_tokens})
         if held.status in ENDED:
             return held
-        if stop():
+        if follow.stop():
             raise Interrupted(f"stopped watching job {job}, which goes on at the service")
         wait(pause)
         pause = min(LONGEST_POLL, 1.5 * pause)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from homines.core.paths import inside
 from homines.core.plausible import COUNT, within
-from homines.core.progress import Begin, Say
+from homines.core.progress import QUIET, Follow, ignore
 from homines.core.run_folder import RunFolder, read_json, write_json
 from homines.core.types import Model, Record, digest
 from homines.elicitation.asking import measure
@@ -26,9 +26,9 @@ from homines.models.mock import Mock, uniform
 from homines.reports import model_card
 from homines.training.data import Row
 from homines.training.exam import TuningPlan
-from homines.training.exam import tuned_model as tuning_student
-from homines.training.lifecycle import finished_training, load_student, name_after, train, train_on_rows
-from homines.training.plan import Alignment, AlignmentPlan, plan_config
+from homines.training.lifecycle import AlignmentTraining, Tuning, finished_training, train_once
+from homines.training.plan import Alignment, AlignmentPlan
+from homines.training.student import load_student, name_after
 from homines.training.supervised import SupervisedSettings
 
 Exam = Callable[[Model], list[Question]]
@@ -66,7 +66,7 @@ TRAINABLE = ("smollm2", "hf")
 
 @dataclass(frozen=True)
 class StudyTask:
-    """A study's settings, and how its work is followed.
+    """A study's settings, and the callbacks of whoever follows its work.
 
     seeds   one training each
     quick   the short form: everything once, little of each
@@ -87,10 +87,7 @@ class StudyTask:
     rivals: tuple[str, ...] = ()
     humans: Path | None = None
     periods: int | None = None
-    say: Say = lambda text: None
-    begin: Begin = lambda what, total: lambda done: None
-    on_step: Callable[[dict[str, Any]], None] = lambda row: None
-    stop: Callable[[], bool] = lambda: False
+    follow: Follow = QUIET
 
     @property
     def trainable(self) -> bool:
@@ -98,7 +95,7 @@ class StudyTask:
         model is one of the model as it is."""
         here = self.model.partition("/")[0].partition("+")[0] in TRAINABLE
         if not here:
-            self.say(
+            self.follow.say(
                 f"{self.model} cannot be trained here (its weights are out of reach): it is measured alone"
             )
         return here
@@ -110,7 +107,7 @@ class StudyTask:
 
     def run(self, name: str, plan: AlignmentPlan) -> RunFolder:
         """The run folder of one training, held open by the caller."""
-        return RunFolder(self.place(name), plan_config(plan, kind="align", command=self.command))
+        return RunFolder(self.place(name), plan.config(command=self.command))
 
     def measuring(self, name: str, model: str, **settings: Any) -> RunFolder:
         """The run folder of a model that is measured as it is, held open by the caller."""
@@ -122,11 +119,10 @@ class StudyTask:
         with self.run(name, plan) as run:
             if (done := finished_training(run.folder)) is not None:
                 return name_after(plan, done.folder)
-            self.say(name)
-            made, model = Alignment.of(plan), load_student(plan, plan.model)
-            taught, rival = made.lesson(model, plan), made.rivals(model, plan)
-            fresh = train(plan, taught, model, run, rival, self.say, self.begin, self.on_step, self.stop)
-            return name_after(plan, fresh.folder)
+            self.follow.say(name)
+            alignment, students = Alignment.of(plan), [load_student(plan)]
+            training = AlignmentTraining.of(alignment, students[0])
+            return name_after(plan, train_once(training, students.pop, run, self.follow).folder)
 
     def distilled(
         self,
@@ -135,13 +131,16 @@ class StudyTask:
         course: SupervisedSettings,
         exam: Exam,
         *,
-        beside: Beside = lambda run, model: None,
+        beside: Beside = ignore,
         **settings: Any,
     ) -> tuple[str, int]:
-        """Teach rows to the model where that is not done yet, and examine what came of it: (MODEL, how many
-        questions failed). settings: what else is to be told of the rows in the config."""
-        made = TuningPlan(self.model, "", course, device=self.device, dtype=self.dtype)
-        told = {
+        """Fine-tune on rows unless this folder already did, then ask the exam.
+
+        Returns the MODEL string of the result and the number of failed questions. Extra keywords are stored
+        in the run's config.
+        """
+        plan = TuningPlan(self.model, "", course, device=self.device, dtype=self.dtype)
+        config = {
             "kind": course.by,
             "model": self.model,
             "course": asdict(course),
@@ -149,18 +148,17 @@ class StudyTask:
             "device": self.device,
             "dtype": self.dtype,
         }
-        with RunFolder(self.place(name), {**told, **settings, "command": self.command}) as held:
-            if not held.noted("training.json"):
-                self.say(name)
-            learner = partial(tuning_student, made, self.model)
-            done = train_on_rows(made, learner, held, rows, self.say, self.begin, self.on_step, self.stop)
-            spec = f"{self.model}+{done.folder}"
-            return spec, self.examined(held, spec, exam, renamed=name, beside=beside)
+        with RunFolder(self.place(name), {**config, **settings, "command": self.command}) as run:
+            if not run.noted("training.json"):
+                self.follow.say(name)
+            trained = train_once(Tuning(plan, None, rows), partial(load_student, plan), run, self.follow)
+            spec = f"{self.model}+{trained.folder}"
+            return spec, self.examined(run, spec, exam, renamed=name, beside=beside)
 
     def asked(self, run: RunFolder, model: Model, questions: Sequence[Question], what: str) -> list[Record]:
         """Answers to these questions, in the run's folder; only missing ones are asked."""
-        tell = self.begin(what, len(questions))
-        return measure(model, questions, run, progress=lambda done, _: tell(done), stop=self.stop)
+        tell = self.follow.begin(what, len(questions))
+        return measure(model, questions, run, progress=lambda done, _: tell(done), stop=self.follow.stop)
 
     def examined(
         self,
@@ -169,7 +167,7 @@ class StudyTask:
         exam: Exam,
         *,
         renamed: str = "",
-        beside: Beside = lambda run, model: None,
+        beside: Beside = ignore,
     ) -> int:
         """Ask a model its exam in an open run folder, once, and again where its words have changed since; how
         many questions failed.

@@ -12,8 +12,8 @@ place.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ import numpy as np
 import torch
 
 from homines.core.checks import count
-from homines.core.types import HominesError, Interrupted
+from homines.core.progress import QUIET, Follow
+from homines.core.types import HominesError
 from homines.inference import processes
 from homines.inference.tokens import encode, terminator
 from homines.models.hf import HuggingFace
@@ -80,8 +81,7 @@ def train_supervised(
     course: SupervisedSettings,
     folder: Path,
     *,
-    on_step: Callable[[dict[str, Any]], None] = lambda row: None,
-    stop: Callable[[], bool] = lambda: False,
+    follow: Follow = QUIET,
 ) -> Trained:
     """Train `model` on these rows and save folder/adapter (or folder/model).
 
@@ -92,7 +92,7 @@ def train_supervised(
     if not rows:
         raise HominesError("the data hold no rows to train on; generate some with `homines data`")
     road = sft if course.by == "sft" else distill
-    return road(model, rows, course, folder, on_step, stop)
+    return road(model, rows, course, folder, follow)
 
 
 def completions(model: HuggingFace, rows: Sequence[Row]) -> list[tuple[list[int], int]]:
@@ -122,8 +122,7 @@ def sft(
     rows: Sequence[Row],
     course: SupervisedSettings,
     folder: Path,
-    on_step: Callable[[dict[str, Any]], None],
-    stop: Callable[[], bool],
+    follow: Follow,
 ) -> Trained:
     """Completion-only cross-entropy on what each row says, by TRL's SFTTrainer."""
     for package in ("trl", "datasets"):
@@ -131,8 +130,9 @@ def sft(
             raise HominesError(f"sft needs {package}, which is missing: pip install 'homines[sft]'")
     import trl as installed
     from datasets import Dataset, disable_progress_bars
-    from transformers import TrainerCallback
     from transformers.trainer_utils import set_seed
+
+    from homines.training.steps import SupervisedSteps, Unattended
 
     disable_progress_bars()
     trl: Any = installed
@@ -153,44 +153,9 @@ def sft(
         {"input_ids": ids, "completion_mask": [0] * start + [1] * (len(ids) - start)}
         for ids, start in (tokenised[i] for i in shuffled)
     ]
-    last: dict[str, Any] = {}
 
-    class Tell(TrainerCallback):
-        """One row a step; a stop on request leaves a checkpoint."""
-
-        stopped = False
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-            if logs and "loss" in logs:
-                last.clear()
-                last.update(
-                    step=state.global_step,
-                    loss=float(logs["loss"]),
-                    token_accuracy=logs.get("mean_token_accuracy"),
-                    grad_norm=float(logs.get("grad_norm", float("nan"))),
-                )
-                if not np.isfinite(last["loss"]):
-                    raise HominesError(
-                        f"the loss is {last['loss']} at step {state.global_step}; lower --lr. The last "
-                        f"checkpoint is in {folder / 'checkpoints'}"
-                    )
-                if processes.is_first():
-                    on_step(dict(last))
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if any(distributed.gather([stop()])) and state.global_step < total:
-                self.stopped = True
-                control.should_save = True
-                control.should_training_stop = True
-
-    class Quiet(Saving, trl.SFTTrainer):
-        """The trainer without its word home, and without a model card in every checkpoint."""
-
-        def _send_telemetry(self) -> None:
-            pass
-
-        def create_model_card(self, *_: Any, **__: Any) -> None:
-            pass
+    class RowTrainer(Unattended, Saving, trl.SFTTrainer):
+        """TRL's trainer, with its loss on the answers' tokens alone where that is faster."""
 
         def compute_loss(
             self,
@@ -210,7 +175,7 @@ def sft(
             return loss * (processes.process_count() if num_items_in_batch is not None else 1)
 
     cpu = model.net.device.type == "cpu"
-    tell = Tell()
+    callback = SupervisedSteps(folder, follow, total)
     arguments: Any = trl.SFTConfig(
         output_dir=str(folder / "checkpoints"),
         max_steps=total,
@@ -239,21 +204,20 @@ def sft(
         dataset_num_proc=None,
     )
     arguments._n_gpu = 1
-    trainer: Any = Quiet(
+    trainer: Any = RowTrainer(
         model=net,
         args=arguments,
         train_dataset=Dataset.from_list(listed),
         processing_class=model.tokenizer,
-        callbacks=[tell],
+        callbacks=[callback],
     )
     silence(trainer)
     result = trainer.train(resume_from_checkpoint=whole_checkpoint(folder / "checkpoints"))
-    if tell.stopped:
-        raise Interrupted(f"training stopped at step {trainer.state.global_step} of {total}")
+    callback.check(trainer.state.global_step)
     final = folder / ("adapter" if course.rank else "model")
     if processes.is_first():
         save(net, model.tokenizer, model.name, final)
-    return Trained(final, float(result.metrics["train_runtime"]), last)
+    return Trained(final, float(result.metrics["train_runtime"]), callback.last)
 
 
 def kept_loss(
@@ -279,8 +243,7 @@ def distill(
     rows: Sequence[Row],
     course: SupervisedSettings,
     folder: Path,
-    on_step: Callable[[dict[str, Any]], None],
-    stop: Callable[[], bool],
+    follow: Follow,
 ) -> Trained:
     """Exact cross-entropy to each row's logit choice, on the exact road's trainer."""
     sizes = {len(row.target) for row in rows}
@@ -320,9 +283,9 @@ def distill(
     )
 
     def told(row: dict[str, Any]) -> None:
-        on_step({name: row[name] for name in ("step", "loss", "mass", "grad_norm") if name in row})
+        follow.step({name: row[name] for name in ("step", "loss", "mass", "grad_norm") if name in row})
 
-    return rl(model, taught, settings, folder, goal=cross_entropy, on_step=told, stop=stop)
+    return rl(model, taught, settings, folder, goal=cross_entropy, follow=replace(follow, step=told))
 
 
 def cross_entropy(

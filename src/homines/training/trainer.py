@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from transformers.trainer_pt_utils import safe_globals
 
 from homines.core.paths import files, inside, open_file, sync_folder, sync_tree, write_whole_folder
+from homines.core.progress import Say, ignore
 from homines.core.types import HominesError
 from homines.inference import processes
 from homines.inference.dtypes import four_bits
@@ -123,11 +124,11 @@ def trainable(model: HuggingFace, settings: Settings, pair: bool = False) -> Any
         distributed.sharing(net)
     if pair:
         net.add_adapter(RIVAL, config)
-        _speak_as(net, MINE)
+        speak_as(net, MINE)
     return net
 
 
-def _speak_as(net: Any, name: str) -> None:
+def speak_as(net: Any, name: str) -> None:
     """Answer as this learner; both stay trainable (PEFT freezes the one that is set aside: here, after
     `disable_adapter`, and when it has loaded a checkpoint)."""
     net.set_adapter(name)
@@ -136,7 +137,7 @@ def _speak_as(net: Any, name: str) -> None:
             p.requires_grad_(True)
 
 
-class _Guard:
+class Guard:
     """Stops a training that comes apart, before the step that would, and keeps what was good.
 
     It comes apart where a loss or gradient is not finite, where the KL of the answers passes `kl_limit`, and
@@ -198,9 +199,7 @@ class _Guard:
         )
 
 
-def whole_checkpoint(
-    folder: Path, *, walking: bool = False, say: Callable[[str], None] = lambda text: None
-) -> str | None:
+def whole_checkpoint(folder: Path, *, walking: bool = False, say: Say = ignore) -> str | None:
     """The newest checkpoint that can be read to its end; newer ones that cannot are put aside, each as
     torn-checkpoint-STEP.
 

@@ -25,11 +25,11 @@ from homines.inference.reasoning import ReasoningOptions
 from homines.studies.lu2025.page import page
 from homines.training import data, data_folder
 from homines.training.data import Recipe
-from homines.training.exam import TuningPlan, examine, tuned_model, tuning_config
-from homines.training.lifecycle import load_tuned, train_on_rows
+from homines.training.exam import TuningPlan, examine
+from homines.training.lifecycle import Tuning, train_once
+from homines.training.student import load_student, load_trained
 from homines.training.study import StudyResult, StudyTask
 from homines.training.supervised import SupervisedSettings
-from homines.training.trainer import Trained
 
 KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ENDS = (0.0, 1.0)
@@ -215,8 +215,8 @@ def run(task: StudyTask) -> StudyResult:
 
 
 @contextmanager
-def held(task: StudyTask, name: str, made: TuningPlan, recipe: Recipe) -> Iterator[RunFolder]:
-    settings = tuning_config(made, recipe, command=task.command)
+def held(task: StudyTask, name: str, plan: TuningPlan, recipe: Recipe) -> Iterator[RunFolder]:
+    settings = plan.config(recipe, command=task.command)
     with RunFolder(task.place(name), settings) as run:
         yield run
 
@@ -227,10 +227,10 @@ def untrained(task: StudyTask, there: Sequence[Kind]) -> int:
     with held(task, "base", first, there[0].recipe(task.seeds[0])) as run:
         if run.noted("examined.json"):
             return 0
-        model = tuned_model(first, task.model)
+        model = load_student(first)
         rows = {kind.slug: tuning(task, kind, task.seeds[0]).rows()[2] for kind in there if kind.wide}
         also = exam(model, "choice", quick=task.quick)
-        records = examine(first, model, run, rows, task.begin, task.stop, also)
+        records = examine(first, model, run, rows, task.follow, also)
         failed = sum(r.choice is None for r in records)
         if not failed:
             run.note("examined.json", {"exam": True})
@@ -239,31 +239,21 @@ def untrained(task: StudyTask, there: Sequence[Kind]) -> int:
 
 def trained(task: StudyTask, kind: Kind, seed: int) -> int:
     """One agent: tuned, asked its test rows; the two ends also the canonical games."""
-    made = tuning(task, kind, seed)
+    plan = tuning(task, kind, seed)
     name = kind.folder(seed)
-    with held(task, name, made, kind.recipe(seed)) as run:
+    with held(task, name, plan, kind.recipe(seed)) as run:
         if run.noted("examined.json"):
             return 0
-        _, train, test = made.rows()
-        task.say(name)
-        done: Trained = train_on_rows(
-            made,
-            partial(tuned_model, made, task.model),
-            run,
-            train,
-            task.say,
-            task.begin,
-            task.on_step,
-            task.stop,
-        )
-        model = load_tuned(made, done)
+        training = Tuning.of(plan)
+        task.follow.say(name)
+        model = load_trained(plan, train_once(training, partial(load_student, plan), run, task.follow))
         model.name = f"{task.model}+{name}"
         also: list[Question] = []
         if kind.wide and seed == task.seeds[0]:
             also += exam(model, "aloud", quick=task.quick)
         if not kind.direct:
             also += doses(model, "aloud", quick=task.quick)
-        records = examine(made, model, run, {"after": test}, task.begin, task.stop, also)
+        records = examine(plan, model, run, {"after": training.test}, task.follow, also)
         failed = sum(r.choice is None for r in records)
         if not failed:
             run.note("examined.json", {"exam": True})

@@ -191,7 +191,7 @@ def in_words(task: StudyTask, models: dict[str, str]) -> int:
     how, market = rules(task), shop()
     settings = {"kind": "free", "model": task.model, "rules": vars(how), "command": task.command}
     with RunFolder(task.place("free"), settings) as held:
-        failed, tell = 0, task.begin("markets in words", how.periods)
+        failed, tell = 0, task.follow.begin("markets in words", how.periods)
         for name, spec in list(models.items())[: 1 if task.quick else None]:
             there = talks(name, quick=task.quick)
             prefixes = {market: prefix for market, (_, prefix) in there.items()}
@@ -202,5 +202,5 @@ def in_words(task: StudyTask, models: dict[str, str]) -> int:
                 raise HominesError(f"{spec} writes no text; the markets in words need a model that does")
             firms = {m: (writer, STRATEGIES.get(rival, writer)) for m, (rival, _) in there.items()}
             shops = markets(firms, market, how, held, prefixes)
-            failed += play(shops, market, how, held, tell=tell, stop=task.stop)
+            failed += play(shops, market, how, held, tell=tell, stop=task.follow.stop)
         return failed

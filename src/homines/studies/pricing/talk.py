@@ -16,6 +16,7 @@ import numpy as np
 
 from homines.core.capabilities import Writes
 from homines.core.checks import count, number
+from homines.core.progress import Stop, Tell, ignore, never
 from homines.core.run_folder import RunFolder
 from homines.core.types import Array, HominesError, Interrupted, Prompt, digest, frozen
 from homines.inference.reasoning import ReasoningOptions
@@ -121,8 +122,8 @@ def play(
     how: Rules,
     run: RunFolder,
     *,
-    tell: Callable[[int], None] = lambda done: None,
-    stop: Callable[[], bool] = lambda: False,
+    tell: Tell = ignore,
+    stop: Stop = never,
 ) -> int:
     """Play every market to its end, all of them a period at a time, so that models answer in batches.
 
