@@ -25,10 +25,11 @@ from homines.training import distributed
 from homines.training.data import Row
 from homines.training.exact import rl
 from homines.training.exam import TuningPlan, examine, tuned_model, tuning_config
-from homines.training.plan import MOST_MEASURED, Alignment, AlignmentPlan, plan_config
+from homines.training.plan import Alignment, plan_config
 from homines.training.prompt_sets import PromptSets
 from homines.training.rollout import Rollout
 from homines.training.sampled import PROMPTS, sampled
+from homines.training.settings import MOST_MEASURED, AlignmentPlan
 from homines.training.supervised import train_supervised
 from homines.training.trainer import Trained, whole_checkpoint
 
