@@ -78,11 +78,11 @@ class DeferredCommand(TyperCommand):
     """A command that is known by name; its options are read from dataclasses when it is typed."""
 
     @property
-    def params(self) -> list[Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def params(self) -> list[Any]:
         return complete(str(self.name)).params
 
     @params.setter
-    def params(self, value: list[Any]) -> None:
+    def params(self, value: list[Any]) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         """What typer read of `unread`: nothing."""
 
     def make_context(self, info_name: str | None, args: list[str], *more: Any, **extra: Any) -> Any:
