@@ -101,7 +101,7 @@ def test_the_reader_of_imports_sees_them_all() -> None:
         own("preferences/deontological.py")
     ) | set(own("preferences/game_deontological.py"))
     assert "torch" in {name.partition(".")[0] for name in imported("inference/logits.py")}
-    assert "homines.training.objective" in own("cli/app.py")  # inside a function
+    assert "homines.sweeps.sweep" in own("cli/sweep.py")  # inside a function
     assert [place(name) for name in ("homines", "homines.core.types", "homines.games.ipd")] == [
         "__init__",
         "core",

@@ -139,7 +139,7 @@ def measure(
 
 
 class Aligning(TypedDict, total=False):
-    """Options of `align` beside its own: fields of align.Plan and of objective.Settings."""
+    """Options of `align` beside its own: fields of AlignmentPlan and of Settings (training.settings)."""
 
     by: str
     warmup: int
@@ -188,7 +188,7 @@ def align(
     opponent      plays the other seats; None: tit_for_tat, but beside a rival
     labels        words for the actions, as of `measure`; `unseen`: labels to verify on, not trained on
     other_games   to verify on
-    more          fields of align.Plan and objective.Settings: steps, lr, seed, by, rival ...
+    more          fields of AlignmentPlan and Settings (training.settings): steps, lr, seed, by, rival ...
     The aligned model, its evidence as `.run`; a LoRA adapter (or, with rank=0, a model) lies in the folder,
     with its card. The model given is left as it was. The same call again goes on, or finds it done.
     """

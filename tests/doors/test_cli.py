@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from homines import __version__
-from homines.cli.app import FOLDERS, main
+from homines.cli.app import main
+from homines.cli.listing import FOLDERS
 from homines.core.plugins import names
 from homines.core.run_folder import SCHEMA, RunFolder
 

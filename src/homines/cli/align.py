@@ -1,4 +1,4 @@
-"""What the commands do once their options are read: frames from words, carrying out, printing."""
+"""`homines align`."""
 
 from __future__ import annotations
 
@@ -7,28 +7,79 @@ import shlex
 import sys
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
 
+import typer
+
+from homines.cli.options import Fields, Output, Values, is_typed
+from homines.core.options import LABELS, option
 from homines.core.progress import Follow
-from homines.core.run_folder import RunFolder
+from homines.core.registry import find
+from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import Game, HominesError
 from homines.elicitation.metrics import summary
+from homines.elicitation.survey import frame_specs
 from homines.inference import processes
-from homines.reports.console import Bars, before_after, command, scored, side_effects, stopping
+from homines.reports.console import Bars, before_after, command, stopping
 from homines.theory.game_forms import Repeated
-from homines.training import distributed
-from homines.training.plan import AlignmentPlan
-from homines.training.schedule import Phase
+from homines.training.schedule import Phase, schedule, schedule_title
+from homines.training.settings import AlignmentPlan, Settings
 
-if TYPE_CHECKING:
-    from homines.training.exam import TuningPlan
+
+@dataclass(frozen=True)
+class AlignmentWords:
+    """Games, frames and states of a plan, as they are written on the command line."""
+
+    game: tuple[str, ...] = option(("ipd",), "Game to train on, as ipd; repeat for several.")
+    draws: int = option(0, "Also so many prisoner's dilemmas with drawn payoffs.", low=0)
+    frame: tuple[str, ...] = option(("table",), "Frame, as table; repeat for several.")
+    labels: tuple[str, ...] | None = option(None, LABELS)
+    general: bool = option(False, "Train over many words, layouts, frames, payoffs and games.", "--general")
+    unseen: tuple[str, ...] = option((), "Labels to verify on, as X,Y.")
+    other_game: tuple[str, ...] = option((), "Game to verify on.")
+    states: str | None = option(
+        None, "States to train on, as 'C,C D,C'; with more rounds as 'C,C C,D; C,C D,D'."
+    )
+
+    def fields(self, memory: int) -> Values:
+        """Fields of the plan, --general and --draws left out (`general_plan`)."""
+        first = find("games", self.game[0])
+        unseen = frame_specs(first, self.frame, self.unseen, swap=False) if self.unseen else ()
+        return {
+            "game": self.game[0],
+            "more_games": self.game[1:],
+            "frames": tuple(frame_specs(first, self.frame, self.labels, swap=False)),
+            "transfer_frames": tuple(unseen),
+            "transfer_games": self.other_game,
+            "states": None if self.states is None else state_names(self.states, first, memory),
+        }
+
+
+def align(
+    ctx: typer.Context,
+    target: Annotated[Values, Fields(AlignmentPlan, "model preference by warmup opponent rival memory")],
+    words: AlignmentWords,
+    settings: Settings,
+    placement: Annotated[Values, Fields(AlignmentPlan, "side_effects device dtype trust_remote_code")],
+    output: Output,
+) -> None:
+    """Carry out an alignment in its run folder."""
+    to = (target["preference"], target["rival"])
+    schedules = [schedule(preference, settings.steps) for preference in to if preference is not None]
+    processes.quiet()
+    plan = AlignmentPlan(**target, **words.fields(target["memory"]), settings=settings, **placement)
+    check_options([name for name in ctx.params if is_typed(ctx, name)], plan, schedules)
+    plan = general_plan(plan, words.general, words.draws)
+    folder = output.out or default_folder(f"align-{plan.model}-{schedule_title(schedules[0])}", asdict(plan))
+    carry_out(plan, folder, "align", output.dry_run, output.as_json)
 
 
 def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_json: bool) -> None:
     """Align by a plan, report, print; exits with 0, or 1 where some questions failed."""
     from homines.reports.run_page import write  # with it comes altair
+    from homines.training import distributed
     from homines.training.lifecycle import align, estimate
     from homines.training.student import name_after
 
@@ -74,35 +125,6 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
     sys.exit(1 if any(r.error for r in run.records) else 0)
 
 
-def carry_out_tuning(tuning: TuningPlan, folder: Path, as_json: bool) -> None:
-    """Tune on a data folder and print what it changed."""
-    from homines.training.exam import table
-    from homines.training.lifecycle import tune
-    from homines.training.student import name_after
-
-    distributed.divides_weights()
-    if not processes.is_first():
-        with stopping() as stop:
-            tune(tuning, folder, follow=Follow(stop=stop))
-        return
-    start = time.monotonic()
-    with Bars() as bars, stopping() as stop:
-        trained = tune(tuning, folder, command=command(), follow=bars.follow(stop))
-    run = RunFolder(folder)
-    rows, side = table(run.noted("scores.json") or {}), run.noted("sideeffects.json")
-    name = name_after(tuning, trained.folder)
-    seconds = round(time.monotonic() - start, 1)
-    if as_json:
-        out = {"folder": str(folder), "model": name, "scores": rows, "side_effects": side, "seconds": seconds}
-        print(json.dumps(out))
-        return
-    scored(rows, str(run.config["preference"]))
-    side_effects(run)
-    print(f"result    {trained.folder}")
-    print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
-    print(f"next      homines measure {shlex.quote(name)}{in_type(tuning.dtype)}")
-
-
 def in_type(dtype: str | None) -> str:
     """The option that loads what was trained as it was trained."""
     return f" --dtype {dtype}" if dtype else ""
@@ -144,10 +166,10 @@ def check_options(typed: Collection[str], plan: AlignmentPlan, schedules: Sequen
         (f"--to {plan.preference!r}", named, "steps", "says itself how many"),
     )
     for what, holds, options, why in rules:
-        for option in options.split():
-            if holds and option in typed:
-                told = f"--{option.replace('_', '-')}"
-                raise HominesError(f"{told} bears on nothing beside {what}, which {why}; drop one of the two")
+        for name in options.split():
+            if holds and name in typed:
+                flag = f"--{name.replace('_', '-')}"
+                raise HominesError(f"{flag} bears on nothing beside {what}, which {why}; drop one of the two")
 
 
 def state_names(text: str, game: Game, memory: int) -> tuple[str, ...]:

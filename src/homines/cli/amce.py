@@ -9,8 +9,11 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from homines.cli.options import AsJson
 from homines.core.format import clean
 from homines.core.paths import write_whole
 from homines.core.spreadsheet import cell
@@ -22,6 +25,23 @@ from homines.reports.console import effects
 
 NEAR = 3
 """Countries named at either end."""
+
+
+def amce(
+    source: Annotated[
+        Path, typer.Argument(help="A CSV with the columns of the Moral Machine's SharedResponses.")
+    ],
+    by: Annotated[
+        str | None, typer.Option(help="Also for each value of this column, as UserCountry3; with --out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV of those groups' effects.")] = None,
+    humans: Annotated[
+        Path | None, typer.Option(help="Distances to countries: a CSV of Estimates, se, Label, Country.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate the nine effects of a response file and print them."""
+    carry_out_amce(source, by, out, humans, as_json)
 
 
 def carry_out_amce(

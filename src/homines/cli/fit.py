@@ -6,31 +6,58 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from homines.cli.options import AsJson, TrustModules, trusted
+from homines.core.options import option, required
 from homines.core.progress import QUIET, Follow, Tell, ignore
 from homines.core.types import HominesError
-from homines.estimation.columns import Observation
-from homines.estimation.family import family
-from homines.estimation.fit import Estimate
-from homines.estimation.mixture import Mixture
-from homines.estimation.model_tests import Comparison, NotNested, compare
-from homines.estimation.options import (
-    BELIEFS,
-    FitOptions,
-    estimate_one,
-    estimate_row,
-    read_observations,
-    spell_infinities,
-)
+from homines.estimation.settings import BELIEFS, FitOptions
 from homines.inference.impossible import caveats
 from homines.reports.console import Bars, estimated, mixed, tested
+
+if TYPE_CHECKING:
+    from homines.estimation.columns import Observation
+    from homines.estimation.fit import Estimate
+    from homines.estimation.mixture import Mixture
+    from homines.estimation.model_tests import Comparison
 
 SEEN = 20_000
 """Choices from which a bar shows how far the estimates are."""
 LARGE = 2**22
 """Bytes of a CSV from which a bar shows how far the reading is."""
+
+
+@dataclass(frozen=True)
+class FitTask:
+    """Which preferences are estimated on which choices, and tested against which."""
+
+    source: Path = required("A run folder, or a tidy CSV of choices.", "source")
+    family: tuple[str, ...] = required(
+        "Preference to estimate, as inequity or 'kantian(alpha=0)'; repeat for several."
+    )
+    model: str | None = option(None, "Whose records, where a run holds several models.")
+    against: tuple[str, ...] = option(
+        (), "Test this narrower (or rival) family, or given parameters, against the first."
+    )
+    plans: bool = option(True, "Sequential games as one choice between plans, else point by point.")
+
+
+def fit(
+    task: FitTask, options: FitOptions, trust_modules: TrustModules = False, as_json: AsJson = False
+) -> None:
+    """Estimate the families of a task and print them."""
+    carry_out_fit(
+        trusted(task.source, trust_modules),
+        task.family,
+        task.against,
+        options,
+        model=task.model,
+        plans=task.plans,
+        as_json=as_json,
+    )
 
 
 def carry_out_fit(
@@ -44,6 +71,10 @@ def carry_out_fit(
     as_json: bool,
 ) -> None:
     """Estimate and print; what is refused is told, the others go on. HominesError where nothing is left."""
+    from homines.estimation.family import family
+    from homines.estimation.mixture import Mixture
+    from homines.estimation.options import estimate_one, estimate_row, read_observations, spell_infinities
+
     if against and (options.classes > 1 or options.risk):
         raise HominesError(
             "--against tests one preference for all at given payoffs: leave out --classes and --risk, or "
@@ -125,6 +156,8 @@ def against_each_other(
     observations: Sequence[Observation], one: str, two: str, options: FitOptions
 ) -> Comparison:
     """The narrower of two families against the wider; Vuong's test where neither is."""
+    from homines.estimation.model_tests import NotNested, compare
+
     belief = BELIEFS[options.belief]
     try:
         return compare(observations, one, two, belief=belief, cluster=options.cluster)

@@ -6,11 +6,24 @@ import json
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from homines.cli.options import AsJson, Out
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import HominesError
 from homines.elicitation.metrics import choices, summary
 from homines.reports.console import measured
+
+
+def import_log(
+    log: Annotated[Path, typer.Argument(help="Log of a homines task, as LOG.eval or LOG.json.")],
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import a log and print what it holds."""
+    carry_out_import(log, out, as_json)
 
 
 def carry_out_import(log: Path, out: Path | None, as_json: bool) -> None:

@@ -6,17 +6,65 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from homines.cli.options import Output
 from homines.core.capabilities import CountsTokens, EstimatesCost
+from homines.core.options import TRUST_REMOTE_CODE, option
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Model, Prompt, Record
-from homines.elicitation.asking import spent
+from homines.elicitation import asking
 from homines.elicitation.metrics import choices, group_by, instability, summary
+from homines.elicitation.survey import Survey
 from homines.inference.impossible import counts, sentences
-from homines.models import behind
-from homines.reports.console import measured
+from homines.inference.processes import quiet
+from homines.models import behind, load
+from homines.reports.console import Bars, command, measured, stopping
+
+
+@dataclass(frozen=True)
+class BudgetOptions:
+    """What a command may use of models behind an API."""
+
+    max_tokens: int | None = option(
+        None, "Of a model behind an API, in and out, by this command; then it stops."
+    )
+    max_cost: float | None = option(None, "Dollars, the same; needs --price.")
+    price: str | None = option(None, "IN,OUT: dollars for a million tokens of an API, as 2.5,10.")
+
+
+def measure(
+    survey: Survey,
+    budget: BudgetOptions,
+    output: Output,
+    trust_remote_code: Annotated[bool, typer.Option(help=TRUST_REMOTE_CODE)] = False,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Prompts between two writes; default: 16. Of an API each is written at once."
+        ),
+    ] = None,
+) -> None:
+    """Ask the questions of a survey that its run folder does not hold, and print what the answers show."""
+    quiet()
+    survey.words()  # a mistyped one costs no loading
+    limit(budget, [survey.model])
+    model = load(survey.model, device=survey.device, dtype=survey.dtype, trust_remote_code=trust_remote_code)
+    questions = survey.questions(model)
+    if output.dry_run:
+        reckoned(model, [q.prompt for q in questions], output.as_json)
+        return
+    folder = output.out or survey.folder
+    with survey.run(folder, command()) as run, Bars() as bars, stopping() as stop:
+        tell = bars.begin("measuring", len(questions))
+        records = asking.measure(
+            model, questions, run, batch=batch, progress=lambda done, _: tell(done), stop=stop
+        )
+    finish(survey.model, folder, records, output.as_json)
 
 
 def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> None:
@@ -36,7 +84,7 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
             "failed": failed,
             "rows": summary(records),
             "instability": {name: instability(group) for (name,), group in games.items()},
-            "calls": spent(RunFolder(folder)) or None,
+            "calls": asking.spent(RunFolder(folder)) or None,
             "impossible": counts(records),
         }
         print(json.dumps(result))
@@ -44,7 +92,7 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
         measured(chosen)
         if believed:
             print(f"and {believed} answers on what another would do, for `homines fit`")
-        if used := spent(RunFolder(folder)):
+        if used := asking.spent(RunFolder(folder)):
             from homines.inference.api_budget import sentence
 
             print(f"\ncalls     {sentence(used)}")
@@ -60,18 +108,19 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
     sys.exit(1 if failed else 0)
 
 
-def limit(max_tokens: int | None, max_cost: float | None, price: str | None, named: Sequence[str]) -> None:
+def limit(budget: BudgetOptions, models: Sequence[str]) -> None:
     """Set the budget of this command. Raises HominesError where none of these models is behind an API."""
-    if max_tokens is None and max_cost is None and price is None:
+    if budget == BudgetOptions():
         return
     from homines.inference.api_budget import METER, Budget, Price
 
-    if not any(map(behind, named)):
+    if not any(map(behind, models)):
         raise HominesError(
             "--max-tokens, --max-cost and --price bear on models behind an API alone, not on "
-            f"{', '.join(named)}; drop them"
+            f"{', '.join(models)}; drop them"
         )
-    METER.budget = Budget(max_tokens, max_cost, Price.read(price) if price else None)
+    price = Price.read(budget.price) if budget.price else None
+    METER.budget = Budget(budget.max_tokens, budget.max_cost, price)
 
 
 def reckoned(model: Model, prompts: Sequence[Prompt], as_json: bool) -> None:

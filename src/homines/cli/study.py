@@ -5,43 +5,89 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+import typer
+
+from homines.cli.measure import BudgetOptions, limit
+from homines.cli.options import AsJson, Fields, Values
+from homines.core.options import MODEL, option
 from homines.core.plugins import names
 from homines.core.types import HominesError
+from homines.elicitation.survey import Survey
+from homines.inference.processes import quiet
 from homines.models import check_kind
 from homines.reports.console import Bars, command, stopping
 from homines.studies import check_more
 
 
-def carry_out_study(
-    name: str,
-    model: str,
-    seeds: int | None,
-    quick: bool,
-    out: Path | None,
-    device: str | None,
-    dtype: str | None,
-    dry_run: bool,
-    as_json: bool,
-    more: Mapping[str, Any],
+@dataclass(frozen=True)
+class StudyOptions:
+    """On what a study is run, and how much of it; fields of StudyTask."""
+
+    model: str = option("smollm2", MODEL)
+    seeds: int | None = option(
+        None,
+        "Seeds, from 0: trainings of each kind, or sets of scenarios; default: the study's own.",
+        low=1,
+    )
+    quick: bool = option(False, "The short form: minutes in place of hours.", "--quick")
+    out: Path | None = option(None, "Folder; default: runs/NAME.")
+    also: tuple[str, ...] = option((), "Measure this model beside it; repeat for more.")
+    rivals: tuple[str, ...] = option(
+        (), "Whom it meets in a market: a MODEL, qlearner, nash, undercut; repeat for more.", "--rival"
+    )
+    humans: Path | None = option(None, "What people did, by country: a CSV of Estimates, se, Label, Country.")
+    periods: int | None = option(None, "Periods of a market in words; 300 as published.", low=1)
+
+    @property
+    def particular(self) -> Values:
+        """What only some studies take (their OPTIONS)."""
+        return {name: getattr(self, name) for name in ("also", "rivals", "humans", "periods")}
+
+
+def study(
+    name: Annotated[
+        str, typer.Argument(help="A file of studies/; `homines list studies` tells which there are.")
+    ],
+    options: StudyOptions,
+    budget: BudgetOptions,
+    placement: Annotated[Values, Fields(Survey, "device dtype")],
+    dry_run: Annotated[bool, typer.Option(help="Print what would be trained or asked, and stop.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Run a study, or say what it would train. more: what only some studies take (their OPTIONS)."""
+    """Run a study, or print what it would train."""
+    quiet()
+    limit(budget, [options.model, *options.also, *options.rivals])
+    carry_out_study(name, options, placement, dry_run, as_json)
+
+
+def carry_out_study(
+    name: str, options: StudyOptions, placement: Values, dry_run: bool, as_json: bool
+) -> None:
+    """Run a study, or print what it would train; exits with 1 where some questions failed."""
     there = names("studies")
     if name not in there:
         raise HominesError(f"no study called {name!r}; there are {', '.join(there)}")
-    check_kind(model)
+    check_kind(options.model)
     from homines.training.study import StudyTask
 
-    folder = out or Path("runs") / (f"{name}-quick" if quick else name)
+    folder = options.out or Path("runs") / (f"{name}-quick" if options.quick else name)
     module = import_module(f"homines.studies.{name}.study")
-    check_more(name, getattr(module, "OPTIONS", ()), more)
-    many = tuple(range(module.SEEDS if seeds is None else seeds))
-    task = StudyTask(model, folder, many, quick, device, dtype, command(), **more)
+    check_more(name, getattr(module, "OPTIONS", ()), options.particular)
+    seeds = tuple(range(module.SEEDS if options.seeds is None else options.seeds))
+    task = StudyTask(
+        options.model,
+        folder,
+        seeds,
+        options.quick,
+        command=command(),
+        **placement,
+        **options.particular,
+    )
     if dry_run:
         lines = module.outline(task)
         print(json.dumps({"trainings": lines}) if as_json else "\n".join(lines))

@@ -1,4 +1,4 @@
-"""What `homines sweep` does once its options are read."""
+"""`homines sweep`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,41 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from homines.cli.options import AsJson, TrustModules, trusted
+from homines.inference.processes import quiet
 from homines.reports.console import Bars, stopping, swept
-from homines.sweeps.cell import Outcome
-from homines.sweeps.grid import read
-from homines.sweeps.store import SharedStore
-from homines.sweeps.sweep import SweepOptions, rows, sweep
+from homines.sweeps.options import SweepOptions
+
+if TYPE_CHECKING:
+    from homines.sweeps.cell import Outcome
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(help="TOML: models, preferences, opponents, seeds, studies.")],
+    options: SweepOptions,
+    store: Annotated[
+        str, typer.Option(help="Folder or fsspec URL (s3://...) that all workers share.")
+    ] = "runs/sweeps",
+    trust_modules: TrustModules = False,
+    dry_run: Annotated[bool, typer.Option(help="Print the cells and which are done, and stop.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Do the cells of a file."""
+    quiet()
+    carry_out_sweep(trusted(file, trust_modules), store, options, dry_run, as_json)
 
 
 def carry_out_sweep(file: Path, store: str, how: SweepOptions, dry_run: bool, as_json: bool) -> None:
     """Do a sweep, or say what is done of it; exits with 0, or 1 where cells failed."""
+    from homines.sweeps.grid import read
+    from homines.sweeps.store import SharedStore
+    from homines.sweeps.sweep import rows
+    from homines.sweeps.sweep import sweep as do
+
     grid, shared = read(file), SharedStore(store)
     start = time.monotonic()
     if dry_run:
@@ -30,7 +55,7 @@ def carry_out_sweep(file: Path, store: str, how: SweepOptions, dry_run: bool, as
                     bars.say(f"{outcome.name}: {outcome.state}: {outcome.error}")
 
             command = f"homines sweep {file.name}"
-            found = sweep(grid, shared, how, command=command, tell=tell, say=bars.say, stop=stop)
+            found = do(grid, shared, how, command=command, tell=tell, say=bars.say, stop=stop)
     failed = sum(row["state"] == "failed" for row in found)
     summary = f"{shared.shown}/{grid.name}/sweep.csv"
     seconds = time.monotonic() - start

@@ -8,11 +8,28 @@ import sys
 import threading
 import webbrowser
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from homines.cli.options import AsJson, Fields, Values
 from homines.core.types import HominesError
+from homines.elicitation.survey import Survey
+from homines.inference.processes import quiet
 
 LOOPBACK = "127.0.0.1"
+
+
+def view(
+    placement: Annotated[Values, Fields(Survey, "device dtype")],
+    folder: Annotated[Path, typer.Argument(help="What to list: a folder with runs below it.")] = Path("runs"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8642,
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Serve the pages of a folder."""
+    quiet()
+    carry_out_view(folder, port, open_, as_json, **placement)
 
 
 def carry_out_view(folder: Path, port: int, open_it: bool, as_json: bool, **kind: Any) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from homines.core.capabilities import AsksFor, Labelled, Reasons, asks_of, labels_of, memory_of, variant
+from homines.core.options import DEVICE, DTYPE, LABELS, MODEL, option, required
 from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import Game, HominesError, Model
@@ -22,26 +23,21 @@ PAIR = "action1,action2"
 
 @dataclass(frozen=True)
 class Survey:
-    """A measurement before it is made. Every field is a spec or a setting.
+    """A measurement before it is made. Every field is a spec or a setting."""
 
-    labels   words for the actions, a text a set ('X,Y'); None: the frame's own
-    swap     also with each set of labels the other way round
-    beliefs  also what another would do
-    traces, temperature, think, seed   of reasons, where a frame asks to think aloud
-    """
-
-    model: str
-    games: tuple[str, ...] = ("ipd",)
-    frames: tuple[str, ...] = ("table",)
-    labels: tuple[str, ...] | None = None
-    swap: bool = True
-    beliefs: bool = False
-    traces: int = 1
-    temperature: float = 0.0
-    think: int = 192
-    seed: int = 0
-    device: str | None = None
-    dtype: str | None = None
+    model: str = required(MODEL, "model")
+    games: tuple[str, ...] = option(("ipd",), "Game, as ipd; repeat for several.", "--game")
+    frames: tuple[str, ...] = option(("table",), "Frame, as table; repeat for several.", "--frame")
+    labels: tuple[str, ...] | None = option(None, LABELS)
+    """None: the frame's own."""
+    swap: bool = option(True, "Also with the labels the other way round.")
+    beliefs: bool = option(False, "Also ask what another would do, for `fit`.")
+    traces: int = option(1, "Reasons sampled where a frame asks to think aloud.", low=1)
+    temperature: float = option(0.0, "Of those reasons; 0: likeliest words.")
+    think: int = option(192, "Tokens of a reason, at most.", low=1)
+    seed: int = option(0, "Of the reasons sampled.")
+    device: str | None = option(None, DEVICE)
+    dtype: str | None = option(None, DTYPE)
 
     def words(self) -> dict[str, list[str]]:
         """Specs of the frames each game is asked in. HominesError for what no spec names."""

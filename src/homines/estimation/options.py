@@ -1,16 +1,14 @@
-"""What `homines fit` does: read, estimate every family asked for, test, print."""
+"""What `homines fit` does: read observations, estimate one family by the options, give it as JSON."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from homines.core.checks import count, one_of
 from homines.core.progress import QUIET, Follow
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
@@ -19,33 +17,8 @@ from homines.estimation.fit import Estimate, fit
 from homines.estimation.mixture import Mixture, mixture
 from homines.estimation.observations import from_records
 from homines.estimation.observations_csv import READING_STEPS, read_csv
+from homines.estimation.settings import BELIEFS, FitOptions
 from homines.inference.impossible import counts
-from homines.theory.choice import Belief, stated_beliefs, uniform_beliefs
-
-BELIEFS: dict[str, Belief] = {"told": stated_beliefs, "uniform": uniform_beliefs}
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """How to estimate, as the command line spells it."""
-
-    cluster: str | None = None
-    belief: str = "told"
-    risk: bool = False
-    level: float = 0.95
-    classes: int = 1
-    starts: int = 20
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        one_of("belief", self.belief, BELIEFS)
-        if not 0 < self.level < 1:
-            raise HominesError(f"level {self.level} must lie between 0 and 1, such as 0.95")
-        count("seed", self.seed, 0)
-        if self.classes > 1 and (self.risk or self.cluster not in (None, "subject")):
-            raise HominesError(
-                "--classes estimates a mixture over subjects: leave out --risk, and --cluster but for subject"
-            )
 
 
 def read_observations(

@@ -19,6 +19,7 @@ import numpy as np
 
 from homines.core.capabilities import ChecksAccess, StatesFeatures, asks_of, labels_of
 from homines.core.checks import count
+from homines.core.options import option, required
 from homines.core.plugins import names
 from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder
@@ -65,25 +66,23 @@ class NotAnAnswer(HominesError):  # noqa: N818 (to be asked again, not to stop a
 class SessionPlan:
     """Who plays what against whom, in which words.
 
-    games    specs, one after another; `battery`: PROTOCOLS, all of them by the strategy method
-    against  a strategy, `axelrod:NAME` or a MODEL; it takes all other seats
-    frame    the words, as a model reads them
-    seat     the person's; None: the first that decides
-    both     the strategy method: the person answers every point of decision in every role, and a draw says
-             which role was played
-    rounds   of a repeated game; how often one played once is played. None: 10, or as announced; once
-    seed     of whatever is drawn
-    person   the name in the records
+    games    one after another; `battery` stands for PROTOCOLS
+    against  takes all other seats
+    seat     None: the first that decides
+    both     the person answers every point of decision in every role, and a draw says which role was played
+    rounds   None: 10, or as announced; 1 of a game played once
     """
 
-    games: tuple[str, ...]
-    against: str
-    frame: str
+    games: tuple[str, ...] = required(
+        "Games, as ipd; battery: 18 games by the strategy method, for fit.", "game"
+    )
+    against: str = option("tit_for_tat", "Whom you meet: a strategy, axelrod:NAME or a MODEL.")
+    frame: str = option("table(goal='')", "Words you read, as a model does.")
     seat: int | None = None
     both: bool = False
-    rounds: int | None = None
-    seed: int = 0
-    person: str = "person"
+    rounds: int | None = option(None, "Of a repeated game (10); times one played once is played (1).", low=1)
+    seed: int = option(0, "Of whatever is drawn.")
+    person: str = option("person", "Yours in the records.", "--name")
 
     def __post_init__(self) -> None:
         count("seed", self.seed, 0)

@@ -12,13 +12,11 @@ import csv
 import io
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
-from homines.core.plugins import names
 from homines.core.redaction import redact
 from homines.core.spreadsheet import cell as written
 from homines.core.spreadsheet import unquote as read_back
@@ -26,39 +24,12 @@ from homines.core.types import HominesError, Interrupted, digest
 from homines.sweeps.cell import Job, Outcome, SourceTree
 from homines.sweeps.claims import is_free
 from homines.sweeps.grid import Grid
+from homines.sweeps.options import SweepOptions
 from homines.sweeps.store import FAILED, Mark, SharedStore
 
 Row = dict[str, Any]
 POLL = 2.0
 """Seconds between two looks at cells that another sweep does."""
-
-
-@dataclass(frozen=True)
-class SweepOptions:
-    """Where cells are done.
-
-    engine    here (this process), local (processes of this machine), ray (a cluster)
-    workers   cells at a time; None: as many as there is room for
-    address   of the Ray cluster
-    """
-
-    engine: str = "here"
-    workers: int | None = None
-    address: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.engine not in names("sweeps.engines"):
-            raise HominesError(
-                f"no engine called {self.engine!r}; there are {', '.join(names('sweeps.engines'))}"
-            )
-        if self.workers is not None and self.engine == "here":
-            raise HominesError(
-                "--workers bears on nothing beside --engine here, which is one; use --engine local"
-            )
-        if self.workers is not None and self.workers < 1:
-            raise HominesError(f"workers is {self.workers}; at least 1")
-        if self.address is not None and self.engine != "ray":
-            raise HominesError(f"--address bears on nothing beside --engine {self.engine}; use --engine ray")
 
 
 def sweep(

@@ -19,6 +19,7 @@ import numpy as np
 
 from homines.core.capabilities import AsksFor, labels_of
 from homines.core.checks import count, number
+from homines.core.options import LABELS, option, required
 from homines.core.plugins import names
 from homines.core.registry import find, spell
 from homines.core.types import (
@@ -52,28 +53,26 @@ PROTOCOLS = ("spd", "trust", "ultimatum")
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to generate.
+    """What to generate: as many rows of each kind of game as of the others; no game of the test is in the
+    training."""
 
-    preference   spec; `games`: kinds to draw from (those with `draw`), as many of each as of the others
-    train, test  rows; no game of the test is in the training
-    words        sets of labels that take turns; `frame` tells the decision
-    reasons      whether the answer comes after its reasons
-    ties         drop: decisions without one best answer are left out; both: a row for each best answer
-    precision    of the logit choice that is stored beside each row, for distillation
-    apart        specs of games that no row is made of, beside the canonical ones
-    """
-
-    preference: str
-    games: tuple[str, ...] = ("symmetric",)
-    train: int = 400
-    test: int = 100
-    frame: str = "table(goal='')"
-    words: tuple[str, ...] = ("A,B",)
-    reasons: bool = True
-    ties: str = "drop"
-    precision: float = 1.0
-    seed: int = 0
+    preference: str = required("Preference that the answers follow, as 'moralis(kappa=1)'.", "--to")
+    games: tuple[str, ...] = option(
+        ("symmetric",),
+        "Kind of game to draw: symmetric, spd, trust, ultimatum, split, reciprocity; several.",
+        "--game",
+    )
+    train: int = option(400, "Rows to train on.", "--n", low=1)
+    test: int = option(100, "Rows to test on, of other games.", low=0)
+    frame: str = option("table(goal='')", "Frame that tells the decision.")
+    words: tuple[str, ...] = option(("A,B",), LABELS, "--labels")
+    """The sets of labels take turns."""
+    reasons: bool = option(True, "The arithmetic of the utility before the answer.")
+    ties: str = option("drop", "Two best answers: drop, or both (a row each).")
+    precision: float = option(1.0, "Of the logit choice stored beside each row.")
+    seed: int = option(0, "The same seed gives the same rows.")
     apart: tuple[str, ...] = ()
+    """Specs of games that no row is made of, beside the canonical ones."""
 
     def __post_init__(self) -> None:
         count("train", self.train)

@@ -9,8 +9,7 @@ trained (after thinking aloud, where the rows have reasons) and asked for the ba
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,51 +22,9 @@ from homines.core.types import Record
 from homines.elicitation import capability
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question
-from homines.inference.reasoning import ReasoningOptions
 from homines.models.hf import HuggingFace
-from homines.training.data import Recipe, Row
-from homines.training.data_folder import read
-from homines.training.supervised import SupervisedSettings
-
-
-@dataclass(frozen=True)
-class TuningPlan:
-    """What to tune, on which data folder, how, and how it thinks when it is measured."""
-
-    model: str
-    data: str | Path
-    course: SupervisedSettings = field(default_factory=SupervisedSettings)
-    aloud: ReasoningOptions = field(default_factory=ReasoningOptions)
-    side_effects: bool = True
-    device: str | None = None
-    dtype: str | None = None
-    trust_remote_code: bool = False
-
-    @property
-    def rank(self) -> int:
-        return self.course.rank
-
-    @property
-    def reasoning(self) -> ReasoningOptions:
-        return self.aloud
-
-    @property
-    def remedy(self) -> str:
-        return "smollm2 or hf/..., or a fine-tuning service"
-
-    def config(self, recipe: Recipe, *, kind: str = "tune", command: str = "") -> dict[str, Any]:
-        """The resolved config of the run folder of this plan, on data of this recipe."""
-        return {
-            **asdict(self),
-            "data": asdict(recipe),
-            "preference": recipe.preference,
-            "kind": kind,
-            "command": command,
-        }
-
-    def rows(self) -> tuple[Recipe, list[Row], list[Row]]:
-        """(recipe, train, test) of the data folder."""
-        return read(self.data)
+from homines.training.data import Row
+from homines.training.settings import TuningPlan
 
 
 def as_questions(model: Any, rows: Sequence[Row], *, bare: bool = False) -> list[Question]:

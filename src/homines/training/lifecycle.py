@@ -24,11 +24,12 @@ from homines.reports import model_card
 from homines.training import distributed
 from homines.training.data import Recipe, Row
 from homines.training.exact import rl
-from homines.training.exam import TuningPlan, examine
-from homines.training.plan import MOST_MEASURED, Alignment, AlignmentPlan
+from homines.training.exam import examine
+from homines.training.plan import Alignment
 from homines.training.prompt_sets import PromptSets
 from homines.training.rollout import Rollout
 from homines.training.sampled import PROMPTS, sampled
+from homines.training.settings import MOST_MEASURED, AlignmentPlan, TuningPlan
 from homines.training.student import TrainingPlan, load_student, load_trained
 from homines.training.supervised import train_supervised
 from homines.training.trainer import Trained, whole_checkpoint

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from homines.core.capabilities import Remembers, variant
-from homines.core.checks import count
-from homines.core.registry import find, spell
+from homines.core.registry import find
 from homines.core.types import Decision, HominesError, Policy, Prompt
 from homines.elicitation.policies import ModelPolicy
 from homines.elicitation.questions import Question, battery, questions
@@ -18,157 +16,16 @@ from homines.models import known, load
 from homines.models.mock import Mock, uniform
 from homines.opponents import opponent
 from homines.theory.game_forms import Repeated
-from homines.training.objective import Settings
 from homines.training.prompt_sets import PromptSets, prompt_sets
 from homines.training.rollout import Rollout, check_settings
 from homines.training.sampled import check_sampled
-from homines.training.schedule import Phase, schedule, spell_schedule
+from homines.training.schedule import Phase, schedule
+from homines.training.settings import AlignmentPlan, few
 
-ROADS = ("rl", "grpo", "rloo")
 ITSELF = "self"
 """In place of an opponent: the learner."""
-MOST_MEASURED = 64
-"""States of a game that are all measured; where there are more, those of one round are."""
 CHECKED = 16
 """Pasts drawn to check a plan on, where there are more."""
-
-
-@dataclass(frozen=True)
-class AlignmentPlan:
-    """What to align, to what, on what, and what to verify it on. Every field is a spec or a setting."""
-
-    model: str
-    preference: str
-    """A preference, or a schedule of them (schedule.py)."""
-    by: str = "rl"
-    """rl: exact; grpo, rloo: sampled completions (sampled.py)."""
-    warmup: int = 0
-    """Exact steps towards legal answers before a sampled road."""
-    game: str = "ipd"
-    more_games: tuple[str, ...] = ()
-    """Trained on too."""
-    opponent: str | None = None
-    """A strategy, `axelrod:NAME`, or a model; plays the other seats of a repeated game. `self`: the learner
-    meets its own play, as it is at each step. None becomes tit_for_tat, but beside a rival and in games
-    played once, where no opponent is met."""
-    rival: str | None = None
-    """Instead of an opponent: a second learner, aligned to this (a preference or schedule) meanwhile."""
-    memory: int = 1
-    """Rounds remembered, by the learner and by what it is told."""
-    frames: tuple[str, ...] = ("table(labels='action1,action2')",)
-    """Frames to train on."""
-    transfer_frames: tuple[str, ...] = ()
-    """Frames to verify the training game in, not trained on."""
-    transfer_games: tuple[str, ...] = ()
-    """Games to verify in the training frames, not trained on."""
-    states: tuple[str, ...] | None = None
-    settings: Settings = field(default_factory=Settings)
-    side_effects: bool = True
-    device: str | None = None
-    dtype: str | None = None
-    trust_remote_code: bool = False
-
-    def __post_init__(self) -> None:
-        if self.by not in ROADS:
-            raise HominesError(f"no road called {self.by!r}; there are {', '.join(ROADS)}")
-        if self.warmup < 0 or (self.warmup and self.by == "rl"):
-            raise HominesError(
-                f"warmup is {self.warmup}; it must be at least 0, and is for sampled roads (grpo, rloo): the "
-                "exact one needs none"
-            )
-        count("memory", self.memory)
-        if self.settings.sample and self.settings.sets > 1:
-            raise HominesError(
-                f"sets is {self.settings.sets} and sample {self.settings.sample}; players who walk are one "
-                "set: drop --sets, or walk more of them (--sample)"
-            )
-        for name in ("frames", "transfer_frames"):
-            made = [find("frames", spec) for spec in getattr(self, name)]
-            deep = [
-                variant(f, memory=self.memory) if isinstance(f, Remembers) and f.memory < self.memory else f
-                for f in made
-            ]
-            object.__setattr__(self, name, tuple(map(spell, deep)))
-        object.__setattr__(self, "preference", spell_schedule(schedule(self.preference, self.settings.steps)))
-        if self.rival is not None:
-            object.__setattr__(self, "rival", spell_schedule(schedule(self.rival, self.settings.steps)))
-        self._face()
-        self._check_transfer()
-
-    def _face(self) -> None:
-        """Who plays the other seats; HominesError where two are named for them, or there are none."""
-        repeated = isinstance(find("games", self.game), Repeated)
-        if self.opponent is not None and self.rival is not None:
-            raise HominesError(
-                f"opponent is {self.opponent!r} and rival {self.rival!r}; the second learner plays in the "
-                "opponent's place: drop --opponent or --rival"
-            )
-        if not repeated and (self.opponent is not None or self.memory > 1):
-            what = (
-                f"opponent is {self.opponent!r}" if self.opponent is not None else f"memory is {self.memory}"
-            )
-            raise HominesError(
-                f"{what}, but {self.game} is no repeated game, so nothing is met or remembered there; drop "
-                f"--{what.partition(' ')[0]}, or choose another --game"
-            )
-        if repeated and self.opponent is None and self.rival is None:
-            object.__setattr__(self, "opponent", "tit_for_tat")
-
-    def _check_transfer(self) -> None:
-        """What is trained on cannot show transfer."""
-        for also, option, trained, by in (
-            (self.transfer_frames, "unseen", self.frames, "--frame, --labels, --general"),
-            (self.transfer_games, "other-game", (self.game, *self.more_games), "--game, --general"),
-        ):
-            if both := [spec for spec in also if spec in trained]:
-                raise HominesError(
-                    f"{both[0]} is trained on ({by}) and would be reported as never seen; drop it from "
-                    f"--{option}"
-                )
-
-    @property
-    def measured(self) -> int:
-        """Rounds told where it is measured: all that are remembered, or one where these make more than
-        MOST_MEASURED states of any game."""
-        specs = (self.game, *self.more_games, *self.transfer_games)
-        return self.memory if all(few(find("games", spec), self.memory) for spec in specs) else 1
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        return schedule(self.preference, self.settings.steps)
-
-    @property
-    def steps(self) -> int:
-        """Optimiser steps in all."""
-        return sum(phase.steps for phase in self.phases)
-
-    @property
-    def rank(self) -> int:
-        return self.settings.rank
-
-    @property
-    def reasoning(self) -> None:
-        """The model thinks aloud as it does by itself."""
-
-    @property
-    def remedy(self) -> str:
-        return "smollm2 or hf/..."
-
-    def config(self, *, kind: str = "align", command: str = "") -> dict[str, Any]:
-        """The resolved config of the run folder of this plan."""
-        raw = asdict(self)
-        return {
-            "kind": kind,
-            "command": command,
-            **{k: v for k, v in raw.items() if k not in ("frames", "transfer_frames", "transfer_games")},
-            "preference": spell(self.phases[-1].preference),
-            "schedule": self.preference,
-            "training_frames": list(self.frames),
-            "training_games": [self.game, *self.more_games],
-            "frames": [*self.frames, *self.transfer_frames],
-            "games": [self.game, *self.transfer_games],
-            **({"measured_memory": self.measured} if self.measured < self.memory else {}),
-        }
 
 
 class Unread(Mock):
@@ -321,12 +178,6 @@ class Alignment:
 
 def _for_two(game: Any) -> bool:
     return isinstance(game, Repeated) and len(game.stage.actions) == 2
-
-
-def few(game: Any, memory: int) -> bool:
-    """Whether a game has so few states of this memory that all are measured."""
-    # beyond 64 rounds the number itself would be too long to compute
-    return not isinstance(game, Repeated) or len(game.states) ** min(memory, 64) <= MOST_MEASURED
 
 
 def met(game: Any, memory: int) -> Sequence[Decision]:

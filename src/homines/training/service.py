@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from homines.core.checks import count
+from homines.core.options import option, required
 from homines.core.progress import QUIET, Follow
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Interrupted
@@ -36,18 +37,13 @@ POLL, LONGEST_POLL = 5.0, 60.0
 
 @dataclass(frozen=True)
 class Order:
-    """What to fine-tune on what.
+    """What to fine-tune on what. model: the service's name of the base model."""
 
-    model    the service's name of the base model; `data`: a data folder
-    epochs   times each row is seen; None: as the service chooses
-    suffix   becomes part of the resulting model's name
-    """
-
-    model: str
-    data: str
-    epochs: int | None = None
-    suffix: str = "homines"
-    seed: int = 0
+    model: str = required("openai/MODEL, as openai/gpt-4o-mini.", "model")
+    data: str = required("Data folder, as `homines data` makes it.")
+    epochs: int | None = option(None, "Times each row is seen; default: the service's.")
+    suffix: str = option("homines", "Part of the resulting model's name.")
+    seed: int = option(0, "Passed to the service.")
 
     def __post_init__(self) -> None:
         if self.epochs is not None:

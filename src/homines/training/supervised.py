@@ -11,9 +11,8 @@ place.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from homines.core.checks import count
 from homines.core.progress import QUIET, Follow
 from homines.core.types import HominesError
 from homines.inference import processes
@@ -32,47 +30,8 @@ from homines.training.data import Row
 from homines.training.exact import rl
 from homines.training.objective import Outcome, Settings
 from homines.training.prompt_sets import PromptSets
+from homines.training.settings import SupervisedSettings
 from homines.training.trainer import Saving, Trained, save, silence, trainable, whole_checkpoint
-
-ROADS = ("sft", "distill")
-
-
-@dataclass(frozen=True)
-class SupervisedSettings:
-    """How to go through the rows.
-
-    epochs   times each row is seen; `batch`: rows an optimiser step
-    lr       learning rate; None: 1e-3 with LoRA, 1e-4 for all weights
-    rank     LoRA rank; 0: all weights
-    """
-
-    by: str = "sft"
-    epochs: float = 1.0
-    batch: int = 4
-    lr: float | None = None
-    rank: int = 64
-    seed: int = 0
-    save_every: int = 10
-    report_to: str = "none"
-
-    def __post_init__(self) -> None:
-        if self.by not in ROADS:
-            raise HominesError(f"no road called {self.by!r}; data are taught by {', '.join(ROADS)}")
-        if not 0 < self.epochs < 1e4:
-            raise HominesError(f"epochs is {self.epochs}; it must be above 0")
-        if self.lr is not None and not 0 < self.lr < 1:
-            raise HominesError(f"lr is {self.lr}; it must lie in (0, 1)")
-        for name in ("batch", "save_every"):
-            count(name, getattr(self, name))
-        count("rank", self.rank, 0)
-
-    def steps(self, rows: int) -> int:
-        """Optimiser steps for so many rows; the last one may see some again."""
-        return max(1, math.ceil(round(rows * self.epochs / self.batch, 9)))
-
-    @property
-    def rate(self) -> float:
-        return self.lr if self.lr is not None else (1e-3 if self.rank else 1e-4)
 
 
 def train_supervised(

@@ -1,0 +1,29 @@
+"""`homines list`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from homines.cli.options import AsJson
+from homines.core.plugins import describe
+
+FOLDERS = ("games", "preferences", "frames", "opponents", "models", "studies")
+
+
+def list_names(
+    folder: Annotated[str | None, typer.Argument(help=f"One of {', '.join(FOLDERS)}; default: all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the names in one of the folders, or in all, with their parameters."""
+    found = {name: describe(name) for name in ([folder] if folder else FOLDERS)}
+    if as_json:
+        print(json.dumps({name: [entry._asdict() for entry in entries] for name, entries in found.items()}))
+        return
+    for name, entries in found.items():
+        print(name)
+        width = max(len(entry.name + entry.signature) for entry in entries)
+        for entry in entries:
+            print(f"  {entry.name + entry.signature:<{min(width, 60)}}  {entry.summary}")

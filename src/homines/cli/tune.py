@@ -1,0 +1,68 @@
+"""`homines tune`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+from homines.cli.align import in_type
+from homines.cli.options import AsJson, Fields, Out, TrustModules, Values, trusted
+from homines.core.progress import Follow
+from homines.core.run_folder import RunFolder, default_folder
+from homines.elicitation.survey import Survey
+from homines.inference import processes
+from homines.inference.reasoning import ReasoningOptions
+from homines.reports.console import Bars, command, scored, side_effects, stopping
+from homines.training.settings import SupervisedSettings, TuningPlan
+
+
+def tune(
+    plan: Annotated[Values, Fields(TuningPlan, "model data")],
+    settings: SupervisedSettings,
+    reasoning: Annotated[Values, Fields(Survey, "traces temperature think")],
+    placement: Annotated[Values, Fields(TuningPlan, "side_effects device dtype trust_remote_code")],
+    out: Out = None,
+    trust_modules: TrustModules = False,
+    as_json: AsJson = False,
+) -> None:
+    """Carry out a tuning in its run folder."""
+    processes.quiet()
+    data = trusted(plan["data"], trust_modules)
+    aloud = ReasoningOptions(reasoning["traces"], reasoning["temperature"], reasoning["think"], settings.seed)
+    tuning = TuningPlan(plan["model"], data, settings, aloud, **placement)
+    folder = out or default_folder(f"tune-{tuning.model}-{data.name}", {**asdict(tuning), "data": str(data)})
+    carry_out_tuning(tuning, folder, as_json)
+
+
+def carry_out_tuning(tuning: TuningPlan, folder: Path, as_json: bool) -> None:
+    """Tune on a data folder and print what it changed."""
+    from homines.training import distributed
+    from homines.training.exam import table
+    from homines.training.lifecycle import tune
+    from homines.training.student import name_after
+
+    distributed.divides_weights()
+    if not processes.is_first():
+        with stopping() as stop:
+            tune(tuning, folder, follow=Follow(stop=stop))
+        return
+    start = time.monotonic()
+    with Bars() as bars, stopping() as stop:
+        trained = tune(tuning, folder, command=command(), follow=bars.follow(stop))
+    run = RunFolder(folder)
+    rows, side = table(run.noted("scores.json") or {}), run.noted("sideeffects.json")
+    name = name_after(tuning, trained.folder)
+    seconds = round(time.monotonic() - start, 1)
+    if as_json:
+        out = {"folder": str(folder), "model": name, "scores": rows, "side_effects": side, "seconds": seconds}
+        print(json.dumps(out))
+        return
+    scored(rows, str(run.config["preference"]))
+    side_effects(run)
+    print(f"result    {trained.folder}")
+    print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
+    print(f"next      homines measure {shlex.quote(name)}{in_type(tuning.dtype)}")

@@ -1,0 +1,37 @@
+"""The options of an estimate, checked. Light to import: the command line reads its options here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from homines.core.checks import count, one_of
+from homines.core.options import option
+from homines.core.types import HominesError
+from homines.theory.choice import Belief, stated_beliefs, uniform_beliefs
+
+BELIEFS: dict[str, Belief] = {"told": stated_beliefs, "uniform": uniform_beliefs}
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How to estimate, as the command line spells it."""
+
+    cluster: str | None = option(
+        None, "What errors depend within: subject, game, decision, none; default: by the data."
+    )
+    belief: str = option("told", "About the others: told (uniform where nothing is), or uniform.")
+    risk: bool = option(False, "Estimate relative risk aversion too.")
+    level: float = option(0.95, "Of the intervals.")
+    classes: int = option(1, "Types of subjects: a finite mixture.", low=1)
+    starts: int = option(20, "Random starts of a mixture.", low=1)
+    seed: int = option(0, "Of those starts.")
+
+    def __post_init__(self) -> None:
+        one_of("belief", self.belief, BELIEFS)
+        if not 0 < self.level < 1:
+            raise HominesError(f"level {self.level} must lie between 0 and 1, such as 0.95")
+        count("seed", self.seed, 0)
+        if self.classes > 1 and (self.risk or self.cluster not in (None, "subject")):
+            raise HominesError(
+                "--classes estimates a mixture over subjects: leave out --risk, and --cluster but for subject"
+            )
