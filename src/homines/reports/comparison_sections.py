@@ -23,7 +23,7 @@ from homines.elicitation.policies import PricingRecords
 from homines.elicitation.questions import situation
 from homines.estimation import agent_estimates, family
 from homines.estimation.amce import EFFECTS, Amce, of_choices
-from homines.estimation.published import DILEMMAS
+from homines.estimation.published import DILEMMAS, HUMANS
 from homines.games.dilemma import Dilemma
 from homines.games.pricing import shop
 from homines.reports import charts as draw
@@ -335,7 +335,7 @@ def preferences(there: Sequence[Agent]) -> Section:
                 dots.append({**place, "series": "estimated", **told, "weak": weak})
             if found["theory"] is not None:
                 dots.append({**place, "series": "trained to", "value": found["theory"]})
-    for human in agent_estimates.HUMANS:
+    for human in HUMANS:
         name = f"people: {human.who}"
         for parameter, value in human.values.items():
             place = {"panel": _panel(parameter, human.family), "group": name}
@@ -347,7 +347,7 @@ def preferences(there: Sequence[Agent]) -> Section:
         "is defined; where there is no estimate, or no interval, the reason stands in its place. Choices "
         f"of a legal mass under {LEGAL_MASS:g} are left out where there are others. "
         f"{agent_estimates.NO_KAPPA} People: "
-        f"{'; '.join(dict.fromkeys(h.source for h in agent_estimates.HUMANS))}.",
+        f"{'; '.join(dict.fromkeys(h.source for h in HUMANS))}.",
     ]
     if len(known) > MOST:
         text.append(

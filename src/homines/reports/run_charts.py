@@ -16,7 +16,7 @@ from typing import Any
 
 import altair as alt
 
-from homines.estimation.agent_estimates import HUMANS
+from homines.estimation.published import HUMANS
 
 Row = Mapping[str, Any]
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from homines.core.format import TableRow
 from homines.core.types import LEGAL_MASS, HominesError, digest
-from homines.estimation.agent_estimates import HUMANS, NO_KAPPA
+from homines.estimation.agent_estimates import NO_KAPPA
+from homines.estimation.published import HUMANS
 from homines.reports import comparison_page, model_card, page, run_charts
 from homines.reports.caveats import caveats
 from homines.reports.measures import elsewhere, measured, preferences
