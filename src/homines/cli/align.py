@@ -15,7 +15,14 @@ from homines.core.run_folder import RunFolder
 from homines.core.types import Game, HominesError
 from homines.elicitation.metrics import summary
 from homines.inference import processes
-from homines.reports.console import Bars, before_after, command, scored, side_effects, stopping
+from homines.reports.console import (
+    Bars,
+    command,
+    print_before_after,
+    print_scores,
+    print_side_effects,
+    stopping,
+)
 from homines.theory.game_forms import Repeated
 from homines.training import distributed
 from homines.training.plan import AlignmentPlan
@@ -71,7 +78,7 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
         }
         print(json.dumps(result))
     else:
-        before_after(run)
+        print_before_after(run)
         print(f"\nreport    {page}")
         print(f"figures   {folder / 'figures'}")
         print(f"result    {trained.folder}")
@@ -104,8 +111,8 @@ def carry_out_tuning(tuning: TuningPlan, folder: Path, as_json: bool) -> None:
         out = {"folder": str(folder), "model": name, "scores": rows, "side_effects": side, "seconds": seconds}
         print(json.dumps(out))
         return
-    scored(rows, str(run.config["preference"]))
-    side_effects(run)
+    print_scores(rows, str(run.config["preference"]))
+    print_side_effects(run)
     print(f"result    {trained.folder}")
     print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
     print(f"next      homines measure {shlex.quote(name)}{in_type(tuning.dtype)}")

@@ -18,7 +18,7 @@ from homines.core.types import HominesError
 from homines.estimation.amce import ALL, EFFECTS, Amce, Counted, distance, of_file
 from homines.estimation.options import plain
 from homines.estimation.published import COUNTRIES, DILEMMAS, Country, countries
-from homines.reports.console import effects
+from homines.reports.console import print_effects
 
 NEAR = 3
 """Countries named at either end."""
@@ -62,7 +62,7 @@ def carry_out_amce(
         }
         print(json.dumps(plain(told)))
         return
-    effects([as_row(found, i) for i in range(len(ALL))], str(source))
+    print_effects([as_row(found, i) for i in range(len(ALL))], str(source))
     if counted.clustered:
         print("errors clustered by scenario (ResponseID)")
     else:

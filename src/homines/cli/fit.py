@@ -18,7 +18,7 @@ from homines.estimation.mixture import Mixture
 from homines.estimation.model_tests import Comparison, compare
 from homines.estimation.options import BELIEFS, Options, estimate_one, estimate_row, plain, read_observations
 from homines.inference.impossible import caveats
-from homines.reports.console import Bars, estimated, mixed, tested
+from homines.reports.console import Bars, print_comparisons, print_estimate, print_mixture
 
 SEEN = 20_000
 """Choices from which a bar shows how far the estimates are."""
@@ -82,8 +82,11 @@ def carry_out_fit(
         print(json.dumps(plain(out)))
         return
     for e in found:
-        (mixed if isinstance(e, Mixture) else estimated)(e)  # pyright: ignore[reportArgumentType]
-    tested(tests)
+        if isinstance(e, Mixture):
+            print_mixture(e)
+        else:
+            print_estimate(e)
+    print_comparisons(tests)
     if unsound == 1:
         print("1 answer is no distribution and counts as none")
     elif unsound:

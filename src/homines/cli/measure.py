@@ -15,7 +15,7 @@ from homines.elicitation.asking import spent
 from homines.elicitation.metrics import choices, group_by, instability, summary
 from homines.inference.impossible import counts, sentences
 from homines.models import behind
-from homines.reports.console import measured
+from homines.reports.console import print_measurement
 
 
 def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> None:
@@ -40,7 +40,7 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
         }
         print(json.dumps(result))
     else:
-        measured(chosen)
+        print_measurement(chosen)
         if believed:
             print(f"and {believed} answers on what another would do, for `homines fit`")
         if used := spent(RunFolder(folder)):

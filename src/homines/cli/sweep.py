@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from homines.reports.console import Bars, stopping, swept
+from homines.reports.console import Bars, print_sweep, stopping
 from homines.sweeps.cell import Outcome
 from homines.sweeps.grid import read
 from homines.sweeps.store import SharedStore
@@ -43,7 +43,7 @@ def carry_out_sweep(file: Path, store: str, how: SweepOptions, dry_run: bool, as
         }
         print(json.dumps({**told, "seconds": seconds}))
     else:
-        swept(found, shared.shown)
+        print_sweep(found, shared.shown)
         if not dry_run:
             print(f"summary   {summary}")
             print(f"where     {shared.shown}/{grid.name}/cells.csv")

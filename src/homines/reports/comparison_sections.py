@@ -28,7 +28,8 @@ from homines.games.dilemma import Dilemma
 from homines.games.pricing import shop
 from homines.reports import charts as draw
 from homines.reports.agents import Agent, averaging, chosen, columns, menu, what
-from homines.reports.page import Section, Weak
+from homines.reports.page import Section
+from homines.reports.tables import Weak
 from homines.theory.conduct import conduct
 
 Row = dict[str, Any]
