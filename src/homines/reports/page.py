@@ -155,7 +155,7 @@ def render(template: str, specs: Mapping[str, Any], **values: Any) -> str:
     specs: charts by name, as `spec` returns them; values: what the template shows, and of page.html
     `version` and `first`, the id its skip link leads to.
     """
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = asset("page.css"), asset("page.js")
     hashes = " ".join(script_sources())
     policy = (
         f"default-src 'none'; script-src {hashes}; style-src {_hash(style)}; img-src data:; "
@@ -244,7 +244,7 @@ def _jsoned(value: Any) -> Any:
 @cache
 def _templates() -> Environment:
     env = Environment(
-        loader=FunctionLoader(_asset),
+        loader=FunctionLoader(asset),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -263,7 +263,7 @@ def _templates() -> Environment:
 @cache
 def script_sources() -> tuple[str, ...]:
     """The scripts of every page written here, as a Content-Security-Policy names them."""
-    return tuple(map(_hash, (_library(), _asset("page.js"))))
+    return tuple(map(_hash, (_library(), asset("page.js"))))
 
 
 @cache
@@ -275,7 +275,8 @@ def _library() -> str:
     return source.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file of templates/."""
     return files("homines.reports").joinpath("templates", name).read_text(encoding="utf-8").replace("\r", "")
 
 
