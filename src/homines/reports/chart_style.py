@@ -55,7 +55,7 @@ def header() -> alt.Header:
     return alt.Header(labelOrient="top", labelAnchor="start", labelPadding=4)
 
 
-def panels(cells: Any, field: str, columns: int) -> alt.FacetChart:
+def panels(cells: Any, field: str, columns: int) -> Any:
     """A panel for each value of a field, in the order of the rows."""
     facet = alt.Facet(f"{field}:N", sort=by_place(), title=None, header=header())
     return cells.facet(facet=facet, columns=columns, spacing=GAP)
