@@ -13,6 +13,7 @@ from homines.core.types import LEGAL_MASS, HominesError, Record
 from homines.elicitation.metrics import choices, summary
 from homines.estimation.options import FitOptions, estimate_one, read_observations
 from homines.reports.console import brief
+from homines.reports.tables import Table
 
 if TYPE_CHECKING:
     from homines.estimation.fit import Estimate
@@ -23,23 +24,10 @@ class Rows(list[dict[str, Any]]):
     """A table: a list of rows, shown as one in a notebook and in a terminal; polars and pandas take it."""
 
     def _repr_html_(self) -> str:
-        head, body = self._cells()
-        told = "".join(f"<th>{escape(name)}</th>" for name in head)
-        rows = "".join(f"<tr>{''.join(f'<td>{escape(x)}</td>' for x in row)}</tr>" for row in body)
-        return f"<table><thead><tr>{told}</tr></thead><tbody>{rows}</tbody></table>"
+        return Table(self).html()
 
     def __repr__(self) -> str:
-        head, body = self._cells()
-        widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
-        lines = [head, ["-" * width for width in widths], *body]
-        return "\n".join(
-            "  ".join(x.ljust(width) for x, width in zip(line, widths, strict=True)).rstrip()
-            for line in lines
-        )
-
-    def _cells(self) -> tuple[list[str], list[list[str]]]:
-        head = list(dict.fromkeys(key for row in self for key in row))
-        return head, [[_told(row.get(key)) for key in head] for row in self]
+        return Table(self).text()
 
 
 class RunResult:
@@ -147,9 +135,3 @@ def folders(runs: Any) -> list[Path]:
 
 def _family(family: Any) -> str:
     return spell(family) if not isinstance(family, type) else spell_class(family)
-
-
-def _told(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -15,8 +15,7 @@ from homines.cli import amce
 from homines.core.spreadsheet import cell, unquote
 from homines.estimation.amce import ALL, Amce
 from homines.estimation.published import countries
-from homines.reports.page import Table
-from homines.sweeps.sweep import table
+from homines.reports.tables import Table
 
 RUN = ("=1+1", '=HYPERLINK("http://x")', "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "-", "--1")
 KEPT = ("-0.5", "+1e3", "1", "-3", ".5", "C,D", "a=b", "'s", "", "s3://x", "−.50")
@@ -50,7 +49,7 @@ def test_tables_of_a_page() -> None:
 
 
 def test_tables_of_a_sweep() -> None:
-    head, row = cells(table([{"model": "-2+3", "value": -2.0, "+x": None}]))
+    head, row = cells(Table([{"model": "-2+3", "value": -2.0, "+x": None}]).csv())
     assert head == ["model", "value", "'+x"]
     assert row == ["'-2+3", "-2.0", ""]
 

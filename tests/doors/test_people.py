@@ -33,7 +33,7 @@ from homines.estimation.problem import NotIdentified
 from homines.models.mock import Mock, broken, hashed
 from homines.people.debrief import happened, heard, limits, odds, portraits
 from homines.people.session import PROTOCOLS, NotAnAnswer, Other, SessionPlan, Sitting, deciders, rival, start
-from homines.people.terminal import portray
+from homines.people.terminal import print_portraits
 from homines.theory.choice import LogitAgent, best_response, expected_utility, stated_beliefs
 from homines.theory.game_forms import Repeated, Sequential, veil
 from tests.helpers.running import HOMINES
@@ -309,7 +309,7 @@ def test_the_limits_stand_where_the_estimate_would(capsys: pytest.CaptureFixture
         sitting.answer(0)
     mine, theirs = portraits(sitting)
     assert mine.estimate is None
-    portray([mine, theirs], Console())
+    print_portraits([mine, theirs], Console())
     said = " ".join(capsys.readouterr().out.split())
     assert "person: no estimate: your" in said
     assert "without bound" not in said

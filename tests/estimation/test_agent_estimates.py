@@ -11,7 +11,8 @@ import pytest
 from homines.core.registry import find
 from homines.core.types import Record
 from homines.elicitation.questions import battery, questions
-from homines.estimation.agent_estimates import HUMANS, estimates, parameters_of
+from homines.estimation.agent_estimates import estimates, parameters_of
+from homines.estimation.published import HUMANS
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
 from homines.preferences.inequity import Inequity

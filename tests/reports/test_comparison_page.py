@@ -18,7 +18,7 @@ from homines.core.types import Choice, HominesError
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
 from homines.models.mock import HANDLERS, Mock
-from homines.reports import charts, page
+from homines.reports import charts, tables
 from homines.reports.agents import chosen, what
 from homines.reports.changes import changes, summary
 from homines.reports.comparison_page import agents, runs_in
@@ -125,13 +125,13 @@ def test_an_interval_without_bound_is_drawn_to_the_edge() -> None:
     told = json.dumps(drawn)
     assert "not bounded" in told
     assert "triangle-right" in told
-    assert page.Table([{"low": -math.inf, "high": math.inf}]).tex().count(r"\infty") == 2
+    assert tables.Table([{"low": -math.inf, "high": math.inf}]).tex().count(r"\infty") == 2
 
 
 def test_what_rests_on_little_mass_is_marked() -> None:
     cells = [{"row": "r", "column": "c", "value": 0.5, "text": ".50", "weak": True}]
     assert charts.heat(cells, "x").to_dict()["data"]["values"][0]["text"] == ".50†"
-    [[cell]] = page.Table([{"x": page.Weak(0.5)}]).cells()
+    [[cell]] = tables.Table([{"x": tables.Weak(0.5)}]).cells()
     assert cell == (".50", True, "0.5", True)
 
 

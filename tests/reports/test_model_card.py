@@ -18,6 +18,7 @@ from homines.elicitation.questions import battery, questions
 from homines.models.mock import Mock, uniform
 from homines.reports import model_card
 from homines.reports.run_page import write
+from homines.reports.tables import Table
 
 TABLE = "table(labels='action1,action2')"
 CONFIG = {
@@ -173,7 +174,7 @@ def test_where_nothing_was_trained_there_is_none(tmp_path: Path) -> None:
 )
 def test_text_in_a_table_reads_as_it_was(text: str) -> None:
     markdown = pytest.importorskip("markdown_it").MarkdownIt("commonmark").enable("table")
-    lines = "\n".join(model_card.table(["head"], [[model_card.plain(text)]]))
+    lines = Table([{"head": model_card.plain(text)}]).markdown()
     (row,) = [t.content for t in markdown.parse(lines) if t.type == "inline"][1:]
     shown = "".join(child.content for child in markdown.parseInline(row)[0].children)
     assert shown == text

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from homines.core import format, spreadsheet
 from homines.core.types import HominesError
 from homines.reports import charts as charts_module
-from homines.reports import page
+from homines.reports import page, tables
 from homines.reports.page import Section
 
 HOSTILE = (
@@ -204,7 +204,7 @@ def test_errors_name_value_rule_and_remedy(tmp_path: Path) -> None:
 @settings(max_examples=30)
 @given(st.lists(st.fixed_dictionaries({"x": TEXTS, "y": st.floats() | st.none()}), min_size=1, max_size=5))
 def test_csv_holds_every_number_in_full_and_every_text(rows: list[dict[str, Any]]) -> None:
-    text = page.Table({key: row[key] for key in ("x", "y")} for row in rows).csv()
+    text = tables.Table({key: row[key] for key in ("x", "y")} for row in rows).csv()
     text.encode("utf-8")
     head, *body = csv.reader(io.StringIO(text, newline=""))
     assert head == ["x", "y"]
@@ -216,7 +216,7 @@ def test_csv_holds_every_number_in_full_and_every_text(rows: list[dict[str, Any]
 @settings(max_examples=100)
 @given(st.lists(TEXTS, min_size=1, max_size=3))
 def test_tex_leaves_nothing_special(words: list[str]) -> None:
-    tex = page.Table([{word: word for word in words}]).tex()
+    tex = tables.Table([{word: word for word in words}]).tex()
     tex.encode("utf-8")
     begin, hline, head, again, *body, last, end, empty = tex.split("\n")
     assert re.fullmatch(r"\\begin\{tabular\}\{[lr]+\}", begin)
@@ -233,7 +233,7 @@ def test_tex_leaves_nothing_special(words: list[str]) -> None:
 
 
 def test_tex_aligns_numbers_right() -> None:
-    tex = page.Table([{"who": "a_b", "x": -0.5, "y": None}]).tex()
+    tex = tables.Table([{"who": "a_b", "x": -0.5, "y": None}]).tex()
     assert tex == (
         "\\begin{tabular}{lrr}\n\\hline\nwho & x & y \\\\\n\\hline\na\\_b & $-$.50 & — \\\\\n\\hline\n"
         "\\end{tabular}\n"

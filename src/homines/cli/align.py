@@ -22,7 +22,7 @@ from homines.core.types import Game, HominesError
 from homines.elicitation.metrics import summary
 from homines.elicitation.survey import frame_specs
 from homines.inference import processes
-from homines.reports.console import Bars, before_after, command, stopping
+from homines.reports.console import Bars, command, print_before_after, stopping
 from homines.theory.game_forms import Repeated
 from homines.training.schedule import Phase, schedule, schedule_title
 from homines.training.settings import AlignmentPlan, Settings
@@ -115,7 +115,7 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
         }
         print(json.dumps(result))
     else:
-        before_after(run)
+        print_before_after(run)
         print(f"\nreport    {page}")
         print(f"figures   {folder / 'figures'}")
         print(f"result    {trained.folder}")

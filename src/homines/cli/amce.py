@@ -21,7 +21,7 @@ from homines.core.types import HominesError
 from homines.estimation.amce import ALL, EFFECTS, Amce, AmceTally, amce_of_file, distance
 from homines.estimation.options import spell_infinities
 from homines.estimation.published import COUNTRIES, DILEMMAS, Country, countries
-from homines.reports.console import effects
+from homines.reports.console import print_effects
 
 NEAR = 3
 """Countries named at either end."""
@@ -82,7 +82,7 @@ def carry_out_amce(
         }
         print(json.dumps(spell_infinities(told)))
         return
-    effects([as_row(found, i) for i in range(len(ALL))], str(source))
+    print_effects([as_row(found, i) for i in range(len(ALL))], str(source))
     if counted.clustered:
         print("errors clustered by scenario (ResponseID)")
     else:

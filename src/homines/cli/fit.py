@@ -16,7 +16,7 @@ from homines.core.progress import QUIET, Follow, Tell, ignore
 from homines.core.types import HominesError
 from homines.estimation.settings import BELIEFS, FitOptions
 from homines.inference.impossible import caveats
-from homines.reports.console import Bars, estimated, mixed, tested
+from homines.reports.console import Bars, print_comparisons, print_estimate, print_mixture
 
 if TYPE_CHECKING:
     from homines.estimation.columns import Observation
@@ -120,8 +120,11 @@ def carry_out_fit(
         print(json.dumps(spell_infinities(out)))
         return
     for e in found:
-        (mixed if isinstance(e, Mixture) else estimated)(e)  # pyright: ignore[reportArgumentType]
-    tested(tests)
+        if isinstance(e, Mixture):
+            print_mixture(e)
+        else:
+            print_estimate(e)
+    print_comparisons(tests)
     if unsound == 1:
         print("1 answer is no distribution and counts as none")
     elif unsound:

@@ -14,7 +14,7 @@ from homines.cli.options import AsJson, Out
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import HominesError
 from homines.elicitation.metrics import choices, summary
-from homines.reports.console import measured
+from homines.reports.console import print_measurement
 
 
 def import_log(
@@ -49,7 +49,7 @@ def carry_out_import(log: Path, out: Path | None, as_json: bool) -> None:
         told = {"folder": str(folder), "report": str(page), "added": len(new), "questions": len(records)}
         print(json.dumps({**told, "failed": failed, "absent": found.absent, "rows": summary(records)}))
     else:
-        measured(choices(records))
+        print_measurement(choices(records))
         print(f"\n{len(new)} records added, {len(records)} in all, {failed} failed")
         if found.absent:
             print(f"{found.absent} questions of the task are not in the log: it had a limit, or was stopped")

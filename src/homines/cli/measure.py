@@ -23,7 +23,7 @@ from homines.elicitation.survey import Survey
 from homines.inference.impossible import counts, sentences
 from homines.inference.processes import quiet
 from homines.models import behind, load
-from homines.reports.console import Bars, command, measured, stopping
+from homines.reports.console import Bars, command, print_measurement, stopping
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
         }
         print(json.dumps(result))
     else:
-        measured(chosen)
+        print_measurement(chosen)
         if believed:
             print(f"and {believed} answers on what another would do, for `homines fit`")
         if used := asking.spent(RunFolder(folder)):

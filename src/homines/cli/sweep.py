@@ -12,7 +12,7 @@ import typer
 
 from homines.cli.options import AsJson, TrustModules, trusted
 from homines.inference.processes import quiet
-from homines.reports.console import Bars, stopping, swept
+from homines.reports.console import Bars, print_sweep, stopping
 from homines.sweeps.options import SweepOptions
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def carry_out_sweep(file: Path, store: str, how: SweepOptions, dry_run: bool, as
         }
         print(json.dumps({**told, "seconds": seconds}))
     else:
-        swept(found, shared.shown)
+        print_sweep(found, shared.shown)
         if not dry_run:
             print(f"summary   {summary}")
             print(f"where     {shared.shown}/{grid.name}/cells.csv")

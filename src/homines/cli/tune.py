@@ -16,7 +16,7 @@ from homines.core.run_folder import RunFolder, default_folder
 from homines.elicitation.survey import Survey
 from homines.inference import processes
 from homines.inference.reasoning import ReasoningOptions
-from homines.reports.console import Bars, command, scored, side_effects, stopping
+from homines.reports.console import Bars, command, print_scores, print_side_effects, stopping
 from homines.training.settings import SupervisedSettings, TuningPlan
 
 
@@ -61,8 +61,8 @@ def carry_out_tuning(tuning: TuningPlan, folder: Path, as_json: bool) -> None:
         out = {"folder": str(folder), "model": name, "scores": rows, "side_effects": side, "seconds": seconds}
         print(json.dumps(out))
         return
-    scored(rows, str(run.config["preference"]))
-    side_effects(run)
+    print_scores(rows, str(run.config["preference"]))
+    print_side_effects(run)
     print(f"result    {trained.folder}")
     print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
     print(f"next      homines measure {shlex.quote(name)}{in_type(tuning.dtype)}")

@@ -12,6 +12,10 @@ LONGEST = 40
 """Digits of a whole number: a state of a random generator has 39."""
 
 
+class TooDeep(ValueError):  # noqa: N818
+    """JSON that is nested more than DEEPEST deep."""
+
+
 def loads(data: bytes | str) -> Any:
     """The value of a JSON text.
 
@@ -53,8 +57,8 @@ def _deeper(value: Any) -> bool:
     return True
 
 
-def _too_deep() -> ValueError:
-    return ValueError(f"it is nested more than {DEEPEST} deep")
+def _too_deep() -> TooDeep:
+    return TooDeep(f"it is nested more than {DEEPEST} deep")
 
 
 def _whole(text: str) -> int:

@@ -7,7 +7,6 @@ the values a training aimed at and those published of people.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -52,29 +51,6 @@ REASONS: Mapping[type[HominesError], str] = {
     EqualOptions: "This preference values all options alike in every decision that was asked.",
 }
 """Why there is no estimate, by type of failure."""
-
-
-@dataclass(frozen=True)
-class Human:
-    """A published estimate of people, in the parameters of `family`. short: author and year; who: which."""
-
-    short: str
-    source: str
-    who: str
-    family: str
-    values: Mapping[str, float]
-
-
-SHORT = "Bruhin, Fehr & Schunk (2019)"
-BFS = "Bruhin, Fehr & Schunk (2019), JEEA 17: 1025, table 1; session 1, 160 people"
-HUMANS = (
-    Human(SHORT, BFS, "all", "inequity", {"alpha": -0.083, "beta": 0.261}),
-    Human(SHORT, BFS, "strongly altruistic, 41%", "inequity", {"alpha": -0.159, "beta": 0.463}),
-    Human(SHORT, BFS, "moderately altruistic, 47%", "inequity", {"alpha": -0.065, "beta": 0.130}),
-    Human(SHORT, BFS, "averse to being behind, 12%", "inequity", {"alpha": 0.437, "beta": -0.147}),
-)
-"""Their alpha is the weight on the other when behind, so its sign is turned here; estimated beside
-reciprocity, in choices between divisions of money."""
 
 
 def estimates(records: Iterable[Record], preference: Preference | None = None) -> list[Row]:

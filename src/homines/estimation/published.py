@@ -2,15 +2,18 @@
 
 Humans: MobLab (Mei et al. 2024, PNAS; Xie et al. 2025). Language models: GPT-4-0314 and GPT-3.5-0301 in the
 same games (Mei et al. 2024). Charness-Rabin pairs: Horton (2023). Amounts in points of the game named.
-Moral dilemmas: Awad et al. (2018), as used by Takemoto (2024).
+Moral dilemmas: Awad et al. (2018), as used by Takemoto (2024). Estimates: Bruhin, Fehr & Schunk (2019). The
+numbers are in published.toml.
 """
 
 from __future__ import annotations
 
 import csv
 import math
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -41,42 +44,27 @@ class Benchmark:
     models: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
-AMOUNTS = (
-    Benchmark(
-        "dictator, given", "dictator(total=100, step=1)", 0, 100, 10_335, 25.70, 21.7, 25,
-        {0: 0.26, 50: 0.187}, {"GPT-4": 50.0, "GPT-3.5": 35.2},
-    ),
-    Benchmark(
-        "ultimatum, offered", "ultimatum_menu(total=100, step=1)", 0, 100, 5_291, 44.13, 20.0, 49,
-        {50: 0.28}, {"GPT-4": 50.0, "GPT-3.5": 45.2},
-    ),
-    Benchmark(
-        "ultimatum, least accepted", "ultimatum_menu(total=100, step=1)", 1, 100, 5_291, 34.90, 20.3, 40,
-        {50: 0.21}, {"GPT-4": 23.3, "GPT-3.5": 32.5},
-    ),
-    Benchmark(
-        "trust, sent", "trust_menu(endowment=100, factor=3, step=1)", 0, 100, 16_830, 42.02, 36.1, 30,
-        {100: 0.206, 0: 0.133}, {"GPT-4": 46.1, "GPT-3.5": 36.3},
-    ),
-    Benchmark(
-        "trust, returned of 150", "trust_return(received=150, step=1)", 1, 150, 1_570, 59.38, 39.5, 54.5,
-        {100: 0.199, 50: 0.169}, {"GPT-4": 89.2, "GPT-3.5": 112.5},
-    ),
-    Benchmark(
-        "public goods, given", "public_goods(players=3, endowment=20, multiplier=1.5, step=1)", 0, 20,
-        19_109, 9.63, 6.4, 10, {20: 0.158, 0: 0.115}, {"GPT-4": 10.33, "GPT-3.5": 11.17},
-    ),
-)  # fmt: skip
-"""How many share the public good, and its multiplier, are not in our sources: three and 1.5 are ours."""
+@dataclass(frozen=True)
+class Human:
+    """A published estimate of people, in the parameters of `family`. short: author and year; who: which."""
 
+    short: str
+    source: str
+    who: str
+    family: str
+    values: Mapping[str, float]
+
+
+_TABLES = tomllib.loads(files("homines.estimation").joinpath("published.toml").read_text(encoding="utf-8"))
+
+AMOUNTS = tuple(Benchmark(**{**row, "modes": dict(row["modes"])}) for row in _TABLES["amounts"])
 PAIRS: Mapping[str, tuple[str, float]] = {
-    "Berk29": ("split(x=(400, 400), y=(400, 750))", 0.31),
-    "Berk26": ("split(x=(800, 0), y=(400, 400))", 0.78),
-    "Berk23": ("split(x=(200, 800), y=(0, 0))", 1.00),
-    "Barc2": ("split(x=(400, 400), y=(375, 750))", 0.52),
+    name: (game, share) for name, (game, share) in _TABLES["pairs"].items()
 }
-"""Charness-Rabin pairs: the game (own, other), and the share of people who chose X ('left'). Payoffs of
-Charness & Rabin (2002), Table I, from memory."""
+"""Charness-Rabin pairs: the game (own, other), and the share of people who chose X ('left')."""
+DILEMMAS: Mapping[str, Array] = {name: frozen(effects) for name, effects in _TABLES["dilemmas"].items()}
+"""Effects on being saved, [effect] in the order of `amce.EFFECTS`."""
+HUMANS = tuple(Human(**row) for row in _TABLES["humans"])
 
 
 def moments(choice: Choice, amounts: Array) -> dict[str, float]:
@@ -92,13 +80,6 @@ def moments(choice: Choice, amounts: Array) -> dict[str, float]:
     }
 
 
-DILEMMAS: Mapping[str, Array] = {
-    "all people": frozen([0.061, 0.097, 0.353, 0.119, 0.160, 0.345, 0.497, 0.651, 0.585]),
-    "mean of countries": frozen([0.058, 0.102, 0.359, 0.116, 0.161, 0.346, 0.491, 0.506, 0.602]),
-    "USA": frozen([0.067, 0.098, 0.319, 0.121, 0.176, 0.359, 0.491, 0.531, 0.584]),
-}
-"""Effects on being saved, [effect] in the order of `amce.EFFECTS`: of all people, as Takemoto (2024) takes
-them (his number is the effect of four more characters); the inverse-variance mean of countries; the USA."""
 COUNTRIES = ("Estimates", "se", "Label", "Country")
 LEAST_SE = 1e-6
 """Errors below this are those of a handful of answers that all agree; they would weigh without bound."""

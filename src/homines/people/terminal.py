@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from homines.core.registry import find
@@ -24,6 +22,7 @@ from homines.estimation.options import estimate_row, spell_infinities
 from homines.people.debrief import FAMILY, Happened, Odds, Portrait, happened, odds, portraits, totals
 from homines.people.session import BATTERY, NotAnAnswer, SessionPlan, Sitting, start
 from homines.reports.console import command
+from homines.reports.tables import Table
 
 MOST_DIGITS = 4
 """Of a seat's number."""
@@ -80,9 +79,9 @@ def carry_out_play(
     if as_json:
         print(json.dumps(spell_infinities(result(sitting, found, shapes, save))))
         return
-    recount(sitting, console)
-    compare(sitting, found, console)
-    portray(shapes, console)
+    print_history(sitting, console)
+    print_odds(sitting, found, console)
+    print_portraits(shapes, console)
     if save is not None:
         print(f"saved     {save}\nnext      {fitting(save, plan.person, family or FAMILY)}")
 
@@ -114,21 +113,20 @@ def converse(sitting: Sitting, console: Console, to_stderr: bool) -> None:
         told = len(sitting.course.stages)
 
 
-def recount(sitting: Sitting, console: Console) -> None:
+def print_history(sitting: Sitting, console: Console) -> None:
     """All that happened, as a table."""
-    table = Table(box=box.SIMPLE_HEAD, title=Text(f"what happened, against {sitting.other.name}"))
-    for name in ("game", "when", "you", "the others", "you get", "others get"):
-        table.add_column(name, justify="right" if "get" in name else "left")
+    heads = ("game", "when", "you", "the others", "you get", "others get")
+    rows: list[dict[str, str]] = []
     for row in happened(sitting):
         theirs = ", ".join(
             f"{'' if who == 'the other' else f'{who} '}{act} (p {p:.3f})" for who, act, p in row.theirs
         )
         cells = (row.game, row.told, row.mine, theirs, *(row.paid[:1] or ("",)), ", ".join(row.paid[1:]))
-        table.add_row(*map(Text, cells))
-    if total := totals(sitting):
-        table.add_section()
-        table.add_row("in all", "", "", "", total[0], ", ".join(total[1:]))
-    console.print(table)
+        rows.append(dict(zip(heads, cells, strict=True)))
+    paid = totals(sitting)
+    total = ("in all", "", "", "", paid[0], ", ".join(paid[1:])) if paid else ()
+    title = f"what happened, against {sitting.other.name}"
+    console.print(Table(rows, heads).console(title, left=heads[:4], total=total))
 
 
 def sentence(row: Happened) -> str:
@@ -143,17 +141,17 @@ def sentence(row: Happened) -> str:
     return f"{told[:1].upper()}{told[1:]}."
 
 
-def compare(sitting: Sitting, found: list[Odds], console: Console) -> None:
+def print_odds(sitting: Sitting, found: list[Odds], console: Console) -> None:
     """What was chosen beside the other's exact probabilities in the same place."""
-    title = f"in your place, {sitting.other.name} would choose with probability"
-    table = Table(box=box.SIMPLE_HEAD, title=Text(title))
-    for name in ("game", "where", "you chose", "it would", "legal mass"):
-        table.add_column(name, justify="right" if name == "legal mass" else "left")
+    heads = ("game", "where", "you chose", "it would", "legal mass")
+    rows: list[dict[str, str]] = []
     for each in found:
         chances = "  ".join(f"{label} {p:.3f}" for label, p in each.brief())
         mass = "" if each.choice is None else f"{each.choice.mass:.3f}"
-        table.add_row(*map(Text, (each.turn.game, each.where, each.done, chances or "no answer", mass)))
-    console.print(table)
+        cells = (each.turn.game, each.where, each.done, chances or "no answer", mass)
+        rows.append(dict(zip(heads, cells, strict=True)))
+    title = f"in your place, {sitting.other.name} would choose with probability"
+    console.print(Table(rows, heads).console(title, left=heads[:4]))
     for why in dict.fromkeys(each.why for each in found if each.why):
         console.print(Text(f"no answer: {why}"))
     low = sum(each.choice is not None and each.choice.mass < LEGAL_MASS for each in found)
@@ -163,22 +161,21 @@ def compare(sitting: Sitting, found: list[Odds], console: Console) -> None:
         )
 
 
-def portray(shapes: list[Portrait], console: Console) -> None:
+def print_portraits(shapes: list[Portrait], console: Console) -> None:
     """Parameters of both, side by side; what is not identified is told."""
-    known = [shape for shape in shapes if shape.estimate is not None]
+    known = [(shape.who, shape.estimate) for shape in shapes if shape.estimate is not None]
     if known:
-        first = known[0].estimate
-        assert first is not None
-        table = Table(box=box.SIMPLE_HEAD, title=first.family.spec)
-        for name in ("whose", *first.names):
-            table.add_column(name, justify="left" if name == "whose" else "right")
-        for shape in known:
-            e = shape.estimate
-            assert e is not None
-            values = zip(e.names, e.values, e.se, strict=True)
-            cells = {name: f"{v:.2f} ({'-' if math.isnan(se) else f'{se:.2f}'})" for name, v, se in values}
-            table.add_row(Text(shape.who), *(cells.get(name, "") for name in first.names))
-        console.print(table)
+        family, heads = known[0][1].family.spec, ("whose", *known[0][1].names)
+        rows = [
+            {"whose": who}
+            | {
+                name: f"{value:.2f} ({'-' if math.isnan(se) else f'{se:.2f}'})"
+                for name, value, se in zip(e.names, e.values, e.se, strict=True)
+                if name in heads
+            }
+            for who, e in known
+        ]
+        console.print(Table(rows, heads).console(family, left=("whose",)))
         console.print("estimate (standard error); `homines fit` on a saved sitting has intervals and tests")
     for shape in shapes:
         if shape.estimate is None:

@@ -9,7 +9,7 @@ from homines.core.format import TableRow, clean, lines, number
 from homines.core.types import LEGAL_MASS
 from homines.inference import impossible
 from homines.reports import run_charts
-from homines.reports.run_view import SLACK, RunView, _foreign, left_out
+from homines.reports.run_view import SLACK, RunView, foreign_specs, left_out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def caveats(study: RunView, rows: Mapping[str, list[TableRow]]) -> list[str]:
         if row["mass"] < LEGAL_MASS
     ]
     out += [change.sentence() for change in _worse_measures(rows)]
-    if away := _foreign(study):
+    if away := foreign_specs(study):
         out.append(
             f"{', '.join(clean(spec, 80) for spec in away)}: not available here, for modules are loaded only "
             "where a person says so; give --trust-modules to load it."

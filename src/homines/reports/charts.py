@@ -1,4 +1,4 @@
-"""Charts of a study: pure functions from plain rows to altair charts, in the dress of figures.py.
+"""Charts of a study: pure functions from plain rows to altair charts, in the dress of chart_style.py.
 
 Values may be None, NaN or missing: they are not drawn. A panel, series or group stands where its first
 row stands.
@@ -13,26 +13,15 @@ from typing import Any
 import altair as alt
 
 from homines.core.types import HominesError
-from homines.reports.run_charts import (
-    BLUE,
-    DASHES,
-    GAP,
-    GREY,
-    LABEL,
-    SERIES,
-    SHAPES,
-    WIDTH,
-    Row,
-    dressed,
-    header,
-    met,
-)
+from homines.reports import chart_style as style
+from homines.reports.chart_style import Row
 
 MOST_BESIDE = 3
 """Panels side by side."""
 POINTS = 12
 """Steps of a line up to which each is marked."""
 ENDS = ("low", "high")
+VALUES = ("value", *ENDS)
 UNKNOWN = "#e4e4e4"
 FAINT = "#595959"
 INK = ("#000000", "#ffffff")
@@ -52,10 +41,9 @@ def curves(
     logarithmic axis
     """
     held = _sound("curves", rows, ("step", "value", "low", "high"))
-    names, unit = _met(held, "series"), _unit(held)
+    names, unit = style.distinct(held, "series"), _unit(held)
     base = alt.Chart(alt.Data(values=held))
-    scale = alt.Scale(domain=[0, 1]) if unit else alt.Scale(zero=False, nice=True)
-    axis = alt.Axis(tickCount=4, format="~g", grid=True)
+    height: dict[str, Any] = {"title": up or None, "scale": style.scale(unit), "axis": style.axis(grid=True)}
     steps = alt.Axis(tickMinStep=1, tickCount=5, grid=False, format="~f")
     span = alt.Scale(type="log") if log else alt.Scale()
     x = alt.X("step:Q", title=across or None, axis=steps, scale=span)
@@ -63,16 +51,16 @@ def curves(
     colour, dash = _colour(names, **drawn), _dash(names, **drawn)
     band = (
         base.mark_area(opacity=0.2)
-        .transform_filter("isValid(datum.low) && isValid(datum.high)")
-        .encode(x=x, y=alt.Y("low:Q", title=up or None, scale=scale, axis=axis), y2="high:Q", color=colour)
+        .transform_filter(style.BOUNDED)
+        .encode(x=x, y=alt.Y("low:Q", **height), y2="high:Q", color=colour)
     )
     few = len({row["step"] for row in held}) <= POINTS
     lines = base.mark_line(strokeWidth=2, point={"size": 24, "filled": True} if few else False).encode(
         x=x,
-        y=alt.Y("value:Q", title=up or None, scale=scale, axis=axis),
+        y=alt.Y("value:Q", **height),
         color=colour,
         strokeDash=dash,
-        tooltip=_tips("panel", "series", "step"),
+        tooltip=style.tips("panel", "series", "step", numbers=VALUES),
     )
     banded = any(None not in (row["low"], row["high"]) for row in held)
     return _panels(alt.layer(*([band] if banded else []), lines).properties(height=150), held, description)
@@ -87,24 +75,23 @@ def intervals(rows: Sequence[Row], description: str) -> alt.FacetChart:
 
     rows: panel, group, series, value, low, high, weak
     """
-    held = _sound("intervals", rows, ("value", "low", "high"))
-    names, unit = _met(held, "series"), _unit(held)
+    held = _sound("intervals", rows, VALUES)
+    names, unit = style.distinct(held, "series"), _unit(held)
     for row, told in zip(held, rows, strict=True):
         row["weak"] = bool(told.get("weak"))
     _opened(held, rows, unit=unit)
     base = alt.Chart(alt.Data(values=held))
-    y = alt.Y("group:N", sort=met("at"), title=None, axis=alt.Axis(labelLimit=LABEL + 30))
+    y = style.lines_of("group", style.LABEL + 30)
     offset = alt.YOffset("series:N", sort=names, scale=alt.Scale(domain=names, paddingInner=0.3))
-    scale = alt.Scale(domain=[0, 1]) if unit else alt.Scale(zero=False, nice=True)
-    axis = alt.Axis(tickCount=4, format="~g")
+    width: dict[str, Any] = {"title": None, "scale": style.scale(unit), "axis": style.axis()}
     colour: Any = _colour(names)
     if any(row["weak"] for row in held):
-        colour = alt.condition("datum.weak", alt.value(GREY), colour)
+        colour = alt.condition("datum.weak", alt.value(style.GREY), colour)
     spans = (
         base.mark_rule(strokeWidth=2.5, opacity=0.55)
-        .transform_filter("isValid(datum.low) && isValid(datum.high) && datum.open != 'low high'")
+        .transform_filter(f"{style.BOUNDED} && datum.open != 'low high'")
         .encode(
-            x=alt.X("low:Q", scale=scale, axis=axis, title=None),
+            x=alt.X("low:Q", **width),
             x2="high:Q",
             y=y,
             yOffset=offset,
@@ -115,30 +102,31 @@ def intervals(rows: Sequence[Row], description: str) -> alt.FacetChart:
         base.mark_point(filled=True, size=70, opacity=1)
         .transform_filter("isValid(datum.value)")
         .encode(
-            x=alt.X("value:Q", scale=scale, axis=axis, title=None),
+            x=alt.X("value:Q", **width),
             y=y,
             yOffset=offset,
             color=colour,
             shape=_shape(names),
-            tooltip=_tips("panel", "group", "series"),
+            tooltip=style.tips("panel", "group", "series", numbers=VALUES),
         )
     )
     ends: list[Any] = []
     for end, shape in (("low", "triangle-left"), ("high", "triangle-right")):
         if any(end in row["open"] for row in held):
             marks = base.mark_point(filled=True, size=60, opacity=1, shape=shape)
-            x = alt.X(f"{end}:Q", scale=scale, axis=axis, title=None)
+            x = alt.X(f"{end}:Q", **width)
             there = marks.transform_filter(f"indexof(datum.open, '{end}') >= 0")
             ends.append(there.encode(x=x, y=y, yOffset=offset, color=colour))
     if any(row["open"] == "low high" for row in held):
         words = base.mark_text(align="left", fontSize=10, dx=14, dy=-1, text="not bounded")
-        x = alt.X("low:Q", scale=scale, axis=axis, title=None)
+        x = alt.X("low:Q", **width)
         there = words.transform_filter("datum.open == 'low high'")
         ends.append(there.encode(x=x, y=y, yOffset=offset))
-    zero = base.mark_rule(strokeDash=[2, 3], color=GREY).encode(x=alt.datum(0))
-    signed = any((row[key] or 0) < 0 for row in held for key in ("value", "low", "high"))
+    signed = any((row[key] or 0) < 0 for row in held for key in VALUES)
     step = alt.Step(15, **{"for": "offset"}) if len(names) > 1 else alt.Step(20)
-    cells = alt.layer(*([zero] if signed else []), spans, dots, *ends).properties(height=step)
+    cells = alt.layer(*([style.zero_line(base)] if signed else []), spans, dots, *ends).properties(
+        height=step
+    )
     return _panels(cells, held, description, x=not unit)
 
 
@@ -148,7 +136,7 @@ def _opened(held: Sequence[dict[str, Any]], rows: Sequence[Row], *, unit: bool) 
         row["open"] = " ".join(end for end in ENDS if _infinite(told.get(end)))
         if row["open"] == " ".join(ENDS):
             row["value"] = None
-    for panel in _met(held, "panel"):
+    for panel in style.distinct(held, "panel"):
         there = [(row, told) for row, told in zip(held, rows, strict=True) if row["panel"] == panel]
         known = [row[key] for row, _ in there for key in ("value", *ENDS) if row[key] is not None] or [0.0]
         room = 0.15 * (max(known) - min(known)) or 0.5 * abs(known[0]) or 1.0
@@ -170,7 +158,7 @@ def response(rows: Sequence[Row], description: str, *, edge: float = 0.25) -> al
     rows: target, series, value, low, high
     """
     held = _sound("response", rows, ("target", "value", "low", "high"))
-    names = _met(held, "series")
+    names = style.distinct(held, "series")
     for row in held:
         beside = 0.03 * (names.index(row["series"]) - (len(names) - 1) / 2)
         row["place"] = None if row["target"] is None else row["target"] + beside
@@ -179,23 +167,29 @@ def response(rows: Sequence[Row], description: str, *, edge: float = 0.25) -> al
             end = math.nan if told.get(name) is None else float(told[name])
             row[name] = None if math.isnan(end) else min(max(end, -edge), 1 + edge)
     base = alt.Chart(alt.Data(values=held))
-    scale = alt.Scale(domain=[-edge, 1 + edge], nice=False)
+    span = alt.Scale(domain=[-edge, 1 + edge], nice=False)
     marks: dict[str, Any] = {"values": [0, 0.25, 0.5, 0.75, 1], "format": "~g"}
-    x = alt.X("place:Q", title="target", scale=scale, axis=alt.Axis(**marks, grid=False))
-    y = alt.Y("value:Q", title="found", scale=scale, axis=alt.Axis(**marks, grid=True))
+    x = alt.X("place:Q", title="target", scale=span, axis=alt.Axis(**marks, grid=False))
+    y = alt.Y("value:Q", title="found", scale=span, axis=alt.Axis(**marks, grid=True))
     ends = [{"place": end, "value": end} for end in (-edge, 1 + edge)]
-    equal = alt.Chart(alt.Data(values=ends)).mark_line(strokeDash=[2, 3], color=GREY).encode(x=x, y=y)
+    equal = alt.Chart(alt.Data(values=ends)).mark_line(strokeDash=[2, 3], color=style.GREY).encode(x=x, y=y)
     spans = (
         base.mark_rule(strokeWidth=3, opacity=0.55)
-        .transform_filter("isValid(datum.low) && isValid(datum.high)")
-        .encode(x=x, y=alt.Y("low:Q", title="found", scale=scale), y2="high:Q", color=_colour(names))
+        .transform_filter(style.BOUNDED)
+        .encode(x=x, y=alt.Y("low:Q", title="found", scale=span), y2="high:Q", color=_colour(names))
     )
     dots = (
         base.mark_point(filled=True, size=70, opacity=1, clip=True)
         .transform_filter("isValid(datum.value)")
-        .encode(x=x, y=y, color=_colour(names), shape=_shape(names), tooltip=_tips("series", "target"))
+        .encode(
+            x=x,
+            y=y,
+            color=_colour(names),
+            shape=_shape(names),
+            tooltip=style.tips("series", "target", numbers=VALUES),
+        )
     )
-    return dressed(alt.layer(equal, spans, dots).properties(width=300, height=300), description)
+    return style.dressed(alt.layer(equal, spans, dots).properties(width=300, height=300), description)
 
 
 def heat(rows: Sequence[Row], description: str, *, across: str = "", down: str = "") -> alt.LayerChart:
@@ -213,15 +207,15 @@ def heat(rows: Sequence[Row], description: str, *, across: str = "", down: str =
     for row, told in zip(held, rows, strict=True):
         if told.get("weak"):
             row |= {"fill": UNKNOWN, "ink": FAINT, "text": f"{row['text']}†"}
-    columns = _met(held, "column")
+    columns = style.distinct(held, "column")
     wide = max(22, *(min(12 + 7 * len(row["text"]), 140) for row in held))
-    top = alt.Axis(orient="top", labelLimit=LABEL, labelOverlap=False, labelPadding=6, labelAngle=0)
+    top = alt.Axis(orient="top", labelLimit=style.LABEL, labelOverlap=False, labelPadding=6, labelAngle=0)
     if any(len(str(name)) > 6 for name in columns):
         top.labelAngle, top.labelAlign = -40, "left"
-    side = alt.Axis(labelLimit=LABEL, labelOverlap=False)
+    side = alt.Axis(labelLimit=style.LABEL, labelOverlap=False)
     base = alt.Chart(alt.Data(values=held)).encode(
         x=alt.X("column:N", sort=columns, title=across or None, axis=top),
-        y=alt.Y("row:N", sort=_met(held, "row"), title=down or None, axis=side),
+        y=alt.Y("row:N", sort=style.distinct(held, "row"), title=down or None, axis=side),
     )
     tips = [alt.Tooltip(f"{name}:N") for name in ("row", "column", "text")]
     cells = base.mark_rect(stroke="white", strokeWidth=1).encode(
@@ -233,24 +227,22 @@ def heat(rows: Sequence[Row], description: str, *, across: str = "", down: str =
     chart = alt.layer(cells, words.properties(name="on_fill")).properties(
         width=max(wide, 46) * len(columns), height=alt.Step(26)
     )
-    room = LABEL + (max(wide, 46) + 24) * len(columns)
-    return dressed(chart, description, least=wide * len(columns), most=room)
+    room = style.LABEL + (max(wide, 46) + 24) * len(columns)
+    return style.dressed(chart, description, least=wide * len(columns), most=room)
 
 
 def _panels(cells: Any, rows: Sequence[Row], description: str, *, x: bool = False) -> alt.FacetChart:
     """A panel for each value of `panel`; x: each with its own scale across. The y axis is shared, but for
     groups that differ by panel."""
-    names = _met(rows, "panel")
+    names = style.distinct(rows, "panel")
     beside = 2 if len(names) == 4 else min(len(names), MOST_BESIDE)
-    facet = alt.Facet("panel:N", sort=met("at"), title=None, header=header())
-    width = (WIDTH - 90) // beside - GAP
-    chart = cells.properties(width=width).facet(facet=facet, columns=beside, spacing=GAP)
+    chart = style.panels(cells.properties(width=(style.WIDTH - 90) // beside - style.GAP), "panel", beside)
     groups = {frozenset(row["group"] for row in rows if row["panel"] == name) for name in names}
     own = {"x": "independent"} if x else {}
     own |= {"y": "independent"} if len(groups) > 1 else {}
     chart = chart.resolve_scale(**own) if own else chart
     chart = chart.resolve_axis(x="independent")  # else the last row alone has one, far away on a phone
-    return dressed(chart, description, cells=beside, least=150)
+    return style.dressed(chart, description, cells=beside, least=150)
 
 
 def _sound(chart: str, rows: Iterable[Row], numbers: Sequence[str]) -> list[dict[str, Any]]:
@@ -273,39 +265,20 @@ def _finite(value: Any) -> float | None:
 
 def _unit(rows: Iterable[Row]) -> bool:
     """Whether all values lie in [0, 1]."""
-    known = [row.get(key) for row in rows for key in ("value", "low", "high")]
+    known = [row.get(key) for row in rows for key in VALUES]
     return all(0 <= x <= 1 for x in known if x is not None)
 
 
-def _met(rows: Iterable[Row], key: str) -> list[Any]:
-    return list(dict.fromkeys(row[key] for row in rows))
-
-
 def _colour(names: Sequence[str], **legend: Any) -> alt.Color:
-    return alt.Color("series:N", title=None, **_keyed(names, SERIES, **legend))
+    return alt.Color("series:N", title=None, **style.key(names, style.SERIES, **legend))
 
 
 def _shape(names: Sequence[str]) -> alt.Shape:
-    return alt.Shape("series:N", title=None, **_keyed(names, SHAPES, shift=True))
+    return alt.Shape("series:N", title=None, **style.key(names, style.SHAPES, shift=True))
 
 
 def _dash(names: Sequence[str], **legend: Any) -> alt.StrokeDash:
-    return alt.StrokeDash("series:N", title=None, **_keyed(names, DASHES, shift=True, **legend))
-
-
-def _keyed(
-    names: Sequence[str], palette: Sequence[Any], *, shift: bool = False, **legend: Any
-) -> dict[str, Any]:
-    """Scale and legend of a series; `shift`: another pairing with the colours each time they come again."""
-    n = len(palette)
-    marks = [palette[(i + (i // n if shift else 0)) % n] for i in range(len(names))]
-    scale = alt.Scale(domain=list(names), range=marks)
-    return {"scale": scale, "legend": alt.Legend(**legend) if len(names) > 1 else None}
-
-
-def _tips(*names: str) -> list[alt.Tooltip]:
-    numbers = [alt.Tooltip(f"{name}:Q", format=".4f") for name in ("value", "low", "high")]
-    return [*(alt.Tooltip(f"{name}:N") for name in names), *numbers]
+    return alt.StrokeDash("series:N", title=None, **style.key(names, style.DASHES, shift=True, **legend))
 
 
 # --- colours of a cell -----------------------------------------------------------------------------
@@ -317,7 +290,7 @@ def _rgb(colour: str) -> list[int]:
 
 def mixed(part: float) -> str:
     """From nearly white to blue."""
-    pairs = zip(_rgb("#f1f5f9"), _rgb(BLUE), strict=True)
+    pairs = zip(_rgb("#f1f5f9"), _rgb(style.BLUE), strict=True)
     return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in pairs)
 
 

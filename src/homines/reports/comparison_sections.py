@@ -23,12 +23,13 @@ from homines.elicitation.policies import RecordedPolicy
 from homines.elicitation.questions import situation
 from homines.estimation import agent_estimates, family
 from homines.estimation.amce import EFFECTS, Amce, amce_of_choices
-from homines.estimation.published import DILEMMAS
+from homines.estimation.published import DILEMMAS, HUMANS
 from homines.games.dilemma import Dilemma
 from homines.games.pricing import shop
 from homines.reports import charts as draw
 from homines.reports.agents import Agent, averaging, chosen, columns, menu, what
-from homines.reports.page import Section, Weak
+from homines.reports.page import Section
+from homines.reports.tables import Weak
 from homines.theory.conduct import conduct
 
 Row = dict[str, Any]
@@ -335,7 +336,7 @@ def preferences(there: Sequence[Agent]) -> Section:
                 dots.append({**place, "series": "estimated", **told, "weak": weak})
             if found["theory"] is not None:
                 dots.append({**place, "series": "trained to", "value": found["theory"]})
-    for human in agent_estimates.HUMANS:
+    for human in HUMANS:
         name = f"people: {human.who}"
         for parameter, value in human.values.items():
             place = {"panel": _panel(parameter, human.family), "group": name}
@@ -347,7 +348,7 @@ def preferences(there: Sequence[Agent]) -> Section:
         "is defined; where there is no estimate, or no interval, the reason stands in its place. Choices "
         f"of a legal mass under {LEGAL_MASS:g} are left out where there are others. "
         f"{agent_estimates.NO_KAPPA} People: "
-        f"{'; '.join(dict.fromkeys(h.source for h in agent_estimates.HUMANS))}.",
+        f"{'; '.join(dict.fromkeys(h.source for h in HUMANS))}.",
     ]
     if len(known) > MOST:
         text.append(

@@ -11,7 +11,6 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich import box
 from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
@@ -21,7 +20,6 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
 from homines.core.progress import Follow, Stop, never
@@ -30,6 +28,7 @@ from homines.core.registry import UntrustedModule, find
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, Record
 from homines.elicitation.metrics import group_by, instability, summary
+from homines.reports.tables import Table
 
 if TYPE_CHECKING:
     from homines.estimation.fit import Estimate
@@ -124,34 +123,29 @@ def stopping() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def measured(records: list[Record]) -> None:
+def print_measurement(records: list[Record]) -> None:
     """The table of a measurement: a row a game and frame."""
-    table = Table(box=box.SIMPLE_HEAD, title=MEASURED)
     rows = summary(records)
     first = {r.decision.actions[0] for r in records}  # of two actions the other is the rest
     types = list(dict.fromkeys(k for row in rows for k in row if k.partition("|")[0] in first and "|" in k))
-    for name in ("game", "frame", *types, "mass", "order", "failed"):
-        table.add_column(name, justify="left" if name in ("game", "frame") else "right", no_wrap=True)
     for row in rows:
         row["frame"] = brief(row["frame"])
-        cells = [_share(row.get(name)) for name in types]
-        table.add_row(
-            Text(row["game"]),
-            Text(row["frame"]),
-            *cells,
-            _mass(row["mass"]),
-            _signed(row["order_effect"]),
-            str(row["errors"]),
-        )
+    cells = [
+        {"game": row["game"], "frame": row["frame"]}
+        | {name: _share(row.get(name)) for name in types}
+        | {"mass": _mass(row["mass"]), "order": _signed(row["order_effect"]), "failed": row["errors"]}
+        for row in rows
+    ]
+    table = Table(cells, ("game", "frame", *types, "mass", "order", "failed"))
     console = Console()
-    console.print(table)
+    console.print(table.console(MEASURED, left=("game", "frame"), wrap=False))
     for row in rows:
         if not any(name in row for name in types):
             for where, p in row["p"].items():
                 odds = "  ".join(f"{action} {x:.2f}" for action, x in p.items())
                 console.print(Text(f"{row['game']}, {row['frame']}, {where}: {odds}"))
-    _aloud(console, records)
-    _counted(console, rows, records)
+    _print_reasoning(console, records)
+    _print_uncertainty(console, rows, records)
     for (game,), group in group_by(records, "game").items():
         if (spread := instability(group)) is not None:
             console.print(Text(f"{game}: instability over frames {spread:.2f}"))
@@ -160,34 +154,38 @@ def measured(records: list[Record]) -> None:
         console.print(Text(f"failed: {text}"))
 
 
-def before_after(run: RunFolder) -> None:
+def print_before_after(run: RunFolder) -> None:
     """The table of an alignment: C after C and D after D before and after, by game and frame."""
     rows = summary(run.records)
     base = run.config["model"]
-    table = Table(box=box.SIMPLE_HEAD, title=f"{base}, aligned to {run.config['preference']}")
-    for name in ("game", "labels", "C after C", "D after D", "legal mass"):
-        table.add_column(name, justify="left" if name in ("game", "labels") else "right")
     after = {(r["game"], r["frame"]): r for r in rows if r["model"] != base}
-    for row in rows:
-        there = after.get((row["game"], row["frame"]))
-        if row["model"] != base or there is None:
+    cells: list[dict[str, str]] = []
+    for before in rows:
+        later = after.get((before["game"], before["frame"]))
+        if before["model"] != base or later is None:
             continue
-        labels = next(r.labels for r in run.records if r.frame == row["frame"] and r.game == row["game"])
-        trained = row["game"] == run.config["games"][0] and row["frame"] in run.config["training_frames"]
-        table.add_row(
-            Text(row["game"]),
-            Text(",".join(labels) + (" (trained)" if trained else "")),
-            *(f"{_share(row.get(k))} → {_share(there.get(k))}" for k in ("C|C", "D|D")),
-            f"{_mass(row['mass'])} → {_mass(there['mass'])}",
+        game, frame = before["game"], before["frame"]
+        labels = ",".join(next(r.labels for r in run.records if (r.game, r.frame) == (game, frame)))
+        trained = game == run.config["games"][0] and frame in run.config["training_frames"]
+        cells.append(
+            {
+                "game": game,
+                "labels": f"{labels} (trained)" if trained else labels,
+                "C after C": f"{_share(before.get('C|C'))} → {_share(later.get('C|C'))}",
+                "D after D": f"{_share(before.get('D|D'))} → {_share(later.get('D|D'))}",
+                "legal mass": f"{_mass(before['mass'])} → {_mass(later['mass'])}",
+            }
         )
+    table = Table(cells, ("game", "labels", "C after C", "D after D", "legal mass"))
+    title = f"{base}, aligned to {run.config['preference']}"
     console = Console()
-    console.print(table)
+    console.print(table.console(title, left=("game", "labels")))
     console.print("before → after; rates are given a legal answer")
     _warn_mass(console, list(after.values()))
-    side_effects(run)
+    print_side_effects(run)
 
 
-def swept(rows: Sequence[Mapping[str, Any]], store: str) -> None:
+def print_sweep(rows: Sequence[Mapping[str, Any]], store: str) -> None:
     """How every cell stands and where it lies, and the errors of those that failed."""
     console = Console(soft_wrap=True)
     for row in rows:
@@ -195,12 +193,12 @@ def swept(rows: Sequence[Mapping[str, Any]], store: str) -> None:
     for row in rows:
         if row["state"] == "failed":
             console.print(Text(f"failed: {row['cell']}: {row['error']}"))
-    counted = {state: sum(row["state"] == state for row in rows) for state in ("done", "failed", "missing")}
-    told = ", ".join(f"{n} {state}" for state, n in counted.items() if n)
-    console.print(Text(f"{told}, in {store}"))
+    counts = {state: sum(row["state"] == state for row in rows) for state in ("done", "failed", "missing")}
+    totals = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
+    console.print(Text(f"{totals}, in {store}"))
 
 
-def side_effects(run: RunFolder) -> None:
+def print_side_effects(run: RunFolder) -> None:
     """One line a model: everyday questions right, perplexity."""
     for name, checked in (run.noted("sideeffects.json") or {}).items():
         Console().print(
@@ -211,18 +209,20 @@ def side_effects(run: RunFolder) -> None:
         )
 
 
-def scored(rows: Sequence[Mapping[str, Any]], preference: str) -> None:
+def print_scores(rows: Sequence[Mapping[str, Any]], preference: str) -> None:
     """Share of utility-implied choices on unseen games, before and after."""
-    table = Table(box=box.SIMPLE_HEAD, title=f"what {preference} implies, on games not trained on")
-    for name in ("", "P(implied)", "likeliest is implied", "legal mass"):
-        table.add_column(name, justify="right" if name else "left")
-    for row in rows:
-        cells = [
-            " → ".join(write(row.get(f"{name} {when}")) or "-" for when in ("before", "after"))
-            for name, write in (("share", _share), ("right", _share), ("mass", _mass))
-        ]
-        table.add_row(str(row["asked"]), *cells)
-    Console().print(table)
+    columns = {"P(implied)": ("share", _share), "likeliest is implied": ("right", _share)}
+    columns |= {"legal mass": ("mass", _mass)}
+    cells = [
+        {"": row["asked"]}
+        | {
+            head: " → ".join(write(row.get(f"{name} {when}")) or "-" for when in ("before", "after"))
+            for head, (name, write) in columns.items()
+        }
+        for row in rows
+    ]
+    title = f"what {preference} implies, on games not trained on"
+    Console().print(Table(cells, ("", *columns)).console(title, left=("",)))
 
 
 def brief(spec: str) -> str:
@@ -239,7 +239,7 @@ def brief(spec: str) -> str:
     return " ".join((spec.partition("(")[0], *said))
 
 
-def _aloud(console: Console, records: list[Record]) -> None:
+def _print_reasoning(console: Console, records: list[Record]) -> None:
     """What thinking aloud cost, and what reading the answers exactly gained over counting them."""
     spoken = [r for r in records if r.provenance.get("reasons")]
     if not spoken:
@@ -257,7 +257,9 @@ def _aloud(console: Console, records: list[Record]) -> None:
     console.print(Text(told))
 
 
-def _counted(console: Console, rows: Sequence[Mapping[str, Any]], records: Sequence[Record]) -> None:
+def _print_uncertainty(
+    console: Console, rows: Sequence[Mapping[str, Any]], records: Sequence[Record]
+) -> None:
     """How sure counted rates are; how much is not known of those read from log-probabilities."""
     for row in rows:
         ends = {
@@ -302,16 +304,19 @@ def _warn_mass(console: Console, rows: list[dict[str, Any]]) -> None:
 # --- estimates ---------------------------------------------------------------------------------
 
 
-def estimated(e: Estimate) -> None:
+def print_estimate(e: Estimate) -> None:
     """Parameters with errors and intervals; what the data were; how well the family fits."""
-    table = Table(box=box.SIMPLE_HEAD, title=e.family.spec)
-    for name in ("parameter", "estimate", "s.e.", f"{e.level:.0%} interval"):
-        table.add_column(name, justify="left" if name == "parameter" else "right")
-    for name, value, se, ends in zip(e.names, e.values, e.se, e.intervals, strict=True):
-        bounds = "none" if np.isnan(ends).any() else f"[{_value(ends[0])}, {_value(ends[1])}]"
-        table.add_row(name, _value(value), _value(se), bounds)
+    cells = [
+        {
+            "parameter": name,
+            "estimate": _value(value),
+            "s.e.": _value(se),
+            f"{e.level:.0%} interval": "none" if np.isnan(ends).any() else _interval(*ends),
+        }
+        for name, value, se, ends in zip(e.names, e.values, e.se, e.intervals, strict=True)
+    ]
     console = Console()
-    console.print(table)
+    console.print(Table(cells).console(e.family.spec, left=("parameter",)))
     what = "exact choices" if e.exact else "choices"
     console.print(
         Text(
@@ -320,45 +325,48 @@ def estimated(e: Estimate) -> None:
             f"{e.explained:.0%} explained" + (f"; legal mass {e.mass:.3g}" if e.mass < 1 else "")
         )
     )
-    _misfit(console, e.misfit)
+    _print_misfit(console, e.misfit)
     for note in e.notes:
         console.print(Text(f"note: {note}"))
 
 
-def effects(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+def print_effects(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     """Effects on being saved, with errors and intervals, and the rows each rests on."""
-    table = Table(box=box.SIMPLE_HEAD, title=Text(f"P(saved | plus) - P(saved | minus), {title}"))
-    for name in ("effect", "estimate", "s.e.", "95% interval", "rows"):
-        table.add_column(name, justify="left" if name == "effect" else "right")
-    for row in rows:
-        ends = "none" if np.isnan(row["se"]) else f"[{_value(row['low'])}, {_value(row['high'])}]"
-        known = [("none" if np.isnan(row[name]) else _value(row[name])) for name in ("estimate", "se")]
-        table.add_row(row["effect"], *known, ends, str(row["rows"]))
-    Console().print(table)
+    cells = [
+        {
+            "effect": row["effect"],
+            "estimate": "none" if np.isnan(row["estimate"]) else _value(row["estimate"]),
+            "s.e.": "none" if np.isnan(row["se"]) else _value(row["se"]),
+            "95% interval": "none" if np.isnan(row["se"]) else _interval(row["low"], row["high"]),
+            "rows": row["rows"],
+        }
+        for row in rows
+    ]
+    table = Table(cells, ("effect", "estimate", "s.e.", "95% interval", "rows"))
+    Console().print(table.console(f"P(saved | plus) - P(saved | minus), {title}", left=("effect",)))
 
 
-def mixed(m: Mixture) -> None:
+def print_mixture(m: Mixture) -> None:
     """Types, largest first, each parameter over its standard error."""
-    table = Table(box=box.SIMPLE_HEAD, title=f"{len(m.shares)} types of {m.family.spec}")
-    for name in ("share", *m.names):
-        table.add_column(name, justify="right")
+    heads = ("share", *m.names)
+    cells: list[dict[str, str]] = []
     for share, share_se, values, se in zip(m.shares, m.share_se, m.values, m.se, strict=True):
-        table.add_row(_value(share), *map(_value, values))
-        table.add_row(f"({_value(share_se)})", *(f"({_value(x)})" for x in se))
+        cells.append(dict(zip(heads, map(_value, (share, *values)), strict=True)))
+        cells.append({head: f"({_value(x)})" for head, x in zip(heads, (share_se, *se), strict=True)})
     console = Console()
-    console.print(table)
+    console.print(Table(cells).console(f"{len(m.shares)} types of {m.family.spec}"))
     console.print(
         Text(
             f"{len(m.subjects)} subjects; ln L {m.loglik:.2f}, BIC {m.bic:.2f}, ICL {m.icl:.2f}, entropy of "
             f"the types {m.entropy:.3f}; {m.starts[0]} of the best starts of {m.starts[1]} ended here"
         )
     )
-    _misfit(console, m.misfit)
+    _print_misfit(console, m.misfit)
     for note in m.notes:
         console.print(Text(f"note: {note}"))
 
 
-def tested(tests: Sequence[Comparison]) -> None:
+def print_comparisons(tests: Sequence[Comparison]) -> None:
     """One line a test."""
     for t in tests:
         if t.kind == "Vuong":
@@ -369,12 +377,16 @@ def tested(tests: Sequence[Comparison]) -> None:
         print(f"{t.narrow} against {t.wide}: {t.kind}, {what}, ln L differs by {t.difference:.2f}")
 
 
-def _misfit(console: Console, misfit: Mapping[str, float]) -> None:
+def _print_misfit(console: Console, misfit: Mapping[str, float]) -> None:
     if len(misfit) > 1:
         worst = sorted(misfit.items(), key=lambda item: -item[1])
         told = ", ".join(f"{name or 'no name'} {x:.3f}" for name, x in worst[:MOST_GAMES])
         more = f", and {len(worst) - MOST_GAMES} less" if len(worst) > MOST_GAMES else ""
         console.print(Text(f"misfit by game, KL in nats, worst first: {told}{more}"))
+
+
+def _interval(low: float, high: float) -> str:
+    return f"[{_value(low)}, {_value(high)}]"
 
 
 def _value(x: float) -> str:

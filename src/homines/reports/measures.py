@@ -26,7 +26,7 @@ from homines.elicitation.questions import situation, state
 from homines.estimation.agent_estimates import estimates
 from homines.preferences.deontological import Deontological
 from homines.preferences.utilitarian import Utilitarian
-from homines.reports import run_charts
+from homines.reports.chart_style import SERIES
 from homines.reports.run_view import MOST_ACTIONS, MOST_GAMES, STEP, RunView
 from homines.theory.choice import uniform_beliefs
 
@@ -220,7 +220,7 @@ def _curve_states(study: RunView) -> list[TableRow]:
     rows: list[TableRow] = []
     for row in study.curve:
         states = row.get("p")
-        for name, p in list(states.items())[: len(run_charts.SERIES)] if isinstance(states, dict) else ():
+        for name, p in list(states.items())[: len(SERIES)] if isinstance(states, dict) else ():
             if isinstance(p, list) and p and (first := finite(p[0])) is not None:
                 rows.append({"step": row["step"], "state": name, "p": first})
     return rows

@@ -7,11 +7,13 @@ told in a sentence.
 from __future__ import annotations
 
 import inspect
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
 
 from homines.core.format import clean, number
 from homines.core.paths import write_whole
@@ -20,18 +22,21 @@ from homines.core.types import LEGAL_MASS, HominesError, Preference, Record
 from homines.elicitation.metrics import action_types, average_by_decision, best_response_rate, group_by, mass
 from homines.reports.caveats import caveats
 from homines.reports.measures import measured
-from homines.reports.page import writing
+from homines.reports.page import asset, writing
 from homines.reports.run_view import TRAINED, RunView, kinds, named, read, taught
+from homines.reports.tables import Table
 
 BASES = {"smollm2": ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
 """Hub id and licence of models that come under a name of ours."""
 MOST_ROWS = 40
-LIMITS = (
-    "It was moved on the decisions named above. How far that carries is what the table says of words and "
-    "games it was not trained on, and nothing more: a rate is behaviour on these prompts, not a character.",
-    "Preferences can be selfish or anti-moral as easily as moral. Say what this adapter was trained for "
-    "wherever it is used, and do not use it to decide about people.",
-)
+SCORES = {"share": "P(implied)", "right": "likeliest is implied", "mass": "legal mass"}
+"""Scores of a fine-tuning, and what the card calls them."""
+
+
+class Markdown(str):
+    """Text that is Markdown already. The template writes any other text as itself."""
+
+    __slots__ = ()
 
 
 def write(folder: str | Path) -> list[Path]:
@@ -56,21 +61,30 @@ def text(study: RunView, place: Path, learner: str = "") -> str:
     config = study.run.config
     adapter = (place / "adapter_config.json").exists()
     aim = str(config.get("rival") if learner else config.get("schedule") or config.get("preference") or "")
-    parts = [
-        _front(config, adapter),
-        f"# {plain(str(config.get('model')))}, aligned to {plain(aim)}",
-        "Made and measured by [homines](https://pypi.org/project/homines/): a preference that can be written "
-        "down, its exact reward or its own data, and the model's exact choices before and after.",
-        _preference(study, aim, learner),
-        _training(study),
-        _measured(study) if not learner else "## Measured\n\nThe second learner's adapter is not measured.",
-        _sides(study),
-        _limits(study),
-        _licence(config),
-        _load(config, place.name, adapter),
-        _rerun(study),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    hub, licence = base(config)
+    loaded = f"{config.get('model')}+{place.name}" if adapter else f"hf/{place.name}"
+    measured_models = {r.model for r in study.records}
+    return _template().render(
+        data=_front_matter(hub, licence, adapter),
+        model=str(config.get("model")),
+        aim=aim,
+        formula="" if learner else formula_of(study.preference),
+        training=_training(study),
+        on_rows=_road(config) in ("sft", "distill"),
+        learner=learner,
+        scores=_scores(study.scores),
+        choices=[] if study.scores else _choices(study),
+        after_alone=bool(measured_models) and config.get("model") not in measured_models,
+        legal_mass=LEGAL_MASS,
+        most_rows=MOST_ROWS,
+        sides=[_side(name, side) for name, side in study.sides.items()],
+        limits=_limits(study),
+        hub=hub,
+        licence=licence,
+        loading=f"homines measure {loaded}\n\nimport homines as hm\nmodel = hm.load({clean(loaded)!r})",
+        command=str(config.get("command") or "(not recorded)"),
+        versions="\n".join(_versions(study)),
+    )
 
 
 def base(config: Mapping[str, Any]) -> tuple[str | None, str | None]:
@@ -83,25 +97,19 @@ def base(config: Mapping[str, Any]) -> tuple[str | None, str | None]:
     return (hub if known else None), None
 
 
-def _front(config: Mapping[str, Any], adapter: bool) -> str:
-    hub, licence = base(config)
-    given: dict[str, Any] = {
-        "base_model": hub,
-        "library_name": "peft" if adapter else "transformers",
-        "license": licence,
-        "tags": ["homines", "alignment", "game-theory", *(["lora"] if adapter else [])],
-        "datasets": [],
-        "pipeline_tag": "text-generation",
-    }
-    # JSON is YAML, and no text can leave its quotes
-    lines = [f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in given.items() if v is not None]
-    return "\n".join(["---", *lines, "---"])
+def _front_matter(hub: str | None, licence: str | None, adapter: bool) -> Markdown:
+    """What the Hub reads, as YAML."""
+    from huggingface_hub import ModelCardData
 
-
-def _preference(study: RunView, aim: str, learner: str) -> str:
-    formula = "" if learner else formula_of(study.preference)
-    told = f"Trained for {code(aim)}."
-    return f"## Preference\n\n{told}" + (f"\n\n{block(formula)}" if formula else "")
+    data = ModelCardData(
+        base_model=hub,
+        library_name="peft" if adapter else "transformers",
+        license=licence,
+        tags=["homines", "alignment", "game-theory", *(["lora"] if adapter else [])],
+        datasets=[],
+        pipeline_tag="text-generation",
+    )
+    return Markdown(data.to_yaml())
 
 
 def formula_of(preference: Preference | None) -> str:
@@ -112,72 +120,54 @@ def formula_of(preference: Preference | None) -> str:
     return inspect.cleandoc(kind.__doc__ or "")
 
 
-def _training(study: RunView) -> str:
+def _course(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    course = config.get("course")
+    return course if isinstance(course, Mapping) else {}
+
+
+def _road(config: Mapping[str, Any]) -> Any:
+    return config.get("by") or _course(config).get("by")
+
+
+def _training(study: RunView) -> list[tuple[str, str]]:
+    """How it was trained, as names and values; what is not known is left out."""
     config, noted = study.run.config, study.noted
-    course = held if isinstance(held := config.get("course"), Mapping) else {}
-    given = {
-        "road": config.get("by") or course.get("by"),
+    facts = {
+        "road": _road(config),
         "games": config.get("training_games"),
         "words": config.get("training_frames"),
         "opponent": config.get("opponent"),
         "second learner": config.get("rival"),
         "data": config.get("data"),
-        "settings": config.get("settings") or course,
+        "settings": config.get("settings") or _course(config),
         "steps": noted.get("steps"),
         "rows" if noted.get("rows") else "prompts": noted.get("rows") or noted.get("prompts"),
         "seconds": noted.get("seconds"),
         "device": noted.get("device"),
     }
-    lines = [f"- {name}: {code(_short(value))}" for name, value in given.items() if value]
-    taught = given["road"] in ("sft", "distill")
-    where = (
-        "On rows generated from the preference."
-        if taught
-        else "No data set: the prompts are the game's own decisions, in the words below."
-    )
-    return "\n".join(["## Training", "", where, "", *lines])
+    return [(name, _short(value)) for name, value in facts.items() if value]
 
 
-def _measured(study: RunView) -> str:
-    """Before and after: how often it chooses as the preference says, action types, legal mass."""
-    told = ["## Measured", ""]
-    if study.scores:
-        told += _scores(study.scores)
-    elif study.records:
-        told += _choices(study)
-    else:
-        told.append("Nothing was measured in this run folder.")
-    return "\n".join(told)
-
-
-def _choices(study: RunView) -> list[str]:
+def _choices(study: RunView) -> list[dict[str, str]]:
+    """A row a game and frame: best answers, action types and legal mass, before and after."""
     model = study.run.config.get("model")
-    rows: list[list[str]] = []
+    rows: list[dict[str, str]] = []
     for (game, frame), group in group_by(study.records, "game", "frame").items():
         sides = [[r for r in group if (r.model == model) is first] for first in (True, False)]
-        trained = game in study.games and frame in study.training
         rates = [_rates(study.preference, side) for side in sides]
-        names = dict.fromkeys(name for rate in rates for name in rate if name)
-        asked = f"{game} {study.short.get(frame, frame)} {'(trained)' if trained else ''}"
-        both = [_arrow(*(rate.get(name) for rate in rates)) for name in ("best", "mass")]
-        types = "; ".join(
-            f"{name} {_arrow(*(rate.get(name) for rate in rates))}"
-            for name in names
-            if name not in ("best", "mass")
+        names = dict.fromkeys((*rates[0], *rates[1]))
+        pairs = {name: _arrow(*(rate.get(name) for rate in rates)) for name in names}
+        trained = " (trained)" if game in study.games and frame in study.training else ""
+        types = (f"{name} {pair}" for name, pair in pairs.items() if name not in ("best", "mass"))
+        rows.append(
+            {
+                "asked": plain(f"{game} {study.short.get(frame, frame)}{trained}"),
+                "chooses as the preference says": pairs["best"],
+                "action types": plain("; ".join(types)),
+                "legal mass": pairs["mass"],
+            }
         )
-        rows.append([plain(asked.strip()), both[0], plain(types), both[1]])
-    head = ["asked", "chooses as the preference says", "action types", "legal mass"]
-    more = [f"\nAnd {len(rows) - MOST_ROWS} more, in report.html."] if len(rows) > MOST_ROWS else []
-    alone = {r.model == model for r in study.records} == {False}
-    where = " The model before training was measured in a folder of its own." if alone else ""
-    return [
-        f"Before → after, given a legal answer.{where} Where nothing is said of the other's next act, either "
-        f"counts as likely. Where the legal mass is under {LEGAL_MASS}, rates describe answers the model "
-        "rarely gives.",
-        "",
-        *table(head, rows[:MOST_ROWS]),
-        *more,
-    ]
+    return rows
 
 
 def _rates(preference: Preference | None, records: Sequence[Record]) -> dict[str, float | None]:
@@ -192,39 +182,30 @@ def _rates(preference: Preference | None, records: Sequence[Record]) -> dict[str
     return out | {k: p for k, p in action_types(records).items() if k.partition("|")[0] in first and "|" in k}
 
 
-def _scores(scores: Mapping[str, Any]) -> list[str]:
-    """What a fine-tuning was examined on."""
+def _scores(scores: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What a fine-tuning was examined on, before and after: a row a way of asking."""
     before, after = (scores.get(when) or {} for when in ("before", "after"))
-    rows = [
-        [plain(way), *(_arrow(*(side.get(way, {}).get(k) for side in (before, after))) for k in KEPT)]
+    heads = SCORES.items()
+    return [
+        {"asked": plain(way)}
+        | {head: _arrow(*(side.get(way, {}).get(key) for side in (before, after))) for key, head in heads}
         for way in dict.fromkeys((*before, *after))
     ]
-    told = "On games that were not trained on, before → after; P(implied) is given a legal answer."
-    return [told, "", *table(["asked", "P(implied)", "likeliest is implied", "legal mass"], rows)]
 
 
-KEPT = ("share", "right", "mass")
+def _side(model: str, side: Mapping[str, Any]) -> dict[str, str]:
+    """Side effects on one model."""
+    return {
+        "model": plain(model),
+        "everyday questions right": f"{number(side.get('right'), 0)} of {number(side.get('questions'), 0)}",
+        "perplexity of a plain text": number(side.get("perplexity"), 1),
+    }
 
 
-def _sides(study: RunView) -> str:
-    if not study.sides:
-        return "## Side effects\n\nNot checked."
-    rows = [
-        [
-            plain(name),
-            f"{number(side.get('right'), 0)} of {number(side.get('questions'), 0)}",
-            number(side.get("perplexity"), 1),
-        ]
-        for name, side in study.sides.items()
-    ]
-    head = ["model", "everyday questions right", "perplexity of a plain text"]
-    return "\n".join(["## Side effects", "", *table(head, rows)])
-
-
-def _limits(study: RunView) -> str:
+def _limits(study: RunView) -> list[str]:
+    """On what its numbers rest, and what got worse."""
     worse = caveats(study, measured(study)) if study.run.config.get("kind") in TRAINED else []
-    told = [*LIMITS, plain(_where(study)), *map(plain, worse)]
-    return "\n".join(["## Limits", "", *(f"- {line}" for line in told)])
+    return [_where(study), *worse]
 
 
 def _where(study: RunView) -> str:
@@ -239,58 +220,50 @@ def _where(study: RunView) -> str:
     )
 
 
-def _licence(config: Mapping[str, Any]) -> str:
-    hub, licence = base(config)
-    known = (
-        f"{plain(hub)} is {licence}." if hub and licence else "The base model's licence is not known here."
-    )
-    return f"## Licence\n\n{known} An adapter is a change of its base model, whose licence holds for it."
-
-
-def _load(config: Mapping[str, Any], name: str, adapter: bool) -> str:
-    spec = f"{config.get('model')}+{name}" if adapter else f"hf/{name}"
-    lines = [f"homines measure {spec}", "", "import homines as hm", f"model = hm.load({clean(spec)!r})"]
-    return f"## How to load\n\nFrom the run folder, in a shell and in Python:\n\n{block(chr(10).join(lines))}"
-
-
-def _rerun(study: RunView) -> str:
-    told = study.run.provenance
-    libraries = told.get("libraries")
-    versions = {"homines": told.get("homines"), "commit": told.get("commit"), "python": told.get("python")}
+def _versions(study: RunView) -> list[str]:
+    """Versions of software, and the revision of every model."""
+    provenance = study.run.provenance
+    libraries = provenance.get("libraries")
+    versions = {name: provenance.get(name) for name in ("homines", "commit", "python")}
     versions |= libraries if isinstance(libraries, dict) else {}
     revisions = dict.fromkeys(f"{r.model}: {r.provenance.get('revision')}" for r in study.records)
-    lines = [*(f"{k} {v}" for k, v in versions.items() if v), *revisions]
-    command = str(study.run.config.get("command") or "(not recorded)")
-    return f"## Made by\n\n{block(command)}\n\n{block(chr(10).join(lines))}"
+    return [*(f"{name} {version}" for name, version in versions.items() if version), *revisions]
 
 
 # --- Markdown ------------------------------------------------------------------------------------
 
 
-def plain(text: str) -> str:
+@cache
+def _template() -> Template:
+    env = Environment(
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=lambda value: value if isinstance(value, Markdown) else plain(str(value)),
+    )
+    env.filters |= {"code": code, "block": block, "table": lambda rows: Markdown(Table(rows).markdown())}
+    return env.from_string(asset("model_card.md"))
+
+
+def plain(text: str) -> Markdown:
     """Text as itself in Markdown and HTML, on one line."""
-    held = " ".join(clean(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]{}|#~!])", r"\\\1", held)
+    escaped = " ".join(clean(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return Markdown(re.sub(r"([\\`*_\[\]{}|#~!])", r"\\\1", escaped))
 
 
-def code(text: str) -> str:
+def code(text: str) -> Markdown:
     """A code span, whatever the text holds."""
-    held = " ".join(clean(text).split()).replace("|", "¦")
-    fence = "`" * (_longest(held) + 1)
-    return f"{fence} {held} {fence}" if "`" in held else f"{fence}{held}{fence}"
+    line = " ".join(clean(text).split()).replace("|", "¦")
+    fence = "`" * (_longest(line) + 1)
+    return Markdown(f"{fence} {line} {fence}" if "`" in line else f"{fence}{line}{fence}")
 
 
-def block(text: str) -> str:
+def block(text: str) -> Markdown:
     """A fenced block, whatever the text holds."""
-    held = "\n".join(clean(line) for line in text.splitlines())
-    fence = "`" * max(3, _longest(held) + 1)
-    return f"{fence}text\n{held}\n{fence}"
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of a Markdown table; cells are Markdown already."""
-    lines = [head, ["---"] * len(head), *rows]
-    return [f"| {' | '.join(line)} |" for line in lines]
+    lines = "\n".join(clean(line) for line in text.splitlines())
+    fence = "`" * max(3, _longest(lines) + 1)
+    return Markdown(f"{fence}text\n{lines}\n{fence}")
 
 
 def _longest(text: str) -> int:

@@ -10,13 +10,10 @@ parts.
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
-import io
 import json
 import math
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,12 +29,10 @@ from markupsafe import Markup, escape
 from homines import __version__
 from homines.core.format import LONGEST, clean, count, lines, number
 from homines.core.paths import inside, make_folder, write_whole
-from homines.core.spreadsheet import cell
 from homines.core.types import HominesError
+from homines.reports.tables import MOST_ROWS, Table, scalar
 
 MOST_LINES = 500
-MOST_ROWS = 200
-"""Lines of a section's table on the page; its CSV holds all."""
 FOLDED = 20
 """Lines above which a table that stands beside its chart is folded away."""
 MOST_SECTIONS = 4
@@ -45,11 +40,6 @@ MOST_SECTIONS = 4
 WIDE = 8
 """Columns above which a table is set smaller on paper."""
 MOST_LABEL = 300
-NOTHING = "—"
-
-
-class Weak(float):
-    """A number that rests on little legal mass: grey, with a dagger. The section's note says what that is."""
 
 
 @dataclass(frozen=True)
@@ -148,89 +138,6 @@ def _checked(sections: Sequence[Section]) -> None:
             )
 
 
-# --- tables ----------------------------------------------------------------------------------------
-
-
-class Table:
-    """Rows as columns, ready for the page, CSV and LaTeX."""
-
-    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        held = [{key: _plain(value) for key, value in row.items()} for row in rows]
-        keys = list(dict.fromkeys(key for row in held for key in row))
-        self.heads = [str(key) for key in keys]
-        self.body = [[row.get(key) for key in keys] for row in held]
-        columns = zip(*self.body, strict=True)
-        self.right = [all(x is None or _counts(x) for x in column) for column in columns]
-
-    def cells(self) -> list[list[tuple[str, bool, str, bool]]]:
-        """What the page shows of each cell: its text, whether it stands right, a number in full, whether
-        that is Weak."""
-        return [
-            [
-                (_told(x), right, repr(x) if _counts(x) else "", isinstance(x, Weak))
-                for x, right in zip(row, self.right, strict=True)
-            ]
-            for row in self.body[:MOST_ROWS]
-        ]
-
-    def csv(self) -> str:
-        """All rows, numbers in full; None is empty."""
-        out = io.StringIO(newline="")
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([cell(clean(head, sys.maxsize)) for head in self.heads])
-        for row in self.body:
-            writer.writerow([x if _counts(x) else cell(clean(_text(x), sys.maxsize)) for x in row])
-        return out.getvalue()
-
-    def tex(self) -> str:
-        """All rows as a tabular that needs no package, numbers as the page writes them."""
-        columns = "".join("r" if right else "l" for right in self.right)
-        weak = r"$^\dagger$"
-        body = [
-            " & ".join(_tex(_told(x)) + weak * isinstance(x, Weak) for x in row) + r" \\" for row in self.body
-        ]
-        heads = " & ".join(map(_tex, self.heads)) + r" \\"
-        told = [rf"\begin{{tabular}}{{{columns}}}", r"\hline", heads, r"\hline", *body, r"\hline"]
-        return "\n".join([*told, r"\end{tabular}", ""])
-
-
-_TEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
-    "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
-    ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}", "[": "{[}", "*": "{*}",
-    "−": "$-$", "∞": r"$\infty$", "\n": " ", "\t": " ",
-}  # fmt: skip
-"""After a line's end, LaTeX takes a bracket or a star for part of the command; so these are wrapped."""
-
-
-def _tex(text: str) -> str:
-    escaped = clean(text).translate(str.maketrans(_TEX))
-    return re.sub("-(?=-)", "-{}", escaped)  # else two hyphens are set as one dash
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _counts(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _told(value: Any) -> str:
-    """A cell as a reader sees it."""
-    if isinstance(value, float) and math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    if value is None or isinstance(value, float):
-        return NOTHING if value is None or math.isnan(value) else number(value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value).replace("-", "−", 1) if isinstance(value, int) else str(value)
-
-
 def prose(text: str) -> Markup:
     """Plain text as HTML, `code` between backticks as code."""
     parts = re.split(r"`([^`]+)`", clean(text, 10 * LONGEST))
@@ -248,7 +155,7 @@ def render(template: str, specs: Mapping[str, Any], **values: Any) -> str:
     specs: charts by name, as `spec` returns them; values: what the template shows, and of page.html
     `version` and `first`, the id its skip link leads to.
     """
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = asset("page.css"), asset("page.js")
     hashes = " ".join(script_sources())
     policy = (
         f"default-src 'none'; script-src {hashes}; style-src {_hash(style)}; img-src data:; "
@@ -280,7 +187,7 @@ def spec(chart: Any, otherwise: str = "") -> dict[str, Any]:
             return [plain(held) for held in value]
         if isinstance(value, float) and not math.isfinite(value):
             return None  # JSON has no word for it
-        return clean(value, MOST_LABEL) if isinstance(value, str) else _plain(value)
+        return clean(value, MOST_LABEL) if isinstance(value, str) else scalar(value)
 
     raw = chart.to_dict()
     description = clean(str(raw.pop("description", "") or otherwise))
@@ -331,13 +238,13 @@ def _jsoned(value: Any) -> Any:
     """What JSON has no form for; sets in an order that every process shares."""
     if isinstance(value, set | frozenset):
         return sorted(map(str, value))
-    return _plain(value) if isinstance(value, np.generic) else str(value)
+    return scalar(value) if isinstance(value, np.generic) else str(value)
 
 
 @cache
 def _templates() -> Environment:
     env = Environment(
-        loader=FunctionLoader(_asset),
+        loader=FunctionLoader(asset),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -356,7 +263,7 @@ def _templates() -> Environment:
 @cache
 def script_sources() -> tuple[str, ...]:
     """The scripts of every page written here, as a Content-Security-Policy names them."""
-    return tuple(map(_hash, (_library(), _asset("page.js"))))
+    return tuple(map(_hash, (_library(), asset("page.js"))))
 
 
 @cache
@@ -368,7 +275,8 @@ def _library() -> str:
     return source.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file of templates/."""
     return files("homines.reports").joinpath("templates", name).read_text(encoding="utf-8").replace("\r", "")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from homines.core.types import HominesError
-from homines.reports.run_charts import BLUE, GAP, GREY, VERMILION, WIDTH, Row, dressed, header, met
+from homines.reports.chart_style import BLUE, GAP, GREY, VERMILION, WIDTH, Row, dressed, panels
 
 RINGS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 LEAST = -1.25
@@ -28,11 +28,11 @@ def radar(
     reference  value by axis, drawn in every panel; `told`: what it is called
     """
     axes = list(dict.fromkeys(str(row["axis"]) for row in rows))
-    panels = list(dict.fromkeys(str(row["panel"]) for row in rows))
+    names = list(dict.fromkeys(str(row["panel"]) for row in rows))
     if len(axes) < 3:
         raise HominesError(f"a radar needs three axes and more, got {len(axes)}; draw intervals instead")
     held: list[dict[str, Any]] = []
-    for panel in panels:
+    for panel in names:
         for ring in RINGS:
             held += _closed(panel, "ring", f"ring {ring}", [(a, ring) for a in axes])
         for i, axis in enumerate(axes):
@@ -46,12 +46,11 @@ def radar(
         held += [_at(panel, "ring name", f"{r:g}", 0.5, len(axes), r, 0) for r in (0.0, 1.0)]
     for i, row in enumerate(held):
         row["at"] = i
-    beside = min(BESIDE, len(panels))
+    beside = min(BESIDE, len(names))
     side = min(300, (WIDTH - 40) // beside - GAP)
     chart = _layers(held, told).properties(width=side, height=side)
-    facet = alt.Facet("panel:N", sort=met("at"), title=None, header=header())
     return dressed(
-        chart.facet(facet=facet, columns=beside, spacing=GAP),
+        panels(chart, "panel", beside),
         description,
         cells=beside,
         least=230,

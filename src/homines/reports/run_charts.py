@@ -1,11 +1,6 @@
-"""Charts of a report: pure functions from plain rows to altair charts.
+"""Charts of a run: pure functions from plain rows to altair charts, in the dress of chart_style.py.
 
-Every chart is drawn twice: as an image on white, and by page.js as wide as the page lets it, in
-the page's own ink. `usermeta` tells the script how many cells stand side by side at most, how narrow
-and how wide one may get.
-
-Colours are those of Okabe & Ito (2008), safe for the colour-blind, and none speaks alone: a shape, a
-dash or a place says the same. A row's `role` says who answered: before, after.
+A row's `role` says who answered: before, after.
 """
 
 from __future__ import annotations
@@ -16,23 +11,14 @@ from typing import Any
 
 import altair as alt
 
-from homines.estimation.agent_estimates import HUMANS
+from homines.estimation.published import HUMANS
+from homines.reports import chart_style as style
+from homines.reports.chart_style import BLUE, GREY, PURPLE, VERMILION, WIDTH, Row
 
-Row = Mapping[str, Any]
-
-BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-ORANGE, SKY, GREY = "#E69F00", "#56B4E9", "#999999"
-SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
-DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [4, 4], [1, 3])
-SHAPES = ("diamond", "circle", "square", "triangle-up", "cross", "triangle-down")
-FONT = "Inter, 'Helvetica Neue', 'Liberation Sans', Arial, 'DejaVu Sans', sans-serif"
-WIDTH = 660
-GAP = 22
-LABEL = 150
-"""Pixels of a label before it is cut."""
 MOST_PANELS = 16
 """Games in a chart; its table holds all."""
 MOST_STATES = 24
+FIRST = "P(first action | legal answer)"
 NAMES = (
     "overview", "states", "action_types", "regret", "curve_states", "curve_reward", "curve_mass",
     "preferences", "stability", "answers",
@@ -86,11 +72,11 @@ def states(rows: Sequence[Row], roles: Sequence[str], description: str) -> alt.F
 
     rows: game, state, place, role, frame, kind (training or other), first, p, mass
     """
-    quantities = {"p": "P(first action | legal answer)", "mass": "legal mass"}
+    quantities = {"p": FIRST, "mass": "legal mass"}
     size = {"training": 90, "other": 30 if len({row["frame"] for row in rows}) > 1 else 70}
     long = [
         {**row, "quantity": told, "value": row[key], "size": size[row["kind"]]}
-        for row in placed(rows)
+        for row in style.placed(rows)
         for key, told in quantities.items()
     ]
     frames = list(dict.fromkeys(str(row["frame"]) for row in rows))
@@ -100,44 +86,44 @@ def states(rows: Sequence[Row], roles: Sequence[str], description: str) -> alt.F
     base = alt.Chart(alt.Data(values=long)).transform_filter(
         "chosen_frame === null || datum.frame === chosen_frame"
     )
-    y = alt.Y("state:N", sort=met("place"), title=None, axis=alt.Axis(labelLimit=LABEL))
+    y = alt.Y("state:N", sort=style.by_place("place"), title=None, axis=alt.Axis(labelLimit=style.LABEL))
     offset = alt.YOffset("role:N", sort=list(roles), scale=alt.Scale(paddingInner=0.2))
     spread = base.mark_rule(strokeWidth=3, opacity=0.3).encode(
         x=alt.X("min(value):Q"), x2="max(value):Q", y=y, yOffset=offset, color=_colour(roles)
     )
     dots = base.mark_point(filled=True, opacity=0.85).encode(
-        x=alt.X("value:Q", scale=alt.Scale(domain=[0, 1]), axis=_axis(5), title=None),
+        x=alt.X("value:Q", scale=style.scale(unit=True), axis=style.axis(5), title=None),
         y=y,
         yOffset=offset,
         color=_colour(roles),
         shape=_shape(roles),
         size=alt.Size("size:Q", legend=None, scale=None),
-        tooltip=_tips("game", "frame", "state", "first", "role", value="value"),
+        tooltip=style.tips("game", "frame", "state", "first", "role"),
     )
     step = alt.Step(11, **{"for": "offset"}) if len(roles) > 1 else alt.Step(18)
     cells = alt.layer(spread, dots).properties(width=(WIDTH - 80) // 2, height=step).add_params(chosen)
-    return dressed(_grid(cells, "quantity", rows), description, cells=2, least=100)
+    return style.dressed(_grid(cells, "quantity", rows), description, cells=2, least=100)
 
 
 def action_types(rows: Sequence[Row], roles: Sequence[str], description: str) -> alt.FacetChart:
     """Shares of own actions and of illegal answers as one bar. rows: game, after, role, action, share"""
     legal = [a for a in dict.fromkeys(str(row["action"]) for row in rows) if a != "illegal"]
-    colours = [*(SERIES[i % len(SERIES)] for i in range(len(legal))), GREY]
+    colours = [*(style.SERIES[i % len(style.SERIES)] for i in range(len(legal))), GREY]
     bars = (
-        alt.Chart(alt.Data(values=placed(rows)))
+        alt.Chart(alt.Data(values=style.placed(rows)))
         .mark_bar(height={"band": 0.8})
         .encode(
-            x=alt.X("share:Q", stack="zero", scale=alt.Scale(domain=[0, 1]), axis=_axis(5), title=None),
-            y=alt.Y("role:N", sort=list(roles), title=None, axis=alt.Axis(labelLimit=LABEL)),
+            x=alt.X("share:Q", stack="zero", scale=style.scale(unit=True), axis=style.axis(5), title=None),
+            y=alt.Y("role:N", sort=list(roles), title=None, axis=alt.Axis(labelLimit=style.LABEL)),
             color=alt.Color(
                 "action:N", title="own answer", scale=alt.Scale(domain=[*legal, "illegal"], range=colours)
             ),
             order=alt.Order("at:Q"),
-            tooltip=_tips("game", "role", "after", "action", value="share"),
+            tooltip=style.tips("game", "role", "after", "action", numbers=["share"]),
         )
         .properties(width=(WIDTH - 80) // 2, height=alt.Step(17))
     )
-    return dressed(_grid(bars, "after", rows), description, cells=2, least=100)
+    return style.dressed(_grid(bars, "after", rows), description, cells=2, least=100)
 
 
 def dots(
@@ -148,10 +134,10 @@ def dots(
     rows: quantity, line, role, value
     """
     count = len({row["quantity"] for row in rows})
-    base = alt.Chart(alt.Data(values=placed(rows)))
-    y = alt.Y("line:N", sort=met("at"), title=None, axis=alt.Axis(labelLimit=LABEL))
-    x = alt.X("value:Q", title=None, axis=alt.Axis(tickCount=4, format="~g"))
-    x = x.scale(domain=[0, 1]).axis(_axis(4)) if unit else x
+    base = alt.Chart(alt.Data(values=style.placed(rows)))
+    y = style.lines_of("line")
+    x = alt.X("value:Q", title=None, axis=style.axis())
+    x = x.scale(domain=list(style.UNIT)) if unit else x
     link = base.mark_rule(strokeWidth=2, opacity=0.5, color=GREY).encode(
         x=alt.X("min(value):Q"), x2="max(value):Q", y=y
     )
@@ -160,67 +146,63 @@ def dots(
         y=y,
         color=_colour(roles),
         shape=_shape(roles),
-        tooltip=_tips("quantity", "line", "role", value="value"),
+        tooltip=style.tips("quantity", "line", "role"),
     )
-    zero = base.mark_rule(strokeDash=[2, 3], color=GREY).encode(x=alt.datum(0))
-    cells = alt.layer(*((link, points) if unit else (zero, link, points))).properties(
-        width=(WIDTH - 90) // count - GAP, height=alt.Step(22)
+    cells = alt.layer(*((link, points) if unit else (style.zero_line(base), link, points))).properties(
+        width=(WIDTH - 90) // count - style.GAP, height=alt.Step(22)
     )
-    facet = alt.Facet("quantity:N", sort=met("at"), title=None, header=header())
-    chart = cells.facet(facet=facet, columns=count, spacing=GAP)
+    chart = style.panels(cells, "quantity", count)
     chart = chart if unit else chart.resolve_scale(x="independent")
-    return dressed(chart, description, cells=count, least=140)
+    return style.dressed(chart, description, cells=count, least=140)
 
 
 def curve(rows: Sequence[Row], title: str, description: str, *, unit: bool = False) -> alt.Chart:
     """One figure over training steps; `unit`: drawn on [0, 1]. rows: step, value"""
-    scale = alt.Scale(domain=[0, 1]) if unit else alt.Scale(zero=False, nice=True)
-    chart = (
-        alt.Chart(alt.Data(values=list(rows)))
-        .mark_line(color=BLUE, point={"size": 18, "color": BLUE})
-        .encode(
-            x=_steps(),
-            y=alt.Y("value:Q", title=title, scale=scale, axis=alt.Axis(tickCount=4, format="~g", grid=True)),
-            tooltip=_tips("step", value="value"),
-        )
-        .properties(width=WIDTH // 2 - 40, height=130)
+    chart = alt.Chart(alt.Data(values=list(rows))).mark_line(color=BLUE, point={"size": 18, "color": BLUE})
+    chart = chart.encode(
+        x=_steps(),
+        y=alt.Y("value:Q", title=title, scale=style.scale(unit), axis=style.axis(grid=True)),
+        tooltip=style.tips("step"),
     )
-    return dressed(chart, description)
+    return style.dressed(chart.properties(width=WIDTH // 2 - 40, height=130), description)
 
 
 def curve_states(rows: Sequence[Row], description: str) -> alt.Chart:
     """P(first action) over training steps, one line a state. rows: step, state, p"""
-    names = list(dict.fromkeys(str(row["state"]) for row in rows))
-    colours = [SERIES[i % len(SERIES)] for i in range(len(names))]
-    dashes = [DASHES[i % len(DASHES)] for i in range(len(names))]
+    names = style.distinct(rows, "state")
     legend = "last round: own, other"
-    chart = (
-        alt.Chart(alt.Data(values=list(rows)))
-        .mark_line(strokeWidth=2)
-        .encode(
-            x=_steps(),
-            y=alt.Y(
-                "p:Q",
-                title="P(first action | legal answer)",
-                scale=alt.Scale(domain=[0, 1]),
-                axis=alt.Axis(tickCount=4, format="~g", grid=True),
-            ),
-            color=alt.Color("state:N", title=legend, scale=alt.Scale(domain=names, range=colours)),
-            strokeDash=alt.StrokeDash("state:N", title=legend, scale=alt.Scale(domain=names, range=dashes)),
-            tooltip=_tips("step", "state", value="p"),
-        )
-        .properties(width=WIDTH - 60, height=190)
+    chart = alt.Chart(alt.Data(values=list(rows))).mark_line(strokeWidth=2)
+    chart = chart.encode(
+        x=_steps(),
+        y=alt.Y(
+            "p:Q",
+            title="P(first action | legal answer)",
+            scale=style.scale(unit=True),
+            axis=style.axis(grid=True),
+        ),
+        color=alt.Color("state:N", title=legend, **style.key(names, style.SERIES)),
+        strokeDash=alt.StrokeDash("state:N", title=legend, **style.key(names, style.DASHES)),
+        tooltip=style.tips("step", "state", numbers=["p"]),
     )
-    return dressed(chart, description)
+    return style.dressed(chart.properties(width=WIDTH - 60, height=190), description)
+
+
+def _steps() -> alt.X:
+    ticks = alt.Axis(tickMinStep=1, tickCount=6, grid=False, format="d")
+    return alt.X("step:Q", title="training step", axis=ticks)
 
 
 def answers(rows: Sequence[Row], description: str) -> alt.LayerChart:
     """P(right answer) of each question, before across, after up. rows: question, before, after, change"""
-    kinds = {"same": "circle", "became right": "triangle-up", "became wrong": "triangle-down"}
-    kinds |= {"wrong in another way": "square"}
-    colours = dict(zip(kinds, (GREY, BLUE, VERMILION, PURPLE), strict=True))
-    there = [kind for kind in kinds if any(row["change"] == kind for row in rows)]
-    unit, legend = alt.Scale(domain=[0, 1]), alt.Legend(columns=2)
+    kinds = {
+        "same": (GREY, "circle"),
+        "became right": (BLUE, "triangle-up"),
+        "became wrong": (VERMILION, "triangle-down"),
+        "wrong in another way": (PURPLE, "square"),
+    }
+    colour, shape = _scales(kinds, {row["change"] for row in rows})
+    legend = alt.Legend(columns=2)
+    numbers: dict[str, Any] = {"scale": style.scale(unit=True), "axis": style.axis(5)}
     diagonal = (
         alt.Chart(alt.Data(values=[{"v": 0}, {"v": 1}]))
         .mark_line(color=GREY, strokeDash=[2, 3])
@@ -230,28 +212,14 @@ def answers(rows: Sequence[Row], description: str) -> alt.LayerChart:
         alt.Chart(alt.Data(values=sorted(rows, key=lambda row: row["change"] != "same")))
         .mark_point(filled=True, size=60, opacity=0.85)
         .encode(
-            x=alt.X("before:Q", title="P(right answer), before", scale=unit, axis=_axis(5)),
-            y=alt.Y("after:Q", title="P(right answer), after", scale=unit, axis=_axis(5)),
-            color=alt.Color(
-                "change:N",
-                title=None,
-                legend=legend,
-                scale=alt.Scale(domain=there, range=[colours[kind] for kind in there]),
-            ),
-            shape=alt.Shape(
-                "change:N",
-                title=None,
-                legend=legend,
-                scale=alt.Scale(domain=there, range=[kinds[kind] for kind in there]),
-            ),
-            tooltip=[
-                alt.Tooltip("question:N"),
-                alt.Tooltip("before:Q", format=".3f"),
-                alt.Tooltip("after:Q", format=".3f"),
-            ],
+            x=alt.X("before:Q", title="P(right answer), before", **numbers),
+            y=alt.Y("after:Q", title="P(right answer), after", **numbers),
+            color=alt.Color("change:N", title=None, legend=legend, scale=colour),
+            shape=alt.Shape("change:N", title=None, legend=legend, scale=shape),
+            tooltip=style.tips("question", numbers=("before", "after"), digits=3),
         )
     )
-    return dressed(alt.layer(diagonal, points).properties(width=300, height=260), description, most=380)
+    return style.dressed(alt.layer(diagonal, points).properties(width=300, height=260), description, most=380)
 
 
 def estimated(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -292,30 +260,30 @@ def preferences(rows: Sequence[Row], description: str) -> alt.FacetChart:
 
     rows: panel, who, kind (estimate, aim or people), value; low and high of estimates
     """
-    kinds = {"estimate": (BLUE, "circle"), "aim": (VERMILION, "diamond"), "people": (GREY, "square")}
-    there = [kind for kind in kinds if any(row["kind"] == kind for row in rows)]
-    colours = alt.Scale(domain=there, range=[kinds[kind][0] for kind in there])
-    shapes = alt.Scale(domain=there, range=[kinds[kind][1] for kind in there])
-    base = alt.Chart(alt.Data(values=placed(rows)))
-    y = alt.Y("who:N", sort=met("at"), title=None, axis=alt.Axis(labelLimit=2 * LABEL))
+    kinds = {
+        "estimate": (BLUE, "circle"),
+        "aim": (VERMILION, "diamond"),
+        "people": (GREY, "square"),
+    }
+    colours, shapes = _scales(kinds, {row["kind"] for row in rows})
+    base = alt.Chart(alt.Data(values=style.placed(rows)))
+    y = style.lines_of("who", 2 * style.LABEL)
     colour = alt.Color("kind:N", title=None, scale=colours, legend=None)
     spans = (
         base.mark_rule(strokeWidth=3, opacity=0.45)
-        .transform_filter("isValid(datum.low) && isValid(datum.high)")
+        .transform_filter(style.BOUNDED)
         .encode(x=alt.X("low:Q", title=None), x2="high:Q", y=y, color=colour)
     )
     points = base.mark_point(filled=True, size=80, opacity=1).encode(
-        x=alt.X("value:Q", title=None, axis=alt.Axis(tickCount=4, format="~g")),
+        x=alt.X("value:Q", title=None, axis=style.axis()),
         y=y,
         color=colour,
         shape=alt.Shape("kind:N", title=None, scale=shapes, legend=None),
-        tooltip=_tips("panel", "who", value="value"),
+        tooltip=style.tips("panel", "who"),
     )
-    zero = base.mark_rule(strokeDash=[2, 3], color=GREY).encode(x=alt.datum(0))
-    cells = alt.layer(zero, spans, points).properties(width=WIDTH - 260, height=alt.Step(22))
-    facet = alt.Facet("panel:N", sort=met("at"), title=None, header=header())
-    chart = cells.facet(facet=facet, columns=1, spacing=GAP)
-    return dressed(chart.resolve_scale(x="independent", y="independent"), description, cells=1, least=140)
+    cells = alt.layer(style.zero_line(base), spans, points).properties(width=WIDTH - 260, height=alt.Step(22))
+    chart = style.panels(cells, "panel", 1).resolve_scale(x="independent", y="independent")
+    return style.dressed(chart, description, cells=1, least=140)
 
 
 def _grid(cells: Any, column: str, rows: Sequence[Row]) -> alt.FacetChart:
@@ -326,31 +294,12 @@ def _grid(cells: Any, column: str, rows: Sequence[Row]) -> alt.FacetChart:
         marks.setdefault(row["game"], set()).add(row[field])
     same = len({frozenset(held) for held in marks.values()}) == 1
     chart = cells.facet(
-        row=alt.Row("game:N", sort=met("at"), title=None, header=header()),
-        column=alt.Column(f"{column}:N", sort=met("at"), title=None, header=header()),
-        spacing={"row": 14, "column": GAP},
+        row=alt.Row("game:N", sort=style.by_place(), title=None, header=style.header()),
+        column=alt.Column(f"{column}:N", sort=style.by_place(), title=None, header=style.header()),
+        spacing={"row": 14, "column": style.GAP},
         align={"row": "each", "column": "all"},
     )
     return chart if same else chart.resolve_scale(y="independent")
-
-
-def dressed(chart: Any, description: str, **hints: int) -> Any:
-    """The same dress for all; the page's style sheet replaces ink and background."""
-    ink = {"labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal"}
-    ink |= {"labelColor": "#333", "titleColor": "#333"}
-    line = {"gridColor": "#ddd", "domain": False, "ticks": False}
-    return (
-        chart.properties(description=description, usermeta={"gap": GAP} | hints, background="white")
-        .configure(font=FONT, padding=4)
-        .configure_view(stroke=None)
-        .configure_axis(**ink, **line)
-        .configure_axisX(labelPadding=4, labelFlush=False)
-        .configure_axisY(labelPadding=6, grid=False)
-        .configure_legend(
-            **ink, orient="top", direction="horizontal", symbolSize=70, symbolOpacity=1, offset=6
-        )
-        .configure_header(labelFontSize=11, labelFontWeight="bold", labelColor="#333", labelLimit=2 * LABEL)
-    )
 
 
 def _shares(rows: Iterable[Row]) -> list[dict[str, Any]]:
@@ -385,44 +334,21 @@ def _long(rows: Sequence[Row], key: str, quantities: Sequence[str]) -> list[dict
     ]
 
 
-def placed(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    return [{**row, "at": i} for i, row in enumerate(rows)]
-
-
-def met(field: str) -> alt.EncodingSortField:
-    """In the order the rows come."""
-    return alt.EncodingSortField(field=field, op="min")
-
-
 def _colour(roles: Sequence[str]) -> alt.Color:
     """Before in vermilion, after in blue; one alone in blue, and without a legend."""
-    colours = [BLUE] if len(roles) == 1 else [VERMILION, BLUE, *SERIES[2:]]
-    scale = alt.Scale(domain=list(roles), range=colours[: len(roles)])
-    return alt.Color("role:N", title=None, scale=scale, **_legend(roles))
+    colours = [BLUE] if len(roles) == 1 else [VERMILION, BLUE, *style.SERIES[2:]]
+    return alt.Color("role:N", title=None, **style.key(roles, colours))
 
 
 def _shape(roles: Sequence[str]) -> alt.Shape:
-    shapes = ["circle"] if len(roles) == 1 else list(SHAPES)
-    scale = alt.Scale(domain=list(roles), range=shapes[: len(roles)])
-    return alt.Shape("role:N", title=None, scale=scale, **_legend(roles))
+    return alt.Shape(
+        "role:N", title=None, **style.key(roles, ["circle"] if len(roles) == 1 else style.SHAPES)
+    )
 
 
-def _legend(roles: Sequence[str]) -> dict[str, Any]:
-    return {"legend": None} if len(roles) == 1 else {}
-
-
-def _axis(ticks: int) -> alt.Axis:
-    return alt.Axis(tickCount=ticks, format="~g")
-
-
-def _steps() -> alt.X:
-    axis = alt.Axis(tickMinStep=1, tickCount=6, grid=False, format="d")
-    return alt.X("step:Q", title="training step", axis=axis)
-
-
-def header() -> alt.Header:
-    return alt.Header(labelOrient="top", labelAnchor="start", labelPadding=4)
-
-
-def _tips(*names: str, value: str) -> list[alt.Tooltip]:
-    return [*(alt.Tooltip(f"{name}:N") for name in names), alt.Tooltip(f"{value}:Q", format=".4f")]
+def _scales(kinds: Mapping[str, tuple[str, str]], known: Iterable[str]) -> tuple[alt.Scale, alt.Scale]:
+    """Colours and shapes of the kinds that are known."""
+    names = [kind for kind in kinds if kind in set(known)]
+    marks = zip(*(kinds[name] for name in names), strict=True)
+    colours, shapes = (alt.Scale(domain=names, range=list(each)) for each in marks)
+    return colours, shapes

@@ -16,7 +16,8 @@ import numpy as np
 
 from homines.core.format import TableRow
 from homines.core.types import LEGAL_MASS, HominesError, digest
-from homines.estimation.agent_estimates import HUMANS, NO_KAPPA
+from homines.estimation.agent_estimates import NO_KAPPA
+from homines.estimation.published import HUMANS
 from homines.reports import comparison_page, model_card, page, run_charts
 from homines.reports.caveats import caveats
 from homines.reports.measures import elsewhere, measured, preferences
@@ -31,6 +32,7 @@ from homines.reports.run_view import (
     read,
     taught,
 )
+from homines.reports.tables import Table
 
 HIDDEN = ("games", "place", "told")
 """Keys of rows that only the page needs."""
@@ -52,7 +54,7 @@ def write(folder: str | Path, out: str | Path | None = None) -> Path:
     drawn = [role for role in study.columns if role in study.roles.values()]
     specs = {name: page.spec(chart) for name, chart in run_charts.draw(rows, drawn).items()}
     tables = {
-        name: page.Table({k: v for k, v in row.items() if k not in HIDDEN} for row in some)
+        name: Table({k: v for k, v in row.items() if k not in HIDDEN} for row in some)
         for name, some in rows.items()
         if some
     }

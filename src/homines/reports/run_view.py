@@ -277,7 +277,7 @@ def left_out(file: str, n: int) -> str:
     return f"{count(n, 'number')} of {file} cannot be and {'is' if n == 1 else 'are'} left out."
 
 
-def _foreign(study: RunView) -> list[str]:
+def foreign_specs(study: RunView) -> list[str]:
     """Specs of the run that name modules of somebody's own, which were not loaded."""
     config = study.run.config
     specs = [(folder, text) for folder in ("games", "frames") for text in texts(config.get(folder))]

@@ -18,9 +18,9 @@ from typing import Any
 from uuid import uuid4
 
 from homines.core.redaction import redact
-from homines.core.spreadsheet import cell as written
 from homines.core.spreadsheet import unquote as read_back
 from homines.core.types import HominesError, Interrupted, digest
+from homines.reports.tables import Table
 from homines.sweeps.cell import Job, Outcome, SourceTree
 from homines.sweeps.claims import is_free
 from homines.sweeps.grid import Grid
@@ -150,8 +150,8 @@ def put(grid: Grid, store: SharedStore, found: Iterable[Row]) -> str | None:
         | row["results"]
         for row in found
     ]
-    store.write(f"{grid.name}/sweep.csv", table(whole))
-    store.write(f"{grid.name}/cells.csv", table([{k: row[k] for k in PLACES} for row in found]))
+    store.write(f"{grid.name}/sweep.csv", Table(whole).csv())
+    store.write(f"{grid.name}/cells.csv", Table({k: row[k] for k in PLACES} for row in found).csv())
     return older
 
 
@@ -166,13 +166,3 @@ def _aside(grid: Grid, store: SharedStore) -> str | None:
     for name, text in tables.items():
         store.write(f"{older}/{name}", text or "")
     return older
-
-
-def table(some: list[Row]) -> str:
-    """CSV of rows that need not have the same columns: those of the first rows first, floats in full."""
-    columns = list(dict.fromkeys(name for row in some for name in row))
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(map(written, columns))
-    writer.writerows([written(row.get(name, "")) for name in columns] for row in some)
-    return out.getvalue()

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from homines.core import paths
 from homines.core.types import HominesError
 
 HOST = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?")
@@ -135,15 +136,14 @@ async def fields(request: Request) -> dict[str, str]:
 
 
 def inside(root: Path, path: str) -> Path | None:
-    """What lies at this path of a folder (itself resolved); None where nothing does, where a part is hidden,
-    and where a link is on the way, wherever it leads."""
-    place = root / path
+    """What lies at this path of a folder; None where nothing does, where a part is hidden, and where a link
+    is on the way, wherever it leads."""
+    hidden = any(part.startswith(".") for part in path.split("/"))
     try:
-        found = place.resolve(strict=True)
-    except (OSError, RuntimeError, ValueError):
-        return None  # no such, too long, links in a circle, a NUL
-    hidden = any(part.startswith(".") for part in Path(path).parts)
-    return found if found == place and found.is_relative_to(root) and not hidden else None
+        place = paths.inside(root, path)
+        return place if place.exists() and not hidden else None
+    except (paths.PathError, OSError):
+        return None  # a link, a name that no file has, one that is too long
 
 
 def strange(folder: Path) -> list[str]:

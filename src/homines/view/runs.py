@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
+from homines.core import strict_json
 from homines.core.run_folder import SCHEMA
 from homines.view.guard import strange
 
@@ -229,16 +230,17 @@ def _text(value: Any, longest: int = TEXT) -> str:
 
 
 def _object(path: Path) -> dict[str, Any]:
+    """The object in a run's file. Raises ValueError where it is none, OSError where it is unreadable."""
     with open(path, "rb") as file:
         text = file.read(LARGEST + 1)
     if len(text) > LARGEST:
         raise ValueError(f"its {path.name} is larger than {LARGEST / 1e6:.0f} MB")
     try:
-        value = json.loads(text)
+        value = strict_json.loads(text)
+    except strict_json.TooDeep:
+        raise ValueError(f"its {path.name} is nested too deeply") from None
     except ValueError as failure:
         raise ValueError(f"its {path.name} is no JSON ({failure})") from None
-    except RecursionError:
-        raise ValueError(f"its {path.name} is nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError(f"its {path.name} is no JSON object")
     return value
