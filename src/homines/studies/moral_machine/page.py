@@ -6,34 +6,24 @@ One function a section, in the order of the page.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from homines.core.format import TableRow
 from homines.core.run_folder import RunFolder
-from homines.core.types import LEGAL_MASS, Choice, Decision, HominesError, Record
-from homines.elicitation.metrics import (
-    answered_records,
-    average_by_decision,
-    group_by,
-    instability,
-    mass,
-    order_effect,
-)
-from homines.estimation.amce import ATTRIBUTES, EFFECTS, Amce, distance, of_choices
-from homines.estimation.amce_nulls import nulls
+from homines.core.types import LEGAL_MASS, HominesError
+from homines.estimation.amce import EFFECTS, Amce, distance
 from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
 from homines.estimation.problem import NotIdentified
-from homines.estimation.published import DILEMMAS, Country, countries, mean_of
-from homines.games.dilemma import DIMENSIONS, SIGNALS, Dilemma, spec
+from homines.estimation.published import DILEMMAS, countries, mean_of
+from homines.games.dilemma import DIMENSIONS, SIGNALS, Dilemma
 from homines.reports import charts as draw
 from homines.reports.page import Section
 from homines.reports.radar import radar
-from homines.studies.kit import Agent, finite_or_none, task_facts, write_page
+from homines.studies.kit import finite_or_none, task_facts, write_page
+from homines.studies.moral_machine.agents import MachineAgent, MachineFindings
 from homines.training.study import StudyTask
 
 PEOPLE, AVERAGE = "all people", "mean of countries"
@@ -41,73 +31,6 @@ PEOPLE, AVERAGE = "all people", "mean of countries"
 which distances are read against."""
 NEAR = 8
 """Countries in the chart at either end."""
-EFFECT_OF_KIND: Mapping[str, int] = {kind: ATTRIBUTES[d.type] for kind, d in DIMENSIONS.items()}
-"""The index of the effect that a kind of scenario varies; the first three effects are of all kinds."""
-ASKINGS = 4
-"""Questions a scenario: two orders, two label sets."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class MachineAgent(Agent):
-    """A model and the scenarios that it was asked about."""
-
-    scenarios: Sequence[Dilemma]
-
-    @cached_property
-    def by_scenario(self) -> dict[str, list[Record]]:
-        """Records by the spec of their scenario."""
-        return {game: group for (game,), group in group_by(self.records, "game").items()}
-
-    @cached_property
-    def chosen(self) -> list[tuple[Dilemma, Decision, Choice]]:
-        """Choices by scenario, averaged over orders and label sets.
-
-        Only scenarios with an answer to every question are here: without one of them a preference for a place
-        or a label would look like an effect.
-        """
-        groups = [(d, self.by_scenario.get(spec(d.kind, d.draw), [])) for d in self.scenarios]
-        return [
-            (d, decision, choice)
-            for d, group in groups
-            if len(group) == len(answered_records(group)) == ASKINGS
-            for decision, choice in average_by_decision(group)
-        ]
-
-    @cached_property
-    def amce(self) -> Amce:
-        """Its effects on being saved."""
-        return of_choices((d, float(c.p[0])) for d, _, c in self.chosen)
-
-    def reliability(self, effect: int | None = None) -> TableRow:
-        """Legal mass, order effect and instability in the scenarios of an effect; None: in all."""
-        kinds = [
-            kind for kind in DIMENSIONS if effect is None or effect < 3 or EFFECT_OF_KIND[kind] == effect
-        ]
-        group = [
-            r
-            for d in self.scenarios
-            if d.kind in kinds
-            for r in self.by_scenario.get(spec(d.kind, d.draw), [])
-        ]
-        return {
-            "legal mass": mass(group),
-            "order effect": order_effect(group),
-            "instability": instability(group),
-        }
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class MachineFindings:
-    """Every model of the study, its scenarios, and people by country where a file of theirs was given."""
-
-    agents: Sequence[MachineAgent]
-    scenarios: Sequence[Dilemma]
-    people: Mapping[str, Country]
-
-    @cached_property
-    def nulls(self) -> dict[tuple[str, str], Amce]:
-        """Effects of policies that ignore who dies, or count heads, by policy and design."""
-        return nulls(self.scenarios)
 
 
 def page(task: StudyTask, folders: Mapping[str, Path], scenarios: Sequence[Dilemma]) -> Path:
@@ -285,15 +208,17 @@ def flaw(findings: MachineFindings) -> Section:
     )
 
 
-def countries_section(findings: MachineFindings) -> Section | None:
+def by_country(findings: MachineFindings) -> Section | None:
     """Distance to the people of each country."""
     if not findings.people:
         return None
     rows: list[TableRow] = []
     marks: list[TableRow] = []
     for agent in findings.agents:
-        by_country = {name: distance(agent.amce.nine, c.values) for name, c in findings.people.items()}
-        nearest = sorted((x, name) for name, x in by_country.items() if not np.isnan(x))
+        distances_by_country = {
+            name: distance(agent.amce.nine, c.values) for name, c in findings.people.items()
+        }
+        nearest = sorted((x, name) for name, x in distances_by_country.items() if not np.isnan(x))
         distances = [
             {"model": agent.name, "country": name, "distance": x, **agent.reliability()}
             for x, name in nearest
@@ -412,5 +337,5 @@ def limits(_: MachineFindings) -> Section:
 
 
 PARTS: tuple[Callable[[MachineFindings], Section | None], ...] = (
-    effects, shape, distances, flaw, countries_section, structure, asked, limits,
+    effects, shape, distances, flaw, by_country, structure, asked, limits,
 )  # fmt: skip
