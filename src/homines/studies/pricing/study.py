@@ -25,7 +25,7 @@ from homines.models import known, load
 from homines.opponents import opponent
 from homines.studies.pricing.agents import FRAME, PRECISION, WORDS, PricingAgent, logit_price
 from homines.studies.pricing.page import page
-from homines.studies.pricing.talk import PREFIXES, STRATEGIES, Rules, markets, nash, over, play
+from homines.studies.pricing.talk import PREFIXES, STRATEGIES, Rules, all_ended, markets, nash, play
 from homines.theory.chain import chain
 from homines.theory.choice import LogitAgent
 from homines.theory.qlearning import check_compiler
@@ -199,7 +199,7 @@ def in_words(task: StudyTask, models: dict[str, str]) -> int:
         for name, spec in list(models.items())[: 1 if task.quick else None]:
             there = markets_of(name, quick=task.quick)
             prefixes = {market: prefix for market, (_, prefix) in there.items()}
-            if over(markets(dict.fromkeys(there, (nash, nash)), market, how, held, prefixes), how):
+            if all_ended(markets(dict.fromkeys(there, (nash, nash)), market, how, held, prefixes), how):
                 continue
             writer: Any = load(spec, device=task.device, dtype=task.dtype)
             if not hasattr(writer, "write"):
