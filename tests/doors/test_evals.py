@@ -38,7 +38,7 @@ from homines.evals.samples import KEY, record_of
 from homines.models.mock import Mock, hashed
 from homines.opponents.always_defect import AlwaysDefect
 from homines.opponents.tit_for_tat import TitForTat
-from homines.studies.shared_agents import Agent, regrets
+from homines.studies.tennant2025.agents import RewardAgent, regrets
 from homines.theory.chain import play
 from tests.helpers.inspecting import listing, numbers, ran, saying
 
@@ -165,7 +165,7 @@ def test_the_effects_of_dilemmas_are_those_of_the_study(tmp_path: Path) -> None:
 def test_regret_is_the_study_s(tmp_path: Path) -> None:
     records = asked_directly(hashed, "ipd")
     with RunFolder(tmp_path / "run", {"kind": "measure"}) as run:
-        theirs = regrets(Agent("a", "base", None, None, run), "ipd", records)
+        theirs = regrets(RewardAgent(name="a", run=run), "ipd", records)
     assert theirs is not None
     for name, preference in (("De, exact", "deontological"), ("Ut, exact", "utilitarian")):
         ours = regret(records, find("preferences", preference), "random")

@@ -16,14 +16,15 @@ from homines.estimation.columns import Observation
 from homines.games.av import ABOARD, ASKED
 from homines.models.mock import Mock
 from homines.studies.av_dilemma import study as study_module
-from homines.studies.av_dilemma.page import ACTS, EXPLAINING, LETTERS, balanced, kappa, rates
-from homines.studies.av_dilemma.theory import Place, faced, place, says
+from homines.studies.av_dilemma.agents import ACTS, LETTERS, rates
+from homines.studies.av_dilemma.preferences import EXPLAINING, balanced_agreement, kappa_row
+from homines.studies.av_dilemma.theory import Place, decision_at, place, sacrifice_probability
 from homines.theory.choice import LogitAgent
 from homines.training.study import StudyTask
 from tests.helpers.running import rows, study
 from tests.helpers.tiny import tiny
 
-EVERYWHERE = [faced(Place(q, s, who)) for q in ASKED for s in study_module.SAVED for who in ABOARD]
+EVERYWHERE = [decision_at(Place(q, s, who)) for q in ASKED for s in study_module.SAVED for who in ABOARD]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,10 @@ def test_what_is_taught_is_a_few_numbers_by_the_names_of_the_acts_and_both_acts(
         assert {row.prompt.labels for row in kind.rows()} == {("sacrifice", "protect")}
         at = [place(row.game) for row in kind.rows()]
         assert {5, 20, 50} <= {*study_module.SAVED} - {x.saved for x in at}
-        assert {says(kind.preference, faced(x)) for x in at} == {0.0, 1.0}  # and no tie
+        assert {sacrifice_probability(kind.preference, decision_at(x)) for x in at} == {
+            0.0,
+            1.0,
+        }  # and no tie
         assert {row.answer for row in kind.rows()} == {0, 1}
 
 
@@ -114,7 +118,7 @@ def test_a_position_bias_is_no_preference() -> None:
 @pytest.mark.parametrize("idle", [Choice.at(p) for p in ([1, 0], [0, 1], [1, 1])])
 @pytest.mark.parametrize("theory", EXPLAINING)
 def test_looking_at_nothing_explains_nothing(idle: Choice, theory: str) -> None:
-    assert balanced([Observation(d, idle) for d in EVERYWHERE], theory) == pytest.approx(0.5)
+    assert balanced_agreement([Observation(d, idle) for d in EVERYWHERE], theory) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -128,20 +132,23 @@ def test_looking_at_nothing_explains_nothing(idle: Choice, theory: str) -> None:
 )
 def test_kappa_is_bounded_by_what_is_bought(theory: str, told: str) -> None:
     seen = [
-        Observation(d, Choice.at([p := says(theory, d), 1 - p]), "", str(i)) for i, d in enumerate(EVERYWHERE)
+        Observation(d, Choice.at([p := sacrifice_probability(theory, d), 1 - p]), "", str(i))
+        for i, d in enumerate(EVERYWHERE)
     ]
-    row = kappa(seen)
+    row = kappa_row(seen)
     assert row["best at kappa"].startswith(told)
     assert row["share best"] == pytest.approx(1)
     assert "separated" in row["kappa"]
-    assert balanced(seen, "economicus" if theory == "economicus" else "moralis(kappa=1)") is not None
+    assert (
+        balanced_agreement(seen, "economicus" if theory == "economicus" else "moralis(kappa=1)") is not None
+    )
 
 
 def test_kappa_is_estimated_where_choices_are_soft() -> None:
     agent = LogitAgent(find("preferences", "moralis(kappa=0.7)"), 4.0)
     seen = [Observation(d, agent([d])[0], "", str(i)) for i, d in enumerate(EVERYWHERE)]
-    assert kappa(seen)["kappa"].startswith("0.70 (0.70 to 0.70)")
-    assert kappa(seen)["explained"] == pytest.approx(1)
+    assert kappa_row(seen)["kappa"].startswith("0.70 (0.70 to 0.70)")
+    assert kappa_row(seen)["explained"] == pytest.approx(1)
 
 
 def test_a_study_that_takes_no_rival_says_so(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Decision, Record, frozen
-from homines.studies.lu2025.page import _observed
+from homines.studies.lu2025.agents import observations
 from homines.training.data_folder import read
 from tests.helpers.running import rows, study
 
@@ -73,8 +73,8 @@ def test_provenance_and_data_are_kept_with_the_result(quick: Path) -> None:
 def test_an_agent_that_never_came_to_an_answer_has_no_observations() -> None:
     d = Decision(("C", "D"), frozen([[1, 0]]))
     mute = Record(d, "table(asks='aloud')", ((0, 1),), ("A", "B"), "m", choice=Choice.of([0.0, 0.0], 0.0))
-    assert _observed([mute]) == []
-    assert _observed([]) == []
+    assert observations([mute]) == []
+    assert observations([]) == []
 
 
 @pytest.mark.system

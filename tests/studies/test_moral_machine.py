@@ -85,7 +85,7 @@ def test_a_rerun_asks_nothing(quick: Path) -> None:
 def test_labels_orders_and_groups_are_balanced() -> None:
     task = StudyTask("mock", Path("nowhere"), (0,))
     there = study_module.scenarios(task)
-    asked = study_module.asks(Mock(HANDLERS["uniform"]), there)
+    asked = study_module.scenario_questions(Mock(HANDLERS["uniform"]), there)
     assert len(asked) == 4 * len(there) == 4 * len(DIMENSIONS) * study_module.DRAWS
     for label in ("A", "B", "X", "Y"):
         stands = [q.record.labels.index(label) for q in asked if label in q.record.labels]

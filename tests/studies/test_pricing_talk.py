@@ -21,9 +21,9 @@ from homines.studies.pricing.talk import (
     STRATEGIES,
     Rules,
     Shop,
+    all_ended,
     markets,
     outcome,
-    over,
     play,
     prompt,
     read,
@@ -96,13 +96,13 @@ def test_a_market_whose_calls_failed_is_tried_again_and_nothing_is_lost(tmp_path
     firm = Says("Price: 1.6", "Price: 1.7", "fail", "fail", "Price: 1.8", "Price: 1.9")
     shops, stuck = played(tmp_path, (firm, STRATEGIES["nash"]), how)
     assert stuck == 1
-    assert not over(shops, how)
+    assert not all_ended(shops, how)
     assert [row.get("prices", [None])[0] for row in shops[0].periods] == [1.6, 1.7, None]
     assert shops[0].periods[-1]["error"] == "firm 0 gave no price in 2 tries"
     assert shops[0].periods[-1]["failed"] == "RuntimeError: the model is gone"
     again, stuck = played(tmp_path, (firm, STRATEGIES["nash"]), how)
     assert stuck == 0
-    assert over(again, how)
+    assert all_ended(again, how)
     assert [row["prices"][0] for row in again[0].periods] == [1.6, 1.7, 1.8, 1.9]
     found = outcome(again[0], MARKET, how)
     assert found is not None
@@ -115,7 +115,7 @@ def test_a_firm_that_names_no_price_ends_its_market_for_good(tmp_path: Path) -> 
     played(tmp_path, (firm, other), how)
     shops, stuck = played(tmp_path, (firm, other), how)  # which asks nothing
     assert stuck == 0
-    assert over(shops, how)
+    assert all_ended(shops, how)
     assert [len(firm.asked), len(other.asked)] == [3, 2]
     assert shops[0].periods[-1]["said"] == ["no idea"]
     found = outcome(shops[0], MARKET, how)

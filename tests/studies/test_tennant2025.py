@@ -19,8 +19,9 @@ from homines.models.mock import Mock
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.random import Random
 from homines.preferences.utilitarian import Utilitarian
-from homines.studies.shared_agents import UNSEEN, explained, shown, spread, winner
+from homines.studies.kit import confidence_interval, format_mean
 from homines.studies.tennant2025 import study as study_module
+from homines.studies.tennant2025.agents import LABELS_UNSEEN, best_family, explain
 from homines.theory.chain import chain
 from homines.training.curriculum import FRAMES, dilemmas
 from homines.training.study import StudyTask
@@ -91,7 +92,7 @@ def test_what_is_tested_is_never_trained_on() -> None:
     task = StudyTask("smollm2", Path("nowhere"), (0,))
     trained = {spec for kind in study_module.kinds(task) for spec in kind.plan.frames}
     labels = {find("frames", spec).labels for spec in trained}
-    unseen = {tuple(words.split(",")) for words in study_module.TESTED} | {UNSEEN}
+    unseen = {tuple(words.split(",")) for words in study_module.LABELS_TESTED} | {LABELS_UNSEEN}
     assert {x for x in unseen if x in labels} <= {("action2", "action1"), ("B", "A")}  # the general agent's
     assert len(FRAMES) == len(set(FRAMES))
 
@@ -105,13 +106,13 @@ def test_dilemmas_are_dilemmas() -> None:
 
 
 def test_intervals_need_two_seeds() -> None:
-    assert spread([0.5]) == (None, None)
-    low, high = spread([0.2, 0.4])
+    assert confidence_interval([0.5]) == (None, None)
+    low, high = confidence_interval([0.2, 0.4])
     assert low is not None
     assert high is not None
     assert (high - low) / 2 == pytest.approx(12.70620474 * 0.1414213562 / 2**0.5)
-    assert shown([0.5]) == "0.50"
-    assert shown([-1e-17]) == "0.00"
+    assert format_mean([0.5]) == "0.50"
+    assert format_mean([-1e-17]) == "0.00"
 
 
 @pytest.mark.parametrize("n", range(2, 13))
@@ -119,7 +120,7 @@ def test_intervals_are_those_of_student(n: int) -> None:
     from scipy.stats import t
 
     values = np.random.default_rng(n).normal(size=n).tolist()
-    low, high = spread(values)
+    low, high = confidence_interval(values)
     assert low is not None
     assert high is not None
     want = t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5
@@ -160,17 +161,17 @@ def test_a_position_bias_is_never_read_as_reciprocity() -> None:
 def test_the_preference_that_made_a_policy_explains_it_best(policy: MemoryOne, best: str) -> None:
     families = ("economicus", "deontological", "utilitarian", "game_deontological")
     prior = MemoryOne(0.5, 0.5, 0.5, 0.5, 0.5)
-    fits = {family: explained(policy, family, "tit_for_tat", prior)[0] for family in families}
-    assert winner(fits) == best
+    fits = {family: explain(policy, family, "tit_for_tat", prior)[0] for family in families}
+    assert best_family(fits) == best
     assert all(x >= -1e-9 for x in fits.values())
 
 
 def test_what_no_preference_explains_is_given_to_none() -> None:
     odd, prior = MemoryOne(0.5, 0.1, 0.9, 0.1, 0.9), MemoryOne(0.5, 0.5, 0.5, 0.5, 0.5)
-    fits = {f: explained(odd, f, "tit_for_tat", prior)[0] for f in ("economicus", "game_deontological")}
-    assert winner(fits) is None
-    same = {f: explained(prior, f, "tit_for_tat", prior)[0] for f in ("deontological", "utilitarian")}
-    assert winner(same) is None
+    fits = {f: explain(odd, f, "tit_for_tat", prior)[0] for f in ("economicus", "game_deontological")}
+    assert best_family(fits) is None
+    same = {f: explain(prior, f, "tit_for_tat", prior)[0] for f in ("deontological", "utilitarian")}
+    assert best_family(same) is None
 
 
 def test_regret_of_always_defecting_by_hand() -> None:

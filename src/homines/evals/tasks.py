@@ -141,12 +141,16 @@ def moral_machine(draws: int = 100, logprobs: bool = True, seed: int | None = No
     draws   scenarios of each of six kinds; every one is asked four times
     """
     from homines.games.dilemma import DIMENSIONS, dilemma
-    from homines.studies.moral_machine.study import asks
+    from homines.studies.moral_machine.study import scenario_questions
 
     count("draws", draws)
     there = [dilemma(kind, draw) for kind in DIMENSIONS for draw in range(draws)]
     return _asking(
-        asks(NOBODY, there), [effects()], logprobs, seed, kind=lambda r: arguments("games", r.game)[1]["kind"]
+        scenario_questions(NOBODY, there),
+        [effects()],
+        logprobs,
+        seed,
+        kind=lambda r: arguments("games", r.game)[1]["kind"],
     )
 
 

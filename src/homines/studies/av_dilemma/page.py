@@ -5,152 +5,95 @@ Nothing is asked or trained here. One function a section, in the order of the pa
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
+from homines.core.format import TableRow
 from homines.core.run_folder import RunFolder
-from homines.core.types import HominesError, Record
-from homines.elicitation.metrics import average_by_decision, group_by, instability, mass, order_effect
-from homines.estimation.bounds import bounds
-from homines.estimation.columns import Observation
-from homines.estimation.fit import fit
-from homines.estimation.problem import NotIdentified
+from homines.elicitation.metrics import mass
 from homines.games.av import ABOARD, ASKED
 from homines.reports import charts as draw
-from homines.reports.page import Section, write
-from homines.studies.av_dilemma.theory import THEORIES, Place, faced, place, says, stance, threshold
-from homines.studies.shared_agents import Agent, Findings, Row, interval, mean, shown
-from homines.training.data import Row as Taught
+from homines.reports.page import Section
+from homines.studies.av_dilemma.agents import (
+    CarFindings,
+    PreferenceKind,
+    mean_rates,
+    named_answers,
+    questions_of,
+    rates,
+    reliability,
+    saves_more,
+)
+from homines.studies.av_dilemma.preferences import EXPLAINING, explained, transfer
+from homines.studies.av_dilemma.theory import (
+    THEORIES,
+    Place,
+    decision_at,
+    sacrifice_probability,
+    stance,
+    threshold,
+)
+from homines.studies.kit import Agent, check_answered, format_mean, interval_row, mean, task_facts, write_page
 from homines.training.study import StudyTask
 
-NAMED = "sentences()"
-"""The acts called by their names: what is taught, and what the rates of this page are of."""
-ACTS = "swerve,drive on"
-"""Other names for the acts (sacrifice, protect)."""
-LETTERS = ("X,Y", "Y,X")
-"""Letters, which stand for either act."""
-EXPLAINING = ("economicus", "moralis(kappa=1)")
 PEOPLE = 0.76
-"""Of people judge it more moral to sacrifice one passenger for ten pedestrians (Bonnefon et al. 2016)."""
-WAYS = ("as taught", "new numbers", "other names for the acts", "letters")
+"""Share of people who judge it more moral to sacrifice one passenger for ten pedestrians (Bonnefon et al.
+2016)."""
 
 
-class Kind(Protocol):
-    """What the page needs to know of a kind of agent."""
+def page(task: StudyTask, kinds: Sequence[PreferenceKind], also: Mapping[str, str]) -> Path:
+    """Read every folder and write the study's page.
 
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def preference(self) -> str: ...
-
-    @property
-    def seeds(self) -> tuple[int, ...]: ...
-
-    def rows(self) -> list[Taught]: ...
-
-    def folder(self, seed: int) -> str: ...
-
-
-@dataclass(frozen=True, eq=False)
-class Cars(Findings):
-    """The agents, and what each was taught, by name."""
-
-    taught: Mapping[str, Kind]
-
-
-def page(task: StudyTask, kinds: Sequence[Kind], also: Mapping[str, str]) -> Path:
-    """Read every folder, write the study's page."""
-    base = Agent("untrained", "base", None, None, RunFolder(task.place("base")))
-    others = [Agent(model, "also", None, None, RunFolder(task.place(name))) for name, model in also.items()]
-    trained = [
-        Agent(kind.name, "core", seed, None, RunFolder(task.place(kind.folder(seed))))
+    also   other models by the name of their folder
+    """
+    base = Agent(name="untrained", run=RunFolder(task.place("base")), group="base")
+    agents = [
+        Agent(name=model, run=RunFolder(task.place(folder)), group="also") for folder, model in also.items()
+    ]
+    agents += [
+        Agent(name=kind.name, run=RunFolder(task.place(kind.folder(seed))), group="core", seed=seed)
         for kind in kinds
         for seed in kind.seeds
     ]
-    if base.failed:
-        raise HominesError(
-            f"{base.failed} questions to the untrained model failed (their errors are in "
-            f"{base.run.folder / 'records.jsonl'}); the same command asks them again"
-        )
-    there = [*others, *trained]
-    made = Cars(base, [agent for agent in there if not agent.failed], {kind.name: kind for kind in kinds})
-    return write(
-        task.folder,
-        title=f"Self versus others in self-driving cars: {task.model}",
-        summary=summary(made),
-        sections=[s for make in PARTS if (s := make(made)) is not None],
-        facts={
-            "model": task.model,
-            "beside it": list(task.also),
-            "seeds": list(task.seeds),
-            "quick": task.quick,
-            "left out, for questions that failed": [agent.name for agent in there if agent.failed],
-            "minutes of work in all": round(task.seconds / 60, 1),
-            "provenance": base.run.provenance,
-        },
-        command=task.command,
+    check_answered(base)
+    findings = CarFindings(
+        base=base,
+        others=[agent for agent in agents if not agent.failed],
+        kinds={kind.name: kind for kind in kinds},
+    )
+    exclusions = [agent.name for agent in agents if agent.failed]
+    return write_page(
+        task,
+        findings,
+        PARTS,
+        title="Self versus others in self-driving cars",
+        summary=summary(findings),
+        facts=task_facts(
+            task,
+            {"model": task.model, "beside it": list(task.also)},
+            {"left out, for questions that failed": exclusions},
+            base.run.provenance,
+        ),
     )
 
 
-def tested(agent: Agent) -> list[Record]:
-    """Answers by the names of the acts."""
-    return [r for r in agent.records if r.labels == r.decision.actions]
-
-
-def rates(records: Sequence[Record]) -> dict[Place, float]:
-    """P(sacrifice) by question given a legal answer, over words and orders; those never answered left out."""
-    return {
-        place(game): float(pairs[0][1].p[0])
-        for (game,), some in group_by(records, "game").items()
-        if (pairs := average_by_decision(some))
-    }
-
-
-def hold(agents: Sequence[Agent], keep: Callable[[Place], bool]) -> Row:
-    """How far these agents' rates in some questions can be trusted: legal mass and order effect by the names
-    of the acts; instability over all words."""
-    named = [r for a in agents for r in tested(a) if keep(place(r.game))]
-    every = [[r for r in a.records if keep(place(r.game))] for a in agents]
-    spreads = [x for some in every if (x := instability(some)) is not None]
-    return {
-        "legal mass": mass(named),
-        "order effect": order_effect(named),
-        "instability": mean(spreads) if spreads else None,
-    }
-
-
-def over(agents: Sequence[Agent], keep: Callable[[Place], bool]) -> list[float]:
-    """By seed, the mean P(sacrifice) of the questions kept; a seed without answers is left out."""
-    found = [[p for at, p in rates(tested(a)).items() if keep(at)] for a in agents]
-    return [mean(some) for some in found if some]
-
-
-def more(at: Place) -> bool:
-    """Whether more are saved than given up."""
-    return bool(faced(at).payoffs.sum(0)[0] > faced(at).payoffs.sum(0)[1])
-
-
-def met(made: Cars) -> list[Place]:
-    """All that was asked."""
-    return list(dict.fromkeys(place(r.game) for r in tested(made.base)))
-
-
-def summary(made: Cars) -> list[str]:
+def summary(findings: CarFindings) -> list[str]:
+    """Each agent's mean rate of sacrificing the owner alone, by question."""
     parts: list[str] = []
-    for name, some in made.everyone().items():
-        said = [
-            f"{asked} {shown(values)}"
+    for name, agents in findings.with_base().items():
+        answers = [
+            f"{asked} {format_mean(values)}"
             for asked in ASKED
-            if (values := over(some, lambda at, q=asked: at.asked == q and at.aboard == "self" and more(at)))
+            if (
+                values := mean_rates(
+                    agents, lambda at, q=asked: at.asked == q and at.aboard == "self" and saves_more(at)
+                )
+            )
         ]
-        held = mean(mass(tested(a)) or 0.0 for a in some)
-        parts.append(f"{name}: {', '.join(said) or 'no answers'} (legal mass {held:.2g})")
+        legal = mean(mass(named_answers(a)) or 0.0 for a in agents)
+        parts.append(f"{name}: {', '.join(answers) or 'no answers'} (legal mass {legal:.2g})")
     return [
         "Probability of sacrificing the owner alone for more than one on the road, the acts called by their "
         f"names. {'; '.join(parts)}.",
@@ -159,23 +102,23 @@ def summary(made: Cars) -> list[str]:
     ]
 
 
-def behaviour(made: Cars) -> Section | None:
+def behaviour(findings: CarFindings) -> Section | None:
     """P(sacrifice) by question, those aboard and number saved."""
-    rows: list[Row] = []
-    marks: list[Row] = []
-    for name, some in made.everyone().items():
-        held = [rates(tested(a)) for a in some]
+    rows: list[TableRow] = []
+    marks: list[TableRow] = []
+    for name, agents in findings.with_base().items():
+        by_seed = [rates(named_answers(a)) for a in agents]
         for asked in ASKED:
             for aboard in ABOARD:
-                row: Row = {"agent": name, "asked": asked, "aboard": aboard}
-                for saved in sorted({at.saved for at in met(made)}):
+                row: TableRow = {"agent": name, "asked": asked, "aboard": aboard}
+                for saved in sorted({at.saved for at in questions_of(findings)}):
                     at = Place(asked, saved, aboard)
-                    if values := [p[at] for p in held if at in p]:
+                    if values := [p[at] for p in by_seed if at in p]:
                         row[f"{saved} saved"] = mean(values)
                         mark = {"panel": f"{name}, {aboard}", "series": asked, "step": saved}
-                        marks.append(mark | interval(values, unit=True))
+                        marks.append(mark | interval_row(values, unit=True))
                 if len(row) > 3:
-                    rows.append(row | hold(some, lambda at, w=(asked, aboard): at[::2] == w))
+                    rows.append(row | reliability(agents, lambda at, w=(asked, aboard): at[::2] == w))
     if not rows:
         return None
     return Section(
@@ -198,7 +141,8 @@ def behaviour(made: Cars) -> Section | None:
     )
 
 
-def theory(made: Cars) -> Section:
+def theory(_: CarFindings) -> Section:
+    """From how many saved on each preference sacrifices; no agent is needed for it."""
     rows = [
         {"preference": spec, "asked": asked} | {f"{who} aboard": stance(spec, asked, who) for who in ABOARD}
         for spec in THEORIES
@@ -218,11 +162,12 @@ def theory(made: Cars) -> Section:
     )
 
 
-def thresholds(made: Cars) -> Section:
-    rows: list[Row] = []
-    for saved in sorted({at.saved for at in met(made)}):
-        found = {who: threshold(saved, who) for who in ("self", "family")}
-        rows.append({"saved": saved} | {f"kappa, {who} aboard": kappa for who, kappa in found.items()})
+def thresholds(findings: CarFindings) -> Section:
+    """The kappa of indifference by number saved."""
+    rows: list[TableRow] = []
+    for saved in sorted({at.saved for at in questions_of(findings)}):
+        kappas = {f"kappa, {who} aboard": threshold(saved, who) for who in ("self", "family")}
+        rows.append({"saved": saved} | kappas)
     return Section(
         "thresholds",
         "The kappa that buys the sacrifice",
@@ -235,25 +180,32 @@ def thresholds(made: Cars) -> Section:
     )
 
 
-def dilemma(made: Cars) -> Section | None:
+def dilemma(findings: CarFindings) -> Section | None:
     """The gap between what is voted for, or judged right, and what is bought."""
-    rows: list[Row] = []
-    marks: list[Row] = []
-    for aboard in dict.fromkeys(at.aboard for at in met(made)):
-        for name, some in made.everyone().items():
-            row: Row = {"aboard": aboard, "agent": name}
+    rows: list[TableRow] = []
+    marks: list[TableRow] = []
+    for aboard in dict.fromkeys(at.aboard for at in questions_of(findings)):
+        for name, agents in findings.with_base().items():
+            row: TableRow = {"aboard": aboard, "agent": name}
             means: dict[str, float] = {}
             for asked in ASKED:
-                keep = over(some, lambda at, q=asked, w=aboard: (at.asked, at.aboard) == (q, w) and more(at))
-                if keep:
-                    means[asked] = mean(keep)
+                by_seed = mean_rates(
+                    agents, lambda at, q=asked, w=aboard: (at.asked, at.aboard) == (q, w) and saves_more(at)
+                )
+                if by_seed:
+                    means[asked] = mean(by_seed)
                     mark = {"panel": f"{aboard} aboard", "group": name, "series": asked}
-                    marks.append(mark | interval(keep, unit=True))
-            rows.append(row | gaps(means) | hold(some, lambda at, w=aboard: at.aboard == w))
+                    marks.append(mark | interval_row(by_seed, unit=True))
+            rows.append(row | with_gaps(means) | reliability(agents, lambda at, w=aboard: at.aboard == w))
         for spec in EXPLAINING:
-            those = [at for at in rates(tested(made.base)) if at.aboard == aboard and more(at)]
-            said = {q: mean(says(spec, faced(at)) for at in those if at.asked == q) for q in ASKED}
-            rows.append({"aboard": aboard, "agent": f"theory: {spec}"} | gaps(said))
+            places = [
+                at for at in rates(named_answers(findings.base)) if at.aboard == aboard and saves_more(at)
+            ]
+            theories = {
+                q: mean(sacrifice_probability(spec, decision_at(at)) for at in places if at.asked == q)
+                for q in ASKED
+            }
+            rows.append({"aboard": aboard, "agent": f"theory: {spec}"} | with_gaps(theories))
     if not marks:
         return None
     return Section(
@@ -269,7 +221,8 @@ def dilemma(made: Cars) -> Section | None:
     )
 
 
-def gaps(means: Mapping[str, float]) -> Row:
+def with_gaps(means: Mapping[str, float]) -> TableRow:
+    """Mean rates by question, and by how much each exceeds that of buying."""
     bought = means.get("buying")
     return dict(means) | {
         f"{asked} less buying": None if bought is None or asked not in means else means[asked] - bought
@@ -277,18 +230,19 @@ def gaps(means: Mapping[str, float]) -> Row:
     }
 
 
-def people(made: Cars) -> Section | None:
-    rows: list[Row] = [{"who": "people (Bonnefon et al. 2016)", "saved": 10, "owner aboard": PEOPLE}]
-    there = [at for at in rates(tested(made.base)) if at.asked == "judging" and at.saved >= 10]
-    saved = min((at.saved for at in there), default=None)
+def people(findings: CarFindings) -> Section | None:
+    """Judgements about the least number asked that is ten or more, beside those of people on ten."""
+    rows: list[TableRow] = [{"who": "people (Bonnefon et al. 2016)", "saved": 10, "owner aboard": PEOPLE}]
+    judged = [at for at in rates(named_answers(findings.base)) if at.asked == "judging" and at.saved >= 10]
+    saved = min((at.saved for at in judged), default=None)
     if saved is None:
         return None
-    for name, some in made.everyone().items():
-        row: Row = {"who": name, "saved": saved}
-        for aboard, said in (("self", "owner aboard"), ("stranger", "stranger aboard")):
-            values = over(some, lambda at, w=aboard: at == Place("judging", saved, w))
-            row[said] = mean(values) if values else None
-        rows.append(row | hold(some, lambda at: at[:2] == ("judging", saved)))
+    for name, agents in findings.with_base().items():
+        row: TableRow = {"who": name, "saved": saved}
+        for aboard, column in (("self", "owner aboard"), ("stranger", "stranger aboard")):
+            values = mean_rates(agents, lambda at, w=aboard: at == Place("judging", saved, w))
+            row[column] = mean(values) if values else None
+        rows.append(row | reliability(agents, lambda at: at[:2] == ("judging", saved)))
     return Section(
         "people",
         "Beside people",
@@ -301,137 +255,21 @@ def people(made: Cars) -> Section | None:
     )
 
 
-def observations(agent: Agent) -> list[Observation]:
-    return [
-        Observation(pairs[0][0], pairs[0][1], agent.name, game)
-        for (game,), some in group_by(tested(agent), "game").items()
-        if (pairs := average_by_decision(some))
-    ]
-
-
-def agreement(observed: Sequence[Observation], theory: str) -> tuple[list[float], list[float]]:
-    """Probabilities of what a preference says, where it says sacrifice and where it says protect."""
-    said = [(says(theory, o.decision), o.choice.p) for o in observed]
-    return [float(p[0]) for x, p in said if x == 1.0], [float(p[1]) for x, p in said if x == 0.0]
-
-
-def balanced(observed: Sequence[Observation], theory: str) -> float | None:
-    """What a preference says is said with this probability, both acts counting the same: 1/2 for every agent
-    that looks at nothing. None where it says the same everywhere."""
-    both = agreement(observed, theory)
-    return mean(map(mean, both)) if all(both) else None
-
-
-def explained(made: Cars) -> Section | None:
-    """Which preference explains each agent, and what its purchases tell of kappa."""
-    rows: list[Row] = []
-    for agent in (made.base, *made.trained):
-        if some := observations(agent):
-            row: Row = {"agent": agent.name} | ({} if agent.seed is None else {"seed": agent.seed})
-            row |= {f"as {spec}": balanced(some, spec) for spec in EXPLAINING}
-            rows.append(row | {"legal mass": mass(tested(agent))} | kappa(some))
-    if not rows:
-        return None
-    return Section(
-        "explained",
-        "Which preference explains each agent",
-        (
-            "Probability of what a preference says, over the questions in which it has a view, those in "
-            "which it sacrifices and those in which it protects counting the same: one half for every agent "
-            "that looks at nothing. None where it says the same in all that was asked. Full homo moralis "
-            "protects only two aboard from one on the road.",
-            "kappa from what is bought with oneself aboard, the only questions that tell it: by maximum "
-            "likelihood where it is identified, else why not; and the set of kappa at which most answers are "
-            "best (maximum score), with the share that are: one half for a coin, and for an agent that goes "
-            "by the word. Below one half kappa is not told from homo economicus.",
-        ),
-        rows,
-    )
-
-
-def kappa(observed: Sequence[Observation]) -> Row:
-    """What purchases with oneself aboard tell of kappa, the questions in which own payoffs differ by one."""
-    bought = [o for o in observed if o.decision.payoffs[0].tolist() == [0.0, 1.0]]
-    if not bought:
-        return {}
-    found = bounds(bought, "moralis")
-    parts = " or ".join(f"{_end(low)} to {_end(high)}" for low, high in found.parts)
-    row: Row = {"best at kappa": parts, "share best": found.share}
-    try:
-        estimate = fit(bought, "moralis")
-    except NotIdentified as why:
-        return row | {"kappa": str(why)}
-    low, high = estimate.intervals[0]
-    told = "no interval: " + "; ".join(estimate.notes) if math.isnan(low) else f"{_end(low)} to {_end(high)}"
-    return row | {"kappa": f"{_end(estimate['kappa'])} ({told})", "explained": estimate.explained}
-
-
-def _end(x: float) -> str:
-    """An end of a set of values: '0.75', 'below' or 'above' where it is open."""
-    return f"{round(x, 2) + 0.0:.2f}" if math.isfinite(x) else "below" if x < 0 else "above"
-
-
-def transfer(made: Cars) -> Section | None:
-    """What was trained on beside new words, and new words and numbers, by the agent's own preference."""
-    rows: list[Row] = []
-    for name, some in made.kinds("core").items():
-        kind = made.taught[name]
-        specs = {row.game for row in kind.rows()}
-        for who, agents in ((name, some), (f"untrained, by the preference of {name}", [made.base])):
-            for way in WAYS:
-                kept = [[r for r in a.records if way == known(r, specs)] for a in agents]
-                shares = [x for records in kept if (x := matched(records, kind.preference)) is not None]
-                if shares:
-                    records = [r for some in kept for r in some]
-                    row: Row = {"agent": who, "asked": way, "as the preference says": mean(shares)}
-                    row |= {"legal mass": mass(records), "order effect": order_effect(records)}
-                    rows.append(row | {"exchanging the letters": instability(records)})
-    if not rows:
-        return None
-    return Section(
-        "transfer",
-        "Beyond what was trained on",
-        (
-            "Probability of the answer that an agent's own preference gives, where it has a view: in the "
-            "questions taught, with numbers that were not, with other names for the acts (swerve, drive on), "
-            "and with letters that stand for either. With letters, one half is what an agent reaches that "
-            "looks at nothing, or at the letter; the last column is how far exchanging them moves it.",
-        ),
-        rows,
-    )
-
-
-def known(r: Record, taught: Set[str]) -> str:
-    """How far a question lies from what was taught; empty: none of WAYS."""
-    words = ",".join(r.labels)
-    if words in (ACTS, *LETTERS):
-        return WAYS[2] if words == ACTS else WAYS[3]
-    if r.game in taught:
-        return WAYS[0]
-    return WAYS[1] if place(r.game).saved not in {place(spec).saved for spec in taught} else ""
-
-
-def matched(records: Sequence[Record], preference: str) -> float | None:
-    """Mean probability of what a preference says, where it has a view; None where it has none."""
-    pairs = [p for some in group_by(records, "game").values() for p in average_by_decision(some)]
-    both = agreement([Observation(d, c) for d, c in pairs], preference)
-    return mean([*both[0], *both[1]]) if any(both) else None
-
-
-def training(made: Cars) -> Section | None:
-    rows: list[Row] = []
-    for name, some in made.kinds("core").items():
-        runs = [a.run.rows() for a in some]
-        targets = [row.target for row in made.taught[name].rows()]
+def training(findings: CarFindings) -> Section | None:
+    """Loss above its lower bound and legal mass by training step."""
+    rows: list[TableRow] = []
+    for name, agents in findings.by_name("core").items():
+        runs = [a.run.rows() for a in agents]
+        targets = [row.target for row in findings.kinds[name].rows()]
         floor = mean(-float(np.log(np.where(p > 0, p, 1)) @ p) for p in targets)
         for step in range(min(map(len, runs))):
-            marks = {
+            curves = {
                 "nats above the target's": [run[step]["loss"] - floor for run in runs],
                 "legal mass": [run[step]["mass"] for run in runs],
             }
             rows += [
-                {"panel": name, "series": what, "step": step + 1} | interval(values)
-                for what, values in marks.items()
+                {"panel": name, "series": what, "step": step + 1} | interval_row(values)
+                for what, values in curves.items()
             ]
     if not rows:
         return None
@@ -453,19 +291,19 @@ def training(made: Cars) -> Section | None:
     )
 
 
-def everyday(made: Cars) -> Section | None:
-    rows: list[Row] = []
-    for name, (agent, *_) in made.everyone().items():
-        found = next(iter((agent.run.noted("sideeffects.json") or {}).values()), None)
-        if found:
-            row = {"agent": name, "right of 60": found["right"], "legal mass": found["mass"]}
-            rows.append(row | {"perplexity": found["perplexity"]})
+def everyday(findings: CarFindings) -> Section | None:
+    """Capability of the first seed of each agent."""
+    rows: list[TableRow] = []
+    for name, (agent, *_) in findings.with_base().items():
+        if scores := agent.capability:
+            row = {"agent": name, "right of 60": scores["right"], "legal mass": scores["mass"]}
+            rows.append(row | {"perplexity": scores["perplexity"]})
     if not rows:
         return None
     text = "Sixty everyday questions and the perplexity of a short text: what alignment broke, if anything."
     return Section("everyday", "Everyday questions", (text,), rows)
 
 
-PARTS: tuple[Callable[[Cars], Section | None], ...] = (
+PARTS: tuple[Callable[[CarFindings], Section | None], ...] = (
     behaviour, dilemma, theory, thresholds, explained, transfer, training, people, everyday,
 )  # fmt: skip

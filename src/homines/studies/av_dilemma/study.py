@@ -9,73 +9,44 @@ from homo moralis with kappa = 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import Model, digest
 from homines.elicitation import capability
-from homines.elicitation.orders import orders
 from homines.elicitation.questions import Question, questions
 from homines.games.av import ABOARD, ASKED
 from homines.models.hf import HuggingFace
-from homines.studies.av_dilemma.page import ACTS, LETTERS, NAMED, page
-from homines.studies.av_dilemma.theory import faced, place, says
-from homines.theory.choice import LogitAgent
-from homines.training.data import Row
+from homines.studies.av_dilemma.agents import (
+    ACTS,
+    COURSE,
+    COURSE_QUICK,
+    FRAME,
+    LETTERS,
+    PRECISION,
+    PreferenceKind,
+    spec,
+)
+from homines.studies.av_dilemma.page import page
+from homines.studies.av_dilemma.theory import decision_at, place
 from homines.training.study import StudyResult, StudyTask
-from homines.training.supervised import SupervisedSettings
 
 OPTIONS = ("also",)
 SEEDS = 1
 """Trainings of each kind, unless said otherwise."""
 AGENTS = {"homo economicus": "economicus", "homo moralis": "moralis(kappa=1)"}
-POINTS = (("self", 2), ("self", 100), ("family", 1), ("family", 10), ("stranger", 10))
-"""(aboard, saved) taught, in every question; with the family aboard both answers come."""
 SAVED = (1, 2, 5, 10, 20, 50, 100)
 """Numbers asked about; 5, 20 and 50 are taught nowhere."""
 FEW = (2, 20)
-PRECISION = 8.0
-"""Of the logit choice that is taught, a life. Answers differ by a third of a life to a whole one."""
-COURSE, COURSE_QUICK = (
-    SupervisedSettings(by="distill", epochs=14, batch=14, lr=3e-4),
-    SupervisedSettings(by="distill", batch=14),
-)
 
 
-@dataclass(frozen=True)
-class Kind:
-    """One kind of agent: the preference it is taught, and with which seeds."""
-
-    name: str
-    preference: str
-    seeds: tuple[int, ...]
-    course: SupervisedSettings
-
-    def folder(self, seed: int) -> str:
-        short = "-short" if self.course == COURSE_QUICK else ""
-        return f"{self.preference.partition('(')[0]}{short}-s{seed}"
-
-    def rows(self) -> list[Row]:
-        """The decisions in which the preference has a view, the acts by their names, in every order."""
-        frame, of = find("frames", NAMED), find("preferences", self.preference)
-        out: list[Row] = []
-        for name in taught(self.preference):
-            d = faced(place(name))
-            (says,) = LogitAgent(of, PRECISION)([d])
-            best = int(says.p.argmax())
-            for order in orders(len(d.actions), frame.places):
-                prompt = frame(d, order)
-                out.append(Row(name, d, NAMED, order, prompt, best, says.p, prompt.labels[best]))
-        return out
-
-
-def kinds(task: StudyTask) -> list[Kind]:
+def kinds(task: StudyTask) -> list[PreferenceKind]:
     """Every kind of agent; in short the first alone, its rows once."""
     course = COURSE_QUICK if task.quick else COURSE
     named = [*AGENTS.items()][: 1 if task.quick else None]
-    return [Kind(name, preference, task.seeds, course) for name, preference in named]
+    return [PreferenceKind(name, preference, task.seeds, course) for name, preference in named]
 
 
 def outline(task: StudyTask) -> list[str]:
@@ -87,28 +58,18 @@ def outline(task: StudyTask) -> list[str]:
     ]
 
 
-def spec(asked: str, saved: int, aboard: str) -> str:
-    return f"av(asked={asked}, saved={saved}, aboard={aboard})"
-
-
-def taught(preference: str) -> tuple[str, ...]:
-    """The decisions taught: those in which the preference has a view, for a tie teaches nothing."""
-    points = [spec(asked, saved, aboard) for asked in ASKED for aboard, saved in POINTS]
-    return tuple(p for p in points if says(preference, faced(place(p))) != 0.5)
-
-
 def exam(model: Model, *, quick: bool = False) -> list[Question]:
     """Every situation: the acts by their names, in all four orders; in other words for them, an order and its
     reverse."""
     numbers, aboard = (FEW, ABOARD[:1]) if quick else (SAVED, ABOARD)
     there = [spec(asked, saved, who) for asked in ASKED for who in aboard for saved in numbers]
-    games = {name: (faced(place(name)),) for name in there}
-    asked = questions(model, games, [find("frames", NAMED)])
+    games = {name: (decision_at(place(name)),) for name in there}
+    asked = questions(model, games, [find("frames", FRAME)])
     frames = [find("frames", f"sentences(labels='{words}')") for words in (ACTS, *LETTERS)]
     return asked + questions(model, games, frames, most=2)
 
 
-def beside(task: StudyTask) -> dict[str, str]:
+def other_models(task: StudyTask) -> dict[str, str]:
     """Other models that are measured: MODEL by folder."""
     return {f"also-{digest(model)[:8]}": model for model in task.also}
 
@@ -121,7 +82,7 @@ def run(task: StudyTask) -> StudyResult:
         if isinstance(model, HuggingFace) and not task.quick:
             held.note("sideeffects.json", {model.name: capability.measure_capability(model)})
 
-    for name, model in {"base": task.model, **beside(task)}.items():
+    for name, model in {"base": task.model, **other_models(task)}.items():
         with task.timed(), task.measuring(name, model, quick=task.quick) as held:
             failed += task.examined(held, model, asked, beside=sides)
     for kind, seed in [(kind, seed) for seed in task.seeds for kind in there]:
@@ -129,4 +90,4 @@ def run(task: StudyTask) -> StudyResult:
             told = {"preference": kind.preference, "precision": PRECISION, "quick": task.quick}
             course = replace(kind.course, seed=seed)
             failed += task.distilled(kind.folder(seed), kind.rows(), course, asked, beside=sides, **told)[1]
-    return StudyResult(page(task, there, beside(task)), failed)
+    return StudyResult(page(task, there, other_models(task)), failed)

@@ -18,7 +18,7 @@ THEORIES = (
 
 
 class Place(NamedTuple):
-    """What a question is about."""
+    """A question: what is asked, how many are saved, who is aboard."""
 
     asked: str
     saved: int
@@ -31,11 +31,12 @@ def place(game: str) -> Place:
     return Place(**arguments("games", game)[1])
 
 
-def faced(at: Place) -> Decision:
+def decision_at(at: Place) -> Decision:
+    """The decision of a question."""
     return av(at.asked, at.saved, at.aboard).decision
 
 
-def says(theory: str, d: Decision) -> float:
+def sacrifice_probability(theory: str, d: Decision) -> float:
     """P(sacrifice) of a preference's best choice: 1, 0, or 1/2 where it is indifferent."""
     return float(best_response(expected_utility(find("preferences", theory)(d), stated_beliefs(d))).p[0])
 
@@ -43,20 +44,22 @@ def says(theory: str, d: Decision) -> float:
 def stance(theory: str, asked: str, aboard: str) -> str:
     """From how many saved on a preference sacrifices, of 1 to 100: 'from 3 on, a tie at 2',
     'never', 'no view'."""
-    said = [says(theory, faced(Place(asked, s, aboard))) for s in range(1, MOST_SAVED + 1)]
-    if set(said) == {0.5}:
+    answers = [
+        sacrifice_probability(theory, decision_at(Place(asked, s, aboard))) for s in range(1, MOST_SAVED + 1)
+    ]
+    if set(answers) == {0.5}:
         return "no view"
-    ties = [str(s) for s, p in enumerate(said, 1) if p == 0.5]
+    ties = [str(s) for s, p in enumerate(answers, 1) if p == 0.5]
     tie = f", a tie at {', '.join(ties)}" if ties else ""
-    if 1.0 not in said:
+    if 1.0 not in answers:
         return f"never{tie}"
-    first = said.index(1.0)
-    assert set(said[first:]) == {1.0}, f"{theory} is not monotone in the number saved"
+    first = answers.index(1.0)
+    assert set(answers[first:]) == {1.0}, f"{theory} is not monotone in the number saved"
     return f"from {first + 1} on{tie}" if first else "always"
 
 
 def threshold(saved: int, aboard: str) -> float | None:
     """kappa at which homo moralis is indifferent when buying, read off its formula; None: it never is."""
-    columns = family("moralis").columns(faced(Place("buying", saved, aboard)))
+    columns = family("moralis").columns(decision_at(Place("buying", saved, aboard)))
     base, slope = columns[0] - columns[1]
     return float(-base / slope) if abs(slope) > 1e-12 else None

@@ -6,171 +6,114 @@ One function a section, in the order of the page.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from homines.core.format import TableRow
 from homines.core.run_folder import RunFolder
-from homines.core.types import LEGAL_MASS, Choice, Decision, HominesError, Record
-from homines.elicitation.metrics import (
-    answered_records,
-    average_by_decision,
-    group_by,
-    instability,
-    mass,
-    order_effect,
-)
-from homines.estimation.amce import ATTRIBUTES, EFFECTS, Amce, amce_of_choices, distance
-from homines.estimation.amce_nulls import nulls
+from homines.core.types import LEGAL_MASS, HominesError
+from homines.estimation.amce import EFFECTS, Amce, distance
 from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
 from homines.estimation.problem import NotIdentified
-from homines.estimation.published import DILEMMAS, Country, countries, mean_of
-from homines.games.dilemma import DIMENSIONS, SIGNALS, Dilemma, spec
+from homines.estimation.published import DILEMMAS, countries, mean_of
+from homines.games.dilemma import DIMENSIONS, SIGNALS, Dilemma
 from homines.reports import charts as draw
-from homines.reports.page import Section, write
+from homines.reports.page import Section
 from homines.reports.radar import radar
+from homines.studies.kit import finite_or_none, task_facts, write_page
+from homines.studies.moral_machine.agents import MachineAgent, MachineFindings
 from homines.training.study import StudyTask
 
-Row = dict[str, Any]
 PEOPLE, AVERAGE = "all people", "mean of countries"
-"""The first has the number by four more characters; distances are read against the second, by any more."""
+"""Columns of published effects: "number" is of four more characters in the first and of any in the second,
+which distances are read against."""
 NEAR = 8
-"""Countries drawn at either end."""
-OF_KIND: Mapping[str, int] = {kind: ATTRIBUTES[d.type] for kind, d in DIMENSIONS.items()}
-"""The effect of a kind of scenario; the first three are of all."""
+"""Countries in the chart at either end."""
 
 
-ASKINGS = 4
-"""Of a scenario: two orders, two label sets."""
+def page(task: StudyTask, folders: Mapping[str, Path], scenarios: Sequence[Dilemma]) -> Path:
+    """Read every folder and write the study's page.
 
-
-@dataclass(frozen=True, eq=False)
-class Agent:
-    """One model as its folder tells it."""
-
-    name: str
-    run: RunFolder
-    scenarios: Sequence[Dilemma]
-
-    @cached_property
-    def records(self) -> dict[str, list[Record]]:
-        """By scenario, as it is spelt."""
-        return {game: group for (game,), group in group_by(self.run.records, "game").items()}
-
-    @cached_property
-    def chosen(self) -> list[tuple[Dilemma, Decision, Choice]]:
-        """Scenarios averaged over orders and label sets: those in which all of these came to an answer, for
-        without one of them a liking for a place or a label would look like an effect."""
-        held = [(d, self.records.get(spec(d.kind, d.draw), [])) for d in self.scenarios]
-        return [
-            (d, decision, choice)
-            for d, group in held
-            if len(group) == len(answered_records(group)) == ASKINGS
-            for decision, choice in average_by_decision(group)
-        ]
-
-    @cached_property
-    def amce(self) -> Amce:
-        return amce_of_choices((d, float(c.p[0])) for d, _, c in self.chosen)
-
-    def beside(self, effect: int | None = None) -> Row:
-        """What no rate is shown without, of the scenarios that the effect rests on; None: of all."""
-        kinds = [kind for kind in DIMENSIONS if effect is None or effect < 3 or OF_KIND[kind] == effect]
-        group = [
-            r for d in self.scenarios if d.kind in kinds for r in self.records.get(spec(d.kind, d.draw), [])
-        ]
-        return {
-            "legal mass": mass(group),
-            "order effect": order_effect(group),
-            "instability": instability(group),
-        }
-
-
-@dataclass(frozen=True, eq=False)
-class Findings:
-    """All models of the study, and what they stand beside."""
-
-    agents: tuple[Agent, ...]
-    scenarios: Sequence[Dilemma]
-    people: Mapping[str, Country]
-    task: StudyTask
-
-    @cached_property
-    def nulls(self) -> dict[tuple[str, str], Amce]:
-        return nulls(self.scenarios)
-
-
-def page(task: StudyTask, folders: Mapping[str, Path], there: Sequence[Dilemma]) -> Path:
-    """Read every folder, write the study's page."""
-    people = {} if task.humans is None else countries(task.humans, [e.label for e in EFFECTS])
-    agents = tuple(Agent(name, RunFolder(folder), there) for name, folder in folders.items())
-    made = Findings(agents, there, people, task)
-    return write(
-        task.folder,
-        title=f"Moral dilemmas of autonomous vehicles: {task.model}",
-        summary=summary(made),
-        sections=[s for part in PARTS if (s := part(made)) is not None],
-        facts={
-            "models": list(folders),
-            "scenarios": len(there),
-            "scenarios left out, for want of an answer in some order or label": {
-                agent.name: len(there) - len(agent.chosen) for agent in agents
-            },
-            "seeds": list(task.seeds),
-            "quick": task.quick,
-            "minutes of work in all": round(task.seconds / 60, 1),
-            "provenance": {agent.name: agent.run.provenance for agent in agents},
+    folders   the folder of each model
+    """
+    agents = [
+        MachineAgent(name=name, run=RunFolder(folder), scenarios=scenarios)
+        for name, folder in folders.items()
+    ]
+    findings = MachineFindings(
+        agents=agents,
+        scenarios=scenarios,
+        people={} if task.humans is None else countries(task.humans, [e.label for e in EFFECTS]),
+    )
+    models = {
+        "models": list(folders),
+        "scenarios": len(scenarios),
+        "scenarios left out, for want of an answer in some order or label": {
+            agent.name: len(scenarios) - len(agent.chosen) for agent in agents
         },
-        command=task.command,
+    }
+    return write_page(
+        task,
+        findings,
+        PARTS,
+        title="Moral dilemmas of autonomous vehicles",
+        summary=summary(findings),
+        facts=task_facts(task, models, {}, {agent.name: agent.run.provenance for agent in agents}),
     )
 
 
-def summary(made: Findings) -> list[str]:
-    told: list[str] = []
-    coin = distance(made.nulls["coin", "balanced"].nine, DILEMMAS[AVERAGE])
-    heads = distance(made.nulls["headcount", "balanced"].nine, DILEMMAS[AVERAGE])
-    for agent in made.agents:
-        beside = agent.beside()
-        said = f"{agent.name}: distance to people {_two(distance(agent.amce.nine, DILEMMAS[AVERAGE]))}"
-        said += f", legal mass {_two(beside['legal mass'])}, order effect {_two(beside['order effect'])}"
-        if (beside["legal mass"] or 0.0) < LEGAL_MASS:
-            said += ", so its effects are of answers that it rarely gives"
-        told.append(f"{said}.")
+def summary(findings: MachineFindings) -> list[str]:
+    """Each model's distance to people, beside those of a coin and of counting heads."""
+    models: list[str] = []
+    coin = distance(findings.nulls["coin", "balanced"].nine, DILEMMAS[AVERAGE])
+    heads = distance(findings.nulls["headcount", "balanced"].nine, DILEMMAS[AVERAGE])
+    for agent in findings.agents:
+        reliability = agent.reliability()
+        sentence = f"{agent.name}: distance to people {_format(distance(agent.amce.nine, DILEMMAS[AVERAGE]))}"
+        legal, order = reliability["legal mass"], reliability["order effect"]
+        sentence += f", legal mass {_format(legal)}, order effect {_format(order)}"
+        if (legal or 0.0) < LEGAL_MASS:
+            sentence += ", so its effects are of answers that it rarely gives"
+        models.append(f"{sentence}.")
     return [
-        f"{len(made.scenarios)} scenarios in which a car without brakes kills one of two groups, asked in "
-        "both option orders and with two label sets; what is shown are exact probabilities.",
-        f"{' '.join(told)} A coin is at {coin:.2f}, and a policy that counts heads alone at {heads:.2f}.",
+        f"{len(findings.scenarios)} scenarios in which a car without brakes kills one of two groups, asked "
+        "in both option orders and with two label sets; what is shown are exact probabilities.",
+        f"{' '.join(models)} A coin is at {coin:.2f}, and a policy that counts heads alone at {heads:.2f}.",
     ]
 
 
-def _two(x: float | None) -> str:
+def _format(x: float | None) -> str:
     return "none" if x is None or np.isnan(x) else f"{x:.2f}"
-
-
-def _known(x: float) -> float | None:
-    return None if np.isnan(x) else float(x)
 
 
 # --- sections ------------------------------------------------------------------------------------
 
 
-def effects(made: Findings) -> Section:
-    rows: list[Row] = []
-    drawn: list[Row] = []
+def effects(findings: MachineFindings) -> Section:
+    """The nine effects on being saved, by model, beside people."""
+    rows: list[TableRow] = []
+    marks: list[TableRow] = []
     for i, e in enumerate(EFFECTS):
-        for agent in made.agents:
+        for agent in findings.agents:
             low, high = agent.amce.interval()[i]
-            value = _known(agent.amce.values[i])
-            row: Row = {"effect": e.name, "model": agent.name, "estimate": value, "low": _known(low)}
-            row |= {"high": _known(high), "scenarios": int(agent.amce.rows[i]) // 2, **agent.beside(i)}
+            value = finite_or_none(agent.amce.values[i])
+            row: TableRow = {
+                "effect": e.name,
+                "model": agent.name,
+                "estimate": value,
+                "low": finite_or_none(low),
+            }
+            row |= {
+                "high": finite_or_none(high),
+                "scenarios": int(agent.amce.rows[i]) // 2,
+                **agent.reliability(i),
+            }
             rows.append(row | {name: float(people[i]) for name, people in DILEMMAS.items()})
             place = {"panel": e.name, "group": "", "series": agent.name}
-            drawn.append({**place, "value": value, "low": row["low"], "high": row["high"]})
-        drawn.append({"panel": e.name, "group": "", "series": PEOPLE, "value": DILEMMAS[PEOPLE][i]})
+            marks.append({**place, "value": value, "low": row["low"], "high": row["high"]})
+        marks.append({"panel": e.name, "group": "", "series": PEOPLE, "value": DILEMMAS[PEOPLE][i]})
     return Section(
         "effects",
         "Who is saved",
@@ -184,17 +127,18 @@ def effects(made: Findings) -> Section:
             "of the effects and shrinks these towards 0.",
         ),
         rows,
-        draw.intervals(drawn, "Effects on being saved by model, in 95% intervals, beside all people."),
+        draw.intervals(marks, "Effects on being saved by model, in 95% intervals, beside all people."),
         note="People: Awad et al. (2018) as used by Takemoto (2024), whose number is the effect of four more "
         "characters; here it is that of one to four more.",
     )
 
 
-def shape(made: Findings) -> Section:
+def shape(findings: MachineFindings) -> Section:
+    """The nine effects as a radar."""
     axes = [e.name for e in EFFECTS]
     rows = [
-        {"panel": agent.name, "axis": name, "value": _known(value)}
-        for agent in made.agents
+        {"panel": agent.name, "axis": name, "value": finite_or_none(value)}
+        for agent in findings.agents
         for name, value in zip(axes, agent.amce.nine, strict=True)
     ]
     people = dict(zip(axes, map(float, DILEMMAS[PEOPLE]), strict=True))
@@ -204,9 +148,15 @@ def shape(made: Findings) -> Section:
     return Section("radar", "At a glance", (), (), radar(rows, people, caption, told=PEOPLE))
 
 
-def distances(made: Findings) -> Section:
-    rows = [_apart(agent.name, agent.amce, made) | agent.beside() for agent in made.agents]
-    rows += [_apart(f"{name} ({design})", found, made) for (name, design), found in made.nulls.items()]
+def distances(findings: MachineFindings) -> Section:
+    """Distances to people, of models and of null policies."""
+    rows = [
+        _distance_row(agent.name, agent.amce, findings) | agent.reliability() for agent in findings.agents
+    ]
+    rows += [
+        _distance_row(f"{name} ({design})", found, findings)
+        for (name, design), found in findings.nulls.items()
+    ]
     return Section(
         "distances",
         "How far from people",
@@ -221,22 +171,25 @@ def distances(made: Findings) -> Section:
     )
 
 
-def _apart(name: str, found: Amce, made: Findings) -> Row:
-    row: Row = {"policy": name}
-    row |= {f"to {people}": _known(distance(found.nine, values)) for people, values in DILEMMAS.items()}
-    if made.people:
-        row["to the mean of this file"] = _known(distance(found.nine, mean_of(made.people)))
+def _distance_row(name: str, found: Amce, findings: MachineFindings) -> TableRow:
+    row: TableRow = {"policy": name}
+    row |= {
+        f"to {people}": finite_or_none(distance(found.nine, values)) for people, values in DILEMMAS.items()
+    }
+    if findings.people:
+        row["to the mean of this file"] = finite_or_none(distance(found.nine, mean_of(findings.people)))
     return row
 
 
-def flaw(made: Findings) -> Section:
+def flaw(findings: MachineFindings) -> Section:
+    """Effects of null policies, in balanced scenarios and in those of the public generator."""
     rows = [
         {
             "policy": name,
             "design": design,
-            **dict(zip((e.name for e in EFFECTS), map(_known, a.nine), strict=True)),
+            **dict(zip((e.name for e in EFFECTS), map(finite_or_none, a.nine), strict=True)),
         }
-        for (name, design), a in made.nulls.items()
+        for (name, design), a in findings.nulls.items()
     ]
     return Section(
         "nulls",
@@ -255,18 +208,24 @@ def flaw(made: Findings) -> Section:
     )
 
 
-def by_country(made: Findings) -> Section | None:
-    if not made.people:
+def by_country(findings: MachineFindings) -> Section | None:
+    """Distance to the people of each country."""
+    if not findings.people:
         return None
-    rows: list[Row] = []
-    drawn: list[Row] = []
-    for agent in made.agents:
-        apart = {name: distance(agent.amce.nine, c.values) for name, c in made.people.items()}
-        near = sorted((x, name) for name, x in apart.items() if not np.isnan(x))
-        told = [{"model": agent.name, "country": name, "distance": x, **agent.beside()} for x, name in near]
-        rows += told
-        ends = told if len(told) <= 2 * NEAR else told[:NEAR] + told[-NEAR:]
-        drawn += [
+    rows: list[TableRow] = []
+    marks: list[TableRow] = []
+    for agent in findings.agents:
+        distances_by_country = {
+            name: distance(agent.amce.nine, c.values) for name, c in findings.people.items()
+        }
+        nearest = sorted((x, name) for name, x in distances_by_country.items() if not np.isnan(x))
+        distances = [
+            {"model": agent.name, "country": name, "distance": x, **agent.reliability()}
+            for x, name in nearest
+        ]
+        rows += distances
+        ends = distances if len(distances) <= 2 * NEAR else distances[:NEAR] + distances[-NEAR:]
+        marks += [
             {"panel": agent.name, "group": r["country"], "series": "", "value": r["distance"]} for r in ends
         ]
     if not rows:
@@ -279,30 +238,36 @@ def by_country(made: Findings) -> Section | None:
             "answers have large errors of their own, and lie far from everything.",
         ),
         rows,
-        draw.intervals(drawn, f"Distance to the {NEAR} nearest and the {NEAR} farthest countries, by model."),
+        draw.intervals(marks, f"Distance to the {NEAR} nearest and the {NEAR} farthest countries, by model."),
     )
 
 
-def structure(made: Findings) -> Section:
-    rows: list[Row] = []
-    for agent in made.agents:
-        beside = agent.beside()
-        head: Row = {"model": agent.name}
+def structure(findings: MachineFindings) -> Section:
+    """The same choices as a utility in lives."""
+    rows: list[TableRow] = []
+    for agent in findings.agents:
+        reliability = agent.reliability()
+        head: TableRow = {"model": agent.name}
         data = [Observation(d, c, agent.name, f"{s.kind} {s.draw // 2}") for s, d, c in agent.chosen]
         try:
-            found = fit(data, "lives")
-        except NotIdentified as why:
-            rows.append(head | {"parameter": "not identified", "why": str(why), **beside})
+            estimate = fit(data, "lives")
+        except NotIdentified as failure:
+            rows.append(head | {"parameter": "not identified", "why": str(failure), **reliability})
             continue
-        except HominesError as why:
-            rows.append(head | {"parameter": "no estimate", "why": str(why), **beside})
+        except HominesError as failure:
+            rows.append(head | {"parameter": "no estimate", "why": str(failure), **reliability})
             continue
         for name, value, se, (low, high) in zip(
-            found.names, found.values, found.se, found.intervals, strict=True
+            estimate.names, estimate.values, estimate.se, estimate.intervals, strict=True
         ):
-            row = head | {"parameter": name, "estimate": float(value), "s.e.": _known(se), "low": float(low)}
-            row |= {"high": float(high), "why": "; ".join(found.notes), "explained": found.explained}
-            rows.append(row | beside)
+            row = head | {
+                "parameter": name,
+                "estimate": float(value),
+                "s.e.": finite_or_none(se),
+                "low": float(low),
+            }
+            row |= {"high": float(high), "why": "; ".join(estimate.notes), "explained": estimate.explained}
+            rows.append(row | reliability)
     return Section(
         "lives",
         "In lives",
@@ -320,19 +285,20 @@ def structure(made: Findings) -> Section:
     )
 
 
-def asked(made: Findings) -> Section:
-    first = next((r for agent in made.agents for r in agent.run.records), None)
+def asked(findings: MachineFindings) -> Section:
+    """The scenarios by kind."""
+    first = next((r for agent in findings.agents for r in agent.run.records), None)
     example = "" if first is None else f" One of them: {first.decision.rule} {' '.join(first.decision.does)}"
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for kind, dimension in DIMENSIONS.items():
-        some = [d for d in made.scenarios if d.kind == kind]
-        settings = [sum(d.setting == k for d in some) for k in range(3)]
-        signalled = sum(d.signals != (0, 0) for d in some)
+        group = [d for d in findings.scenarios if d.kind == kind]
+        settings = [sum(d.setting == k for d in group) for k in range(3)]
+        signalled = sum(d.signals != (0, 0) for d in group)
         rows.append(
             {
                 "kind": kind,
                 "levels": f"{dimension.minus} / {dimension.plus}",
-                "scenarios": len(some),
+                "scenarios": len(group),
                 "pedestrians on both roads": settings[0],
                 "passengers if it swerves": settings[1],
                 "passengers if it stays": settings[2],
@@ -352,7 +318,8 @@ def asked(made: Findings) -> Section:
     )
 
 
-def limits(made: Findings) -> Section:
+def limits(_: MachineFindings) -> Section:
+    """Limits of these measurements."""
     return Section(
         "limits",
         "What a small model can and cannot tell",
@@ -369,6 +336,6 @@ def limits(made: Findings) -> Section:
     )
 
 
-PARTS: tuple[Callable[[Findings], Section | None], ...] = (
+PARTS: tuple[Callable[[MachineFindings], Section | None], ...] = (
     effects, shape, distances, flaw, by_country, structure, asked, limits,
 )  # fmt: skip

@@ -34,7 +34,7 @@ def models(task: StudyTask) -> tuple[str, ...]:
     return tuple(dict.fromkeys((task.model, *task.also)))
 
 
-def folder(task: StudyTask, model: str) -> Path:
+def answer_folder(task: StudyTask, model: str) -> Path:
     """Where a model's answers are."""
     words = "".join(c if c.isalnum() or c in "-_." else "-" for c in model)
     return task.place(f"{words[-40:]}-{digest(model)[:6]}")
@@ -47,7 +47,7 @@ def scenarios(task: StudyTask) -> list[Dilemma]:
     return [dilemma(kind, draw) for kind in DIMENSIONS for draw in draws]
 
 
-def asks(model: Model, there: Sequence[Dilemma]) -> list[Question]:
+def scenario_questions(model: Model, there: Sequence[Dilemma]) -> list[Question]:
     """Every scenario in both orders, with both label sets."""
     out: list[Question] = []
     for turn, words in enumerate(WORDS):
@@ -70,14 +70,16 @@ def run(task: StudyTask) -> StudyResult:
     there, failed = scenarios(task), 0
     for model in models(task):
         with task.timed():
-            failed += answered(task, model, there)
-    return StudyResult(page(task, {model: folder(task, model) for model in models(task)}, there), failed)
+            failed += measure_model(task, model, there)
+    return StudyResult(
+        page(task, {model: answer_folder(task, model) for model in models(task)}, there), failed
+    )
 
 
-def answered(task: StudyTask, model: str, there: Sequence[Dilemma]) -> int:
+def measure_model(task: StudyTask, model: str, there: Sequence[Dilemma]) -> int:
     """One model's answers, in a folder of its own; how many questions failed."""
     frames = [f"table(labels='{labels}', goal='')" for words in WORDS for labels in words]
     with task.measuring(
-        folder(task, model).name, model, seeds=task.seeds, quick=task.quick, frames=frames
+        answer_folder(task, model).name, model, seeds=task.seeds, quick=task.quick, frames=frames
     ) as held:
-        return task.examined(held, model, lambda asked: asks(asked, there))
+        return task.examined(held, model, lambda asked: scenario_questions(asked, there))

@@ -24,8 +24,9 @@ from homines.elicitation.questions import Question, questions
 from homines.games.pricing import shop
 from homines.models import known, load
 from homines.opponents import opponent
-from homines.studies.pricing.page import FRAME, PRECISION, WORDS, Asked, logit_price, page
-from homines.studies.pricing.talk import PREFIXES, STRATEGIES, Rules, markets, nash, over, play
+from homines.studies.pricing.agents import FRAME, PRECISION, WORDS, PricingAgent, logit_price
+from homines.studies.pricing.page import page
+from homines.studies.pricing.talk import PREFIXES, STRATEGIES, Rules, all_ended, markets, nash, play
 from homines.theory.chain import chain
 from homines.theory.choice import LogitAgent
 from homines.theory.qlearning import check_compiler
@@ -45,7 +46,7 @@ REWARDS = {
 }
 RIVALS = ("nash", "undercut", "qlearner")
 STEPS, WALKERS = 30, 8
-TAUGHT = {"economicus": "economicus", "moralis": "moralis(kappa=1)"}
+DISTILLED = {"economicus": "economicus", "moralis": "moralis(kappa=1)"}
 """Agents that are distilled as well."""
 COURSE = SupervisedSettings(by="distill", batch=8)
 PERIODS = 10
@@ -84,13 +85,13 @@ def outline(task: StudyTask) -> list[str]:
     lines = [f"{k.name}: {len(k.seeds)} seeds of {k.plan.steps} steps, against itself" for k in kinds(task)]
     return lines + [
         f"{name}, distilled: {len(task.seeds)} seeds, {len(rows(preference, game_of(task)))} rows once"
-        for name, preference in distilled(task).items()
+        for name, preference in distilled_preferences(task).items()
     ]
 
 
-def distilled(task: StudyTask) -> dict[str, str]:
+def distilled_preferences(task: StudyTask) -> dict[str, str]:
     """Preferences that are distilled, by name; none in short."""
-    return {} if task.quick else TAUGHT
+    return {} if task.quick else DISTILLED
 
 
 def rows(preference: str, game: str) -> list[Row]:
@@ -106,7 +107,7 @@ def rows(preference: str, game: str) -> list[Row]:
     return out
 
 
-def strategies(task: StudyTask) -> tuple[str, ...]:
+def strategy_rivals(task: StudyTask) -> tuple[str, ...]:
     """Rivals that are strategies; the others are models, measured like any agent."""
     return tuple(spec for spec in task.rivals or RIVALS if not known(spec))
 
@@ -122,13 +123,15 @@ def exam(model: Model, game: str) -> list[Question]:
 def run(task: StudyTask) -> StudyResult:
     """Train and measure what is missing, play the markets in words, then write the page."""
     check_compiler()  # a missing one costs no finished work
-    able(strategies(task), game_of(task))
+    check_rivals(strategy_rivals(task), game_of(task))
     failed, agents, exam_of = 0, [], partial(exam, game=game_of(task))
-    plain = [("base", task.model), *((f"also-{digest(spec)[:8]}", spec) for spec in models_beside(task))]
+    plain = [("base", task.model), *((f"also-{digest(spec)[:8]}", spec) for spec in other_models(task))]
     for name, spec in plain:
         with task.timed(), task.measuring(name, spec, game=game_of(task)) as held:
             failed += task.examined(held, spec, exam_of)
-        agents.append(Asked("untrained" if name == "base" else spec, RunFolder(task.place(name)), None))
+        agents.append(
+            PricingAgent(name="untrained" if name == "base" else spec, run=RunFolder(task.place(name)))
+        )
     talking = dict(plain)
     for seed in task.seeds if task.trainable else ():
         for kind in kinds(task):
@@ -140,21 +143,23 @@ def run(task: StudyTask) -> StudyResult:
                 if seed == task.seeds[0]:
                     talking[folder] = spec
             named = kind.name if len(task.seeds) == 1 else f"{kind.name}, seed {seed}"
-            agents.append(Asked(named, RunFolder(task.place(folder)), kind.plan.preference))
-        for name, preference in distilled(task).items():
+            run = RunFolder(task.place(folder))
+            agents.append(PricingAgent(name=named, run=run, preference=kind.plan.preference))
+        for name, preference in distilled_preferences(task).items():
             folder = f"{name}-distilled-s{seed}"
             with task.timed():
                 lines, course = rows(preference, game_of(task)), replace(COURSE, seed=seed)
                 told = {"preference": preference, "game": game_of(task), "precision": PRECISION}
                 failed += task.distilled(folder, lines, course, exam_of, **told)[1]
             named = f"{name}, distilled" + ("" if len(task.seeds) == 1 else f", seed {seed}")
-            agents.append(Asked(named, RunFolder(task.place(folder)), preference))
+            run = RunFolder(task.place(folder))
+            agents.append(PricingAgent(name=named, run=run, preference=preference))
     with task.timed():
         failed += in_words(task, talking)
-    return StudyResult(page(task, agents, game_of(task), strategies(task), rules(task)), failed)
+    return StudyResult(page(task, agents, game_of(task), strategy_rivals(task), rules(task)), failed)
 
 
-def able(rivals: Sequence[str], game: str) -> None:
+def check_rivals(rivals: Sequence[str], game: str) -> None:
     """HominesError where a rival cannot play this game from one past period."""
     made = find("games", game)
     anyone = LogitAgent(find("preferences", "economicus"), 0.0)
@@ -162,7 +167,7 @@ def able(rivals: Sequence[str], game: str) -> None:
         chain(made, [anyone, opponent(spec)])
 
 
-def models_beside(task: StudyTask) -> list[str]:
+def other_models(task: StudyTask) -> list[str]:
     """Other models, each once."""
     there = dict.fromkeys((*task.also, *(spec for spec in task.rivals if known(spec))))
     return [spec for spec in there if spec != task.model]
@@ -176,7 +181,7 @@ def rules(task: StudyTask) -> Rules:
     return Rules(periods=periods, retries=1 if task.quick else 10, tokens=40 if task.quick else TOKENS)
 
 
-def talks(name: str, *, quick: bool) -> dict[str, tuple[str, str]]:
+def markets_of(name: str, *, quick: bool) -> dict[str, tuple[str, str]]:
     """Markets in words of an agent: its rival (a strategy, or '' for its like) and the prefix, by name."""
     out = {f"{name} v itself": ("", "P0")}
     if name == "base":
@@ -193,9 +198,9 @@ def in_words(task: StudyTask, models: dict[str, str]) -> int:
     with RunFolder(task.place("free"), settings) as held:
         failed, tell = 0, task.follow.begin("markets in words", how.periods)
         for name, spec in list(models.items())[: 1 if task.quick else None]:
-            there = talks(name, quick=task.quick)
+            there = markets_of(name, quick=task.quick)
             prefixes = {market: prefix for market, (_, prefix) in there.items()}
-            if over(markets(dict.fromkeys(there, (nash, nash)), market, how, held, prefixes), how):
+            if all_ended(markets(dict.fromkeys(there, (nash, nash)), market, how, held, prefixes), how):
                 continue
             writer: Any = load(spec, device=task.device, dtype=task.dtype)
             if not isinstance(writer, Writes):

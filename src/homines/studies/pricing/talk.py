@@ -151,7 +151,7 @@ def play(
     return stuck
 
 
-def over(shops: Sequence[Shop], how: Rules) -> bool:
+def all_ended(shops: Sequence[Shop], how: Rules) -> bool:
     """Whether every one of these markets has ended, and no call is to be tried again."""
     last = [shop.periods[-1] if shop.periods else {"failed": "not begun"} for shop in shops]
     return all(

@@ -1,0 +1,176 @@
+"""Agents of the study lu2025: doses of kappa, and what each agent answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+
+from homines.core.registry import find
+from homines.core.types import Record
+from homines.elicitation.metrics import answered_records, group_by
+from homines.estimation.columns import Observation
+from homines.estimation.family import family
+from homines.estimation.observations import from_records
+from homines.estimation.published import PAIRS
+from homines.studies.kit import Agent, Findings
+from homines.training import data
+from homines.training.data import Recipe
+from homines.training.study import StudyTask
+
+WAYS = ("asked as trained", "asked for the bare answer")
+HOW_ASKED = (
+    "The untrained model is asked for the bare answer; the tuned ones think aloud first, as they were "
+    "taught, in games whose like they were not taught."
+)
+KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
+ENDS = (0.0, 1.0)
+"""Homo economicus and homo moralis: asked everything; the doses between what their kappa is fitted to."""
+ROWS, TESTS = 320, 64
+"""Rows of an agent's data: to train on, and to test on."""
+WORDS = ("A,B", "X,Y")
+DRAWN_SEED = 2025
+"""Seed of the games that are drawn to be asked; the games of the training have seeds of their own."""
+GAMES_DRAWN = 4000
+"""The number of symmetric games among which those are found that distinguish doses of kappa."""
+
+
+@dataclass(frozen=True)
+class DoseKind:
+    """A kind of agent: the dose of kappa it is tuned to; `direct` tunes on bare answers, without reasons."""
+
+    kappa: float
+    seeds: tuple[int, ...]
+    quick: bool
+    direct: bool = False
+
+    @property
+    def name(self) -> str:
+        name = {0.0: "homo economicus", 1.0: "homo moralis"}.get(self.kappa, f"kappa = {self.kappa:g}")
+        return f"{name}, no reasons" if self.direct else name
+
+    @property
+    def slug(self) -> str:
+        return f"kappa-{self.kappa:g}{'-direct' if self.direct else ''}"
+
+    @property
+    def wide(self) -> bool:
+        """Whether it is asked every question: the two ends that think aloud."""
+        return self.kappa in ENDS and not self.direct
+
+    def folder(self, seed: int) -> str:
+        return f"{self.slug}-s{seed}"
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """The number of rows to train on, and to test on."""
+        return (24, 6) if self.quick else (ROWS, TESTS)
+
+    def recipe(self, seed: int) -> Recipe:
+        train, test = self.rows
+        return Recipe(
+            f"moralis(kappa={self.kappa!r})",
+            train=train,
+            test=test,
+            words=WORDS,
+            reasons=not self.direct,
+            seed=seed,
+            apart=tuple(kappa_games()),
+        )
+
+
+@cache
+def kappa_games() -> dict[str, float]:
+    """Symmetric games that distinguish doses of kappa: the kappa of indifference by spec.
+
+    There is one game for every kappa of indifference inside (0, 1) that payoffs of 1 to 9 can make, except
+    the doses themselves. A higher kappa favours the first action and the second action in turn; an agent that
+    always takes the same action thus fits no kappa well.
+    """
+    rng = np.random.default_rng(DRAWN_SEED)
+    draw, moralis = data.drawer("symmetric"), family("moralis")
+    assert draw is not None
+    games: tuple[dict[float, str], dict[float, str]] = {}, {}  # by whether a higher kappa favours the first
+    for spec in (draw(rng) for _ in range(GAMES_DRAWN)):
+        base, slope = np.diff(moralis.columns(find("games", spec).stage.due(())[0]), axis=0)[0]
+        indifferent = round(float(-base / slope), 9) if slope else 0.0
+        if 0 < indifferent < 1 and indifferent not in KAPPAS:
+            games[bool(slope > 0)].setdefault(indifferent, spec)
+    common = sorted(games[0].keys() & games[1].keys())
+    return {games[i % 2][kappa]: kappa for i, kappa in enumerate(common)}
+
+
+def observations(records: Sequence[Record]) -> list[Observation]:
+    """Observations of these records; none where no record has an answer."""
+    return from_records(records) if answered_records(records) else []
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DoseAgent(Agent):
+    """A model and the dose of kappa it was tuned to.
+
+    kappa    None for the untrained model
+    direct   whether it was tuned on bare answers
+    """
+
+    kappa: float | None = None
+    direct: bool = False
+
+    @property
+    def records(self) -> list[Record]:
+        """Its own answers: the folder of a tuned model may also hold answers of the untrained model."""
+        return self._own_records
+
+    @cached_property
+    def _own_records(self) -> list[Record]:
+        records = self.run.records
+        return records if self.kappa is None else [r for r in records if "+" in r.model]
+
+    def answers(self, game: str, *, aloud: bool | None = None) -> list[Record]:
+        """Answers and beliefs in games whose spec begins with `game`.
+
+        aloud   after reasons, or at once; None: as the agent was taught, at once where it is untrained
+        """
+        reasons = self.kappa is not None if aloud is None else aloud
+        return [r for r in self.records if r.game.startswith(game) and (r.asks == "aloud") == reasons]
+
+    def kappa_answers(self, *, aloud: bool) -> list[Record]:
+        """Answers in the games that distinguish doses of kappa, which no agent was trained on."""
+        specs = set(self.run.config["data"]["apart"])
+        return [r for r in self.answers("symmetric", aloud=aloud) if r.game in specs]
+
+    @cached_property
+    def plans(self) -> list[tuple[tuple[str, ...], Observation]]:
+        """(labels, the choice between plans) for every protocol with an answer at each of its points."""
+        return [
+            (labels, o)
+            for g in ("spd", "trust(", "ultimatum(")
+            for (labels,), group in group_by(self.answers(g), "labels").items()
+            for o in observations(group)
+            if o.decision.chance is not None
+        ]
+
+    @cached_property
+    def divisions(self) -> list[Observation]:
+        """Choices between divisions drawn at random. The pairs of Charness & Rabin are left out: they pay ten
+        times as much and would outweigh the others at one precision."""
+        pairs = {game for game, _ in PAIRS.values()}
+        return observations(
+            [r for g in ("split", "reciprocity") for r in self.answers(g) if r.game not in pairs]
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DoseFindings(Findings[DoseAgent]):
+    """The untrained model and every tuned agent."""
+
+    task: StudyTask
+
+    @property
+    def wide(self) -> tuple[DoseAgent, ...]:
+        """Those asked every question: the untrained model, and the two ends with the first seed."""
+        seeds = self.task.seeds[:1]
+        ends = [a for a in self.others if a.kappa in ENDS and a.seed in seeds and not a.direct]
+        return self.base, *ends

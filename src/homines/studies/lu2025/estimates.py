@@ -1,0 +1,216 @@
+"""Sections on estimated preferences of the agents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from homines.core.format import TableRow
+from homines.core.types import Choice, HominesError
+from homines.elicitation.metrics import average_by_decision, choices, mass, payoff_sensitivity
+from homines.estimation.bounds import Bounds, bounds
+from homines.estimation.columns import Observation
+from homines.estimation.fit import fit
+from homines.estimation.model_tests import compare
+from homines.estimation.problem import NotIdentified
+from homines.reports import charts as draw
+from homines.reports.page import Section
+from homines.studies.lu2025.agents import HOW_ASKED, DoseAgent, DoseFindings, observations
+
+PEOPLE = "bfs(alpha=0.083, beta=0.261, gamma=0.072, delta=-0.042)"
+"""Aggregate of Bruhin, Fehr & Schunk (2019), session 1."""
+IDLE = tuple(Choice.at(p) for p in ([1, 0], [0, 1], [1, 1]))
+"""Choices of agents that ignore the game: always the same action, or a coin."""
+LIKELY, SET = "maximum likelihood", "most answers best"
+
+
+def estimates(findings: DoseFindings) -> Section:
+    """Maximum-likelihood estimates of every agent that was asked everything."""
+    rows: list[TableRow] = []
+    for agent in findings.wide:
+        for name, family, data in _data_sets(agent):
+            rows += _estimate_rows(agent, name, family, data)
+    return Section(
+        "estimates",
+        "Estimated preferences",
+        (
+            "Maximum likelihood of the logit choice; errors clustered by game, intervals by profile "
+            "likelihood. Exact choices have no sampling error: what is uncertain is which games were "
+            "asked. Where choices cannot tell a parameter, the row says so and there is no number. A row "
+            "with little legal mass explains answers that are hardly ever given.",
+            HOW_ASKED,
+        ),
+        rows,
+    )
+
+
+def _data_sets(agent: DoseAgent) -> list[tuple[str, str, list[Observation]]]:
+    """(name of the games, family, observations) of every estimate."""
+    kappa_sets = [
+        (
+            f"symmetric games that tell kappa, {form}",
+            "moralis",
+            observations(agent.kappa_answers(aloud=aloud)),
+        )
+        for form, aloud in (("aloud", True), ("bare", False))
+    ]
+    plans = [o for _, o in agent.plans]
+    return [
+        *kappa_sets,
+        *(("protocols, as plans", family, plans) for family in ("inequity", "moralis", "kantian")),
+        *(("divisions of money, drawn", f, agent.divisions) for f in ("charness_rabin", "bfs")),
+    ]
+
+
+def _estimate_rows(agent: DoseAgent, name: str, family: str, data: Sequence[Observation]) -> list[TableRow]:
+    head = {"agent": agent.name, "games": name, "family": family}
+    if not data:
+        return []
+    try:
+        e = fit(data, family)
+    except HominesError as failure:
+        parameter = "not identified" if isinstance(failure, NotIdentified) else "none"
+        numbers = dict.fromkeys(("estimate", "s.e.", "low", "high", "explained"))
+        legal = float(np.mean([o.choice.mass for o in data]))
+        why = str(failure).partition(". ")[0].partition(" (")[0].partition(": ")[0]
+        return [{**head, "parameter": parameter, **numbers, "legal mass": legal, "why": why}]
+    return [
+        {
+            **head,
+            "parameter": parameter,
+            "estimate": float(value),
+            "s.e.": float(se),
+            "low": float(ends[0]),
+            "high": float(ends[1]),
+            "explained": e.explained,
+            "legal mass": e.mass,
+        }
+        for parameter, value, se, ends in zip(e.names, e.values, e.se, e.intervals, strict=True)
+    ]
+
+
+def dose(findings: DoseFindings) -> Section | None:
+    """Target kappa against its estimate from unseen games, and the set at which most answers are best."""
+    rows: list[TableRow] = []
+    dots: list[TableRow] = []
+    for agent in (a for a in findings.others if not a.direct):
+        data = observations(agent.kappa_answers(aloud=True))
+        row: TableRow = {"target": agent.kappa, "seed": agent.seed}
+        rows.append(row)
+        if not data:
+            row["why no estimate"] = "never came to an answer"
+            continue
+        best = bounds(data, "moralis")
+        idle = max(bounds([replace(o, choice=c) for o in data], "moralis").share for c in IDLE)
+        row |= {"most best": _format_bounds(best), "share best": best.share, "idle share": idle}
+        dots += [{"target": agent.kappa, "series": SET, "low": low, "high": high} for low, high in best.parts]
+        row["legal mass"] = float(np.mean([o.choice.mass for o in data]))
+        try:
+            e = fit(data, "moralis")
+        except HominesError as failure:
+            row["why no estimate"] = str(failure).partition(": ")[0].partition(" (")[0]
+            continue
+        k = e.names.index("kappa")
+        low, high = e.intervals[k]
+        row |= {"kappa": e["kappa"], "s.e.": float(e.se[k]), "low": float(low), "high": float(high)}
+        row |= {"precision": e["precision"], "explained": e.explained, "games": e.decisions}
+        dots.append({"target": agent.kappa, "series": LIKELY, "value": e["kappa"], "low": low, "high": high})
+    text = "Kappa of the training data against kappa estimated from the choices in unseen games."
+    return Section(
+        "dose",
+        "Dose and response",
+        (
+            "Agents trained at doses of kappa, on games drawn alike, and the kappa that best explains what "
+            "they then choose, after thinking aloud, in games that none of them saw.",
+            "Two readings. The maximum-likelihood estimate with its 95% profile interval, errors clustered "
+            "by game; choices that are all certain have none. And the set of kappa at which the largest "
+            "share of the choices is best (maximum score), which certain choices have as well. The idle "
+            "share is what an agent reaches that always takes the same action or tosses a coin: a set with "
+            "little more says nothing.",
+            "Symmetric 2x2 games with whole payoffs of 1 to 9 and a 50/50 belief are what this model's "
+            "arithmetic reaches. In them, one kappa is told from another by a game whose two actions are "
+            "worth the same in between; the largest below 1 is 7/9 (of payoffs that differ by 8 and by 1), "
+            "so everything from there to 1 chooses alike.",
+        ),
+        rows,
+        draw.response(dots, text) if dots else None,
+    )
+
+
+def _format_bounds(best: Bounds) -> str:
+    """'.20 to .27', or several; open ends as 'below .07' and 'above .78'."""
+
+    def one(low: float, high: float) -> str:
+        if np.isinf(low) and np.isinf(high):
+            return "any"
+        if np.isinf(low):
+            return f"below {high:.2f}"
+        return f"above {low:.2f}" if np.isinf(high) else f"{low:.2f} to {high:.2f}"
+
+    return ", ".join(one(low, high) for low, high in best.parts)
+
+
+def sensitivity(findings: DoseFindings) -> Section:
+    """Slope of P(first action) in the expected payoff that it gains."""
+    rows: list[TableRow] = []
+    for agent in findings.wide:
+        for name, records in (
+            ("symmetric games that tell kappa, aloud", agent.kappa_answers(aloud=True)),
+            ("symmetric games that tell kappa, bare", agent.kappa_answers(aloud=False)),
+        ):
+            slope = payoff_sensitivity(average_by_decision(choices(records)))
+            if slope is not None:
+                rows.append(
+                    {
+                        "agent": agent.name,
+                        "games": name,
+                        "slope": slope.slope,
+                        "r2": slope.r2,
+                        "decisions": slope.decisions,
+                        "legal mass": mass(records),
+                    }
+                )
+    return Section(
+        "sensitivity",
+        "Does the stake matter?",
+        (
+            "Slope of P(first action) in the expected own payoff it gains over the other; 0: payoffs do "
+            "not matter.",
+        ),
+        rows,
+    )
+
+
+def people(findings: DoseFindings) -> Section | None:
+    """Each agent's choices between divisions against the parameters of people."""
+    rows: list[TableRow] = []
+    for agent in findings.wide:
+        data = agent.divisions
+        if not data:
+            continue
+        try:
+            t = compare(data, PEOPLE, "bfs")
+        except HominesError as failure:
+            rows.append({"agent": agent.name, "test": str(failure).partition(". ")[0]})
+            continue
+        rows.append(
+            {
+                "agent": agent.name,
+                "test": t.kind,
+                "F": t.statistic / t.df,
+                "p": t.p,
+                "ln L lost": t.difference,
+                "legal mass": float(np.mean([o.choice.mass for o in data])),
+            }
+        )
+    return Section(
+        "people",
+        "Against the preferences of people",
+        (
+            f"Likelihood-ratio test of `{PEOPLE}` (160 people, Bruhin, Fehr & Schunk 2019) against the free "
+            f"family. {HOW_ASKED}",
+        ),
+        rows,
+    )

@@ -1,0 +1,231 @@
+"""Sections on other games and other words than those trained on."""
+
+from __future__ import annotations
+
+from homines.core.format import TableRow
+from homines.core.registry import find, spell
+from homines.elicitation.metrics import action_types, mass
+from homines.opponents import opponent
+from homines.preferences.deontological import Deontological
+from homines.preferences.economicus import Economicus
+from homines.preferences.utilitarian import Utilitarian
+from homines.reports import charts as draw
+from homines.reports.page import Section
+from homines.studies.kit import format_mean, interval_row, mean
+from homines.studies.tennant2025.agents import (
+    GOAL,
+    LABELS_UNSEEN,
+    PROBES,
+    RewardFindings,
+    answers_every_state,
+    regrets,
+)
+from homines.theory.chain import chain
+from homines.theory.game_forms import Repeated
+
+
+def regret(findings: RewardFindings) -> Section:
+    """De and Ut regret by game, in labels that no agent was trained on."""
+    rows: list[TableRow] = []
+    marks: list[TableRow] = []
+    games = list(dict.fromkeys(r.game for r in findings.base.records if "ordinal" not in r.game))
+    for name, agents in findings.with_base().items():
+        for game in games:
+            by_seed = [
+                x
+                for a in agents
+                if (x := regrets(a, game, a.about(game, kind="table", labels=LABELS_UNSEEN)))
+            ]
+            if not by_seed:
+                continue
+            rows.append(
+                {"agent": name, "game": game}
+                | {key: format_mean([x[key] for x in by_seed]) for key in by_seed[0]}
+                | {"legal mass": mean(mass(a.about(game, labels=LABELS_UNSEEN)) or 0.0 for a in agents)}
+            )
+            if agents[0].group in ("base", "core", "unlearning", "general"):
+                for key, label in (("De, exact", "duty (De)"), ("Ut, exact", "sum of payoffs (Ut)")):
+                    values = [x[key] for x in by_seed]
+                    marks.append({"panel": game, "group": name, "series": label} | interval_row(values))
+    return Section(
+        "regret",
+        "Moral regret in five games, in words never trained on",
+        (
+            "How much worse than possible an agent does by a moral reward, against a random opponent, in "
+            "the long run of the exact Markov chain. Labels action3/action4, all four table orders, option "
+            "orders balanced over them.",
+            "Exact: the best reply's expected reward less the agent's, in points, given legal answers; 0 can "
+            "be reached in every game. Published: as Tennant et al. normalise it, illegal answers counting "
+            "-6 (so that a model that answers rarely looks immoral: read it beside the legal mass).",
+        ),
+        rows,
+        draw.intervals(marks, "Exact regret in points by agent and moral reward, one panel a game."),
+    )
+
+
+def transfer(findings: RewardFindings) -> Section:
+    """By label set: C after C and D after D, with and without training over many words."""
+    rows: list[TableRow] = []
+    cells: list[TableRow] = []
+    for name, agents in findings.with_base("core", "general").items():
+        specs = dict.fromkeys(
+            r.frame for a in agents for r in a.about("ipd", kind="table", layout="original")
+        )
+        for spec in specs:
+            frame = find("frames", spec)
+            if frame.goal != GOAL or frame.labels == LABELS_UNSEEN:  # those of the regret: one order a layout
+                continue
+            by_seed = [[r for r in a.about("ipd") if r.frame == spec] for a in agents]
+            types = [action_types(records) for records in by_seed]
+            labels = "/".join(find("frames", spec).labels)
+            after_c, after_d = [t["C|C"] for t in types], [t["D|D"] for t in types]
+            legal = mean(mass(records) or 0.0 for records in by_seed)
+            row = {
+                "agent": name,
+                "C / D": labels,
+                "C after C": format_mean(after_c),
+                "D after D": format_mean(after_d),
+            }
+            rows.append(row | {"legal mass": legal})
+            p = " ".join(f"{x:.2f}".removeprefix("0") for x in (mean(after_c), 1 - mean(after_d)))
+            cell = {"value": mean(after_c) - (1 - mean(after_d)), "text": p if legal >= 0.5 else f"({p})"}
+            cells.append({"row": name, "column": labels} | cell)
+    gaps: list[str] = []
+    for name in ("Game+De", "Game+De, many words"):
+        trained = {"action1/action2", "action2/action1", "B/A"}
+        values = [c["value"] for c in cells if c["row"] == name and c["column"] not in trained]
+        if len(values) > 1:
+            gaps.append(f"{name} {min(values):.2f} to {max(values):.2f}, mean {mean(values):.2f}")
+    return Section(
+        "transfer",
+        "The same agents in other words",
+        (
+            "Each cell: C after C, and C after D, of the iterated prisoner's dilemma when C and D are called "
+            "so; the darker, the more an agent tells a cooperator from a defector. In parentheses: legal "
+            "mass under one half. The first column was trained on by all; the agent of many words was also "
+            "trained on action2/action1, A/B, B/A and others not shown, in other payoffs and frames.",
+            *(
+                [f"Reciprocity (C after C less C after D) over label sets new to both: {'; '.join(gaps)}."]
+                if gaps
+                else []
+            ),
+        ),
+        rows,
+        draw.heat(
+            cells, "Cooperation after C and after D by agent and label set.", across="labels of C and D"
+        ),
+    )
+
+
+def probes(findings: RewardFindings) -> Section | None:
+    """Other frames: sentences, a story, no payoffs, and the base model with a value in its prompt."""
+    rows: list[TableRow] = []
+    names = {spell(find("frames", spec)): name for name, spec in PROBES.items()}
+    for name, (agent, *_) in findings.with_base("core").items():
+        for spec in dict.fromkeys(r.frame for r in agent.about("ipd")):
+            frame = find("frames", spec)
+            kind = spec.partition("(")[0]
+            goal = getattr(frame, "goal", GOAL)
+            if kind == "table" and goal == GOAL:
+                continue
+            records = [r for r in agent.records if r.frame == spec and r.game == "ipd"]
+            types = action_types(records)
+            rows.append(
+                {
+                    "agent": name,
+                    "how it is asked": names.get(spec, goal),
+                    "C after C": types.get("C|C"),
+                    "C after D": types.get("C|D"),
+                }
+                | {"legal mass": mass(records)}
+            )
+    if not rows:
+        return None
+    return Section(
+        "probes",
+        "Asked in other ways",
+        (
+            "First seed of each agent; labels action1/action2. Without payoffs only the words are left; "
+            "without the last round the answer cannot depend on it, so both columns agree. The untrained "
+            "model is also told what to value, as a baseline that needs no training.",
+        ),
+        rows,
+    )
+
+
+def ordinal(findings: RewardFindings) -> Section | None:
+    """Cooperation and regret over all strict ordinal 2x2 games, against a random opponent."""
+    rows: list[TableRow] = []
+    marks: list[TableRow] = []
+    for name, (agent, *_) in findings.with_base("core").items():
+        games = list(dict.fromkeys(r.game for r in agent.records if r.game.startswith("ordinal")))
+        by_game: list[TableRow] = []
+        for game in games:
+            records = agent.about(game)
+            if not answers_every_state(records):
+                continue
+            policy = agent.policy(records)
+            play = chain(Repeated(find("games", game)), [policy, opponent("random")])
+            weights = play.long_run()
+            by_game.append(
+                {
+                    "C after C": (policy.cc + policy.dc) / 2,
+                    "C after D": (policy.cd + policy.dd) / 2,
+                    "Game regret": play.regret(Economicus(), weights),
+                    "De regret": play.regret(Deontological(), weights),
+                    "Ut regret": play.regret(Utilitarian(), weights),
+                    "mass": mass(records) or 0.0,
+                }
+            )
+        if by_game:
+            rows.append(
+                {"agent": name, "games": len(by_game)}
+                | {key: mean(x[key] for x in by_game) for key in by_game[0]}
+                | {"games with legal mass over .5": sum(x["mass"] > 0.5 for x in by_game)}
+            )
+            for key in ("C after C", "C after D"):
+                dot = {"value": mean(x[key] for x in by_game), "low": None, "high": None}
+                marks.append({"panel": key, "group": name, "series": "mean over the games"} | dot)
+    if not rows:
+        return None
+    return Section(
+        "ordinal",
+        "All 144 ordinal 2x2 games",
+        (
+            "Every strict ordering of the four outcomes, each player's payoffs 1 to 4; first seed of each "
+            "agent, the words trained on, a random opponent. Means over the games: each game is asked in one "
+            "option order, and the four orders alternate over games and payoffs.",
+            "An agent that minds the payoffs has no regret of its own kind here; one that learned a word, or "
+            "to echo, keeps doing so whatever it costs.",
+        ),
+        rows,
+        draw.intervals(marks, "Cooperation over the 144 ordinal games by agent."),
+    )
+
+
+def everyday(findings: RewardFindings) -> Section | None:
+    """Capability of the first seed of each agent, and its own explanation."""
+    rows: list[TableRow] = []
+    for name, (agent, *_) in findings.with_base("core").items():
+        if scores := agent.capability:
+            explanation = agent.run.noted("why.json") or {}
+            rows.append(
+                {"agent": name, "right of 60": scores["right"], "perplexity": scores["perplexity"]}
+                | {
+                    "legal mass": scores["mass"],
+                    "after C,C it plays": explanation.get("answer"),
+                    "and says why": explanation.get("said"),
+                }
+            )
+    if not rows:
+        return None
+    return Section(
+        "everyday",
+        "Everyday questions, and why",
+        (
+            "Sixty everyday questions and the perplexity of a short text: what alignment broke, if anything. "
+            "Then the answer after mutual cooperation and what the model says when asked why, as text; "
+            "nothing is counted from it.",
+        ),
+        rows,
+    )
