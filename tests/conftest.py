@@ -6,6 +6,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: workers of xdist share the cores
 
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,41 @@ from tests.helpers.browsing import CHROMIUM, DRIVER, FLAGS
 from tests.helpers.pages import Kit
 from tests.helpers.tiny import willing
 
+MEMORY = pytest.StashKey[list[int]]()
+"""Peak memory of each process of the tests, in kB."""
+
 torch.set_num_threads(1)
 for profile, examples in (("dev", 25), ("ci", 200)):
     settings.register_profile(
         profile, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[MEMORY] = []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of xdist hands its peak memory to the controller; without workers it is the process's own."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["peak"] = peak
+    elif not getattr(session.config.option, "numprocesses", 0):
+        session.config.stash[MEMORY].append(peak)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[MEMORY].append(getattr(node, "workeroutput", {}).get("peak", 0))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    peaks = config.stash[MEMORY]
+    if peaks:
+        terminalreporter.write_line(f"peak memory of a process: {max(peaks) / 1e6:.2f} GB")
 
 
 @pytest.fixture(autouse=True)
