@@ -22,7 +22,7 @@ from homines.core.types import HominesError, Interrupted
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question, battery, questions
 from homines.inference.api_budget import METER, Budget, Meter, Price, Size
-from homines.inference.api_calls import CallFailed, Manner, _pause, call, wait
+from homines.inference.api_calls import LONGEST_PAUSE, CallFailed, Manner, _pause, call, wait
 from homines.models import load
 from homines.models.hf import HuggingFace
 from tests.helpers.serve import Fault, Refusal, Server, serve
@@ -361,6 +361,7 @@ def test_only_a_refusal_or_no_connection_costs_nothing(failure: Exception, free:
 def test_pauses_begin_at_3_seconds_and_double(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that starts again takes minutes."""
     monkeypatch.setattr("homines.inference.api_calls.random.uniform", lambda low, high: (low + high) / 2)
+    monkeypatch.setattr("homines.inference.api_calls.LONGEST_PAUSE", LONGEST_PAUSE)  # as users have it
     failure = failed("APIStatusError", 503)
     pauses = [_pause(Failing(failure), failure, n) for n in range(7)]
     assert pauses == [3, 6, 12, 24, 48, 96, 120]
