@@ -11,7 +11,8 @@ from homines.core.registry import TrustedPath, spell, spell_class, trust
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, HominesError, Record
 from homines.elicitation.metrics import choices, summary
-from homines.estimation.options import FitOptions, estimate_one, read_observations
+from homines.estimation.options import estimate_one, read_observations
+from homines.estimation.settings import FitOptions
 from homines.reports.console import brief
 from homines.reports.tables import Table
 
@@ -68,13 +69,13 @@ class RunResult:
             or {f"{action} {where}": p for where, at in row["p"].items() for action, p in at.items()}
             for row in rows
         ]
-        every = list(dict.fromkeys(key for some in rates for key in some))
+        every = list(dict.fromkeys(key for rate in rates for key in rate))
         tail = ("mass", "order_effect", "questions", "errors")
         return Rows(
             {"model": row["model"], "game": row["game"], "frame": brief(row["frame"])}
-            | {key: some.get(key) for key in every}
+            | {key: rate.get(key) for key in every}
             | {key: row[key] for key in tail}
-            for row, some in zip(rows, rates, strict=True)
+            for row, rate in zip(rows, rates, strict=True)
         )
 
     def fit(
@@ -89,8 +90,10 @@ class RunResult:
         """
         spec = family if isinstance(family, str) else _family(family)
         if unknown := [name for name in options if name not in FitOptions.__dataclass_fields__]:
-            there = ", ".join(FitOptions.__dataclass_fields__)
-            raise HominesError(f"fit has no option {unknown[0]!r}; its options are model, plans, {there}")
+            options_text = ", ".join(FitOptions.__dataclass_fields__)
+            raise HominesError(
+                f"fit has no option {unknown[0]!r}; its options are model, plans, {options_text}"
+            )
         return estimate_one(
             read_observations(self.folder, model, plans=plans)[0], trust(spec), FitOptions(**options)
         )
@@ -105,12 +108,12 @@ class RunResult:
         return f"{self._title()}\n{self.table()!r}\n{self._warning()}".rstrip()
 
     def _repr_html_(self) -> str:
-        told = f"<p><strong>{escape(self._title())}</strong></p>{self.table()._repr_html_()}"
-        return told + (f"<p>{escape(warning)}</p>" if (warning := self._warning()) else "")
+        html = f"<p><strong>{escape(self._title())}</strong></p>{self.table()._repr_html_()}"
+        return html + (f"<p>{escape(warning)}</p>" if (warning := self._warning()) else "")
 
     def _title(self) -> str:
-        asked = f"{len(self.records)} questions"
-        return f"{self.config.get('kind')} of {self.config.get('model')}: {asked}, in {self.folder}"
+        questions = f"{len(self.records)} questions"
+        return f"{self.config.get('kind')} of {self.config.get('model')}: {questions}, in {self.folder}"
 
     def _warning(self) -> str:
         rows = self.table()
@@ -121,15 +124,17 @@ class RunResult:
 
 def folders(runs: Any) -> list[Path]:
     """Run folders of one or several runs: Measured, aligned models, or paths."""
-    some = [runs] if isinstance(runs, str | Path) or not isinstance(runs, Iterable) else list(runs)
+    all_runs = [runs] if isinstance(runs, str | Path) or not isinstance(runs, Iterable) else list(runs)
     out: list[Path] = []
-    for run in some:
-        held = getattr(run, "run", run)
-        if held is None:
+    for run in all_runs:
+        source = getattr(run, "run", run)
+        if source is None:
             raise HominesError(f"{run!r} was loaded and not measured; give hm.measure's result")
-        if not isinstance(held, str | Path) and not hasattr(held, "folder"):
+        if not isinstance(source, str | Path) and not hasattr(source, "folder"):
             raise HominesError(f"{run!r} is no run; give hm.measure's result, an aligned model or a folder")
-        out.append(Path(held) if isinstance(held, str) else held if isinstance(held, Path) else held.folder)
+        out.append(
+            Path(source) if isinstance(source, str) else source if isinstance(source, Path) else source.folder
+        )
     return out
 
 

@@ -200,8 +200,8 @@ def _sync(descriptor: int) -> None:
 
 
 def _aside(path: Path) -> Path:
-    kept = os.fsdecode(os.fsencode(path.name)[:200])
-    return path.with_name(f".{kept}.{secrets.token_hex(8)}{ASIDE}")
+    stem = os.fsdecode(os.fsencode(path.name)[:200])
+    return path.with_name(f".{stem}.{secrets.token_hex(8)}{ASIDE}")
 
 
 def _open(path: str, flags: int) -> int:

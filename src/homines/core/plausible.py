@@ -48,9 +48,9 @@ def within(x: Any, low: float, high: float) -> float | None:
     return value if value is not None and low <= value <= high else None
 
 
-def possible_counts(noted: Any) -> dict[str, Any]:
+def possible_counts(counts: Any) -> dict[str, Any]:
     """Of a file's counts by name those that can be: numbers, 0 or more."""
-    pairs = noted.items() if isinstance(noted, Mapping) else ()
+    pairs = counts.items() if isinstance(counts, Mapping) else ()
     return {str(name): n for name, n in pairs if within(n, *COUNT) is not None}
 
 
@@ -59,33 +59,34 @@ def drop_impossible(value: Any, bounds: Bounds) -> tuple[Any, int]:
     return _drop_impossible(value, bounds, None)
 
 
-def drop_impossible_sides(noted: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+def drop_impossible_sides(scores: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     """As `sound`, of side effects by model: no more answers are right than questions were asked."""
-    kept: dict[str, Any] = {}
+    possible: dict[str, Any] = {}
     count = 0
-    for model, found in noted.items():
-        kept[model], odd = drop_impossible(found, SIDES)
-        count += odd
-        if isinstance(found, dict) and _more(kept[model].get("right"), kept[model].get("questions")):
-            kept[model]["right"] = None
+    for model, sides in scores.items():
+        possible[model], impossible = drop_impossible(sides, SIDES)
+        count += impossible
+        if isinstance(sides, dict) and _more(possible[model].get("right"), possible[model].get("questions")):
+            possible[model]["right"] = None
             count += 1
-    return kept, count
+    return possible, count
 
 
-def _more(some: Any, most: Any) -> bool:
-    return within(some, *COUNT) is not None and (finite(most) is None or some > most)
+def _more(n: Any, most: Any) -> bool:
+    return within(n, *COUNT) is not None and (finite(most) is None or n > most)
 
 
 def _drop_impossible(value: Any, bounds: Bounds, limits: tuple[float, float] | None) -> tuple[Any, int]:
     """limits: those of the key above, which hold for the numbers of a list or a mapping under it too."""
     if isinstance(value, dict):
         pairs = {
-            key: _drop_impossible(held, bounds, limits or bounds.get(str(key))) for key, held in value.items()
+            key: _drop_impossible(child, bounds, limits or bounds.get(str(key)))
+            for key, child in value.items()
         }
-        return {key: kept for key, (kept, _) in pairs.items()}, sum(n for _, n in pairs.values())
+        return {key: possible for key, (possible, _) in pairs.items()}, sum(n for _, n in pairs.values())
     if isinstance(value, list):
-        listed = [_drop_impossible(held, bounds, limits) for held in value]
-        return [kept for kept, _ in listed], sum(n for _, n in listed)
+        listed = [_drop_impossible(child, bounds, limits) for child in value]
+        return [possible for possible, _ in listed], sum(n for _, n in listed)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if limits is None or not number or within(value, *limits) is not None:
         return value, 0

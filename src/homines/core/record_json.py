@@ -99,8 +99,8 @@ def record_from_json(raw: Mapping[str, Any], shared: RecordCache | None = None) 
 
 def _asks_in(frame: str) -> Asks:
     """What a frame's spec asks for; records of earlier versions say it nowhere else."""
-    found = re.search(r"\basks=['\"]?(aloud|belief)\b", frame)
-    return check_asks(found[1]) if found else "choice"
+    match = re.search(r"\basks=['\"]?(aloud|belief)\b", frame)
+    return check_asks(match[1]) if match else "choice"
 
 
 def _check_decision(d: Decision) -> Decision:
@@ -109,7 +109,7 @@ def _check_decision(d: Decision) -> Decision:
     Raises TypeError, ValueError or IndexError for another.
     """
     words = (d.actions, *d.theirs, *d.names, d.does, tuple(name for name, _ in d.forgone))
-    for word in (word for some in words for word in some):
+    for word in (word for group in words for word in group):
         if not isinstance(word, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"{abbreviate(word)} is no name of an action")
     for stage in d.history:
@@ -120,7 +120,7 @@ def _check_decision(d: Decision) -> Decision:
                 continue
             if type(action) is not int or action < 0:
                 raise ValueError(f"history holds {abbreviate(action)}, which is no action")
-            d.named(player, action)
+            d.action_name(player, action)
     return d
 
 

@@ -61,14 +61,14 @@ def redacted(value: Any) -> Any:
 
 def _values() -> list[tuple[str, str]]:
     """(variable, what of its value is secret), in every spelling, the longest first."""
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for name, value in os.environ.items():
-        secret = [value] if SECRET.search(name) else []
-        for one in filter(_secret, (*secret, *_of_address(value))):
-            for spelling in _spellings(one):
+        secrets = [value] if SECRET.search(name) else []
+        for secret in filter(_secret, (*secrets, *_of_address(value))):
+            for spelling in _spellings(secret):
                 if len(spelling) >= SHORTEST:
-                    found.setdefault(spelling, name)
-    return sorted(((name, value) for value, name in found.items()), key=lambda pair: -len(pair[1]))
+                    variables.setdefault(spelling, name)
+    return sorted(((name, value) for value, name in variables.items()), key=lambda pair: -len(pair[1]))
 
 
 def _secret(value: str) -> bool:
@@ -90,7 +90,7 @@ def _of_address(value: str) -> Iterator[str]:
         yield from user.split(":", 1)
     if parts.query:
         yield parts.query
-        yield from (held for _, held in parse_qsl(parts.query))
+        yield from (parameter for _, parameter in parse_qsl(parts.query))
 
 
 def _spellings(secret: str) -> set[str]:

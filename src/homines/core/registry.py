@@ -110,10 +110,10 @@ def find(folder: str, spec: str) -> Any:
     module, name, values, named = _parse(folder, spec)
     if module is None:
         return _call(name, factory(folder, name), values or (), named)
-    found = _imported_object(module, name)
-    if values is None and not inspect.isclass(found):
-        return found
-    return _call(f"{module}:{name}", found, values or (), named)
+    target = _imported_object(module, name)
+    if values is None and not inspect.isclass(target):
+        return target
+    return _call(f"{module}:{name}", target, values or (), named)
 
 
 def arguments(folder: str, spec: str) -> tuple[Callable[..., Any], dict[str, Any]]:
@@ -128,7 +128,7 @@ def arguments(folder: str, spec: str) -> tuple[Callable[..., Any], dict[str, Any
     return target, dict(bound.arguments)
 
 
-def spell(thing: Any) -> str:
+def spell(instance: Any) -> str:
     """The canonical spec, every parameter written out: find(folder, spell(x)) == x.
 
     Takes a dataclass instance whose fields are spec values, or a function. The spec is trusted where the
@@ -137,21 +137,23 @@ def spell(thing: Any) -> str:
     >>> spell(find("preferences", "moralis"))
     'moralis(kappa=0.5)'
     """
-    if inspect.isfunction(thing):
-        return _path(thing)
-    if not is_dataclass(thing) or isinstance(thing, type):
-        raise HominesError(f"{thing!r} has no spec; an instance of a dataclass or a function has")
-    kind = type(thing)
+    if inspect.isfunction(instance):
+        return _path(instance)
+    if not is_dataclass(instance) or isinstance(instance, type):
+        raise HominesError(f"{instance!r} has no spec; an instance of a dataclass or a function has")
+    kind = type(instance)
     package, _, stem = kind.__module__.rpartition(".")
     here = re.fullmatch(r"homines\.[a-z_]+", package) and kind.__qualname__ == class_name(stem)
     name = stem if here else _path(kind)
     arguments = ", ".join(
-        f"{field.name}={_spell_value(convert(field.name, getattr(thing, field.name), field.type))}"
-        for field in fields(thing)
+        f"{field.name}={_spell_value(convert(field.name, getattr(instance, field.name), field.type))}"
+        for field in fields(instance)
         if field.init
     )
     spec = f"{name}({arguments})" if arguments else name
-    known = here and not any(_trusted(getattr(thing, field.name)) for field in fields(thing) if field.init)
+    known = here and not any(
+        _trusted(getattr(instance, field.name)) for field in fields(instance) if field.init
+    )
     return spec if known else TrustedSpec(spec)
 
 
@@ -177,11 +179,11 @@ def _trusted(value: Any) -> bool:
     return isinstance(value, TrustedSpec)
 
 
-def _path(held: Any) -> TrustedSpec:
+def _path(target: Any) -> TrustedSpec:
     """module:object of a function or class, which is loaded already."""
-    if not held.__qualname__.isidentifier():
-        raise HominesError(f"{held.__qualname__} has no spec; define it at the top of a module")
-    return TrustedSpec(f"{held.__module__}:{held.__qualname__}")
+    if not target.__qualname__.isidentifier():
+        raise HominesError(f"{target.__qualname__} has no spec; define it at the top of a module")
+    return TrustedSpec(f"{target.__module__}:{target.__qualname__}")
 
 
 def settings(kind: Callable[..., Any], options: str) -> Any:
@@ -263,10 +265,10 @@ def _call(name: str, target: Callable[..., Any], values: Sequence[Any], named: M
     except (ArithmeticError, MemoryError, RecursionError, TypeError, ValueError) as failure:
         if not str(getattr(target, "__module__", "")).startswith("homines."):
             raise
-        given = ", ".join(f"{key}={value!r}" for key, value in bound.arguments.items())
+        assignments = ", ".join(f"{key}={value!r}" for key, value in bound.arguments.items())
         raise HominesError(
-            f"{name} cannot be made of {_short(given)} ({type(failure).__name__}: {_short(str(failure))}); "
-            "give values nearer to its defaults"
+            f"{name} cannot be made of {_short(assignments)} ({type(failure).__name__}: "
+            f"{_short(str(failure))}); give values nearer to its defaults"
         ) from failure
 
 
@@ -283,15 +285,15 @@ def _bind(
         raise HominesError(f"{name} is no function or class, so it takes no arguments: drop ()")
     signature = inspect.signature(target)
     parameters = signature.parameters.values()
-    there = ", ".join(parameters_of(signature)) or "none"
+    accepts = ", ".join(parameters_of(signature)) or "none"
     free = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    for given in named:
-        if given not in signature.parameters and not free:
-            raise HominesError(f"{name} has no parameter {given!r}; its parameters are: {there}")
+    for keyword in named:
+        if keyword not in signature.parameters and not free:
+            raise HominesError(f"{name} has no parameter {keyword!r}; its parameters are: {accepts}")
     try:
         bound = (signature.bind if whole else signature.bind_partial)(*values, **named)
     except TypeError as error:
-        raise HominesError(f"cannot make {name}: {error}; its parameters are: {there}") from error
+        raise HominesError(f"cannot make {name}: {error}; its parameters are: {accepts}") from error
     for parameter in parameters:
         plain = parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if plain and parameter.name in bound.arguments:
@@ -361,13 +363,13 @@ def _spell_value(value: Any) -> str:
 
 
 def _imported_object(module: str, name: str) -> Any:
-    held = load_module(module)
-    if not hasattr(held, name):
-        there = [n for n in dir(held) if not n.startswith("_")]
-        close = get_close_matches(name, there, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"it holds {', '.join(there[:20])}"
+    contents = load_module(module)
+    if not hasattr(contents, name):
+        names = [n for n in dir(contents) if not n.startswith("_")]
+        close = get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"it holds {', '.join(names[:20])}"
         raise HominesError(f"module {module} holds no {name!r}; {hint}")
-    return getattr(held, name)
+    return getattr(contents, name)
 
 
 def _short(text: str) -> str:

@@ -159,8 +159,8 @@ class RunFolder:
 
     def noted(self, name: str) -> dict[str, Any] | None:
         """A file written by `note`, or None."""
-        there = inside(self.folder, name).exists()
-        return self._known(read_json(self.folder, name)) if there else None
+        exists = inside(self.folder, name).exists()
+        return self._known(read_json(self.folder, name)) if exists else None
 
     # --- the folder ----------------------------------------------------------------------------
 
@@ -179,17 +179,17 @@ class RunFolder:
         if inside(self.folder, "config.json").exists():
             self.provenance = read_json(self.folder, "provenance.json")
             self._check_schema()
-            there = read_json(self.folder, "config.json")
-            was, now = _leaves(there), _leaves(config)
+            stored_config = read_json(self.folder, "config.json")
+            was, now = _leaves(stored_config), _leaves(config)
             names = [k for k in {**was, **now} if k not in FREE_SETTINGS and was.get(k) != now.get(k)]
             if not names:
                 return
             if any(self.folder.glob("*.jsonl")):
-                told = "; ".join(
+                differences = "; ".join(
                     f"{k}: {abbreviate(was.get(k))} there, {abbreviate(now.get(k))} asked" for k in names
                 )
                 raise StoreError(
-                    f"{self.folder} was made with another config ({told}); use another --out, or the "
+                    f"{self.folder} was made with another config ({differences}); use another --out, or the "
                     "config that made it"
                 )
         write_json(self.folder, "provenance.json", provenance())
@@ -293,7 +293,7 @@ def source_commit() -> str | None:
     if not (root / ".git").exists():
         return None
     try:
-        said = subprocess.run(
+        git = subprocess.run(
             ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=12"],
             capture_output=True,
             text=True,
@@ -301,15 +301,15 @@ def source_commit() -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return said.stdout.strip() or None
+    return git.stdout.strip() or None
 
 
 def _leaves(value: Any, name: str = "") -> dict[str, Any]:
     """A nested config as one level: {'settings.lr': 0.0003, ...}."""
     if not isinstance(value, Mapping):
         return {name: value}
-    held = cast(Mapping[str, Any], value).items()
-    return {k: v for key, x in held for k, v in _leaves(x, f"{name}.{key}" if name else key).items()}
+    items = cast(Mapping[str, Any], value).items()
+    return {k: v for key, x in items for k, v in _leaves(x, f"{name}.{key}" if name else key).items()}
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
@@ -362,8 +362,8 @@ def _drop_torn_line(folder: Path, name: str) -> None:
         while at > 0:
             start = max(0, at - BLOCK)
             file.seek(start)
-            if (found := file.read(at - start).rfind(b"\n")) >= 0:
-                at = start + found + 1
+            if (newline := file.read(at - start).rfind(b"\n")) >= 0:
+                at = start + newline + 1
                 break
             at = start
         if at < end:

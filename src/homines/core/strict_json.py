@@ -47,10 +47,10 @@ def _deeper(value: Any) -> bool:
     level: list[Any] = [value]
     for _ in range(DEEPEST):
         level = [
-            held
-            for some in level
-            for held in (some.values() if isinstance(some, dict) else some)
-            if isinstance(held, dict | list)
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
         ]
         if not level:
             return False

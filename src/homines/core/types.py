@@ -40,7 +40,11 @@ class HominesError(ValueError):
     """A mistake of the caller's, told by value, rule and remedy. The command line prints it bare."""
 
 
-class NeedsVeil(HominesError):  # noqa: N818 (a property of the decision)
+class NotDefined(HominesError):  # noqa: N818 (a property of the decision)
+    """A preference has no value or a strategy no move at a decision: a rule about C and D in another game."""
+
+
+class NeedsVeil(NotDefined):
     """A preference that universalises meets a decision without `same`; `theory.game_forms.veil` gives one."""
 
 
@@ -161,7 +165,7 @@ class Decision:
                     f"{name} {belief.tolist()} is no distribution: entries must be at least 0 and sum to 1"
                 )
 
-    def named(self, player: int, action: int) -> str:
+    def action_name(self, player: int, action: int) -> str:
         """The name of a player's action in `history`."""
         if self.names:
             return self.names[player][action]

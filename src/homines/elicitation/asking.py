@@ -40,7 +40,7 @@ Progress = Callable[[int, int], None]
 
 def measure(
     model: Model,
-    asked: Sequence[Question],
+    questions: Sequence[Question],
     run: RunFolder | None = None,
     *,
     batch: int | None = None,
@@ -58,25 +58,25 @@ def measure(
     recorded. Raises HominesError where the run holds answers of this model to other questions: its weights,
     a game or the words have changed since.
     """
-    held = dict(run.done) if run is not None else {}
-    prompts = {q.record.key: q.prompt for q in asked}
-    waiting = list({q.record.key: q.record for q in asked}.values())
+    by_key = dict(run.done) if run is not None else {}
+    prompts = {q.record.key: q.prompt for q in questions}
+    waiting = list({q.record.key: q.record for q in questions}.values())
     if run is not None:
         waiting = run.missing(waiting)
-        if stale := sum(r.model == model.name and key not in prompts for key, r in held.items()):
+        if stale := sum(r.model == model.name and key not in prompts for key, r in by_key.items()):
             raise HominesError(
                 f"{run.folder} holds {stale} answers of {model.name} to other questions than these: the "
                 "model's weights, a game or a frame has changed since; use another --out"
             )
         if waiting:  # for those who follow the run
             every = possible_counts((run.noted("asked.json") or {}).get("all"))
-            told = {"model": model.name, "questions": len(prompts)}
-            run.note("asked.json", told | {"all": every | {model.name: len(prompts)}})
+            latest = {"model": model.name, "questions": len(prompts)}
+            run.note("asked.json", latest | {"all": every | {model.name: len(prompts)}})
     answered = len(prompts) - len(waiting)
     if progress is not None:
         progress(answered, len(prompts))
     if not waiting:
-        return [held[key] for key in prompts]
+        return [by_key[key] for key in prompts]
     before = _usage(model)
     left = [Question(record, prompts[record.key]) for record in waiting]
     batch = batch or (model.batch if isinstance(model, Batches) else BATCH)
@@ -92,7 +92,7 @@ def measure(
             for records in arriving:
                 if run is not None:
                     run.add(records)
-                held.update((r.key, r) for r in records)
+                by_key.update((r.key, r) for r in records)
                 answered += len(records)
                 if progress is not None:
                     progress(answered, len(prompts))
@@ -104,7 +104,7 @@ def measure(
             total.update(_usage(model))
             total.subtract(before)
             run.note(CALLS, total)
-    return [held[key] for key in prompts]
+    return [by_key[key] for key in prompts]
 
 
 def spent(run: RunFolder) -> dict[str, Any]:
@@ -128,34 +128,36 @@ def _account(model: Model, run: RunFolder | None) -> AbstractContextManager[None
 
 
 def _batched(
-    model: Model, asked: Sequence[Question], batch: int, stop: Callable[[], bool]
+    model: Model, questions: Sequence[Question], batch: int, stop: Callable[[], bool]
 ) -> Iterator[list[Record]]:
     """Answers, a batch at a time. Raises Interrupted where `stop` says so, after the batch in hand."""
-    for i in range(0, len(asked), batch):
+    for i in range(0, len(questions), batch):
         if stop():
             raise Interrupted("stopped")
-        some = asked[i : i + batch]
-        yield _answer(model, [q.record for q in some], [q.prompt for q in some])
+        part = questions[i : i + batch]
+        yield _answer(model, [q.record for q in part], [q.prompt for q in part])
 
 
-def _streamed(model: Streams, asked: Sequence[Question], stop: Callable[[], bool]) -> Iterator[list[Record]]:
+def _streamed(
+    model: Streams, questions: Sequence[Question], stop: Callable[[], bool]
+) -> Iterator[list[Record]]:
     """Answers as they come. Raises Interrupted where `stop` says so, or where a call was not made as a budget
     left no room for it: after all that are under way, then."""
     of: dict[str, list[Question]] = {}
-    for q in asked:
+    for q in questions:
         of.setdefault(q.prompt.key, []).append(q)
     spent: Interrupted | None = None
-    left = len(asked)
-    for some in model.stream([q.prompt for q in asked], stop):
-        heard: list[Record] = []
-        for prompt, answer in some:
+    left = len(questions)
+    for arrivals in model.stream([q.prompt for q in questions], stop):
+        records: list[Record] = []
+        for prompt, answer in arrivals:
             if isinstance(answer, Interrupted):
                 spent = answer
             else:
-                heard += [_heard(model, q.record, prompt, answer) for q in of[prompt.key]]
-        left -= len(heard)
-        if heard:
-            yield heard
+                records += [_record_of_answer(model, q.record, prompt, answer) for q in of[prompt.key]]
+        left -= len(records)
+        if records:
+            yield records
     if left:
         raise spent or Interrupted("stopped")
 
@@ -165,12 +167,15 @@ def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) 
     a model puts a failure in its answer's place (`answers`), nothing is asked twice."""
     if isinstance(model, ReturnsFailures):
         return [
-            _heard(model, record, prompt, answer)
+            _record_of_answer(model, record, prompt, answer)
             for record, prompt, answer in zip(records, prompts, model.answers(prompts), strict=True)
         ]
     try:
         answers = zip(records, prompts, model.score(prompts), strict=True)
-        return [_told(model, replace(r, choice=_sound(r, choice)), prompt) for r, prompt, choice in answers]
+        return [
+            _annotate(model, replace(r, choice=_check_choice(r, choice)), prompt)
+            for r, prompt, choice in answers
+        ]
     except MemoryError:
         raise
     except Exception as failure:
@@ -183,11 +188,11 @@ def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) 
         ]
 
 
-def _heard(model: object, record: Record, prompt: Prompt, answer: Choice | Exception) -> Record:
+def _record_of_answer(model: object, record: Record, prompt: Prompt, answer: Choice | Exception) -> Record:
     if isinstance(answer, Exception):
-        return _told(model, _failed(record, answer), prompt)
+        return _annotate(model, _failed(record, answer), prompt)
     try:
-        return _told(model, replace(record, choice=_sound(record, answer)), prompt)
+        return _annotate(model, replace(record, choice=_check_choice(record, answer)), prompt)
     except HominesError as failure:
         return _failed(record, failure)
 
@@ -198,13 +203,13 @@ def _failed(record: Record, failure: Exception) -> Record:
     return replace(record, error=error, provenance={**record.provenance, **about})
 
 
-def _told(model: object, record: Record, prompt: Prompt) -> Record:
+def _annotate(model: object, record: Record, prompt: Prompt) -> Record:
     """The record with the model's notes on its answer, such as its reasons, in the provenance."""
     notes: dict[str, Any] = redacted(model.notes(prompt)) if isinstance(model, Annotates) else {}
     return replace(record, provenance={**record.provenance, **notes}) if notes else record
 
 
-def _sound(record: Record, choice: Choice) -> Choice:
+def _check_choice(record: Record, choice: Choice) -> Choice:
     """The choice, where it is a distribution over the record's labels."""
     p, mass = choice.p, choice.mass
     if p.shape != (len(record.labels),) or not np.isclose(p.sum(), 1) or not 0 <= mass <= 1:

@@ -58,13 +58,13 @@ def measure_capability(model: ReadsText, *, batch: int = 20) -> dict[str, Any]:
         choices += model.score(prompts[i : i + batch])
     answers: list[dict[str, Any]] = []
     for prompt, choice in zip(prompts, choices, strict=True):
-        right, given = prompt.labels[0], prompt.labels[int(choice.logp.argmax())]
+        right, likeliest = prompt.labels[0], prompt.labels[int(choice.logp.argmax())]
         answers.append(
             {
                 "question": prompt.messages[-1][1],
                 "answer": right,
-                "given": given,
-                "right": given == right,
+                "given": likeliest,
+                "right": likeliest == right,
                 "p": float(choice.p[0]),
             }
         )

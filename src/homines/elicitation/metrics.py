@@ -40,21 +40,21 @@ def average_by_decision(records: Iterable[Record]) -> list[tuple[Decision, Choic
     Given a legal answer, so over those that came to one; the mass is that of all. Decisions that never came
     to one are left out.
     """
-    return [pair for group in _same(records) if (pair := _average(group)) is not None]
+    return [pair for group in _group_decisions(records) if (pair := _average(group)) is not None]
 
 
 def _average(group: Sequence[Record]) -> tuple[Decision, Choice] | None:
     """The average of records of one decision; None where none came to an answer."""
-    heard = [c for _, c in answered_records(group)]
-    return (group[0].decision, replace(average_choice(heard), mass=mass(group) or 0.0)) if heard else None
+    answers = [c for _, c in answered_records(group)]
+    return (group[0].decision, replace(average_choice(answers), mass=mass(group) or 0.0)) if answers else None
 
 
-def _same(records: Iterable[Record]) -> list[list[Record]]:
+def _group_decisions(records: Iterable[Record]) -> list[list[Record]]:
     """Records of the same decision, in order of appearance."""
-    seen: dict[str, list[Record]] = {}
+    groups: dict[str, list[Record]] = {}
     for r in records:
-        seen.setdefault(r.decision.key, []).append(r)
-    return list(seen.values())
+        groups.setdefault(r.decision.key, []).append(r)
+    return list(groups.values())
 
 
 def action_types(records: Iterable[Record]) -> dict[str, float]:
@@ -65,7 +65,7 @@ def action_types(records: Iterable[Record]) -> dict[str, float]:
     they sum to one; illegal is 1 - mass.
     """
     grouped: dict[str, list[list[Record]]] = {}
-    for group in _same(records):
+    for group in _group_decisions(records):
         if (here := state(group[0].decision)) is not None:
             grouped.setdefault(here.split(",")[1], []).append(group)
     out: dict[str, float] = {}
@@ -87,10 +87,10 @@ def intervals(records: Iterable[Record], level: float = 0.95) -> dict[str, tuple
     """
     states: dict[str, dict[str, list[Record]]] = {}
     for r in records:
-        drawn_ones = r.choice is not None and r.choice.n is not None and r.provenance.get("counted")
-        if drawn_ones and (here := state(r.decision)) is not None:
+        counted = r.choice is not None and r.choice.n is not None and r.provenance.get("counted")
+        if counted and (here := state(r.decision)) is not None:
             states.setdefault(here.split(",")[1], {}).setdefault(r.decision.key, []).append(r)
-    rates = action_types(r for groups in states.values() for some in groups.values() for r in some)
+    rates = action_types(r for groups in states.values() for group in groups.values() for r in group)
     out: dict[str, tuple[float, float]] = {}
     for last, groups in states.items():
         for name, rate in rates.items():
@@ -98,7 +98,7 @@ def intervals(records: Iterable[Record], level: float = 0.95) -> dict[str, tuple
                 continue
             legal = not name.startswith("illegal|")
             drawn = [[(c.n or 0) * (c.mass if legal else 1) for c in _choices(g)] for g in groups.values()]
-            n = _as_many([[x for x in some if x > 0] for some in drawn])
+            n = _as_many([[x for x in group if x > 0] for group in drawn])
             if n > 0:
                 out[name] = jeffreys(rate * n, n, level)
     return out
@@ -111,8 +111,8 @@ def _choices(records: Iterable[Record]) -> list[Choice]:
 def _as_many(groups: Sequence[Sequence[float]]) -> float:
     """Draws from one source with the variance of a mean over groups of means over their members, each of so
     many draws: 1 / sum_i w_i^2 / n_i."""
-    held = [some for some in groups if some]
-    weights = [(1 / (len(held) * len(some)), n) for some in held for n in some]
+    nonempty = [draws for draws in groups if draws]
+    weights = [(1 / (len(nonempty) * len(draws)), n) for draws in nonempty for n in draws]
     return 1 / sum(w**2 / n for w, n in weights) if weights else 0.0
 
 
@@ -226,8 +226,8 @@ def moral_regret(
         top.append(float(u.max() if published else eu.max()))
         legal = 1.0 if illegal is None else c.mass
         achieved.append(legal * float(c.p @ eu) + (1 - legal) * (illegal or 0.0))
-    found = max(top) if published else float(np.mean(top))
-    return Regret(found, float(np.mean(achieved)), -6.0 if illegal is None else illegal)
+    best = max(top) if published else float(np.mean(top))
+    return Regret(best, float(np.mean(achieved)), -6.0 if illegal is None else illegal)
 
 
 @dataclass(frozen=True)

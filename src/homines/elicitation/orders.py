@@ -24,14 +24,14 @@ def orders(actions: int, places: int) -> tuple[Order, ...]:
     """
     forward = tuple(range(actions))
     if actions <= MOST_PERMUTED:
-        shown = tuple(permutations(forward))
+        arrangements = tuple(permutations(forward))
     else:
-        shown = (forward, forward[::-1])
+        arrangements = (forward, forward[::-1])
         if actions <= 8:
-            shown = tuple(row[i:] + row[:i] for row in shown for i in range(actions))
+            arrangements = tuple(row[i:] + row[:i] for row in arrangements for i in range(actions))
     if actions == 2:
-        return tuple(product(shown, repeat=places))
-    return tuple((row,) * places for row in shown)
+        return tuple(product(arrangements, repeat=places))
+    return tuple((row,) * places for row in arrangements)
 
 
 def few_orders(actions: int, places: int, most: int, turn: int) -> tuple[Order, ...]:
@@ -43,12 +43,12 @@ def few_orders(actions: int, places: int, most: int, turn: int) -> tuple[Order, 
     >>> few_orders(2, 2, 2, turn=0)
     (((0, 1), (0, 1)), ((1, 0), (1, 0)))
     """
-    shown = orders(actions, places)
-    if most >= len(shown):
-        return shown
+    balanced = orders(actions, places)
+    if most >= len(balanced):
+        return balanced
     if most == 1:
-        return (shown[turn % len(shown)],)
+        return (balanced[turn % len(balanced)],)
     if most == 2:
-        one = shown[turn % len(shown)]
+        one = balanced[turn % len(balanced)]
         return tuple(sorted((one, tuple(row[::-1] for row in one))))
-    raise HominesError(f"{most} orders of {len(shown)} cannot be balanced; ask 1, 2 or all")
+    raise HominesError(f"{most} orders of {len(balanced)} cannot be balanced; ask 1, 2 or all")

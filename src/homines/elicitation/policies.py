@@ -29,11 +29,11 @@ class ModelPolicy:
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
         asks = [(i, o) for i, d in enumerate(ds) for o in orders(len(d.actions), self.frame.places)]
-        heard = self.model.score([self.frame(ds[i], o) for i, o in asks])
+        choices = self.model.score([self.frame(ds[i], o) for i, o in asks])
         answers: list[list[Choice]] = [[] for _ in ds]
-        for (i, _), choice in zip(asks, heard, strict=True):
+        for (i, _), choice in zip(asks, choices, strict=True):
             answers[i].append(choice)
-        return [average_choice(some) for some in answers]
+        return [average_choice(group) for group in answers]
 
 
 @dataclass(frozen=True, eq=False)

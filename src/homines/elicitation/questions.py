@@ -48,14 +48,16 @@ def questions(
            so that no order effect looks like a difference between states. With 1 they take turns over
            frames and games: balanced over as many frames as there are orders, not within one
     """
-    asked: list[Question] = []
+    out: list[Question] = []
     for i, frame in enumerate(frames):
         for g, (game, decisions) in enumerate(batteries.items()):
             for d in decisions:
-                shown = orders(len(d.actions), frame.places)
+                option_orders = orders(len(d.actions), frame.places)
                 if most is not None:
-                    shown = few_orders(len(d.actions), frame.places, most, i + g + g // len(shown))
-                for order in shown:
+                    option_orders = few_orders(
+                        len(d.actions), frame.places, most, i + g + g // len(option_orders)
+                    )
+                for order in option_orders:
                     prompt = frame(d, order)
                     record = Record(
                         d,
@@ -67,8 +69,8 @@ def questions(
                         provenance={"revision": model.provenance.get("revision"), "prompt": prompt.key},
                         asks=asks_of(frame),
                     )
-                    asked.append(Question(record, prompt))
-    return asked
+                    out.append(Question(record, prompt))
+    return out
 
 
 def state(d: Decision) -> str | None:
@@ -86,17 +88,17 @@ def situation(d: Decision) -> str:
         return " ".join(_joint(d, stage) for stage in d.history)
     if (last := state(d)) is not None:
         return last
-    if seen := past_acts(d):
-        return f"after {', '.join(seen)}"
+    if acts := past_acts(d):
+        return f"after {', '.join(acts)}"
     return f"player {d.player}" if d.player else "first move"
 
 
 def past_acts(d: Decision) -> list[str]:
     """Names of what was done at the last stage, by player; none at a first move."""
-    return [d.named(k, a) for k, a in enumerate(d.history[-1]) if a is not None] if d.history else []
+    return [d.action_name(k, a) for k, a in enumerate(d.history[-1]) if a is not None] if d.history else []
 
 
 def _joint(d: Decision, stage: Sequence[int | None]) -> str:
     """A round in which everyone moved, mine first: 'C,D'."""
     seats = (d.player, *(k for k in range(len(stage)) if k != d.player))
-    return ",".join(d.named(k, a) for k in seats if (a := stage[k]) is not None)
+    return ",".join(d.action_name(k, a) for k in seats if (a := stage[k]) is not None)

@@ -69,8 +69,8 @@ class Names:
                 "give as many labels as actions, or none to use the actions' own names"
             )
         mine = tuple(labels)
-        kept = [name for names in d.theirs if names != d.actions for name in names]
-        if both := [label for label in mine if label in kept]:
+        reserved = [name for names in d.theirs if names != d.actions for name in names]
+        if both := [label for label in mine if label in reserved]:
             raise HominesError(f"labels {mine} give {both[0]!r} a second meaning: another's action has it")
         return cls(mine, tuple(mine if t == d.actions else t for t in d.theirs))
 
@@ -241,7 +241,7 @@ class Scene:
         movers = [(k, a) for k, a in enumerate(d.history[-1]) if a is not None]
         if len(movers) != 1 or movers[0][0] == d.player:
             return None
-        return self._word(d.named(*movers[0]))
+        return self._word(d.action_name(*movers[0]))
 
     def _word(self, name: str) -> str:
         """The label of an action of mine; the name itself of another."""
@@ -353,11 +353,11 @@ def either(labels: Sequence[str], order: Sequence[int]) -> str:
     >>> either([str(x) for x in range(0, 101, 5)], range(20, -1, -1))
     'a number from 100 to 0 in steps of 5'
     """
-    shown = [labels[a] for a in order]
-    if len(shown) > MOST_NAMED and (step := _step(shown)):
+    names = [labels[a] for a in order]
+    if len(names) > MOST_NAMED and (step := _step(names)):
         even = "" if step == 1 else f" in steps of {number(step)}"
-        return f"a number from {shown[0]} to {shown[-1]}{even}"
-    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + " or " + shown[-1]
+        return f"a number from {names[0]} to {names[-1]}{even}"
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]
 
 
 def _step(labels: Sequence[str]) -> float | None:

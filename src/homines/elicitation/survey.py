@@ -41,13 +41,13 @@ class Survey:
 
     def words(self) -> dict[str, list[str]]:
         """Specs of the frames each game is asked in. HominesError for what no spec names."""
-        made: dict[str, Game] = {name: find("games", name) for name in self.games}
-        told = {
-            name: frame_specs(game, self.frames, self.labels, swap=self.swap) for name, game in made.items()
+        games: dict[str, Game] = {name: find("games", name) for name in self.games}
+        frames = {
+            name: frame_specs(game, self.frames, self.labels, swap=self.swap) for name, game in games.items()
         }
         if self.beliefs:
-            told = {name: [*specs, *map(believing, specs)] for name, specs in told.items()}
-        return told
+            frames = {name: [*specs, *map(believing, specs)] for name, specs in frames.items()}
+        return frames
 
     @property
     def spoken(self) -> bool:
@@ -58,7 +58,7 @@ class Survey:
 
     def settings(self) -> dict[str, Any]:
         """The resolved config of the run, but for the command."""
-        thought = {name: getattr(self, name) for name in ("traces", "temperature", "think", "seed")}
+        reasoning = {name: getattr(self, name) for name in ("traces", "temperature", "think", "seed")}
         return {
             "kind": "measure",
             "model": self.model,
@@ -66,7 +66,7 @@ class Survey:
             "frames": sorted({spec for specs in self.words().values() for spec in specs}),
             "dtype": self.dtype,
             "device": self.device,
-            **(thought if self.spoken else {}),
+            **(reasoning if self.spoken else {}),
         }
 
     @property
@@ -95,12 +95,12 @@ class Survey:
 def frame_specs(game: Game, frames: Sequence[str], labels: Sequence[str] | None, *, swap: bool) -> list[str]:
     """Frame specs for a game: every frame in every label set, and each set the other way round."""
     out: list[str] = []
-    for frame in frames:
-        for words in labels or [_default_labels(frame, game)]:
-            made = _framed(frame, words)
-            out.append(spell(made))
-            if swap and labels_of(made):
-                out.append(spell(replace(made, labels=made.labels[::-1])))
+    for spec in frames:
+        for words in labels or [_default_labels(spec, game)]:
+            frame = _framed(spec, words)
+            out.append(spell(frame))
+            if swap and labels_of(frame):
+                out.append(spell(replace(frame, labels=frame.labels[::-1])))
     return list(dict.fromkeys(out))
 
 
@@ -111,31 +111,31 @@ def thinking(model: Any, **how: Any) -> None:
     model.reasoning = replace(model.reasoning, **how)
 
 
-def believing(frame: str) -> str:
+def believing(spec: str) -> str:
     """The frame that asks what another will do, in this frame's words."""
-    made = find("frames", frame)
-    if not isinstance(made, AsksFor):
-        raise HominesError(f"frame {frame} cannot ask for beliefs; leave out --beliefs, or use another frame")
-    return spell(variant(made, asks="belief"))
+    words = find("frames", spec)
+    if not isinstance(words, AsksFor):
+        raise HominesError(f"frame {spec} cannot ask for beliefs; leave out --beliefs, or use another frame")
+    return spell(variant(words, asks="belief"))
 
 
-def _default_labels(frame: str, game: Game) -> str | None:
+def _default_labels(spec: str, game: Game) -> str | None:
     """The labels of a frame that takes some and has none, in a game that two words are enough for."""
-    words = find("frames", frame)
-    bare = isinstance(words, Labelled) and not labels_of(words)
+    frame = find("frames", spec)
+    bare = isinstance(frame, Labelled) and not labels_of(frame)
     return PAIR if bare and _pairwise(game) else None
 
 
-def _framed(frame: str, words: str | None) -> Any:
+def _framed(spec: str, words: str | None) -> Any:
     """The frame of a spec, with these labels where they are given."""
-    made = find("frames", frame)
-    if not hasattr(made, "places"):
-        raise HominesError(f"{made!r} is no frame: it lacks `places`; core.Frame says what one has")
+    frame = find("frames", spec)
+    if not hasattr(frame, "places"):
+        raise HominesError(f"{frame!r} is no frame: it lacks `places`; core.Frame says what one has")
     if words is None:
-        return made
-    if not isinstance(made, Labelled):
-        raise HominesError(f"frame {frame} takes no labels; leave them out, or use another frame")
-    return variant(made, labels=words)
+        return frame
+    if not isinstance(frame, Labelled):
+        raise HominesError(f"frame {spec} takes no labels; leave them out, or use another frame")
+    return variant(frame, labels=words)
 
 
 def _pairwise(game: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from homines.core.registry import is_foreign
-from homines.core.types import LEGAL_MASS, HominesError, Preference, Record
+from homines.core.types import LEGAL_MASS, HominesError, NotDefined, Preference, Record
 from homines.estimation.columns import Columns, DecisionBlock, Observation
 from homines.estimation.family import PRECISION, Family, family
 from homines.estimation.fit import Estimate, fit
@@ -72,55 +72,56 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
     choices of a legal mass under LEGAL_MASS where there are others (what would be said instead is unknown).
     """
     aims = parameters_of(preference)
-    made, why = _observations(records)
-    legal = [o for o in made if o.choice.mass >= LEGAL_MASS] or made
+    observations, why = _observations(records)
+    legal = [o for o in observations if o.choice.mass >= LEGAL_MASS] or observations
     rows: list[Row] = []
     for spec, names in FAMILIES.items():
         of = family(spec)
-        some = where_defined(of, legal)
-        found, reason = _fit(some, spec) if made else (None, why)
-        if found is None and some and "kappa" in names:
-            found, _ = _fit(some, FALLBACK[0])
-            if found:
+        choices = where_defined(of, legal)
+        estimate, reason = _fit(choices, spec) if observations else (None, why)
+        if estimate is None and choices and "kappa" in names:
+            estimate, _ = _fit(choices, FALLBACK[0])
+            if estimate:
                 (spec, names), reason = (
                     FALLBACK,
                     "kappa and beta are not told apart here; beta is taken as 0.",
                 )
         head: Row = {
             "family": spec,
-            "observations": len(some),
-            "decisions": len({o.decision.key for o in some}),
-            "asked": len({o.decision.key for o in made}),
-            "mass": float(np.mean([o.choice.mass for o in some])) if some else None,
+            "observations": len(choices),
+            "decisions": len({o.decision.key for o in choices}),
+            "asked": len({o.decision.key for o in observations}),
+            "mass": float(np.mean([o.choice.mass for o in choices])) if choices else None,
         }
-        for name in (*names, *((PRECISION,) if found else ())):
+        for name in (*names, *((PRECISION,) if estimate else ())):
             row = head | {
                 "parameter": name,
                 "told": PARAMETER_WORDS[name],
                 "theory": aims.get(spec, {}).get(name),
             }
-            rows.append(row | _value(found, name) | {"why": reason})
+            rows.append(row | _value(estimate, name) | {"why": reason})
     return rows
 
 
 def where_defined(of: Family, observations: Sequence[Observation]) -> list[Observation]:
-    """Those at whose decisions the family says something."""
+    """The observations at whose decisions the family is defined."""
     if not observations:
         return []
-    held = Columns.of(observations)
-    says = np.zeros(len(held.decisions), dtype=np.bool_)
-    for block in held.decisions.blocks:
-        if _says(of, block):
-            says[block.places] = True
+    columns = Columns.of(observations)
+    defined = np.zeros(len(columns.decisions), dtype=np.bool_)
+    for block in columns.decisions.blocks:
+        if _defined_at(of, block):
+            defined[block.places] = True
         else:
-            says[block.places] = [_says(of, block.only(i)) for i in range(len(block.places))]
-    return [o for o, known in zip(observations, says[held.at], strict=True) if known]
+            defined[block.places] = [_defined_at(of, block.only(i)) for i in range(len(block.places))]
+    return [o for o, known in zip(observations, defined[columns.at], strict=True) if known]
 
 
-def _says(of: Family, block: DecisionBlock) -> bool:
+def _defined_at(of: Family, block: DecisionBlock) -> bool:
+    """Whether the family has a value at every decision of a block."""
     try:
         block.columns(of, stated_beliefs)
-    except HominesError:
+    except NotDefined:
         return False
     return True
 
@@ -166,30 +167,30 @@ def _observations(records: Iterable[Record]) -> tuple[list[Observation], str]:
         return [], sentence(failure)
 
 
-def _fit(some: Sequence[Observation], spec: str) -> tuple[Estimate | None, str]:
-    if not some:
+def _fit(observations: Sequence[Observation], spec: str) -> tuple[Estimate | None, str]:
+    if not observations:
         return None, (
             "Nothing asked has a value for it: kappa needs a symmetric game, or one asked behind the veil of "
             "ignorance (every point of a sequential game)."
         )
     try:
-        found = fit(some, spec)
+        estimate = fit(observations, spec)
     except HominesError as failure:
         return None, sentence(failure)
-    few = "Too few games or decisions for an interval." if np.isnan(found.intervals).any() else ""
-    return found, few
+    few = "Too few games or decisions for an interval." if np.isnan(estimate.intervals).any() else ""
+    return estimate, few
 
 
-def _value(found: Estimate | None, name: str) -> Row:
-    if found is None:
+def _value(estimate: Estimate | None, name: str) -> Row:
+    if estimate is None:
         return dict.fromkeys(("value", "low", "high", "explained"))
-    low, high = found.intervals[found.names.index(name)]
-    room = found.best > found.null  # else chance alone would explain as much
+    low, high = estimate.intervals[estimate.names.index(name)]
+    room = estimate.best > estimate.null  # else chance alone would explain as much
     return {
-        "value": found[name],
+        "value": estimate[name],
         "low": float(low),
         "high": float(high),
-        "explained": found.explained if room else None,
+        "explained": estimate.explained if room else None,
     }
 
 

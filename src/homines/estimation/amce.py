@@ -241,8 +241,10 @@ def amce_of_file(path: str | Path, by: str | None = None) -> AmceTally:
     except OSError as failure:
         raise HominesError(f"cannot read {path}: {failure.strerror or failure}") from failure
     except pl.exceptions.PolarsError as failure:
-        told = str(failure).partition("\n")[0]
-        raise HominesError(f"{path} is no CSV that can be read ({told}); give rows under a head") from failure
+        reason = str(failure).partition("\n")[0]
+        raise HominesError(
+            f"{path} is no CSV that can be read ({reason}); give rows under a head"
+        ) from failure
 
 
 def _check(path: Path, heads: Sequence[str], by: str | None) -> None:
@@ -265,13 +267,13 @@ def tally(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, p
     columns = [*REQUIRED_COLUMNS[:-1], *([GROUP] if by else [])]
     named = pl.lit(value=True) if scenario is None else _has_text(scenario)
     rows, skipped, kinds = _kinds(frame.with_columns(named.alias(NAMED)), columns)
-    whose = [(cells[len(REQUIRED_COLUMNS) - 1] or "") if by else "" for cells, _ in kinds]
-    groups = tuple(dict.fromkeys(whose))
-    at = np.array([groups.index(name) for name in whose], dtype=np.int64)
+    group_names = [(cells[len(REQUIRED_COLUMNS) - 1] or "") if by else "" for cells, _ in kinds]
+    groups = tuple(dict.fromkeys(group_names))
+    at = np.array([groups.index(name) for name in group_names], dtype=np.int64)
     table = pl.DataFrame(
         [cells for cells, _ in kinds], schema=dict.fromkeys(columns, pl.String), orient="row"
     )
-    sound = (
+    usable = (
         (frame if scenario else frame.with_row_index("row"))
         .filter(_saved_share().is_between(0, 1) & named)
         .select(*columns, cluster=pl.col(scenario).hash() if scenario else pl.col("row"), y=_saved_share())
@@ -280,8 +282,8 @@ def tally(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, p
     )
     total = Sums.none(len(groups))
     for part in range(parts):
-        held = sound.filter(pl.col("cluster") % parts == part).collect(engine="streaming")
-        arrays: Any = [held[name].to_numpy() for name in ("cluster", "kind", "y")]
+        batch = usable.filter(pl.col("cluster") % parts == part).collect(engine="streaming")
+        arrays: Any = [batch[name].to_numpy() for name in ("cluster", "kind", "y")]
         total = total.plus(sum_rows([kind for _, kind in kinds], at, *arrays, groups=len(groups)))
     return AmceTally(total, groups, scenario is not None, rows, skipped)
 
@@ -300,8 +302,8 @@ def sum_rows(kinds: Sequence[Kind], at: Whole, cluster: Whole, kind: Whole, y: A
         cell = (at * len(ALL) + codes // 2)[kind[rows]]
         order = np.lexsort((cell, cluster[rows]))
         rows, cell = rows[order], cell[order]
-        whose = cluster[rows]
-        start = np.flatnonzero(np.r_[True, (cell[1:] != cell[:-1]) | (whose[1:] != whose[:-1])])
+        scenario = cluster[rows]
+        start = np.flatnonzero(np.r_[True, (cell[1:] != cell[:-1]) | (scenario[1:] != scenario[:-1])])
         plus, w = codes[kind[rows]] % 2, weights[kind[rows]]
         v = [np.add.reduceat(x, start) for side in (plus, 1 - plus) for x in (side * w * y[rows], side * w)]
         rows_ += np.bincount(cell, minlength=size)
@@ -337,9 +339,9 @@ def _kinds(
         .when(~_saved_share().is_between(0, 1).fill_null(False))
         .then(pl.lit("Saved is no number from 0 to 1"))
     )
-    found = frame.group_by(*columns, wrong=wrong).agg(n=pl.len()).collect(engine="streaming")
-    rows, skipped, kept = 0, dict[str, int](), list[tuple[tuple[str | None, ...], Kind]]()
-    for *cells, why, n in found.sort(pl.all()).iter_rows():
+    counts = frame.group_by(*columns, wrong=wrong).agg(n=pl.len()).collect(engine="streaming")
+    rows, skipped, kinds = 0, dict[str, int](), list[tuple[tuple[str | None, ...], Kind]]()
+    for *cells, why, n in counts.sort(pl.all()).iter_rows():
         kind = (
             kind_of(*((cell or "").strip() for cell in cells[: len(REQUIRED_COLUMNS) - 1]))
             if why is None
@@ -349,11 +351,11 @@ def _kinds(
         if isinstance(kind, str):
             skipped[kind] = skipped.get(kind, 0) + n
         else:
-            kept.append((tuple(cells), kind))
+            kinds.append((tuple(cells), kind))
     ranked = sorted(skipped.items(), key=lambda item: (-item[1], item[0]))
     if rest := ranked[MOST_REASONS:]:
         ranked = [*ranked[:MOST_REASONS], (f"{len(rest)} other reasons", sum(n for _, n in rest))]
-    return rows, dict(ranked), kept
+    return rows, dict(ranked), kinds
 
 
 def kind_of(

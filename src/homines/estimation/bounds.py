@@ -63,11 +63,13 @@ def bounds(
         )
     if not observations:
         raise HominesError("no observations to bound a parameter by; measure a model first")
-    held = [spell for o in observations for spell in _best_on(o, of, belief)]
-    ends = sorted({end for low, high, _ in held for end in (low, high) if np.isfinite(end)})
+    spells = [spell for o in observations for spell in _best_on(o, of, belief)]
+    ends = sorted({end for low, high, _ in spells for end in (low, high) if np.isfinite(end)})
     # between neighbouring ends nothing changes; at an end itself two answers are equally good
     cells = list(pairwise([-np.inf, *ends, np.inf]))
-    score = [sum(p for a, b, p in held if a <= low and high <= b) / len(observations) for low, high in cells]
+    score = [
+        sum(p for a, b, p in spells if a <= low and high <= b) / len(observations) for low, high in cells
+    ]
     top = max(score)
     parts: list[tuple[float, float]] = []
     for (low, high), n in zip(cells, score, strict=True):

@@ -70,10 +70,10 @@ class DecisionBlock:
     def columns(self, of: Family, belief: Belief, value: Value | None = None) -> Array:
         """`Family.columns` of each, [decision, mine, column]."""
         paid, same = (x if x is None or value is None else value(x) for x in (self.payoffs, self.same))
-        held = replace(self, payoffs=paid, same=same)
+        block = replace(self, payoffs=paid, same=same)
         if len(self.places) >= MANY and self.like.chance is None and of.outcome_by_outcome(belief):
-            return of.stacked(self.like, held.payoffs, held.same, belief)
-        return np.stack([of.columns(held.one(i), belief) for i in range(len(self.places))])
+            return of.stacked(self.like, block.payoffs, block.same, belief)
+        return np.stack([of.columns(block.one(i), belief) for i in range(len(self.places))])
 
 
 class Decisions(Sequence[Decision]):
@@ -85,7 +85,7 @@ class Decisions(Sequence[Decision]):
         self._at = np.empty((size, 2), dtype=np.int64)
         for k, b in enumerate(self.blocks):
             self._at[b.places] = np.stack([np.full(len(b.places), k), np.arange(len(b.places))], axis=-1)
-        self._held: dict[int, Decision] = {}
+        self._cache: dict[int, Decision] = {}
 
     def __len__(self) -> int:
         return len(self._at)
@@ -98,10 +98,10 @@ class Decisions(Sequence[Decision]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         place = range(len(self))[index]
-        if place not in self._held:
+        if place not in self._cache:
             block, i = self._at[place]
-            self._held[place] = self.blocks[block].one(int(i))
-        return self._held[place]
+            self._cache[place] = self.blocks[block].one(int(i))
+        return self._cache[place]
 
     def design(self, of: Family, belief: Belief, value: Value | None = None) -> Design:
         """The family's columns of every decision."""
@@ -136,7 +136,7 @@ def group_decisions(ds: Sequence[Decision]) -> Decisions:
     groups: dict[object, list[int]] = {}
     for i, d in enumerate(ds):
         groups.setdefault(_key_without_payoffs(d) if d.chance is None else i, []).append(i)
-    held = Decisions(
+    decisions = Decisions(
         DecisionBlock(
             ds[places[0]],
             np.stack([ds[i].payoffs for i in places]),
@@ -147,16 +147,16 @@ def group_decisions(ds: Sequence[Decision]) -> Decisions:
         )
         for places in groups.values()
     )
-    held._held.update(enumerate(ds))
-    return held
+    decisions._cache.update(enumerate(ds))
+    return decisions
 
 
 def _key_without_payoffs(d: Decision) -> object:
     """All of a decision but the numbers of its payoffs."""
-    told = None if d.others is None else tuple((b.shape, b.tobytes()) for b in d.others)
+    beliefs = None if d.others is None else tuple((b.shape, b.tobytes()) for b in d.others)
     forgone = tuple((name, paid.tobytes()) for name, paid in d.forgone)
-    seen = d.reply, d.rounds, d.history, d.player, d.names, d.kindness, forgone, d.rule, d.does
-    return d.actions, d.theirs, d.payoffs.shape, d.same is None, told, seen
+    situation = d.reply, d.rounds, d.history, d.player, d.names, d.kindness, forgone, d.rule, d.does
+    return d.actions, d.theirs, d.payoffs.shape, d.same is None, beliefs, situation
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,11 +32,11 @@ class CsvLayout:
         self.theirs[who[alone]] = np.where(self.theirs[who[alone]] == 1, 0, self.theirs[who[alone]])
         self.paid = np.stack([table.numbers(name) for name in ("own", *others)], axis=-1)
         self.chosen = table.numbers("chosen")
-        self.belief, self.same = (self._given(name) for name in ("belief", "same"))
+        self.belief, self.same = (self._optional(name) for name in ("belief", "same"))
         self.kind = self._kind()
         self.game, self.games = self._codes("game")
 
-    def _given(self, name: str) -> Array:
+    def _optional(self, name: str) -> Array:
         return self.table.numbers(name) if name in self.table else np.full(len(self.who), np.nan)
 
     def _codes(self, name: str) -> tuple[Integers, list[str]]:
@@ -56,8 +56,8 @@ class CsvLayout:
     def odd(self) -> Iterator[Integers]:
         """Rows of each decision of a subject that may break a rule, in order of appearance."""
         bad = np.isnan(self.paid).any(-1) | ~(self.chosen >= 0) | (self.kind == UNKNOWN_KINDNESS)
-        for name, held, low in (("belief", self.belief, 0.0), ("same", self.same, -math.inf)):
-            bad |= ~self._empty(name) & ~(held >= low)
+        for name, values, low in (("belief", self.belief, 0.0), ("same", self.same, -math.inf)):
+            bad |= ~self._empty(name) & ~(values >= low)
         wrong = np.zeros(self.many, dtype=np.bool_)
         wrong[self.who[bad]] = True
         width = np.maximum(self.theirs, 1)
@@ -66,10 +66,10 @@ class CsvLayout:
         times = np.bincount(cell, minlength=int((self.options * width).sum()))
         wrong |= (np.minimum.reduceat(times, start) < 1) | (np.maximum.reduceat(times, start) > 1)
         wrong |= self.options < 2
-        for held in (self.game, self.kind):
-            first = np.empty(self.many, dtype=held.dtype)
-            first[self.who[::-1]] = held[::-1]
-            wrong[self.who[first[self.who] != held]] = True
+        for values in (self.game, self.kind):
+            first = np.empty(self.many, dtype=values.dtype)
+            first[self.who[::-1]] = values[::-1]
+            wrong[self.who[first[self.who] != values]] = True
         for shape in self._shapes(~wrong):
             wrong[shape.at[shape.odd()]] = True
         by_decision = np.argsort(self.who, kind="stable")
@@ -77,11 +77,11 @@ class CsvLayout:
         for i in np.flatnonzero(wrong):
             yield by_decision[ends[i - 1] if i else 0 : ends[i]]
 
-    def _shapes(self, held: NDArray[np.bool_]) -> Iterator[SizeClass]:
+    def _shapes(self, members: NDArray[np.bool_]) -> Iterator[SizeClass]:
         """Decisions of subjects by how many options they have, and the other actions."""
-        shapes = np.unique(np.stack([self.options[held], self.theirs[held]]), axis=1).T
+        shapes = np.unique(np.stack([self.options[members], self.theirs[members]]), axis=1).T
         for mine, theirs in shapes:
-            at = np.flatnonzero(held & (self.options == mine) & (self.theirs == theirs))
+            at = np.flatnonzero(members & (self.options == mine) & (self.theirs == theirs))
             place = np.full(self.many, -1)
             place[at] = np.arange(len(at))
             rows = place[self.who] >= 0
@@ -156,50 +156,50 @@ class SizeClass:
     belief: Array
     same: Array
     chosen: Array
-    told: NDArray[np.bool_]
+    consistent: NDArray[np.bool_]
     """Where rows of one option agree in what is told of it, [decision]."""
 
     @classmethod
     def of(
-        cls, laid: CsvLayout, at: Integers, i: Integers, rows: NDArray[np.bool_], size: tuple[int, int]
+        cls, layout: CsvLayout, at: Integers, i: Integers, rows: NDArray[np.bool_], size: tuple[int, int]
     ) -> SizeClass:
         """Those at these numbers; i [row] the place of a row's decision among them."""
         (mine, theirs), n = size, len(at)
-        a, j = laid.a[rows], laid.j[rows]
+        a, j = layout.a[rows], layout.j[rows]
         option, their = np.zeros((n, mine), np.int64), np.zeros((n, theirs), np.int64)
-        option[i, a] = laid.option[rows]
-        paid = np.full((n, laid.paid.shape[1], mine, max(theirs, 1)), np.nan)
-        paid[i, :, a, j] = laid.paid[rows]
+        option[i, a] = layout.option[rows]
+        paid = np.full((n, layout.paid.shape[1], mine, max(theirs, 1)), np.nan)
+        paid[i, :, a, j] = layout.paid[rows]
         belief, same, chosen = (
             np.full((n, mine, theirs), np.nan),
             np.full((n, mine), np.nan),
             np.zeros((n, mine)),
         )
-        same[i, a], chosen[i, a] = laid.same[rows], laid.chosen[rows]
-        agree = (chosen[i, a] == laid.chosen[rows]) & (
-            (same[i, a] == laid.same[rows]) | (np.isnan(same[i, a]) & np.isnan(laid.same[rows]))
+        same[i, a], chosen[i, a] = layout.same[rows], layout.chosen[rows]
+        agree = (chosen[i, a] == layout.chosen[rows]) & (
+            (same[i, a] == layout.same[rows]) | (np.isnan(same[i, a]) & np.isnan(layout.same[rows]))
         )
-        told = np.ones(n, dtype=np.bool_)
-        told[i[~agree]] = False
+        consistent = np.ones(n, dtype=np.bool_)
+        consistent[i[~agree]] = False
         if theirs:
-            their[i, j] = laid.their[rows]
-            belief[i, a, j] = laid.belief[rows]
+            their[i, j] = layout.their[rows]
+            belief[i, a, j] = layout.belief[rows]
         game, kind = np.zeros(n, np.int64), np.zeros(n, np.int64)
-        game[i], kind[i] = laid.game[rows], laid.kind[rows]
+        game[i], kind[i] = layout.game[rows], layout.kind[rows]
         paid = paid if theirs else paid[..., 0]
-        return cls(at, option, their, game, kind, paid + 0.0, belief, same + 0.0, chosen, told)
+        return cls(at, option, their, game, kind, paid + 0.0, belief, same + 0.0, chosen, consistent)
 
     def odd(self) -> NDArray[np.bool_]:
         """Those that may break a rule: of probabilities, counts and beliefs, [decision]."""
         total = self.chosen.sum(-1)
         whole = (self.chosen == np.round(self.chosen)).all(-1)
-        odd = ~self.told | (total > MOST_CHOSEN) | (total <= 0) | (~whole & (np.abs(total - 1) > 1e-6))
+        odd = ~self.consistent | (total > MOST_CHOSEN) | (total <= 0) | (~whole & (np.abs(total - 1) > 1e-6))
         missing = np.isnan(self.same)
         odd |= missing.any(-1) & ~missing.all(-1)
         if self.belief.shape[-1]:
-            some = ~np.isnan(self.belief).all((-1, -2))
+            stated = ~np.isnan(self.belief).all((-1, -2))
             near = np.isclose(self.belief.sum(-1), 1, atol=1e-6).all(-1)
-            odd |= some & ~near
+            odd |= stated & ~near
         return odd
 
     def choices(self) -> tuple[Array, Integers]:
@@ -229,11 +229,11 @@ class SizeClass:
         """The decisions `one`, which stand at `places` among all: together those that differ in payoffs."""
         first, code = _first_rows(self._alike()[one])
         order = np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1])
-        for i, some in zip(first, order, strict=True):
-            at = one[some]
-            given = not np.isnan(self.same[one[i]]).any()
+        for i, members in zip(first, order, strict=True):
+            at = one[members]
+            has_same = not np.isnan(self.same[one[i]]).any()
             like = self._decision(int(one[i]), names)
-            yield DecisionBlock(like, self.paid[at], self.same[at] if given else None, places[some])
+            yield DecisionBlock(like, self.paid[at], self.same[at] if has_same else None, places[members])
 
     def _decision(self, i: int, names: tuple[list[str], list[str]]) -> Decision:
         """The i-th; every rule was asked before."""

@@ -102,7 +102,7 @@ def family(spec: str | type) -> Family:
     free = tuple(
         f.name for f in fields(make) if f.init and f.name not in written and f.type in ("float", float)
     )
-    made = Family(spec, cast("Callable[..., Preference]", make), free, written)
+    candidate = Family(spec, cast("Callable[..., Preference]", make), free, written)
     missing = [
         name
         for name, p in inspect.signature(make).parameters.items()
@@ -112,13 +112,13 @@ def family(spec: str | type) -> Family:
         raise HominesError(f"{spec} lacks {', '.join(missing)}; write a value for it")
     for point in (0.0, 0.5, 1.0):
         try:
-            made.at(dict.fromkeys(free, point))
+            candidate.at(dict.fromkeys(free, point))
         except Exception as failure:
             raise HominesError(
                 f"{spec} cannot be made with its free parameters at {point:g} ({failure}); fit reads the "
                 "utility off at 0 and at 1: write a value for the one that cannot be there"
             ) from failure
-    return made
+    return candidate
 
 
 def value_payoffs(d: Decision, risk: float, scale: float) -> Decision:

@@ -84,7 +84,7 @@ class Estimate:
         return float(self.values[self.names.index(name)])
 
     def __repr__(self) -> str:
-        told = "".join(
+        parameters = "".join(
             f"\n  {name:<10} {value:.4g} [{low:.4g}, {high:.4g}]"
             for name, value, (low, high) in zip(self.names, self.values, self.intervals, strict=True)
         )
@@ -92,7 +92,7 @@ class Estimate:
         return (
             f"{self.family.spec}, {self.observations} choices, {self.level:.0%} intervals by profile "
             f"likelihood, clustered by {self.cluster} ({self.clusters}); {self.explained:.0%} explained, "
-            f"legal mass {self.mass:.3g}{'' if self.converged else '; not converged'}{told}{notes}"
+            f"legal mass {self.mass:.3g}{'' if self.converged else '; not converged'}{parameters}{notes}"
         )
 
     @property
@@ -192,10 +192,10 @@ def check_design(p: Problem) -> None:
     direction = flat_direction(x.information(equal, np.ones(len(x.x))))
     if direction is None:
         return
-    told = _spell_direction(p.family, direction)
+    line = _spell_direction(p.family, direction)
     roots = np.linalg.eigvalsh(x.information(equal, np.ones(len(x.x))))
     others = int((roots <= 1e-9 * roots[-1]).sum()) - 1
-    told += f" (and {others} more direction{'s' * (others > 1)})" if others > 0 else ""
+    line += f" (and {others} more direction{'s' * (others > 1)})" if others > 0 else ""
     if not x.centred(equal)[:, :, 0].any() and len(direction) > 1:
         only = p.family.free[int(np.abs(direction[1:]).argmax())]
         raise NotIdentified(
@@ -209,7 +209,7 @@ def check_design(p: Problem) -> None:
         )
     raise FlatLikelihood(
         f"these {len(x.x)} decisions cannot tell the parameters of {p.family.spec} apart: the likelihood is "
-        f"flat along {told}. Vary the games or the stated beliefs, or fix a parameter by writing its value, "
+        f"flat along {line}. Vary the games or the stated beliefs, or fix a parameter by writing its value, "
         f"as in {_spell_fixed(p.family, direction)}"
     )
 

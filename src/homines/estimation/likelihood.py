@@ -199,13 +199,13 @@ def climb(
         step = scale * (axes[:, move] @ (along[move] / bend))
         length = 1.0
         while length > 1e-8:
-            there = design.logp(g + length * step, offset)
-            value = loglik(y, there)
+            trial = design.logp(g + length * step, offset)
+            value = loglik(y, trial)
             if value >= here - 1e-12 * abs(here):
                 break
             length /= 2
         else:
             converged = True  # no rise left that float64 can see
             break
-        g, logp, here = g + length * step, there, value
+        g, logp, here = g + length * step, trial, value
     return Peak(g, here, converged, information, before)

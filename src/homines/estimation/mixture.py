@@ -122,9 +122,9 @@ def mixture(
     count("classes", classes)
     count("starts", starts)
     count("seed", seed, 0)
-    held = Columns.of(observations)
-    p = problem(held, of, belief=belief, cluster="subject")
-    names = held.subjects
+    columns = Columns.of(observations)
+    p = problem(columns, of, belief=belief, cluster="subject")
+    names = columns.subjects
     if len(names) < 2 * classes:
         raise HominesError(
             f"{len(names)} subjects are too few for {classes} classes: a mixture needs at least two "
@@ -256,8 +256,8 @@ def _covariance(p: Problem, data: _Data, g: Array, shares: Array, types: Array) 
     bread = np.linalg.inv(info)
     cov = bread @ (mean.T @ mean * subjects / (subjects - 1)) @ bread
     if subjects <= total:
-        said = f"{subjects} subjects for {total} parameters: too few for standard errors"
-        return np.full_like(cov, np.nan), [said]
+        note = f"{subjects} subjects for {total} parameters: too few for standard errors"
+        return np.full_like(cov, np.nan), [note]
     notes: list[str] = []
     for k in range(classes):
         if count_of[k] <= size:

@@ -11,6 +11,7 @@ from functools import cache, partial
 from typing import Any
 
 from homines.core.capabilities import AsksFor, asks_of, variant
+from homines.core.plugins import UnknownName
 from homines.core.registry import find, spell
 from homines.core.types import Choice, Decision, HominesError, Record
 from homines.elicitation.metrics import average_by_decision, group_by
@@ -49,23 +50,23 @@ def from_records(
         about = asks_of(frame) == "belief"
         spec = spell(replace(frame, asks="choice")) if about else words
         (beliefs if about else answers).setdefault((name, spec), []).extend(group)
-    made: list[Observation] = []
+    observations: list[Observation] = []
     for (name, frame), group in answers.items():
         pairs = average_by_decision(group)
         game = games(name)
         words = frames(frame)
-        said = spell(variant(words, asks="choice")) if isinstance(words, AsksFor) else frame
-        known = average_by_decision(beliefs.get((name, said), ()))
+        answer_frame = spell(variant(words, asks="choice")) if isinstance(words, AsksFor) else frame
+        known = average_by_decision(beliefs.get((name, answer_frame), ()))
         if isinstance(game, Sequential):
-            made += assemble(game, pairs, known, subject=who, name=name, plans=plans)
+            observations += assemble(game, pairs, known, subject=who, name=name, plans=plans)
         else:
             about = {d.key: c for d, c in known}
-            made += [
+            observations += [
                 Observation(_with_belief(d, about), c, who, name) for d, c in pairs if len(d.actions) > 1
             ]
-    if not made:
+    if not observations:
         raise NoAnswers("none of these records holds an answer between two options; measure a game first")
-    return made
+    return observations
 
 
 def _with_belief(d: Decision, about: Mapping[str, Choice]) -> Decision:
@@ -76,8 +77,9 @@ def _with_belief(d: Decision, about: Mapping[str, Choice]) -> Decision:
 
 
 def _game(spec: str) -> Any:
-    """The game of this name, or None where it is not one of the package's."""
+    """The game of a spec. None for records without one, and for a name that is not the package's: theirs is
+    read point by point. Raises HominesError where the spec names a game that cannot be made of it."""
     try:
-        return find("games", spec)
-    except HominesError:
+        return find("games", spec) if spec else None
+    except UnknownName:
         return None

@@ -82,7 +82,7 @@ class Problem:
     risk: bool = False
     scale: float = 1.0
     mass: float = 1.0
-    held: dict[float, Design] = field(default_factory=dict[float, Design])
+    designs: dict[float, Design] = field(default_factory=dict[float, Design])
 
     @cached_property
     def y(self) -> Array:
@@ -95,13 +95,13 @@ class Problem:
         """The design where payoffs are valued at this risk attitude."""
         if risk == 0.0:
             return self.design
-        if risk not in self.held:
-            if len(self.held) > 200:
-                self.held.clear()
-            self.held[risk] = self.decisions.design(
+        if risk not in self.designs:
+            if len(self.designs) > 200:
+                self.designs.clear()
+            self.designs[risk] = self.decisions.design(
                 self.family, self.belief, lambda paid: crra(paid, risk, self.scale)
             )
-        return self.held[risk]
+        return self.designs[risk]
 
     def peak(
         self, take: Hold = hold_nothing, near: float | None = None, start: Array | None = None
@@ -124,10 +124,10 @@ class Problem:
             low, high = grid[max(top - 1, 0)], grid[min(top + 1, 10)]
         else:
             low, high = max(low, near - 0.5), min(high, near + 0.5)
-        found = minimize_scalar(
+        optimum = minimize_scalar(
             lambda r: -at(r).loglik, bounds=(low, high), method="bounded", options={"xatol": 1e-6}
         )
-        return at(found.x), float(found.x)
+        return at(optimum.x), float(optimum.x)
 
     @cached_property
     def risks(self) -> tuple[float, float]:
@@ -144,39 +144,39 @@ def problem(
     risk: bool = False,
 ) -> Problem:
     """Observations as arrays. Raises HominesError where there is nothing to choose or to cluster by."""
-    held = Columns.of(observations)
-    if not len(held):
+    columns = Columns.of(observations)
+    if not len(columns):
         raise HominesError("no observations to fit; measure a model first, or give a CSV with rows")
-    cluster = cluster or _cluster(held)
+    cluster = cluster or _cluster(columns)
     one_of("cluster", cluster, CLUSTERS)
     groups: dict[str, Callable[[], Integers]] = {
-        "subject": lambda: held.subject,
-        "game": lambda: held.game_of[held.at],
-        "decision": lambda: held.at,
-        "none": lambda: np.arange(len(held)),
+        "subject": lambda: columns.subject,
+        "game": lambda: columns.game_of[columns.at],
+        "decision": lambda: columns.at,
+        "none": lambda: np.arange(len(columns)),
     }
     return Problem(
         of,
-        held.decisions,
-        tuple(held.games[i] for i in held.game_of),
+        columns.decisions,
+        tuple(columns.games[i] for i in columns.game_of),
         belief,
-        held.decisions.design(of, belief),
-        held.counts,
-        held.at,
+        columns.decisions.design(of, belief),
+        columns.counts,
+        columns.at,
         groups[cluster](),
         cluster,
-        held.n > 0,
+        columns.n > 0,
         risk,
-        float(np.mean(held.decisions.largest)) or 1.0,
-        float(np.mean(held.mass)),
+        float(np.mean(columns.decisions.largest)) or 1.0,
+        float(np.mean(columns.mass)),
     )
 
 
-def _cluster(held: Columns) -> str:
+def _cluster(columns: Columns) -> str:
     """Subjects where several chose; else games, else decisions."""
-    if len(held.subjects) > 1:
+    if len(columns.subjects) > 1:
         return "subject"
-    return "game" if len(held.games) > 1 else "decision"
+    return "game" if len(columns.games) > 1 else "decision"
 
 
 def to_parameters(g: Array) -> tuple[Array, float]:

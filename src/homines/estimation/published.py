@@ -99,7 +99,7 @@ def countries(path: str | Path, labels: Sequence[str]) -> dict[str, Country]:
     Raises HominesError where it is no such file, and where no country has them all.
     """
     path = Path(path)
-    held: dict[str, dict[str, tuple[float, float]]] = {}
+    by_country: dict[str, dict[str, tuple[float, float]]] = {}
     try:
         check_not_packed(path)
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -118,12 +118,12 @@ def countries(path: str | Path, labels: Sequence[str]) -> dict[str, Country]:
                         f"{path} line {line}: Estimates {row['Estimates']!r} and se {row['se']!r} must be "
                         "numbers, se at least 0; leave out a row without them"
                     )
-                held.setdefault(unquote(row["Country"]), {})[unquote(row["Label"])] = pair
+                by_country.setdefault(unquote(row["Country"]), {})[unquote(row["Label"])] = pair
     except OSError as failure:
         raise HominesError(f"cannot read {path}: {failure.strerror or failure}") from failure
     except (UnicodeDecodeError, csv.Error) as failure:
         raise HominesError(f"{path} is no CSV in UTF-8: {failure}") from failure
-    whole = {name: rows for name, rows in held.items() if all(label in rows for label in labels)}
+    whole = {name: rows for name, rows in by_country.items() if all(label in rows for label in labels)}
     if not whole:
         raise HominesError(
             f"{path} has no country with all of {', '.join(labels)}; one row a label and country"

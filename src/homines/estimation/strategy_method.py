@@ -39,10 +39,10 @@ def plan_observation(
     The probability of a plan is exact where every answer is; else it stands for the fewest samples of any.
     """
     v = veil(game)
-    there = points(game)
+    decisions = points(game)
     believed = {
         point: beliefs[point].p if point in beliefs else np.full(len(d.actions), 1 / len(d.actions))
-        for point, d in there.items()
+        for point, d in decisions.items()
     }
     stated = plan_probability(v, believed)
     sampled = [c.n for c in answers.values() if c.n is not None]
@@ -76,12 +76,13 @@ def assemble(
 ) -> list[Observation]:
     """Observations of a sequential game from the answers at its points: one between plans where `plans` and
     every point was answered, else one a point."""
-    there = {d.key: point for point, d in points(game).items()}
-    known = {there[d.key]: c for d, c in beliefs if d.key in there}
-    given = {there[d.key]: (d, c) for d, c in answers if d.key in there}
-    if plans and len(given) == len(there):
-        chosen = {point: c for point, (_, c) in given.items()}
+    point_of = {d.key: point for point, d in points(game).items()}
+    known = {point_of[d.key]: c for d, c in beliefs if d.key in point_of}
+    answer_at = {point_of[d.key]: (d, c) for d, c in answers if d.key in point_of}
+    if plans and len(answer_at) == len(point_of):
+        chosen = {point: c for point, (_, c) in answer_at.items()}
         return [plan_observation(game, chosen, known, subject=subject, name=name)]
     return [
-        Observation(with_stated_beliefs(d, point, known), c, subject, name) for point, (d, c) in given.items()
+        Observation(with_stated_beliefs(d, point, known), c, subject, name)
+        for point, (d, c) in answer_at.items()
     ]

@@ -56,11 +56,11 @@ class Table:
     def codes(self, *names: str) -> tuple[Integers, Table]:
         """(a code [row] of what stands in these columns, rows that differ there); codes are in order of
         appearance."""
-        pl, held = library(), self._frame.select(names)
-        unlike = held.unique(maintain_order=True)
+        pl, cells = library(), self._frame.select(names)
+        unlike = cells.unique(maintain_order=True)
         numbered = unlike.with_columns(pl.int_range(unlike.height, dtype=pl.Int64).alias(""))
-        told = held.join(numbered, on=list(names), how="left", maintain_order="left", nulls_equal=True)
-        return told[""].to_numpy(), Table(unlike)
+        joined = cells.join(numbered, on=list(names), how="left", maintain_order="left", nulls_equal=True)
+        return joined[""].to_numpy(), Table(unlike)
 
     def texts(self, name: str) -> list[str]:
         """The cells of a column."""
@@ -73,8 +73,8 @@ class Table:
 
     def rows(self, places: Integers) -> list[tuple[int, dict[str, str]]]:
         """These rows, each with its line."""
-        some: list[dict[str, Any]] = self._frame[places].to_dicts()
-        return [(int(i) + 2, row) for i, row in zip(places, some, strict=True)]
+        rows: list[dict[str, Any]] = self._frame[places].to_dicts()
+        return [(int(i) + 2, row) for i, row in zip(places, rows, strict=True)]
 
 
 def table_of(columns: Mapping[str, Integers]) -> Table:
@@ -137,9 +137,9 @@ def _row_by_row(path: Path, names: Sequence[str], wanted: Sequence[str]) -> pl.D
     parts = [pl.DataFrame({name: [] for name in wanted}, schema=dict.fromkeys(wanted, pl.String))]
     with _reading_errors(path), open(path, encoding="utf-8-sig", newline="") as file:
         rows = _rows_of_width(path, file, len(names))
-        while some := list(islice(rows, PART)):
+        while part := list(islice(rows, PART)):
             parts.append(
-                pl.DataFrame({name: [row[i] for row in some] for name, i in zip(wanted, at, strict=True)})
+                pl.DataFrame({name: [row[i] for row in part] for name, i in zip(wanted, at, strict=True)})
             )
     return pl.concat(parts)
 

@@ -42,8 +42,8 @@ def expected_misfit(p: Problem, q: Array) -> Array:
     for many, mine in sorted(set(zip(n[few].tolist(), options[few].tolist(), strict=True))):
         at = np.flatnonzero(few & (n == many) & (options == mine))
         for part in np.array_split(at, -(-len(at) * round(many) * mine // PART)):
-            some = q[part][p.design.legal[part]].reshape(len(part), 1, mine)
-            out[part] = _misfit_of_chance(many, some)
+            shares = q[part][p.design.legal[part]].reshape(len(part), 1, mine)
+            out[part] = _misfit_of_chance(many, shares)
     return out
 
 
@@ -64,7 +64,7 @@ def misfit(games: Sequence[str], share: Array, q: Array, chance: Array) -> dict[
     places: dict[str, list[int]] = {}
     for i, g in enumerate(games):
         places.setdefault(g, []).append(i)
-    return {g: float(kl[some].mean()) for g, some in places.items()}
+    return {g: float(kl[members].mean()) for g, members in places.items()}
 
 
 # --- how sure ----------------------------------------------------------------------------------
@@ -94,8 +94,8 @@ def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, A
     direction = flat_direction(information)
     if direction is not None:
         names = (*p.family.free, *((RISK,) if p.risk else ()), PRECISION)
-        told = " ".join(f"{x:+.2f}*{n}" for n, x in zip(names, direction, strict=True) if abs(x) > 0.05)
-        raise FlatLikelihood(f"at its maximum the likelihood of {p.family.spec} is flat along {told}")
+        line = " ".join(f"{x:+.2f}*{n}" for n, x in zip(names, direction, strict=True) if abs(x) > 0.05)
+        raise FlatLikelihood(f"at its maximum the likelihood of {p.family.spec} is flat along {line}")
     bread = frozen(np.linalg.inv(information))
     scores = cluster_scores(d, p.rows, p.at, p.group, q)
     groups = len(scores)
@@ -181,8 +181,8 @@ def constrained_loglik(
     if name == RISK:
         return climb(p.at_risk(at), p.y, start=start).loglik
 
-    def left(*held: int) -> Array | None:
-        return None if start is None else np.delete(start, held)
+    def left(*columns: int) -> Array | None:
+        return None if start is None else np.delete(start, columns)
 
     k = p.design.x.shape[-1]
     if name == PRECISION:

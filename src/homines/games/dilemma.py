@@ -211,19 +211,19 @@ def spec(kind: str, draw: int) -> str:
 def _groups(kind: str, rng: np.random.Generator) -> tuple[list[str], list[str]]:
     """Names of the beings of the minus level, and of the plus level."""
     if kind == "number":
-        few = _some(rng, [c.name for c in CHARACTERS], int(rng.integers(1, MOST)))
+        few = _draw_names(rng, [c.name for c in CHARACTERS], int(rng.integers(1, MOST)))
         extra = int(rng.integers(1, MOST - len(few) + 1))
-        return few, few + _some(rng, [c.name for c in CHARACTERS], extra)
+        return few, few + _draw_names(rng, [c.name for c in CHARACTERS], extra)
     size = int(rng.integers(1, MOST + 1))
     if kind in MATCHED:
         drawn = rng.integers(len(MATCHED[kind]), size=size)
         return [MATCHED[kind][i][0] for i in drawn], [MATCHED[kind][i][1] for i in drawn]
     field = {"species": "human", "status": "status"}[kind]
     low, high = ([c.name for c in CHARACTERS if getattr(c, field) == sign] for sign in (-1, 1))
-    return _some(rng, low, size), _some(rng, high, size)
+    return _draw_names(rng, low, size), _draw_names(rng, high, size)
 
 
-def _some(rng: np.random.Generator, names: list[str], size: int) -> list[str]:
+def _draw_names(rng: np.random.Generator, names: list[str], size: int) -> list[str]:
     return [names[i] for i in rng.integers(len(names), size=size)]
 
 

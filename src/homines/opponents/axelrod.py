@@ -17,7 +17,7 @@ from typing import Any, cast
 import numpy as np
 
 from homines.core.checks import count
-from homines.core.types import Choice, Decision, HominesError, frozen
+from homines.core.types import Choice, Decision, HominesError, NotDefined, frozen
 from homines.theory.strategies import check_pair, first_action_with, first_or_second
 
 MOST_COINS = 8
@@ -76,17 +76,17 @@ def library() -> Any:
 def player(strategy: str, parameters: Mapping[str, Any]) -> Any:
     """A new player of this class; HominesError for one that is unknown, cheats, or takes no such values."""
     axl = library()
-    there = {kind.__name__: kind for kind in axl.all_strategies}
-    if strategy not in there:
-        plain = {name.lower(): name for name in there}
+    strategies = {kind.__name__: kind for kind in axl.all_strategies}
+    if strategy not in strategies:
+        plain = {name.lower(): name for name in strategies}
         close = get_close_matches(strategy.lower().replace("_", ""), plain, n=3)
         hint = (
             f"did you mean {' or '.join(plain[c] for c in close)}?" if close else "none has a name like it;"
         )
         raise HominesError(
-            f"axelrod has no strategy {strategy!r}; {hint} axelrod.readthedocs.io lists all {len(there)}"
+            f"axelrod has no strategy {strategy!r}; {hint} axelrod.readthedocs.io lists all {len(strategies)}"
         )
-    wanted = inspect.signature(there[strategy].__init__).parameters
+    wanted = inspect.signature(strategies[strategy].__init__).parameters
     values = {
         name: axl.Action[value]
         if name in wanted and isinstance(wanted[name].default, axl.Action) and value in ("C", "D")
@@ -95,24 +95,24 @@ def player(strategy: str, parameters: Mapping[str, Any]) -> Any:
     }
     try:
         with quiet():
-            made = there[strategy](**values)
+            instance = strategies[strategy](**values)
     except Exception as error:
         takes = ", ".join(name for name in wanted if name != "self") or "none"
         raise HominesError(
             f"axelrod's {strategy} does not take {dict(parameters)} ({error}); its parameters are: {takes}"
         ) from error
-    if cheats := [c for c in CHEATS if classified(made, c)]:
+    if cheats := [c for c in CHEATS if classified(instance, c)]:
         raise HominesError(
             f"axelrod's {strategy} ({', '.join(cheats)}) needs its opponent's program, and here the "
             "opponent is a history; choose another strategy"
         )
-    return made
+    return instance
 
 
-def classified(made: Any, what: str) -> Any:
+def classified(instance: Any, what: str) -> Any:
     """The library's own classification, such as memory_depth."""
     with quiet():
-        return library().Classifiers[what](made)
+        return library().Classifiers[what](instance)
 
 
 def rounds(d: Decision) -> list[tuple[int, int]]:
@@ -121,35 +121,35 @@ def rounds(d: Decision) -> list[tuple[int, int]]:
     for stage in d.history:
         mine, other = stage[d.player], stage[1 - d.player]
         if mine is None or other is None:
-            raise HominesError(f"stage {stage} has the move of one player only; {REMEDY}")
+            raise NotDefined(f"stage {stage} has the move of one player only; {REMEDY}")
         out.append((mine, other))
     return out
 
 
 def next_move(
-    made: Any, d: Decision, seed: int, heads: Sequence[bool] | None = None
+    instance: Any, d: Decision, seed: int, heads: Sequence[bool] | None = None
 ) -> tuple[int, Coin | None]:
     """Lives through the history and moves. 0 is C; with `heads`, the last move's coins are scripted."""
     axl = library()
     actions = (axl.Action.C, axl.Action.D)
     other = axl.MockPlayer()
     with quiet():
-        made.set_match_attributes(length=np.inf if d.rounds is None else d.rounds, game=game(axl, d))
-        made.set_seed(seed)
+        instance.set_match_attributes(length=np.inf if d.rounds is None else d.rounds, game=game(axl, d))
+        instance.set_seed(seed)
         for mine, its in rounds(d):
-            made.strategy(other)
-            made.update_history(actions[mine], actions[its])
+            instance.strategy(other)
+            instance.update_history(actions[mine], actions[its])
             other.update_history(actions[its], actions[mine])
         if heads is None:
-            return actions.index(made.strategy(other)), None
-        coin = made._random = Coin(heads, axl)
-        return actions.index(made.strategy(other)), coin
+            return actions.index(instance.strategy(other)), None
+        coin = instance._random = Coin(heads, axl)
+        return actions.index(instance.strategy(other)), coin
 
 
 def game(axl: Any, d: Decision) -> Any:
     """The decision's payoffs as the library writes them."""
     if d.payoffs.shape != (2, 2, 2):
-        raise HominesError(f"payoffs of shape {d.payoffs.shape} are not [seat, mine, other]; {REMEDY}")
+        raise NotDefined(f"payoffs of shape {d.payoffs.shape} are not [seat, mine, other]; {REMEDY}")
     mine, other = d.payoffs
     if not np.allclose(other, mine.T):
         return axl.AsymmetricGame(mine, other)
@@ -223,19 +223,19 @@ class Axelrod:
         except HominesError:
             raise
         except Exception as error:  # the library's strategies fail in their own ways
-            raise HominesError(
+            raise NotDefined(
                 f"axelrod's {self.strategy} cannot play payoffs {d.payoffs.tolist()} "
                 f"({type(error).__name__}: {error}); choose another strategy or game"
             ) from error
 
     def _probability(self, d: Decision) -> float:
         """Of C: the sum over all ways in which the coins of the next move can fall."""
-        total, ways = 0.0, [list[bool]()]
-        for way in ways:
-            move, coin = next_move(self.player(), d, self.seed, way)
+        total, scripts = 0.0, [list[bool]()]
+        for script in scripts:
+            move, coin = next_move(self.player(), d, self.seed, script)
             assert coin is not None
             total += coin.weight * (move == 0)
-            ways += [[*coin.heads[:i], False] for i in range(len(way), len(coin.heads))]
+            scripts += [[*coin.heads[:i], False] for i in range(len(script), len(coin.heads))]
         return min(total, 1.0)
 
 

@@ -48,16 +48,18 @@ class Qlearner:
             raise HominesError(
                 f"actions {table.shape[1:]} of the players differ in number; a qlearner's may not"
             )
-        strategy, end = learned(table.tobytes(), table.shape, self._how(), self.seed)
+        strategy, end = settled_strategy(table.tobytes(), table.shape, self._how(), self.seed)
         past = last_actions(d)
         state = end if past is None else int(np.ravel_multi_index(past, table.shape[1:]))
         return int(strategy[d.player, state])
 
 
 @cache
-def learned(held: bytes, shape: tuple[int, ...], how: Learning, seed: int) -> tuple[np.ndarray, int]:
+def settled_strategy(
+    table_bytes: bytes, shape: tuple[int, ...], how: Learning, seed: int
+) -> tuple[np.ndarray, int]:
     """(greedy strategies [player, state], the state it ended in) of one session, once a game."""
-    table = np.frombuffer(held).reshape(shape)
+    table = np.frombuffer(table_bytes).reshape(shape)
     done = learn(table, how, 1, seed)
     if not done.settled[0]:
         raise HominesError(

@@ -18,6 +18,7 @@ from homines.core.types import (
     Game,
     History,
     HominesError,
+    NotDefined,
     Policy,
     Preference,
     frozen,
@@ -191,7 +192,7 @@ def chain(game: Repeated, policies: Sequence[Policy], *, memory: int = 1) -> Cha
     for k, policy in enumerate(policies):
         if (far := memory_of(policy)) > memory:
             remedy = "" if math.isinf(far) else f"give memory={far:g}, or "
-            raise HominesError(
+            raise NotDefined(
                 f"player {k}'s policy has a memory of {far:g} rounds, this chain of {memory}; {remedy}use "
                 "play(), which samples and shows the whole past"
             )
@@ -227,8 +228,8 @@ class RecurrentClass:
 def long_run(transition: Array, start: Array) -> Array:
     """Cesaro limit of start P^t, shape [state]. Every row of `transition` sums to one."""
     out = np.zeros(len(transition))
-    for held in recurrent_classes(transition, start):
-        out[held.states] = held.weight * held.share
+    for recurrent in recurrent_classes(transition, start):
+        out[recurrent.states] = recurrent.weight * recurrent.share
     return frozen(out / out.sum())
 
 
@@ -242,23 +243,23 @@ def recurrent_classes(transition: Array, start: Array) -> list[RecurrentClass]:
     with np.errstate(divide="ignore"):
         logs = np.log(transition)
     entered = _absorption_probabilities(logs, start, back)
-    classes = sorted({tuple(np.flatnonzero(reach[s]).tolist()) for s in np.flatnonzero(back)})
-    found = [
+    member_sets = sorted({tuple(np.flatnonzero(reach[s]).tolist()) for s in np.flatnonzero(back)})
+    classes = [
         RecurrentClass(
             np.array(members),
             frozen(_stationary_distribution(logs[np.ix_(members, members)])),
             float(entered[[*members]].sum()),
             _period(transition[np.ix_(members, members)] > 0),
         )
-        for members in classes
+        for members in member_sets
     ]
-    return sorted(found, key=lambda held: -held.weight)
+    return sorted(classes, key=lambda recurrent: -recurrent.weight)
 
 
 def _period(leads: NDArray[np.bool_]) -> int:
     """Greatest common divisor of the lengths of all ways back, of an irreducible chain."""
     depth = np.full(len(leads), -1)
-    depth[0], front, found = 0, [0], 0
+    depth[0], front, divisor = 0, [0], 0
     while front:
         ahead: list[int] = []
         for s in front:
@@ -267,9 +268,9 @@ def _period(leads: NDArray[np.bool_]) -> int:
                     depth[t] = depth[s] + 1
                     ahead.append(int(t))
                 else:
-                    found = math.gcd(found, int(depth[s] + 1 - depth[t]))
+                    divisor = math.gcd(divisor, int(depth[s] + 1 - depth[t]))
         front = ahead
-    return found
+    return divisor
 
 
 def _absorption_probabilities(logs: Array, start: Array, recurrent: NDArray[np.bool_]) -> Array:

@@ -63,15 +63,15 @@ def conduct(
     start    a distribution over first states; None: all equally likely. It matters where play can end in
              several classes of states
     """
-    made = chain(game, policies)
-    classes = tuple(made.recurrent(start))
-    share = made.long_run(start)
+    play = chain(game, policies)
+    classes = tuple(play.recurrent(start))
+    share = play.long_run(start)
     paid = last_prices(game)
     mean = share @ paid
     spread = np.sqrt(np.maximum(0.0, share @ (paid - mean) ** 2))
     profits = market.profits(paid)
     return Conduct(
-        made,
+        play,
         share,
         classes,
         frozen(mean),
@@ -106,30 +106,30 @@ class ImpulseResponse:
 
 
 def impulse_response(
-    held: Conduct, game: Repeated, deviator: int = 0, *, periods: int = 20, delta: float = 0.95
+    conduct: Conduct, game: Repeated, deviator: int = 0, *, periods: int = 20, delta: float = 0.95
 ) -> ImpulseResponse:
     """Impulse response: forced to the static best reply for one period, then back to its own strategy.
 
     Expected over the long run. The best reply is to the other's distribution in that state, as it is
     computed before either price is known; delta discounts.
     """
-    made, paid = held.chain, last_prices(game)
+    play, paid = conduct.chain, last_prices(game)
     n = game.stage.table.shape[1:]
     other = [k for k in range(len(n)) if k != deviator]
-    forced = np.zeros_like(made.transition)
-    for s, d in enumerate(made.decisions[deviator]):
-        worth = expected_utility(d.payoffs[0], [made.choices[k][s].p for k in other])
+    forced = np.zeros_like(play.transition)
+    for s, d in enumerate(play.decisions[deviator]):
+        worth = expected_utility(d.payoffs[0], [play.choices[k][s].p for k in other])
         joint: Array = np.ones(1)
         for k in range(len(n)):
-            own = np.eye(n[k])[int(worth.argmax())] if k == deviator else made.choices[k][s].p
+            own = np.eye(n[k])[int(worth.argmax())] if k == deviator else play.choices[k][s].p
             joint = np.outer(joint, own).ravel()
         forced[s] = joint
-    path = [held.share, held.share @ forced]
+    path = [conduct.share, conduct.share @ forced]
     while len(path) <= periods:
-        path.append(path[-1] @ made.transition)
+        path.append(path[-1] @ play.transition)
     profit = game.stage.table[deviator].ravel()
-    after = made.worth(profit, delta)
-    pays = float((path[1] - held.share @ made.transition) @ after)
+    after = play.worth(profit, delta)
+    pays = float((path[1] - conduct.share @ play.transition) @ after)
     return ImpulseResponse(frozen([w @ paid for w in path]), pays)
 
 
@@ -137,23 +137,23 @@ RARE = 1e-3
 """Prices less likely than this are left out where it is told what play settles on."""
 
 
-def describe_classes(held: Conduct, game: Repeated) -> list[dict[str, Any]]:
+def describe_classes(conduct: Conduct, game: Repeated) -> list[dict[str, Any]]:
     """Every class that play can end in: its weight, how many states, its period, its prices.
 
     Of the chain without prices less likely than RARE: a network gives each some probability, so that all
     states would be one class, and no cycle would ever be seen. The start is every state alike.
     """
-    paid, joint = last_prices(game), np.ones((len(held.share), 1))
-    for own in held.chain.choices:
+    paid, joint = last_prices(game), np.ones((len(conduct.share), 1))
+    for own in conduct.chain.choices:
         p = np.array([choice.p for choice in own])
         p = np.where(p < RARE, 0.0, p)
         joint = (joint[:, :, None] * (p / p.sum(1, keepdims=True))[:, None, :]).reshape(len(joint), -1)
     return [
         {
-            "weight": some.weight,
-            "states": len(some.states),
-            "period": some.period,
-            "prices": (some.share @ paid[some.states]).tolist(),
+            "weight": recurrent.weight,
+            "states": len(recurrent.states),
+            "period": recurrent.period,
+            "prices": (recurrent.share @ paid[recurrent.states]).tolist(),
         }
-        for some in recurrent_classes(joint, np.full(len(joint), 1 / len(joint)))
+        for recurrent in recurrent_classes(joint, np.full(len(joint), 1 / len(joint)))
     ]

@@ -112,16 +112,16 @@ def initial_values(table: Array, delta: float) -> Array:
 
 def greedy_cycle(strategy: np.ndarray, state: int, flat: Array, m: int) -> tuple[Array, int]:
     """(mean profits over the cycle that greedy play from `state` ends in [firm], its length)."""
-    seen: dict[int, int] = {}
+    first_visit: dict[int, int] = {}
     path: list[int] = []
-    while state not in seen:
-        seen[state] = len(path)
+    while state not in first_visit:
+        first_visit[state] = len(path)
         nxt = 0
         for row in strategy:
             nxt = nxt * m + int(row[state])
         path.append(nxt)
         state = nxt
-    cycle = path[seen[state] :]
+    cycle = path[first_visit[state] :]
     return flat[:, cycle].mean(-1), len(cycle)
 
 

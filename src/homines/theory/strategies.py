@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from homines.core.types import Array, Choice, Decision, HominesError
+from homines.core.types import Array, Choice, Decision, NotDefined
 
 
 def check_simultaneous(d: Decision) -> None:
-    """HominesError where others do not choose at the same time as I do."""
+    """Raises NotDefined where others do not choose at the same time as I do."""
     if not d.theirs or d.reply or d.chance is not None:
-        raise HominesError(
+        raise NotDefined(
             "this opponent plays games in which two or more choose at the same time, and nothing is drawn by "
             "chance; choose another game or opponent"
         )
@@ -63,12 +63,12 @@ def check_pair(ds: Sequence[Decision]) -> None:
     for d in ds:
         sizes = [len(d.actions), *map(len, d.theirs)]
         if len(d.payoffs) != 2 or set(sizes) != {2}:
-            raise HominesError(
+            raise NotDefined(
                 f"a decision of {len(d.payoffs)} players with {sizes} actions; this opponent plays "
                 "games of two players with two actions each"
             )
         if any(names[1] == "C" for names in (d.actions, *d.theirs)):
-            raise HominesError(
+            raise NotDefined(
                 f"actions {d.actions} put C second; this opponent takes the first action for "
                 "cooperation: list C first"
             )
