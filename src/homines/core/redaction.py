@@ -43,8 +43,8 @@ def redact(text: str) -> str:
     """
     for name, value in _values():
         text = text.replace(value, f"[{name}]")
-    for looks, instead in LOOKS:
-        text = looks.sub(instead, text)
+    for pattern, replacement in LOOKS:
+        text = pattern.sub(replacement, text)
     return text
 
 

@@ -107,13 +107,13 @@ def find(folder: str, spec: str) -> Any:
     >>> find("preferences", "moralis(kappa=0.25)")
     Moralis(kappa=0.25)
     """
-    module, name, values, named = _parse(folder, spec)
+    module, name, values, keywords = _parse(folder, spec)
     if module is None:
-        return _call(name, factory(folder, name), values or (), named)
+        return _call(name, factory(folder, name), values or (), keywords)
     target = _imported_object(module, name)
     if values is None and not inspect.isclass(target):
         return target
-    return _call(f"{module}:{name}", target, values or (), named)
+    return _call(f"{module}:{name}", target, values or (), keywords)
 
 
 def arguments(folder: str, spec: str) -> tuple[Callable[..., Any], dict[str, Any]]:
@@ -122,10 +122,10 @@ def arguments(folder: str, spec: str) -> tuple[Callable[..., Any], dict[str, Any
     >>> arguments("preferences", "kantian(beta=0)")[1]
     {'beta': 0.0}
     """
-    module, name, values, named = _parse(folder, spec)
+    module, name, values, keywords = _parse(folder, spec)
     target = factory(folder, name) if module is None else _imported_object(module, name)
-    bound = _bind(name, target, values or (), named, whole=False)
-    return target, dict(bound.arguments)
+    binding = _bind(name, target, values or (), keywords, whole=False)
+    return target, dict(binding.arguments)
 
 
 def spell(instance: Any) -> str:
@@ -143,15 +143,15 @@ def spell(instance: Any) -> str:
         raise HominesError(f"{instance!r} has no spec; an instance of a dataclass or a function has")
     kind = type(instance)
     package, _, stem = kind.__module__.rpartition(".")
-    here = re.fullmatch(r"homines\.[a-z_]+", package) and kind.__qualname__ == class_name(stem)
-    name = stem if here else _path(kind)
+    internal = re.fullmatch(r"homines\.[a-z_]+", package) and kind.__qualname__ == class_name(stem)
+    name = stem if internal else _path(kind)
     arguments = ", ".join(
         f"{field.name}={_spell_value(convert(field.name, getattr(instance, field.name), field.type))}"
         for field in fields(instance)
         if field.init
     )
     spec = f"{name}({arguments})" if arguments else name
-    known = here and not any(
+    known = internal and not any(
         _trusted(getattr(instance, field.name)) for field in fields(instance) if field.init
     )
     return spec if known else TrustedSpec(spec)
@@ -188,8 +188,8 @@ def _path(target: Any) -> TrustedSpec:
 
 def settings(kind: Callable[..., Any], options: str) -> Any:
     """kind(...) with a spec's options, '(value, parameter=value, ...)'; empty: with its defaults."""
-    _, name, values, named = _parse("settings", f"{kind.__name__}{options}")
-    return _call(name, kind, values or (), named)
+    _, name, values, keywords = _parse("settings", f"{kind.__name__}{options}")
+    return _call(name, kind, values or (), keywords)
 
 
 def _parse(folder: str, spec: str) -> tuple[str | None, str, tuple[Any, ...] | None, Mapping[str, Any]]:
@@ -217,13 +217,13 @@ def _parse(folder: str, spec: str) -> tuple[str | None, str, tuple[Any, ...] | N
         raise HominesError(f"cannot read {_short(spec)}: one pair of parentheses only; {GRAMMAR}")
     text = type(spec)
     values = tuple(_parse_value(node, source, text) for node in tree.args)
-    named: dict[str, Any] = {}
+    keywords: dict[str, Any] = {}
     for keyword in tree.keywords:
-        if keyword.arg is None or keyword.arg in named:
+        if keyword.arg is None or keyword.arg in keywords:
             problem = f"{keyword.arg} is given twice" if keyword.arg else "** is not allowed"
             raise HominesError(f"cannot read {_short(spec)}: {problem}; {GRAMMAR}")
-        named[keyword.arg] = _parse_value(keyword.value, source, text)
-    return match["module"], match["name"], values, named
+        keywords[keyword.arg] = _parse_value(keyword.value, source, text)
+    return match["module"], match["name"], values, keywords
 
 
 def _parse_value(node: ast.expr, source: str, text: type[str]) -> Any:
@@ -247,25 +247,25 @@ def _parse_value(node: ast.expr, source: str, text: type[str]) -> Any:
             return [_parse_value(n, source, text) for n in nodes]
         case _:
             pass
-    written = ast.get_source_segment(source, node) or ""
-    raise HominesError(f"{_short(written)} is not a value; {VALUES}")
+    segment = ast.get_source_segment(source, node) or ""
+    raise HominesError(f"{_short(segment)} is not a value; {VALUES}")
 
 
-def _call(name: str, target: Callable[..., Any], values: Sequence[Any], named: Mapping[str, Any]) -> Any:
+def _call(name: str, target: Callable[..., Any], values: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
     """target(*values, **named), each value checked against the annotation of its parameter.
 
     Raises HominesError where something of this package cannot be made of them; a module of one's own fails
     in its own words.
     """
-    bound = _bind(name, target, values, named)
+    binding = _bind(name, target, values, keywords)
     try:
-        return target(*bound.args, **bound.kwargs)
+        return target(*binding.args, **binding.kwargs)
     except HominesError:
         raise
     except (ArithmeticError, MemoryError, RecursionError, TypeError, ValueError) as failure:
         if not str(getattr(target, "__module__", "")).startswith("homines."):
             raise
-        assignments = ", ".join(f"{key}={value!r}" for key, value in bound.arguments.items())
+        assignments = ", ".join(f"{key}={value!r}" for key, value in binding.arguments.items())
         raise HominesError(
             f"{name} cannot be made of {_short(assignments)} ({type(failure).__name__}: "
             f"{_short(str(failure))}); give values nearer to its defaults"
@@ -276,7 +276,7 @@ def _bind(
     name: str,
     target: Callable[..., Any],
     values: Sequence[Any],
-    named: Mapping[str, Any],
+    keywords: Mapping[str, Any],
     *,
     whole: bool = True,
 ) -> inspect.BoundArguments:
@@ -287,19 +287,19 @@ def _bind(
     parameters = signature.parameters.values()
     accepts = ", ".join(parameters_of(signature)) or "none"
     free = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    for keyword in named:
+    for keyword in keywords:
         if keyword not in signature.parameters and not free:
             raise HominesError(f"{name} has no parameter {keyword!r}; its parameters are: {accepts}")
     try:
-        bound = (signature.bind if whole else signature.bind_partial)(*values, **named)
+        binding = (signature.bind if whole else signature.bind_partial)(*values, **keywords)
     except TypeError as error:
         raise HominesError(f"cannot make {name}: {error}; its parameters are: {accepts}") from error
     for parameter in parameters:
         plain = parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-        if plain and parameter.name in bound.arguments:
-            value = bound.arguments[parameter.name]
-            bound.arguments[parameter.name] = convert(parameter.name, value, parameter.annotation)
-    return bound
+        if plain and parameter.name in binding.arguments:
+            value = binding.arguments[parameter.name]
+            binding.arguments[parameter.name] = convert(parameter.name, value, parameter.annotation)
+    return binding
 
 
 def parameters_of(signature: inspect.Signature) -> Iterator[str]:
@@ -327,8 +327,8 @@ def convert(name: str, value: Any, annotation: Any) -> Any:
     An annotation outside KINDS accepts anything: what it annotates checks its own values. Raises HominesError
     for a value of another kind.
     """
-    written = inspect.formatannotation(annotation).strip("'")
-    kinds = [kind.strip() for kind in re.sub(r"\[.*\]", "", written).split("|")]
+    annotation_text = inspect.formatannotation(annotation).strip("'")
+    kinds = [kind.strip() for kind in re.sub(r"\[.*\]", "", annotation_text).split("|")]
     if any(kind not in KINDS for kind in kinds):
         return value
     fits = [kind for kind in kinds if KINDS[kind][1](value)]

@@ -24,6 +24,7 @@ from homines.core.capabilities import (
     Streams,
 )
 from homines.core.plausible import possible_counts
+from homines.core.progress import Stop, never
 from homines.core.redaction import redact, redacted
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, HominesError, Interrupted, Model, Prompt, Record
@@ -45,7 +46,7 @@ def measure(
     *,
     batch: int | None = None,
     progress: Progress | None = None,
-    stop: Callable[[], bool] = lambda: False,
+    stop: Stop = never,
 ) -> list[Record]:
     """Answer every question, skipping those the run holds already; the records in question order.
 
@@ -60,44 +61,44 @@ def measure(
     """
     by_key = dict(run.done) if run is not None else {}
     prompts = {q.record.key: q.prompt for q in questions}
-    waiting = list({q.record.key: q.record for q in questions}.values())
+    unanswered = list({q.record.key: q.record for q in questions}.values())
     if run is not None:
-        waiting = run.missing(waiting)
+        unanswered = run.missing(unanswered)
         if stale := sum(r.model == model.name and key not in prompts for key, r in by_key.items()):
             raise HominesError(
                 f"{run.folder} holds {stale} answers of {model.name} to other questions than these: the "
                 "model's weights, a game or a frame has changed since; use another --out"
             )
-        if waiting:  # for those who follow the run
+        if unanswered:  # for those who follow the run
             every = possible_counts((run.noted("asked.json") or {}).get("all"))
             latest = {"model": model.name, "questions": len(prompts)}
             run.note("asked.json", latest | {"all": every | {model.name: len(prompts)}})
-    answered = len(prompts) - len(waiting)
+    done = len(prompts) - len(unanswered)
     if progress is not None:
-        progress(answered, len(prompts))
-    if not waiting:
+        progress(done, len(prompts))
+    if not unanswered:
         return [by_key[key] for key in prompts]
     before = _usage(model)
-    left = [Question(record, prompts[record.key]) for record in waiting]
+    open_questions = [Question(record, prompts[record.key]) for record in unanswered]
     batch = batch or (model.batch if isinstance(model, Batches) else BATCH)
     try:
         with _account(model, run):
             if isinstance(model, ChecksAccess):
                 model.ready(stop)
-            arriving = (
-                _streamed(model, left, stop)
+            batches = (
+                _streamed(model, open_questions, stop)
                 if isinstance(model, Streams)
-                else _batched(model, left, batch, stop)
+                else _batched(model, open_questions, batch, stop)
             )
-            for records in arriving:
+            for records in batches:
                 if run is not None:
                     run.add(records)
                 by_key.update((r.key, r) for r in records)
-                answered += len(records)
+                done += len(records)
                 if progress is not None:
-                    progress(answered, len(prompts))
+                    progress(done, len(prompts))
     except Interrupted as why:
-        raise Interrupted(f"{why} after {answered} of {len(prompts)} questions") from None
+        raise Interrupted(f"{why} after {done} of {len(prompts)} questions") from None
     finally:
         if run is not None and isinstance(model, Metered):
             total: Counter[str] = Counter(spent(run))
@@ -127,9 +128,7 @@ def _account(model: Model, run: RunFolder | None) -> AbstractContextManager[None
     return model.keep(run.folder, [r.provenance.get("used", {}) for r in run.records])
 
 
-def _batched(
-    model: Model, questions: Sequence[Question], batch: int, stop: Callable[[], bool]
-) -> Iterator[list[Record]]:
+def _batched(model: Model, questions: Sequence[Question], batch: int, stop: Stop) -> Iterator[list[Record]]:
     """Answers, a batch at a time. Raises Interrupted where `stop` says so, after the batch in hand."""
     for i in range(0, len(questions), batch):
         if stop():
@@ -138,28 +137,26 @@ def _batched(
         yield _answer(model, [q.record for q in part], [q.prompt for q in part])
 
 
-def _streamed(
-    model: Streams, questions: Sequence[Question], stop: Callable[[], bool]
-) -> Iterator[list[Record]]:
+def _streamed(model: Streams, questions: Sequence[Question], stop: Stop) -> Iterator[list[Record]]:
     """Answers as they come. Raises Interrupted where `stop` says so, or where a call was not made as a budget
     left no room for it: after all that are under way, then."""
     of: dict[str, list[Question]] = {}
     for q in questions:
         of.setdefault(q.prompt.key, []).append(q)
-    spent: Interrupted | None = None
-    left = len(questions)
+    interruption: Interrupted | None = None
+    remaining = len(questions)
     for arrivals in model.stream([q.prompt for q in questions], stop):
         records: list[Record] = []
         for prompt, answer in arrivals:
             if isinstance(answer, Interrupted):
-                spent = answer
+                interruption = answer
             else:
                 records += [_record_of_answer(model, q.record, prompt, answer) for q in of[prompt.key]]
-        left -= len(records)
+        remaining -= len(records)
         if records:
             yield records
-    if left:
-        raise spent or Interrupted("stopped")
+    if remaining:
+        raise interruption or Interrupted("stopped")
 
 
 def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) -> list[Record]:

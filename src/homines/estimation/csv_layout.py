@@ -55,26 +55,26 @@ class CsvLayout:
 
     def odd(self) -> Iterator[Integers]:
         """Rows of each decision of a subject that may break a rule, in order of appearance."""
-        bad = np.isnan(self.paid).any(-1) | ~(self.chosen >= 0) | (self.kind == UNKNOWN_KINDNESS)
+        odd_rows = np.isnan(self.paid).any(-1) | ~(self.chosen >= 0) | (self.kind == UNKNOWN_KINDNESS)
         for name, values, low in (("belief", self.belief, 0.0), ("same", self.same, -math.inf)):
-            bad |= ~self._empty(name) & ~(values >= low)
-        wrong = np.zeros(self.many, dtype=np.bool_)
-        wrong[self.who[bad]] = True
+            odd_rows |= ~self._empty(name) & ~(values >= low)
+        odd_decisions = np.zeros(self.many, dtype=np.bool_)
+        odd_decisions[self.who[odd_rows]] = True
         width = np.maximum(self.theirs, 1)
         start = np.cumsum(self.options * width) - self.options * width
         cell = start[self.who] + self.a * width[self.who] + self.j
         times = np.bincount(cell, minlength=int((self.options * width).sum()))
-        wrong |= (np.minimum.reduceat(times, start) < 1) | (np.maximum.reduceat(times, start) > 1)
-        wrong |= self.options < 2
+        odd_decisions |= (np.minimum.reduceat(times, start) < 1) | (np.maximum.reduceat(times, start) > 1)
+        odd_decisions |= self.options < 2
         for values in (self.game, self.kind):
             first = np.empty(self.many, dtype=values.dtype)
             first[self.who[::-1]] = values[::-1]
-            wrong[self.who[first[self.who] != values]] = True
-        for shape in self._shapes(~wrong):
-            wrong[shape.at[shape.odd()]] = True
+            odd_decisions[self.who[first[self.who] != values]] = True
+        for shape in self._shapes(~odd_decisions):
+            odd_decisions[shape.at[shape.odd()]] = True
         by_decision = np.argsort(self.who, kind="stable")
         ends = np.cumsum(np.bincount(self.who))
-        for i in np.flatnonzero(wrong):
+        for i in np.flatnonzero(odd_decisions):
             yield by_decision[ends[i - 1] if i else 0 : ends[i]]
 
     def _shapes(self, members: NDArray[np.bool_]) -> Iterator[SizeClass]:
@@ -193,14 +193,16 @@ class SizeClass:
         """Those that may break a rule: of probabilities, counts and beliefs, [decision]."""
         total = self.chosen.sum(-1)
         whole = (self.chosen == np.round(self.chosen)).all(-1)
-        odd = ~self.consistent | (total > MOST_CHOSEN) | (total <= 0) | (~whole & (np.abs(total - 1) > 1e-6))
+        broken = (
+            ~self.consistent | (total > MOST_CHOSEN) | (total <= 0) | (~whole & (np.abs(total - 1) > 1e-6))
+        )
         missing = np.isnan(self.same)
-        odd |= missing.any(-1) & ~missing.all(-1)
+        broken |= missing.any(-1) & ~missing.all(-1)
         if self.belief.shape[-1]:
             stated = ~np.isnan(self.belief).all((-1, -2))
             near = np.isclose(self.belief.sum(-1), 1, atol=1e-6).all(-1)
-            odd |= stated & ~near
-        return odd
+            broken |= stated & ~near
+        return broken
 
     def choices(self) -> tuple[Array, Integers]:
         """(logp [decision, mine], n [decision]) as `Choice.at` has them; n 0 where they are probabilities."""

@@ -67,8 +67,8 @@ class Family:
             same=None if same is None else frozen(same.T),
             chance=np.full(n, 1 / n),
         )
-        drawn = self._linear(lambda u: expected_utility(np.moveaxis(u(d), -1, 1), belief(like)))
-        return np.moveaxis(drawn, 1, 0)
+        columns = self._linear(lambda u: expected_utility(np.moveaxis(u(d), -1, 1), belief(like)))
+        return np.moveaxis(columns, 1, 0)
 
     def _linear(self, value: Callable[[Preference], Array]) -> Array:
         """What a value is at no parameters, and what each parameter adds to it, on a new last axis."""
@@ -96,17 +96,17 @@ def family(spec: str | type) -> Family:
     ('beta', 'kappa')
     """
     spec = spell_class(spec) if isinstance(spec, type) else spec
-    make, written = arguments("preferences", spec)
+    make, values = arguments("preferences", spec)
     if not (inspect.isclass(make) and is_dataclass(make)):
         raise HominesError(f"{spec} is no dataclass, so its parameters cannot be told; write it as one")
     free = tuple(
-        f.name for f in fields(make) if f.init and f.name not in written and f.type in ("float", float)
+        f.name for f in fields(make) if f.init and f.name not in values and f.type in ("float", float)
     )
-    candidate = Family(spec, cast("Callable[..., Preference]", make), free, written)
+    candidate = Family(spec, cast("Callable[..., Preference]", make), free, values)
     missing = [
         name
         for name, p in inspect.signature(make).parameters.items()
-        if p.default is p.empty and name not in free and name not in written
+        if p.default is p.empty and name not in free and name not in values
     ]
     if missing:
         raise HominesError(f"{spec} lacks {', '.join(missing)}; write a value for it")

@@ -240,8 +240,8 @@ def _spell_direction(of: Family, direction: Array) -> str:
 def _spell_fixed(of: Family, direction: Array, value: int = 0) -> str:
     """How to fix the parameter that moves most along a flat direction."""
     name = of.free[int(np.abs(direction[1:]).argmax())]
-    written = [f"{k}={v!r}" for k, v in of.fixed.items()]
-    return f"{of.spec.partition('(')[0]}({', '.join([*written, f'{name}={value}'])})"
+    arguments = [f"{k}={v!r}" for k, v in of.fixed.items()]
+    return f"{of.spec.partition('(')[0]}({', '.join([*arguments, f'{name}={value}'])})"
 
 
 def _range_notes(of: Family, values: Mapping[str, float]) -> list[str]:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -173,9 +174,9 @@ def _observation(
             first_line, "an option lacks a row for one of the other's actions; give every (option, theirs)"
         )
     choice = _choice(cells, first_line, chosen)
-    content = (options, theirs, game, kind, paid.tobytes(), belief.tobytes(), same.tobytes())
-    if content not in decisions:
-        decisions[content] = _decision(cells, first_line, options, theirs, kind, paid, belief, same)
+    table = _PayoffTable(options, theirs, paid, kind, belief, same)
+    if (content := (game, *table.content)) not in decisions:
+        decisions[content] = table.decision(cells, first_line)
     return Observation(decisions[content], choice, first["subject"], game)
 
 
@@ -189,40 +190,56 @@ def _option_value(cells: _CellReader, line: int, row: Row, name: str, before: fl
     return value
 
 
-def _decision(
-    cells: _CellReader,
-    line: int,
-    options: tuple[str, ...],
-    theirs: tuple[str, ...],
-    kind: int,
-    paid: Array,
-    belief: Array,
-    same: Array,
-) -> Decision:
-    if np.isnan(same).any() and not np.isnan(same).all():
-        raise cells.wrong(
-            line, "same is given for some options only; give it for all of a decision's, or none"
-        )
-    stated = None
-    if theirs and not np.isnan(belief).all():
-        total = belief.sum(-1)
-        if np.isnan(total).any() or not np.allclose(total, 1, atol=1e-6):
+@dataclass(frozen=True, eq=False)
+class _PayoffTable:
+    """The cells of one decision as arrays; nan where a cell is empty.
+
+    options   names of the subject's actions; theirs: of the other's, empty where these bear on nothing
+    paid      [seat, mine, other], without the last axis where `theirs` is empty
+    kindness  of what the other did before
+    belief    [mine, other]; same [mine]
+    """
+
+    options: tuple[str, ...]
+    theirs: tuple[str, ...]
+    paid: Array
+    kindness: int
+    belief: Array
+    same: Array
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """Equal for equal tables."""
+        arrays = self.paid, self.belief, self.same
+        return self.options, self.theirs, self.kindness, *(array.tobytes() for array in arrays)
+
+    def decision(self, cells: _CellReader, line: int) -> Decision:
+        """The decision. Raises HominesError, naming the line, where the cells make none."""
+        unknown = np.isnan(self.same)
+        if unknown.any() and not unknown.all():
             raise cells.wrong(
-                line, f"belief sums to {total.tolist()} over theirs; it must sum to 1 for each option"
+                line, "same is given for some options only; give it for all of a decision's, or none"
             )
-        stated = (frozen(belief / total[:, None]),)
-    try:
-        return Decision(
-            options,
-            frozen(paid),
-            (theirs,) if theirs else (),
-            None if np.isnan(same).all() else frozen(same),
-            stated,
-            reply=stated is not None,
-            kindness=kind,
-        )
-    except HominesError as failure:
-        raise cells.wrong(line, str(failure)) from failure
+        stated = None
+        if self.theirs and not np.isnan(self.belief).all():
+            total = self.belief.sum(-1)
+            if np.isnan(total).any() or not np.allclose(total, 1, atol=1e-6):
+                raise cells.wrong(
+                    line, f"belief sums to {total.tolist()} over theirs; it must sum to 1 for each option"
+                )
+            stated = (frozen(self.belief / total[:, None]),)
+        try:
+            return Decision(
+                self.options,
+                frozen(self.paid),
+                (self.theirs,) if self.theirs else (),
+                None if unknown.all() else frozen(self.same),
+                stated,
+                reply=stated is not None,
+                kindness=self.kindness,
+            )
+        except HominesError as failure:
+            raise cells.wrong(line, str(failure)) from failure
 
 
 def _choice(cells: _CellReader, line: int, chosen: Array) -> Choice:

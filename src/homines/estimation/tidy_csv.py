@@ -98,7 +98,7 @@ def read_header(path: Path) -> list[str]:
         return list(csv.DictReader(file).fieldnames or ())
 
 
-def read_table(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Table:
+def read_table(path: Path, names: Sequence[str], columns: Sequence[str]) -> Table:
     """The columns `wanted` of a CSV with these names. Raises HominesError naming the line of a row that has
     more or fewer cells than the head, and where it is no CSV in UTF-8.
 
@@ -112,8 +112,8 @@ def read_table(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Table
     except pl.exceptions.PolarsError:
         whole = None
     if whole is None or whole.columns != list(names) or whole[:, -1].null_count():
-        return Table(_row_by_row(path, names, wanted))
-    return Table(whole.select(wanted).fill_null(""))
+        return Table(_row_by_row(path, names, columns))
+    return Table(whole.select(columns).fill_null(""))
 
 
 def _check(path: Path) -> None:
@@ -132,14 +132,14 @@ def _has_standard_line_ends(path: Path) -> bool:
     return not before
 
 
-def _row_by_row(path: Path, names: Sequence[str], wanted: Sequence[str]) -> pl.DataFrame:
-    pl, at = library(), [names.index(name) for name in wanted]
-    parts = [pl.DataFrame({name: [] for name in wanted}, schema=dict.fromkeys(wanted, pl.String))]
+def _row_by_row(path: Path, names: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
+    pl, at = library(), [names.index(name) for name in columns]
+    parts = [pl.DataFrame({name: [] for name in columns}, schema=dict.fromkeys(columns, pl.String))]
     with _reading_errors(path), open(path, encoding="utf-8-sig", newline="") as file:
         rows = _rows_of_width(path, file, len(names))
         while part := list(islice(rows, PART)):
             parts.append(
-                pl.DataFrame({name: [row[i] for row in part] for name, i in zip(wanted, at, strict=True)})
+                pl.DataFrame({name: [row[i] for row in part] for name, i in zip(columns, at, strict=True)})
             )
     return pl.concat(parts)
 

@@ -142,8 +142,8 @@ class Chain:
 
     def utility(self, preference: Preference, player: int = 0) -> Array:
         """Expected immediate utility in each state, shape [state]: what the preference makes of it."""
-        offered = zip(self.choices[player], self._offered(preference, player), strict=True)
-        return frozen([float(choice.p @ eu) for choice, eu in offered])
+        expected = zip(self.choices[player], self._offered(preference, player), strict=True)
+        return frozen([float(choice.p @ eu) for choice, eu in expected])
 
     def regret(self, preference: Preference, weights: Array, player: int = 0) -> float:
         """Mean over states, by weight, of the best action's expected utility less the policy's own.
