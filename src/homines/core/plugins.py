@@ -35,7 +35,7 @@ class Entry(NamedTuple):
 
 
 def names(folder: str) -> tuple[str, ...]:
-    """What this folder of the package offers, in alphabetical order.
+    """The names of the plug-ins in a folder of the package, in alphabetical order.
 
     >>> "tit_for_tat" in names("opponents")
     True
@@ -76,7 +76,7 @@ def factory(folder: str, name: str) -> Callable[..., Any]:
 def describe(folder: str) -> tuple[Entry, ...]:
     """Name, signature and first docstring line of everything in the folder.
 
-    The files are read, not run, so that a listing never waits for a heavy import.
+    The files are parsed and not imported: no listing waits for a heavy import.
     """
     return tuple(_entry(folder, name) for name in names(folder))
 
@@ -91,7 +91,7 @@ def load_module(name: str) -> Any:
 
 
 def _entry(folder: str, name: str) -> Entry:
-    """Read from the source: parameters of the function, `__init__` or annotated fields."""
+    """The entry of a plug-in, from its source: parameters of the function, of `__init__`, or fields."""
     file = ROOT / folder / name
     file = file / "study.py" if file.is_dir() else file.with_suffix(".py")
     tree = ast.parse(file.read_text(encoding="utf-8"))
@@ -135,8 +135,8 @@ def singular(folder: str) -> str:
 
 
 def plugin(folder: str, name: str) -> Callable[..., Any]:
-    """What <folder>/<name>.py holds. What its function returns has the attribute `spec`, by which records
-    name games."""
+    """The class or function of <folder>/<name>.py. The function's results get an attribute `spec`; records
+    name games by it."""
     make = factory(folder, name)
     if inspect.isclass(make):
         return make

@@ -19,7 +19,7 @@ TAIL = len(SUM) + 8 + len(b'"}')
 
 
 def record_to_json(record: Record) -> dict[str, Any]:
-    """A record as a JSON value (but for infinities), with its key; `record_from_json` reads it back."""
+    """A record as a JSON value, with its key and with infinities; `record_from_json` reads it back."""
     choice = record.choice
     return {
         "key": record.key,
@@ -39,9 +39,9 @@ def record_to_json(record: Record) -> dict[str, Any]:
 
 
 class RecordCache:
-    """What was read before, which equal records share: a decision asked many times is parsed once.
+    """Values that equal records share: a decision that many records hold is parsed once.
 
-    known   what becomes of specs (registry.trust_from)
+    known   maps a spec to itself or to a TrustedSpec (registry.trust_from)
     """
 
     def __init__(self, known: Callable[[Any], Any] = lambda spec: spec) -> None:
@@ -98,7 +98,7 @@ def record_from_json(raw: Mapping[str, Any], shared: RecordCache | None = None) 
 
 
 def _asks_in(frame: str) -> Asks:
-    """What a frame's spec asks for; records of earlier versions say it nowhere else."""
+    """What a frame's spec asks for: records of earlier versions state it in the spec alone."""
     match = re.search(r"\basks=['\"]?(aloud|belief)\b", frame)
     return check_asks(match[1]) if match else "choice"
 
@@ -146,8 +146,8 @@ def with_checksum(line: bytes) -> bytes:
 
 
 def checksum_fits(line: bytes, row: Mapping[str, Any]) -> bool:
-    """Whether a line is as it was written. Where another program wrote its JSON anew, its values and their
-    order must be the same; a line without a checksum is one of an older version."""
+    """Whether the checksum of a line fits. A line that another program rewrote fits where its values and
+    their order are the same; a line of an older version has no checksum and fits."""
     rest, tail = line[:-TAIL], line[-TAIL:]
     if tail.startswith(SUM):
         if tail[len(SUM) : -2] == b"%08x" % zlib.crc32(rest):

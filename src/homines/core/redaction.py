@@ -1,7 +1,7 @@
-"""What must not be shown: text from outside is redacted where it becomes text of ours, an error or a record.
+"""Redaction of secrets in text from outside before it enters an error or a record.
 
-Hidden are the values of environment variables that may be secrets (SECRET), what addresses in the environment
-hold of them (user, password, query), and in any address its user, password and query; keys by their looks.
+It hides the values of environment variables that may be secrets (SECRET); user, password and query of any
+address, in the environment or in the text; and keys by their looks (LOOKS).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def redacted(value: Any) -> Any:
 
 
 def _values() -> list[tuple[str, str]]:
-    """(variable, what of its value is secret), in every spelling, the longest first."""
+    """(variable, a secret of its value), in every spelling, the longest secret first."""
     variables: dict[str, str] = {}
     for name, value in os.environ.items():
         secrets = [value] if SECRET.search(name) else []
@@ -72,7 +72,7 @@ def _values() -> list[tuple[str, str]]:
 
 
 def _secret(value: str) -> bool:
-    """Whether a value may be a secret: no placeholder, and no number, which other text has too."""
+    """Whether a value may be a secret: neither a placeholder nor a number, which other text has."""
     return not value.isdecimal() and value.lower() not in PLACEHOLDERS
 
 

@@ -47,8 +47,8 @@ _SPEC = re.compile(
 class TrustedSpec(str):
     """A spec that a person typed for this command, or that they said to trust: it may name `module:object`.
 
-    Texts among its arguments are trusted as well. Text that is cut from it or joined with it is not, and
-    neither is what a file gives back of it.
+    Texts among its arguments are trusted as well. Text that is cut from it or joined with it is not trusted,
+    nor is a spec that is read back from a file.
     """
 
     __slots__ = ()
@@ -76,19 +76,19 @@ def trust(value: Any) -> Any:
 
 
 class TrustedPath(type(Path())):
-    """A file or folder in which specs may name modules, for a person said so (`--trust-modules`).
+    """A file or folder in which specs may name modules, because a person allowed it (`--trust-modules`).
 
-    What lies below it is trusted as well; Path(of it) is not.
+    Paths below it are trusted as well; Path(trusted_path) is not.
     """
 
 
 def trust_from(path: str | Path) -> Callable[[Any], Any]:
-    """What becomes of texts that a reader finds at this path: `trust` where the path is trusted."""
+    """The function a reader applies to the texts of this file: `trust` for a TrustedPath, else identity."""
     return trust if isinstance(path, TrustedPath) else lambda value: value
 
 
 def is_foreign(spec: str) -> bool:
-    """Whether a spec names a module and is not trusted, so that `find` raises UntrustedModule."""
+    """Whether a spec names a module and is not trusted: `find` then raises UntrustedModule."""
     match = _SPEC.fullmatch(spec.strip())
     return match is not None and match["module"] is not None and not isinstance(spec, TrustedSpec)
 
@@ -117,7 +117,7 @@ def find(folder: str, spec: str) -> Any:
 
 
 def arguments(folder: str, spec: str) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """What a spec would call, and the arguments it writes, checked; those it leaves out are not filled in.
+    """The function or class a spec calls, and its arguments, checked; defaults are not filled in.
 
     >>> arguments("preferences", "kantian(beta=0)")[1]
     {'beta': 0.0}
@@ -131,8 +131,9 @@ def arguments(folder: str, spec: str) -> tuple[Callable[..., Any], dict[str, Any
 def spell(instance: Any) -> str:
     """The canonical spec, every parameter written out: find(folder, spell(x)) == x.
 
-    Takes a dataclass instance whose fields are spec values, or a function. The spec is trusted where the
-    thing comes from outside the package, so that its module is loaded already, and where a value of it is.
+    instance   a dataclass instance whose fields are spec values, or a function
+    The result is a TrustedSpec where the class comes from outside the package (its module is loaded already)
+    and where one of the values is a TrustedSpec.
 
     >>> spell(find("preferences", "moralis"))
     'moralis(kappa=0.5)'
@@ -167,7 +168,7 @@ def head(spec: str) -> str:
 
 
 def spell_class(kind: type) -> str:
-    """The spec of a class, no parameter written: its name where it is the package's, else module:object."""
+    """The spec of a class without parameters: its name for a class of the package, else module:object."""
     package, _, stem = kind.__module__.rpartition(".")
     return stem if re.fullmatch(r"homines\.[a-z_]+", package) else _path(kind)
 
@@ -254,8 +255,8 @@ def _parse_value(node: ast.expr, source: str, text: type[str]) -> Any:
 def _call(name: str, target: Callable[..., Any], values: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
     """target(*values, **named), each value checked against the annotation of its parameter.
 
-    Raises HominesError where something of this package cannot be made of them; a module of one's own fails
-    in its own words.
+    Raises HominesError where an object of this package cannot be made of the values; failures in other
+    modules are raised as they are.
     """
     binding = _bind(name, target, values, keywords)
     try:
@@ -280,7 +281,7 @@ def _bind(
     *,
     whole: bool = True,
 ) -> inspect.BoundArguments:
-    """The arguments of a call, checked; `whole`: none may be missing."""
+    """The arguments of a call, checked against annotations. whole: every required argument must be there."""
     if not callable(target):
         raise HominesError(f"{name} is no function or class, so it takes no arguments: drop ()")
     signature = inspect.signature(target)
@@ -322,10 +323,10 @@ KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 def convert(name: str, value: Any, annotation: Any) -> Any:
-    """The value as its annotation has it: 1 for a float is 1.0, so that equals are spelt alike.
+    """The value in the type of its annotation: 1 for a float becomes 1.0, and equal specs are spelt alike.
 
-    An annotation outside KINDS accepts anything: what it annotates checks its own values. Raises HominesError
-    for a value of another kind.
+    An annotation outside KINDS accepts any value: its owner checks it. Raises HominesError for a value of
+    another kind.
     """
     annotation_text = inspect.formatannotation(annotation).strip("'")
     kinds = [kind.strip() for kind in re.sub(r"\[.*\]", "", annotation_text).split("|")]
@@ -343,7 +344,7 @@ def convert(name: str, value: Any, annotation: Any) -> Any:
 
 
 def _spell_value(value: Any) -> str:
-    """The inverse of `_value`."""
+    """The inverse of `_parse_value`."""
     if value is None or isinstance(value, bool):
         return str(value)
     if isinstance(value, str):
@@ -373,5 +374,5 @@ def _imported_object(module: str, name: str) -> Any:
 
 
 def _short(text: str) -> str:
-    """Quoted, and cut where it would bury the message."""
+    """The text in quotes, shortened to fit a message."""
     return repr(text if len(text) <= 80 else f"{text[:77]}...")

@@ -1,12 +1,12 @@
 """A run folder: resolved config, provenance, records. A rerun does only what is missing.
 
-config.json       what was asked, resolved; a run continues only under the same one
+config.json       the resolved settings; a run continues only under the same ones
 provenance.json   schema, package version and commit, machine, libraries
 records.jsonl     one answered question a line, appended and flushed; a torn last line is dropped. A line ends
                   with a checksum of what stands before it (lines of older versions have none)
 curve.jsonl       one training step a line, where something was trained
 
-A folder may be anybody's: what is read is checked, and no link below it is followed (paths.py).
+A folder may come from anybody: everything read is checked, and no link below it is followed (paths.py).
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from homines.core.types import HominesError, Record, digest
 
 SCHEMA = 1
 FREE_SETTINGS = ("command", "settings.save_every", "settings.report_to", "rules.periods")
-"""What may differ between a run and its rerun: it bears on no result."""
+"""Settings that may differ between a run and its rerun, because no result depends on them."""
 LOGS = ("records.jsonl", "curve.jsonl", "periods.jsonl")
-"""What is appended to a run folder; other files are not ours to cut."""
+"""Files that a run appends to; only these are cut after a torn last line."""
 BLOCK = 2**20
-"""Bytes read at once where a line's end is looked for."""
+"""Bytes read at once in the search for a line's end."""
 
 LONGEST_NAME = 200
 """Bytes of a run folder's name before its digest; file systems take 255."""
@@ -63,7 +63,7 @@ class RunFolder:
     """An open run folder, held by this process alone (as a context manager)."""
 
     def __init__(self, folder: str | Path, config: Mapping[str, Any] | None = None) -> None:
-        """Open, making it where missing. config None: read only what is there.
+        """Open the folder, and create it where it is missing. config None: read an existing run only.
 
         Raises StoreError where the folder holds answers under another config (the command's spelling
         aside), is in use, or was made by a newer schema.
@@ -72,7 +72,7 @@ class RunFolder:
         self._known = registry.trust_from(folder)
         self.done: dict[str, Record] = {}
         self.unsound = 0
-        """Stored answers that are no distribution, or have a mass outside [0, 1]; they count as none."""
+        """Stored answers that are no distribution or have a mass outside [0, 1]; they count as failed."""
         self._lock: FileLock | None = None
         self.provenance: dict[str, Any] = {}
         try:
@@ -116,11 +116,11 @@ class RunFolder:
 
     @property
     def records(self) -> list[Record]:
-        """Everything recorded, answers and errors, in the order first asked."""
+        """All records, answers and errors, in the order of the first attempt."""
         return list(self.done.values())
 
     def missing(self, records: Iterable[Record]) -> list[Record]:
-        """Those not answered yet (failed ones are asked again), each once."""
+        """The records without an answer in this folder, each once; failed ones are asked again."""
         wanted = {record.key: record for record in records}
         return [r for k, r in wanted.items() if k not in self.done or self.done[k].error]
 
@@ -136,7 +136,7 @@ class RunFolder:
         self._append(name, [json_line(row)])
 
     def rows(self, name: str = "curve.jsonl") -> list[dict[str, Any]]:
-        """Rows logged so far; of two with the same phase and step (a resumed training) the later."""
+        """The rows of a log; of two with the same phase and step (after a resumed training) the later one."""
         latest: dict[Any, dict[str, Any]] = {}
         for i, (number, line) in enumerate(_numbered_lines(self.folder, name)):
             row = _parse_row(self.folder / name, number, line)
@@ -246,16 +246,16 @@ class RunFolder:
 
 
 def default_folder(what: str, settings: Mapping[str, Any]) -> Path:
-    """A run folder in runs/ of its own for these settings, so that the same wish has the same folder."""
+    """The run folder in runs/ for these settings; equal settings have the same folder."""
     words = "".join(c if c.isalnum() or c in "-_." else "-" for c in what)
     words = words.encode()[:LONGEST_NAME].decode(errors="ignore")
     return Path("runs") / f"{words}-{digest(dict(settings))[:6]}"
 
 
 def trained_folder(folder: Path, noted: Mapping[str, Any], key: str = "result") -> Path | None:
-    """The folder that training.json (`noted`) says came of a training; None where none is named or there.
+    """The folder that training.json (`noted`) names as a training's result; None without a name or folder.
 
-    Raises StoreError where what is named is no folder of this run folder.
+    Raises StoreError where the name leads to no folder of this run folder.
     """
     name = noted.get(key)
     if name is None:
@@ -270,7 +270,7 @@ def trained_folder(folder: Path, noted: Mapping[str, Any], key: str = "result") 
 
 
 def provenance() -> dict[str, Any]:
-    """Where a result comes from: schema, package and commit, Python, machine, libraries."""
+    """The origin of a result: schema, package and commit, Python, machine, libraries."""
     libraries: dict[str, str] = {}
     for name in ("numpy", "scipy", "torch", "transformers", "peft", "accelerate", "inspect-ai"):
         try:
@@ -356,7 +356,7 @@ def _numbered_lines(folder: Path, name: str) -> Iterator[tuple[int, bytes]]:
 
 
 def _drop_torn_line(folder: Path, name: str) -> None:
-    """What a killed process left after the last newline was never a record."""
+    """Cut the bytes after the last newline: a killed process wrote them, and they are no record."""
     with open_file(folder, name, "r+b") as file:
         end = at = file.seek(0, os.SEEK_END)
         while at > 0:

@@ -1,4 +1,4 @@
-"""JSON that may be anybody's: a value of bounded depth and numbers that a float holds, or ValueError."""
+"""JSON from anybody: a value of bounded depth whose numbers fit a float, or ValueError."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class TooDeep(ValueError):  # noqa: N818
 def loads(data: bytes | str) -> Any:
     """The value of a JSON text.
 
-    Raises ValueError for what is no JSON or no UTF-8, for one nested more than DEEPEST deep, for a whole
-    number of more than LONGEST digits, and for one that is no finite float.
+    Raises ValueError for text that is no JSON or no UTF-8, for a value nested more than DEEPEST deep, for a
+    whole number of more than LONGEST digits, and for a number that is no finite float.
     """
     text = data if isinstance(data, str) else data.decode("utf-8")
     try:

@@ -37,7 +37,7 @@ MOST_PAID = 1e150
 
 
 class HominesError(ValueError):
-    """A mistake of the caller's, told by value, rule and remedy. The command line prints it bare."""
+    """A mistake of the caller; the message states value, rule and remedy. The command line prints it bare."""
 
 
 class NotDefined(HominesError):  # noqa: N818 (a property of the decision)
@@ -53,7 +53,7 @@ class Interrupted(Exception):  # noqa: N818 (nothing went wrong)
 
 
 def frozen(values: ArrayLike) -> Array:
-    """A read-only float copy, so that no caller can change a game under another's feet."""
+    """A read-only float copy: no caller can change a game that others hold."""
     array = np.array(values, dtype=np.float64) + 0.0  # -0.0 and 0.0 are one payoff, with one key
     array.setflags(write=False)
     return array
@@ -248,8 +248,8 @@ class Choice:
     """A distribution over a decision's actions: the one currency of the package.
 
     With mass 0 nothing legal can follow: what is chosen given a legal answer is not defined. `logp` is then
-    uniform, so that it stays a distribution, and must not be read as a preference (`measure.answered` leaves
-    such choices out).
+    uniform, so that it stays a distribution, and must not be read as a preference (`metrics.answered_records`
+    leaves these choices out).
 
     logp   natural-log probabilities given that the answer is legal, shape [mine], exp(logp) sums to 1
     mass   probability of any legal answer, in [0, 1]

@@ -63,7 +63,7 @@ def settled_strategy(
     outcome = learn(table, learning, 1, seed)
     if not outcome.settled[0]:
         raise HominesError(
-            f"this session (seed {seed}) had not settled after {learning.most} periods, so it has no strategy "
-            "to play; choose another seed, or a larger beta"
+            f"this session (seed {seed}) had not settled after {learning.most} periods, so it has no "
+            "strategy to play; choose another seed, or a larger beta"
         )
     return outcome.strategy[0], int(outcome.state[0])
