@@ -1,6 +1,6 @@
 """Bounds of the numbers in a stranger's files: no probability lies above 1, no perplexity below 1.
 
-    drop_impossible(rows, CURVE)   the rows with None for every impossible number, and the count of those
+drop_impossible(rows, CURVE)   the rows with None for every impossible number, and the count of those
 """
 
 from __future__ import annotations

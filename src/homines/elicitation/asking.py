@@ -1,8 +1,4 @@
-"""Ask a model every decision in every frame and order; then read the answers as the field does.
-
-Every function on records groups by what the record says, averages option orders with equal weight,
-and reads records with an answer only: failed ones are counted by `summary`.
-"""
+"""Ask a model questions, in batches or as a stream; a failed call becomes a record with its error."""
 
 from __future__ import annotations
 
@@ -32,9 +28,9 @@ from homines.elicitation.questions import Question
 from homines.inference.impossible import Impossible
 
 BATCH = 16
-"""Questions between two writes, of a model that does not say how many."""
+"""Questions between two writes, for a model that states no batch."""
 CALLS = "calls.json"
-"""What the calls of a run used: calls, tokens, retries, dollars where there is a price."""
+"""File of a run with the use of its calls: calls, tokens, retries, dollars where there is a price."""
 Progress = Callable[[int, int], None]
 """Called with (answered, in all) after every batch."""
 
@@ -48,16 +44,16 @@ def measure(
     progress: Progress | None = None,
     stop: Stop = never,
 ) -> list[Record]:
-    """Answer every question, skipping those the run holds already; the records in question order.
+    """Answer every question that the run has no answer to; all records in question order.
 
-    batch   questions between two writes; None: as many as the model asks for (its `batch`), else 16. Of a
-            model that answers as calls come back (`stream`), every answer is written as it comes
+    batch   questions between two writes; None: the model's own `batch`, else 16. A model that streams its
+            answers (`Streams`) writes every answer as it arrives
+    stop    called between batches; True ends the work
 
-    A call that fails becomes a record with its error. Where a model can tell beforehand that all would
-    fail (`ready`: a refused key, say) its HominesError is raised before the first. `stop` is asked
-    between batches; Interrupted is raised then, or where a budget is spent, with everything answered so far
-    recorded. Raises HominesError where the run holds answers of this model to other questions: its weights,
-    a game or the words have changed since.
+    A failed call becomes a record with its error. A model that checks its access first (`ChecksAccess`)
+    raises HominesError before the first question, for example for a refused key. Raises Interrupted where
+    `stop` returns true or a budget is spent; all answers until then are recorded. Raises HominesError where
+    the run holds answers of this model to other questions: its weights, a game or the words have changed.
     """
     by_key = dict(run.done) if run is not None else {}
     prompts = {q.record.key: q.prompt for q in questions}
@@ -109,12 +105,12 @@ def measure(
 
 
 def spent(run: RunFolder) -> dict[str, Any]:
-    """What the calls of a run used so far, as far as its file holds counts."""
+    """The use of a run's calls so far, from the counts in its file."""
     return possible_counts(run.noted(CALLS))
 
 
 def _usage(model: Model) -> Counter[str]:
-    """What calls of a model used until now in this process; empty where they are not counted."""
+    """The use of a model's calls in this process so far; empty for a model that does not count them."""
     usage: Counter[str] = Counter()
     if isinstance(model, Metered):
         usage.update(model.usage())  # type: ignore[arg-type]
@@ -129,7 +125,7 @@ def _account(model: Model, run: RunFolder | None) -> AbstractContextManager[None
 
 
 def _batched(model: Model, questions: Sequence[Question], batch: int, stop: Stop) -> Iterator[list[Record]]:
-    """Answers, a batch at a time. Raises Interrupted where `stop` says so, after the batch in hand."""
+    """Records of answers, a batch at a time. Raises Interrupted after a batch where `stop` returns true."""
     for i in range(0, len(questions), batch):
         if stop():
             raise Interrupted("stopped")
@@ -138,8 +134,8 @@ def _batched(model: Model, questions: Sequence[Question], batch: int, stop: Stop
 
 
 def _streamed(model: Streams, questions: Sequence[Question], stop: Stop) -> Iterator[list[Record]]:
-    """Answers as they come. Raises Interrupted where `stop` says so, or where a call was not made as a budget
-    left no room for it: after all that are under way, then."""
+    """Records of answers as they arrive. Raises Interrupted where `stop` returns true, or where the budget
+    left no room for a call; in both cases after the calls under way."""
     of: dict[str, list[Question]] = {}
     for q in questions:
         of.setdefault(q.prompt.key, []).append(q)
@@ -160,8 +156,8 @@ def _streamed(model: Streams, questions: Sequence[Question], stop: Stop) -> Iter
 
 
 def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) -> list[Record]:
-    """Score a batch; where that fails, each prompt alone, so that one bad prompt costs itself only. Where
-    a model puts a failure in its answer's place (`answers`), nothing is asked twice."""
+    """Score a batch; where that fails, each prompt alone: one bad prompt costs only its own answer. A model
+    that returns failures in place of answers (`ReturnsFailures`) is asked once."""
     if isinstance(model, ReturnsFailures):
         return [
             _record_of_answer(model, record, prompt, answer)

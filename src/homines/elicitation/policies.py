@@ -1,4 +1,4 @@
-"""Policies made of answers: of a model asked as it goes, or of the records of one."""
+"""Policies from answers: a model that is asked at every decision, or the records of one."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from homines.theory.conduct import last_round
 
 @dataclass(frozen=True)
 class ModelPolicy:
-    """A model and a frame are a policy; every order is asked and the answers averaged."""
+    """The policy of a model in a frame: every order is asked, and the answers are averaged."""
 
     model: Model
     frame: Frame
 
     @property
     def memory(self) -> int:
-        """How many past rounds the frame tells: the model knows no more."""
+        """The number of past rounds that the frame shows to the model."""
         return int(memory_of(self.frame))
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
@@ -42,7 +42,7 @@ class RecordedPolicy:
 
     answers    choices by `place`
     memory     past rounds that an answer depends on
-    place      what identifies the place of a decision in the game
+    place      a function: the key of a decision in `answers`
     """
 
     answers: Mapping[Any, Choice]
@@ -51,9 +51,9 @@ class RecordedPolicy:
 
     @classmethod
     def of(cls, records: Sequence[Record], *, symmetric: bool) -> RecordedPolicy:
-        """Answers by the last round as the player sees it, averaged over orders and frames.
+        """The policy by the last round as the player sees it, averaged over orders and frames.
 
-        symmetric   the game is the same for every player, and an answer given in one seat counts in all
+        symmetric   the game is the same for every player: an answer in one seat holds in all
         """
         place = last_round if symmetric else _seat_and_last_round
         return cls({place(d): choice for d, choice in average_by_decision(records)}, 1, place)

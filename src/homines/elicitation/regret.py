@@ -18,11 +18,11 @@ from homines.theory.game_forms import Repeated
 def regret(records: Iterable[Record], preference: Preference, against: str = "random") -> float | None:
     """Best reply's expected utility less the achieved one, given legal answers; records of one game.
 
-    A repeated game: states weighed as play against this opponent meets them in the long run (the exact
-    chain). A game played once: the mean over its decisions, the others' play as the decision tells it and
-    uniform where it tells nothing; `against` bears on nothing there. In utility, at least 0. None where no
-    answer or not every state was recorded, where the preference or the opponent is not defined in this game
-    (a rule about C and D), and where the game's name leads to no game.
+    A repeated game: states are weighed by their share of the long run of play against this opponent (the
+    exact chain). A game played once: the mean over its decisions, with the others' play as the decision
+    states it or uniform; `against` has no role there. In utility, at least 0. None where no answer or not
+    every state was recorded, where the preference or the opponent is not defined in this game (a rule about
+    C and D), and where the game's name leads to no game.
     """
     other = opponent(against)
     own = choices(records)

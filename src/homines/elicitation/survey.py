@@ -1,6 +1,6 @@
-"""What to ask a model, from words to records: games, frames and labels, in a run folder.
+"""A survey: games, frames and labels to ask a model about, and its run folder.
 
-The command line and the Python interface both build a Survey, so that the same wishes are the same run.
+The command line and the Python interface both build a Survey: equal settings are the same run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PAIR = "action1,action2"
 
 @dataclass(frozen=True)
 class Survey:
-    """A measurement before it is made. Every field is a spec or a setting."""
+    """The plan of a measurement. Every field is a spec or a setting."""
 
     model: str = required(MODEL, "model")
     games: tuple[str, ...] = option(("ipd",), "Game, as ipd; repeat for several.", "--game")
@@ -40,7 +40,7 @@ class Survey:
     dtype: str | None = option(None, DTYPE)
 
     def words(self) -> dict[str, list[str]]:
-        """Specs of the frames each game is asked in. HominesError for what no spec names."""
+        """The frame specs of each game. Raises HominesError for an unknown spec."""
         games: dict[str, Game] = {name: find("games", name) for name in self.games}
         frames = {
             name: frame_specs(game, self.frames, self.labels, swap=self.swap) for name, game in games.items()
@@ -51,13 +51,13 @@ class Survey:
 
     @property
     def spoken(self) -> bool:
-        """Whether a frame asks to think aloud."""
+        """Whether one of the frames asks to think aloud."""
         return any(
             asks_of(find("frames", spec)) == "aloud" for specs in self.words().values() for spec in specs
         )
 
     def settings(self) -> dict[str, Any]:
-        """The resolved config of the run, but for the command."""
+        """The resolved config of the run, without the command."""
         reasoning = {name: getattr(self, name) for name in ("traces", "temperature", "think", "seed")}
         return {
             "kind": "measure",
@@ -105,14 +105,14 @@ def frame_specs(game: Game, frames: Sequence[str], labels: Sequence[str] | None,
 
 
 def thinking(model: Any, **how: Any) -> None:
-    """Have a model think aloud so, where a frame asks for it."""
+    """Set how a model reasons, for frames that ask to think aloud. how: fields of ReasoningOptions."""
     if not isinstance(model, Reasons):
         raise HominesError(f"{model.name} cannot think aloud; use asks=choice, or another model")
     model.reasoning = replace(model.reasoning, **how)
 
 
 def believing(spec: str) -> str:
-    """The frame that asks what another will do, in this frame's words."""
+    """The spec of the frame that asks for a belief about another player, in this frame's words."""
     words = find("frames", spec)
     if not isinstance(words, AsksFor):
         raise HominesError(f"frame {spec} cannot ask for beliefs; leave out --beliefs, or use another frame")
@@ -120,7 +120,7 @@ def believing(spec: str) -> str:
 
 
 def _default_labels(spec: str, game: Game) -> str | None:
-    """The labels of a frame that takes some and has none, in a game that two words are enough for."""
+    """PAIR for a frame that takes labels and has none, in a game of two actions; else None."""
     frame = find("frames", spec)
     bare = isinstance(frame, Labelled) and not labels_of(frame)
     return PAIR if bare and _pairwise(game) else None

@@ -117,13 +117,13 @@ class Chain:
         """Share of time spent in each state in the long run, shape [state].
 
         The limit of averages (Cesaro), which exists for cycling and for reducible chains too, where
-        it depends on the start. Computed by state reduction (Grassmann, Taksar & Heyman 1985), in
-        logarithms: no subtraction and no underflow, so probabilities of 1e-300 do no harm.
+        it depends on the start. Computed by state reduction (Grassmann, Taksar & Heyman 1985) in
+        logarithms: without subtraction or underflow, probabilities of 1e-300 do no harm.
         """
         return long_run(self.transition, self.start(start))
 
     def recurrent(self, start: Sequence[float] | None = None) -> list[RecurrentClass]:
-        """Every class of states that play can end in, with its weight from this start."""
+        """Every class of states in which play can end, with its probability from this start."""
         return recurrent_classes(self.transition, self.start(start))
 
     def discounted(self, gamma: float, start: Sequence[float] | None = None) -> Array:
@@ -141,14 +141,14 @@ class Chain:
         return np.eye(len(self.states)) - gamma * self.transition
 
     def utility(self, preference: Preference, player: int = 0) -> Array:
-        """Expected immediate utility in each state, shape [state]: what the preference makes of it."""
+        """Expected utility of the next round in each state, by the preference, shape [state]."""
         expected = zip(self.choices[player], self._offered(preference, player), strict=True)
         return frozen([float(choice.p @ eu) for choice, eu in expected])
 
     def regret(self, preference: Preference, weights: Array, player: int = 0) -> float:
         """Mean over states, by weight, of the best action's expected utility less the policy's own.
 
-        The others' play is what the chain holds; myopic: one round. At least 0, in utility.
+        The others play as in the chain; the best action is best for one round. At least 0, in utility.
         """
         top = np.array([eu.max() for eu in self._offered(preference, player)])
         return float(weights @ (top - self.utility(preference, player)))
@@ -181,9 +181,9 @@ class Chain:
 def chain(game: Repeated, policies: Sequence[Policy], *, memory: int = 1) -> Chain:
     """The exact chain of a repeated game between policies that look at most `memory` rounds back.
 
-    A policy that says it looks further back (`memory_of`) is refused: read in shorter histories it
-    would be another policy. One that does so without saying it is read in histories of `memory`
-    rounds. At most forms.MOST_STATES states.
+    Raises NotDefined for a policy that states a longer memory (`memory_of`): in shorter histories it would be
+    another policy. A policy that looks further back without stating it is given histories of `memory`
+    rounds. At most game_forms.MOST_STATES states.
     """
     players = len(game.stage.actions)
     if len(policies) != players:
@@ -212,11 +212,11 @@ def chain(game: Repeated, policies: Sequence[Policy], *, memory: int = 1) -> Cha
 
 @dataclass(frozen=True, eq=False)
 class RecurrentClass:
-    """States that a chain never leaves once it is there.
+    """A set of states that a chain never leaves after entering it.
 
-    states   their indices; `share`: of the time spent there, shape as `states`
-    weight   probability of ending there
-    period   rounds after which the same states come again: 1 where play settles, n in a cycle of n
+    states   indices of the states; `share`: of time in each of them, shape as `states`
+    weight   probability that play ends in this class
+    period   rounds after which the same states return: 1 where play settles, n in a cycle of n
     """
 
     states: NDArray[np.int64]
@@ -234,7 +234,7 @@ def long_run(transition: Array, start: Array) -> Array:
 
 
 def recurrent_classes(transition: Array, start: Array) -> list[RecurrentClass]:
-    """Every recurrent class, the heaviest first; those that this start never reaches have weight 0."""
+    """Every recurrent class, the likeliest first; a class that this start never reaches has weight 0."""
     reach = np.eye(len(transition), dtype=np.bool_) | (transition > 0)
     for _ in range(len(transition).bit_length()):
         paths = reach.astype(np.float32)  # many times faster than a product of booleans
@@ -257,7 +257,7 @@ def recurrent_classes(transition: Array, start: Array) -> list[RecurrentClass]:
 
 
 def _period(leads: NDArray[np.bool_]) -> int:
-    """Greatest common divisor of the lengths of all ways back, of an irreducible chain."""
+    """The period of an irreducible chain: the greatest common divisor of the lengths of all returns."""
     depth = np.full(len(leads), -1)
     depth[0], front, divisor = 0, [0], 0
     while front:
@@ -274,7 +274,7 @@ def _period(leads: NDArray[np.bool_]) -> int:
 
 
 def _absorption_probabilities(logs: Array, start: Array, recurrent: NDArray[np.bool_]) -> Array:
-    """Where the chain first enters a recurrent state; eliminates the transient ones one by one.
+    """Probability that each recurrent state is entered first, [state]; eliminates transient states in turn.
 
     logs   log-probabilities of the transitions, shape [state, state]
     """

@@ -1,4 +1,4 @@
-"""A market of firms that set prices: logit demand, its equilibrium, its cartel, and what lies between.
+"""A market of firms that set prices: logit demand, Nash equilibrium, cartel, and homo moralis between them.
 
     q_i = B exp((a_i - p_i / s) / mu) / (sum_j exp((a_j - p_j / s) / mu) + exp(a_0 / mu))
     profit_i = (p_i - s c_i) q_i        consumers' surplus = B s mu ln(sum_j exp(...) + exp(a_0 / mu))
@@ -21,7 +21,7 @@ from homines.core.checks import count, number
 from homines.core.types import Array, HominesError, frozen
 
 HIGHEST = 200.0
-"""Markups above this many mu are not looked for: demand there is nothing."""
+"""Largest markup in the search, in units of mu: beyond it demand is 0 in float64."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class Market:
         return np.concatenate([inside, np.full((*p.shape[:-1], 1), self.outside / self.mu)], axis=-1)
 
     def shares(self, prices: ArrayLike) -> Array:
-        """Market shares [..., firm]; what is left buys the outside good."""
+        """Market shares [..., firm]; the remaining customers buy the outside good."""
         v = self._utility(prices)
         return np.exp(v - np.logaddexp.reduce(v, axis=-1, keepdims=True))[..., :-1]
 
@@ -94,7 +94,7 @@ class Market:
     def best_reply(self, firm: int, prices: ArrayLike) -> float:
         """The firm's static best price against the others' prices (its own entry is not read).
 
-        p = s (c + mu / (1 - share(p))); profit has one peak, so there is one.
+        p = s (c + mu / (1 - share(p))); unique, because profit has one peak.
         """
         p = np.array(prices, dtype=np.float64)
 
@@ -105,10 +105,10 @@ class Market:
         return self.scale * (self.cost[firm] + self._root(gap))
 
     def nash(self) -> Array:
-        """Prices of the static Nash equilibrium [firm]; of logit demand there is one.
+        """Prices of the static Nash equilibrium [firm]; under logit demand it is unique.
 
-        With w_i = share_i, the markup is mu / (1 - w_i): shares are found from the one number that they
-        all depend on, D = sum_j exp(v_j) + exp(a_0 / mu), each by itself.
+        With w_i = share_i, the markup is mu / (1 - w_i). All shares depend on one number,
+        D = sum_j exp(v_j) + exp(a_0 / mu): an outer search finds D, an inner one each share.
         """
 
         def share(firm: int, log_d: float) -> float:
@@ -168,9 +168,9 @@ class Market:
     # --- prices as a menu ----------------------------------------------------------------------------
 
     def menu(self, points: int = 15, xi: float = 0.1) -> Array:
-        """So many equally spaced prices [points] on [pN - xi (pM - pN), pM + xi (pM - pN)].
+        """Equally spaced prices [points] on [pN - xi (pM - pN), pM + xi (pM - pN)].
 
-        Of the lowest Nash and the highest cartel price, where firms differ.
+        pN is the Nash price, pM the cartel's; where firms differ, the lowest pN and the highest pM.
         """
         count("points", points, 2)
         number("xi", xi, 0)

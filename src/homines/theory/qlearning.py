@@ -1,4 +1,4 @@
-"""Q-learning firms, as Calvano et al. (2020) let them play: the baseline that language models are set beside.
+"""Q-learning firms of Calvano et al. (2020): the baseline for language models that set prices.
 
     Q(s, a) <- (1 - alpha) Q(s, a) + alpha (profit + delta max_a' Q(s', a'))
     epsilon_t = exp(-beta t)       Q_0(s, a) = mean over the rivals' prices of profit / (1 - delta)
@@ -28,7 +28,7 @@ class Learning:
     """How a firm learns.
 
     alpha    learning rate; `beta`: decay of exploration a period; `delta`: discount factor
-    stable   periods without a change of strategy after which it has settled; `most`: periods at most
+    stable   periods without a change of strategy after which a firm has settled; `most`: periods at most
     """
 
     alpha: float = 0.15
@@ -52,8 +52,8 @@ class Sessions:
     """The ends of many sessions. A state is sum_k price_k * m^(n - 1 - k), of the last prices.
 
     strategy   greedy price of every firm in every state [session, firm, state]
-    state      where each session stood at its end [session]
-    periods    how long it took [session]; `settled`: whether it did [session]
+    state      the last state of each session [session]
+    periods    length of each session [session]; `settled`: whether its strategies settled [session]
     profits    mean of each firm over the limit cycle [session, firm]
     cycle      length of that cycle [session]
     """
@@ -105,14 +105,14 @@ def learn(
 
 
 def initial_values(table: Array, delta: float) -> Array:
-    """Q_0 [firm, price]: what a price earns for ever against rivals who draw theirs at random."""
+    """Q_0 [firm, price]: the discounted profit of a price for ever, against rivals with random prices."""
     firms = table.ndim - 1
     means = [table[k].mean(axis=tuple(j for j in range(firms) if j != k)) for k in range(firms)]
     return np.ascontiguousarray(np.stack(means) / (1 - delta))
 
 
 def greedy_cycle(strategy: np.ndarray, state: int, flat: Array, m: int) -> tuple[Array, int]:
-    """(mean profits over the cycle that greedy play from `state` ends in [firm], its length)."""
+    """(mean profits [firm], length) of the cycle in which greedy play from `state` ends."""
     first_visit: dict[int, int] = {}
     path: list[int] = []
     while state not in first_visit:
@@ -184,7 +184,7 @@ def session(
 
 @cache
 def check_compiler() -> None:
-    """HominesError where numba is missing."""
+    """Raise HominesError where numba is missing."""
     if find_spec("numba") is None:
         raise HominesError("Q-learning firms need numba, which is missing: pip install 'homines[markets]'")
 
