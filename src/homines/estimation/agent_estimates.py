@@ -1,5 +1,5 @@
-"""Whose preferences the answers look like: homo moralis' kappa, inequity aversion's alpha and beta, beside
-the values a training aimed at and those published of people.
+"""Estimates of an agent's preferences: homo moralis' kappa, inequity aversion's alpha and beta, with the
+values that a training aimed at.
 
     records -> rows of estimates, one a parameter; the same for a page of one run and of several
 """
@@ -31,10 +31,10 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "kantian(alpha=0)": ("kappa", "beta"),
     "inequity": ("alpha", "beta"),
 }
-"""What is estimated of every agent: families, each with its parameters."""
+"""Families estimated for every agent, each with its parameters."""
 FALLBACK = ("moralis", ("kappa",))
-"""In place of the first where that is not identified: games in which nobody can choose to be ahead tell kappa
-only where beta is taken as 0."""
+"""Family in place of the first where that is not identified: games in which nobody can choose to be ahead
+identify kappa only with beta fixed at 0."""
 PARAMETER_WORDS: Mapping[str, str] = {
     "kappa": "weight on what if everyone did so",
     "alpha": "aversion to being behind",
@@ -56,20 +56,21 @@ REASONS: Mapping[type[HominesError], str] = {
 def estimates(records: Iterable[Record], preference: Preference | None = None) -> list[Row]:
     """Every parameter of FAMILIES, and the precision, for the records of one model.
 
-    records     answers, and where they were asked beliefs; as `homines fit` reads them
-    preference  what the model was trained to, if anything
+    records     answers and recorded beliefs, read as by `homines fit`
+    preference  the preference the model was trained to, if any
 
     A row has
-        family, parameter, told (in words), theory (the value `preference` has, or None)
+        family, parameter, told (in words), theory (the parameter's value in `preference`, or None)
         value, low, high    maximum likelihood, 95% by profile likelihood; +-inf: the choices set no bound,
                             nan: too few games for an interval
-        observations        choices it rests on; decisions: how many differ; asked: of how many in all
+        observations        number of choices used; decisions: number of different decisions among them;
+                            asked: number of different decisions in all records
         mass                mean legal mass of these choices; explained: 1 where the family fits exactly,
                             None where there is nothing to explain beyond chance
-        why                 a sentence where there is no value or no interval, or where kappa is told alone
-                            (family moralis), else empty
-    Decisions for which a family is not defined (kappa needs symmetric games) are left out of it; so are
-    choices of a legal mass under LEGAL_MASS where there are others (what would be said instead is unknown).
+        why                 a sentence where there is no value or no interval, or where kappa is estimated
+                            alone (family moralis), else empty
+    Decisions at which a family is not defined (kappa needs symmetric games) are left out. Choices of a legal
+    mass under LEGAL_MASS are left out where there are others.
     """
     aims = parameters_of(preference)
     observations, why = _observations(records)
@@ -127,7 +128,7 @@ def _defined_at(of: Family, block: DecisionBlock) -> bool:
 
 
 def parameters_of(preference: Preference | None) -> dict[str, dict[str, float]]:
-    """By family of FAMILIES and ALONE, the parameters that are this preference; empty where it is of none.
+    """By family of FAMILIES and FALLBACK, the parameters that equal this preference; empty where none do.
 
     >>> parameters_of(Moralis(0.5))
     {'moralis': {'kappa': 0.5}, 'kantian(alpha=0)': {'kappa': 0.5, 'beta': 0.0}}
@@ -156,8 +157,8 @@ def parameters_of(preference: Preference | None) -> dict[str, dict[str, float]]:
 
 
 def _observations(records: Iterable[Record]) -> tuple[list[Observation], str]:
-    """Choices as `homines fit` has them, or none and why. Names that would import a module are not followed:
-    reading a run runs no code."""
+    """Choices as `homines fit` reads them, or none and the reason. Specs that would import a module are left
+    out: reading a run runs no code."""
     own = [r for r in records if not is_foreign(r.frame) and not is_foreign(r.game)]
     if not own:
         return [], "Nothing was asked that can be read as a choice between payoffs."

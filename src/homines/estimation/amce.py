@@ -66,15 +66,15 @@ ATTRIBUTES |= {"Species": 8}
 LEVELS = {ATTRIBUTES[d.type]: {d.minus: 0, d.plus: 1} for d in DIMENSIONS.values()}
 DIGITS = {f"{n}{zeros}": n for n in range(5) for zeros in ("", ".0")}
 PLAIN = "Random"
-"""The ScenarioType of scenarios that differ in no one attribute: they count for the first three effects."""
+"""The ScenarioType of groups drawn at random: they enter the first three effects."""
 PART = 2**30
-"""Bytes of a file whose scenarios are held at once."""
+"""Bytes of a file whose scenarios are in memory at once."""
 MOST_REASONS = 20
 GROUP, NAMED = "group of the row", "whether the row names its scenario"
 
 
 def probability(intervention: int, barrier: int, pedestrians: int, signal: int) -> float:
-    """How often the public generator makes a group of this kind; a row's weight is 1 / this.
+    """The probability of a group of this kind in the public generator; a row's weight is its inverse.
 
     intervention  1: killed if the car swerves; barrier 1: passengers; pedestrians 1: both groups are;
     signal        0 none, 1 green, 2 red. Theoretical weights of Awad et al. (2018)
@@ -94,8 +94,8 @@ def probability(intervention: int, barrier: int, pedestrians: int, signal: int) 
 class Amce:
     """Effects with their errors, in the order of ALL; nan where there is no estimate.
 
-    values, se   [effect]; rows, clusters: how many the effect rests on [effect]
-    clustered    rows of one scenario were taken together; else each row counts as independent
+    values, se   [effect]; rows, clusters: numbers behind each effect [effect]
+    clustered    errors are clustered by scenario; else rows are independent
     """
 
     values: Array
@@ -116,8 +116,8 @@ class Amce:
 
 
 class Kind(NamedTuple):
-    """What a row counts for: its weight, and codes (2 effect + plus, or None) of inaction, of relation or
-    law, of its attribute, and of the number by how many more."""
+    """The effects that a row enters: its weight, and codes (2 effect + plus, or None) of inaction, of
+    relation or law, of its attribute, and of the difference in numbers."""
 
     w: float
     whole: int
@@ -130,7 +130,7 @@ CODES = Kind._fields[1:]
 
 
 class Sums(NamedTuple):
-    """What the estimator needs of any number of rows; sums of two sets of scenarios are those of both.
+    """Sufficient sums for the estimator; those of two sets of scenarios add up.
 
     With v_c = (sum w y, sum w over the rows of scenario c at the plus level, the same at the minus level):
     first [group, effect, 4] = sum_c v_c, second [group, effect, 4, 4] = sum_c v_c v_c', rows and clusters
@@ -151,7 +151,7 @@ class Sums(NamedTuple):
         return Sums(*(a + b for a, b in zip(self, other, strict=True)))
 
     def of(self, group: int | slice) -> Sums:
-        """Of one group, or (of a slice) of several together."""
+        """The sums of one group, or of a slice of groups together."""
         return Sums(*(x[group].sum(0) if isinstance(group, slice) else x[group] for x in self))
 
 
@@ -188,7 +188,7 @@ def distance(nine: Array, other: Array) -> float:
 
 @dataclass(frozen=True, eq=False)
 class AmceTally:
-    """Sums by group, and how many rows were read and left out, by reason."""
+    """Sums by group, the number of rows read, and the numbers of rows left out by reason."""
 
     sums: Sums
     names: tuple[str, ...]
@@ -257,10 +257,11 @@ def _check(path: Path, heads: Sequence[str], by: str | None) -> None:
 
 
 def tally(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, parts: int = 1) -> AmceTally:
-    """Sums of rows of text with the columns NEEDED.
+    """Sums of rows of text with the REQUIRED_COLUMNS.
 
     scenario   column that names a row's scenario; None: every row is its own cluster
-    parts      how often the rows are gone through, so many scenarios being held at once
+    by         column of groups; None: one group
+    parts      number of passes over the rows; each holds its part of the scenarios in memory
     """
     pl = library()
     frame = frame.with_columns(pl.col(by).fill_null("").str.strip_chars().alias(GROUP)) if by else frame
@@ -328,8 +329,7 @@ def _saved_share() -> pl.Expr:
 def _kinds(
     frame: pl.LazyFrame, columns: Sequence[str]
 ) -> tuple[int, dict[str, int], list[tuple[tuple[str | None, ...], Kind]]]:
-    """How many rows there are, how many are left out by reason, and the kinds of the others, beside their
-    cells in these columns as they are written."""
+    """(number of rows, numbers left out by reason, [(cells in these columns, Kind)] of the rest)."""
     pl = library()
     wrong = (
         pl.when(~pl.col(NAMED))
@@ -361,7 +361,7 @@ def _kinds(
 def kind_of(
     intervention: str, pedestrians: str, barrier: str, signal: str, level: str, kind: str, more: str
 ) -> Kind | str:
-    """What a row counts for, from its cells; a text says why it counts for nothing.
+    """The effects of a row from its cells; a text with the reason where it enters none.
 
     >>> kind_of("1", "1", "0", "2", "Female", "Gender", "0").attribute == 2 * 3 + 1
     True

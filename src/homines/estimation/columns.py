@@ -1,4 +1,4 @@
-"""Observations as arrays, not an object each: what estimates work on, and what a large CSV is read into."""
+"""Observations as arrays: the form in which estimates use them and large CSV files are read."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from homines.theory.choice import Belief
 
 Integers = NDArray[np.integer[Any]]
 Value = Callable[[Array], Array]
-"""Payoffs as they are valued, such as at a risk attitude."""
+"""A function of payoffs, such as their value under risk aversion."""
 
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """One decision and how it was chosen.
+    """One decision and the choice in it.
 
     choice   exact probabilities (n None), or shares of n sampled choices
-    subject  who chose; `game`: of which game: what errors are clustered by
+    subject  the person or model that chose; game: the decision's game. Errors are clustered by either
     """
 
     decision: Decision
@@ -40,12 +40,12 @@ class Observation:
 
 @dataclass(frozen=True, eq=False)
 class DecisionBlock:
-    """Decisions that differ in nothing but payoffs.
+    """Decisions that differ in payoffs only.
 
     like      one of them
     payoffs   [decision, seat, mine, other, ...]
     same      [decision, mine], or None where `like` has none
-    places    [decision]: where they stand among all
+    places    [decision]: their indices among all decisions
     """
 
     like: Decision
@@ -77,7 +77,7 @@ class DecisionBlock:
 
 
 class Decisions(Sequence[Decision]):
-    """Many decisions; each is made when it is asked for."""
+    """Many decisions as blocks of arrays; a Decision object is built at the first access to it."""
 
     def __init__(self, blocks: Iterable[DecisionBlock]) -> None:
         self.blocks = list(blocks)
@@ -132,7 +132,7 @@ class Decisions(Sequence[Decision]):
 
 
 def group_decisions(ds: Sequence[Decision]) -> Decisions:
-    """These decisions, those together that differ in nothing but payoffs."""
+    """These decisions in blocks of decisions that differ in payoffs only."""
     groups: dict[object, list[int]] = {}
     for i, d in enumerate(ds):
         groups.setdefault(_key_without_payoffs(d) if d.chance is None else i, []).append(i)
@@ -152,7 +152,7 @@ def group_decisions(ds: Sequence[Decision]) -> Decisions:
 
 
 def _key_without_payoffs(d: Decision) -> object:
-    """All of a decision but the numbers of its payoffs."""
+    """A key of everything in a decision except the values of its payoffs."""
     beliefs = None if d.others is None else tuple((b.shape, b.tobytes()) for b in d.others)
     forgone = tuple((name, paid.tobytes()) for name, paid in d.forgone)
     situation = d.reply, d.rounds, d.history, d.player, d.names, d.kindness, forgone, d.rule, d.does
@@ -163,11 +163,11 @@ def _key_without_payoffs(d: Decision) -> object:
 class Columns(Sequence[Observation]):
     """Observations in order.
 
-    decisions  those that differ; of which game each is: `game_of` [decision], a place in `games`
-    at         [observation] its decision
+    decisions  the different decisions; game_of [decision]: the index of each one's game in `games`
+    at         [observation] the index of its decision
     logp       [observation, action]; -inf where there is no such action
     n          [observation] samples; 0 where exact
-    subject    [observation], a place in `subjects`
+    subject    [observation], an index in `subjects`
     mass       [observation]
     """
 
@@ -183,7 +183,8 @@ class Columns(Sequence[Observation]):
 
     @classmethod
     def of(cls, observations: Sequence[Observation]) -> Columns:
-        """Arrays of these observations; equal decisions of one game are one. HominesError for one option."""
+        """Arrays of these observations; equal decisions of one game are merged. Raises HominesError for a
+        decision with one option."""
         if isinstance(observations, Columns):
             return observations
         keys: dict[tuple[int, str], int] = {}

@@ -16,7 +16,7 @@ from homines.estimation.columns import Columns, DecisionBlock, Decisions, Intege
 
 KINDNESS = {"1": 1, "0": 0, "-1": -1, "": 0}
 UNKNOWN_KINDNESS = 2
-"""A kindness that is none of these."""
+"""Code of a kindness that is none of these."""
 
 
 class CsvLayout:
@@ -54,7 +54,7 @@ class CsvLayout:
         return np.array([text == "" for text in texts])[codes]
 
     def odd(self) -> Iterator[Integers]:
-        """Rows of each decision of a subject that may break a rule, in order of appearance."""
+        """The rows of each decision of a subject that may break a rule, in order of appearance."""
         odd_rows = np.isnan(self.paid).any(-1) | ~(self.chosen >= 0) | (self.kind == UNKNOWN_KINDNESS)
         for name, values, low in (("belief", self.belief, 0.0), ("same", self.same, -math.inf)):
             odd_rows |= ~self._empty(name) & ~(values >= low)
@@ -78,7 +78,7 @@ class CsvLayout:
             yield by_decision[ends[i - 1] if i else 0 : ends[i]]
 
     def _shapes(self, members: NDArray[np.bool_]) -> Iterator[SizeClass]:
-        """Decisions of subjects by how many options they have, and the other actions."""
+        """Decisions grouped by their number of options and of the other's actions."""
         shapes = np.unique(np.stack([self.options[members], self.theirs[members]]), axis=1).T
         for mine, theirs in shapes:
             at = np.flatnonzero(members & (self.options == mine) & (self.theirs == theirs))
@@ -88,7 +88,7 @@ class CsvLayout:
             yield SizeClass.of(self, at, place[self.who[rows]], rows, (int(mine), int(theirs)))
 
     def columns(self) -> Columns:
-        """All of it as observations."""
+        """The whole table as observations."""
         names = self._codes("option")[1], self._codes("theirs")[1]
         shapes = list(self._shapes(np.ones(self.many, dtype=np.bool_)))
         unlike = [shape.unlike() for shape in shapes]
@@ -122,7 +122,7 @@ class CsvLayout:
 
 
 def _places(table: tidy_csv.Table, who: Integers, name: str) -> tuple[Integers, Integers, Integers]:
-    """(code of the column [row], its place among the decision's [row], how many there are [decision])."""
+    """(code of the cell [row], its index within the decision [row], number of different cells [decision])."""
     many = int(who.max()) + 1
     if name not in table:
         none = np.zeros(len(who), dtype=np.int64)
@@ -140,9 +140,9 @@ def _places(table: tidy_csv.Table, who: Integers, name: str) -> tuple[Integers, 
 
 @dataclass(frozen=True, eq=False)
 class SizeClass:
-    """Decisions of subjects with as many options, and as many actions of the other.
+    """Decisions with equal numbers of options and of the other's actions.
 
-    at      [decision] its number among all
+    at      [decision] its index among all
     option  [decision, mine] codes of names; their: [decision, other]
     paid    [decision, seat, mine, other] or [decision, seat, mine]; belief: [decision, mine, other]
     """
@@ -157,13 +157,13 @@ class SizeClass:
     same: Array
     chosen: Array
     consistent: NDArray[np.bool_]
-    """Where rows of one option agree in what is told of it, [decision]."""
+    """Whether all rows of an option agree in `chosen` and `same`, [decision]."""
 
     @classmethod
     def of(
         cls, layout: CsvLayout, at: Integers, i: Integers, rows: NDArray[np.bool_], size: tuple[int, int]
     ) -> SizeClass:
-        """Those at these numbers; i [row] the place of a row's decision among them."""
+        """The decisions with these indices. i [row]: the index of a row's decision among them."""
         (mine, theirs), n = size, len(at)
         a, j = layout.a[rows], layout.j[rows]
         option, their = np.zeros((n, mine), np.int64), np.zeros((n, theirs), np.int64)
@@ -190,7 +190,7 @@ class SizeClass:
         return cls(at, option, their, game, kind, paid + 0.0, belief, same + 0.0, chosen, consistent)
 
     def odd(self) -> NDArray[np.bool_]:
-        """Those that may break a rule: of probabilities, counts and beliefs, [decision]."""
+        """Whether a decision may break a rule of probabilities, counts or beliefs, [decision]."""
         total = self.chosen.sum(-1)
         whole = (self.chosen == np.round(self.chosen)).all(-1)
         broken = (
@@ -214,21 +214,21 @@ class SizeClass:
         return logp, np.where(whole, self.chosen.sum(-1), 0).astype(np.int64)
 
     def _alike(self) -> Array:
-        """All that is told of them but payoffs, [decision, number]."""
+        """Everything in the decisions except payoffs as numbers, [decision, number]."""
         parts: list[NDArray[Any]] = [self.option, self.their, self.game[:, None], self.kind[:, None]]
         parts.append(self.belief.reshape(len(self.at), -1))
         parts.append(np.isnan(self.same[:, :1]))
         return np.concatenate(parts, axis=-1, dtype=np.float64)
 
     def unlike(self) -> tuple[Integers, Integers]:
-        """(the first of each decision that differs, in order; which of these each is [decision])."""
+        """(index of the first of each group of equal decisions, in order; the group of each [decision])."""
         paid = self.paid.reshape(len(self.at), -1)
         return _first_rows(np.concatenate([self._alike(), paid, self.same], axis=-1))
 
     def blocks(
         self, one: Integers, places: Integers, names: tuple[list[str], list[str]]
     ) -> Iterator[DecisionBlock]:
-        """The decisions `one`, which stand at `places` among all: together those that differ in payoffs."""
+        """The decisions `one` in blocks that differ in payoffs only. places: their indices among all."""
         first, code = _first_rows(self._alike()[one])
         order = np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1])
         for i, members in zip(first, order, strict=True):
@@ -238,7 +238,7 @@ class SizeClass:
             yield DecisionBlock(like, self.paid[at], self.same[at] if has_same else None, places[members])
 
     def _decision(self, i: int, names: tuple[list[str], list[str]]) -> Decision:
-        """The i-th; every rule was asked before."""
+        """The i-th decision; its rows break no rule."""
         theirs = tuple(names[1][code] for code in self.their[i])
         belief, same = self.belief[i], self.same[i]
         stated = None if not theirs or np.isnan(belief).all() else belief / belief.sum(-1)[:, None]
@@ -254,7 +254,7 @@ class SizeClass:
 
 
 def _first_rows(numbers: Array) -> tuple[Integers, Integers]:
-    """(the first of each row that differs, in order; which of these each row is)."""
+    """(index of the first of each group of equal rows, in order; the group of each row)."""
     bits = np.ascontiguousarray(numbers + 0.0).view(np.int64)
     code, unlike = tidy_csv.table_of({str(k): column for k, column in enumerate(bits.T)}).codes(
         *map(str, range(bits.shape[1]))

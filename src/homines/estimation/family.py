@@ -1,4 +1,4 @@
-"""A preference with free parameters: what is estimated, taken from the preference's own formula."""
+"""A preference with free parameters, the object of estimation, read off the preference's own formula."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from homines.theory.choice import Belief, expected_utility, stated_beliefs, unif
 RISK = "risk"
 PRECISION = "precision"
 MANY = 32
-"""Decisions alike in all but payoffs from which their utility is taken at once."""
+"""Number of decisions in a block from which their utilities are computed in one call."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Family:
         return self._linear(lambda u: expected_utility(u(d), belief(d), d.chance))
 
     def outcome_by_outcome(self, belief: Belief) -> bool:
-        """Whether many decisions may be valued at once: every preference of the package values each outcome
-        by its own payoffs. A rule that is named, others' code and others' beliefs may look at more."""
+        """Whether many decisions may be valued in one call. Preferences of the package value each outcome by
+        its own payoffs; named rules, foreign classes and other beliefs may depend on more."""
         ours = self.make.__module__.startswith("homines.preferences.") and belief in (
             stated_beliefs,
             uniform_beliefs,
@@ -71,7 +71,7 @@ class Family:
         return np.moveaxis(columns, 1, 0)
 
     def _linear(self, value: Callable[[Preference], Array]) -> Array:
-        """What a value is at no parameters, and what each parameter adds to it, on a new last axis."""
+        """The value at parameters 0, and the slope in each parameter, on a new last axis."""
 
         def at(point: Array) -> Array:
             return value(self.at(dict(zip(self.free, map(float, point), strict=True))))
@@ -89,8 +89,7 @@ class Family:
 
 
 def family(spec: str | type) -> Family:
-    """A family from its spec, or a preference's class: parameters that are written are fixed, numbers that
-    are not are free.
+    """A family from its spec or a preference's class: parameters in the spec are fixed, other numbers free.
 
     >>> family("kantian(alpha=0)").free
     ('beta', 'kappa')
@@ -125,7 +124,7 @@ def value_payoffs(d: Decision, risk: float, scale: float) -> Decision:
     """The decision with payoffs x as v(x) = scale * ((x / scale)^(1 - risk) - 1) / (1 - risk).
 
     Constant relative risk aversion (log at risk = 1), in units of payoff near `scale`; everyone's payoffs are
-    valued alike. Payoffs must be at least 0, and above 0 where risk >= 1.
+    valued alike. Payoffs must be at least 0, and above 0 for risk >= 1.
     """
 
     def v(x: Array) -> Array:
@@ -135,7 +134,7 @@ def value_payoffs(d: Decision, risk: float, scale: float) -> Decision:
 
 
 def crra(x: Array, risk: float, scale: float) -> Array:
-    """v(x) as in `value_payoffs`; HominesError for payoffs it has no value for."""
+    """v(x) as in `value_payoffs`. Raises HominesError for payoffs without a value."""
     if (x < 0).any() or (risk >= 1 and (x == 0).any()):
         raise HominesError(
             f"payoffs down to {x.min():g} have no value at risk {risk:.3g} (constant relative risk aversion "

@@ -2,8 +2,8 @@
 
     observations x family -> Estimate, or NotIdentified naming what the choices cannot tell apart
 
-Maximum likelihood of the logit choice. Exact probabilities enter as they are and carry no sampling error:
-what is uncertain about them is which decisions were asked, so errors are clustered, and misfit is reported.
+Maximum likelihood of the logit choice. Exact probabilities enter as they are, without sampling error. Their
+uncertainty comes from the selection of decisions: errors are clustered, and misfit is reported.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ LARGE = 1e5
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Estimate:
-    """What explains the choices, and how far that can be trusted.
+    """The parameters that explain the choices best, with errors, intervals and fit.
 
     names      free parameters of the family, `risk` where asked for, `precision` last (1/lambda, in 1/payoff)
     values     [parameter]; cov, robust to dependence within clusters, [parameter, parameter]
     intervals  profile likelihood, [parameter, (low, high)]; inf: the choices set no bound
-    loglik     in nats; `null`: of random choice, `best`: of the shares observed at each decision, less what
-               chance alone would have made of samples (so about what the true family would reach)
-    misfit     by game, the mean over its decisions of KL(shares observed || fitted), nats, less what sampling
-               alone would give; about 0 where the family fits, and wherever there is one choice a decision
+    loglik     in nats; `null`: of random choice; `best`: of the observed shares, less the expected gain of
+               sampled shares over the truth (about the value that the true family would reach)
+    misfit     by game, the mean over its decisions of KL(observed shares || fitted), nats, less its expected
+               value from sampling; about 0 where the family fits, and with one choice a decision
     exact      no sampling error: errors come from `clusters` alone
     mass       mean probability of any legal answer
     """
@@ -76,7 +76,7 @@ class Estimate:
 
     @property
     def explained(self) -> float:
-        """Share of what could be explained beyond random choice: 1 where the family fits exactly."""
+        """(loglik - null) / (best - null): 1 where the family fits exactly."""
         room = self.best - self.null
         return (self.loglik - self.null) / room if room > 0 else 1.0
 
@@ -117,9 +117,9 @@ def fit(
 ) -> Estimate:
     """Maximum-likelihood estimate of a family: max over parameters and precision of sum counts * log p.
 
-    belief   about the others: what a decision states, uniform where it states nothing
-    cluster  what choices depend within: subject, game, decision or none. None: subjects where there are
-             several, else games, else decisions
+    belief   about the others: by default as the decision states, uniform where it states nothing
+    cluster  the group within which choices depend: subject, game, decision or none. None: subjects where
+             there are several, else games, else decisions
     risk     estimate relative risk aversion of payoffs too (`family.value_payoffs`)
     level    of the intervals
 
@@ -186,7 +186,7 @@ def fit(
 
 
 def check_design(p: Problem) -> None:
-    """NotIdentified where no choices at these decisions could tell the parameters apart."""
+    """Raise NotIdentified where no choices at these decisions could identify the parameters."""
     x = p.design
     equal = x.legal / x.legal.sum(-1, keepdims=True)
     direction = flat_direction(x.information(equal, np.ones(len(x.x))))
@@ -215,7 +215,7 @@ def check_design(p: Problem) -> None:
 
 
 def check_peak(p: Problem, peak: Peak) -> None:
-    """NotIdentified where the likelihood has no highest point, or where it lies at no precision."""
+    """Raise NotIdentified where the likelihood has no maximum, or has it at a precision of 0 or less."""
     direction = peak.unbounded()
     if direction is not None:
         raise Separated(
@@ -238,7 +238,7 @@ def _spell_direction(of: Family, direction: Array) -> str:
 
 
 def _spell_fixed(of: Family, direction: Array, value: int = 0) -> str:
-    """How to fix the parameter that moves most along a flat direction."""
+    """A spec that fixes the parameter with the largest share of a flat direction."""
     name = of.free[int(np.abs(direction[1:]).argmax())]
     arguments = [f"{k}={v!r}" for k, v in of.fixed.items()]
     return f"{of.spec.partition('(')[0]}({', '.join([*arguments, f'{name}={value}'])})"

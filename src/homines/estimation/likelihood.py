@@ -3,7 +3,7 @@
     p(a | d) = exp(x[d, a] . g) / sum_b exp(x[d, b] . g)        McFadden (1974)
 
 A utility that is linear in its parameters, times a precision, is x . g with g = precision * (1, parameters):
-the log-likelihood is concave in g, so its maximum is the maximum, from any start.
+the log-likelihood is concave in g: a climb from any start ends at its maximum.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from homines.core.types import Array
 
 STEEP, STRIDE = 1e-9, 10.0
-"""Slope a choice, in standard units of the start, that is not nothing; and the longest step along an axis."""
+"""Slope a choice, in standard units of the start, above which it counts; the longest step along an axis."""
 MANY = 1e5
 """Choices from which a stride grows with their root, as standard units shrink with it: else more choices
 would take more steps."""
@@ -37,7 +37,7 @@ FLAT = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """What may be chosen.
+    """The options of every decision, as regressors.
 
     x      [decision, action, column]; actions that a decision lacks are 0
     legal  which actions a decision has, bool [decision, action]
@@ -114,21 +114,21 @@ def loglik(y: Array, logp: Array) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Peak:
-    """Where a climb ended: the highest point, or as far along a direction without one as it got."""
+    """The end of a climb: the maximum, or the last point in a direction without one."""
 
     g: Array
     loglik: float
     converged: bool
     information: Array
     start: Array
-    """Information before any climb (equal probabilities): what the design can tell at best."""
+    """Information at equal probabilities, before any climb."""
 
     def flat(self) -> NDArray[np.float64] | None:
-        """A direction of g that no choice here bears on, scaled to a largest entry of 1; None without one."""
+        """A direction in which the likelihood is flat, scaled to a largest entry of 1; None without one."""
         return flat_direction(self.start)
 
     def unbounded(self) -> NDArray[np.float64] | None:
-        """A direction of g along which the likelihood rises for ever (separated choices), else None."""
+        """A direction of g along which the likelihood rises without bound (separated choices), else None."""
         if not self.g.size:
             return None
         roots, turn = np.linalg.eigh(self.start)
@@ -141,7 +141,7 @@ class Peak:
 
 
 def flat_direction(information: Array) -> NDArray[np.float64] | None:
-    """A direction in which this information is nothing beside its own scale; None where there is none."""
+    """A direction in which the information is negligible against its scale; None without one."""
     if not information.size:
         return None
     size = np.sqrt(np.diag(information))
@@ -166,8 +166,8 @@ def climb(
 
     y       choices, counts or probabilities, [decision, action]
     offset  a part of the utility that is given, [decision, action]
-    Directions on which the data say nothing are left at 0. Where a given offset makes the wrong answers so
-    certain that the curvature is lost and the slope is not, it strides uphill, STRIDE at most at a time.
+    Directions without information stay at 0. Where an offset makes wrong answers so certain that the
+    curvature vanishes and the slope does not, a step goes uphill by at most STRIDE.
     """
     k = design.x.shape[-1]
     n = y.sum(-1)

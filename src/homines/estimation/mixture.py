@@ -1,4 +1,4 @@
-"""Types: a finite mixture of preferences over subjects, by expectation-maximisation.
+"""Types of subjects: a finite mixture of preferences, by expectation-maximisation.
 
     ln L = sum_i ln sum_k share_k prod_(d of i) p_k(choice of i at d)
 
@@ -24,9 +24,9 @@ from homines.estimation.uncertainty import columns_at, expected_misfit, misfit
 from homines.theory.choice import Belief, stated_beliefs
 
 SHORT, LONG = 25, 5000
-"""EM steps of every start, and the most of those that go on."""
+"""EM steps of every start, and at most of the best starts."""
 BEST_STARTS = 3
-"""Starts that go on."""
+"""Number of best starts that are continued."""
 CONVERGENCE = 1e-9
 """Rise of the log-likelihood, as a share of it, at which EM has arrived."""
 EMPTY = 1.0
@@ -73,7 +73,7 @@ class Mixture:
 
     @property
     def entropy(self) -> float:
-        """Mean entropy of the posterior types, as a share of ln K: 0 certain, 1 not told apart."""
+        """Mean entropy of the posterior types, as a share of ln K: 0 certain, 1 uninformative."""
         k = len(self.shares)
         return float(_entropy(self.types) / (len(self.types) * np.log(k))) if k > 1 else 0.0
 
@@ -111,9 +111,9 @@ def mixture(
     starts: int = 20,
     seed: int = 0,
 ) -> Mixture:
-    """Maximum-likelihood mixture of `classes` preferences of a family; who is of which type is not known.
+    """Maximum-likelihood mixture of `classes` preferences of a family, with unknown types of subjects.
 
-    starts   random starts (a random partition of subjects each); `seed` makes them the same again
+    starts   random starts, each from a random partition of the subjects; seed: of these partitions
 
     Raises NotIdentified as `fit` does, and where every start emptied a class; HominesError for fewer subjects
     than two a class.

@@ -1,4 +1,4 @@
-"""Families against each other: the likelihood-ratio test where one holds the other, Vuong's where not."""
+"""Tests between families: likelihood ratio for nested families, Vuong for others."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ SAME = 1e-8
 
 
 class NotNested(HominesError):  # noqa: N818 (a finding, as much as an error)
-    """The family given as the narrower one holds the other: the test takes them the other way round."""
+    """The family given as narrower contains the other; exchange them."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Whether a narrower (or a rival) family explains the choices as well.
+    """The test of a narrower (or rival) family against another on the same choices.
 
     kind       'likelihood ratio': `narrow` lies within `wide`, small p speaks against `narrow`.
                'Vuong': neither lies within the other; positive statistic speaks for `wide`
@@ -56,12 +56,11 @@ def compare(
     belief: Belief = stated_beliefs,
     cluster: str | None = None,
 ) -> Comparison:
-    """Test `narrow` against `wide` on the same choices. Given parameters are a family with all of them
+    """Test `narrow` against `wide` on the same choices. Known parameters are a family with all of them
     written: 'bfs(alpha=0.083, beta=0.261, gamma=0.072, delta=-0.042)'; the precision stays free.
 
-    Raises HominesError where the two are the same on these decisions, NotNested where `narrow` holds `wide`,
-    NotIdentified where `wide` has no
-    maximum here.
+    Raises HominesError where the two are the same on these decisions, NotNested where `narrow` contains
+    `wide`, NotIdentified where `wide` has no maximum.
     """
     one, two = (family(f) if isinstance(f, str) else f for f in (narrow, wide))
     a = problem(observations, one, belief=belief, cluster=cluster)

@@ -70,15 +70,15 @@ def from_records(
 
 
 def _with_belief(d: Decision, about: Mapping[str, Choice]) -> Decision:
-    """A symmetric decision for two with what is thought of the other, who faces the same; else as it is."""
+    """A symmetric decision of two with the belief about the other, who faces the same; else unchanged."""
     if d.others is None and d.same is not None and len(d.theirs) == 1 and not d.history and d.key in about:
         return replace(d, others=(about[d.key].p,))
     return d
 
 
 def _game(spec: str) -> Any:
-    """The game of a spec. None for records without one, and for a name that is not the package's: theirs is
-    read point by point. Raises HominesError where the spec names a game that cannot be made of it."""
+    """The game of a spec. None where records name no game, or one that is not the package's: their decisions
+    are read one by one. Raises HominesError for another spec from which no game can be made."""
     try:
         return find("games", spec) if spec else None
     except UnknownName:

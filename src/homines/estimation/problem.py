@@ -1,4 +1,4 @@
-"""The estimation problem: observations, family, free parameters, and whether they are identified."""
+"""The estimation problem: observations and a family as arrays; the failures of identification."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from homines.theory.choice import Belief, stated_beliefs
 
 CLUSTERS = ("subject", "game", "decision", "none")
 RISKS = (-2.0, 3.0)
-"""Where relative risk aversion is looked for."""
+"""Bounds of the search for relative risk aversion."""
 HIGHEST_WITH_ZERO = 0.99
 """From 1 on a payoff of 0 has no value."""
 GROWTH = 1.3
@@ -33,11 +33,11 @@ FARTHEST = 1e6
 
 
 Hold: TypeAlias = Callable[[Design], tuple[Design, Array | float]]
-"""From a design to one with something held: the columns left, and what is added to their utility."""
+"""From a design to one with a parameter held fixed: the remaining columns, and an offset of utility."""
 
 
 def hold_nothing(design: Design) -> tuple[Design, Array | float]:
-    """Nothing held."""
+    """The design with all parameters free."""
     return design, 0.0
 
 
@@ -108,7 +108,7 @@ class Problem:
     ) -> tuple[Peak, float]:
         """The highest likelihood of the design that `take` makes, and the risk attitude where it lies.
 
-        near   look for that around here only; start: coefficients to climb from
+        near   search the risk attitude around this value only; start: coefficients at the start of the climb
         """
 
         def at(risk: float) -> Peak:
@@ -131,7 +131,7 @@ class Problem:
 
     @cached_property
     def risks(self) -> tuple[float, float]:
-        """Where risk aversion is looked for."""
+        """Bounds of the search for risk aversion."""
         return RISKS if self.decisions.least > 0 else (RISKS[0], HIGHEST_WITH_ZERO)
 
 
@@ -173,7 +173,7 @@ def problem(
 
 
 def _cluster(columns: Columns) -> str:
-    """Subjects where several chose; else games, else decisions."""
+    """The default cluster: subject where there are several; else game, else decision."""
     if len(columns.subjects) > 1:
         return "subject"
     return "game" if len(columns.games) > 1 else "decision"

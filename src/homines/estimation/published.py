@@ -1,4 +1,4 @@
-"""What people and two older language models did in canonical games, to stand beside a model's choices.
+"""Choices of people and of two older language models in canonical games, for comparison with a model's.
 
 Humans: MobLab (Mei et al. 2024, PNAS; Xie et al. 2025). Language models: GPT-4-0314 and GPT-3.5-0301 in the
 same games (Mei et al. 2024). Charness-Rabin pairs: Horton (2023). Amounts in points of the game named.
@@ -94,9 +94,9 @@ class Country:
 
 
 def countries(path: str | Path, labels: Sequence[str]) -> dict[str, Country]:
-    """Countries that have every one of these labels, from a CSV of Estimates, se, Label, Country.
+    """Countries with estimates for all these labels, from a CSV with columns Estimates, se, Label, Country.
 
-    Raises HominesError where it is no such file, and where no country has them all.
+    Raises HominesError for another file, and where no country has all labels.
     """
     path = Path(path)
     by_country: dict[str, dict[str, tuple[float, float]]] = {}

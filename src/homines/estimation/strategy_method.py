@@ -1,8 +1,8 @@
-"""The strategy method: what is answered at every point of a sequential game, as one choice between plans.
+"""The strategy method: the answers at all points of a sequential game as one choice between plans.
 
-Every point of decision is asked on its own, in both roles, and so is what the other will do there. A plan's
-probability is the product over its points; the decision between plans is taken behind the veil of ignorance,
-against the plans that the beliefs make likely.
+Every point of decision is asked on its own, in both roles, and so is the belief about the other there. A
+plan's probability is the product over its points. The decision between plans is taken behind the veil of ignorance,
+against the distribution of plans that the beliefs imply.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from homines.estimation.columns import Observation
 from homines.theory.game_forms import Sequential, nodes, plan_probability, veil
 
 Point = tuple[int, History]
-"""A player, and what happened before it decides."""
+"""A player, and the history before its decision."""
 
 
 def points(game: Game) -> dict[Point, Decision]:
@@ -35,8 +35,8 @@ def plan_observation(
 ) -> Observation:
     """One observation: the choice between all plans, behind the veil of ignorance.
 
-    answers   at every point; beliefs: what the other is thought to do there, uniform where it is not said
-    The probability of a plan is exact where every answer is; else it stands for the fewest samples of any.
+    answers   at every point; beliefs: about the other at a point, uniform where missing
+    A plan's probability is exact where all answers are; else its n is the smallest n of the answers.
     """
     v = veil(game)
     decisions = points(game)
@@ -53,7 +53,7 @@ def plan_observation(
 
 
 def with_stated_beliefs(d: Decision, point: Point, beliefs: Mapping[Point, Choice]) -> Decision:
-    """The first mover's decision with what it believes of the replies; others as they are."""
+    """The first mover's decision with its beliefs about the replies; other decisions unchanged."""
     player, history = point
     if not d.reply or d.others is not None:
         return d

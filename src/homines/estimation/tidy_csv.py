@@ -1,4 +1,4 @@
-"""A tidy CSV as columns: cells as text, codes of equal ones, numbers; read by polars, whatever its length."""
+"""A tidy CSV of any length as columns, read by polars: cells as text, as codes of equal cells, as numbers."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 Integers = NDArray[np.integer[Any]]
 PART = 2**16
-"""Rows that are read at once where polars cannot read a file."""
+"""Rows read at once where polars cannot read a file."""
 BYTES = 2**24
 
 
 def library() -> Any:
-    """polars, imported where it is needed, for that takes a moment.
+    """polars, imported late because the import is slow.
 
-    It sets a handler of Ctrl-C of its own, under which a question at the terminal is not interrupted; so the
-    one that was there is set again.
+    The import replaces the handler of Ctrl-C, and a question at the terminal could not be interrupted; the
+    previous handler is restored.
     """
     before = signal.getsignal(signal.SIGINT)
     import polars
@@ -42,7 +42,7 @@ def library() -> Any:
 
 
 class Table:
-    """Rows of a CSV. lines: of the first row 2, as editors count where no cell holds a newline."""
+    """Rows of a CSV. The first row is line 2, as in editors where no cell holds a newline."""
 
     def __init__(self, frame: pl.DataFrame) -> None:
         self._frame = frame
@@ -54,8 +54,8 @@ class Table:
         return name in self._frame.columns
 
     def codes(self, *names: str) -> tuple[Integers, Table]:
-        """(a code [row] of what stands in these columns, rows that differ there); codes are in order of
-        appearance."""
+        """(code [row] of the cells in these columns, the table of different rows there); codes number the
+        different rows in order of appearance."""
         pl, cells = library(), self._frame.select(names)
         unlike = cells.unique(maintain_order=True)
         numbered = unlike.with_columns(pl.int_range(unlike.height, dtype=pl.Int64).alias(""))
@@ -99,11 +99,11 @@ def read_header(path: Path) -> list[str]:
 
 
 def read_table(path: Path, names: Sequence[str], columns: Sequence[str]) -> Table:
-    """The columns `wanted` of a CSV with these names. Raises HominesError naming the line of a row that has
-    more or fewer cells than the head, and where it is no CSV in UTF-8.
+    """The given columns of a CSV whose head has these names. Raises HominesError, naming the line, for a row
+    with more or fewer cells than the head, and for a file that is no CSV in UTF-8.
 
-    polars reads a cell that is not there as it reads an empty one, and stops at quotes within a cell; such
-    files are read row by row.
+    polars reads a missing cell as an empty one, and stops at quotes within a cell; files with either are read
+    row by row.
     """
     _check(path)
     pl = library()

@@ -1,4 +1,4 @@
-"""How well an estimate is known: covariance, profile intervals, misfit."""
+"""Uncertainty of an estimate: covariance, profile intervals, misfit."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from homines.estimation.problem import (
 )
 
 PART = 2**20
-"""Numbers of the expected misfit that are held at once."""
+"""Numbers of the expected misfit in memory at once."""
 CLOSE = 8
-"""Half-widths from the estimate within which they do: farther out all may be flat where a climb begins."""
+"""Half-widths from the estimate within which climbs begin at the maximum: farther out they begin at 0."""
 
 
 def expected_misfit(p: Problem, q: Array) -> Array:
-    """What KL(shares observed || q) would be on average if q were true, nats [decision]; 0 for exact choices.
+    """Expected KL(observed shares || q) if q is true, nats [decision]; 0 for exact choices.
 
     With y_a ~ Binomial(n, q_a), the sum over actions of E[(y_a / n) ln(y_a / (n q_a))]; (A - 1) / (2 n) from
     MANY choices on.
@@ -128,13 +128,13 @@ def profile(
     risk: float = 0.0,
     start: Array | None = None,
 ) -> tuple[float, float]:
-    """Where twice the fall of the profile likelihood from its maximum reaches a critical value.
+    """(low, high): the values at which twice the fall of the profile likelihood reaches a critical value.
 
     rule   (the maximum, the critical value). The critical value is that of F(1, clusters - 1), times the
-           ratio of the clustered to the model's own variance (Kent 1982), so that dependence within clusters
-           widens the interval as it widens the standard error.
-    half   half the width of the interval by the standard error: where the search begins, and what stands
-           where the fall is too small for float64 to see
+           ratio of the clustered to the model's own variance (Kent 1982): dependence within clusters widens
+           the interval and the standard error alike.
+    half   half the width of the interval by the standard error: the scale of the search, and the result
+           where the fall is too small for float64
     start  coefficients at the maximum, from which climbs near it begin; None: all begin at 0
     """
     top, crit = rule
@@ -176,8 +176,11 @@ def profile(
 def constrained_loglik(
     p: Problem, name: str, at: float, near: float = 0.0, start: Array | None = None
 ) -> float:
-    """The highest log-likelihood with one parameter held, at no negative precision; the risk attitude, where
-    it is estimated, near to this. start: coefficients of all columns to climb from."""
+    """The highest log-likelihood with one parameter fixed at a value, at a precision of at least 0.
+
+    near    the risk attitude, where it is estimated, is searched around this value
+    start   coefficients of all columns at the start of the climb
+    """
     if name == RISK:
         return climb(p.at_risk(at), p.y, start=start).loglik
 

@@ -210,8 +210,8 @@ class Sequential:
 
     def kindness(self, move: int) -> int:
         """1 where the worst payoff this move leaves player 1 exceeds the best of every other move, -1 where
-        the best it leaves lies below the worst of every other move, else 0. After Bruhin, Fehr & Schunk (2019):
-        their second movers gain, or lose, whatever they then choose."""
+        the best it leaves lies below the worst of every other move, else 0. After Bruhin, Fehr & Schunk
+        (2019): their second movers gain, or lose, whatever they then choose."""
         theirs = self.table[1]
         rest = np.delete(theirs, move, axis=0)
         if not rest.size:
