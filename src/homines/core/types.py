@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias, cast, get_args, runtime_checkable
 
@@ -184,29 +184,12 @@ class Decision:
         return _text(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value that `Decision.from_json` reads back; defaults are left out."""
-
-        def plain(array: Array | None) -> Any:
-            return None if array is None else array.tolist()
-
-        full = {
-            "actions": list(self.actions),
-            "payoffs": self.payoffs.tolist(),
-            "theirs": [list(t) for t in self.theirs],
-            "same": plain(self.same),
-            "others": None if self.others is None else [b.tolist() for b in self.others],
-            "chance": plain(self.chance),
-            "reply": self.reply or None,
-            "rounds": self.rounds,
-            "history": [list(stage) for stage in self.history] or None,
-            "player": self.player or None,
-            "names": [list(t) for t in self.names] or None,
-            "kindness": self.kindness or None,
-            "forgone": [[name, paid.tolist()] for name, paid in self.forgone] or None,
-            "rule": self.rule or None,
-            "does": list(self.does) or None,
+        """A JSON value that `Decision.from_json` reads back; defaults are left out, but for two fields."""
+        return {
+            f.name: value
+            for f in fields(self)
+            if (value := _plain(getattr(self, f.name))) != _plain(f.default) or f.name in ("theirs", "rounds")
         }
-        return {k: v for k, v in full.items() if v is not None or k == "rounds"}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Decision:
@@ -228,6 +211,13 @@ class Decision:
             str(raw.get("rule") or ""),
             tuple(raw.get("does") or ()),
         )
+
+
+def _plain(value: Any) -> Any:
+    """The value with arrays and tuples as lists."""
+    if isinstance(value, np.ndarray):
+        return cast("Array", value).tolist()
+    return [_plain(v) for v in cast("Sequence[Any]", value)] if isinstance(value, tuple | list) else value
 
 
 def _unpayable(name: str, values: Array) -> HominesError:

@@ -1,8 +1,8 @@
 """The strategy method: the answers at all points of a sequential game as one choice between plans.
 
 Every point of decision is asked on its own, in both roles, and so is the belief about the other there. A
-plan's probability is the product over its points. The decision between plans is taken behind the veil of ignorance,
-against the distribution of plans that the beliefs imply.
+plan's probability is the product over its points. The decision between plans is taken behind the veil of
+ignorance, against the distribution of plans that the beliefs imply.
 """
 
 from __future__ import annotations

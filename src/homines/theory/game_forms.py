@@ -117,6 +117,10 @@ class Repeated:
     stage: NormalForm
     rounds: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.rounds is not None:
+            count("rounds", self.rounds)
+
     def due(self, history: History) -> Mapping[int, Decision]:
         if self.rounds is not None and len(history) >= self.rounds:
             return {}
