@@ -106,13 +106,14 @@ def align(
     """Align a model to a preference and measure it before and after, as `homines align` does.
 
     to            a preference, or a schedule as text: 'economicus:16 -> utilitarian:20'
-    opponent      plays the other seats; None: tit_for_tat, but beside a rival
+    opponent      plays the other seats; None: tit_for_tat, except with a rival
     labels        words for the actions, as of `measure`; `unseen`: labels to verify on, not trained on
     other_games   to verify on
     progress      bars on standard error (default)
     options       fields of AlignmentPlan and Settings (training.settings): steps, lr, seed, by, rival ...
-    The aligned model, its evidence as `.run`; a LoRA adapter (or, with rank=0, a model) lies in the folder,
-    with its card. The model given is left as it was. The same call again goes on, or finds it done.
+    Returns the aligned model with its evidence as `.run`. The folder holds a LoRA adapter (with rank=0, a
+    whole model) and its card. The original model is not changed. The same call again continues the run, or
+    returns it where it is done.
     """
 
 def measure(
@@ -134,11 +135,11 @@ def measure(
     """Read a model's exact choice distribution in games, in every option order, as `homines measure` does.
 
     labels     words for the actions, 'X,Y'; several sets as a list
-    out        run folder; None: one in runs/ of its own, the same that the command would use. What it holds
-               is not asked again
+    out        run folder; None: the folder in runs/ that the command would use. Questions with an answer
+               there are not asked again
     swap, beliefs, traces, temperature, think, seed   as of the command
     progress   bars on standard error (default)
-    Raises HominesError for what no spec names, before anything is loaded or asked.
+    Raises HominesError for an unknown spec or option, before a model is loaded.
     """
 
 altruist = _preferences_altruist

@@ -40,9 +40,9 @@ LOADING = ("device", "dtype", "trust_remote_code")
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A model in memory, and how it was loaded: a Model, and whatever else its kind can do is `model`'s.
+    """A Model in memory, with the options it was loaded by; its other capabilities are those of `model`.
 
-    run   the alignment it comes from; None where it was only loaded
+    run   the alignment that trained it; None for a model that was only loaded
     """
 
     model: Model
@@ -77,7 +77,8 @@ def load(
 ) -> Loaded:
     """A model by name: 'smollm2', 'hf/FOLDER-OR-HUB-ID', either with '+ADAPTER-FOLDER'; 'mock' for trials.
 
-    device, dtype   None: the best this machine has. Raises HominesError for what is no model.
+    device, dtype   None: the best of this machine
+    Raises HominesError for an unknown model.
     """
     quiet()
     kind: dict[str, Any] = {"device": device, "dtype": dtype, "trust_remote_code": trust_remote_code}
@@ -105,11 +106,11 @@ def measure(
     """Read a model's exact choice distribution in games, in every option order, as `homines measure` does.
 
     labels     words for the actions, 'X,Y'; several sets as a list
-    out        run folder; None: one in runs/ of its own, the same that the command would use. What it holds
-               is not asked again
+    out        run folder; None: the folder in runs/ that the command would use. Questions with an answer
+               there are not asked again
     swap, beliefs, traces, temperature, think, seed   as of the command
     progress   bars on standard error (default)
-    Raises HominesError for what no spec names, before anything is loaded or asked.
+    Raises HominesError for an unknown spec or option, before a model is loaded.
     """
     asking = AskingOptions(**fields_among(AskingOptions, options))
     loaded = model if isinstance(model, Loaded) else None
@@ -135,7 +136,7 @@ def measure(
 
 @dataclass(frozen=True, kw_only=True)
 class AligningOptions:
-    """What an alignment is trained and verified on, as Python has it."""
+    """Labels and games of an alignment, in the form of the Python interface."""
 
     labels: Words | None = option(None, LABELS)
     unseen: Words | None = option(None, "Labels to verify on, not trained on.")
@@ -161,13 +162,14 @@ def align(
     """Align a model to a preference and measure it before and after, as `homines align` does.
 
     to            a preference, or a schedule as text: 'economicus:16 -> utilitarian:20'
-    opponent      plays the other seats; None: tit_for_tat, but beside a rival
+    opponent      plays the other seats; None: tit_for_tat, except with a rival
     labels        words for the actions, as of `measure`; `unseen`: labels to verify on, not trained on
     other_games   to verify on
     progress      bars on standard error (default)
     options       fields of AlignmentPlan and Settings (training.settings): steps, lr, seed, by, rival ...
-    The aligned model, its evidence as `.run`; a LoRA adapter (or, with rank=0, a model) lies in the folder,
-    with its card. The model given is left as it was. The same call again goes on, or finds it done.
+    Returns the aligned model with its evidence as `.run`. The folder holds a LoRA adapter (with rank=0, a
+    whole model) and its card. The original model is not changed. The same call again continues the run, or
+    returns it where it is done.
     """
     from homines.training.lifecycle import align as carry_out
     from homines.training.student import name_after
@@ -208,10 +210,10 @@ def align(
 def report(runs: Any, out: str | Path | None = None, *, trust_modules: bool = False) -> Path:
     """Write a page, as `homines report` does; its path.
 
-    runs   what `measure` gives, an aligned model, a run folder: the run's own page; or several of these: one
-           page beside one another
-    out    folder of such a page; None: one in runs/ by their names
-    trust_modules   load modules that the specs in these folders name; else such a spec is not available
+    runs   a result of `measure`, an aligned model or a run folder: the run's own page; several of them: one
+           page that compares them
+    out    folder of the page of several; None: one in runs/ by their names
+    trust_modules   load modules that specs in these folders name; else these specs are not available
     """
     from homines.reports.run_page import reports  # with it comes altair
 
@@ -220,7 +222,7 @@ def report(runs: Any, out: str | Path | None = None, *, trust_modules: bool = Fa
 
 
 def _spec(folder: str, instance: Any) -> str:
-    """What a thing is called in records; HominesError where it has no spec."""
+    """The spec of a game, frame, preference or opponent. Raises HominesError where it has none."""
     if isinstance(instance, str):
         return trust(instance)
     if (name := getattr(instance, "spec", None)) is not None:
@@ -235,7 +237,7 @@ def _spec(folder: str, instance: Any) -> str:
 
 
 def _specs(folder: str, instances: Any) -> tuple[str, ...]:
-    """One or several, as specs."""
+    """The specs of one or several."""
     one = isinstance(instances, str) or not isinstance(instances, Iterable)
     return tuple(_spec(folder, instance) for instance in ([instances] if one else instances))
 

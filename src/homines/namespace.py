@@ -1,7 +1,7 @@
 """The package as a person types it: `hm.measure(...)`, `hm.moralis(kappa=0.5)`, `hm.games.trust(5)`.
 
-Verbs are those of api.py; everything else is read off the folders, so a new file is offered as it stands.
-`python -m homines.namespace` prints what type checkers and editors are told (__init__.pyi).
+Verbs are those of api.py; everything else is read off the folders: a new file appears without registration.
+`python -m homines.namespace` prints the stub for type checkers and editors (__init__.pyi).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import homines
 from homines.core.plugins import factory, names, plugin
 
 FOLDERS = ("frames", "games", "opponents", "preferences")
-"""Attributes of the package, each with what its files hold."""
+"""Attributes of the package, one for each folder of plug-ins."""
 
 
 def top(name: str) -> Any:
-    """What `homines.NAME` is, where no module is called so: a verb, a folder or a preference."""
+    """The object `homines.NAME` where NAME is no module: a verb, a folder or a preference."""
     if name in homines.__all__:
         return getattr(import_module("homines.api"), name)
     if name in FOLDERS:
@@ -34,12 +34,12 @@ def top(name: str) -> Any:
 
 
 def everything() -> list[str]:
-    """All that `homines.` completes to."""
+    """All names after `homines.`, for completion."""
     return sorted((*homines.__all__, *FOLDERS, *names("preferences")))
 
 
 def stub() -> str:
-    """The text of __init__.pyi. A name is bound anew, as a stub hands on no import under another name."""
+    """The text of __init__.pyi. It assigns imported names anew: a stub does not export renamed imports."""
     factories = {(folder, name): factory(folder, name) for folder in FOLDERS for name in names(folder)}
     api = import_module("homines.api")
     calls = [call for verb in homines.__all__ if hasattr(call := getattr(api, verb), "__wrapped__")]

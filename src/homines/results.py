@@ -1,4 +1,4 @@
-"""What the Python interface hands back: a run folder with its records, its table, its estimate, its page."""
+"""Results of the Python interface: a run folder with its records, table, estimate and page."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Rows(list[dict[str, Any]]):
 class RunResult:
     """A run folder that was measured, alone or before and after an alignment.
 
-    The folder is the result: what is shown is read from it, and a run made by the command line opens as well.
+    Everything is read from the folder; runs of the command line open as well.
     """
 
     def __init__(self, folder: str | Path, *, trust_modules: bool = False) -> None:
@@ -47,7 +47,7 @@ class RunResult:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """What was asked, resolved."""
+        """The resolved settings of the run."""
         return self._run.config
 
     @property
@@ -57,12 +57,12 @@ class RunResult:
 
     @property
     def records(self) -> list[Record]:
-        """Everything recorded, answers and errors, in the order first asked."""
+        """All records, answers and errors, in the order of the first attempt."""
         return self._run.records
 
     def table(self) -> Rows:
-        """A row a model, game and frame: action types, or P(action) by situation; legal mass; order effect;
-        how many questions were asked and how many failed. Rates are given a legal answer."""
+        """A row for each model, game and frame: action types, or P(action) by situation; legal mass; order
+        effect; numbers of questions and of failures. Rates are given a legal answer."""
         rows = summary(choices(self.records))
         rates = [
             {key: p for key, p in row.items() if "|" in key and not key.startswith("illegal")}
@@ -83,10 +83,12 @@ class RunResult:
     ) -> Estimate | Mixture:
         """Estimate a preference from these choices, as `homines fit` does.
 
-        family   a spec, as 'kantian(alpha=0)': what it does not write is estimated; or a preference's class
-        model    whose records, where there are several; `plans`: sequential games as one choice between plans
-        options  of fitting.Options: cluster, belief, risk, level, classes, starts, seed
-        Raises NotIdentified where the choices cannot tell.
+        family   a spec, as 'kantian(alpha=0)': parameters that it leaves out are estimated; or a preference's
+                 class
+        model    the model of the records, in a run with several
+        plans    sequential games as one choice between plans
+        options  fields of FitOptions: cluster, belief, risk, level, classes, starts, seed
+        Raises NotIdentified where the choices do not identify the parameters.
         """
         spec = family if isinstance(family, str) else _family(family)
         if unknown := [name for name in options if name not in FitOptions.__dataclass_fields__]:
@@ -123,7 +125,7 @@ class RunResult:
 
 
 def folders(runs: Any) -> list[Path]:
-    """Run folders of one or several runs: Measured, aligned models, or paths."""
+    """Run folders of one or several runs: RunResults, aligned models, or paths."""
     all_runs = [runs] if isinstance(runs, str | Path) or not isinstance(runs, Iterable) else list(runs)
     out: list[Path] = []
     for run in all_runs:

@@ -67,7 +67,7 @@ LEVELS = {ATTRIBUTES[d.type]: {d.minus: 0, d.plus: 1} for d in DIMENSIONS.values
 DIGITS = {f"{n}{zeros}": n for n in range(5) for zeros in ("", ".0")}
 PLAIN = "Random"
 """The ScenarioType of groups drawn at random: they enter the first three effects."""
-PART = 2**30
+BYTES_AT_ONCE = 2**30
 """Bytes of a file whose scenarios are in memory at once."""
 MOST_REASONS = 20
 GROUP, NAMED = "group of the row", "whether the row names its scenario"
@@ -237,7 +237,7 @@ def amce_of_file(path: str | Path, by: str | None = None) -> AmceTally:
         heads = frame.collect_schema().names()
         _check(path, heads, by)
         scenario = SCENARIO if SCENARIO in heads else None
-        return tally(frame, scenario, by, parts=max(1, -(-path.stat().st_size // PART)))
+        return tally(frame, scenario, by, parts=max(1, -(-path.stat().st_size // BYTES_AT_ONCE)))
     except OSError as failure:
         raise HominesError(f"cannot read {path}: {failure.strerror or failure}") from failure
     except pl.exceptions.PolarsError as failure:

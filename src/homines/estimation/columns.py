@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homines.core.types import Array, Choice, Decision, HominesError, frozen
-from homines.estimation.family import MANY, Family
+from homines.estimation.family import STACKED_FROM, Family
 from homines.estimation.likelihood import Design
 from homines.theory.choice import Belief
 
@@ -71,7 +71,7 @@ class DecisionBlock:
         """`Family.columns` of each, [decision, mine, column]."""
         paid, same = (x if x is None or value is None else value(x) for x in (self.payoffs, self.same))
         block = replace(self, payoffs=paid, same=same)
-        if len(self.places) >= MANY and self.like.chance is None and of.outcome_by_outcome(belief):
+        if len(self.places) >= STACKED_FROM and self.like.chance is None and of.outcome_by_outcome(belief):
             return of.stacked(self.like, block.payoffs, block.same, belief)
         return np.stack([of.columns(block.one(i), belief) for i in range(len(self.places))])
 

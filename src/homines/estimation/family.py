@@ -15,7 +15,7 @@ from homines.theory.choice import Belief, expected_utility, stated_beliefs, unif
 
 RISK = "risk"
 PRECISION = "precision"
-MANY = 32
+STACKED_FROM = 32
 """Number of decisions in a block from which their utilities are computed in one call."""
 
 

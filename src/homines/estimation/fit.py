@@ -31,7 +31,7 @@ from homines.estimation.problem import (
 from homines.estimation.uncertainty import covariance, expected_misfit, misfit, profile
 from homines.theory.choice import Belief, LogitAgent, stated_beliefs
 
-LARGE = 1e5
+WARM_START_FROM = 1e5
 """Choices from which climbs of a profile begin at the maximum; with fewer the way from 0 is short."""
 
 
@@ -152,7 +152,7 @@ def fit(
                 (peak.loglik, fisher_at * ratio),
                 half=float(np.sqrt(fisher_at * cov[i, i])),
                 risk=r,
-                start=peak.g if p.y.sum() >= LARGE else None,
+                start=peak.g if p.y.sum() >= WARM_START_FROM else None,
             )
             for i, (name, value, ratio) in enumerate(zip(names, values, shape, strict=True))
         ]

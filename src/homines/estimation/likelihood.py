@@ -17,21 +17,21 @@ from numpy.typing import NDArray
 
 from homines.core.types import Array
 
-STEEP, STRIDE = 1e-9, 10.0
+NO_SLOPE, STRIDE = 1e-9, 10.0
 """Slope a choice, in standard units of the start, above which it counts; the longest step along an axis."""
-MANY = 1e5
+STRIDE_GROWS_FROM = 1e5
 """Choices from which a stride grows with their root, as standard units shrink with it: else more choices
 would take more steps."""
 MOST_STEPS = 200
-LARGE = 2**14
+MATRICES_FROM = 2**14
 """Decisions from which sums go through matrix products, which are faster and round otherwise."""
-FEW = 8
+FEW_ACTIONS = 8
 """Actions up to which numpy adds one by one."""
-CLOSE = 1e-13
+CONVERGENCE = 1e-13
 """Newton's decrement, as a share of the number of choices, at which a climb has arrived."""
-LOST = 1e-9
+NO_INFORMATION = 1e-9
 """Information left in a direction, as a share of that before any climb, at which it has gone flat."""
-FLAT = 1e-9
+NO_CURVATURE = 1e-9
 """An eigenvalue of the scaled information under which a direction is flat."""
 
 
@@ -71,14 +71,14 @@ class Design:
     def information(self, q: Array, n: Array) -> Array:
         """Expected information of g, [column, column]; n choices at each decision [decision]."""
         c = self.centred(q)
-        if len(c) < LARGE:
+        if len(c) < MATRICES_FROM:
             return np.einsum("dak,da,dal->kl", c, n[:, None] * q, c)
         rows = c.reshape(-1, c.shape[-1])
         return rows.T @ (rows * (n[:, None] * q).reshape(-1, 1))
 
     def mean(self, q: Array) -> Array:
         """Mean of x under q, [decision, column]."""
-        if len(q) < LARGE:
+        if len(q) < MATRICES_FROM:
             return np.einsum("da,dak->dk", q, self.x)
         return reduce(np.add, (q[:, a, None] * self.x[:, a] for a in range(q.shape[1])))
 
@@ -88,7 +88,7 @@ class Design:
 
     def gradient(self, y: Array, q: Array) -> Array:
         """The sum of `score` over decisions, [column]."""
-        if len(y) < LARGE:
+        if len(y) < MATRICES_FROM:
             return self.score(y, q).sum(0)
         left = y - _over_actions(np.add, y) * q
         return left.reshape(-1) @ self.x.reshape(-1, self.x.shape[-1])
@@ -101,7 +101,7 @@ class Design:
 def _over_actions(join: np.ufunc, values: Array) -> Array:
     """The largest, or the sum, of each row [decision, 1]. Few columns are joined one by one: the same in
     every digit, and many times as fast as numpy reduces a short last axis."""
-    if values.shape[-1] >= FEW:
+    if values.shape[-1] >= FEW_ACTIONS:
         return join.reduce(values, axis=-1, keepdims=True)
     return reduce(join, values.T)[:, None]
 
@@ -123,10 +123,6 @@ class Peak:
     start: Array
     """Information at equal probabilities, before any climb."""
 
-    def flat(self) -> NDArray[np.float64] | None:
-        """A direction in which the likelihood is flat, scaled to a largest entry of 1; None without one."""
-        return flat_direction(self.start)
-
     def unbounded(self) -> NDArray[np.float64] | None:
         """A direction of g along which the likelihood rises without bound (separated choices), else None."""
         if not self.g.size:
@@ -134,7 +130,7 @@ class Peak:
         roots, turn = np.linalg.eigh(self.start)
         whiten = turn / np.sqrt(np.maximum(roots, 1e-300))
         left, axes = np.linalg.eigh(whiten.T @ self.information @ whiten)
-        if self.converged and left[0] > LOST:
+        if self.converged and left[0] > NO_INFORMATION:
             return None
         direction = whiten @ axes[:, 0]
         return direction / np.abs(direction).max()
@@ -148,7 +144,7 @@ def flat_direction(information: Array) -> NDArray[np.float64] | None:
     if (size <= 0).any():
         return (size <= 0).astype(np.float64)
     roots, axes = np.linalg.eigh(information / np.outer(size, size))
-    if roots[0] > FLAT:
+    if roots[0] > NO_CURVATURE:
         return None
     direction = axes[:, 0] / size
     return direction / np.abs(direction).max()
@@ -181,7 +177,7 @@ def climb(
     converged = False
     information = before
     total = max(float(n.sum()), 1e-300)
-    stride = STRIDE * max(1.0, (total / MANY) ** 0.5)
+    stride = STRIDE * max(1.0, (total / STRIDE_GROWS_FROM) ** 0.5)
     for _ in range(most):
         q = np.exp(logp)
         information = design.information(q, n)
@@ -190,8 +186,8 @@ def climb(
         roots, axes = np.linalg.eigh(scaled) if k else (np.zeros(0), np.zeros((0, 0)))
         along = axes.T @ gradient
         keep = roots > 1e-14
-        steep = ~keep & (np.abs(along) > STEEP * total)
-        if not steep.any() and float((along[keep] ** 2 / roots[keep]).sum()) < CLOSE * total:
+        steep = ~keep & (np.abs(along) > NO_SLOPE * total)
+        if not steep.any() and float((along[keep] ** 2 / roots[keep]).sum()) < CONVERGENCE * total:
             converged = True
             break
         move = keep | steep

@@ -23,13 +23,13 @@ from homines.estimation.problem import NotIdentified, Problem, problem, to_param
 from homines.estimation.uncertainty import columns_at, expected_misfit, misfit
 from homines.theory.choice import Belief, stated_beliefs
 
-SHORT, LONG = 25, 5000
+FIRST_STEPS, MOST_STEPS = 25, 5000
 """EM steps of every start, and at most of the best starts."""
 BEST_STARTS = 3
 """Number of best starts that are continued."""
 CONVERGENCE = 1e-9
 """Rise of the log-likelihood, as a share of it, at which EM has arrived."""
-EMPTY = 1.0
+LEAST_SUBJECTS = 1.0
 """Expected number of subjects under which a class is empty."""
 
 
@@ -133,11 +133,11 @@ def mixture(
     check_design(p)
     data = _data(p, names)
     rng = np.random.default_rng(seed)
-    ends = [_em(data, _start(data, classes, rng), SHORT) for _ in range(starts)]
+    ends = [_em(data, _start(data, classes, rng), FIRST_STEPS) for _ in range(starts)]
     ends = sorted((end for end in ends if end is not None), key=lambda end: -end[2])
     final: list[tuple[Array, Array, float, Array, bool]] = []
     for g, shares, *_ in ends:
-        if len(final) < BEST_STARTS and (end := _em(data, (g, shares), LONG)) is not None:
+        if len(final) < BEST_STARTS and (end := _em(data, (g, shares), MOST_STEPS)) is not None:
             final.append(end)
     if not final:
         raise NotIdentified(
@@ -161,7 +161,7 @@ def mixture(
     near = sum(abs(end[2] - height) < 1e-3 for end in final)
     cov, notes = _covariance(p, data, g, shares, types)
     if not converged:
-        notes = [*notes, f"EM had not settled after {LONG} steps"]
+        notes = [*notes, f"EM had not settled after {MOST_STEPS} steps"]
     return Mixture(
         of,
         (*of.free, PRECISION),
@@ -209,7 +209,7 @@ def _em(data: _Data, start: tuple[Array, Array], most: int) -> tuple[Array, Arra
         each = top[:, 0] + np.log(np.exp(joint - top).sum(1))
         types = np.exp(joint - each[:, None])
         height = float(each.sum())
-        if types.sum(0).min() < EMPTY or not np.isfinite(height):
+        if types.sum(0).min() < LEAST_SUBJECTS or not np.isfinite(height):
             return None
         if height - before < CONVERGENCE * abs(height):
             return g, shares, height, types, True

@@ -18,7 +18,7 @@ from homines.estimation.problem import Problem, problem
 from homines.estimation.uncertainty import cluster_scores
 from homines.theory.choice import Belief, stated_beliefs
 
-SAME = 1e-8
+TOLERANCE = 1e-8
 """Residual, as a share, under which one family's columns lie in the space of another's."""
 
 
@@ -69,8 +69,8 @@ def compare(
     up, down = _space(a, weight), _space(b, weight)
     inside, outside = _spanned_by(up, down), _spanned_by(down, up)
     ranks = (
-        np.linalg.matrix_rank(up, tol=SAME * np.linalg.norm(up)),
-        np.linalg.matrix_rank(down, tol=SAME * np.linalg.norm(down)),
+        np.linalg.matrix_rank(up, tol=TOLERANCE * np.linalg.norm(up)),
+        np.linalg.matrix_rank(down, tol=TOLERANCE * np.linalg.norm(down)),
     )
     pa, pb = climb(a.design, a.y), climb(b.design, b.y)
     check_peak(b, pb)
@@ -85,13 +85,13 @@ def compare(
             f"{two.spec} lies within {one.spec} on these decisions, not the other way; exchange them"
         )
     if not inside:
-        together = np.linalg.matrix_rank(np.hstack([up, down]), tol=SAME * np.linalg.norm(down))
+        together = np.linalg.matrix_rank(np.hstack([up, down]), tol=TOLERANCE * np.linalg.norm(down))
         return _vuong(a, b, pa, pb, overlap=bool(together < sum(ranks)))
     df = int(ranks[1] - ranks[0])
     gap = max(0.0, 2 * (pb.loglik - pa.loglik))
     scale, groups = _inflation(b, pb, frozen(np.linalg.lstsq(down, up, rcond=None)[0]), df)
     # choices without misfit have no sampling error: any loss is beyond doubt
-    statistic = gap / scale if scale > SAME else (np.inf if gap > 1e-9 * abs(pb.loglik) else 0.0)
+    statistic = gap / scale if scale > TOLERANCE else (np.inf if gap > 1e-9 * abs(pb.loglik) else 0.0)
     chance = float(fisher.sf(statistic / df, df, groups - 1)) if groups > 1 else float("nan")
     return Comparison(one.spec, two.spec, "likelihood ratio", float(statistic), df, chance, gap / 2, scale)
 
@@ -106,7 +106,7 @@ def _space(p: Problem, weight: Array) -> Array:
 def _spanned_by(inner: Array, outer: Array) -> bool:
     """Every inner column is a combination of outer ones."""
     left = inner - outer @ np.linalg.lstsq(outer, inner, rcond=None)[0]
-    return bool(np.linalg.norm(left) <= SAME * max(np.linalg.norm(inner), 1e-300))
+    return bool(np.linalg.norm(left) <= TOLERANCE * max(np.linalg.norm(inner), 1e-300))
 
 
 def _inflation(wide: Problem, peak: Peak, basis: Array, df: int) -> tuple[float, int]:
@@ -132,7 +132,7 @@ def _vuong(a: Problem, b: Problem, pa: Peak, pb: Peak, *, overlap: bool) -> Comp
     if groups < 2:
         raise HominesError(f"{groups} clusters are too few to compare {a.family.spec} with {b.family.spec}")
     spread = float(each.std(ddof=1))
-    if spread <= SAME * abs(pb.loglik) / groups:
+    if spread <= TOLERANCE * abs(pb.loglik) / groups:
         raise HominesError(f"{a.family.spec} and {b.family.spec} explain these choices alike")
     z = float(each.sum() / (np.sqrt(groups) * spread))
     chance = float(2 * student.sf(abs(z), groups - 1))

@@ -22,15 +22,6 @@ RISKS = (-2.0, 3.0)
 """Bounds of the search for relative risk aversion."""
 HIGHEST_WITH_ZERO = 0.99
 """From 1 on a payoff of 0 has no value."""
-GROWTH = 1.3
-"""Factor between steps outward: small, as a profile may fall and rise again where the precision goes to 0."""
-VISIBLE_FALL = 1e-9
-"""Falls of the likelihood, as a share of it, under which float64 shows nothing."""
-MANY = 200
-"""Choices at a decision from which the expected misfit is taken by its limit."""
-FARTHEST = 1e6
-"""Half-widths from the estimate at which a profile that has not fallen counts as open."""
-
 
 Hold: TypeAlias = Callable[[Design], tuple[Design, Array | float]]
 """From a design to one with a parameter held fixed: the remaining columns, and an offset of utility."""

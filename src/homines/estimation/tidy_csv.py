@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 Integers = NDArray[np.integer[Any]]
-PART = 2**16
+ROWS_AT_ONCE = 2**16
 """Rows read at once where polars cannot read a file."""
-BYTES = 2**24
+BYTES_AT_ONCE = 2**24
 
 
 def library() -> Any:
@@ -125,7 +125,7 @@ def _has_standard_line_ends(path: Path) -> bool:
     """Whether every line ends as polars takes lines to end: no carriage return stands alone."""
     with open(path, "rb") as file:
         before = b""
-        while part := file.read(BYTES):
+        while part := file.read(BYTES_AT_ONCE):
             if (before + part).count(b"\r") != (before + part).count(b"\r\n") + part.endswith(b"\r"):
                 return False
             before = b"\r" if part.endswith(b"\r") else b""
@@ -137,7 +137,7 @@ def _row_by_row(path: Path, names: Sequence[str], columns: Sequence[str]) -> pl.
     parts = [pl.DataFrame({name: [] for name in columns}, schema=dict.fromkeys(columns, pl.String))]
     with _reading_errors(path), open(path, encoding="utf-8-sig", newline="") as file:
         rows = _rows_of_width(path, file, len(names))
-        while part := list(islice(rows, PART)):
+        while part := list(islice(rows, ROWS_AT_ONCE)):
             parts.append(
                 pl.DataFrame({name: [row[i] for row in part] for name, i in zip(columns, at, strict=True)})
             )

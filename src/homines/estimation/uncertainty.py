@@ -12,19 +12,19 @@ from scipy.stats import binom
 from homines.core.types import Array, frozen
 from homines.estimation.family import PRECISION, RISK
 from homines.estimation.likelihood import Design, climb, flat_direction
-from homines.estimation.problem import (
-    FARTHEST,
-    GROWTH,
-    MANY,
-    VISIBLE_FALL,
-    FlatLikelihood,
-    Problem,
-    to_parameters,
-)
+from homines.estimation.problem import FlatLikelihood, Problem, to_parameters
 
-PART = 2**20
+STEP_GROWTH = 1.3
+"""Factor between steps outward: small, as a profile may fall and rise again where the precision goes to 0."""
+VISIBLE_FALL = 1e-9
+"""Falls of the likelihood, as a share of it, under which float64 shows nothing."""
+LIMIT_FROM = 200
+"""Choices at a decision from which the expected misfit is taken by its limit."""
+FARTHEST = 1e6
+"""Half-widths from the estimate at which a profile that has not fallen counts as open."""
+NUMBERS_AT_ONCE = 2**20
 """Numbers of the expected misfit in memory at once."""
-CLOSE = 8
+WARM_START_WITHIN = 8
 """Half-widths from the estimate within which climbs begin at the maximum: farther out they begin at 0."""
 
 
@@ -32,16 +32,16 @@ def expected_misfit(p: Problem, q: Array) -> Array:
     """Expected KL(observed shares || q) if q is true, nats [decision]; 0 for exact choices.
 
     With y_a ~ Binomial(n, q_a), the sum over actions of E[(y_a / n) ln(y_a / (n q_a))]; (A - 1) / (2 n) from
-    MANY choices on.
+    LIMIT_FROM choices on.
     """
     n = np.zeros(len(p.decisions))
     np.add.at(n, p.at, np.where(p.sampled, p.rows.sum(-1), 0.0))
     options = p.design.legal.sum(-1)
-    out = np.where(n > MANY, (options - 1) / np.maximum(2 * n, 1), 0.0)
-    few = (n >= 1) & (n <= MANY)
+    out = np.where(n > LIMIT_FROM, (options - 1) / np.maximum(2 * n, 1), 0.0)
+    few = (n >= 1) & (n <= LIMIT_FROM)
     for many, mine in sorted(set(zip(n[few].tolist(), options[few].tolist(), strict=True))):
         at = np.flatnonzero(few & (n == many) & (options == mine))
-        for part in np.array_split(at, -(-len(at) * round(many) * mine // PART)):
+        for part in np.array_split(at, -(-len(at) * round(many) * mine // NUMBERS_AT_ONCE)):
             shares = q[part][p.design.legal[part]].reshape(len(part), 1, mine)
             out[part] = _misfit_of_chance(many, shares)
     return out
@@ -144,11 +144,8 @@ def profile(
         return value - half, value + half
 
     def fall(at: float) -> float:
-        return (
-            2
-            * (top - constrained_loglik(p, name, at, risk, start if abs(at - value) < CLOSE * half else None))
-            - crit
-        )
+        near = start if abs(at - value) < WARM_START_WITHIN * half else None
+        return 2 * (top - constrained_loglik(p, name, at, risk, near)) - crit
 
     ends: list[float] = []
     for sign in (-1, 1):
@@ -168,7 +165,7 @@ def profile(
             if name == PRECISION and far == 0.0:
                 end = 0.0
                 break
-            near, step = far, GROWTH * step
+            near, step = far, STEP_GROWTH * step
         ends.append(end)
     return ends[0], ends[1]
 

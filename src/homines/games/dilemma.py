@@ -204,7 +204,7 @@ def dilemma(kind: str = "number", draw: int = 0) -> Dilemma:
 
 
 def spec(kind: str, draw: int) -> str:
-    """How a scenario is spelt."""
+    """The spec of a scenario."""
     return f"dilemma(kind={kind}, draw={draw})"
 
 
@@ -232,7 +232,7 @@ def _counts(names: list[str]) -> Array:
 
 
 def crowd(counts: Array) -> str:
-    """Beings in words.
+    """Beings as a list in words.
 
     >>> crowd(_counts(["dog", "old man", "dog"]))
     'an old man and two dogs'

@@ -74,7 +74,7 @@ def shop(
 
 
 def menu_names(market: Market, points: int = 15, xi: float = 0.1) -> tuple[str, ...]:
-    """The menu as it is written: to the cent of the unit of price."""
+    """The prices of the menu as text, to the cent of the unit of price."""
     count("points", points, 2, MOST_POINTS)
     number("xi", xi, 0)
     digits = max(0, 2 - round(np.log10(market.scale)))

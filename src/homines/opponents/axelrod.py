@@ -1,4 +1,4 @@
-"""What opponents/axelrod.py asks of the axelrod library, which has no types: made, told, replayed."""
+"""Strategies of the axelrod library as opponents: a player is built, replays the history, and moves."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ CHEATS = ("manipulates_state", "manipulates_source", "inspects_source")
 
 
 class NotACoinError(Exception):
-    """The strategy drew something else than a few coins, so its probabilities are not read off."""
+    """The strategy drew something else than a few coins: its probabilities cannot be computed."""
 
 
 class Coin:
-    """Stands in for a player's random numbers: coins fall as scripted, then heads, and are weighed."""
+    """Replaces a player's random numbers: coins fall as scripted, then heads; weight: their probability."""
 
     def __init__(self, heads: Sequence[bool], axl: Any) -> None:
         self.heads, self.weight, self._thrown, self._axl = list(heads), 1.0, 0, axl
@@ -55,7 +55,7 @@ class Coin:
 
 @contextmanager
 def quiet() -> Generator[None]:
-    """The library's warnings are about its own tournaments."""
+    """Silence the library's warnings, which concern its own tournaments."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -74,7 +74,7 @@ def library() -> Any:
 
 
 def player(strategy: str, parameters: Mapping[str, Any]) -> Any:
-    """A new player of this class; HominesError for one that is unknown, cheats, or takes no such values."""
+    """A new player of a class. Raises HominesError for an unknown class, one that cheats, or wrong values."""
     axl = library()
     strategies = {kind.__name__: kind for kind in axl.all_strategies}
     if strategy not in strategies:
@@ -129,7 +129,7 @@ def rounds(d: Decision) -> list[tuple[int, int]]:
 def next_move(
     instance: Any, d: Decision, seed: int, heads: Sequence[bool] | None = None
 ) -> tuple[int, Coin | None]:
-    """Lives through the history and moves. 0 is C; with `heads`, the last move's coins are scripted."""
+    """Replay the history and move. 0 is C; heads: the script of the last move's coins."""
     axl = library()
     actions = (axl.Action.C, axl.Action.D)
     other = axl.MockPlayer()
@@ -159,9 +159,9 @@ def game(axl: Any, d: Decision) -> Any:
 
 STATES = ((0, 0), (0, 1), (1, 0), (1, 1))
 DEEPEST = 5
-"""Declared depths are tried up to here; of more rounds there is no chain (forms.MOST_STATES)."""
+"""Declared depths are tested up to here; there is no chain of more rounds (game_forms.MOST_STATES)."""
 TRIES = 2 * 4**DEEPEST
-"""Longer pasts that a declared depth above 1 is tried on."""
+"""Number of longer pasts on which a declared depth above 1 is tested."""
 
 
 @dataclass(frozen=True)
@@ -172,11 +172,11 @@ class Axelrod:
     parameters   its own parameters, ((name, value), ...)
     seed         of its draws, where a sample is all there is (walkers draw their own: `seeded`)
 
-    A fresh player lives through the history turn by turn, with the moves that were made, and then moves:
-    C is the first action, D the second. It is told the decision's payoffs and, where an end is announced,
-    the number of rounds. Where the library says that it never draws, or looks at most one round back, both
-    sides of every coin are followed and the choice is exact; otherwise it is the move of one player with
-    this seed, and says n=1, for deeper ones may keep what they drew to themselves.
+    A new player replays the recorded moves turn by turn and then moves: C is the first action, D the second.
+    It knows the decision's payoffs and, where an end is announced, the number of rounds. Where the library
+    states that the strategy never draws, or looks at most one round back, both sides of every coin are
+    followed and the choice is exact. Otherwise the choice is one sampled move with this seed (n=1), because
+    deeper strategies may remember their draws.
     Knight et al. (2016), Journal of Open Research Software 4: e35.
     """
 
@@ -196,7 +196,7 @@ class Axelrod:
 
     @property
     def memory(self) -> float:
-        """Rounds it looks back: the library's word for it, but math.inf where its moves belie that."""
+        """Rounds it looks back, as the library states; math.inf where its moves contradict that."""
         return _memory(self)
 
     def seeded(self, seed: int) -> Axelrod:
@@ -241,7 +241,7 @@ class Axelrod:
 
 @lru_cache(maxsize=256)
 def _memory(policy: Axelrod) -> float:
-    """The declared depth, tried: Markov chains rest on it, and the Cyclers count rounds."""
+    """The declared depth, tested: Markov chains rely on it, and some strategies (Cyclers) count rounds."""
     player = policy.player()
     depth = _depth(player)
     if depth <= 1:
@@ -253,14 +253,14 @@ def _memory(policy: Axelrod) -> float:
 
 
 def _short(policy: Axelrod, rounds: int) -> bool:
-    """Whether these last rounds (0 or 1) settle the choice, in every past of up to three rounds."""
+    """Whether the last rounds (0 or 1) determine the choice, in every past of up to three rounds."""
     pasts = [past for n in range(4) for past in product(STATES, repeat=n)]
     choices = dict(zip(pasts, policy([_faced(past) for past in pasts]), strict=True))
     return all(_same(choices[past[max(len(past) - rounds, 0) :]], choices[past]) for past in pasts)
 
 
 def _deep(policy: Axelrod, rounds: int) -> bool:
-    """Whether random rounds before these last ones change nothing, whatever the last ones were."""
+    """Whether random rounds before the last ones leave the choice unchanged, for all last rounds."""
     rng = np.random.default_rng(0)
     recent = list(product(STATES, repeat=rounds))
     choices = policy([_faced(past) for past in recent])
@@ -291,7 +291,7 @@ def _faced(past: tuple[tuple[int, int], ...]) -> Decision:
 
 
 def _tuples(value: Any) -> Any:
-    """Lists within become tuples, so that it hashes."""
+    """The value with lists as tuples, which hash."""
     if isinstance(value, tuple | list):
         return tuple(_tuples(v) for v in cast("Sequence[Any]", value))
     return value

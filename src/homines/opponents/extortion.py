@@ -67,7 +67,7 @@ class Extortion:
 
 
 def dilemma(d: Decision) -> tuple[float, float, float, float]:
-    """T, R, P, S of a symmetric prisoner's dilemma; NotDefined for any other game."""
+    """T, R, P, S of a symmetric prisoner's dilemma. Raises NotDefined for any other game."""
     if d.payoffs.shape != (2, 2, 2) or not np.allclose(d.payoffs[1], d.payoffs[0].T):
         raise NotDefined(
             f"payoffs {d.payoffs.tolist()} are not those of a symmetric game of simultaneous moves, "

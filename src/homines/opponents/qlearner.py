@@ -58,7 +58,7 @@ class Qlearner:
 def settled_strategy(
     table_bytes: bytes, shape: tuple[int, ...], learning: Learning, seed: int
 ) -> tuple[np.ndarray, int]:
-    """(greedy strategies [player, state], the state it ended in) of one session, once a game."""
+    """(greedy strategies [player, state], last state) of one session; cached by game."""
     table = np.frombuffer(table_bytes).reshape(shape)
     outcome = learn(table, learning, 1, seed)
     if not outcome.settled[0]:

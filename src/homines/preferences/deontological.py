@@ -59,7 +59,7 @@ RULES: Mapping[str, Rule] = {"betrayal": betrayal}
 
 
 def spec_of(rule: str | Rule) -> str:
-    """How records tell a rule. Raises HominesError where it names none, or cannot be named."""
+    """The spec of a rule. Raises HominesError for an unknown rule, and for one without a spec."""
     spec = rule if isinstance(rule, str) else registry.spell(rule)
     find_rule(spec)
     return spec
