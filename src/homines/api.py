@@ -202,8 +202,8 @@ def align(
     quiet()
     with Bars() if data.progress else nullcontext() as bars:
         follow = QUIET if bars is None else bars.follow()
-        trained = carry_out(plan, folder, command=command, follow=follow)
-    after = name_after(plan, trained.folder)
+        outcome = carry_out(plan, folder, command=command, follow=follow)
+    after = name_after(plan, outcome.folder)
     return Loaded(models.load(after, **kind), after, **kind, run=RunResult(folder))
 
 
@@ -246,7 +246,7 @@ def _several(words: Words) -> tuple[str, ...]:
     return (words,) if isinstance(words, str) else tuple(words)
 
 
-def _call_text(verb: str, *values: Any, **named_: Any) -> str:
+def _call_text(verb: str, *values: Any, **keywords: Any) -> str:
     """The call as text, for the run's config."""
-    arguments = [f"{k}={v!r}" for k, v in named_.items() if v is not None]
+    arguments = [f"{k}={v!r}" for k, v in keywords.items() if v is not None]
     return f"homines.{verb}({', '.join([*map(repr, values), *arguments])})"

@@ -47,7 +47,7 @@ def stub() -> str:
     lines = [
         '"""What the package offers, for editors: printed by `python -m homines.namespace`."""',
         "",
-        f"from homines.api import {', '.join(sorted(set[str]().union(*map(_annotated, calls))))}",
+        f"from homines.api import {', '.join(sorted(set[str]().union(*map(_annotation_names, calls))))}",
         *(f"from homines.api import {verb} as {verb}" for verb in imported),
         *(f"from homines.{f}.{n} import {make.__name__} as _{f}_{n}" for (f, n), make in factories.items()),
         "",
@@ -81,7 +81,7 @@ def _definition(call: Callable[..., Any]) -> Iterator[str]:
     yield ""
 
 
-def _annotated(call: Callable[..., Any]) -> set[str]:
+def _annotation_names(call: Callable[..., Any]) -> set[str]:
     """Names of types in a function's annotations; its module has them all."""
     signature = inspect.signature(call)
     annotations = [signature.return_annotation, *(p.annotation for p in signature.parameters.values())]

@@ -70,7 +70,7 @@ def inside(folder: str | Path, name: str) -> Path:
     for part in relative(name):
         path /= part
         if path.is_symlink():
-            raise _linked(path)
+            raise _link_error(path)
     if not path.resolve().is_relative_to(Path(folder).resolve()):
         raise PathError(f"{path} leads out of {folder}; rename it, or do not use this folder")
     return path
@@ -165,7 +165,7 @@ def files(folder: Path) -> Iterator[Path]:
         elif stat.S_ISREG(kind):
             yield path
         else:
-            raise _linked(path) if stat.S_ISLNK(kind) else _no_file(path)
+            raise _link_error(path) if stat.S_ISLNK(kind) else _not_a_file_error(path)
 
 
 def sync_folder(folder: Path) -> None:
@@ -211,21 +211,21 @@ def _open(path: str, flags: int) -> int:
         descriptor = os.open(path, flags | own, 0o666)
     except OSError as failure:
         if failure.errno == errno.ELOOP:
-            raise _linked(Path(path)) from failure
+            raise _link_error(Path(path)) from failure
         if failure.errno == errno.ENXIO:
-            raise _no_file(Path(path)) from failure
+            raise _not_a_file_error(Path(path)) from failure
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise _no_file(Path(path))
+        raise _not_a_file_error(Path(path))
     return descriptor
 
 
-def _linked(path: Path) -> PathError:
+def _link_error(path: Path) -> PathError:
     return PathError(
         f"{path} is a link, and links in a folder are not followed; replace it with what it points to"
     )
 
 
-def _no_file(path: Path) -> PathError:
+def _not_a_file_error(path: Path) -> PathError:
     return PathError(f"{path} is neither a file nor a folder; remove it")

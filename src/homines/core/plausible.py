@@ -66,13 +66,15 @@ def drop_impossible_sides(scores: Mapping[str, Any]) -> tuple[dict[str, Any], in
     for model, sides in scores.items():
         possible[model], impossible = drop_impossible(sides, SIDES)
         count += impossible
-        if isinstance(sides, dict) and _more(possible[model].get("right"), possible[model].get("questions")):
+        if isinstance(sides, dict) and _exceeds(
+            possible[model].get("right"), possible[model].get("questions")
+        ):
             possible[model]["right"] = None
             count += 1
     return possible, count
 
 
-def _more(n: Any, most: Any) -> bool:
+def _exceeds(n: Any, most: Any) -> bool:
     return within(n, *COUNT) is not None and (finite(most) is None or n > most)
 
 

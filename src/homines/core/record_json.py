@@ -74,18 +74,18 @@ class RecordCache:
         return self.words(self._known(text))
 
 
-def record_from_json(raw: Mapping[str, Any], shared: RecordCache | None = None) -> Record:
+def record_from_json(raw: Mapping[str, Any], cache: RecordCache | None = None) -> Record:
     """The inverse of `record_to_json`. Raises KeyError, TypeError or ValueError where it is no record."""
-    shared = shared or RecordCache()
+    cache = cache or RecordCache()
     choice = raw["choice"]
     frame = _text(raw, "frame")
     return Record(
-        shared.decision(raw["decision"]),
-        shared.spec(frame),
-        shared.order(raw["order"]),
-        shared.words(tuple(raw["labels"])),
-        shared.words(_text(raw, "model")),
-        shared.spec(_text(raw, "game", "")),
+        cache.decision(raw["decision"]),
+        cache.spec(frame),
+        cache.order(raw["order"]),
+        cache.words(tuple(raw["labels"])),
+        cache.words(_text(raw, "model")),
+        cache.spec(_text(raw, "game", "")),
         None
         if choice is None
         else Choice(
@@ -154,5 +154,5 @@ def checksum_fits(line: bytes, row: Mapping[str, Any]) -> bool:
             return True
     elif "sum" not in row:
         return True
-    again = json_line({key: value for key, value in row.items() if key != "sum"})
-    return with_checksum(again)[-11:-3] == str(row.get("sum")).encode("ascii", "replace")
+    rewritten = json_line({key: value for key, value in row.items() if key != "sum"})
+    return with_checksum(rewritten)[-11:-3] == str(row.get("sum")).encode("ascii", "replace")

@@ -124,7 +124,7 @@ def arguments(folder: str, spec: str) -> tuple[Callable[..., Any], dict[str, Any
     """
     module, name, values, keywords = _parse(folder, spec)
     target = factory(folder, name) if module is None else _imported_object(module, name)
-    binding = _bind(name, target, values or (), keywords, whole=False)
+    binding = _bind(name, target, values or (), keywords, complete=False)
     return target, dict(binding.arguments)
 
 
@@ -279,20 +279,20 @@ def _bind(
     values: Sequence[Any],
     keywords: Mapping[str, Any],
     *,
-    whole: bool = True,
+    complete: bool = True,
 ) -> inspect.BoundArguments:
-    """The arguments of a call, checked against annotations. whole: every required argument must be there."""
+    """The arguments of a call, checked against annotations. complete: none may be missing."""
     if not callable(target):
         raise HominesError(f"{name} is no function or class, so it takes no arguments: drop ()")
     signature = inspect.signature(target)
     parameters = signature.parameters.values()
     accepts = ", ".join(parameters_of(signature)) or "none"
-    free = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
     for keyword in keywords:
-        if keyword not in signature.parameters and not free:
+        if keyword not in signature.parameters and not takes_any:
             raise HominesError(f"{name} has no parameter {keyword!r}; its parameters are: {accepts}")
     try:
-        binding = (signature.bind if whole else signature.bind_partial)(*values, **keywords)
+        binding = (signature.bind if complete else signature.bind_partial)(*values, **keywords)
     except TypeError as error:
         raise HominesError(f"cannot make {name}: {error}; its parameters are: {accepts}") from error
     for parameter in parameters:
@@ -334,8 +334,8 @@ def convert(name: str, value: Any, annotation: Any) -> Any:
         return value
     fits = [kind for kind in kinds if KINDS[kind][1](value)]
     if not fits:
-        wanted = " or ".join(dict.fromkeys(KINDS[kind][0] for kind in kinds))
-        raise HominesError(f"{name} must be {wanted}, got {value!r}")
+        expected = " or ".join(dict.fromkeys(KINDS[kind][0] for kind in kinds))
+        raise HominesError(f"{name} must be {expected}, got {value!r}")
     if "float" in fits and "int" not in fits:
         return float(value)
     if "tuple" in fits:

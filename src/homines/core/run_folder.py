@@ -209,7 +209,7 @@ class RunFolder:
             for name in LOGS:
                 if inside(self.folder, name).exists():
                     _drop_torn_line(self.folder, name)
-        path, shared = self.folder / "records.jsonl", RecordCache(self._known)
+        path, cache = self.folder / "records.jsonl", RecordCache(self._known)
         for number, line in _numbered_lines(self.folder, path.name):
             raw = _parse_row(path, number, line)
             if not checksum_fits(line, raw):
@@ -218,7 +218,7 @@ class RunFolder:
                     "checksum does not fit); remove that line and run again, only it will be asked anew"
                 )
             try:
-                record = record_from_json(raw, shared)
+                record = record_from_json(raw, cache)
                 if record.choice is not None and not record.choice.fits(record.decision):
                     record = replace(record, choice=None, error=NO_DISTRIBUTION)
                     self.unsound += 1

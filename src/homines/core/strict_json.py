@@ -26,9 +26,9 @@ def loads(data: bytes | str) -> Any:
     try:
         value = _DECODER.decode(text)
     except RecursionError as failure:
-        raise _too_deep() from failure
+        raise _depth_error() from failure
     if text.count("[") + text.count("{") > DEEPEST and _deeper(value):
-        raise _too_deep()
+        raise _depth_error()
     return value
 
 
@@ -57,25 +57,25 @@ def _deeper(value: Any) -> bool:
     return True
 
 
-def _too_deep() -> TooDeep:
+def _depth_error() -> TooDeep:
     return TooDeep(f"it is nested more than {DEEPEST} deep")
 
 
-def _whole(text: str) -> int:
+def _parse_integer(text: str) -> int:
     if (digits := len(text.removeprefix("-"))) > LONGEST:
         raise ValueError(f"a number of {digits} digits; at most {LONGEST}")
     return int(text)
 
 
-def _real(text: str) -> float:
+def _parse_float(text: str) -> float:
     value = float(text)
     if math.isinf(value):
         raise ValueError(f"the number {text[:40]} is too large")
     return value
 
 
-def _no_number(text: str) -> NoReturn:
+def _reject_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number of JSON")
 
 
-_DECODER = json.JSONDecoder(parse_int=_whole, parse_float=_real, parse_constant=_no_number)
+_DECODER = json.JSONDecoder(parse_int=_parse_integer, parse_float=_parse_float, parse_constant=_reject_number)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array: TypeAlias = NDArray[np.float64]
+Integers: TypeAlias = NDArray[np.integer[Any]]
 
 History: TypeAlias = tuple[tuple[int | None, ...], ...]
 """One tuple per past stage, indexed by player: the action taken, None where a player did not move."""
@@ -61,7 +62,7 @@ def frozen(values: ArrayLike) -> Array:
 
 def digest(value: Any) -> str:
     """SHA-256 (first 16 hex digits) of a JSON value: the identity of everything stored."""
-    return _hashed(_text(value))
+    return _hash(_text(value))
 
 
 def _text(value: Any) -> str:
@@ -69,7 +70,7 @@ def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _hashed(text: str) -> str:
+def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -176,7 +177,7 @@ class Decision:
     @cached_property
     def key(self) -> str:
         """Content hash: two decisions with the same key are the same decision."""
-        return _hashed(self.text)
+        return _hash(self.text)
 
     @cached_property
     def text(self) -> str:
@@ -337,7 +338,7 @@ class Record:
         """
         before = [self.model, self.provenance.get("revision"), self.game]
         after = [self.frame, self.order, self.provenance.get("prompt")]
-        return _hashed(f"{_text(before)[:-1]},{self.decision.text},{_text(after)[1:]}")
+        return _hash(f"{_text(before)[:-1]},{self.decision.text},{_text(after)[1:]}")
 
 
 def check_asks(value: Any) -> Asks:

@@ -173,7 +173,7 @@ def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) 
         raise
     except Exception as failure:
         if len(records) == 1:
-            return [_failed(records[0], failure)]
+            return [_failure_record(records[0], failure)]
         return [
             answer
             for record, prompt in zip(records, prompts, strict=True)
@@ -183,14 +183,14 @@ def _answer(model: Model, records: Sequence[Record], prompts: Sequence[Prompt]) 
 
 def _record_of_answer(model: object, record: Record, prompt: Prompt, answer: Choice | Exception) -> Record:
     if isinstance(answer, Exception):
-        return _annotate(model, _failed(record, answer), prompt)
+        return _annotate(model, _failure_record(record, answer), prompt)
     try:
         return _annotate(model, replace(record, choice=_check_choice(record, answer)), prompt)
     except HominesError as failure:
-        return _failed(record, failure)
+        return _failure_record(record, failure)
 
 
-def _failed(record: Record, failure: Exception) -> Record:
+def _failure_record(record: Record, failure: Exception) -> Record:
     about = {"impossible": failure.kind.value} if isinstance(failure, Impossible) else {}
     error = redact(f"{type(failure).__name__}: {failure}")
     return replace(record, error=error, provenance={**record.provenance, **about})

@@ -115,7 +115,7 @@ def where_defined(of: Family, observations: Sequence[Observation]) -> list[Obser
             defined[block.places] = True
         else:
             defined[block.places] = [_defined_at(of, block.only(i)) for i in range(len(block.places))]
-    return [o for o, known in zip(observations, defined[columns.at], strict=True) if known]
+    return [o for o, is_defined in zip(observations, defined[columns.at], strict=True) if is_defined]
 
 
 def _defined_at(of: Family, block: DecisionBlock) -> bool:
@@ -159,11 +159,11 @@ def parameters_of(preference: Preference | None) -> dict[str, dict[str, float]]:
 def _observations(records: Iterable[Record]) -> tuple[list[Observation], str]:
     """Choices as `homines fit` reads them, or none and the reason. Specs that would import a module are left
     out: reading a run runs no code."""
-    own = [r for r in records if not is_foreign(r.frame) and not is_foreign(r.game)]
-    if not own:
+    readable = [r for r in records if not is_foreign(r.frame) and not is_foreign(r.game)]
+    if not readable:
         return [], "Nothing was asked that can be read as a choice between payoffs."
     try:
-        return from_records(own), ""
+        return from_records(readable), ""
     except HominesError as failure:
         return [], sentence(failure)
 
@@ -178,8 +178,8 @@ def _fit(observations: Sequence[Observation], spec: str) -> tuple[Estimate | Non
         estimate = fit(observations, spec)
     except HominesError as failure:
         return None, sentence(failure)
-    few = "Too few games or decisions for an interval." if np.isnan(estimate.intervals).any() else ""
-    return estimate, few
+    caveat = "Too few games or decisions for an interval." if np.isnan(estimate.intervals).any() else ""
+    return estimate, caveat
 
 
 def _value(estimate: Estimate | None, name: str) -> Row:

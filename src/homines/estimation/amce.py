@@ -11,22 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from homines.core.spreadsheet import check_not_packed
-from homines.core.types import Array, HominesError
+from homines.core.types import Array, HominesError, Integers
 from homines.estimation.tidy_csv import library
 from homines.games.dilemma import DIMENSIONS, SETTINGS, SIGNALS, Dilemma
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-Whole: TypeAlias = NDArray[np.integer[Any]]
 
 
 class Effect(NamedTuple):
@@ -173,8 +169,8 @@ def effects(sums: Sums, clustered: bool = True) -> Amce:
         high, low = s1 / w1, s0 / w0
         a = np.stack([1 / w1, -high / w1, -1 / w0, low / w0], axis=-1)
         square = np.einsum("ea,eab,eb->e", a, sums.second, a)
-        few = sums.clusters / (sums.clusters - 1)
-        se = np.sqrt(np.where(sums.clusters > 1, np.maximum(square, 0.0) * few, np.nan))
+        correction = sums.clusters / (sums.clusters - 1)
+        se = np.sqrt(np.where(sums.clusters > 1, np.maximum(square, 0.0) * correction, np.nan))
     return Amce(high - low, se, sums.rows, sums.clusters, clustered)
 
 
@@ -289,7 +285,9 @@ def tally(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, p
     return AmceTally(total, groups, scenario is not None, rows, skipped)
 
 
-def sum_rows(kinds: Sequence[Kind], at: Whole, cluster: Whole, kind: Whole, y: Array, *, groups: int) -> Sums:
+def sum_rows(
+    kinds: Sequence[Kind], at: Integers, cluster: Integers, kind: Integers, y: Array, *, groups: int
+) -> Sums:
     """Sums of rows: their cluster, kind and whether they were saved, [row]; `at`: the group of a kind."""
     size = groups * len(ALL)
     total = Sums.none(groups)

@@ -18,7 +18,7 @@ from homines.estimation.columns import Observation
 from homines.estimation.family import Family, family
 from homines.theory.choice import Belief, stated_beliefs
 
-EQUAL_SHARE = 1e-9
+EQUAL = 1e-9
 """Utilities nearer than this, as a share of the largest payoff, count as equal."""
 
 
@@ -73,7 +73,7 @@ def bounds(
     top = max(score)
     parts: list[tuple[float, float]] = []
     for (low, high), n in zip(cells, score, strict=True):
-        if n > top - EQUAL_SHARE:
+        if n > top - EQUAL:
             joined = bool(parts) and parts[-1][1] == low
             parts[-1:] = [(parts[-1][0], high)] if joined else [*parts[-1:], (low, high)]
     return Bounds(of.free[0], tuple(parts), float(top), len(observations))
@@ -82,7 +82,7 @@ def bounds(
 def _best_on(o: Observation, of: Family, belief: Belief) -> list[tuple[float, float, float]]:
     """Intervals on which each answer is best, with its probability: (low, high, p)."""
     columns = of.columns(o.decision, belief)
-    tiny = EQUAL_SHARE * max(1.0, float(np.abs(o.decision.payoffs).max()))
+    tiny = EQUAL * max(1.0, float(np.abs(o.decision.payoffs).max()))
     spells: list[tuple[float, float, float]] = []
     for a, p in enumerate(o.choice.p):
         low, high = -np.inf, np.inf

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
-from numpy.typing import NDArray
 
-from homines.core.types import Array, Choice, Decision, HominesError, frozen
+from homines.core.types import Array, Choice, Decision, HominesError, Integers, frozen
 from homines.estimation.family import STACKED_FROM, Family
 from homines.estimation.likelihood import Design
 from homines.theory.choice import Belief
 
-Integers = NDArray[np.integer[Any]]
 Value = Callable[[Array], Array]
 """A function of payoffs, such as their value under risk aversion."""
 
@@ -117,14 +115,14 @@ class Decisions(Sequence[Decision]):
     @property
     def largest(self) -> Array:
         """The largest payoff of each, whatever its sign, [decision]."""
-        return self._each(lambda paid: np.abs(paid).max(axis=tuple(range(1, paid.ndim))))
+        return self._map_payoffs(lambda paid: np.abs(paid).max(axis=tuple(range(1, paid.ndim))))
 
     @property
     def least(self) -> float:
         """The least payoff of all."""
         return min(float(b.payoffs.min()) for b in self.blocks)
 
-    def _each(self, of: Value) -> Array:
+    def _map_payoffs(self, of: Value) -> Array:
         out = np.empty(len(self))
         for b in self.blocks:
             out[b.places] = of(b.payoffs)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homines.core.types import MOST_CHOSEN, Array, Decision, frozen
+from homines.core.types import MOST_CHOSEN, Array, Decision, Integers, frozen
 from homines.estimation import tidy_csv
-from homines.estimation.columns import Columns, DecisionBlock, Decisions, Integers
+from homines.estimation.columns import Columns, DecisionBlock, Decisions
 
 KINDNESS = {"1": 1, "0": 0, "-1": -1, "": 0}
 UNKNOWN_KINDNESS = 2
@@ -90,21 +90,21 @@ class CsvLayout:
     def columns(self) -> Columns:
         """The whole table as observations."""
         names = self._codes("option")[1], self._codes("theirs")[1]
-        shapes = list(self._shapes(np.ones(self.many, dtype=np.bool_)))
-        unlike = [shape.unlike() for shape in shapes]
-        first = np.concatenate([shape.at[one] for shape, (one, _) in zip(shapes, unlike, strict=True)])
-        rank = np.empty(len(first), dtype=np.int64)
-        rank[np.argsort(first)] = np.arange(len(first))
+        shapes = self._shapes(np.ones(self.many, dtype=np.bool_))
+        pairs = [(shape, shape.unlike()) for shape in shapes]
+        leaders_at = np.concatenate([shape.at[leaders] for shape, (leaders, _) in pairs])
+        rank = np.empty(len(leaders_at), dtype=np.int64)
+        rank[np.argsort(leaders_at)] = np.arange(len(leaders_at))
         at, n = np.empty(self.many, dtype=np.int64), np.empty(self.many, dtype=np.int64)
         logp = np.full((self.many, int(self.options.max())), -np.inf)
-        game_of = np.empty(len(first), dtype=np.int64)
+        game_of = np.empty(len(leaders_at), dtype=np.int64)
         blocks: list[DecisionBlock] = []
-        for shape, (one, code) in zip(shapes, unlike, strict=True):
-            places, rank = rank[: len(one)], rank[len(one) :]
+        for shape, (leaders, code) in pairs:
+            places, rank = rank[: len(leaders)], rank[len(leaders) :]
             at[shape.at] = places[code]
-            game_of[places] = shape.game[one]
+            game_of[places] = shape.game[leaders]
             logp[shape.at, : shape.chosen.shape[1]], n[shape.at] = shape.choices()
-            blocks += shape.blocks(one, places, names)
+            blocks += shape.blocks(leaders, places, names)
         firsts = np.empty(self.many, dtype=np.int64)
         firsts[self.who[::-1]] = np.arange(len(self.who))[::-1]
         subject, unlike_subjects = self.table.codes("subject")
@@ -200,8 +200,8 @@ class SizeClass:
         broken |= missing.any(-1) & ~missing.all(-1)
         if self.belief.shape[-1]:
             stated = ~np.isnan(self.belief).all((-1, -2))
-            near = np.isclose(self.belief.sum(-1), 1, atol=1e-6).all(-1)
-            broken |= stated & ~near
+            sums_to_one = np.isclose(self.belief.sum(-1), 1, atol=1e-6).all(-1)
+            broken |= stated & ~sums_to_one
         return broken
 
     def choices(self) -> tuple[Array, Integers]:
@@ -226,15 +226,15 @@ class SizeClass:
         return _first_rows(np.concatenate([self._alike(), paid, self.same], axis=-1))
 
     def blocks(
-        self, one: Integers, places: Integers, names: tuple[list[str], list[str]]
+        self, leaders: Integers, places: Integers, names: tuple[list[str], list[str]]
     ) -> Iterator[DecisionBlock]:
-        """The decisions `one` in blocks that differ in payoffs only. places: their indices among all."""
-        first, code = _first_rows(self._alike()[one])
+        """The decisions `leaders` in blocks that differ in payoffs only. places: their indices among all."""
+        examples, code = _first_rows(self._alike()[leaders])
         order = np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1])
-        for i, members in zip(first, order, strict=True):
-            at = one[members]
-            has_same = not np.isnan(self.same[one[i]]).any()
-            like = self._decision(int(one[i]), names)
+        for i, members in zip(examples, order, strict=True):
+            at = leaders[members]
+            has_same = not np.isnan(self.same[leaders[i]]).any()
+            like = self._decision(int(leaders[i]), names)
             yield DecisionBlock(like, self.paid[at], self.same[at] if has_same else None, places[members])
 
     def _decision(self, i: int, names: tuple[list[str], list[str]]) -> Decision:

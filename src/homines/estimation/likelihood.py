@@ -90,8 +90,8 @@ class Design:
         """The sum of `score` over decisions, [column]."""
         if len(y) < MATRICES_FROM:
             return self.score(y, q).sum(0)
-        left = y - _over_actions(np.add, y) * q
-        return left.reshape(-1) @ self.x.reshape(-1, self.x.shape[-1])
+        residual = y - _over_actions(np.add, y) * q
+        return residual.reshape(-1) @ self.x.reshape(-1, self.x.shape[-1])
 
     def take(self, mix: Array) -> Design:
         """The same decisions with columns x @ mix."""
@@ -129,8 +129,8 @@ class Peak:
             return None
         roots, turn = np.linalg.eigh(self.start)
         whiten = turn / np.sqrt(np.maximum(roots, 1e-300))
-        left, axes = np.linalg.eigh(whiten.T @ self.information @ whiten)
-        if self.converged and left[0] > NO_INFORMATION:
+        eigenvalues, axes = np.linalg.eigh(whiten.T @ self.information @ whiten)
+        if self.converged and eigenvalues[0] > NO_INFORMATION:
             return None
         direction = whiten @ axes[:, 0]
         return direction / np.abs(direction).max()
@@ -168,14 +168,14 @@ def climb(
     k = design.x.shape[-1]
     n = y.sum(-1)
     q = np.exp(design.logp(np.zeros(k)))
-    before = design.information(q, n)
-    size = np.sqrt(np.maximum(np.diag(before), 0.0))
+    start_information = design.information(q, n)
+    size = np.sqrt(np.maximum(np.diag(start_information), 0.0))
     scale = np.divide(1.0, size, out=np.zeros(k), where=size > 0)
     g = np.zeros(k) if start is None else start
     logp = design.logp(g, offset)
-    here = loglik(y, logp)
+    height = loglik(y, logp)
     converged = False
-    information = before
+    information = start_information
     total = max(float(n.sum()), 1e-300)
     stride = STRIDE * max(1.0, (total / STRIDE_GROWS_FROM) ** 0.5)
     for _ in range(most):
@@ -197,11 +197,11 @@ def climb(
         while length > 1e-8:
             trial = design.logp(g + length * step, offset)
             value = loglik(y, trial)
-            if value >= here - 1e-12 * abs(here):
+            if value >= height - 1e-12 * abs(height):
                 break
             length /= 2
         else:
             converged = True  # no rise left that float64 can see
             break
-        g, logp, here = g + length * step, trial, value
-    return Peak(g, here, converged, information, before)
+        g, logp, height = g + length * step, trial, value
+    return Peak(g, height, converged, information, start_information)

@@ -158,7 +158,7 @@ def mixture(
     bic = -2 * height + free * float(np.log(len(names)))
     q = np.einsum("k,kda->da", shares, np.exp([data.design.logp(row) for row in g]))
     share = p.y / p.y.sum(-1, keepdims=True)
-    near = sum(abs(end[2] - height) < 1e-3 for end in final)
+    agreeing = sum(abs(end[2] - height) < 1e-3 for end in final)
     cov, notes = _covariance(p, data, g, shares, types)
     if not converged:
         notes = [*notes, f"EM had not settled after {MOST_STEPS} steps"]
@@ -175,7 +175,7 @@ def mixture(
         types,
         misfit(p.games, share, q, expected_misfit(p, q)),
         converged,
-        (near, starts),
+        (agreeing, starts),
         tuple(notes),
     )
 
@@ -206,9 +206,9 @@ def _em(data: _Data, start: tuple[Array, Array], most: int) -> tuple[Array, Arra
     for _ in range(most):
         joint = data.likelihoods(g) + np.log(shares)
         top = joint.max(1, keepdims=True)
-        each = top[:, 0] + np.log(np.exp(joint - top).sum(1))
-        types = np.exp(joint - each[:, None])
-        height = float(each.sum())
+        logliks = top[:, 0] + np.log(np.exp(joint - top).sum(1))
+        types = np.exp(joint - logliks[:, None])
+        height = float(logliks.sum())
         if types.sum(0).min() < LEAST_SUBJECTS or not np.isfinite(height):
             return None
         if height - before < CONVERGENCE * abs(height):
@@ -231,7 +231,7 @@ def _covariance(p: Problem, data: _Data, g: Array, shares: Array, types: Array) 
     designs = [Design(columns_at(p, data.design, row, 0.0), data.design.legal) for row in g]
     size = designs[0].x.shape[-1]
     total = classes * size + classes - 1
-    each = np.zeros((subjects, classes, total))
+    scores = np.zeros((subjects, classes, total))
     info = np.zeros((total, total))
     actions = data.design.legal.shape[1]
     n = data.y @ csr_matrix(kron(eye(len(p.decisions)), np.ones((actions, 1))))
@@ -239,16 +239,16 @@ def _covariance(p: Problem, data: _Data, g: Array, shares: Array, types: Array) 
         q = np.exp(data.design.logp(g[k]))
         block = slice(k * size, (k + 1) * size)
         # columns centred under q: their mean is the second part of the score
-        each[:, k, block] = data.y @ d.centred(q).reshape(-1, size)
+        scores[:, k, block] = data.y @ d.centred(q).reshape(-1, size)
         info[block, block] = d.information(q, np.asarray(n.T @ types[:, k]))
         if k < classes - 1:
-            each[:, k, classes * size + k] = 1 / shares[k]
-    each[:, classes - 1, classes * size :] = -1 / shares[-1]
+            scores[:, k, classes * size + k] = 1 / shares[k]
+    scores[:, classes - 1, classes * size :] = -1 / shares[-1]
     tail = slice(classes * size, total)
     count_of = types.sum(0)
     info[tail, tail] = np.diag(count_of[:-1] / shares[:-1] ** 2) + count_of[-1] / shares[-1] ** 2
-    mean = np.einsum("ik,ikp->ip", types, each)
-    info -= np.einsum("ik,ikp,ikr->pr", types, each, each) - mean.T @ mean
+    mean = np.einsum("ik,ikp->ip", types, scores)
+    info -= np.einsum("ik,ikp,ikr->pr", types, scores, scores) - mean.T @ mean
     if flat_direction(info) is not None:
         raise NotIdentified(
             f"{classes} types of {p.family.spec} cannot be told apart in these choices; ask for fewer classes"

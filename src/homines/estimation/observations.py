@@ -40,12 +40,12 @@ def from_records(
         raise HominesError(f"these records are of {len(models)} models; name one of {', '.join(models)}")
     if model is not None and model not in models:
         raise HominesError(f"no records of {model!r}; there are {', '.join(models) or 'none'}")
-    who = model or "".join(models)
-    own = [r for r in records if r.model == who]
+    subject = model or "".join(models)
+    of_subject = [r for r in records if r.model == subject]
     answers: dict[tuple[str, str], list[Record]] = {}
     beliefs: dict[tuple[str, str], list[Record]] = {}
     frames, games = cache(partial(find, "frames")), cache(_game)
-    for (name, words), group in group_by(own, "game", "frame").items():
+    for (name, words), group in group_by(of_subject, "game", "frame").items():
         frame = frames(words)
         about = asks_of(frame) == "belief"
         spec = spell(replace(frame, asks="choice")) if about else words
@@ -56,13 +56,13 @@ def from_records(
         game = games(name)
         words = frames(frame)
         answer_frame = spell(variant(words, asks="choice")) if isinstance(words, AsksFor) else frame
-        known = average_by_decision(beliefs.get((name, answer_frame), ()))
+        belief_pairs = average_by_decision(beliefs.get((name, answer_frame), ()))
         if isinstance(game, Sequential):
-            observations += assemble(game, pairs, known, subject=who, name=name, plans=plans)
+            observations += assemble(game, pairs, belief_pairs, subject=subject, name=name, plans=plans)
         else:
-            about = {d.key: c for d, c in known}
+            about = {d.key: c for d, c in belief_pairs}
             observations += [
-                Observation(_with_belief(d, about), c, who, name) for d, c in pairs if len(d.actions) > 1
+                Observation(_with_belief(d, about), c, subject, name) for d, c in pairs if len(d.actions) > 1
             ]
     if not observations:
         raise NoAnswers("none of these records holds an answer between two options; measure a game first")

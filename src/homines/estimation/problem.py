@@ -11,8 +11,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from homines.core.checks import one_of
-from homines.core.types import Array, HominesError
-from homines.estimation.columns import Columns, Decisions, Integers, Observation
+from homines.core.types import Array, HominesError, Integers
+from homines.estimation.columns import Columns, Decisions, Observation
 from homines.estimation.family import Family, crra
 from homines.estimation.likelihood import Design, Peak, climb
 from homines.theory.choice import Belief, stated_beliefs
@@ -95,11 +95,12 @@ class Problem:
         return self.designs[risk]
 
     def peak(
-        self, take: Hold = hold_nothing, near: float | None = None, start: Array | None = None
+        self, take: Hold = hold_nothing, around: float | None = None, start: Array | None = None
     ) -> tuple[Peak, float]:
         """The highest likelihood of the design that `take` makes, and the risk attitude where it lies.
 
-        near   search the risk attitude around this value only; start: coefficients at the start of the climb
+        around   the risk attitude is searched around this value only
+        start    coefficients at the start of the climb
         """
 
         def at(risk: float) -> Peak:
@@ -109,12 +110,12 @@ class Problem:
         if not self.risk:
             return at(0.0), 0.0
         low, high = self.risks
-        if near is None:
+        if around is None:
             grid = np.linspace(low, high, 11)
             top = int(np.argmax([at(r).loglik for r in grid]))
             low, high = grid[max(top - 1, 0)], grid[min(top + 1, 10)]
         else:
-            low, high = max(low, near - 0.5), min(high, near + 0.5)
+            low, high = max(low, around - 0.5), min(high, around + 0.5)
         optimum = minimize_scalar(
             lambda r: -at(r).loglik, bounds=(low, high), method="bounded", options={"xatol": 1e-6}
         )

@@ -72,11 +72,11 @@ def moments(choice: Choice, amounts: Array) -> dict[str, float]:
     p = choice.p
     mean = float(p @ amounts)
     order = np.argsort(amounts)
-    reached = np.cumsum(p[order]) >= 0.5 - 1e-12
+    past_median = np.cumsum(p[order]) >= 0.5 - 1e-12
     return {
         "mean": mean,
         "sd": float(np.sqrt(max(0.0, p @ (amounts - mean) ** 2))),
-        "median": float(amounts[order][int(np.argmax(reached))]),
+        "median": float(amounts[order][int(np.argmax(past_median))]),
     }
 
 
@@ -123,14 +123,14 @@ def countries(path: str | Path, labels: Sequence[str]) -> dict[str, Country]:
         raise HominesError(f"cannot read {path}: {failure.strerror or failure}") from failure
     except (UnicodeDecodeError, csv.Error) as failure:
         raise HominesError(f"{path} is no CSV in UTF-8: {failure}") from failure
-    whole = {name: rows for name, rows in by_country.items() if all(label in rows for label in labels)}
-    if not whole:
+    complete = {name: rows for name, rows in by_country.items() if all(label in rows for label in labels)}
+    if not complete:
         raise HominesError(
             f"{path} has no country with all of {', '.join(labels)}; one row a label and country"
         )
     return {
         name: Country(*(frozen([rows[label][i] for label in labels]) for i in (0, 1)))
-        for name, rows in whole.items()
+        for name, rows in complete.items()
     }
 
 

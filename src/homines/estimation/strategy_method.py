@@ -40,16 +40,16 @@ def plan_observation(
     """
     v = veil(game)
     decisions = points(game)
-    believed = {
+    belief_at = {
         point: beliefs[point].p if point in beliefs else np.full(len(d.actions), 1 / len(d.actions))
         for point, d in decisions.items()
     }
-    stated = plan_probability(v, believed)
+    others = plan_probability(v, belief_at)
     sampled = [c.n for c in answers.values() if c.n is not None]
     chosen = plan_probability(v, {point: c.p for point, c in answers.items()})
     mass = float(np.prod([c.mass for c in answers.values()]))
     choice = Choice.at(chosen, mass, min(sampled) if sampled else None)
-    return Observation(replace(v.seat(), others=(stated,)), choice, subject, name)
+    return Observation(replace(v.seat(), others=(others,)), choice, subject, name)
 
 
 def with_stated_beliefs(d: Decision, point: Point, beliefs: Mapping[Point, Choice]) -> Decision:
@@ -77,12 +77,12 @@ def assemble(
     """Observations of a sequential game from the answers at its points: one between plans where `plans` and
     every point was answered, else one a point."""
     point_of = {d.key: point for point, d in points(game).items()}
-    known = {point_of[d.key]: c for d, c in beliefs if d.key in point_of}
+    belief_at = {point_of[d.key]: c for d, c in beliefs if d.key in point_of}
     answer_at = {point_of[d.key]: (d, c) for d, c in answers if d.key in point_of}
     if plans and len(answer_at) == len(point_of):
         chosen = {point: c for point, (_, c) in answer_at.items()}
-        return [plan_observation(game, chosen, known, subject=subject, name=name)]
+        return [plan_observation(game, chosen, belief_at, subject=subject, name=name)]
     return [
-        Observation(with_stated_beliefs(d, point, known), c, subject, name)
+        Observation(with_stated_beliefs(d, point, belief_at), c, subject, name)
         for point, (d, c) in answer_at.items()
     ]

@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from homines.core.spreadsheet import check_not_packed
-from homines.core.types import Array, HominesError
+from homines.core.types import Array, HominesError, Integers
 
 if TYPE_CHECKING:
     import polars as pl
 
-Integers = NDArray[np.integer[Any]]
 ROWS_AT_ONCE = 2**16
 """Rows read at once where polars cannot read a file."""
 BYTES_AT_ONCE = 2**24

@@ -47,14 +47,14 @@ def expected_misfit(p: Problem, q: Array) -> Array:
     return out
 
 
-def _misfit_of_chance(many: float, q: Array) -> Array:
+def _misfit_of_chance(n: float, q: Array) -> Array:
     """The sum over actions of E[(y_a / n) ln(y_a / (n q_a))] of n choices, [decision]; q: [decision, 1,
     action]."""
-    y = np.arange(1, round(many) + 1)[:, None]
-    odds = binom.pmf(y, round(many), q)
+    y = np.arange(1, round(n) + 1)[:, None]
+    odds = binom.pmf(y, round(n), q)
     with np.errstate(divide="ignore", invalid="ignore"):
-        each = odds * (y / many) * (np.log(y / many) - np.log(q))
-    return np.where(odds > 0, each, 0.0).reshape(len(q), -1).sum(-1)
+        terms = odds * (y / n) * (np.log(y / n) - np.log(q))
+    return np.where(odds > 0, terms, 0.0).reshape(len(q), -1).sum(-1)
 
 
 def misfit(games: Sequence[str], share: Array, q: Array, chance: Array) -> dict[str, float]:
@@ -111,10 +111,10 @@ def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, A
 
 def cluster_scores(design: Design, rows: Array, at: np.ndarray, group: np.ndarray, q: Array) -> Array:
     """Sum of scores by cluster, [cluster, column]."""
-    left = rows - rows.sum(-1, keepdims=True) * q[at]
-    each = np.einsum("na,nak->nk", left, design.x[at])
-    total = np.zeros((int(group.max()) + 1, each.shape[1]))
-    np.add.at(total, group, each)
+    residual = rows - rows.sum(-1, keepdims=True) * q[at]
+    scores = np.einsum("na,nak->nk", residual, design.x[at])
+    total = np.zeros((int(group.max()) + 1, scores.shape[1]))
+    np.add.at(total, group, scores)
     return total
 
 

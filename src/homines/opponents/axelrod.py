@@ -86,10 +86,10 @@ def player(strategy: str, parameters: Mapping[str, Any]) -> Any:
         raise HominesError(
             f"axelrod has no strategy {strategy!r}; {hint} axelrod.readthedocs.io lists all {len(strategies)}"
         )
-    wanted = inspect.signature(strategies[strategy].__init__).parameters
+    signature = inspect.signature(strategies[strategy].__init__).parameters
     values = {
         name: axl.Action[value]
-        if name in wanted and isinstance(wanted[name].default, axl.Action) and value in ("C", "D")
+        if name in signature and isinstance(signature[name].default, axl.Action) and value in ("C", "D")
         else value
         for name, value in parameters.items()
     }
@@ -97,11 +97,11 @@ def player(strategy: str, parameters: Mapping[str, Any]) -> Any:
         with quiet():
             instance = strategies[strategy](**values)
     except Exception as error:
-        takes = ", ".join(name for name in wanted if name != "self") or "none"
+        takes = ", ".join(name for name in signature if name != "self") or "none"
         raise HominesError(
             f"axelrod's {strategy} does not take {dict(parameters)} ({error}); its parameters are: {takes}"
         ) from error
-    if cheats := [c for c in CHEATS if classified(instance, c)]:
+    if cheats := [c for c in CHEATS if classification(instance, c)]:
         raise HominesError(
             f"axelrod's {strategy} ({', '.join(cheats)}) needs its opponent's program, and here the "
             "opponent is a history; choose another strategy"
@@ -109,7 +109,7 @@ def player(strategy: str, parameters: Mapping[str, Any]) -> Any:
     return instance
 
 
-def classified(instance: Any, what: str) -> Any:
+def classification(instance: Any, what: str) -> Any:
     """The library's own classification, such as memory_depth."""
     with quiet():
         return library().Classifiers[what](instance)
@@ -214,7 +214,7 @@ class Axelrod:
     def _choice(self, d: Decision) -> Choice:
         player = self.player()
         try:
-            if _depth(player) <= 1 or not classified(player, "stochastic"):
+            if _depth(player) <= 1 or not classification(player, "stochastic"):
                 try:
                     return first_action_with(self._probability(d))
                 except NotACoinError:
@@ -245,46 +245,47 @@ def _memory(policy: Axelrod) -> float:
     player = policy.player()
     depth = _depth(player)
     if depth <= 1:
-        return next((rounds for rounds in range(int(depth), 2) if _short(policy, rounds)), math.inf)
-    # a sample hangs on the seed and on how many rounds there were
-    if depth == math.inf or classified(player, "stochastic"):
+        depths = (rounds for rounds in range(int(depth), 2) if _determined_by_last(policy, rounds))
+        return next(depths, math.inf)
+    # a sample depends on the seed and on the number of rounds
+    if depth == math.inf or classification(player, "stochastic"):
         return math.inf
-    return int(depth) if depth > DEEPEST or _deep(policy, int(depth)) else math.inf
+    return int(depth) if depth > DEEPEST or _unchanged_by_earlier(policy, int(depth)) else math.inf
 
 
-def _short(policy: Axelrod, rounds: int) -> bool:
+def _determined_by_last(policy: Axelrod, rounds: int) -> bool:
     """Whether the last rounds (0 or 1) determine the choice, in every past of up to three rounds."""
     pasts = [past for n in range(4) for past in product(STATES, repeat=n)]
-    choices = dict(zip(pasts, policy([_faced(past) for past in pasts]), strict=True))
-    return all(_same(choices[past[max(len(past) - rounds, 0) :]], choices[past]) for past in pasts)
+    choices = dict(zip(pasts, policy([_decision_after(past) for past in pasts]), strict=True))
+    return all(_equal_choices(choices[past[max(len(past) - rounds, 0) :]], choices[past]) for past in pasts)
 
 
-def _deep(policy: Axelrod, rounds: int) -> bool:
+def _unchanged_by_earlier(policy: Axelrod, rounds: int) -> bool:
     """Whether random rounds before the last ones leave the choice unchanged, for all last rounds."""
     rng = np.random.default_rng(0)
     recent = list(product(STATES, repeat=rounds))
-    choices = policy([_faced(past) for past in recent])
+    choices = policy([_decision_after(past) for past in recent])
     return all(
-        _same(choice, policy([_faced((*_rounds(rng), *past))])[0])
+        _equal_choices(choice, policy([_decision_after((*_random_past(rng), *past))])[0])
         for _ in range(TRIES // len(recent))
         for past, choice in zip(recent, choices, strict=True)
     )
 
 
-def _rounds(rng: np.random.Generator) -> tuple[tuple[int, int], ...]:
+def _random_past(rng: np.random.Generator) -> tuple[tuple[int, int], ...]:
     return tuple(STATES[int(rng.integers(4))] for _ in range(rng.integers(1, 13)))
 
 
-def _same(one: Choice, two: Choice) -> bool:
+def _equal_choices(a: Choice, b: Choice) -> bool:
     """The same choice, neither a sample."""
-    return not (one.n or two.n) and math.isclose(one.p[0], two.p[0], abs_tol=1e-9)
+    return not (a.n or b.n) and math.isclose(a.p[0], b.p[0], abs_tol=1e-9)
 
 
 def _depth(player: Any) -> float:
-    return float(classified(player, "memory_depth"))
+    return float(classification(player, "memory_depth"))
 
 
-def _faced(past: tuple[tuple[int, int], ...]) -> Decision:
+def _decision_after(past: tuple[tuple[int, int], ...]) -> Decision:
     """Axelrod's own payoffs, which every strategy can play."""
     mine = frozen([[3, 0], [5, 1]])
     return Decision(("C", "D"), frozen([mine, mine.T]), (("C", "D"),), rounds=None, history=past)

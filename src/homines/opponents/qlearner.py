@@ -49,8 +49,8 @@ class Qlearner:
                 f"actions {table.shape[1:]} of the players differ in number; a qlearner's may not"
             )
         strategy, end = settled_strategy(table.tobytes(), table.shape, self._learning(), self.seed)
-        past = last_actions(d)
-        state = end if past is None else int(np.ravel_multi_index(past, table.shape[1:]))
+        last_round = last_actions(d)
+        state = end if last_round is None else int(np.ravel_multi_index(last_round, table.shape[1:]))
         return int(strategy[d.player, state])
 
 

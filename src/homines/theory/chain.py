@@ -128,13 +128,13 @@ class Chain:
 
     def discounted(self, gamma: float, start: Sequence[float] | None = None) -> Array:
         """(1 - gamma) * start (I - gamma P)^-1: discounted share of time, shape [state], sums to 1."""
-        return frozen((1 - gamma) * np.linalg.solve(self._less(gamma).T, self.start(start)))
+        return frozen((1 - gamma) * np.linalg.solve(self._discount_matrix(gamma).T, self.start(start)))
 
     def worth(self, utility: Array, gamma: float) -> Array:
         """V = (I - gamma P)^-1 r: discounted return from each state, for r of shape [state]."""
-        return frozen(np.linalg.solve(self._less(gamma), utility))
+        return frozen(np.linalg.solve(self._discount_matrix(gamma), utility))
 
-    def _less(self, gamma: float) -> Array:
+    def _discount_matrix(self, gamma: float) -> Array:
         """I - gamma P."""
         if not 0 <= gamma < 1:
             raise HominesError(f"gamma {gamma} must lie in [0, 1); for 1 use long_run")
@@ -142,7 +142,7 @@ class Chain:
 
     def utility(self, preference: Preference, player: int = 0) -> Array:
         """Expected utility of the next round in each state, by the preference, shape [state]."""
-        expected = zip(self.choices[player], self._offered(preference, player), strict=True)
+        expected = zip(self.choices[player], self._action_utilities(preference, player), strict=True)
         return frozen([float(choice.p @ eu) for choice, eu in expected])
 
     def regret(self, preference: Preference, weights: Array, player: int = 0) -> float:
@@ -150,10 +150,10 @@ class Chain:
 
         The others play as in the chain; the best action is best for one round. At least 0, in utility.
         """
-        top = np.array([eu.max() for eu in self._offered(preference, player)])
+        top = np.array([eu.max() for eu in self._action_utilities(preference, player)])
         return float(weights @ (top - self.utility(preference, player)))
 
-    def _offered(self, preference: Preference, player: int) -> list[Array]:
+    def _action_utilities(self, preference: Preference, player: int) -> list[Array]:
         """Expected utility of each own action, state by state, against the others' play."""
         others = [k for k in range(len(self.choices)) if k != player]
         return [
@@ -239,16 +239,16 @@ def recurrent_classes(transition: Array, start: Array) -> list[RecurrentClass]:
     for _ in range(len(transition).bit_length()):
         paths = reach.astype(np.float32)  # many times faster than a product of booleans
         reach = paths @ paths > 0
-    back = ~np.any(reach & ~reach.T, axis=1)  # wherever it leads, there is a way back
+    returns = ~np.any(reach & ~reach.T, axis=1)  # wherever it leads, there is a way back
     with np.errstate(divide="ignore"):
         logs = np.log(transition)
-    entered = _absorption_probabilities(logs, start, back)
-    member_sets = sorted({tuple(np.flatnonzero(reach[s]).tolist()) for s in np.flatnonzero(back)})
+    first_entry = _absorption_probabilities(logs, start, returns)
+    member_sets = sorted({tuple(np.flatnonzero(reach[s]).tolist()) for s in np.flatnonzero(returns)})
     classes = [
         RecurrentClass(
             np.array(members),
             frozen(_stationary_distribution(logs[np.ix_(members, members)])),
-            float(entered[[*members]].sum()),
+            float(first_entry[[*members]].sum()),
             _period(transition[np.ix_(members, members)] > 0),
         )
         for members in member_sets
@@ -279,10 +279,10 @@ def _absorption_probabilities(logs: Array, start: Array, recurrent: NDArray[np.b
     logs   log-probabilities of the transitions, shape [state, state]
     """
     p, w = logs.copy(), start.astype(np.float64).copy()
-    left = np.ones(len(p), dtype=np.bool_)
+    remaining = np.ones(len(p), dtype=np.bool_)
     for k in np.flatnonzero(~recurrent):
-        left[k] = False
-        into, out = (np.flatnonzero(left & (x > -np.inf)) for x in (p[:, k], p[k]))  # most are no way
+        remaining[k] = False
+        into, out = (np.flatnonzero(remaining & (x > -np.inf)) for x in (p[:, k], p[k]))  # most are no way
         onward = p[k, out] - np.logaddexp.reduce(p[k, out])
         w[out] += w[k] * np.exp(onward)
         among = np.ix_(into, out)

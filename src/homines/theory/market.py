@@ -120,8 +120,8 @@ class Market:
             return _find_root(gap, 1e-300, 1 - 1e-12)
 
         def excess(log_d: float) -> float:
-            taken = sum(share(i, log_d) for i in range(self.firms))
-            return taken + float(np.exp(self.outside / self.mu - log_d)) - 1
+            shares = sum(share(i, log_d) for i in range(self.firms))
+            return shares + float(np.exp(self.outside / self.mu - log_d)) - 1
 
         low = self.outside / self.mu
         top = [(a - c) / self.mu for a, c in zip(self.quality, self.cost, strict=True)]
@@ -134,9 +134,9 @@ class Market:
         """Prices that maximise the sum of profits [firm]: one markup for all, mu / share of the outside."""
 
         def gap(markup: float) -> float:
-            return markup - self.mu / (1 - float(self.shares(self._marked(markup)).sum()))
+            return markup - self.mu / (1 - float(self.shares(self._prices_at_markup(markup)).sum()))
 
-        return frozen(self._marked(self._root(gap)))
+        return frozen(self._prices_at_markup(self._root(gap)))
 
     def moralis(self, kappa: float) -> float:
         """The symmetric price where every firm is homo moralis of degree kappa, universalising among firms.
@@ -152,10 +152,10 @@ class Market:
             )
 
         def gap(markup: float) -> float:
-            share = float(self.shares(self._marked(markup))[0])
+            share = float(self.shares(self._prices_at_markup(markup))[0])
             return markup - self.mu / (1 - share * (1 + kappa * (self.firms - 1)))
 
-        return float(self._marked(self._root(gap))[0])
+        return float(self._prices_at_markup(self._root(gap))[0])
 
     def gain(self, profits: ArrayLike) -> Array:
         """Profit gain Delta = (mean profit - Nash) / (monopoly - Nash), profits [..., firm]."""
@@ -186,7 +186,7 @@ class Market:
         )
         return frozen([*np.moveaxis(self.profits(grid), -1, 0), self.consumers(grid)])
 
-    def _marked(self, markup: float) -> Array:
+    def _prices_at_markup(self, markup: float) -> Array:
         return self.scale * (np.array(self.cost) + markup)
 
     def _root(self, gap: Callable[[float], float]) -> float:
