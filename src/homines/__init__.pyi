@@ -1,8 +1,7 @@
 """What the package offers, for editors: printed by `python -m homines.namespace`."""
 
-from homines.api import align as align
+from homines.api import Frames, Games, Loaded, Path, Policy, Preference, RunResult, Words
 from homines.api import load as load
-from homines.api import measure as measure
 from homines.api import report as report
 from homines.frames.bare import Bare as _frames_bare
 from homines.frames.market import Market as _frames_market
@@ -65,6 +64,83 @@ from homines.preferences.virtue_mixed import VirtueMixed as _preferences_virtue_
 
 __version__: str
 __all__: list[str]
+
+def align(
+    model: str | Loaded,
+    to: str | Preference,
+    *,
+    games: Games = 'ipd',
+    opponent: str | Policy | None = None,
+    frames: Frames = 'table',
+    out: str | Path | None = None,
+    by: str = 'rl',
+    warmup: int = 0,
+    rival: str | None = None,
+    memory: int = 1,
+    states: tuple[str, ...] | None = None,
+    side_effects: bool = True,
+    objective: str = 'myopic',
+    gamma: float = 0.9,
+    illegal: float = -6.0,
+    kl: float = 0.05,
+    kl_start: float = 3.0,
+    kl_between: float = 0.3,
+    kl_limit: float = 20.0,
+    steps: int = 24,
+    sets: int = 1,
+    accumulation: int = 1,
+    sample: int = 0,
+    generations: int = 8,
+    completion: int = 32,
+    temperature: float = 1.0,
+    lr: float = 0.0003,
+    rank: int = 64,
+    seed: int = 0,
+    save_every: int = 10,
+    report_to: str = 'none',
+    labels: Words | None = None,
+    unseen: Words | None = None,
+    other_games: Games = (),
+    progress: bool = True,
+) -> Loaded:
+    """Align a model to a preference and measure it before and after, as `homines align` does.
+
+    to            a preference, or a schedule as text: 'economicus:16 -> utilitarian:20'
+    opponent      plays the other seats; None: tit_for_tat, except with a rival
+    labels        words for the actions, as of `measure`; `unseen`: labels to verify on, not trained on
+    other_games   to verify on
+    progress      bars on standard error (default)
+    options       fields of AlignmentPlan and Settings (training.settings): steps, lr, seed, by, rival ...
+    Returns the aligned model with its evidence as `.run`. The folder holds a LoRA adapter (with rank=0, a
+    whole model) and its card. The original model is not changed. The same call again continues the run, or
+    returns it where it is done.
+    """
+
+def measure(
+    model: str | Loaded,
+    games: Games = 'ipd',
+    *,
+    frames: Frames = 'table',
+    labels: Words | None = None,
+    out: str | Path | None = None,
+    swap: bool = True,
+    beliefs: bool = False,
+    traces: int = 1,
+    temperature: float = 0.0,
+    think: int = 192,
+    seed: int = 0,
+    batch: int | None = None,
+    progress: bool = True,
+) -> RunResult:
+    """Read a model's exact choice distribution in games, in every option order, as `homines measure` does.
+
+    labels     words for the actions, 'X,Y'; several sets as a list
+    out        run folder; None: the folder in runs/ that the command would use. Questions with an answer
+               there are not asked again
+    swap, beliefs, traces, temperature, think, seed   as of the command
+    progress   bars on standard error (default)
+    Raises HominesError for an unknown spec or option, before a model is loaded.
+    """
 
 altruist = _preferences_altruist
 anti_deontological = _preferences_anti_deontological

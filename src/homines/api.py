@@ -2,7 +2,7 @@
 
     import homines as hm
     m = hm.load("smollm2")
-    run = hm.measure(m, "ipd", labels="X,Y")            # a Measured: records, table, fit, report
+    run = hm.measure(m, "ipd", labels="X,Y")            # a RunResult: records, table, fit, report
     m2 = hm.align(m, to=hm.moralis(kappa=0.5), steps=24)
     hm.report([run, m2.run])
 
@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any
 
 from homines import models
+from homines.core.options import LABELS, fields_among, option, with_options
 from homines.core.progress import QUIET
 from homines.core.registry import TrustedPath, find, spell, trust
 from homines.core.run_folder import default_folder
@@ -28,20 +29,20 @@ from homines.inference.processes import quiet
 from homines.reports.console import Bars
 from homines.results import RunResult, folders
 from homines.training.schedule import schedule, schedule_title
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
+from homines.training.settings import AlignmentPlan, Settings
 
 Words = str | Sequence[str]
 Games = str | Game | Sequence[str | Game]
 Frames = str | Frame | Sequence[str | Frame]
+LOADING = ("device", "dtype", "trust_remote_code")
+"""How a model is loaded: parameters of `load`, and fields of a Loaded."""
 
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A model in memory, and how it was loaded: a Model, and whatever else its kind can do is `model`'s.
+    """A Model in memory, with the options it was loaded by; its other capabilities are those of `model`.
 
-    run   the alignment it comes from; None where it was only loaded
+    run   the alignment that trained it; None for a model that was only loaded
     """
 
     model: Model
@@ -76,26 +77,23 @@ def load(
 ) -> Loaded:
     """A model by name: 'smollm2', 'hf/FOLDER-OR-HUB-ID', either with '+ADAPTER-FOLDER'; 'mock' for trials.
 
-    device, dtype   None: the best this machine has. Raises HominesError for what is no model.
+    device, dtype   None: the best of this machine
+    Raises HominesError for an unknown model.
     """
     quiet()
     kind: dict[str, Any] = {"device": device, "dtype": dtype, "trust_remote_code": trust_remote_code}
     return Loaded(models.load(model, **kind), model, **kind)
 
 
-class Asking(TypedDict, total=False):
-    """Rarer options of `measure`: those of Survey, and `batch`, prompts scored between two writes."""
+@dataclass(frozen=True, kw_only=True)
+class AskingOptions:
+    """How a measurement is carried out from Python."""
 
-    swap: bool
-    beliefs: bool
-    traces: int
-    temperature: float
-    think: int
-    seed: int
-    batch: int | None
-    progress: bool
+    batch: int | None = option(None, "Prompts scored between two writes.")
+    progress: bool = option(True, "Bars on standard error.")
 
 
+@with_options(Survey, AskingOptions, without=("device", "dtype"))
 def measure(
     model: str | Loaded,
     games: Games = "ipd",
@@ -103,75 +101,54 @@ def measure(
     frames: Frames = "table",
     labels: Words | None = None,
     out: str | Path | None = None,
-    **more: Unpack[Asking],
+    **options: Any,
 ) -> RunResult:
     """Read a model's exact choice distribution in games, in every option order, as `homines measure` does.
 
     labels     words for the actions, 'X,Y'; several sets as a list
-    out        run folder; None: one in runs/ of its own, the same that the command would use. What it holds
-               is not asked again
+    out        run folder; None: the folder in runs/ that the command would use. Questions with an answer
+               there are not asked again
     swap, beliefs, traces, temperature, think, seed   as of the command
     progress   bars on standard error (default)
-    Raises HominesError for what no spec names, before anything is loaded or asked.
+    Raises HominesError for an unknown spec or option, before a model is loaded.
     """
-    _known("measure", more, Asking)
-    options: dict[str, Any] = dict(more)
-    batch, progress = options.pop("batch", None), options.pop("progress", True)
-    held = model if isinstance(model, Loaded) else None
+    asking = AskingOptions(**fields_among(AskingOptions, options))
+    loaded = model if isinstance(model, Loaded) else None
     survey = Survey(
         trust(model if isinstance(model, str) else model.spec),
         _specs("games", games),
         _specs("frames", frames),
         None if labels is None else _several(labels),
-        device=held and held.device,
-        dtype=held and held.dtype,
-        **options,
+        device=loaded and loaded.device,
+        dtype=loaded and loaded.dtype,
+        **fields_among(Survey, options),
     )
     survey.words()
-    held = held or load(survey.model)
+    loaded = loaded or load(survey.model)
     folder = survey.folder if out is None else Path(out)
-    asked = survey.questions(held.model)
-    command = _told("measure", survey.model, games=survey.games, frames=survey.frames, labels=labels)
-    with survey.run(folder, command) as run, Bars() if progress else nullcontext() as bars:
-        tell = (QUIET if bars is None else bars.follow()).begin("measuring", len(asked))
-        answer(held.model, asked, run, batch=batch, progress=lambda done, _: tell(done))
+    questions = survey.questions(loaded.model)
+    command = _call_text("measure", survey.model, games=survey.games, frames=survey.frames, labels=labels)
+    with survey.run(folder, command) as run, Bars() if asking.progress else nullcontext() as bars:
+        tell = (QUIET if bars is None else bars.follow()).begin("measuring", len(questions))
+        answer(loaded.model, questions, run, batch=asking.batch, progress=lambda done, _: tell(done))
     return RunResult(folder)
 
 
-class Aligning(TypedDict, total=False):
-    """Options of `align` beside its own: fields of AlignmentPlan and of Settings (training.settings)."""
+@dataclass(frozen=True, kw_only=True)
+class AligningOptions:
+    """Labels and games of an alignment, in the form of the Python interface."""
 
-    by: str
-    warmup: int
-    rival: str
-    memory: int
-    states: tuple[str, ...]
-    side_effects: bool
-    progress: bool
-    objective: str
-    gamma: float
-    illegal: float
-    kl: float
-    kl_start: float
-    kl_between: float
-    kl_limit: float
-    steps: int
-    sets: int
-    accumulation: int
-    sample: int
-    generations: int
-    completion: int
-    temperature: float
-    lr: float
-    rank: int
-    seed: int
-    save_every: int
-    report_to: str
-    labels: Words
-    unseen: Words
-    other_games: Games
+    labels: Words | None = option(None, LABELS)
+    unseen: Words | None = option(None, "Labels to verify on, not trained on.")
+    other_games: Games = option((), "Games to verify on, not trained on.")
+    progress: bool = option(True, "Bars on standard error.")
 
 
+PLANNED = ("preference", "game", "more_games", "transfer_frames", "transfer_games", "settings")
+"""Fields of AlignmentPlan that `align` fills in from its own parameters."""
+
+
+@with_options(AlignmentPlan, Settings, AligningOptions, without=(*PLANNED, *LOADING))
 def align(
     model: str | Loaded,
     to: str | Preference,
@@ -180,106 +157,96 @@ def align(
     opponent: str | Policy | None = None,
     frames: Frames = "table",
     out: str | Path | None = None,
-    **more: Unpack[Aligning],
+    **options: Any,
 ) -> Loaded:
     """Align a model to a preference and measure it before and after, as `homines align` does.
 
     to            a preference, or a schedule as text: 'economicus:16 -> utilitarian:20'
-    opponent      plays the other seats; None: tit_for_tat, but beside a rival
+    opponent      plays the other seats; None: tit_for_tat, except with a rival
     labels        words for the actions, as of `measure`; `unseen`: labels to verify on, not trained on
     other_games   to verify on
-    more          fields of AlignmentPlan and Settings (training.settings): steps, lr, seed, by, rival ...
-    The aligned model, its evidence as `.run`; a LoRA adapter (or, with rank=0, a model) lies in the folder,
-    with its card. The model given is left as it was. The same call again goes on, or finds it done.
+    progress      bars on standard error (default)
+    options       fields of AlignmentPlan and Settings (training.settings): steps, lr, seed, by, rival ...
+    Returns the aligned model with its evidence as `.run`. The folder holds a LoRA adapter (with rank=0, a
+    whole model) and its card. The original model is not changed. The same call again continues the run, or
+    returns it where it is done.
     """
     from homines.training.lifecycle import align as carry_out
-    from homines.training.objective import Settings
-    from homines.training.plan import AlignmentPlan
     from homines.training.student import name_after
 
-    _known("align", more, Aligning)
-    options: dict[str, Any] = dict(more)
-    progress = options.pop("progress", True)
-    labels, unseen = options.pop("labels", None), options.pop("unseen", None)
-    away = _specs("games", options.pop("other_games", ()))
-    settings = {f.name: options.pop(f.name) for f in fields(Settings) if f.name in options}
+    data = AligningOptions(**fields_among(AligningOptions, options))
     spec = model if isinstance(model, str) else model.spec
-    kind = {} if isinstance(model, str) else {k: getattr(model, k) for k in KIND}
+    kind = {} if isinstance(model, str) else {k: getattr(model, k) for k in LOADING}
     (first, *others), words = _specs("games", games), _specs("frames", frames)
-    told = find("games", first)
+
+    def framed(labels: Words | None) -> tuple[str, ...]:
+        sets = _several(labels) if labels else None
+        return tuple(frame_specs(find("games", first), words, sets, swap=False))
+
     plan = AlignmentPlan(
         spec,
         trust(to) if isinstance(to, str) else spell(to),
         game=first,
         more_games=tuple(others),
         opponent=None if opponent is None else _spec("opponents", opponent),
-        frames=tuple(frame_specs(told, words, labels and _several(labels), swap=False)),
-        transfer_frames=tuple(frame_specs(told, words, _several(unseen), swap=False)) if unseen else (),
-        transfer_games=away,
-        settings=Settings(**settings),
-        **trust(options),
+        frames=framed(data.labels),
+        transfer_frames=framed(data.unseen) if data.unseen else (),
+        transfer_games=_specs("games", data.other_games),
+        settings=Settings(**fields_among(Settings, options)),
+        **trust(fields_among(AlignmentPlan, options)),
         **kind,
     )
     title = schedule_title(schedule(plan.preference, plan.settings.steps))
     folder = default_folder(f"align-{spec}-{title}", asdict(plan)) if out is None else Path(out)
-    command = _told("align", spec, to=plan.preference, games=(first, *others), **more)
+    command = _call_text("align", spec, to=plan.preference, games=(first, *others), **options)
     quiet()
-    with Bars() if progress else nullcontext() as bars:
+    with Bars() if data.progress else nullcontext() as bars:
         follow = QUIET if bars is None else bars.follow()
-        trained = carry_out(plan, folder, command=command, follow=follow)
-    after = name_after(plan, trained.folder)
+        outcome = carry_out(plan, folder, command=command, follow=follow)
+    after = name_after(plan, outcome.folder)
     return Loaded(models.load(after, **kind), after, **kind, run=RunResult(folder))
 
 
 def report(runs: Any, out: str | Path | None = None, *, trust_modules: bool = False) -> Path:
     """Write a page, as `homines report` does; its path.
 
-    runs   what `measure` gives, an aligned model, a run folder: the run's own page; or several of these: one
-           page beside one another
-    out    folder of such a page; None: one in runs/ by their names
-    trust_modules   load modules that the specs in these folders name; else such a spec is not available
+    runs   a result of `measure`, an aligned model or a run folder: the run's own page; several of them: one
+           page that compares them
+    out    folder of the page of several; None: one in runs/ by their names
+    trust_modules   load modules that specs in these folders name; else these specs are not available
     """
     from homines.reports.run_page import reports  # with it comes altair
 
-    given = list(dict.fromkeys(folders(runs)))
-    return reports([TrustedPath(folder) for folder in given] if trust_modules else given, out)
+    paths = list(dict.fromkeys(folders(runs)))
+    return reports([TrustedPath(folder) for folder in paths] if trust_modules else paths, out)
 
 
-KIND = ("device", "dtype", "trust_remote_code")
-
-
-def _spec(folder: str, thing: Any) -> str:
-    """What a thing is called in records; HominesError where it has no spec."""
-    if isinstance(thing, str):
-        return trust(thing)
-    if (told := getattr(thing, "spec", None)) is not None:
-        return trust(str(told))
+def _spec(folder: str, instance: Any) -> str:
+    """The spec of a game, frame, preference or opponent. Raises HominesError where it has none."""
+    if isinstance(instance, str):
+        return trust(instance)
+    if (name := getattr(instance, "spec", None)) is not None:
+        return trust(str(name))
     try:
-        return spell(thing)
+        return spell(instance)
     except HominesError as failure:
         raise HominesError(
-            f"{thing!r} has no name that records could tell; make it by hm.{folder}.NAME(...), or give the "
-            "text 'module:function(...)' of your own"
+            f"{instance!r} has no name that records could tell; make it by hm.{folder}.NAME(...), or give "
+            "the text 'module:function(...)' of your own"
         ) from failure
 
 
-def _specs(folder: str, things: Any) -> tuple[str, ...]:
-    """One or several, as specs."""
-    one = isinstance(things, str) or not isinstance(things, Iterable)
-    return tuple(_spec(folder, thing) for thing in ([things] if one else things))
+def _specs(folder: str, instances: Any) -> tuple[str, ...]:
+    """The specs of one or several."""
+    one = isinstance(instances, str) or not isinstance(instances, Iterable)
+    return tuple(_spec(folder, instance) for instance in ([instances] if one else instances))
 
 
 def _several(words: Words) -> tuple[str, ...]:
     return (words,) if isinstance(words, str) else tuple(words)
 
 
-def _known(verb: str, given: Any, options: type) -> None:
-    there = options.__annotations__
-    if unknown := [name for name in given if name not in there]:
-        raise HominesError(f"{verb} has no option {unknown[0]!r}; there are {', '.join(there)}")
-
-
-def _told(verb: str, *values: Any, **named_: Any) -> str:
+def _call_text(verb: str, *values: Any, **keywords: Any) -> str:
     """The call as text, for the run's config."""
-    given = [f"{k}={v!r}" for k, v in named_.items() if v is not None]
-    return f"homines.{verb}({', '.join([*map(repr, values), *given])})"
+    arguments = [f"{k}={v!r}" for k, v in keywords.items() if v is not None]
+    return f"homines.{verb}({', '.join([*map(repr, values), *arguments])})"

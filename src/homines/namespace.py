@@ -1,12 +1,14 @@
 """The package as a person types it: `hm.measure(...)`, `hm.moralis(kappa=0.5)`, `hm.games.trust(5)`.
 
-Verbs are those of api.py; everything else is read off the folders, so a new file is offered as it stands.
-`python -m homines.namespace` prints what type checkers and editors are told (__init__.pyi).
+Verbs are those of api.py; everything else is read off the folders: a new file appears without registration.
+`python -m homines.namespace` prints the stub for type checkers and editors (__init__.pyi).
 """
 
 from __future__ import annotations
 
 import inspect
+import re
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -14,11 +16,11 @@ import homines
 from homines.core.plugins import factory, names, plugin
 
 FOLDERS = ("frames", "games", "opponents", "preferences")
-"""Attributes of the package, each with what its files hold."""
+"""Attributes of the package, one for each folder of plug-ins."""
 
 
 def top(name: str) -> Any:
-    """What `homines.NAME` is, where no module is called so: a verb, a folder or a preference."""
+    """The object `homines.NAME` where NAME is no module: a verb, a folder or a preference."""
     if name in homines.__all__:
         return getattr(import_module("homines.api"), name)
     if name in FOLDERS:
@@ -32,32 +34,58 @@ def top(name: str) -> Any:
 
 
 def everything() -> list[str]:
-    """All that `homines.` completes to."""
+    """All names after `homines.`, for completion."""
     return sorted((*homines.__all__, *FOLDERS, *names("preferences")))
 
 
 def stub() -> str:
-    """The text of __init__.pyi. A name is bound anew, as a stub hands on no import under another name."""
-    made = {(folder, name): factory(folder, name) for folder in FOLDERS for name in names(folder)}
+    """The text of __init__.pyi. It assigns imported names anew: a stub does not export renamed imports."""
+    factories = {(folder, name): factory(folder, name) for folder in FOLDERS for name in names(folder)}
+    api = import_module("homines.api")
+    calls = [call for verb in homines.__all__ if hasattr(call := getattr(api, verb), "__wrapped__")]
+    imported = [verb for verb in homines.__all__ if getattr(api, verb) not in calls]
     lines = [
         '"""What the package offers, for editors: printed by `python -m homines.namespace`."""',
         "",
-        *(f"from homines.api import {verb} as {verb}" for verb in homines.__all__),
-        *(f"from homines.{f}.{n} import {make.__name__} as _{f}_{n}" for (f, n), make in made.items()),
+        f"from homines.api import {', '.join(sorted(set[str]().union(*map(_annotation_names, calls))))}",
+        *(f"from homines.api import {verb} as {verb}" for verb in imported),
+        *(f"from homines.{f}.{n} import {make.__name__} as _{f}_{n}" for (f, n), make in factories.items()),
         "",
         "__version__: str",
         "__all__: list[str]",
         "",
+        *(line for call in calls for line in _definition(call)),
         *(f"{name} = _preferences_{name}" for name in names("preferences")),
     ]
     for folder in FOLDERS:
         lines += ["", f"class {folder}:"]
         for name in names(folder):
-            held = f"_{folder}_{name}"
-            lines.append(
-                f"    {name} = {held if inspect.isclass(made[folder, name]) else f'staticmethod({held})'}"
-            )
+            alias = f"_{folder}_{name}"
+            member = alias if inspect.isclass(factories[folder, name]) else f"staticmethod({alias})"
+            lines.append(f"    {name} = {member}")
     return "\n".join(lines) + "\n"
+
+
+def _definition(call: Callable[..., Any]) -> Iterator[str]:
+    """A function with every option in its signature, and its docstring, as a stub writes it."""
+    signature = inspect.signature(call)
+    yield f"def {call.__name__}("
+    keywords = False
+    for name, p in signature.parameters.items():
+        if p.kind is p.KEYWORD_ONLY and not keywords:
+            keywords = True
+            yield "    *,"
+        yield f"    {name}: {p.annotation}{'' if p.default is p.empty else f' = {p.default!r}'},"
+    yield f") -> {signature.return_annotation}:"
+    yield f'    """{call.__doc__}"""'
+    yield ""
+
+
+def _annotation_names(call: Callable[..., Any]) -> set[str]:
+    """Names of types in a function's annotations; its module has them all."""
+    signature = inspect.signature(call)
+    annotations = [signature.return_annotation, *(p.annotation for p in signature.parameters.values())]
+    return set(re.findall(r"\b[A-Z]\w+", " ".join(annotations))) - {"None"}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the Python interface hands back: a run folder with its records, its table, its estimate, its page."""
+"""Results of the Python interface: a run folder with its records, table, estimate and page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from homines.core.registry import TrustedPath, spell, spell_class, trust
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, HominesError, Record
 from homines.elicitation.metrics import choices, summary
-from homines.estimation.options import FitOptions, estimate_one, read_observations
+from homines.estimation.options import estimate_one, read_observations
+from homines.estimation.settings import FitOptions
 from homines.reports.console import brief
 from homines.reports.tables import Table
 
@@ -33,7 +34,7 @@ class Rows(list[dict[str, Any]]):
 class RunResult:
     """A run folder that was measured, alone or before and after an alignment.
 
-    The folder is the result: what is shown is read from it, and a run made by the command line opens as well.
+    Everything is read from the folder; runs of the command line open as well.
     """
 
     def __init__(self, folder: str | Path, *, trust_modules: bool = False) -> None:
@@ -46,7 +47,7 @@ class RunResult:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """What was asked, resolved."""
+        """The resolved settings of the run."""
         return self._run.config
 
     @property
@@ -56,25 +57,25 @@ class RunResult:
 
     @property
     def records(self) -> list[Record]:
-        """Everything recorded, answers and errors, in the order first asked."""
+        """All records, answers and errors, in the order of the first attempt."""
         return self._run.records
 
     def table(self) -> Rows:
-        """A row a model, game and frame: action types, or P(action) by situation; legal mass; order effect;
-        how many questions were asked and how many failed. Rates are given a legal answer."""
+        """A row for each model, game and frame: action types, or P(action) by situation; legal mass; order
+        effect; numbers of questions and of failures. Rates are given a legal answer."""
         rows = summary(choices(self.records))
         rates = [
             {key: p for key, p in row.items() if "|" in key and not key.startswith("illegal")}
             or {f"{action} {where}": p for where, at in row["p"].items() for action, p in at.items()}
             for row in rows
         ]
-        every = list(dict.fromkeys(key for some in rates for key in some))
+        every = list(dict.fromkeys(key for rate in rates for key in rate))
         tail = ("mass", "order_effect", "questions", "errors")
         return Rows(
             {"model": row["model"], "game": row["game"], "frame": brief(row["frame"])}
-            | {key: some.get(key) for key in every}
+            | {key: rate.get(key) for key in every}
             | {key: row[key] for key in tail}
-            for row, some in zip(rows, rates, strict=True)
+            for row, rate in zip(rows, rates, strict=True)
         )
 
     def fit(
@@ -82,15 +83,19 @@ class RunResult:
     ) -> Estimate | Mixture:
         """Estimate a preference from these choices, as `homines fit` does.
 
-        family   a spec, as 'kantian(alpha=0)': what it does not write is estimated; or a preference's class
-        model    whose records, where there are several; `plans`: sequential games as one choice between plans
-        options  of fitting.Options: cluster, belief, risk, level, classes, starts, seed
-        Raises NotIdentified where the choices cannot tell.
+        family   a spec, as 'kantian(alpha=0)': parameters that it leaves out are estimated; or a preference's
+                 class
+        model    the model of the records, in a run with several
+        plans    sequential games as one choice between plans
+        options  fields of FitOptions: cluster, belief, risk, level, classes, starts, seed
+        Raises NotIdentified where the choices do not identify the parameters.
         """
         spec = family if isinstance(family, str) else _family(family)
         if unknown := [name for name in options if name not in FitOptions.__dataclass_fields__]:
-            there = ", ".join(FitOptions.__dataclass_fields__)
-            raise HominesError(f"fit has no option {unknown[0]!r}; its options are model, plans, {there}")
+            options_text = ", ".join(FitOptions.__dataclass_fields__)
+            raise HominesError(
+                f"fit has no option {unknown[0]!r}; its options are model, plans, {options_text}"
+            )
         return estimate_one(
             read_observations(self.folder, model, plans=plans)[0], trust(spec), FitOptions(**options)
         )
@@ -105,12 +110,12 @@ class RunResult:
         return f"{self._title()}\n{self.table()!r}\n{self._warning()}".rstrip()
 
     def _repr_html_(self) -> str:
-        told = f"<p><strong>{escape(self._title())}</strong></p>{self.table()._repr_html_()}"
-        return told + (f"<p>{escape(warning)}</p>" if (warning := self._warning()) else "")
+        html = f"<p><strong>{escape(self._title())}</strong></p>{self.table()._repr_html_()}"
+        return html + (f"<p>{escape(warning)}</p>" if (warning := self._warning()) else "")
 
     def _title(self) -> str:
-        asked = f"{len(self.records)} questions"
-        return f"{self.config.get('kind')} of {self.config.get('model')}: {asked}, in {self.folder}"
+        questions = f"{len(self.records)} questions"
+        return f"{self.config.get('kind')} of {self.config.get('model')}: {questions}, in {self.folder}"
 
     def _warning(self) -> str:
         rows = self.table()
@@ -120,16 +125,18 @@ class RunResult:
 
 
 def folders(runs: Any) -> list[Path]:
-    """Run folders of one or several runs: Measured, aligned models, or paths."""
-    some = [runs] if isinstance(runs, str | Path) or not isinstance(runs, Iterable) else list(runs)
+    """Run folders of one or several runs: RunResults, aligned models, or paths."""
+    all_runs = [runs] if isinstance(runs, str | Path) or not isinstance(runs, Iterable) else list(runs)
     out: list[Path] = []
-    for run in some:
-        held = getattr(run, "run", run)
-        if held is None:
+    for run in all_runs:
+        source = getattr(run, "run", run)
+        if source is None:
             raise HominesError(f"{run!r} was loaded and not measured; give hm.measure's result")
-        if not isinstance(held, str | Path) and not hasattr(held, "folder"):
+        if not isinstance(source, str | Path) and not hasattr(source, "folder"):
             raise HominesError(f"{run!r} is no run; give hm.measure's result, an aligned model or a folder")
-        out.append(Path(held) if isinstance(held, str) else held if isinstance(held, Path) else held.folder)
+        out.append(
+            Path(source) if isinstance(source, str) else source if isinstance(source, Path) else source.folder
+        )
     return out
 
 

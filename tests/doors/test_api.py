@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+from dataclasses import fields
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,9 +17,11 @@ from homines.core.plugins import names
 from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder, StoreError
 from homines.core.types import HominesError
+from homines.elicitation.survey import Survey
 from homines.estimation.fit import Estimate
 from homines.models.smollm2 import cache_folder
 from homines.results import Rows, RunResult
+from homines.training.settings import Settings
 from tests.helpers.running import HOMINES
 
 ROOT = Path(hm.__file__).parent
@@ -103,6 +107,17 @@ def test_no_preference_hides_a_verb_or_a_file() -> None:
 def test_what_editors_are_told_is_what_there_is() -> None:
     there = (ROOT / "__init__.pyi").read_text(encoding="utf-8")
     assert there == namespace.stub(), "run: python -m homines.namespace > src/homines/__init__.pyi"
+
+
+def test_a_call_has_the_options_of_the_dataclasses() -> None:
+    """Types and defaults are written in the dataclasses alone; a signature is read from them."""
+    align, measure = (inspect.signature(call).parameters for call in (hm.align, hm.measure))
+    for kind, parameters in ((Settings, align), (Survey, measure)):
+        for f in fields(kind):
+            if f.name not in ("model", "games", "frames", "labels", "device", "dtype"):
+                assert (parameters[f.name].default, parameters[f.name].annotation) == (f.default, f.type)
+    assert not {"device", "settings", "transfer_games", "options"} & {*align, *measure}
+    assert {"unseen", "other_games", "rival", "progress"} <= {*align}
 
 
 # --- measuring -------------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ def test_parts_of_a_file_make_up_the_whole(tmp_path: Path, monkeypatch: pytest.M
     p = np.random.default_rng(0).uniform(0, 1, len(SCENARIOS)).tolist()
     path = write(tmp_path / "r.csv", responses(SCENARIOS, p))
     whole = amce_of_file(path)
-    monkeypatch.setattr(amce, "PART", 1000)
+    monkeypatch.setattr(amce, "BYTES_AT_ONCE", 1000)
     parted = amce_of_file(path)
     same(whole.overall, parted.overall)
     assert (whole.overall.clusters == parted.overall.clusters).all()

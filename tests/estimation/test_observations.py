@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from homines.core.registry import find
+from homines.core.registry import UntrustedModule, find
 from homines.core.types import Choice, HominesError, Record
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
@@ -197,3 +197,20 @@ def test_records_of_several_models_must_be_told_apart(run_of_protocols: list[Rec
     failed = [replace(r, choice=None, error="down") for r in run_of_protocols]
     with pytest.raises(HominesError, match="none of these records"):
         from_records(failed)
+
+
+def test_a_game_is_read_point_by_point_only_where_its_name_leads_nowhere(
+    run_of_protocols: list[Record],
+) -> None:
+    """An unknown name is a game of somebody's own; a spec that fails or names a module is an error."""
+
+    def called(game: str) -> list[Record]:
+        return [replace(r, game=game) for r in run_of_protocols if r.game == "spd(3)"]
+
+    points = from_records(run_of_protocols, plans=False)
+    assert len(from_records(called("ours"))) == sum(o.game == "spd(3)" for o in points)
+    assert len(from_records(called(""))) == len(from_records(called("ours")))
+    with pytest.raises(HominesError, match="has no parameter 'stakes'"):
+        from_records(called("spd(stakes=3)"))
+    with pytest.raises(UntrustedModule, match="--trust-modules"):
+        from_records(called("own:game"))

@@ -13,7 +13,7 @@ from homines.core.types import Choice, HominesError, Prompt
 from homines.elicitation.asking import measure
 from homines.elicitation.metrics import order_effect
 from homines.estimation.columns import Observation
-from homines.games.av import ABOARD, ASKED
+from homines.games.av import ABOARD, PERSPECTIVES
 from homines.models.mock import Mock
 from homines.studies.av_dilemma import study as study_module
 from homines.studies.av_dilemma.agents import ACTS, LETTERS, rates
@@ -24,7 +24,9 @@ from homines.training.study import StudyTask
 from tests.helpers.running import rows, study
 from tests.helpers.tiny import tiny
 
-EVERYWHERE = [decision_at(Place(q, s, who)) for q in ASKED for s in study_module.SAVED for who in ABOARD]
+EVERYWHERE = [
+    decision_at(Place(q, s, who)) for q in PERSPECTIVES for s in study_module.SAVED for who in ABOARD
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_rate_stands_beside_what_it_is_worth(quick: Path) -> None:
     found = rows(quick, "behaviour")
     assert {row["agent"] for row in found} == {"untrained", "homo economicus"}
-    assert {row["asked"] for row in found} == set(ASKED)
+    assert {row["asked"] for row in found} == set(PERSPECTIVES)
     for row in found:
         for saved in study_module.FEW:
             assert 0 <= float(row[f"{saved} saved"]) <= 1

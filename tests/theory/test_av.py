@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 
 from homines.core.registry import find
 from homines.core.types import Decision, HominesError
-from homines.games.av import ABOARD, ASKED, MOST_SAVED, av
+from homines.games.av import ABOARD, MOST_SAVED, PERSPECTIVES, av
 from homines.preferences.altruist import Altruist
 from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
@@ -22,7 +22,7 @@ from homines.theory.choice import expected_utility, stated_beliefs
 
 saved = st.integers(1, MOST_SAVED)
 aboard = st.sampled_from(ABOARD)
-asked = st.sampled_from(ASKED)
+asked = st.sampled_from(PERSPECTIVES)
 LIVES = {"self": 1, "family": 2, "stranger": 1}
 
 
@@ -50,7 +50,7 @@ def test_utilitarians_count_lives_and_full_moralists_agree_with_them(q: str, s: 
 
 @given(saved, aboard)
 def test_economicus_buys_what_it_would_not_vote_for(s: int, who: str) -> None:
-    judging, buying, regulating = (gain(Economicus(), av(q, s, who).decision) for q in ASKED)
+    judging, buying, regulating = (gain(Economicus(), av(q, s, who).decision) for q in PERSPECTIVES)
     assert judging == 0
     assert buying == (0 if who == "stranger" else -1)
     assert np.sign(regulating) == np.sign(s - LIVES[who])
@@ -67,7 +67,7 @@ def test_homo_moralis_is_indifferent_at_its_threshold(s: int, who: str) -> None:
 
 
 def test_one_for_one_is_a_tie_and_a_stranger_has_no_threshold() -> None:
-    for q in ASKED:
+    for q in PERSPECTIVES:
         assert gain(Utilitarian(), av(q, 1, "stranger").decision) == 0
     assert threshold(1, "self") == 1
     assert threshold(10, "stranger") == pytest.approx(0)
@@ -86,13 +86,13 @@ def test_the_table_of_theories() -> None:
     assert stance("economicus", "regulating", "family") == "from 3 on, a tie at 2"
     assert stance("moralis(kappa=0.6)", "buying", "self") == "from 6 on, a tie at 5"
     assert stance("altruist(weight=0.1)", "buying", "self") == "from 11 on, a tie at 10"
-    for q in ASKED:
+    for q in PERSPECTIVES:
         for who in ABOARD:
             assert stance("utilitarian", q, who) == stance("moralis(kappa=1)", q, who)
             assert all(stance(theory, q, who) for theory in THEORIES)
 
 
-@pytest.mark.parametrize("q", ASKED)
+@pytest.mark.parametrize("q", PERSPECTIVES)
 @pytest.mark.parametrize("who", ABOARD)
 @pytest.mark.parametrize("s", [1, 2, 100])
 def test_what_is_told_names_no_act_and_both_numbers(q: str, who: str, s: int) -> None:

@@ -72,11 +72,11 @@ def test_the_compiled_loop_is_the_one_in_the_paper(firms: int) -> None:
 
 def test_compiled_and_plain_python_agree_to_the_bit() -> None:
     flat, start = TABLE.reshape(2, -1), initial_values(TABLE, SHORT.delta)
-    how = SHORT.alpha, SHORT.beta, SHORT.delta, SHORT.stable, SHORT.most
-    plain = session(flat, start, 15, *how, 7)
+    learning = SHORT.alpha, SHORT.beta, SHORT.delta, SHORT.stable, SHORT.most
+    plain = session(flat, start, learning, 7)
     from homines.theory.qlearning import _compile
 
-    fast = _compile()(np.ascontiguousarray(flat), start, 15, *how, 7)
+    fast = _compile()(np.ascontiguousarray(flat), start, learning, 7)
     assert (plain[0] == fast[0]).all()
     assert plain[1:] == fast[1:]
 

@@ -18,10 +18,10 @@ from homines.core.types import Asks, Choice, Policy, Prompt, check_asks
 
 @runtime_checkable
 class ChecksAccess(Protocol):
-    """A model that finds out beforehand whether every call would fail."""
+    """A model that checks, before the first question, whether every call would fail."""
 
     def ready(self, stop: Callable[[], bool] = ..., /) -> None:
-        """Raises HominesError where no call can succeed. Later calls are given up where `stop` is true."""
+        """Raise HominesError where no call can succeed. Where `stop` returns true, retries end."""
         ...
 
 
@@ -43,17 +43,17 @@ class Streams(Protocol):
 
 @runtime_checkable
 class Batches(Protocol):
-    """A model that states how many questions are answered between two writes."""
+    """A model that states how many questions it answers between two writes to the run folder."""
 
     batch: int
 
 
 @runtime_checkable
 class Annotates(Protocol):
-    """A model that tells more about an answer than its probabilities, such as the reasons before it."""
+    """A model with notes on its answers beyond their probabilities, such as the reasons before an answer."""
 
     def notes(self, prompt: Prompt, /) -> dict[str, Any]:
-        """What to add to the provenance of the answer that was just given to this prompt."""
+        """Notes on the latest answer to this prompt, for the provenance of its record."""
         ...
 
 
@@ -101,7 +101,7 @@ class Reasons(Protocol):
 
 @runtime_checkable
 class StatesFeatures(Protocol):
-    """A model that states what its provider tells.
+    """A model that states which probabilities its provider returns.
 
     features   a ProviderFeatures; None before the first call
     """
@@ -129,7 +129,7 @@ class Remembers(Protocol):
 
 @runtime_checkable
 class Seeded(Protocol):
-    """A policy that draws, and that has a twin for every seed."""
+    """A policy that draws random numbers, and returns itself with another seed."""
 
     def seeded(self, seed: int, /) -> Policy: ...
 
@@ -172,12 +172,12 @@ def variant(frame: object, **settings: Any) -> Any:
 
 
 def asks_of(frame: object) -> Asks:
-    """What a frame asks for: its `asks`; a choice where it states nothing."""
+    """What a frame asks for: its `asks`; a choice for a frame without that attribute."""
     return check_asks(frame.asks) if isinstance(frame, AsksFor) else "choice"
 
 
 def labels_of(frame: object) -> tuple[str, ...]:
-    """The labels of a frame; empty where it takes none, or has none."""
+    """The labels of a frame; empty for a frame that takes none or keeps the actions' own names."""
     if not isinstance(frame, Labelled):
         return ()
     return tuple(frame.labels)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from numbers import Integral, Real
 
-from homines.core.types import Decision, HominesError
+from homines.core.types import Decision, HominesError, NotDefined
 
 
 def number(name: str, value: object, low: float = -math.inf, high: float = math.inf) -> None:
@@ -50,9 +50,9 @@ def one_of(what: str, value: object, among: Iterable[str]) -> None:
 
 
 def action(d: Decision, name: str, why: str) -> int:
-    """Index of my action of this name; `why` says what needs it."""
+    """Index of my action of this name. Raises NotDefined where there is none; `why` says what needs it."""
     if name not in d.actions:
-        raise HominesError(
+        raise NotDefined(
             f"{why} needs an action called {name!r}; this decision offers {', '.join(d.actions)}: "
             "use a game with actions C and D, or another preference"
         )

@@ -13,23 +13,23 @@ LONGEST = 2000
 
 def lines(rows: Iterable[TableRow], keys: Sequence[str]) -> list[tuple[tuple[Any, ...], dict[str, TableRow]]]:
     """Rows as lines of a table: one for each value of the keys, holding a row for each role."""
-    found: dict[tuple[Any, ...], dict[str, TableRow]] = {}
+    by_key: dict[tuple[Any, ...], dict[str, TableRow]] = {}
     for row in rows:
-        found.setdefault(tuple(row.get(key) for key in keys), {})[row["role"]] = row
-    return list(found.items())
+        by_key.setdefault(tuple(row.get(key) for key in keys), {})[row["role"]] = row
+    return list(by_key.items())
 
 
 # --- words and numbers for a reader ----------------------------------------------------------------
 
-_UNSEEN = re.compile(
+_INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
 
 
 def clean(text: str, longest: int = LONGEST) -> str:
     """Text a reader can trust: control and direction characters written out, very long text cut."""
-    seen = _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    return seen if len(seen) <= longest else f"{seen[:longest]}… ({len(seen)} characters)"
+    visible = _INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return visible if len(visible) <= longest else f"{visible[:longest]}… ({len(visible)} characters)"
 
 
 def number(x: Any, digits: int = 2) -> str:

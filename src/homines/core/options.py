@@ -8,8 +8,16 @@ line's option of it, `hm.align` a keyword, sweeps/grid.py a key of its TOML.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, field
-from typing import Any
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, field, fields
+from functools import wraps
+from inspect import Parameter
+from typing import Any, TypeVar, cast
+
+from homines.core.types import HominesError
+
+Call = TypeVar("Call", bound=Callable[..., Any])
 
 MODEL = "smollm2, hf/FOLDER-OR-ID, openai/NAME, ...: docs/models.md."
 DEVICE = "cpu, cuda, mps; default: the best there is."
@@ -43,3 +51,42 @@ def option(default: Any, help: str, flag: str | None = None, low: int | None = N
 def required(help: str, flag: str | None = None) -> Any:
     """A dataclass field without default that is an option."""
     return option(MISSING, help, flag)
+
+
+def with_options(*kinds: type, without: tuple[str, ...] = ()) -> Callable[[Call], Call]:
+    """Decorator: the function's `**options` are the fields of these dataclasses.
+
+    Fields that the function has as parameters, and those of `without`, are left out. The signature of the
+    decorated function lists every option with its type and default; a call with an unknown option raises
+    HominesError.
+    """
+
+    def decorate(call: Call) -> Call:
+        signature = inspect.signature(call)
+        own = [p for p in signature.parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
+        names = {*without, *(p.name for p in own)}
+        options = {
+            f.name: Parameter(f.name, Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
+            for kind in kinds
+            for f in fields(kind)
+            if f.name not in names
+        }
+        allowed = {*options, *(p.name for p in own)}
+
+        @wraps(call)
+        def checked(*arguments: Any, **keywords: Any) -> Any:
+            if unknown := [name for name in keywords if name not in allowed]:
+                raise HominesError(
+                    f"{call.__name__} has no option {unknown[0]!r}; there are {', '.join(options)}"
+                )
+            return call(*arguments, **keywords)
+
+        checked.__signature__ = signature.replace(parameters=[*own, *options.values()])  # type: ignore[attr-defined]
+        return cast("Call", checked)
+
+    return decorate
+
+
+def fields_among(kind: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that are fields of this dataclass."""
+    return {f.name: options[f.name] for f in fields(kind) if f.name in options}

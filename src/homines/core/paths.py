@@ -1,10 +1,10 @@
-"""How names from files become paths, and how the files of a folder are read and written: the only place.
+"""Paths from names in files; reading and writing the files of a folder. The only place for both.
 
     inside(folder, name)   folder/name, where no link and no ".." leads out
-    whole(folder, name, data)   a file, whole or not at all
+    write_whole(folder, name, data)   a file, whole or not at all
 
-The folder itself is the user's choice, and may be a link. What lies below it may come from anybody, so no
-link there is followed, and what is written aside has a name that nobody could have prepared.
+The user chooses the folder, which may be a link. Its content may come from anybody: no link below the folder
+is followed, and temporary files have random names that nobody can prepare a link for.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ LONGEST = 255
 """Bytes of a part of a name that file systems hold."""
 ASIDE = ".making"
 YOUNG = 3600
-"""Seconds; what lies aside for longer belongs to no process that still writes it."""
+"""Seconds; no process still writes a temporary file that is older."""
 LOCK = ".lock"
-"""Who writes a run folder holds this file of it."""
+"""A process that writes a run folder locks this file in it."""
 _LEFT = re.compile(r"\..+\.[0-9a-f]{16}\.making")
 
 
@@ -54,7 +54,7 @@ def relative(name: str) -> tuple[str, ...]:
 
 
 def _bytes(part: str) -> float:
-    """How long a part of a name is on the disk; without bound where it cannot stand there."""
+    """The length of a part of a name in bytes on the disk; infinite where it cannot be encoded."""
     try:
         return len(os.fsencode(part))
     except UnicodeEncodeError:
@@ -62,7 +62,7 @@ def _bytes(part: str) -> float:
 
 
 def inside(folder: str | Path, name: str) -> Path:
-    """The path of a name (with "/" between its parts) in a folder, whether or not it is there.
+    """The path of a name (parts separated by "/") in a folder; the file need not exist.
 
     Raises PathError for a name that leads out, and where it or a folder on its way is a link.
     """
@@ -70,7 +70,7 @@ def inside(folder: str | Path, name: str) -> Path:
     for part in relative(name):
         path /= part
         if path.is_symlink():
-            raise _linked(path)
+            raise _link_error(path)
     if not path.resolve().is_relative_to(Path(folder).resolve()):
         raise PathError(f"{path} leads out of {folder}; rename it, or do not use this folder")
     return path
@@ -83,7 +83,7 @@ def open_file(folder: str | Path, name: str, mode: str = "rb") -> FileIO:
 
 
 def read(folder: str | Path, name: str) -> bytes:
-    """The bytes of a file. Raises PathError as `opened`, OSError where it cannot be read."""
+    """The bytes of a file. Raises PathError as `open_file`, OSError where it cannot be read."""
     with open_file(folder, name) as file:
         return file.read()
 
@@ -138,10 +138,10 @@ def write_whole_folder(folder: str | Path, name: str) -> Iterator[Path]:
 
 
 def tidy(folder: Path) -> None:
-    """Remove what killed processes left aside, for who holds the folder alone.
+    """Remove temporary files of killed processes. The caller holds the lock of the folder.
 
-    Below it what is younger than YOUNG stays, for a page is written without holding the folder; and all in a
-    folder that has a lock of its own.
+    In subfolders, files younger than YOUNG stay, because pages are written without the lock; so does
+    everything in a subfolder that has a lock of its own.
     """
     for at, folders, names in os.walk(folder):
         left = [name for name in (*folders, *names) if _LEFT.fullmatch(name)]
@@ -165,11 +165,11 @@ def files(folder: Path) -> Iterator[Path]:
         elif stat.S_ISREG(kind):
             yield path
         else:
-            raise _linked(path) if stat.S_ISLNK(kind) else _no_file(path)
+            raise _link_error(path) if stat.S_ISLNK(kind) else _not_a_file_error(path)
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder onto the disk, where the system can."""
+    """Flush the names in a folder to the disk, where the system can."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:  # folders that cannot be opened for reading, as on Windows
@@ -181,7 +181,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Bring all that lies in a folder onto the disk, where the system can."""
+    """Flush every file and name below a folder to the disk, where the system can."""
     for path in files(folder):
         with open_file(path.parent, path.name) as file:
             _sync(file.fileno())
@@ -190,8 +190,8 @@ def sync_tree(folder: Path) -> None:
 
 
 def _sync(descriptor: int) -> None:
-    """Bring what was opened for reading onto the disk. Raises OSError where the disk fails, not where the
-    system cannot do it, as Windows cannot."""
+    """Flush a file that is open for reading to the disk. Raises OSError where the disk fails, but not on a
+    system that cannot flush, such as Windows."""
     try:
         os.fsync(descriptor)
     except OSError as failure:
@@ -200,32 +200,32 @@ def _sync(descriptor: int) -> None:
 
 
 def _aside(path: Path) -> Path:
-    kept = os.fsdecode(os.fsencode(path.name)[:200])
-    return path.with_name(f".{kept}.{secrets.token_hex(8)}{ASIDE}")
+    stem = os.fsdecode(os.fsencode(path.name)[:200])
+    return path.with_name(f".{stem}.{secrets.token_hex(8)}{ASIDE}")
 
 
 def _open(path: str, flags: int) -> int:
-    """Open a plain file and nothing else; a pipe would keep us waiting."""
+    """Open a plain file and nothing else: opening a pipe would block."""
     own = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
         descriptor = os.open(path, flags | own, 0o666)
     except OSError as failure:
         if failure.errno == errno.ELOOP:
-            raise _linked(Path(path)) from failure
+            raise _link_error(Path(path)) from failure
         if failure.errno == errno.ENXIO:
-            raise _no_file(Path(path)) from failure
+            raise _not_a_file_error(Path(path)) from failure
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise _no_file(Path(path))
+        raise _not_a_file_error(Path(path))
     return descriptor
 
 
-def _linked(path: Path) -> PathError:
+def _link_error(path: Path) -> PathError:
     return PathError(
         f"{path} is a link, and links in a folder are not followed; replace it with what it points to"
     )
 
 
-def _no_file(path: Path) -> PathError:
+def _not_a_file_error(path: Path) -> PathError:
     return PathError(f"{path} is neither a file nor a folder; remove it")

@@ -1,6 +1,6 @@
-"""Numbers of a stranger's files that can be: a probability above 1 or a perplexity below 1 was not measured.
+"""Bounds of the numbers in a stranger's files: no probability lies above 1, no perplexity below 1.
 
-sound(rows, CURVE)   the same rows, with None where a number cannot be, and how many these are
+drop_impossible(rows, CURVE)   the rows with None for every impossible number, and the count of those
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TRAINING: Bounds = dict.fromkeys(("steps", "seconds", "rows", "prompts"), COUNT)
 
 
 def within(x: Any, low: float, high: float) -> float | None:
-    """A number as a float; None for what is none, or less or more than can be.
+    """A number as a float; None for another value, and for a number outside [low, high].
 
     >>> within(0.5, 0, 1), within(7, 0, 1), within("7", 0, 10)
     (0.5, None, None)
@@ -48,44 +48,47 @@ def within(x: Any, low: float, high: float) -> float | None:
     return value if value is not None and low <= value <= high else None
 
 
-def possible_counts(noted: Any) -> dict[str, Any]:
-    """Of a file's counts by name those that can be: numbers, 0 or more."""
-    pairs = noted.items() if isinstance(noted, Mapping) else ()
+def possible_counts(counts: Any) -> dict[str, Any]:
+    """The counts of a file, by name, that are numbers of at least 0."""
+    pairs = counts.items() if isinstance(counts, Mapping) else ()
     return {str(name): n for name, n in pairs if within(n, *COUNT) is not None}
 
 
 def drop_impossible(value: Any, bounds: Bounds) -> tuple[Any, int]:
-    """The value of a file with None for every number under these keys that cannot be, and their count."""
+    """The value of a file with None for numbers outside the bounds of their key, and their count."""
     return _drop_impossible(value, bounds, None)
 
 
-def drop_impossible_sides(noted: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
-    """As `sound`, of side effects by model: no more answers are right than questions were asked."""
-    kept: dict[str, Any] = {}
+def drop_impossible_sides(scores: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """As `drop_impossible`, for side effects by model; also drops more right answers than questions."""
+    possible: dict[str, Any] = {}
     count = 0
-    for model, found in noted.items():
-        kept[model], odd = drop_impossible(found, SIDES)
-        count += odd
-        if isinstance(found, dict) and _more(kept[model].get("right"), kept[model].get("questions")):
-            kept[model]["right"] = None
+    for model, sides in scores.items():
+        possible[model], impossible = drop_impossible(sides, SIDES)
+        count += impossible
+        if isinstance(sides, dict) and _exceeds(
+            possible[model].get("right"), possible[model].get("questions")
+        ):
+            possible[model]["right"] = None
             count += 1
-    return kept, count
+    return possible, count
 
 
-def _more(some: Any, most: Any) -> bool:
-    return within(some, *COUNT) is not None and (finite(most) is None or some > most)
+def _exceeds(n: Any, most: Any) -> bool:
+    return within(n, *COUNT) is not None and (finite(most) is None or n > most)
 
 
 def _drop_impossible(value: Any, bounds: Bounds, limits: tuple[float, float] | None) -> tuple[Any, int]:
-    """limits: those of the key above, which hold for the numbers of a list or a mapping under it too."""
+    """limits: bounds of an enclosing key; they hold for all numbers in the list or mapping under it."""
     if isinstance(value, dict):
         pairs = {
-            key: _drop_impossible(held, bounds, limits or bounds.get(str(key))) for key, held in value.items()
+            key: _drop_impossible(child, bounds, limits or bounds.get(str(key)))
+            for key, child in value.items()
         }
-        return {key: kept for key, (kept, _) in pairs.items()}, sum(n for _, n in pairs.values())
+        return {key: possible for key, (possible, _) in pairs.items()}, sum(n for _, n in pairs.values())
     if isinstance(value, list):
-        listed = [_drop_impossible(held, bounds, limits) for held in value]
-        return [kept for kept, _ in listed], sum(n for _, n in listed)
+        listed = [_drop_impossible(child, bounds, limits) for child in value]
+        return [possible for possible, _ in listed], sum(n for _, n in listed)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if limits is None or not number or within(value, *limits) is not None:
         return value, 0

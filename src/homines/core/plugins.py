@@ -22,6 +22,10 @@ from homines.core.types import HominesError
 ROOT = Path(__file__).parents[1]
 
 
+class UnknownName(HominesError):  # noqa: N818 (a state of the spec, not a fault of the program)
+    """No file of a folder has this name."""
+
+
 class Entry(NamedTuple):
     """One line of `homines list`."""
 
@@ -31,35 +35,38 @@ class Entry(NamedTuple):
 
 
 def names(folder: str) -> tuple[str, ...]:
-    """What this folder of the package offers, in alphabetical order.
+    """The names of the plug-ins in a folder of the package, in alphabetical order.
 
     >>> "tit_for_tat" in names("opponents")
     True
     """
     parts = folder.split(".")
     place = ROOT.joinpath(*parts)
-    found = {path.parent.name for path in place.glob("*/study.py")}  # a study is a folder
-    files = sorted(found or {path.stem for path in place.glob("*.py")})
+    studies = {path.parent.name for path in place.glob("*/study.py")}  # a study is a folder
+    files = sorted(studies or {path.stem for path in place.glob("*.py")})
     if not files or not all(part.isidentifier() for part in parts):
-        there = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
-        raise HominesError(f"no folder called {folder!r}; there are {', '.join(there)}")
+        packages = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
+        raise HominesError(f"no folder called {folder!r}; there are {', '.join(packages)}")
     return tuple(name for name in files if not name.startswith("_"))
 
 
 def factory(folder: str, name: str) -> Callable[..., Any]:
-    """The function or class that <folder>/<name>.py holds, not yet called."""
-    there = names(folder)
-    if name not in there:
-        close = get_close_matches(name.lower(), there, n=1)
+    """The function or class that <folder>/<name>.py holds, not yet called.
+
+    Raises UnknownName where there is no such file.
+    """
+    known = names(folder)
+    if name not in known:
+        close = get_close_matches(name.lower(), known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else "."
-        raise HominesError(
-            f"no {singular(folder)} called {name!r}; there are {', '.join(there)}{hint} "
+        raise UnknownName(
+            f"no {singular(folder)} called {name!r}; there are {', '.join(known)}{hint} "
             f"Add {folder}/{name}.py, or type module:object"
         )
     module = load_module(f"homines.{folder}.{name}")
     for candidate in (name, class_name(name)):
-        if callable(held := getattr(module, candidate, None)):
-            return held
+        if callable(target := getattr(module, candidate, None)):
+            return target
     raise HominesError(
         f"{folder}/{name}.py holds neither a function {name!r} nor a class {class_name(name)!r}; "
         "name what it offers so"
@@ -69,7 +76,7 @@ def factory(folder: str, name: str) -> Callable[..., Any]:
 def describe(folder: str) -> tuple[Entry, ...]:
     """Name, signature and first docstring line of everything in the folder.
 
-    The files are read, not run, so that a listing never waits for a heavy import.
+    The files are parsed and not imported: no listing waits for a heavy import.
     """
     return tuple(_entry(folder, name) for name in names(folder))
 
@@ -84,12 +91,12 @@ def load_module(name: str) -> Any:
 
 
 def _entry(folder: str, name: str) -> Entry:
-    """Read from the source: parameters of the function, `__init__` or annotated fields."""
+    """The entry of a plug-in, from its source: parameters of the function, of `__init__`, or fields."""
     file = ROOT / folder / name
     file = file / "study.py" if file.is_dir() else file.with_suffix(".py")
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    held = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
-    node = held.get(name) or held.get(class_name(name))
+    definitions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    node = definitions.get(name) or definitions.get(class_name(name))
     text = (node and ast.get_docstring(node)) or ast.get_docstring(tree) or ""
     summary = text.partition("\n")[0]
     if node is None:
@@ -128,18 +135,18 @@ def singular(folder: str) -> str:
 
 
 def plugin(folder: str, name: str) -> Callable[..., Any]:
-    """What <folder>/<name>.py holds. What its function returns has the attribute `spec`, by which records
-    name games."""
+    """The class or function of <folder>/<name>.py. The function's results get an attribute `spec`; records
+    name games by it."""
     make = factory(folder, name)
     if inspect.isclass(make):
         return make
 
     @wraps(make)
     def make_with_spec(*values: Any, **keywords: Any) -> Any:
-        thing = make(*values, **keywords)
+        instance = make(*values, **keywords)
         arguments = [*map(repr, values), *(f"{key}={value!r}" for key, value in keywords.items())]
-        object.__setattr__(thing, "spec", f"{name}({', '.join(arguments)})" if arguments else name)
-        return thing
+        object.__setattr__(instance, "spec", f"{name}({', '.join(arguments)})" if arguments else name)
+        return instance
 
     return make_with_spec
 

@@ -1,4 +1,4 @@
-"""How a caller follows long work."""
+"""Callbacks by which a caller follows long work."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 Say = Callable[[str], None]
 Tell = Callable[[int], None]
-"""tell(done): how many of a stage's pieces are done."""
+"""tell(done) reports how many pieces of a stage are done."""
 Begin = Callable[[str, int], Tell]
 """begin(stage, total) returns that stage's `tell`."""
 Step = Callable[[dict[str, Any]], None]
@@ -16,11 +16,11 @@ Stop = Callable[[], bool]
 
 
 def ignore(*_: Any) -> None:
-    """Do nothing with whatever is told."""
+    """Ignore every report."""
 
 
 def ignore_stage(stage: str, total: int) -> Tell:
-    """Do nothing with a stage that begins."""
+    """Ignore a stage that begins."""
     return ignore
 
 

@@ -19,7 +19,7 @@ TAIL = len(SUM) + 8 + len(b'"}')
 
 
 def record_to_json(record: Record) -> dict[str, Any]:
-    """A record as a JSON value (but for infinities), with its key; `record_from_json` reads it back."""
+    """A record as a JSON value, with its key and with infinities; `record_from_json` reads it back."""
     choice = record.choice
     return {
         "key": record.key,
@@ -39,9 +39,9 @@ def record_to_json(record: Record) -> dict[str, Any]:
 
 
 class RecordCache:
-    """What was read before, which equal records share: a decision asked many times is parsed once.
+    """Values that equal records share: a decision that many records hold is parsed once.
 
-    known   what becomes of specs (registry.trust_from)
+    known   maps a spec to itself or to a TrustedSpec (registry.trust_from)
     """
 
     def __init__(self, known: Callable[[Any], Any] = lambda spec: spec) -> None:
@@ -74,18 +74,18 @@ class RecordCache:
         return self.words(self._known(text))
 
 
-def record_from_json(raw: Mapping[str, Any], shared: RecordCache | None = None) -> Record:
+def record_from_json(raw: Mapping[str, Any], cache: RecordCache | None = None) -> Record:
     """The inverse of `record_to_json`. Raises KeyError, TypeError or ValueError where it is no record."""
-    shared = shared or RecordCache()
+    cache = cache or RecordCache()
     choice = raw["choice"]
     frame = _text(raw, "frame")
     return Record(
-        shared.decision(raw["decision"]),
-        shared.spec(frame),
-        shared.order(raw["order"]),
-        shared.words(tuple(raw["labels"])),
-        shared.words(_text(raw, "model")),
-        shared.spec(_text(raw, "game", "")),
+        cache.decision(raw["decision"]),
+        cache.spec(frame),
+        cache.order(raw["order"]),
+        cache.words(tuple(raw["labels"])),
+        cache.words(_text(raw, "model")),
+        cache.spec(_text(raw, "game", "")),
         None
         if choice is None
         else Choice(
@@ -98,9 +98,9 @@ def record_from_json(raw: Mapping[str, Any], shared: RecordCache | None = None) 
 
 
 def _asks_in(frame: str) -> Asks:
-    """What a frame's spec asks for; records of earlier versions say it nowhere else."""
-    found = re.search(r"\basks=['\"]?(aloud|belief)\b", frame)
-    return check_asks(found[1]) if found else "choice"
+    """What a frame's spec asks for: records of earlier versions state it in the spec alone."""
+    match = re.search(r"\basks=['\"]?(aloud|belief)\b", frame)
+    return check_asks(match[1]) if match else "choice"
 
 
 def _check_decision(d: Decision) -> Decision:
@@ -109,7 +109,7 @@ def _check_decision(d: Decision) -> Decision:
     Raises TypeError, ValueError or IndexError for another.
     """
     words = (d.actions, *d.theirs, *d.names, d.does, tuple(name for name, _ in d.forgone))
-    for word in (word for some in words for word in some):
+    for word in (word for group in words for word in group):
         if not isinstance(word, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"{abbreviate(word)} is no name of an action")
     for stage in d.history:
@@ -120,7 +120,7 @@ def _check_decision(d: Decision) -> Decision:
                 continue
             if type(action) is not int or action < 0:
                 raise ValueError(f"history holds {abbreviate(action)}, which is no action")
-            d.named(player, action)
+            d.action_name(player, action)
     return d
 
 
@@ -146,13 +146,13 @@ def with_checksum(line: bytes) -> bytes:
 
 
 def checksum_fits(line: bytes, row: Mapping[str, Any]) -> bool:
-    """Whether a line is as it was written. Where another program wrote its JSON anew, its values and their
-    order must be the same; a line without a checksum is one of an older version."""
+    """Whether the checksum of a line fits. A line that another program rewrote fits where its values and
+    their order are the same; a line of an older version has no checksum and fits."""
     rest, tail = line[:-TAIL], line[-TAIL:]
     if tail.startswith(SUM):
         if tail[len(SUM) : -2] == b"%08x" % zlib.crc32(rest):
             return True
     elif "sum" not in row:
         return True
-    again = json_line({key: value for key, value in row.items() if key != "sum"})
-    return with_checksum(again)[-11:-3] == str(row.get("sum")).encode("ascii", "replace")
+    rewritten = json_line({key: value for key, value in row.items() if key != "sum"})
+    return with_checksum(rewritten)[-11:-3] == str(row.get("sum")).encode("ascii", "replace")

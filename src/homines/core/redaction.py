@@ -1,7 +1,7 @@
-"""What must not be shown: text from outside is redacted where it becomes text of ours, an error or a record.
+"""Redaction of secrets in text from outside before it enters an error or a record.
 
-Hidden are the values of environment variables that may be secrets (SECRET), what addresses in the environment
-hold of them (user, password, query), and in any address its user, password and query; keys by their looks.
+It hides the values of environment variables that may be secrets (SECRET); user, password and query of any
+address, in the environment or in the text; and keys by their looks (LOOKS).
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def redact(text: str) -> str:
     """
     for name, value in _values():
         text = text.replace(value, f"[{name}]")
-    for looks, instead in LOOKS:
-        text = looks.sub(instead, text)
+    for pattern, replacement in LOOKS:
+        text = pattern.sub(replacement, text)
     return text
 
 
@@ -60,19 +60,19 @@ def redacted(value: Any) -> Any:
 
 
 def _values() -> list[tuple[str, str]]:
-    """(variable, what of its value is secret), in every spelling, the longest first."""
-    found: dict[str, str] = {}
+    """(variable, a secret of its value), in every spelling, the longest secret first."""
+    variables: dict[str, str] = {}
     for name, value in os.environ.items():
-        secret = [value] if SECRET.search(name) else []
-        for one in filter(_secret, (*secret, *_of_address(value))):
-            for spelling in _spellings(one):
+        secrets = [value] if SECRET.search(name) else []
+        for secret in filter(_secret, (*secrets, *_of_address(value))):
+            for spelling in _spellings(secret):
                 if len(spelling) >= SHORTEST:
-                    found.setdefault(spelling, name)
-    return sorted(((name, value) for value, name in found.items()), key=lambda pair: -len(pair[1]))
+                    variables.setdefault(spelling, name)
+    return sorted(((name, value) for value, name in variables.items()), key=lambda pair: -len(pair[1]))
 
 
 def _secret(value: str) -> bool:
-    """Whether a value may be a secret: no placeholder, and no number, which other text has too."""
+    """Whether a value may be a secret: neither a placeholder nor a number, which other text has."""
     return not value.isdecimal() and value.lower() not in PLACEHOLDERS
 
 
@@ -90,7 +90,7 @@ def _of_address(value: str) -> Iterator[str]:
         yield from user.split(":", 1)
     if parts.query:
         yield parts.query
-        yield from (held for _, held in parse_qsl(parts.query))
+        yield from (parameter for _, parameter in parse_qsl(parts.query))
 
 
 def _spellings(secret: str) -> set[str]:

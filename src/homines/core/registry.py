@@ -47,8 +47,8 @@ _SPEC = re.compile(
 class TrustedSpec(str):
     """A spec that a person typed for this command, or that they said to trust: it may name `module:object`.
 
-    Texts among its arguments are trusted as well. Text that is cut from it or joined with it is not, and
-    neither is what a file gives back of it.
+    Texts among its arguments are trusted as well. Text that is cut from it or joined with it is not trusted,
+    nor is a spec that is read back from a file.
     """
 
     __slots__ = ()
@@ -76,19 +76,19 @@ def trust(value: Any) -> Any:
 
 
 class TrustedPath(type(Path())):
-    """A file or folder in which specs may name modules, for a person said so (`--trust-modules`).
+    """A file or folder in which specs may name modules, because a person allowed it (`--trust-modules`).
 
-    What lies below it is trusted as well; Path(of it) is not.
+    Paths below it are trusted as well; Path(trusted_path) is not.
     """
 
 
 def trust_from(path: str | Path) -> Callable[[Any], Any]:
-    """What becomes of texts that a reader finds at this path: `trust` where the path is trusted."""
+    """The function a reader applies to the texts of this file: `trust` for a TrustedPath, else identity."""
     return trust if isinstance(path, TrustedPath) else lambda value: value
 
 
 def is_foreign(spec: str) -> bool:
-    """Whether a spec names a module and is not trusted, so that `find` raises UntrustedModule."""
+    """Whether a spec names a module and is not trusted: `find` then raises UntrustedModule."""
     match = _SPEC.fullmatch(spec.strip())
     return match is not None and match["module"] is not None and not isinstance(spec, TrustedSpec)
 
@@ -107,51 +107,54 @@ def find(folder: str, spec: str) -> Any:
     >>> find("preferences", "moralis(kappa=0.25)")
     Moralis(kappa=0.25)
     """
-    module, name, values, named = _parse(folder, spec)
+    module, name, values, keywords = _parse(folder, spec)
     if module is None:
-        return _call(name, factory(folder, name), values or (), named)
-    found = _imported_object(module, name)
-    if values is None and not inspect.isclass(found):
-        return found
-    return _call(f"{module}:{name}", found, values or (), named)
+        return _call(name, factory(folder, name), values or (), keywords)
+    target = _imported_object(module, name)
+    if values is None and not inspect.isclass(target):
+        return target
+    return _call(f"{module}:{name}", target, values or (), keywords)
 
 
 def arguments(folder: str, spec: str) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """What a spec would call, and the arguments it writes, checked; those it leaves out are not filled in.
+    """The function or class a spec calls, and its arguments, checked; defaults are not filled in.
 
     >>> arguments("preferences", "kantian(beta=0)")[1]
     {'beta': 0.0}
     """
-    module, name, values, named = _parse(folder, spec)
+    module, name, values, keywords = _parse(folder, spec)
     target = factory(folder, name) if module is None else _imported_object(module, name)
-    bound = _bind(name, target, values or (), named, whole=False)
-    return target, dict(bound.arguments)
+    binding = _bind(name, target, values or (), keywords, complete=False)
+    return target, dict(binding.arguments)
 
 
-def spell(thing: Any) -> str:
+def spell(instance: Any) -> str:
     """The canonical spec, every parameter written out: find(folder, spell(x)) == x.
 
-    Takes a dataclass instance whose fields are spec values, or a function. The spec is trusted where the
-    thing comes from outside the package, so that its module is loaded already, and where a value of it is.
+    instance   a dataclass instance whose fields are spec values, or a function
+    The result is a TrustedSpec where the class comes from outside the package (its module is loaded already)
+    and where one of the values is a TrustedSpec.
 
     >>> spell(find("preferences", "moralis"))
     'moralis(kappa=0.5)'
     """
-    if inspect.isfunction(thing):
-        return _path(thing)
-    if not is_dataclass(thing) or isinstance(thing, type):
-        raise HominesError(f"{thing!r} has no spec; an instance of a dataclass or a function has")
-    kind = type(thing)
+    if inspect.isfunction(instance):
+        return _path(instance)
+    if not is_dataclass(instance) or isinstance(instance, type):
+        raise HominesError(f"{instance!r} has no spec; an instance of a dataclass or a function has")
+    kind = type(instance)
     package, _, stem = kind.__module__.rpartition(".")
-    here = re.fullmatch(r"homines\.[a-z_]+", package) and kind.__qualname__ == class_name(stem)
-    name = stem if here else _path(kind)
+    internal = re.fullmatch(r"homines\.[a-z_]+", package) and kind.__qualname__ == class_name(stem)
+    name = stem if internal else _path(kind)
     arguments = ", ".join(
-        f"{field.name}={_spell_value(convert(field.name, getattr(thing, field.name), field.type))}"
-        for field in fields(thing)
+        f"{field.name}={_spell_value(convert(field.name, getattr(instance, field.name), field.type))}"
+        for field in fields(instance)
         if field.init
     )
     spec = f"{name}({arguments})" if arguments else name
-    known = here and not any(_trusted(getattr(thing, field.name)) for field in fields(thing) if field.init)
+    known = internal and not any(
+        _trusted(getattr(instance, field.name)) for field in fields(instance) if field.init
+    )
     return spec if known else TrustedSpec(spec)
 
 
@@ -165,7 +168,7 @@ def head(spec: str) -> str:
 
 
 def spell_class(kind: type) -> str:
-    """The spec of a class, no parameter written: its name where it is the package's, else module:object."""
+    """The spec of a class without parameters: its name for a class of the package, else module:object."""
     package, _, stem = kind.__module__.rpartition(".")
     return stem if re.fullmatch(r"homines\.[a-z_]+", package) else _path(kind)
 
@@ -177,17 +180,17 @@ def _trusted(value: Any) -> bool:
     return isinstance(value, TrustedSpec)
 
 
-def _path(held: Any) -> TrustedSpec:
+def _path(target: Any) -> TrustedSpec:
     """module:object of a function or class, which is loaded already."""
-    if not held.__qualname__.isidentifier():
-        raise HominesError(f"{held.__qualname__} has no spec; define it at the top of a module")
-    return TrustedSpec(f"{held.__module__}:{held.__qualname__}")
+    if not target.__qualname__.isidentifier():
+        raise HominesError(f"{target.__qualname__} has no spec; define it at the top of a module")
+    return TrustedSpec(f"{target.__module__}:{target.__qualname__}")
 
 
 def settings(kind: Callable[..., Any], options: str) -> Any:
     """kind(...) with a spec's options, '(value, parameter=value, ...)'; empty: with its defaults."""
-    _, name, values, named = _parse("settings", f"{kind.__name__}{options}")
-    return _call(name, kind, values or (), named)
+    _, name, values, keywords = _parse("settings", f"{kind.__name__}{options}")
+    return _call(name, kind, values or (), keywords)
 
 
 def _parse(folder: str, spec: str) -> tuple[str | None, str, tuple[Any, ...] | None, Mapping[str, Any]]:
@@ -215,13 +218,13 @@ def _parse(folder: str, spec: str) -> tuple[str | None, str, tuple[Any, ...] | N
         raise HominesError(f"cannot read {_short(spec)}: one pair of parentheses only; {GRAMMAR}")
     text = type(spec)
     values = tuple(_parse_value(node, source, text) for node in tree.args)
-    named: dict[str, Any] = {}
+    keywords: dict[str, Any] = {}
     for keyword in tree.keywords:
-        if keyword.arg is None or keyword.arg in named:
+        if keyword.arg is None or keyword.arg in keywords:
             problem = f"{keyword.arg} is given twice" if keyword.arg else "** is not allowed"
             raise HominesError(f"cannot read {_short(spec)}: {problem}; {GRAMMAR}")
-        named[keyword.arg] = _parse_value(keyword.value, source, text)
-    return match["module"], match["name"], values, named
+        keywords[keyword.arg] = _parse_value(keyword.value, source, text)
+    return match["module"], match["name"], values, keywords
 
 
 def _parse_value(node: ast.expr, source: str, text: type[str]) -> Any:
@@ -245,28 +248,28 @@ def _parse_value(node: ast.expr, source: str, text: type[str]) -> Any:
             return [_parse_value(n, source, text) for n in nodes]
         case _:
             pass
-    written = ast.get_source_segment(source, node) or ""
-    raise HominesError(f"{_short(written)} is not a value; {VALUES}")
+    segment = ast.get_source_segment(source, node) or ""
+    raise HominesError(f"{_short(segment)} is not a value; {VALUES}")
 
 
-def _call(name: str, target: Callable[..., Any], values: Sequence[Any], named: Mapping[str, Any]) -> Any:
+def _call(name: str, target: Callable[..., Any], values: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
     """target(*values, **named), each value checked against the annotation of its parameter.
 
-    Raises HominesError where something of this package cannot be made of them; a module of one's own fails
-    in its own words.
+    Raises HominesError where an object of this package cannot be made of the values; failures in other
+    modules are raised as they are.
     """
-    bound = _bind(name, target, values, named)
+    binding = _bind(name, target, values, keywords)
     try:
-        return target(*bound.args, **bound.kwargs)
+        return target(*binding.args, **binding.kwargs)
     except HominesError:
         raise
     except (ArithmeticError, MemoryError, RecursionError, TypeError, ValueError) as failure:
         if not str(getattr(target, "__module__", "")).startswith("homines."):
             raise
-        given = ", ".join(f"{key}={value!r}" for key, value in bound.arguments.items())
+        assignments = ", ".join(f"{key}={value!r}" for key, value in binding.arguments.items())
         raise HominesError(
-            f"{name} cannot be made of {_short(given)} ({type(failure).__name__}: {_short(str(failure))}); "
-            "give values nearer to its defaults"
+            f"{name} cannot be made of {_short(assignments)} ({type(failure).__name__}: "
+            f"{_short(str(failure))}); give values nearer to its defaults"
         ) from failure
 
 
@@ -274,30 +277,30 @@ def _bind(
     name: str,
     target: Callable[..., Any],
     values: Sequence[Any],
-    named: Mapping[str, Any],
+    keywords: Mapping[str, Any],
     *,
-    whole: bool = True,
+    complete: bool = True,
 ) -> inspect.BoundArguments:
-    """The arguments of a call, checked; `whole`: none may be missing."""
+    """The arguments of a call, checked against annotations. complete: none may be missing."""
     if not callable(target):
         raise HominesError(f"{name} is no function or class, so it takes no arguments: drop ()")
     signature = inspect.signature(target)
     parameters = signature.parameters.values()
-    there = ", ".join(parameters_of(signature)) or "none"
-    free = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    for given in named:
-        if given not in signature.parameters and not free:
-            raise HominesError(f"{name} has no parameter {given!r}; its parameters are: {there}")
+    accepts = ", ".join(parameters_of(signature)) or "none"
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    for keyword in keywords:
+        if keyword not in signature.parameters and not takes_any:
+            raise HominesError(f"{name} has no parameter {keyword!r}; its parameters are: {accepts}")
     try:
-        bound = (signature.bind if whole else signature.bind_partial)(*values, **named)
+        binding = (signature.bind if complete else signature.bind_partial)(*values, **keywords)
     except TypeError as error:
-        raise HominesError(f"cannot make {name}: {error}; its parameters are: {there}") from error
+        raise HominesError(f"cannot make {name}: {error}; its parameters are: {accepts}") from error
     for parameter in parameters:
         plain = parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-        if plain and parameter.name in bound.arguments:
-            value = bound.arguments[parameter.name]
-            bound.arguments[parameter.name] = convert(parameter.name, value, parameter.annotation)
-    return bound
+        if plain and parameter.name in binding.arguments:
+            value = binding.arguments[parameter.name]
+            binding.arguments[parameter.name] = convert(parameter.name, value, parameter.annotation)
+    return binding
 
 
 def parameters_of(signature: inspect.Signature) -> Iterator[str]:
@@ -320,19 +323,19 @@ KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 def convert(name: str, value: Any, annotation: Any) -> Any:
-    """The value as its annotation has it: 1 for a float is 1.0, so that equals are spelt alike.
+    """The value in the type of its annotation: 1 for a float becomes 1.0, and equal specs are spelt alike.
 
-    An annotation outside KINDS accepts anything: what it annotates checks its own values. Raises HominesError
-    for a value of another kind.
+    An annotation outside KINDS accepts any value: its owner checks it. Raises HominesError for a value of
+    another kind.
     """
-    written = inspect.formatannotation(annotation).strip("'")
-    kinds = [kind.strip() for kind in re.sub(r"\[.*\]", "", written).split("|")]
+    annotation_text = inspect.formatannotation(annotation).strip("'")
+    kinds = [kind.strip() for kind in re.sub(r"\[.*\]", "", annotation_text).split("|")]
     if any(kind not in KINDS for kind in kinds):
         return value
     fits = [kind for kind in kinds if KINDS[kind][1](value)]
     if not fits:
-        wanted = " or ".join(dict.fromkeys(KINDS[kind][0] for kind in kinds))
-        raise HominesError(f"{name} must be {wanted}, got {value!r}")
+        expected = " or ".join(dict.fromkeys(KINDS[kind][0] for kind in kinds))
+        raise HominesError(f"{name} must be {expected}, got {value!r}")
     if "float" in fits and "int" not in fits:
         return float(value)
     if "tuple" in fits:
@@ -341,7 +344,7 @@ def convert(name: str, value: Any, annotation: Any) -> Any:
 
 
 def _spell_value(value: Any) -> str:
-    """The inverse of `_value`."""
+    """The inverse of `_parse_value`."""
     if value is None or isinstance(value, bool):
         return str(value)
     if isinstance(value, str):
@@ -361,15 +364,15 @@ def _spell_value(value: Any) -> str:
 
 
 def _imported_object(module: str, name: str) -> Any:
-    held = load_module(module)
-    if not hasattr(held, name):
-        there = [n for n in dir(held) if not n.startswith("_")]
-        close = get_close_matches(name, there, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"it holds {', '.join(there[:20])}"
+    contents = load_module(module)
+    if not hasattr(contents, name):
+        names = [n for n in dir(contents) if not n.startswith("_")]
+        close = get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"it holds {', '.join(names[:20])}"
         raise HominesError(f"module {module} holds no {name!r}; {hint}")
-    return getattr(held, name)
+    return getattr(contents, name)
 
 
 def _short(text: str) -> str:
-    """Quoted, and cut where it would bury the message."""
+    """The text in quotes, shortened to fit a message."""
     return repr(text if len(text) <= 80 else f"{text[:77]}...")

@@ -1,12 +1,12 @@
 """A run folder: resolved config, provenance, records. A rerun does only what is missing.
 
-config.json       what was asked, resolved; a run continues only under the same one
+config.json       the resolved settings; a run continues only under the same ones
 provenance.json   schema, package version and commit, machine, libraries
 records.jsonl     one answered question a line, appended and flushed; a torn last line is dropped. A line ends
                   with a checksum of what stands before it (lines of older versions have none)
 curve.jsonl       one training step a line, where something was trained
 
-A folder may be anybody's: what is read is checked, and no link below it is followed (paths.py).
+A folder may come from anybody: everything read is checked, and no link below it is followed (paths.py).
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from homines.core.types import HominesError, Record, digest
 
 SCHEMA = 1
 FREE_SETTINGS = ("command", "settings.save_every", "settings.report_to", "rules.periods")
-"""What may differ between a run and its rerun: it bears on no result."""
+"""Settings that may differ between a run and its rerun, because no result depends on them."""
 LOGS = ("records.jsonl", "curve.jsonl", "periods.jsonl")
-"""What is appended to a run folder; other files are not ours to cut."""
+"""Files that a run appends to; only these are cut after a torn last line."""
 BLOCK = 2**20
-"""Bytes read at once where a line's end is looked for."""
+"""Bytes read at once in the search for a line's end."""
 
 LONGEST_NAME = 200
 """Bytes of a run folder's name before its digest; file systems take 255."""
@@ -63,7 +63,7 @@ class RunFolder:
     """An open run folder, held by this process alone (as a context manager)."""
 
     def __init__(self, folder: str | Path, config: Mapping[str, Any] | None = None) -> None:
-        """Open, making it where missing. config None: read only what is there.
+        """Open the folder, and create it where it is missing. config None: read an existing run only.
 
         Raises StoreError where the folder holds answers under another config (the command's spelling
         aside), is in use, or was made by a newer schema.
@@ -72,7 +72,7 @@ class RunFolder:
         self._known = registry.trust_from(folder)
         self.done: dict[str, Record] = {}
         self.unsound = 0
-        """Stored answers that are no distribution, or have a mass outside [0, 1]; they count as none."""
+        """Stored answers that are no distribution or have a mass outside [0, 1]; they count as failed."""
         self._lock: FileLock | None = None
         self.provenance: dict[str, Any] = {}
         try:
@@ -116,11 +116,11 @@ class RunFolder:
 
     @property
     def records(self) -> list[Record]:
-        """Everything recorded, answers and errors, in the order first asked."""
+        """All records, answers and errors, in the order of the first attempt."""
         return list(self.done.values())
 
     def missing(self, records: Iterable[Record]) -> list[Record]:
-        """Those not answered yet (failed ones are asked again), each once."""
+        """The records without an answer in this folder, each once; failed ones are asked again."""
         wanted = {record.key: record for record in records}
         return [r for k, r in wanted.items() if k not in self.done or self.done[k].error]
 
@@ -136,7 +136,7 @@ class RunFolder:
         self._append(name, [json_line(row)])
 
     def rows(self, name: str = "curve.jsonl") -> list[dict[str, Any]]:
-        """Rows logged so far; of two with the same phase and step (a resumed training) the later."""
+        """The rows of a log; of two with the same phase and step (after a resumed training) the later one."""
         latest: dict[Any, dict[str, Any]] = {}
         for i, (number, line) in enumerate(_numbered_lines(self.folder, name)):
             row = _parse_row(self.folder / name, number, line)
@@ -159,8 +159,8 @@ class RunFolder:
 
     def noted(self, name: str) -> dict[str, Any] | None:
         """A file written by `note`, or None."""
-        there = inside(self.folder, name).exists()
-        return self._known(read_json(self.folder, name)) if there else None
+        exists = inside(self.folder, name).exists()
+        return self._known(read_json(self.folder, name)) if exists else None
 
     # --- the folder ----------------------------------------------------------------------------
 
@@ -179,17 +179,17 @@ class RunFolder:
         if inside(self.folder, "config.json").exists():
             self.provenance = read_json(self.folder, "provenance.json")
             self._check_schema()
-            there = read_json(self.folder, "config.json")
-            was, now = _leaves(there), _leaves(config)
+            stored_config = read_json(self.folder, "config.json")
+            was, now = _leaves(stored_config), _leaves(config)
             names = [k for k in {**was, **now} if k not in FREE_SETTINGS and was.get(k) != now.get(k)]
             if not names:
                 return
             if any(self.folder.glob("*.jsonl")):
-                told = "; ".join(
+                differences = "; ".join(
                     f"{k}: {abbreviate(was.get(k))} there, {abbreviate(now.get(k))} asked" for k in names
                 )
                 raise StoreError(
-                    f"{self.folder} was made with another config ({told}); use another --out, or the "
+                    f"{self.folder} was made with another config ({differences}); use another --out, or the "
                     "config that made it"
                 )
         write_json(self.folder, "provenance.json", provenance())
@@ -209,7 +209,7 @@ class RunFolder:
             for name in LOGS:
                 if inside(self.folder, name).exists():
                     _drop_torn_line(self.folder, name)
-        path, shared = self.folder / "records.jsonl", RecordCache(self._known)
+        path, cache = self.folder / "records.jsonl", RecordCache(self._known)
         for number, line in _numbered_lines(self.folder, path.name):
             raw = _parse_row(path, number, line)
             if not checksum_fits(line, raw):
@@ -218,7 +218,7 @@ class RunFolder:
                     "checksum does not fit); remove that line and run again, only it will be asked anew"
                 )
             try:
-                record = record_from_json(raw, shared)
+                record = record_from_json(raw, cache)
                 if record.choice is not None and not record.choice.fits(record.decision):
                     record = replace(record, choice=None, error=NO_DISTRIBUTION)
                     self.unsound += 1
@@ -246,16 +246,16 @@ class RunFolder:
 
 
 def default_folder(what: str, settings: Mapping[str, Any]) -> Path:
-    """A run folder in runs/ of its own for these settings, so that the same wish has the same folder."""
+    """The run folder in runs/ for these settings; equal settings have the same folder."""
     words = "".join(c if c.isalnum() or c in "-_." else "-" for c in what)
     words = words.encode()[:LONGEST_NAME].decode(errors="ignore")
     return Path("runs") / f"{words}-{digest(dict(settings))[:6]}"
 
 
 def trained_folder(folder: Path, noted: Mapping[str, Any], key: str = "result") -> Path | None:
-    """The folder that training.json (`noted`) says came of a training; None where none is named or there.
+    """The folder that training.json (`noted`) names as a training's result; None without a name or folder.
 
-    Raises StoreError where what is named is no folder of this run folder.
+    Raises StoreError where the name leads to no folder of this run folder.
     """
     name = noted.get(key)
     if name is None:
@@ -270,7 +270,7 @@ def trained_folder(folder: Path, noted: Mapping[str, Any], key: str = "result") 
 
 
 def provenance() -> dict[str, Any]:
-    """Where a result comes from: schema, package and commit, Python, machine, libraries."""
+    """The origin of a result: schema, package and commit, Python, machine, libraries."""
     libraries: dict[str, str] = {}
     for name in ("numpy", "scipy", "torch", "transformers", "peft", "accelerate", "inspect-ai"):
         try:
@@ -293,7 +293,7 @@ def source_commit() -> str | None:
     if not (root / ".git").exists():
         return None
     try:
-        said = subprocess.run(
+        git = subprocess.run(
             ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=12"],
             capture_output=True,
             text=True,
@@ -301,15 +301,15 @@ def source_commit() -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return said.stdout.strip() or None
+    return git.stdout.strip() or None
 
 
 def _leaves(value: Any, name: str = "") -> dict[str, Any]:
     """A nested config as one level: {'settings.lr': 0.0003, ...}."""
     if not isinstance(value, Mapping):
         return {name: value}
-    held = cast(Mapping[str, Any], value).items()
-    return {k: v for key, x in held for k, v in _leaves(x, f"{name}.{key}" if name else key).items()}
+    items = cast(Mapping[str, Any], value).items()
+    return {k: v for key, x in items for k, v in _leaves(x, f"{name}.{key}" if name else key).items()}
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
@@ -356,14 +356,14 @@ def _numbered_lines(folder: Path, name: str) -> Iterator[tuple[int, bytes]]:
 
 
 def _drop_torn_line(folder: Path, name: str) -> None:
-    """What a killed process left after the last newline was never a record."""
+    """Cut the bytes after the last newline: a killed process wrote them, and they are no record."""
     with open_file(folder, name, "r+b") as file:
         end = at = file.seek(0, os.SEEK_END)
         while at > 0:
             start = max(0, at - BLOCK)
             file.seek(start)
-            if (found := file.read(at - start).rfind(b"\n")) >= 0:
-                at = start + found + 1
+            if (newline := file.read(at - start).rfind(b"\n")) >= 0:
+                at = start + newline + 1
                 break
             at = start
         if at < end:

@@ -1,6 +1,6 @@
-"""Folders for the time of some work; those of processes that were killed go when the next one begins.
+"""Temporary folders; those of killed processes are removed when the next one is created.
 
-A lock in the folder tells whether its owner lives: it goes with the process, however that ends.
+A lock in each folder shows whether its process still runs: the lock ends with the process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OWNER = ".owner"
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder of this process alone, gone at the end."""
+    """A folder of this process alone; it is removed at the end."""
     sweep_out(Path(tempfile.gettempdir()))
     folder, lock = _begin()
     try:

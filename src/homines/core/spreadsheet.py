@@ -1,4 +1,4 @@
-"""Cells of a CSV that a spreadsheet opens: text, never a formula; and files that are no text but packed."""
+"""Cells of a CSV that a spreadsheet opens (text, never a formula); a check against compressed files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACKED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x2
 """How gzip, zlib and zstd begin; polars would unpack them, to whatever size."""
 
 _RUNS = re.compile(r"'*[=+\-@\x00-\x1f\x7f＝＋－＠]")
-"""What a spreadsheet may run, and text that would be taken for such a text in quotes when it is read back."""
+"""Text that a spreadsheet may run as a formula, and text that `unquote` would take for such text quoted."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -37,7 +37,7 @@ def unquote(text: str) -> str:
 
 
 def check_not_packed(path: Path) -> None:
-    """Raises HominesError for a file that is packed, OSError where it cannot be read."""
+    """Raise HominesError for a compressed file, OSError where the file cannot be read."""
     with open(path, "rb") as file:
         start = file.read(max(map(len, PACKED)))
     if start.startswith(PACKED):

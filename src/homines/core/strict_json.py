@@ -1,4 +1,4 @@
-"""JSON that may be anybody's: a value of bounded depth and numbers that a float holds, or ValueError."""
+"""JSON from anybody: a value of bounded depth whose numbers fit a float, or ValueError."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class TooDeep(ValueError):  # noqa: N818
 def loads(data: bytes | str) -> Any:
     """The value of a JSON text.
 
-    Raises ValueError for what is no JSON or no UTF-8, for one nested more than DEEPEST deep, for a whole
-    number of more than LONGEST digits, and for one that is no finite float.
+    Raises ValueError for text that is no JSON or no UTF-8, for a value nested more than DEEPEST deep, for a
+    whole number of more than LONGEST digits, and for a number that is no finite float.
     """
     text = data if isinstance(data, str) else data.decode("utf-8")
     try:
         value = _DECODER.decode(text)
     except RecursionError as failure:
-        raise _too_deep() from failure
+        raise _depth_error() from failure
     if text.count("[") + text.count("{") > DEEPEST and _deeper(value):
-        raise _too_deep()
+        raise _depth_error()
     return value
 
 
@@ -47,35 +47,35 @@ def _deeper(value: Any) -> bool:
     level: list[Any] = [value]
     for _ in range(DEEPEST):
         level = [
-            held
-            for some in level
-            for held in (some.values() if isinstance(some, dict) else some)
-            if isinstance(held, dict | list)
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
         ]
         if not level:
             return False
     return True
 
 
-def _too_deep() -> TooDeep:
+def _depth_error() -> TooDeep:
     return TooDeep(f"it is nested more than {DEEPEST} deep")
 
 
-def _whole(text: str) -> int:
+def _parse_integer(text: str) -> int:
     if (digits := len(text.removeprefix("-"))) > LONGEST:
         raise ValueError(f"a number of {digits} digits; at most {LONGEST}")
     return int(text)
 
 
-def _real(text: str) -> float:
+def _parse_float(text: str) -> float:
     value = float(text)
     if math.isinf(value):
         raise ValueError(f"the number {text[:40]} is too large")
     return value
 
 
-def _no_number(text: str) -> NoReturn:
+def _reject_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number of JSON")
 
 
-_DECODER = json.JSONDecoder(parse_int=_whole, parse_float=_real, parse_constant=_no_number)
+_DECODER = json.JSONDecoder(parse_int=_parse_integer, parse_float=_parse_float, parse_constant=_reject_number)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias, cast, get_args, runtime_checkable
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array: TypeAlias = NDArray[np.float64]
+Integers: TypeAlias = NDArray[np.integer[Any]]
 
 History: TypeAlias = tuple[tuple[int | None, ...], ...]
 """One tuple per past stage, indexed by player: the action taken, None where a player did not move."""
@@ -37,10 +38,14 @@ MOST_PAID = 1e150
 
 
 class HominesError(ValueError):
-    """A mistake of the caller's, told by value, rule and remedy. The command line prints it bare."""
+    """A mistake of the caller; the message states value, rule and remedy. The command line prints it bare."""
 
 
-class NeedsVeil(HominesError):  # noqa: N818 (a property of the decision)
+class NotDefined(HominesError):  # noqa: N818 (a property of the decision)
+    """A preference has no value or a strategy no move at a decision: a rule about C and D in another game."""
+
+
+class NeedsVeil(NotDefined):
     """A preference that universalises meets a decision without `same`; `theory.game_forms.veil` gives one."""
 
 
@@ -49,7 +54,7 @@ class Interrupted(Exception):  # noqa: N818 (nothing went wrong)
 
 
 def frozen(values: ArrayLike) -> Array:
-    """A read-only float copy, so that no caller can change a game under another's feet."""
+    """A read-only float copy: no caller can change a game that others hold."""
     array = np.array(values, dtype=np.float64) + 0.0  # -0.0 and 0.0 are one payoff, with one key
     array.setflags(write=False)
     return array
@@ -57,7 +62,7 @@ def frozen(values: ArrayLike) -> Array:
 
 def digest(value: Any) -> str:
     """SHA-256 (first 16 hex digits) of a JSON value: the identity of everything stored."""
-    return _hashed(_text(value))
+    return _hash(_text(value))
 
 
 def _text(value: Any) -> str:
@@ -65,7 +70,7 @@ def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _hashed(text: str) -> str:
+def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -161,7 +166,7 @@ class Decision:
                     f"{name} {belief.tolist()} is no distribution: entries must be at least 0 and sum to 1"
                 )
 
-    def named(self, player: int, action: int) -> str:
+    def action_name(self, player: int, action: int) -> str:
         """The name of a player's action in `history`."""
         if self.names:
             return self.names[player][action]
@@ -172,7 +177,7 @@ class Decision:
     @cached_property
     def key(self) -> str:
         """Content hash: two decisions with the same key are the same decision."""
-        return _hashed(self.text)
+        return _hash(self.text)
 
     @cached_property
     def text(self) -> str:
@@ -180,29 +185,12 @@ class Decision:
         return _text(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value that `Decision.from_json` reads back; defaults are left out."""
-
-        def plain(array: Array | None) -> Any:
-            return None if array is None else array.tolist()
-
-        full = {
-            "actions": list(self.actions),
-            "payoffs": self.payoffs.tolist(),
-            "theirs": [list(t) for t in self.theirs],
-            "same": plain(self.same),
-            "others": None if self.others is None else [b.tolist() for b in self.others],
-            "chance": plain(self.chance),
-            "reply": self.reply or None,
-            "rounds": self.rounds,
-            "history": [list(stage) for stage in self.history] or None,
-            "player": self.player or None,
-            "names": [list(t) for t in self.names] or None,
-            "kindness": self.kindness or None,
-            "forgone": [[name, paid.tolist()] for name, paid in self.forgone] or None,
-            "rule": self.rule or None,
-            "does": list(self.does) or None,
+        """A JSON value that `Decision.from_json` reads back; defaults are left out, but for two fields."""
+        return {
+            f.name: value
+            for f in fields(self)
+            if (value := _plain(getattr(self, f.name))) != _plain(f.default) or f.name in ("theirs", "rounds")
         }
-        return {k: v for k, v in full.items() if v is not None or k == "rounds"}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Decision:
@@ -226,6 +214,13 @@ class Decision:
         )
 
 
+def _plain(value: Any) -> Any:
+    """The value with arrays and tuples as lists."""
+    if isinstance(value, np.ndarray):
+        return cast("Array", value).tolist()
+    return [_plain(v) for v in cast("Sequence[Any]", value)] if isinstance(value, tuple | list) else value
+
+
 def _unpayable(name: str, values: Array) -> HominesError:
     if not np.isfinite(values).all():
         return HominesError(
@@ -244,8 +239,8 @@ class Choice:
     """A distribution over a decision's actions: the one currency of the package.
 
     With mass 0 nothing legal can follow: what is chosen given a legal answer is not defined. `logp` is then
-    uniform, so that it stays a distribution, and must not be read as a preference (`measure.answered` leaves
-    such choices out).
+    uniform, so that it stays a distribution, and must not be read as a preference (`metrics.answered_records`
+    leaves these choices out).
 
     logp   natural-log probabilities given that the answer is legal, shape [mine], exp(logp) sums to 1
     mass   probability of any legal answer, in [0, 1]
@@ -343,7 +338,7 @@ class Record:
         """
         before = [self.model, self.provenance.get("revision"), self.game]
         after = [self.frame, self.order, self.provenance.get("prompt")]
-        return _hashed(f"{_text(before)[:-1]},{self.decision.text},{_text(after)[1:]}")
+        return _hash(f"{_text(before)[:-1]},{self.decision.text},{_text(after)[1:]}")
 
 
 def check_asks(value: Any) -> Asks:

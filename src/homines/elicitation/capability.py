@@ -1,8 +1,7 @@
-"""Did alignment break the model? Sixty everyday questions by label probability, and the perplexity of
-a short text, before and after.
+"""Side effects of alignment: accuracy on sixty everyday questions, and the perplexity of a short text.
 
-Written for this package. The answer counted is the label of highest probability, terminator included;
-with two or three labels a question, guessing is right on 21 of the 60. The questions are in capability.tsv.
+Both are written for this package; the questions are in capability.tsv. The answer is the label of highest
+probability, terminator included. With two or three labels a question, guessing is right on 21 of the 60.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ TEXT = (
 
 
 class ReadsText(Model, Protocol):
-    """A model that can also say how surprising a text is."""
+    """A model that also measures the perplexity of a text."""
 
     def perplexity(self, text: str, /) -> float: ...
 
@@ -37,7 +36,7 @@ EXAMPLES = (
 
 
 def items() -> list[Prompt]:
-    """The questions after four answered examples; the right label first (a network cannot see that)."""
+    """The questions after four answered examples; the right label first (networks never see the order)."""
     examples = [
         turn for question, answer in EXAMPLES for turn in (("user", _brief(question)), ("assistant", answer))
     ]
@@ -58,13 +57,13 @@ def measure_capability(model: ReadsText, *, batch: int = 20) -> dict[str, Any]:
         choices += model.score(prompts[i : i + batch])
     answers: list[dict[str, Any]] = []
     for prompt, choice in zip(prompts, choices, strict=True):
-        right, given = prompt.labels[0], prompt.labels[int(choice.logp.argmax())]
+        right, likeliest = prompt.labels[0], prompt.labels[int(choice.logp.argmax())]
         answers.append(
             {
                 "question": prompt.messages[-1][1],
                 "answer": right,
-                "given": given,
-                "right": given == right,
+                "given": likeliest,
+                "right": likeliest == right,
                 "p": float(choice.p[0]),
             }
         )

@@ -1,4 +1,7 @@
-"""What the answers show: rates, action types, instability, order effects, regret; functions of records."""
+"""Measures of answers: rates, action types, instability, order effects, regret. Functions of records.
+
+They average option orders with equal weight, and use records with an answer; `summary` counts failed ones.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,12 @@ from homines.theory.choice import Belief, average_choice, best_response, expecte
 
 
 def answered_records(records: Iterable[Record]) -> list[tuple[Record, Choice]]:
-    """Records with an answer, beside it; a model that never came to a legal one (mass 0) gave none."""
+    """Pairs of a record and its answer. An answer without any legal mass (0) counts as none."""
     return [(r, r.choice) for r in records if r.choice is not None and r.choice.mass > 0]
 
 
 def choices(records: Iterable[Record]) -> list[Record]:
-    """Records of the model's own choices; not those of what it believes another will do."""
+    """Records of the model's own choices, without those of its beliefs about another player."""
     return [r for r in records if r.asks != "belief"]
 
 
@@ -37,35 +40,34 @@ def group_by(records: Iterable[Record], *names: str) -> dict[tuple[Any, ...], li
 def average_by_decision(records: Iterable[Record]) -> list[tuple[Decision, Choice]]:
     """One choice a decision: the equal-weight average over its orders and frames.
 
-    Given a legal answer, so over those that came to one; the mass is that of all. Decisions that never came
-    to one are left out.
+    p averages the records with a legal answer, mass averages all. Decisions without any legal answer are left
+    out.
     """
-    return [pair for group in _same(records) if (pair := _average(group)) is not None]
+    return [pair for group in _group_decisions(records) if (pair := _average(group)) is not None]
 
 
 def _average(group: Sequence[Record]) -> tuple[Decision, Choice] | None:
-    """The average of records of one decision; None where none came to an answer."""
-    heard = [c for _, c in answered_records(group)]
-    return (group[0].decision, replace(average_choice(heard), mass=mass(group) or 0.0)) if heard else None
+    """The average of records of one decision; None where no record has an answer."""
+    answers = [c for _, c in answered_records(group)]
+    return (group[0].decision, replace(average_choice(answers), mass=mass(group) or 0.0)) if answers else None
 
 
-def _same(records: Iterable[Record]) -> list[list[Record]]:
+def _group_decisions(records: Iterable[Record]) -> list[list[Record]]:
     """Records of the same decision, in order of appearance."""
-    seen: dict[str, list[Record]] = {}
+    groups: dict[str, list[Record]] = {}
     for r in records:
-        seen.setdefault(r.decision.key, []).append(r)
-    return list(seen.values())
+        groups.setdefault(r.decision.key, []).append(r)
+    return list(groups.values())
 
 
 def action_types(records: Iterable[Record]) -> dict[str, float]:
     """P(own action | other's last action), keyed 'C|C', 'D|C', ...; and 'illegal|C', ....
 
-    The mean over the states with that last action, each state counting the same (the chain's
-    `action_types` weighs them by how often they are met). Own actions are given a legal answer, so
-    they sum to one; illegal is 1 - mass.
+    The mean over the states with that last action, with equal weights (`Chain.action_types` weighs states by
+    their share of time). Rates of own actions are given a legal answer and sum to one; illegal is 1 - mass.
     """
     grouped: dict[str, list[list[Record]]] = {}
-    for group in _same(records):
+    for group in _group_decisions(records):
         if (here := state(group[0].decision)) is not None:
             grouped.setdefault(here.split(",")[1], []).append(group)
     out: dict[str, float] = {}
@@ -79,18 +81,18 @@ def action_types(records: Iterable[Record]) -> dict[str, float]:
 
 
 def intervals(records: Iterable[Record], level: float = 0.95) -> dict[str, tuple[float, float]]:
-    """Jeffreys intervals of the rates of `action_types`, where answers were counted; empty where they were
-    read exactly, and in games without states.
+    """Jeffreys intervals of the rates of `action_types` from counted answers; empty for exact answers, and in
+    games without states.
 
-    As of one source with as many draws as give the rate's variance, its states and questions weighed as
-    `action_types` weighs them; of a rate that differs between questions that is wider than need be.
+    A rate is taken as the share in n draws from one source, with n chosen to give the variance of the
+    weighted mean over states and questions; conservative for a rate that differs between questions.
     """
     states: dict[str, dict[str, list[Record]]] = {}
     for r in records:
-        drawn_ones = r.choice is not None and r.choice.n is not None and r.provenance.get("counted")
-        if drawn_ones and (here := state(r.decision)) is not None:
+        counted = r.choice is not None and r.choice.n is not None and r.provenance.get("counted")
+        if counted and (here := state(r.decision)) is not None:
             states.setdefault(here.split(",")[1], {}).setdefault(r.decision.key, []).append(r)
-    rates = action_types(r for groups in states.values() for some in groups.values() for r in some)
+    rates = action_types(r for groups in states.values() for group in groups.values() for r in group)
     out: dict[str, tuple[float, float]] = {}
     for last, groups in states.items():
         for name, rate in rates.items():
@@ -98,7 +100,7 @@ def intervals(records: Iterable[Record], level: float = 0.95) -> dict[str, tuple
                 continue
             legal = not name.startswith("illegal|")
             drawn = [[(c.n or 0) * (c.mass if legal else 1) for c in _choices(g)] for g in groups.values()]
-            n = _as_many([[x for x in some if x > 0] for some in drawn])
+            n = _as_many([[x for x in group if x > 0] for group in drawn])
             if n > 0:
                 out[name] = jeffreys(rate * n, n, level)
     return out
@@ -109,18 +111,20 @@ def _choices(records: Iterable[Record]) -> list[Choice]:
 
 
 def _as_many(groups: Sequence[Sequence[float]]) -> float:
-    """Draws from one source with the variance of a mean over groups of means over their members, each of so
-    many draws: 1 / sum_i w_i^2 / n_i."""
-    held = [some for some in groups if some]
-    weights = [(1 / (len(held) * len(some)), n) for some in held for n in some]
+    """The number of draws from one source with the variance of a mean of group means: 1 / sum_i w_i^2 / n_i.
+
+    groups   for every group, the numbers of draws of its members
+    """
+    nonempty = [draws for draws in groups if draws]
+    weights = [(1 / (len(nonempty) * len(draws)), n) for draws in nonempty for n in draws]
     return 1 / sum(w**2 / n for w, n in weights) if weights else 0.0
 
 
 def order_effect(records: Iterable[Record]) -> float | None:
     """Mean over decisions, frames, actions of P(action | shown first) - P(action | shown last).
 
-    0: no position bias; +1: always the option shown first. Where a frame lists the options at several
-    places, each place counts the same. None where orders were not balanced.
+    0: no position bias; +1: always the option shown first. All places at which a frame lists the options have
+    equal weight. None where orders were not balanced.
     """
     gaps: list[float] = []
     for same in group_by(records, "frame", "game").values():
@@ -206,7 +210,7 @@ def moral_regret(
     published: bool = False,
     belief: Belief = stated_beliefs,
 ) -> Regret:
-    """How much worse than possible a policy does by a preference.
+    """The loss of a policy against the best possible one, by a preference.
 
     pairs      decisions and choices; the others' current play is `belief(d)`: what the decision
                states about them, uniform where it states nothing
@@ -226,8 +230,8 @@ def moral_regret(
         top.append(float(u.max() if published else eu.max()))
         legal = 1.0 if illegal is None else c.mass
         achieved.append(legal * float(c.p @ eu) + (1 - legal) * (illegal or 0.0))
-    found = max(top) if published else float(np.mean(top))
-    return Regret(found, float(np.mean(achieved)), -6.0 if illegal is None else illegal)
+    best = max(top) if published else float(np.mean(top))
+    return Regret(best, float(np.mean(achieved)), -6.0 if illegal is None else illegal)
 
 
 @dataclass(frozen=True)
@@ -243,10 +247,10 @@ class Slope:
 def payoff_sensitivity(
     pairs: Sequence[tuple[Decision, Choice]], belief: Belief = stated_beliefs
 ) -> Slope | None:
-    """How P(first action) moves per point of its expected own-payoff advantage over the best other.
+    """Change of P(first action) per point of its expected own-payoff advantage over the best other action.
 
     0: payoffs do not matter. None where the advantage does not vary over the decisions (the slope is
-    then not identified). Exact probabilities carry no sampling error, so none is given.
+    then not identified). Without standard error: exact probabilities have no sampling error.
     """
     x: list[float] = []
     y: list[float] = []

@@ -1,4 +1,4 @@
-"""From a decision to words and back: every option order is asked, and the answers are averaged."""
+"""Option orders: a balanced set in which every question is asked; the answers are averaged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def orders(actions: int, places: int) -> tuple[Order, ...]:
     Up to three actions: every permutation at the first place; up to eight: the Latin square of
     rotations, forward and backward (each action stands at each position equally often); more (menus
     of numbers, whose order has a meaning): forward and backward. Two actions: every combination over
-    the places. More: the later places show the first place's order, so that the set stays small.
+    the places. More: the later places repeat the first place's order, which keeps the set small.
 
     >>> orders(2, 1)
     (((0, 1),), ((1, 0),))
@@ -24,31 +24,31 @@ def orders(actions: int, places: int) -> tuple[Order, ...]:
     """
     forward = tuple(range(actions))
     if actions <= MOST_PERMUTED:
-        shown = tuple(permutations(forward))
+        arrangements = tuple(permutations(forward))
     else:
-        shown = (forward, forward[::-1])
+        arrangements = (forward, forward[::-1])
         if actions <= 8:
-            shown = tuple(row[i:] + row[:i] for row in shown for i in range(actions))
+            arrangements = tuple(row[i:] + row[:i] for row in arrangements for i in range(actions))
     if actions == 2:
-        return tuple(product(shown, repeat=places))
-    return tuple((row,) * places for row in shown)
+        return tuple(product(arrangements, repeat=places))
+    return tuple((row,) * places for row in arrangements)
 
 
 def few_orders(actions: int, places: int, most: int, turn: int) -> tuple[Order, ...]:
-    """At most this many of the balanced orders, taken in turn: for questions too many to ask in all.
+    """At most `most` of the balanced orders, in turn, for questions too many to ask in all orders.
 
-    1: one order, another at each turn, so that as many turns as there are orders show every order once
-    (a Latin square). 2: an order and its reverse, so that each action stands first once at each place.
+    most   1: one order, another at each turn; as many turns as there are orders show every order once (a
+           Latin square). 2: an order and its reverse; each action stands first once at each place
 
     >>> few_orders(2, 2, 2, turn=0)
     (((0, 1), (0, 1)), ((1, 0), (1, 0)))
     """
-    shown = orders(actions, places)
-    if most >= len(shown):
-        return shown
+    balanced = orders(actions, places)
+    if most >= len(balanced):
+        return balanced
     if most == 1:
-        return (shown[turn % len(shown)],)
+        return (balanced[turn % len(balanced)],)
     if most == 2:
-        one = shown[turn % len(shown)]
+        one = balanced[turn % len(balanced)]
         return tuple(sorted((one, tuple(row[::-1] for row in one))))
-    raise HominesError(f"{most} orders of {len(shown)} cannot be balanced; ask 1, 2 or all")
+    raise HominesError(f"{most} orders of {len(balanced)} cannot be balanced; ask 1, 2 or all")

@@ -1,4 +1,4 @@
-"""Policies made of answers: of a model asked as it goes, or of the records of one."""
+"""Policies from answers: a model that is asked at every decision, or the records of one."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from homines.theory.conduct import last_round
 
 @dataclass(frozen=True)
 class ModelPolicy:
-    """A model and a frame are a policy; every order is asked and the answers averaged."""
+    """The policy of a model in a frame: every order is asked, and the answers are averaged."""
 
     model: Model
     frame: Frame
 
     @property
     def memory(self) -> int:
-        """How many past rounds the frame tells: the model knows no more."""
+        """The number of past rounds that the frame shows to the model."""
         return int(memory_of(self.frame))
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
         asks = [(i, o) for i, d in enumerate(ds) for o in orders(len(d.actions), self.frame.places)]
-        heard = self.model.score([self.frame(ds[i], o) for i, o in asks])
+        choices = self.model.score([self.frame(ds[i], o) for i, o in asks])
         answers: list[list[Choice]] = [[] for _ in ds]
-        for (i, _), choice in zip(asks, heard, strict=True):
+        for (i, _), choice in zip(asks, choices, strict=True):
             answers[i].append(choice)
-        return [average_choice(some) for some in answers]
+        return [average_choice(group) for group in answers]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class RecordedPolicy:
 
     answers    choices by `place`
     memory     past rounds that an answer depends on
-    place      what identifies the place of a decision in the game
+    place      a function: the key of a decision in `answers`
     """
 
     answers: Mapping[Any, Choice]
@@ -51,9 +51,9 @@ class RecordedPolicy:
 
     @classmethod
     def of(cls, records: Sequence[Record], *, symmetric: bool) -> RecordedPolicy:
-        """Answers by the last round as the player sees it, averaged over orders and frames.
+        """The policy by the last round as the player sees it, averaged over orders and frames.
 
-        symmetric   the game is the same for every player, and an answer given in one seat counts in all
+        symmetric   the game is the same for every player: an answer in one seat holds in all
         """
         place = last_round if symmetric else _seat_and_last_round
         return cls({place(d): choice for d, choice in average_by_decision(records)}, 1, place)

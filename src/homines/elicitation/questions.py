@@ -1,4 +1,4 @@
-"""Which decisions a model is asked about, in which frames and option orders."""
+"""Questions: decisions of a game in frames and option orders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from homines.theory.game_forms import NormalForm, Repeated, nodes
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """A record without its answer yet, and the words to ask it in."""
+    """A record without an answer, and its prompt."""
 
     record: Record
     prompt: Prompt
@@ -44,18 +44,20 @@ def questions(
 ) -> list[Question]:
     """Every decision of every battery (by game name), in every frame, in every balanced order.
 
-    most   1 or 2: only so many orders a frame and game (`speak.few_orders`), the same for all its decisions,
-           so that no order effect looks like a difference between states. With 1 they take turns over
-           frames and games: balanced over as many frames as there are orders, not within one
+    most   1 or 2: this many orders a frame and game (`orders.few_orders`), the same for all its decisions:
+           no order effect then looks like a difference between states. With 1, orders take turns over frames
+           and games: balanced over as many frames as there are orders, not within one
     """
-    asked: list[Question] = []
+    out: list[Question] = []
     for i, frame in enumerate(frames):
         for g, (game, decisions) in enumerate(batteries.items()):
             for d in decisions:
-                shown = orders(len(d.actions), frame.places)
+                option_orders = orders(len(d.actions), frame.places)
                 if most is not None:
-                    shown = few_orders(len(d.actions), frame.places, most, i + g + g // len(shown))
-                for order in shown:
+                    option_orders = few_orders(
+                        len(d.actions), frame.places, most, i + g + g // len(option_orders)
+                    )
+                for order in option_orders:
                     prompt = frame(d, order)
                     record = Record(
                         d,
@@ -67,8 +69,8 @@ def questions(
                         provenance={"revision": model.provenance.get("revision"), "prompt": prompt.key},
                         asks=asks_of(frame),
                     )
-                    asked.append(Question(record, prompt))
-    return asked
+                    out.append(Question(record, prompt))
+    return out
 
 
 def state(d: Decision) -> str | None:
@@ -86,17 +88,17 @@ def situation(d: Decision) -> str:
         return " ".join(_joint(d, stage) for stage in d.history)
     if (last := state(d)) is not None:
         return last
-    if seen := past_acts(d):
-        return f"after {', '.join(seen)}"
+    if acts := past_acts(d):
+        return f"after {', '.join(acts)}"
     return f"player {d.player}" if d.player else "first move"
 
 
 def past_acts(d: Decision) -> list[str]:
-    """Names of what was done at the last stage, by player; none at a first move."""
-    return [d.named(k, a) for k, a in enumerate(d.history[-1]) if a is not None] if d.history else []
+    """Names of the actions of the last stage, by player; empty at a first move."""
+    return [d.action_name(k, a) for k, a in enumerate(d.history[-1]) if a is not None] if d.history else []
 
 
 def _joint(d: Decision, stage: Sequence[int | None]) -> str:
-    """A round in which everyone moved, mine first: 'C,D'."""
+    """A round in which everyone moved, my action first: 'C,D'."""
     seats = (d.player, *(k for k in range(len(stage)) if k != d.player))
-    return ",".join(d.named(k, a) for k in seats if (a := stage[k]) is not None)
+    return ",".join(d.action_name(k, a) for k in seats if (a := stage[k]) is not None)

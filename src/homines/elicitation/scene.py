@@ -1,4 +1,4 @@
-"""A decision as a frame tells it: who takes part, who gets what, what happened before, in words."""
+"""A decision in words, for frames: players, payoffs, past rounds and options."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from homines.core.types import Array, Decision, HominesError, Order, Prompt
 
 MOST_OUTCOMES = 128
 MOST_LISTED = 24
-"""Outcomes above which a decision is told by its rule, where it has one."""
+"""Outcomes above which a frame states a decision's rule, where it has one, in place of its outcomes."""
 LAYOUTS = ("original", "reversed", "columns", "rows")
 COUNTED = ("Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 LETTERS = ("B", "C", "D", "E", "F", "G", "H")
-"""Names of the other players, who are told from me, A."""
+"""Names of the other players; I am A."""
 CUE = "Answer:"
-"""The words after which an answer comes that reasons precede."""
+"""The words between reasons and the answer."""
 
 
 def settle(frame: Any) -> None:
@@ -36,13 +36,13 @@ def settle(frame: Any) -> None:
 
 
 def check_layout(layout: str) -> None:
-    """Raises HominesError where no layout has this name."""
+    """Raise HominesError for an unknown layout."""
     if layout not in LAYOUTS:
         raise HominesError(f"no layout {layout!r}; there are {', '.join(LAYOUTS)}")
 
 
 def check_no_plan(d: Decision) -> None:
-    """Raises HominesError where chance moves in a decision: no frame has words for that."""
+    """Raise HominesError for a decision with a move of chance: no frame has words for it."""
     if d.chance is not None:
         raise HominesError(
             "a plan behind the veil of ignorance has no words; ask the game's points of decision "
@@ -69,8 +69,8 @@ class Names:
                 "give as many labels as actions, or none to use the actions' own names"
             )
         mine = tuple(labels)
-        kept = [name for names in d.theirs if names != d.actions for name in names]
-        if both := [label for label in mine if label in kept]:
+        reserved = [name for names in d.theirs if names != d.actions for name in names]
+        if both := [label for label in mine if label in reserved]:
             raise HominesError(f"labels {mine} give {both[0]!r} a second meaning: another's action has it")
         return cls(mine, tuple(mine if t == d.actions else t for t in d.theirs))
 
@@ -110,7 +110,7 @@ class Scene:
     """One decision in the words of a frame.
 
     words    labels of all actions
-    people   names of everybody but me who is spoken of: those who choose come first
+    people   names of everybody but me in the text: those who choose come first
     order    the order of the options, for each place that lists them
     """
 
@@ -150,8 +150,8 @@ class Scene:
 
     @cached_property
     def rule(self) -> str:
-        """The rule of a decision with too many outcomes to list, or a situation with what each action does,
-        in the order of the options; empty where outcomes are listed."""
+        """The rule of a decision with too many outcomes to list, or the situation and each action's effect in
+        the order of the options; empty where outcomes are listed."""
         d = self.decision
         check_no_plan(d)
         rule = d.rule.replace("{other}", self.people[0] if self.people else "the other")
@@ -161,7 +161,7 @@ class Scene:
         return rule if d.rule and (many or _bystanders(d)) else ""
 
     def outcomes(self, layout: str = "original") -> Iterator[Outcome]:
-        """Every outcome in the order of a layout; none where a rule tells them.
+        """Every outcome in the order of a layout; none where a rule states them.
 
         layout   turns the table: reversed (rows and columns), columns (the others' actions), rows (mine)
         """
@@ -185,7 +185,7 @@ class Scene:
                 yield Outcome(self._acts(a, others), tuple(d.payoffs[(slice(None), a, *others)]))
 
     def rounds(self, memory: int) -> list[Round]:
-        """The last `memory` rounds, oldest first, but for those in which not all moved at the same time."""
+        """The last `memory` rounds, oldest first, without rounds in which not all moved at the same time."""
         d = self.decision
         rounds: list[Round] = []
         for ago in range(min(memory, len(d.history)), 0, -1):
@@ -205,7 +205,7 @@ class Scene:
         )
 
     def clauses(self, mine: str, other: str, values: Sequence[str]) -> list[str]:
-        """A clause for me and one for everybody else of whom there is a value.
+        """A clause for me and one for every other person with a value.
 
         mine    a template for my value, such as 'you choose {}'
         other   a template for a name and that person's value, such as '{} chooses {}'
@@ -234,14 +234,14 @@ class Scene:
 
     @property
     def first_move(self) -> str | None:
-        """The word for what the other did, where the other alone moved just before me (a second mover)."""
+        """The word for the other's action, where the other alone moved just before me (a second mover)."""
         d = self.decision
         if not d.history:
             return None
         movers = [(k, a) for k, a in enumerate(d.history[-1]) if a is not None]
         if len(movers) != 1 or movers[0][0] == d.player:
             return None
-        return self._word(d.named(*movers[0]))
+        return self._word(d.action_name(*movers[0]))
 
     def _word(self, name: str) -> str:
         """The label of an action of mine; the name itself of another."""
@@ -249,7 +249,7 @@ class Scene:
         return self.words.mine[actions.index(name)] if name in actions else name
 
     def forgone(self) -> list[tuple[str, list[tuple[str | None, tuple[float, ...]]]]]:
-        """What the other could have done before: its word, then pairs of my word and everybody's payoffs; my
+        """The other's forgone actions: the word for each, then pairs of my word and everybody's payoffs. My
         word is None where the game would have ended."""
         moves: list[tuple[str, list[tuple[str | None, tuple[float, ...]]]]] = []
         for name, payoffs in self.decision.forgone:
@@ -259,9 +259,9 @@ class Scene:
         return moves
 
     def alternatives(self, verb: str, reply: str, gain: str) -> list[str]:
-        """A sentence for each reply of mine to what the other could have done before.
+        """A sentence for each reply of mine to the other's forgone actions.
 
-        verb    what the other would have done, such as 'chosen'
+        verb    the other's action, such as 'chosen'
         reply   a template for my reply, such as ' and you {}'
         gain    a template for my payoff, such as 'you would have earned {}'
         """
@@ -273,8 +273,8 @@ class Scene:
         ]
 
     def prompt(self, asks: str, text: str, request: str) -> Prompt:
-        """The prompt that tells a decision and asks for a choice, for one after reasons, or for what another
-        player will do.
+        """The prompt with the decision's text, and a request: for a choice, a choice after reasons, or a
+        belief about another player.
 
         request   how the frame asks for a choice
         """
@@ -304,14 +304,14 @@ def _odds(labels: tuple[str, ...], belief: Array) -> str:
 
 
 def _bystanders(d: Decision) -> bool:
-    """Whether somebody is paid who does not choose, and of whom the rule does not speak."""
+    """Whether the decision pays somebody who does not choose: the rule does not mention them."""
     return bool(d.theirs) and len(d.payoffs) > 1 + len(d.theirs)
 
 
 def _seat_names(d: Decision, names: tuple[str, ...], words: Names) -> tuple[str, ...]:
-    """A name for everybody but me, those who choose and those who are only paid; no word for an action is a
-    name. Where a rule tells who gets what, only those of whom it speaks have one: bystanders of a game that
-    others play have none, nor have the seats of a situation."""
+    """A name for everybody but me, first those who choose, then those who are only paid. No name is a word
+    for an action. Where a rule states the payoffs, only people in the rule have names: bystanders and the
+    seats of a situation have none."""
     seats = d.payoffs.shape[0] - 1
     if d.does or (d.rule and d.theirs):
         seats = len(d.theirs)
@@ -353,11 +353,11 @@ def either(labels: Sequence[str], order: Sequence[int]) -> str:
     >>> either([str(x) for x in range(0, 101, 5)], range(20, -1, -1))
     'a number from 100 to 0 in steps of 5'
     """
-    shown = [labels[a] for a in order]
-    if len(shown) > MOST_NAMED and (step := _step(shown)):
+    names = [labels[a] for a in order]
+    if len(names) > MOST_NAMED and (step := _step(names)):
         even = "" if step == 1 else f" in steps of {number(step)}"
-        return f"a number from {shown[0]} to {shown[-1]}{even}"
-    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + " or " + shown[-1]
+        return f"a number from {names[0]} to {names[-1]}{even}"
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]
 
 
 def _step(labels: Sequence[str]) -> float | None:

@@ -1,6 +1,6 @@
-"""What to ask a model, from words to records: games, frames and labels, in a run folder.
+"""A survey: games, frames and labels to ask a model about, and its run folder.
 
-The command line and the Python interface both build a Survey, so that the same wishes are the same run.
+The command line and the Python interface both build a Survey: equal settings are the same run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PAIR = "action1,action2"
 
 @dataclass(frozen=True)
 class Survey:
-    """A measurement before it is made. Every field is a spec or a setting."""
+    """The plan of a measurement. Every field is a spec or a setting."""
 
     model: str = required(MODEL, "model")
     games: tuple[str, ...] = option(("ipd",), "Game, as ipd; repeat for several.", "--game")
@@ -40,25 +40,25 @@ class Survey:
     dtype: str | None = option(None, DTYPE)
 
     def words(self) -> dict[str, list[str]]:
-        """Specs of the frames each game is asked in. HominesError for what no spec names."""
-        made: dict[str, Game] = {name: find("games", name) for name in self.games}
-        told = {
-            name: frame_specs(game, self.frames, self.labels, swap=self.swap) for name, game in made.items()
+        """The frame specs of each game. Raises HominesError for an unknown spec."""
+        games: dict[str, Game] = {name: find("games", name) for name in self.games}
+        frames = {
+            name: frame_specs(game, self.frames, self.labels, swap=self.swap) for name, game in games.items()
         }
         if self.beliefs:
-            told = {name: [*specs, *map(believing, specs)] for name, specs in told.items()}
-        return told
+            frames = {name: [*specs, *map(believing, specs)] for name, specs in frames.items()}
+        return frames
 
     @property
     def spoken(self) -> bool:
-        """Whether a frame asks to think aloud."""
+        """Whether one of the frames asks to think aloud."""
         return any(
             asks_of(find("frames", spec)) == "aloud" for specs in self.words().values() for spec in specs
         )
 
     def settings(self) -> dict[str, Any]:
-        """The resolved config of the run, but for the command."""
-        thought = {name: getattr(self, name) for name in ("traces", "temperature", "think", "seed")}
+        """The resolved config of the run, without the command."""
+        reasoning = {name: getattr(self, name) for name in ("traces", "temperature", "think", "seed")}
         return {
             "kind": "measure",
             "model": self.model,
@@ -66,7 +66,7 @@ class Survey:
             "frames": sorted({spec for specs in self.words().values() for spec in specs}),
             "dtype": self.dtype,
             "device": self.device,
-            **(thought if self.spoken else {}),
+            **(reasoning if self.spoken else {}),
         }
 
     @property
@@ -95,47 +95,47 @@ class Survey:
 def frame_specs(game: Game, frames: Sequence[str], labels: Sequence[str] | None, *, swap: bool) -> list[str]:
     """Frame specs for a game: every frame in every label set, and each set the other way round."""
     out: list[str] = []
-    for frame in frames:
-        for words in labels or [_default_labels(frame, game)]:
-            made = _framed(frame, words)
-            out.append(spell(made))
-            if swap and labels_of(made):
-                out.append(spell(replace(made, labels=made.labels[::-1])))
+    for spec in frames:
+        for words in labels or [_default_labels(spec, game)]:
+            frame = _framed(spec, words)
+            out.append(spell(frame))
+            if swap and labels_of(frame):
+                out.append(spell(replace(frame, labels=frame.labels[::-1])))
     return list(dict.fromkeys(out))
 
 
 def thinking(model: Any, **how: Any) -> None:
-    """Have a model think aloud so, where a frame asks for it."""
+    """Set how a model reasons, for frames that ask to think aloud. how: fields of ReasoningOptions."""
     if not isinstance(model, Reasons):
         raise HominesError(f"{model.name} cannot think aloud; use asks=choice, or another model")
     model.reasoning = replace(model.reasoning, **how)
 
 
-def believing(frame: str) -> str:
-    """The frame that asks what another will do, in this frame's words."""
-    made = find("frames", frame)
-    if not isinstance(made, AsksFor):
-        raise HominesError(f"frame {frame} cannot ask for beliefs; leave out --beliefs, or use another frame")
-    return spell(variant(made, asks="belief"))
+def believing(spec: str) -> str:
+    """The spec of the frame that asks for a belief about another player, in this frame's words."""
+    words = find("frames", spec)
+    if not isinstance(words, AsksFor):
+        raise HominesError(f"frame {spec} cannot ask for beliefs; leave out --beliefs, or use another frame")
+    return spell(variant(words, asks="belief"))
 
 
-def _default_labels(frame: str, game: Game) -> str | None:
-    """The labels of a frame that takes some and has none, in a game that two words are enough for."""
-    words = find("frames", frame)
-    bare = isinstance(words, Labelled) and not labels_of(words)
+def _default_labels(spec: str, game: Game) -> str | None:
+    """PAIR for a frame that takes labels and has none, in a game of two actions; else None."""
+    frame = find("frames", spec)
+    bare = isinstance(frame, Labelled) and not labels_of(frame)
     return PAIR if bare and _pairwise(game) else None
 
 
-def _framed(frame: str, words: str | None) -> Any:
+def _framed(spec: str, words: str | None) -> Any:
     """The frame of a spec, with these labels where they are given."""
-    made = find("frames", frame)
-    if not hasattr(made, "places"):
-        raise HominesError(f"{made!r} is no frame: it lacks `places`; core.Frame says what one has")
+    frame = find("frames", spec)
+    if not hasattr(frame, "places"):
+        raise HominesError(f"{frame!r} is no frame: it lacks `places`; core.Frame says what one has")
     if words is None:
-        return made
-    if not isinstance(made, Labelled):
-        raise HominesError(f"frame {frame} takes no labels; leave them out, or use another frame")
-    return variant(made, labels=words)
+        return frame
+    if not isinstance(frame, Labelled):
+        raise HominesError(f"frame {spec} takes no labels; leave them out, or use another frame")
+    return variant(frame, labels=words)
 
 
 def _pairwise(game: Any) -> bool:

@@ -1,5 +1,5 @@
-"""Whose preferences the answers look like: homo moralis' kappa, inequity aversion's alpha and beta, beside
-the values a training aimed at and those published of people.
+"""Estimates of an agent's preferences: homo moralis' kappa, inequity aversion's alpha and beta, with the
+values that a training aimed at.
 
     records -> rows of estimates, one a parameter; the same for a page of one run and of several
 """
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from homines.core.registry import is_foreign
-from homines.core.types import LEGAL_MASS, HominesError, Preference, Record
+from homines.core.types import LEGAL_MASS, HominesError, NotDefined, Preference, Record
 from homines.estimation.columns import Columns, DecisionBlock, Observation
 from homines.estimation.family import PRECISION, Family, family
 from homines.estimation.fit import Estimate, fit
@@ -31,10 +31,10 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "kantian(alpha=0)": ("kappa", "beta"),
     "inequity": ("alpha", "beta"),
 }
-"""What is estimated of every agent: families, each with its parameters."""
+"""Families estimated for every agent, each with its parameters."""
 FALLBACK = ("moralis", ("kappa",))
-"""In place of the first where that is not identified: games in which nobody can choose to be ahead tell kappa
-only where beta is taken as 0."""
+"""Family in place of the first where that is not identified: games in which nobody can choose to be ahead
+identify kappa only with beta fixed at 0."""
 PARAMETER_WORDS: Mapping[str, str] = {
     "kappa": "weight on what if everyone did so",
     "alpha": "aversion to being behind",
@@ -56,77 +56,79 @@ REASONS: Mapping[type[HominesError], str] = {
 def estimates(records: Iterable[Record], preference: Preference | None = None) -> list[Row]:
     """Every parameter of FAMILIES, and the precision, for the records of one model.
 
-    records     answers, and where they were asked beliefs; as `homines fit` reads them
-    preference  what the model was trained to, if anything
+    records     answers and recorded beliefs, read as by `homines fit`
+    preference  the preference the model was trained to, if any
 
     A row has
-        family, parameter, told (in words), theory (the value `preference` has, or None)
+        family, parameter, told (in words), theory (the parameter's value in `preference`, or None)
         value, low, high    maximum likelihood, 95% by profile likelihood; +-inf: the choices set no bound,
                             nan: too few games for an interval
-        observations        choices it rests on; decisions: how many differ; asked: of how many in all
+        observations        number of choices used; decisions: number of different decisions among them;
+                            asked: number of different decisions in all records
         mass                mean legal mass of these choices; explained: 1 where the family fits exactly,
                             None where there is nothing to explain beyond chance
-        why                 a sentence where there is no value or no interval, or where kappa is told alone
-                            (family moralis), else empty
-    Decisions for which a family is not defined (kappa needs symmetric games) are left out of it; so are
-    choices of a legal mass under LEGAL_MASS where there are others (what would be said instead is unknown).
+        why                 a sentence where there is no value or no interval, or where kappa is estimated
+                            alone (family moralis), else empty
+    Decisions at which a family is not defined (kappa needs symmetric games) are left out. Choices of a legal
+    mass under LEGAL_MASS are left out where there are others.
     """
     aims = parameters_of(preference)
-    made, why = _observations(records)
-    legal = [o for o in made if o.choice.mass >= LEGAL_MASS] or made
+    observations, why = _observations(records)
+    legal = [o for o in observations if o.choice.mass >= LEGAL_MASS] or observations
     rows: list[Row] = []
     for spec, names in FAMILIES.items():
         of = family(spec)
-        some = where_defined(of, legal)
-        found, reason = _fit(some, spec) if made else (None, why)
-        if found is None and some and "kappa" in names:
-            found, _ = _fit(some, FALLBACK[0])
-            if found:
+        choices = where_defined(of, legal)
+        estimate, reason = _fit(choices, spec) if observations else (None, why)
+        if estimate is None and choices and "kappa" in names:
+            estimate, _ = _fit(choices, FALLBACK[0])
+            if estimate:
                 (spec, names), reason = (
                     FALLBACK,
                     "kappa and beta are not told apart here; beta is taken as 0.",
                 )
         head: Row = {
             "family": spec,
-            "observations": len(some),
-            "decisions": len({o.decision.key for o in some}),
-            "asked": len({o.decision.key for o in made}),
-            "mass": float(np.mean([o.choice.mass for o in some])) if some else None,
+            "observations": len(choices),
+            "decisions": len({o.decision.key for o in choices}),
+            "asked": len({o.decision.key for o in observations}),
+            "mass": float(np.mean([o.choice.mass for o in choices])) if choices else None,
         }
-        for name in (*names, *((PRECISION,) if found else ())):
+        for name in (*names, *((PRECISION,) if estimate else ())):
             row = head | {
                 "parameter": name,
                 "told": PARAMETER_WORDS[name],
                 "theory": aims.get(spec, {}).get(name),
             }
-            rows.append(row | _value(found, name) | {"why": reason})
+            rows.append(row | _value(estimate, name) | {"why": reason})
     return rows
 
 
 def where_defined(of: Family, observations: Sequence[Observation]) -> list[Observation]:
-    """Those at whose decisions the family says something."""
+    """The observations at whose decisions the family is defined."""
     if not observations:
         return []
-    held = Columns.of(observations)
-    says = np.zeros(len(held.decisions), dtype=np.bool_)
-    for block in held.decisions.blocks:
-        if _says(of, block):
-            says[block.places] = True
+    columns = Columns.of(observations)
+    defined = np.zeros(len(columns.decisions), dtype=np.bool_)
+    for block in columns.decisions.blocks:
+        if _defined_at(of, block):
+            defined[block.places] = True
         else:
-            says[block.places] = [_says(of, block.only(i)) for i in range(len(block.places))]
-    return [o for o, known in zip(observations, says[held.at], strict=True) if known]
+            defined[block.places] = [_defined_at(of, block.only(i)) for i in range(len(block.places))]
+    return [o for o, is_defined in zip(observations, defined[columns.at], strict=True) if is_defined]
 
 
-def _says(of: Family, block: DecisionBlock) -> bool:
+def _defined_at(of: Family, block: DecisionBlock) -> bool:
+    """Whether the family has a value at every decision of a block."""
     try:
         block.columns(of, stated_beliefs)
-    except HominesError:
+    except NotDefined:
         return False
     return True
 
 
 def parameters_of(preference: Preference | None) -> dict[str, dict[str, float]]:
-    """By family of FAMILIES and ALONE, the parameters that are this preference; empty where it is of none.
+    """By family of FAMILIES and FALLBACK, the parameters that equal this preference; empty where none do.
 
     >>> parameters_of(Moralis(0.5))
     {'moralis': {'kappa': 0.5}, 'kantian(alpha=0)': {'kappa': 0.5, 'beta': 0.0}}
@@ -155,41 +157,41 @@ def parameters_of(preference: Preference | None) -> dict[str, dict[str, float]]:
 
 
 def _observations(records: Iterable[Record]) -> tuple[list[Observation], str]:
-    """Choices as `homines fit` has them, or none and why. Names that would import a module are not followed:
-    reading a run runs no code."""
-    own = [r for r in records if not is_foreign(r.frame) and not is_foreign(r.game)]
-    if not own:
+    """Choices as `homines fit` reads them, or none and the reason. Specs that would import a module are left
+    out: reading a run runs no code."""
+    readable = [r for r in records if not is_foreign(r.frame) and not is_foreign(r.game)]
+    if not readable:
         return [], "Nothing was asked that can be read as a choice between payoffs."
     try:
-        return from_records(own), ""
+        return from_records(readable), ""
     except HominesError as failure:
         return [], sentence(failure)
 
 
-def _fit(some: Sequence[Observation], spec: str) -> tuple[Estimate | None, str]:
-    if not some:
+def _fit(observations: Sequence[Observation], spec: str) -> tuple[Estimate | None, str]:
+    if not observations:
         return None, (
             "Nothing asked has a value for it: kappa needs a symmetric game, or one asked behind the veil of "
             "ignorance (every point of a sequential game)."
         )
     try:
-        found = fit(some, spec)
+        estimate = fit(observations, spec)
     except HominesError as failure:
         return None, sentence(failure)
-    few = "Too few games or decisions for an interval." if np.isnan(found.intervals).any() else ""
-    return found, few
+    caveat = "Too few games or decisions for an interval." if np.isnan(estimate.intervals).any() else ""
+    return estimate, caveat
 
 
-def _value(found: Estimate | None, name: str) -> Row:
-    if found is None:
+def _value(estimate: Estimate | None, name: str) -> Row:
+    if estimate is None:
         return dict.fromkeys(("value", "low", "high", "explained"))
-    low, high = found.intervals[found.names.index(name)]
-    room = found.best > found.null  # else chance alone would explain as much
+    low, high = estimate.intervals[estimate.names.index(name)]
+    room = estimate.best > estimate.null  # else chance alone would explain as much
     return {
-        "value": found[name],
+        "value": estimate[name],
         "low": float(low),
         "high": float(high),
-        "explained": found.explained if room else None,
+        "explained": estimate.explained if room else None,
     }
 
 

@@ -11,22 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from homines.core.spreadsheet import check_not_packed
-from homines.core.types import Array, HominesError
+from homines.core.types import Array, HominesError, Integers
 from homines.estimation.tidy_csv import library
 from homines.games.dilemma import DIMENSIONS, SETTINGS, SIGNALS, Dilemma
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-Whole: TypeAlias = NDArray[np.integer[Any]]
 
 
 class Effect(NamedTuple):
@@ -66,15 +62,15 @@ ATTRIBUTES |= {"Species": 8}
 LEVELS = {ATTRIBUTES[d.type]: {d.minus: 0, d.plus: 1} for d in DIMENSIONS.values()}
 DIGITS = {f"{n}{zeros}": n for n in range(5) for zeros in ("", ".0")}
 PLAIN = "Random"
-"""The ScenarioType of scenarios that differ in no one attribute: they count for the first three effects."""
-PART = 2**30
-"""Bytes of a file whose scenarios are held at once."""
+"""The ScenarioType of groups drawn at random: they enter the first three effects."""
+BYTES_AT_ONCE = 2**30
+"""Bytes of a file whose scenarios are in memory at once."""
 MOST_REASONS = 20
 GROUP, NAMED = "group of the row", "whether the row names its scenario"
 
 
 def probability(intervention: int, barrier: int, pedestrians: int, signal: int) -> float:
-    """How often the public generator makes a group of this kind; a row's weight is 1 / this.
+    """The probability of a group of this kind in the public generator; a row's weight is its inverse.
 
     intervention  1: killed if the car swerves; barrier 1: passengers; pedestrians 1: both groups are;
     signal        0 none, 1 green, 2 red. Theoretical weights of Awad et al. (2018)
@@ -94,8 +90,8 @@ def probability(intervention: int, barrier: int, pedestrians: int, signal: int) 
 class Amce:
     """Effects with their errors, in the order of ALL; nan where there is no estimate.
 
-    values, se   [effect]; rows, clusters: how many the effect rests on [effect]
-    clustered    rows of one scenario were taken together; else each row counts as independent
+    values, se   [effect]; rows, clusters: numbers behind each effect [effect]
+    clustered    errors are clustered by scenario; else rows are independent
     """
 
     values: Array
@@ -116,8 +112,8 @@ class Amce:
 
 
 class Kind(NamedTuple):
-    """What a row counts for: its weight, and codes (2 effect + plus, or None) of inaction, of relation or
-    law, of its attribute, and of the number by how many more."""
+    """The effects that a row enters: its weight, and codes (2 effect + plus, or None) of inaction, of
+    relation or law, of its attribute, and of the difference in numbers."""
 
     w: float
     whole: int
@@ -130,7 +126,7 @@ CODES = Kind._fields[1:]
 
 
 class Sums(NamedTuple):
-    """What the estimator needs of any number of rows; sums of two sets of scenarios are those of both.
+    """Sufficient sums for the estimator; those of two sets of scenarios add up.
 
     With v_c = (sum w y, sum w over the rows of scenario c at the plus level, the same at the minus level):
     first [group, effect, 4] = sum_c v_c, second [group, effect, 4, 4] = sum_c v_c v_c', rows and clusters
@@ -151,7 +147,7 @@ class Sums(NamedTuple):
         return Sums(*(a + b for a, b in zip(self, other, strict=True)))
 
     def of(self, group: int | slice) -> Sums:
-        """Of one group, or (of a slice) of several together."""
+        """The sums of one group, or of a slice of groups together."""
         return Sums(*(x[group].sum(0) if isinstance(group, slice) else x[group] for x in self))
 
 
@@ -173,8 +169,8 @@ def effects(sums: Sums, clustered: bool = True) -> Amce:
         high, low = s1 / w1, s0 / w0
         a = np.stack([1 / w1, -high / w1, -1 / w0, low / w0], axis=-1)
         square = np.einsum("ea,eab,eb->e", a, sums.second, a)
-        few = sums.clusters / (sums.clusters - 1)
-        se = np.sqrt(np.where(sums.clusters > 1, np.maximum(square, 0.0) * few, np.nan))
+        correction = sums.clusters / (sums.clusters - 1)
+        se = np.sqrt(np.where(sums.clusters > 1, np.maximum(square, 0.0) * correction, np.nan))
     return Amce(high - low, se, sums.rows, sums.clusters, clustered)
 
 
@@ -188,7 +184,7 @@ def distance(nine: Array, other: Array) -> float:
 
 @dataclass(frozen=True, eq=False)
 class AmceTally:
-    """Sums by group, and how many rows were read and left out, by reason."""
+    """Sums by group, the number of rows read, and the numbers of rows left out by reason."""
 
     sums: Sums
     names: tuple[str, ...]
@@ -237,12 +233,14 @@ def amce_of_file(path: str | Path, by: str | None = None) -> AmceTally:
         heads = frame.collect_schema().names()
         _check(path, heads, by)
         scenario = SCENARIO if SCENARIO in heads else None
-        return tally(frame, scenario, by, parts=max(1, -(-path.stat().st_size // PART)))
+        return tally(frame, scenario, by, parts=max(1, -(-path.stat().st_size // BYTES_AT_ONCE)))
     except OSError as failure:
         raise HominesError(f"cannot read {path}: {failure.strerror or failure}") from failure
     except pl.exceptions.PolarsError as failure:
-        told = str(failure).partition("\n")[0]
-        raise HominesError(f"{path} is no CSV that can be read ({told}); give rows under a head") from failure
+        reason = str(failure).partition("\n")[0]
+        raise HominesError(
+            f"{path} is no CSV that can be read ({reason}); give rows under a head"
+        ) from failure
 
 
 def _check(path: Path, heads: Sequence[str], by: str | None) -> None:
@@ -255,23 +253,24 @@ def _check(path: Path, heads: Sequence[str], by: str | None) -> None:
 
 
 def tally(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, parts: int = 1) -> AmceTally:
-    """Sums of rows of text with the columns NEEDED.
+    """Sums of rows of text with the REQUIRED_COLUMNS.
 
     scenario   column that names a row's scenario; None: every row is its own cluster
-    parts      how often the rows are gone through, so many scenarios being held at once
+    by         column of groups; None: one group
+    parts      number of passes over the rows; each holds its part of the scenarios in memory
     """
     pl = library()
     frame = frame.with_columns(pl.col(by).fill_null("").str.strip_chars().alias(GROUP)) if by else frame
     columns = [*REQUIRED_COLUMNS[:-1], *([GROUP] if by else [])]
     named = pl.lit(value=True) if scenario is None else _has_text(scenario)
     rows, skipped, kinds = _kinds(frame.with_columns(named.alias(NAMED)), columns)
-    whose = [(cells[len(REQUIRED_COLUMNS) - 1] or "") if by else "" for cells, _ in kinds]
-    groups = tuple(dict.fromkeys(whose))
-    at = np.array([groups.index(name) for name in whose], dtype=np.int64)
+    group_names = [(cells[len(REQUIRED_COLUMNS) - 1] or "") if by else "" for cells, _ in kinds]
+    groups = tuple(dict.fromkeys(group_names))
+    at = np.array([groups.index(name) for name in group_names], dtype=np.int64)
     table = pl.DataFrame(
         [cells for cells, _ in kinds], schema=dict.fromkeys(columns, pl.String), orient="row"
     )
-    sound = (
+    usable = (
         (frame if scenario else frame.with_row_index("row"))
         .filter(_saved_share().is_between(0, 1) & named)
         .select(*columns, cluster=pl.col(scenario).hash() if scenario else pl.col("row"), y=_saved_share())
@@ -280,13 +279,15 @@ def tally(frame: pl.LazyFrame, scenario: str | None, by: str | None = None, *, p
     )
     total = Sums.none(len(groups))
     for part in range(parts):
-        held = sound.filter(pl.col("cluster") % parts == part).collect(engine="streaming")
-        arrays: Any = [held[name].to_numpy() for name in ("cluster", "kind", "y")]
+        batch = usable.filter(pl.col("cluster") % parts == part).collect(engine="streaming")
+        arrays: Any = [batch[name].to_numpy() for name in ("cluster", "kind", "y")]
         total = total.plus(sum_rows([kind for _, kind in kinds], at, *arrays, groups=len(groups)))
     return AmceTally(total, groups, scenario is not None, rows, skipped)
 
 
-def sum_rows(kinds: Sequence[Kind], at: Whole, cluster: Whole, kind: Whole, y: Array, *, groups: int) -> Sums:
+def sum_rows(
+    kinds: Sequence[Kind], at: Integers, cluster: Integers, kind: Integers, y: Array, *, groups: int
+) -> Sums:
     """Sums of rows: their cluster, kind and whether they were saved, [row]; `at`: the group of a kind."""
     size = groups * len(ALL)
     total = Sums.none(groups)
@@ -300,8 +301,8 @@ def sum_rows(kinds: Sequence[Kind], at: Whole, cluster: Whole, kind: Whole, y: A
         cell = (at * len(ALL) + codes // 2)[kind[rows]]
         order = np.lexsort((cell, cluster[rows]))
         rows, cell = rows[order], cell[order]
-        whose = cluster[rows]
-        start = np.flatnonzero(np.r_[True, (cell[1:] != cell[:-1]) | (whose[1:] != whose[:-1])])
+        scenario = cluster[rows]
+        start = np.flatnonzero(np.r_[True, (cell[1:] != cell[:-1]) | (scenario[1:] != scenario[:-1])])
         plus, w = codes[kind[rows]] % 2, weights[kind[rows]]
         v = [np.add.reduceat(x, start) for side in (plus, 1 - plus) for x in (side * w * y[rows], side * w)]
         rows_ += np.bincount(cell, minlength=size)
@@ -326,8 +327,7 @@ def _saved_share() -> pl.Expr:
 def _kinds(
     frame: pl.LazyFrame, columns: Sequence[str]
 ) -> tuple[int, dict[str, int], list[tuple[tuple[str | None, ...], Kind]]]:
-    """How many rows there are, how many are left out by reason, and the kinds of the others, beside their
-    cells in these columns as they are written."""
+    """(number of rows, numbers left out by reason, [(cells in these columns, Kind)] of the rest)."""
     pl = library()
     wrong = (
         pl.when(~pl.col(NAMED))
@@ -337,9 +337,9 @@ def _kinds(
         .when(~_saved_share().is_between(0, 1).fill_null(False))
         .then(pl.lit("Saved is no number from 0 to 1"))
     )
-    found = frame.group_by(*columns, wrong=wrong).agg(n=pl.len()).collect(engine="streaming")
-    rows, skipped, kept = 0, dict[str, int](), list[tuple[tuple[str | None, ...], Kind]]()
-    for *cells, why, n in found.sort(pl.all()).iter_rows():
+    counts = frame.group_by(*columns, wrong=wrong).agg(n=pl.len()).collect(engine="streaming")
+    rows, skipped, kinds = 0, dict[str, int](), list[tuple[tuple[str | None, ...], Kind]]()
+    for *cells, why, n in counts.sort(pl.all()).iter_rows():
         kind = (
             kind_of(*((cell or "").strip() for cell in cells[: len(REQUIRED_COLUMNS) - 1]))
             if why is None
@@ -349,17 +349,17 @@ def _kinds(
         if isinstance(kind, str):
             skipped[kind] = skipped.get(kind, 0) + n
         else:
-            kept.append((tuple(cells), kind))
+            kinds.append((tuple(cells), kind))
     ranked = sorted(skipped.items(), key=lambda item: (-item[1], item[0]))
     if rest := ranked[MOST_REASONS:]:
         ranked = [*ranked[:MOST_REASONS], (f"{len(rest)} other reasons", sum(n for _, n in rest))]
-    return rows, dict(ranked), kept
+    return rows, dict(ranked), kinds
 
 
 def kind_of(
     intervention: str, pedestrians: str, barrier: str, signal: str, level: str, kind: str, more: str
 ) -> Kind | str:
-    """What a row counts for, from its cells; a text says why it counts for nothing.
+    """The effects of a row from its cells; a text with the reason where it enters none.
 
     >>> kind_of("1", "1", "0", "2", "Female", "Gender", "0").attribute == 2 * 3 + 1
     True

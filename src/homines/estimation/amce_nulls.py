@@ -1,9 +1,9 @@
-"""What policies score in moral dilemmas that look at nothing, or count heads alone.
+"""Null policies in moral dilemmas: they ignore the scenario, or count heads alone.
 
-They stand beside every model: its effects are its own only as far as they differ from these. Under our design
-a policy that looks at nothing scores 0 in every effect. In the public generator of scenarios for language
-models it does not: where both groups are pedestrians the first attribute level is always Case 1, and
-passengers are always Case 1, so that "always Case 2" saves them.
+A model's effects are informative as far as they differ from these. Under our design a policy that ignores the
+scenario scores 0 in every effect. In the public generator of scenarios for language models it does not: where
+both groups are pedestrians the first attribute level is always Case 1, and passengers are always Case 1:
+"always Case 2" saves them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from homines.estimation.amce import Amce, amce_of_choices
 from homines.games.dilemma import STAY, SWERVE, Dilemma
 
 Null = Callable[[Dilemma, int], float]
-"""P(stay), given the action that is shown first."""
+"""P(stay) in a scenario, given the action that is shown first."""
 
 FIRST_LEVEL = {"gender": 1, "fitness": -1, "status": -1, "age": 1, "number": -1, "species": 1}
 """Which level is Case 1 in that generator (1: the plus level), read off the signs of the published scores of
@@ -36,7 +36,7 @@ NULLS: Mapping[str, Null] = {
 
 
 def stay_over_both_orders(null: Null, d: Dilemma) -> float:
-    """P(stay) where both orders are asked, as we do."""
+    """P(stay), averaged over both orders: our design."""
     return (null(d, STAY) + null(d, SWERVE)) / 2
 
 

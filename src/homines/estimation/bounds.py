@@ -1,8 +1,8 @@
-"""What certain choices tell: the values of one parameter at which most of them are best.
+"""Bounds from certain choices: the values of one parameter at which most choices are best.
 
-Choices that are (nearly) certain have no maximum-likelihood estimate: the precision would grow without bound
-(estimate.NotIdentified). They still bound the parameter: each answer is best on an interval, and the maximum
-score (Manski 1975, Journal of Econometrics 3: 205) is the set where most of them are.
+(Nearly) certain choices have no maximum-likelihood estimate: the precision would grow without bound
+(problem.Separated). They still bound the parameter: each answer is best on an interval, and the maximum-score
+set (Manski 1975, Journal of Econometrics 3: 205) holds the values at which most answers are best.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Bounds:
 
     @property
     def high(self) -> float:
-        """The highest end; between parts other values lie that explain less."""
+        """The highest end; values between the parts explain fewer choices."""
         return self.parts[-1][1]
 
 
@@ -63,11 +63,13 @@ def bounds(
         )
     if not observations:
         raise HominesError("no observations to bound a parameter by; measure a model first")
-    held = [spell for o in observations for spell in _best_on(o, of, belief)]
-    ends = sorted({end for low, high, _ in held for end in (low, high) if np.isfinite(end)})
+    spells = [spell for o in observations for spell in _best_on(o, of, belief)]
+    ends = sorted({end for low, high, _ in spells for end in (low, high) if np.isfinite(end)})
     # between neighbouring ends nothing changes; at an end itself two answers are equally good
     cells = list(pairwise([-np.inf, *ends, np.inf]))
-    score = [sum(p for a, b, p in held if a <= low and high <= b) / len(observations) for low, high in cells]
+    score = [
+        sum(p for a, b, p in spells if a <= low and high <= b) / len(observations) for low, high in cells
+    ]
     top = max(score)
     parts: list[tuple[float, float]] = []
     for (low, high), n in zip(cells, score, strict=True):
@@ -78,7 +80,7 @@ def bounds(
 
 
 def _best_on(o: Observation, of: Family, belief: Belief) -> list[tuple[float, float, float]]:
-    """Where each answer is best, and its probability: (low, high, p); answers that nowhere are, left out."""
+    """Intervals on which each answer is best, with its probability: (low, high, p)."""
     columns = of.columns(o.decision, belief)
     tiny = EQUAL * max(1.0, float(np.abs(o.decision.payoffs).max()))
     spells: list[tuple[float, float, float]] = []

@@ -1,30 +1,28 @@
-"""Observations as arrays, not an object each: what estimates work on, and what a large CSV is read into."""
+"""Observations as arrays: the form in which estimates use them and large CSV files are read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
-from numpy.typing import NDArray
 
-from homines.core.types import Array, Choice, Decision, HominesError, frozen
-from homines.estimation.family import MANY, Family
+from homines.core.types import Array, Choice, Decision, HominesError, Integers, frozen
+from homines.estimation.family import STACKED_FROM, Family
 from homines.estimation.likelihood import Design
 from homines.theory.choice import Belief
 
-Integers = NDArray[np.integer[Any]]
 Value = Callable[[Array], Array]
-"""Payoffs as they are valued, such as at a risk attitude."""
+"""A function of payoffs, such as their value under risk aversion."""
 
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """One decision and how it was chosen.
+    """One decision and the choice in it.
 
     choice   exact probabilities (n None), or shares of n sampled choices
-    subject  who chose; `game`: of which game: what errors are clustered by
+    subject  the person or model that chose; game: the decision's game. Errors are clustered by either
     """
 
     decision: Decision
@@ -40,12 +38,12 @@ class Observation:
 
 @dataclass(frozen=True, eq=False)
 class DecisionBlock:
-    """Decisions that differ in nothing but payoffs.
+    """Decisions that differ in payoffs only.
 
     like      one of them
     payoffs   [decision, seat, mine, other, ...]
     same      [decision, mine], or None where `like` has none
-    places    [decision]: where they stand among all
+    places    [decision]: their indices among all decisions
     """
 
     like: Decision
@@ -70,14 +68,14 @@ class DecisionBlock:
     def columns(self, of: Family, belief: Belief, value: Value | None = None) -> Array:
         """`Family.columns` of each, [decision, mine, column]."""
         paid, same = (x if x is None or value is None else value(x) for x in (self.payoffs, self.same))
-        held = replace(self, payoffs=paid, same=same)
-        if len(self.places) >= MANY and self.like.chance is None and of.outcome_by_outcome(belief):
-            return of.stacked(self.like, held.payoffs, held.same, belief)
-        return np.stack([of.columns(held.one(i), belief) for i in range(len(self.places))])
+        block = replace(self, payoffs=paid, same=same)
+        if len(self.places) >= STACKED_FROM and self.like.chance is None and of.outcome_by_outcome(belief):
+            return of.stacked(self.like, block.payoffs, block.same, belief)
+        return np.stack([of.columns(block.one(i), belief) for i in range(len(self.places))])
 
 
 class Decisions(Sequence[Decision]):
-    """Many decisions; each is made when it is asked for."""
+    """Many decisions as blocks of arrays; a Decision object is built at the first access to it."""
 
     def __init__(self, blocks: Iterable[DecisionBlock]) -> None:
         self.blocks = list(blocks)
@@ -85,7 +83,7 @@ class Decisions(Sequence[Decision]):
         self._at = np.empty((size, 2), dtype=np.int64)
         for k, b in enumerate(self.blocks):
             self._at[b.places] = np.stack([np.full(len(b.places), k), np.arange(len(b.places))], axis=-1)
-        self._held: dict[int, Decision] = {}
+        self._cache: dict[int, Decision] = {}
 
     def __len__(self) -> int:
         return len(self._at)
@@ -98,10 +96,10 @@ class Decisions(Sequence[Decision]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         place = range(len(self))[index]
-        if place not in self._held:
+        if place not in self._cache:
             block, i = self._at[place]
-            self._held[place] = self.blocks[block].one(int(i))
-        return self._held[place]
+            self._cache[place] = self.blocks[block].one(int(i))
+        return self._cache[place]
 
     def design(self, of: Family, belief: Belief, value: Value | None = None) -> Design:
         """The family's columns of every decision."""
@@ -117,14 +115,14 @@ class Decisions(Sequence[Decision]):
     @property
     def largest(self) -> Array:
         """The largest payoff of each, whatever its sign, [decision]."""
-        return self._each(lambda paid: np.abs(paid).max(axis=tuple(range(1, paid.ndim))))
+        return self._map_payoffs(lambda paid: np.abs(paid).max(axis=tuple(range(1, paid.ndim))))
 
     @property
     def least(self) -> float:
         """The least payoff of all."""
         return min(float(b.payoffs.min()) for b in self.blocks)
 
-    def _each(self, of: Value) -> Array:
+    def _map_payoffs(self, of: Value) -> Array:
         out = np.empty(len(self))
         for b in self.blocks:
             out[b.places] = of(b.payoffs)
@@ -132,11 +130,11 @@ class Decisions(Sequence[Decision]):
 
 
 def group_decisions(ds: Sequence[Decision]) -> Decisions:
-    """These decisions, those together that differ in nothing but payoffs."""
+    """These decisions in blocks of decisions that differ in payoffs only."""
     groups: dict[object, list[int]] = {}
     for i, d in enumerate(ds):
         groups.setdefault(_key_without_payoffs(d) if d.chance is None else i, []).append(i)
-    held = Decisions(
+    decisions = Decisions(
         DecisionBlock(
             ds[places[0]],
             np.stack([ds[i].payoffs for i in places]),
@@ -147,27 +145,27 @@ def group_decisions(ds: Sequence[Decision]) -> Decisions:
         )
         for places in groups.values()
     )
-    held._held.update(enumerate(ds))
-    return held
+    decisions._cache.update(enumerate(ds))
+    return decisions
 
 
 def _key_without_payoffs(d: Decision) -> object:
-    """All of a decision but the numbers of its payoffs."""
-    told = None if d.others is None else tuple((b.shape, b.tobytes()) for b in d.others)
+    """A key of everything in a decision except the values of its payoffs."""
+    beliefs = None if d.others is None else tuple((b.shape, b.tobytes()) for b in d.others)
     forgone = tuple((name, paid.tobytes()) for name, paid in d.forgone)
-    seen = d.reply, d.rounds, d.history, d.player, d.names, d.kindness, forgone, d.rule, d.does
-    return d.actions, d.theirs, d.payoffs.shape, d.same is None, told, seen
+    situation = d.reply, d.rounds, d.history, d.player, d.names, d.kindness, forgone, d.rule, d.does
+    return d.actions, d.theirs, d.payoffs.shape, d.same is None, beliefs, situation
 
 
 @dataclass(frozen=True, eq=False)
 class Columns(Sequence[Observation]):
     """Observations in order.
 
-    decisions  those that differ; of which game each is: `game_of` [decision], a place in `games`
-    at         [observation] its decision
+    decisions  the different decisions; game_of [decision]: the index of each one's game in `games`
+    at         [observation] the index of its decision
     logp       [observation, action]; -inf where there is no such action
     n          [observation] samples; 0 where exact
-    subject    [observation], a place in `subjects`
+    subject    [observation], an index in `subjects`
     mass       [observation]
     """
 
@@ -183,7 +181,8 @@ class Columns(Sequence[Observation]):
 
     @classmethod
     def of(cls, observations: Sequence[Observation]) -> Columns:
-        """Arrays of these observations; equal decisions of one game are one. HominesError for one option."""
+        """Arrays of these observations; equal decisions of one game are merged. Raises HominesError for a
+        decision with one option."""
         if isinstance(observations, Columns):
             return observations
         keys: dict[tuple[int, str], int] = {}

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homines.core.types import MOST_CHOSEN, Array, Decision, frozen
+from homines.core.types import MOST_CHOSEN, Array, Decision, Integers, frozen
 from homines.estimation import tidy_csv
-from homines.estimation.columns import Columns, DecisionBlock, Decisions, Integers
+from homines.estimation.columns import Columns, DecisionBlock, Decisions
 
 KINDNESS = {"1": 1, "0": 0, "-1": -1, "": 0}
 UNKNOWN_KINDNESS = 2
-"""A kindness that is none of these."""
+"""Code of a kindness that is none of these."""
 
 
 class CsvLayout:
@@ -32,11 +32,11 @@ class CsvLayout:
         self.theirs[who[alone]] = np.where(self.theirs[who[alone]] == 1, 0, self.theirs[who[alone]])
         self.paid = np.stack([table.numbers(name) for name in ("own", *others)], axis=-1)
         self.chosen = table.numbers("chosen")
-        self.belief, self.same = (self._given(name) for name in ("belief", "same"))
+        self.belief, self.same = (self._optional(name) for name in ("belief", "same"))
         self.kind = self._kind()
         self.game, self.games = self._codes("game")
 
-    def _given(self, name: str) -> Array:
+    def _optional(self, name: str) -> Array:
         return self.table.numbers(name) if name in self.table else np.full(len(self.who), np.nan)
 
     def _codes(self, name: str) -> tuple[Integers, list[str]]:
@@ -54,57 +54,57 @@ class CsvLayout:
         return np.array([text == "" for text in texts])[codes]
 
     def odd(self) -> Iterator[Integers]:
-        """Rows of each decision of a subject that may break a rule, in order of appearance."""
-        bad = np.isnan(self.paid).any(-1) | ~(self.chosen >= 0) | (self.kind == UNKNOWN_KINDNESS)
-        for name, held, low in (("belief", self.belief, 0.0), ("same", self.same, -math.inf)):
-            bad |= ~self._empty(name) & ~(held >= low)
-        wrong = np.zeros(self.many, dtype=np.bool_)
-        wrong[self.who[bad]] = True
+        """The rows of each decision of a subject that may break a rule, in order of appearance."""
+        odd_rows = np.isnan(self.paid).any(-1) | ~(self.chosen >= 0) | (self.kind == UNKNOWN_KINDNESS)
+        for name, values, low in (("belief", self.belief, 0.0), ("same", self.same, -math.inf)):
+            odd_rows |= ~self._empty(name) & ~(values >= low)
+        odd_decisions = np.zeros(self.many, dtype=np.bool_)
+        odd_decisions[self.who[odd_rows]] = True
         width = np.maximum(self.theirs, 1)
         start = np.cumsum(self.options * width) - self.options * width
         cell = start[self.who] + self.a * width[self.who] + self.j
         times = np.bincount(cell, minlength=int((self.options * width).sum()))
-        wrong |= (np.minimum.reduceat(times, start) < 1) | (np.maximum.reduceat(times, start) > 1)
-        wrong |= self.options < 2
-        for held in (self.game, self.kind):
-            first = np.empty(self.many, dtype=held.dtype)
-            first[self.who[::-1]] = held[::-1]
-            wrong[self.who[first[self.who] != held]] = True
-        for shape in self._shapes(~wrong):
-            wrong[shape.at[shape.odd()]] = True
+        odd_decisions |= (np.minimum.reduceat(times, start) < 1) | (np.maximum.reduceat(times, start) > 1)
+        odd_decisions |= self.options < 2
+        for values in (self.game, self.kind):
+            first = np.empty(self.many, dtype=values.dtype)
+            first[self.who[::-1]] = values[::-1]
+            odd_decisions[self.who[first[self.who] != values]] = True
+        for shape in self._shapes(~odd_decisions):
+            odd_decisions[shape.at[shape.odd()]] = True
         by_decision = np.argsort(self.who, kind="stable")
         ends = np.cumsum(np.bincount(self.who))
-        for i in np.flatnonzero(wrong):
+        for i in np.flatnonzero(odd_decisions):
             yield by_decision[ends[i - 1] if i else 0 : ends[i]]
 
-    def _shapes(self, held: NDArray[np.bool_]) -> Iterator[SizeClass]:
-        """Decisions of subjects by how many options they have, and the other actions."""
-        shapes = np.unique(np.stack([self.options[held], self.theirs[held]]), axis=1).T
+    def _shapes(self, members: NDArray[np.bool_]) -> Iterator[SizeClass]:
+        """Decisions grouped by their number of options and of the other's actions."""
+        shapes = np.unique(np.stack([self.options[members], self.theirs[members]]), axis=1).T
         for mine, theirs in shapes:
-            at = np.flatnonzero(held & (self.options == mine) & (self.theirs == theirs))
+            at = np.flatnonzero(members & (self.options == mine) & (self.theirs == theirs))
             place = np.full(self.many, -1)
             place[at] = np.arange(len(at))
             rows = place[self.who] >= 0
             yield SizeClass.of(self, at, place[self.who[rows]], rows, (int(mine), int(theirs)))
 
     def columns(self) -> Columns:
-        """All of it as observations."""
+        """The whole table as observations."""
         names = self._codes("option")[1], self._codes("theirs")[1]
-        shapes = list(self._shapes(np.ones(self.many, dtype=np.bool_)))
-        unlike = [shape.unlike() for shape in shapes]
-        first = np.concatenate([shape.at[one] for shape, (one, _) in zip(shapes, unlike, strict=True)])
-        rank = np.empty(len(first), dtype=np.int64)
-        rank[np.argsort(first)] = np.arange(len(first))
+        shapes = self._shapes(np.ones(self.many, dtype=np.bool_))
+        pairs = [(shape, shape.unlike()) for shape in shapes]
+        leaders_at = np.concatenate([shape.at[leaders] for shape, (leaders, _) in pairs])
+        rank = np.empty(len(leaders_at), dtype=np.int64)
+        rank[np.argsort(leaders_at)] = np.arange(len(leaders_at))
         at, n = np.empty(self.many, dtype=np.int64), np.empty(self.many, dtype=np.int64)
         logp = np.full((self.many, int(self.options.max())), -np.inf)
-        game_of = np.empty(len(first), dtype=np.int64)
+        game_of = np.empty(len(leaders_at), dtype=np.int64)
         blocks: list[DecisionBlock] = []
-        for shape, (one, code) in zip(shapes, unlike, strict=True):
-            places, rank = rank[: len(one)], rank[len(one) :]
+        for shape, (leaders, code) in pairs:
+            places, rank = rank[: len(leaders)], rank[len(leaders) :]
             at[shape.at] = places[code]
-            game_of[places] = shape.game[one]
+            game_of[places] = shape.game[leaders]
             logp[shape.at, : shape.chosen.shape[1]], n[shape.at] = shape.choices()
-            blocks += shape.blocks(one, places, names)
+            blocks += shape.blocks(leaders, places, names)
         firsts = np.empty(self.many, dtype=np.int64)
         firsts[self.who[::-1]] = np.arange(len(self.who))[::-1]
         subject, unlike_subjects = self.table.codes("subject")
@@ -122,7 +122,7 @@ class CsvLayout:
 
 
 def _places(table: tidy_csv.Table, who: Integers, name: str) -> tuple[Integers, Integers, Integers]:
-    """(code of the column [row], its place among the decision's [row], how many there are [decision])."""
+    """(code of the cell [row], its index within the decision [row], number of different cells [decision])."""
     many = int(who.max()) + 1
     if name not in table:
         none = np.zeros(len(who), dtype=np.int64)
@@ -140,9 +140,9 @@ def _places(table: tidy_csv.Table, who: Integers, name: str) -> tuple[Integers, 
 
 @dataclass(frozen=True, eq=False)
 class SizeClass:
-    """Decisions of subjects with as many options, and as many actions of the other.
+    """Decisions with equal numbers of options and of the other's actions.
 
-    at      [decision] its number among all
+    at      [decision] its index among all
     option  [decision, mine] codes of names; their: [decision, other]
     paid    [decision, seat, mine, other] or [decision, seat, mine]; belief: [decision, mine, other]
     """
@@ -156,51 +156,53 @@ class SizeClass:
     belief: Array
     same: Array
     chosen: Array
-    told: NDArray[np.bool_]
-    """Where rows of one option agree in what is told of it, [decision]."""
+    consistent: NDArray[np.bool_]
+    """Whether all rows of an option agree in `chosen` and `same`, [decision]."""
 
     @classmethod
     def of(
-        cls, laid: CsvLayout, at: Integers, i: Integers, rows: NDArray[np.bool_], size: tuple[int, int]
+        cls, layout: CsvLayout, at: Integers, i: Integers, rows: NDArray[np.bool_], size: tuple[int, int]
     ) -> SizeClass:
-        """Those at these numbers; i [row] the place of a row's decision among them."""
+        """The decisions with these indices. i [row]: the index of a row's decision among them."""
         (mine, theirs), n = size, len(at)
-        a, j = laid.a[rows], laid.j[rows]
+        a, j = layout.a[rows], layout.j[rows]
         option, their = np.zeros((n, mine), np.int64), np.zeros((n, theirs), np.int64)
-        option[i, a] = laid.option[rows]
-        paid = np.full((n, laid.paid.shape[1], mine, max(theirs, 1)), np.nan)
-        paid[i, :, a, j] = laid.paid[rows]
+        option[i, a] = layout.option[rows]
+        paid = np.full((n, layout.paid.shape[1], mine, max(theirs, 1)), np.nan)
+        paid[i, :, a, j] = layout.paid[rows]
         belief, same, chosen = (
             np.full((n, mine, theirs), np.nan),
             np.full((n, mine), np.nan),
             np.zeros((n, mine)),
         )
-        same[i, a], chosen[i, a] = laid.same[rows], laid.chosen[rows]
-        agree = (chosen[i, a] == laid.chosen[rows]) & (
-            (same[i, a] == laid.same[rows]) | (np.isnan(same[i, a]) & np.isnan(laid.same[rows]))
+        same[i, a], chosen[i, a] = layout.same[rows], layout.chosen[rows]
+        agree = (chosen[i, a] == layout.chosen[rows]) & (
+            (same[i, a] == layout.same[rows]) | (np.isnan(same[i, a]) & np.isnan(layout.same[rows]))
         )
-        told = np.ones(n, dtype=np.bool_)
-        told[i[~agree]] = False
+        consistent = np.ones(n, dtype=np.bool_)
+        consistent[i[~agree]] = False
         if theirs:
-            their[i, j] = laid.their[rows]
-            belief[i, a, j] = laid.belief[rows]
+            their[i, j] = layout.their[rows]
+            belief[i, a, j] = layout.belief[rows]
         game, kind = np.zeros(n, np.int64), np.zeros(n, np.int64)
-        game[i], kind[i] = laid.game[rows], laid.kind[rows]
+        game[i], kind[i] = layout.game[rows], layout.kind[rows]
         paid = paid if theirs else paid[..., 0]
-        return cls(at, option, their, game, kind, paid + 0.0, belief, same + 0.0, chosen, told)
+        return cls(at, option, their, game, kind, paid + 0.0, belief, same + 0.0, chosen, consistent)
 
     def odd(self) -> NDArray[np.bool_]:
-        """Those that may break a rule: of probabilities, counts and beliefs, [decision]."""
+        """Whether a decision may break a rule of probabilities, counts or beliefs, [decision]."""
         total = self.chosen.sum(-1)
         whole = (self.chosen == np.round(self.chosen)).all(-1)
-        odd = ~self.told | (total > MOST_CHOSEN) | (total <= 0) | (~whole & (np.abs(total - 1) > 1e-6))
+        broken = (
+            ~self.consistent | (total > MOST_CHOSEN) | (total <= 0) | (~whole & (np.abs(total - 1) > 1e-6))
+        )
         missing = np.isnan(self.same)
-        odd |= missing.any(-1) & ~missing.all(-1)
+        broken |= missing.any(-1) & ~missing.all(-1)
         if self.belief.shape[-1]:
-            some = ~np.isnan(self.belief).all((-1, -2))
-            near = np.isclose(self.belief.sum(-1), 1, atol=1e-6).all(-1)
-            odd |= some & ~near
-        return odd
+            stated = ~np.isnan(self.belief).all((-1, -2))
+            sums_to_one = np.isclose(self.belief.sum(-1), 1, atol=1e-6).all(-1)
+            broken |= stated & ~sums_to_one
+        return broken
 
     def choices(self) -> tuple[Array, Integers]:
         """(logp [decision, mine], n [decision]) as `Choice.at` has them; n 0 where they are probabilities."""
@@ -212,31 +214,31 @@ class SizeClass:
         return logp, np.where(whole, self.chosen.sum(-1), 0).astype(np.int64)
 
     def _alike(self) -> Array:
-        """All that is told of them but payoffs, [decision, number]."""
+        """Everything in the decisions except payoffs as numbers, [decision, number]."""
         parts: list[NDArray[Any]] = [self.option, self.their, self.game[:, None], self.kind[:, None]]
         parts.append(self.belief.reshape(len(self.at), -1))
         parts.append(np.isnan(self.same[:, :1]))
         return np.concatenate(parts, axis=-1, dtype=np.float64)
 
     def unlike(self) -> tuple[Integers, Integers]:
-        """(the first of each decision that differs, in order; which of these each is [decision])."""
+        """(index of the first of each group of equal decisions, in order; the group of each [decision])."""
         paid = self.paid.reshape(len(self.at), -1)
         return _first_rows(np.concatenate([self._alike(), paid, self.same], axis=-1))
 
     def blocks(
-        self, one: Integers, places: Integers, names: tuple[list[str], list[str]]
+        self, leaders: Integers, places: Integers, names: tuple[list[str], list[str]]
     ) -> Iterator[DecisionBlock]:
-        """The decisions `one`, which stand at `places` among all: together those that differ in payoffs."""
-        first, code = _first_rows(self._alike()[one])
+        """The decisions `leaders` in blocks that differ in payoffs only. places: their indices among all."""
+        examples, code = _first_rows(self._alike()[leaders])
         order = np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1])
-        for i, some in zip(first, order, strict=True):
-            at = one[some]
-            given = not np.isnan(self.same[one[i]]).any()
-            like = self._decision(int(one[i]), names)
-            yield DecisionBlock(like, self.paid[at], self.same[at] if given else None, places[some])
+        for i, members in zip(examples, order, strict=True):
+            at = leaders[members]
+            has_same = not np.isnan(self.same[leaders[i]]).any()
+            like = self._decision(int(leaders[i]), names)
+            yield DecisionBlock(like, self.paid[at], self.same[at] if has_same else None, places[members])
 
     def _decision(self, i: int, names: tuple[list[str], list[str]]) -> Decision:
-        """The i-th; every rule was asked before."""
+        """The i-th decision; its rows break no rule."""
         theirs = tuple(names[1][code] for code in self.their[i])
         belief, same = self.belief[i], self.same[i]
         stated = None if not theirs or np.isnan(belief).all() else belief / belief.sum(-1)[:, None]
@@ -252,7 +254,7 @@ class SizeClass:
 
 
 def _first_rows(numbers: Array) -> tuple[Integers, Integers]:
-    """(the first of each row that differs, in order; which of these each row is)."""
+    """(index of the first of each group of equal rows, in order; the group of each row)."""
     bits = np.ascontiguousarray(numbers + 0.0).view(np.int64)
     code, unlike = tidy_csv.table_of({str(k): column for k, column in enumerate(bits.T)}).codes(
         *map(str, range(bits.shape[1]))

@@ -1,4 +1,4 @@
-"""A preference with free parameters: what is estimated, taken from the preference's own formula."""
+"""A preference with free parameters, the object of estimation, read off the preference's own formula."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from homines.theory.choice import Belief, expected_utility, stated_beliefs, unif
 
 RISK = "risk"
 PRECISION = "precision"
-MANY = 32
-"""Decisions alike in all but payoffs from which their utility is taken at once."""
+STACKED_FROM = 32
+"""Number of decisions in a block from which their utilities are computed in one call."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Family:
         return self._linear(lambda u: expected_utility(u(d), belief(d), d.chance))
 
     def outcome_by_outcome(self, belief: Belief) -> bool:
-        """Whether many decisions may be valued at once: every preference of the package values each outcome
-        by its own payoffs. A rule that is named, others' code and others' beliefs may look at more."""
+        """Whether many decisions may be valued in one call. Preferences of the package value each outcome by
+        its own payoffs; named rules, foreign classes and other beliefs may depend on more."""
         ours = self.make.__module__.startswith("homines.preferences.") and belief in (
             stated_beliefs,
             uniform_beliefs,
@@ -67,11 +67,11 @@ class Family:
             same=None if same is None else frozen(same.T),
             chance=np.full(n, 1 / n),
         )
-        drawn = self._linear(lambda u: expected_utility(np.moveaxis(u(d), -1, 1), belief(like)))
-        return np.moveaxis(drawn, 1, 0)
+        columns = self._linear(lambda u: expected_utility(np.moveaxis(u(d), -1, 1), belief(like)))
+        return np.moveaxis(columns, 1, 0)
 
     def _linear(self, value: Callable[[Preference], Array]) -> Array:
-        """What a value is at no parameters, and what each parameter adds to it, on a new last axis."""
+        """The value at parameters 0, and the slope in each parameter, on a new last axis."""
 
         def at(point: Array) -> Array:
             return value(self.at(dict(zip(self.free, map(float, point), strict=True))))
@@ -89,43 +89,42 @@ class Family:
 
 
 def family(spec: str | type) -> Family:
-    """A family from its spec, or a preference's class: parameters that are written are fixed, numbers that
-    are not are free.
+    """A family from its spec or a preference's class: parameters in the spec are fixed, other numbers free.
 
     >>> family("kantian(alpha=0)").free
     ('beta', 'kappa')
     """
     spec = spell_class(spec) if isinstance(spec, type) else spec
-    make, written = arguments("preferences", spec)
+    make, values = arguments("preferences", spec)
     if not (inspect.isclass(make) and is_dataclass(make)):
         raise HominesError(f"{spec} is no dataclass, so its parameters cannot be told; write it as one")
     free = tuple(
-        f.name for f in fields(make) if f.init and f.name not in written and f.type in ("float", float)
+        f.name for f in fields(make) if f.init and f.name not in values and f.type in ("float", float)
     )
-    made = Family(spec, cast("Callable[..., Preference]", make), free, written)
+    candidate = Family(spec, cast("Callable[..., Preference]", make), free, values)
     missing = [
         name
         for name, p in inspect.signature(make).parameters.items()
-        if p.default is p.empty and name not in free and name not in written
+        if p.default is p.empty and name not in free and name not in values
     ]
     if missing:
         raise HominesError(f"{spec} lacks {', '.join(missing)}; write a value for it")
     for point in (0.0, 0.5, 1.0):
         try:
-            made.at(dict.fromkeys(free, point))
+            candidate.at(dict.fromkeys(free, point))
         except Exception as failure:
             raise HominesError(
                 f"{spec} cannot be made with its free parameters at {point:g} ({failure}); fit reads the "
                 "utility off at 0 and at 1: write a value for the one that cannot be there"
             ) from failure
-    return made
+    return candidate
 
 
 def value_payoffs(d: Decision, risk: float, scale: float) -> Decision:
     """The decision with payoffs x as v(x) = scale * ((x / scale)^(1 - risk) - 1) / (1 - risk).
 
     Constant relative risk aversion (log at risk = 1), in units of payoff near `scale`; everyone's payoffs are
-    valued alike. Payoffs must be at least 0, and above 0 where risk >= 1.
+    valued alike. Payoffs must be at least 0, and above 0 for risk >= 1.
     """
 
     def v(x: Array) -> Array:
@@ -135,7 +134,7 @@ def value_payoffs(d: Decision, risk: float, scale: float) -> Decision:
 
 
 def crra(x: Array, risk: float, scale: float) -> Array:
-    """v(x) as in `value_payoffs`; HominesError for payoffs it has no value for."""
+    """v(x) as in `value_payoffs`. Raises HominesError for payoffs without a value."""
     if (x < 0).any() or (risk >= 1 and (x == 0).any()):
         raise HominesError(
             f"payoffs down to {x.min():g} have no value at risk {risk:.3g} (constant relative risk aversion "

@@ -2,8 +2,8 @@
 
     observations x family -> Estimate, or NotIdentified naming what the choices cannot tell apart
 
-Maximum likelihood of the logit choice. Exact probabilities enter as they are and carry no sampling error:
-what is uncertain about them is which decisions were asked, so errors are clustered, and misfit is reported.
+Maximum likelihood of the logit choice. Exact probabilities enter as they are, without sampling error. Their
+uncertainty comes from the selection of decisions: errors are clustered, and misfit is reported.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from homines.estimation.problem import (
 from homines.estimation.uncertainty import covariance, expected_misfit, misfit, profile
 from homines.theory.choice import Belief, LogitAgent, stated_beliefs
 
-LARGE = 1e5
+WARM_START_FROM = 1e5
 """Choices from which climbs of a profile begin at the maximum; with fewer the way from 0 is short."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Estimate:
-    """What explains the choices, and how far that can be trusted.
+    """The parameters that explain the choices best, with errors, intervals and fit.
 
     names      free parameters of the family, `risk` where asked for, `precision` last (1/lambda, in 1/payoff)
     values     [parameter]; cov, robust to dependence within clusters, [parameter, parameter]
     intervals  profile likelihood, [parameter, (low, high)]; inf: the choices set no bound
-    loglik     in nats; `null`: of random choice, `best`: of the shares observed at each decision, less what
-               chance alone would have made of samples (so about what the true family would reach)
-    misfit     by game, the mean over its decisions of KL(shares observed || fitted), nats, less what sampling
-               alone would give; about 0 where the family fits, and wherever there is one choice a decision
+    loglik     in nats; `null`: of random choice; `best`: of the observed shares, less the expected gain of
+               sampled shares over the truth (about the value that the true family would reach)
+    misfit     by game, the mean over its decisions of KL(observed shares || fitted), nats, less its expected
+               value from sampling; about 0 where the family fits, and with one choice a decision
     exact      no sampling error: errors come from `clusters` alone
     mass       mean probability of any legal answer
     """
@@ -76,7 +76,7 @@ class Estimate:
 
     @property
     def explained(self) -> float:
-        """Share of what could be explained beyond random choice: 1 where the family fits exactly."""
+        """(loglik - null) / (best - null): 1 where the family fits exactly."""
         room = self.best - self.null
         return (self.loglik - self.null) / room if room > 0 else 1.0
 
@@ -84,7 +84,7 @@ class Estimate:
         return float(self.values[self.names.index(name)])
 
     def __repr__(self) -> str:
-        told = "".join(
+        parameters = "".join(
             f"\n  {name:<10} {value:.4g} [{low:.4g}, {high:.4g}]"
             for name, value, (low, high) in zip(self.names, self.values, self.intervals, strict=True)
         )
@@ -92,7 +92,7 @@ class Estimate:
         return (
             f"{self.family.spec}, {self.observations} choices, {self.level:.0%} intervals by profile "
             f"likelihood, clustered by {self.cluster} ({self.clusters}); {self.explained:.0%} explained, "
-            f"legal mass {self.mass:.3g}{'' if self.converged else '; not converged'}{told}{notes}"
+            f"legal mass {self.mass:.3g}{'' if self.converged else '; not converged'}{parameters}{notes}"
         )
 
     @property
@@ -117,9 +117,9 @@ def fit(
 ) -> Estimate:
     """Maximum-likelihood estimate of a family: max over parameters and precision of sum counts * log p.
 
-    belief   about the others: what a decision states, uniform where it states nothing
-    cluster  what choices depend within: subject, game, decision or none. None: subjects where there are
-             several, else games, else decisions
+    belief   about the others: by default as the decision states, uniform where it states nothing
+    cluster  the group within which choices depend: subject, game, decision or none. None: subjects where
+             there are several, else games, else decisions
     risk     estimate relative risk aversion of payoffs too (`family.value_payoffs`)
     level    of the intervals
 
@@ -152,7 +152,7 @@ def fit(
                 (peak.loglik, fisher_at * ratio),
                 half=float(np.sqrt(fisher_at * cov[i, i])),
                 risk=r,
-                start=peak.g if p.y.sum() >= LARGE else None,
+                start=peak.g if p.y.sum() >= WARM_START_FROM else None,
             )
             for i, (name, value, ratio) in enumerate(zip(names, values, shape, strict=True))
         ]
@@ -186,16 +186,16 @@ def fit(
 
 
 def check_design(p: Problem) -> None:
-    """NotIdentified where no choices at these decisions could tell the parameters apart."""
+    """Raise NotIdentified where no choices at these decisions could identify the parameters."""
     x = p.design
     equal = x.legal / x.legal.sum(-1, keepdims=True)
     direction = flat_direction(x.information(equal, np.ones(len(x.x))))
     if direction is None:
         return
-    told = _spell_direction(p.family, direction)
+    line = _spell_direction(p.family, direction)
     roots = np.linalg.eigvalsh(x.information(equal, np.ones(len(x.x))))
     others = int((roots <= 1e-9 * roots[-1]).sum()) - 1
-    told += f" (and {others} more direction{'s' * (others > 1)})" if others > 0 else ""
+    line += f" (and {others} more direction{'s' * (others > 1)})" if others > 0 else ""
     if not x.centred(equal)[:, :, 0].any() and len(direction) > 1:
         only = p.family.free[int(np.abs(direction[1:]).argmax())]
         raise NotIdentified(
@@ -209,13 +209,13 @@ def check_design(p: Problem) -> None:
         )
     raise FlatLikelihood(
         f"these {len(x.x)} decisions cannot tell the parameters of {p.family.spec} apart: the likelihood is "
-        f"flat along {told}. Vary the games or the stated beliefs, or fix a parameter by writing its value, "
+        f"flat along {line}. Vary the games or the stated beliefs, or fix a parameter by writing its value, "
         f"as in {_spell_fixed(p.family, direction)}"
     )
 
 
 def check_peak(p: Problem, peak: Peak) -> None:
-    """NotIdentified where the likelihood has no highest point, or where it lies at no precision."""
+    """Raise NotIdentified where the likelihood has no maximum, or has it at a precision of 0 or less."""
     direction = peak.unbounded()
     if direction is not None:
         raise Separated(
@@ -238,10 +238,10 @@ def _spell_direction(of: Family, direction: Array) -> str:
 
 
 def _spell_fixed(of: Family, direction: Array, value: int = 0) -> str:
-    """How to fix the parameter that moves most along a flat direction."""
+    """A spec that fixes the parameter with the largest share of a flat direction."""
     name = of.free[int(np.abs(direction[1:]).argmax())]
-    written = [f"{k}={v!r}" for k, v in of.fixed.items()]
-    return f"{of.spec.partition('(')[0]}({', '.join([*written, f'{name}={value}'])})"
+    arguments = [f"{k}={v!r}" for k, v in of.fixed.items()]
+    return f"{of.spec.partition('(')[0]}({', '.join([*arguments, f'{name}={value}'])})"
 
 
 def _range_notes(of: Family, values: Mapping[str, float]) -> list[str]:

@@ -3,7 +3,7 @@
     p(a | d) = exp(x[d, a] . g) / sum_b exp(x[d, b] . g)        McFadden (1974)
 
 A utility that is linear in its parameters, times a precision, is x . g with g = precision * (1, parameters):
-the log-likelihood is concave in g, so its maximum is the maximum, from any start.
+the log-likelihood is concave in g: a climb from any start ends at its maximum.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from numpy.typing import NDArray
 
 from homines.core.types import Array
 
-STEEP, STRIDE = 1e-9, 10.0
-"""Slope a choice, in standard units of the start, that is not nothing; and the longest step along an axis."""
-MANY = 1e5
+NO_SLOPE, STRIDE = 1e-9, 10.0
+"""Slope a choice, in standard units of the start, above which it counts; the longest step along an axis."""
+STRIDE_GROWS_FROM = 1e5
 """Choices from which a stride grows with their root, as standard units shrink with it: else more choices
 would take more steps."""
 MOST_STEPS = 200
-LARGE = 2**14
+MATRICES_FROM = 2**14
 """Decisions from which sums go through matrix products, which are faster and round otherwise."""
-FEW = 8
+FEW_ACTIONS = 8
 """Actions up to which numpy adds one by one."""
-CLOSE = 1e-13
+CONVERGENCE = 1e-13
 """Newton's decrement, as a share of the number of choices, at which a climb has arrived."""
-LOST = 1e-9
+NO_INFORMATION = 1e-9
 """Information left in a direction, as a share of that before any climb, at which it has gone flat."""
-FLAT = 1e-9
+NO_CURVATURE = 1e-9
 """An eigenvalue of the scaled information under which a direction is flat."""
 
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """What may be chosen.
+    """The options of every decision, as regressors.
 
     x      [decision, action, column]; actions that a decision lacks are 0
     legal  which actions a decision has, bool [decision, action]
@@ -71,14 +71,14 @@ class Design:
     def information(self, q: Array, n: Array) -> Array:
         """Expected information of g, [column, column]; n choices at each decision [decision]."""
         c = self.centred(q)
-        if len(c) < LARGE:
+        if len(c) < MATRICES_FROM:
             return np.einsum("dak,da,dal->kl", c, n[:, None] * q, c)
         rows = c.reshape(-1, c.shape[-1])
         return rows.T @ (rows * (n[:, None] * q).reshape(-1, 1))
 
     def mean(self, q: Array) -> Array:
         """Mean of x under q, [decision, column]."""
-        if len(q) < LARGE:
+        if len(q) < MATRICES_FROM:
             return np.einsum("da,dak->dk", q, self.x)
         return reduce(np.add, (q[:, a, None] * self.x[:, a] for a in range(q.shape[1])))
 
@@ -88,10 +88,10 @@ class Design:
 
     def gradient(self, y: Array, q: Array) -> Array:
         """The sum of `score` over decisions, [column]."""
-        if len(y) < LARGE:
+        if len(y) < MATRICES_FROM:
             return self.score(y, q).sum(0)
-        left = y - _over_actions(np.add, y) * q
-        return left.reshape(-1) @ self.x.reshape(-1, self.x.shape[-1])
+        residual = y - _over_actions(np.add, y) * q
+        return residual.reshape(-1) @ self.x.reshape(-1, self.x.shape[-1])
 
     def take(self, mix: Array) -> Design:
         """The same decisions with columns x @ mix."""
@@ -101,7 +101,7 @@ class Design:
 def _over_actions(join: np.ufunc, values: Array) -> Array:
     """The largest, or the sum, of each row [decision, 1]. Few columns are joined one by one: the same in
     every digit, and many times as fast as numpy reduces a short last axis."""
-    if values.shape[-1] >= FEW:
+    if values.shape[-1] >= FEW_ACTIONS:
         return join.reduce(values, axis=-1, keepdims=True)
     return reduce(join, values.T)[:, None]
 
@@ -114,41 +114,37 @@ def loglik(y: Array, logp: Array) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Peak:
-    """Where a climb ended: the highest point, or as far along a direction without one as it got."""
+    """The end of a climb: the maximum, or the last point in a direction without one."""
 
     g: Array
     loglik: float
     converged: bool
     information: Array
     start: Array
-    """Information before any climb (equal probabilities): what the design can tell at best."""
-
-    def flat(self) -> NDArray[np.float64] | None:
-        """A direction of g that no choice here bears on, scaled to a largest entry of 1; None without one."""
-        return flat_direction(self.start)
+    """Information at equal probabilities, before any climb."""
 
     def unbounded(self) -> NDArray[np.float64] | None:
-        """A direction of g along which the likelihood rises for ever (separated choices), else None."""
+        """A direction of g along which the likelihood rises without bound (separated choices), else None."""
         if not self.g.size:
             return None
         roots, turn = np.linalg.eigh(self.start)
         whiten = turn / np.sqrt(np.maximum(roots, 1e-300))
-        left, axes = np.linalg.eigh(whiten.T @ self.information @ whiten)
-        if self.converged and left[0] > LOST:
+        eigenvalues, axes = np.linalg.eigh(whiten.T @ self.information @ whiten)
+        if self.converged and eigenvalues[0] > NO_INFORMATION:
             return None
         direction = whiten @ axes[:, 0]
         return direction / np.abs(direction).max()
 
 
 def flat_direction(information: Array) -> NDArray[np.float64] | None:
-    """A direction in which this information is nothing beside its own scale; None where there is none."""
+    """A direction in which the information is negligible against its scale; None without one."""
     if not information.size:
         return None
     size = np.sqrt(np.diag(information))
     if (size <= 0).any():
         return (size <= 0).astype(np.float64)
     roots, axes = np.linalg.eigh(information / np.outer(size, size))
-    if roots[0] > FLAT:
+    if roots[0] > NO_CURVATURE:
         return None
     direction = axes[:, 0] / size
     return direction / np.abs(direction).max()
@@ -166,22 +162,22 @@ def climb(
 
     y       choices, counts or probabilities, [decision, action]
     offset  a part of the utility that is given, [decision, action]
-    Directions on which the data say nothing are left at 0. Where a given offset makes the wrong answers so
-    certain that the curvature is lost and the slope is not, it strides uphill, STRIDE at most at a time.
+    Directions without information stay at 0. Where an offset makes wrong answers so certain that the
+    curvature vanishes and the slope does not, a step goes uphill by at most STRIDE.
     """
     k = design.x.shape[-1]
     n = y.sum(-1)
     q = np.exp(design.logp(np.zeros(k)))
-    before = design.information(q, n)
-    size = np.sqrt(np.maximum(np.diag(before), 0.0))
+    start_information = design.information(q, n)
+    size = np.sqrt(np.maximum(np.diag(start_information), 0.0))
     scale = np.divide(1.0, size, out=np.zeros(k), where=size > 0)
     g = np.zeros(k) if start is None else start
     logp = design.logp(g, offset)
-    here = loglik(y, logp)
+    height = loglik(y, logp)
     converged = False
-    information = before
+    information = start_information
     total = max(float(n.sum()), 1e-300)
-    stride = STRIDE * max(1.0, (total / MANY) ** 0.5)
+    stride = STRIDE * max(1.0, (total / STRIDE_GROWS_FROM) ** 0.5)
     for _ in range(most):
         q = np.exp(logp)
         information = design.information(q, n)
@@ -190,8 +186,8 @@ def climb(
         roots, axes = np.linalg.eigh(scaled) if k else (np.zeros(0), np.zeros((0, 0)))
         along = axes.T @ gradient
         keep = roots > 1e-14
-        steep = ~keep & (np.abs(along) > STEEP * total)
-        if not steep.any() and float((along[keep] ** 2 / roots[keep]).sum()) < CLOSE * total:
+        steep = ~keep & (np.abs(along) > NO_SLOPE * total)
+        if not steep.any() and float((along[keep] ** 2 / roots[keep]).sum()) < CONVERGENCE * total:
             converged = True
             break
         move = keep | steep
@@ -199,13 +195,13 @@ def climb(
         step = scale * (axes[:, move] @ (along[move] / bend))
         length = 1.0
         while length > 1e-8:
-            there = design.logp(g + length * step, offset)
-            value = loglik(y, there)
-            if value >= here - 1e-12 * abs(here):
+            trial = design.logp(g + length * step, offset)
+            value = loglik(y, trial)
+            if value >= height - 1e-12 * abs(height):
                 break
             length /= 2
         else:
             converged = True  # no rise left that float64 can see
             break
-        g, logp, here = g + length * step, there, value
-    return Peak(g, here, converged, information, before)
+        g, logp, height = g + length * step, trial, value
+    return Peak(g, height, converged, information, start_information)

@@ -1,4 +1,4 @@
-"""Types: a finite mixture of preferences over subjects, by expectation-maximisation.
+"""Types of subjects: a finite mixture of preferences, by expectation-maximisation.
 
     ln L = sum_i ln sum_k share_k prod_(d of i) p_k(choice of i at d)
 
@@ -23,13 +23,13 @@ from homines.estimation.problem import NotIdentified, Problem, problem, to_param
 from homines.estimation.uncertainty import columns_at, expected_misfit, misfit
 from homines.theory.choice import Belief, stated_beliefs
 
-SHORT, LONG = 25, 5000
-"""EM steps of every start, and the most of those that go on."""
+FIRST_STEPS, MOST_STEPS = 25, 5000
+"""EM steps of every start, and at most of the best starts."""
 BEST_STARTS = 3
-"""Starts that go on."""
+"""Number of best starts that are continued."""
 CONVERGENCE = 1e-9
 """Rise of the log-likelihood, as a share of it, at which EM has arrived."""
-EMPTY = 1.0
+LEAST_SUBJECTS = 1.0
 """Expected number of subjects under which a class is empty."""
 
 
@@ -73,7 +73,7 @@ class Mixture:
 
     @property
     def entropy(self) -> float:
-        """Mean entropy of the posterior types, as a share of ln K: 0 certain, 1 not told apart."""
+        """Mean entropy of the posterior types, as a share of ln K: 0 certain, 1 uninformative."""
         k = len(self.shares)
         return float(_entropy(self.types) / (len(self.types) * np.log(k))) if k > 1 else 0.0
 
@@ -111,9 +111,9 @@ def mixture(
     starts: int = 20,
     seed: int = 0,
 ) -> Mixture:
-    """Maximum-likelihood mixture of `classes` preferences of a family; who is of which type is not known.
+    """Maximum-likelihood mixture of `classes` preferences of a family, with unknown types of subjects.
 
-    starts   random starts (a random partition of subjects each); `seed` makes them the same again
+    starts   random starts, each from a random partition of the subjects; seed: of these partitions
 
     Raises NotIdentified as `fit` does, and where every start emptied a class; HominesError for fewer subjects
     than two a class.
@@ -122,9 +122,9 @@ def mixture(
     count("classes", classes)
     count("starts", starts)
     count("seed", seed, 0)
-    held = Columns.of(observations)
-    p = problem(held, of, belief=belief, cluster="subject")
-    names = held.subjects
+    columns = Columns.of(observations)
+    p = problem(columns, of, belief=belief, cluster="subject")
+    names = columns.subjects
     if len(names) < 2 * classes:
         raise HominesError(
             f"{len(names)} subjects are too few for {classes} classes: a mixture needs at least two "
@@ -133,11 +133,11 @@ def mixture(
     check_design(p)
     data = _data(p, names)
     rng = np.random.default_rng(seed)
-    ends = [_em(data, _start(data, classes, rng), SHORT) for _ in range(starts)]
+    ends = [_em(data, _start(data, classes, rng), FIRST_STEPS) for _ in range(starts)]
     ends = sorted((end for end in ends if end is not None), key=lambda end: -end[2])
     final: list[tuple[Array, Array, float, Array, bool]] = []
     for g, shares, *_ in ends:
-        if len(final) < BEST_STARTS and (end := _em(data, (g, shares), LONG)) is not None:
+        if len(final) < BEST_STARTS and (end := _em(data, (g, shares), MOST_STEPS)) is not None:
             final.append(end)
     if not final:
         raise NotIdentified(
@@ -158,10 +158,10 @@ def mixture(
     bic = -2 * height + free * float(np.log(len(names)))
     q = np.einsum("k,kda->da", shares, np.exp([data.design.logp(row) for row in g]))
     share = p.y / p.y.sum(-1, keepdims=True)
-    near = sum(abs(end[2] - height) < 1e-3 for end in final)
+    agreeing = sum(abs(end[2] - height) < 1e-3 for end in final)
     cov, notes = _covariance(p, data, g, shares, types)
     if not converged:
-        notes = [*notes, f"EM had not settled after {LONG} steps"]
+        notes = [*notes, f"EM had not settled after {MOST_STEPS} steps"]
     return Mixture(
         of,
         (*of.free, PRECISION),
@@ -175,7 +175,7 @@ def mixture(
         types,
         misfit(p.games, share, q, expected_misfit(p, q)),
         converged,
-        (near, starts),
+        (agreeing, starts),
         tuple(notes),
     )
 
@@ -206,10 +206,10 @@ def _em(data: _Data, start: tuple[Array, Array], most: int) -> tuple[Array, Arra
     for _ in range(most):
         joint = data.likelihoods(g) + np.log(shares)
         top = joint.max(1, keepdims=True)
-        each = top[:, 0] + np.log(np.exp(joint - top).sum(1))
-        types = np.exp(joint - each[:, None])
-        height = float(each.sum())
-        if types.sum(0).min() < EMPTY or not np.isfinite(height):
+        logliks = top[:, 0] + np.log(np.exp(joint - top).sum(1))
+        types = np.exp(joint - logliks[:, None])
+        height = float(logliks.sum())
+        if types.sum(0).min() < LEAST_SUBJECTS or not np.isfinite(height):
             return None
         if height - before < CONVERGENCE * abs(height):
             return g, shares, height, types, True
@@ -231,7 +231,7 @@ def _covariance(p: Problem, data: _Data, g: Array, shares: Array, types: Array) 
     designs = [Design(columns_at(p, data.design, row, 0.0), data.design.legal) for row in g]
     size = designs[0].x.shape[-1]
     total = classes * size + classes - 1
-    each = np.zeros((subjects, classes, total))
+    scores = np.zeros((subjects, classes, total))
     info = np.zeros((total, total))
     actions = data.design.legal.shape[1]
     n = data.y @ csr_matrix(kron(eye(len(p.decisions)), np.ones((actions, 1))))
@@ -239,16 +239,16 @@ def _covariance(p: Problem, data: _Data, g: Array, shares: Array, types: Array) 
         q = np.exp(data.design.logp(g[k]))
         block = slice(k * size, (k + 1) * size)
         # columns centred under q: their mean is the second part of the score
-        each[:, k, block] = data.y @ d.centred(q).reshape(-1, size)
+        scores[:, k, block] = data.y @ d.centred(q).reshape(-1, size)
         info[block, block] = d.information(q, np.asarray(n.T @ types[:, k]))
         if k < classes - 1:
-            each[:, k, classes * size + k] = 1 / shares[k]
-    each[:, classes - 1, classes * size :] = -1 / shares[-1]
+            scores[:, k, classes * size + k] = 1 / shares[k]
+    scores[:, classes - 1, classes * size :] = -1 / shares[-1]
     tail = slice(classes * size, total)
     count_of = types.sum(0)
     info[tail, tail] = np.diag(count_of[:-1] / shares[:-1] ** 2) + count_of[-1] / shares[-1] ** 2
-    mean = np.einsum("ik,ikp->ip", types, each)
-    info -= np.einsum("ik,ikp,ikr->pr", types, each, each) - mean.T @ mean
+    mean = np.einsum("ik,ikp->ip", types, scores)
+    info -= np.einsum("ik,ikp,ikr->pr", types, scores, scores) - mean.T @ mean
     if flat_direction(info) is not None:
         raise NotIdentified(
             f"{classes} types of {p.family.spec} cannot be told apart in these choices; ask for fewer classes"
@@ -256,8 +256,8 @@ def _covariance(p: Problem, data: _Data, g: Array, shares: Array, types: Array) 
     bread = np.linalg.inv(info)
     cov = bread @ (mean.T @ mean * subjects / (subjects - 1)) @ bread
     if subjects <= total:
-        said = f"{subjects} subjects for {total} parameters: too few for standard errors"
-        return np.full_like(cov, np.nan), [said]
+        note = f"{subjects} subjects for {total} parameters: too few for standard errors"
+        return np.full_like(cov, np.nan), [note]
     notes: list[str] = []
     for k in range(classes):
         if count_of[k] <= size:

@@ -1,4 +1,4 @@
-"""Families against each other: the likelihood-ratio test where one holds the other, Vuong's where not."""
+"""Tests between families: likelihood ratio for nested families, Vuong for others."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from homines.estimation.problem import Problem, problem
 from homines.estimation.uncertainty import cluster_scores
 from homines.theory.choice import Belief, stated_beliefs
 
-SAME = 1e-8
+TOLERANCE = 1e-8
 """Residual, as a share, under which one family's columns lie in the space of another's."""
 
 
 class NotNested(HominesError):  # noqa: N818 (a finding, as much as an error)
-    """The family given as the narrower one holds the other: the test takes them the other way round."""
+    """The family given as narrower contains the other; exchange them."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Whether a narrower (or a rival) family explains the choices as well.
+    """The test of a narrower (or rival) family against another on the same choices.
 
     kind       'likelihood ratio': `narrow` lies within `wide`, small p speaks against `narrow`.
                'Vuong': neither lies within the other; positive statistic speaks for `wide`
@@ -56,45 +56,44 @@ def compare(
     belief: Belief = stated_beliefs,
     cluster: str | None = None,
 ) -> Comparison:
-    """Test `narrow` against `wide` on the same choices. Given parameters are a family with all of them
+    """Test `narrow` against `wide` on the same choices. Known parameters are a family with all of them
     written: 'bfs(alpha=0.083, beta=0.261, gamma=0.072, delta=-0.042)'; the precision stays free.
 
-    Raises HominesError where the two are the same on these decisions, NotNested where `narrow` holds `wide`,
-    NotIdentified where `wide` has no
-    maximum here.
+    Raises HominesError where the two are the same on these decisions, NotNested where `narrow` contains
+    `wide`, NotIdentified where `wide` has no maximum.
     """
-    one, two = (family(f) if isinstance(f, str) else f for f in (narrow, wide))
-    a = problem(observations, one, belief=belief, cluster=cluster)
-    b = problem(observations, two, belief=belief, cluster=cluster)
-    weight = b.y.sum(-1)
-    up, down = _space(a, weight), _space(b, weight)
-    inside, outside = _spanned_by(up, down), _spanned_by(down, up)
-    ranks = (
-        np.linalg.matrix_rank(up, tol=SAME * np.linalg.norm(up)),
-        np.linalg.matrix_rank(down, tol=SAME * np.linalg.norm(down)),
+    inner, outer = (
+        problem(observations, family(f) if isinstance(f, str) else f, belief=belief, cluster=cluster)
+        for f in (narrow, wide)
     )
-    pa, pb = climb(a.design, a.y), climb(b.design, b.y)
-    check_peak(b, pb)
-    if not pa.g[0] > 0:  # its best precision is 0
-        pa = climb(a.design.take(np.delete(np.eye(len(pa.g)), 0, axis=1)), a.y)
-    if inside and outside:
-        raise HominesError(
-            f"{one.spec} and {two.spec} say the same about these decisions; nothing to compare"
-        )
-    if outside and not inside:
-        raise NotNested(
-            f"{two.spec} lies within {one.spec} on these decisions, not the other way; exchange them"
-        )
-    if not inside:
-        together = np.linalg.matrix_rank(np.hstack([up, down]), tol=SAME * np.linalg.norm(down))
-        return _vuong(a, b, pa, pb, overlap=bool(together < sum(ranks)))
-    df = int(ranks[1] - ranks[0])
-    gap = max(0.0, 2 * (pb.loglik - pa.loglik))
-    scale, groups = _inflation(b, pb, frozen(np.linalg.lstsq(down, up, rcond=None)[0]), df)
+    one, other = names = inner.family.spec, outer.family.spec
+    weight = outer.y.sum(-1)
+    inner_space, outer_space = _space(inner, weight), _space(outer, weight)
+    nested, contains = _spanned_by(inner_space, outer_space), _spanned_by(outer_space, inner_space)
+    ranks = [
+        int(np.linalg.matrix_rank(space, tol=TOLERANCE * np.linalg.norm(space)))
+        for space in (inner_space, outer_space)
+    ]
+    inner_peak, outer_peak = climb(inner.design, inner.y), climb(outer.design, outer.y)
+    check_peak(outer, outer_peak)
+    if not inner_peak.g[0] > 0:  # its best precision is 0
+        inner_peak = climb(inner.design.take(np.delete(np.eye(len(inner_peak.g)), 0, axis=1)), inner.y)
+    if nested and contains:
+        raise HominesError(f"{one} and {other} say the same about these decisions; nothing to compare")
+    if contains and not nested:
+        raise NotNested(f"{other} lies within {one} on these decisions, not the other way; exchange them")
+    if not nested:
+        joint = np.hstack([inner_space, outer_space])
+        joint_rank = np.linalg.matrix_rank(joint, tol=TOLERANCE * np.linalg.norm(outer_space))
+        return _vuong(inner, outer, inner_peak, outer_peak, overlap=bool(joint_rank < sum(ranks)))
+    df = ranks[1] - ranks[0]
+    gap = max(0.0, 2 * (outer_peak.loglik - inner_peak.loglik))
+    basis = frozen(np.linalg.lstsq(outer_space, inner_space, rcond=None)[0])
+    scale, groups = _inflation(outer, outer_peak, basis, df)
     # choices without misfit have no sampling error: any loss is beyond doubt
-    statistic = gap / scale if scale > SAME else (np.inf if gap > 1e-9 * abs(pb.loglik) else 0.0)
+    statistic = gap / scale if scale > TOLERANCE else (np.inf if gap > 1e-9 * abs(outer_peak.loglik) else 0.0)
     chance = float(fisher.sf(statistic / df, df, groups - 1)) if groups > 1 else float("nan")
-    return Comparison(one.spec, two.spec, "likelihood ratio", float(statistic), df, chance, gap / 2, scale)
+    return Comparison(*names, "likelihood ratio", float(statistic), df, chance, gap / 2, scale)
 
 
 def _space(p: Problem, weight: Array) -> Array:
@@ -106,8 +105,8 @@ def _space(p: Problem, weight: Array) -> Array:
 
 def _spanned_by(inner: Array, outer: Array) -> bool:
     """Every inner column is a combination of outer ones."""
-    left = inner - outer @ np.linalg.lstsq(outer, inner, rcond=None)[0]
-    return bool(np.linalg.norm(left) <= SAME * max(np.linalg.norm(inner), 1e-300))
+    residual = inner - outer @ np.linalg.lstsq(outer, inner, rcond=None)[0]
+    return bool(np.linalg.norm(residual) <= TOLERANCE * max(np.linalg.norm(inner), 1e-300))
 
 
 def _inflation(wide: Problem, peak: Peak, basis: Array, df: int) -> tuple[float, int]:
@@ -125,28 +124,39 @@ def _inflation(wide: Problem, peak: Peak, basis: Array, df: int) -> tuple[float,
     return float(np.trace((np.linalg.pinv(h) - inner) @ meat) / df), groups
 
 
-def _vuong(a: Problem, b: Problem, pa: Peak, pb: Peak, *, overlap: bool) -> Comparison:
+def _vuong(
+    narrow: Problem, wide: Problem, narrow_peak: Peak, wide_peak: Peak, *, overlap: bool
+) -> Comparison:
     """t = sum_c (l_wide - l_narrow) / (sqrt(G) sd_c), clusters c, held against t(G - 1); no correction for
     parameters. Where the families overlap and the truth lies in both, it rejects less often than it says."""
-    each = _by_cluster(b, pb) - _by_cluster(a, pa)
-    groups = len(each)
+    differences = _by_cluster(wide, wide_peak) - _by_cluster(narrow, narrow_peak)
+    groups = len(differences)
     if groups < 2:
-        raise HominesError(f"{groups} clusters are too few to compare {a.family.spec} with {b.family.spec}")
-    spread = float(each.std(ddof=1))
-    if spread <= SAME * abs(pb.loglik) / groups:
-        raise HominesError(f"{a.family.spec} and {b.family.spec} explain these choices alike")
-    z = float(each.sum() / (np.sqrt(groups) * spread))
+        raise HominesError(
+            f"{groups} clusters are too few to compare {narrow.family.spec} with {wide.family.spec}"
+        )
+    spread = float(differences.std(ddof=1))
+    if spread <= TOLERANCE * abs(wide_peak.loglik) / groups:
+        raise HominesError(f"{narrow.family.spec} and {wide.family.spec} explain these choices alike")
+    z = float(differences.sum() / (np.sqrt(groups) * spread))
     chance = float(2 * student.sf(abs(z), groups - 1))
     note = "the families overlap: conservative" if overlap else ""
     return Comparison(
-        a.family.spec, b.family.spec, "Vuong", z, groups - 1, chance, float(each.sum()), note=note
+        narrow.family.spec,
+        wide.family.spec,
+        "Vuong",
+        z,
+        groups - 1,
+        chance,
+        float(differences.sum()),
+        note=note,
     )
 
 
 def _by_cluster(p: Problem, peak: Peak) -> Array:
     g = peak.g if len(peak.g) == p.design.x.shape[-1] else np.r_[0.0, peak.g]
     logp = p.design.logp(g)[p.at]
-    each = np.where(p.rows > 0, p.rows * logp, 0.0).sum(-1)
+    logliks = np.where(p.rows > 0, p.rows * logp, 0.0).sum(-1)
     total = np.zeros(int(p.group.max()) + 1)
-    np.add.at(total, p.group, each)
+    np.add.at(total, p.group, logliks)
     return total

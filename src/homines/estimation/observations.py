@@ -11,6 +11,7 @@ from functools import cache, partial
 from typing import Any
 
 from homines.core.capabilities import AsksFor, asks_of, variant
+from homines.core.plugins import UnknownName
 from homines.core.registry import find, spell
 from homines.core.types import Choice, Decision, HominesError, Record
 from homines.elicitation.metrics import average_by_decision, group_by
@@ -39,45 +40,46 @@ def from_records(
         raise HominesError(f"these records are of {len(models)} models; name one of {', '.join(models)}")
     if model is not None and model not in models:
         raise HominesError(f"no records of {model!r}; there are {', '.join(models) or 'none'}")
-    who = model or "".join(models)
-    own = [r for r in records if r.model == who]
+    subject = model or "".join(models)
+    of_subject = [r for r in records if r.model == subject]
     answers: dict[tuple[str, str], list[Record]] = {}
     beliefs: dict[tuple[str, str], list[Record]] = {}
     frames, games = cache(partial(find, "frames")), cache(_game)
-    for (name, words), group in group_by(own, "game", "frame").items():
+    for (name, words), group in group_by(of_subject, "game", "frame").items():
         frame = frames(words)
         about = asks_of(frame) == "belief"
         spec = spell(replace(frame, asks="choice")) if about else words
         (beliefs if about else answers).setdefault((name, spec), []).extend(group)
-    made: list[Observation] = []
+    observations: list[Observation] = []
     for (name, frame), group in answers.items():
         pairs = average_by_decision(group)
         game = games(name)
         words = frames(frame)
-        said = spell(variant(words, asks="choice")) if isinstance(words, AsksFor) else frame
-        known = average_by_decision(beliefs.get((name, said), ()))
+        answer_frame = spell(variant(words, asks="choice")) if isinstance(words, AsksFor) else frame
+        belief_pairs = average_by_decision(beliefs.get((name, answer_frame), ()))
         if isinstance(game, Sequential):
-            made += assemble(game, pairs, known, subject=who, name=name, plans=plans)
+            observations += assemble(game, pairs, belief_pairs, subject=subject, name=name, plans=plans)
         else:
-            about = {d.key: c for d, c in known}
-            made += [
-                Observation(_with_belief(d, about), c, who, name) for d, c in pairs if len(d.actions) > 1
+            about = {d.key: c for d, c in belief_pairs}
+            observations += [
+                Observation(_with_belief(d, about), c, subject, name) for d, c in pairs if len(d.actions) > 1
             ]
-    if not made:
+    if not observations:
         raise NoAnswers("none of these records holds an answer between two options; measure a game first")
-    return made
+    return observations
 
 
 def _with_belief(d: Decision, about: Mapping[str, Choice]) -> Decision:
-    """A symmetric decision for two with what is thought of the other, who faces the same; else as it is."""
+    """A symmetric decision of two with the belief about the other, who faces the same; else unchanged."""
     if d.others is None and d.same is not None and len(d.theirs) == 1 and not d.history and d.key in about:
         return replace(d, others=(about[d.key].p,))
     return d
 
 
 def _game(spec: str) -> Any:
-    """The game of this name, or None where it is not one of the package's."""
+    """The game of a spec. None where records name no game, or one that is not the package's: their decisions
+    are read one by one. Raises HominesError for another spec from which no game can be made."""
     try:
-        return find("games", spec)
-    except HominesError:
+        return find("games", spec) if spec else None
+    except UnknownName:
         return None

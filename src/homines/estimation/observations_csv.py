@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -57,19 +58,19 @@ def read_csv(path: str | Path, progress: Tell = ignore) -> Sequence[Observation]
     if not len(table):
         raise HominesError(f"{path} has no rows under its head; every decision needs a row for each option")
     who, _ = table.codes("subject", "decision")
-    laid = CsvLayout(table, who, others)
+    layout = CsvLayout(table, who, others)
     progress(2)
     cells = _CellReader(path)
-    made: dict[tuple[object, ...], Decision] = {}
-    for rows in laid.odd():
-        _observation(cells, made, table.rows(rows), others)
+    decisions: dict[tuple[object, ...], Decision] = {}
+    for rows in layout.odd():
+        _observation(cells, decisions, table.rows(rows), others)
     progress(3)
-    if made:  # odd, and right by every rule: so rare that speed is no matter
+    if decisions:  # odd, and right by every rule: so rare that speed is no matter
         order = np.split(np.argsort(who, kind="stable"), np.cumsum(np.bincount(who))[:-1])
-        return [_observation(cells, made, table.rows(rows), others) for rows in order]
-    held = laid.columns()
+        return [_observation(cells, decisions, table.rows(rows), others) for rows in order]
+    observations = layout.columns()
     progress(READING_STEPS)
-    return held
+    return observations
 
 
 def _other_columns(path: Path, heads: Sequence[str]) -> tuple[str, ...]:
@@ -122,22 +123,22 @@ class _CellReader:
 
 def _observation(
     cells: _CellReader,
-    made: dict[tuple[object, ...], Decision],
+    decisions: dict[tuple[object, ...], Decision],
     group: Sequence[tuple[int, Row]],
     others: Sequence[str],
 ) -> Observation:
     """The rows of one decision of one subject. Equal decisions share one object."""
-    line, first = group[0]
+    first_line, first = group[0]
     game = first.get("game", "")
-    for there, row in group:
+    for line, row in group:
         if row.get("game", "") != game:
             raise cells.wrong(
-                there, f"game is {row['game']!r}, and {game!r} on line {line} of the same decision"
+                line, f"game is {row['game']!r}, and {game!r} on line {first_line} of the same decision"
             )
     options = tuple(dict.fromkeys(row["option"] for _, row in group))
     if len(options) < 2:
         raise cells.wrong(
-            line,
+            first_line,
             f"decision {first['decision']!r} of subject {first['subject']!r} has one option, "
             f"{first['option']!r}; a choice needs at least two",
         )
@@ -151,32 +152,32 @@ def _observation(
         np.full(len(options), np.nan),
         np.full(len(options), np.nan),
     )
-    kind = cells.code(line, first, "kindness", KINDNESS) if "kindness" in first else 0
-    for there, row in group:
+    kind = cells.code(first_line, first, "kindness", KINDNESS) if "kindness" in first else 0
+    for line, row in group:
         a = place[0][row["option"]]
         at = (a, place[1][row["theirs"]]) if theirs else (a,)
         if not np.isnan(paid[(0, *at)]):
-            raise cells.wrong(there, f"option {row['option']!r} comes twice in decision {row['decision']!r}")
+            raise cells.wrong(line, f"option {row['option']!r} comes twice in decision {row['decision']!r}")
         for seat, name in enumerate(("own", *others)):
-            paid[(seat, *at)] = cells.number(there, row, name)
+            paid[(seat, *at)] = cells.number(line, row, name)
         if row.get("belief"):
-            belief[at] = cells.number(there, row, "belief", 0)
+            belief[at] = cells.number(line, row, "belief", 0)
         if row.get("same"):
-            same[a] = _option_value(cells, there, row, "same", same[a])
-        if "kindness" in row and cells.code(there, row, "kindness", KINDNESS) != kind:
+            same[a] = _option_value(cells, line, row, "same", same[a])
+        if "kindness" in row and cells.code(line, row, "kindness", KINDNESS) != kind:
             raise cells.wrong(
-                there, f"kindness is {row['kindness']!r}, and {kind} on line {line} of the same decision"
+                line, f"kindness is {row['kindness']!r}, and {kind} on line {first_line} of the same decision"
             )
-        chosen[a] = _option_value(cells, there, row, "chosen", chosen[a])
+        chosen[a] = _option_value(cells, line, row, "chosen", chosen[a])
     if np.isnan(paid).any():
         raise cells.wrong(
-            line, "an option lacks a row for one of the other's actions; give every (option, theirs)"
+            first_line, "an option lacks a row for one of the other's actions; give every (option, theirs)"
         )
-    choice = _choice(cells, line, chosen)
-    content = (options, theirs, game, kind, paid.tobytes(), belief.tobytes(), same.tobytes())
-    if content not in made:
-        made[content] = _decision(cells, line, options, theirs, kind, paid, belief, same)
-    return Observation(made[content], choice, first["subject"], game)
+    choice = _choice(cells, first_line, chosen)
+    table = _PayoffTable(options, theirs, paid, kind, belief, same)
+    if (content := (game, *table.content)) not in decisions:
+        decisions[content] = table.decision(cells, first_line)
+    return Observation(decisions[content], choice, first["subject"], game)
 
 
 def _option_value(cells: _CellReader, line: int, row: Row, name: str, before: float) -> float:
@@ -189,40 +190,56 @@ def _option_value(cells: _CellReader, line: int, row: Row, name: str, before: fl
     return value
 
 
-def _decision(
-    cells: _CellReader,
-    line: int,
-    options: tuple[str, ...],
-    theirs: tuple[str, ...],
-    kind: int,
-    paid: Array,
-    belief: Array,
-    same: Array,
-) -> Decision:
-    if np.isnan(same).any() and not np.isnan(same).all():
-        raise cells.wrong(
-            line, "same is given for some options only; give it for all of a decision's, or none"
-        )
-    stated = None
-    if theirs and not np.isnan(belief).all():
-        total = belief.sum(-1)
-        if np.isnan(total).any() or not np.allclose(total, 1, atol=1e-6):
+@dataclass(frozen=True, eq=False)
+class _PayoffTable:
+    """The cells of one decision as arrays; nan where a cell is empty.
+
+    options   names of the subject's actions; theirs: of the other's, empty where these bear on nothing
+    paid      [seat, mine, other], without the last axis where `theirs` is empty
+    kindness  of what the other did before
+    belief    [mine, other]; same [mine]
+    """
+
+    options: tuple[str, ...]
+    theirs: tuple[str, ...]
+    paid: Array
+    kindness: int
+    belief: Array
+    same: Array
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """Equal for equal tables."""
+        arrays = self.paid, self.belief, self.same
+        return self.options, self.theirs, self.kindness, *(array.tobytes() for array in arrays)
+
+    def decision(self, cells: _CellReader, line: int) -> Decision:
+        """The decision. Raises HominesError, naming the line, where the cells make none."""
+        unknown = np.isnan(self.same)
+        if unknown.any() and not unknown.all():
             raise cells.wrong(
-                line, f"belief sums to {total.tolist()} over theirs; it must sum to 1 for each option"
+                line, "same is given for some options only; give it for all of a decision's, or none"
             )
-        stated = (frozen(belief / total[:, None]),)
-    try:
-        return Decision(
-            options,
-            frozen(paid),
-            (theirs,) if theirs else (),
-            None if np.isnan(same).all() else frozen(same),
-            stated,
-            reply=stated is not None,
-            kindness=kind,
-        )
-    except HominesError as failure:
-        raise cells.wrong(line, str(failure)) from failure
+        stated = None
+        if self.theirs and not np.isnan(self.belief).all():
+            total = self.belief.sum(-1)
+            if np.isnan(total).any() or not np.allclose(total, 1, atol=1e-6):
+                raise cells.wrong(
+                    line, f"belief sums to {total.tolist()} over theirs; it must sum to 1 for each option"
+                )
+            stated = (frozen(self.belief / total[:, None]),)
+        try:
+            return Decision(
+                self.options,
+                frozen(self.paid),
+                (self.theirs,) if self.theirs else (),
+                None if unknown.all() else frozen(self.same),
+                stated,
+                reply=stated is not None,
+                kindness=self.kindness,
+            )
+        except HominesError as failure:
+            raise cells.wrong(line, str(failure)) from failure
 
 
 def _choice(cells: _CellReader, line: int, chosen: Array) -> Choice:

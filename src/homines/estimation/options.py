@@ -1,4 +1,4 @@
-"""What `homines fit` does: read observations, estimate one family by the options, give it as JSON."""
+"""The steps of `homines fit`: read observations, estimate a family by the options, convert it to JSON."""
 
 from __future__ import annotations
 
@@ -24,8 +24,13 @@ from homines.inference.impossible import counts
 def read_observations(
     source: Path, model: str | None, *, plans: bool = True, follow: Follow = QUIET
 ) -> tuple[Sequence[Observation], int, dict[str, dict[str, int]]]:
-    """Observations of a run folder, or of a CSV; how many stored answers are no distribution, and how many of
-    each model are impossible, by kind. follow: told how far the reading of a CSV is."""
+    """(observations, number of stored answers that are no distribution, impossible ones by model and kind).
+
+    source   a run folder or a CSV
+    model    of a run with several; None for a CSV
+    plans    sequential games as one choice between plans
+    follow   reports the progress of reading a CSV
+    """
     if source.is_dir():
         run = RunFolder(source)
         theirs = (r for r in run.records if model in (None, r.model))
@@ -96,7 +101,7 @@ def estimate_row(e: Estimate | Mixture) -> dict[str, Any]:
 
 
 def spell_infinities(value: Any) -> Any:
-    """JSON has no infinity and no nan: text, and null."""
+    """The value with infinities as text and nan as None, for JSON."""
     if isinstance(value, dict):
         return {k: spell_infinities(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The estimation problem: observations, family, free parameters, and whether they are identified."""
+"""The estimation problem: observations and a family as arrays; the failures of identification."""
 
 from __future__ import annotations
 
@@ -11,33 +11,24 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from homines.core.checks import one_of
-from homines.core.types import Array, HominesError
-from homines.estimation.columns import Columns, Decisions, Integers, Observation
+from homines.core.types import Array, HominesError, Integers
+from homines.estimation.columns import Columns, Decisions, Observation
 from homines.estimation.family import Family, crra
 from homines.estimation.likelihood import Design, Peak, climb
 from homines.theory.choice import Belief, stated_beliefs
 
 CLUSTERS = ("subject", "game", "decision", "none")
 RISKS = (-2.0, 3.0)
-"""Where relative risk aversion is looked for."""
+"""Bounds of the search for relative risk aversion."""
 HIGHEST_WITH_ZERO = 0.99
 """From 1 on a payoff of 0 has no value."""
-GROWTH = 1.3
-"""Factor between steps outward: small, as a profile may fall and rise again where the precision goes to 0."""
-VISIBLE_FALL = 1e-9
-"""Falls of the likelihood, as a share of it, under which float64 shows nothing."""
-MANY = 200
-"""Choices at a decision from which the expected misfit is taken by its limit."""
-FARTHEST = 1e6
-"""Half-widths from the estimate at which a profile that has not fallen counts as open."""
-
 
 Hold: TypeAlias = Callable[[Design], tuple[Design, Array | float]]
-"""From a design to one with something held: the columns left, and what is added to their utility."""
+"""From a design to one with a parameter held fixed: the remaining columns, and an offset of utility."""
 
 
 def hold_nothing(design: Design) -> tuple[Design, Array | float]:
-    """Nothing held."""
+    """The design with all parameters free."""
     return design, 0.0
 
 
@@ -82,7 +73,7 @@ class Problem:
     risk: bool = False
     scale: float = 1.0
     mass: float = 1.0
-    held: dict[float, Design] = field(default_factory=dict[float, Design])
+    designs: dict[float, Design] = field(default_factory=dict[float, Design])
 
     @cached_property
     def y(self) -> Array:
@@ -95,20 +86,21 @@ class Problem:
         """The design where payoffs are valued at this risk attitude."""
         if risk == 0.0:
             return self.design
-        if risk not in self.held:
-            if len(self.held) > 200:
-                self.held.clear()
-            self.held[risk] = self.decisions.design(
+        if risk not in self.designs:
+            if len(self.designs) > 200:
+                self.designs.clear()
+            self.designs[risk] = self.decisions.design(
                 self.family, self.belief, lambda paid: crra(paid, risk, self.scale)
             )
-        return self.held[risk]
+        return self.designs[risk]
 
     def peak(
-        self, take: Hold = hold_nothing, near: float | None = None, start: Array | None = None
+        self, take: Hold = hold_nothing, around: float | None = None, start: Array | None = None
     ) -> tuple[Peak, float]:
         """The highest likelihood of the design that `take` makes, and the risk attitude where it lies.
 
-        near   look for that around here only; start: coefficients to climb from
+        around   the risk attitude is searched around this value only
+        start    coefficients at the start of the climb
         """
 
         def at(risk: float) -> Peak:
@@ -118,20 +110,20 @@ class Problem:
         if not self.risk:
             return at(0.0), 0.0
         low, high = self.risks
-        if near is None:
+        if around is None:
             grid = np.linspace(low, high, 11)
             top = int(np.argmax([at(r).loglik for r in grid]))
             low, high = grid[max(top - 1, 0)], grid[min(top + 1, 10)]
         else:
-            low, high = max(low, near - 0.5), min(high, near + 0.5)
-        found = minimize_scalar(
+            low, high = max(low, around - 0.5), min(high, around + 0.5)
+        optimum = minimize_scalar(
             lambda r: -at(r).loglik, bounds=(low, high), method="bounded", options={"xatol": 1e-6}
         )
-        return at(found.x), float(found.x)
+        return at(optimum.x), float(optimum.x)
 
     @cached_property
     def risks(self) -> tuple[float, float]:
-        """Where risk aversion is looked for."""
+        """Bounds of the search for risk aversion."""
         return RISKS if self.decisions.least > 0 else (RISKS[0], HIGHEST_WITH_ZERO)
 
 
@@ -144,39 +136,39 @@ def problem(
     risk: bool = False,
 ) -> Problem:
     """Observations as arrays. Raises HominesError where there is nothing to choose or to cluster by."""
-    held = Columns.of(observations)
-    if not len(held):
+    columns = Columns.of(observations)
+    if not len(columns):
         raise HominesError("no observations to fit; measure a model first, or give a CSV with rows")
-    cluster = cluster or _cluster(held)
+    cluster = cluster or _cluster(columns)
     one_of("cluster", cluster, CLUSTERS)
     groups: dict[str, Callable[[], Integers]] = {
-        "subject": lambda: held.subject,
-        "game": lambda: held.game_of[held.at],
-        "decision": lambda: held.at,
-        "none": lambda: np.arange(len(held)),
+        "subject": lambda: columns.subject,
+        "game": lambda: columns.game_of[columns.at],
+        "decision": lambda: columns.at,
+        "none": lambda: np.arange(len(columns)),
     }
     return Problem(
         of,
-        held.decisions,
-        tuple(held.games[i] for i in held.game_of),
+        columns.decisions,
+        tuple(columns.games[i] for i in columns.game_of),
         belief,
-        held.decisions.design(of, belief),
-        held.counts,
-        held.at,
+        columns.decisions.design(of, belief),
+        columns.counts,
+        columns.at,
         groups[cluster](),
         cluster,
-        held.n > 0,
+        columns.n > 0,
         risk,
-        float(np.mean(held.decisions.largest)) or 1.0,
-        float(np.mean(held.mass)),
+        float(np.mean(columns.decisions.largest)) or 1.0,
+        float(np.mean(columns.mass)),
     )
 
 
-def _cluster(held: Columns) -> str:
-    """Subjects where several chose; else games, else decisions."""
-    if len(held.subjects) > 1:
+def _cluster(columns: Columns) -> str:
+    """The default cluster: subject where there are several; else game, else decision."""
+    if len(columns.subjects) > 1:
         return "subject"
-    return "game" if len(held.games) > 1 else "decision"
+    return "game" if len(columns.games) > 1 else "decision"
 
 
 def to_parameters(g: Array) -> tuple[Array, float]:

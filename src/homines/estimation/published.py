@@ -1,4 +1,4 @@
-"""What people and two older language models did in canonical games, to stand beside a model's choices.
+"""Choices of people and of two older language models in canonical games, for comparison with a model's.
 
 Humans: MobLab (Mei et al. 2024, PNAS; Xie et al. 2025). Language models: GPT-4-0314 and GPT-3.5-0301 in the
 same games (Mei et al. 2024). Charness-Rabin pairs: Horton (2023). Amounts in points of the game named.
@@ -72,11 +72,11 @@ def moments(choice: Choice, amounts: Array) -> dict[str, float]:
     p = choice.p
     mean = float(p @ amounts)
     order = np.argsort(amounts)
-    reached = np.cumsum(p[order]) >= 0.5 - 1e-12
+    past_median = np.cumsum(p[order]) >= 0.5 - 1e-12
     return {
         "mean": mean,
         "sd": float(np.sqrt(max(0.0, p @ (amounts - mean) ** 2))),
-        "median": float(amounts[order][int(np.argmax(reached))]),
+        "median": float(amounts[order][int(np.argmax(past_median))]),
     }
 
 
@@ -94,12 +94,12 @@ class Country:
 
 
 def countries(path: str | Path, labels: Sequence[str]) -> dict[str, Country]:
-    """Countries that have every one of these labels, from a CSV of Estimates, se, Label, Country.
+    """Countries with estimates for all these labels, from a CSV with columns Estimates, se, Label, Country.
 
-    Raises HominesError where it is no such file, and where no country has them all.
+    Raises HominesError for another file, and where no country has all labels.
     """
     path = Path(path)
-    held: dict[str, dict[str, tuple[float, float]]] = {}
+    by_country: dict[str, dict[str, tuple[float, float]]] = {}
     try:
         check_not_packed(path)
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -118,19 +118,19 @@ def countries(path: str | Path, labels: Sequence[str]) -> dict[str, Country]:
                         f"{path} line {line}: Estimates {row['Estimates']!r} and se {row['se']!r} must be "
                         "numbers, se at least 0; leave out a row without them"
                     )
-                held.setdefault(unquote(row["Country"]), {})[unquote(row["Label"])] = pair
+                by_country.setdefault(unquote(row["Country"]), {})[unquote(row["Label"])] = pair
     except OSError as failure:
         raise HominesError(f"cannot read {path}: {failure.strerror or failure}") from failure
     except (UnicodeDecodeError, csv.Error) as failure:
         raise HominesError(f"{path} is no CSV in UTF-8: {failure}") from failure
-    whole = {name: rows for name, rows in held.items() if all(label in rows for label in labels)}
-    if not whole:
+    complete = {name: rows for name, rows in by_country.items() if all(label in rows for label in labels)}
+    if not complete:
         raise HominesError(
             f"{path} has no country with all of {', '.join(labels)}; one row a label and country"
         )
     return {
         name: Country(*(frozen([rows[label][i] for label in labels]) for i in (0, 1)))
-        for name, rows in whole.items()
+        for name, rows in complete.items()
     }
 
 

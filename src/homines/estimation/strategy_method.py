@@ -1,8 +1,8 @@
-"""The strategy method: what is answered at every point of a sequential game, as one choice between plans.
+"""The strategy method: the answers at all points of a sequential game as one choice between plans.
 
-Every point of decision is asked on its own, in both roles, and so is what the other will do there. A plan's
-probability is the product over its points; the decision between plans is taken behind the veil of ignorance,
-against the plans that the beliefs make likely.
+Every point of decision is asked on its own, in both roles, and so is the belief about the other there. A
+plan's probability is the product over its points. The decision between plans is taken behind the veil of
+ignorance, against the distribution of plans that the beliefs imply.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from homines.estimation.columns import Observation
 from homines.theory.game_forms import Sequential, nodes, plan_probability, veil
 
 Point = tuple[int, History]
-"""A player, and what happened before it decides."""
+"""A player, and the history before its decision."""
 
 
 def points(game: Game) -> dict[Point, Decision]:
@@ -35,25 +35,25 @@ def plan_observation(
 ) -> Observation:
     """One observation: the choice between all plans, behind the veil of ignorance.
 
-    answers   at every point; beliefs: what the other is thought to do there, uniform where it is not said
-    The probability of a plan is exact where every answer is; else it stands for the fewest samples of any.
+    answers   at every point; beliefs: about the other at a point, uniform where missing
+    A plan's probability is exact where all answers are; else its n is the smallest n of the answers.
     """
     v = veil(game)
-    there = points(game)
-    believed = {
+    decisions = points(game)
+    belief_at = {
         point: beliefs[point].p if point in beliefs else np.full(len(d.actions), 1 / len(d.actions))
-        for point, d in there.items()
+        for point, d in decisions.items()
     }
-    stated = plan_probability(v, believed)
+    others = plan_probability(v, belief_at)
     sampled = [c.n for c in answers.values() if c.n is not None]
     chosen = plan_probability(v, {point: c.p for point, c in answers.items()})
     mass = float(np.prod([c.mass for c in answers.values()]))
     choice = Choice.at(chosen, mass, min(sampled) if sampled else None)
-    return Observation(replace(v.seat(), others=(stated,)), choice, subject, name)
+    return Observation(replace(v.seat(), others=(others,)), choice, subject, name)
 
 
 def with_stated_beliefs(d: Decision, point: Point, beliefs: Mapping[Point, Choice]) -> Decision:
-    """The first mover's decision with what it believes of the replies; others as they are."""
+    """The first mover's decision with its beliefs about the replies; other decisions unchanged."""
     player, history = point
     if not d.reply or d.others is not None:
         return d
@@ -76,12 +76,13 @@ def assemble(
 ) -> list[Observation]:
     """Observations of a sequential game from the answers at its points: one between plans where `plans` and
     every point was answered, else one a point."""
-    there = {d.key: point for point, d in points(game).items()}
-    known = {there[d.key]: c for d, c in beliefs if d.key in there}
-    given = {there[d.key]: (d, c) for d, c in answers if d.key in there}
-    if plans and len(given) == len(there):
-        chosen = {point: c for point, (_, c) in given.items()}
-        return [plan_observation(game, chosen, known, subject=subject, name=name)]
+    point_of = {d.key: point for point, d in points(game).items()}
+    belief_at = {point_of[d.key]: c for d, c in beliefs if d.key in point_of}
+    answer_at = {point_of[d.key]: (d, c) for d, c in answers if d.key in point_of}
+    if plans and len(answer_at) == len(point_of):
+        chosen = {point: c for point, (_, c) in answer_at.items()}
+        return [plan_observation(game, chosen, belief_at, subject=subject, name=name)]
     return [
-        Observation(with_stated_beliefs(d, point, known), c, subject, name) for point, (d, c) in given.items()
+        Observation(with_stated_beliefs(d, point, belief_at), c, subject, name)
+        for point, (d, c) in answer_at.items()
     ]

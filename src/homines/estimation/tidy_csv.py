@@ -1,4 +1,4 @@
-"""A tidy CSV as columns: cells as text, codes of equal ones, numbers; read by polars, whatever its length."""
+"""A tidy CSV of any length as columns, read by polars: cells as text, as codes of equal cells, as numbers."""
 
 from __future__ import annotations
 
@@ -13,25 +13,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from homines.core.spreadsheet import check_not_packed
-from homines.core.types import Array, HominesError
+from homines.core.types import Array, HominesError, Integers
 
 if TYPE_CHECKING:
     import polars as pl
 
-Integers = NDArray[np.integer[Any]]
-PART = 2**16
-"""Rows that are read at once where polars cannot read a file."""
-BYTES = 2**24
+ROWS_AT_ONCE = 2**16
+"""Rows read at once where polars cannot read a file."""
+BYTES_AT_ONCE = 2**24
 
 
 def library() -> Any:
-    """polars, imported where it is needed, for that takes a moment.
+    """polars, imported late because the import is slow.
 
-    It sets a handler of Ctrl-C of its own, under which a question at the terminal is not interrupted; so the
-    one that was there is set again.
+    The import replaces the handler of Ctrl-C, and a question at the terminal could not be interrupted; the
+    previous handler is restored.
     """
     before = signal.getsignal(signal.SIGINT)
     import polars
@@ -42,7 +40,7 @@ def library() -> Any:
 
 
 class Table:
-    """Rows of a CSV. lines: of the first row 2, as editors count where no cell holds a newline."""
+    """Rows of a CSV. The first row is line 2, as in editors where no cell holds a newline."""
 
     def __init__(self, frame: pl.DataFrame) -> None:
         self._frame = frame
@@ -54,13 +52,13 @@ class Table:
         return name in self._frame.columns
 
     def codes(self, *names: str) -> tuple[Integers, Table]:
-        """(a code [row] of what stands in these columns, rows that differ there); codes are in order of
-        appearance."""
-        pl, held = library(), self._frame.select(names)
-        unlike = held.unique(maintain_order=True)
+        """(code [row] of the cells in these columns, the table of different rows there); codes number the
+        different rows in order of appearance."""
+        pl, cells = library(), self._frame.select(names)
+        unlike = cells.unique(maintain_order=True)
         numbered = unlike.with_columns(pl.int_range(unlike.height, dtype=pl.Int64).alias(""))
-        told = held.join(numbered, on=list(names), how="left", maintain_order="left", nulls_equal=True)
-        return told[""].to_numpy(), Table(unlike)
+        joined = cells.join(numbered, on=list(names), how="left", maintain_order="left", nulls_equal=True)
+        return joined[""].to_numpy(), Table(unlike)
 
     def texts(self, name: str) -> list[str]:
         """The cells of a column."""
@@ -73,8 +71,8 @@ class Table:
 
     def rows(self, places: Integers) -> list[tuple[int, dict[str, str]]]:
         """These rows, each with its line."""
-        some: list[dict[str, Any]] = self._frame[places].to_dicts()
-        return [(int(i) + 2, row) for i, row in zip(places, some, strict=True)]
+        rows: list[dict[str, Any]] = self._frame[places].to_dicts()
+        return [(int(i) + 2, row) for i, row in zip(places, rows, strict=True)]
 
 
 def table_of(columns: Mapping[str, Integers]) -> Table:
@@ -98,12 +96,12 @@ def read_header(path: Path) -> list[str]:
         return list(csv.DictReader(file).fieldnames or ())
 
 
-def read_table(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Table:
-    """The columns `wanted` of a CSV with these names. Raises HominesError naming the line of a row that has
-    more or fewer cells than the head, and where it is no CSV in UTF-8.
+def read_table(path: Path, names: Sequence[str], columns: Sequence[str]) -> Table:
+    """The given columns of a CSV whose head has these names. Raises HominesError, naming the line, for a row
+    with more or fewer cells than the head, and for a file that is no CSV in UTF-8.
 
-    polars reads a cell that is not there as it reads an empty one, and stops at quotes within a cell; such
-    files are read row by row.
+    polars reads a missing cell as an empty one, and stops at quotes within a cell; files with either are read
+    row by row.
     """
     _check(path)
     pl = library()
@@ -112,8 +110,8 @@ def read_table(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Table
     except pl.exceptions.PolarsError:
         whole = None
     if whole is None or whole.columns != list(names) or whole[:, -1].null_count():
-        return Table(_row_by_row(path, names, wanted))
-    return Table(whole.select(wanted).fill_null(""))
+        return Table(_row_by_row(path, names, columns))
+    return Table(whole.select(columns).fill_null(""))
 
 
 def _check(path: Path) -> None:
@@ -125,21 +123,21 @@ def _has_standard_line_ends(path: Path) -> bool:
     """Whether every line ends as polars takes lines to end: no carriage return stands alone."""
     with open(path, "rb") as file:
         before = b""
-        while part := file.read(BYTES):
+        while part := file.read(BYTES_AT_ONCE):
             if (before + part).count(b"\r") != (before + part).count(b"\r\n") + part.endswith(b"\r"):
                 return False
             before = b"\r" if part.endswith(b"\r") else b""
     return not before
 
 
-def _row_by_row(path: Path, names: Sequence[str], wanted: Sequence[str]) -> pl.DataFrame:
-    pl, at = library(), [names.index(name) for name in wanted]
-    parts = [pl.DataFrame({name: [] for name in wanted}, schema=dict.fromkeys(wanted, pl.String))]
+def _row_by_row(path: Path, names: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
+    pl, at = library(), [names.index(name) for name in columns]
+    parts = [pl.DataFrame({name: [] for name in columns}, schema=dict.fromkeys(columns, pl.String))]
     with _reading_errors(path), open(path, encoding="utf-8-sig", newline="") as file:
         rows = _rows_of_width(path, file, len(names))
-        while some := list(islice(rows, PART)):
+        while part := list(islice(rows, ROWS_AT_ONCE)):
             parts.append(
-                pl.DataFrame({name: [row[i] for row in some] for name, i in zip(wanted, at, strict=True)})
+                pl.DataFrame({name: [row[i] for row in part] for name, i in zip(columns, at, strict=True)})
             )
     return pl.concat(parts)
 

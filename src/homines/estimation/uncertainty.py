@@ -1,4 +1,4 @@
-"""How well an estimate is known: covariance, profile intervals, misfit."""
+"""Uncertainty of an estimate: covariance, profile intervals, misfit."""
 
 from __future__ import annotations
 
@@ -12,49 +12,49 @@ from scipy.stats import binom
 from homines.core.types import Array, frozen
 from homines.estimation.family import PRECISION, RISK
 from homines.estimation.likelihood import Design, climb, flat_direction
-from homines.estimation.problem import (
-    FARTHEST,
-    GROWTH,
-    MANY,
-    VISIBLE_FALL,
-    FlatLikelihood,
-    Problem,
-    to_parameters,
-)
+from homines.estimation.problem import FlatLikelihood, Problem, to_parameters
 
-PART = 2**20
-"""Numbers of the expected misfit that are held at once."""
-CLOSE = 8
-"""Half-widths from the estimate within which they do: farther out all may be flat where a climb begins."""
+STEP_GROWTH = 1.3
+"""Factor between steps outward: small, as a profile may fall and rise again where the precision goes to 0."""
+VISIBLE_FALL = 1e-9
+"""Falls of the likelihood, as a share of it, under which float64 shows nothing."""
+LIMIT_FROM = 200
+"""Choices at a decision from which the expected misfit is taken by its limit."""
+FARTHEST = 1e6
+"""Half-widths from the estimate at which a profile that has not fallen counts as open."""
+NUMBERS_AT_ONCE = 2**20
+"""Numbers of the expected misfit in memory at once."""
+WARM_START_WITHIN = 8
+"""Half-widths from the estimate within which climbs begin at the maximum: farther out they begin at 0."""
 
 
 def expected_misfit(p: Problem, q: Array) -> Array:
-    """What KL(shares observed || q) would be on average if q were true, nats [decision]; 0 for exact choices.
+    """Expected KL(observed shares || q) if q is true, nats [decision]; 0 for exact choices.
 
     With y_a ~ Binomial(n, q_a), the sum over actions of E[(y_a / n) ln(y_a / (n q_a))]; (A - 1) / (2 n) from
-    MANY choices on.
+    LIMIT_FROM choices on.
     """
     n = np.zeros(len(p.decisions))
     np.add.at(n, p.at, np.where(p.sampled, p.rows.sum(-1), 0.0))
     options = p.design.legal.sum(-1)
-    out = np.where(n > MANY, (options - 1) / np.maximum(2 * n, 1), 0.0)
-    few = (n >= 1) & (n <= MANY)
+    out = np.where(n > LIMIT_FROM, (options - 1) / np.maximum(2 * n, 1), 0.0)
+    few = (n >= 1) & (n <= LIMIT_FROM)
     for many, mine in sorted(set(zip(n[few].tolist(), options[few].tolist(), strict=True))):
         at = np.flatnonzero(few & (n == many) & (options == mine))
-        for part in np.array_split(at, -(-len(at) * round(many) * mine // PART)):
-            some = q[part][p.design.legal[part]].reshape(len(part), 1, mine)
-            out[part] = _misfit_of_chance(many, some)
+        for part in np.array_split(at, -(-len(at) * round(many) * mine // NUMBERS_AT_ONCE)):
+            shares = q[part][p.design.legal[part]].reshape(len(part), 1, mine)
+            out[part] = _misfit_of_chance(many, shares)
     return out
 
 
-def _misfit_of_chance(many: float, q: Array) -> Array:
+def _misfit_of_chance(n: float, q: Array) -> Array:
     """The sum over actions of E[(y_a / n) ln(y_a / (n q_a))] of n choices, [decision]; q: [decision, 1,
     action]."""
-    y = np.arange(1, round(many) + 1)[:, None]
-    odds = binom.pmf(y, round(many), q)
+    y = np.arange(1, round(n) + 1)[:, None]
+    odds = binom.pmf(y, round(n), q)
     with np.errstate(divide="ignore", invalid="ignore"):
-        each = odds * (y / many) * (np.log(y / many) - np.log(q))
-    return np.where(odds > 0, each, 0.0).reshape(len(q), -1).sum(-1)
+        terms = odds * (y / n) * (np.log(y / n) - np.log(q))
+    return np.where(odds > 0, terms, 0.0).reshape(len(q), -1).sum(-1)
 
 
 def misfit(games: Sequence[str], share: Array, q: Array, chance: Array) -> dict[str, float]:
@@ -64,7 +64,7 @@ def misfit(games: Sequence[str], share: Array, q: Array, chance: Array) -> dict[
     places: dict[str, list[int]] = {}
     for i, g in enumerate(games):
         places.setdefault(g, []).append(i)
-    return {g: float(kl[some].mean()) for g, some in places.items()}
+    return {g: float(kl[members].mean()) for g, members in places.items()}
 
 
 # --- how sure ----------------------------------------------------------------------------------
@@ -94,8 +94,8 @@ def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, A
     direction = flat_direction(information)
     if direction is not None:
         names = (*p.family.free, *((RISK,) if p.risk else ()), PRECISION)
-        told = " ".join(f"{x:+.2f}*{n}" for n, x in zip(names, direction, strict=True) if abs(x) > 0.05)
-        raise FlatLikelihood(f"at its maximum the likelihood of {p.family.spec} is flat along {told}")
+        line = " ".join(f"{x:+.2f}*{n}" for n, x in zip(names, direction, strict=True) if abs(x) > 0.05)
+        raise FlatLikelihood(f"at its maximum the likelihood of {p.family.spec} is flat along {line}")
     bread = frozen(np.linalg.inv(information))
     scores = cluster_scores(d, p.rows, p.at, p.group, q)
     groups = len(scores)
@@ -111,10 +111,10 @@ def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, A
 
 def cluster_scores(design: Design, rows: Array, at: np.ndarray, group: np.ndarray, q: Array) -> Array:
     """Sum of scores by cluster, [cluster, column]."""
-    left = rows - rows.sum(-1, keepdims=True) * q[at]
-    each = np.einsum("na,nak->nk", left, design.x[at])
-    total = np.zeros((int(group.max()) + 1, each.shape[1]))
-    np.add.at(total, group, each)
+    residual = rows - rows.sum(-1, keepdims=True) * q[at]
+    scores = np.einsum("na,nak->nk", residual, design.x[at])
+    total = np.zeros((int(group.max()) + 1, scores.shape[1]))
+    np.add.at(total, group, scores)
     return total
 
 
@@ -128,13 +128,13 @@ def profile(
     risk: float = 0.0,
     start: Array | None = None,
 ) -> tuple[float, float]:
-    """Where twice the fall of the profile likelihood from its maximum reaches a critical value.
+    """(low, high): the values at which twice the fall of the profile likelihood reaches a critical value.
 
     rule   (the maximum, the critical value). The critical value is that of F(1, clusters - 1), times the
-           ratio of the clustered to the model's own variance (Kent 1982), so that dependence within clusters
-           widens the interval as it widens the standard error.
-    half   half the width of the interval by the standard error: where the search begins, and what stands
-           where the fall is too small for float64 to see
+           ratio of the clustered to the model's own variance (Kent 1982): dependence within clusters widens
+           the interval and the standard error alike.
+    half   half the width of the interval by the standard error: the scale of the search, and the result
+           where the fall is too small for float64
     start  coefficients at the maximum, from which climbs near it begin; None: all begin at 0
     """
     top, crit = rule
@@ -144,11 +144,8 @@ def profile(
         return value - half, value + half
 
     def fall(at: float) -> float:
-        return (
-            2
-            * (top - constrained_loglik(p, name, at, risk, start if abs(at - value) < CLOSE * half else None))
-            - crit
-        )
+        near = start if abs(at - value) < WARM_START_WITHIN * half else None
+        return 2 * (top - constrained_loglik(p, name, at, risk, near)) - crit
 
     ends: list[float] = []
     for sign in (-1, 1):
@@ -168,7 +165,7 @@ def profile(
             if name == PRECISION and far == 0.0:
                 end = 0.0
                 break
-            near, step = far, GROWTH * step
+            near, step = far, STEP_GROWTH * step
         ends.append(end)
     return ends[0], ends[1]
 
@@ -176,13 +173,16 @@ def profile(
 def constrained_loglik(
     p: Problem, name: str, at: float, near: float = 0.0, start: Array | None = None
 ) -> float:
-    """The highest log-likelihood with one parameter held, at no negative precision; the risk attitude, where
-    it is estimated, near to this. start: coefficients of all columns to climb from."""
+    """The highest log-likelihood with one parameter fixed at a value, at a precision of at least 0.
+
+    near    the risk attitude, where it is estimated, is searched around this value
+    start   coefficients of all columns at the start of the climb
+    """
     if name == RISK:
         return climb(p.at_risk(at), p.y, start=start).loglik
 
-    def left(*held: int) -> Array | None:
-        return None if start is None else np.delete(start, held)
+    def left(*columns: int) -> Array | None:
+        return None if start is None else np.delete(start, columns)
 
     k = p.design.x.shape[-1]
     if name == PRECISION:

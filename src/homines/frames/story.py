@@ -41,7 +41,7 @@ class Story:
         parts += scene.alternatives("gone for", " and you for {}", "you would have taken home {}")
         for past in scene.rounds(self.memory):
             acts = join(scene.clauses("you went for {}", "{} for {}", past.words))
-            parts.append(f"{_when(past)} {acts}.")
+            parts.append(f"{_days_ago(past)} {acts}.")
         parts.append(f"What do you go for now: {scene.options}?")
         return scene.prompt(self.asks, paragraph(parts), " Say just the one.")
 
@@ -67,7 +67,7 @@ class Story:
         )
 
 
-def _when(past: Round) -> str:
+def _days_ago(past: Round) -> str:
     """How many days ago a past round was."""
     if past.ago <= 2:
         return ("Yesterday", "The day before yesterday")[past.ago - 1]

@@ -38,12 +38,12 @@ class Table:
         if (move := scene.first_move) is not None:
             parts.append(f"{scene.people[0]} played {move}.")
         for move, replies in scene.forgone():
-            ways = [
+            outcomes = [
                 f"{f'{mine} would pay' if mine else 'the game would have ended:'} "
                 f"{scene.gains('you {} points', '{} {}', payoffs)}"
                 for mine, payoffs in replies
             ]
-            parts.append(f"Had {scene.people[0]} played {move}, {'; '.join(ways)}.")
+            parts.append(f"Had {scene.people[0]} played {move}, {'; '.join(outcomes)}.")
         for past in scene.rounds(self.memory):
             gains = scene.gains("you got {}", "{} got {}", past.payoffs)
             acts = join(scene.clauses("you played {}", "{} played {}", past.words))

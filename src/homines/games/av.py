@@ -10,7 +10,7 @@ import numpy as np
 from homines.core.checks import count
 from homines.core.types import Array, Decision, History, HominesError, frozen
 
-ASKED = ("judging", "buying", "regulating")
+PERSPECTIVES = ("judging", "buying", "regulating")
 ABOARD = ("self", "family", "stranger")
 MOST_SAVED = 100
 
@@ -89,7 +89,7 @@ def av(asked: str = "buying", saved: int = 10, aboard: str = "self") -> Dilemma:
     >>> av("buying", saved=10).due(())[0].payoffs.tolist()
     [[0.0, 1.0], [0.0, 0.0], [10.0, 0.0]]
     """
-    for name, value, known in (("asked", asked, ASKED), ("aboard", aboard, ABOARD)):
+    for name, value, known in (("asked", asked, PERSPECTIVES), ("aboard", aboard, ABOARD)):
         if value not in known:
             raise HominesError(f"{name} is {value!r}; it must be one of {', '.join(known)}")
     count("saved", saved, 1, MOST_SAVED)
@@ -107,15 +107,15 @@ def av(asked: str = "buying", saved: int = 10, aboard: str = "self") -> Dilemma:
     return Dilemma(Decision(("sacrifice", "protect"), payoffs, same=frozen(lottery), rule=rule, does=does))
 
 
-def words(asked: str, saved: int, party: Party) -> tuple[str, tuple[str, str]]:
+def words(question: str, saved: int, party: Party) -> tuple[str, tuple[str, str]]:
     """The situation, and what each act does; both acts in the same words."""
     road = "1 pedestrian" if saved == 1 else f"{saved} pedestrians"
-    told = SITUATION[asked].format(who=party.carried, road=f"{road} {'is' if saved == 1 else 'are'}")
+    situation = SITUATION[question].format(who=party.carried, road=f"{road} {'is' if saved == 1 else 'are'}")
     one = party.lives == 1 and party.named != "you"
     die, live = ("dies", "lives") if one else ("die", "live")
     die_there, live_there = ("dies", "lives") if saved == 1 else ("die", "live")
-    swerves, drives_on = ACT[asked]
-    return told, (
+    swerves, drives_on = ACT[question]
+    return situation, (
         f"{swerves}: {party.named} {die}, the {road} {live_there}.",
         f"{drives_on}: {party.named} {live}, the {road} {die_there}.",
     )

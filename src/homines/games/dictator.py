@@ -48,7 +48,7 @@ def dictator(total: float = 100, step: float = 10) -> Allocation:
 
 
 def amounts(name: str, total: float, step: float) -> Array:
-    """0, step, ..., total; HominesError unless step divides total into few enough parts."""
+    """0, step, ..., total. Raises HominesError unless step divides total into fewer than MOST_GIFTS parts."""
     many = total / step if 0 < step <= total else 0.0
     if many >= MOST_GIFTS:
         raise HominesError(

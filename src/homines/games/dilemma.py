@@ -145,12 +145,12 @@ class Dilemma:
         return self.table[:, history[0][0]]
 
     def _does(self, action: int) -> str:
-        who = crowd(self.victims[action])
+        beings = crowd(self.victims[action])
         moves = ("The car goes straight on", "The car turns aside")[action]
         if action == self.passengers:
-            return f"{moves}, hits a barrier and kills its passengers: {who}."
-        where = ("the road ahead", "the other road")[action]
-        return f"{moves} and kills {who} crossing {where} {CROSSING[self.signals[action]]}."
+            return f"{moves}, hits a barrier and kills its passengers: {beings}."
+        road = ("the road ahead", "the other road")[action]
+        return f"{moves} and kills {beings} crossing {road} {CROSSING[self.signals[action]]}."
 
     def outcomes(self) -> tuple[dict[str, str | int], dict[str, str | int]]:
         """The groups killed by staying and by swerving as rows of the Moral Machine's files, Saved left out.
@@ -197,33 +197,33 @@ def dilemma(kind: str = "number", draw: int = 0) -> Dilemma:
     )
     # pedestrians on both roads: where these have green, those have red
     signals = (ahead, (0, 2, 1)[ahead]) if setting == PEDESTRIANS else (ahead, ahead)
-    turned = bool(rng.integers(2)) != bool(draw % 2)
+    exchanged = bool(rng.integers(2)) != bool(draw % 2)
     groups = _groups(kind, rng)
-    victims = frozen([_counts(group) for group in (groups[::-1] if turned else groups)])
-    return Dilemma(kind, draw, victims, (1, -1) if turned else (-1, 1), setting, signals)
+    victims = frozen([_counts(group) for group in (groups[::-1] if exchanged else groups)])
+    return Dilemma(kind, draw, victims, (1, -1) if exchanged else (-1, 1), setting, signals)
 
 
 def spec(kind: str, draw: int) -> str:
-    """How a scenario is spelt."""
+    """The spec of a scenario."""
     return f"dilemma(kind={kind}, draw={draw})"
 
 
 def _groups(kind: str, rng: np.random.Generator) -> tuple[list[str], list[str]]:
     """Names of the beings of the minus level, and of the plus level."""
     if kind == "number":
-        few = _some(rng, [c.name for c in CHARACTERS], int(rng.integers(1, MOST)))
-        extra = int(rng.integers(1, MOST - len(few) + 1))
-        return few, few + _some(rng, [c.name for c in CHARACTERS], extra)
+        smaller = _draw_names(rng, [c.name for c in CHARACTERS], int(rng.integers(1, MOST)))
+        extra = int(rng.integers(1, MOST - len(smaller) + 1))
+        return smaller, smaller + _draw_names(rng, [c.name for c in CHARACTERS], extra)
     size = int(rng.integers(1, MOST + 1))
     if kind in MATCHED:
-        drawn = rng.integers(len(MATCHED[kind]), size=size)
-        return [MATCHED[kind][i][0] for i in drawn], [MATCHED[kind][i][1] for i in drawn]
+        indices = rng.integers(len(MATCHED[kind]), size=size)
+        return [MATCHED[kind][i][0] for i in indices], [MATCHED[kind][i][1] for i in indices]
     field = {"species": "human", "status": "status"}[kind]
     low, high = ([c.name for c in CHARACTERS if getattr(c, field) == sign] for sign in (-1, 1))
-    return _some(rng, low, size), _some(rng, high, size)
+    return _draw_names(rng, low, size), _draw_names(rng, high, size)
 
 
-def _some(rng: np.random.Generator, names: list[str], size: int) -> list[str]:
+def _draw_names(rng: np.random.Generator, names: list[str], size: int) -> list[str]:
     return [names[i] for i in rng.integers(len(names), size=size)]
 
 
@@ -232,7 +232,7 @@ def _counts(names: list[str]) -> Array:
 
 
 def crowd(counts: Array) -> str:
-    """Beings in words.
+    """Beings as a list in words.
 
     >>> crowd(_counts(["dog", "old man", "dog"]))
     'an old man and two dogs'

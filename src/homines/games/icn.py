@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from homines.core.checks import count
 from homines.theory.game_forms import NormalForm, Repeated
 
 
@@ -16,6 +15,4 @@ def icn(rounds: int | None = None) -> Repeated:
     rounds   how many rounds; None: no end is announced
     Payoffs of Tennant et al. (2025).
     """
-    if rounds is not None:
-        count("rounds", rounds)
     return Repeated(NormalForm.two(("C", "D"), [[2, 1], [4, 0]]), rounds)

@@ -42,9 +42,9 @@ def all_ordinal() -> tuple[NormalForm, ...]:
 
 def walk(ranks: Ranks) -> tuple[Ranks, ...]:
     """The twelve payoff tables of a player, each one exchange of ranks from the next."""
-    found = [ranks]
+    tables = [ranks]
     for low, high in WALK[:-1]:
         swap = {low: high, high: low}
-        (a, b), (c, d) = found[-1]
-        found.append(((swap.get(a, a), swap.get(b, b)), (swap.get(c, c), swap.get(d, d))))
-    return tuple(found)
+        (a, b), (c, d) = tables[-1]
+        tables.append(((swap.get(a, a), swap.get(b, b)), (swap.get(c, c), swap.get(d, d))))
+    return tuple(tables)

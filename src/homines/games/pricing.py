@@ -39,7 +39,7 @@ def pricing(
     ('1.43', '1.70', '1.97')
     """
     market = shop(firms, costs=costs, quality=quality, mu=mu, size=size, scale=scale)
-    names = written(market, points, xi)
+    names = menu_names(market, points, xi)
     if (entries := (firms + 1) * len(names) ** firms) > MOST_ENTRIES:
         raise HominesError(
             f"{firms} firms with {len(names)} prices make a table of {entries} payoffs, more than "
@@ -73,8 +73,8 @@ def shop(
     return Market((quality,) * firms, tuple(costs) or (1.0,) * firms, mu=mu, size=size, scale=scale)
 
 
-def written(market: Market, points: int = 15, xi: float = 0.1) -> tuple[str, ...]:
-    """The menu as it is written: to the cent of the unit of price."""
+def menu_names(market: Market, points: int = 15, xi: float = 0.1) -> tuple[str, ...]:
+    """The prices of the menu as text, to the cent of the unit of price."""
     count("points", points, 2, MOST_POINTS)
     number("xi", xi, 0)
     digits = max(0, 2 - round(np.log10(market.scale)))

@@ -41,8 +41,10 @@ def public_goods(
             f"more than {MOST_ENTRIES}; use fewer players or a larger step"
         )
     pot = reduce(np.add.outer, [gifts] * players)
-    kept = [endowment - gifts.reshape([-1 if j == i else 1 for j in range(players)]) for i in range(players)]
-    table = frozen([k + multiplier / players * pot for k in kept])
+    remainders = [
+        endowment - gifts.reshape([-1 if j == i else 1 for j in range(players)]) for i in range(players)
+    ]
+    table = frozen([k + multiplier / players * pot for k in remainders])
     names = tuple(f"{c:.10g}" for c in gifts)
     many = "another" if players == 2 else f"{players - 1} others"
     rule = (

@@ -24,7 +24,7 @@ def split(x: tuple[float, ...] = (50, 50), y: tuple[float, ...] = (80, 20)) -> A
 
 
 def pays(name: str, pair: tuple[float, ...]) -> None:
-    """HominesError unless these are two finite numbers."""
+    """Raise HominesError unless these are two finite numbers."""
     if len(pair) != 2:
         raise HominesError(f"{name} is {pair}; it must be two numbers: (own, other)")
     for value in pair:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from homines.core.checks import count, number
+from homines.core.checks import number
 from homines.theory.game_forms import NormalForm, Repeated
 
 
@@ -23,8 +23,6 @@ def symmetric(
         ("reward", reward), ("sucker", sucker), ("temptation", temptation), ("punishment", punishment)
     ):  # fmt: skip
         number(name, value)
-    if rounds is not None:
-        count("rounds", rounds)
     return Repeated(NormalForm.two(("C", "D"), [[reward, sucker], [temptation, punishment]]), rounds)
 
 

@@ -25,8 +25,8 @@ def trust_menu(endowment: float = 100, factor: float = 3, step: float = 10) -> N
     number("factor", factor, 0)
     number("step", step, 0)
     sent = amounts("endowment", endowment, step)[:, None]
-    back = factor * sent * SHARES
-    table = frozen([endowment - sent + back, factor * sent - back])
+    returned = factor * sent * SHARES
+    table = frozen([endowment - sent + returned, factor * sent - returned])
     names = tuple(f"{x:.10g}" for x in sent[:, 0]), tuple(f"{x:.10g}" for x in 100 * SHARES)
     rules = (
         f"You have {endowment:.10g} points and send {{other}} some of them. What you send is multiplied by "

@@ -43,10 +43,10 @@ def trust_return(
     if factor == 0 or received / factor > endowment:
         raise HominesError(f"received {received:g} must be factor {factor:g} times at most {endowment:g}")
     back = amounts("received", received, step)
-    kept = endowment - received / factor
+    remainder = endowment - received / factor
     sent = f"{received / factor:.10g}"
     rule = (
         f"{{other}} had {endowment:.10g} points and sent you {sent} of them, multiplied by {factor:.10g}: "
         f"you hold {received:.10g} points. Choose how many of them {{other}} gets back; you keep the rest."
     )
-    return Returned(tuple(f"{x:.10g}" for x in back), frozen([kept + back, received - back]), rule)
+    return Returned(tuple(f"{x:.10g}" for x in back), frozen([remainder + back, received - back]), rule)

@@ -29,8 +29,8 @@ def opponent(spec: str) -> Policy:
     match = re.fullmatch(r"(\w+)\s*(?:\((.*)\))?", spec.removeprefix(LIBRARY), re.DOTALL)
     if match is None:
         raise HominesError(f"{spec!r} names no opponent; write axelrod:NAME or axelrod:NAME(parameter=value)")
-    given = (repr(match[1]), *([match[2]] if match[2] and match[2].strip() else []))
-    return settings(_strategy, f"({', '.join(given)})")
+    arguments = (repr(match[1]), *([match[2]] if match[2] and match[2].strip() else []))
+    return settings(_strategy, f"({', '.join(arguments)})")
 
 
 def _strategy(name: str, /, *, seed: int = 0, **parameters: Any) -> Policy:

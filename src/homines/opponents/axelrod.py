@@ -1,4 +1,4 @@
-"""What opponents/axelrod.py asks of the axelrod library, which has no types: made, told, replayed."""
+"""Strategies of the axelrod library as opponents: a player is built, replays the history, and moves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any, cast
 import numpy as np
 
 from homines.core.checks import count
-from homines.core.types import Choice, Decision, HominesError, frozen
+from homines.core.types import Choice, Decision, HominesError, NotDefined, frozen
 from homines.theory.strategies import check_pair, first_action_with, first_or_second
 
 MOST_COINS = 8
@@ -26,11 +26,11 @@ CHEATS = ("manipulates_state", "manipulates_source", "inspects_source")
 
 
 class NotACoinError(Exception):
-    """The strategy drew something else than a few coins, so its probabilities are not read off."""
+    """The strategy drew something else than a few coins: its probabilities cannot be computed."""
 
 
 class Coin:
-    """Stands in for a player's random numbers: coins fall as scripted, then heads, and are weighed."""
+    """Replaces a player's random numbers: coins fall as scripted, then heads; weight: their probability."""
 
     def __init__(self, heads: Sequence[bool], axl: Any) -> None:
         self.heads, self.weight, self._thrown, self._axl = list(heads), 1.0, 0, axl
@@ -55,7 +55,7 @@ class Coin:
 
 @contextmanager
 def quiet() -> Generator[None]:
-    """The library's warnings are about its own tournaments."""
+    """Silence the library's warnings, which concern its own tournaments."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -74,45 +74,45 @@ def library() -> Any:
 
 
 def player(strategy: str, parameters: Mapping[str, Any]) -> Any:
-    """A new player of this class; HominesError for one that is unknown, cheats, or takes no such values."""
+    """A new player of a class. Raises HominesError for an unknown class, one that cheats, or wrong values."""
     axl = library()
-    there = {kind.__name__: kind for kind in axl.all_strategies}
-    if strategy not in there:
-        plain = {name.lower(): name for name in there}
+    strategies = {kind.__name__: kind for kind in axl.all_strategies}
+    if strategy not in strategies:
+        plain = {name.lower(): name for name in strategies}
         close = get_close_matches(strategy.lower().replace("_", ""), plain, n=3)
         hint = (
             f"did you mean {' or '.join(plain[c] for c in close)}?" if close else "none has a name like it;"
         )
         raise HominesError(
-            f"axelrod has no strategy {strategy!r}; {hint} axelrod.readthedocs.io lists all {len(there)}"
+            f"axelrod has no strategy {strategy!r}; {hint} axelrod.readthedocs.io lists all {len(strategies)}"
         )
-    wanted = inspect.signature(there[strategy].__init__).parameters
+    signature = inspect.signature(strategies[strategy].__init__).parameters
     values = {
         name: axl.Action[value]
-        if name in wanted and isinstance(wanted[name].default, axl.Action) and value in ("C", "D")
+        if name in signature and isinstance(signature[name].default, axl.Action) and value in ("C", "D")
         else value
         for name, value in parameters.items()
     }
     try:
         with quiet():
-            made = there[strategy](**values)
+            instance = strategies[strategy](**values)
     except Exception as error:
-        takes = ", ".join(name for name in wanted if name != "self") or "none"
+        takes = ", ".join(name for name in signature if name != "self") or "none"
         raise HominesError(
             f"axelrod's {strategy} does not take {dict(parameters)} ({error}); its parameters are: {takes}"
         ) from error
-    if cheats := [c for c in CHEATS if classified(made, c)]:
+    if cheats := [c for c in CHEATS if classification(instance, c)]:
         raise HominesError(
             f"axelrod's {strategy} ({', '.join(cheats)}) needs its opponent's program, and here the "
             "opponent is a history; choose another strategy"
         )
-    return made
+    return instance
 
 
-def classified(made: Any, what: str) -> Any:
+def classification(instance: Any, what: str) -> Any:
     """The library's own classification, such as memory_depth."""
     with quiet():
-        return library().Classifiers[what](made)
+        return library().Classifiers[what](instance)
 
 
 def rounds(d: Decision) -> list[tuple[int, int]]:
@@ -121,35 +121,35 @@ def rounds(d: Decision) -> list[tuple[int, int]]:
     for stage in d.history:
         mine, other = stage[d.player], stage[1 - d.player]
         if mine is None or other is None:
-            raise HominesError(f"stage {stage} has the move of one player only; {REMEDY}")
+            raise NotDefined(f"stage {stage} has the move of one player only; {REMEDY}")
         out.append((mine, other))
     return out
 
 
 def next_move(
-    made: Any, d: Decision, seed: int, heads: Sequence[bool] | None = None
+    instance: Any, d: Decision, seed: int, heads: Sequence[bool] | None = None
 ) -> tuple[int, Coin | None]:
-    """Lives through the history and moves. 0 is C; with `heads`, the last move's coins are scripted."""
+    """Replay the history and move. 0 is C; heads: the script of the last move's coins."""
     axl = library()
     actions = (axl.Action.C, axl.Action.D)
     other = axl.MockPlayer()
     with quiet():
-        made.set_match_attributes(length=np.inf if d.rounds is None else d.rounds, game=game(axl, d))
-        made.set_seed(seed)
+        instance.set_match_attributes(length=np.inf if d.rounds is None else d.rounds, game=game(axl, d))
+        instance.set_seed(seed)
         for mine, its in rounds(d):
-            made.strategy(other)
-            made.update_history(actions[mine], actions[its])
+            instance.strategy(other)
+            instance.update_history(actions[mine], actions[its])
             other.update_history(actions[its], actions[mine])
         if heads is None:
-            return actions.index(made.strategy(other)), None
-        coin = made._random = Coin(heads, axl)
-        return actions.index(made.strategy(other)), coin
+            return actions.index(instance.strategy(other)), None
+        coin = instance._random = Coin(heads, axl)
+        return actions.index(instance.strategy(other)), coin
 
 
 def game(axl: Any, d: Decision) -> Any:
     """The decision's payoffs as the library writes them."""
     if d.payoffs.shape != (2, 2, 2):
-        raise HominesError(f"payoffs of shape {d.payoffs.shape} are not [seat, mine, other]; {REMEDY}")
+        raise NotDefined(f"payoffs of shape {d.payoffs.shape} are not [seat, mine, other]; {REMEDY}")
     mine, other = d.payoffs
     if not np.allclose(other, mine.T):
         return axl.AsymmetricGame(mine, other)
@@ -159,9 +159,9 @@ def game(axl: Any, d: Decision) -> Any:
 
 STATES = ((0, 0), (0, 1), (1, 0), (1, 1))
 DEEPEST = 5
-"""Declared depths are tried up to here; of more rounds there is no chain (forms.MOST_STATES)."""
+"""Declared depths are tested up to here; there is no chain of more rounds (game_forms.MOST_STATES)."""
 TRIES = 2 * 4**DEEPEST
-"""Longer pasts that a declared depth above 1 is tried on."""
+"""Number of longer pasts on which a declared depth above 1 is tested."""
 
 
 @dataclass(frozen=True)
@@ -172,11 +172,11 @@ class Axelrod:
     parameters   its own parameters, ((name, value), ...)
     seed         of its draws, where a sample is all there is (walkers draw their own: `seeded`)
 
-    A fresh player lives through the history turn by turn, with the moves that were made, and then moves:
-    C is the first action, D the second. It is told the decision's payoffs and, where an end is announced,
-    the number of rounds. Where the library says that it never draws, or looks at most one round back, both
-    sides of every coin are followed and the choice is exact; otherwise it is the move of one player with
-    this seed, and says n=1, for deeper ones may keep what they drew to themselves.
+    A new player replays the recorded moves turn by turn and then moves: C is the first action, D the second.
+    It knows the decision's payoffs and, where an end is announced, the number of rounds. Where the library
+    states that the strategy never draws, or looks at most one round back, both sides of every coin are
+    followed and the choice is exact. Otherwise the choice is one sampled move with this seed (n=1), because
+    deeper strategies may remember their draws.
     Knight et al. (2016), Journal of Open Research Software 4: e35.
     """
 
@@ -196,7 +196,7 @@ class Axelrod:
 
     @property
     def memory(self) -> float:
-        """Rounds it looks back: the library's word for it, but math.inf where its moves belie that."""
+        """Rounds it looks back, as the library states; math.inf where its moves contradict that."""
         return _memory(self)
 
     def seeded(self, seed: int) -> Axelrod:
@@ -214,7 +214,7 @@ class Axelrod:
     def _choice(self, d: Decision) -> Choice:
         player = self.player()
         try:
-            if _depth(player) <= 1 or not classified(player, "stochastic"):
+            if _depth(player) <= 1 or not classification(player, "stochastic"):
                 try:
                     return first_action_with(self._probability(d))
                 except NotACoinError:
@@ -223,75 +223,76 @@ class Axelrod:
         except HominesError:
             raise
         except Exception as error:  # the library's strategies fail in their own ways
-            raise HominesError(
+            raise NotDefined(
                 f"axelrod's {self.strategy} cannot play payoffs {d.payoffs.tolist()} "
                 f"({type(error).__name__}: {error}); choose another strategy or game"
             ) from error
 
     def _probability(self, d: Decision) -> float:
         """Of C: the sum over all ways in which the coins of the next move can fall."""
-        total, ways = 0.0, [list[bool]()]
-        for way in ways:
-            move, coin = next_move(self.player(), d, self.seed, way)
+        total, scripts = 0.0, [list[bool]()]
+        for script in scripts:
+            move, coin = next_move(self.player(), d, self.seed, script)
             assert coin is not None
             total += coin.weight * (move == 0)
-            ways += [[*coin.heads[:i], False] for i in range(len(way), len(coin.heads))]
+            scripts += [[*coin.heads[:i], False] for i in range(len(script), len(coin.heads))]
         return min(total, 1.0)
 
 
 @lru_cache(maxsize=256)
 def _memory(policy: Axelrod) -> float:
-    """The declared depth, tried: Markov chains rest on it, and the Cyclers count rounds."""
+    """The declared depth, tested: Markov chains rely on it, and some strategies (Cyclers) count rounds."""
     player = policy.player()
     depth = _depth(player)
     if depth <= 1:
-        return next((rounds for rounds in range(int(depth), 2) if _short(policy, rounds)), math.inf)
-    # a sample hangs on the seed and on how many rounds there were
-    if depth == math.inf or classified(player, "stochastic"):
+        depths = (rounds for rounds in range(int(depth), 2) if _determined_by_last(policy, rounds))
+        return next(depths, math.inf)
+    # a sample depends on the seed and on the number of rounds
+    if depth == math.inf or classification(player, "stochastic"):
         return math.inf
-    return int(depth) if depth > DEEPEST or _deep(policy, int(depth)) else math.inf
+    return int(depth) if depth > DEEPEST or _unchanged_by_earlier(policy, int(depth)) else math.inf
 
 
-def _short(policy: Axelrod, rounds: int) -> bool:
-    """Whether these last rounds (0 or 1) settle the choice, in every past of up to three rounds."""
+def _determined_by_last(policy: Axelrod, rounds: int) -> bool:
+    """Whether the last rounds (0 or 1) determine the choice, in every past of up to three rounds."""
     pasts = [past for n in range(4) for past in product(STATES, repeat=n)]
-    choices = dict(zip(pasts, policy([_faced(past) for past in pasts]), strict=True))
-    return all(_same(choices[past[max(len(past) - rounds, 0) :]], choices[past]) for past in pasts)
+    choices = dict(zip(pasts, policy([_decision_after(past) for past in pasts]), strict=True))
+    return all(_equal_choices(choices[past[max(len(past) - rounds, 0) :]], choices[past]) for past in pasts)
 
 
-def _deep(policy: Axelrod, rounds: int) -> bool:
-    """Whether random rounds before these last ones change nothing, whatever the last ones were."""
+def _unchanged_by_earlier(policy: Axelrod, rounds: int) -> bool:
+    """Whether random rounds before the last ones leave the choice unchanged, for all last rounds."""
     rng = np.random.default_rng(0)
     recent = list(product(STATES, repeat=rounds))
-    choices = policy([_faced(past) for past in recent])
+    choices = policy([_decision_after(past) for past in recent])
     return all(
-        _same(choice, policy([_faced((*_rounds(rng), *past))])[0])
+        _equal_choices(choice, policy([_decision_after((*_random_past(rng), *past))])[0])
         for _ in range(TRIES // len(recent))
         for past, choice in zip(recent, choices, strict=True)
     )
 
 
-def _rounds(rng: np.random.Generator) -> tuple[tuple[int, int], ...]:
+def _random_past(rng: np.random.Generator) -> tuple[tuple[int, int], ...]:
     return tuple(STATES[int(rng.integers(4))] for _ in range(rng.integers(1, 13)))
 
 
-def _same(one: Choice, two: Choice) -> bool:
+def _equal_choices(a: Choice, b: Choice) -> bool:
     """The same choice, neither a sample."""
-    return not (one.n or two.n) and math.isclose(one.p[0], two.p[0], abs_tol=1e-9)
+    return not (a.n or b.n) and math.isclose(a.p[0], b.p[0], abs_tol=1e-9)
 
 
 def _depth(player: Any) -> float:
-    return float(classified(player, "memory_depth"))
+    return float(classification(player, "memory_depth"))
 
 
-def _faced(past: tuple[tuple[int, int], ...]) -> Decision:
+def _decision_after(past: tuple[tuple[int, int], ...]) -> Decision:
     """Axelrod's own payoffs, which every strategy can play."""
     mine = frozen([[3, 0], [5, 1]])
     return Decision(("C", "D"), frozen([mine, mine.T]), (("C", "D"),), rounds=None, history=past)
 
 
 def _tuples(value: Any) -> Any:
-    """Lists within become tuples, so that it hashes."""
+    """The value with lists as tuples, which hash."""
     if isinstance(value, tuple | list):
         return tuple(_tuples(v) for v in cast("Sequence[Any]", value))
     return value

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from homines.core.checks import number
-from homines.core.types import Choice, Decision, HominesError
+from homines.core.types import Choice, Decision, HominesError, NotDefined
 from homines.opponents.memory_one import MemoryOne
 from homines.theory.strategies import check_pair
 
@@ -67,15 +67,15 @@ class Extortion:
 
 
 def dilemma(d: Decision) -> tuple[float, float, float, float]:
-    """T, R, P, S of a symmetric prisoner's dilemma; HominesError for any other game."""
+    """T, R, P, S of a symmetric prisoner's dilemma. Raises NotDefined for any other game."""
     if d.payoffs.shape != (2, 2, 2) or not np.allclose(d.payoffs[1], d.payoffs[0].T):
-        raise HominesError(
+        raise NotDefined(
             f"payoffs {d.payoffs.tolist()} are not those of a symmetric game of simultaneous moves, "
             f"so extortion has no one T, R, P, S to read; {REMEDY}"
         )
     (r, s), (t, p) = d.payoffs[0].tolist()
     if not t > r > p > s:
-        raise HominesError(
+        raise NotDefined(
             f"T, R, P, S = {t:g}, {r:g}, {p:g}, {s:g} are no prisoner's dilemma (T > R > P > S), "
             f"and there is nothing to extort; {REMEDY}"
         )

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from homines.core.types import Array, Choice, Decision, HominesError
+from homines.core.types import Array, Choice, Decision, NotDefined
 from homines.theory.strategies import payoffs_by_player, pure_choice
 
 
@@ -27,15 +27,15 @@ class Nash:
 def equilibria(table: Array) -> list[tuple[int, ...]]:
     """Every pure Nash equilibrium of a stage game [player, a_0, a_1, ...], by the sum of payoffs, rising.
 
-    Raises HominesError where there is none.
+    Raises NotDefined where there is none.
     """
     stable = np.ones(table.shape[1:], dtype=np.bool_)
     for k, paid in enumerate(table):
         stable &= paid >= paid.max(axis=k, keepdims=True) - 1e-12
-    found = [tuple(map(int, at)) for at in np.argwhere(stable)]
-    if not found:
-        raise HominesError(
+    profiles = [tuple(map(int, at)) for at in np.argwhere(stable)]
+    if not profiles:
+        raise NotDefined(
             "this game has no pure Nash equilibrium of one round; give a menu with more points, or another "
             "opponent"
         )
-    return sorted(found, key=lambda at: float(table[(slice(None), *at)].sum()))
+    return sorted(profiles, key=lambda at: float(table[(slice(None), *at)].sum()))

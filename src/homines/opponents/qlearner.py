@@ -34,9 +34,9 @@ class Qlearner:
 
     def __post_init__(self) -> None:
         count("seed", self.seed, 0)
-        self._how()
+        self._learning()
 
-    def _how(self) -> Learning:
+    def _learning(self) -> Learning:
         return Learning(self.alpha, self.beta, self.delta)
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
@@ -48,20 +48,22 @@ class Qlearner:
             raise HominesError(
                 f"actions {table.shape[1:]} of the players differ in number; a qlearner's may not"
             )
-        strategy, end = learned(table.tobytes(), table.shape, self._how(), self.seed)
-        past = last_actions(d)
-        state = end if past is None else int(np.ravel_multi_index(past, table.shape[1:]))
+        strategy, end = settled_strategy(table.tobytes(), table.shape, self._learning(), self.seed)
+        last_round = last_actions(d)
+        state = end if last_round is None else int(np.ravel_multi_index(last_round, table.shape[1:]))
         return int(strategy[d.player, state])
 
 
 @cache
-def learned(held: bytes, shape: tuple[int, ...], how: Learning, seed: int) -> tuple[np.ndarray, int]:
-    """(greedy strategies [player, state], the state it ended in) of one session, once a game."""
-    table = np.frombuffer(held).reshape(shape)
-    done = learn(table, how, 1, seed)
-    if not done.settled[0]:
+def settled_strategy(
+    table_bytes: bytes, shape: tuple[int, ...], learning: Learning, seed: int
+) -> tuple[np.ndarray, int]:
+    """(greedy strategies [player, state], last state) of one session; cached by game."""
+    table = np.frombuffer(table_bytes).reshape(shape)
+    outcome = learn(table, learning, 1, seed)
+    if not outcome.settled[0]:
         raise HominesError(
-            f"this session (seed {seed}) had not settled after {how.most} periods, so it has no strategy to "
-            "play; choose another seed, or a larger beta"
+            f"this session (seed {seed}) had not settled after {learning.most} periods, so it has no "
+            "strategy to play; choose another seed, or a larger beta"
         )
-    return done.strategy[0], int(done.state[0])
+    return outcome.strategy[0], int(outcome.state[0])

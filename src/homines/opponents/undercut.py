@@ -28,6 +28,8 @@ class Undercut:
         if past is None:
             return len(d.actions) - 1
         others = tuple(a for k, a in enumerate(past) if k != d.player)
-        below = max(0, min(others) - 1)
-        sound = [a for a in range(len(d.actions)) if d.payoffs[(0, a, *others)] >= 0]
-        return below if below in sound or not sound else min(sound, key=lambda a: abs(a - below))
+        cheaper = max(0, min(others) - 1)
+        profitable = [a for a in range(len(d.actions)) if d.payoffs[(0, a, *others)] >= 0]
+        if not profitable or cheaper in profitable:
+            return cheaper
+        return min(profitable, key=lambda a: abs(a - cheaper))

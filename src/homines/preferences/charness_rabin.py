@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from homines.core.checks import number
 from homines.core.types import Array, Decision
-from homines.preferences.inequity import gaps
-from homines.theory.utility_terms import AHEAD, BEHIND, OWN, Term, weigh
+from homines.preferences.inequity import Inequity
+from homines.theory.utility_terms import Term, weigh
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,4 @@ class CharnessRabin:
         return weigh(self.terms(d), d)
 
     def terms(self, d: Decision) -> tuple[Term, ...]:
-        behind, ahead = gaps(d)
-        return (
-            Term(OWN, 1.0, d.payoffs[0]),
-            Term(BEHIND, self.sigma, behind),
-            Term(AHEAD, -self.rho, ahead),
-        )
+        return Inequity(alpha=-self.sigma, beta=self.rho).terms(d)

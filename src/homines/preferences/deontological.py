@@ -49,7 +49,7 @@ def betrayal(d: Decision) -> NDArray[np.bool_]:
     action(d, "C", "the rule 'betrayal'")
     defect = action(d, "D", "the rule 'betrayal'")
     last = d.history[-1] if d.history else ()
-    did = [d.named(k, a) for k, a in enumerate(last) if k != d.player and a is not None]
+    did = [d.action_name(k, a) for k, a in enumerate(last) if k != d.player and a is not None]
     wrong = np.zeros(len(d.actions), dtype=np.bool_)
     wrong[defect] = bool(did) and all(name == "C" for name in did)
     return wrong
@@ -59,13 +59,13 @@ RULES: Mapping[str, Rule] = {"betrayal": betrayal}
 
 
 def spec_of(rule: str | Rule) -> str:
-    """How records tell a rule. Raises HominesError where it names none, or cannot be named."""
+    """The spec of a rule. Raises HominesError for an unknown rule, and for one without a spec."""
     spec = rule if isinstance(rule, str) else registry.spell(rule)
-    named(spec)
+    find_rule(spec)
     return spec
 
 
-def named(rule: str) -> Rule:
+def find_rule(rule: str) -> Rule:
     """The rule of this name, or the one at 'module:object'."""
     if rule in RULES:
         return RULES[rule]
@@ -74,15 +74,15 @@ def named(rule: str) -> Rule:
             f"no rule called {rule!r}; there are {', '.join(RULES)}. "
             "Name another as 'module:object': a function from a decision to a bool for each action"
         )
-    found: Any = registry.find("preferences", rule)
-    if not callable(found):
+    function: Any = registry.find("preferences", rule)
+    if not callable(function):
         raise HominesError(f"rule {rule!r} is no function; it must map a decision to bools [mine]")
-    return cast("Rule", found)
+    return cast("Rule", function)
 
 
 def forbidden(rule: str, d: Decision) -> Array:
     """1.0 where the rule forbids my action, 0.0 elsewhere; shape d.payoffs.shape[1:]."""
-    wrong = np.asarray(named(rule)(d))
+    wrong = np.asarray(find_rule(rule)(d))
     if wrong.shape != (len(d.actions),) or wrong.dtype != np.bool_:
         raise HominesError(
             f"rule {rule!r} returned {wrong.tolist()}; it must return one bool for each of "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from homines.core.checks import number
-from homines.core.types import Array, Decision, HominesError
+from homines.core.types import Array, Decision, NotDefined
 from homines.games.dilemma import BEINGS, CHARACTERS, SEATS
 
 TRAITS = ("human", "female", "fit", "status", "young")
@@ -44,7 +44,7 @@ class Lives:
 
     def __call__(self, d: Decision) -> Array:
         if len(d.payoffs) != len(SEATS):
-            raise HominesError(
+            raise NotDefined(
                 f"lives needs a decision with the {len(SEATS)} seats of games/dilemma.py (SEATS), and this "
                 f"one has {len(d.payoffs)}; use a game such as dilemma(kind=age), or another preference"
             )

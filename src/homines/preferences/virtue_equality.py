@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from homines.core.types import Array, Decision, HominesError
+from homines.core.types import Array, Decision, NotDefined
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class VirtueEquality:
 def inequality(d: Decision) -> Array:
     """mean_j |own - other_j| / (own + other_j), 0 where both get 0; shape d.payoffs.shape[1:]."""
     if len(d.payoffs) < 2:
-        raise HominesError("equality needs another player; in this decision only I am paid")
+        raise NotDefined("equality needs another player; in this decision only I am paid")
     if (d.payoffs < 0).any():
-        raise HominesError(
+        raise NotDefined(
             f"payoff {d.payoffs.min():g}: equality is a ratio and needs non-negative payoffs; "
             "add a constant to the game's payoffs, or use inequity"
         )

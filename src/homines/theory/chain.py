@@ -18,6 +18,7 @@ from homines.core.types import (
     Game,
     History,
     HominesError,
+    NotDefined,
     Policy,
     Preference,
     frozen,
@@ -116,43 +117,43 @@ class Chain:
         """Share of time spent in each state in the long run, shape [state].
 
         The limit of averages (Cesaro), which exists for cycling and for reducible chains too, where
-        it depends on the start. Computed by state reduction (Grassmann, Taksar & Heyman 1985), in
-        logarithms: no subtraction and no underflow, so probabilities of 1e-300 do no harm.
+        it depends on the start. Computed by state reduction (Grassmann, Taksar & Heyman 1985) in
+        logarithms: without subtraction or underflow, probabilities of 1e-300 do no harm.
         """
         return long_run(self.transition, self.start(start))
 
     def recurrent(self, start: Sequence[float] | None = None) -> list[RecurrentClass]:
-        """Every class of states that play can end in, with its weight from this start."""
+        """Every class of states in which play can end, with its probability from this start."""
         return recurrent_classes(self.transition, self.start(start))
 
     def discounted(self, gamma: float, start: Sequence[float] | None = None) -> Array:
         """(1 - gamma) * start (I - gamma P)^-1: discounted share of time, shape [state], sums to 1."""
-        return frozen((1 - gamma) * np.linalg.solve(self._less(gamma).T, self.start(start)))
+        return frozen((1 - gamma) * np.linalg.solve(self._discount_matrix(gamma).T, self.start(start)))
 
     def worth(self, utility: Array, gamma: float) -> Array:
         """V = (I - gamma P)^-1 r: discounted return from each state, for r of shape [state]."""
-        return frozen(np.linalg.solve(self._less(gamma), utility))
+        return frozen(np.linalg.solve(self._discount_matrix(gamma), utility))
 
-    def _less(self, gamma: float) -> Array:
+    def _discount_matrix(self, gamma: float) -> Array:
         """I - gamma P."""
         if not 0 <= gamma < 1:
             raise HominesError(f"gamma {gamma} must lie in [0, 1); for 1 use long_run")
         return np.eye(len(self.states)) - gamma * self.transition
 
     def utility(self, preference: Preference, player: int = 0) -> Array:
-        """Expected immediate utility in each state, shape [state]: what the preference makes of it."""
-        offered = zip(self.choices[player], self._offered(preference, player), strict=True)
-        return frozen([float(choice.p @ eu) for choice, eu in offered])
+        """Expected utility of the next round in each state, by the preference, shape [state]."""
+        expected = zip(self.choices[player], self._action_utilities(preference, player), strict=True)
+        return frozen([float(choice.p @ eu) for choice, eu in expected])
 
     def regret(self, preference: Preference, weights: Array, player: int = 0) -> float:
         """Mean over states, by weight, of the best action's expected utility less the policy's own.
 
-        The others' play is what the chain holds; myopic: one round. At least 0, in utility.
+        The others play as in the chain; the best action is best for one round. At least 0, in utility.
         """
-        top = np.array([eu.max() for eu in self._offered(preference, player)])
+        top = np.array([eu.max() for eu in self._action_utilities(preference, player)])
         return float(weights @ (top - self.utility(preference, player)))
 
-    def _offered(self, preference: Preference, player: int) -> list[Array]:
+    def _action_utilities(self, preference: Preference, player: int) -> list[Array]:
         """Expected utility of each own action, state by state, against the others' play."""
         others = [k for k in range(len(self.choices)) if k != player]
         return [
@@ -180,9 +181,9 @@ class Chain:
 def chain(game: Repeated, policies: Sequence[Policy], *, memory: int = 1) -> Chain:
     """The exact chain of a repeated game between policies that look at most `memory` rounds back.
 
-    A policy that says it looks further back (`memory_of`) is refused: read in shorter histories it
-    would be another policy. One that does so without saying it is read in histories of `memory`
-    rounds. At most forms.MOST_STATES states.
+    Raises NotDefined for a policy that states a longer memory (`memory_of`): in shorter histories it would be
+    another policy. A policy that looks further back without stating it is given histories of `memory`
+    rounds. At most game_forms.MOST_STATES states.
     """
     players = len(game.stage.actions)
     if len(policies) != players:
@@ -191,7 +192,7 @@ def chain(game: Repeated, policies: Sequence[Policy], *, memory: int = 1) -> Cha
     for k, policy in enumerate(policies):
         if (far := memory_of(policy)) > memory:
             remedy = "" if math.isinf(far) else f"give memory={far:g}, or "
-            raise HominesError(
+            raise NotDefined(
                 f"player {k}'s policy has a memory of {far:g} rounds, this chain of {memory}; {remedy}use "
                 "play(), which samples and shows the whole past"
             )
@@ -211,11 +212,11 @@ def chain(game: Repeated, policies: Sequence[Policy], *, memory: int = 1) -> Cha
 
 @dataclass(frozen=True, eq=False)
 class RecurrentClass:
-    """States that a chain never leaves once it is there.
+    """A set of states that a chain never leaves after entering it.
 
-    states   their indices; `share`: of the time spent there, shape as `states`
-    weight   probability of ending there
-    period   rounds after which the same states come again: 1 where play settles, n in a cycle of n
+    states   indices of the states; `share`: of time in each of them, shape as `states`
+    weight   probability that play ends in this class
+    period   rounds after which the same states return: 1 where play settles, n in a cycle of n
     """
 
     states: NDArray[np.int64]
@@ -227,38 +228,38 @@ class RecurrentClass:
 def long_run(transition: Array, start: Array) -> Array:
     """Cesaro limit of start P^t, shape [state]. Every row of `transition` sums to one."""
     out = np.zeros(len(transition))
-    for held in recurrent_classes(transition, start):
-        out[held.states] = held.weight * held.share
+    for recurrent in recurrent_classes(transition, start):
+        out[recurrent.states] = recurrent.weight * recurrent.share
     return frozen(out / out.sum())
 
 
 def recurrent_classes(transition: Array, start: Array) -> list[RecurrentClass]:
-    """Every recurrent class, the heaviest first; those that this start never reaches have weight 0."""
+    """Every recurrent class, the likeliest first; a class that this start never reaches has weight 0."""
     reach = np.eye(len(transition), dtype=np.bool_) | (transition > 0)
     for _ in range(len(transition).bit_length()):
         paths = reach.astype(np.float32)  # many times faster than a product of booleans
         reach = paths @ paths > 0
-    back = ~np.any(reach & ~reach.T, axis=1)  # wherever it leads, there is a way back
+    returns = ~np.any(reach & ~reach.T, axis=1)  # wherever it leads, there is a way back
     with np.errstate(divide="ignore"):
         logs = np.log(transition)
-    entered = _absorption_probabilities(logs, start, back)
-    classes = sorted({tuple(np.flatnonzero(reach[s]).tolist()) for s in np.flatnonzero(back)})
-    found = [
+    first_entry = _absorption_probabilities(logs, start, returns)
+    member_sets = sorted({tuple(np.flatnonzero(reach[s]).tolist()) for s in np.flatnonzero(returns)})
+    classes = [
         RecurrentClass(
             np.array(members),
             frozen(_stationary_distribution(logs[np.ix_(members, members)])),
-            float(entered[[*members]].sum()),
+            float(first_entry[[*members]].sum()),
             _period(transition[np.ix_(members, members)] > 0),
         )
-        for members in classes
+        for members in member_sets
     ]
-    return sorted(found, key=lambda held: -held.weight)
+    return sorted(classes, key=lambda recurrent: -recurrent.weight)
 
 
 def _period(leads: NDArray[np.bool_]) -> int:
-    """Greatest common divisor of the lengths of all ways back, of an irreducible chain."""
+    """The period of an irreducible chain: the greatest common divisor of the lengths of all returns."""
     depth = np.full(len(leads), -1)
-    depth[0], front, found = 0, [0], 0
+    depth[0], front, divisor = 0, [0], 0
     while front:
         ahead: list[int] = []
         for s in front:
@@ -267,21 +268,21 @@ def _period(leads: NDArray[np.bool_]) -> int:
                     depth[t] = depth[s] + 1
                     ahead.append(int(t))
                 else:
-                    found = math.gcd(found, int(depth[s] + 1 - depth[t]))
+                    divisor = math.gcd(divisor, int(depth[s] + 1 - depth[t]))
         front = ahead
-    return found
+    return divisor
 
 
 def _absorption_probabilities(logs: Array, start: Array, recurrent: NDArray[np.bool_]) -> Array:
-    """Where the chain first enters a recurrent state; eliminates the transient ones one by one.
+    """Probability that each recurrent state is entered first, [state]; eliminates transient states in turn.
 
     logs   log-probabilities of the transitions, shape [state, state]
     """
     p, w = logs.copy(), start.astype(np.float64).copy()
-    left = np.ones(len(p), dtype=np.bool_)
+    remaining = np.ones(len(p), dtype=np.bool_)
     for k in np.flatnonzero(~recurrent):
-        left[k] = False
-        into, out = (np.flatnonzero(left & (x > -np.inf)) for x in (p[:, k], p[k]))  # most are no way
+        remaining[k] = False
+        into, out = (np.flatnonzero(remaining & (x > -np.inf)) for x in (p[:, k], p[k]))  # most are no way
         onward = p[k, out] - np.logaddexp.reduce(p[k, out])
         w[out] += w[k] * np.exp(onward)
         among = np.ix_(into, out)

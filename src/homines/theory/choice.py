@@ -41,7 +41,7 @@ def stated_beliefs(d: Decision) -> Sequence[Array]:
 
 
 def logit(eu: Array, precision: float) -> Choice:
-    """p(a) = exp(precision * eu[a]) / sum; precision = 1/lambda, in 1/utility; inf is `best`."""
+    """p(a) = exp(precision * eu[a]) / sum; precision = 1/lambda, in 1/utility; inf: `best_response`."""
     if not precision >= 0:
         raise HominesError(f"precision {precision} must be at least 0 (0 random, inf best response)")
     return best_response(eu) if np.isinf(precision) else Choice.of(precision * eu)
@@ -103,8 +103,8 @@ def quantal_response(
 def average_choice(choices: Sequence[Choice]) -> Choice:
     """Equal-weight average of choices over the same actions; mass averaged, samples added.
 
-    Each choice is averaged given a legal answer, so that every order and frame counts the same
-    whatever mass it left on legal answers.
+    Each choice enters given a legal answer: every order and frame has the same weight, whatever its mass on
+    legal answers.
     """
     counts = [c.n for c in choices]
     return Choice(
@@ -117,8 +117,8 @@ def average_choice(choices: Sequence[Choice]) -> Choice:
 def pool_choices(choices: Sequence[Choice]) -> Choice:
     """Several answers to the same words as one: P(a) = mean over answers of mass * p(a); samples added.
 
-    Unlike in `mixed`, an answer counts by its legal mass, as repeated draws of one distribution do. Where
-    none is legal the mass is 0, and p says nothing.
+    Unlike in `average_choice`, the weight of an answer is its legal mass, as for repeated draws of one
+    distribution. Where no answer is legal the mass is 0, and p has no meaning.
     """
     p = np.mean([c.mass * c.p for c in choices], axis=0)
     counts = [c.n for c in choices]

@@ -1,7 +1,7 @@
-"""How firms behave together: the exact chain of their pricing, what it comes to, and how it answers a cut.
+"""Conduct of firms: the exact chain of their pricing, its long run, and its response to a price cut.
 
-A model's answers in every state of one past round are its whole policy; two of them make a Markov chain whose
-long run, profit gain, cycles and impulse response are computed here, not sampled.
+A model's answers in every state of one past round are its whole policy. Two policies make a Markov chain;
+its long run, profit gain, cycles and impulse response are computed here, not sampled.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def last_round(d: Decision) -> LastRound:
 
 @dataclass(frozen=True, eq=False)
 class Conduct:
-    """What firms come to in the long run.
+    """The long run of firms that price against each other.
 
-    share     of time in each state [state]; `classes`: what play can end in, the likeliest first
+    share     of time in each state [state]; `classes`: those in which play can end, the likeliest first
     prices    mean price [firm]; `spread`: standard deviation over time [firm]
     profits   mean of a period [firm]; `gain`: (mean profit - Nash) / (cartel - Nash), the profit gain Delta
-    surplus   customers', a period; `welfare`: that and all profits
+    surplus   of the customers in a period; `welfare`: surplus plus all profits
     """
 
     chain: Chain
@@ -59,19 +59,19 @@ def conduct(
 ) -> Conduct:
     """The long run of a pricing game between policies of one past round.
 
-    market   what the game's prices mean, for Delta and the customers (`games.pricing.shop`)
-    start    a distribution over first states; None: all equally likely. It matters where play can end in
-             several classes of states
+    market   the demand behind the game, for Delta and the surplus (`games.pricing.shop`)
+    start    a distribution over first states; None: all equally likely. The long run depends on it where
+             play can end in several classes of states
     """
-    made = chain(game, policies)
-    classes = tuple(made.recurrent(start))
-    share = made.long_run(start)
+    play = chain(game, policies)
+    classes = tuple(play.recurrent(start))
+    share = play.long_run(start)
     paid = last_prices(game)
     mean = share @ paid
     spread = np.sqrt(np.maximum(0.0, share @ (paid - mean) ** 2))
     profits = market.profits(paid)
     return Conduct(
-        made,
+        play,
         share,
         classes,
         frozen(mean),
@@ -83,7 +83,7 @@ def conduct(
 
 
 def last_prices(game: Repeated) -> Array:
-    """Prices of the last round, [state, firm]: what the game's actions are called."""
+    """Prices of the last round, [state, firm]: the names of the game's actions, as numbers."""
     try:
         menu = [[float(name) for name in names] for names in game.stage.actions]
     except ValueError as failure:
@@ -95,10 +95,10 @@ def last_prices(game: Repeated) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class ImpulseResponse:
-    """What follows when one firm, for one period, charges its best price against what the other will do.
+    """Play after one firm, for one period, charges its best price against the others' expected play.
 
     prices   expected [period, firm]; period 0 is the long run before, 1 the deviation
-    pays     discounted profit of the deviator, less what it would have earned; in profit of one period
+    pays     discounted profit of the deviator less its profit without deviation; in profit of one period
     """
 
     prices: Array
@@ -106,54 +106,55 @@ class ImpulseResponse:
 
 
 def impulse_response(
-    held: Conduct, game: Repeated, deviator: int = 0, *, periods: int = 20, delta: float = 0.95
+    conduct: Conduct, game: Repeated, deviator: int = 0, *, periods: int = 20, delta: float = 0.95
 ) -> ImpulseResponse:
     """Impulse response: forced to the static best reply for one period, then back to its own strategy.
 
-    Expected over the long run. The best reply is to the other's distribution in that state, as it is
-    computed before either price is known; delta discounts.
+    The mean over the states of the long run. In each state the deviator replies to the others' distribution
+    there, before it knows their prices. delta: discount factor a period.
     """
-    made, paid = held.chain, last_prices(game)
+    play, paid = conduct.chain, last_prices(game)
     n = game.stage.table.shape[1:]
     other = [k for k in range(len(n)) if k != deviator]
-    forced = np.zeros_like(made.transition)
-    for s, d in enumerate(made.decisions[deviator]):
-        worth = expected_utility(d.payoffs[0], [made.choices[k][s].p for k in other])
+    forced = np.zeros_like(play.transition)
+    for s, d in enumerate(play.decisions[deviator]):
+        worth = expected_utility(d.payoffs[0], [play.choices[k][s].p for k in other])
         joint: Array = np.ones(1)
         for k in range(len(n)):
-            own = np.eye(n[k])[int(worth.argmax())] if k == deviator else made.choices[k][s].p
+            own = np.eye(n[k])[int(worth.argmax())] if k == deviator else play.choices[k][s].p
             joint = np.outer(joint, own).ravel()
         forced[s] = joint
-    path = [held.share, held.share @ forced]
+    path = [conduct.share, conduct.share @ forced]
     while len(path) <= periods:
-        path.append(path[-1] @ made.transition)
+        path.append(path[-1] @ play.transition)
     profit = game.stage.table[deviator].ravel()
-    after = made.worth(profit, delta)
-    pays = float((path[1] - held.share @ made.transition) @ after)
+    after = play.worth(profit, delta)
+    pays = float((path[1] - conduct.share @ play.transition) @ after)
     return ImpulseResponse(frozen([w @ paid for w in path]), pays)
 
 
 RARE = 1e-3
-"""Prices less likely than this are left out where it is told what play settles on."""
+"""Prices less likely than this are left out of the classes in which play ends."""
 
 
-def describe_classes(held: Conduct, game: Repeated) -> list[dict[str, Any]]:
-    """Every class that play can end in: its weight, how many states, its period, its prices.
+def describe_classes(conduct: Conduct, game: Repeated) -> list[dict[str, Any]]:
+    """Every class in which play can end: its weight, number of states, period and mean prices.
 
-    Of the chain without prices less likely than RARE: a network gives each some probability, so that all
-    states would be one class, and no cycle would ever be seen. The start is every state alike.
+    Prices less likely than RARE are taken out of the chain first: a network gives every price some
+    probability, all states would be one class, and no cycle would appear. All first states are equally
+    likely.
     """
-    paid, joint = last_prices(game), np.ones((len(held.share), 1))
-    for own in held.chain.choices:
+    paid, joint = last_prices(game), np.ones((len(conduct.share), 1))
+    for own in conduct.chain.choices:
         p = np.array([choice.p for choice in own])
         p = np.where(p < RARE, 0.0, p)
         joint = (joint[:, :, None] * (p / p.sum(1, keepdims=True))[:, None, :]).reshape(len(joint), -1)
     return [
         {
-            "weight": some.weight,
-            "states": len(some.states),
-            "period": some.period,
-            "prices": (some.share @ paid[some.states]).tolist(),
+            "weight": recurrent.weight,
+            "states": len(recurrent.states),
+            "period": recurrent.period,
+            "prices": (recurrent.share @ paid[recurrent.states]).tolist(),
         }
-        for some in recurrent_classes(joint, np.full(len(joint), 1 / len(joint)))
+        for recurrent in recurrent_classes(joint, np.full(len(joint), 1 / len(joint)))
     ]

@@ -22,9 +22,9 @@ class NormalForm:
 
     table[k, a_0, a_1, ...] is what player k gets; shape [seat, a_0, a_1, ...]. Seats after the players' are
     bystanders, who are paid and do nothing, such as the customers of a market.
-    `symmetric` states that no player's place differs from another's; it is checked, and it alone
-    lets a decision say what happens if everyone does the same. `rules`: for each player, who gets what in
-    words (`Decision.rule`), where the outcomes are too many to list.
+    symmetric   no player's place differs from another's; checked. Decisions then have `same`, the payoff if
+                everyone does the same
+    rules       for each player, the payoffs in words (`Decision.rule`), where there are too many to list
     """
 
     actions: tuple[tuple[str, ...], ...]
@@ -104,7 +104,7 @@ def is_symmetric(actions: tuple[tuple[str, ...], ...], table: Array) -> bool:
 
 
 def stage_index(stage: tuple[int | None, ...]) -> tuple[int, ...]:
-    """A stage in which everyone moved, as table indices."""
+    """A stage as indices of a payoff table. Raises HominesError where a player did not move."""
     if None in stage:
         raise HominesError(f"stage {stage} lacks a player's action; in this game everyone moves")
     return tuple(a for a in stage if a is not None)
@@ -116,6 +116,10 @@ class Repeated:
 
     stage: NormalForm
     rounds: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.rounds is not None:
+            count("rounds", self.rounds)
 
     def due(self, history: History) -> Mapping[int, Decision]:
         if self.rounds is not None and len(history) >= self.rounds:
@@ -139,8 +143,8 @@ class Repeated:
     def pasts(self, memory: int = 1) -> tuple[History, ...]:
         """Every history of `memory` rounds, oldest round first: the states of that memory.
 
-        In the order of counting: with n joint actions, the history of rounds s_1, ..., s_m (as indices
-        into `states`) stands at sum_i s_i n^(m-i). At most MOST_STATES, else a HominesError.
+        With n joint actions, the history of rounds s_1, ..., s_m (as indices into `states`) has the index
+        sum_i s_i n^(m-i). Raises HominesError for more than MOST_STATES.
         """
         count("memory", memory)
         n = len(self.states)
@@ -201,7 +205,7 @@ class Sequential:
         return {}
 
     def forgone(self, move: int) -> tuple[tuple[str, Array], ...]:
-        """Every other move, with what player 1 would have faced, its own payoffs first."""
+        """Every other move, with the payoffs player 1 would have faced, its own first."""
         return tuple(
             (name, frozen(self.table[::-1, a, : 1 if a in self.ends else None]))
             for a, name in enumerate(self.first)
@@ -209,9 +213,9 @@ class Sequential:
         )
 
     def kindness(self, move: int) -> int:
-        """1 where the worst this move leaves the other is better than the best of every other move, -1 where
-        the best it leaves is worse than the worst of every other move, else 0. After Bruhin, Fehr &
-        Schunk (2019), whose second movers gain, or lose, whatever they then choose."""
+        """1 where the worst payoff this move leaves player 1 exceeds the best of every other move, -1 where
+        the best it leaves lies below the worst of every other move, else 0. After Bruhin, Fehr & Schunk
+        (2019): their second movers gain, or lose, whatever they then choose."""
         theirs = self.table[1]
         rest = np.delete(theirs, move, axis=0)
         if not rest.size:
@@ -229,7 +233,7 @@ def append_stage(history: History, actions: Mapping[int, int], players: int) -> 
 
 
 def nodes(game: Game, players: int = 2) -> Iterator[tuple[History, Mapping[int, Decision]]]:
-    """Every point of a finite game at which somebody decides, parents first."""
+    """Every point of decision of a finite game with the decisions due, parents first."""
     queue: list[History] = [()]
     for history in queue:
         due = game.due(history)
@@ -243,17 +247,17 @@ def nodes(game: Game, players: int = 2) -> Iterator[tuple[History, Mapping[int, 
 
 
 Plan = Mapping[tuple[int, History], int]
-"""What to do in either role, at every point where that role decides."""
+"""An action for every point of decision, in either role."""
 
 
 @dataclass(frozen=True, eq=False)
 class Veil:
     """A two-player game behind the veil of ignorance: each role equally likely, a full plan for both.
 
-    It is symmetric whatever the game was, so universalising is defined. The role is a draw of
-    chance (an axis of its own: what is averaged is utility, never the payoffs inside it).
-    A plan is named by its actions, player 0's points of decision first: in the sequential
-    prisoner's dilemma, `CCD` moves C, replies C to C and D to D.
+    It is symmetric for every game, and universalising is defined in it. The role is a draw of chance with an
+    axis of its own: utility is averaged over roles, not the payoffs inside the utility. A plan's name lists
+    its actions, player 0's points of decision first: in the sequential prisoner's dilemma, `CCD` moves C,
+    replies C to C and D to D.
     """
 
     game: Game
@@ -304,10 +308,10 @@ def veil(game: Game) -> Veil:
 
 
 def plan_probability(v: Veil, choices: Mapping[tuple[int, History], Array]) -> Array:
-    """Probability of each plan when every point is decided on its own, shape [plan].
+    """Probability of each plan from independent choices at every point, shape [plan].
 
-    choices[player, history] is the distribution at that point. The strategy method's product over
-    nodes: p(plan) = prod over points of choices[point][plan[point]].
+    choices   choices[player, history]: the distribution at that point
+    p(plan) = prod over points of choices[point][plan[point]]
     """
     return frozen([np.prod([choices[pt][a] for pt, a in plan.items()]) for plan in v.plans])
 
@@ -315,7 +319,7 @@ def plan_probability(v: Veil, choices: Mapping[tuple[int, History], Array]) -> A
 def protocol_payoffs(
     protocol: int, payoffs: tuple[float, ...], protocols: Sequence[tuple[float, float, float, float]]
 ) -> tuple[float, float, float, float]:
-    """T, R, P, S: those written, else the protocol's."""
+    """T, R, P, S: `payoffs` where they are given, else those of the protocol (1, 2, ...)."""
     count("protocol", protocol, 1, len(protocols))
     if not payoffs:
         return protocols[protocol - 1]

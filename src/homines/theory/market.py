@@ -1,4 +1,4 @@
-"""A market of firms that set prices: logit demand, its equilibrium, its cartel, and what lies between.
+"""A market of firms that set prices: logit demand, Nash equilibrium, cartel, and homo moralis between them.
 
     q_i = B exp((a_i - p_i / s) / mu) / (sum_j exp((a_j - p_j / s) / mu) + exp(a_0 / mu))
     profit_i = (p_i - s c_i) q_i        consumers' surplus = B s mu ln(sum_j exp(...) + exp(a_0 / mu))
@@ -21,7 +21,7 @@ from homines.core.checks import count, number
 from homines.core.types import Array, HominesError, frozen
 
 HIGHEST = 200.0
-"""Markups above this many mu are not looked for: demand there is nothing."""
+"""Largest markup in the search, in units of mu: beyond it demand is 0 in float64."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class Market:
         return np.concatenate([inside, np.full((*p.shape[:-1], 1), self.outside / self.mu)], axis=-1)
 
     def shares(self, prices: ArrayLike) -> Array:
-        """Market shares [..., firm]; what is left buys the outside good."""
+        """Market shares [..., firm]; the remaining customers buy the outside good."""
         v = self._utility(prices)
         return np.exp(v - np.logaddexp.reduce(v, axis=-1, keepdims=True))[..., :-1]
 
@@ -94,7 +94,7 @@ class Market:
     def best_reply(self, firm: int, prices: ArrayLike) -> float:
         """The firm's static best price against the others' prices (its own entry is not read).
 
-        p = s (c + mu / (1 - share(p))); profit has one peak, so there is one.
+        p = s (c + mu / (1 - share(p))); unique, because profit has one peak.
         """
         p = np.array(prices, dtype=np.float64)
 
@@ -105,10 +105,10 @@ class Market:
         return self.scale * (self.cost[firm] + self._root(gap))
 
     def nash(self) -> Array:
-        """Prices of the static Nash equilibrium [firm]; of logit demand there is one.
+        """Prices of the static Nash equilibrium [firm]; under logit demand it is unique.
 
-        With w_i = share_i, the markup is mu / (1 - w_i): shares are found from the one number that they
-        all depend on, D = sum_j exp(v_j) + exp(a_0 / mu), each by itself.
+        With w_i = share_i, the markup is mu / (1 - w_i). All shares depend on one number,
+        D = sum_j exp(v_j) + exp(a_0 / mu): an outer search finds D, an inner one each share.
         """
 
         def share(firm: int, log_d: float) -> float:
@@ -120,8 +120,8 @@ class Market:
             return _find_root(gap, 1e-300, 1 - 1e-12)
 
         def excess(log_d: float) -> float:
-            taken = sum(share(i, log_d) for i in range(self.firms))
-            return taken + float(np.exp(self.outside / self.mu - log_d)) - 1
+            shares = sum(share(i, log_d) for i in range(self.firms))
+            return shares + float(np.exp(self.outside / self.mu - log_d)) - 1
 
         low = self.outside / self.mu
         top = [(a - c) / self.mu for a, c in zip(self.quality, self.cost, strict=True)]
@@ -134,9 +134,9 @@ class Market:
         """Prices that maximise the sum of profits [firm]: one markup for all, mu / share of the outside."""
 
         def gap(markup: float) -> float:
-            return markup - self.mu / (1 - float(self.shares(self._marked(markup)).sum()))
+            return markup - self.mu / (1 - float(self.shares(self._prices_at_markup(markup)).sum()))
 
-        return frozen(self._marked(self._root(gap)))
+        return frozen(self._prices_at_markup(self._root(gap)))
 
     def moralis(self, kappa: float) -> float:
         """The symmetric price where every firm is homo moralis of degree kappa, universalising among firms.
@@ -152,10 +152,10 @@ class Market:
             )
 
         def gap(markup: float) -> float:
-            share = float(self.shares(self._marked(markup))[0])
+            share = float(self.shares(self._prices_at_markup(markup))[0])
             return markup - self.mu / (1 - share * (1 + kappa * (self.firms - 1)))
 
-        return float(self._marked(self._root(gap))[0])
+        return float(self._prices_at_markup(self._root(gap))[0])
 
     def gain(self, profits: ArrayLike) -> Array:
         """Profit gain Delta = (mean profit - Nash) / (monopoly - Nash), profits [..., firm]."""
@@ -168,9 +168,9 @@ class Market:
     # --- prices as a menu ----------------------------------------------------------------------------
 
     def menu(self, points: int = 15, xi: float = 0.1) -> Array:
-        """So many equally spaced prices [points] on [pN - xi (pM - pN), pM + xi (pM - pN)].
+        """Equally spaced prices [points] on [pN - xi (pM - pN), pM + xi (pM - pN)].
 
-        Of the lowest Nash and the highest cartel price, where firms differ.
+        pN is the Nash price, pM the cartel's; where firms differ, the lowest pN and the highest pM.
         """
         count("points", points, 2)
         number("xi", xi, 0)
@@ -186,7 +186,7 @@ class Market:
         )
         return frozen([*np.moveaxis(self.profits(grid), -1, 0), self.consumers(grid)])
 
-    def _marked(self, markup: float) -> Array:
+    def _prices_at_markup(self, markup: float) -> Array:
         return self.scale * (np.array(self.cost) + markup)
 
     def _root(self, gap: Callable[[float], float]) -> float:

@@ -1,4 +1,4 @@
-"""Q-learning firms, as Calvano et al. (2020) let them play: the baseline that language models are set beside.
+"""Q-learning firms of Calvano et al. (2020): the baseline for language models that set prices.
 
     Q(s, a) <- (1 - alpha) Q(s, a) + alpha (profit + delta max_a' Q(s', a'))
     epsilon_t = exp(-beta t)       Q_0(s, a) = mean over the rivals' prices of profit / (1 - delta)
@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -28,7 +28,7 @@ class Learning:
     """How a firm learns.
 
     alpha    learning rate; `beta`: decay of exploration a period; `delta`: discount factor
-    stable   periods without a change of strategy after which it has settled; `most`: periods at most
+    stable   periods without a change of strategy after which a firm has settled; `most`: periods at most
     """
 
     alpha: float = 0.15
@@ -49,11 +49,11 @@ class Learning:
 
 @dataclass(frozen=True, eq=False)
 class Sessions:
-    """What many sessions came to. A state is sum_k price_k * m^(n - 1 - k), of the last prices.
+    """The ends of many sessions. A state is sum_k price_k * m^(n - 1 - k), of the last prices.
 
     strategy   greedy price of every firm in every state [session, firm, state]
-    state      where each session stood at its end [session]
-    periods    how long it took [session]; `settled`: whether it did [session]
+    state      the last state of each session [session]
+    periods    length of each session [session]; `settled`: whether its strategies settled [session]
     profits    mean of each firm over the limit cycle [session, firm]
     cycle      length of that cycle [session]
     """
@@ -67,12 +67,14 @@ class Sessions:
 
 
 def learn(
-    table: Array, how: Learning, sessions: int, seed: int = 0, *, threads: int | None = None
+    table: Array, learning: Learning, sessions: int, seed: int = 0, *, threads: int | None = None
 ) -> Sessions:
     """Independent sessions of firms that learn against each other.
 
-    table   profits [firm, price_0, price_1, ...] (`Market.table(...)[:firms]`)
-    seed    session i draws from numpy's MT19937 seeded by (seed, i)
+    table     profits [firm, price_0, price_1, ...] (`Market.table(...)[:firms]`)
+    learning  how every firm learns
+    seed      session i draws from numpy's MT19937 seeded by (seed, i)
+    Raises HominesError for a table of another shape, and where numba is missing.
     """
     count("sessions", sessions)
     firms = table.ndim - 1
@@ -81,67 +83,62 @@ def learn(
             f"a table of shape {table.shape} is no market: it must be [firm, price, price, ...], with as "
             "many prices for each firm"
         )
-    m = table.shape[1]
     flat = np.ascontiguousarray(table.reshape(firms, -1))
-    start = initial_values(table, how.delta)
-    work = _compile()
+    start = initial_values(table, learning.delta)
+    compiled = _compile()
     seeds = np.random.SeedSequence(seed).generate_state(sessions, np.uint32)
 
     def one(i: int) -> tuple[np.ndarray, int, int, bool]:
-        return work(flat, start, m, how.alpha, how.beta, how.delta, how.stable, how.most, int(seeds[i]))
+        return compiled(flat, start, astuple(learning), int(seeds[i]))
 
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        done = list(pool.map(one, range(sessions)))
-    ends = [greedy_cycle(strategy, state, flat, m) for strategy, state, _, _ in done]
+        outcomes = list(pool.map(one, range(sessions)))
+    ends = [greedy_cycle(strategy, state, flat, table.shape[1]) for strategy, state, _, _ in outcomes]
     return Sessions(
-        np.stack([strategy for strategy, _, _, _ in done]),
-        np.array([state for _, state, _, _ in done]),
-        np.array([periods for _, _, periods, _ in done]),
-        np.array([settled for _, _, _, settled in done]),
+        np.stack([strategy for strategy, _, _, _ in outcomes]),
+        np.array([state for _, state, _, _ in outcomes]),
+        np.array([periods for _, _, periods, _ in outcomes]),
+        np.array([settled for _, _, _, settled in outcomes]),
         frozen([profits for profits, _ in ends]),
         np.array([length for _, length in ends]),
     )
 
 
 def initial_values(table: Array, delta: float) -> Array:
-    """Q_0 [firm, price]: what a price earns for ever against rivals who draw theirs at random."""
+    """Q_0 [firm, price]: the discounted profit of a price for ever, against rivals with random prices."""
     firms = table.ndim - 1
     means = [table[k].mean(axis=tuple(j for j in range(firms) if j != k)) for k in range(firms)]
     return np.ascontiguousarray(np.stack(means) / (1 - delta))
 
 
 def greedy_cycle(strategy: np.ndarray, state: int, flat: Array, m: int) -> tuple[Array, int]:
-    """(mean profits over the cycle that greedy play from `state` ends in [firm], its length)."""
-    seen: dict[int, int] = {}
+    """(mean profits [firm], length) of the cycle in which greedy play from `state` ends."""
+    first_visit: dict[int, int] = {}
     path: list[int] = []
-    while state not in seen:
-        seen[state] = len(path)
+    while state not in first_visit:
+        first_visit[state] = len(path)
         nxt = 0
         for row in strategy:
             nxt = nxt * m + int(row[state])
         path.append(nxt)
         state = nxt
-    cycle = path[seen[state] :]
+    cycle = path[first_visit[state] :]
     return flat[:, cycle].mean(-1), len(cycle)
 
 
 def session(
-    flat: Any,
-    start: Any,
-    m: int,
-    alpha: float,
-    beta: float,
-    delta: float,
-    stable: int,
-    most: int,
-    seed: int,
+    flat: Any, start: Any, learning: tuple[float, float, float, int, int], seed: int
 ) -> tuple[Any, int, int, bool]:
     """One session; plain Python that numba compiles. (strategy [firm, state], state, periods, settled).
 
+    flat      profits [firm, state]; start: Q_0 [firm, price]
+    learning  the fields of a Learning, in their order
     Each period every firm in turn draws once to explore or not, and once more for a price where it does.
     """
     np.random.seed(seed)
-    firms, states = flat.shape[0], flat.shape[1]
+    alpha, beta, delta, stable, most = learning
+    firms, states = flat.shape
+    m = start.shape[1]
     q = np.empty((firms, states, m))
     best = np.zeros((firms, states), dtype=np.int64)
     for k in range(firms):
@@ -187,7 +184,7 @@ def session(
 
 @cache
 def check_compiler() -> None:
-    """HominesError where numba is missing."""
+    """Raise HominesError where numba is missing."""
     if find_spec("numba") is None:
         raise HominesError("Q-learning firms need numba, which is missing: pip install 'homines[markets]'")
 

@@ -1,4 +1,4 @@
-"""Memory-one strategies and stage-game replies: helpers that opponents share."""
+"""Helpers of opponents: last moves, pure and mixed choices, checks of the game's form."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from homines.core.types import Array, Choice, Decision, HominesError
+from homines.core.types import Array, Choice, Decision, NotDefined
 
 
 def check_simultaneous(d: Decision) -> None:
-    """HominesError where others do not choose at the same time as I do."""
+    """Raise NotDefined where the others do not choose at the same time as I do."""
     if not d.theirs or d.reply or d.chance is not None:
-        raise HominesError(
+        raise NotDefined(
             "this opponent plays games in which two or more choose at the same time, and nothing is drawn by "
             "chance; choose another game or opponent"
         )
 
 
 def payoffs_by_player(d: Decision) -> Array:
-    """Payoffs of those who choose, in the game's own order of players: [player, a_0, a_1, ...]."""
+    """Payoffs of the players who choose, in the game's order of players: [player, a_0, a_1, ...]."""
     check_simultaneous(d)
     mine, others = d.player, [k for k in range(1 + len(d.theirs)) if k != d.player]
     seats = np.argsort([mine, *others])
@@ -39,7 +39,7 @@ def pure_choice(d: Decision, action: int) -> Choice:
 
 
 def last_moves(d: Decision) -> tuple[int | None, int | None]:
-    """My last action and the other's, as indices; None for who has not moved yet."""
+    """My last action and the other's, as indices; None for a player who has not moved yet."""
     check_pair([d])
 
     def last(k: int) -> int | None:
@@ -59,16 +59,16 @@ def first_or_second(index: int) -> Choice:
 
 
 def check_pair(ds: Sequence[Decision]) -> None:
-    """Two players, two actions each, C (where one is called so) listed first."""
+    """Raise NotDefined unless there are two players with two actions each, C (where there is one) first."""
     for d in ds:
         sizes = [len(d.actions), *map(len, d.theirs)]
         if len(d.payoffs) != 2 or set(sizes) != {2}:
-            raise HominesError(
+            raise NotDefined(
                 f"a decision of {len(d.payoffs)} players with {sizes} actions; this opponent plays "
                 "games of two players with two actions each"
             )
         if any(names[1] == "C" for names in (d.actions, *d.theirs)):
-            raise HominesError(
+            raise NotDefined(
                 f"actions {d.actions} put C second; this opponent takes the first action for "
                 "cooperation: list C first"
             )

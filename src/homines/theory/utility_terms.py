@@ -1,4 +1,4 @@
-"""A utility as a sum of terms: the formula once, for its value and for the words that show its arithmetic."""
+"""A utility as a sum of terms: one formula gives its value and the words that show its arithmetic."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BEHIND, AHEAD, FORBIDDEN, WORTH = "behind", "ahead", "forbidden", "worth"
 
 
 class Term(NamedTuple):
-    """weight * amount; `kind` says what the amount is, one of the words above.
+    """weight * amount; `kind` names the amount by one of the constants above.
 
     amount   broadcastable to the utility's shape, [mine, other1, ..., chance]
     """

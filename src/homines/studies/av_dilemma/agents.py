@@ -10,7 +10,7 @@ from homines.core.registry import find
 from homines.core.types import Record
 from homines.elicitation.metrics import average_by_decision, group_by, instability, mass, order_effect
 from homines.elicitation.orders import orders
-from homines.games.av import ASKED
+from homines.games.av import PERSPECTIVES
 from homines.studies.av_dilemma.theory import Place, decision_at, place, sacrifice_probability
 from homines.studies.kit import Agent, Findings, mean
 from homines.theory.choice import LogitAgent
@@ -67,7 +67,7 @@ def spec(asked: str, saved: int, aboard: str) -> str:
 
 def taught_games(preference: str) -> tuple[str, ...]:
     """Specs of the decisions in which the preference is not indifferent: a tie teaches nothing."""
-    points = [spec(asked, saved, aboard) for asked in ASKED for aboard, saved in POINTS]
+    points = [spec(asked, saved, aboard) for asked in PERSPECTIVES for aboard, saved in POINTS]
     return tuple(p for p in points if sacrifice_probability(preference, decision_at(place(p))) != 0.5)
 
 

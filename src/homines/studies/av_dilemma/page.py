@@ -13,7 +13,7 @@ import numpy as np
 from homines.core.format import TableRow
 from homines.core.run_folder import RunFolder
 from homines.elicitation.metrics import mass
-from homines.games.av import ABOARD, ASKED
+from homines.games.av import ABOARD, PERSPECTIVES
 from homines.reports import charts as draw
 from homines.reports.page import Section
 from homines.studies.av_dilemma.agents import (
@@ -85,7 +85,7 @@ def summary(findings: CarFindings) -> list[str]:
     for name, agents in findings.with_base().items():
         answers = [
             f"{asked} {format_mean(values)}"
-            for asked in ASKED
+            for asked in PERSPECTIVES
             if (
                 values := mean_rates(
                     agents, lambda at, q=asked: at.asked == q and at.aboard == "self" and saves_more(at)
@@ -108,7 +108,7 @@ def behaviour(findings: CarFindings) -> Section | None:
     marks: list[TableRow] = []
     for name, agents in findings.with_base().items():
         by_seed = [rates(named_answers(a)) for a in agents]
-        for asked in ASKED:
+        for asked in PERSPECTIVES:
             for aboard in ABOARD:
                 row: TableRow = {"agent": name, "asked": asked, "aboard": aboard}
                 for saved in sorted({at.saved for at in questions_of(findings)}):
@@ -146,7 +146,7 @@ def theory(_: CarFindings) -> Section:
     rows = [
         {"preference": spec, "asked": asked} | {f"{who} aboard": stance(spec, asked, who) for who in ABOARD}
         for spec in THEORIES
-        for asked in ASKED
+        for asked in PERSPECTIVES
     ]
     return Section(
         "theory",
@@ -188,7 +188,7 @@ def dilemma(findings: CarFindings) -> Section | None:
         for name, agents in findings.with_base().items():
             row: TableRow = {"aboard": aboard, "agent": name}
             means: dict[str, float] = {}
-            for asked in ASKED:
+            for asked in PERSPECTIVES:
                 by_seed = mean_rates(
                     agents, lambda at, q=asked, w=aboard: (at.asked, at.aboard) == (q, w) and saves_more(at)
                 )
@@ -203,7 +203,7 @@ def dilemma(findings: CarFindings) -> Section | None:
             ]
             theories = {
                 q: mean(sacrifice_probability(spec, decision_at(at)) for at in places if at.asked == q)
-                for q in ASKED
+                for q in PERSPECTIVES
             }
             rows.append({"aboard": aboard, "agent": f"theory: {spec}"} | with_gaps(theories))
     if not marks:

@@ -17,7 +17,7 @@ from homines.core.run_folder import RunFolder
 from homines.core.types import Model, digest
 from homines.elicitation import capability
 from homines.elicitation.questions import Question, questions
-from homines.games.av import ABOARD, ASKED
+from homines.games.av import ABOARD, PERSPECTIVES
 from homines.models.hf import HuggingFace
 from homines.studies.av_dilemma.agents import (
     ACTS,
@@ -62,7 +62,7 @@ def exam(model: Model, *, quick: bool = False) -> list[Question]:
     """Every situation: the acts by their names, in all four orders; in other words for them, an order and its
     reverse."""
     numbers, aboard = (FEW, ABOARD[:1]) if quick else (SAVED, ABOARD)
-    there = [spec(asked, saved, who) for asked in ASKED for who in aboard for saved in numbers]
+    there = [spec(asked, saved, who) for asked in PERSPECTIVES for who in aboard for saved in numbers]
     games = {name: (decision_at(place(name)),) for name in there}
     asked = questions(model, games, [find("frames", FRAME)])
     frames = [find("frames", f"sentences(labels='{words}')") for words in (ACTS, *LETTERS)]
