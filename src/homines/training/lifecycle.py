@@ -28,8 +28,8 @@ from homines.training.exam import examine
 from homines.training.plan import Alignment
 from homines.training.prompt_sets import PromptSets
 from homines.training.rollout import Rollout
-from homines.training.sampled import PROMPTS, sampled
-from homines.training.settings import MOST_MEASURED, AlignmentPlan, TuningPlan
+from homines.training.sampled import WarmUp, sampled
+from homines.training.settings import MOST_MEASURED, PROMPTS_OF_PASS, AlignmentPlan, TuningPlan
 from homines.training.student import TrainingPlan, load_student, load_trained
 from homines.training.supervised import train_supervised
 from homines.training.trainer import Trained, whole_checkpoint
@@ -118,17 +118,8 @@ class AlignmentTraining:
         if plan.by == "rl":
             return rl(model, source, plan.settings, folder, rival=self.rival, follow=follow)
         assert isinstance(source, PromptSets)  # checked before
-        warm_up = Follow(step=lambda row: stages["warm-up"](row["step"]))
-        return sampled(
-            model,
-            source,
-            plan.settings,
-            folder,
-            by=plan.by,
-            warmup=plan.warmup,
-            follow=follow,
-            follow_warmup=warm_up,
-        )
+        warmup = WarmUp(plan.warmup, Follow(step=lambda row: stages["warm-up"](row["step"])))
+        return sampled(model, source, plan.settings, folder, by=plan.by, warmup=warmup, follow=follow)
 
     def share(self, model: HuggingFace, folder: Path, follow: Follow) -> Trained:
         if self.plan.by != "rl":
@@ -310,7 +301,7 @@ def estimate(plan: AlignmentPlan) -> dict[str, int]:
     sets = exact * plan.settings.sets * plan.settings.accumulation * (1 if plan.rival is None else 2)
     prompts, tokens = sets * len(shown[0]), sets * sum(in_set) / len(in_set)
     if plan.by != "rl":
-        completions = plan.steps * plan.settings.accumulation * PROMPTS
+        completions = plan.steps * plan.settings.accumulation * PROMPTS_OF_PASS
         longest = max(len(item.prompt) for items in shown for item in items)
         prompts += completions
         tokens += completions * plan.settings.generations * (longest + plan.settings.completion)

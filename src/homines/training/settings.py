@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 ROADS = ("rl", "grpo", "rloo")
 DATA_ROADS = ("sft", "distill")
+PROMPTS_OF_PASS = 4
+"""Prompts in one pass of a sampled road: the states of a two-player game with two actions, remembered for one
+round."""
 MOST_MEASURED = 64
 """States of a game that are all measured; where there are more, those of one round are."""
 

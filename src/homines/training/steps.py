@@ -77,7 +77,7 @@ def arguments(
     kind: Any, folder: Path, total: int, *, seed: int, save_every: int, report_to: str, cpu: bool, **more: Any
 ) -> Any:
     """A trainer's arguments (`kind`, a class of TrainingArguments) with what all trainings share."""
-    made = kind(
+    options = kind(
         output_dir=str(folder / "checkpoints"),
         max_steps=total,
         weight_decay=0.0,
@@ -91,8 +91,8 @@ def arguments(
         dataloader_pin_memory=False,
         **more,
     )
-    made._n_gpu = 1  # one pass is one sequence: nothing for DataParallel to scatter
-    return made
+    options._n_gpu = 1  # one pass is one sequence: nothing for DataParallel to scatter
+    return options
 
 
 class Unattended:
