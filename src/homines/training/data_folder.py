@@ -185,5 +185,5 @@ Beside each part, `*.facts.jsonl` holds the decision, the words and the logit ch
 
 > {example.prompt.text.replace(chr(10), chr(10) + "> ")}
 
-**{example.said}**
+**{example.completion}**
 """

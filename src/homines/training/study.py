@@ -144,7 +144,7 @@ class StudyTask:
             "kind": course.by,
             "model": self.model,
             "course": asdict(course),
-            "rows": digest([[row.prompt.key, row.said, row.target.tolist()] for row in rows]),
+            "rows": digest([[row.prompt.key, row.completion, row.target.tolist()] for row in rows]),
             "device": self.device,
             "dtype": self.dtype,
         }

@@ -59,7 +59,7 @@ def completions(model: HuggingFace, rows: Sequence[Row]) -> list[tuple[list[int]
     out: list[tuple[list[int], int]] = []
     for row, item in zip(rows, encode(model.tokenizer, [row.prompt for row in rows]), strict=True):
         gap = "" if model.tokenizer.chat_template else " "
-        answer = model.tokenizer(gap + row.said, add_special_tokens=False).input_ids
+        answer = model.tokenizer(gap + row.completion, add_special_tokens=False).input_ids
         ids = [*item.prompt, *answer, end]
         if len(ids) > model.window:
             raise HominesError(
@@ -68,8 +68,8 @@ def completions(model: HuggingFace, rows: Sequence[Row]) -> list[tuple[list[int]
             )
         if end in answer:
             raise HominesError(
-                f"the answer {row.said[-40:]!r} holds this tokenizer's end of turn, so it could never end; "
-                "choose other labels (--labels)"
+                f"the answer {row.completion[-40:]!r} holds this tokenizer's end of turn, so it could never "
+                "end; choose other labels (--labels)"
             )
         out.append((ids, len(item.prompt)))
     return out
