@@ -26,7 +26,7 @@ from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
 from homines.models.mock import uniform
 from homines.opponents import opponent
-from homines.people.session import SessionPlan
+from homines.people.plan import SessionPlan
 from homines.preferences.anti_deontological import AntiDeontological
 from homines.preferences.deontological import Deontological
 from homines.preferences.game_deontological import GameDeontological

@@ -24,7 +24,7 @@ from homines.theory.chain import chain
 from homines.training.exact import rl
 from homines.training.objective import Settings, objective
 from homines.training.plan import Alignment, AlignmentPlan
-from homines.training.prompt_sets import prompt_sets
+from homines.training.prompt_sets import StateSpace, prompt_sets
 from homines.training.rollout import EPISODE, Rollout, check_settings
 from homines.training.schedule import Phase
 
@@ -54,11 +54,20 @@ def test_what_is_met_is_the_same_state_from_the_other_seat() -> None:
     assert some.mirror is not None
     assert [some.states[i] for i in some.mirror] == ["C,C", "D,C", "C,D", "D,D"]
     check_settings(some, Settings())
-    kept = prompt_sets(UNREAD, [ipd()], [Phase(Economicus(), 1)], [FRAME], itself=True, keep=["C,D", "D,C"])
+    kept = prompt_sets(
+        UNREAD,
+        [ipd()],
+        [Phase(Economicus(), 1)],
+        [FRAME],
+        itself=True,
+        space=StateSpace(names=["C,D", "D,C"]),
+    )
     assert kept.mirror is not None
     assert kept.mirror.tolist() == [1, 0]
     with pytest.raises(HominesError, match="name both in --states"):
-        prompt_sets(UNREAD, [ipd()], [Phase(Economicus(), 1)], [FRAME], itself=True, keep=["C,D"])
+        prompt_sets(
+            UNREAD, [ipd()], [Phase(Economicus(), 1)], [FRAME], itself=True, space=StateSpace(names=["C,D"])
+        )
 
 
 def test_walkers_in_pairs_stand_in_one_game_and_meet_what_its_chain_says() -> None:

@@ -24,7 +24,7 @@ from homines.preferences.utilitarian import Utilitarian
 from homines.training import exact_trainer
 from homines.training.exact import rl
 from homines.training.objective import Outcome, Settings, objective
-from homines.training.prompt_sets import PromptSets, prompt_sets
+from homines.training.prompt_sets import PromptSets, StateSpace, prompt_sets
 from homines.training.rollout import check_settings
 from homines.training.schedule import Phase
 from homines.training.trainer import Guard
@@ -69,7 +69,9 @@ def couple(
     """The lessons of a selfish learner and of a utilitarian one beside it."""
     games = [game or ipd()]
     mine = prompt_sets(model, games, [Phase(Economicus(), steps)], [FRAME], **changes)
-    theirs = prompt_sets(model, games, [Phase(Utilitarian(), steps)], [FRAME], seat=1, **changes)
+    theirs = prompt_sets(
+        model, games, [Phase(Utilitarian(), steps)], [FRAME], space=StateSpace(seat=1), **changes
+    )
     return mine, theirs
 
 

@@ -35,7 +35,7 @@ from homines.theory.game_forms import NormalForm, Repeated
 from homines.theory.strategies import first_or_second
 from homines.training.exact import rl
 from homines.training.objective import Settings, objective
-from homines.training.prompt_sets import PromptSets, next_states, prompt_sets
+from homines.training.prompt_sets import PromptSets, StateSpace, next_states, prompt_sets
 from homines.training.rollout import EPISODE, Rollout, check_settings
 from homines.training.schedule import Phase
 
@@ -65,7 +65,7 @@ UNREAD: Any = Unread()
 
 def two(other: Any = NOISY) -> PromptSets:
     """The ipd with two rounds remembered."""
-    return prompt_sets(UNREAD, [ipd()], PHASES, [DEEP], other, memory=2)
+    return prompt_sets(UNREAD, [ipd()], PHASES, [DEEP], other, space=StateSpace(memory=2))
 
 
 # --- several rounds remembered -------------------------------------------------------------------
@@ -129,7 +129,7 @@ def test_an_opponent_that_looks_further_back_is_refused_with_the_remedy() -> Non
 
 def test_too_many_states_are_refused_with_the_remedy() -> None:
     with pytest.raises(HominesError, match=r"memory 6 makes 4\^6 = 4096 states.*smaller memory, or train on"):
-        prompt_sets(UNREAD, [ipd()], PHASES, [FRAME], NOISY, memory=6)
+        prompt_sets(UNREAD, [ipd()], PHASES, [FRAME], NOISY, space=StateSpace(memory=6))
 
 
 # --- phases, games, seats ------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def test_every_phase_and_game_has_its_own_worth() -> None:
 
 
 def test_from_the_second_seat_all_is_seen_from_there() -> None:
-    some = prompt_sets(UNREAD, [bos()], PHASES, [FRAME], seat=1)
+    some = prompt_sets(UNREAD, [bos()], PHASES, [FRAME], space=StateSpace(seat=1))
     assert some.states == ("C,C", "D,C", "C,D", "D,D")
     assert some.replies is None
     for s, d in enumerate(bos().memory_one(1)):
@@ -165,7 +165,8 @@ def test_from_the_second_seat_all_is_seen_from_there() -> None:
 def test_states_to_keep_are_the_same_rounds_from_both_seats() -> None:
     """Else one learner would be rewarded for the other's answer to another question."""
     here, there = (
-        prompt_sets(UNREAD, [ipd()], PHASES, [FRAME], seat=seat, keep=["C,C", "C,D"]) for seat in (0, 1)
+        prompt_sets(UNREAD, [ipd()], PHASES, [FRAME], space=StateSpace(seat=seat, names=["C,C", "C,D"]))
+        for seat in (0, 1)
     )
     assert (here.states, there.states) == (("C,C", "C,D"), ("C,C", "D,C"))
     assert here.follows is None

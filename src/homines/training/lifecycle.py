@@ -295,14 +295,14 @@ def estimate(plan: AlignmentPlan) -> dict[str, int]:
     model = load_student(plan)
     alignment = alignment.on(model)
     questions, source = alignment.questions(), alignment.prompt_source()
-    shown = source.sets if isinstance(source, PromptSets) else source.batch([0]).encoded
-    in_set = [distinct_tokens(prompts, 10**9) for prompts in shown]
+    encoded = source.sets if isinstance(source, PromptSets) else source.batch([0]).encoded
+    in_set = [distinct_tokens(prompts, 10**9) for prompts in encoded]
     exact = plan.steps if plan.by == "rl" else plan.warmup
     sets = exact * plan.settings.sets * plan.settings.accumulation * (1 if plan.rival is None else 2)
-    prompts, tokens = sets * len(shown[0]), sets * sum(in_set) / len(in_set)
+    prompts, tokens = sets * len(encoded[0]), sets * sum(in_set) / len(in_set)
     if plan.by != "rl":
         completions = plan.steps * plan.settings.accumulation * PROMPTS_OF_PASS
-        longest = max(len(item.prompt) for items in shown for item in items)
+        longest = max(len(item.prompt) for items in encoded for item in items)
         prompts += completions
         tokens += completions * plan.settings.generations * (longest + plan.settings.completion)
     return {

@@ -16,7 +16,7 @@ from homines.models import known, load
 from homines.models.mock import Mock, uniform
 from homines.opponents import opponent
 from homines.theory.game_forms import Repeated
-from homines.training.prompt_sets import PromptSets, prompt_sets
+from homines.training.prompt_sets import PromptSets, StateSpace, prompt_sets
 from homines.training.rollout import Rollout, check_settings
 from homines.training.sampled import check_sampled
 from homines.training.schedule import Phase, schedule
@@ -161,8 +161,7 @@ class Alignment:
             self.phases,
             self.frames,
             self.opponent,
-            memory=plan.memory,
-            keep=plan.states,
+            space=StateSpace(memory=plan.memory, names=plan.states),
             itself=plan.opponent == ITSELF,
         )
 
@@ -171,9 +170,8 @@ class Alignment:
         if self.rival is None:
             return None
         plan = self.plan
-        return prompt_sets(
-            self.model, self.games, self.rival, self.frames, memory=plan.memory, seat=1, keep=plan.states
-        )
+        space = StateSpace(memory=plan.memory, seat=1, names=plan.states)
+        return prompt_sets(self.model, self.games, self.rival, self.frames, space=space)
 
 
 def _for_two(game: Any) -> bool:

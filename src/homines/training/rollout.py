@@ -1,4 +1,4 @@
-"""What is learned in an iterated game: states, the chain of the two policies, returns."""
+"""The states that a learner meets as it plays an iterated game; and whether a training can be carried out."""
 
 from __future__ import annotations
 
@@ -21,9 +21,6 @@ from homines.training.schedule import Phase
 
 EPISODE = 20
 """Rounds after which a walker starts anew, from random past rounds."""
-
-
-# --- where the states are too many -----------------------------------------------------------------
 
 
 @dataclass(eq=False)
@@ -130,34 +127,34 @@ class Rollout:
         return {"place": self.place, "rng": self.rng.bit_generator.state}
 
     def back_to(self, place: Mapping[str, Any]) -> None:
-        self.place = [list(some) for some in place["place"]]
+        self.place = [list(walker) for walker in place["place"]]
         self.rng.bit_generator.state = place["rng"]
 
 
-def check_settings(taught: PromptSets | Rollout, settings: Settings, rival: PromptSets | None = None) -> None:
-    """Whether this can be taught under these settings; HominesError where it cannot."""
-    if isinstance(taught, PromptSets) and taught.replies is None and taught.mirror is None and rival is None:
+def check_settings(source: PromptSets | Rollout, settings: Settings, rival: PromptSets | None = None) -> None:
+    """Raise HominesError where a learner cannot be trained on this source under these settings."""
+    if isinstance(source, PromptSets) and source.replies is None and source.mirror is None and rival is None:
         raise HominesError("a repeated game is taught against an opponent or beside a rival; give one")
-    if settings.objective == "discounted" and taught.follows is None:
+    if settings.objective == "discounted" and source.follows is None:
         raise HominesError(
             "the discounted return needs a repeated game with all its states; "
             "use --objective myopic, or drop --states"
         )
-    if settings.rank == 0 and (rival is not None or isinstance(taught, Rollout)):
+    if settings.rank == 0 and (rival is not None or isinstance(source, Rollout)):
         raise HominesError(
             "rank is 0 (all weights); two learners and --sample need LoRA adapters on fixed weights: "
             "give --rank 8 or more"
         )
-    if rival is not None and sum(rival.steps) != sum(taught.steps):
+    if rival is not None and sum(rival.steps) != sum(source.steps):
         raise HominesError(
-            f"the learners' schedules take {sum(taught.steps)} and {sum(rival.steps)} steps; they learn at "
+            f"the learners' schedules take {sum(source.steps)} and {sum(rival.steps)} steps; they learn at "
             "the same time, so the steps must add up to the same"
         )
     from transformers.integrations.integration_utils import get_available_reporting_integrations
 
-    there = ["none", "all", *get_available_reporting_integrations()]
-    if settings.report_to not in there:
+    trackers = ["none", "all", *get_available_reporting_integrations()]
+    if settings.report_to not in trackers:
         raise HominesError(
-            f"report_to is {settings.report_to!r}; on this machine there are {', '.join(there)} "
+            f"report_to is {settings.report_to!r}; on this machine there are {', '.join(trackers)} "
             "(pip install what it names)"
         )

@@ -193,10 +193,10 @@ class AlignmentPlan:
                 "set: drop --sets, or walk more of them (--sample)"
             )
         for name in ("frames", "transfer_frames"):
-            made = [find("frames", spec) for spec in getattr(self, name)]
+            frames = [find("frames", spec) for spec in getattr(self, name)]
             deep = [
                 variant(f, memory=self.memory) if isinstance(f, Remembers) and f.memory < self.memory else f
-                for f in made
+                for f in frames
             ]
             object.__setattr__(self, name, tuple(map(spell, deep)))
         object.__setattr__(self, "preference", spell_schedule(schedule(self.preference, self.settings.steps)))

@@ -104,11 +104,11 @@ def trainable(model: HuggingFace, settings: Settings, pair: bool = False) -> Any
                 "rank is 0 (all weights), and --use_fsdp divides only weights that stay as they are; train "
                 "an adapter (--rank 8 or more)"
             )
-        held = model.net
-        room(model.name, held.num_parameters(), held.dtype, held.device, TRAINED - 1)  # the weights are there
-        for p in held.parameters():
+        whole = model.net
+        room(model.name, whole.num_parameters(), whole.dtype, whole.device, TRAINED - 1)  # they are loaded
+        for p in whole.parameters():
             p.requires_grad_(True)
-        return held
+        return whole
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
@@ -152,8 +152,8 @@ class Guard:
         """Highest legal mass so far, by learner."""
 
     def check(self, out: Outcome, step: int, learner: str = MINE) -> None:
-        """Before the gradient: HominesError where what was read says that the network is broken; of several
-        processes in all of them, by the worst."""
+        """Before the gradient: raise HominesError where an outcome shows that the network is broken; with
+        several processes in all of them, by the worst outcome."""
         read = distributed.gather([(float(out.loss.detach()), out.kl, out.mass)])
         worst = next((loss for loss, _, _ in read if not np.isfinite(loss)), None)
         if worst is not None:
@@ -163,12 +163,12 @@ class Guard:
             raise self.broken(f"the KL to the model before is {kl:.1f} nats, over --kl-limit", step)
         best = self.best.get(learner, 0.0)
         if best > 0.5 and mass < best / 10:
-            told = f"the legal mass fell from {best:.2f} to {mass:.3f}: the network is coming apart"
-            raise self.broken(told, step)
+            fall = f"the legal mass fell from {best:.2f} to {mass:.3f}: the network is coming apart"
+            raise self.broken(fall, step)
         self.best[learner] = max(best, mass)
 
     def before_step(self, step: int) -> None:
-        """Before the optimiser: no gradient that is not finite goes in; of two learners each is clipped."""
+        """Before the optimiser: raise HominesError where a gradient is not finite; clip each of a pair."""
         trained = {name: p for name, p in self.net.named_parameters() if p.grad is not None}
         if self.settings.rank:
             self.good.update((name, p.detach().clone()) for name, p in trained.items())
@@ -181,20 +181,21 @@ class Guard:
                 torch.nn.utils.clip_grad_norm_(own, LONGEST_STEP)
 
     def broken(self, what: str, step: int) -> HominesError:
-        kept, said = self.folder / "last_good", "nothing had been learned yet"
+        """Save the last good adapter, and return the error to raise: what is broken at this step."""
+        folder, rescue = self.folder / "last_good", "nothing had been learned yet"
         if self.good and step:
             with torch.no_grad():
                 for name, p in self.net.named_parameters():
                     p.copy_(self.good.get(name, p))
             if processes.is_first():
-                save(self.net, self.model.tokenizer, self.model.name, kept)
+                save(self.net, self.model.tokenizer, self.model.name, folder)
             if RIVAL in self.net.peft_config:
-                save(self.net, self.model.tokenizer, self.model.name, kept / RIVAL, RIVAL)
-            said = f"the last good adapter is kept in {kept} (it loads as {self.model.name}+{kept})"
+                save(self.net, self.model.tokenizer, self.model.name, folder / RIVAL, RIVAL)
+            rescue = f"the last good adapter is kept in {folder} (it loads as {self.model.name}+{folder})"
         elif (start := whole_checkpoint(self.folder / "checkpoints")) is not None:
-            said = f"the last checkpoint is {start}"
+            rescue = f"the last checkpoint is {start}"
         return HominesError(
-            f"training stopped before step {step + 1} of {self.total}: {what}; {said}. Train with a lower "
+            f"training stopped before step {step + 1} of {self.total}: {what}; {rescue}. Train with a lower "
             f"learning rate (now {self.settings.lr:g}) or in float32, in another folder"
         )
 
@@ -210,16 +211,18 @@ def whole_checkpoint(folder: Path, *, walking: bool = False, say: Say = ignore) 
     """
     if not inside(folder.parent, folder.name).exists():
         return None
-    found = {int(p.name[11:]): p for p in folder.iterdir() if re.fullmatch("checkpoint-[0-9]{1,9}", p.name)}
+    checkpoints = {
+        int(p.name[11:]): p for p in folder.iterdir() if re.fullmatch("checkpoint-[0-9]{1,9}", p.name)
+    }
     torn: dict[int, str] = {}
     start = None
-    for step, path in sorted(found.items(), reverse=True):
+    for step, path in sorted(checkpoints.items(), reverse=True):
         if not (why := _flaw(inside(folder, path.name), walking)):
             start = path
             break
         torn[step] = why
     for step in torn:
-        _put_aside(found[step])
+        _put_aside(checkpoints[step])
     if torn:
         say(_lost(torn, f"the checkpoint of step {start.name[11:]}" if start else "the start"))
     return None if start is None else str(start)
@@ -253,8 +256,8 @@ def _flaw(folder: Path, walking: bool) -> str:
     """
     needed = ("trainer_state.json", "optimizer.pt", "scheduler.pt", *(["walk.json"] if walking else []))
     try:
-        there = [path.name for path in folder.iterdir()]
-        if missing := [name for name in needed if name not in there]:
+        present = [path.name for path in folder.iterdir()]
+        if missing := [name for name in needed if name not in present]:
             return f"it lacks {missing[0]}"
         for path in files(folder):
             _read_through(path)
@@ -327,10 +330,12 @@ def _save(net: Any, tokenizer: Any, base: str, aside: Path, adapter: str) -> Non
     else:
         net.save_pretrained(str(aside), safe_serialization=True)
     if (config := aside / "adapter_config.json").exists():
-        told = json.loads(config.read_text())
-        if isinstance(names := told.get("target_modules"), list):
-            told["target_modules"] = sorted(names)  # a set in PEFT: its order differs from process to process
-        config.write_text(json.dumps({**told, "base_model_name_or_path": base}, indent=2))
+        fields = json.loads(config.read_text())
+        if isinstance(names := fields.get("target_modules"), list):
+            fields["target_modules"] = sorted(
+                names
+            )  # a set in PEFT: its order differs from process to process
+        config.write_text(json.dumps({**fields, "base_model_name_or_path": base}, indent=2))
     else:
         tokenizer.save_pretrained(str(aside))
 
@@ -344,9 +349,9 @@ def saving(folder: Path) -> Iterator[None]:
         if isinstance(failure, RuntimeError) and not TORCH_WRITER.search(str(failure)):
             raise
         first = (str(failure).splitlines() or [type(failure).__name__])[0]
-        said = getattr(failure, "strerror", None) or first[:200]
+        why = getattr(failure, "strerror", None) or first[:200]
         raise HominesError(
-            f"cannot write to {folder}: {said}. What was recorded before is safe; make room (or choose "
+            f"cannot write to {folder}: {why}. What was recorded before is safe; make room (or choose "
             "another --out) and run the same command again, it goes on from the last checkpoint"
         ) from failure
 

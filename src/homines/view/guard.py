@@ -61,10 +61,10 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def headed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                held = {name.lower() for name, _ in message["headers"]}
+                present = {name.lower() for name, _ in message["headers"]}
                 added = {"Content-Security-Policy": POLICY, **HEADERS}
                 more = [(k.lower().encode(), v.encode()) for k, v in added.items()]
-                message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in held)]
+                message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in present)]
             await send(message)
 
         if scope["type"] != "http":
@@ -148,10 +148,10 @@ def inside(root: Path, path: str) -> Path | None:
 
 def strange(folder: Path) -> list[str]:
     """Names of what a run's page would read in its folder and that is no plain file: a link, a pipe."""
-    with os.scandir(folder) as held:
+    with os.scandir(folder) as items:
         return sorted(
             item.name
-            for item in held
+            for item in items
             if (item.name in READ or item.name.endswith(".jsonl")) and not item.is_file(follow_symlinks=False)
         )
 
