@@ -148,7 +148,7 @@ class Play:
         self.plan, self.other = plan, other
         self.frame = find("frames", plan.frame)
         self.stages: list[Stage] = []
-        self._asked = 0
+        self._number = 0
 
     def turns(self) -> Turns:
         """The questions of the whole sitting."""
@@ -169,10 +169,10 @@ class Play:
 
     def _ask(self, spec: str, when: str, d: Decision) -> Generator[Turn, int, int]:
         """Ask the person one decision; the action."""
-        number = self._asked
+        number = self._number
         order = few_orders(len(d.actions), self.frame.places, 1, number + self.plan.seed)[0]
         question = pose(self.plan.person, spec, d, self.frame, order, f"turn {number}")
-        self._asked += 1
+        self._number += 1
         return (yield Turn(number, spec, when, d, question.prompt, question.record))
 
     def _direct(self, match: Match) -> Turns:

@@ -28,11 +28,11 @@ class _Worker(NamedTuple):
 
     @classmethod
     def begin(cls, context: Any, flag: Any) -> _Worker:
-        here, there = context.Pipe()
-        process = context.Process(target=_work, args=(there, flag), daemon=True)
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, flag), daemon=True)
         process.start()
-        there.close()  # so that the death of the process closes the pipe
-        return cls(process, here)
+        theirs.close()  # so that the death of the process closes the pipe
+        return cls(process, ours)
 
     def end(self) -> None:
         self.pipe.close()
@@ -93,7 +93,7 @@ def cores() -> int:
 
 
 def died(code: int | None, tried: int) -> str:
-    """What the end of a worker tells."""
+    """The error of a cell whose worker died."""
     how = f"killed by signal {-code}" if code and code < 0 else f"exit code {code}"
     return f"its worker died {tried} times, at last with {how}; a cell that is out of memory ends so"
 
