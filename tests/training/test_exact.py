@@ -33,7 +33,7 @@ from homines.preferences.utilitarian import Utilitarian
 from homines.theory.chain import chain
 from homines.theory.choice import expected_utility
 from homines.training.exact import rl
-from homines.training.objective import Outcome, Settings, objective
+from homines.training.objective import Outcome, Settings, Signals, objective
 from homines.training.prompt_sets import PromptSets, StateSpace, prompt_sets
 from homines.training.rollout import check_settings
 from homines.training.schedule import Phase
@@ -82,7 +82,7 @@ def value(
     """The objective of the first sets under the first phase."""
     batch = some.batch(range(len(x)))
     assert batch.replies is not None
-    return objective(setting, x, batch.utility[0], batch.replies, some.follows, reference, kl)
+    return objective(setting, Signals(x, batch.utility[0], batch.replies, some.follows, reference, kl))
 
 
 def test_the_myopic_objective_counts_illegal_mass(student: HuggingFace) -> None:

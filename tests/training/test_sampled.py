@@ -29,7 +29,7 @@ from homines.models.hf import HuggingFace, load
 from homines.opponents.tit_for_tat import TitForTat
 from homines.training import sampled as road
 from homines.training.lifecycle import align
-from homines.training.objective import Settings
+from homines.training.objective import Settings, Signals
 from homines.training.plan import AlignmentPlan
 from homines.training.prompt_sets import PromptSets, prompt_sets
 from homines.training.rollout import Rollout
@@ -253,7 +253,9 @@ def test_the_warm_ups_loss_is_least_where_all_is_legal_and_as_likely_as_before()
     before = torch.tensor([[[0.003, 0.001]]]).log()
 
     def loss(*p: float) -> float:
-        out = warm_up_objective(Settings(), torch.tensor([[p]]).log(), before, before, reference=before)
+        out = warm_up_objective(
+            Settings(), Signals(torch.tensor([[p]]).log(), before, before, reference=before)
+        )
         assert out.mass == pytest.approx(sum(p))
         return float(out.loss)
 

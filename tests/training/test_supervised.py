@@ -17,7 +17,7 @@ from homines.inference.tokens import terminator
 from homines.models.hf import HuggingFace
 from homines.training.data import Recipe, Row, generate
 from homines.training.data_folder import read, write
-from homines.training.objective import Settings
+from homines.training.objective import Settings, Signals
 from homines.training.supervised import SupervisedSettings, completions, cross_entropy, train_supervised
 from tests.helpers.tiny import willing
 
@@ -73,9 +73,9 @@ def test_distillation_comes_to_the_target(tokenizer: Any, tmp_path: Path) -> Non
 
 def test_matching_is_the_cross_entropy_and_its_least_value_is_the_entropy() -> None:
     target = torch.tensor([[[0.3, 0.7], [0.9, 0.1]]], dtype=torch.float64)
-    out = cross_entropy(Settings(), target.log(), target[..., None], torch.ones(1, 2, 1))
+    out = cross_entropy(Settings(), Signals(target.log(), target[..., None], torch.ones(1, 2, 1)))
     assert float(out.loss) == pytest.approx(float(-(target * target.log()).sum(-1).mean()))
-    half = cross_entropy(Settings(), (target / 2).log(), target[..., None], torch.ones(1, 2, 1))
+    half = cross_entropy(Settings(), Signals((target / 2).log(), target[..., None], torch.ones(1, 2, 1)))
     assert float(half.loss - out.loss) == pytest.approx(np.log(2))
     assert half.mass == pytest.approx(0.5)
 

@@ -149,7 +149,7 @@ def general_plan(plan: AlignmentPlan, general: bool, draws: int) -> AlignmentPla
 
 
 def check_options(typed: Collection[str], plan: AlignmentPlan, schedules: Sequence[Sequence[Phase]]) -> None:
-    """Refuse an option that was typed and bears on nothing beside the others.
+    """Raise HominesError where an option was typed that has no effect with the others.
 
     typed       names of the options on the command line
     schedules   the learner's phases, and the second learner's

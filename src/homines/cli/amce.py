@@ -1,4 +1,4 @@
-"""What `homines amce` does: read a response file, print its effects beside those of people."""
+"""`homines amce`: read a response file, print its effects and their distance to those of people."""
 
 from __future__ import annotations
 

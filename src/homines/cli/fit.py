@@ -70,7 +70,7 @@ def carry_out_fit(
     plans: bool,
     as_json: bool,
 ) -> None:
-    """Estimate and print; what is refused is told, the others go on. HominesError where nothing is left."""
+    """Estimate and print, refusals included. Raises HominesError where no family has an estimate."""
     from homines.estimation.family import family
     from homines.estimation.mixture import Mixture
     from homines.estimation.options import estimate_one, estimate_row, read_observations, spell_infinities

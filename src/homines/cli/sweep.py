@@ -34,8 +34,8 @@ def sweep(
     carry_out_sweep(trusted(file, trust_modules), store, options, dry_run, as_json)
 
 
-def carry_out_sweep(file: Path, store: str, how: SweepOptions, dry_run: bool, as_json: bool) -> None:
-    """Do a sweep, or say what is done of it; exits with 0, or 1 where cells failed."""
+def carry_out_sweep(file: Path, store: str, options: SweepOptions, dry_run: bool, as_json: bool) -> None:
+    """Do a sweep, or print how far it is; exits with 0, or 1 where cells failed."""
     from homines.sweeps.grid import read
     from homines.sweeps.store import SharedStore
     from homines.sweeps.sweep import rows
@@ -55,7 +55,7 @@ def carry_out_sweep(file: Path, store: str, how: SweepOptions, dry_run: bool, as
                     bars.say(f"{outcome.name}: {outcome.state}: {outcome.error}")
 
             command = f"homines sweep {file.name}"
-            summary = do(grid, shared, how, command=command, tell=tell, say=bars.say, stop=stop)
+            summary = do(grid, shared, options, command=command, tell=tell, say=bars.say, stop=stop)
     failed = sum(row["state"] == "failed" for row in summary)
     path = f"{shared.redacted_url}/{grid.name}/sweep.csv"
     seconds = time.monotonic() - start

@@ -184,7 +184,7 @@ def print_portraits(shapes: list[Portrait], console: Console) -> None:
 
 
 def note(run: RunFolder, sitting: Sitting, chances: list[Odds], shapes: list[Portrait]) -> None:
-    """Write what came of a finished sitting into its run folder."""
+    """Write the debriefing of a finished sitting into its run folder."""
     run.note("played.json", spell_infinities(result(sitting, chances, shapes, run.folder)))
 
 

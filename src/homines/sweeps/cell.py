@@ -1,7 +1,7 @@
 """A cell of a sweep: what to do, its name, and doing it, the same wherever it is done.
 
-A cell is a plan to carry out, a game to ask or a study to run. What it makes is the run folder that `homines
-align`, `measure` or `study` makes, by the same functions.
+A cell is a plan to carry out, a game to ask or a study to run. It makes the run folder that `homines align`,
+`measure` or `study` makes, by the same functions.
 """
 
 from __future__ import annotations
@@ -146,11 +146,11 @@ class Outcome(NamedTuple):
 
 
 def attempt(job: Job, stop: Stop = never) -> Outcome:
-    """Do a cell in a scratch folder of this machine and commit it whole; unless the store has it already, or
+    """Do a cell in a scratch folder of this machine and commit it whole, unless it is done in the store or
     another sweep does it now.
 
-    An error is recorded in the store and returned. MemoryError alone is raised: who runs workers decides
-    whether another one has room. Interrupted work is kept there as far as it came.
+    An error is recorded in the store and returned. MemoryError alone is raised: the engine decides whether
+    another worker has room. The store keeps interrupted work as far as it went.
     """
     cell, name, start = job.cell, job.cell.name, time.monotonic()
     facts = {

@@ -1,4 +1,4 @@
-"""Who does a cell now: of all workers of all sweeps on one store, one.
+"""Claims of cells: of all workers of all sweeps on one store, one does a cell at a time.
 
 On a folder a lock of the system, which goes with its process. Where there is none a lease, claims/NAME.json,
 which its holder makes where there is none and renews; one that ran out is anybody's. Clocks of machines may
@@ -130,7 +130,7 @@ class _Lease:
         return True
 
     def release(self) -> None:
-        """Let go of it, unless another has it by now."""
+        """Release the lease, unless another has it by now."""
         self.over.set()
         self.thread.join()
         with suppress(HominesError):  # it runs out by itself

@@ -1,4 +1,4 @@
-"""What the workers of a sweep share: a folder, or any fsspec URL, in which what is marked done is whole.
+"""The store that the workers of a sweep share: a folder or fsspec URL, in which a cell marked done is whole.
 
     cells/NAME/ATTEMPT/...   one attempt's run folder; no two attempts write into the same one
     cells/NAME/done.json     which attempt holds, its config and results; written last: this commits
@@ -91,11 +91,11 @@ class SharedStore:
         return name
 
     def holds(self, name: str) -> bool:
-        """Whether this store has such a file."""
+        """Whether this store has a file of this name."""
         return self._read(name) is not None
 
     def read(self, name: str) -> str | None:
-        """The text of a file, with what is no UTF-8 replaced; None where there is none."""
+        """The text of a file, bytes that are no UTF-8 replaced; None where there is no file."""
         data = self._read(name)
         return None if data is None else data.decode(errors="replace")
 
@@ -125,7 +125,7 @@ class SharedStore:
             raise self._refused("write to", failure) from failure
 
     def create(self, name: str, text: str) -> None:
-        """Write a file where there is none; nothing where there is one, so far as the store can tell.
+        """Write a file where there is none, as far as the store can tell; else do nothing.
 
         Raises HominesError where it cannot be written, or leads out.
         """
@@ -197,7 +197,7 @@ class SharedStore:
         self._mark(name, FAILED, {**facts, "attempt": before.get("attempt")})
 
     def restore(self, name: str, folder: Path) -> None:
-        """Fetch what an attempt that did not come to its end left to go on from, where there is anything."""
+        """Fetch the run folder of an attempt that did not end, where there is one, to go on from it."""
         attempt = self.marks([name], FAILED).get(name, {}).get("attempt")
         if not attempt:
             return

@@ -35,7 +35,7 @@ POLL = 2.0
 def sweep(
     grid: Grid,
     store: SharedStore,
-    how: SweepOptions | None = None,
+    options: SweepOptions | None = None,
     *,
     command: str = "",
     tell: Callable[[int, Outcome | None], None] = lambda finished, outcome: None,
@@ -50,16 +50,16 @@ def sweep(
     Raises Interrupted where `stop` says so, with the summary written; HominesError, before any work, where
     the store or the cluster cannot be used.
     """
-    how = how or SweepOptions()
-    if store.private and how.engine != "here":
+    options = options or SweepOptions()
+    if store.private and options.engine != "here":
         raise HominesError(
             f"the store {store.redacted_url} lives in this process alone, which no worker of --engine "
-            f"{how.engine} sees; give a folder or another URL"
+            f"{options.engine} sees; give a folder or another URL"
         )
-    if grid.gpus and how.engine != "ray":
+    if grid.gpus and options.engine != "ray":
         raise HominesError(
-            f"[worker] gpus is {grid.gpus:g}, which bears on nothing beside --engine {how.engine}: only a "
-            "Ray cluster gives GPUs to cells; drop it, or use --engine ray"
+            f"[worker] gpus is {grid.gpus:g}, which bears on nothing beside --engine {options.engine}: only "
+            "a Ray cluster gives GPUs to cells; drop it, or use --engine ray"
         )
     store.check()
     done = store.marks(cell.name for cell in grid.cells)
@@ -70,8 +70,8 @@ def sweep(
     tell(finished, None)
     waiting: list[Job] = []
     while jobs:
-        engine = import_module(f"homines.sweeps.engines.{how.engine}").run
-        placed = partial(engine, workers=how.workers, address=how.address)
+        engine = import_module(f"homines.sweeps.engines.{options.engine}").run
+        placed = partial(engine, workers=options.workers, address=options.address)
         busy: set[str] = set()
         for outcome in placed(jobs, threads=grid.threads, gpus=grid.gpus, stop=stop):
             if outcome.state == "busy":

@@ -1,9 +1,9 @@
 """Synthetic data of a preference: games drawn, the strategy its utility implies, the reasons, balanced.
 
-    draw games -> utility-implied answer (ties told apart) -> reasons -> chat rows, train and test
+    draw games -> utility-implied answer (ties marked) -> reasons -> chat rows, train and test
 
-Labels come from the utility of each decision, never from a slogan: homo moralis defects first where its
-utility says so. Needs no network library.
+Answers come from the utility of each decision, never from a slogan: homo moralis defects first where its
+utility is highest there. This file needs no network library.
 """
 
 from __future__ import annotations
@@ -261,7 +261,7 @@ def _evaluated(apart: Sequence[str]) -> set[str]:
 
 
 def _keys(game: Any) -> set[str]:
-    """The payoffs of every decision of a game, the same whatever its actions are called and in what order."""
+    """The payoffs of every decision of a game; names and order of its actions make no difference."""
     stage = game.stage if isinstance(game, Repeated) else game
     return {_payoffs(d) for d in battery(stage) if len(d.actions) > 1}
 

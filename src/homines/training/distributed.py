@@ -1,7 +1,7 @@
-"""One training in several processes (`accelerate launch homines ...`): who tells, how a step is divided.
+"""One training in several processes (`accelerate launch homines ...`): how steps and weights are divided.
 
-Each process takes its share of every step; gradients are averaged (transformers' Trainer, by accelerate), so
-that a step is the step that one process would make. Each holds the whole model; with accelerate's --use_fsdp
+Each process takes its share of every step, and gradients are averaged (transformers' Trainer, by accelerate):
+thus a step is the step that one process would make. Each holds the whole model; with accelerate's --use_fsdp
 only a part of the weights that stay as they are, layer by layer. The first process alone measures, writes the
 run folder and speaks.
 """

@@ -7,7 +7,7 @@ same weights, learning at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from homines.core.types import HominesError
 from homines.inference import processes
 from homines.models.hf import HuggingFace
 from homines.training import distributed
-from homines.training.objective import Outcome, Settings, objective
+from homines.training.objective import Objective, Settings, objective
 from homines.training.prompt_sets import PromptSets
 from homines.training.rollout import Rollout
 from homines.training.trainer import (
@@ -41,13 +41,13 @@ def rl(
     folder: Path,
     *,
     rival: PromptSets | None = None,
-    goal: Callable[..., Outcome] = objective,
+    goal: Objective = objective,
     follow: Follow = QUIET,
 ) -> Trained:
     """Train `model` (its network changes in place) and save the result under `folder`.
 
     rival                the prompt sets of a second learner, from its own seat
-    goal                 gives the loss; it is called as `objective` is
+    goal                 gives the loss
     folder/checkpoints   resumed from where there is a whole one; the caller removes them
     folder/adapter       (or folder/model; and folder/rival) the result, written aside and renamed
     folder/last_good     the adapter before a step that would have broken it (HominesError says so); of two
@@ -86,9 +86,9 @@ def rl(
         callbacks=[callback],
     )
     silence(trainer)
-    start = whole_checkpoint(checkpoints, walking=isinstance(source, Rollout))
+    start = whole_checkpoint(checkpoints, rollout=isinstance(source, Rollout))
     if start is not None and isinstance(source, Rollout):
-        source.back_to(strict_json.loads(read(start, "walk.json")))
+        source.restore(strict_json.loads(read(start, "walk.json")))
     training = trainer.train(resume_from_checkpoint=start)
     callback.check(trainer.state.global_step)
     final = folder / ("adapter" if settings.rank else "model")
@@ -101,8 +101,7 @@ def rl(
 
 
 def _sequence(count: int, steps: Sequence[int], settings: Settings) -> list[int]:
-    """Which set comes when: shuffled rounds over all of them, fixed by the seed, so that a resumed
-    run sees what it would have seen."""
+    """The order of the sets: shuffled rounds over all of them, fixed by the seed."""
     rng = np.random.default_rng(settings.seed)
     need = sum(steps) * settings.sets * settings.accumulation
     rounds = [rng.permutation(count) for _ in range(-(-need // count))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,7 +17,7 @@ from homines.core.progress import Follow
 from homines.inference.logits import Encoded, label_logprobs
 from homines.models.hf import HuggingFace
 from homines.training import distributed
-from homines.training.objective import Outcome, Settings
+from homines.training.objective import Objective, Outcome, Settings, Signals
 from homines.training.prompt_sets import Batch, PromptSets
 from homines.training.rollout import Rollout
 from homines.training.steps import StepCallback, arguments
@@ -87,7 +87,7 @@ class Learners:
     """The learner, and the rival where there is one: what each is trained on, and the outcomes of passes.
 
     source, rival   what each is trained on
-    goal            gives the loss; it is called as `objective` is
+    goal            gives the loss
     share           whether prompts that begin alike are read once
     passes          outcomes of the passes since the last row; `rival_passes`: the rival's
     """
@@ -95,7 +95,7 @@ class Learners:
     source: PromptSets | Rollout
     rival: PromptSets | None
     settings: Settings
-    goal: Callable[..., Outcome]
+    goal: Objective
     reference: Reference
     guard: Guard
     share: bool
@@ -122,7 +122,7 @@ class Learners:
             self.guard.check(other, step, RIVAL)
             self.rival_passes.append((other, self.rival.states))
         self.passes.append((own, self.source.states))
-        self.source.learned(own.legal)
+        self.source.advance(own.legal)
         return loss
 
     def _outcome(
@@ -135,10 +135,11 @@ class Learners:
         other: torch.Tensor | None,
     ) -> Outcome:
         phase, done = phase_at(source.steps, step)
-        replies = batch.met(logp, other)
+        replies = batch.others_play(logp, other)
         before = self.reference(source, sets, batch)
         kl = self.settings.kl_at(done, last=phase == len(source.steps) - 1)
-        return self.goal(self.settings, logp, batch.utility[phase], replies, source.follows, before, kl)
+        signals = Signals(logp, batch.utility[phase], replies, source.follows, before, kl)
+        return self.goal(self.settings, signals)
 
 
 def exact_arguments(folder: Path, total: int, settings: Settings, *, cpu: bool, pair: bool) -> Any:
@@ -148,9 +149,7 @@ def exact_arguments(folder: Path, total: int, settings: Settings, *, cpu: bool, 
         TrainingArguments,
         folder,
         total,
-        seed=settings.seed,
-        save_every=settings.save_every,
-        report_to=settings.report_to,
+        settings,
         cpu=cpu,
         per_device_train_batch_size=sets,
         gradient_accumulation_steps=accumulation,
@@ -202,7 +201,7 @@ class ExactSteps(StepCallback):
         return row
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if (place := self.learners.source.at()) is not None:
+        if (place := self.learners.source.position()) is not None:
             checkpoint = f"checkpoints/checkpoint-{state.global_step}"
             write_whole(self.folder, f"{checkpoint}/walk.json", json.dumps(place))
 

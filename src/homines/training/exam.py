@@ -50,8 +50,8 @@ def as_questions(model: Any, rows: Sequence[Row], *, bare: bool = False) -> list
 def score_answers(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, float | int | None]:
     """How often the utility-implied answer is given, over rows with an answer.
 
-    share    mean probability on it, given a legal answer, over rows that came to one; None where none did.
-             Of a decision with rows for several best answers, on any of them
+    share    mean probability on it, given a legal answer, over rows with a legal answer; None where there is
+             none. A decision with rows for several best answers counts any of them
     right    share of all rows where it is the likeliest answer
     mass     mean probability of any legal answer; `mute`: rows that never came to an answer
     failed   rows whose question failed
@@ -98,12 +98,18 @@ def examine(
     for (name, manner), (group, questions) in exams.items():
         noted.setdefault(name, {})[manner] = score_answers(group, [by_key[q.record.key] for q in questions])
     run.note("scores.json", noted)
-    sides = run.noted("sideeffects.json") or {}
-    if tuning.side_effects and model.name not in sides:
-        tell = follow.begin(f"side effects of {model.name}", 1)
-        run.note("sideeffects.json", {**sides, model.name: capability.measure_capability(model)})
-        tell(1)
+    if tuning.side_effects:
+        note_side_effects(model, run, f"side effects of {model.name}", follow)
     return records
+
+
+def note_side_effects(model: HuggingFace, run: RunFolder, stage: str, follow: Follow) -> None:
+    """Measure the capability of a model and note it, unless the run folder has it already."""
+    noted = run.noted("sideeffects.json") or {}
+    if model.name not in noted:
+        tell = follow.begin(stage, 1)
+        run.note("sideeffects.json", {**noted, model.name: capability.measure_capability(model)})
+        tell(1)
 
 
 def table(scores: Mapping[str, Any]) -> list[dict[str, Any]]:

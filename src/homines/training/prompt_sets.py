@@ -1,8 +1,8 @@
 """Prompt sets: prompts, the utility of every answer under each phase's preference, the state after it.
 
-One prompt set holds every state of one game once, in one frame, the option orders spread over the states
-so that all sets together show each state in each order (a Latin square). Where the states are too many,
-a `Rollout` asks those that the learner meets instead.
+One prompt set holds every state of one game once, in one frame. The option orders are spread over the states
+in a Latin square: all sets together show each state in each order. Where the states are too many, a `Rollout`
+asks those that the learner meets instead.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Batch:
     replies: torch.Tensor | None
     mirror: torch.Tensor | None = None
 
-    def met(self, own: torch.Tensor, other: torch.Tensor | None) -> torch.Tensor:
+    def others_play(self, own: torch.Tensor, other: torch.Tensor | None) -> torch.Tensor:
         """The others' play q(b | s), shape [set, state, other]: the opponent's, or that of the learner there.
 
         own, other   label log-probabilities of the learner and of the second one; they get no gradient
@@ -87,14 +87,14 @@ class PromptSets:
             raise HominesError("what an answer is worth here depends on a second learner; give it replies")
         return torch.einsum("isab,isb->isa", self.utility[phase], self.replies)
 
-    def learned(self, legal: torch.Tensor) -> None:
+    def advance(self, legal: torch.Tensor) -> None:
         """Do nothing: every state is asked, so there is no round to play."""
 
-    def at(self) -> Any:
+    def position(self) -> Any:
         """None: there is no place to keep."""
         return None
 
-    def back_to(self, place: Any) -> None:
+    def restore(self, place: Any) -> None:
         """Do nothing: there is no place to go back to."""
 
 
@@ -213,7 +213,7 @@ def joint_utility(u: Array, d: Decision) -> Array:
 
 
 def _expected(phase: Phase, d: Decision) -> Array:
-    """Utilities of a one-shot decision against what it tells of the others, [mine, 1]."""
+    """Expected utilities of a one-shot decision under the beliefs that it states, [mine, 1]."""
     return expected_utility(phase.preference(d), list(stated_beliefs(d)), d.chance)[:, None]
 
 

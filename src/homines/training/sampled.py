@@ -31,8 +31,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from homines.core.paths import inside
 from homines.core.progress import QUIET, Follow
 from homines.core.types import HominesError, Prompt
@@ -40,7 +38,7 @@ from homines.inference.sampled_answers import OPEN
 from homines.inference.tokens import TemplateError, fill, join, render, terminator
 from homines.models.hf import HuggingFace
 from homines.training.exact import rl
-from homines.training.objective import Outcome, Settings
+from homines.training.objective import Outcome, Settings, Signals
 from homines.training.prompt_sets import PromptSets
 from homines.training.rollout import Rollout
 from homines.training.settings import PROMPTS_OF_PASS
@@ -217,22 +215,11 @@ def _warm_network(model: HuggingFace, adapter: Path) -> Any:
     return net
 
 
-def warm_up_objective(
-    settings: Settings,
-    logp: torch.Tensor,
-    utility: torch.Tensor,
-    replies: torch.Tensor,
-    follows: torch.Tensor | None = None,
-    reference: torch.Tensor | None = None,
-    kl: float = 0.0,
-) -> Outcome:
-    """The warm-up's loss of label log-probabilities, as `objective` is called; its reward is the legal mass.
-
-    logp        [set, state, action]; `reference`: the same before training. The rest plays no part
-    """
-    assert reference is not None
-    logp = logp.cpu().double()
-    before = reference.cpu().double().log_softmax(-1)
+def warm_up_objective(settings: Settings, signals: Signals) -> Outcome:
+    """The warm-up's loss, of `signals.logp` and `signals.reference` alone; its reward is the legal mass."""
+    assert signals.reference is not None
+    logp = signals.logp.cpu().double()
+    before = signals.reference.cpu().double().log_softmax(-1)
     loss = -(before.exp() * logp).sum(-1).mean()
     legal = logp.detach().log_softmax(-1)
     mass = float(logp.detach().exp().sum(-1).mean())

@@ -1,9 +1,9 @@
 """Fine-tuning services: upload a data folder, start a job, follow it, name the resulting model.
 
-Through the official client of OpenAI, at its address or at that of any service that speaks the same language
-(OPENAI_BASE_URL). The key comes from the environment (OPENAI_API_KEY) and is never written: what the folder
-keeps is what was uploaded and which job it became, so that the same command goes on where an earlier one was
-cut off, and nothing is uploaded or paid twice.
+The official client of OpenAI speaks to its own address, or to any service with the same interface
+(OPENAI_BASE_URL). The key comes from the environment (OPENAI_API_KEY) and is never written. The folder keeps
+the uploaded files' ids and the job's: the same command goes on where an earlier one was cut off, and nothing
+is uploaded or paid twice.
 """
 
 from __future__ import annotations

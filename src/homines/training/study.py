@@ -1,4 +1,4 @@
-"""What studies share: a folder of runs, each trained and measured once, and how the work is followed.
+"""What studies share: a folder of runs, each trained and measured once.
 
 A file of studies/ holds `run(task: StudyTask) -> StudyResult`: it trains and measures what is missing in the
 task's folder and writes its report there; and SEEDS, how many trainings of each kind it makes by default.
@@ -32,7 +32,7 @@ from homines.training.student import load_student, name_after
 from homines.training.supervised import SupervisedSettings
 
 Exam = Callable[[Model], list[Question]]
-"""What a model is asked."""
+"""Gives the questions of a model."""
 SideMeasure = Callable[[RunFolder, Model], None]
 """Notes in a run folder what else is measured while a model is loaded."""
 
@@ -66,12 +66,12 @@ TRAINABLE = ("smollm2", "hf")
 
 @dataclass(frozen=True)
 class StudyTask:
-    """A study's settings, and the callbacks of whoever follows its work.
+    """A study's settings, and the callbacks of the caller that follows its work.
 
     seeds   one training each
     quick   the short form: everything once, little of each
-    also    other models, measured beside this one
-    rivals  whom it meets in a market
+    also    other models that are measured too
+    rivals  models that it meets in a market
     humans  a file of what people did, to compare with
     periods of a market in words; None: the study's own number
     """
@@ -169,10 +169,11 @@ class StudyTask:
         renamed: str = "",
         beside: SideMeasure = ignore,
     ) -> int:
-        """Ask a model its exam in an open run folder, once, and again where its words have changed since; how
-        many questions failed.
+        """Ask a model its exam in an open run folder, and again where its words have changed since.
 
-        renamed   what records call it after "+", wherever the folder of its adapter may be moved to
+        Returns the number of failed questions.
+
+        renamed   the model's name in records after "+": it does not change when the adapter is moved
         beside    notes what else is measured while the model is loaded
         """
         known = exam(Mock(uniform))

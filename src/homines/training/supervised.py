@@ -27,7 +27,7 @@ from homines.inference.tokens import encode, terminator
 from homines.models.hf import HuggingFace
 from homines.training.data import Row
 from homines.training.exact import rl
-from homines.training.objective import Outcome, Settings
+from homines.training.objective import Outcome, Settings, Signals
 from homines.training.prompt_sets import PromptSets
 from homines.training.settings import SupervisedSettings
 from homines.training.trainer import Trained, save, silence, trainable, whole_checkpoint
@@ -179,22 +179,13 @@ def distill(
     return rl(model, sets, exact, folder, goal=cross_entropy, follow=replace(follow, step=step))
 
 
-def cross_entropy(
-    settings: Settings,
-    logp: torch.Tensor,
-    utility: torch.Tensor,
-    replies: torch.Tensor,
-    follows: torch.Tensor | None = None,
-    reference: torch.Tensor | None = None,
-    kl: float = 0.0,
-) -> Outcome:
-    """Cross-entropy to a target distribution over labels, as `objective` is called.
+def cross_entropy(settings: Settings, signals: Signals) -> Outcome:
+    """Cross-entropy to a target distribution over labels, `signals.utility` [set, state, action, 1].
 
-    logp      [set, state, action], of whole labels, so that illegal answers cost as well
-    utility   the target, [set, state, action, 1]
+    The log-probabilities are those of whole labels: illegal answers cost as well.
     """
-    logp = logp.cpu().double()
-    target = utility[..., 0]
+    logp = signals.logp.cpu().double()
+    target = signals.utility[..., 0]
     loss = -(target * logp).sum(-1).mean()
     mass = float(logp.detach().exp().sum(-1).mean())
     return Outcome(loss, -float(loss.detach()), mass, 0.0, logp.detach().log_softmax(-1).exp())

@@ -43,7 +43,7 @@ MINE, RIVAL = "default", "rival"
 
 @dataclass(frozen=True)
 class Trained:
-    """Where the result lies and how the training went."""
+    """The result of a training."""
 
     folder: Path
     """A PEFT adapter, or a whole model where all weights were trained."""
@@ -68,7 +68,7 @@ def phase_at(steps: Sequence[int], step: int) -> tuple[int, float]:
 
 
 def check_device(place: torch.device) -> None:
-    """HominesError where the network is on another GPU than transformers' Trainer takes in this process."""
+    """Raise HominesError where the network is on another GPU than transformers' Trainer takes here."""
     due = torch.device(processes.own("cuda"))
     if place.type == "cuda" and (place.index or 0) != (due.index or 0):
         raise HominesError(
@@ -200,11 +200,11 @@ class Guard:
         )
 
 
-def whole_checkpoint(folder: Path, *, walking: bool = False, say: Say = ignore) -> str | None:
+def whole_checkpoint(folder: Path, *, rollout: bool = False, say: Say = ignore) -> str | None:
     """The newest checkpoint that can be read to its end; newer ones that cannot are put aside, each as
     torn-checkpoint-STEP.
 
-    say   told once where one was put aside: what is lost, and from where the training goes on
+    say   called once where one was put aside, with what is lost and from where the training goes on
 
     Raises PathError where a link stands in the folder, HominesError where the disk does not give a file now;
     then nothing is put aside.
@@ -217,7 +217,7 @@ def whole_checkpoint(folder: Path, *, walking: bool = False, say: Say = ignore) 
     torn: dict[int, str] = {}
     start = None
     for step, path in sorted(checkpoints.items(), reverse=True):
-        if not (why := _flaw(inside(folder, path.name), walking)):
+        if not (why := _flaw(inside(folder, path.name), rollout)):
             start = path
             break
         torn[step] = why
@@ -248,13 +248,13 @@ def _lost(torn: Mapping[int, str], where: str) -> str:
     )
 
 
-def _flaw(folder: Path, walking: bool) -> str:
+def _flaw(folder: Path, rollout: bool) -> str:
     """What is wrong with a checkpoint; empty where all of it can be read. Nothing in it is run: pickles are
     read as weights only.
 
     Raises HominesError where the disk does not give a file now: that is no flaw.
     """
-    needed = ("trainer_state.json", "optimizer.pt", "scheduler.pt", *(["walk.json"] if walking else []))
+    needed = ("trainer_state.json", "optimizer.pt", "scheduler.pt", *(["walk.json"] if rollout else []))
     try:
         present = [path.name for path in folder.iterdir()]
         if missing := [name for name in needed if name not in present]:
@@ -275,15 +275,15 @@ def _flaw(folder: Path, walking: bool) -> str:
 
 
 def _read_through(path: Path) -> None:
-    """Read a file to its end, so that what the disk says is not taken for what is wrong with the file."""
+    """Read a file to its end: thus an error of the disk is not taken for a flaw of the file."""
     with open_file(path.parent, path.name) as file:
         while file.read(BLOCK):
             pass
 
 
 def _tear(path: Path) -> str:
-    """What its library says of a file that is no whole one; empty of any other. Raises MemoryError, and
-    OSError where the disk does not give it."""
+    """The flaw that a file's library finds in it; empty where there is none. Raises MemoryError, and OSError
+    where the disk does not give the file."""
     try:
         READERS.get(path.suffix, lambda path: None)(path)
     except MemoryError:
@@ -342,7 +342,7 @@ def _save(net: Any, tokenizer: Any, base: str, aside: Path, adapter: str) -> Non
 
 @contextmanager
 def saving(folder: Path) -> Iterator[None]:
-    """What libraries raise where a disk is full (each its own) as one error that says what to do."""
+    """Turn the errors that libraries raise where a disk is full into one HominesError with a remedy."""
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as failure:

@@ -63,7 +63,7 @@ class Entry:
 
     @property
     def text(self) -> str:
-        """What a search looks through; not the state, as "finished" would find what is unfinished."""
+        """The text that a search looks through; without the state, or "finished" would match "unfinished"."""
         return " ".join((self.path, self.kind, self.model, self.preference, self.games)).casefold()
 
 
@@ -130,8 +130,8 @@ class Index:
         return entry
 
     def _whole(self, entry: Entry, files: Mapping[str, os.DirEntry[str]]) -> Entry:
-        """The entry; unfinished where the measurement begun last has questions without an answer, whatever
-        page was written of those that have one."""
+        """The entry; unfinished where the last measurement has questions without an answer, even where a page
+        was written of the others."""
         if entry.state not in (DONE, STOPPED):
             return entry
         watched = [files.get(name) for name in COUNTED]
@@ -147,7 +147,7 @@ class Index:
 
 
 def _stamp(stats: Sequence[os.stat_result | None]) -> tuple[int, ...]:
-    """What differs once one of these files has changed."""
+    """A number for each file that changes when the file does."""
     return tuple(-1 if s is None else s.st_mtime_ns ^ s.st_size for s in stats)
 
 
@@ -155,8 +155,8 @@ def progress(folder: Path) -> tuple[int, int] | None:
     """(answered, in all) of the measurement begun last, failed questions among those answered; None where
     nobody noted it.
 
-    A line is looked at and not parsed: `store.record_json` writes the key first, and what is quoted within a
-    JSON text is escaped there.
+    A line is searched and not parsed: `record_json` writes the key first, and escapes quotes within a JSON
+    text.
     """
     try:
         noted = _object(folder / "asked.json")

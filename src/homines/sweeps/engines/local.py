@@ -99,7 +99,7 @@ def died(code: int | None, tried: int) -> str:
 
 
 def _work(pipe: Connection, flag: Any) -> None:
-    """What a worker does: cells, until no more come, or whoever started it is gone."""
+    """A worker: does cells until no more come, or the process that started it is gone."""
     quiet()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; who started it says when to stop
     parent = parent_process()
