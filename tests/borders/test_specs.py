@@ -278,7 +278,8 @@ READERS = {
     "sweeps/sweep.py": "",  # a summary's names of cells
     "estimation/tidy_csv.py": "a table of people",
     "training/exact.py": "",  # the state of a walk: tests/borders/test_checkpoints.py
-    "training/trainer.py": "",  # checkpoints: tests/borders/test_checkpoints.py
+    "training/checkpoints.py": "",  # tests/borders/test_checkpoints.py
+    "training/trainer.py": "",  # the config of an adapter that PEFT has just written
     "view/runs.py": "a run's config",
 }
 """Every file that reads a format from a disk, and the place in the table that tries it; '': no specs."""

@@ -20,6 +20,7 @@ from homines.core.types import HominesError
 from homines.inference import processes
 from homines.models.hf import HuggingFace
 from homines.training import distributed
+from homines.training.checkpoints import whole_checkpoint
 from homines.training.objective import Objective, Settings, objective
 from homines.training.prompt_sets import PromptSets
 from homines.training.rollout import Rollout
@@ -30,7 +31,6 @@ from homines.training.trainer import (
     save,
     silence,
     trainable,
-    whole_checkpoint,
 )
 
 

@@ -21,6 +21,7 @@ from homines.inference.logits import distinct_tokens
 from homines.models.hf import HuggingFace
 from homines.reports import model_card
 from homines.training import distributed
+from homines.training.checkpoints import whole_checkpoint
 from homines.training.data import Recipe, Row
 from homines.training.exact import rl
 from homines.training.exam import examine, note_side_effects
@@ -31,7 +32,7 @@ from homines.training.sampled import WarmUp, sampled
 from homines.training.settings import MOST_MEASURED, PROMPTS_OF_PASS, AlignmentPlan, TuningPlan
 from homines.training.student import TrainingPlan, load_student, load_trained
 from homines.training.supervised import train_supervised
-from homines.training.trainer import Trained, whole_checkpoint
+from homines.training.trainer import Trained
 
 
 class Training(Protocol):

@@ -37,6 +37,7 @@ from homines.core.types import HominesError, Prompt
 from homines.inference.sampled_answers import OPEN
 from homines.inference.tokens import TemplateError, fill, join, render, terminator
 from homines.models.hf import HuggingFace
+from homines.training.checkpoints import whole_checkpoint
 from homines.training.exact import rl
 from homines.training.objective import Outcome, Settings, Signals
 from homines.training.prompt_sets import PromptSets
@@ -49,7 +50,6 @@ from homines.training.trainer import (
     save,
     silence,
     trainable,
-    whole_checkpoint,
 )
 
 SAMPLED = ("grpo", "rloo")

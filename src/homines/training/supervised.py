@@ -25,12 +25,13 @@ from homines.core.types import HominesError
 from homines.inference import processes
 from homines.inference.tokens import encode, terminator
 from homines.models.hf import HuggingFace
+from homines.training.checkpoints import whole_checkpoint
 from homines.training.data import Row
 from homines.training.exact import rl
 from homines.training.objective import Outcome, Settings, Signals
 from homines.training.prompt_sets import PromptSets
 from homines.training.settings import SupervisedSettings
-from homines.training.trainer import Trained, save, silence, trainable, whole_checkpoint
+from homines.training.trainer import Trained, save, silence, trainable
 
 
 def train_supervised(
