@@ -33,10 +33,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import homines.report
 import numpy as np
 from faulty import KEY, KINDS, Provider, provide, truth
 
+import homines.reports.run_page
 from homines.cli.app import main as homines
 from homines.core.record_json import record_to_json
 from homines.core.registry import find

@@ -47,7 +47,7 @@ from homines.opponents.tit_for_tat import TitForTat
 from homines.training.exact import rl
 from homines.training.objective import Settings
 from homines.training.prompt_sets import PromptSets, prompt_sets
-from homines.training.sampled import sampled
+from homines.training.sampled import WarmUp, sampled
 from homines.training.schedule import schedule
 from homines.training.trainer import Trained
 
@@ -197,8 +197,7 @@ def grpo(seed: int, seconds: float, generations: int, warmup: int, tiny: bool) -
             settings,
             folder,
             by="grpo",
-            warmup=warmup,
-            follow_warmup=Follow(step=clock.on_warmup),
+            warmup=WarmUp(warmup, Follow(step=clock.on_warmup)),
             follow=Follow(step=on_step, stop=lambda: bool(clock.track) and clock.stop()),
         ),
     )

@@ -18,7 +18,7 @@ from homines.core.registry import find
 from homines.core.types import Choice, HominesError
 from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
-from homines.people.session import PROTOCOLS
+from homines.people.plan import PROTOCOLS
 from homines.theory.choice import LogitAgent
 from homines.theory.game_forms import veil
 

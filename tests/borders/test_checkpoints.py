@@ -19,8 +19,9 @@ from homines.core.paths import PathError
 from homines.core.progress import Follow
 from homines.core.types import HominesError, Interrupted
 from homines.models.hf import HuggingFace
+from homines.training.checkpoints import READERS, whole_checkpoint
 from homines.training.exact import rl
-from homines.training.trainer import READERS, save, whole_checkpoint
+from homines.training.trainer import save
 from tests.helpers.tiny import willing
 from tests.training.test_exact import QUICK, taught
 
@@ -155,9 +156,9 @@ def test_what_the_disk_does_not_give_now_is_not_torn(
 
     with monkeypatch.context() as patched:
         if where == "we":
-            patched.setattr("homines.training.trainer.open_file", fails)
+            patched.setattr("homines.training.checkpoints.open_file", fails)
         else:
-            patched.setattr("homines.training.trainer.READERS", dict.fromkeys(READERS, fails))
+            patched.setattr("homines.training.checkpoints.READERS", dict.fromkeys(READERS, fails))
         with pytest.raises(
             HominesError, match=rf"cannot read the .*: {os.strerror(number)}.*so it stays; run"
         ):
@@ -171,7 +172,7 @@ def test_no_memory_is_no_tear(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     checkpoints = folder / "checkpoints"
     with monkeypatch.context() as patched:
-        patched.setattr("homines.training.trainer.READERS", dict.fromkeys(READERS, full))
+        patched.setattr("homines.training.checkpoints.READERS", dict.fromkeys(READERS, full))
         with pytest.raises(MemoryError):
             whole_checkpoint(checkpoints)
     assert whole_checkpoint(checkpoints) == str(checkpoints / "checkpoint-3")
@@ -208,7 +209,7 @@ def test_a_checkpoint_that_another_process_puts_aside_is_passed_over(
             path.parent.rename(checkpoints / "torn-checkpoint-3")
             path.read_bytes()
 
-    monkeypatch.setattr("homines.training.trainer.READERS", dict.fromkeys(READERS, gone))
+    monkeypatch.setattr("homines.training.checkpoints.READERS", dict.fromkeys(READERS, gone))
     assert whole_checkpoint(checkpoints) == str(checkpoints / "checkpoint-2")
 
 

@@ -14,7 +14,7 @@ from homines.core.registry import find
 from homines.core.run_folder import NO_DISTRIBUTION, RunFolder, StoreError
 from homines.core.types import Choice, HominesError, Record
 from homines.elicitation.questions import battery
-from homines.people.session import SessionPlan
+from homines.people.plan import SessionPlan
 from homines.reports.run_page import write
 from homines.sweeps.grid import read as read_grid
 from homines.training import data, data_folder

@@ -204,7 +204,7 @@ def leaky(monkeypatch: pytest.MonkeyPatch) -> SharedStore:
 
 def test_a_key_in_the_address_of_a_store_is_shown_nowhere(leaky: SharedStore, run: Path) -> None:
     assert leaky.url == "leaky://AKIDSECRET@bucket"
-    assert leaky.shown == "leaky://[hidden]@bucket"
+    assert leaky.redacted_url == "leaky://[hidden]@bucket"
     with pytest.raises(HominesError, match="cannot write to the store") as told:
         leaky.commit("c", run, {})
     assert "AKIDSECRET" not in str(told.value)
@@ -241,7 +241,7 @@ def test_a_cell_of_long_words_has_a_name_that_files_may_have(
 ) -> None:
     (cell,) = parse({"models": ["mock"], "measure": {"games": ["ipd"]}}, "g").cells
     assert cell.name.startswith("measure-mock-ipd-")
-    monkeypatch.setattr(Cell, "told", {str(i): "漢" * 24 for i in range(5)})
+    monkeypatch.setattr(Cell, "columns", {str(i): "漢" * 24 for i in range(5)})
     store = SharedStore(str(tmp_path))
     with claims.claim(store, cell.name, "me") as mine:
         assert mine

@@ -26,7 +26,7 @@ from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
 from homines.models.mock import uniform
 from homines.opponents import opponent
-from homines.people.session import SessionPlan
+from homines.people.plan import SessionPlan
 from homines.preferences.anti_deontological import AntiDeontological
 from homines.preferences.deontological import Deontological
 from homines.preferences.game_deontological import GameDeontological
@@ -278,7 +278,8 @@ READERS = {
     "sweeps/sweep.py": "",  # a summary's names of cells
     "estimation/tidy_csv.py": "a table of people",
     "training/exact.py": "",  # the state of a walk: tests/borders/test_checkpoints.py
-    "training/trainer.py": "",  # checkpoints: tests/borders/test_checkpoints.py
+    "training/checkpoints.py": "",  # tests/borders/test_checkpoints.py
+    "training/trainer.py": "",  # the config of an adapter that PEFT has just written
     "view/runs.py": "a run's config",
 }
 """Every file that reads a format from a disk, and the place in the table that tries it; '': no specs."""

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import HominesError
-from homines.people.session import MOST_GAMES, SessionPlan
+from homines.people.plan import MOST_GAMES, SessionPlan
 from homines.reports.page import Section
 from homines.reports.page import write as write_page
 from homines.view.guard import strange
@@ -385,7 +385,7 @@ def test_long_names_are_cut_before_they_are_folders(tmp_path: Path) -> None:
     sittings = Sittings(tmp_path)
     spec = " " * 300 + "trust(3)"
     name = sittings.begin({"games": f"ipd;{spec}", "against": "grim", "save": "yes", "name": "字" * 60})
-    assert sittings.told(name) is not None
+    assert sittings.view(name) is not None
     sittings.close()
 
 

@@ -31,8 +31,11 @@ from homines.estimation.fit import fit
 from homines.estimation.observations import from_records
 from homines.estimation.problem import NotIdentified
 from homines.models.mock import Mock, broken, hashed
-from homines.people.debrief import happened, heard, limits, odds, portraits
-from homines.people.session import PROTOCOLS, NotAnAnswer, Other, SessionPlan, Sitting, deciders, rival, start
+from homines.people.counterpart import Counterpart, opponent_or_model
+from homines.people.debrief import happened, labelled_situation, limits, odds, portraits
+from homines.people.plan import PROTOCOLS, SessionPlan, deciders
+from homines.people.play import NotAnAnswer
+from homines.people.session import Sitting, start
 from homines.people.terminal import print_portraits
 from homines.theory.choice import LogitAgent, best_response, expected_utility, stated_beliefs
 from homines.theory.game_forms import Repeated, Sequential, veil
@@ -58,14 +61,14 @@ def finished(sitting: Sitting, seed: int = 0) -> Sitting:
     """Played to its end by one who answers at random."""
     rng = np.random.default_rng(seed)
     for _ in range(200):
-        if (turn := sitting.course.turn) is None:
+        if (turn := sitting.progress.turn) is None:
             return sitting
         sitting.answer(turn.read(str(rng.choice(turn.prompt.labels))))
     raise AssertionError("no end after 200 answers")
 
 
 def against(plan: SessionPlan, model: Model, run: RunFolder | None = None) -> Sitting:
-    return Sitting(plan, Other(plan, model, run), run)
+    return Sitting(plan, Counterpart(plan, model, run), run)
 
 
 # --- every game ------------------------------------------------------------------------------------
@@ -79,20 +82,20 @@ def test_every_game_is_played_at_every_seat_and_read_by_fit(name: str) -> None:
         rounds = 3 if isinstance(game, Repeated) else 2
         plan = SessionPlan((spec,), "mock", WORDS, seat=seat, rounds=rounds)
         sitting = finished(against(plan, Mock(hashed)))
-        for stage in sitting.course.stages:
+        for stage in sitting.progress.stages:
             assert stage.seat == seat
             assert all((act.choice is None) == (act.player == seat) for act in stage.acts)
         decided = [row for row in happened(sitting) if row.mine]
-        assert [row.mine for row in decided] == [t.prompt.labels[a] for t, a in sitting.course.asked]
+        assert [row.mine for row in decided] == [t.prompt.labels[a] for t, a in sitting.progress.answered]
         if isinstance(game, Repeated):
-            assert len(sitting.course.asked) == rounds
+            assert len(sitting.progress.answered) == rounds
         for record in sitting.records.values():
             assert record.choice is not None
             assert (record.choice.n, record.choice.mass, record.model) == (1, 1.0, "person")
         if not decided:
             continue  # a first mover ended it each time
         seen = from_records(sitting.records.values(), model="person")
-        assert sum(o.counts.sum() for o in seen) == len(sitting.course.asked)
+        assert sum(o.counts.sum() for o in seen) == len(sitting.progress.answered)
         assert all(each.choice is not None for each in odds(sitting))
 
 
@@ -103,8 +106,8 @@ def test_the_strategy_method_asks_every_point_and_draws_a_role(name: str) -> Non
     spec = made(name)
     game: Any = find("games", spec)
     sitting = finished(against(SessionPlan((spec,), "mock", WORDS, both=True), Mock(hashed)))
-    assert len(sitting.course.asked) == len(battery(game))
-    assert sitting.course.stages[-1].paid is not None
+    assert len(sitting.progress.answered) == len(battery(game))
+    assert sitting.progress.stages[-1].paid is not None
     if isinstance(game, Sequential):
         (plan,) = from_records(sitting.records.values(), model="person")
         assert plan.decision.actions == veil(game).names
@@ -115,30 +118,30 @@ def test_what_is_paid_is_what_the_game_pays() -> None:
     plan = SessionPlan(("ipd",), "tit_for_tat", "table(labels='action1,action2', goal='')", rounds=3)
     sitting = start(plan)
     for word in ("action1", "ACTION2 ", "action1"):
-        turn = sitting.course.turn
+        turn = sitting.progress.turn
         assert turn is not None
         sitting.answer(turn.read(word))
-    assert sitting.course.turn is None
+    assert sitting.progress.turn is None
     assert [row.paid for row in happened(sitting)] == [("3", "3"), ("4", "0"), ("0", "4")]
     assert [row.theirs[0][1] for row in happened(sitting)] == ["action1", "action1", "action2"]
     assert [each.where for each in odds(sitting)] == ["first move", "action1,action1", "action2,action1"]
-    assert [dict(each.shown)["action1"] for each in odds(sitting)] == [1.0, 1.0, 1.0]
+    assert [dict(each.chances)["action1"] for each in odds(sitting)] == [1.0, 1.0, 1.0]
 
 
 def test_no_answer_is_asked_again_and_changes_nothing() -> None:
     sitting = start(SessionPlan(("ipd",), "grim", "table(labels='X,Y')"))
-    turn = sitting.course.turn
+    turn = sitting.progress.turn
     assert turn is not None
     for said in ("", "Z", "X Y", "0", "xy", "\x1b[31m"):
         with pytest.raises(NotAnAnswer, match=r"answer with one of|is none of"):
             turn.read(said)
     assert turn.read(" x\n") == 0
-    assert sitting.course.turn is turn
+    assert sitting.progress.turn is turn
 
 
 def test_orders_of_the_options_take_turns() -> None:
     sitting = finished(start(SessionPlan(("ipd",), "random", "table(labels='X,Y')", rounds=8)))
-    shown = [turn.record.order for turn, _ in sitting.course.asked]
+    shown = [turn.record.order for turn, _ in sitting.progress.answered]
     assert {order: shown.count(order) for order in shown} == dict.fromkeys(set(shown), 2)
     assert len(set(shown)) == 4
 
@@ -153,15 +156,15 @@ def test_the_model_reads_the_words_the_person_reads() -> None:
     sitting = finished(against(SessionPlan(("trust",), "mock", "story"), Mock(listening)))
     found = odds(sitting)
     words = {prompt.text for prompt in read}
-    assert {turn.prompt.text for turn, _ in sitting.course.asked} <= words
+    assert {turn.prompt.text for turn, _ in sitting.progress.answered} <= words
     assert all(each.choice is not None and each.choice.mass < 1 for each in found)
 
 
-def test_labels_stand_for_acts_in_what_is_heard() -> None:
+def test_labels_stand_for_acts_in_what_is_labelled_situation() -> None:
     words = find("frames", "table(labels='X,Y')")
     game = find("games", "spd")
-    assert heard(game.due(((0, None),))[1], words) == "after X"
-    assert heard(find("games", "ipd").seat(0, ((0, 0), (0, 1))), words) == "X,Y"
+    assert labelled_situation(game.due(((0, None),))[1], words) == "after X"
+    assert labelled_situation(find("games", "ipd").seat(0, ((0, 0), (0, 1))), words) == "X,Y"
 
 
 # --- what is kept ----------------------------------------------------------------------------------
@@ -170,7 +173,7 @@ def test_labels_stand_for_acts_in_what_is_heard() -> None:
 def test_a_saved_sitting_goes_on_where_it_was(tmp_path: Path) -> None:
     plan = SessionPlan(("ipd", "spd"), "random", WORDS, rounds=4, seed=3)
     whole = finished(start(plan))
-    acts = [action for _, action in whole.course.asked]
+    acts = [action for _, action in whole.progress.answered]
     for left in range(len(acts)):  # closed after every single answer
         with RunFolder(tmp_path / "run", plan.config()) as run:
             sitting = start(plan, run)
@@ -178,7 +181,7 @@ def test_a_saved_sitting_goes_on_where_it_was(tmp_path: Path) -> None:
             sitting.answer(acts[left])
     with RunFolder(tmp_path / "run", plan.config()) as run:
         again = start(plan, run)
-    assert again.course.turn is None
+    assert again.progress.turn is None
     assert happened(again) == happened(whole)
     assert len([r for r in RunFolder(tmp_path / "run").records if r.model == "person"]) == len(acts)
     assert SessionPlan.of(RunFolder(tmp_path / "run").config) == plan
@@ -208,7 +211,7 @@ def test_an_other_that_fails_costs_no_answer(tmp_path: Path) -> None:
         ill[0] = False
         sitting.go_on()
     assert not sitting.late
-    assert sitting.course.turn is None
+    assert sitting.progress.turn is None
 
 
 def test_an_other_that_never_answers_is_told_where_it_would_have_been_asked() -> None:
@@ -231,9 +234,9 @@ def test_the_battery_gives_a_person_s_parameters_beside_a_model_s() -> None:
         drawn = int(rng.choice(len(v.plans), p=agent([v.seat()])[0].p))
         there = {(k, h): find("games", spec).due(h)[k].key for k, h in v.plans[drawn]}
         plans[spec] = {there[point]: action for point, action in v.plans[drawn].items()}
-    while (turn := sitting.course.turn) is not None:
+    while (turn := sitting.progress.turn) is not None:
         sitting.answer(plans[turn.game][turn.decision.key])
-    assert len(sitting.course.asked) == 42
+    assert len(sitting.progress.answered) == 42
     mine, theirs = portraits(sitting)
     assert (mine.who, theirs.who) == ("person", "mock")
     assert mine.estimate is not None, mine.why
@@ -305,7 +308,7 @@ def test_answers_at_random_are_told_as_that() -> None:
 def test_the_limits_stand_where_the_estimate_would(capsys: pytest.CaptureFixture[str]) -> None:
     """One who always takes the first option of the battery's words, to the end, in the terminal's words."""
     sitting = start(SessionPlan(("battery",), "always_cooperate", WORDS))
-    while sitting.course.turn is not None:
+    while sitting.progress.turn is not None:
         sitting.answer(0)
     mine, theirs = portraits(sitting)
     assert mine.estimate is None
@@ -365,7 +368,7 @@ def test_whom_nobody_can_meet_is_told_who_there_is(
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(HominesError, match=told) as refused:
-        rival(spec)
+        opponent_or_model(spec)
     assert "names no opponent" not in str(refused.value)
 
 
@@ -377,11 +380,11 @@ def test_a_model_behind_an_api_that_tells_log_probabilities_is_met(monkeypatch: 
             pass
 
     met = Api(hashed, "openai/gpt-4o")
-    monkeypatch.setattr("homines.people.session.load", lambda spec, **kind: met)
-    assert rival("openai/gpt-4o") is met
+    monkeypatch.setattr("homines.people.counterpart.load", lambda spec, **kind: met)
+    assert opponent_or_model("openai/gpt-4o") is met
     met.features = SimpleNamespace(top=0)
     with pytest.raises(HominesError, match="openai/gpt-4o: its probabilities cannot be read here"):
-        rival("openai/gpt-4o")
+        opponent_or_model("openai/gpt-4o")
 
 
 def test_an_opponent_of_other_games_says_so() -> None:

@@ -142,7 +142,7 @@ def test_the_grid_is_the_product_of_its_axes_each_cell_once() -> None:
         "measure": {"games": ["ipd", "ish"]},
     }
     grid = parse(table, "g")
-    kinds = [cell.told["kind"] for cell in grid.cells]
+    kinds = [cell.columns["kind"] for cell in grid.cells]
     assert {kind: kinds.count(kind) for kind in kinds} == {"align": 24, "measure": 4, "study": 2}
     assert len({cell.name for cell in grid.cells}) == len(grid.cells)
     assert parse(table, "another name").cells == grid.cells

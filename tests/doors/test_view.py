@@ -337,14 +337,14 @@ FORM = {"games": "ipd", "against": "tit_for_tat", "rounds": "1", "save": "yes"}
 def play_on(sittings: Sittings, name: str) -> None:
     """Answer with the first option until it is over."""
     while not (seat := sittings._seats[name]).over:  # pyright: ignore[reportPrivateUsage]
-        turn = seat.sitting.course.turn
+        turn = seat.sitting.progress.turn
         assert turn is not None
         said = sittings.answer(name, {"turn": str(turn.number), "answer": turn.prompt.labels[0]})
         assert said == {"why": ""}
 
 
 def news(sittings: Sittings, name: str) -> list[str]:
-    told = sittings.told(name)
+    told = sittings.view(name)
     assert told is not None
     return told["news"]
 
@@ -369,7 +369,7 @@ def test_the_same_form_begins_a_new_game_once_the_kept_one_is_over(tmp_path: Pat
     assert {RunFolder(f).config["seed"] for f in tmp_path.glob("play-*")} == {0, 1, 2}
     # what came of one is still there where it is asked for by name
     old = next(f for f in tmp_path.glob("play-*") if RunFolder(f).config["seed"] == 0)
-    told = later.told(later.begin({"run": old.name}))
+    told = later.view(later.begin({"run": old.name}))
     assert told is not None
     assert told["turn"] is None
     assert told["plan"].seed == 0
@@ -403,7 +403,7 @@ def test_sittings_that_are_over_make_room(tmp_path: Path, monkeypatch: pytest.Mo
     for _ in range(7):
         play_on(sittings, sittings.begin(FORM))
     assert len(list(tmp_path.glob("play-*/played.json"))) == 8
-    assert sittings.told(first) is None
+    assert sittings.view(first) is None
     loose = FORM | {"save": ""}
     held = [sittings.begin(loose) for _ in range(3)]
     with pytest.raises(HominesError, match="3 sittings are open; play one of those below to its end"):
@@ -411,8 +411,8 @@ def test_sittings_that_are_over_make_room(tmp_path: Path, monkeypatch: pytest.Mo
     assert [name for name, _ in sittings.open()] == held[::-1]
     play_on(sittings, held[1])
     sittings.begin(loose)
-    assert sittings.told(held[0]) is not None
-    assert sittings.told(held[1]) is None
+    assert sittings.view(held[0]) is not None
+    assert sittings.view(held[1]) is None
     sittings.close()
 
 
@@ -422,7 +422,7 @@ def test_a_command_to_copy_is_quoted(tmp_path: Path) -> None:
     sittings = Sittings(root)
     name = sittings.begin(FORM | {"name": "Jo Doe; ls"})
     play_on(sittings, name)
-    told = sittings.told(name)
+    told = sittings.view(name)
     assert told is not None
     words = ["homines", "fit", str(told["folder"]), "--model", "Jo Doe; ls", "--family", "kantian"]
     assert shlex.split(told["following"]) == words

@@ -11,7 +11,8 @@ import pytest
 
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, HominesError, Record
-from homines.people.session import SessionPlan, start
+from homines.people.plan import SessionPlan
+from homines.people.session import start
 from homines.reports import model_card
 from homines.reports import run_page as report
 

@@ -17,7 +17,7 @@ from homines.elicitation.questions import situation
 from homines.games.ipd import ipd
 from homines.training.lifecycle import align
 from homines.training.objective import Settings
-from homines.training.plan import Alignment, AlignmentPlan, against, few, met
+from homines.training.plan import Alignment, AlignmentPlan, few, plan_opponent, sample_decisions
 from homines.training.prompt_sets import PromptSets
 from homines.training.rollout import Rollout
 
@@ -154,13 +154,14 @@ def test_decisions_of_one_game_are_called_as_before() -> None:
 def test_a_model_may_be_the_opponent() -> None:
     some = plan(opponent="mock/uniform")
     assert [
-        c.p.tolist() for c in against(some, "mock/uniform", Alignment.of(some).frames[0])(ipd().memory_one(1))
+        c.p.tolist()
+        for c in plan_opponent(some, "mock/uniform", Alignment.of(some).frames[0])(ipd().memory_one(1))
     ] == [pytest.approx([0.5, 0.5])] * 4
     hashed = plan(opponent="mock")
     lesson = Alignment.of(hashed).prompt_source()
     assert isinstance(lesson, PromptSets)
     assert lesson.replies is not None
-    heard = against(hashed, "mock", find("frames", hashed.frames[0]))(ipd().memory_one(1))
+    heard = plan_opponent(hashed, "mock", find("frames", hashed.frames[0]))(ipd().memory_one(1))
     assert np.allclose(lesson.replies[0], [c.p for c in heard])
     assert lesson.replies[0].std(0).max() > 0.01
 
@@ -178,7 +179,7 @@ def test_players_walk_where_a_sample_is_asked_for() -> None:
     some = plan(settings=Settings(sample=8), opponent="grim")
     walk = Alignment.of(some).prompt_source()
     assert isinstance(walk, Rollout)
-    assert len(walk.place) == 8
+    assert len(walk.walkers) == 8
     for changes in (
         {"rival": "economicus", "opponent": None},
         {"states": ("C,C",)},
@@ -218,8 +219,8 @@ def test_all_states_are_measured_up_to_sixty_four(memory: int, measured: int, st
 
 
 def test_pasts_to_check_a_plan_on_are_all_or_some_drawn() -> None:
-    assert [d.history for d in met(ipd(), 3)] == list(ipd().pasts(3))
-    drawn = [d.history for d in met(ipd(), 70)]
+    assert [d.history for d in sample_decisions(ipd(), 3)] == list(ipd().pasts(3))
+    drawn = [d.history for d in sample_decisions(ipd(), 70)]
     assert len(set(drawn)) == len(drawn) == 16
     assert {len(past) for past in drawn} == {70}
     assert {stage for past in drawn for stage in past} == set(ipd().states)

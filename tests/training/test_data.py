@@ -21,7 +21,8 @@ from homines.estimation.strategy_method import points
 from homines.games.spd import spd
 from homines.theory.choice import expected_utility, logit, stated_beliefs
 from homines.theory.game_forms import Repeated, plan_probability, veil
-from homines.training.data import Recipe, drawable, generate, implied_answers
+from homines.training.best_answers import implied_answers
+from homines.training.data import Recipe, drawable, generate
 from homines.training.data_folder import read, write
 from homines.training.exam import score_answers
 from homines.training.reasons import terms_of
@@ -47,16 +48,18 @@ def test_every_answer_maximises_the_utility_and_its_arithmetic_is_right(preferen
     for row in (*train, *test):
         eu = expected_utility(u(row.decision), stated_beliefs(row.decision))
         assert row.answer == int(eu.argmax())
-        reasons, cue, answer = row.said.rpartition("Answer:")
+        reasons, cue, answer = row.completion.rpartition("Answer:")
         assert cue
         assert answer.strip() == row.prompt.labels[row.answer]
         for shown, a in enumerate(row.order[0]):
             sentence = re.split(r"\.(?: |$)", reasons)[shown]
-            assert float(re.findall(r"-?[\d.]+", sentence)[-1]) == pytest.approx(eu[a], abs=6e-5), row.said
+            assert float(re.findall(r"-?[\d.]+", sentence)[-1]) == pytest.approx(eu[a], abs=6e-5), (
+                row.completion
+            )
         for chain in re.findall(r"[\d.()+*/ -]*[\d)](?: = [\d.()+*/ -]*[\d)])+", reasons):
             *left, right = chain.split(" = ")
             for part in left:  # digits and signs alone, by the pattern
-                assert eval(part.strip()) == pytest.approx(float(right), abs=3e-4), row.said
+                assert eval(part.strip()) == pytest.approx(float(right), abs=3e-4), row.completion
 
 
 @pytest.mark.parametrize("game", drawable())
@@ -160,8 +163,10 @@ def test_tied_plans_are_told_as_tied() -> None:
     """At kappa 1 CCC and CCD are worth the same, and both say C first and after C."""
     train, _, _ = generate(Recipe("moralis(kappa=1)", ("spd",), train=40, test=0, ties="both"))
     for row in train:
-        told_so = re.search(r" ([^.]*), and here (?:it says|they all say) (\w+)\. Answer: (\w+)$", row.said)
-        assert told_so, row.said
+        told_so = re.search(
+            r" ([^.]*), and here (?:it says|they all say) (\w+)\. Answer: (\w+)$", row.completion
+        )
+        assert told_so, row.completion
         rules, says, answer = told_so.groups()
         assert says == answer == row.prompt.labels[row.answer]
         assert " and " in rules  # never one of several as if it were alone
@@ -169,7 +174,7 @@ def test_tied_plans_are_told_as_tied() -> None:
 
 def test_parameters_with_many_decimals_are_shown_in_full() -> None:
     train, _, _ = generate(Recipe("moralis(kappa=0.123456)", train=30, test=0))
-    assert all("0.876544 * " in row.said for row in train)
+    assert all("0.876544 * " in row.completion for row in train)
 
 
 def test_a_damaged_folder_is_made_again_and_a_foreign_one_refused(tmp_path: Path) -> None:
@@ -219,7 +224,7 @@ def test_ties_are_left_out_or_given_both_ways() -> None:
     keys = [row.decision.key for row in both]
     twice = {key for key in keys if keys.count(key) == 2}
     assert twice
-    assert all("are worth the same" in row.said for row in both if row.decision.key in twice)
+    assert all("are worth the same" in row.completion for row in both if row.decision.key in twice)
 
 
 @given(st.integers(0, 5), st.sampled_from(["symmetric", "split", "trust"]))

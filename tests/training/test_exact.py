@@ -33,8 +33,8 @@ from homines.preferences.utilitarian import Utilitarian
 from homines.theory.chain import chain
 from homines.theory.choice import expected_utility
 from homines.training.exact import rl
-from homines.training.objective import Outcome, Settings, objective
-from homines.training.prompt_sets import PromptSets, prompt_sets
+from homines.training.objective import Outcome, Settings, Signals, objective
+from homines.training.prompt_sets import PromptSets, StateSpace, prompt_sets
 from homines.training.rollout import check_settings
 from homines.training.schedule import Phase
 from homines.training.trainer import phase_at
@@ -82,7 +82,7 @@ def value(
     """The objective of the first sets under the first phase."""
     batch = some.batch(range(len(x)))
     assert batch.replies is not None
-    return objective(setting, x, batch.utility[0], batch.replies, some.follows, reference, kl)
+    return objective(setting, Signals(x, batch.utility[0], batch.replies, some.follows, reference, kl))
 
 
 def test_the_myopic_objective_counts_illegal_mass(student: HuggingFace) -> None:
@@ -330,10 +330,10 @@ def test_what_cannot_be_taught_is_refused(student: HuggingFace) -> None:
     with pytest.raises(HominesError, match="opponent"):
         check_settings(prompt_sets(student, [ipd()], phases, [FRAME]), Settings())
     with pytest.raises(HominesError, match="C,C"):
-        prompt_sets(student, [ipd()], phases, [FRAME], TitForTat(), keep=["E,E"])
+        prompt_sets(student, [ipd()], phases, [FRAME], TitForTat(), space=StateSpace(names=["E,E"]))
     with pytest.raises(HominesError, match="no state to train on"):
-        prompt_sets(student, [ipd()], phases, [FRAME], TitForTat(), keep=[])
-    some = prompt_sets(student, [ipd()], phases, [FRAME], TitForTat(), keep=["C,C", "D,C"])
+        prompt_sets(student, [ipd()], phases, [FRAME], TitForTat(), space=StateSpace(names=[]))
+    some = prompt_sets(student, [ipd()], phases, [FRAME], TitForTat(), space=StateSpace(names=["C,C", "D,C"]))
     assert some.offered().shape == (4, 2, 2)
     check_settings(some, Settings())
     with pytest.raises(HominesError, match=r"the discounted return needs .* drop --states"):

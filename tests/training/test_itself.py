@@ -24,7 +24,7 @@ from homines.theory.chain import chain
 from homines.training.exact import rl
 from homines.training.objective import Settings, objective
 from homines.training.plan import Alignment, AlignmentPlan
-from homines.training.prompt_sets import prompt_sets
+from homines.training.prompt_sets import StateSpace, prompt_sets
 from homines.training.rollout import EPISODE, Rollout, check_settings
 from homines.training.schedule import Phase
 
@@ -54,11 +54,20 @@ def test_what_is_met_is_the_same_state_from_the_other_seat() -> None:
     assert some.mirror is not None
     assert [some.states[i] for i in some.mirror] == ["C,C", "D,C", "C,D", "D,D"]
     check_settings(some, Settings())
-    kept = prompt_sets(UNREAD, [ipd()], [Phase(Economicus(), 1)], [FRAME], itself=True, keep=["C,D", "D,C"])
+    kept = prompt_sets(
+        UNREAD,
+        [ipd()],
+        [Phase(Economicus(), 1)],
+        [FRAME],
+        itself=True,
+        space=StateSpace(names=["C,D", "D,C"]),
+    )
     assert kept.mirror is not None
     assert kept.mirror.tolist() == [1, 0]
     with pytest.raises(HominesError, match="name both in --states"):
-        prompt_sets(UNREAD, [ipd()], [Phase(Economicus(), 1)], [FRAME], itself=True, keep=["C,D"])
+        prompt_sets(
+            UNREAD, [ipd()], [Phase(Economicus(), 1)], [FRAME], itself=True, space=StateSpace(names=["C,D"])
+        )
 
 
 def test_walkers_in_pairs_stand_in_one_game_and_meet_what_its_chain_says() -> None:
@@ -71,7 +80,7 @@ def test_walkers_in_pairs_stand_in_one_game_and_meet_what_its_chain_says() -> No
         for i, state in enumerate(some.states):
             met[state] += 1
             assert some.states[int(batch.mirror[i])] == state[::-1]
-        some.learned(torch.tensor([[[p[state], 1 - p[state]] for state in some.states]]))
+        some.advance(torch.tensor([[[p[state], 1 - p[state]] for state in some.states]]))
     played = chain(ipd(), [MINE, MINE])
     powers = [played.start()]
     for _ in range(EPISODE - 1):
@@ -85,13 +94,13 @@ def test_a_walk_of_pairs_goes_on_where_it_stood() -> None:
     flat = torch.full((1, 4, 4), 0.25)
     for some in (one, two):
         some.batch([0])
-        some.learned(flat)
-    held = one.at()
-    two.back_to(held)
+        some.advance(flat)
+    held = one.position()
+    two.restore(held)
     for some in (one, two):
         some.batch([0])
-        some.learned(flat)
-    assert one.place == two.place
+        some.advance(flat)
+    assert one.walkers == two.walkers
 
 
 def test_what_it_meets_is_its_own_play_and_has_no_gradient(student: HuggingFace, tmp_path: Path) -> None:
@@ -103,10 +112,10 @@ def test_what_it_meets_is_its_own_play_and_has_no_gradient(student: HuggingFace,
 
     some = prompt_sets(student, [ipd()], [Phase(Economicus(), 1)], [FRAME], itself=True)
     rl(student, some, QUICK, tmp_path, goal=noting)
-    ((_, logp, _, replies, *_),) = calls
-    own = logp.detach().double().softmax(-1)
-    assert torch.allclose(replies, own[:, [0, 2, 1, 3]])
-    assert not replies.requires_grad
+    ((_, signals),) = calls
+    own = signals.logp.detach().double().softmax(-1)
+    assert torch.allclose(signals.replies, own[:, [0, 2, 1, 3]])
+    assert not signals.replies.requires_grad
 
 
 @pytest.mark.parametrize(("preference", "cooperates"), [(Economicus(), False), (Moralis(1.0), True)])

@@ -23,8 +23,8 @@ from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
 from homines.training import exact_trainer
 from homines.training.exact import rl
-from homines.training.objective import Outcome, Settings, objective
-from homines.training.prompt_sets import PromptSets, prompt_sets
+from homines.training.objective import Outcome, Settings, Signals, objective
+from homines.training.prompt_sets import PromptSets, StateSpace, prompt_sets
 from homines.training.rollout import check_settings
 from homines.training.schedule import Phase
 from homines.training.trainer import Guard
@@ -69,7 +69,9 @@ def couple(
     """The lessons of a selfish learner and of a utilitarian one beside it."""
     games = [game or ipd()]
     mine = prompt_sets(model, games, [Phase(Economicus(), steps)], [FRAME], **changes)
-    theirs = prompt_sets(model, games, [Phase(Utilitarian(), steps)], [FRAME], seat=1, **changes)
+    theirs = prompt_sets(
+        model, games, [Phase(Utilitarian(), steps)], [FRAME], space=StateSpace(seat=1), **changes
+    )
     return mine, theirs
 
 
@@ -151,7 +153,7 @@ def test_the_weight_of_the_kl_is_that_of_the_phase(fresh: Fresh, tmp_path: Path)
     weights: list[float] = []
 
     def noting(*given: Any) -> Any:
-        weights.append(given[-1])
+        weights.append(given[-1].kl)
         return objective(*given)
 
     solo(fresh(), tmp_path, (Economicus(), 3), (Utilitarian(), 3), goal=noting)
@@ -211,7 +213,7 @@ def test_each_climbs_its_own_objective_with_the_others_play_fixed(
     arrived: dict[int, torch.Tensor] = {}
 
     def noting(*given: Any) -> Any:
-        i, x = len(calls), given[1]
+        i, x = len(calls), given[1].logp
         calls.append(given)
         x.register_hook(lambda grad: arrived.__setitem__(i, grad))
         return objective(*given)
@@ -219,23 +221,22 @@ def test_each_climbs_its_own_objective_with_the_others_play_fixed(
     mine, theirs = couple(student, 1, bos())
     rl(student, mine, replace(QUICK, objective=kind), tmp_path, rival=theirs, goal=noting)
     assert len(calls) == len(arrived) == 2
-    play = [call[1].detach().double().softmax(-1) for call in calls]
+    play = [call[1].logp.detach().double().softmax(-1) for call in calls]
     for i, some in enumerate((mine, theirs)):
-        setting, x, utility, replies, follows, reference, kl = calls[i]
-        assert torch.equal(utility.sort(0)[0], some.utility[0].sort(0)[0])
-        assert follows is some.follows
-        assert torch.allclose(replies, play[1 - i])
-        assert not replies.requires_grad
-        leaf = x.detach().clone().double().requires_grad_()
-        objective(setting, leaf, utility, play[1 - i], some.follows, reference, kl).loss.backward()
+        setting, signals = calls[i]
+        assert torch.equal(signals.utility.sort(0)[0], some.utility[0].sort(0)[0])
+        assert signals.follows is some.follows
+        assert torch.allclose(signals.replies, play[1 - i])
+        assert not signals.replies.requires_grad
+        leaf = signals.logp.detach().clone().double().requires_grad_()
+        objective(setting, replace(signals, logp=leaf, replies=play[1 - i])).loss.backward()
         assert leaf.grad is not None
         assert torch.allclose(arrived[i].double(), leaf.grad, rtol=1e-4, atol=1e-9)
         index = (1, 2, 0)
         nudge = torch.zeros_like(leaf)
         nudge[index] = 1e-5
         high, low = (
-            objective(setting, leaf.detach() + s * nudge, utility, replies, follows, reference, kl).loss
-            for s in (1, -1)
+            objective(setting, replace(signals, logp=leaf.detach() + s * nudge)).loss for s in (1, -1)
         )
         assert float(arrived[i][index]) == pytest.approx(float(high - low) / 2e-5, rel=1e-3)
     assert not torch.equal(mine.utility, theirs.utility)
@@ -327,10 +328,10 @@ def test_a_gradient_that_is_no_number_never_reaches_the_weights(
 ) -> None:
     asked: list[int] = []
 
-    def breaking(setting: Settings, x: torch.Tensor, *given: Any) -> Any:
+    def breaking(setting: Settings, signals: Signals) -> Any:
         asked.append(len(asked))
-        out = objective(setting, x, *given)
-        return replace(out, loss=out.loss + (0 * x.sum()).abs().sqrt()) if len(asked) == 3 else out
+        out = objective(setting, signals)
+        return replace(out, loss=out.loss + (0 * signals.logp.sum()).abs().sqrt()) if len(asked) == 3 else out
 
     model, rows = fresh(), []
     some = prompt_sets(model, [ipd()], [Phase(Economicus(), 4)], [FRAME], NOISY)

@@ -34,8 +34,8 @@ from homines.theory.chain import chain
 from homines.theory.game_forms import NormalForm, Repeated
 from homines.theory.strategies import first_or_second
 from homines.training.exact import rl
-from homines.training.objective import Settings, objective
-from homines.training.prompt_sets import PromptSets, next_states, prompt_sets
+from homines.training.objective import Settings, Signals, objective
+from homines.training.prompt_sets import PromptSets, StateSpace, next_states, prompt_sets
 from homines.training.rollout import EPISODE, Rollout, check_settings
 from homines.training.schedule import Phase
 
@@ -65,7 +65,7 @@ UNREAD: Any = Unread()
 
 def two(other: Any = NOISY) -> PromptSets:
     """The ipd with two rounds remembered."""
-    return prompt_sets(UNREAD, [ipd()], PHASES, [DEEP], other, memory=2)
+    return prompt_sets(UNREAD, [ipd()], PHASES, [DEEP], other, space=StateSpace(memory=2))
 
 
 # --- several rounds remembered -------------------------------------------------------------------
@@ -100,7 +100,7 @@ def test_the_discounted_objective_is_the_return_of_the_deeper_chain(other: Any) 
     batch = some.batch([0])
     assert batch.replies is not None
     setting = Settings(objective="discounted", gamma=0.8)
-    got = objective(setting, p.log(), batch.utility[1], batch.replies, some.follows)
+    got = objective(setting, Signals(p.log(), batch.utility[1], batch.replies, some.follows))
     states = ipd().pasts(2)
 
     class Mine:
@@ -129,7 +129,7 @@ def test_an_opponent_that_looks_further_back_is_refused_with_the_remedy() -> Non
 
 def test_too_many_states_are_refused_with_the_remedy() -> None:
     with pytest.raises(HominesError, match=r"memory 6 makes 4\^6 = 4096 states.*smaller memory, or train on"):
-        prompt_sets(UNREAD, [ipd()], PHASES, [FRAME], NOISY, memory=6)
+        prompt_sets(UNREAD, [ipd()], PHASES, [FRAME], NOISY, space=StateSpace(memory=6))
 
 
 # --- phases, games, seats ------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def test_every_phase_and_game_has_its_own_worth() -> None:
 
 
 def test_from_the_second_seat_all_is_seen_from_there() -> None:
-    some = prompt_sets(UNREAD, [bos()], PHASES, [FRAME], seat=1)
+    some = prompt_sets(UNREAD, [bos()], PHASES, [FRAME], space=StateSpace(seat=1))
     assert some.states == ("C,C", "D,C", "C,D", "D,D")
     assert some.replies is None
     for s, d in enumerate(bos().memory_one(1)):
@@ -165,7 +165,8 @@ def test_from_the_second_seat_all_is_seen_from_there() -> None:
 def test_states_to_keep_are_the_same_rounds_from_both_seats() -> None:
     """Else one learner would be rewarded for the other's answer to another question."""
     here, there = (
-        prompt_sets(UNREAD, [ipd()], PHASES, [FRAME], seat=seat, keep=["C,C", "C,D"]) for seat in (0, 1)
+        prompt_sets(UNREAD, [ipd()], PHASES, [FRAME], space=StateSpace(seat=seat, names=["C,C", "C,D"]))
+        for seat in (0, 1)
     )
     assert (here.states, there.states) == (("C,C", "C,D"), ("C,C", "D,C"))
     assert here.follows is None
@@ -195,7 +196,7 @@ def stroll(some: Rollout, mine: MemoryOne, rounds: int) -> dict[str, int]:
         p = {"C,C": mine.cc, "C,D": mine.cd, "D,C": mine.dc, "D,D": mine.dd}
         for state in some.states:
             met[state] += 1
-        some.learned(torch.tensor([[[p[state], 1 - p[state]] for state in some.states]]))
+        some.advance(torch.tensor([[[p[state], 1 - p[state]] for state in some.states]]))
     return met
 
 
@@ -221,7 +222,7 @@ def test_walkers_are_asked_what_they_face() -> None:
     assert batch.replies is not None
     assert (batch.utility.shape, batch.replies.shape) == ((2, 1, 30, 2, 2), (1, 30, 2))
     prompts: Any = batch.encoded[0]
-    for i, (g, f, _, _, past) in enumerate(some.place):
+    for i, (g, f, _, _, past) in enumerate(some.walkers):
         (mine, other) = past[-1]
         d = some.games[g].seat(0, ((mine, other),))
         assert some.states[i] == f"{'CD'[mine]},{'CD'[other]}"
@@ -234,7 +235,7 @@ def test_walkers_are_asked_what_they_face() -> None:
         assert prompts[i].text in {
             some.frames[f](d, (one, last)).text for one in ((0, 1), (1, 0)) for last in ((0, 1), (1, 0))
         }
-    assert len({(g, f, o) for g, f, o, *_ in some.place}) > 8
+    assert len({(g, f, o) for g, f, o, *_ in some.walkers}) > 8
 
 
 def test_an_opponent_of_any_depth_walks_along() -> None:
@@ -243,10 +244,10 @@ def test_an_opponent_of_any_depth_walks_along() -> None:
     for _ in range(6):
         batch = some.batch([0])
         assert batch.replies is not None
-        for state, (*_, past), q in zip(some.states, some.place, batch.replies[0], strict=True):
+        for state, (*_, past), q in zip(some.states, some.walkers, batch.replies[0], strict=True):
             assert float(q[1]) == float([mine for mine, _ in past[-2:]] == [1, 1])
             seen.add((state[0], float(q[1])))
-        some.learned(torch.full((1, 12, 2), 0.5))
+        some.advance(torch.full((1, 12, 2), 0.5))
     assert {("D", 0.0), ("D", 1.0)} <= seen  # alike to who remembers one round, and yet it knows
 
 
@@ -256,13 +257,13 @@ def test_one_that_draws_has_draws_of_its_own_in_every_episode() -> None:
     some = walk(UNREAD, opponent("axelrod:FirstByTullock"))
     episodes: list[torch.Tensor] = []
     for _ in range(2):
-        some.place = [[*place, [[0, 0]]] for *place, _ in some.place]
+        some.walkers = [walker._replace(past=[[0, 0]]) for walker in some.walkers]
         defected: list[torch.Tensor] = []
         for _ in range(EPISODE):
             replies = some.batch([0]).replies
             assert replies is not None
             defected.append(replies[0, :, 1])
-            some.learned(torch.tensor([[[1.0, 0.0]] * 8]))
+            some.advance(torch.tensor([[[1.0, 0.0]] * 8]))
         episodes.append(torch.stack(defected, 1))
     one, two = episodes
     assert not torch.equal(one, two)
@@ -274,16 +275,16 @@ def test_one_that_draws_has_draws_of_its_own_in_every_episode() -> None:
 def test_who_draws_goes_on_drawing_what_it_would_have_drawn() -> None:
     one, two = (walk(UNREAD, opponent("axelrod:Inverse")) for _ in range(2))
     two.rng.random(5)
-    two.place = two.place[::-1]
+    two.walkers = two.walkers[::-1]
     stroll(one, NOISY, 3)
-    two.back_to(json.loads(json.dumps(one.at())))
+    two.restore(json.loads(json.dumps(one.position())))
     for _ in range(EPISODE):
         here, there = one.batch([0]).replies, two.batch([0]).replies
         assert here is not None
         assert there is not None
         assert torch.equal(here, there)
         for some in (one, two):
-            some.learned(torch.full((1, 8, 2), 0.5))
+            some.advance(torch.full((1, 8, 2), 0.5))
 
 
 def test_a_stopped_walk_goes_on_where_it_stood(fresh: Callable[[], HuggingFace], tmp_path: Path) -> None:

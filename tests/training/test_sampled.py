@@ -29,11 +29,12 @@ from homines.models.hf import HuggingFace, load
 from homines.opponents.tit_for_tat import TitForTat
 from homines.training import sampled as road
 from homines.training.lifecycle import align
-from homines.training.objective import Settings
+from homines.training.objective import Settings, Signals
 from homines.training.plan import AlignmentPlan
 from homines.training.prompt_sets import PromptSets, prompt_sets
 from homines.training.rollout import Rollout
-from homines.training.sampled import Reward, check_sampled, render_turns, sampled, warm_up_objective
+from homines.training.sampled import WarmUp, check_sampled, render_turns, sampled, warm_up_objective
+from homines.training.sampled_trainer import Reward
 from homines.training.schedule import schedule
 from tests.helpers.tiny import tiny
 
@@ -190,7 +191,7 @@ def test_a_template_that_opens_the_thinking_itself_is_read_from_there(tokenizer:
     ]
     reward = rewarder(tokenizer, opened=True)
     reward(ids, [(0, 0), (0, 0)])
-    assert [told for _, told, _ in reward.seen] == [0, "truncated"]
+    assert [answer for _, answer, _ in reward.readings] == [0, "truncated"]
 
 
 def test_prompts_are_turns_where_there_is_a_template_and_text_elsewhere(tokenizer: Any) -> None:
@@ -240,7 +241,7 @@ def test_the_warm_up_teaches_to_answer_and_sampling_goes_on_from_there(
     tokenizer: Any, tmp_path: Path
 ) -> None:
     warm: list[dict[str, Any]] = []
-    (row, *_) = curve(tokenizer, tmp_path, warmup=WARM, follow_warmup=Follow(step=warm.append))
+    (row, *_) = curve(tokenizer, tmp_path, warmup=WarmUp(WARM, Follow(step=warm.append)))
     assert len(warm) == WARM
     assert warm[-1]["mass"] > 0.8 > 1000 * warm[0]["mass"]
     assert warm[-1]["kl"] < 0.15  # which label, it does not teach
@@ -252,7 +253,9 @@ def test_the_warm_ups_loss_is_least_where_all_is_legal_and_as_likely_as_before()
     before = torch.tensor([[[0.003, 0.001]]]).log()
 
     def loss(*p: float) -> float:
-        out = warm_up_objective(Settings(), torch.tensor([[p]]).log(), before, before, reference=before)
+        out = warm_up_objective(
+            Settings(), Signals(torch.tensor([[p]]).log(), before, before, reference=before)
+        )
         assert out.mass == pytest.approx(sum(p))
         return float(out.loss)
 
@@ -274,9 +277,8 @@ def test_sampling_learns_what_is_rewarded(tokenizer: Any, tmp_path: Path) -> Non
         setting,
         tmp_path,
         by="grpo",
-        warmup=WARM,
+        warmup=WarmUp(WARM, Follow(step=warm.append)),
         follow=Follow(step=rows.append),
-        follow_warmup=Follow(step=warm.append),
     )
     after = np.mean([c.p[0] for prompts in some.prompts for c in model.score(prompts)])
     assert after > np.mean([p[0] for p in warm[-1]["p"].values()]) + 0.2
@@ -285,12 +287,16 @@ def test_sampling_learns_what_is_rewarded(tokenizer: Any, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("by", ["grpo", "rloo"])
 def test_a_stopped_training_goes_on_along_the_same_curve(tokenizer: Any, tmp_path: Path, by: str) -> None:
-    whole = curve(tokenizer, tmp_path / "a", by=by, warmup=WARM)
+    whole = curve(tokenizer, tmp_path / "a", by=by, warmup=WarmUp(WARM))
     rows: list[dict[str, Any]] = []
     warm = tmp_path / "b" / "warmup" / "adapter"
     with pytest.raises(Interrupted, match="step 1 of 2"):
         curve(
-            tokenizer, tmp_path / "b", by=by, warmup=WARM, follow=Follow(step=rows.append, stop=warm.exists)
+            tokenizer,
+            tmp_path / "b",
+            by=by,
+            warmup=WarmUp(WARM),
+            follow=Follow(step=rows.append, stop=warm.exists),
         )
 
     def again(row: dict[str, Any]) -> None:
@@ -300,9 +306,8 @@ def test_a_stopped_training_goes_on_along_the_same_curve(tokenizer: Any, tmp_pat
         tokenizer,
         tmp_path / "b",
         by=by,
-        warmup=WARM,
+        warmup=WarmUp(WARM, Follow(step=again)),
         follow=Follow(step=rows.append),
-        follow_warmup=Follow(step=again),
     )
     for key in ("step", "legal", "tokens"):
         assert [row[key] for row in rows] == [row[key] for row in whole]
@@ -313,10 +318,16 @@ def test_a_stopped_warm_up_goes_on_too(tokenizer: Any, tmp_path: Path) -> None:
     model = fresh(tokenizer)
     with pytest.raises(Interrupted, match=f"step 1 of {WARM}"):
         sampled(
-            model, taught(model), QUICK, tmp_path, by="grpo", warmup=WARM, follow=Follow(stop=lambda: True)
+            model,
+            taught(model),
+            QUICK,
+            tmp_path,
+            by="grpo",
+            warmup=WarmUp(WARM),
+            follow=Follow(stop=lambda: True),
         )
     warm: list[dict[str, Any]] = []
-    curve(tokenizer, tmp_path, warmup=WARM, follow_warmup=Follow(step=warm.append))
+    curve(tokenizer, tmp_path, warmup=WarmUp(WARM, Follow(step=warm.append)))
     assert [row["step"] for row in warm] == list(range(2, WARM + 1))
 
 
@@ -384,7 +395,9 @@ def test_a_broken_step_keeps_the_last_good_adapter(tokenizer: Any, tmp_path: Pat
                 p.register_hook(torch.full_like(p, float("nan")).add)
 
     with pytest.raises(HominesError, match=r"before step 2 of 2: a gradient is not finite; .*last_good"):
-        sampled(model, taught(model), QUICK, tmp_path, by="grpo", warmup=WARM, follow=Follow(step=spoil))
+        sampled(
+            model, taught(model), QUICK, tmp_path, by="grpo", warmup=WarmUp(WARM), follow=Follow(step=spoil)
+        )
     assert kept(tmp_path / "last_good").keys() == kept(tmp_path / "warmup" / "adapter").keys()
 
 
@@ -409,7 +422,7 @@ def test_weights_that_break_end_in_words_and_not_in_the_last_good_adapter(
             p.data.fill_(value)
 
     with pytest.raises(HominesError, match=r"before step 2 of 2: the odds .* not finite; .*last_good"):
-        sampled(model, taught(model), QUICK, tmp_path, by=by, warmup=WARM, follow=Follow(step=spoil))
+        sampled(model, taught(model), QUICK, tmp_path, by=by, warmup=WarmUp(WARM), follow=Follow(step=spoil))
     good, warm = kept(tmp_path / "last_good"), kept(tmp_path / "warmup" / "adapter")
     assert all(torch.equal(good[name], p) for name, p in warm.items())
     assert not (tmp_path / "adapter").exists()
@@ -437,12 +450,12 @@ def test_a_last_step_that_breaks_the_weights_is_not_the_result(
 
 def test_a_kl_over_the_limit_stops_before_the_step_that_showed_it(tokenizer: Any, tmp_path: Path) -> None:
     setting = replace(QUICK, steps=3, lr=3e-2)
-    rows = curve(tokenizer, tmp_path / "a", setting, warmup=WARM)
+    rows = curve(tokenizer, tmp_path / "a", setting, warmup=WarmUp(WARM))
     assert rows[2]["kl"] > rows[1]["kl"] > 1e-6
     limit = (rows[1]["kl"] + rows[2]["kl"]) / 2
     shutil.copytree(tmp_path / "a" / "warmup", tmp_path / "b" / "warmup")  # which has the limit too
     with pytest.raises(HominesError, match=r"before step 3 of 3: the KL .* over --kl-limit; .*last_good"):
-        curve(tokenizer, tmp_path / "b", replace(setting, kl_limit=limit), warmup=WARM)
+        curve(tokenizer, tmp_path / "b", replace(setting, kl_limit=limit), warmup=WarmUp(WARM))
     step_1 = kept(tmp_path / "b" / "checkpoints" / "checkpoint-1")
     good = kept(tmp_path / "b" / "last_good")
     assert all(torch.equal(good[name], p) for name, p in step_1.items())

@@ -267,7 +267,8 @@ def test_a_file_whose_check_failed_is_not_uploaded_again(
     there: Service, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("homines.training.service.client.__defaults__", (0,))
-    monkeypatch.setattr("homines.training.service._accepted", lambda *_: there.failures.append((503, {})))
+    check = "homines.training.service._check_accepted"
+    monkeypatch.setattr(check, lambda *_: there.failures.append((503, {})))
     with pytest.raises(HominesError):
         finetune(order(data), tmp_path / "run", wait=now)
     monkeypatch.undo()

@@ -17,7 +17,7 @@ from homines.inference.tokens import terminator
 from homines.models.hf import HuggingFace
 from homines.training.data import Recipe, Row, generate
 from homines.training.data_folder import read, write
-from homines.training.objective import Settings
+from homines.training.objective import Settings, Signals
 from homines.training.supervised import SupervisedSettings, completions, cross_entropy, train_supervised
 from tests.helpers.tiny import willing
 
@@ -38,7 +38,7 @@ def test_completions_are_what_is_measured_and_end(tokenizer: Any) -> None:
     for row, (ids, start) in zip(rows(True), completions(model, rows(True)), strict=True):
         assert tuple(ids[:start]) == model.encode([row.prompt])[0].prompt
         assert ids[-1] == terminator(tokenizer)
-        assert tokenizer.decode(ids[start:-1]) == row.said
+        assert tokenizer.decode(ids[start:-1]) == row.completion
 
 
 def test_sft_in_several_processes_takes_whole_batches(
@@ -73,16 +73,16 @@ def test_distillation_comes_to_the_target(tokenizer: Any, tmp_path: Path) -> Non
 
 def test_matching_is_the_cross_entropy_and_its_least_value_is_the_entropy() -> None:
     target = torch.tensor([[[0.3, 0.7], [0.9, 0.1]]], dtype=torch.float64)
-    out = cross_entropy(Settings(), target.log(), target[..., None], torch.ones(1, 2, 1))
+    out = cross_entropy(Settings(), Signals(target.log(), target[..., None], torch.ones(1, 2, 1)))
     assert float(out.loss) == pytest.approx(float(-(target * target.log()).sum(-1).mean()))
-    half = cross_entropy(Settings(), (target / 2).log(), target[..., None], torch.ones(1, 2, 1))
+    half = cross_entropy(Settings(), Signals((target / 2).log(), target[..., None], torch.ones(1, 2, 1)))
     assert float(half.loss - out.loss) == pytest.approx(np.log(2))
     assert half.mass == pytest.approx(0.5)
 
 
 def test_sft_learns_to_say_what_the_rows_say(tokenizer: Any, tmp_path: Path) -> None:
     row = rows(True, 1)[0]
-    model = pupil(tokenizer, row.said)
+    model = pupil(tokenizer, row.completion)
     seen: list[dict[str, Any]] = []
     train_supervised(
         model,
@@ -135,7 +135,7 @@ def test_what_cannot_be_taught_is_refused(tokenizer: Any, tmp_path: Path) -> Non
     model.window = 512
     from dataclasses import replace
 
-    bad = [replace(row, said=f"Answer: {tokenizer.eos_token}") for row in rows(True, 2)]
+    bad = [replace(row, completion=f"Answer: {tokenizer.eos_token}") for row in rows(True, 2)]
     with pytest.raises(HominesError, match="could never end"):
         train_supervised(model, bad, SupervisedSettings(), tmp_path)
 

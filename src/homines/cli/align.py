@@ -120,37 +120,36 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
         print(f"figures   {folder / 'figures'}")
         print(f"result    {trained.folder}")
         print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
-        after = shlex.quote(name_after(plan, trained.folder)) + in_type(plan.dtype)
+        after = shlex.quote(name_after(plan, trained.folder)) + dtype_option(plan.dtype)
         print(f"next      homines measure {after} --frame story --labels X,Y")
     sys.exit(1 if any(r.error for r in run.records) else 0)
 
 
-def in_type(dtype: str | None) -> str:
+def dtype_option(dtype: str | None) -> str:
     """The option that loads what was trained as it was trained."""
     return f" --dtype {dtype}" if dtype else ""
 
 
-def counted_line(counted: dict[str, int]) -> str:
-    """What a dry run of an alignment counted, in words."""
-    asked = f"{counted['questions']} questions ({counted['question_tokens']} tokens)"
-    if "measured_memory" in counted:
-        asked += " after one round each, for all that are remembered make too many states"
-    return f"{asked}, {counted['training_prompts']} training prompts ({counted['training_tokens']} tokens)"
+def counted_line(counts: dict[str, int]) -> str:
+    """The counts of a dry run of an alignment, in words."""
+    questions = f"{counts['questions']} questions ({counts['question_tokens']} tokens)"
+    if "measured_memory" in counts:
+        questions += " after one round each, for all that are remembered make too many states"
+    return f"{questions}, {counts['training_prompts']} training prompts ({counts['training_tokens']} tokens)"
 
 
 def general_plan(plan: AlignmentPlan, general: bool, draws: int) -> AlignmentPlan:
-    """The plan with --general's words, frames and games, and with --draws' dilemmas; a game that was named
-    twice once."""
-    from homines.training import curriculum as many
+    """The plan with --general's words, frames and games, and with --draws' dilemmas; each game once."""
+    from homines.training import curriculum
 
-    games = dict.fromkeys((plan.game, *plan.more_games, *(many.GAMES if general else ())))
-    drawn = many.dilemmas(draws, plan.settings.seed)
-    frames = many.FRAMES if general else plan.frames
+    games = dict.fromkeys((plan.game, *plan.more_games, *(curriculum.GAMES if general else ())))
+    drawn = curriculum.dilemmas(draws, plan.settings.seed)
+    frames = curriculum.FRAMES if general else plan.frames
     return replace(plan, frames=frames, more_games=(*list(games)[1:], *drawn))
 
 
 def check_options(typed: Collection[str], plan: AlignmentPlan, schedules: Sequence[Sequence[Phase]]) -> None:
-    """Refuse an option that was typed and bears on nothing beside the others.
+    """Raise HominesError where an option was typed that has no effect with the others.
 
     typed       names of the options on the command line
     schedules   the learner's phases, and the second learner's

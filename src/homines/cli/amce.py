@@ -1,4 +1,4 @@
-"""What `homines amce` does: read a response file, print its effects beside those of people."""
+"""`homines amce`: read a response file, print its effects and their distance to those of people."""
 
 from __future__ import annotations
 
@@ -56,39 +56,39 @@ def carry_out_amce(
         check_place(source, out)
     people = None if humans is None else countries(humans, [e.label for e in EFFECTS])
     start = time.monotonic()
-    counted = amce_of_file(source, by)
-    found = counted.overall
-    used = counted.rows - sum(counted.skipped.values())
+    tally = amce_of_file(source, by)
+    overall = tally.overall
+    used = tally.rows - sum(tally.skipped.values())
     if not used:
-        told = "; ".join(f"{why}: {n}" for why, n in counted.skipped.items())
-        raise HominesError(f"no row of {source} can be used ({told or 'it has none under its head'})")
-    apart = {name: distance(found.nine, other) for name, other in DILEMMAS.items()}
-    by_country = ranked(found, people or {})
+        reasons = "; ".join(f"{why}: {n}" for why, n in tally.skipped.items())
+        raise HominesError(f"no row of {source} can be used ({reasons or 'it has none under its head'})")
+    apart = {name: distance(overall.nine, other) for name, other in DILEMMAS.items()}
+    by_country = ranked(overall, people or {})
     if out is not None:
-        write_groups(counted, out)
+        write_groups(tally, out)
     if as_json:
-        told = {
+        fields = {
             "source": str(source),
-            "rows": counted.rows,
+            "rows": tally.rows,
             "used": used,
-            "skipped": counted.skipped,
-            "clustered": counted.clustered,
-            "effects": [as_row(found, i) for i in range(len(ALL))],
+            "skipped": tally.skipped,
+            "clustered": tally.clustered,
+            "effects": [as_row(overall, i) for i in range(len(ALL))],
             "distances": apart,
             "countries": by_country,
-            "groups": len(counted.names) if by else None,
+            "groups": len(tally.names) if by else None,
             "out": None if out is None else str(out),
             "seconds": round(time.monotonic() - start, 3),
         }
-        print(json.dumps(spell_infinities(told)))
+        print(json.dumps(spell_infinities(fields)))
         return
-    print_effects([as_row(found, i) for i in range(len(ALL))], str(source))
-    if counted.clustered:
+    print_effects([as_row(overall, i) for i in range(len(ALL))], str(source))
+    if tally.clustered:
         print("errors clustered by scenario (ResponseID)")
     else:
         print("errors by row: there is no ResponseID, so both rows of a scenario count as independent")
-    print(f"rows      {used} used, {counted.rows - used} skipped")
-    for why, n in counted.skipped.items():
+    print(f"rows      {used} used, {tally.rows - used} skipped")
+    for why, n in tally.skipped.items():
         print(f"          {n}  {clean(why)}")
     near = "  ".join(f"{name} {x:.3f}" for name, x in apart.items() if not math.isnan(x))
     print(f"distance  {near or 'none: an effect has no estimate'}")
@@ -96,53 +96,53 @@ def carry_out_amce(
         names = [f"{clean(name)} {x:.3f}" for name, x in by_country.items()]
         print(f"nearest   {', '.join(names[:NEAR])}; farthest {', '.join(names[-NEAR:])}")
     if out is not None:
-        print(f"groups    {len(counted.names)} by {by}, in {out}")
+        print(f"groups    {len(tally.names)} by {by}, in {out}")
 
 
-def as_row(found: Amce, i: int) -> dict[str, Any]:
+def as_row(amce: Amce, i: int) -> dict[str, Any]:
     """One effect, in plain numbers; nan where there is no estimate."""
-    low, high = found.interval()[i]
+    low, high = amce.interval()[i]
     return {
         "effect": ALL[i].name,
-        "estimate": float(found.values[i]),
-        "se": float(found.se[i]),
+        "estimate": float(amce.values[i]),
+        "se": float(amce.se[i]),
         "low": float(low),
         "high": float(high),
-        "rows": int(found.rows[i]),
-        "clusters": int(found.clusters[i]),
+        "rows": int(amce.rows[i]),
+        "clusters": int(amce.clusters[i]),
     }
 
 
-def ranked(found: Amce, people: Mapping[str, Country]) -> dict[str, float]:
+def ranked(amce: Amce, people: Mapping[str, Country]) -> dict[str, float]:
     """Distance to each country, the nearest first; empty where an effect has no estimate."""
-    apart = {name: distance(found.nine, c.values) for name, c in people.items()}
+    apart = {name: distance(amce.nine, c.values) for name, c in people.items()}
     known = {name: x for name, x in apart.items() if not math.isnan(x)}
     return dict(sorted(known.items(), key=lambda item: item[1]))
 
 
 def check_place(source: Path, out: Path) -> None:
-    """HominesError where the groups cannot be written there, before anything is read."""
+    """Raise HominesError where the groups cannot be written there, before anything is read."""
     if out.resolve() == source.resolve():
         raise HominesError(f"--out {out} is the response file itself; name another file")
     if out.is_dir() or not out.parent.is_dir():
         raise HominesError(f"cannot write {out}: it is a folder, or lies in none; name a file in a folder")
 
 
-def write_groups(counted: AmceTally, out: Path) -> None:
+def write_groups(tally: AmceTally, out: Path) -> None:
     """A row an effect and group, in the columns that `--humans` reads and three more, whole or not at all."""
     file = io.StringIO(newline="")
     writer = csv.writer(file)
     writer.writerow([*COUNTRIES, "low", "high", "rows"])
-    for name, found in counted.groups.items():
+    for name, amce in tally.groups.items():
         if not name:
             continue  # rows that name no group are counted in the whole alone
         for i, e in enumerate(ALL):
-            row = as_row(found, i)
+            row = as_row(amce, i)
             if not math.isnan(row["se"]):
-                told = (row["estimate"], row["se"], e.label, name, row["low"], row["high"], row["rows"])
-                writer.writerow(map(cell, told))
-    there = out.resolve()  # what the user names may be a link
+                values = (row["estimate"], row["se"], e.label, name, row["low"], row["high"], row["rows"])
+                writer.writerow(map(cell, values))
+    path = out.resolve()  # what the user names may be a link
     try:
-        write_whole(there.parent, there.name, file.getvalue())
+        write_whole(path.parent, path.name, file.getvalue())
     except OSError as failure:
         raise HominesError(f"cannot write {out}: {failure.strerror or failure}") from failure

@@ -107,8 +107,8 @@ for _name, (_, _help) in COMMANDS.items():
     app.command(_name, cls=DeferredCommand, help=_help)(unread)
 
 
-def print_version(asked: bool) -> None:
-    if asked:
+def print_version(wanted: bool) -> None:
+    if wanted:
         from homines import __version__
 
         print(f"homines {__version__}")

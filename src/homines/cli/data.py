@@ -28,7 +28,7 @@ def data(
     if as_json:
         print(json.dumps({"folder": str(folder), **counts}))
         return
-    for name, held in counts.items():
-        shown = ", ".join(f"{k} {v}" for k, v in held.items()) if isinstance(held, dict) else held
-        print(f"{name:<9} {shown or 'nothing'}")
+    for name, total in counts.items():
+        text = ", ".join(f"{k} {v}" for k, v in total.items()) if isinstance(total, dict) else total
+        print(f"{name:<9} {text or 'nothing'}")
     print(f"folder    {folder}")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from homines.estimation.mixture import Mixture
     from homines.estimation.model_tests import Comparison
 
-SEEN = 20_000
+MANY_CHOICES = 20_000
 """Choices from which a bar shows how far the estimates are."""
 LARGE = 2**22
 """Bytes of a CSV from which a bar shows how far the reading is."""
@@ -70,7 +70,7 @@ def carry_out_fit(
     plans: bool,
     as_json: bool,
 ) -> None:
-    """Estimate and print; what is refused is told, the others go on. HominesError where nothing is left."""
+    """Estimate and print, refusals included. Raises HominesError where no family has an estimate."""
     from homines.estimation.family import family
     from homines.estimation.mixture import Mixture
     from homines.estimation.options import estimate_one, estimate_row, read_observations, spell_infinities
@@ -84,7 +84,7 @@ def carry_out_fit(
         family(spec)  # a mistyped one costs no finished work
     with reading(source) as follow:
         observations, unsound, impossible = read_observations(source, model, plans=plans, follow=follow)
-    found: list[Estimate | Mixture] = []
+    estimates: list[Estimate | Mixture] = []
     refused: dict[str, str] = {}
     start = time.monotonic()
     tests: list[Comparison] = []
@@ -93,7 +93,7 @@ def carry_out_fit(
     with watching(len(observations), len(families) + len(rivals)) as step:
         for i, spec in enumerate(families):
             try:
-                found.append(estimate_one(observations, spec, options))
+                estimates.append(estimate_one(observations, spec, options))
             except HominesError as why:
                 refused[spec] = str(why)
             step(i + 1)
@@ -103,14 +103,14 @@ def carry_out_fit(
             except HominesError as why:
                 refused[f"{narrow} against {families[0]}"] = str(why)
             step(len(families) + i + 1)
-    if not found:
+    if not estimates:
         raise HominesError("; ".join(dict.fromkeys(refused[spec] for spec in families)))
     seconds = time.monotonic() - start
     if as_json:
         out = {
             "source": str(source),
             "options": asdict(options),
-            "estimates": [estimate_row(e) for e in found],
+            "estimates": [estimate_row(e) for e in estimates],
             "tests": [asdict(t) for t in tests],
             "refused": refused,
             "no_distribution": unsound,
@@ -119,7 +119,7 @@ def carry_out_fit(
         }
         print(json.dumps(spell_infinities(out)))
         return
-    for e in found:
+    for e in estimates:
         if isinstance(e, Mixture):
             print_mixture(e)
         else:
@@ -148,7 +148,7 @@ def reading(source: Path) -> Iterator[Follow]:
 @contextmanager
 def watching(many: int, steps: int) -> Iterator[Tell]:
     """A bar of estimates and tests where there are so many choices that they take a while."""
-    if many < SEEN:
+    if many < MANY_CHOICES:
         yield ignore
         return
     with Bars() as bars:

@@ -27,31 +27,31 @@ def import_log(
 
 
 def carry_out_import(log: Path, out: Path | None, as_json: bool) -> None:
-    """A log into a run folder; what is there is not added again. Exits with 1 where questions failed."""
+    """Import a log into a run folder, without records that it has. Exits with 1 where questions failed."""
     if find_spec("inspect_ai") is None:
         raise HominesError("logs of Inspect need inspect-ai, which is missing: pip install 'homines[api]'")
     from homines.evals.logs import imported
     from homines.reports.run_page import write
 
-    found = imported(log)
-    config = found.config
+    source = imported(log)
+    config = source.config
     folder = out or default_folder(
         f"import-{config['inspect']['task'].rpartition('/')[2]}-{config['model']}", config
     )
     with RunFolder(folder, config) as run:
-        held = run.done
-        new = [r for r in found.records if r.key not in held or (held[r.key].error and not r.error)]
+        stored = run.done
+        new = [r for r in source.records if r.key not in stored or (stored[r.key].error and not r.error)]
         run.add(new)
         records = run.records
     page = write(folder)
     failed = sum(r.error is not None for r in records)
     if as_json:
-        told = {"folder": str(folder), "report": str(page), "added": len(new), "questions": len(records)}
-        print(json.dumps({**told, "failed": failed, "absent": found.absent, "rows": summary(records)}))
+        fields = {"folder": str(folder), "report": str(page), "added": len(new), "questions": len(records)}
+        print(json.dumps({**fields, "failed": failed, "absent": source.absent, "rows": summary(records)}))
     else:
         print_measurement(choices(records))
         print(f"\n{len(new)} records added, {len(records)} in all, {failed} failed")
-        if found.absent:
-            print(f"{found.absent} questions of the task are not in the log: it had a limit, or was stopped")
+        if source.absent:
+            print(f"{source.absent} questions of the task are not in the log: it had a limit, or was stopped")
         print(f"report    {page}\nnext      homines fit {folder} --family inequity")
     sys.exit(1 if failed else 0)

@@ -18,11 +18,13 @@ def list_names(
     as_json: AsJson = False,
 ) -> None:
     """Print the names in one of the folders, or in all, with their parameters."""
-    found = {name: describe(name) for name in ([folder] if folder else FOLDERS)}
+    by_folder = {name: describe(name) for name in ([folder] if folder else FOLDERS)}
     if as_json:
-        print(json.dumps({name: [entry._asdict() for entry in entries] for name, entries in found.items()}))
+        print(
+            json.dumps({name: [entry._asdict() for entry in entries] for name, entries in by_folder.items()})
+        )
         return
-    for name, entries in found.items():
+    for name, entries in by_folder.items():
         print(name)
         width = max(len(entry.name + entry.signature) for entry in entries)
         for entry in entries:

@@ -56,7 +56,7 @@ def measure(
     model = load(survey.model, device=survey.device, dtype=survey.dtype, trust_remote_code=trust_remote_code)
     questions = survey.questions(model)
     if output.dry_run:
-        reckoned(model, [q.prompt for q in questions], output.as_json)
+        print_counts(model, [q.prompt for q in questions], output.as_json)
         return
     folder = output.out or survey.folder
     with survey.run(folder, command()) as run, Bars() as bars, stopping() as stop:
@@ -96,8 +96,8 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
             from homines.inference.api_budget import sentence
 
             print(f"\ncalls     {sentence(used)}")
-        for told in sentences(counts(records)):
-            print(f"\n{told}")
+        for text in sentences(counts(records)):
+            print(f"\n{text}")
         print(f"\nreport    {page}")
         following = (
             f"fit {folder} --family inequity"
@@ -123,26 +123,26 @@ def limit(budget: BudgetOptions, models: Sequence[str]) -> None:
     METER.budget = Budget(budget.max_tokens, budget.max_cost, price)
 
 
-def reckoned(model: Model, prompts: Sequence[Prompt], as_json: bool) -> None:
-    """Print what a measurement would ask: questions, and tokens where they can be counted; of a model
-    behind an API calls, tokens and dollars, from and to."""
-    counted: dict[str, Any] = {"questions": len(prompts)}
+def print_counts(model: Model, prompts: Sequence[Prompt], as_json: bool) -> None:
+    """Print how many questions and tokens a measurement would take; of a model behind an API also calls and
+    dollars, from and to."""
+    totals: dict[str, Any] = {"questions": len(prompts)}
     if isinstance(model, EstimatesCost):
-        counted |= model.estimate_cost(prompts)
+        totals |= model.estimate_cost(prompts)
     else:
-        counted["tokens"] = model.tokens(prompts) if isinstance(model, CountsTokens) else None
+        totals["tokens"] = model.tokens(prompts) if isinstance(model, CountsTokens) else None
     if as_json:
-        print(json.dumps(counted))
+        print(json.dumps(totals))
         return
     words = {"input": "tokens in", "output": "tokens out"}
 
-    def told(value: Any) -> str:
+    def spelt(value: Any) -> str:
         if not isinstance(value, tuple):
             return f"{value}"
         return " to ".join(f"{x:.2f}" if isinstance(x, float) else f"{x:,}" for x in value)
 
     print(
         ", ".join(
-            f"{told(value)} {words.get(name, name)}" for name, value in counted.items() if value is not None
+            f"{spelt(value)} {words.get(name, name)}" for name, value in totals.items() if value is not None
         )
     )

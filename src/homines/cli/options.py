@@ -50,8 +50,8 @@ class Fields:
 
     def listed(self) -> list[Field[Any]]:
         """The fields, in the order of `names`, else of the dataclass."""
-        there = {f.name: f for f in fields(self.source) if "help" in f.metadata}
-        return [there[name] for name in self.names.split() or there]
+        options = {f.name: f for f in fields(self.source) if "help" in f.metadata}
+        return [options[name] for name in self.names.split() or options]
 
     def parameters(self) -> list[inspect.Parameter]:
         """A parameter of typer for each field."""
@@ -60,10 +60,10 @@ class Fields:
 
     def values(self, typed: Mapping[str, Any]) -> Values:
         """The fields' values of what was typed. A list becomes a tuple; one not given is left out."""
-        found = {f.name: typed[_name(f)] for f in self.listed()}
+        values = {f.name: typed[_name(f)] for f in self.listed()}
         return {
             name: tuple(value) if isinstance(value, list) else value
-            for name, value in found.items()
+            for name, value in values.items()
             if not (value is None and self._is_plural(name))
         }
 
@@ -112,11 +112,11 @@ def flattened(function: Callable[..., None]) -> Callable[..., None]:
 
     def run(**typed: Any) -> None:
         grouped = {_name(f) for part, _ in groups.values() for f in part.listed()}
-        given: Values = {name: value for name, value in typed.items() if name not in grouped}
+        arguments: Values = {name: value for name, value in typed.items() if name not in grouped}
         for name, (part, cls) in groups.items():
             values = part.values(typed)
-            given[name] = values if cls is None else cls(**values)
-        function(**given)
+            arguments[name] = values if cls is None else cls(**values)
+        function(**arguments)
 
     run.__signature__ = inspect.Signature(flat)  # pyright: ignore[reportFunctionMemberAccess]
     run.__annotations__ = {p.name: p.annotation for p in flat}
@@ -145,11 +145,11 @@ def _parameter(f: Field[Any], hint: Any) -> inspect.Parameter:
     elif Path in get_args(hint) and type(None) not in get_args(hint):
         hint = Path
     if flag is not None and not flag.startswith("-"):
-        told: Any = typer.Argument(**settings)
+        parameter: Any = typer.Argument(**settings)
     else:
-        told = typer.Option(*([flag] if flag else []), **settings)
+        parameter = typer.Option(*([flag] if flag else []), **settings)
     return inspect.Parameter(
-        _name(f), inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, told]
+        _name(f), inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, parameter]
     )
 
 

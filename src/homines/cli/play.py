@@ -10,7 +10,7 @@ from homines.cli.options import AsJson, Fields, Values
 from homines.core.options import option
 from homines.elicitation.survey import Survey
 from homines.inference.processes import quiet
-from homines.people.session import SessionPlan
+from homines.people.plan import SessionPlan
 
 
 @dataclass(frozen=True)

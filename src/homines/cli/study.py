@@ -69,9 +69,9 @@ def carry_out_study(
     name: str, options: StudyOptions, placement: Values, dry_run: bool, as_json: bool
 ) -> None:
     """Run a study, or print what it would train; exits with 1 where some questions failed."""
-    there = names("studies")
-    if name not in there:
-        raise HominesError(f"no study called {name!r}; there are {', '.join(there)}")
+    studies = names("studies")
+    if name not in studies:
+        raise HominesError(f"no study called {name!r}; there are {', '.join(studies)}")
     check_kind(options.model)
     from homines.training.study import StudyTask
 
@@ -97,8 +97,8 @@ def carry_out_study(
         page, failed = module.run(replace(task, follow=bars.follow(stop)))
     seconds = time.monotonic() - start
     if as_json:
-        told = {"folder": str(folder), "report": str(page), "failed": failed, "seconds": seconds}
-        print(json.dumps(told))
+        fields = {"folder": str(folder), "report": str(page), "failed": failed, "seconds": seconds}
+        print(json.dumps(fields))
     else:
         print(f"report    {page}\ntables    {folder / 'tables'}\ntime      {seconds / 60:.1f} minutes")
     sys.exit(1 if failed else 0)

@@ -34,8 +34,8 @@ def sweep(
     carry_out_sweep(trusted(file, trust_modules), store, options, dry_run, as_json)
 
 
-def carry_out_sweep(file: Path, store: str, how: SweepOptions, dry_run: bool, as_json: bool) -> None:
-    """Do a sweep, or say what is done of it; exits with 0, or 1 where cells failed."""
+def carry_out_sweep(file: Path, store: str, options: SweepOptions, dry_run: bool, as_json: bool) -> None:
+    """Do a sweep, or print how far it is; exits with 0, or 1 where cells failed."""
     from homines.sweeps.grid import read
     from homines.sweeps.store import SharedStore
     from homines.sweeps.sweep import rows
@@ -44,33 +44,34 @@ def carry_out_sweep(file: Path, store: str, how: SweepOptions, dry_run: bool, as
     grid, shared = read(file), SharedStore(store)
     start = time.monotonic()
     if dry_run:
-        found = rows(grid, shared)
+        summary = rows(grid, shared)
     else:
         with Bars() as bars, stopping() as stop:
-            moved = bars.begin("cells", len(grid.cells))
+            advance = bars.begin("cells", len(grid.cells))
 
             def tell(finished: int, outcome: Outcome | None) -> None:
-                moved(finished)
+                advance(finished)
                 if outcome is not None and outcome.error:
                     bars.say(f"{outcome.name}: {outcome.state}: {outcome.error}")
 
             command = f"homines sweep {file.name}"
-            found = do(grid, shared, how, command=command, tell=tell, say=bars.say, stop=stop)
-    failed = sum(row["state"] == "failed" for row in found)
-    summary = f"{shared.shown}/{grid.name}/sweep.csv"
+            summary = do(grid, shared, options, command=command, tell=tell, say=bars.say, stop=stop)
+    failed = sum(row["state"] == "failed" for row in summary)
+    path = f"{shared.redacted_url}/{grid.name}/sweep.csv"
     seconds = time.monotonic() - start
     if as_json:
-        told = {
-            "store": shared.shown,
-            "summary": None if dry_run else summary,
+        fields = {
+            "store": shared.redacted_url,
+            "summary": None if dry_run else path,
             "failed": failed,
-            "cells": found,
+            "cells": summary,
+            "seconds": seconds,
         }
-        print(json.dumps({**told, "seconds": seconds}))
+        print(json.dumps(fields))
     else:
-        print_sweep(found, shared.shown)
+        print_sweep(summary, shared.redacted_url)
         if not dry_run:
-            print(f"summary   {summary}")
-            print(f"where     {shared.shown}/{grid.name}/cells.csv")
+            print(f"summary   {path}")
+            print(f"where     {shared.redacted_url}/{grid.name}/cells.csv")
             print(f"time      {seconds:.0f} s")
     sys.exit(1 if failed and not dry_run else 0)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-from homines.cli.align import in_type
+from homines.cli.align import dtype_option
 from homines.cli.options import AsJson, Fields, Out, TrustModules, Values, trusted
 from homines.core.progress import Follow
 from homines.core.run_folder import RunFolder, default_folder
@@ -65,4 +65,4 @@ def carry_out_tuning(tuning: TuningPlan, folder: Path, as_json: bool) -> None:
     print_side_effects(run)
     print(f"result    {trained.folder}")
     print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
-    print(f"next      homines measure {shlex.quote(name)}{in_type(tuning.dtype)}")
+    print(f"next      homines measure {shlex.quote(name)}{dtype_option(tuning.dtype)}")

@@ -32,8 +32,8 @@ def view(
     carry_out_view(folder, port, open_, as_json, **placement)
 
 
-def carry_out_view(folder: Path, port: int, open_it: bool, as_json: bool, **kind: Any) -> None:
-    """Serve until interrupted. HominesError where there is no folder, no server, or the port is taken."""
+def carry_out_view(folder: Path, port: int, open_it: bool, as_json: bool, **placement: Any) -> None:
+    """Serve until interrupted. Raises HominesError without a folder, a server, or a free port."""
     if not folder.is_dir():
         raise HominesError(f"{folder} is no folder; name one that holds runs, as runs")
     try:
@@ -44,9 +44,9 @@ def carry_out_view(folder: Path, port: int, open_it: bool, as_json: bool, **kind
         raise HominesError(
             f"the page needs starlette and uvicorn ({failure}); install them: pip install 'homines[view]'"
         ) from failure
-    app = application(folder.resolve(), **kind)
-    held = listening(port)
-    address = f"http://{LOOPBACK}:{held.getsockname()[1]}/"
+    app = application(folder.resolve(), **placement)
+    server_socket = listening(port)
+    address = f"http://{LOOPBACK}:{server_socket.getsockname()[1]}/"
     print(json.dumps({"address": address}) if as_json else f"{folder} is at {address} (Ctrl-C stops)")
     sys.stdout.flush()
     if open_it:
@@ -56,7 +56,7 @@ def carry_out_view(folder: Path, port: int, open_it: bool, as_json: bool, **kind
     )
     server = uvicorn.Server(settings)
     try:
-        server.run(sockets=[held])
+        server.run(sockets=[server_socket])
     except KeyboardInterrupt:
         pass  # how one leaves
     finally:
@@ -65,15 +65,15 @@ def carry_out_view(folder: Path, port: int, open_it: bool, as_json: bool, **kind
 
 def listening(port: int) -> socket.socket:
     """A socket of this machine's own at this port; 0: any free one."""
-    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    server_socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind((LOOPBACK, port))
-        held.listen(128)
+        server_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server_socket.bind((LOOPBACK, port))
+        server_socket.listen(128)
     except OSError as failure:
-        held.close()
+        server_socket.close()
         raise HominesError(
             f"port {port} cannot be used ({failure.strerror or failure}); take another, or --port 0 for any "
             "that is free"
         ) from failure
-    return held
+    return server_socket

@@ -1,5 +1,5 @@
-"""What a sitting shows afterwards, as rows: what happened, what the other would have done in the person's
-place, and whose preferences these are."""
+"""The debriefing of a sitting, as rows: what happened, the counterpart's choices in the person's place, and
+the preferences of both."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from homines.core.registry import find
 from homines.core.types import Array, Choice, Decision, HominesError, Record
 from homines.elicitation.questions import situation
 from homines.elicitation.scene import Names, number
+from homines.estimation import family as families
 from homines.estimation.bounds import EQUAL, Bounds, bounds
 from homines.estimation.columns import Observation
 from homines.estimation.family import Family
-from homines.estimation.family import family as made
 from homines.estimation.fit import Estimate, check_design, fit
 from homines.estimation.likelihood import loglik
 from homines.estimation.observations import from_records
 from homines.estimation.problem import NotIdentified, problem
-from homines.people.session import Sitting, Turn
+from homines.people.play import Turn
+from homines.people.session import Sitting
 
 FAMILY = "kantian"
 """Behindness, aheadness and universalising: alpha, beta and kappa."""
@@ -37,57 +38,57 @@ CERTAIN = 0.95
 
 @dataclass(frozen=True, eq=False)
 class Odds:
-    """A situation the person met: what the person did, and the other's exact choice in that place, or why it
-    has none.
+    """A situation the person met: the person's choice, and the counterpart's exact choice in that place.
 
     where    what had happened, in the labels the person read
-    shown    the options, each with the other's probability given a legal answer
+    chosen   the label of the person's choice
+    choice   the counterpart's; None: it has none, and `why` says why
     """
 
     turn: Turn
     where: str
-    done: str
+    chosen: str
     choice: Choice | None
     why: str = ""
 
     @property
-    def shown(self) -> list[tuple[str, float]]:
+    def chances(self) -> list[tuple[str, float]]:
+        """The options, each with the counterpart's probability given a legal answer."""
         labels = self.turn.prompt.labels
         return [] if self.choice is None else list(zip(labels, map(float, self.choice.p), strict=True))
 
     def brief(self, most: int = 4) -> list[tuple[str, float]]:
         """Every option; of a long menu the likeliest, and what the person chose."""
-        if len(self.shown) <= most:
-            return self.shown
-        likely = sorted(self.shown, key=lambda pair: -pair[1])[: most - 1]
-        return likely + [pair for pair in self.shown if pair[0] == self.done and pair not in likely]
+        if len(self.chances) <= most:
+            return self.chances
+        likely = sorted(self.chances, key=lambda pair: -pair[1])[: most - 1]
+        return likely + [pair for pair in self.chances if pair[0] == self.chosen and pair not in likely]
 
 
 def odds(sitting: Sitting) -> list[Odds]:
     """The other's choice in every situation that the person met, as if it had sat there."""
-    asked = sitting.course.asked
+    answered = sitting.progress.answered
     words = find("frames", sitting.plan.frame)
-    for game in dict.fromkeys(turn.game for turn, _ in asked):
-        try:  # all at once; where one fails, it is told below which
-            sitting.other(game, [turn.decision for turn, _ in asked if turn.game == game])
+    for game in dict.fromkeys(turn.game for turn, _ in answered):
+        try:  # all at once; where one fails, the second loop finds which and why
+            sitting.other(game, [turn.decision for turn, _ in answered if turn.game == game])
         except HominesError:
             continue
-    found: list[Odds] = []
-    for turn, action in asked:
-        where, done = heard(turn.decision, words), turn.prompt.labels[action]
+    rows: list[Odds] = []
+    for turn, action in answered:
+        where, chosen = labelled_situation(turn.decision, words), turn.prompt.labels[action]
         try:
-            found.append(Odds(turn, where, done, sitting.other(turn.game, [turn.decision])[0]))
+            rows.append(Odds(turn, where, chosen, sitting.other(turn.game, [turn.decision])[0]))
         except HominesError as failure:
-            found.append(Odds(turn, where, done, None, str(failure)))
-    return found
+            rows.append(Odds(turn, where, chosen, None, str(failure)))
+    return rows
 
 
-def heard(d: Decision, words: object) -> str:
-    """Where a decision stands in its game (`measure.situation`), in the labels of a frame, as far back as it
-    tells."""
+def labelled_situation(d: Decision, words: object) -> str:
+    """The situation of a decision (`questions.situation`) in a frame's labels, as far back as it tells."""
     labels = Names.of(d, labels_of(words))
-    told = dict(zip(d.actions, labels.mine, strict=True))
-    names = tuple(tuple(told.get(name, name) for name in each) for each in d.names)
+    label_of = dict(zip(d.actions, labels.mine, strict=True))
+    names = tuple(tuple(label_of.get(name, name) for name in each) for each in d.names)
     memory = int(memory_of(words))
     return situation(
         replace(d, actions=labels.mine, theirs=labels.theirs, names=names, history=d.history[-memory:])
@@ -96,11 +97,16 @@ def heard(d: Decision, words: object) -> str:
 
 @dataclass(frozen=True)
 class Happened:
-    """A stage in words: what the person did (empty where another moved alone), what the others did and with
-    which probability, and what was paid: the person's first; empty where nothing was paid yet."""
+    """A stage in words.
+
+    when     where in the sitting it stands
+    mine     the person's act; empty where another moved alone
+    theirs   (name, act, its probability) of each other player
+    paid     the person's first; empty where nothing was paid yet
+    """
 
     game: str
-    told: str
+    when: str
     mine: str
     theirs: tuple[tuple[str, str, float], ...]
     paid: tuple[str, ...]
@@ -109,7 +115,7 @@ class Happened:
 def happened(sitting: Sitting) -> list[Happened]:
     """Every stage in order."""
     rows: list[Happened] = []
-    for stage in sitting.course.stages:
+    for stage in sitting.progress.stages:
         mine = next((act.action for act in stage.acts if act.player == stage.seat), "")
         theirs = tuple(
             (
@@ -122,13 +128,13 @@ def happened(sitting: Sitting) -> list[Happened]:
             for two in [max(a.player for a in stage.acts) < 2]
         )
         paid = () if stage.paid is None or stage.situation else _mine_first(stage.paid, stage.seat)
-        rows.append(Happened(stage.game, stage.told, mine, theirs, paid))
+        rows.append(Happened(stage.game, stage.when, mine, theirs, paid))
     return rows
 
 
 def totals(sitting: Sitting) -> tuple[str, ...]:
     """Payoffs added up, the person's first; empty where games of unlike seats, or nothing, were paid."""
-    paid = [s for s in sitting.course.stages if s.paid is not None and not s.situation]
+    paid = [s for s in sitting.progress.stages if s.paid is not None and not s.situation]
     if not paid or len({len(s.paid) for s in paid if s.paid is not None}) > 1:
         return ()
     moved = [
@@ -148,77 +154,86 @@ def name_of(player: int, seat: int, two: bool) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Portrait:
-    """Whose preferences: an estimate, or why there is none.
+    """The preference of one player: an estimate, or why there is none.
 
-    why    as `fit` says it; `told`: in plain words, with what the choices do tell
+    why       the error of `fit`
+    limits    the same in plain words, with what the choices do show
     """
 
     who: str
     estimate: Estimate | None
     why: str = ""
-    told: str = ""
+    limits: str = ""
 
 
 def portraits(sitting: Sitting, family: str = FAMILY) -> list[Portrait]:
-    """The person's preference and the other's from the same games, as `homines fit` has them."""
+    """The person's preference and the counterpart's from the same games, as `homines fit` estimates them."""
     records = [*sitting.records.values(), *sitting.other.records.values()]
-    people = ((sitting.plan.person, "your"), (sitting.other.name, "its"))
-    return [_portrait(records, who, whose, family) for who, whose in people]
+    players = ((sitting.plan.person, "your"), (sitting.other.name, "its"))
+    return [_portrait(records, who, possessive, family) for who, possessive in players]
 
 
-def _portrait(records: Sequence[Record], who: str, whose: str, family: str) -> Portrait:
+def _portrait(records: Sequence[Record], who: str, possessive: str, family: str) -> Portrait:
     try:
-        seen = from_records(records, model=who)
+        observations = from_records(records, model=who)
         try:
-            return Portrait(who, fit(seen, family))
+            return Portrait(who, fit(observations, family))
         except NotIdentified as failure:
-            return Portrait(who, None, str(failure), limits(seen, made(family), whose, str(failure)))
+            return Portrait(
+                who,
+                None,
+                str(failure),
+                limits(observations, families.family(family), possessive, str(failure)),
+            )
     except HominesError as failure:
         return Portrait(who, None, str(failure), str(failure))
 
 
-def limits(seen: Sequence[Observation], of: Family, whose: str, why: str) -> str:
-    """What choices without an estimate tell, in words: limits of the parameters, or why there are none.
+def limits(observations: Sequence[Observation], of: Family, possessive: str, why: str) -> str:
+    """What choices without an estimate show, in words: limits of the parameters, or why there are none.
 
-    Where values exist at which every choice is best, the range of each parameter among these; else, for each
-    parameter, the others at 0, the values that most choices fit (bounds.py). Only what sets a limit,
-    and what answers at random do not reach. `why`: said where the games are what cannot tell the parameters.
+    Where values exist at which every choice is best: the range of each parameter among these. Else, for each
+    parameter with the others at 0: the values that most choices fit (bounds.py). Ranges without a limit, and
+    those that answers at random reach as well, are left out. `why` is stated where the games themselves do
+    not identify the parameters.
     """
     free = _listed(of.free, "and")
-    if found := _all_fit(seen, of):
-        told = f"all {len(seen)} of {whose} choices are best for some {_listed([*map(_reach, found)], 'and')}"
-        told += ", and for no others"
+    if ranges := _all_fit(observations, of):
+        reach = _listed([*map(_reach, ranges)], "and")
+        text = f"all {len(observations)} of {possessive} choices are best for some {reach}, and for no others"
     else:
-        found = [each for name in of.free if (each := _limit(seen, of, name)) is not None]
-        told = "taken one at a time, with the others at 0, " if len(of.free) > 1 else ""
-        told += "; ".join(f"{_share(each, seen, whose)} any {_reach(each)}" for each in found)
-    posed = problem(seen, of)
+        ranges = [limit for name in of.free if (limit := _limit(observations, of, name)) is not None]
+        text = "taken one at a time, with the others at 0, " if len(of.free) > 1 else ""
+        text += "; ".join(
+            f"{_share(limit, observations, possessive)} any {_reach(limit)}" for limit in ranges
+        )
+    posed = problem(observations, of)
     try:
         check_design(posed)
     except NotIdentified:
-        return f"{why}.{f' Still, {told}.' if found else ''}"
-    if found:
-        return f"{whose} choices are too certain for values of {free}, but they set limits: {told}."
+        return f"{why}.{f' Still, {text}.' if ranges else ''}"
+    if ranges:
+        return f"{possessive} choices are too certain for values of {free}, but they set limits: {text}."
     peak, _ = posed.peak()
     random = loglik(posed.y, posed.design.logp(np.zeros_like(peak.g)))
     if 2 * (peak.loglik - random) > float(chi2.ppf(SURE, len(peak.g))):
-        return f"{whose} choices are no accident, but they do not follow what {of.spec} values: {why}."
-    return f"{whose} answers cannot be told from chance, so they tell nothing of {free}."
+        return f"{possessive} choices are no accident, but they do not follow what {of.spec} values: {why}."
+    return f"{possessive} answers cannot be told from chance, so they tell nothing of {free}."
 
 
-def _all_fit(seen: Sequence[Observation], of: Family) -> list[Bounds]:
+def _all_fit(observations: Sequence[Observation], of: Family) -> list[Bounds]:
     """The range of each parameter where every choice is best, of those that have a limit; none where there is
     no such point, a choice is not certain, or one set of answers at random has such a point as well."""
-    acts = [int(np.argmax(o.choice.p)) for o in seen]
-    if any(o.choice.p[a] < CERTAIN for o, a in zip(seen, acts, strict=True)):
+    acts = [int(np.argmax(o.choice.p)) for o in observations]
+    if any(o.choice.p[a] < CERTAIN for o, a in zip(observations, acts, strict=True)):
         return []
-    columns = [of.columns(o.decision) for o in seen]
+    columns = [of.columns(o.decision) for o in observations]
 
     def ends(chosen: Sequence[int], aim: Array) -> float | None:
-        """The least of aim . parameters where all these are best; None where nothing is."""
+        """The least of aim . parameters where all these choices are best; None where they never are."""
         better = np.concatenate([c[a] - np.delete(c, a, 0) for c, a in zip(columns, chosen, strict=True)])
-        found = linprog(aim, A_ub=-better[:, 1:], b_ub=better[:, 0] + EQUAL, bounds=(None, None))
-        return -np.inf if found.status == 3 else float(found.fun) if found.status == 0 else None
+        least = linprog(aim, A_ub=-better[:, 1:], b_ub=better[:, 0] + EQUAL, bounds=(None, None))
+        return -np.inf if least.status == 3 else float(least.fun) if least.status == 0 else None
 
     axes, none = np.eye(len(of.free)), np.zeros(len(of.free))
     rng = np.random.default_rng(0)
@@ -230,23 +245,23 @@ def _all_fit(seen: Sequence[Observation], of: Family) -> list[Bounds]:
     for name, axis in zip(of.free, axes, strict=True):
         low, high = ends(acts, axis), ends(acts, -axis)
         if low is not None and high is not None and (np.isfinite(low) or np.isfinite(high)):
-            sets.append(Bounds(name, ((low, -high),), 1.0, len(seen)))
+            sets.append(Bounds(name, ((low, -high),), 1.0, len(observations)))
     return sets
 
 
-def _limit(seen: Sequence[Observation], of: Family, name: str) -> Bounds | None:
+def _limit(observations: Sequence[Observation], of: Family, name: str) -> Bounds | None:
     """The values of one parameter, the others at 0, that most choices fit; None where any would do, or where
     answers at random do as well."""
     alone = replace(of, free=(name,), fixed={**of.fixed, **{k: 0.0 for k in of.free if k != name}})
-    found = bounds(seen, alone)
-    if not (np.isfinite(found.low) or np.isfinite(found.high)):
+    best = bounds(observations, alone)
+    if not (np.isfinite(best.low) or np.isfinite(best.high)):
         return None
     rng = np.random.default_rng(0)
     for _ in range(DRAWS):
-        drawn = [replace(o, choice=_at_random(o, rng)) for o in seen]
-        if bounds(drawn, alone).share >= found.share:
+        drawn = [replace(o, choice=_at_random(o, rng)) for o in observations]
+        if bounds(drawn, alone).share >= best.share:
             return None
-    return found
+    return best
 
 
 def _at_random(o: Observation, rng: np.random.Generator) -> Choice:
@@ -255,16 +270,17 @@ def _at_random(o: Observation, rng: np.random.Generator) -> Choice:
     return Choice.at(rng.multinomial(n, np.full(options, 1 / options)) / n, n=n)
 
 
-def _share(found: Bounds, seen: Sequence[Observation], whose: str) -> str:
+def _share(limit: Bounds, observations: Sequence[Observation], possessive: str) -> str:
     """'17 of your 18 choices fit'; of exact choices, their probability."""
-    if all(o.choice.n == 1 for o in seen):
-        fitting = round(found.share * len(seen))
-        many = f"all {len(seen)} of {whose}" if fitting == len(seen) else f"{fitting} of {whose} {len(seen)}"
-        return f"{many} choices fit"
-    return f"{found.share:.0%} of {whose} choices fit"
+    if all(o.choice.n == 1 for o in observations):
+        count = len(observations)
+        fitting = round(limit.share * count)
+        share = f"all {count} of {possessive}" if fitting == count else f"{fitting} of {possessive} {count}"
+        return f"{share} choices fit"
+    return f"{limit.share:.0%} of {possessive} choices fit"
 
 
-def _reach(found: Bounds) -> str:
+def _reach(limit: Bounds) -> str:
     """'kappa above 0.40', 'kappa from 0.10 to 0.20 or above 0.50'."""
 
     def part(low: float, high: float) -> str:
@@ -275,7 +291,7 @@ def _reach(found: Bounds) -> str:
             return f"above {first}"
         return f"from {first} to {last}" if np.isfinite(low) else f"below {last}"
 
-    return f"{found.name} {' or '.join(part(low, high) for low, high in found.parts)}"
+    return f"{limit.name} {' or '.join(part(low, high) for low, high in limit.parts)}"
 
 
 def _listed(names: Sequence[str], last: str) -> str:

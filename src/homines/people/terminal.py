@@ -20,7 +20,9 @@ from homines.core.types import LEGAL_MASS, HominesError, Interrupted
 from homines.elicitation.survey import frame_specs
 from homines.estimation.options import estimate_row, spell_infinities
 from homines.people.debrief import FAMILY, Happened, Odds, Portrait, happened, odds, portraits, totals
-from homines.people.session import BATTERY, NotAnAnswer, SessionPlan, Sitting, start
+from homines.people.plan import BATTERY, SessionPlan
+from homines.people.play import NotAnAnswer
+from homines.people.session import Sitting, start
 from homines.reports.console import command
 from homines.reports.tables import Table
 
@@ -56,13 +58,12 @@ def carry_out_play(
     dtype: str | None,
     as_json: bool,
 ) -> None:
-    """Play to the end, tell what came of it. Interrupted, or exit 130, where the person leaves before."""
+    """Play, and print the debriefing; raise Interrupted, or exit 130, where the person leaves before."""
     console = Console(stderr=as_json)
     with RunFolder(save, plan.config(command())) if save is not None else nullcontext() as run:
         sitting = start(plan, run, device=device, dtype=dtype)
-        kept = len(sitting.records)
-        if kept:
-            console.print(Text(f"going on after the {kept} answers that {save} holds"))
+        if stored := len(sitting.records):
+            console.print(Text(f"going on after the {stored} answers that {save} holds"))
         try:
             converse(sitting, console, as_json)
         except (typer.Abort, EOFError, KeyboardInterrupt):
@@ -72,15 +73,15 @@ def carry_out_play(
                 sys.exit(130)
             console.print()
             raise Interrupted(done) from None
-        found = odds(sitting)
+        chances = odds(sitting)
         shapes = portraits(sitting, family or FAMILY) if family or plan.both else []
         if run is not None:
-            note(run, sitting, found, shapes)
+            note(run, sitting, chances, shapes)
     if as_json:
-        print(json.dumps(spell_infinities(result(sitting, found, shapes, save))))
+        print(json.dumps(spell_infinities(result(sitting, chances, shapes, save))))
         return
     print_history(sitting, console)
-    print_odds(sitting, found, console)
+    print_odds(sitting, chances, console)
     print_portraits(shapes, console)
     if save is not None:
         print(f"saved     {save}\nnext      {fitting(save, plan.person, family or FAMILY)}")
@@ -92,36 +93,36 @@ def fitting(folder: Path, person: str, family: str = FAMILY) -> str:
 
 
 def converse(sitting: Sitting, console: Console, to_stderr: bool) -> None:
-    """Ask until it is over; what is no answer is asked again. Rounds that were played are told as they end,
+    """Ask until the sitting is over; ask again where an answer is none. Each round is reported as it ends,
     but not where a role is drawn at the end."""
-    told = len(sitting.course.stages)
-    while (turn := sitting.course.turn) is not None:
-        console.rule(Text(" · ".join(part for part in (turn.game, turn.told) if part)), align="left")
+    reported = len(sitting.progress.stages)
+    while (turn := sitting.progress.turn) is not None:
+        console.rule(Text(" · ".join(part for part in (turn.game, turn.when) if part)), align="left")
         console.print(Text("\n\n".join(text for _, text in turn.prompt.messages)))
 
-        def read(said: str) -> int:
+        def read(text: str) -> int:
             try:
-                return sitting.course.turn.read(said)  # pyright: ignore[reportOptionalMemberAccess]
+                return sitting.progress.turn.read(text)  # pyright: ignore[reportOptionalMemberAccess]
             except NotAnAnswer as failure:
                 raise typer.BadParameter(str(failure)) from None
 
         action = typer.prompt("your answer", value_proc=read, err=to_stderr)
         sitting.answer(action)
         if not sitting.plan.both:
-            for row in happened(sitting)[told:]:
+            for row in happened(sitting)[reported:]:
                 console.print(Text(sentence(row)))
-        told = len(sitting.course.stages)
+        reported = len(sitting.progress.stages)
 
 
 def print_history(sitting: Sitting, console: Console) -> None:
-    """All that happened, as a table."""
+    """Print all that happened, as a table."""
     heads = ("game", "when", "you", "the others", "you get", "others get")
     rows: list[dict[str, str]] = []
     for row in happened(sitting):
         theirs = ", ".join(
             f"{'' if who == 'the other' else f'{who} '}{act} (p {p:.3f})" for who, act, p in row.theirs
         )
-        cells = (row.game, row.told, row.mine, theirs, *(row.paid[:1] or ("",)), ", ".join(row.paid[1:]))
+        cells = (row.game, row.when, row.mine, theirs, *(row.paid[:1] or ("",)), ", ".join(row.paid[1:]))
         rows.append(dict(zip(heads, cells, strict=True)))
     paid = totals(sitting)
     total = ("in all", "", "", "", paid[0], ", ".join(paid[1:])) if paid else ()
@@ -133,36 +134,36 @@ def sentence(row: Happened) -> str:
     """'You chose X, the other chose Y: you get 3, the other 0.'"""
     acts = [f"you chose {row.mine}"] if row.mine else []
     acts += [f"{who} chose {act}" for who, act, _ in row.theirs]
-    told = ", ".join(acts)
+    text = ", ".join(acts)
     if row.paid:
-        told += f": you get {row.paid[0]}"
+        text += f": you get {row.paid[0]}"
     if others := row.paid[1:]:
-        told += f", {'the other' if len(others) == 1 else 'others'} {', '.join(others)}"
-    return f"{told[:1].upper()}{told[1:]}."
+        text += f", {'the other' if len(others) == 1 else 'others'} {', '.join(others)}"
+    return f"{text[:1].upper()}{text[1:]}."
 
 
-def print_odds(sitting: Sitting, found: list[Odds], console: Console) -> None:
-    """What was chosen beside the other's exact probabilities in the same place."""
+def print_odds(sitting: Sitting, chances: list[Odds], console: Console) -> None:
+    """Print the person's choices next to the counterpart's exact probabilities in the same place."""
     heads = ("game", "where", "you chose", "it would", "legal mass")
     rows: list[dict[str, str]] = []
-    for each in found:
-        chances = "  ".join(f"{label} {p:.3f}" for label, p in each.brief())
+    for each in chances:
+        likely = "  ".join(f"{label} {p:.3f}" for label, p in each.brief())
         mass = "" if each.choice is None else f"{each.choice.mass:.3f}"
-        cells = (each.turn.game, each.where, each.done, chances or "no answer", mass)
+        cells = (each.turn.game, each.where, each.chosen, likely or "no answer", mass)
         rows.append(dict(zip(heads, cells, strict=True)))
     title = f"in your place, {sitting.other.name} would choose with probability"
     console.print(Table(rows, heads).console(title, left=heads[:4]))
-    for why in dict.fromkeys(each.why for each in found if each.why):
+    for why in dict.fromkeys(each.why for each in chances if each.why):
         console.print(Text(f"no answer: {why}"))
-    low = sum(each.choice is not None and each.choice.mass < LEGAL_MASS for each in found)
+    low = sum(each.choice is not None and each.choice.mass < LEGAL_MASS for each in chances)
     if low:
         console.print(
-            Text(f"{low} of {len(found)} have legal mass under {LEGAL_MASS}: answers it rarely gives")
+            Text(f"{low} of {len(chances)} have legal mass under {LEGAL_MASS}: answers it rarely gives")
         )
 
 
 def print_portraits(shapes: list[Portrait], console: Console) -> None:
-    """Parameters of both, side by side; what is not identified is told."""
+    """Print the parameters of both, side by side; where there is no estimate, why."""
     known = [(shape.who, shape.estimate) for shape in shapes if shape.estimate is not None]
     if known:
         family, heads = known[0][1].family.spec, ("whose", *known[0][1].names)
@@ -179,37 +180,43 @@ def print_portraits(shapes: list[Portrait], console: Console) -> None:
         console.print("estimate (standard error); `homines fit` on a saved sitting has intervals and tests")
     for shape in shapes:
         if shape.estimate is None:
-            console.print(Text(f"{shape.who}: no estimate: {shape.told}"))
+            console.print(Text(f"{shape.who}: no estimate: {shape.limits}"))
 
 
-def note(run: RunFolder, sitting: Sitting, found: list[Odds], shapes: list[Portrait]) -> None:
-    """Write what came of a finished sitting into its run folder."""
-    run.note("played.json", spell_infinities(result(sitting, found, shapes, run.folder)))
+def note(run: RunFolder, sitting: Sitting, chances: list[Odds], shapes: list[Portrait]) -> None:
+    """Write the debriefing of a finished sitting into its run folder."""
+    run.note("played.json", spell_infinities(result(sitting, chances, shapes, run.folder)))
 
 
-def result(sitting: Sitting, found: list[Odds], shapes: list[Portrait], save: Path | None) -> dict[str, Any]:
+def _stage_row(row: Happened) -> dict[str, Any]:
+    return {"game": row.game, "told": row.when, "mine": row.mine, "theirs": row.theirs, "paid": row.paid}
+
+
+def result(
+    sitting: Sitting, chances: list[Odds], shapes: list[Portrait], save: Path | None
+) -> dict[str, Any]:
     """A finished sitting as JSON."""
     return {
         "folder": None if save is None else str(save),
         "against": sitting.other.name,
-        "happened": [row.__dict__ for row in happened(sitting)],
+        "happened": [_stage_row(row) for row in happened(sitting)],
         "totals": totals(sitting),
         "asked": [
             {
                 "game": each.turn.game,
                 "where": each.where,
-                "chosen": each.done,
-                "other": dict(each.shown) or None,
+                "chosen": each.chosen,
+                "other": dict(each.chances) or None,
                 "mass": None if each.choice is None else each.choice.mass,
                 "why": each.why or None,
             }
-            for each in found
+            for each in chances
         ],
         "estimates": [
             {
                 "who": s.who,
                 "why": s.why or None,
-                "told": s.told or None,
+                "told": s.limits or None,
                 **({} if s.estimate is None else estimate_row(s.estimate)),
             }
             for s in shapes

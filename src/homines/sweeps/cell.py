@@ -1,7 +1,7 @@
 """A cell of a sweep: what to do, its name, and doing it, the same wherever it is done.
 
-A cell is a plan to carry out, a game to ask or a study to run. What it makes is the run folder that `homines
-align`, `measure` or `study` makes, by the same functions.
+A cell is a plan to carry out, a game to ask or a study to run. It makes the run folder that `homines align`,
+`measure` or `study` makes, by the same functions.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ class Cell:
         else:
             whole = work.settings() if isinstance(work, Survey) else {"kind": "study", **vars(work)}
         settings = whole.get("settings", {})
-        kept = {k: v for k, v in settings.items() if f"settings.{k}" not in FREE_SETTINGS}
+        fixed = {k: v for k, v in settings.items() if f"settings.{k}" not in FREE_SETTINGS}
         config = {k: v for k, v in whole.items() if k not in FREE_SETTINGS}
-        return {**config, **({"settings": kept} if kept else {}), "threads": self.threads}
+        return {**config, **({"settings": fixed} if fixed else {}), "threads": self.threads}
 
     @property
     def key(self) -> str:
@@ -86,12 +86,12 @@ class Cell:
     @property
     def name(self) -> str:
         """What the cell's folder is called: words for people, the key for the rest."""
-        said = (str(value).partition("(")[0] for value in self.told.values() if value not in (None, ""))
-        words = "-".join("".join(c if c.isalnum() else "_" for c in text[-24:]) for text in said)
+        heads = (str(value).partition("(")[0] for value in self.columns.values() if value not in (None, ""))
+        words = "-".join("".join(c if c.isalnum() else "_" for c in text[-24:]) for text in heads)
         return f"{words.encode()[:LONGEST].decode(errors='ignore')}-{self.key}"
 
     @property
-    def told(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, Any]:
         """The cell's place in the grid, as the summary's first columns."""
         work = self.work
         if isinstance(work, AlignmentPlan):
@@ -126,7 +126,7 @@ class SourceTree(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What a worker is given."""
+    """A cell, with what its worker needs to know."""
 
     cell: Cell
     store: str
@@ -137,7 +137,7 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of a job."""
+    """How a job ended."""
 
     name: str
     state: State
@@ -146,11 +146,11 @@ class Outcome(NamedTuple):
 
 
 def attempt(job: Job, stop: Stop = never) -> Outcome:
-    """Do a cell in a scratch folder of this machine and commit it whole; unless the store has it already, or
+    """Do a cell in a scratch folder of this machine and commit it whole, unless it is done in the store or
     another sweep does it now.
 
-    An error is recorded in the store and returned. MemoryError alone is raised: who runs workers decides
-    whether another one has room. Interrupted work is kept there as far as it came.
+    An error is recorded in the store and returned. MemoryError alone is raised: the engine decides whether
+    another worker has room. The store keeps interrupted work as far as it went.
     """
     cell, name, start = job.cell, job.cell.name, time.monotonic()
     facts = {
@@ -177,33 +177,33 @@ def attempt(job: Job, stop: Stop = never) -> Outcome:
 
 def _attempt(job: Job, store: SharedStore, facts: dict[str, Any], stop: Stop) -> Outcome:
     cell, name, start = job.cell, job.cell.name, time.monotonic()
-    with scratch() as held, threads(cell.threads):
-        folder = held / "run"
+    with scratch() as place, threads(cell.threads):
+        folder = place / "run"
         store.restore(name, folder)
         try:
             failed = carry_out(cell, folder, job.command, stop)
         except (Interrupted, KeyboardInterrupt) as failure:
-            told = redact(f"interrupted: {failure}") if str(failure) else "interrupted"
-            store.fail(name, {**facts, "error": told}, folder)
-            return Outcome(name, "stopped", told, time.monotonic() - start)
+            error = redact(f"interrupted: {failure}") if str(failure) else "interrupted"
+            store.fail(name, {**facts, "error": error, "interrupted": True}, folder)
+            return Outcome(name, "stopped", error, time.monotonic() - start)
         except MemoryError:
             raise
         except Exception as failure:
-            told = brief(failure)
-            store.fail(name, {**facts, "error": told})
-            return Outcome(name, "failed", told, time.monotonic() - start)
+            error = brief(failure)
+            store.fail(name, {**facts, "error": error})
+            return Outcome(name, "failed", error, time.monotonic() - start)
         seconds = time.monotonic() - start
         facts |= {"seconds": seconds, "questions failed": failed, "results": results(cell, folder)}
         if failed:
-            told = f"{failed} questions failed; the next run asks them again"
-            store.fail(name, {**facts, "error": told}, folder)
-            return Outcome(name, "failed", told, seconds)
+            error = f"{failed} questions failed; the next run asks them again"
+            store.fail(name, {**facts, "error": error}, folder)
+            return Outcome(name, "failed", error, seconds)
         store.commit(name, folder, facts)
         return Outcome(name, "done", None, seconds)
 
 
 def carry_out(cell: Cell, folder: Path, command: str, stop: Stop) -> int:
-    """Do it; how many questions failed."""
+    """Do the work of a cell; the number of failed questions."""
     work = cell.work
     if isinstance(work, AlignmentPlan):
         align(work, folder, command=command, follow=Follow(stop=stop))
@@ -232,29 +232,31 @@ def carry_out(cell: Cell, folder: Path, command: str, stop: Stop) -> int:
 
 
 def results(cell: Cell, folder: Path) -> dict[str, Any]:
-    """What a cell came to, as columns of the summary: of its game, before and after, the action types,
-    regrets, legal mass and order effect that its page shows. A function of the records alone; of a study,
-    nothing: its results are its tables."""
+    """The results of a cell as columns of the summary: a function of its records alone.
+
+    They are the action types, regrets, legal mass and order effect of its game, before and after, as its page
+    shows them. A study has none: its results are its tables.
+    """
     if isinstance(cell.work, StudyCell):
         return {}
     rows = measured(read(folder))
-    game = cell.told["game"]
+    game = cell.columns["game"]
     out: dict[str, Any] = {}
     for row in (row for part in ("types", "regret", "stability") for row in rows[part]):
         if row["game"] == game:
-            said = {k: v for k, v in row.items() if k not in ("game", "role", "mass")}
+            figures = {k: v for k, v in row.items() if k not in ("game", "role", "mass")}
             out |= {f"{row['role']} legal mass": row["mass"]}
-            out |= {f"{row['role']} {k}": v for k, v in said.items()}
+            out |= {f"{row['role']} {k}": v for k, v in figures.items()}
     return out
 
 
 @contextmanager
-def threads(many: int) -> Iterator[None]:
-    """So many threads for the network's arithmetic, and then as many as before."""
+def threads(number: int) -> Iterator[None]:
+    """Give the network's arithmetic this number of threads, and afterwards as many as before."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(many)
+    torch.set_num_threads(number)
     try:
         yield
     finally:

@@ -1,9 +1,9 @@
-"""Who does a cell now: of all workers of all sweeps on one store, one.
+"""Claims of cells: of all workers of all sweeps on one store, one does a cell at a time.
 
 On a folder a lock of the system, which goes with its process. Where there is none a lease, claims/NAME.json,
 which its holder makes where there is none and renews; one that ran out is anybody's. Clocks of machines may
 differ by less than LEASE. In the instant in which a lease runs out two may take it: then the cell is done
-twice, and either is whole (shared.py).
+twice, and either is whole (store.py).
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ def _holder(text: str | None) -> str | None:
     """The owner of a lease that has not run out; one that is no lease, or runs for longer than any does, is
     none."""
     try:
-        held = strict_json.loads(text or "")
-        owner, until = held["owner"], float(held["until"])
+        lease = strict_json.loads(text or "")
+        owner, until = lease["owner"], float(lease["until"])
     except (KeyError, OverflowError, TypeError, ValueError):
         return None
     now = time.time()
@@ -117,9 +117,9 @@ class _Lease:
 
         What is removed was read, and read again: another sweep may have made its own in between.
         """
-        there = self._read()
-        if (holder := _holder(there)) is None:
-            if there is not None and self._read() == there:
+        text = self._read()
+        if (holder := _holder(text)) is None:
+            if text is not None and self._read() == text:
                 self.store.remove(self.file)
             self.store.create(self.file, self._text())
             holder = _holder(self._read())
@@ -130,7 +130,7 @@ class _Lease:
         return True
 
     def release(self) -> None:
-        """Let go of it, unless another has it by now."""
+        """Release the lease, unless another has it by now."""
         self.over.set()
         self.thread.join()
         with suppress(HominesError):  # it runs out by itself

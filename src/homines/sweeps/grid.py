@@ -7,7 +7,7 @@ opponents = ["tit_for_tat", "random"]
 studies = ["moral_machine"]
 device = "cpu"                              # as --device and --dtype; default: the best there is
 
-[align]      # what all alignments share: fields of align.Plan and objective.Settings
+[align]      # what all alignments share: fields of AlignmentPlan and Settings
 steps = 24
 [measure]    # what every model is asked, untrained: a cell a game
 games = ["ipd", "ish"]
@@ -52,12 +52,9 @@ from homines.training.plan import Alignment, AlignmentPlan
 Table = Mapping[str, Any]
 
 AXES = ("models", "preferences", "opponents", "seeds", "studies")
-PLAN: dict[str, Field[Any]] = {
-    f.name: f
-    for f in fields(AlignmentPlan)
-    if f.name not in ("model", "preference", "opponent", "settings", "device")
-}
-PLAN = {name: f for name, f in PLAN.items() if name not in ("dtype", "trust_remote_code")}
+ELSEWHERE = ("model", "preference", "opponent", "settings", "device", "dtype", "trust_remote_code")
+"""Fields of a plan that are axes, of the whole file, or not for a file to set."""
+PLAN: dict[str, Field[Any]] = {f.name: f for f in fields(AlignmentPlan) if f.name not in ELSEWHERE}
 SETTINGS: dict[str, Field[Any]] = {
     f.name: f for f in fields(Settings) if f.name not in ("seed", "save_every", "report_to")
 }
@@ -67,12 +64,14 @@ DEVICES = ("cpu", "cuda", "mps")
 """Any of them may be a worker's; which this machine has is no matter here."""
 UNTRAINED = ("mock", "vllm", "inspect")
 """Kinds of models whose weights are out of reach."""
+FILE = ""
+"""The part of a file outside its tables."""
 KEYS: dict[str, tuple[str, ...]] = {
-    "the file": (*AXES, "device", "dtype", "align", "measure", "study", "worker"),
-    "[align]": (*PLAN, *SETTINGS),
-    "[measure]": ("games", "frames", "labels", "swap"),
-    "[study]": ("quick", "also", "rivals", "periods"),
-    "[worker]": ("threads", "gpus"),
+    FILE: (*AXES, "device", "dtype", "align", "measure", "study", "worker"),
+    "align": (*PLAN, *SETTINGS),
+    "measure": ("games", "frames", "labels", "swap"),
+    "study": ("quick", "also", "rivals", "periods"),
+    "worker": ("threads", "gpus"),
 }
 
 
@@ -116,15 +115,15 @@ def read(path: Path) -> Grid:
 
 
 def parse(table: Table, name: str) -> Grid:
-    """`read`, of a table that is in memory."""
-    _known(table, "the file")
+    """The grid of a table (`read`)."""
+    _check_keys(table, FILE)
     parts = {part: _table(table, part) for part in ("align", "measure", "study", "worker")}
     axes = {axis: _axis(table, axis) for axis in AXES}
     if axes["models"] is None:
         raise HominesError('models is not there; name at least one, as models = ["smollm2"]')
     for model in axes["models"]:
         check_kind(model)
-        _there(model)
+        _check_folders(model)
     threads = _fitted("threads", parts["worker"].get("threads", 1), "int")
     gpus = _fitted("gpus", parts["worker"].get("gpus", 0), "float")
     if not 1 <= threads <= MOST_THREADS or gpus < 0:
@@ -153,8 +152,8 @@ def parse(table: Table, name: str) -> Grid:
 def _alignments(table: Table, axes: Table, shared: Table) -> Iterator[AlignmentPlan]:
     """models x preferences x opponents x seeds."""
     if axes["preferences"] is None:
-        for key, given in (("opponents", axes["opponents"]), ("[align]", shared)):
-            if given:
+        for key, value in (("opponents", axes["opponents"]), ("[align]", shared)):
+            if value:
                 raise HominesError(f"{key} bears on nothing without preferences; add them, or drop it")
         return
     for model in axes["models"]:
@@ -167,17 +166,17 @@ def _alignments(table: Table, axes: Table, shared: Table) -> Iterator[AlignmentP
     trained = {k: _fitted(k, v, SETTINGS[k].type) for k, v in shared.items() if k in SETTINGS}
     of_machine = _machine(table)
     _four_bits(of_machine, trained)
-    seen: set[tuple[str, str | None]] = set()
+    rehearsed: set[tuple[str, str | None]] = set()
     grid = product(axes["models"], axes["preferences"], axes["opponents"] or (None,), axes["seeds"] or (0,))
     for model, preference, opponent, seed in grid:
         settings = Settings(seed=seed, **trained)
         plan = AlignmentPlan(model, preference, opponent=opponent, settings=settings, **fixed, **of_machine)
         plays = opponent is not None and known(opponent)
         if opponent is not None and plays:
-            _there(opponent)
-        if (preference, opponent) not in seen and not plays:  # a model that plays would be loaded
+            _check_folders(opponent)
+        if (preference, opponent) not in rehearsed and not plays:  # a model that plays would be loaded
             Alignment.of(plan)
-        seen.add((preference, opponent))
+        rehearsed.add((preference, opponent))
         yield plan
 
 
@@ -207,33 +206,33 @@ def _studies(table: Table, axes: Table, shared: Table) -> Iterator[StudyCell]:
     periods = _fitted("periods", shared.get("periods"), "int | None")
     also, rivals = (_words(f"[study] {k}", shared[k]) if k in shared else () for k in ("also", "rivals"))
     for model, study in product(axes["models"], axes["studies"]):
-        if study not in (there := names("studies")):
+        if study not in (studies := names("studies")):
             raise HominesError(
-                f"no study called {study!r}; there are {', '.join(there)}{_close(study, there)}"
+                f"no study called {study!r}; there are {', '.join(studies)}{_close(study, studies)}"
             )
         module = import_module(f"homines.studies.{study}.study")
         more = {"also": also, "rivals": rivals, "humans": None, "periods": periods}
         check_more(study, getattr(module, "OPTIONS", ()), more)
         for other in also:
-            _there(other)
+            _check_folders(other)
         seeds = axes["seeds"] or tuple(range(module.SEEDS))
         yield StudyCell(study, model, seeds, quick, also, rivals, periods, **_machine(table))
 
 
 def _machine(table: Table) -> dict[str, Any]:
-    found = {k: _fitted(k, table.get(k), "str | None") for k in ("device", "dtype")}
-    device, dtype = found["device"], found["dtype"]
+    machine = {k: _fitted(k, table.get(k), "str | None") for k in ("device", "dtype")}
+    device, dtype = machine["device"], machine["dtype"]
     if device is not None:
         kind, colon, index = device.partition(":")
         if kind not in DEVICES or (colon and not index.isdecimal()):
             raise HominesError(f"no device {device!r}; there are {', '.join(DEVICES)}, and cuda:1 and so on")
     if dtype is not None and dtype not in (*DTYPES, NF4):
         raise HominesError(f"no dtype {dtype!r}; there are {', '.join([*DTYPES, NF4])}")
-    return found
+    return machine
 
 
 def _four_bits(of_machine: Table, trained: Table) -> None:
-    """HominesError where weights in four bits would be trained as they cannot be."""
+    """Raise HominesError where weights in four bits cannot be trained as the file asks."""
     if of_machine["dtype"] != NF4:
         return
     if (device := of_machine["device"]) is not None and not device.startswith("cuda"):
@@ -245,15 +244,15 @@ def _four_bits(of_machine: Table, trained: Table) -> None:
         )
 
 
-def _there(model: str) -> None:
-    """HominesError where a model or adapter is written as a path (a hub id has one "/" at most) and is no
-    folder here."""
+def _check_folders(model: str) -> None:
+    """Raise HominesError where a model or adapter is written as a path (a hub id has one "/" at most) and is
+    no folder here."""
     head, *adapters = model.split("+")
     folders = [head.removeprefix("hf/")] if head.startswith("hf/") else []
-    for given in (*folders, *adapters):
-        path = given.startswith((".", "~", "/")) or given.count("/") > 1
-        if path and not Path(given).expanduser().is_dir():
-            raise HominesError(f"{model}: {given} is no folder here; give one that is there, or a hub id")
+    for name in (*folders, *adapters):
+        path = name.startswith((".", "~", "/")) or name.count("/") > 1
+        if path and not Path(name).expanduser().is_dir():
+            raise HominesError(f"{model}: {name} is no folder here; give one that is there, or a hub id")
 
 
 def _axis(table: Table, axis: str) -> tuple[Any, ...] | None:
@@ -279,30 +278,30 @@ def _words(name: str, value: Any) -> tuple[str, ...]:
 
 
 def _fitted(name: str, value: Any, annotation: Any) -> Any:
-    """`lookup.fitted`, and lists hold words."""
-    found = convert(name, value, annotation)
-    if isinstance(found, tuple) and not all(isinstance(x, str) for x in found):
+    """The value as the annotation wants it (`registry.convert`); lists must hold words."""
+    fitted = convert(name, value, annotation)
+    if isinstance(fitted, tuple) and not all(isinstance(x, str) for x in fitted):
         raise HominesError(f"{name} must be a list of words, got {value!r}")
-    return found
+    return fitted
 
 
 def _table(table: Table, part: str) -> Table:
-    held = table.get(part, {})
-    if not isinstance(held, dict):
-        raise HominesError(f"{part} must be a table, written as [{part}], got {held!r}")
-    _known(held, f"[{part}]")
-    return held
+    values = table.get(part, {})
+    if not isinstance(values, dict):
+        raise HominesError(f"{part} must be a table, written as [{part}], got {values!r}")
+    _check_keys(values, part)
+    return values
 
 
-def _known(table: Table, where: str) -> None:
-    there = KEYS[where]
+def _check_keys(table: Table, part: str) -> None:
+    """Raise HominesError where a part of the file has a key that it does not know."""
+    keys = KEYS[part]
     for key in table:
-        if key not in there:
-            raise HominesError(
-                f"{where} has no key {key!r}{_close(key, there)}; there are {', '.join(there)}"
-            )
+        if key not in keys:
+            where = f"[{part}]" if part else "the file"
+            raise HominesError(f"{where} has no key {key!r}{_close(key, keys)}; there are {', '.join(keys)}")
 
 
-def _close(word: str, there: Sequence[str]) -> str:
-    found = get_close_matches(word.lower(), there, n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""
+def _close(word: str, choices: Sequence[str]) -> str:
+    near = get_close_matches(word.lower(), choices, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

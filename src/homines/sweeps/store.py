@@ -1,4 +1,4 @@
-"""What the workers of a sweep share: a folder, or any fsspec URL, in which what is marked done is whole.
+"""The store that the workers of a sweep share: a folder or fsspec URL, in which a cell marked done is whole.
 
     cells/NAME/ATTEMPT/...   one attempt's run folder; no two attempts write into the same one
     cells/NAME/done.json     which attempt holds, its config and results; written last: this commits
@@ -56,13 +56,13 @@ class SharedStore:
             bare = redact(url).rpartition("@")[2]
             raise HominesError(f"the store ...@{bare} holds a password; leave it to the environment")
         try:
-            held: tuple[Any, str] = url_to_fs(url)
+            place: tuple[Any, str] = url_to_fs(url)
         except (ImportError, ValueError) as failure:
             raise HominesError(
                 f"no store {redact(url)!r}: {redact(str(failure))}; give a folder, or a URL whose fsspec "
                 "library is installed (s3:// needs s3fs)"
             ) from failure
-        self.fs, root = held
+        self.fs, root = place
         self.root = root.rstrip("/")
         kinds = self.fs.protocol
         kinds = (kinds,) if isinstance(kinds, str) else kinds
@@ -70,8 +70,8 @@ class SharedStore:
         self.private = "memory" in kinds
         """This process alone sees what it holds."""
         self.url = self.root if self.local else url.rstrip("/")
-        self.shown = self.url if self.local else redact(self.url)
-        """The URL as it may be told: a key that stands in it is hidden. A folder is told as it is."""
+        self.redacted_url = self.url if self.local else redact(self.url)
+        """The URL as it may be printed: a key that stands in it is hidden. A folder is printed as it is."""
         self.broken: dict[str, str] = {}
         """Marks that were read and count as none: file, and what is wrong with it."""
 
@@ -80,7 +80,7 @@ class SharedStore:
         probe = self.leave()
         try:
             if not self.holds(probe):
-                raise HominesError(f"the store {self.shown} does not give back what was written to it")
+                raise HominesError(f"the store {self.redacted_url} does not give back what was written to it")
         finally:
             self.remove(probe)
 
@@ -91,11 +91,11 @@ class SharedStore:
         return name
 
     def holds(self, name: str) -> bool:
-        """Whether this store has such a file."""
+        """Whether this store has a file of this name."""
         return self._read(name) is not None
 
     def read(self, name: str) -> str | None:
-        """The text of a file, with what is no UTF-8 replaced; None where there is none."""
+        """The text of a file, bytes that are no UTF-8 replaced; None where there is no file."""
         data = self._read(name)
         return None if data is None else data.decode(errors="replace")
 
@@ -125,7 +125,7 @@ class SharedStore:
             raise self._refused("write to", failure) from failure
 
     def create(self, name: str, text: str) -> None:
-        """Write a file where there is none; nothing where there is one, so far as the store can tell.
+        """Write a file where there is none, as far as the store can tell; else do nothing.
 
         Raises HominesError where it cannot be written, or leads out.
         """
@@ -148,30 +148,32 @@ class SharedStore:
                 self.write(name, text)
 
     def marks(self, names: Iterable[str], kind: str = DONE) -> dict[str, Mark]:
-        """What these cells' marks of this kind say; cells without one are left out, and those whose mark is
-        broken (by a full disk, a crash, or on purpose), which `broken` then tells."""
+        """The marks of this kind that these cells have, by cell.
+
+        A mark that is broken (by a full disk, a crash, or on purpose) is left out, and stands in `broken`.
+        """
 
         def mark(name: str) -> Mark | None:
             file = f"cells/{name}/{kind}"
             try:
                 data = self._read(file)
-                held = None if data is None else _mark(data, kind)
+                content = None if data is None else _mark(data, kind)
             except ValueError as failure:
-                self.broken[file] = f"{self.shown}/{file} counts for nothing: {failure}"
+                self.broken[file] = f"{self.redacted_url}/{file} counts for nothing: {failure}"
                 return None
             self.broken.pop(file, None)
-            return held
+            return content
 
-        some = list(names)
+        names = list(names)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = dict(zip(some, pool.map(mark, some), strict=True))
-        return {name: held for name, held in found.items() if held is not None}
+            marks = dict(zip(names, pool.map(mark, names), strict=True))
+        return {name: content for name, content in marks.items() if content is not None}
 
     def commit(self, name: str, folder: Path, facts: Mapping[str, Any]) -> None:
         """Keep a run folder, without checkpoints, and mark the cell done."""
         before = self.marks([name], FAILED).get(name)
-        kept = [path for path in _files(folder) if CHECKPOINTS not in path.relative_to(folder).parts]
-        self._mark(name, DONE, {**facts, "attempt": self._keep(name, folder, kept)})
+        results = [path for path in _files(folder) if CHECKPOINTS not in path.relative_to(folder).parts]
+        self._mark(name, DONE, {**facts, "attempt": self._keep(name, folder, results)})
         if before is not None:
             self.remove(f"cells/{name}/{FAILED}")
             if before.get("attempt"):
@@ -181,11 +183,11 @@ class SharedStore:
         """Record why a cell is not done; with a folder, the next attempt goes on from what it holds, of
         checkpoints the newest that is whole."""
         before = self.marks([name], FAILED).get(name, {})
-        kept = None
+        attempt = None
         if folder is not None and folder.is_dir():
             older = _older(folder)
-            kept = self._keep(name, folder, [p for p in _files(folder) if not older & set(p.parents)])
-        self._mark(name, FAILED, {**facts, "attempt": kept})
+            attempt = self._keep(name, folder, [p for p in _files(folder) if not older & set(p.parents)])
+        self._mark(name, FAILED, {**facts, "attempt": attempt})
         if before.get("attempt"):
             self.remove(f"cells/{name}/{before['attempt']}")
 
@@ -195,29 +197,29 @@ class SharedStore:
         self._mark(name, FAILED, {**facts, "attempt": before.get("attempt")})
 
     def restore(self, name: str, folder: Path) -> None:
-        """Fetch what an attempt that did not come to its end left to go on from, where there is anything."""
+        """Fetch the run folder of an attempt that did not end, where there is one, to go on from it."""
         attempt = self.marks([name], FAILED).get(name, {}).get("attempt")
         if not attempt:
             return
-        there = self._path(f"cells/{name}/{attempt}")
+        source = self._path(f"cells/{name}/{attempt}")
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            for part in self._below(there):
-                here = inside(folder, part)
-                here.parent.mkdir(parents=True, exist_ok=True)
-                self.fs.get_file(f"{there}/{part}", str(here))
+            for part in self._below(source):
+                target = inside(folder, part)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self.fs.get_file(f"{source}/{part}", str(target))
         except HominesError:
             raise
         except Exception as failure:
             raise self._refused("read", failure) from failure
 
-    def _below(self, there: str) -> list[str]:
+    def _below(self, root: str) -> list[str]:
         """Names of the files below a folder of the store. Raises PathError where one leads out of it."""
         if self.local:
-            found = files(Path(there)) if Path(there).is_dir() else ()
-            return [path.relative_to(there).as_posix() for path in found]
+            paths = files(Path(root)) if Path(root).is_dir() else ()
+            return [path.relative_to(root).as_posix() for path in paths]
         self.fs.invalidate_cache()
-        parts = [path.removeprefix(f"{there}/") for path in self.fs.find(there)]
+        parts = [path.removeprefix(f"{root}/") for path in self.fs.find(root)]
         for part in parts:
             relative(part)
         return parts
@@ -227,17 +229,17 @@ class SharedStore:
         relative(name)
         return inside(self.root, name).as_posix() if self.local else f"{self.root}/{name}"
 
-    def _keep(self, name: str, folder: Path, kept: list[Path]) -> str:
+    def _keep(self, name: str, folder: Path, paths: list[Path]) -> str:
         """Copy these files of a run folder into one of its own."""
         attempt = uuid4().hex[:8]
-        there = self._path(f"cells/{name}/{attempt}")
+        target = self._path(f"cells/{name}/{attempt}")
         try:
-            for at in sorted({path.parent.relative_to(folder).as_posix() for path in kept}):
-                self.fs.makedirs(f"{there}/{at}" if at != "." else there, exist_ok=True)
-            for path in kept:
-                self.fs.put_file(str(path), f"{there}/{path.relative_to(folder).as_posix()}")
+            for at in sorted({path.parent.relative_to(folder).as_posix() for path in paths}):
+                self.fs.makedirs(f"{target}/{at}" if at != "." else target, exist_ok=True)
+            for path in paths:
+                self.fs.put_file(str(path), f"{target}/{path.relative_to(folder).as_posix()}")
             if self.local:
-                sync_tree(Path(there))
+                sync_tree(Path(target))
         except HominesError:
             raise
         except Exception as failure:
@@ -258,27 +260,27 @@ class SharedStore:
             raise self._refused("read", failure) from failure
 
     def _refused(self, what: str, failure: Exception) -> HominesError:
-        said = redact(f"{type(failure).__name__}: {failure}".splitlines()[0])[:300]
+        error = redact(f"{type(failure).__name__}: {failure}".splitlines()[0])[:300]
         return HominesError(
-            f"cannot {what} the store {self.shown} ({said}); give --store a place where you may read and "
-            "write. What is marked done there is safe"
+            f"cannot {what} the store {self.redacted_url} ({error}); give --store a place where you may read "
+            "and write. What is marked done there is safe"
         )
 
 
 def _mark(data: bytes, kind: str) -> Mark:
-    """What a mark says. Raises ValueError where it is none."""
-    held = strict_json.loads(data)
-    if not isinstance(held, dict):
+    """The content of a mark. Raises ValueError where it is none."""
+    content = strict_json.loads(data)
+    if not isinstance(content, dict):
         raise ValueError("it is no object of JSON")
-    attempt = held.get("attempt")
+    attempt = content.get("attempt")
     if not (attempt is None and kind != DONE) and not (
         isinstance(attempt, str) and re.fullmatch("[0-9a-f]{8}", attempt)
     ):
         raise ValueError(f"it names {str(attempt)[:80]!r} as its attempt; 8 of 0-9 and a-f are one")
     for name, kinds in MARKED.items():
-        if not isinstance(held.get(name), kinds):
-            raise ValueError(f"its {name} is {str(held[name])[:80]!r}")
-    return held
+        if not isinstance(content.get(name), kinds):
+            raise ValueError(f"its {name} is {str(content[name])[:80]!r}")
+    return content
 
 
 MARKED: dict[str, Any] = {
@@ -286,6 +288,7 @@ MARKED: dict[str, Any] = {
     "machine": str | None,
     "seconds": int | float | None,
     "results": dict | None,
+    "interrupted": bool | None,
 }
 """What the summary shows of a mark, and its kinds."""
 
@@ -298,9 +301,11 @@ def _files(folder: Path) -> list[Path]:
 def _older(folder: Path) -> set[Path]:
     """Checkpoints that nothing goes on from: those not written to their end, and all but the newest."""
     out: set[Path] = set()
-    for held in folder.rglob(CHECKPOINTS):
-        some = [path for path in held.iterdir() if re.fullmatch("(torn-)?checkpoint-[0-9]{1,9}", path.name)]
-        whole = [path for path in some if path.name.startswith("checkpoint-") and (path / WHOLE).exists()]
+    for checkpoints in folder.rglob(CHECKPOINTS):
+        paths = [
+            path for path in checkpoints.iterdir() if re.fullmatch("(torn-)?checkpoint-[0-9]{1,9}", path.name)
+        ]
+        whole = [path for path in paths if path.name.startswith("checkpoint-") and (path / WHOLE).exists()]
         newest = max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-        out |= {path for path in some if path != newest}
+        out |= {path for path in paths if path != newest}
     return out

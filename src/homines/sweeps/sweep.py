@@ -35,14 +35,14 @@ POLL = 2.0
 def sweep(
     grid: Grid,
     store: SharedStore,
-    how: SweepOptions | None = None,
+    options: SweepOptions | None = None,
     *,
     command: str = "",
     tell: Callable[[int, Outcome | None], None] = lambda finished, outcome: None,
     say: Callable[[str], None] = lambda text: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> list[Row]:
-    """Do the cells that the store has not, and write the summary; its rows (`rows`).
+    """Do the cells that are not done in the store, write the summary, and return its rows (`rows`).
 
     tell    called with (cells that came to an end, the last outcome), first with those that are done already
     say     called where an older summary is put aside
@@ -50,28 +50,28 @@ def sweep(
     Raises Interrupted where `stop` says so, with the summary written; HominesError, before any work, where
     the store or the cluster cannot be used.
     """
-    how = how or SweepOptions()
-    if store.private and how.engine != "here":
+    options = options or SweepOptions()
+    if store.private and options.engine != "here":
         raise HominesError(
-            f"the store {store.shown} lives in this process alone, which no worker of --engine {how.engine} "
-            "sees; give a folder or another URL"
+            f"the store {store.redacted_url} lives in this process alone, which no worker of --engine "
+            f"{options.engine} sees; give a folder or another URL"
         )
-    if grid.gpus and how.engine != "ray":
+    if grid.gpus and options.engine != "ray":
         raise HominesError(
-            f"[worker] gpus is {grid.gpus:g}, which bears on nothing beside --engine {how.engine}: only a "
-            "Ray cluster gives GPUs to cells; drop it, or use --engine ray"
+            f"[worker] gpus is {grid.gpus:g}, which bears on nothing beside --engine {options.engine}: only "
+            "a Ray cluster gives GPUs to cells; drop it, or use --engine ray"
         )
     store.check()
-    there = store.marks(cell.name for cell in grid.cells)
+    done = store.marks(cell.name for cell in grid.cells)
     home = SourceTree.here()
     owner = uuid4().hex
-    jobs = [Job(cell, store.url, home, command, owner) for cell in grid.cells if cell.name not in there]
-    finished = len(there)
+    jobs = [Job(cell, store.url, home, command, owner) for cell in grid.cells if cell.name not in done]
+    finished = len(done)
     tell(finished, None)
     waiting: list[Job] = []
     while jobs:
-        engine = import_module(f"homines.sweeps.engines.{how.engine}").run
-        placed = partial(engine, workers=how.workers, address=how.address)
+        engine = import_module(f"homines.sweeps.engines.{options.engine}").run
+        placed = partial(engine, workers=options.workers, address=options.address)
         busy: set[str] = set()
         for outcome in placed(jobs, threads=grid.threads, gpus=grid.gpus, stop=stop):
             if outcome.state == "busy":
@@ -87,19 +87,20 @@ def sweep(
         waiting += [job for job in jobs if job.cell.name in busy]
         jobs = _ready(waiting, store, stop)
         waiting = [job for job in waiting if job not in jobs]
-    found = rows(grid, store)
-    for told in store.broken.values():
-        say(told)
-    if (older := put(grid, store, found)) is not None:
-        say(f"{store.shown}/{grid.name} held the summary of other cells; it is now in {store.shown}/{older}")
-    if stop() and any(row["state"] == "missing" for row in found):
-        done = sum(row["state"] == "done" for row in found)
-        raise Interrupted(f"stopped after {done} of {len(found)} cells")
-    return found
+    summary = rows(grid, store)
+    for error in store.broken.values():
+        say(error)
+    if (older := write_summary(grid, store, summary)) is not None:
+        place = store.redacted_url
+        say(f"{place}/{grid.name} held the summary of other cells; it is now in {place}/{older}")
+    if stop() and any(row["state"] == "missing" for row in summary):
+        finished = sum(row["state"] == "done" for row in summary)
+        raise Interrupted(f"stopped after {finished} of {len(summary)} cells")
+    return summary
 
 
 def _ready(jobs: list[Job], store: SharedStore, stop: Callable[[], bool]) -> list[Job]:
-    """Wait until some of these cells are done or free; those that are. None where `stop` says so."""
+    """Wait until some of these cells are done or free, and return those; none where `stop` says so."""
     while jobs and not stop():
         done = store.marks(job.cell.name for job in jobs)
         if ready := [job for job in jobs if job.cell.name in done or is_free(store, job.cell.name)]:
@@ -109,20 +110,19 @@ def _ready(jobs: list[Job], store: SharedStore, stop: Callable[[], bool]) -> lis
 
 
 def rows(grid: Grid, store: SharedStore) -> list[Row]:
-    """A row a cell, in the grid's order: where it stands in the grid, its state (done, failed, missing),
-    where it lies, what it came to."""
+    """A row a cell, in the grid's order: its place in the grid, its state (done, failed, missing), its folder
+    and its results."""
     cells = [cell.name for cell in grid.cells]
     done, failed = store.marks(cells), store.marks(cells, FAILED)
-    return [_row(cell.told, cell.name, done.get(cell.name), failed.get(cell.name)) for cell in grid.cells]
+    return [_row(cell.columns, cell.name, done.get(cell.name), failed.get(cell.name)) for cell in grid.cells]
 
 
-def _row(told: Mapping[str, Any], name: str, done: Mark | None, failed: Mark | None) -> Row:
+def _row(columns: Mapping[str, Any], name: str, done: Mark | None, failed: Mark | None) -> Row:
     mark = done or failed or {}
-    stopped = str(mark.get("error", "")).startswith("interrupted")
-    state = "done" if done else "failed" if failed and not stopped else "missing"
+    state = "done" if done else "failed" if failed and not failed.get("interrupted") else "missing"
     folder = f"cells/{name}/{mark['attempt']}" if mark.get("attempt") else ""
     return {
-        **told,
+        **columns,
         "cell": name,
         "state": state,
         "folder": folder,
@@ -138,24 +138,26 @@ PLACES = ("cell", "state", "folder", "page", "seconds", "machine", "error")
 """Columns of cells.csv."""
 
 
-def put(grid: Grid, store: SharedStore, found: Iterable[Row]) -> str | None:
-    """Write the two tables; where those of other cells went, which another file of this name made, or this
-    one before it was changed. A grid that only grew replaces its own."""
-    found = list(found)
-    older = _aside(grid, store)
-    beside = (*PLACES, "results")
-    whole = [
-        {k: v for k, v in row.items() if k not in beside}
+def write_summary(grid: Grid, store: SharedStore, summary: Iterable[Row]) -> str | None:
+    """Write the two tables; the folder where older ones went, None where there were none.
+
+    Tables are put aside where they hold cells that are not in this grid: another file of this name made them,
+    or this one before it was changed. A grid that only grew replaces its own.
+    """
+    summary = list(summary)
+    older = _put_aside(grid, store)
+    results = [
+        {k: v for k, v in row.items() if k not in (*PLACES, "results")}
         | {"cell": row["cell"], "state": row["state"]}
         | row["results"]
-        for row in found
+        for row in summary
     ]
-    store.write(f"{grid.name}/sweep.csv", Table(whole).csv())
-    store.write(f"{grid.name}/cells.csv", Table({k: row[k] for k in PLACES} for row in found).csv())
+    store.write(f"{grid.name}/sweep.csv", Table(results).csv())
+    store.write(f"{grid.name}/cells.csv", Table({k: row[k] for k in PLACES} for row in summary).csv())
     return older
 
 
-def _aside(grid: Grid, store: SharedStore) -> str | None:
+def _put_aside(grid: Grid, store: SharedStore) -> str | None:
     """Copy the tables that are there into a folder of their own, unless all their cells are in this grid."""
     tables = {name: store.read(f"{grid.name}/{name}") for name in ("sweep.csv", "cells.csv")}
     places = csv.DictReader(io.StringIO(tables["cells.csv"] or ""))

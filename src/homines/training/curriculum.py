@@ -1,5 +1,5 @@
-"""Training over many words, orders, layouts, frames, payoffs and games, so that what is learned is about
-acts and not about a token."""
+"""Words, layouts, frames, payoffs and games to train over: with many of them a model learns about acts, and
+not about one token."""
 
 from __future__ import annotations
 

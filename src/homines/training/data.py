@@ -1,9 +1,9 @@
 """Synthetic data of a preference: games drawn, the strategy its utility implies, the reasons, balanced.
 
-    draw games -> utility-implied answer (ties told apart) -> reasons -> chat rows, train and test
+    draw games -> utility-implied answer (ties marked) -> reasons -> chat rows, train and test
 
-Labels come from the utility of each decision, never from a slogan: homo moralis defects first where its
-utility says so. Needs no network library.
+Answers come from the utility of each decision, never from a slogan: homo moralis defects first where its
+utility is highest there. This file needs no network library.
 """
 
 from __future__ import annotations
@@ -25,20 +25,17 @@ from homines.core.registry import find, spell
 from homines.core.types import (
     Array,
     Decision,
-    Game,
     HominesError,
-    NeedsVeil,
     Order,
     Preference,
     Prompt,
     digest,
 )
 from homines.elicitation.orders import orders
-from homines.elicitation.questions import battery, past_acts, situation
+from homines.elicitation.questions import battery, situation
 from homines.elicitation.scene import split_labels
-from homines.estimation.strategy_method import points
-from homines.theory.choice import Belief, best_response, expected_utility, logit, stated_beliefs
-from homines.theory.game_forms import Repeated, Sequential, plan_probability, veil
+from homines.theory.game_forms import Repeated
+from homines.training.best_answers import ImpliedAnswers, implied_answers
 from homines.training.reasons import WORDINGS, answered, reason, reason_by_plans
 
 TIES = ("drop", "both")
@@ -100,8 +97,8 @@ class Recipe:
 class Row:
     """One decision with the answer that its preference implies.
 
-    target   logit choice over the actions [mine]; `answer`: the best action
-    said     the answer, after its reasons where the recipe asks for them
+    target      logit choice over the actions [mine]; `answer`: the best action
+    completion  the answer, after its reasons where the recipe asks for them
     """
 
     game: str
@@ -111,12 +108,12 @@ class Row:
     prompt: Prompt
     answer: int
     target: Array
-    said: str
+    completion: str
 
     def messages(self) -> dict[str, Any]:
         """Chat turns, as fine-tuning services take them."""
         turns = [{"role": role, "content": text} for role, text in self.prompt.messages]
-        return {"messages": [*turns, {"role": "assistant", "content": self.said}]}
+        return {"messages": [*turns, {"role": "assistant", "content": self.completion}]}
 
     def facts(self) -> dict[str, Any]:
         """What the row was made of."""
@@ -143,101 +140,116 @@ def drawer(name: str) -> Callable[[np.random.Generator], str] | None:
     return getattr(import_module(f"homines.games.{name}"), "draw", None)
 
 
-@dataclass(frozen=True, eq=False)
-class ImpliedAnswers:
-    """What a preference implies at a decision: worth [mine], and every best answer."""
-
-    decision: Decision
-    worth: Array
-    answers: tuple[int, ...]
-    top: tuple[int, ...] = ()
-    """The plans that are worth most."""
-    plans: tuple[tuple[tuple[str | None, tuple[str, ...], int], ...], ...] = ()
-    """Every plan as (what the other did just before, the actions there, the one it takes) at each point;
-    empty where none were compared."""
-    plan_worth: Array | None = None
-    acts: tuple[int, ...] = ()
-    """What every plan does here."""
-
-    def target(self, precision: float) -> Array:
-        """Logit choice [mine]; of plans, the logit choice between them, summed over those that act alike."""
-        if self.plan_worth is None:
-            return logit(self.worth, precision).p
-        p = logit(self.plan_worth, precision).p
-        return np.array([p[[self.acts[i] == a for i in range(len(p))]].sum() for a in range(len(self.worth))])
-
-    def plan_names(self, labels: Sequence[str]) -> list[str]:
-        """Names of the plans such as 'first A, after A: B, after B: A', in the words of this decision where a
-        point has the same actions."""
-        own = self.decision.actions
-
-        def there(before: str | None, actions: tuple[str, ...], a: int) -> str:
-            does = (labels if actions == own else actions)[a]
-            if before is None:
-                return f"first {does}"
-            return f"after {labels[own.index(before)] if before in own else before}: {does}"
-
-        return [", ".join(there(*point) for point in plan) for plan in self.plans]
-
-
-def implied_answers(
-    preference: Preference, game: Game, belief: Belief = stated_beliefs
-) -> list[ImpliedAnswers]:
-    """Every decision of a game with its best answers.
-
-    A preference that universalises needs a symmetric game: a sequential one is put behind the veil of
-    ignorance, where each role is as likely; its best plans against a 50/50 reply everywhere answer at every
-    point of decision, and a point at which they disagree is a tie.
-    """
-    out: list[ImpliedAnswers] = []
-    try:
-        for d in battery(game):
-            eu = expected_utility(preference(d), belief(d), d.chance)
-            out.append(ImpliedAnswers(d, eu, tuple(np.flatnonzero(best_response(eu).p > 0).tolist())))
-    except NeedsVeil as failure:
-        if not isinstance(game, Sequential):
-            raise HominesError(
-                f"{spell(preference)} asks what if everyone did so, and this game has no such thing; draw "
-                "symmetric or sequential games: symmetric, spd, trust, ultimatum, reciprocity"
-            ) from failure
-        return _planned(preference, game)
-    return out
-
-
-def _planned(preference: Preference, game: Sequential) -> list[ImpliedAnswers]:
-    v = veil(game)
-    there = points(game)
-    coin = {point: np.full(len(d.actions), 1 / len(d.actions)) for point, d in there.items()}
-    seat = replace(v.seat(), others=(plan_probability(v, coin),))
-    worth = expected_utility(preference(seat), stated_beliefs(seat), seat.chance)
-    top = np.flatnonzero(best_response(worth).p > 0)
-    before = {point: next(iter(past_acts(d)), None) for point, d in there.items()}
-    ways = tuple(
-        tuple((before[point], there[point].actions, plan[point]) for point in there) for plan in v.plans
-    )
-    out: list[ImpliedAnswers] = []
-    for point, d in there.items():
-        says = np.array([plan[point] for plan in v.plans])
-        value = np.array([worth[says == a].max() for a in range(len(d.actions))])
-        answers = tuple(sorted({int(says[i]) for i in top}))
-        acts = tuple(int(a) for a in says)
-        out.append(ImpliedAnswers(d, value, answers, tuple(top.tolist()), ways, worth, acts))
-    return out
-
-
 def generate(recipe: Recipe) -> tuple[list[Row], list[Row], Counter[str]]:
     """(train, test, what was left out and why). The same recipe gives the same rows.
 
     Raises HominesError where the games have fewer distinct decisions than asked.
     """
-    preference: Preference = find("preferences", recipe.preference)
-    # games and words are drawn apart, so that recipes which differ in their words hold the same games
-    games, words = (np.random.default_rng([recipe.seed, k]) for k in range(2))
-    left: Counter[str] = Counter()
-    seen = _evaluated(recipe.apart)
-    test = _rows(recipe, preference, recipe.test, (games, words), seen, left)
-    train = _rows(recipe, preference, recipe.train, (games, words), seen, left)
-    return train, test, left
+    generator = Generator(recipe)
+    test = generator.rows(recipe.test)
+    return generator.rows(recipe.train), test, generator.left
+
+
+class Generator:
+    """Draws games and makes rows of them; no decision comes twice, nor does one that models are measured on.
+
+    left   how many games and decisions gave no row, by reason
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.preference: Preference = find("preferences", recipe.preference)
+        self.frame: Any = find("frames", recipe.frame)
+        # games and words are drawn apart, so that recipes which differ in their words hold the same games
+        self.game_rng, self.word_rng = (np.random.default_rng([recipe.seed, k]) for k in range(2))
+        self.left: Counter[str] = Counter()
+        self._known = _evaluated(recipe.apart)
+        self._turns: Counter[tuple[str, str]] = Counter()
+        """Rows so far, by kind of game and situation."""
+
+    def rows(self, count: int) -> list[Row]:
+        """As many rows, the kinds of games in turn; answers balanced over labels and places in the order."""
+        recipe = self.recipe
+        rows: list[Row] = []
+        self._turns.clear()
+        misses = drawn = 0
+        while len(rows) < count:
+            draw = drawer(recipe.games[drawn % len(recipe.games)])
+            assert draw is not None
+            spec = draw(self.game_rng)
+            game = find("games", spec)
+            keys = _keys(game)
+            new: list[Row] = []
+            if keys & self._known:
+                self.left["drawn before, or measured on"] += 1
+            else:
+                self._known |= keys
+                drawn += 1
+                new = self._rows_of_game(spec, game)
+            misses = 0 if new else misses + 1
+            if misses > TRIES:
+                why = ", ".join(f"{reason} {n}" for reason, n in self.left.most_common())
+                raise HominesError(
+                    f"{', '.join(recipe.games)} gave {len(rows)} of {count} rows, and {TRIES} more games "
+                    f"gave none ({why}): there are no more distinct ones, or all are ties; ask for fewer "
+                    "rows, name more games (--game), or keep ties (--ties both)"
+                )
+            rows += new[: count - len(rows)]
+        return rows
+
+    def _rows_of_game(self, spec: str, game: Any) -> list[Row]:
+        """The rows of one game. Labels and places take turns within each kind of situation: thus no letter
+        tells who moves."""
+        rows: list[Row] = []
+        for implied in implied_answers(self.preference, game.stage if isinstance(game, Repeated) else game):
+            if len(implied.decision.actions) < 2:
+                continue
+            if len(implied.answers) > 1 and self.recipe.ties == "drop":
+                self.left["tie"] += 1
+                continue
+            kind = spec.partition("(")[0], situation(implied.decision)
+            for answer in implied.answers:
+                rows.append(self._row(spec, implied, answer, self._turns[kind]))
+                self._turns[kind] += 1
+        return rows
+
+    def _row(self, spec: str, implied: ImpliedAnswers, answer: int, i: int) -> Row:
+        """Row i: the answer's label and its place in the order take turns, independently of each other."""
+        recipe, d = self.recipe, implied.decision
+        n = len(d.actions)
+        words = self._words(d, i)
+        shift = (i % n) - answer
+        labels = tuple(words[(a + shift) % n] for a in range(n))
+        asks = {"asks": "aloud"} if recipe.reasons else {}
+        frame = replace(self.frame, labels=labels, **asks)
+        fitting = [o for o in orders(n, frame.places) if o[0].index(answer) == (i // n) % n]
+        order = fitting[int(self.word_rng.integers(len(fitting)))]
+        wording = int(self.word_rng.integers(WORDINGS))
+        completion = labels[answer]
+        if recipe.reasons:
+            if implied.plan_worth is not None:
+                names = implied.plan_names(labels)
+                says = {names[i]: labels[implied.acts[i]] for i in implied.top}
+                why = reason_by_plans(names, implied.plan_worth, says, labels[answer])
+            else:
+                why = reason(self.preference, d, labels, order, wording=wording)
+            completion = answered(why, labels[answer])
+        target = implied.target(recipe.precision)
+        return Row(spec, d, spell(frame), order, frame(d, order), answer, target, completion)
+
+    def _words(self, d: Decision, i: int) -> tuple[str, ...]:
+        """Labels of row i at a decision: the recipe's in turn; spare ones, or the actions themselves, where
+        each of these names another's action."""
+        n, choices = len(d.actions), self.recipe.words
+        if not any(len(split_labels(words)) == n for words in choices):
+            raise HominesError(
+                f"no labels of {', '.join(choices)} are {n}, as many as the actions "
+                f"{', '.join(d.actions)}; give as many (--labels)"
+            )
+        taken = {word for named in (*d.theirs, *d.names) if named != d.actions for word in named}
+        turns = [choices[(i // (n * n) + k) % len(choices)] for k in range(len(choices))]
+        fitting = (words for words in map(split_labels, (*turns, *SPARE)) if len(words) == n)
+        return next((words for words in fitting if not taken & set(words)), d.actions)
 
 
 def _evaluated(apart: Sequence[str]) -> set[str]:
@@ -249,7 +261,7 @@ def _evaluated(apart: Sequence[str]) -> set[str]:
 
 
 def _keys(game: Any) -> set[str]:
-    """The payoffs of every decision of a game, the same whatever its actions are called and in what order."""
+    """The payoffs of every decision of a game; names and order of its actions make no difference."""
     stage = game.stage if isinstance(game, Repeated) else game
     return {_payoffs(d) for d in battery(stage) if len(d.actions) > 1}
 
@@ -268,114 +280,3 @@ def _payoffs(d: Decision) -> str:
             turned = turned.take(chosen[0 if together else axis], axis=1 + axis)
         forms.append(turned.tolist())
     return digest([min(forms), d.reply, bool(d.history)])
-
-
-def _rows(
-    recipe: Recipe,
-    preference: Preference,
-    many: int,
-    rngs: tuple[np.random.Generator, np.random.Generator],
-    seen: set[str],
-    left: Counter[str],
-) -> list[Row]:
-    """So many rows of games not seen yet, the kinds of games in turn; answers balanced over labels and over
-    places in the order shown. rngs: of the games, of the words."""
-    rows: list[Row] = []
-    turns: Counter[tuple[str, str]] = Counter()
-    misses = drawn = 0
-    frame = find("frames", recipe.frame)
-    while len(rows) < many:
-        name = recipe.games[drawn % len(recipe.games)]
-        draw = drawer(name)
-        assert draw is not None
-        spec = draw(rngs[0])
-        game = find("games", spec)
-        keys = _keys(game)
-        made: list[Row] = []
-        if keys & seen:
-            left["drawn before, or measured on"] += 1
-        else:
-            seen |= keys
-            drawn += 1
-            made = _of_game(recipe, preference, frame, spec, game, turns, rngs[1], left)
-        misses = 0 if made else misses + 1
-        if misses > TRIES:
-            why = ", ".join(f"{reason} {n}" for reason, n in left.most_common())
-            raise HominesError(
-                f"{', '.join(recipe.games)} gave {len(rows)} of {many} rows, and {TRIES} more games gave "
-                f"none ({why}): there are no more distinct ones, or all are ties; ask for fewer rows, name "
-                "more games (--game), or keep ties (--ties both)"
-            )
-        rows += made[: many - len(rows)]
-    return rows
-
-
-def _of_game(
-    recipe: Recipe,
-    preference: Preference,
-    frame: Any,
-    spec: str,
-    game: Any,
-    turns: Counter[tuple[str, str]],
-    rng: np.random.Generator,
-    left: Counter[str],
-) -> list[Row]:
-    """The rows of one game. Labels and places take turns within each kind of situation, so that no letter
-    tells who moves."""
-    out: list[Row] = []
-    if isinstance(game, Repeated):
-        game = game.stage
-    for found in implied_answers(preference, game):
-        if len(found.decision.actions) < 2:
-            continue
-        if len(found.answers) > 1 and recipe.ties == "drop":
-            left["tie"] += 1
-            continue
-        here = spec.partition("(")[0], situation(found.decision)
-        for answer in found.answers:
-            out.append(_row(recipe, preference, frame, spec, found, answer, turns[here], rng))
-            turns[here] += 1
-    return out
-
-
-def _row(
-    recipe: Recipe,
-    preference: Preference,
-    frame: Any,
-    spec: str,
-    found: ImpliedAnswers,
-    answer: int,
-    i: int,
-    rng: np.random.Generator,
-) -> Row:
-    """Row i: the answer's label and its place in the order shown take turns, independently of each other."""
-    d = found.decision
-    n = len(d.actions)
-    if not any(len(split_labels(some)) == n for some in recipe.words):
-        raise HominesError(
-            f"no labels of {', '.join(recipe.words)} are {n}, as many as the actions "
-            f"{', '.join(d.actions)}; give as many (--labels)"
-        )
-    taken = {word for named in (*d.theirs, *d.names) if named != d.actions for word in named}
-    turns = (recipe.words[(i // (n * n) + k) % len(recipe.words)] for k in range(len(recipe.words)))
-    fit = (some for some in map(split_labels, turns) if len(some) == n and not taken & set(some))
-    spare = (some for some in map(split_labels, SPARE) if len(some) == n and not taken & set(some))
-    words = next(fit, next(spare, d.actions))
-    shift = (i % n) - answer
-    labels = tuple(words[(a + shift) % n] for a in range(n))
-    asks = {"asks": "aloud"} if recipe.reasons else {}
-    told_in = replace(frame, labels=labels, **asks)
-    shown = [o for o in orders(n, frame.places) if o[0].index(answer) == (i // n) % n]
-    order = shown[int(rng.integers(len(shown)))]
-    wording = int(rng.integers(WORDINGS))
-    prompt = told_in(d, order)
-    said = labels[answer]
-    if recipe.reasons:
-        if found.plan_worth is not None:
-            names = found.plan_names(labels)
-            says = {names[i]: labels[found.acts[i]] for i in found.top}
-            why = reason_by_plans(names, found.plan_worth, says, labels[answer])
-        else:
-            why = reason(preference, d, labels, order, wording=wording)
-        said = answered(why, labels[answer])
-    return Row(spec, d, spell(told_in), order, prompt, answer, found.target(recipe.precision), said)

@@ -1,4 +1,4 @@
-"""A data folder on disk: rows, their facts, their card."""
+"""A data folder on disk: its rows, the facts of each row, its recipe and its card."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from homines.core.types import Array, Decision, HominesError, Prompt
 from homines.elicitation.questions import situation
 from homines.training.data import Recipe, Row, generate
 
-# --- a folder ------------------------------------------------------------------------------------
-
 
 def write(recipe: Recipe, folder: str | Path) -> dict[str, Any]:
     """Write the data folder: train.jsonl and test.jsonl (chat rows), *.facts.jsonl (what each row is made
@@ -28,16 +26,16 @@ def write(recipe: Recipe, folder: str | Path) -> dict[str, Any]:
     Raises HominesError where the folder holds something else already.
     """
     folder = Path(folder)
-    asked = {k: list(v) if isinstance(v, tuple) else v for k, v in recipe.__dict__.items()}
+    settings = {k: list(v) if isinstance(v, tuple) else v for k, v in recipe.__dict__.items()}
     known = folder / "recipe.json"
     files = [f"{part}{kind}.jsonl" for part in ("train", "test") for kind in ("", ".facts")]
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not known.exists())):
         raise HominesError(f"{folder} holds something else; choose another --out")
     if known.exists():
         try:
-            there = strict_json.loads(paths.read(folder, known.name))
-            same = there["recipe"] == asked and there["homines"] == __version__
-            counts = dict(there["counts"])
+            stored = strict_json.loads(paths.read(folder, known.name))
+            same = stored["recipe"] == settings and stored["homines"] == __version__
+            counts = dict(stored["counts"])
         except (OSError, KeyError, TypeError, ValueError) as failure:
             raise HominesError(
                 f"{known} cannot be read ({type(failure).__name__}: {failure}); choose another --out"
@@ -54,8 +52,8 @@ def write(recipe: Recipe, folder: str | Path) -> dict[str, Any]:
             _lines(aside / f"{name}.jsonl", [row.messages() for row in rows])
             _lines(aside / f"{name}.facts.jsonl", [row.facts() for row in rows])
         (aside / "README.md").write_text(card(recipe, counts, train), encoding="utf-8")
-        made = {"recipe": asked, "counts": counts, "homines": __version__}
-        (aside / "recipe.json").write_text(json.dumps(made, indent=1), encoding="utf-8")
+        stored = {"recipe": settings, "counts": counts, "homines": __version__}
+        (aside / "recipe.json").write_text(json.dumps(stored, indent=1), encoding="utf-8")
     return counts
 
 
@@ -77,26 +75,26 @@ def read(folder: str | Path) -> tuple[Recipe, list[Row], list[Row]]:
 
 def _read(folder: Path, part: str, trusted: Callable[[Any], Any]) -> list[Row]:
     # not splitlines: a label may hold a line separator of Unicode
-    said, facts = (
+    chats, facts = (
         paths.read(folder, f"{part}{kind}.jsonl").decode().split("\n")[:-1] for kind in ("", ".facts")
     )
     rows: list[Row] = []
-    for at, (line, beside) in enumerate(zip(said, facts, strict=True), 1):
-        *asked, last = strict_json.loads(line)["messages"]
-        fact = strict_json.loads(beside)
+    for number, (chat, line) in enumerate(zip(chats, facts, strict=True), 1):
+        *turns, last = strict_json.loads(chat)["messages"]
+        fact = strict_json.loads(line)
         prompt = Prompt(
-            tuple((turn["role"], turn["content"]) for turn in asked), tuple(fact["labels"]), fact["cue"]
+            tuple((turn["role"], turn["content"]) for turn in turns), tuple(fact["labels"]), fact["cue"]
         )
         d = Decision.from_json(fact["decision"])
         order = tuple(tuple(places) for places in fact["order"])
         answer = fact["labels"].index(fact["answer"])
-        target = _target(fact, d, f"{folder / part}.facts.jsonl line {at}")
+        target = _target(fact, d, f"{folder / part}.facts.jsonl line {number}")
         if not all(sorted(place) == list(range(len(d.actions))) for place in order):
-            raise ValueError(f"line {at}: an order that does not name each option once")
+            raise ValueError(f"line {number}: an order that does not name each option once")
         words = [fact["frame"], fact["game"], fact["cue"], *fact["labels"], last["content"]]
-        words += [text for turn in asked for text in (turn["role"], turn["content"])]
+        words += [text for turn in turns for text in (turn["role"], turn["content"])]
         if not all(isinstance(word, str) for word in words):
-            raise TypeError(f"line {at}: something else stands where text belongs")
+            raise TypeError(f"line {number}: something else stands where text belongs")
         frame = trusted(fact["frame"])
         rows.append(Row(trusted(fact["game"]), d, frame, order, prompt, answer, target, last["content"]))
     return rows
@@ -144,8 +142,8 @@ def card(recipe: Recipe, counts: dict[str, Any], train: Sequence[Row]) -> str:
     how = "The answer follows the arithmetic of that utility." if recipe.reasons else "The answer alone."
     example = train[0]
     table = "\n".join(
-        f"| {name} | {', '.join(f'{k}: {v}' for k, v in held.items()) if isinstance(held, dict) else held} |"
-        for name, held in counts.items()
+        f"| {name} | {', '.join(f'{k}: {v}' for k, v in n.items()) if isinstance(n, dict) else n} |"
+        for name, n in counts.items()
     )
     return f"""---
 license: cc0-1.0
@@ -185,5 +183,5 @@ Beside each part, `*.facts.jsonl` holds the decision, the words and the logit ch
 
 > {example.prompt.text.replace(chr(10), chr(10) + "> ")}
 
-**{example.said}**
+**{example.completion}**
 """

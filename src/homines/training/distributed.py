@@ -1,7 +1,7 @@
-"""One training in several processes (`accelerate launch homines ...`): who tells, how a step is divided.
+"""One training in several processes (`accelerate launch homines ...`): how steps and weights are divided.
 
-Each process takes its share of every step; gradients are averaged (transformers' Trainer, by accelerate), so
-that a step is the step that one process would make. Each holds the whole model; with accelerate's --use_fsdp
+Each process takes its share of every step, and gradients are averaged (transformers' Trainer, by accelerate):
+thus a step is the step that one process would make. Each holds the whole model; with accelerate's --use_fsdp
 only a part of the weights that stay as they are, layer by layer. The first process alone measures, writes the
 run folder and speaks.
 """
@@ -42,7 +42,7 @@ def gather(mine: list[Any]) -> list[Any]:
 
     every: list[Any] = [None] * process_count()
     distributed.all_gather_object(every, mine)
-    return [item for some in every for item in some]
+    return [item for items in every for item in items]
 
 
 @cache
@@ -76,8 +76,10 @@ def blocks(net: Any) -> Any:
     from torch.nn import ModuleList
 
     decoder = net.get_decoder()
-    lists = {name: some for name, some in decoder.named_modules() if isinstance(some, ModuleList)}
-    outer = [s for name, s in lists.items() if not any(name.startswith(f"{other}.") for other in lists)]
+    lists = {name: module for name, module in decoder.named_modules() if isinstance(module, ModuleList)}
+    outer = [
+        layers for name, layers in lists.items() if not any(name.startswith(f"{other}.") for other in lists)
+    ]
     if not any(map(len, outer)):
         raise HominesError(
             f"no list of layers in {type(decoder).__name__}, so its weights cannot be divided; train it "

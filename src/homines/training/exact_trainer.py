@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from transformers import Trainer
+from transformers import Trainer, TrainingArguments
 
 from homines.core.paths import write_whole
 from homines.core.progress import Follow
 from homines.inference.logits import Encoded, label_logprobs
 from homines.models.hf import HuggingFace
 from homines.training import distributed
-from homines.training.objective import Outcome, Settings
+from homines.training.objective import Objective, Outcome, Settings, Signals
 from homines.training.prompt_sets import Batch, PromptSets
 from homines.training.rollout import Rollout
-from homines.training.steps import StepCallback
-from homines.training.trainer import MINE, RIVAL, Guard, Saving, phase_at, speak_as
+from homines.training.steps import StepCallback, arguments
+from homines.training.trainer import (
+    ADAM_EPSILON,
+    LONGEST_STEP,
+    MINE,
+    RIVAL,
+    Guard,
+    Saving,
+    passes_of_process,
+    phase_at,
+    speak_as,
+)
 
-Seen: TypeAlias = tuple[Outcome, tuple[str, ...]]
-"""What one pass showed of a learner, and the states asked, as they are called from its seat."""
+Pass: TypeAlias = tuple[Outcome, tuple[str, ...]]
+"""The outcome of one pass of a learner, and the names of its states as seen from its seat."""
 
 
 def score_sets(net: Any, sets: Sequence[Sequence[Encoded]], share: bool) -> torch.Tensor:
     """Label log-probabilities, shape [set, state, action], of all sets in one pass."""
-    flat = [item for some in sets for item in some]
-    whole = sum(len(item.prompt) + sum(map(len, item.labels)) for item in flat)
+    flat = [encoded for states in sets for encoded in states]
+    whole = sum(len(encoded.prompt) + sum(map(len, encoded.labels)) for encoded in flat)
     logp = label_logprobs(net, flat, share=share, budget=whole)
     return torch.stack(logp).view(len(sets), len(sets[0]), -1)
 
@@ -43,19 +53,20 @@ class Reference:
         self.known: dict[tuple[int, int], torch.Tensor] = {}
 
     def __call__(
-        self, taught: PromptSets | Rollout, chosen: Sequence[int], batch: Batch
+        self, source: PromptSets | Rollout, chosen: Sequence[int], batch: Batch
     ) -> torch.Tensor | None:
         if not self.wanted:
             return None
-        if isinstance(taught, Rollout):
+        if isinstance(source, Rollout):
             return self._score(batch.encoded)
-        if missing := [i for i in dict.fromkeys(chosen) if (id(taught), i) not in self.known]:
-            self.ask(taught, missing)
-        return torch.stack([self.known[id(taught), i] for i in chosen])
+        if missing := [i for i in dict.fromkeys(chosen) if (id(source), i) not in self.known]:
+            self.score(source, missing)
+        return torch.stack([self.known[id(source), i] for i in chosen])
 
-    def ask(self, taught: PromptSets, sets: Sequence[int]) -> None:
+    def score(self, source: PromptSets, sets: Sequence[int]) -> None:
+        """Score these sets ahead of their use."""
         for i in dict.fromkeys(sets) if self.wanted else ():
-            self.known[id(taught), i] = self._score([taught.sets[i]])[0]
+            self.known[id(source), i] = self._score([source.sets[i]])[0]
 
     def _score(self, sets: Sequence[Sequence[Encoded]]) -> torch.Tensor:
         training = self.net.training
@@ -73,23 +84,23 @@ class Reference:
 
 @dataclass(eq=False)
 class Learners:
-    """The learner, and the rival where there is one: what they learn, and what their passes showed.
+    """The learner, and the rival where there is one: what each is trained on, and the outcomes of passes.
 
     source, rival   what each is trained on
-    goal            what is minimised, as `objective` is called
+    goal            gives the loss
     share           whether prompts that begin alike are read once
-    seen            outcomes of the passes since the last row; `rival_seen`: the rival's
+    passes          outcomes of the passes since the last row; `rival_passes`: the rival's
     """
 
     source: PromptSets | Rollout
     rival: PromptSets | None
     settings: Settings
-    goal: Callable[..., Outcome]
+    goal: Objective
     reference: Reference
     guard: Guard
     share: bool
-    seen: list[Seen] = field(default_factory=list[Any])
-    rival_seen: list[Seen] = field(default_factory=list[Any])
+    passes: list[Pass] = field(default_factory=list[Any])
+    rival_passes: list[Pass] = field(default_factory=list[Any])
 
     def loss(self, net: Any, sets: list[int], step: int) -> torch.Tensor:
         """The objective of all learners over these sets; raises HominesError where training comes apart."""
@@ -109,9 +120,9 @@ class Learners:
             loss = own.loss + other.loss
             self.guard.check(own, step)
             self.guard.check(other, step, RIVAL)
-            self.rival_seen.append((other, self.rival.states))
-        self.seen.append((own, self.source.states))
-        self.source.learned(own.legal)
+            self.rival_passes.append((other, self.rival.states))
+        self.passes.append((own, self.source.states))
+        self.source.advance(own.legal)
         return loss
 
     def _outcome(
@@ -124,10 +135,33 @@ class Learners:
         other: torch.Tensor | None,
     ) -> Outcome:
         phase, done = phase_at(source.steps, step)
-        replies = batch.met(logp, other)
+        replies = batch.others_play(logp, other)
         before = self.reference(source, sets, batch)
         kl = self.settings.kl_at(done, last=phase == len(source.steps) - 1)
-        return self.goal(self.settings, logp, batch.utility[phase], replies, source.follows, before, kl)
+        signals = Signals(logp, batch.utility[phase], replies, source.follows, before, kl)
+        return self.goal(self.settings, signals)
+
+
+def exact_arguments(folder: Path, total: int, settings: Settings, *, cpu: bool, pair: bool) -> Any:
+    """Arguments of an exact training of `total` steps; pair: of two learners."""
+    sets, accumulation = passes_of_process(settings)
+    return arguments(
+        TrainingArguments,
+        folder,
+        total,
+        settings,
+        cpu=cpu,
+        per_device_train_batch_size=sets,
+        gradient_accumulation_steps=accumulation,
+        ddp_find_unused_parameters=False,
+        ddp_timeout=distributed.LONGEST_WAIT,
+        learning_rate=settings.lr,
+        lr_scheduler_type="constant",
+        adam_epsilon=ADAM_EPSILON,
+        max_grad_norm=0.0 if pair else LONGEST_STEP,  # two learners: each by itself, by the guard
+        train_sampling_strategy="sequential",
+        remove_unused_columns=False,
+    )
 
 
 class ExactTrainer(Saving, Trainer):
@@ -146,8 +180,8 @@ class ExactTrainer(Saving, Trainer):
         return self.learners.loss(model, inputs["sets"].tolist(), self.state.global_step)
 
 
-class Steps(StepCallback):
-    """Rows of both learners; checkpoints hold the place of walkers."""
+class ExactSteps(StepCallback):
+    """Rows of both learners; a checkpoint holds where the players of a rollout stand."""
 
     def __init__(self, learners: Learners, folder: Path, follow: Follow, total: int) -> None:
         super().__init__(follow, total)
@@ -158,27 +192,27 @@ class Steps(StepCallback):
 
     def row(self, step: int, logs: dict[str, Any], state: Any) -> dict[str, Any] | None:
         learners = self.learners
-        if not learners.seen:
+        if not learners.passes:
             return None
-        passes = distributed.gather(learners.seen)
-        row = _row(step, passes, learners.rival_seen, learners.source.steps, logs)
-        learners.seen.clear()
-        learners.rival_seen.clear()
+        passes = distributed.gather(learners.passes)
+        row = _row(step, passes, learners.rival_passes, learners.source.steps, logs)
+        learners.passes.clear()
+        learners.rival_passes.clear()
         return row
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if (place := self.learners.source.at()) is not None:
+        if (place := self.learners.source.position()) is not None:
             checkpoint = f"checkpoints/checkpoint-{state.global_step}"
             write_whole(self.folder, f"{checkpoint}/walk.json", json.dumps(place))
 
 
 def _row(
-    step: int, seen: Sequence[Seen], rival: Sequence[Seen], steps: Sequence[int], logs: dict[str, Any]
+    step: int, passes: Sequence[Pass], rival: Sequence[Pass], steps: Sequence[int], logs: dict[str, Any]
 ) -> dict[str, Any]:
     row = {
         "step": step,
         "schedule": phase_at(steps, step - 1)[0],
-        **_figures(seen),
+        **_figures(passes),
         "grad_norm": float(logs.get("grad_norm", float("nan"))),
     }
     if rival:
@@ -186,16 +220,17 @@ def _row(
     return row
 
 
-def _figures(passes: Sequence[Seen]) -> dict[str, Any]:
-    seen = [out for out, _ in passes]
-    met: dict[str, list[Any]] = {}
-    for out, states in passes:
-        for name, p in zip(states, out.p, strict=True):
-            met.setdefault(name, []).append(p)
+def _figures(passes: Sequence[Pass]) -> dict[str, Any]:
+    """Means over the passes; of each state's probabilities, over the passes that asked it."""
+    outcomes = [outcome for outcome, _ in passes]
+    by_state: dict[str, list[Any]] = {}
+    for outcome, states in passes:
+        for name, p in zip(states, outcome.p, strict=True):
+            by_state.setdefault(name, []).append(p)
     return {
-        "loss": float(np.mean([float(out.loss.detach()) for out in seen])),
-        "reward": float(np.mean([out.reward for out in seen])),
-        "mass": float(np.mean([out.mass for out in seen])),
-        "kl": float(np.mean([out.kl for out in seen])),
-        "p": {name: np.mean(some, axis=0).tolist() for name, some in met.items()},
+        "loss": float(np.mean([float(outcome.loss.detach()) for outcome in outcomes])),
+        "reward": float(np.mean([outcome.reward for outcome in outcomes])),
+        "mass": float(np.mean([outcome.mass for outcome in outcomes])),
+        "kl": float(np.mean([outcome.kl for outcome in outcomes])),
+        "p": {name: np.mean(ps, axis=0).tolist() for name, ps in by_state.items()},
     }

@@ -1,9 +1,7 @@
-"""Measure, fine-tune on a data folder, measure again: one run folder, resumable at every stage.
+"""The exam of a fine-tuned model: rows as questions, and how often the utility-implied answer is given.
 
-    data -> test rows before -> sft or distill -> test rows after, side effects
-
-What is measured: the share of utility-implied choices on games that were not trained on, asked as they were
-trained (after thinking aloud, where the rows have reasons) and asked for the bare answer.
+The rows are of games that were not trained on. They are asked as they were trained (after thinking aloud,
+where the rows have reasons) and for the bare answer.
 """
 
 from __future__ import annotations
@@ -52,8 +50,8 @@ def as_questions(model: Any, rows: Sequence[Row], *, bare: bool = False) -> list
 def score_answers(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, float | int | None]:
     """How often the utility-implied answer is given, over rows with an answer.
 
-    share    mean probability on it, given a legal answer, over rows that came to one; None where none did.
-             Of a decision with rows for several best answers, on any of them
+    share    mean probability on it, given a legal answer, over rows with a legal answer; None where there is
+             none. A decision with rows for several best answers counts any of them
     right    share of all rows where it is the likeliest answer
     mass     mean probability of any legal answer; `mute`: rows that never came to an answer
     failed   rows whose question failed
@@ -61,15 +59,17 @@ def score_answers(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, f
     right: dict[str, set[int]] = {}
     for row in rows:
         right.setdefault(row.decision.key, set()).add(row.answer)
-    told = [(sorted(right[r.decision.key]), r.choice) for r in records if r.choice is not None]
-    heard = [(a, c) for a, c in told if c.mass > 0]
+    answers = [(sorted(right[r.decision.key]), r.choice) for r in records if r.choice is not None]
+    legal = [(best, choice) for best, choice in answers if choice.mass > 0]
     return {
-        "share": float(np.mean([c.p[a].sum() for a, c in heard])) if heard else None,
-        "right": float(np.mean([c.mass > 0 and c.p.argmax() in a for a, c in told])) if told else None,
-        "mass": float(np.mean([c.mass for _, c in told])) if told else None,
+        "share": float(np.mean([c.p[best].sum() for best, c in legal])) if legal else None,
+        "right": float(np.mean([c.mass > 0 and c.p.argmax() in best for best, c in answers]))
+        if answers
+        else None,
+        "mass": float(np.mean([c.mass for _, c in answers])) if answers else None,
         "rows": len(rows),
-        "mute": len(told) - len(heard),
-        "failed": len(records) - len(told),
+        "mute": len(answers) - len(legal),
+        "failed": len(records) - len(answers),
     }
 
 
@@ -81,42 +81,48 @@ def examine(
     follow: Follow = QUIET,
     also: Sequence[Question] = (),
 ) -> list[Record]:
-    """Ask rows, aloud and bare, and whatever else, in one go; note the scores and the side effects.
+    """Ask rows, aloud and bare, and the questions of `also` in one go; note the scores and the side effects.
 
-    rows   by what scores.json calls them, such as 'before'
+    rows   by their name in scores.json, such as 'before'
     """
-    ways: dict[tuple[str, str], tuple[Sequence[Row], list[Question]]] = {}
-    for name, some in rows.items():
-        ways[name, "asked as trained"] = some, as_questions(model, some)
-        if any(row.prompt.cue for row in some):
-            ways[name, "asked for the bare answer"] = some, as_questions(model, some, bare=True)
-    every = [*(q for _, some in ways.values() for q in some), *also]
+    exams: dict[tuple[str, str], tuple[Sequence[Row], list[Question]]] = {}
+    for name, group in rows.items():
+        exams[name, "asked as trained"] = group, as_questions(model, group)
+        if any(row.prompt.cue for row in group):
+            exams[name, "asked for the bare answer"] = group, as_questions(model, group, bare=True)
+    every = [*(q for _, questions in exams.values() for q in questions), *also]
     tell = follow.begin(f"measuring {', '.join(rows)}", len(every))
     records = measure(model, every, run, progress=lambda done, _: tell(done), stop=follow.stop)
     by_key = {r.key: r for r in records}
     noted: dict[str, Any] = run.noted("scores.json") or {}
-    for (name, way), (some, questions) in ways.items():
-        noted.setdefault(name, {})[way] = score_answers(some, [by_key[q.record.key] for q in questions])
+    for (name, manner), (group, questions) in exams.items():
+        noted.setdefault(name, {})[manner] = score_answers(group, [by_key[q.record.key] for q in questions])
     run.note("scores.json", noted)
-    sides = run.noted("sideeffects.json") or {}
-    if tuning.side_effects and model.name not in sides:
-        tell = follow.begin(f"side effects of {model.name}", 1)
-        run.note("sideeffects.json", {**sides, model.name: capability.measure_capability(model)})
-        tell(1)
+    if tuning.side_effects:
+        note_side_effects(model, run, f"side effects of {model.name}", follow)
     return records
 
 
-def table(scored: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Scores as rows: one a way of asking, before and after."""
-    ways = dict.fromkeys(way for found in scored.values() for way in found)
+def note_side_effects(model: HuggingFace, run: RunFolder, stage: str, follow: Follow) -> None:
+    """Measure the capability of a model and note it, unless the run folder has it already."""
+    noted = run.noted("sideeffects.json") or {}
+    if model.name not in noted:
+        tell = follow.begin(stage, 1)
+        run.note("sideeffects.json", {**noted, model.name: capability.measure_capability(model)})
+        tell(1)
+
+
+def table(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Scores as rows, one for each manner of asking, before and after."""
+    manners = dict.fromkeys(manner for by_manner in scores.values() for manner in by_manner)
     return [
         {
-            "asked": way,
+            "asked": manner,
             **{
-                f"{name} {when}": found.get(way, {}).get(name)
+                f"{name} {when}": by_manner.get(manner, {}).get(name)
                 for name in ("share", "right", "mass")
-                for when, found in scored.items()
+                for when, by_manner in scores.items()
             },
         }
-        for way in ways
+        for manner in manners
     ]

@@ -15,24 +15,24 @@ from homines.core.paths import inside
 from homines.core.progress import QUIET, Follow, Tell
 from homines.core.run_folder import RunFolder, read_json, trained_folder
 from homines.core.types import HominesError
-from homines.elicitation import capability
 from homines.elicitation.asking import measure
 from homines.inference import processes
 from homines.inference.logits import distinct_tokens
 from homines.models.hf import HuggingFace
 from homines.reports import model_card
 from homines.training import distributed
+from homines.training.checkpoints import whole_checkpoint
 from homines.training.data import Recipe, Row
 from homines.training.exact import rl
-from homines.training.exam import examine
+from homines.training.exam import examine, note_side_effects
 from homines.training.plan import Alignment
 from homines.training.prompt_sets import PromptSets
 from homines.training.rollout import Rollout
-from homines.training.sampled import PROMPTS, sampled
-from homines.training.settings import MOST_MEASURED, AlignmentPlan, TuningPlan
+from homines.training.sampled import WarmUp, sampled
+from homines.training.settings import MOST_MEASURED, PROMPTS_OF_PASS, AlignmentPlan, TuningPlan
 from homines.training.student import TrainingPlan, load_student, load_trained
 from homines.training.supervised import train_supervised
-from homines.training.trainer import Trained, whole_checkpoint
+from homines.training.trainer import Trained
 
 
 class Training(Protocol):
@@ -46,19 +46,19 @@ class Training(Protocol):
         ...
 
     @property
-    def walking(self) -> bool:
-        """Whether its checkpoints hold the place of walkers."""
+    def rolls_out(self) -> bool:
+        """Whether its checkpoints hold where the players of a rollout stand."""
         ...
 
     @property
     def reloading(self) -> str:
-        """What is said as the trained model is loaded; empty: nothing."""
+        """The sentence printed as the trained model is loaded; empty: none."""
         ...
 
     def config(self, *, kind: str, command: str) -> dict[str, Any]: ...
     def measure(self, model: HuggingFace, run: RunFolder, when: str, follow: Follow) -> None: ...
     def train(self, model: HuggingFace, folder: Path, follow: Follow, stages: Mapping[str, Tell]) -> Trained:
-        """stages: told how many steps of each are done, but for 'training', whose steps `follow` is told."""
+        """Train. stages: called with the steps done of each stage but 'training', which `follow` gets."""
         ...
 
     def share(self, model: HuggingFace, folder: Path, follow: Follow) -> Trained:
@@ -96,7 +96,7 @@ class AlignmentTraining:
         return {**warmup, "training": self.plan.steps}
 
     @property
-    def walking(self) -> bool:
+    def rolls_out(self) -> bool:
         return isinstance(self.source, Rollout)
 
     def config(self, *, kind: str, command: str) -> dict[str, Any]:
@@ -107,28 +107,15 @@ class AlignmentTraining:
         tell = follow.begin(f"measuring {when}", len(questions))
         measure(model, questions, run, progress=lambda done, _: tell(done), stop=follow.stop)
         if self.plan.side_effects:
-            noted = run.noted("sideeffects.json") or {}
-            if model.name not in noted:
-                tell = follow.begin(f"side effects {when}", 1)
-                run.note("sideeffects.json", {**noted, model.name: capability.measure_capability(model)})
-                tell(1)
+            note_side_effects(model, run, f"side effects {when}", follow)
 
     def train(self, model: HuggingFace, folder: Path, follow: Follow, stages: Mapping[str, Tell]) -> Trained:
         plan, source = self.plan, self.source
         if plan.by == "rl":
             return rl(model, source, plan.settings, folder, rival=self.rival, follow=follow)
         assert isinstance(source, PromptSets)  # checked before
-        warm_up = Follow(step=lambda row: stages["warm-up"](row["step"]))
-        return sampled(
-            model,
-            source,
-            plan.settings,
-            folder,
-            by=plan.by,
-            warmup=plan.warmup,
-            follow=follow,
-            follow_warmup=warm_up,
-        )
+        warmup = WarmUp(plan.warmup, Follow(step=lambda row: stages["warm-up"](row["step"])))
+        return sampled(model, source, plan.settings, folder, by=plan.by, warmup=warmup, follow=follow)
 
     def share(self, model: HuggingFace, folder: Path, follow: Follow) -> Trained:
         if self.plan.by != "rl":
@@ -155,7 +142,7 @@ class Tuning:
     recipe: Recipe | None
     rows: Sequence[Row]
     test: Sequence[Row] = ()
-    walking: bool = False
+    rolls_out: bool = False
     reloading: str = ""
 
     @classmethod
@@ -229,9 +216,9 @@ def live(
     command: str,
     follow: Follow,
 ) -> Trained:
-    """Measure a model, train it, and measure what came of it, in one run folder.
+    """Measure a model, train it, and measure the trained model, in one run folder.
 
-    students   the model alone; it is taken out as it is trained, that it is not held while the trained one is
+    students   a list of the model alone; the training empties it, which frees the memory for the trained one
     """
     if not processes.is_first():
         return training.share(students[0], folder, follow)
@@ -249,14 +236,14 @@ def live(
 def train_once(
     training: Training, learner: Callable[[], HuggingFace], run: RunFolder, follow: Follow = QUIET
 ) -> Trained:
-    """Train in a run folder and note what came of it; where that is done already, what it came to.
+    """Train in a run folder and note the result; where the training is done already, return its result.
 
     learner   gives the network; it is not called where the training is done
     """
     if (done := finished_training(run.folder)) is not None:
         follow.say("training is done already")
         return done
-    whole_checkpoint(run.folder / "checkpoints", walking=training.walking, say=follow.say)
+    whole_checkpoint(run.folder / "checkpoints", rollout=training.rolls_out, say=follow.say)
     model = learner()
     stages = {stage: follow.begin(stage, steps) for stage, steps in training.stages.items()}
 
@@ -284,7 +271,7 @@ def train_once(
 
 
 def finished_training(folder: Path) -> Trained | None:
-    """What the training in this run folder came to, where it is done."""
+    """The result of the training in this run folder; None where it is not done."""
     if not inside(folder, "training.json").exists():
         return None
     noted = read_json(folder, "training.json")
@@ -297,21 +284,21 @@ def finished_training(folder: Path) -> Trained | None:
 def estimate(plan: AlignmentPlan) -> dict[str, int]:
     """How many prompts and tokens the plan would run; loads the model, runs nothing.
 
-    Of a sampled road: the most tokens that its prompts and completions can come to, and the warm-up's.
-    `measured_memory`: the rounds told in the questions, where they are fewer than are remembered.
+    The tokens of a sampled road are an upper bound on its prompts and completions, and those of its warm-up.
+    `measured_memory` is the number of rounds in the questions, where they are fewer than are remembered.
     """
     alignment = Alignment.of(plan)
     model = load_student(plan)
     alignment = alignment.on(model)
     questions, source = alignment.questions(), alignment.prompt_source()
-    shown = source.sets if isinstance(source, PromptSets) else source.batch([0]).encoded
-    in_set = [distinct_tokens(prompts, 10**9) for prompts in shown]
+    encoded = source.sets if isinstance(source, PromptSets) else source.batch([0]).encoded
+    in_set = [distinct_tokens(prompts, 10**9) for prompts in encoded]
     exact = plan.steps if plan.by == "rl" else plan.warmup
     sets = exact * plan.settings.sets * plan.settings.accumulation * (1 if plan.rival is None else 2)
-    prompts, tokens = sets * len(shown[0]), sets * sum(in_set) / len(in_set)
+    prompts, tokens = sets * len(encoded[0]), sets * sum(in_set) / len(in_set)
     if plan.by != "rl":
-        completions = plan.steps * plan.settings.accumulation * PROMPTS
-        longest = max(len(item.prompt) for items in shown for item in items)
+        completions = plan.steps * plan.settings.accumulation * PROMPTS_OF_PASS
+        longest = max(len(item.prompt) for items in encoded for item in items)
         prompts += completions
         tokens += completions * plan.settings.generations * (longest + plan.settings.completion)
     return {

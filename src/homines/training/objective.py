@@ -14,7 +14,9 @@ gradient of its own J with the other's play held fixed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 
@@ -39,35 +41,40 @@ class Outcome:
         return self.legal.mean(0).numpy()
 
 
-def objective(
-    settings: Settings,
-    logp: torch.Tensor,
-    utility: torch.Tensor,
-    replies: torch.Tensor,
-    follows: torch.Tensor | None = None,
-    reference: torch.Tensor | None = None,
-    kl: float = 0.0,
-) -> Outcome:
-    """Loss of label log-probabilities.
+@dataclass(frozen=True, eq=False)
+class Signals:
+    """What a loss is a function of, over some sets.
 
-    logp       [set, state, action], with gradients
+    logp       label log-probabilities [set, state, action], with gradients
     utility    u(s, a, b), shape [set, state, action, other]
     replies    q(b | s), shape [set, state, other]
     follows    index of the state after (s, a, b), shape [state, action, other]; for the discounted return
     reference  logp before training; `kl`: the weight of the KL to it, in points per nat
     """
-    logp = logp.cpu().double()  # a few numbers, and Apple's GPUs have no float64
+
+    logp: torch.Tensor
+    utility: torch.Tensor
+    replies: torch.Tensor
+    follows: torch.Tensor | None = None
+    reference: torch.Tensor | None = None
+    kl: float = 0.0
+
+
+def objective(settings: Settings, signals: Signals) -> Outcome:
+    """The loss of the module's docstring."""
+    logp = signals.logp.cpu().double()  # a few numbers, and Apple's GPUs have no float64
+    replies = signals.replies
     prob = logp.exp()
     mass = prob.sum(-1)
-    offered = torch.einsum("isab,isb->isa", utility, replies)
+    offered = torch.einsum("isab,isb->isa", signals.utility, replies)
     reward = (prob * offered).sum(-1) + (1 - mass) * settings.illegal  # [set, state]
     log_legal = logp.log_softmax(-1)
     legal = log_legal.exp()
     if settings.objective == "discounted":
-        assert follows is not None
+        assert signals.follows is not None
         joint = torch.einsum("isa,isb->isab", legal, replies)
         count = joint.shape[1]
-        flat = follows.reshape(1, count, -1).expand(len(joint), -1, -1)
+        flat = signals.follows.reshape(1, count, -1).expand(len(joint), -1, -1)
         chain = torch.zeros(len(joint), count, count, dtype=logp.dtype).scatter_add(2, flat, joint.flatten(2))
         eye = torch.eye(count, dtype=chain.dtype)
         worth = torch.linalg.solve(eye - settings.gamma * chain, reward[..., None])[..., 0]
@@ -76,10 +83,14 @@ def objective(
         gain = reward.mean()
     loss = -gain
     divergence = torch.zeros((), dtype=logp.dtype)
-    if reference is not None:
-        before = reference.cpu().double().log_softmax(-1)
+    if signals.reference is not None:
+        before = signals.reference.cpu().double().log_softmax(-1)
         divergence = (mass.detach() * (legal * (log_legal - before)).sum(-1)).mean()
-        loss = loss + kl * divergence
+        loss = loss + signals.kl * divergence
     return Outcome(
         loss, float(gain.detach()), float(mass.detach().mean()), float(divergence.detach()), legal.detach()
     )
+
+
+Objective: TypeAlias = Callable[[Settings, Signals], Outcome]
+"""A loss that a training minimises."""

@@ -1,4 +1,4 @@
-"""The plan of an alignment, and what is read off it."""
+"""An alignment: its plan with every spec as an object, its questions and what it trains on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from homines.models import known, load
 from homines.models.mock import Mock, uniform
 from homines.opponents import opponent
 from homines.theory.game_forms import Repeated
-from homines.training.prompt_sets import PromptSets, prompt_sets
+from homines.training.prompt_sets import PromptSets, StateSpace, prompt_sets
 from homines.training.rollout import Rollout, check_settings
 from homines.training.sampled import check_sampled
 from homines.training.schedule import Phase, schedule
@@ -71,7 +71,7 @@ class Alignment:
             None if plan.rival is None else schedule(plan.rival, plan.settings.steps),
             find("games", plan.game),
             [find("games", spec) for spec in plan.more_games],
-            None if plan.opponent in (None, ITSELF) else against(plan, plan.opponent, frames[0]),
+            None if plan.opponent in (None, ITSELF) else plan_opponent(plan, plan.opponent, frames[0]),
             frames,
             [find("frames", spec) for spec in plan.transfer_frames],
             {spec: find("games", spec) for spec in plan.transfer_games},
@@ -101,12 +101,12 @@ class Alignment:
         """Every preference has a utility, and every frame has words, for every decision."""
         plan = self.plan
         for game in self.games:
-            for d in met(game, plan.memory):
+            for d in sample_decisions(game, plan.memory):
                 for phase in (*self.phases, *(self.rival or ())):
                     phase.preference(d)
         self.questions()
         if plan.measured < plan.memory:
-            questions(self.model, {plan.game: met(self.game, plan.memory)}, self.frames)
+            questions(self.model, {plan.game: sample_decisions(self.game, plan.memory)}, self.frames)
 
     def _rehearse(self) -> None:
         """Prepare the training as with the model, and check it."""
@@ -161,8 +161,7 @@ class Alignment:
             self.phases,
             self.frames,
             self.opponent,
-            memory=plan.memory,
-            keep=plan.states,
+            space=StateSpace(memory=plan.memory, names=plan.states),
             itself=plan.opponent == ITSELF,
         )
 
@@ -171,24 +170,23 @@ class Alignment:
         if self.rival is None:
             return None
         plan = self.plan
-        return prompt_sets(
-            self.model, self.games, self.rival, self.frames, memory=plan.memory, seat=1, keep=plan.states
-        )
+        space = StateSpace(memory=plan.memory, seat=1, names=plan.states)
+        return prompt_sets(self.model, self.games, self.rival, self.frames, space=space)
 
 
 def _for_two(game: Any) -> bool:
     return isinstance(game, Repeated) and len(game.stage.actions) == 2
 
 
-def met(game: Any, memory: int) -> Sequence[Decision]:
-    """The game's decisions; where they are too many, those after some pasts drawn at random."""
+def sample_decisions(game: Any, memory: int) -> Sequence[Decision]:
+    """The game's decisions; where they are too many, those after CHECKED pasts drawn at random."""
     if few(game, memory):
         return battery(game, memory)
     drawn = np.random.default_rng(0).integers(len(game.states), size=(CHECKED, memory))
     return [game.seat(0, tuple(game.states[s] for s in past)) for past in drawn]
 
 
-def against(plan: AlignmentPlan, spec: str, frame: Any) -> Policy:
+def plan_opponent(plan: AlignmentPlan, spec: str, frame: Any) -> Policy:
     """The opponent of a plan: a model (speaking the first training frame's words) or a strategy."""
     if known(spec):
         kind = {"device": plan.device, "dtype": plan.dtype, "trust_remote_code": plan.trust_remote_code}

@@ -1,8 +1,8 @@
-"""What is taught: prompts, what every answer is worth under each phase's preference, where it leads.
+"""Prompt sets: prompts, the utility of every answer under each phase's preference, the state after it.
 
-One prompt set holds every state of one game once, in one frame, the option orders spread over the states
-so that all sets together show each state in each order (a Latin square). Where the states are too many,
-a `Rollout` asks those that the learner meets instead.
+One prompt set holds every state of one game once, in one frame. The option orders are spread over the states
+in a Latin square: all sets together show each state in each order. Where the states are too many, a `Rollout`
+asks those that the learner meets instead.
 """
 
 from __future__ import annotations
@@ -42,9 +42,11 @@ class Batch:
     replies: torch.Tensor | None
     mirror: torch.Tensor | None = None
 
-    def met(self, own: torch.Tensor, other: torch.Tensor | None) -> torch.Tensor:
-        """What is met, q(b | s) [set, state, other]: the opponent, or the play of whoever learns there, of
-        whom the label log-probabilities are given and no gradient is taken."""
+    def others_play(self, own: torch.Tensor, other: torch.Tensor | None) -> torch.Tensor:
+        """The others' play q(b | s), shape [set, state, other]: the opponent's, or that of the learner there.
+
+        own, other   label log-probabilities of the learner and of the second one; they get no gradient
+        """
         if self.replies is not None:
             return self.replies
         if self.mirror is not None:
@@ -55,7 +57,7 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class PromptSets:
-    """All states, set by set.
+    """What a learner is trained on: all states of its games, set by set.
 
     sets      sets[i][s]: the prompt of state s in set i, as tokens; `prompts`: as words
     utility   [phase, set, state, mine, other]; `other` runs over the others' joint actions
@@ -85,77 +87,92 @@ class PromptSets:
             raise HominesError("what an answer is worth here depends on a second learner; give it replies")
         return torch.einsum("isab,isb->isa", self.utility[phase], self.replies)
 
-    def learned(self, legal: torch.Tensor) -> None:
-        """Nothing to walk on to: every state is asked."""
+    def advance(self, legal: torch.Tensor) -> None:
+        """Do nothing: every state is asked, so there is no round to play."""
 
-    def at(self) -> Any:
+    def position(self) -> Any:
+        """None: there is no place to keep."""
         return None
 
-    def back_to(self, place: Any) -> None:
-        """Nothing to go back to."""
+    def restore(self, place: Any) -> None:
+        """Do nothing: there is no place to go back to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateSpace:
+    """The states of a repeated game that a learner is trained on.
+
+    memory   rounds remembered
+    seat     the learner's
+    names    states such as ['C,C', 'D,C'], as player 0 sees them (mine, theirs); None: all
+    """
+
+    memory: int = 1
+    seat: int = 0
+    names: Sequence[str] | None = None
 
 
 def prompt_sets(
     model: HuggingFace,
-    taught: Sequence[Repeated] | Sequence[Decision] | Mapping[str, Sequence[Decision]],
+    games: Sequence[Repeated] | Sequence[Decision] | Mapping[str, Sequence[Decision]],
     phases: Sequence[Phase],
     frames: Sequence[Frame],
     opponent: Policy | None = None,
     *,
-    memory: int = 1,
-    seat: int = 0,
-    keep: Sequence[str] | None = None,
+    space: StateSpace = StateSpace(),
     itself: bool = False,
 ) -> PromptSets:
     """Prompts and utilities for repeated games against an opponent, or for decisions taken once.
 
-    taught     repeated games, a set each; or decisions, all in one set, several games' by the game's name
+    games      repeated games, a set each; or decisions, all in one set, several games' by the game's name
     opponent   plays every other seat of a repeated game, remembering the same rounds; None: they learn too
     itself     the learner meets its own play: symmetric games of two players
-    memory     rounds remembered
-    keep       states to train on, such as ['C,C', 'D,C'], as player 0 sees them (mine, theirs); None: all
+
+    Raises HominesError where the decisions do not share their actions, or no state has a name of `space`.
     """
-    once = taught if isinstance(taught, Mapping) else {"": [d for d in taught if isinstance(d, Decision)]}
-    games = [] if isinstance(taught, Mapping) else [game for game in taught if isinstance(game, Repeated)]
-    if games and len(games) < len(taught):
+    once = games if isinstance(games, Mapping) else {"": [d for d in games if isinstance(d, Decision)]}
+    repeated = [] if isinstance(games, Mapping) else [game for game in games if isinstance(game, Repeated)]
+    if repeated and len(repeated) < len(games):
         raise HominesError("repeated games and one-shot decisions are not taught together; choose one kind")
-    faced = [g.remembered(seat, memory) for g in games] or [tuple(d for ds in once.values() for d in ds)]
-    if not faced[0] or len({d.actions for ds in faced for d in ds}) > 1:
+    memory, seat = space.memory, space.seat
+    by_set = [g.remembered(seat, memory) for g in repeated] or [tuple(d for ds in once.values() for d in ds)]
+    if not by_set[0] or len({d.actions for ds in by_set for d in ds}) > 1:
         raise HominesError(
             "training needs decisions that share their actions; train on them one kind at a time"
         )
-    names = tuple(map(situation, faced[0])) if games else _named(once)
-    kept = _kept(tuple(map(situation, games[0].remembered(0, memory))) if games else names, keep)
+    names = tuple(map(situation, by_set[0])) if repeated else _named(once)
+    own = tuple(map(situation, repeated[0].remembered(0, memory))) if repeated else names
+    chosen = _indices(own, space.names)
     sets: list[tuple[Encoded, ...]] = []
     words: list[tuple[Prompt, ...]] = []
     utility: list[Array] = []
     replies: list[Array] = []
-    for i, decisions in enumerate(faced):
-        worth = np.array([[joint_utility(p.preference(d), d) for d in decisions] for p in phases])[:, kept]
-        answers = np.ones((len(kept), 1))
-        if games and opponent is not None:
-            answers = _replies(games[i], opponent, memory, seat)[kept]
-        elif not games:
-            worth = np.array([[_expected(p, d) for d in decisions] for p in phases])[:, kept]
+    for i, decisions in enumerate(by_set):
+        worth = np.array([[joint_utility(p.preference(d), d) for d in decisions] for p in phases])[:, chosen]
+        answers = np.ones((len(chosen), 1))
+        if repeated and opponent is not None:
+            answers = _replies(repeated[i], opponent, memory, seat)[chosen]
+        elif not repeated:
+            worth = np.array([[_expected(p, d) for d in decisions] for p in phases])[:, chosen]
         for frame in frames:
-            shown = orders(len(decisions[0].actions), frame.places)
-            for turn in range(len(shown)):
-                some = [frame(decisions[s], shown[(turn + s) % len(shown)]) for s in kept]
-                words.append(tuple(some))
-                sets.append(tuple(model.encode(some)))
+            balanced = orders(len(decisions[0].actions), frame.places)
+            for turn in range(len(balanced)):
+                prompts = [frame(decisions[s], balanced[(turn + s) % len(balanced)]) for s in chosen]
+                words.append(tuple(prompts))
+                sets.append(tuple(model.encode(prompts)))
                 utility.append(worth)
                 replies.append(answers)
-    learning = bool(games) and opponent is None
+    learning = bool(repeated) and opponent is None
     return PromptSets(
-        tuple(sets),
-        tuple(words),
-        torch.tensor(np.stack(utility, 1)),
-        None if learning else torch.tensor(np.stack(replies)),
-        next_states(games[0], memory, seat) if games and len(kept) == len(names) else None,
-        faced[0][0].actions,
-        tuple(names[s] for s in kept),
-        tuple(phase.steps for phase in phases),
-        mirror_states(games[0], memory, kept) if itself else None,
+        sets=tuple(sets),
+        prompts=tuple(words),
+        utility=torch.tensor(np.stack(utility, 1)),
+        replies=None if learning else torch.tensor(np.stack(replies)),
+        follows=next_states(repeated[0], memory, seat) if repeated and len(chosen) == len(names) else None,
+        actions=by_set[0][0].actions,
+        states=tuple(names[s] for s in chosen),
+        steps=tuple(phase.steps for phase in phases),
+        mirror=mirror_states(repeated[0], memory, chosen) if itself else None,
     )
 
 
@@ -166,22 +183,22 @@ def _named(once: Mapping[str, Sequence[Decision]]) -> tuple[str, ...]:
     return tuple(f"{game} {situation(d)}" if len(ds) > 1 else game for game, ds in once.items() for d in ds)
 
 
-def _kept(names: Sequence[str], keep: Sequence[str] | None) -> list[int]:
-    """Indices of the states to train on."""
-    if keep is None:
+def _indices(names: Sequence[str], chosen: Sequence[str] | None) -> list[int]:
+    """Indices of the states to train on. Raises HominesError where there is no state of a name, or none."""
+    if chosen is None:
         return list(range(len(names)))
-    if unknown := [k for k in keep if k not in names]:
+    if unknown := [name for name in chosen if name not in names]:
         raise HominesError(f"no state called {unknown[0]!r}; there are {', '.join(names)}")
-    if not keep:
+    if not chosen:
         raise HominesError(f"no state to train on; name some of {', '.join(names)}, or leave them out")
-    return [i for i, name in enumerate(names) if name in keep]
+    return [i for i, name in enumerate(names) if name in chosen]
 
 
-def mirror_states(game: Repeated, memory: int, kept: Sequence[int]) -> torch.Tensor:
+def mirror_states(game: Repeated, memory: int, states: Sequence[int]) -> torch.Tensor:
     """Among these states, the index of each as the other player sees it."""
     past = game.pasts(memory)
-    index = {past[s]: i for i, s in enumerate(kept)}
-    turned = [tuple(stage[::-1] for stage in past[s]) for s in kept]
+    index = {past[s]: i for i, s in enumerate(states)}
+    turned = [tuple(stage[::-1] for stage in past[s]) for s in states]
     if any(history not in index for history in turned):
         raise HominesError(
             "a learner that meets itself is trained on a state only with the one that the other then sees: "
@@ -196,7 +213,7 @@ def joint_utility(u: Array, d: Decision) -> Array:
 
 
 def _expected(phase: Phase, d: Decision) -> Array:
-    """Utilities of a one-shot decision against what it tells of the others, [mine, 1]."""
+    """Expected utilities of a one-shot decision under the beliefs that it states, [mine, 1]."""
     return expected_utility(phase.preference(d), list(stated_beliefs(d)), d.chance)[:, None]
 
 

@@ -1,6 +1,6 @@
 """The arithmetic of a utility in words: what an agent of a preference would say before it answers.
 
-The numbers are those of the preference's own terms (preferences/_terms.py); the words vary with the draw.
+The numbers are those of the preference's own terms (theory/utility_terms.py); the words vary with the draw.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ def terms_of(preference: Preference, d: Decision) -> tuple[Term, ...]:
     own = getattr(preference, "terms", None)
     if own is None:
         return (Term(WORTH, 1.0, preference(d)),)
-    kept = tuple(term for term in own(d) if term.weight != 0)
-    return kept or (Term(WORTH, 1.0, preference(d)),)
+    terms = tuple(term for term in own(d) if term.weight != 0)
+    return terms or (Term(WORTH, 1.0, preference(d)),)
 
 
 def reason(
@@ -100,8 +100,8 @@ def reason(
         for term in terms:
             amounts = np.broadcast_to(term.amount, d.payoffs.shape[1:])[a]
             odds = _odds(belief(d), a)
-            said, mean = _amount(amounts.ravel(), odds, digits)
-            parts.append(PHRASES[term.kind][wording].format(a=labels[a], v=said))
+            amount, mean = _amount(amounts.ravel(), odds, digits)
+            parts.append(PHRASES[term.kind][wording].format(a=labels[a], v=amount))
             means.append(mean)
         line = ", and ".join([parts[0], *(_inside(part, labels[a]) for part in parts[1:])])
         if [term.weight for term in terms] != [1.0]:
@@ -115,8 +115,8 @@ def reason(
         lines.append(f"{labels[best]} and {labels[rest[0]]} are worth the same.")
     else:
         values = list(dict.fromkeys(_number(eu[a], digits) for a in rest))
-        told_of = {"x": _number(eu[best], digits), "y": " or ".join(values), "a": labels[best]}
-        lines.append(MORE[wording].format(**told_of))
+        words = {"x": _number(eu[best], digits), "y": " or ".join(values), "a": labels[best]}
+        lines.append(MORE[wording].format(**words))
     return " ".join(lines)
 
 
@@ -135,12 +135,12 @@ def reason_by_plans(names: Sequence[str], worth: Array, says: Mapping[str, str],
         return f"{start}{next(iter(says))} is worth most, and here it says {here}."
     if set(says.values()) == {here}:
         return f"{start}{' and '.join(says)} are worth most, and here they all say {here}."
-    chosen = next(name for name, said in says.items() if said == here)
+    chosen = next(name for name, label in says.items() if label == here)
     return f"{start}{' and '.join(says)} are worth most; of these I follow {chosen}, and here it says {here}."
 
 
 def answered(reasons: str, label: str) -> str:
-    """The whole of what is said: reasons, cue, answer."""
+    """The completion: reasons, cue, answer; the label alone where there are no reasons."""
     return f"{reasons} {CUE} {label}" if reasons else label
 
 
@@ -154,8 +154,8 @@ def _odds(beliefs: Sequence[Array], a: int) -> Array:
 
 def _amount(amounts: Array, odds: Array, digits: int) -> tuple[str, float]:
     """An amount in words, and its mean: '7'; '7 or 2, (7 + 2) / 2 = 4.5'; '0.8 * 7 + 0.2 * 2 = 6'."""
-    seen = odds > 0
-    amounts, odds = amounts[seen], odds[seen]
+    possible = odds > 0
+    amounts, odds = amounts[possible], odds[possible]
     mean = float(amounts @ odds)
     if np.ptp(amounts) < 1e-12:
         return _number(mean), mean
@@ -197,8 +197,8 @@ def _inside(part: str, label: str) -> str:
 def _digits(eu: Array) -> int:
     """Decimals that tell every two different values apart: 4, or more where needed."""
     for digits in range(4, 12):
-        told_apart = len({round(float(x), digits) for x in eu})
-        if told_apart == len({round(float(x), 12) for x in eu}):
+        distinct = len({round(float(x), digits) for x in eu})
+        if distinct == len({round(float(x), 12) for x in eu}):
             return digits
     return 12
 

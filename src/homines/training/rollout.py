@@ -1,10 +1,10 @@
-"""What is learned in an iterated game: states, the chain of the two policies, returns."""
+"""The states that a learner meets as it plays an iterated game; and whether a training can be carried out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,18 +23,25 @@ EPISODE = 20
 """Rounds after which a walker starts anew, from random past rounds."""
 
 
-# --- where the states are too many -----------------------------------------------------------------
+class Walker(NamedTuple):
+    """One player of a rollout: its game, frame and order by index, the opponent's seed, the rounds so far."""
+
+    game: int
+    frame: int
+    order: int
+    seed: int
+    past: list[list[int]]
 
 
 @dataclass(eq=False)
 class Rollout:
-    """Players who walk through the game with the learner's own play: the states it meets, on policy.
+    """Walkers through a game: players of it with the learner's own play, whose states are those it meets.
 
-    Each pass asks every walker's state once, in one order; then every walker draws an action from the
-    learner's answer and meets the opponent's, and is one round further. The opponent sees the whole
-    history, so it may be of any depth; the learner is told its last `memory` rounds. One that is a sample
-    by its seed (`seeded(seed)` gives the policy) has another one in every episode. Without an opponent the
-    learner meets itself: walkers 2i and 2i + 1 play one game, each from its own seat.
+    Each pass asks the state of every walker once, in one order of options. Then every walker draws an action
+    from the learner's answer, meets the opponent's, and is one round further. The opponent sees the whole
+    history, and may be of any depth; the learner reads the last `memory` rounds. An opponent that is drawn by
+    a seed (`Seeded`) is drawn anew in every episode. Without an opponent the learner meets itself: walkers 2i
+    and 2i + 1 play one game, each from its own seat.
     """
 
     model: HuggingFace
@@ -48,12 +55,11 @@ class Rollout:
     actions: tuple[str, ...] = ()
     steps: tuple[int, ...] = ()
     follows: None = None
-    place: list[list[Any]] = field(default_factory=list[list[Any]])
-    """For each walker: game, frame, order, the opponent's seed, rounds so far."""
+    walkers: list[Walker] = field(default_factory=list[Walker])
     states: tuple[str, ...] = ()
     """Situation of every walker in the batch last asked."""
     rng: np.random.Generator = field(init=False)
-    _faced: list[tuple[Decision, History]] = field(default_factory=list[Any])
+    _decisions: list[tuple[Decision, History]] = field(default_factory=list[Any])
     _replies: list[Array] = field(default_factory=list[Any])
 
     def __post_init__(self) -> None:
@@ -64,100 +70,102 @@ class Rollout:
             raise HominesError("--sample walks through two-player games that share their actions")
         if self.opponent is None and self.count % 2:
             raise HominesError(f"{self.count} players cannot meet in pairs; give an even --sample")
-        self.place = [self._anew() for _ in range(self.count)]
+        self.walkers = [self._new_episode() for _ in range(self.count)]
         self._seat_others()
 
     def _seat_others(self) -> None:
-        """Of a pair, the second walker is where the first is, and sees it from the other seat."""
+        """Put the second walker of every pair where the first is, seen from the other seat."""
         for i in range(1, self.count, 2) if self.opponent is None else ():
-            g, f, _, seed, past = self.place[i - 1]
-            self.place[i] = [g, f, self.place[i][2], seed, [stage[::-1] for stage in past]]
+            first = self.walkers[i - 1]
+            past = [stage[::-1] for stage in first.past]
+            self.walkers[i] = first._replace(order=self.walkers[i].order, past=past)
 
     @property
     def mirror(self) -> torch.Tensor | None:
         """Where each walker's partner stands."""
         return None if self.opponent is not None else torch.arange(self.count) ^ 1
 
-    def _anew(self) -> list[Any]:
+    def _new_episode(self) -> Walker:
         g, f = int(self.rng.integers(len(self.games))), int(self.rng.integers(len(self.frames)))
         stage = self.games[g].stage.actions
         past = [[int(self.rng.integers(len(names))) for names in stage] for _ in range(self.memory)]
-        return [g, f, self._order(f), int(self.rng.integers(2**32)), past]
+        return Walker(g, f, self._order(f), int(self.rng.integers(2**32)), past)
 
     def _order(self, frame: int) -> int:
         return int(self.rng.integers(len(orders(len(self.actions), self.frames[frame].places))))
 
     def batch(self, chosen: Sequence[int]) -> Batch:
-        """One set: every walker's state. `chosen` only says that a batch is due."""
-        self._faced.clear()
+        """One set: the state of every walker; `chosen` is not used."""
+        self._decisions.clear()
         self._replies.clear()
         prompts: list[Prompt] = []
         worth: list[list[Array]] = []
-        for g, f, o, seed, past in self.place:
+        for g, f, o, seed, past in self.walkers:
             game, frame = self.games[g], self.frames[f]
             history: History = tuple(tuple(stage) for stage in past)
             d = game.seat(0, history[-self.memory :])
             if self.opponent is not None:
-                self._replies.append(self._met(self.opponent, seed)([game.seat(1, history)])[0].p)
-            self._faced.append((d, history))
+                self._replies.append(self._opponent_in(self.opponent, seed)([game.seat(1, history)])[0].p)
+            self._decisions.append((d, history))
             prompts.append(frame(d, orders(len(d.actions), frame.places)[o]))
             worth.append([joint_utility(phase.preference(d), d) for phase in self.phases])
-        self.states = tuple(situation(d) for d, _ in self._faced)
+        self.states = tuple(situation(d) for d, _ in self._decisions)
         replies = torch.tensor(np.array(self._replies))[None] if self._replies else None
         utility = torch.tensor(np.array(worth)).transpose(0, 1)[:, None]
         return Batch([self.model.encode(prompts)], utility, replies, self.mirror)
 
-    def _met(self, opponent: Policy, seed: int) -> Policy:
+    def _opponent_in(self, opponent: Policy, seed: int) -> Policy:
         """The opponent as it is in an episode with this seed."""
         return opponent.seeded(seed) if isinstance(opponent, Seeded) else opponent
 
-    def learned(self, legal: torch.Tensor) -> None:
-        """Every walker plays a round: its action from `legal`, shape [1, walker, action]."""
-        acts = [self._drawn(p) for p in legal[0].numpy()]
-        others = [self._drawn(p) for p in self._replies] or [acts[i ^ 1] for i in range(self.count)]
-        for i, (place, mine, other) in enumerate(zip(self.place, acts, others, strict=True)):
-            past = [*map(list, self._faced[i][1]), [mine, other]]
-            self.place[i] = self._anew() if len(past) >= EPISODE + self.memory else [*place[:4], past]
-            if len(past) < EPISODE + self.memory:
-                self.place[i][2] = self._order(place[1])
+    def advance(self, legal: torch.Tensor) -> None:
+        """Let every walker play a round, its action drawn from `legal`, shape [1, walker, action]."""
+        acts = [self._draw(p) for p in legal[0].numpy()]
+        others = [self._draw(p) for p in self._replies] or [acts[i ^ 1] for i in range(self.count)]
+        for i, (walker, mine, other) in enumerate(zip(self.walkers, acts, others, strict=True)):
+            past = [*map(list, self._decisions[i][1]), [mine, other]]
+            if len(past) >= EPISODE + self.memory:
+                self.walkers[i] = self._new_episode()
+            else:
+                self.walkers[i] = walker._replace(order=self._order(walker.frame), past=past)
         self._seat_others()
 
-    def _drawn(self, p: Array) -> int:
+    def _draw(self, p: Array) -> int:
         return int(self.rng.choice(len(p), p=p / p.sum()))
 
-    def at(self) -> Mapping[str, Any]:
-        """Where everybody stands, as JSON, for a checkpoint."""
-        return {"place": self.place, "rng": self.rng.bit_generator.state}
+    def position(self) -> Mapping[str, Any]:
+        """Where every walker stands, as JSON, for a checkpoint."""
+        return {"place": self.walkers, "rng": self.rng.bit_generator.state}
 
-    def back_to(self, place: Mapping[str, Any]) -> None:
-        self.place = [list(some) for some in place["place"]]
-        self.rng.bit_generator.state = place["rng"]
+    def restore(self, position: Mapping[str, Any]) -> None:
+        self.walkers = [Walker(*walker) for walker in position["place"]]
+        self.rng.bit_generator.state = position["rng"]
 
 
-def check_settings(taught: PromptSets | Rollout, settings: Settings, rival: PromptSets | None = None) -> None:
-    """Whether this can be taught under these settings; HominesError where it cannot."""
-    if isinstance(taught, PromptSets) and taught.replies is None and taught.mirror is None and rival is None:
+def check_settings(source: PromptSets | Rollout, settings: Settings, rival: PromptSets | None = None) -> None:
+    """Raise HominesError where a learner cannot be trained on this source under these settings."""
+    if isinstance(source, PromptSets) and source.replies is None and source.mirror is None and rival is None:
         raise HominesError("a repeated game is taught against an opponent or beside a rival; give one")
-    if settings.objective == "discounted" and taught.follows is None:
+    if settings.objective == "discounted" and source.follows is None:
         raise HominesError(
             "the discounted return needs a repeated game with all its states; "
             "use --objective myopic, or drop --states"
         )
-    if settings.rank == 0 and (rival is not None or isinstance(taught, Rollout)):
+    if settings.rank == 0 and (rival is not None or isinstance(source, Rollout)):
         raise HominesError(
             "rank is 0 (all weights); two learners and --sample need LoRA adapters on fixed weights: "
             "give --rank 8 or more"
         )
-    if rival is not None and sum(rival.steps) != sum(taught.steps):
+    if rival is not None and sum(rival.steps) != sum(source.steps):
         raise HominesError(
-            f"the learners' schedules take {sum(taught.steps)} and {sum(rival.steps)} steps; they learn at "
+            f"the learners' schedules take {sum(source.steps)} and {sum(rival.steps)} steps; they learn at "
             "the same time, so the steps must add up to the same"
         )
     from transformers.integrations.integration_utils import get_available_reporting_integrations
 
-    there = ["none", "all", *get_available_reporting_integrations()]
-    if settings.report_to not in there:
+    trackers = ["none", "all", *get_available_reporting_integrations()]
+    if settings.report_to not in trackers:
         raise HominesError(
-            f"report_to is {settings.report_to!r}; on this machine there are {', '.join(there)} "
+            f"report_to is {settings.report_to!r}; on this machine there are {', '.join(trackers)} "
             "(pip install what it names)"
         )

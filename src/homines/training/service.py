@@ -1,9 +1,9 @@
 """Fine-tuning services: upload a data folder, start a job, follow it, name the resulting model.
 
-Through the official client of OpenAI, at its address or at that of any service that speaks the same language
-(OPENAI_BASE_URL). The key comes from the environment (OPENAI_API_KEY) and is never written: what the folder
-keeps is what was uploaded and which job it became, so that the same command goes on where an earlier one was
-cut off, and nothing is uploaded or paid twice.
+The official client of OpenAI speaks to its own address, or to any service with the same interface
+(OPENAI_BASE_URL). The key comes from the environment (OPENAI_API_KEY) and is never written. The folder keeps
+the uploaded files' ids and the job's: the same command goes on where an earlier one was cut off, and nothing
+is uploaded or paid twice.
 """
 
 from __future__ import annotations
@@ -103,18 +103,18 @@ def finetune(
     parts = [part for part, rows in (("train", train), ("test", test)) if rows]
     hashes = {part: _hash(Path(order.data) / f"{part}.jsonl") for part in parts}
     with RunFolder(folder, {**asdict(order), "kind": "finetune", "files": hashes, "command": command}) as run:
-        talk = client()
+        api = client()
         state: dict[str, Any] = run.noted("job.json") or {"files": {}, "job": None}
         for part in parts:
             if part not in state["files"]:
-                state["files"][part] = _uploaded(talk, Path(order.data) / f"{part}.jsonl")
+                state["files"][part] = _upload(api, Path(order.data) / f"{part}.jsonl")
                 run.note("job.json", state)
             if state["job"] is None:
-                _accepted(talk, state["files"][part], f"{part}.jsonl")
+                _check_accepted(api, state["files"][part], f"{part}.jsonl")
         if state["job"] is None:
-            state["job"] = _started(talk, order, state["files"], wait)
+            state["job"] = _start_job(api, order, state["files"], wait)
             run.note("job.json", state)
-        job = _followed(talk, state["job"], follow, wait)
+        job = _follow_job(api, state["job"], follow, wait)
         state |= {"status": job.status, "model": job.fine_tuned_model, "trained_tokens": job.trained_tokens}
         run.note("job.json", state)
     if job.status != "succeeded" or not job.fine_tuned_model:
@@ -130,7 +130,7 @@ def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def _asked(what: str, call: Callable[[], Any]) -> Any:
+def _call(what: str, call: Callable[[], Any]) -> Any:
     """The answer of the service, its refusals as errors that say what to do and hold no key."""
     import openai
 
@@ -144,10 +144,10 @@ def _asked(what: str, call: Callable[[], Any]) -> Any:
     except openai.RateLimitError as refusal:
         if refusal.code == "insufficient_quota":
             raise HominesError(
-                f"{what}: the account has no credit left ({_said(refusal)}); nothing is lost, add some"
+                f"{what}: the account has no credit left ({_message(refusal)}); nothing is lost, add some"
             ) from None
         raise HominesError(
-            f"{what}: the service is still busy after many tries (429: {_said(refusal)}); run the same "
+            f"{what}: the service is still busy after many tries (429: {_message(refusal)}); run the same "
             "command later, nothing is lost"
         ) from None
     except openai.APIConnectionError as failure:
@@ -158,11 +158,11 @@ def _asked(what: str, call: Callable[[], Any]) -> Any:
     except openai.APIStatusError as refusal:
         again = "run the same command later" if refusal.status_code >= 500 else "correct what it names"
         raise HominesError(
-            f"{what}: the service says {refusal.status_code}: {_said(refusal)}; {again}"
+            f"{what}: the service says {refusal.status_code}: {_message(refusal)}; {again}"
         ) from None
 
 
-def _said(refusal: Any) -> str:
+def _message(refusal: Any) -> str:
     """The service's own words, without the key, should it repeat it."""
     body = refusal.body if isinstance(refusal.body, dict) else {}
     text = str(body.get("message") or refusal.message)[:300]
@@ -170,30 +170,30 @@ def _said(refusal: Any) -> str:
     return text.replace(key, "[key]") if key else text
 
 
-def _uploaded(talk: Any, path: Path) -> str:
-    """The id of an uploaded file."""
+def _upload(api: Any, path: Path) -> str:
+    """Upload a file; its id."""
     with open(path, "rb") as file:
-        held = _asked(f"uploading {path.name}", lambda: talk.files.create(file=file, purpose="fine-tune"))
-    return str(held.id)
+        upload = _call(f"uploading {path.name}", lambda: api.files.create(file=file, purpose="fine-tune"))
+    return str(upload.id)
 
 
-def _accepted(talk: Any, file: str, name: str) -> None:
-    """HominesError where the service rejects an uploaded file."""
-    held = _asked(f"checking {name}", lambda: talk.files.retrieve(file))
-    if held.status == "error":
+def _check_accepted(api: Any, file: str, name: str) -> None:
+    """Raise HominesError where the service rejects an uploaded file."""
+    upload = _call(f"checking {name}", lambda: api.files.retrieve(file))
+    if upload.status == "error":
         raise HominesError(
-            f"the service rejects {name}: {held.status_details or 'no reason given'}; generate the data "
+            f"the service rejects {name}: {upload.status_details or 'no reason given'}; generate the data "
             "anew, and use another --out"
         )
 
 
-def _started(talk: Any, order: Order, files: dict[str, str], wait: Callable[[float], None]) -> str:
-    """The id of the job on these files: one that is there (its answer was lost), else a new one."""
+def _start_job(api: Any, order: Order, files: dict[str, str], wait: Callable[[float], None]) -> str:
+    """The id of the job on these files: one that the service has (its answer was lost), else a new one."""
     import openai
 
     chosen = {} if order.epochs is None else {"hyperparameters": {"n_epochs": order.epochs}}
     more = {"validation_file": files["test"]} if "test" in files else {}
-    once = talk.with_options(max_retries=0)  # the client's own retries could start, and bill, two
+    once = api.with_options(max_retries=0)  # the client's own retries could start, and bill, two
     passing = (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError)
     what = f"starting a job on {order.model}"
 
@@ -209,9 +209,9 @@ def _started(talk: Any, order: Order, files: dict[str, str], wait: Callable[[flo
 
     refusals: list[Exception] = []
     for attempt in range(TRIES):
-        there = _asked(what, lambda: talk.fine_tuning.jobs.list(limit=100)).data
-        if found := next((job for job in there if job.training_file == files["train"]), None):
-            return str(found.id)
+        jobs = _call(what, lambda: api.fine_tuning.jobs.list(limit=100)).data
+        if job := next((job for job in jobs if job.training_file == files["train"]), None):
+            return str(job.id)
         try:
             return str(create().id)
         except openai.OpenAIError as refusal:
@@ -220,26 +220,21 @@ def _started(talk: Any, order: Order, files: dict[str, str], wait: Callable[[flo
                 break
             wait(2.0**attempt)
 
-    def say() -> Any:
+    def refuse() -> Any:
         raise refusals[-1]
 
-    return str(_asked(what, say))
+    return str(_call(what, refuse))
 
 
-def _followed(
-    talk: Any,
-    job: str,
-    follow: Follow,
-    wait: Callable[[float], None],
-) -> Any:
+def _follow_job(api: Any, name: str, follow: Follow, wait: Callable[[float], None]) -> Any:
     """The job once it has ended."""
     pause = POLL
     while True:
-        held = _asked(f"looking at job {job}", lambda: talk.fine_tuning.jobs.retrieve(job))
-        follow.step({"status": held.status, "tokens": held.trained_tokens})
-        if held.status in ENDED:
-            return held
+        job = _call(f"looking at job {name}", lambda: api.fine_tuning.jobs.retrieve(name))
+        follow.step({"status": job.status, "tokens": job.trained_tokens})
+        if job.status in ENDED:
+            return job
         if follow.stop():
-            raise Interrupted(f"stopped watching job {job}, which goes on at the service")
+            raise Interrupted(f"stopped watching job {name}, which goes on at the service")
         wait(pause)
         pause = min(LONGEST_POLL, 1.5 * pause)

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 ROADS = ("rl", "grpo", "rloo")
 DATA_ROADS = ("sft", "distill")
+PROMPTS_OF_PASS = 4
+"""Prompts in one pass of a sampled road: the states of a two-player game with two actions, remembered for one
+round."""
 MOST_MEASURED = 64
 """States of a game that are all measured; where there are more, those of one round are."""
 
@@ -190,20 +193,20 @@ class AlignmentPlan:
                 "set: drop --sets, or walk more of them (--sample)"
             )
         for name in ("frames", "transfer_frames"):
-            made = [find("frames", spec) for spec in getattr(self, name)]
+            frames = [find("frames", spec) for spec in getattr(self, name)]
             deep = [
                 variant(f, memory=self.memory) if isinstance(f, Remembers) and f.memory < self.memory else f
-                for f in made
+                for f in frames
             ]
             object.__setattr__(self, name, tuple(map(spell, deep)))
         object.__setattr__(self, "preference", spell_schedule(schedule(self.preference, self.settings.steps)))
         if self.rival is not None:
             object.__setattr__(self, "rival", spell_schedule(schedule(self.rival, self.settings.steps)))
-        self._face()
+        self._settle_opponent()
         self._check_transfer()
 
-    def _face(self) -> None:
-        """Who plays the other seats; HominesError where two are named for them, or there are none."""
+    def _settle_opponent(self) -> None:
+        """Settle who plays the other seats. Raises HominesError where that is unclear."""
         repeated = isinstance(find("games", self.game), Repeated)
         if self.opponent is not None and self.rival is not None:
             raise HominesError(
@@ -222,7 +225,7 @@ class AlignmentPlan:
             object.__setattr__(self, "opponent", "tit_for_tat")
 
     def _check_transfer(self) -> None:
-        """What is trained on cannot show transfer."""
+        """Raise HominesError where a frame or game that is trained on is to show transfer."""
         for also, flag, trained, by in (
             (self.transfer_frames, "unseen", self.frames, "--frame, --labels, --general"),
             (self.transfer_games, "other-game", (self.game, *self.more_games), "--game, --general"),
@@ -235,8 +238,8 @@ class AlignmentPlan:
 
     @property
     def measured(self) -> int:
-        """Rounds told where it is measured: all that are remembered, or one where these make more than
-        MOST_MEASURED states of any game."""
+        """Rounds in the questions: all that are remembered, or one where these make more than MOST_MEASURED
+        states of any game."""
         specs = (self.game, *self.more_games, *self.transfer_games)
         return self.memory if all(few(find("games", spec), self.memory) for spec in specs) else 1
 

@@ -12,6 +12,7 @@ from homines.core.progress import Follow
 from homines.core.types import HominesError, Interrupted
 from homines.inference import processes
 from homines.training import distributed
+from homines.training.settings import Settings, SupervisedSettings
 
 
 class StepCallback(TrainerCallback):
@@ -74,25 +75,25 @@ class SupervisedSteps(StepCallback):
 
 
 def arguments(
-    kind: Any, folder: Path, total: int, *, seed: int, save_every: int, report_to: str, cpu: bool, **more: Any
+    kind: Any, folder: Path, total: int, settings: Settings | SupervisedSettings, *, cpu: bool, **more: Any
 ) -> Any:
     """A trainer's arguments (`kind`, a class of TrainingArguments) with what all trainings share."""
-    made = kind(
+    options = kind(
         output_dir=str(folder / "checkpoints"),
         max_steps=total,
         weight_decay=0.0,
-        seed=seed,
+        seed=settings.seed,
         logging_steps=1,
-        save_steps=save_every,
+        save_steps=settings.save_every,
         save_total_limit=2,
-        report_to=report_to,
+        report_to=settings.report_to,
         disable_tqdm=True,
         use_cpu=cpu,
         dataloader_pin_memory=False,
         **more,
     )
-    made._n_gpu = 1  # one pass is one sequence: nothing for DataParallel to scatter
-    return made
+    options._n_gpu = 1  # one pass is one sequence: nothing for DataParallel to scatter
+    return options
 
 
 class Unattended:

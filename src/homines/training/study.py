@@ -1,7 +1,7 @@
-"""What studies share: a folder of runs, each trained and measured once, and how the work is followed.
+"""What studies share: a folder of runs, each trained and measured once.
 
-A file of studies/ holds `run(task: Task) -> Done`: it trains and measures what is missing in the task's
-folder and writes its report there; and SEEDS, how many trainings of each kind it makes by default.
+A file of studies/ holds `run(task: StudyTask) -> StudyResult`: it trains and measures what is missing in the
+task's folder and writes its report there; and SEEDS, how many trainings of each kind it makes by default.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from homines.training.student import load_student, name_after
 from homines.training.supervised import SupervisedSettings
 
 Exam = Callable[[Model], list[Question]]
-"""What a model is asked."""
-Beside = Callable[[RunFolder, Model], None]
-"""Notes what else is looked at while a model is loaded."""
+"""Gives the questions of a model."""
+SideMeasure = Callable[[RunFolder, Model], None]
+"""Notes in a run folder what else is measured while a model is loaded."""
 
 
 class StudyResult(NamedTuple):
@@ -66,13 +66,13 @@ TRAINABLE = ("smollm2", "hf")
 
 @dataclass(frozen=True)
 class StudyTask:
-    """A study's settings, and the callbacks of whoever follows its work.
+    """A study's settings, and the callbacks of the caller that follows its work.
 
     seeds   one training each
     quick   the short form: everything once, little of each
-    also    other models, measured beside this one
-    rivals  whom it meets in a market
-    humans  a file of what people did, to be set beside it
+    also    other models that are measured too
+    rivals  models that it meets in a market
+    humans  a file of what people did, to compare with
     periods of a market in words; None: the study's own number
     """
 
@@ -131,7 +131,7 @@ class StudyTask:
         course: SupervisedSettings,
         exam: Exam,
         *,
-        beside: Beside = ignore,
+        beside: SideMeasure = ignore,
         **settings: Any,
     ) -> tuple[str, int]:
         """Fine-tune on rows unless this folder already did, then ask the exam.
@@ -144,7 +144,7 @@ class StudyTask:
             "kind": course.by,
             "model": self.model,
             "course": asdict(course),
-            "rows": digest([[row.prompt.key, row.said, row.target.tolist()] for row in rows]),
+            "rows": digest([[row.prompt.key, row.completion, row.target.tolist()] for row in rows]),
             "device": self.device,
             "dtype": self.dtype,
         }
@@ -155,38 +155,39 @@ class StudyTask:
             spec = f"{self.model}+{trained.folder}"
             return spec, self.examined(run, spec, exam, renamed=name, beside=beside)
 
-    def asked(self, run: RunFolder, model: Model, questions: Sequence[Question], what: str) -> list[Record]:
+    def _ask(self, run: RunFolder, model: Model, questions: Sequence[Question], what: str) -> list[Record]:
         """Answers to these questions, in the run's folder; only missing ones are asked."""
         tell = self.follow.begin(what, len(questions))
         return measure(model, questions, run, progress=lambda done, _: tell(done), stop=self.follow.stop)
 
     def examined(
         self,
-        held: RunFolder,
+        run: RunFolder,
         spec: str,
         exam: Exam,
         *,
         renamed: str = "",
-        beside: Beside = ignore,
+        beside: SideMeasure = ignore,
     ) -> int:
-        """Ask a model its exam in an open run folder, once, and again where its words have changed since; how
-        many questions failed.
+        """Ask a model its exam in an open run folder, and again where its words have changed since.
 
-        renamed   what records call it after "+", wherever the folder of its adapter may be moved to
-        beside    notes what else is looked at while the model is loaded
+        Returns the number of failed questions.
+
+        renamed   the model's name in records after "+": it does not change when the adapter is moved
+        beside    notes what else is measured while the model is loaded
         """
         known = exam(Mock(uniform))
         sign = digest([[q.record.game, q.record.frame, q.record.order, q.prompt.key] for q in known])
-        if (held.noted("examined.json") or {}).get("exam") == sign:
+        if (run.noted("examined.json") or {}).get("exam") == sign:
             return 0
         model = load(spec, device=self.device, dtype=self.dtype)
         if renamed:
             model.name = f"{self.model}+{renamed}"  # pyright: ignore[reportAttributeAccessIssue]
-        records = self.asked(held, model, exam(model), renamed or spec)
-        beside(held, model)
+        records = self._ask(run, model, exam(model), renamed or spec)
+        beside(run, model)
         if not (failed := sum(r.choice is None for r in records)):
-            held.note("examined.json", {"exam": sign})
-        model_card.write(held.folder)
+            run.note("examined.json", {"exam": sign})
+        model_card.write(run.folder)
         return failed
 
     @contextmanager

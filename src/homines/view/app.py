@@ -30,14 +30,14 @@ from homines import __version__
 from homines.core.format import clean, count, number
 from homines.core.plugins import names
 from homines.core.types import HominesError
-from homines.people.session import BATTERY
+from homines.people.plan import BATTERY
 from homines.reports.page import script_sources
 from homines.view.guard import Guard, Refusal, fields, inside
 from homines.view.live import live
 from homines.view.playing import Sittings
 from homines.view.runs import RUNNING, STATES, Entry, Index
 
-SHOWN = 100
+LISTED = 100
 """Runs on one page of the list."""
 SHUT = (
     "sandbox allow-scripts; default-src 'none'; script-src {}; style-src 'unsafe-inline'; "
@@ -61,26 +61,31 @@ LONGEST = 38
 OWN = {"page.css": "text/css", "view.css": "text/css", "view.js": "text/javascript"}
 
 
-def application(root: Path, **kind: Any) -> Starlette:
-    """The pages of a folder. kind: device, dtype of models that are played against."""
-    root = root.resolve()
-    index, sittings = Index(root), Sittings(root, **kind)
+class Pages:
+    """The pages of a folder, a method an address.
 
-    def show_list(request: Request) -> Response:
-        entries = index.entries()
+    placement   device and dtype of models that are played against
+    """
+
+    def __init__(self, root: Path, **placement: Any) -> None:
+        self.root = root.resolve()
+        self.index, self.sittings = Index(self.root), Sittings(self.root, **placement)
+
+    def show_list(self, request: Request) -> Response:
+        entries = self.index.entries()
         wanted = {name: request.query_params.get(name, "") for name in ("q", "kind", "model", "state")}
-        found = [entry for entry in entries if matches(entry, wanted)]
+        hits = [entry for entry in entries if matches(entry, wanted)]
         first = max(0, whole(request.query_params.get("from")))
-        ahead = [(at, urlencode({**wanted, "from": at})) for at in (first - SHOWN, first + SHOWN)]
+        ahead = [(at, urlencode({**wanted, "from": at})) for at in (first - LISTED, first + LISTED)]
         return page(
             "list.html",
-            root=str(root),
-            making=shlex.join(["homines", "measure", "smollm2", "--out", str(root / "first")]),
+            root=str(self.root),
+            making=shlex.join(["homines", "measure", "smollm2", "--out", str(self.root / "first")]),
             total=len(entries),
-            found=len(found),
-            rows=found[first : first + SHOWN],
+            found=len(hits),
+            rows=hits[first : first + LISTED],
             first=first,
-            links=[link if 0 <= at < len(found) or at == first - SHOWN >= 0 else "" for at, link in ahead],
+            links=[link if 0 <= at < len(hits) or at == first - LISTED >= 0 else "" for at, link in ahead],
             wanted=wanted,
             choices={
                 "kind": tally(entries, "kind"),
@@ -89,84 +94,96 @@ def application(root: Path, **kind: Any) -> Starlette:
             },
         )
 
-    def show_run(request: Request) -> Response:
+    def show_run(self, request: Request) -> Response:
         path = request.path_params["path"]
-        entry = index.entry(path)
+        entry = self.index.entry(path)
         if entry is None:
-            return trouble(f"There is no run {path[:80]!r} in {root}.", 404)
-        held = live(root / path) if entry.kind != "study" else None
-        below = [e for e in index.entries() if e.path.startswith(f"{path}/")] if entry.kind == "study" else []
-        return page("run.html", entry=entry, live=held, below=below, follow=entry.state == RUNNING)
+            return trouble(f"There is no run {path[:80]!r} in {self.root}.", 404)
+        if entry.kind == "study":
+            below = [e for e in self.index.entries() if e.path.startswith(f"{path}/")]
+            return page("run.html", entry=entry, live=None, below=below, follow=entry.state == RUNNING)
+        now = live(self.root / path)
+        return page("run.html", entry=entry, live=now, below=[], follow=entry.state == RUNNING)
 
-    def send_file(request: Request) -> Response:
-        path = inside(root, request.path_params["path"])
+    def send_file(self, request: Request) -> Response:
+        path = inside(self.root, request.path_params["path"])
         media = TYPES.get(path.suffix.lower()) if path is not None and path.is_file() else None
         if path is None or media is None:
             return trouble("There is no such file in this folder.", 404)
-        told = {"Content-Security-Policy": SHUT.format(" ".join(script_sources()))}
-        return FileResponse(path, media_type=media, headers=told)
+        headers = {"Content-Security-Policy": SHUT.format(" ".join(script_sources()))}
+        return FileResponse(path, media_type=media, headers=headers)
 
-    def send_own(request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in OWN:
-            return trouble("There is no such page.", 404)
-        return Response(asset(name), media_type=OWN[name])
+    def show_form(self, request: Request) -> Response:
+        return self._form(dict(request.query_params), "")
 
-    def settings(given: Mapping[str, str], why: str) -> Response:
-        held = {name: given.get(name, "") for name in SETTINGS}
-        return page("play.html", 400 if why else 200, given=held, why=why, open=sittings.open(), **offers())
+    def _form(self, form: Mapping[str, str], why: str) -> Response:
+        values = {name: form.get(name, "") for name in SETTINGS}
+        return page(
+            "play.html", 400 if why else 200, given=values, why=why, open=self.sittings.open(), **offers()
+        )
 
-    def show_form(request: Request) -> Response:
-        return settings(dict(request.query_params), "")
+    async def post_begin(self, request: Request) -> Response:
+        return await run_in_threadpool(self._begin, await fields(request))
 
-    def begin(form: Mapping[str, str]) -> Response:
+    def _begin(self, form: Mapping[str, str]) -> Response:
         try:
-            return RedirectResponse(f"/play/{sittings.begin(form)}", 303)
+            return RedirectResponse(f"/play/{self.sittings.begin(form)}", 303)
         except HominesError as failure:
-            return settings(form, str(failure))
+            return self._form(form, str(failure))
 
-    def show_turn(request: Request) -> Response:
-        told = sittings.told(request.path_params["id"])
-        return trouble(GONE, 404) if told is None else page("sitting.html", **told)
+    def show_turn(self, request: Request) -> Response:
+        view = self.sittings.view(request.path_params["id"])
+        return trouble(NOT_OPEN, 404) if view is None else page("sitting.html", **view)
 
-    def answer(name: str, form: Mapping[str, str]) -> Response:
-        told = sittings.answer(name, form)
-        if told is None:
-            return trouble(GONE, 404)
-        return page("sitting.html", 400, **told) if told["why"] else RedirectResponse(f"/play/{name}", 303)
+    async def post_answer(self, request: Request) -> Response:
+        return await run_in_threadpool(self._answer, request.path_params["id"], await fields(request))
 
-    async def post_begin(request: Request) -> Response:
-        return await run_in_threadpool(begin, await fields(request))
+    def _answer(self, name: str, form: Mapping[str, str]) -> Response:
+        view = self.sittings.answer(name, form)
+        if view is None:
+            return trouble(NOT_OPEN, 404)
+        return page("sitting.html", 400, **view) if view["why"] else RedirectResponse(f"/play/{name}", 303)
 
-    async def post_answer(request: Request) -> Response:
-        return await run_in_threadpool(answer, request.path_params["id"], await fields(request))
 
-    def refused(request: Request, failure: Exception) -> Response:
-        assert isinstance(failure, HTTPException | Refusal)
-        if isinstance(failure, Refusal):
-            return trouble(f"This was not taken: {failure}.", failure.status)
-        return trouble(SAID.get(failure.status_code, "This cannot be answered."), failure.status_code)
+def send_own(request: Request) -> Response:
+    """A style sheet or script of these pages."""
+    name = request.path_params["name"]
+    if name not in OWN:
+        return trouble("There is no such page.", 404)
+    return Response(asset(name), media_type=OWN[name])
 
+
+def refuse(request: Request, failure: Exception) -> Response:
+    """The page that says why a request is not answered."""
+    assert isinstance(failure, HTTPException | Refusal)
+    if isinstance(failure, Refusal):
+        return trouble(f"This was not taken: {failure}.", failure.status)
+    return trouble(REASONS.get(failure.status_code, "This cannot be answered."), failure.status_code)
+
+
+def application(root: Path, **placement: Any) -> Starlette:
+    """The pages of a folder as an application. placement: device, dtype of models that are played against."""
+    pages = Pages(root, **placement)
     app = Starlette(
         routes=[
-            Route("/", show_list),
-            Route("/run/{path:path}", show_run),
-            Route("/file/{path:path}", send_file),
+            Route("/", pages.show_list),
+            Route("/run/{path:path}", pages.show_run),
+            Route("/file/{path:path}", pages.send_file),
             Route("/own/{name}", send_own),
-            Route("/play", show_form),
-            Route("/play", post_begin, methods=["POST"]),
-            Route("/play/{id}", show_turn),
-            Route("/play/{id}", post_answer, methods=["POST"]),
+            Route("/play", pages.show_form),
+            Route("/play", pages.post_begin, methods=["POST"]),
+            Route("/play/{id}", pages.show_turn),
+            Route("/play/{id}", pages.post_answer, methods=["POST"]),
         ],
         middleware=[Middleware(Guard)],
-        exception_handlers={HTTPException: refused, Refusal: refused},
+        exception_handlers={HTTPException: refuse, Refusal: refuse},
     )
-    app.state.sittings = sittings
+    app.state.sittings = pages.sittings
     return app
 
 
-SAID = {404: "There is no such page.", 405: "This page is looked at, and its forms are sent; no more."}
-GONE = "This sitting is not open here any more. Where it was saved, its run has a button to go on."
+REASONS = {404: "There is no such page.", 405: "This page is looked at, and its forms are sent; no more."}
+NOT_OPEN = "This sitting is not open here any more. Where it was saved, its run has a button to go on."
 
 
 # --- the pages -----------------------------------------------------------------------------------
@@ -202,8 +219,8 @@ def cut(text: str) -> Markup:
     whole = clean(text)
     if len(whole) <= LONGEST:
         return Markup("<bdi>{}</bdi>").format(whole)
-    shown = f"{whole[: LONGEST // 3]}…{whole[LONGEST // 3 + 1 - LONGEST :]}"
-    return Markup('<bdi title="{}">{}</bdi>').format(whole, shown)
+    short = f"{whole[: LONGEST // 3]}…{whole[LONGEST // 3 + 1 - LONGEST :]}"
+    return Markup('<bdi title="{}">{}</bdi>').format(whole, short)
 
 
 def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:

@@ -53,7 +53,7 @@ class Refusal(HominesError):  # noqa: N818
 
 
 class Guard:
-    """Headers on every answer; refuses strangers' requests, and those that no browser sends for a page."""
+    """Sets headers on every answer; refuses strangers' requests, and those that no browser sends."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -61,10 +61,10 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def headed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                held = {name.lower() for name, _ in message["headers"]}
+                present = {name.lower() for name, _ in message["headers"]}
                 added = {"Content-Security-Policy": POLICY, **HEADERS}
                 more = [(k.lower().encode(), v.encode()) for k, v in added.items()]
-                message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in held)]
+                message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in present)]
             await send(message)
 
         if scope["type"] != "http":
@@ -136,8 +136,8 @@ async def fields(request: Request) -> dict[str, str]:
 
 
 def inside(root: Path, path: str) -> Path | None:
-    """What lies at this path of a folder; None where nothing does, where a part is hidden, and where a link
-    is on the way, wherever it leads."""
+    """The file or folder at this path of a folder; None where there is none, a part is hidden, or a link
+    is on the way."""
     hidden = any(part.startswith(".") for part in path.split("/"))
     try:
         place = paths.inside(root, path)
@@ -147,11 +147,11 @@ def inside(root: Path, path: str) -> Path | None:
 
 
 def strange(folder: Path) -> list[str]:
-    """Names of what a run's page would read in its folder and that is no plain file: a link, a pipe."""
-    with os.scandir(folder) as held:
+    """Names in a run's folder that its page would read and that are no plain files: links, pipes."""
+    with os.scandir(folder) as items:
         return sorted(
             item.name
-            for item in held
+            for item in items
             if (item.name in READ or item.name.endswith(".jsonl")) and not item.is_file(follow_symlinks=False)
         )
 
@@ -162,8 +162,11 @@ class Unreadable(HominesError):  # noqa: N818
 
 @contextmanager
 def reading(folder: Path) -> Iterator[None]:
-    """While a stranger's run folder is read: whatever it holds fails in one way. Raises Unreadable for links
-    and pipes in it, for values of other kinds than a run has, for nesting without end."""
+    """A context for reading a stranger's run folder, in which every failure is one error.
+
+    Raises Unreadable for links and pipes in it, for values of other kinds than a run has, for nesting without
+    end.
+    """
     if odd := strange(folder):
         raise Unreadable(f"{odd[0]} is no plain file here, and is not followed; put the file itself there")
     try:

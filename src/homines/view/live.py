@@ -46,7 +46,8 @@ class Chart:
 class Live:
     """What a run folder says now.
 
-    answered, failed   questions; `asked`: those of the present measurement, None where nobody noted it
+    answered, failed   questions
+    measurement        (answered, in all) of the measurement begun last; None where nobody noted it
     types              a row a model, game and frame
     trained            the last step, of `steps` in all (None: not known)
     notes              what could not be read or cannot be, and why
@@ -54,7 +55,7 @@ class Live:
 
     answered: int = 0
     failed: int = 0
-    asked: tuple[int, int] | None = None
+    measurement: tuple[int, int] | None = None
     types: tuple[dict[str, str], ...] = ()
     charts: tuple[Chart, ...] = ()
     trained: int = 0
@@ -89,7 +90,7 @@ def _live(folder: Path) -> Live:
     return Live(
         len(records),
         sum(r.error is not None for r in records),
-        _asked(run),
+        _measurement(run),
         tuple(_row(row, study.short) for row in summary(study.records)),
         tuple(charts(curve)),
         max(done, default=0),
@@ -98,7 +99,7 @@ def _live(folder: Path) -> Live:
     )
 
 
-def _asked(run: RunFolder) -> tuple[int, int] | None:
+def _measurement(run: RunFolder) -> tuple[int, int] | None:
     """(answered, in all) of the measurement that was begun last."""
     noted = run.noted("asked.json") or {}
     total, model = noted.get("questions"), noted.get("model")
@@ -111,9 +112,9 @@ def _row(row: dict[str, Any], short: Mapping[str, str]) -> dict[str, str]:
     """A line of `measure.summary` in words. short: names of frames, as the report has them."""
     types = {k: v for k, v in row.items() if "|" in k and not k.startswith("illegal|")}
     if types:
-        told = "   ".join(f"{name} {number(p)}" for name, p in types.items())
+        text = "   ".join(f"{name} {number(p)}" for name, p in types.items())
     else:
-        told = "; ".join(
+        text = "; ".join(
             f"{where}: {', '.join(f'{action} {number(p)}' for action, p in odds.items())}"
             for where, odds in row["p"].items()
         )
@@ -122,7 +123,7 @@ def _row(row: dict[str, Any], short: Mapping[str, str]) -> dict[str, str]:
         "game": row["game"],
         "frame": short.get(row["frame"], row["frame"]),
         "spec": row["frame"],
-        "told": told,
+        "told": text,
         "mass": number(row["mass"]),
         "questions": str(row["questions"]),
         "failed": str(row["errors"]),
@@ -135,14 +136,14 @@ def charts(curve: Sequence[dict[str, Any]]) -> list[Chart]:
     for at, row in enumerate(
         drop_impossible(list(curve), CURVE)[0], 1
     ):  # by its place: a second phase counts its steps anew
-        held: dict[str, Any] = {"Reward": {"": row.get("reward")}, "Legal mass": {"": row.get("mass")}}
+        panels: dict[str, Any] = {"Reward": {"": row.get("reward")}, "Legal mass": {"": row.get("mass")}}
         if "reward" not in row:
-            held = {"Loss": {"": row.get("loss")}}
+            panels = {"Loss": {"": row.get("loss")}}
         if isinstance(p := row.get("p"), dict):
-            held["P(first action), by state"] = {
+            panels["P(first action), by state"] = {
                 str(k): v[0] for k, v in p.items() if isinstance(v, list) and v
             }
-        for title, values in held.items():
+        for title, values in panels.items():
             for name, value in values.items():
                 if (y := finite(value)) is not None:
                     series.setdefault(title, {}).setdefault(name, []).append((at, y))
@@ -150,17 +151,19 @@ def charts(curve: Sequence[dict[str, Any]]) -> list[Chart]:
     return [_chart(title, series[title], len(curve)) for title in order if title in series]
 
 
-def _chart(title: str, named: dict[str, list[tuple[float, float]]], steps: int) -> Chart:
-    values = [y for points in named.values() for _, y in points]
+def _chart(title: str, series: dict[str, list[tuple[float, float]]], steps: int) -> Chart:
+    values = [y for points in series.values() for _, y in points]
     unit = title.startswith(("P(", "Legal"))
     low, high = (0.0, 1.0) if unit else (min(values), max(values))
     span = high - low or 1.0
     lines: list[Line] = []
-    for name, points in list(named.items())[:MOST_LINES]:
+    for name, points in list(series.items())[:MOST_LINES]:
         every = -(-len(points) // MOST_POINTS)
-        kept = [p for i, p in enumerate(points) if i % every == 0 or i == len(points) - 1]
-        kept = kept if len(kept) > 1 else [(kept[0][0] - 0.5, kept[0][1]), (kept[0][0] + 0.5, kept[0][1])]
+        thinned = [p for i, p in enumerate(points) if i % every == 0 or i == len(points) - 1]
+        if len(thinned) == 1:  # a dash, as a point is not seen
+            (x, y), *_ = thinned
+            thinned = [(x - 0.5, y), (x + 0.5, y)]
         across, up = WIDE / max(steps - 1, 1), (HIGH - 2 * EDGE) / span
-        drawn = (f"{across * (x - 1):.1f},{HIGH - EDGE - up * (y - low):.1f}" for x, y in kept)
+        drawn = (f"{across * (x - 1):.1f},{HIGH - EDGE - up * (y - low):.1f}" for x, y in thinned)
         lines.append(Line(name, " ".join(drawn), number(points[-1][1])))
     return Chart(title, tuple(lines), number(low), number(high), (1, steps))

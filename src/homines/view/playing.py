@@ -1,4 +1,4 @@
-"""Sittings on the page: each lies on this side, so that a browser that is closed loses nothing."""
+"""Sittings on the page. They are kept by this process: a browser that is closed loses nothing."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from homines.core.format import count
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import LEGAL_MASS, HominesError, Model, Policy
 from homines.models import known
+from homines.people.counterpart import Counterpart, opponent_or_model
 from homines.people.debrief import Odds, Portrait, happened, odds, portraits, totals
-from homines.people.session import BATTERY, PROTOCOLS, NotAnAnswer, Other, SessionPlan, Sitting, rival
+from homines.people.plan import BATTERY, PROTOCOLS, SessionPlan
+from homines.people.play import NotAnAnswer
+from homines.people.session import Sitting
 from homines.people.terminal import fitting, framed, note, seated, sentence
 from homines.view.guard import inside, reading
 from homines.view.runs import written_to
@@ -24,7 +27,7 @@ from homines.view.runs import written_to
 MOST_BUTTONS = 12
 """Options that have a button each; of more, the answer is typed."""
 MOST_OPEN = 50
-"""Sittings that may be open at once. As many are held; of those that are over, the latest."""
+"""Sittings that may be open at once, those that are over among them, the latest of these."""
 LONGEST_WORDS = 40
 """Characters of a game's spec in the name of a folder."""
 MOST_DIGITS = 15
@@ -34,38 +37,39 @@ MOST_DRAWS = 10_000
 
 @dataclass(eq=False)
 class Seat:
-    """A sitting that is held here, for one request at a time.
+    """A sitting that is open here, for one request at a time.
 
-    shown   stages the person was told of; `news`: how it was begun, told until the next answer
-    ended   what came of it, once it is over
+    reported    how many stages the page has reported
+    news        how the sitting was begun, shown until the next answer
+    debriefing  the counterpart's odds and both preferences, once it is over
     """
 
     sitting: Sitting
     run: RunFolder | None
     lock: Lock = field(default_factory=Lock)
-    shown: int = 0
+    reported: int = 0
     news: str = ""
-    ended: tuple[list[Odds], list[Portrait]] | None = None
+    debriefing: tuple[list[Odds], list[Portrait]] | None = None
 
     @property
     def over(self) -> bool:
-        return self.sitting.course.turn is None
+        return self.sitting.progress.turn is None
 
     def end(self) -> tuple[list[Odds], list[Portrait]]:
-        """What came of a sitting that is over; written and its folder let go of, once."""
-        if self.ended is None:
-            self.ended = odds(self.sitting), portraits(self.sitting) if self.sitting.plan.both else []
+        """The debriefing of a sitting that is over; written to its folder, which is then closed, once."""
+        if self.debriefing is None:
+            self.debriefing = odds(self.sitting), portraits(self.sitting) if self.sitting.plan.both else []
             if self.run is not None:
-                note(self.run, self.sitting, *self.ended)
+                note(self.run, self.sitting, *self.debriefing)
                 self.run.close()
-        return self.ended
+        return self.debriefing
 
 
 class Sittings:
     """Sittings that were begun on this page since it was opened."""
 
-    def __init__(self, root: Path, **kind: Any) -> None:
-        self.root, self.kind = root.resolve(), kind
+    def __init__(self, root: Path, **placement: Any) -> None:
+        self.root, self.placement = root.resolve(), placement
         self._seats: dict[str, Seat] = {}
         self._folders: dict[Path, str] = {}
         self._loaded: tuple[str, Policy | Model] | None = None
@@ -77,7 +81,7 @@ class Sittings:
         One that is kept and not over goes on. Where the kept one is over, the next draw is begun: the seed
         after it, in a folder of its own.
         """
-        plan, folder = self._asked(form)
+        plan, folder = self._plan(form)
         with self._lock:
             if folder is not None:
                 name = self._opened(plan, folder)
@@ -87,7 +91,7 @@ class Sittings:
                 return self._seated(plan, None)
             for seed in range(plan.seed, plan.seed + MOST_DRAWS):
                 draw = replace(plan, seed=seed)
-                folder = self._kept(draw)
+                folder = self._folder(draw)
                 if (folder / "played.json").is_file():
                     continue
                 name = self._opened(draw, folder)
@@ -114,7 +118,7 @@ class Sittings:
         """Begin, or go on from the folder."""
         self._room()
         if self._loaded is None or self._loaded[0] != plan.against:
-            self._loaded = plan.against, rival(plan.against, **self.kind)
+            self._loaded = plan.against, opponent_or_model(plan.against, **self.placement)
         if folder is not None and written_to(folder):
             raise HominesError(
                 f"the sitting in {folder.name} is open in another process, a terminal or another `homines "
@@ -122,20 +126,19 @@ class Sittings:
             )
         run = None if folder is None else RunFolder(folder, plan.config(self._command()))
         try:
-            sitting = Sitting(plan, Other(plan, self._loaded[1], run), run)
+            sitting = Sitting(plan, Counterpart(plan, self._loaded[1], run), run)
         except BaseException:
             if run is not None:
                 run.close()
             raise
         name = secrets.token_urlsafe(9)
-        self._seats[name] = Seat(sitting, run, shown=len(sitting.course.stages))
+        self._seats[name] = Seat(sitting, run, reported=len(sitting.progress.stages))
         if folder is not None:
             self._folders[folder] = name
         return name
 
     def _room(self) -> None:
-        """Let go of the sitting begun first of those that are over, where as many are held as may be. Raises
-        HominesError where none is over."""
+        """Close the first sitting that is over, where MOST_OPEN are open; HominesError where none is."""
         while len(self._seats) >= MOST_OPEN:
             over = next((name for name, seat in self._seats.items() if seat.over), None)
             if over is None:
@@ -150,15 +153,15 @@ class Sittings:
             self._folders = {folder: name for folder, name in self._folders.items() if name != over}
 
     def _going_on(self, name: str) -> str:
-        """What is told of a sitting that was begun before; empty for a new one."""
+        """The news of a sitting that was begun before; empty for a new one."""
         seat = self._seats[name]
         done = len(seat.sitting.records)
         if seat.over or not done:
             return ""
         return f"This goes on with the sitting you left after {count(done, 'answer')}."
 
-    def _asked(self, form: Mapping[str, str]) -> tuple[SessionPlan, Path | None]:
-        """What a form asks for, and the run folder where it names one."""
+    def _plan(self, form: Mapping[str, str]) -> tuple[SessionPlan, Path | None]:
+        """The plan that a form asks for, and the run folder where it names one."""
         if again := form.get("run"):
             folder = inside(self.root, again)
             if folder is None or not (folder / "config.json").is_file():
@@ -177,7 +180,7 @@ class Sittings:
         who = form.get("name", "").strip() or "person"
         return SessionPlan(tuple(games), against, frame, at, both, rounds, seed, who), None
 
-    def _kept(self, plan: SessionPlan) -> Path:
+    def _folder(self, plan: SessionPlan) -> Path:
         """The run folder of a sitting, by its settings."""
         config = {k: v for k, v in plan.config().items() if k != "command"}
         first = BATTERY if plan.games == PROTOCOLS and plan.both else plan.games[0][:LONGEST_WORDS]
@@ -191,41 +194,41 @@ class Sittings:
         return [(name, seat) for name, seat in reversed(list(self._seats.items())) if not seat.over]
 
     def answer(self, name: str, form: Mapping[str, str]) -> dict[str, Any] | None:
-        """Take an answer; what to show, its `why` set where it is none. None: there is no such sitting."""
+        """Take an answer; the values to show, `why` set where it is none. None: there is no such sitting."""
         seat = self._seats.get(name)
         if seat is None:
             return None
         with seat.lock:
-            sitting, turn = seat.sitting, seat.sitting.course.turn
+            sitting, turn = seat.sitting, seat.sitting.progress.turn
             try:
                 if sitting.late:
                     sitting.go_on()
                 elif turn is not None and form.get("turn") == str(turn.number):
                     # any other was sent twice, or long ago
                     action = turn.read(form.get("answer", ""))
-                    seat.shown, seat.news = len(sitting.course.stages), ""
+                    seat.reported, seat.news = len(sitting.progress.stages), ""
                     sitting.answer(action)
                 if seat.over:
                     seat.end()  # now: the browser may never come back to look
                 return {"why": ""}
             except (NotAnAnswer, HominesError) as failure:
-                return self._shown(name, seat, str(failure))
+                return self._view(name, seat, str(failure))
 
-    def told(self, name: str) -> dict[str, Any] | None:
-        """What the page of a sitting shows."""
+    def view(self, name: str) -> dict[str, Any] | None:
+        """The values that the page of a sitting shows; None: there is no such sitting."""
         seat = self._seats.get(name)
         if seat is None:
             return None
         with seat.lock:
-            return self._shown(name, seat, "")
+            return self._view(name, seat, "")
 
-    def _shown(self, name: str, seat: Seat, why: str) -> dict[str, Any]:
+    def _view(self, name: str, seat: Seat, why: str) -> dict[str, Any]:
         sitting = seat.sitting
-        turn = sitting.course.turn
-        ended = seat.end() if turn is None else ([], [])
+        turn = sitting.progress.turn
+        chances, shapes = seat.end() if turn is None else ([], [])
         folder = None if seat.run is None else seat.run.folder
         rows = happened(sitting)
-        told = [] if sitting.plan.both or turn is None else [sentence(r) for r in rows[seat.shown :]]
+        news = [] if sitting.plan.both or turn is None else [sentence(r) for r in rows[seat.reported :]]
         return {
             "id": name,
             "plan": sitting.plan,
@@ -236,12 +239,12 @@ class Sittings:
             "answered": len(sitting.records),
             "folder": folder,
             "path": None if folder is None else folder.relative_to(self.root).as_posix(),
-            "news": [*([seat.news] if seat.news else []), *told],
-            "buttons": turn is not None and len(turn.shown) <= MOST_BUTTONS,
+            "news": [*([seat.news] if seat.news else []), *news],
+            "buttons": turn is not None and len(turn.options) <= MOST_BUTTONS,
             "rows": rows if turn is None else [],
             "totals": totals(sitting) if turn is None else (),
-            "odds": ended[0],
-            "portraits": ended[1],
+            "odds": chances,
+            "portraits": shapes,
             "legal": LEGAL_MASS,
             "following": None if folder is None else fitting(folder, sitting.plan.person),
         }

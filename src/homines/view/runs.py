@@ -63,12 +63,12 @@ class Entry:
 
     @property
     def text(self) -> str:
-        """What a search looks through; not the state, as "finished" would find what is unfinished."""
+        """The text that a search looks through; without the state, or "finished" would match "unfinished"."""
         return " ".join((self.path, self.kind, self.model, self.preference, self.games)).casefold()
 
 
-class _Held(NamedTuple):
-    """A folder as it was read: when its files had changed, and what they said."""
+class Reading(NamedTuple):
+    """A folder as it was last read: a stamp of its files, and its entry."""
 
     stamp: tuple[int, ...]
     entry: Entry
@@ -79,48 +79,48 @@ class Index:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._held: dict[str, _Held] = {}
+        self._readings: dict[str, Reading] = {}
         self._counts: dict[str, tuple[tuple[int, ...], tuple[int, int] | None]] = {}
 
     def entries(self) -> list[Entry]:
         """Every run, the latest first."""
-        found: dict[str, _Held] = {}
-        asked: dict[str, Mapping[str, os.DirEntry[str]]] = {}
+        readings: dict[str, Reading] = {}
+        counted: dict[str, Mapping[str, os.DirEntry[str]]] = {}
         for path, files in folders(self.root):
             if "config.json" in files or "report.html" in files:
-                found[path] = self._read(path, files)
+                readings[path] = self._read(path, files)
                 if "asked.json" in files:
-                    asked[path] = files
-        self._held = found
-        pages = {path for path, held in found.items() if held.entry.report}
-        rows = [self._settled(held.entry, found, pages) for held in found.values()]
-        rows = [self._whole(entry, asked[entry.path]) if entry.path in asked else entry for entry in rows]
+                    counted[path] = files
+        self._readings = readings
+        pages = {path for path, reading in readings.items() if reading.entry.report}
+        rows = [self._settled(reading.entry, readings, pages) for reading in readings.values()]
+        rows = [self._whole(entry, counted[entry.path]) if entry.path in counted else entry for entry in rows]
         return sorted(rows, key=lambda entry: (-entry.begun, entry.path))
 
     def entry(self, path: str) -> Entry | None:
         """One run as it stands now."""
         return next((entry for entry in self.entries() if entry.path == path), None)
 
-    def _read(self, path: str, files: Mapping[str, os.DirEntry[str]]) -> _Held:
+    def _read(self, path: str, files: Mapping[str, os.DirEntry[str]]) -> Reading:
         watched = [files.get(name) for name in ("config.json", "provenance.json", "report.html", *FINISHED)]
         stats = [None if f is None else f.stat(follow_symlinks=False) for f in watched]
         stamp = _stamp(stats)
         stamp += (int("training.json" in files),)
-        before = self._held.get(path)
+        before = self._readings.get(path)
         if before is not None and before.stamp == stamp:
             return before
         first = stats[0] or stats[2]
         entry = Entry(path, begun=first.st_mtime if first else 0.0, report="report.html" in files)
         if "config.json" not in files:
-            return _Held(stamp, replace(entry, kind="study", games=Path(path).name or self.root.name))
-        return _Held(stamp, _told(entry, self.root / path, files))
+            return Reading(stamp, replace(entry, kind="study", games=Path(path).name or self.root.name))
+        return Reading(stamp, _described(entry, self.root / path, files))
 
-    def _settled(self, entry: Entry, found: Mapping[str, _Held], pages: set[str]) -> Entry:
+    def _settled(self, entry: Entry, readings: Mapping[str, Reading], pages: set[str]) -> Entry:
         """The entry with what depends on others: its study's page, and whether somebody writes to it now."""
         if entry.kind == "study" or entry.state == BROKEN:
             return entry
         parent = entry.path.rpartition("/")[0]
-        study = found.get(parent) if parent != entry.path else None
+        study = readings.get(parent) if parent != entry.path else None
         if study is not None and study.entry.kind == "study":
             entry = replace(entry, games=", ".join(filter(None, (entry.games, f"in {study.entry.games}"))))
             if entry.state == STOPPED and parent in pages:
@@ -130,8 +130,8 @@ class Index:
         return entry
 
     def _whole(self, entry: Entry, files: Mapping[str, os.DirEntry[str]]) -> Entry:
-        """The entry; unfinished where the measurement begun last has questions without an answer, whatever
-        page was written of those that have one."""
+        """The entry; unfinished where the last measurement has questions without an answer, even where a page
+        was written of the others."""
         if entry.state not in (DONE, STOPPED):
             return entry
         watched = [files.get(name) for name in COUNTED]
@@ -147,7 +147,7 @@ class Index:
 
 
 def _stamp(stats: Sequence[os.stat_result | None]) -> tuple[int, ...]:
-    """What differs once one of these files has changed."""
+    """A number for each file that changes when the file does."""
     return tuple(-1 if s is None else s.st_mtime_ns ^ s.st_size for s in stats)
 
 
@@ -155,8 +155,8 @@ def progress(folder: Path) -> tuple[int, int] | None:
     """(answered, in all) of the measurement begun last, failed questions among those answered; None where
     nobody noted it.
 
-    A line is looked at and not parsed: `store.record_json` writes the key first, and what is quoted within a
-    JSON text is escaped there.
+    A line is searched and not parsed: `record_json` writes the key first, and escapes quotes within a JSON
+    text.
     """
     try:
         noted = _object(folder / "asked.json")
@@ -170,7 +170,7 @@ def progress(folder: Path) -> tuple[int, int] | None:
             with open(path, "rb") as file:
                 keys.update(line[:KEY] for line in file if of_it in line and line.endswith(b"\n"))
     except (OSError, ValueError):
-        return None  # its page tells what cannot be read
+        return None  # its page shows what cannot be read
     return min(total, len(keys)), total
 
 
@@ -180,8 +180,8 @@ def folders(root: Path) -> Iterator[tuple[str, dict[str, os.DirEntry[str]]]]:
     for path, place, depth in queue:
         files: dict[str, os.DirEntry[str]] = {}
         try:
-            with os.scandir(place) as held:
-                for item in held:
+            with os.scandir(place) as items:
+                for item in items:
                     if item.is_file(follow_symlinks=False):
                         files[item.name] = item
                     elif item.is_dir(follow_symlinks=False) and depth < DEEPEST and _entered(item.name):
@@ -195,8 +195,8 @@ def _entered(name: str) -> bool:
     return not name.startswith(".") and name not in NOT_ENTERED
 
 
-def _told(entry: Entry, folder: Path, files: Mapping[str, os.DirEntry[str]]) -> Entry:
-    """What the config and the provenance say of a run; broken, and why, where they cannot be read."""
+def _described(entry: Entry, folder: Path, files: Mapping[str, os.DirEntry[str]]) -> Entry:
+    """The entry with what the config and the provenance say; broken, and why, where they cannot be read."""
     try:
         config = _object(folder / "config.json")
         if "provenance.json" not in files:
@@ -208,7 +208,7 @@ def _told(entry: Entry, folder: Path, files: Mapping[str, os.DirEntry[str]]) -> 
         return replace(entry, state=BROKEN, why=str(failure))
     names = config.get("games") or config.get("game") or config.get("data") or ""
     games = names if isinstance(names, str) else ", ".join(map(str, names)) if isinstance(names, list) else ""
-    told = replace(
+    entry = replace(
         entry,
         kind=_text(config.get("kind")) or "run",
         model=_text(config.get("model")),
@@ -218,10 +218,10 @@ def _told(entry: Entry, folder: Path, files: Mapping[str, os.DirEntry[str]]) -> 
     )
     trains = isinstance(config.get("settings"), dict) or isinstance(config.get("course"), dict)
     if trains and "training.json" not in files:
-        return replace(told, state=STOPPED, why="its training has not ended")
+        return replace(entry, state=STOPPED, why="its training has not ended")
     if not entry.report and not any(name in files for name in FINISHED):
-        return replace(told, state=STOPPED, why="it has no report yet")
-    return told
+        return replace(entry, state=STOPPED, why="it has no report yet")
+    return entry
 
 
 def _text(value: Any, longest: int = TEXT) -> str:

@@ -16,13 +16,13 @@ const form = document.querySelector("form[data-live]");
 if (form) {
   form.querySelector("button").hidden = true;
   let waiting = 0;
-  let asked = null;
+  let request = null;
   const search = () => {
-    if (asked) asked.abort();
-    asked = new AbortController();
+    if (request) request.abort();
+    request = new AbortController();
     const address = `/?${new URLSearchParams(new FormData(form))}`;
     history.replaceState(null, "", address);
-    renew(form.dataset.live, address, asked.signal).catch((failure) => {
+    renew(form.dataset.live, address, request.signal).catch((failure) => {
       if (failure.name !== "AbortError") console.warn(failure);
     });
   };

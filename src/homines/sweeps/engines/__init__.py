@@ -1,8 +1,8 @@
 """Where the cells of a sweep are done. A file of this folder defines `run(jobs, **how) -> outcomes`.
 
 `how` is workers (None: as many as there is room for), address, threads and gpus (of one cell), stop. An
-outcome is yielded for every job that came to an end, in whatever order; none for those not begun when
-`stop` says so.
+outcome is yielded for every job that ended, in any order; none for jobs that had not begun when `stop` said
+so.
 """
 
 from __future__ import annotations

@@ -28,11 +28,11 @@ class _Worker(NamedTuple):
 
     @classmethod
     def begin(cls, context: Any, flag: Any) -> _Worker:
-        here, there = context.Pipe()
-        process = context.Process(target=_work, args=(there, flag), daemon=True)
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, flag), daemon=True)
         process.start()
-        there.close()  # so that the death of the process closes the pipe
-        return cls(process, here)
+        theirs.close()  # so that the death of the process closes the pipe
+        return cls(process, ours)
 
     def end(self) -> None:
         self.pipe.close()
@@ -93,13 +93,13 @@ def cores() -> int:
 
 
 def died(code: int | None, tried: int) -> str:
-    """What the end of a worker tells."""
+    """The error of a cell whose worker died."""
     how = f"killed by signal {-code}" if code and code < 0 else f"exit code {code}"
     return f"its worker died {tried} times, at last with {how}; a cell that is out of memory ends so"
 
 
 def _work(pipe: Connection, flag: Any) -> None:
-    """What a worker does: cells, until no more come, or whoever started it is gone."""
+    """A worker: does cells until no more come, or the process that started it is gone."""
     quiet()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; who started it says when to stop
     parent = parent_process()

@@ -71,8 +71,8 @@ def run(
                     elif tried < TRIES:
                         waiting.append((job, tried + 1))
                     else:
-                        told = f"its worker died {tried} times, at last with {brief(failure)}"
-                        yield Outcome(job.cell.name, "lost", told)
+                        error = f"its worker died {tried} times, at last with {brief(failure)}"
+                        yield Outcome(job.cell.name, "lost", error)
     finally:
         ray.shutdown()
 
@@ -130,31 +130,31 @@ def _check(ray: Any, job: Job, threads: int, gpus: float) -> None:
     store = SharedStore(job.store)
     probe = store.leave()
     try:
-        asked = [
+        greetings = [
             ray.remote(num_cpus=0, max_retries=1)(greet)
             .options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
             .remote(store.url, probe)
             for node in nodes
         ]
-        for ref, node in zip(asked, nodes, strict=True):
+        for ref, node in zip(greetings, nodes, strict=True):
             if (answer := _answer(ray, ref, node)) is None:
                 continue
-            version, commit, sees, said = answer
+            version, commit, sees, error = answer
             name = _called(node)
             if version is None:
                 raise HominesError(
-                    f"node {name} has no homines ({said}); install {job.home} there, nothing was run"
+                    f"node {name} has no homines ({error}); install {job.home} there, nothing was run"
                 )
-            if (there := SourceTree(version, commit)) != job.home:
+            if (tree := SourceTree(version, commit)) != job.home:
                 raise HominesError(
-                    f"node {name} has {there}, this is {job.home}; install the same on every node, nothing "
+                    f"node {name} has {tree}, this is {job.home}; install the same on every node, nothing "
                     "was run"
                 )
             if not sees:
-                why = f" ({said})" if said else ""
+                why = f" ({error})" if error else ""
                 raise HominesError(
-                    f"node {name} does not see the store {store.shown}{why}; give --store a folder that all "
-                    "nodes share, or a URL such as s3://bucket/sweeps; nothing was run"
+                    f"node {name} does not see the store {store.redacted_url}{why}; give --store a "
+                    "folder that all nodes share, or a URL such as s3://bucket/sweeps; nothing was run"
                 )
     finally:
         store.remove(probe)
@@ -166,7 +166,7 @@ def _called(node: dict[str, Any]) -> str:
 
 
 def _answer(ray: Any, ref: Any, node: dict[str, Any]) -> Any:
-    """What a node says of itself; None where it has left, which a cluster may learn after our question."""
+    """The greeting of a node; None where the node has left, which a cluster may learn after our question."""
     end = time.monotonic() + GREET
     while True:
         try:
