@@ -95,7 +95,7 @@ def test_of_divided_weights_each_process_holds_its_part(tiny_folder: Path, tmp_p
 import torch
 from transformers import AutoModelForCausalLM
 from homines.training import distributed as parallel
-assert parallel.divides()
+assert parallel.divides_weights()
 net = AutoModelForCausalLM.from_pretrained({str(tiny_folder)!r})
 layers = net.get_decoder().layers
 whole = sum(p.numel() for p in layers.parameters())

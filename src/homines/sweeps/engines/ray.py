@@ -117,15 +117,17 @@ def _check(ray: Any, job: Job, threads: int, gpus: float) -> None:
         """Sent as it is written, so that it runs beside any homines, or none."""
         try:
             import homines
-            from homines.core.run_folder import source_commit
         except ImportError as failure:
             return None, None, False, str(failure)
+        commit: str | None = None
         try:
+            from homines.core.run_folder import source_commit
             from homines.sweeps.store import SharedStore
 
-            return homines.__version__, source_commit(), SharedStore(url).holds(probe), ""
+            commit = source_commit()
+            return homines.__version__, commit, SharedStore(url).holds(probe), ""
         except Exception as failure:
-            return homines.__version__, source_commit(), False, f"{type(failure).__name__}: {failure}"
+            return homines.__version__, commit, False, f"{type(failure).__name__}: {failure}"
 
     store = SharedStore(job.store)
     probe = store.leave()
