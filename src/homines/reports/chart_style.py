@@ -32,7 +32,7 @@ BOUNDED = "isValid(datum.low) && isValid(datum.high)"
 UNIT = (0, 1)
 
 
-def dressed(chart: Any, description: str, **hints: int) -> Any:
+def dress(chart: Any, description: str, **hints: int) -> Any:
     """The same dress for all; the page's style sheet replaces ink and background."""
     ink = {"labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal"}
     ink |= {"labelColor": "#333", "titleColor": "#333"}
@@ -80,7 +80,7 @@ def zero_line(base: alt.Chart) -> alt.Chart:
     return base.mark_rule(strokeDash=[2, 3], color=GREY).encode(x=alt.datum(0))
 
 
-def placed(rows: Iterable[Row]) -> list[dict[str, Any]]:
+def with_places(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """The rows with `at`, the place of each."""
     return [{**row, "at": i} for i, row in enumerate(rows)]
 

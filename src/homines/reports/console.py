@@ -108,17 +108,17 @@ def job_line(row: Mapping[str, Any]) -> str:
 @contextmanager
 def stopping() -> Iterator[Callable[[], bool]]:
     """Ctrl-C asks to stop after the work in hand; a second one stops at once."""
-    asked: list[int] = []
+    interrupts: list[int] = []
 
     def handler(number: int, _: object) -> None:
-        if asked:
+        if interrupts:
             raise KeyboardInterrupt
-        asked.append(number)
+        interrupts.append(number)
         Console(stderr=True).print("stopping after the work in hand (Ctrl-C again: at once)")
 
     before = signal.signal(signal.SIGINT, handler)
     try:
-        yield lambda: bool(asked)
+        yield lambda: bool(interrupts)
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -231,12 +231,12 @@ def brief(spec: str) -> str:
         frame = find("frames", spec)
     except UntrustedModule:
         return spec
-    said = [
+    settings = [
         ",".join(value) if isinstance(value, tuple) else str(value)
         for f in fields(frame)
         if (value := getattr(frame, f.name)) != f.default
     ]
-    return " ".join((spec.partition("(")[0], *said))
+    return " ".join((spec.partition("(")[0], *settings))
 
 
 def _print_reasoning(console: Console, records: list[Record]) -> None:
@@ -246,15 +246,15 @@ def _print_reasoning(console: Console, records: list[Record]) -> None:
         return
     every = [text for r in spoken for text in r.provenance["reasons"]]
     tokens = sum(r.provenance["tokens"] for r in spoken)
-    told = f"{len(every)} reasons of {tokens / len(every):.0f} tokens on average"
-    told += f", {sum(text is None for text in every)} of which did not come to an answer"
+    sentence = f"{len(every)} reasons of {tokens / len(every):.0f} tokens on average"
+    sentence += f", {sum(text is None for text in every)} of which did not come to an answer"
     spreads = [r.provenance["spread"][0] for r in spoken if r.provenance["spread"][0] is not None]
     if spreads:
         counted = [np.mean([a == 0 for a in r.provenance["counted"]]) for r in spoken]
         k = len(every) / len(spoken)
         by_counting = np.mean([np.sqrt(p * (1 - p) / (k - 1)) for p in counted])
-        told += f"; standard error {np.mean(spreads):.3f}, by counting answers {by_counting:.3f}"
-    console.print(Text(told))
+        sentence += f"; standard error {np.mean(spreads):.3f}, by counting answers {by_counting:.3f}"
+    console.print(Text(sentence))
 
 
 def _print_uncertainty(
@@ -265,9 +265,9 @@ def _print_uncertainty(
         ends = {
             name: pair for name, pair in row.get("intervals", {}).items() if not name.startswith("illegal")
         }
-        told = "  ".join(f"{name} [{low:.2f}, {high:.2f}]" for name, (low, high) in ends.items())
-        if told:
-            console.print(Text(f"{row['game']}, {row['frame']}, 95% intervals of counted answers: {told}"))
+        listed = "  ".join(f"{name} [{low:.2f}, {high:.2f}]" for name, (low, high) in ends.items())
+        if listed:
+            console.print(Text(f"{row['game']}, {row['frame']}, 95% intervals of counted answers: {listed}"))
     hidden = [r.provenance["truncation"] for r in records if "truncation" in r.provenance]
     if hidden:
         console.print(
@@ -380,9 +380,9 @@ def print_comparisons(tests: Sequence[Comparison]) -> None:
 def _print_misfit(console: Console, misfit: Mapping[str, float]) -> None:
     if len(misfit) > 1:
         worst = sorted(misfit.items(), key=lambda item: -item[1])
-        told = ", ".join(f"{name or 'no name'} {x:.3f}" for name, x in worst[:MOST_GAMES])
+        listed = ", ".join(f"{name or 'no name'} {x:.3f}" for name, x in worst[:MOST_GAMES])
         more = f", and {len(worst) - MOST_GAMES} less" if len(worst) > MOST_GAMES else ""
-        console.print(Text(f"misfit by game, KL in nats, worst first: {told}{more}"))
+        console.print(Text(f"misfit by game, KL in nats, worst first: {listed}{more}"))
 
 
 def _interval(low: float, high: float) -> str:

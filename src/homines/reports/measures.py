@@ -33,58 +33,58 @@ from homines.theory.choice import uniform_beliefs
 # --- rows: what was measured -----------------------------------------------------------------------
 
 
-def measured(study: RunView) -> dict[str, list[TableRow]]:
+def tabulate(view: RunView) -> dict[str, list[TableRow]]:
     """Every measure as plain rows, one a (thing, role); `mass` is the legal mass the row rests on."""
-    by_game = group_by(study.records, "game", "model").items()
-    named = [({"game": game, "role": study.roles[model], "mass": mass(g)}, g) for (game, model), g in by_game]
+    by_game = group_by(view.records, "game", "model").items()
+    named = [({"game": game, "role": view.roles[model], "mass": mass(g)}, g) for (game, model), g in by_game]
     return {
-        "overview": _overview(study),
-        "states": _states(study),
+        "overview": _overview(view),
+        "states": _states(view),
         "types": [row | types for row, group in named if _few(group) and (types := action_types(group))],
         "frames": [
-            row | {"role": study.roles[row["model"]], "frame": study.short.get(row["frame"], row["frame"])}
-            for row in summary(study.records)
+            row | {"role": view.roles[row["model"]], "frame": view.short.get(row["frame"], row["frame"])}
+            for row in summary(view.records)
         ],
-        "regret": [row | found for row, group in named if (found := _regrets(study, group))],
-        "scores": _scores(study),
+        "regret": [row | scores for row, group in named if (scores := _regrets(view, group))],
+        "scores": _scores(view),
         "stability": [
             row | {"instability": instability(group), "order effect": order_effect(group)}
             for row, group in named
         ],
-        "sensitivity": _sensitivity(study),
-        "steps": [{"step": row["step"]} | {key: finite(row.get(key)) for key in STEP} for row in study.curve],
-        "curve": _curve_states(study),
+        "sensitivity": _sensitivity(view),
+        "steps": [{"step": row["step"]} | {key: finite(row.get(key)) for key in STEP} for row in view.curve],
+        "curve": _curve_states(view),
         "sides": [
-            {"role": study.roles[model]}
+            {"role": view.roles[model]}
             | {
-                key: finite(found.get(key))
+                key: finite(scores.get(key))
                 for key in ("right", "questions", "accuracy", "mass", "perplexity")
             }
-            for model, found in study.sides.items()
+            for model, scores in view.sides.items()
         ],
-        "answers": _answers(study),
-        "errors": _errors(study),
-        "games": _games(study),
+        "answers": _answers(view),
+        "errors": _errors(view),
+        "games": _games(view),
     }
 
 
-def _overview(study: RunView) -> list[TableRow]:
+def _overview(view: RunView) -> list[TableRow]:
     """Action types where the training took place and elsewhere; without a training, by game."""
-    records = [r for r in study.records if state(r.decision) is not None and len(r.decision.actions) == 2]
-    there = [r for r in records if r.game in study.games] or records
-    chosen = [r for r in records if r.decision.actions == there[0].decision.actions] or study.records
-    many = len({r.game for r in study.records}) > MOST_GAMES
+    records = [r for r in view.records if state(r.decision) is not None and len(r.decision.actions) == 2]
+    reference = [r for r in records if r.game in view.games] or records
+    alike = [r for r in records if r.decision.actions == reference[0].decision.actions] or view.records
+    many = len({r.game for r in view.records}) > MOST_GAMES
     places: dict[tuple[int, str], list[Record]] = {}
-    for r in chosen:
-        places.setdefault(_place(study, r, many), []).append(r)
+    for r in alike:
+        places.setdefault(_place(view, r, many), []).append(r)
     rows: list[TableRow] = []
     for (_, where), inside in sorted(places.items(), key=lambda item: item[0][0]):
         games, frames = ({getattr(r, name) for r in inside} for name in ("game", "frame"))
         sub = count(len(frames), "frame")
-        sub = f"{count(len(games), 'game')}, {sub}" if study.training or len(games) > 1 else sub
+        sub = f"{count(len(games), 'game')}, {sub}" if view.training or len(games) > 1 else sub
         for (model,), group in group_by(inside, "model").items():
             types = action_types(group)
-            row = {"where": where, "sub": sub, "games": games, "role": study.roles[model]}
+            row = {"where": where, "sub": sub, "games": games, "role": view.roles[model]}
             if _few(group):
                 row |= {f"{a} after {a}": types.get(f"{a}|{a}") for a in group[0].decision.actions if types}
             else:
@@ -103,36 +103,36 @@ def menu(pairs: Sequence[tuple[Decision, Choice]]) -> TableRow:
     if not pairs or len({d.actions for d, _ in pairs}) > 1:
         return {}
     actions, p = pairs[0][0].actions, np.mean([c.p for _, c in pairs], axis=0)
-    told: TableRow = {"likeliest": f"{actions[int(p.argmax())]} ({number(float(p.max()))})"}
+    likeliest: TableRow = {"likeliest": f"{actions[int(p.argmax())]} ({number(float(p.max()))})"}
     try:
-        return {"mean answer": float(p @ np.array(actions, dtype=float)), **told}
+        return {"mean answer": float(p @ np.array(actions, dtype=float)), **likeliest}
     except ValueError:
-        return told
+        return likeliest
 
 
 def elsewhere(rows: Mapping[str, list[TableRow]]) -> list[str]:
     """Games that the overview leaves out."""
-    told = {game for row in rows["overview"] for game in row["games"]}
-    return [row["game"] for row in rows["games"] if told and row["game"] not in told]
+    games = {game for row in rows["overview"] for game in row["games"]}
+    return [row["game"] for row in rows["games"] if games and row["game"] not in games]
 
 
-def _place(study: RunView, r: Record, many: bool) -> tuple[int, str]:
+def _place(view: RunView, r: Record, many: bool) -> tuple[int, str]:
     """Where a record stands in the overview; many: too many games for a line each."""
-    if not study.training:
+    if not view.training:
         return 0, r.game.partition("(")[0] if many else r.game
-    if r.game in study.games:
-        return (0, f"Trained on: {r.game}") if r.frame in study.training else (1, "Same game, other words")
-    return (2, "Other games, same words") if r.frame in study.training else (3, "Other games, other words")
+    if r.game in view.games:
+        return (0, f"Trained on: {r.game}") if r.frame in view.training else (1, "Same game, other words")
+    return (2, "Other games, same words") if r.frame in view.training else (3, "Other games, other words")
 
 
-def _states(study: RunView) -> list[TableRow]:
+def _states(view: RunView) -> list[TableRow]:
     """P(first action), of a long menu the mean answer, and legal mass of every decision in every frame,
     orders averaged."""
     names: dict[str, dict[str, tuple[int, str]]] = {}
     times: Counter[tuple[str, str]] = Counter()
     rows: list[TableRow] = []
-    for (game, frame, model), group in group_by(study.records, "game", "frame", "model").items():
-        trained = game in study.games and frame in study.training
+    for (game, frame, model), group in group_by(view.records, "game", "frame", "model").items():
+        trained = game in view.games and frame in view.training
         for d, c in average_by_decision(group):
             known = names.setdefault(game, {})
             if d.key not in known:
@@ -144,11 +144,11 @@ def _states(study: RunView) -> list[TableRow]:
             rows.append(
                 {
                     "game": game,
-                    "frame": study.short.get(frame, frame),
+                    "frame": view.short.get(frame, frame),
                     "kind": "training" if trained else "other",
                     "state": name,
                     "place": place,
-                    "role": study.roles[model],
+                    "role": view.roles[model],
                     "first": d.actions[0],
                     "p": float(c.p[0]) if len(d.actions) <= MOST_ACTIONS else None,
                     **({} if len(d.actions) <= MOST_ACTIONS else menu([(d, c)])),
@@ -158,7 +158,7 @@ def _states(study: RunView) -> list[TableRow]:
     return rows
 
 
-def _regrets(study: RunView, group: Sequence[Record]) -> TableRow:
+def _regrets(view: RunView, group: Sequence[Record]) -> TableRow:
     """Regret in points on 2x2 repeated games; the other's next action is taken as uniform."""
     pairs = [
         (d, c)
@@ -166,7 +166,7 @@ def _regrets(study: RunView, group: Sequence[Record]) -> TableRow:
         if state(d) is not None and d.payoffs.shape[1:] == (2, 2)
     ]
     wanted: dict[str, Preference] = {"deontological": Deontological(), "utilitarian": Utilitarian()}
-    aim = study.preference
+    aim = view.preference
     if aim is not None and aim not in wanted.values():
         wanted["trained-for"] = aim
     row: TableRow = {}
@@ -183,42 +183,42 @@ def _regrets(study: RunView, group: Sequence[Record]) -> TableRow:
     return row
 
 
-def _scores(study: RunView) -> list[TableRow]:
+def _scores(view: RunView) -> list[TableRow]:
     """The examination of a fine-tuning (scores.json), one a (way of asking, role)."""
     rows: list[TableRow] = []
-    for when, ways in study.scores.items():
-        for way, found in ways.items() if isinstance(ways, Mapping) else ():
-            if when in study.roles.values() and isinstance(found, Mapping):
-                told = {name: finite(found.get(name)) for name in ("share", "right", "mass", "rows")}
-                rows.append({"asked": str(way), "role": when, **told})
+    for when, by_condition in view.scores.items():
+        for condition, scores in by_condition.items() if isinstance(by_condition, Mapping) else ():
+            if when in view.roles.values() and isinstance(scores, Mapping):
+                figures = {name: finite(scores.get(name)) for name in ("share", "right", "mass", "rows")}
+                rows.append({"asked": str(condition), "role": when, **figures})
     return rows
 
 
-def preferences(study: RunView) -> list[TableRow]:
+def preferences(view: RunView) -> list[TableRow]:
     """Estimates by role (portrait.py), beside the values of what was trained for where it was trained. Apart
     from `measured`, for it takes a second or more."""
     rows: list[TableRow] = []
-    every = group_by(study.every, "model")
-    for model, role in study.roles.items():
+    every = group_by(view.every, "model")
+    for model, role in view.roles.items():
         own = every.get((model,), [])
-        aim = study.preference if "after" in role else None
+        aim = view.preference if "after" in role else None
         rows += [{"role": role, **row} for row in estimates(own, aim)] if own else []
     return rows
 
 
-def _sensitivity(study: RunView) -> list[TableRow]:
+def _sensitivity(view: RunView) -> list[TableRow]:
     rows: list[TableRow] = []
-    for (model,), group in group_by(study.records, "model").items():
-        found = payoff_sensitivity(average_by_decision(group))
-        if found is not None:
-            rows.append({"role": study.roles[model], "mass": mass(group), **vars(found)})
+    for (model,), group in group_by(view.records, "model").items():
+        slope = payoff_sensitivity(average_by_decision(group))
+        if slope is not None:
+            rows.append({"role": view.roles[model], "mass": mass(group), **vars(slope)})
     return rows
 
 
-def _curve_states(study: RunView) -> list[TableRow]:
+def _curve_states(view: RunView) -> list[TableRow]:
     """P(first action) by state over the steps; the first states where there are many."""
     rows: list[TableRow] = []
-    for row in study.curve:
+    for row in view.curve:
         states = row.get("p")
         for name, p in list(states.items())[: len(SERIES)] if isinstance(states, dict) else ():
             if isinstance(p, list) and p and (first := finite(p[0])) is not None:
@@ -226,46 +226,46 @@ def _curve_states(study: RunView) -> list[TableRow]:
     return rows
 
 
-def _answers(study: RunView) -> list[TableRow]:
+def _answers(view: RunView) -> list[TableRow]:
     """Every everyday question that was asked before and after."""
-    asked: dict[str, dict[str, TableRow]] = {}
-    for model, found in study.sides.items():
-        listed = found.get("answers")
-        some = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
-        asked[study.roles[model]] = {str(row.get("question")): row for row in some}
+    by_role: dict[str, dict[str, TableRow]] = {}
+    for model, scores in view.sides.items():
+        listed = scores.get("answers")
+        answers = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+        by_role[view.roles[model]] = {str(row.get("question")): row for row in answers}
     rows: list[TableRow] = []
-    for question, a in asked.get("before", {}).items():
-        if (b := asked.get("after", {}).get(question)) is None:
+    for question, a in by_role.get("before", {}).items():
+        if (b := by_role.get("after", {}).get(question)) is None:
             continue
         change = "same" if a.get("given") == b.get("given") else "wrong in another way"
         if bool(a.get("right")) != bool(b.get("right")):
             change = "became right" if b.get("right") else "became wrong"
-        told = {"question": question, "answer": a.get("answer"), "change": change}
-        given = {"given before": a.get("given"), "given after": b.get("given")}
-        rows.append(told | given | {"before": finite(a.get("p")), "after": finite(b.get("p"))})
+        head = {"question": question, "answer": a.get("answer"), "change": change}
+        answers = {"given before": a.get("given"), "given after": b.get("given")}
+        rows.append(head | answers | {"before": finite(a.get("p")), "after": finite(b.get("p"))})
     return rows
 
 
-def _errors(study: RunView) -> list[TableRow]:
+def _errors(view: RunView) -> list[TableRow]:
     """Failed questions by message, the most frequent first."""
-    failed = group_by((r for r in study.records if r.error is not None), "error").items()
+    failed = group_by((r for r in view.records if r.error is not None), "error").items()
     return [
         {
-            "count": len(some),
+            "count": len(failures),
             "message": message,
-            "model": ", ".join(dict.fromkeys(r.model for r in some)),
-            "game": ", ".join(dict.fromkeys(r.game for r in some)),
-            "frame": ", ".join(dict.fromkeys(study.short.get(r.frame, r.frame) for r in some)),
+            "model": ", ".join(dict.fromkeys(r.model for r in failures)),
+            "game": ", ".join(dict.fromkeys(r.game for r in failures)),
+            "frame": ", ".join(dict.fromkeys(view.short.get(r.frame, r.frame) for r in failures)),
         }
-        for (message,), some in sorted(failed, key=lambda item: -len(item[1]))
+        for (message,), failures in sorted(failed, key=lambda item: -len(item[1]))
     ]
 
 
-def _games(study: RunView) -> list[TableRow]:
+def _games(view: RunView) -> list[TableRow]:
     """What each game is, and its payoffs (own, other's) where it is two by two."""
     about = {entry.name: entry.summary for entry in plugins.describe("games")}
     rows: list[TableRow] = []
-    for (game,), group in group_by(study.records, "game").items():
+    for (game,), group in group_by(view.records, "game").items():
         d = group[0].decision
         paid: list[str] = []
         if d.payoffs.shape == (2, 2, 2) and d.theirs:

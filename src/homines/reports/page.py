@@ -77,7 +77,7 @@ def write(
     that cannot be named or drawn, and where the folder cannot be written.
     """
     folder = Path(folder)
-    _checked(sections)
+    _check(sections)
     specs = {s.name: spec(s.chart, s.title) for s in sections if s.chart is not None}
     tables = {s.name: Table(s.rows) for s in sections if s.rows}
     text = render(
@@ -87,8 +87,8 @@ def write(
         first=f"s-{sections[0].name}" if sections else "facts",
         kind=kind,
         title=title,
-        summary=[prose(told) for told in summary],
-        sections=[(s, tables.get(s.name), [prose(told) for told in s.text], prose(s.note)) for s in sections],
+        summary=list(map(prose, summary)),
+        sections=[(s, tables.get(s.name), list(map(prose, s.text)), prose(s.note)) for s in sections],
         contents=len(sections) > MOST_SECTIONS,
         facts=flat(facts) if facts else [],
         command=command,
@@ -110,17 +110,17 @@ def files_of(
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         images(folder, specs, known, ("png", "svg"))
-        there = make_folder(folder, "tables")
+        place = make_folder(folder, "tables")
         for name in known:
             for kind in ("csv", "tex") if name not in tables else ():
-                inside(there, f"{name}.{kind}").unlink(missing_ok=True)
+                inside(place, f"{name}.{kind}").unlink(missing_ok=True)
         for name, table in tables.items():
             write_whole(folder, f"tables/{name}.csv", table.csv())
             write_whole(folder, f"tables/{name}.tex", table.tex())
         return write_whole(folder, "report.html", text)
 
 
-def _checked(sections: Sequence[Section]) -> None:
+def _check(sections: Sequence[Section]) -> None:
     names = [s.name for s in sections]
     for s in sections:
         if not re.fullmatch(r"[a-z0-9_]+", s.name):
@@ -182,9 +182,9 @@ def spec(chart: Any, otherwise: str = "") -> dict[str, Any]:
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: plain(held) for key, held in value.items() if key != "$schema"}
+            return {key: plain(inner) for key, inner in value.items() if key != "$schema"}
         if isinstance(value, list):
-            return [plain(held) for held in value]
+            return [plain(inner) for inner in value]
         if isinstance(value, float) and not math.isfinite(value):
             return None  # JSON has no word for it
         return clean(value, MOST_LABEL) if isinstance(value, str) else scalar(value)
@@ -200,15 +200,15 @@ def images(
     """Every chart as an image in folder/figures; those `known` of an earlier page and drawn no longer go."""
     import vl_convert
 
-    there = make_folder(folder, "figures")
+    place = make_folder(folder, "figures")
     for name in known:
         for kind in kinds if name not in specs else ():
-            inside(there, f"{name}.{kind}").unlink(missing_ok=True)
-    for name, held in specs.items():
+            inside(place, f"{name}.{kind}").unlink(missing_ok=True)
+    for name, chart in specs.items():
         if "png" in kinds:
-            write_whole(folder, f"figures/{name}.png", vl_convert.vegalite_to_png(held, scale=2))
+            write_whole(folder, f"figures/{name}.png", vl_convert.vegalite_to_png(chart, scale=2))
         if "svg" in kinds:
-            write_whole(folder, f"figures/{name}.svg", vl_convert.vegalite_to_svg(held))
+            write_whole(folder, f"figures/{name}.svg", vl_convert.vegalite_to_svg(chart))
 
 
 @contextmanager
@@ -226,10 +226,9 @@ def writing(folder: Path) -> Iterator[None]:
 def flat(value: Any, name: str = "") -> list[tuple[str, str]]:
     """Nested settings as lines: 'settings.lr' and its value."""
     if isinstance(value, Mapping) and value:
-        return [
-            line for key, held in value.items() for line in flat(held, f"{name}.{key}" if name else str(key))
-        ]
-    if isinstance(value, list | tuple) and value and all(isinstance(held, str) for held in value):
+        stem = f"{name}." if name else ""
+        return [line for key, inner in value.items() for line in flat(inner, f"{stem}{key}")]
+    if isinstance(value, list | tuple) and value and all(isinstance(inner, str) for inner in value):
         return [(name, "\n".join(value))]
     return [(name, value if isinstance(value, str) else json.dumps(value, default=_jsoned))]
 
@@ -249,7 +248,7 @@ def _templates() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_shown,
+        finalize=_to_text,
     )
     env.filters |= {
         "num": number,
@@ -285,7 +284,7 @@ def _hash(source: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
-def _shown(value: Any) -> Any:
+def _to_text(value: Any) -> Any:
     """What a template writes for a value, before it is escaped."""
     if isinstance(value, Markup):
         return value

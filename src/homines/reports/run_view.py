@@ -23,79 +23,80 @@ MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
-class Left:
+class Progress:
     """Questions answered (failed ones among them), of how many that were planned."""
 
     answered: int
     planned: int
 
 
-def left(study: RunView) -> Left | None:
+def progress(view: RunView) -> Progress | None:
     """What is still to be asked; None where all that was planned is there, or no plan is known.
 
     A plan is asked.json (written before the first question) and scores.json (rows by way of asking).
     """
-    held = study.run.records
-    have = {model: len(some) for (model,), some in group_by(held, "model").items()}
+    records = view.run.records
+    have = {model: len(group) for (model,), group in group_by(records, "model").items()}
     planned: dict[str, int] = {}
-    noted = study.run.noted("asked.json") or {}
+    noted = view.run.noted("asked.json") or {}
     every = noted.get("all")
     plans = dict(every) if isinstance(every, Mapping) else {}
     for model, n in {str(noted.get("model")): noted.get("questions"), **plans}.items():
         if isinstance(n, int) and not isinstance(n, bool):
             planned[str(model)] = n
-    for when, ways in study.scores.items():
-        models = [model for model, role in study.roles.items() if role == when]
-        rows = sum(n for way in _values(ways) if isinstance(n := way.get("rows"), int))
+    for when, by_condition in view.scores.items():
+        models = [model for model, role in view.roles.items() if role == when]
+        rows = sum(n for scores in _values(by_condition) if isinstance(n := scores.get("rows"), int))
         for model in models:
             planned[model] = max(rows, planned.get(model, 0))
     missing = sum(max(0, n - have.get(model, 0)) for model, n in planned.items())
-    return Left(len(held), len(held) + missing) if missing else None
+    return Progress(len(records), len(records) + missing) if missing else None
 
 
-def _values(ways: Any) -> list[Mapping[str, Any]]:
-    return [way for way in ways.values() if isinstance(way, Mapping)] if isinstance(ways, Mapping) else []
+def _values(by_condition: Any) -> list[Mapping[str, Any]]:
+    scores = by_condition.values() if isinstance(by_condition, Mapping) else ()
+    return [each for each in scores if isinstance(each, Mapping)]
 
 
-def taught(study: RunView) -> str:
+def describe_training(view: RunView) -> str:
     """On what was trained, as far as the folder tells: '320 rows of data in symmetric', 'ipd in 2 frames'."""
-    config, noted = study.run.config, study.noted
-    if study.games and config.get("kind") in ("align", "demo"):
-        frames = f" in {count(len(study.training), 'frame')}" if study.training else ""
-        return named(texts(config.get("training_games")) or [study.game]) + frames
+    config, noted = view.run.config, view.noted
+    if view.games and config.get("kind") in ("align", "demo"):
+        frames = f" in {count(len(view.training), 'frame')}" if view.training else ""
+        return list_names(texts(config.get("training_games")) or [view.game]) + frames
     data = config.get("data")
     recipe: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
     rows = noted.get("rows") or recipe.get("train")
-    games = named([*texts(recipe.get("games")), *([] if recipe else texts(config.get("game")))])
-    told = count(rows, "row") if isinstance(rows, int) else "rows"
-    return f"{told} of data{f' in {games}' if games else ''}"
+    games = list_names([*texts(recipe.get("games")), *([] if recipe else texts(config.get("game")))])
+    material = count(rows, "row") if isinstance(rows, int) else "rows"
+    return f"{material} of data{f' in {games}' if games else ''}"
 
 
-def named(specs: Iterable[str]) -> str:
+def list_names(specs: Iterable[str]) -> str:
     """'ipd, ish', 'ipd, ish, icn and 3 more'."""
-    some = [clean(spec, 80) for spec in dict.fromkeys(specs)]
-    more = len(some) - MOST_NAMED
-    return ", ".join(some[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    names = [clean(spec, 80) for spec in dict.fromkeys(specs)]
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def kinds(specs: Iterable[str]) -> str:
+def list_kinds(specs: Iterable[str]) -> str:
     """Games by kind: 'ipd, symmetric (64)'."""
     stems = [clean(spec.partition("(")[0], 80) for spec in dict.fromkeys(specs)]
-    some = {stem: stems.count(stem) for stem in stems}
-    return ", ".join(f"{stem} ({n})" if n > 1 else stem for stem, n in some.items())
+    counts = {stem: stems.count(stem) for stem in stems}
+    return ", ".join(f"{stem} ({n})" if n > 1 else stem for stem, n in counts.items())
 
 
-def in_orders(records: Iterable[Record]) -> str:
+def describe_orders(records: Iterable[Record]) -> str:
     """In which orders of the options questions were asked, in words that hold for all of them."""
-    asked = group_by(records, "model", "game", "frame").items()
+    groups = group_by(records, "model", "game", "frame").items()
     whole, single = True, True
-    for (_, _, frame), group in asked:
+    for (_, _, frame), group in groups:
         places = _places(frame)
-        shown: dict[str, set[Any]] = {}
+        orders_by_decision: dict[str, set[Any]] = {}
         for r in group:
-            shown.setdefault(r.decision.key, set()).add(r.order)
+            orders_by_decision.setdefault(r.decision.key, set()).add(r.order)
         for r in group:
-            n = len(shown[r.decision.key])
+            n = len(orders_by_decision[r.decision.key])
             single &= n == 1
             whole &= places is not None and n >= len(orders(len(r.decision.actions), places))
     if whole:
@@ -105,12 +106,12 @@ def in_orders(records: Iterable[Record]) -> str:
 
 def _places(frame: str) -> int | None:
     """How many places of a frame list the options; None where it is not known. Imports no stranger's code."""
-    places = getattr(found("frames", frame), "places", None)
+    places = getattr(find_or_none("frames", frame), "places", None)
     return None if places is None else int(places)
 
 
-TRAINED = ("align", "demo", "tune", "distill")
-TAUGHT = ("tune", "distill")
+TRAINING_KINDS = ("align", "demo", "tune", "distill")
+ROW_KINDS = ("tune", "distill")
 """Trained on rows of data, which need be no games that were asked."""
 STEP = ("reward", "mass", "kl", "loss", "grad_norm")
 SLACK = 0.005
@@ -154,7 +155,7 @@ class RunView:
     def columns(self) -> list[str]:
         """Every role in order: of a training, 'after' also where it is not measured yet."""
         roles = list(self.roles.values())
-        if self.run.config.get("kind") not in TRAINED or any("after" in r for r in roles):
+        if self.run.config.get("kind") not in TRAINING_KINDS or any("after" in r for r in roles):
             return roles
         return list(dict.fromkeys(["before", *roles, "after"]))
 
@@ -169,12 +170,12 @@ def read(folder: str | Path) -> RunView:
     scores, odd_scores = drop_impossible(run.noted("scores.json") or {}, SCORES)
     training, odd_training = drop_impossible(run.noted("training.json") or {}, TRAINING)
     curve, odd_curve = drop_impossible(list(run.rows()), CURVE)
-    sides = {model: dict(found) for model, found in noted.items() if isinstance(found, Mapping)}
+    sides = {model: dict(effects) for model, effects in noted.items() if isinstance(effects, Mapping)}
     models = list(dict.fromkeys([*(record.model for record in records), *sides]))
-    told = [*texts(config.get("training_frames")), *texts(config.get("frames"))]
-    frames = [*map(_canonical, told), *(record.frame for record in records)]
+    specs = [*texts(config.get("training_frames")), *texts(config.get("frames"))]
+    frames = [*map(_canonical, specs), *(record.frame for record in records)]
     games = [*texts(config.get("game")), *texts(config.get("games"))]
-    if config.get("kind") not in TAUGHT:  # else what is asked first may be what was not trained on
+    if config.get("kind") not in ROW_KINDS:  # else what is asked first may be what was not trained on
         games += [r.game for r in records[:1]]
     return RunView(
         run,
@@ -185,7 +186,7 @@ def read(folder: str | Path) -> RunView:
         frozenset(map(_canonical, texts(config.get("training_frames")))),
         games[0] if games else "",
         frozenset(texts(config.get("training_games")) or games[:1]),
-        found("preferences", config.get("preference")),
+        find_or_none("preferences", config.get("preference")),
         sides,
         _steps(curve),
         scores,
@@ -215,7 +216,7 @@ def _steps(rows: Iterable[TableRow]) -> list[TableRow]:
 def _roles(config: TableRow, models: Sequence[str]) -> dict[str, str]:
     if config.get("kind") == "play":
         models = sorted(models, key=lambda model: model != config.get("person"))
-    if config.get("kind") not in TRAINED:
+    if config.get("kind") not in TRAINING_KINDS:
         return {model: model if len(models) > 1 else "measured" for model in models}
     base = config.get("model")
     others = [model for model in models if model != base]
@@ -236,7 +237,7 @@ def _sound(record: Record) -> Record:
     return replace(record, error="no answer is stored") if nothing else record
 
 
-def found(folder: str, spec: Any) -> Any:
+def find_or_none(folder: str, spec: Any) -> Any:
     """What a spec names, or None; `caveats` say where that is for want of trust (lookup.foreign)."""
     if not isinstance(spec, str):
         return None
@@ -248,7 +249,7 @@ def found(folder: str, spec: Any) -> Any:
 
 def _canonical(frame: str) -> str:
     """A frame's spec as records spell it."""
-    known = found("frames", frame)
+    known = find_or_none("frames", frame)
     return frame if known is None else registry.spell(known)
 
 
@@ -257,14 +258,14 @@ def _short(specs: Iterable[str]) -> dict[str, str]:
 
     def name(spec: str) -> str:
         stem = spec.partition("(")[0]
-        frame, plain = found("frames", spec), found("frames", stem)
+        frame, plain = find_or_none("frames", spec), find_or_none("frames", stem)
         if frame is None or plain is None:
             return spec
         parts = [stem]
         for key, value in vars(frame).items():
             if value != getattr(plain, key):
-                told = "/".join(map(str, value)) if isinstance(value, tuple) else str(value)
-                parts.append(told if key in ("labels", "layout") else f"{key}: {told}")
+                text = "/".join(map(str, value)) if isinstance(value, tuple) else str(value)
+                parts.append(text if key in ("labels", "layout") else f"{key}: {text}")
         return " · ".join(parts)
 
     names = {spec: name(spec) for spec in dict.fromkeys(specs)}
@@ -272,17 +273,17 @@ def _short(specs: Iterable[str]) -> dict[str, str]:
     return {spec: short if taken[short] == 1 else spec for spec, short in names.items()}
 
 
-def left_out(file: str, n: int) -> str:
+def describe_omission(file: str, n: int) -> str:
     """'3 numbers of scores.json cannot be and are left out.'"""
     return f"{count(n, 'number')} of {file} cannot be and {'is' if n == 1 else 'are'} left out."
 
 
-def foreign_specs(study: RunView) -> list[str]:
+def foreign_specs(view: RunView) -> list[str]:
     """Specs of the run that name modules of somebody's own, which were not loaded."""
-    config = study.run.config
+    config = view.run.config
     specs = [(folder, text) for folder in ("games", "frames") for text in texts(config.get(folder))]
     specs += [("preferences", text) for text in texts(config.get("preference"))]
-    specs += [pair for r in study.every for pair in (("games", r.game), ("frames", r.frame))]
+    specs += [pair for r in view.every for pair in (("games", r.game), ("frames", r.frame))]
     return [spec for folder, spec in dict.fromkeys(specs) if _is_foreign(folder, spec)]
 
 

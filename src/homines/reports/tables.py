@@ -95,7 +95,7 @@ class Table:
         that is Weak."""
         return [
             [
-                (_shown(x), right, repr(x) if _is_number(x) else "", isinstance(x, Weak))
+                (_format(x), right, repr(x) if _is_number(x) else "", isinstance(x, Weak))
                 for x, right in zip(row, self.right, strict=True)
             ]
             for row in self.body[:MOST_ROWS]
@@ -115,7 +115,7 @@ class Table:
         columns = "".join("r" if right else "l" for right in self.right)
         weak = r"$^\dagger$"
         body = [
-            " & ".join(_tex(_shown(x)) + weak * isinstance(x, Weak) for x in row) + r" \\"
+            " & ".join(_tex(_format(x)) + weak * isinstance(x, Weak) for x in row) + r" \\"
             for row in self.body
         ]
         heads = " & ".join(map(_tex, self.heads)) + r" \\"
@@ -150,7 +150,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     """A cell as a reader sees it."""
     if isinstance(value, float) and math.isinf(value):
         return "∞" if value > 0 else "−∞"

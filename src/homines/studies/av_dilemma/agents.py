@@ -15,7 +15,7 @@ from homines.studies.av_dilemma.theory import Place, decision_at, place, sacrifi
 from homines.studies.kit import Agent, Findings, mean
 from homines.theory.choice import LogitAgent
 from homines.training.data import Row
-from homines.training.supervised import SupervisedSettings
+from homines.training.settings import SupervisedSettings
 
 FRAME = "sentences()"
 """The frame of the training and of the rates of the page: the acts have their own names."""

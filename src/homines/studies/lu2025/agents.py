@@ -20,7 +20,7 @@ from homines.training import data
 from homines.training.data import Recipe
 from homines.training.study import StudyTask
 
-WAYS = ("asked as trained", "asked for the bare answer")
+CONDITIONS = ("asked as trained", "asked for the bare answer")
 HOW_ASKED = (
     "The untrained model is asked for the bare answer; the tuned ones think aloud first, as they were "
     "taught, in games whose like they were not taught."

@@ -25,11 +25,11 @@ from homines.studies.lu2025.agents import DRAWN_SEED, ENDS, KAPPAS, DoseKind, ka
 from homines.studies.lu2025.page import page
 from homines.training import data, data_folder
 from homines.training.data import Recipe
-from homines.training.exam import TuningPlan, examine
+from homines.training.exam import examine
 from homines.training.lifecycle import Tuning, train_once
+from homines.training.settings import SupervisedSettings, TuningPlan
 from homines.training.student import load_student, load_trained
 from homines.training.study import StudyResult, StudyTask
-from homines.training.supervised import SupervisedSettings
 
 SEEDS = 1
 """Trainings of each kind, unless said otherwise."""

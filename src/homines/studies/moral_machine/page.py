@@ -145,7 +145,7 @@ def shape(findings: MachineFindings) -> Section:
     caption = (
         "The nine effects of each model beside those of all people; the heavy ring is 0, the outer one 1."
     )
-    return Section("radar", "At a glance", (), (), radar(rows, people, caption, told=PEOPLE))
+    return Section("radar", "At a glance", (), (), radar(rows, people, caption, reference_name=PEOPLE))
 
 
 def distances(findings: MachineFindings) -> Section:

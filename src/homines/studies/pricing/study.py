@@ -31,10 +31,8 @@ from homines.theory.chain import chain
 from homines.theory.choice import LogitAgent
 from homines.theory.qlearning import check_compiler
 from homines.training.data import Row
-from homines.training.objective import Settings
-from homines.training.plan import AlignmentPlan
+from homines.training.settings import AlignmentPlan, Settings, SupervisedSettings
 from homines.training.study import AgentKind, StudyResult, StudyTask
-from homines.training.supervised import SupervisedSettings
 
 SEEDS = 1
 OPTIONS = ("also", "rivals", "periods")

@@ -178,7 +178,7 @@ def _period(shops: Sequence[Shop], market: Market, how: Rules) -> list[dict[str,
             mine = [(i, k) for i, k in waiting if shops[i].firms[k] is firm]
             asked = [prompt(shops[i], market, k, how) for i, k in mine]
             seed = int(digest([how.seed, len(shops[mine[0][0]].periods), turn]), 16) % 2**32
-            said = _said(cast("Writer", firm), asked, ReasoningOptions(1, how.temperature, how.tokens, seed))
+            said = _write(cast("Writer", firm), asked, ReasoningOptions(1, how.temperature, how.tokens, seed))
             for at, text in zip(mine, said, strict=True):
                 tries[at] += 1
                 last[at] = text
@@ -188,7 +188,7 @@ def _period(shops: Sequence[Shop], market: Market, how: Rules) -> list[dict[str,
     return [_row(shop, i, answers, tries, last, market) for i, shop in enumerate(shops)]
 
 
-def _said(firm: Writer, asked: Sequence[Prompt], how: ReasoningOptions) -> list[str | Exception]:
+def _write(firm: Writer, asked: Sequence[Prompt], how: ReasoningOptions) -> list[str | Exception]:
     """What it writes. Where a call fails each is asked alone; one that fails then is asked again like an
     answer without a price."""
     try:
@@ -198,7 +198,7 @@ def _said(firm: Writer, asked: Sequence[Prompt], how: ReasoningOptions) -> list[
     except Exception as failure:
         if len(asked) == 1:
             return [failure]
-        return [said for one in asked for said in _said(firm, [one], how)]
+        return [said for one in asked for said in _write(firm, [one], how)]
 
 
 def _row(

@@ -21,7 +21,7 @@ from homines.studies.kit import Agent, Findings, mean
 from homines.theory.chain import Chain, chain
 from homines.theory.choice import expected_utility
 from homines.theory.game_forms import Repeated
-from homines.training.plan import AlignmentPlan
+from homines.training.settings import AlignmentPlan
 from homines.training.study import AgentKind
 
 REWARDS = {"Game": "economicus", "De": "deontological", "Ut": "utilitarian", "Game+De": "game_deontological"}

@@ -25,8 +25,7 @@ from homines.studies.tennant2025.agents import LABELS_UNSEEN, PROBES, REWARDS, R
 from homines.studies.tennant2025.page import page
 from homines.theory.game_forms import Repeated
 from homines.training import curriculum
-from homines.training.objective import Settings
-from homines.training.plan import AlignmentPlan
+from homines.training.settings import AlignmentPlan, Settings
 from homines.training.study import StudyResult, StudyTask
 
 SEEDS = 5
