@@ -362,6 +362,24 @@ def test_several_models_of_one_measurement(kit: Any, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_name_that_nothing_here_has_is_told_with_the_reason(kit: Any, tmp_path: Path) -> None:
+    records = [replace(r, frame="tableau(labels='X,Y')") for r in kit.ask("m", before)]
+    config = {"kind": "measure", "model": "m", "games": ["ipd"], "preference": "altruistt(weight=1)"}
+    page = kit.read(report.write(kit.fill(tmp_path / "run", config, records)))
+    assert (
+        "altruistt(weight=1), tableau(labels='X,Y'): not known here; what needs them is missing" in page.text
+    )
+    assert "no preference called 'altruistt'" in page.text
+
+
+def test_a_game_in_which_the_preference_has_no_value_is_told(kit: Any, tmp_path: Path) -> None:
+    records = kit.ask("m", before, ("ipd", "bos"))
+    config = {"kind": "measure", "model": "m", "games": ["ipd", "bos"], "preference": "moralis(kappa=1.0)"}
+    page = kit.read(report.write(kit.fill(tmp_path / "run", config, records)))
+    assert "moralis(kappa=1.0) has no value in bos: regret and best answers by it are missing" in page.text
+    assert "needs a symmetric game" in page.text
+
+
 def test_no_run_folder_and_no_room(kit: Any, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no run folder"):
         report.write(tmp_path)

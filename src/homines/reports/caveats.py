@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from homines.core.format import TableRow, clean, lines, number
+from homines.core.registry import UntrustedModule
 from homines.core.types import LEGAL_MASS
 from homines.inference import impossible
 from homines.reports import run_charts
-from homines.reports.run_view import SLACK, RunView, describe_omission, foreign_specs
+from homines.reports.run_view import SLACK, RunView, describe_omission, list_names, unknown_specs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,16 +62,37 @@ def caveats(view: RunView, rows: Mapping[str, list[TableRow]]) -> list[str]:
         if row["mass"] < LEGAL_MASS
     ]
     out += [change.sentence() for change in _worse_measures(rows)]
-    if foreign := foreign_specs(view):
+    out += _unknown(view)
+    if undefined := rows["undefined"]:
+        aim, games = view.run.config["preference"], list_names(row["game"] for row in undefined)
         out.append(
-            f"{', '.join(clean(spec, 80) for spec in foreign)}: not available here, for modules are loaded "
-            "only where a person says so; give --trust-modules to load it."
+            f"{clean(aim, 80)} has no value in {games}: regret and best answers by it are missing there "
+            f"({clean(undefined[0]['why'])})."
         )
     out += impossible.caveats(impossible.counts(view.every))
     out += [describe_omission(file, n) for file, n in view.impossible.items() if n]
     if failed := sum(row["count"] for row in rows["errors"]):
         out.append(f"{failed} of {len(view.records)} questions failed.")
     return out
+
+
+def _unknown(view: RunView) -> list[str]:
+    """On specs of the run that name nothing here, those of modules that were not loaded first."""
+    failures = unknown_specs(view)
+    foreign = [spec for spec, failure in failures.items() if isinstance(failure, UntrustedModule)]
+    others = [spec for spec in failures if spec not in foreign]
+    sentences: list[str] = []
+    if foreign:
+        sentences.append(
+            f"{', '.join(clean(spec, 80) for spec in foreign)}: not available here, for modules are loaded "
+            "only where a person says so; give --trust-modules to load it."
+        )
+    if others:
+        sentences.append(
+            f"{list_names(others)}: not known here; what needs {'it' if len(others) == 1 else 'them'} is "
+            f"missing, and the name is shown as it is spelt ({clean(str(failures[others[0]]))})."
+        )
+    return sentences
 
 
 def deteriorations(rows: Mapping[str, list[TableRow]]) -> list[Deterioration]:

@@ -64,6 +64,7 @@ def tabulate(view: RunView) -> dict[str, list[TableRow]]:
         ],
         "answers": _answers(view),
         "errors": _errors(view),
+        "undefined": [{"game": game, "why": why} for game, why in undefined_games(view).items()],
         "games": _games(view),
     }
 
@@ -165,22 +166,36 @@ def _regrets(view: RunView, group: Sequence[Record]) -> TableRow:
         for d, c in average_by_decision(group)
         if state(d) is not None and d.payoffs.shape[1:] == (2, 2)
     ]
-    wanted: dict[str, Preference] = {"deontological": Deontological(), "utilitarian": Utilitarian()}
+    if not pairs:
+        return {}
+    preferences: dict[str, Preference] = {"deontological": Deontological(), "utilitarian": Utilitarian()}
     aim = view.preference
-    if aim is not None and aim not in wanted.values():
-        wanted["trained-for"] = aim
-    row: TableRow = {}
-    for name, preference in wanted.items() if pairs else ():
-        try:
-            row[f"{name} regret"] = moral_regret(preference, pairs, belief=uniform_beliefs).regret
-        except HominesError:  # a rule about C and D, in a game with other actions
-            row[f"{name} regret"] = None
-    if aim is not None and pairs:
-        try:
-            row["best reply"] = best_response_rate(aim, pairs, uniform_beliefs)
-        except HominesError:
-            row["best reply"] = None
+    undefined = group[0].game in undefined_games(view)
+    if aim is not None and aim not in preferences.values():
+        preferences["trained-for"] = aim
+    row: TableRow = {
+        f"{name} regret": None
+        if preference is aim and undefined
+        else moral_regret(preference, pairs, belief=uniform_beliefs).regret
+        for name, preference in preferences.items()
+    }
+    if aim is not None:
+        row["best reply"] = None if undefined else best_response_rate(aim, pairs, uniform_beliefs)
     return row
+
+
+def undefined_games(view: RunView) -> dict[str, str]:
+    """Why the preference trained for has no value, by each game of the run in which it has none."""
+    reasons: dict[str, str] = {}
+    if view.preference is None:
+        return reasons
+    for (game,), group in group_by(view.records, "game").items():
+        try:
+            for d in {r.decision.key: r.decision for r in group}.values():
+                view.preference(d)
+        except HominesError as failure:
+            reasons[game] = str(failure)
+    return reasons
 
 
 def _scores(view: RunView) -> list[TableRow]:

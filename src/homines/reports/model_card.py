@@ -18,10 +18,10 @@ from jinja2 import Environment, StrictUndefined, Template
 from homines.core.format import clean, number
 from homines.core.paths import write_whole
 from homines.core.run_folder import trained_folder
-from homines.core.types import LEGAL_MASS, HominesError, Preference, Record
+from homines.core.types import LEGAL_MASS, Preference, Record
 from homines.elicitation.metrics import action_types, average_by_decision, best_response_rate, group_by, mass
 from homines.reports.caveats import caveats
-from homines.reports.measures import tabulate
+from homines.reports.measures import tabulate, undefined_games
 from homines.reports.page import asset, writing
 from homines.reports.run_view import TRAINING_KINDS, RunView, describe_training, list_kinds, list_names, read
 from homines.reports.tables import Table
@@ -151,10 +151,11 @@ def _training(view: RunView) -> list[tuple[str, str]]:
 def _choices(view: RunView) -> list[dict[str, str]]:
     """A row a game and frame: best answers, action types and legal mass, before and after."""
     model = view.run.config.get("model")
+    undefined = undefined_games(view)
     rows: list[dict[str, str]] = []
     for (game, frame), group in group_by(view.records, "game", "frame").items():
         sides = [[r for r in group if (r.model == model) is first] for first in (True, False)]
-        rates = [_rates(view.preference, side) for side in sides]
+        rates = [_rates(None if game in undefined else view.preference, side) for side in sides]
         names = dict.fromkeys((*rates[0], *rates[1]))
         pairs = {name: _arrow(*(rate.get(name) for rate in rates)) for name in names}
         trained = " (trained)" if game in view.games and frame in view.training else ""
@@ -173,11 +174,8 @@ def _choices(view: RunView) -> list[dict[str, str]]:
 def _rates(preference: Preference | None, records: Sequence[Record]) -> dict[str, float | None]:
     """P(the preference's best answers), P(first action) after each of the other's, legal mass."""
     pairs = average_by_decision(records)
-    out: dict[str, float | None] = {"mass": mass(records)}
-    try:
-        out["best"] = best_response_rate(preference, pairs) if preference is not None and pairs else None
-    except HominesError:  # no view on this game, as a rule about C and D elsewhere
-        out["best"] = None
+    best = best_response_rate(preference, pairs) if preference is not None and pairs else None
+    out: dict[str, float | None] = {"mass": mass(records), "best": best}
     first = {r.decision.actions[0] for r in records}
     return out | {k: p for k, p in action_types(records).items() if k.partition("|")[0] in first and "|" in k}
 

@@ -238,7 +238,7 @@ def _sound(record: Record) -> Record:
 
 
 def find_or_none(folder: str, spec: Any) -> Any:
-    """What a spec names, or None; `caveats` say where that is for want of trust (lookup.foreign)."""
+    """The object of a spec; None where there is none, which `unknown_specs` tells with the reason."""
     if not isinstance(spec, str):
         return None
     try:
@@ -278,23 +278,23 @@ def describe_omission(file: str, n: int) -> str:
     return f"{count(n, 'number')} of {file} cannot be and {'is' if n == 1 else 'are'} left out."
 
 
-def foreign_specs(view: RunView) -> list[str]:
-    """Specs of the run that name modules of somebody's own, which were not loaded."""
+def unknown_specs(view: RunView) -> dict[str, HominesError]:
+    """Why nothing here has this spec, by each spec of the run that `registry.find` refuses.
+
+    UntrustedModule: the spec names a module of somebody's own, which was not loaded.
+    """
     config = view.run.config
     specs = [(folder, text) for folder in ("games", "frames") for text in texts(config.get(folder))]
     specs += [("preferences", text) for text in texts(config.get("preference"))]
     specs += [pair for r in view.every for pair in (("games", r.game), ("frames", r.frame))]
-    return [spec for folder, spec in dict.fromkeys(specs) if _is_foreign(folder, spec)]
-
-
-def _is_foreign(folder: str, spec: str) -> bool:
-    try:
-        registry.find(folder, spec)
-    except registry.UntrustedModule:
-        return True
-    except HominesError:  # no spec at all, which is shown as it stands
-        return False
-    return False
+    specs += [("frames", text) for text in texts(config.get("training_frames"))]
+    failures: dict[str, HominesError] = {}
+    for folder, spec in dict.fromkeys(specs):
+        try:
+            registry.find(folder, spec)
+        except HominesError as failure:
+            failures[spec] = failure
+    return failures
 
 
 def interval(low: float | None, high: float | None, digits: int = 2) -> str:
