@@ -60,14 +60,14 @@ class PreferenceKind:
         return rows
 
 
-def spec(asked: str, saved: int, aboard: str) -> str:
+def spec(question: str, saved: int, aboard: str) -> str:
     """The spec of a question's game."""
-    return f"av(asked={asked}, saved={saved}, aboard={aboard})"
+    return f"av(asked={question}, saved={saved}, aboard={aboard})"
 
 
 def taught_games(preference: str) -> tuple[str, ...]:
     """Specs of the decisions in which the preference is not indifferent: a tie teaches nothing."""
-    points = [spec(asked, saved, aboard) for asked in ASKED for aboard, saved in POINTS]
+    points = [spec(question, saved, aboard) for question in ASKED for aboard, saved in POINTS]
     return tuple(p for p in points if sacrifice_probability(preference, decision_at(place(p))) != 0.5)
 
 

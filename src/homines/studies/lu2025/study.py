@@ -49,8 +49,8 @@ def kinds(task: StudyTask) -> list[DoseKind]:
     first = task.seeds[:1]
     if task.quick:
         return [DoseKind(k, task.seeds, True) for k in ENDS]
-    there = [DoseKind(k, task.seeds if k in ENDS else first, False) for k in KAPPAS]
-    return there + [DoseKind(k, first, False, direct=True) for k in ENDS]
+    doses = [DoseKind(k, task.seeds if k in ENDS else first, False) for k in KAPPAS]
+    return doses + [DoseKind(k, first, False, direct=True) for k in ENDS]
 
 
 def outline(task: StudyTask) -> list[str]:
@@ -113,14 +113,14 @@ def exam(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
     pairs = {spec: battery(find("games", spec)) for spec, _ in PAIRS.values()}
     divided = random_games("split")
     kind = {spec: tuple(d for d in ds if d.player == 1) for spec, ds in random_games("reciprocity").items()}
-    every = {**pairs, **divided, **kind}
-    asked = balanced_questions(model, protocols, asks)
+    divisions = {**pairs, **divided, **kind}
+    every = balanced_questions(model, protocols, asks)
     if asks == "choice":
-        asked += balanced_questions(model, protocols, "belief")
-    asked += balanced_questions(model, dict(list(every.items())[:: 7 if quick else 1]), asks)
+        every += balanced_questions(model, protocols, "belief")
+    every += balanced_questions(model, dict(list(divisions.items())[:: 7 if quick else 1]), asks)
     amounts = {b.game: battery(find("games", b.game)) for b in AMOUNTS[: 1 if quick else None]}
-    asked += questions(model, amounts, [find("frames", "table(goal='')")], most=2)
-    return asked + doses(model, "choice", quick=quick)
+    every += questions(model, amounts, [find("frames", "table(goal='')")], most=2)
+    return every + doses(model, "choice", quick=quick)
 
 
 # --- carrying it out ---------------------------------------------------------------------------
@@ -129,19 +129,19 @@ def exam(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
 def run(task: StudyTask) -> StudyResult:
     """Generate, tune and measure what is missing, then write the report."""
     failed = 0
-    there = kinds(task)
+    agents = kinds(task)
     for seed in task.seeds:
-        for kind in there:
+        for kind in agents:
             if seed in kind.seeds:
                 data_folder.write(kind.recipe(seed), task.place(f"data/{kind.folder(seed)}"))
     with task.timed():
-        failed += measure_untrained(task, there)
+        failed += measure_untrained(task, agents)
     for seed in task.seeds:
-        for kind in there:
+        for kind in agents:
             if seed in kind.seeds:
                 with task.timed():
                     failed += tune_agent(task, kind, seed)
-    return StudyResult(page(task, there), failed)
+    return StudyResult(page(task, agents), failed)
 
 
 @contextmanager
@@ -151,14 +151,14 @@ def open_run(task: StudyTask, name: str, plan: TuningPlan, recipe: Recipe) -> It
         yield run
 
 
-def measure_untrained(task: StudyTask, there: Sequence[DoseKind]) -> int:
+def measure_untrained(task: StudyTask, agents: Sequence[DoseKind]) -> int:
     """The model as it is: canonical games, and the test rows of both ends (first seed)."""
-    first = tuning(task, there[0], task.seeds[0])
-    with open_run(task, "base", first, there[0].recipe(task.seeds[0])) as run:
+    first = tuning(task, agents[0], task.seeds[0])
+    with open_run(task, "base", first, agents[0].recipe(task.seeds[0])) as run:
         if run.noted("examined.json"):
             return 0
         model = load_student(first)
-        rows = {kind.slug: tuning(task, kind, task.seeds[0]).rows()[2] for kind in there if kind.wide}
+        rows = {kind.slug: tuning(task, kind, task.seeds[0]).rows()[2] for kind in agents if kind.wide}
         also = exam(model, "choice", quick=task.quick)
         records = examine(first, model, run, rows, task.follow, also)
         failed = sum(r.choice is None for r in records)

@@ -47,12 +47,12 @@ def scenarios(task: StudyTask) -> list[Dilemma]:
     return [dilemma(kind, draw) for kind in DIMENSIONS for draw in draws]
 
 
-def scenario_questions(model: Model, there: Sequence[Dilemma]) -> list[Question]:
+def scenario_questions(model: Model, dilemmas: Sequence[Dilemma]) -> list[Question]:
     """Every scenario in both orders, with both label sets."""
     out: list[Question] = []
     for turn, words in enumerate(WORDS):
         frames = [find("frames", f"table(labels='{labels}', goal='')") for labels in words]
-        games = {spec(d.kind, d.draw): battery(d) for d in there if d.draw // 2 % 2 == turn}
+        games = {spec(d.kind, d.draw): battery(d) for d in dilemmas if d.draw // 2 % 2 == turn}
         out += questions(model, games, frames, most=2)
     return out
 
@@ -67,19 +67,19 @@ def run(task: StudyTask) -> StudyResult:
     """Ask what is missing of every model, then write the report."""
     if task.humans is not None:  # a file that is none costs no finished work
         countries(task.humans, [e.label for e in EFFECTS])
-    there, failed = scenarios(task), 0
+    dilemmas, failed = scenarios(task), 0
     for model in models(task):
         with task.timed():
-            failed += measure_model(task, model, there)
+            failed += measure_model(task, model, dilemmas)
     return StudyResult(
-        page(task, {model: answer_folder(task, model) for model in models(task)}, there), failed
+        page(task, {model: answer_folder(task, model) for model in models(task)}, dilemmas), failed
     )
 
 
-def measure_model(task: StudyTask, model: str, there: Sequence[Dilemma]) -> int:
+def measure_model(task: StudyTask, model: str, dilemmas: Sequence[Dilemma]) -> int:
     """One model's answers, in a folder of its own; how many questions failed."""
     frames = [f"table(labels='{labels}', goal='')" for words in WORDS for labels in words]
     with task.measuring(
         answer_folder(task, model).name, model, seeds=task.seeds, quick=task.quick, frames=frames
-    ) as held:
-        return task.examined(held, model, lambda asked: scenario_questions(asked, there))
+    ) as run:
+        return task.examined(run, model, lambda m: scenario_questions(m, dilemmas))

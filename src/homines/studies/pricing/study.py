@@ -95,13 +95,13 @@ def distilled_preferences(task: StudyTask) -> dict[str, str]:
 def rows(preference: str, game: str) -> list[Row]:
     """Every state of one past period, its target the logit equilibrium of a period between two of a kind; the
     orders of the menu take turns."""
-    made, frame = find("games", game), find("frames", FRAME)
-    said = logit_price(made, preference)
+    market, frame = find("games", game), find("frames", FRAME)
+    target = logit_price(market, preference)
     out: list[Row] = []
-    for i, d in enumerate(made.remembered(0)):
-        shown = orders(len(d.actions), frame.places)[i % 2]
-        prompt, best = frame(d, shown), int(said.p.argmax())
-        out.append(Row(game, d, FRAME, shown, prompt, best, said.p, prompt.labels[best]))
+    for i, d in enumerate(market.remembered(0)):
+        order = orders(len(d.actions), frame.places)[i % 2]
+        prompt, best = frame(d, order), int(target.p.argmax())
+        out.append(Row(game, d, FRAME, order, prompt, best, target.p, prompt.labels[best]))
     return out
 
 
@@ -112,10 +112,10 @@ def strategy_rivals(task: StudyTask) -> tuple[str, ...]:
 
 def exam(model: Model, game: str) -> list[Question]:
     """Every state of one past period in the market's words; and the states of equal prices in other words."""
-    made = find("games", game)
-    asked = questions(model, {game: made.remembered(0)}, [find("frames", FRAME)])
-    alike = tuple(d for d in made.remembered(0) if len(set(d.history[0])) == 1)
-    return asked + questions(model, {game: alike}, [find("frames", WORDS)], most=2)
+    market = find("games", game)
+    every = questions(model, {game: market.remembered(0)}, [find("frames", FRAME)])
+    alike = tuple(d for d in market.remembered(0) if len(set(d.history[0])) == 1)
+    return every + questions(model, {game: alike}, [find("frames", WORDS)], most=2)
 
 
 def run(task: StudyTask) -> StudyResult:
@@ -125,8 +125,8 @@ def run(task: StudyTask) -> StudyResult:
     failed, agents, exam_of = 0, [], partial(exam, game=game_of(task))
     plain = [("base", task.model), *((f"also-{digest(spec)[:8]}", spec) for spec in other_models(task))]
     for name, spec in plain:
-        with task.timed(), task.measuring(name, spec, game=game_of(task)) as held:
-            failed += task.examined(held, spec, exam_of)
+        with task.timed(), task.measuring(name, spec, game=game_of(task)) as run:
+            failed += task.examined(run, spec, exam_of)
         agents.append(
             PricingAgent(name="untrained" if name == "base" else spec, run=RunFolder(task.place(name)))
         )
@@ -136,8 +136,8 @@ def run(task: StudyTask) -> StudyResult:
             with task.timed():
                 folder, plan = kind.folder(seed), kind.seeded(seed)
                 spec = task.trained(folder, plan)
-                with task.run(folder, plan) as held:
-                    failed += task.examined(held, spec, exam_of, renamed=folder)
+                with task.run(folder, plan) as run:
+                    failed += task.examined(run, spec, exam_of, renamed=folder)
                 if seed == task.seeds[0]:
                     talking[folder] = spec
             named = kind.name if len(task.seeds) == 1 else f"{kind.name}, seed {seed}"
@@ -147,8 +147,8 @@ def run(task: StudyTask) -> StudyResult:
             folder = f"{name}-distilled-s{seed}"
             with task.timed():
                 lines, course = rows(preference, game_of(task)), replace(COURSE, seed=seed)
-                told = {"preference": preference, "game": game_of(task), "precision": PRECISION}
-                failed += task.distilled(folder, lines, course, exam_of, **told)[1]
+                settings = {"preference": preference, "game": game_of(task), "precision": PRECISION}
+                failed += task.distilled(folder, lines, course, exam_of, **settings)[1]
             named = f"{name}, distilled" + ("" if len(task.seeds) == 1 else f", seed {seed}")
             run = RunFolder(task.place(folder))
             agents.append(PricingAgent(name=named, run=run, preference=preference))
@@ -159,16 +159,16 @@ def run(task: StudyTask) -> StudyResult:
 
 def check_rivals(rivals: Sequence[str], game: str) -> None:
     """HominesError where a rival cannot play this game from one past period."""
-    made = find("games", game)
+    market = find("games", game)
     anyone = LogitAgent(find("preferences", "economicus"), 0.0)
     for spec in rivals:
-        chain(made, [anyone, opponent(spec)])
+        chain(market, [anyone, opponent(spec)])
 
 
 def other_models(task: StudyTask) -> list[str]:
     """Other models, each once."""
-    there = dict.fromkeys((*task.also, *(spec for spec in task.rivals if known(spec))))
-    return [spec for spec in there if spec != task.model]
+    specs = dict.fromkeys((*task.also, *(spec for spec in task.rivals if known(spec))))
+    return [spec for spec in specs if spec != task.model]
 
 
 # --- in words ----------------------------------------------------------------------------------
@@ -193,17 +193,17 @@ def in_words(task: StudyTask, models: dict[str, str]) -> int:
     the strategies that name any price. How many markets ended because calls failed."""
     how, market = rules(task), shop()
     settings = {"kind": "free", "model": task.model, "rules": vars(how), "command": task.command}
-    with RunFolder(task.place("free"), settings) as held:
+    with RunFolder(task.place("free"), settings) as run:
         failed, tell = 0, task.follow.begin("markets in words", how.periods)
         for name, spec in list(models.items())[: 1 if task.quick else None]:
-            there = markets_of(name, quick=task.quick)
-            prefixes = {market: prefix for market, (_, prefix) in there.items()}
-            if all_ended(markets(dict.fromkeys(there, (nash, nash)), market, how, held, prefixes), how):
+            rivals = markets_of(name, quick=task.quick)
+            prefixes = {market: prefix for market, (_, prefix) in rivals.items()}
+            if all_ended(markets(dict.fromkeys(rivals, (nash, nash)), market, how, run, prefixes), how):
                 continue
             writer: Any = load(spec, device=task.device, dtype=task.dtype)
             if not isinstance(writer, Writes):
                 raise HominesError(f"{spec} writes no text; the markets in words need a model that does")
-            firms = {m: (writer, STRATEGIES.get(rival, writer)) for m, (rival, _) in there.items()}
-            shops = markets(firms, market, how, held, prefixes)
-            failed += play(shops, market, how, held, tell=tell, stop=task.follow.stop)
+            firms = {m: (writer, STRATEGIES.get(rival, writer)) for m, (rival, _) in rivals.items()}
+            shops = markets(firms, market, how, run, prefixes)
+            failed += play(shops, market, how, run, tell=tell, stop=task.follow.stop)
         return failed

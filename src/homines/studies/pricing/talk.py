@@ -100,12 +100,12 @@ def markets(
 ) -> list[Shop]:
     """The markets to play by name, each where the run's log left it. prefixes: what the firms of some are
     told to aim at, of PREFIXES; the others P0."""
-    held = run.rows(LOG)
+    logged = run.rows(LOG)
     cartel = float(market.monopoly().max())
     out: list[Shop] = []
     for name, firms in named.items():
         rng = np.random.default_rng(int(digest([how.seed, name]), 16))
-        periods = [row for row in held if row["phase"] == name]
+        periods = [row for row in logged if row["phase"] == name]
         if len(firms) != 2 or market.firms != 2:
             raise HominesError("the free protocol is played by two firms; give two")
         top = float(np.round(rng.uniform(1.5, 2.5) * cartel, 2))
@@ -176,29 +176,31 @@ def _period(shops: Sequence[Shop], market: Market, how: Rules) -> list[dict[str,
     for turn in range(how.retries + 1):
         for firm in {id(shops[i].firms[k]): shops[i].firms[k] for i, k in waiting}.values():
             mine = [(i, k) for i, k in waiting if shops[i].firms[k] is firm]
-            asked = [prompt(shops[i], market, k, how) for i, k in mine]
+            prompts = [prompt(shops[i], market, k, how) for i, k in mine]
             seed = int(digest([how.seed, len(shops[mine[0][0]].periods), turn]), 16) % 2**32
-            said = _write(cast("Writer", firm), asked, ReasoningOptions(1, how.temperature, how.tokens, seed))
-            for at, text in zip(mine, said, strict=True):
+            texts = _write(
+                cast("Writer", firm), prompts, ReasoningOptions(1, how.temperature, how.tokens, seed)
+            )
+            for at, text in zip(mine, texts, strict=True):
                 tries[at] += 1
                 last[at] = text
-                if isinstance(text, str) and (found := read(text, shops[at[0]].top)) is not None:
-                    answers[at] = found
+                if isinstance(text, str) and (answer := read(text, shops[at[0]].top)) is not None:
+                    answers[at] = answer
         waiting = [at for at in waiting if at not in answers]
     return [_row(shop, i, answers, tries, last, market) for i, shop in enumerate(shops)]
 
 
-def _write(firm: Writer, asked: Sequence[Prompt], how: ReasoningOptions) -> list[str | Exception]:
+def _write(firm: Writer, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[str | Exception]:
     """What it writes. Where a call fails each is asked alone; one that fails then is asked again like an
     answer without a price."""
     try:
-        return [*firm.write(asked, how)]
+        return [*firm.write(prompts, how)]
     except MemoryError:
         raise
     except Exception as failure:
-        if len(asked) == 1:
+        if len(prompts) == 1:
             return [failure]
-        return [said for one in asked for said in _write(firm, [one], how)]
+        return [text for one in prompts for text in _write(firm, [one], how)]
 
 
 def _row(
@@ -272,7 +274,7 @@ class Outcome:
 
     prices, profits   means [firm]; `gain`: Delta; `surplus`: customers'
     collusive         its last 100 prices lie within 5% of the cartel's (10th and 90th percentile)
-    asked, unread     answers asked for, and those without a price
+    tries, unread     questions to the firms, and those without a price in the answer
     """
 
     prices: Array
@@ -280,16 +282,18 @@ class Outcome:
     gain: float
     surplus: float
     collusive: bool
-    asked: int
+    tries: int
     unread: int
 
 
 def outcome(shop: Shop, market: Market, how: Rules) -> Outcome | None:
     """None before the first period is over."""
     rows = [row for row in shop.periods if "error" not in row]
-    asked = sum(sum(row["tries"]) for row in shop.periods)
-    heard = sum(
-        bool(n) and said for row in shop.periods for n, said in zip(row["tries"], row["heard"], strict=True)
+    tries = sum(sum(row["tries"]) for row in shop.periods)
+    priced = sum(
+        bool(n) and answered
+        for row in shop.periods
+        for n, answered in zip(row["tries"], row["heard"], strict=True)
     )
     if not rows:
         return None
@@ -303,8 +307,8 @@ def outcome(shop: Shop, market: Market, how: Rules) -> Outcome | None:
         float(market.gain(profits).mean()),
         float(market.consumers(paid).mean()),
         bool(0.95 * cartel <= low and high <= 1.05 * cartel),
-        asked,
-        asked - heard,
+        tries,
+        tries - priced,
     )
 
 
