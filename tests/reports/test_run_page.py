@@ -206,7 +206,7 @@ def test_images_of_the_charts_that_the_page_draws(made: Path, page: Any) -> None
     drawn = [attrs["data-chart"] for _, attrs in page.tags if "data-chart" in attrs]
     images = {path.stem: path.read_bytes() for path in (made / "figures").glob("*.png")}
     assert {path.stem for path in (made / "figures").glob("*.svg")} == set(images)
-    assert sorted(images) == sorted(drawn) == sorted(set(run_charts.NAMES) - UNDRAWN)
+    assert sorted(images) == sorted(drawn) == sorted(set(run_charts.CAPTIONS) - UNDRAWN)
     for name, data in images.items():
         assert data.startswith(b"\x89PNG\r\n\x1a\n"), name
         width, height = struct.unpack(">II", data[16:24])
@@ -236,7 +236,7 @@ def test_the_policy_allows_the_scripts_of_the_page_and_nothing_else(page: Any) -
     assert rules["script-src"].split() == [hashed(script) for script in scripts]
     assert rules["style-src"].split() == [hashed(style) for style in page.styles]
     assert "unsafe" not in str(policy)
-    assert set(json.loads(data)) == set(run_charts.NAMES) - UNDRAWN
+    assert set(json.loads(data)) == set(run_charts.CAPTIONS) - UNDRAWN
 
 
 def test_the_page_loads_nothing(page: Any) -> None:

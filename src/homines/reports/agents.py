@@ -11,14 +11,13 @@ from typing import Any
 
 from homines.core.format import TableRow
 from homines.core.types import Choice, Decision, Preference, Record
-from homines.reports.run_view import RunView
+from homines.reports.measures import numeric_actions
+from homines.reports.run_view import MOST_ACTIONS, RunView
 
 CHANCE = {"seed", "seeds", "rows", "command", "device", "dtype"}
 """Settings that differ between seeds or change no answer."""
 FEW = 12
 """Number of agents up to which a chart draws each; above, it averages over seeds."""
-MENU = 3
-"""Number of actions above which `statistic` is the mean or the likeliest action."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,24 +123,21 @@ def averaging_note(agents: Sequence[Agent]) -> str:
     )
 
 
-def menu(d: Decision) -> list[float] | None:
-    """The actions of a menu of more than MENU actions as numbers; None where they are words."""
-    try:
-        return [float(name) for name in d.actions] if len(d.actions) > MENU else None
-    except ValueError:
-        return None
+def menu_numbers(d: Decision) -> list[float] | None:
+    """The actions of a menu of more than MOST_ACTIONS as numbers; None where it is shorter or of words."""
+    return numeric_actions(d) if len(d.actions) > MOST_ACTIONS else None
 
 
 def statistic_name(d: Decision) -> str:
     """The name of `statistic` for this decision."""
-    if len(d.actions) <= MENU:
+    if len(d.actions) <= MOST_ACTIONS:
         return f"P({d.actions[0]})"
-    return "mean action" if menu(d) else "likeliest action"
+    return "mean action" if menu_numbers(d) else "likeliest action"
 
 
 def statistic(d: Decision, c: Choice) -> float | str:
     """P(first action); on a longer menu of numbers the mean action, on one of words the likeliest action."""
-    if len(d.actions) <= MENU:
+    if len(d.actions) <= MOST_ACTIONS:
         return float(c.p[0])
-    numbers = menu(d)
+    numbers = menu_numbers(d)
     return d.actions[int(c.p.argmax())] if numbers is None else float(c.p @ numbers)

@@ -79,8 +79,8 @@ def caveats(view: RunView, rows: Mapping[str, list[TableRow]]) -> list[str]:
 def _unknown(view: RunView) -> list[str]:
     """On specs of the run that name nothing here, those of modules that were not loaded first."""
     failures = unknown_specs(view)
-    foreign = [spec for spec, failure in failures.items() if isinstance(failure, UntrustedModule)]
-    others = [spec for spec in failures if spec not in foreign]
+    foreign = [spec for (_, spec), failure in failures.items() if isinstance(failure, UntrustedModule)]
+    others = {spec: failure for (_, spec), failure in failures.items() if spec not in foreign}
     sentences: list[str] = []
     if foreign:
         sentences.append(
@@ -90,7 +90,7 @@ def _unknown(view: RunView) -> list[str]:
     if others:
         sentences.append(
             f"{list_names(others)}: not known here; what needs {'it' if len(others) == 1 else 'them'} is "
-            f"missing, and the name is shown as it is spelt ({clean(str(failures[others[0]]))})."
+            f"missing, and the name is shown as it is spelt ({clean(str(next(iter(others.values()))))})."
         )
     return sentences
 

@@ -15,11 +15,11 @@ import numpy as np
 from homines.core.format import TableRow, count, finite, lines, number
 from homines.core.types import Record
 from homines.elicitation.metrics import average_by_decision, mass
-from homines.reports.agents import MENU, Agent, group_by_seed, statistic, statistic_name
+from homines.reports.agents import Agent, group_by_seed, statistic, statistic_name
 from homines.reports.caveats import deteriorations
 from homines.reports.measures import tabulate
 from homines.reports.page import Section
-from homines.reports.run_view import RunView
+from homines.reports.run_view import MOST_ACTIONS, RunView
 
 Pair = tuple[float | None, float | None]
 MOST_GROUPS = 5
@@ -108,7 +108,7 @@ class Change:
         if overview:
             roles = overview[0][1]
             names = [name for name in roles.get("after", {}) if " after " in name]
-            if 0 < len(names) <= MENU and "before" in roles:
+            if 0 < len(names) <= MOST_ACTIONS and "before" in roles:
                 return {name: (roles["before"].get(name), roles["after"].get(name)) for name in names}
         return {f"mean {self.averaged}": self.both(_mean_statistic)} if self.averaged else {}
 
@@ -129,7 +129,7 @@ class Change:
 
 def _mean_statistic(records: Sequence[Record]) -> float | None:
     pairs = average_by_decision(records)
-    short = [pair for pair in pairs if len(pair[0].actions) <= MENU] or pairs
+    short = [pair for pair in pairs if len(pair[0].actions) <= MOST_ACTIONS] or pairs
     values = [value for d, c in short if isinstance(value := statistic(d, c), float)]
     return float(np.mean(values)) if values else None
 

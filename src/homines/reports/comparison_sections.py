@@ -27,7 +27,14 @@ from homines.estimation.published import DILEMMAS, HUMANS
 from homines.games.dilemma import Dilemma
 from homines.games.pricing import shop
 from homines.reports import charts as draw
-from homines.reports.agents import Agent, averaging_note, chart_columns, menu, statistic, statistic_name
+from homines.reports.agents import (
+    Agent,
+    averaging_note,
+    chart_columns,
+    menu_numbers,
+    statistic,
+    statistic_name,
+)
 from homines.reports.page import Section
 from homines.reports.tables import Weak
 from homines.theory.conduct import conduct
@@ -56,7 +63,7 @@ def dilemmas(agents: Sequence[Agent]) -> Section | None:
         reliability = {"legal mass": legal, "order effect": order_effect(own)}
         for e, value, (low, high) in zip(EFFECTS, amce.nine, amce.interval(), strict=False):
             point = {"value": float(value), "low": float(low), "high": float(high)}
-            cells = {key: Weak(x) if legal < LEGAL_MASS else x for key, x in point.items()}
+            cells = {key: mark_weak(x, legal) for key, x in point.items()}
             rows.append({"agent": a.name, "effect": e.name, **cells, **reliability})
             dots.append({"panel": e.name, "group": "", "series": a.name, **point})
     if not rows:
@@ -104,20 +111,13 @@ def prices(agents: Sequence[Agent]) -> Section | None:
                 "customers' gain": long_run.surplus,
                 "welfare": long_run.welfare,
             }
-            weak = legal is not None and legal < LEGAL_MASS
-            rows.append(row | {k: Weak(x) if weak else x for k, x in figures.items()} | {"legal mass": legal})
+            cells = {key: mark_weak(x, legal) for key, x in figures.items()}
+            rows.append(row | cells | {"legal mass": legal})
     if not rows:
         return None
     dots = [
-        {"panel": "price", "group": name, "series": "", "value": float(np.mean(values))}
-        for name, members in chart_columns(agents).items()
-        if (
-            values := [
-                x
-                for row in rows
-                if row["agent"] in {a.name for a in members} and (x := finite(row.get("price"))) is not None
-            ]
-        )
+        {"panel": "price", "group": name, "series": "", "value": price}
+        for name, price in _means(rows, "price", agents).items()
     ]
     text = (
         "Every agent in a market with its like, in the long run of the chain of its answers. Profit gain: "
@@ -160,6 +160,17 @@ def participants(agents: Sequence[Agent]) -> Section:
         "under Settings and provenance."
     )
     return Section("agents", "Who is compared", (text,), rows, note=DAGGER if _any_weak(rows) else "")
+
+
+def _means(rows: Sequence[TableRow], key: str, agents: Sequence[Agent]) -> dict[str, float]:
+    """Mean of a table's column over the agents of each column of a chart, where one has it."""
+    means: dict[str, float] = {}
+    for name, members in chart_columns(agents).items():
+        names = {a.name for a in members}
+        values = [x for row in rows if row["agent"] in names and (x := finite(row.get(key))) is not None]
+        if values:
+            means[name] = float(np.mean(values))
+    return means
 
 
 def _any_weak(rows: Sequence[TableRow]) -> bool:
@@ -233,7 +244,7 @@ def _row(game: str, d: Decision, by: Mapping[str, Choice], agents: Sequence[Agen
 
 def _place(d: Decision, c: Choice) -> float:
     """The value of a cell's colour in [0, 1]; a mean action by its place on the menu."""
-    value, numbers = statistic(d, c), menu(d)
+    value, numbers = statistic(d, c), menu_numbers(d)
     if numbers is None or isinstance(value, str):
         return float(c.p.max()) if isinstance(value, str) else value
     return (value - min(numbers)) / ((max(numbers) - min(numbers)) or 1.0)
@@ -288,14 +299,12 @@ def regret(agents: Sequence[Agent]) -> Section | None:
         return None
     kinds = list(dict.fromkeys(key for row in rows for key in row if key.endswith("regret")))
     dots: list[TableRow] = []
+    legal_mass = _means(rows, "legal mass", agents)
     for kind in kinds:
-        for name, members in chart_columns(agents).items():
-            own = [row for row in rows if row["agent"] in {a.name for a in members}]
-            values = [x for row in own if (x := finite(row.get(kind))) is not None]
-            weak = bool(own) and float(np.mean([row["legal mass"] or 0 for row in own])) < LEGAL_MASS
-            if values:
-                place = {"panel": kind, "group": f"{name} †" if weak else name, "series": ""}
-                dots.append(place | {"value": float(np.mean(values)), "weak": weak})
+        for name, value in _means(rows, kind, agents).items():
+            weak = legal_mass[name] < LEGAL_MASS
+            place = {"panel": kind, "group": f"{name} †" if weak else name, "series": ""}
+            dots.append(place | {"value": value, "weak": weak})
     text = (
         "How much worse than possible by a preference, in points of its utility, the other's next action "
         "taken as uniform; 0 is the best reply.",

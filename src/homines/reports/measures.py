@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from homines.theory.choice import uniform_beliefs
 
 def tabulate(view: RunView) -> dict[str, list[TableRow]]:
     """Every measure as plain rows, one a (thing, role); `mass` is the legal mass the row rests on."""
+    undefined = undefined_games(view)
     by_game = group_by(view.records, "game", "model").items()
     named = [({"game": game, "role": view.roles[model], "mass": mass(g)}, g) for (game, model), g in by_game]
     return {
@@ -45,7 +46,7 @@ def tabulate(view: RunView) -> dict[str, list[TableRow]]:
             row | {"role": view.roles[row["model"]], "frame": view.short.get(row["frame"], row["frame"])}
             for row in summary(view.records)
         ],
-        "regret": [row | scores for row, group in named if (scores := _regrets(view, group))],
+        "regret": [row | regrets for row, group in named if (regrets := _regrets(view, group, undefined))],
         "scores": _scores(view),
         "stability": [
             row | {"instability": instability(group), "order effect": order_effect(group)}
@@ -64,7 +65,7 @@ def tabulate(view: RunView) -> dict[str, list[TableRow]]:
         ],
         "answers": _answers(view),
         "errors": _errors(view),
-        "undefined": [{"game": game, "why": why} for game, why in undefined_games(view).items()],
+        "undefined": [{"game": game, "why": why} for game, why in undefined.items()],
         "games": _games(view),
     }
 
@@ -89,7 +90,7 @@ def _overview(view: RunView) -> list[TableRow]:
             if _few(group):
                 row |= {f"{a} after {a}": types.get(f"{a}|{a}") for a in group[0].decision.actions if types}
             else:
-                row |= menu(average_by_decision(group))
+                row |= _menu_row(average_by_decision(group))
             rows.append({**row, "mass": mass(group)})
     return rows
 
@@ -98,17 +99,25 @@ def _few(group: Sequence[Record]) -> bool:
     return all(len(r.decision.actions) <= MOST_ACTIONS for r in group)
 
 
-def menu(pairs: Sequence[tuple[Decision, Choice]]) -> TableRow:
-    """A choice from a long menu, mean over decisions that offer the same one: 'mean answer', where actions
-    are numbers, and 'likeliest', with its probability; empty where the menus differ."""
+def numeric_actions(d: Decision) -> list[float] | None:
+    """The actions of a decision as numbers; None where some are words."""
+    try:
+        return [float(name) for name in d.actions]
+    except ValueError:
+        return None
+
+
+def _menu_row(pairs: Sequence[tuple[Decision, Choice]]) -> TableRow:
+    """A choice from a long menu, averaged over decisions with this menu; empty where the menus differ.
+
+    'likeliest': the likeliest action with its probability; 'mean answer': of actions that are numbers.
+    """
     if not pairs or len({d.actions for d, _ in pairs}) > 1:
         return {}
-    actions, p = pairs[0][0].actions, np.mean([c.p for _, c in pairs], axis=0)
-    likeliest: TableRow = {"likeliest": f"{actions[int(p.argmax())]} ({number(float(p.max()))})"}
-    try:
-        return {"mean answer": float(p @ np.array(actions, dtype=float)), **likeliest}
-    except ValueError:
-        return likeliest
+    d, p = pairs[0][0], np.mean([c.p for _, c in pairs], axis=0)
+    numbers = numeric_actions(d)
+    row: TableRow = {} if numbers is None else {"mean answer": float(p @ numbers)}
+    return row | {"likeliest": f"{d.actions[int(p.argmax())]} ({number(float(p.max()))})"}
 
 
 def elsewhere(rows: Mapping[str, list[TableRow]]) -> list[str]:
@@ -152,14 +161,14 @@ def _states(view: RunView) -> list[TableRow]:
                     "role": view.roles[model],
                     "first": d.actions[0],
                     "p": float(c.p[0]) if len(d.actions) <= MOST_ACTIONS else None,
-                    **({} if len(d.actions) <= MOST_ACTIONS else menu([(d, c)])),
+                    **({} if len(d.actions) <= MOST_ACTIONS else _menu_row([(d, c)])),
                     "mass": c.mass,
                 }
             )
     return rows
 
 
-def _regrets(view: RunView, group: Sequence[Record]) -> TableRow:
+def _regrets(view: RunView, group: Sequence[Record], undefined: Container[str]) -> TableRow:
     """Regret in points on 2x2 repeated games; the other's next action is taken as uniform."""
     pairs = [
         (d, c)
@@ -169,18 +178,19 @@ def _regrets(view: RunView, group: Sequence[Record]) -> TableRow:
     if not pairs:
         return {}
     preferences: dict[str, Preference] = {"deontological": Deontological(), "utilitarian": Utilitarian()}
-    aim = view.preference
-    undefined = group[0].game in undefined_games(view)
+    aim, aim_known = view.preference, group[0].game not in undefined
     if aim is not None and aim not in preferences.values():
         preferences["trained-for"] = aim
-    row: TableRow = {
-        f"{name} regret": None
-        if preference is aim and undefined
-        else moral_regret(preference, pairs, belief=uniform_beliefs).regret
-        for name, preference in preferences.items()
-    }
+    row: TableRow = {}
+    for name, preference in preferences.items():
+        if preference == aim:
+            known = aim_known
+        else:  # duty is a rule about C and D, which the page says
+            known = name != "deontological" or {"C", "D"} <= set(pairs[0][0].actions)
+        value = moral_regret(preference, pairs, belief=uniform_beliefs).regret if known else None
+        row[f"{name} regret"] = value
     if aim is not None:
-        row["best reply"] = None if undefined else best_response_rate(aim, pairs, uniform_beliefs)
+        row["best reply"] = best_response_rate(aim, pairs, uniform_beliefs) if aim_known else None
     return row
 
 

@@ -20,83 +20,43 @@ MOST_PANELS = 16
 """Games in a chart; its table holds all."""
 MOST_STATES = 24
 FIRST = "P(first action | legal answer)"
-NAMES = (
-    "overview", "states", "action_types", "regret", "curve_states", "curve_reward", "curve_mass",
-    "preferences", "stability", "answers",
-)  # fmt: skip
+CAPTIONS = {
+    "overview": "Action types and legal mass, where the model was trained and elsewhere.",
+    "states": "Probability of the first action, and legal mass, in each state; one dot a frame.",
+    "action_types": "Shares of own actions and of illegal answers, by the other's last action.",
+    "regret": "Regret in points by game, one panel a preference.",
+    "curve_states": "Probability of the first action over training steps, one line a state.",
+    "curve_reward": "Reward, points over training steps.",
+    "curve_mass": "Legal mass over training steps.",
+    "preferences": "Estimated preferences with 95% intervals, beside the value trained for and people.",
+    "stability": "Instability over frames and order effect, by game.",
+    "answers": "Probability of the right answer to each everyday question, before and after.",
+}
+"""The charts of a run by name, in the order of its page, and what a screen reader says of each."""
 
 
 def draw(rows: Mapping[str, Sequence[Row]], roles: Sequence[str]) -> dict[str, Any]:
-    """Every chart of NAMES that there is something to draw for. rows: as `measures.tabulate` returns."""
-    measured_states = [row for row in rows["states"] if row["p"] is not None]
-    charts: list[tuple[str, Sequence[Row], Callable[..., Any], str]] = [
-        (
-            "overview",
-            _long(rows["overview"], "where", rates(rows)),
-            partial(dots, roles=roles, unit=True),
-            "Action types and legal mass, where the model was trained and elsewhere.",
-        ),
-        (
-            "states",
-            [row for row in _few(measured_states, "game") if row["place"] < MOST_STATES],
+    """Every chart of CAPTIONS that there is something to draw for. rows: as `measures.tabulate` returns."""
+    states_drawn = _few([row for row in rows["states"] if row["p"] is not None], "game")
+    role_dots = partial(dots, roles=roles)
+    charts: dict[str, tuple[Sequence[Row], Callable[..., Any]]] = {
+        "overview": (_long(rows["overview"], "where", rates(rows)), partial(role_dots, unit=True)),
+        "states": (
+            [row for row in states_drawn if row["place"] < MOST_STATES],
             partial(states, roles=roles),
-            "Probability of the first action, and legal mass, in each state; one dot a frame.",
         ),
-        (
-            "action_types",
-            _shares(_few(rows["types"], "game")),
-            partial(action_types, roles=roles),
-            "Shares of own actions and of illegal answers, by the other's last action.",
-        ),
-        (
-            "regret",
-            _long(rows["regret"], "game", regrets(rows)),
-            partial(dots, roles=roles),
-            "Regret in points by game, one panel a preference.",
-        ),
-        (
-            "curve_states",
-            rows["curve"],
-            curve_states,
-            "Probability of the first action over training steps, one line a state.",
-        ),
-        (
-            "curve_reward",
-            _over_steps(rows["steps"], "reward"),
-            partial(curve, title="reward, points"),
-            "Reward, points over training steps.",
-        ),
-        (
-            "curve_mass",
-            _over_steps(rows["steps"], "mass"),
-            partial(curve, title="legal mass", unit=True),
-            "Legal mass over training steps.",
-        ),
-        (
-            "preferences",
-            estimate_marks(rows["preferences"]),
-            preferences,
-            "Estimated preferences with 95% intervals, beside the value trained for and people.",
-        ),
-        (
-            "stability",
-            _long(rows["stability"], "game", ["instability", "order effect"]),
-            partial(dots, roles=roles),
-            "Instability over frames and order effect, by game.",
-        ),
-        (
-            "answers",
-            [row for row in rows["answers"] if None not in (row["before"], row["after"])],
-            answers,
-            "Probability of the right answer to each everyday question, before and after.",
-        ),
-    ]
-    return {name: chart(marks, description=text) for name, marks, chart, text in charts if marks}
-
-
-def _over_steps(rows: Sequence[Row], name: str) -> list[Row]:
-    """A measure of the learning curve by step, where it was logged."""
-    return [{"step": row["step"], "value": row[name]} for row in rows if row[name] is not None]
+        "action_types": (_shares(_few(rows["types"], "game")), partial(action_types, roles=roles)),
+        "regret": (_long(rows["regret"], "game", regrets(rows)), role_dots),
+        "curve_states": (rows["curve"], curve_states),
+        "curve_reward": (_over_steps(rows["steps"], "reward"), partial(curve, title="reward, points")),
+        "curve_mass": (_over_steps(rows["steps"], "mass"), partial(curve, title="legal mass", unit=True)),
+        "preferences": (estimate_marks(rows["preferences"]), preferences),
+        "stability": (_long(rows["stability"], "game", ["instability", "order effect"]), role_dots),
+        "answers": ([r for r in rows["answers"] if None not in (r["before"], r["after"])], answers),
+    }
+    return {
+        name: chart(marks, description=CAPTIONS[name]) for name, (marks, chart) in charts.items() if marks
+    }
 
 
 def rates(rows: Mapping[str, Sequence[Row]]) -> list[str]:
@@ -106,6 +66,11 @@ def rates(rows: Mapping[str, Sequence[Row]]) -> list[str]:
 
 def regrets(rows: Mapping[str, Sequence[Row]]) -> list[str]:
     return [key for key in (rows["regret"][0] if rows["regret"] else ()) if key.endswith(" regret")]
+
+
+def _over_steps(rows: Sequence[Row], name: str) -> list[Row]:
+    """A measure of the learning curve by step, where it was logged."""
+    return [{"step": row["step"], "value": row[name]} for row in rows if row[name] is not None]
 
 
 def states(rows: Sequence[Row], roles: Sequence[str], description: str) -> alt.FacetChart:

@@ -59,7 +59,7 @@ def write(folder: str | Path, out: str | Path | None = None) -> Path:
         if group
     }
     text = _page(view, rows, specs)
-    return page.files_of(place, text, specs, tables, {*run_charts.NAMES, *rows})
+    return page.files_of(place, text, specs, tables, {*run_charts.CAPTIONS, *rows})
 
 
 def reports(folders: Sequence[str | Path], out: str | Path | None = None) -> Path:

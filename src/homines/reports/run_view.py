@@ -278,8 +278,8 @@ def describe_omission(file: str, n: int) -> str:
     return f"{count(n, 'number')} of {file} cannot be and {'is' if n == 1 else 'are'} left out."
 
 
-def unknown_specs(view: RunView) -> dict[str, HominesError]:
-    """Why nothing here has this spec, by each spec of the run that `registry.find` refuses.
+def unknown_specs(view: RunView) -> dict[tuple[str, str], HominesError]:
+    """The failures of `registry.find` on the specs of the run, by (folder, spec).
 
     UntrustedModule: the spec names a module of somebody's own, which was not loaded.
     """
@@ -288,12 +288,12 @@ def unknown_specs(view: RunView) -> dict[str, HominesError]:
     specs += [("preferences", text) for text in texts(config.get("preference"))]
     specs += [pair for r in view.every for pair in (("games", r.game), ("frames", r.frame))]
     specs += [("frames", text) for text in texts(config.get("training_frames"))]
-    failures: dict[str, HominesError] = {}
+    failures: dict[tuple[str, str], HominesError] = {}
     for folder, spec in dict.fromkeys(specs):
         try:
             registry.find(folder, spec)
         except HominesError as failure:
-            failures[spec] = failure
+            failures[folder, spec] = failure
     return failures
 
 
