@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from homines.core.format import TableRow
+import numpy as np
+
+from homines.core.format import TableRow, finite
 from homines.core.types import Choice, Decision, Preference, Record
 from homines.reports.measures import numeric_actions
 from homines.reports.run_view import MOST_ACTIONS, RunView
@@ -141,3 +143,14 @@ def statistic(d: Decision, c: Choice) -> float | str:
         return float(c.p[0])
     numbers = menu_numbers(d)
     return d.actions[int(c.p.argmax())] if numbers is None else float(c.p @ numbers)
+
+
+def column_means(rows: Sequence[TableRow], key: str, agents: Sequence[Agent]) -> dict[str, float]:
+    """Mean of a table's column over the agents of each column of a chart, where one has it."""
+    means: dict[str, float] = {}
+    for name, members in chart_columns(agents).items():
+        names = {a.name for a in members}
+        values = [x for row in rows if row["agent"] in names and (x := finite(row.get(key))) is not None]
+        if values:
+            means[name] = float(np.mean(values))
+    return means

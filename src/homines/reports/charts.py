@@ -17,9 +17,9 @@ from homines.reports import chart_style as style
 from homines.reports.chart_style import Row
 
 MOST_COLUMNS = 3
-"""Panels side by side."""
+"""Most panels in a row."""
 POINTS = 12
-"""Steps of a line up to which each is marked."""
+"""Most steps of a line that has a mark at each."""
 ENDS = ("low", "high")
 VALUES = ("value", *ENDS)
 UNKNOWN = "#e4e4e4"
@@ -230,8 +230,7 @@ def heat(rows: Sequence[Row], description: str, *, across: str = "", down: str =
 
 
 def _panels(cells: Any, rows: Sequence[Row], description: str, *, x: bool = False) -> alt.FacetChart:
-    """A panel for each value of `panel`; x: each with its own scale across. The y axis is shared, but for
-    groups that differ by panel."""
+    """A panel for each value of `panel`; panels of the same groups share y. x: each has its own x scale."""
     names = style.distinct(rows, "panel")
     columns = 2 if len(names) == 4 else min(len(names), MOST_COLUMNS)
     chart = style.panels(cells.properties(width=(style.WIDTH - 90) // columns - style.GAP), "panel", columns)
@@ -287,7 +286,7 @@ def _rgb(colour: str) -> list[int]:
 
 
 def mix(part: float) -> str:
-    """From nearly white to blue."""
+    """A colour between nearly white (0) and blue (1)."""
     pairs = zip(_rgb("#f1f5f9"), _rgb(style.BLUE), strict=True)
     return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in pairs)
 

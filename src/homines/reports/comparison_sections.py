@@ -4,129 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
-from typing import Any
 
 import numpy as np
 
-from homines.core.format import TableRow, clean, finite, number
-from homines.core.registry import find
-from homines.core.types import LEGAL_MASS, Choice, Decision, HominesError, Record
-from homines.elicitation.metrics import (
-    answered_records,
-    average_by_decision,
-    group_by,
-    instability,
-    mass,
-    order_effect,
-)
-from homines.elicitation.policies import RecordedPolicy
+from homines.core.format import TableRow, clean, number
+from homines.core.types import LEGAL_MASS, Choice, Decision
+from homines.elicitation.metrics import average_by_decision, instability, mass, order_effect
 from homines.elicitation.questions import situation
 from homines.estimation import agent_estimates, family
-from homines.estimation.amce import EFFECTS, Amce, amce_of_choices
-from homines.estimation.published import DILEMMAS, HUMANS
-from homines.games.dilemma import Dilemma
-from homines.games.pricing import shop
+from homines.estimation.published import HUMANS
 from homines.reports import charts as draw
 from homines.reports.agents import (
     Agent,
     averaging_note,
     chart_columns,
+    column_means,
     menu_numbers,
     statistic,
     statistic_name,
 )
 from homines.reports.page import Section
-from homines.reports.tables import Weak
-from homines.theory.conduct import conduct
-
-PEOPLE = "all people"
-MARKET = "pricing"
-"""The game with a long run; its frame is 'market'."""
-
-
-def is_dilemma(game: str) -> bool:
-    return game.partition("(")[0] == "dilemma"
-
-
-def dilemmas(agents: Sequence[Agent]) -> Section | None:
-    """Average marginal component effects of agents that were asked the moral machine's scenarios."""
-    rows: list[TableRow] = []
-    dots: list[TableRow] = []
-    for a in agents:
-        if not (own := [r for r in a.records if is_dilemma(r.game)]):
-            continue
-        try:
-            amce = effects(own)
-        except HominesError as why:
-            return Section("dilemmas", "Who a car saves", (f"Effects cannot be told here: {why}.",))
-        legal = mass(own) or 0.0
-        reliability = {"legal mass": legal, "order effect": order_effect(own)}
-        for e, value, (low, high) in zip(EFFECTS, amce.nine, amce.interval(), strict=False):
-            point = {"value": float(value), "low": float(low), "high": float(high)}
-            cells = {key: mark_weak(x, legal) for key, x in point.items()}
-            rows.append({"agent": a.name, "effect": e.name, **cells, **reliability})
-            dots.append({"panel": e.name, "group": "", "series": a.name, **point})
-    if not rows:
-        return None
-    for e, value in zip(EFFECTS, DILEMMAS[PEOPLE], strict=True):
-        rows.append({"agent": PEOPLE, "effect": e.name, "value": float(value)})
-        dots.append({"panel": e.name, "group": "", "series": PEOPLE, "value": float(value)})
-    text = (
-        "Probability of being saved at the first level less that at the second, averaged over all else "
-        "in the scenario, with 95% intervals; 0: it does not matter. Over the scenarios that came to an "
-        "answer in every order and wording. The page of the study says what such effects can tell.",
-    )
-    note = "† and grey: little legal mass. People: Awad et al. (2018), as used by Takemoto (2024)."
-    chart = draw.intervals(dots, "Effects on being saved, by agent, beside all people")
-    return Section("dilemmas", "Who a car saves", text, rows, chart, note)
-
-
-def effects(records: Sequence[Record]) -> Amce:
-    """Effects over the scenarios in which every question was answered."""
-    choices: list[tuple[Dilemma, float]] = []
-    for (game,), group in group_by(records, "game").items():
-        if len(answered_records(group)) == len(group):
-            choices += [(find("games", game), float(c.p[0])) for _, c in average_by_decision(group)]
-    return amce_of_choices(choices)
-
-
-def prices(agents: Sequence[Agent]) -> Section | None:
-    """Long-run prices of each agent in a market with its like."""
-    rows: list[TableRow] = []
-    for a in agents:
-        for game in dict.fromkeys(r.game for r in a.records if r.game.partition("(")[0] == MARKET):
-            own = [r for r in a.records if r.game == game and r.frame.startswith("market")]
-            row: TableRow = {"agent": a.name, "game": game, "trained to": a.aim}
-            try:
-                market = find("games", game)
-                policy = RecordedPolicy.of(own, symmetric=True)
-                long_run = conduct(shop(), market, [policy, policy])
-            except (HominesError, ValueError) as why:
-                rows.append(row | {"why": str(why)})
-                continue
-            legal = mass(own)
-            figures = {
-                "price": float(long_run.prices.mean()),
-                "profit gain": long_run.gain,
-                "customers' gain": long_run.surplus,
-                "welfare": long_run.welfare,
-            }
-            cells = {key: mark_weak(x, legal) for key, x in figures.items()}
-            rows.append(row | cells | {"legal mass": legal})
-    if not rows:
-        return None
-    dots = [
-        {"panel": "price", "group": name, "series": "", "value": price}
-        for name, price in _means(rows, "price", agents).items()
-    ]
-    text = (
-        "Every agent in a market with its like, in the long run of the chain of its answers. Profit gain: "
-        "0 is competition (Nash), 1 a cartel. Pairs of agents, price cuts and markets in words are on the "
-        "page of the study itself.",
-    )
-    chart = draw.intervals(dots, "Long-run price among its like, by agent") if dots else None
-    return Section("prices", "What firms charge", text, rows, chart, "† and grey: little legal mass.")
-
+from homines.reports.study_sections import dilemmas, is_dilemma, prices
+from homines.reports.tables import Weak, mark_weak
 
 MOST = 24
 """Most rows and columns of a heat map, and agents in a chart of estimates; tables have all."""
@@ -135,13 +34,6 @@ MOST_GAMES_NAMED = 5
 DAGGER = f"† and grey: legal mass under {number(LEGAL_MASS, 1)}, so these are answers that are rarely given."
 NO_FRAME = "Nothing can be compared of {}: those who were asked share no frame (no wording) for it."
 ONE_ALONE = "Asked of one agent alone, and so not compared: {}."
-
-
-def mark_weak(value: Any, legal: float | None) -> Any:
-    """The number; as Weak where its legal mass is under LEGAL_MASS."""
-    if isinstance(value, int | float) and legal is not None and legal < LEGAL_MASS:
-        return Weak(value)
-    return value
 
 
 def participants(agents: Sequence[Agent]) -> Section:
@@ -160,17 +52,6 @@ def participants(agents: Sequence[Agent]) -> Section:
         "under Settings and provenance."
     )
     return Section("agents", "Who is compared", (text,), rows, note=DAGGER if _any_weak(rows) else "")
-
-
-def _means(rows: Sequence[TableRow], key: str, agents: Sequence[Agent]) -> dict[str, float]:
-    """Mean of a table's column over the agents of each column of a chart, where one has it."""
-    means: dict[str, float] = {}
-    for name, members in chart_columns(agents).items():
-        names = {a.name for a in members}
-        values = [x for row in rows if row["agent"] in names and (x := finite(row.get(key))) is not None]
-        if values:
-            means[name] = float(np.mean(values))
-    return means
 
 
 def _any_weak(rows: Sequence[TableRow]) -> bool:
@@ -299,9 +180,9 @@ def regret(agents: Sequence[Agent]) -> Section | None:
         return None
     kinds = list(dict.fromkeys(key for row in rows for key in row if key.endswith("regret")))
     dots: list[TableRow] = []
-    legal_mass = _means(rows, "legal mass", agents)
+    legal_mass = column_means(rows, "legal mass", agents)
     for kind in kinds:
-        for name, value in _means(rows, kind, agents).items():
+        for name, value in column_means(rows, kind, agents).items():
             weak = legal_mass[name] < LEGAL_MASS
             place = {"panel": kind, "group": f"{name} †" if weak else name, "series": ""}
             dots.append(place | {"value": value, "weak": weak})

@@ -1,4 +1,4 @@
-"""What a person sees while it runs and when it is done; progress goes to standard error."""
+"""Progress bars (on standard error) and result tables of the command line."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def command() -> str:
 
 
 MOST_GAMES = 8
-"""Games whose misfit is named."""
+"""Most games whose misfit is named."""
 MEASURED = "P(own action | other's last), given a legal answer; legal mass; order effect"
 
 
@@ -186,7 +186,7 @@ def print_before_after(run: RunFolder) -> None:
 
 
 def print_sweep(rows: Sequence[Mapping[str, Any]], store: str) -> None:
-    """How every cell stands and where it lies, and the errors of those that failed."""
+    """The state and folder of every cell, and the errors of those that failed."""
     console = Console(soft_wrap=True)
     for row in rows:
         console.print(Text(f"{row['state']:<8}  {row['folder'] or row['cell']}"))
@@ -226,7 +226,7 @@ def print_scores(rows: Sequence[Mapping[str, Any]], preference: str) -> None:
 
 
 def brief(spec: str) -> str:
-    """A frame's spec without what it left at its default: 'table X,Y'."""
+    """A frame's spec without the fields at their defaults: 'table X,Y'."""
     try:
         frame = find("frames", spec)
     except UntrustedModule:
@@ -240,7 +240,7 @@ def brief(spec: str) -> str:
 
 
 def _print_reasoning(console: Console, records: list[Record]) -> None:
-    """What thinking aloud cost, and what reading the answers exactly gained over counting them."""
+    """The tokens of the reasons, and standard errors of answers read exactly and of answers counted."""
     spoken = [r for r in records if r.provenance.get("reasons")]
     if not spoken:
         return
@@ -260,7 +260,7 @@ def _print_reasoning(console: Console, records: list[Record]) -> None:
 def _print_uncertainty(
     console: Console, rows: Sequence[Mapping[str, Any]], records: Sequence[Record]
 ) -> None:
-    """How sure counted rates are; how much is not known of those read from log-probabilities."""
+    """Intervals of counted rates, and the probability that log-probabilities left unknown."""
     for row in rows:
         ends = {
             name: pair for name, pair in row.get("intervals", {}).items() if not name.startswith("illegal")
@@ -305,7 +305,7 @@ def _warn_mass(console: Console, rows: list[dict[str, Any]]) -> None:
 
 
 def print_estimate(e: Estimate) -> None:
-    """Parameters with errors and intervals; what the data were; how well the family fits."""
+    """Parameters with errors and intervals, the data behind them, and the fit of the family."""
     cells = [
         {
             "parameter": name,
@@ -331,7 +331,7 @@ def print_estimate(e: Estimate) -> None:
 
 
 def print_effects(rows: Sequence[Mapping[str, Any]], title: str) -> None:
-    """Effects on being saved, with errors and intervals, and the rows each rests on."""
+    """Effects on being saved, with errors, intervals and numbers of rows."""
     cells = [
         {
             "effect": row["effect"],
@@ -347,7 +347,7 @@ def print_effects(rows: Sequence[Mapping[str, Any]], title: str) -> None:
 
 
 def print_mixture(m: Mixture) -> None:
-    """Types, largest first, each parameter over its standard error."""
+    """The types, largest first; standard errors stand below their estimates."""
     heads = ("share", *m.names)
     cells: list[dict[str, str]] = []
     for share, share_se, values, se in zip(m.shares, m.share_se, m.values, m.se, strict=True):

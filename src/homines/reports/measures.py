@@ -1,4 +1,4 @@
-"""Every measure of a run folder, as plain rows."""
+"""The measures of a run folder as plain rows, a list of dicts a measure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ from homines.theory.choice import uniform_beliefs
 
 
 def tabulate(view: RunView) -> dict[str, list[TableRow]]:
-    """Every measure as plain rows, one a (thing, role); `mass` is the legal mass the row rests on."""
+    """Every measure of a run by name, a row for each pair of thing measured and role.
+
+    `mass` in a row is the legal mass of the answers behind it.
+    """
     undefined = undefined_games(view)
     by_game = group_by(view.records, "game", "model").items()
     named = [({"game": game, "role": view.roles[model], "mass": mass(g)}, g) for (game, model), g in by_game]
@@ -71,7 +74,7 @@ def tabulate(view: RunView) -> dict[str, list[TableRow]]:
 
 
 def _overview(view: RunView) -> list[TableRow]:
-    """Action types where the training took place and elsewhere; without a training, by game."""
+    """Action types in the games and words of the training and elsewhere; without a training, by game."""
     records = [r for r in view.records if state(r.decision) is not None and len(r.decision.actions) == 2]
     reference = [r for r in records if r.game in view.games] or records
     alike = [r for r in records if r.decision.actions == reference[0].decision.actions] or view.records
@@ -121,13 +124,13 @@ def _menu_row(pairs: Sequence[tuple[Decision, Choice]]) -> TableRow:
 
 
 def elsewhere(rows: Mapping[str, list[TableRow]]) -> list[str]:
-    """Games that the overview leaves out."""
+    """The games that are not in the overview, whose actions are others."""
     games = {game for row in rows["overview"] for game in row["games"]}
     return [row["game"] for row in rows["games"] if games and row["game"] not in games]
 
 
 def _place(view: RunView, r: Record, many: bool) -> tuple[int, str]:
-    """Where a record stands in the overview; many: too many games for a line each."""
+    """(rank, name) of a record's row in the overview. many: more games than the overview has rows for."""
     if not view.training:
         return 0, r.game.partition("(")[0] if many else r.game
     if r.game in view.games:
@@ -136,8 +139,10 @@ def _place(view: RunView, r: Record, many: bool) -> tuple[int, str]:
 
 
 def _states(view: RunView) -> list[TableRow]:
-    """P(first action), of a long menu the mean answer, and legal mass of every decision in every frame,
-    orders averaged."""
+    """P(first action) and legal mass of every decision in every frame, orders averaged.
+
+    Of a menu of more than MOST_ACTIONS: the mean and the likeliest answer.
+    """
     names: dict[str, dict[str, tuple[int, str]]] = {}
     times: Counter[tuple[str, str]] = Counter()
     rows: list[TableRow] = []
@@ -169,7 +174,10 @@ def _states(view: RunView) -> list[TableRow]:
 
 
 def _regrets(view: RunView, group: Sequence[Record], undefined: Container[str]) -> TableRow:
-    """Regret in points on 2x2 repeated games; the other's next action is taken as uniform."""
+    """Regret in points in a 2x2 repeated game, the other's next action taken as uniform; else empty.
+
+    Regret is None where a preference has no value in the game (`undefined`).
+    """
     pairs = [
         (d, c)
         for d, c in average_by_decision(group)
@@ -195,7 +203,7 @@ def _regrets(view: RunView, group: Sequence[Record], undefined: Container[str]) 
 
 
 def undefined_games(view: RunView) -> dict[str, str]:
-    """Why the preference trained for has no value, by each game of the run in which it has none."""
+    """The reason by game, for the games of the run in which the preference trained for has no value."""
     reasons: dict[str, str] = {}
     if view.preference is None:
         return reasons
@@ -209,7 +217,7 @@ def undefined_games(view: RunView) -> dict[str, str]:
 
 
 def _scores(view: RunView) -> list[TableRow]:
-    """The examination of a fine-tuning (scores.json), one a (way of asking, role)."""
+    """Scores of a fine-tuning's exam (scores.json), a row for each pair of condition and role."""
     rows: list[TableRow] = []
     for when, by_condition in view.scores.items():
         for condition, scores in by_condition.items() if isinstance(by_condition, Mapping) else ():
@@ -220,8 +228,10 @@ def _scores(view: RunView) -> list[TableRow]:
 
 
 def preferences(view: RunView) -> list[TableRow]:
-    """Estimates by role (portrait.py), beside the values of what was trained for where it was trained. Apart
-    from `measured`, for it takes a second or more."""
+    """Estimated parameters by role, with their values in the preference trained for.
+
+    `tabulate` leaves them out, for they take a second or more.
+    """
     rows: list[TableRow] = []
     every = group_by(view.every, "model")
     for model, role in view.roles.items():
@@ -241,7 +251,7 @@ def _sensitivity(view: RunView) -> list[TableRow]:
 
 
 def _curve_states(view: RunView) -> list[TableRow]:
-    """P(first action) by state over the steps; the first states where there are many."""
+    """P(first action) by training step, for the first states of the game."""
     rows: list[TableRow] = []
     for row in view.curve:
         states = row.get("p")
@@ -252,7 +262,7 @@ def _curve_states(view: RunView) -> list[TableRow]:
 
 
 def _answers(view: RunView) -> list[TableRow]:
-    """Every everyday question that was asked before and after."""
+    """The everyday questions that were asked both before and after."""
     by_role: dict[str, dict[str, TableRow]] = {}
     for model, scores in view.sides.items():
         listed = scores.get("answers")
@@ -287,7 +297,7 @@ def _errors(view: RunView) -> list[TableRow]:
 
 
 def _games(view: RunView) -> list[TableRow]:
-    """What each game is, and its payoffs (own, other's) where it is two by two."""
+    """The summary of each game, and its payoffs (own, other's) where it is two by two."""
     about = {entry.name: entry.summary for entry in plugins.describe("games")}
     rows: list[TableRow] = []
     for (game,), group in group_by(view.records, "game").items():

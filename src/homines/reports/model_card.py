@@ -1,7 +1,7 @@
 """The model card of an alignment: README.md in its adapter folder, in the Hub's format.
 
-A pure function of the run folder. All text from models and files is escaped; what the folder does not hold is
-told in a sentence.
+A pure function of the run folder. All text from models and files is escaped; a sentence stands for what
+the folder does not hold.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from homines.reports.run_view import TRAINING_KINDS, RunView, describe_training,
 from homines.reports.tables import Table
 
 BASES = {"smollm2": ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
-"""Hub id and licence of models that come under a name of ours."""
+"""Hub id and licence of the models that this package has under a name of its own."""
 MOST_ROWS = 40
 SCORES = {"share": "P(implied)", "right": "likeliest is implied", "mass": "legal mass"}
 """Scores of a fine-tuning, and what the card calls them."""
@@ -40,9 +40,9 @@ class Markdown(str):
 
 
 def write(folder: str | Path) -> list[Path]:
-    """Write README.md into what a run's training made (adapter, a second learner's, or model); their paths.
+    """Write README.md into each folder that a run's training wrote (adapters or model); their paths.
 
-    Nothing where nothing was trained. Raises StoreError where the folder is no run.
+    Empty where nothing was trained. Raises StoreError where the folder is no run.
     """
     view = read(folder)
     noted = view.run.noted("training.json") or {}
@@ -98,7 +98,7 @@ def base(config: Mapping[str, Any]) -> tuple[str | None, str | None]:
 
 
 def _front_matter(hub: str | None, licence: str | None, adapter: bool) -> Markdown:
-    """What the Hub reads, as YAML."""
+    """The metadata of the Hub, as YAML."""
     from huggingface_hub import ModelCardData
 
     data = ModelCardData(
@@ -130,7 +130,7 @@ def _road(config: Mapping[str, Any]) -> Any:
 
 
 def _training(view: RunView) -> list[tuple[str, str]]:
-    """How it was trained, as names and values; what is not known is left out."""
+    """The facts of the training as names and values, without those that are not known."""
     config, noted = view.run.config, view.noted
     facts = {
         "road": _road(config),
@@ -181,7 +181,7 @@ def _rates(preference: Preference | None, records: Sequence[Record]) -> dict[str
 
 
 def _scores(scores: Mapping[str, Any]) -> list[dict[str, str]]:
-    """What a fine-tuning was examined on, before and after: a row a way of asking."""
+    """Scores of a fine-tuning's exam before and after, a row a condition."""
     before, after = (scores.get(when) or {} for when in ("before", "after"))
     heads = SCORES.items()
     return [
@@ -201,13 +201,13 @@ def _side(model: str, side: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _limits(view: RunView) -> list[str]:
-    """On what its numbers rest, and what got worse."""
+    """Sentences on what the card's numbers rest on, and on what got worse."""
     worse = caveats(view, tabulate(view)) if view.run.config.get("kind") in TRAINING_KINDS else []
     return [_where(view), *worse]
 
 
 def _where(view: RunView) -> str:
-    """On which games, words and rows the card's numbers rest."""
+    """A sentence on the games, words and rows behind the card's numbers."""
     if not view.records:
         return f"Trained on {describe_training(view)}; nothing was measured in this run folder."
     words = list_names(view.short.get(r.frame, r.frame) for r in view.records)

@@ -1,4 +1,4 @@
-"""A radar of several quantities on one scale: a panel a policy, each beside the same reference."""
+"""A radar of several quantities on one scale: a panel a policy, with the same reference in each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLUMNS = 2
 def radar(
     rows: Sequence[Row], reference: Mapping[str, float], description: str, *, reference_name: str
 ) -> alt.FacetChart:
-    """A closed line in every panel, blue and solid, on the reference's, vermilion and dashed.
+    """A panel a policy: its closed line, blue and solid, over that of the reference, vermilion and dashed.
 
     rows       panel, axis, value in [-1, 1]; axes stand as their first rows do, from the top clockwise
     reference  value by axis, drawn in every panel; `reference_name`: its name in the legend
@@ -84,7 +84,7 @@ def _layers(marks: list[dict[str, Any]], reference_name: str) -> Any:
 
 
 def _closed(panel: str, part: str, series: str, points: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
-    """A line through these values, back to where it began."""
+    """A closed line through these values."""
     n = len(points)
     return [
         _at(panel, part, axis, i % n, n, value, i) | {"series": series}

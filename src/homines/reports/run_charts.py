@@ -17,7 +17,7 @@ from homines.reports import chart_style as style
 from homines.reports.chart_style import BLUE, GREY, PURPLE, VERMILION, WIDTH, Row
 
 MOST_PANELS = 16
-"""Games in a chart; its table holds all."""
+"""Most games in a chart; its table has all."""
 MOST_STATES = 24
 FIRST = "P(first action | legal answer)"
 CAPTIONS = {
@@ -229,8 +229,10 @@ def answers(rows: Sequence[Row], description: str) -> alt.LayerChart:
 
 
 def estimate_marks(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """A dot an estimate, value aimed at and estimate of people, in a panel a parameter. An open end is cut
-    half a unit beyond all that is known in its panel."""
+    """Marks of `preferences`: estimates, the values trained for, estimates of people; a panel a parameter.
+
+    An open end of an interval is drawn half a unit beyond all finite values of its panel.
+    """
     estimates = [row for row in rows if row["value"] is not None and row["parameter"] != "precision"]
     dots = [
         {"panel": _panel(row), "who": row["role"], "kind": "estimate"}
@@ -262,7 +264,7 @@ def _panel(row: Row) -> str:
 
 
 def preferences(rows: Sequence[Row], description: str) -> alt.FacetChart:
-    """One panel a parameter: estimates in their intervals, what was aimed at, people.
+    """A panel a parameter: estimates in their intervals, the value trained for, people.
 
     rows: panel, who, kind (estimate, aim or people), value; low and high of estimates
     """
@@ -293,7 +295,7 @@ def preferences(rows: Sequence[Row], description: str) -> alt.FacetChart:
 
 
 def _grid(cells: Any, column: str, rows: Sequence[Row]) -> alt.FacetChart:
-    """One row of panels a game, in the order met; the y axis shared where every game has the same."""
+    """A row of panels a game, in the order of the rows. Games with the same labels share the y axis."""
     field = "state" if "state" in rows[0] else "role"
     marks: dict[Any, set[Any]] = {}
     for row in rows:
@@ -309,7 +311,7 @@ def _grid(cells: Any, column: str, rows: Sequence[Row]) -> alt.FacetChart:
 
 
 def _shares(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Action types as parts of one: own actions scaled by 1 - illegal."""
+    """Action types as shares of one bar: own actions times 1 - illegal."""
     parts: list[dict[str, Any]] = []
     for row in rows:
         types = {tuple(key.rsplit("|", 1)): x for key, x in row.items() if "|" in key}

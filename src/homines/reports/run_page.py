@@ -2,8 +2,8 @@
 
     records, curve, notes -> rows (plain dicts) -> tables and charts -> report.html
 
-A report is a pure function of its run folder: the same folder gives the same bytes. What a folder does
-not hold is told in a sentence. Text from models and files is escaped, and the page's policy lets
+A report is a pure function of its run folder: the same folder gives the same bytes. A sentence
+stands for what a folder does not hold. Text from models and files is escaped, and the page's policy lets
 nothing run but the two scripts written here, known by their hashes.
 """
 
@@ -35,14 +35,14 @@ from homines.reports.run_view import (
 from homines.reports.tables import Table
 
 HIDDEN = ("games", "place", "told")
-"""Keys of rows that only the page needs."""
+"""Keys of rows that tables leave out."""
 
 
 def write(folder: str | Path, out: str | Path | None = None) -> Path:
-    """Write report.html, figures/ (PNG and SVG) and tables/ (CSV and LaTeX) from the run folder alone.
+    """Write report.html, figures/ (PNG, SVG) and tables/ (CSV, LaTeX) from a run folder; the page's path.
 
-    out   where; None: into the run folder, with the card of what was trained (card.py). Another folder
-          leaves the run as it is
+    out   the folder to write into, which leaves the run as it is; None: the run folder, with the model card
+          of its training
 
     Raises StoreError where the folder is no run folder, HominesError where it cannot be written.
     """
@@ -63,8 +63,8 @@ def write(folder: str | Path, out: str | Path | None = None) -> Path:
 
 
 def reports(folders: Sequence[str | Path], out: str | Path | None = None) -> Path:
-    """The page of one run, in its folder or in `out`; of several, or of a study's folder, one page beside one
-    another in `out` (beside.py).
+    """Write the page of one run, in its folder or in `out`; for several runs, or a study's folder, one page
+    that compares them, in `out`.
 
     Raises HominesError where no run is given.
     """
@@ -121,6 +121,6 @@ def _page(view: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str,
 
 
 def _agent(view: RunView) -> str:
-    """The trained model's name in the records; the run's model where it was not asked."""
+    """The name of the trained model in the records; the run's model where it was not asked."""
     after = [model for model, role in view.roles.items() if "after" in role]
     return after[0] if len(after) == 1 else str(view.run.config.get("model") or "a model")

@@ -1,4 +1,4 @@
-"""What a run folder says of the asking: whether it came to its end, in which orders, what was taught."""
+"""A run folder read for a page: records, roles and notes, and sentences on what was asked and trained."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from homines.elicitation.metrics import choices, group_by
 from homines.elicitation.orders import orders
 
 MOST_NAMED = 3
-"""Games that a sentence names."""
+"""Most names in a sentence."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Questions answered (failed ones among them), of how many that were planned."""
+    """The number of questions answered (failed ones included) and of those planned."""
 
     answered: int
     planned: int
 
 
 def progress(view: RunView) -> Progress | None:
-    """What is still to be asked; None where all that was planned is there, or no plan is known.
+    """How far an unfinished run has come; None where it is complete or has no plan.
 
-    A plan is asked.json (written before the first question) and scores.json (rows by way of asking).
+    The plan is in asked.json (written before the first question) and scores.json (rows by condition).
     """
     records = view.run.records
     have = {model: len(group) for (model,), group in group_by(records, "model").items()}
@@ -59,7 +59,7 @@ def _values(by_condition: Any) -> list[Mapping[str, Any]]:
 
 
 def describe_training(view: RunView) -> str:
-    """On what was trained, as far as the folder tells: '320 rows of data in symmetric', 'ipd in 2 frames'."""
+    """The material of the training in words: '320 rows of data in symmetric', 'ipd in 2 frames'."""
     config, noted = view.run.config, view.noted
     if view.games and config.get("kind") in ("align", "demo"):
         frames = f" in {count(len(view.training), 'frame')}" if view.training else ""
@@ -87,7 +87,7 @@ def list_kinds(specs: Iterable[str]) -> str:
 
 
 def describe_orders(records: Iterable[Record]) -> str:
-    """In which orders of the options questions were asked, in words that hold for all of them."""
+    """The orders of the options in which questions were asked, in words that hold for all questions."""
     groups = group_by(records, "model", "game", "frame").items()
     whole, single = True, True
     for (_, _, frame), group in groups:
@@ -105,35 +105,36 @@ def describe_orders(records: Iterable[Record]) -> str:
 
 
 def _places(frame: str) -> int | None:
-    """How many places of a frame list the options; None where it is not known. Imports no stranger's code."""
+    """How many places of a frame list the options; None for a frame that is not known here."""
     places = getattr(find_or_none("frames", frame), "places", None)
     return None if places is None else int(places)
 
 
 TRAINING_KINDS = ("align", "demo", "tune", "distill")
 ROW_KINDS = ("tune", "distill")
-"""Trained on rows of data, which need be no games that were asked."""
+"""Kinds of run that train on rows of data; their games need not be those that were asked."""
 STEP = ("reward", "mass", "kl", "loss", "grad_norm")
 SLACK = 0.005
-"""A change that two decimals cannot show is none."""
+"""Changes up to this are too small for two decimals to show, and count as none."""
 MOST_ACTIONS = 3
-"""Actions of a decision up to which each has a column of its own."""
+"""Most actions of a decision for which each has a column of its own."""
 MOST_GAMES = 12
-"""Games up to which each has a line of its own in the overview."""
+"""Most games for which each has a row of its own in the overview."""
 
 # --- what the folder holds -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class RunView:
-    """A run as the report reads it.
+    """A run as a report reads it.
 
-    every      what was asked, beliefs about others among it; `records`: the model's own choices alone
-    roles      'before', 'after' ... by model name
-    short      a short name for each frame's spec
-    training   specs of the frames trained on; `games`: those trained on, `game` the first of them
-    sides      side effects by model name; `scores`, `noted`: what scores.json and training.json say
-    impossible numbers that cannot be, and are left out of these and of `curve`, by file
+    every       all records, beliefs about others among them; `records`: the model's own choices alone
+    roles       'before', 'after', ... by model name
+    short       a short name by spec of a frame
+    training    specs of the frames trained on; `games` those of the games, `game` the first of them
+    sides       side effects by model name; `scores`, `noted`: the contents of scores.json and training.json
+    curve       rows of the learning curve, their steps counted on over phases
+    impossible  count by file of numbers that cannot be; they are left out above
     """
 
     run: RunFolder
@@ -153,7 +154,7 @@ class RunView:
 
     @property
     def columns(self) -> list[str]:
-        """Every role in order: of a training, 'after' also where it is not measured yet."""
+        """Every role in order; a training has 'before' and 'after' also where they are not measured yet."""
         roles = list(self.roles.values())
         if self.run.config.get("kind") not in TRAINING_KINDS or any("after" in r for r in roles):
             return roles
@@ -161,7 +162,7 @@ class RunView:
 
 
 def read(folder: str | Path) -> RunView:
-    """Open a run folder. Raises StoreError where it is none or cannot be read."""
+    """Read a run folder. Raises StoreError where the folder is no run or cannot be read."""
     run = RunFolder(folder)
     config = run.config
     every = _sound_all(run.records)
@@ -201,7 +202,7 @@ def read(folder: str | Path) -> RunView:
 
 
 def _steps(rows: Iterable[TableRow]) -> list[TableRow]:
-    """Curve rows with a step, counted on where a second phase begins anew."""
+    """The curve's rows that have a step; the steps of a second phase continue those of the first."""
     out: list[TableRow] = []
     offset, phase = 0, None
     for row in rows:
@@ -225,14 +226,14 @@ def _roles(config: TableRow, models: Sequence[str]) -> dict[str, str]:
 
 
 def _sound_all(records: Iterable[Record]) -> list[Record]:
-    """Sound records, those of an earlier version in today's words."""
+    """The records, with an error where there is no answer, and frames spelt as in this version."""
     spelt = cache(_canonical)
     answered = map(_sound, records)
     return [r if spelt(r.frame) == r.frame else replace(r, frame=spelt(r.frame)) for r in answered]
 
 
 def _sound(record: Record) -> Record:
-    """The record; one without an answer and without an error, with one that says so."""
+    """The record; where it has neither answer nor error, with an error that says this."""
     nothing = record.choice is None and not record.error
     return replace(record, error="no answer is stored") if nothing else record
 
@@ -248,13 +249,16 @@ def find_or_none(folder: str, spec: Any) -> Any:
 
 
 def _canonical(frame: str) -> str:
-    """A frame's spec as records spell it."""
+    """A frame's spec as records spell it; the spec itself for a frame that is not known here."""
     known = find_or_none("frames", frame)
     return frame if known is None else registry.spell(known)
 
 
 def _short(specs: Iterable[str]) -> dict[str, str]:
-    """By spec: the frame's name and what differs from its defaults, such as 'table · X/Y · reversed'."""
+    """A short name by spec: the frame's name and the fields that differ from its defaults.
+
+    Such as 'table · X/Y · reversed'. Specs that would share a short name keep their own.
+    """
 
     def name(spec: str) -> str:
         stem = spec.partition("(")[0]

@@ -1,4 +1,4 @@
-"""A table, written for whoever reads it.
+"""One table for the terminal, notebooks, pages, CSV, LaTeX and Markdown.
 
     rows, a dict each -> Table -> console(), text(), html(), cells(), csv(), tex(), markdown()
 
@@ -21,12 +21,13 @@ import numpy as np
 
 from homines.core.format import clean, number
 from homines.core.spreadsheet import cell
+from homines.core.types import LEGAL_MASS
 
 if TYPE_CHECKING:
     from rich.table import Table as ConsoleTable
 
 MOST_ROWS = 200
-"""Lines of a table on a page; its CSV holds all."""
+"""Most lines of a table on a page; its CSV has all."""
 NOTHING = "—"
 
 
@@ -34,10 +35,17 @@ class Weak(float):
     """A number that rests on little legal mass: grey, with a dagger. The section's note says what that is."""
 
 
-class Table:
-    """Rows as columns, with a method for every place where a table is read.
+def mark_weak(value: Any, legal: float | None) -> Any:
+    """The number; as Weak where its legal mass is under LEGAL_MASS."""
+    if isinstance(value, int | float) and legal is not None and legal < LEGAL_MASS:
+        return Weak(value)
+    return value
 
-    columns   names of columns that stand first, and also where there are no rows
+
+class Table:
+    """Rows as columns, with a method for every form of the table.
+
+    columns   names of the first columns, which exist also where there are no rows
     """
 
     def __init__(self, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
@@ -91,8 +99,7 @@ class Table:
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
     def cells(self) -> list[list[tuple[str, bool, str, bool]]]:
-        """What the page shows of each cell: its text, whether it stands right, a number in full, whether
-        that is Weak."""
+        """What a page shows of each cell: (text, whether aligned right, the number in full, whether Weak)."""
         return [
             [
                 (_format(x), right, repr(x) if _is_number(x) else "", isinstance(x, Weak))
@@ -129,7 +136,7 @@ _TEX = {
     ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}", "[": "{[}", "*": "{*}",
     "−": "$-$", "∞": r"$\infty$", "\n": " ", "\t": " ",
 }  # fmt: skip
-"""After a line's end, LaTeX takes a bracket or a star for part of the command; so these are wrapped."""
+"""Brackets and stars are wrapped, for LaTeX takes them for part of the command that ends a line."""
 
 
 def _tex(text: str) -> str:
@@ -151,7 +158,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _format(value: Any) -> str:
-    """A cell as a reader sees it."""
+    """A cell as pages and LaTeX show it."""
     if isinstance(value, float) and math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if value is None or isinstance(value, float):
