@@ -93,8 +93,8 @@ def rates(records: Sequence[Record]) -> dict[Place, float]:
 
 
 def reliability(agents: Sequence[Agent], keep: Callable[[Place], bool]) -> TableRow:
-    """How far rates in the questions kept can be trusted: legal mass and order effect where the acts have
-    their names, instability over all words."""
+    """Trust in the rates of the questions that `keep` selects: legal mass and order effect where the acts
+    have their names, instability over all words."""
     named = [r for a in agents for r in named_answers(a) if keep(place(r.game))]
     by_agent = [[r for r in a.records if keep(place(r.game))] for a in agents]
     spreads = [x for records in by_agent if (x := instability(records)) is not None]
@@ -106,7 +106,7 @@ def reliability(agents: Sequence[Agent], keep: Callable[[Place], bool]) -> Table
 
 
 def mean_rates(agents: Sequence[Agent], keep: Callable[[Place], bool]) -> list[float]:
-    """By seed, the mean P(sacrifice) of the questions kept; a seed without answers is left out."""
+    """Mean P(sacrifice) of the questions that `keep` selects, a value a seed that has an answer."""
     by_seed = [[p for at, p in rates(named_answers(a)).items() if keep(at)] for a in agents]
     return [mean(values) for values in by_seed if values]
 

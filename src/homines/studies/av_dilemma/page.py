@@ -142,7 +142,7 @@ def behaviour(findings: CarFindings) -> Section | None:
 
 
 def theory(_: CarFindings) -> Section:
-    """From how many saved on each preference sacrifices; no agent is needed for it."""
+    """The number saved from which each preference sacrifices, computed without any agent."""
     rows = [
         {"preference": spec, "asked": question}
         | {f"{who} aboard": stance(spec, question, who) for who in ABOARD}
@@ -235,7 +235,7 @@ def with_gaps(means: Mapping[str, float]) -> TableRow:
 
 
 def people(findings: CarFindings) -> Section | None:
-    """Judgements about the least number asked that is ten or more, beside those of people on ten."""
+    """Judgements on the least number asked of ten or more, next to those of people on ten."""
     rows: list[TableRow] = [{"who": "people (Bonnefon et al. 2016)", "saved": 10, "owner aboard": PEOPLE}]
     judged = [at for at in rates(named_answers(findings.base)) if at.asked == "judging" and at.saved >= 10]
     saved = min((at.saved for at in judged), default=None)

@@ -42,8 +42,8 @@ def sacrifice_probability(theory: str, d: Decision) -> float:
 
 
 def stance(theory: str, question: str, aboard: str) -> str:
-    """From how many saved on a preference sacrifices, of 1 to 100: 'from 3 on, a tie at 2',
-    'never', 'no view'."""
+    """The numbers saved, of 1 to 100, at which a preference sacrifices: 'from 3 on, a tie at 2', 'never',
+    'no view'."""
     answers = [
         sacrifice_probability(theory, decision_at(Place(question, s, aboard)))
         for s in range(1, MOST_SAVED + 1)

@@ -65,7 +65,7 @@ def _format_share(row: TableRow, when: str) -> str:
 
 
 def implied_rows(findings: DoseFindings) -> list[TableRow]:
-    """Shares of utility-implied choices on unseen games, before and after, by agent and way of asking."""
+    """Shares of utility-implied choices on unseen games, before and after, by agent and condition."""
     scored = findings.base.run.noted("scores.json") or {}
     rows: list[TableRow] = []
     for agent in findings.others:
@@ -132,7 +132,7 @@ def effects(findings: DoseFindings) -> Section | None:
 
 
 def unknown(_: DoseFindings) -> Section:
-    """What the paper does not publish."""
+    """The parts of the paper that are not public."""
     return Section(
         "unknown",
         "What of the paper could not be known",

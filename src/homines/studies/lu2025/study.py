@@ -36,7 +36,7 @@ SEEDS = 1
 WORDS_ASKED = ("X,Y", "Y,X")
 PROTOCOLS = tuple(f"{game}({k})" for game in ("spd", "trust", "ultimatum") for k in range(1, 7))
 DRAWN = 12
-"""Divisions of money, and as many after a kind or unkind act, drawn with a seed of their own."""
+"""The number of divisions of money, and of those after a kind or unkind act, that are drawn."""
 THINK, THINK_QUICK = 256, 64
 """Tokens of reasons at most; the untrained model seldom ends before them."""
 
@@ -90,8 +90,7 @@ def random_games(game: str) -> dict[str, tuple[Decision, ...]]:
 
 
 def balanced_questions(model: Any, games: DecisionsByGame, asks: str) -> list[Question]:
-    """Decisions between two actions, each asked twice: so that every action has either label and either place
-    as often."""
+    """Decisions between two actions, each asked twice: every action has either label and place once."""
     out: list[Question] = []
     for turn, words in enumerate(WORDS_ASKED):
         every = questions(model, games, [table(words, asks=asks)], most=2)
@@ -100,15 +99,18 @@ def balanced_questions(model: Any, games: DecisionsByGame, asks: str) -> list[Qu
 
 
 def doses(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
-    """The games that tell kappa; in the short form every fifth, an odd step, so that they still alternate."""
+    """Questions in the games that tell kappa. The short form has every fifth game: an odd step, as
+    neighbours favour the two actions in turn."""
     games = {spec: battery(find("games", spec).stage) for spec in list(kappa_games())[:: 5 if quick else 1]}
     return balanced_questions(model, games, asks)
 
 
 def exam(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
-    """The canonical games: the protocols by the strategy method, pairs and divisions, asked for the bare
-    answer or aloud; and amounts and the games that tell kappa for the bare answer. Beliefs are asked where
-    answers are bare: an agent that was taught to think aloud gives no other answer."""
+    """The canonical games: protocols by the strategy method, pairs and divisions as `asks` says ("choice" or
+    "aloud"), and amounts and the games that tell kappa for the bare answer.
+
+    Beliefs are asked for with bare answers only, for an agent that was taught to think aloud gives no others.
+    """
     protocols = {spec: battery(find("games", spec)) for spec in PROTOCOLS[:: 6 if quick else 1]}
     pairs = {spec: battery(find("games", spec)) for spec, _ in PAIRS.values()}
     divided = random_games("split")
@@ -152,7 +154,8 @@ def open_run(task: StudyTask, name: str, plan: TuningPlan, recipe: Recipe) -> It
 
 
 def measure_untrained(task: StudyTask, agents: Sequence[DoseKind]) -> int:
-    """The model as it is: canonical games, and the test rows of both ends (first seed)."""
+    """Ask the untrained model the canonical games and the test rows of both ends (first seed); the number of
+    failed questions."""
     first = tuning(task, agents[0], task.seeds[0])
     with open_run(task, "base", first, agents[0].recipe(task.seeds[0])) as run:
         if run.noted("examined.json"):
@@ -168,7 +171,8 @@ def measure_untrained(task: StudyTask, agents: Sequence[DoseKind]) -> int:
 
 
 def tune_agent(task: StudyTask, kind: DoseKind, seed: int) -> int:
-    """One agent: tuned, asked its test rows; the two ends also the canonical games."""
+    """Tune one agent and ask it its test rows, the two ends also the canonical games; the number of failed
+    questions."""
     plan = tuning(task, kind, seed)
     name = kind.folder(seed)
     with open_run(task, name, plan, kind.recipe(seed)) as run:

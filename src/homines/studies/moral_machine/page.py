@@ -65,7 +65,7 @@ def page(task: StudyTask, folders: Mapping[str, Path], scenarios: Sequence[Dilem
 
 
 def summary(findings: MachineFindings) -> list[str]:
-    """Each model's distance to people, beside those of a coin and of counting heads."""
+    """Each model's distance to people, and those of a coin and of counting heads."""
     models: list[str] = []
     coin = distance(findings.nulls["coin", "balanced"].nine, DILEMMAS[AVERAGE])
     heads = distance(findings.nulls["headcount", "balanced"].nine, DILEMMAS[AVERAGE])
@@ -92,7 +92,7 @@ def _format(x: float | None) -> str:
 
 
 def effects(findings: MachineFindings) -> Section:
-    """The nine effects on being saved, by model, beside people."""
+    """The nine effects on being saved, by model, and those of people."""
     rows: list[TableRow] = []
     marks: list[TableRow] = []
     for i, e in enumerate(EFFECTS):

@@ -23,7 +23,7 @@ from homines.training.study import StudyTask
 
 FRAME = "market()"
 WORDS = "sentences()"
-"""The frame of the training and of all figures, and another in which some questions are repeated."""
+"""The frame of the training and of all figures, and a second frame for some of the questions."""
 PRECISION = 5.0
 """Precision, per unit of profit, of the logit equilibrium that is distilled; its prices are within a cent of
 theory."""

@@ -48,12 +48,12 @@ DISTILLED = {"economicus": "economicus", "moralis": "moralis(kappa=1)"}
 """Agents that are distilled as well."""
 COURSE = SupervisedSettings(by="distill", batch=8)
 PERIODS = 10
-"""Of a market in words; far fewer than published, so that a small model on two cores ends in minutes."""
+"""Periods of a market in words: far fewer than published, for a small model on two cores."""
 TOKENS = 100
 
 
 def kinds(task: StudyTask) -> list[AgentKind]:
-    """Every kind of agent; in short the first alone, for a few steps, in a folder of its own."""
+    """Every kind of agent; in the short form the first alone, for a few steps, in a folder of its own."""
     out: list[AgentKind] = []
     for name, preference in list(REWARDS.items())[: 1 if task.quick else None]:
         settings = Settings(steps=STEPS, sample=WALKERS)
@@ -88,13 +88,13 @@ def outline(task: StudyTask) -> list[str]:
 
 
 def distilled_preferences(task: StudyTask) -> dict[str, str]:
-    """Preferences that are distilled, by name; none in short."""
+    """Preferences that are distilled, by name; none in the short form."""
     return {} if task.quick else DISTILLED
 
 
 def rows(preference: str, game: str) -> list[Row]:
-    """Every state of one past period, its target the logit equilibrium of a period between two of a kind; the
-    orders of the menu take turns."""
+    """A row for every state of one past period, the orders of the menu in turn. The target is the logit
+    equilibrium of one period between two firms of this preference."""
     market, frame = find("games", game), find("frames", FRAME)
     target = logit_price(market, preference)
     out: list[Row] = []
@@ -111,7 +111,7 @@ def strategy_rivals(task: StudyTask) -> tuple[str, ...]:
 
 
 def exam(model: Model, game: str) -> list[Question]:
-    """Every state of one past period in the market's words; and the states of equal prices in other words."""
+    """Every state of one past period in the market's words, and states of equal prices in other words."""
     market = find("games", game)
     every = questions(model, {game: market.remembered(0)}, [find("frames", FRAME)])
     alike = tuple(d for d in market.remembered(0) if len(set(d.history[0])) == 1)
@@ -158,7 +158,7 @@ def run(task: StudyTask) -> StudyResult:
 
 
 def check_rivals(rivals: Sequence[str], game: str) -> None:
-    """HominesError where a rival cannot play this game from one past period."""
+    """Raise HominesError where a rival cannot play this game from one past period."""
     market = find("games", game)
     anyone = LogitAgent(find("preferences", "economicus"), 0.0)
     for spec in rivals:
@@ -166,7 +166,7 @@ def check_rivals(rivals: Sequence[str], game: str) -> None:
 
 
 def other_models(task: StudyTask) -> list[str]:
-    """Other models, each once."""
+    """MODEL strings of the other models, each once."""
     specs = dict.fromkeys((*task.also, *(spec for spec in task.rivals if known(spec))))
     return [spec for spec in specs if spec != task.model]
 
@@ -189,21 +189,26 @@ def markets_of(name: str, *, quick: bool) -> dict[str, tuple[str, str]]:
 
 
 def in_words(task: StudyTask, models: dict[str, str]) -> int:
-    """Every agent (first seed) in a market with its like; the untrained model under every prefix, and against
-    the strategies that name any price. How many markets ended because calls failed."""
-    how, market = rules(task), shop()
-    settings = {"kind": "free", "model": task.model, "rules": vars(how), "command": task.command}
+    """Play the markets in words; the number of markets that ended because calls failed.
+
+    Every agent of the first seed meets its like. The untrained model also plays under every prefix, and
+    against the strategies that name any price.
+    """
+    talk_rules, market = rules(task), shop()
+    settings = {"kind": "free", "model": task.model, "rules": vars(talk_rules), "command": task.command}
     with RunFolder(task.place("free"), settings) as run:
-        failed, tell = 0, task.follow.begin("markets in words", how.periods)
+        failed, tell = 0, task.follow.begin("markets in words", talk_rules.periods)
         for name, spec in list(models.items())[: 1 if task.quick else None]:
             rivals = markets_of(name, quick=task.quick)
             prefixes = {market: prefix for market, (_, prefix) in rivals.items()}
-            if all_ended(markets(dict.fromkeys(rivals, (nash, nash)), market, how, run, prefixes), how):
+            if all_ended(
+                markets(dict.fromkeys(rivals, (nash, nash)), market, talk_rules, run, prefixes), talk_rules
+            ):
                 continue
             writer: Any = load(spec, device=task.device, dtype=task.dtype)
             if not isinstance(writer, Writes):
                 raise HominesError(f"{spec} writes no text; the markets in words need a model that does")
             firms = {m: (writer, STRATEGIES.get(rival, writer)) for m, (rival, _) in rivals.items()}
-            shops = markets(firms, market, how, run, prefixes)
-            failed += play(shops, market, how, run, tell=tell, stop=task.follow.stop)
+            shops = markets(firms, market, talk_rules, run, prefixes)
+            failed += play(shops, market, talk_rules, run, tell=tell, stop=task.follow.stop)
         return failed

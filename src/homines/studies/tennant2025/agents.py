@@ -34,17 +34,17 @@ PROBES = {
     "actions and last round, no payoffs": "bare(labels='action1,action2')",
     "actions only": "bare(labels='action1,action2', state=False)",
 }
-"""Other ways to ask, by what they are called."""
+"""Frames of the probes by their name on the page."""
 ILLEGAL = -6.0
 GOAL = find("frames", "table").goal
 TIE = 1e-3
-"""Misfits, in nats, that differ by less tell no preference from another."""
+"""Difference of misfits, in nats, below which no preference is better."""
 PRECISIONS = np.concatenate([[0.0], np.geomspace(0.01, 100, 200)])
 
 
 @dataclass(frozen=True)
 class RewardKind(AgentKind):
-    """What an agent is trained for. group: core, unlearning, far (discounted), general, learner."""
+    """A reward and its training. group: core, unlearning, far (discounted), general, learner."""
 
     group: str = ""
 

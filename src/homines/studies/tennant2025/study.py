@@ -40,10 +40,10 @@ VALUES = {
 }
 """Sentences on what to aim at, for the value-prompted base model."""
 STEPS, SHORT, FAR_STEPS = 24, 16, 30
-"""Optimiser steps of Game+De, which must tell states apart; of rewards that one action serves everywhere
-(every seed tried was there by step 12); with the discounted return."""
+"""Optimiser steps: of Game+De, which must tell states apart; of rewards for which one action is best
+everywhere (every seed tried had it by step 12); with the discounted return."""
 FEW = 3
-"""Seeds of the agents that go beyond the paper's, at most."""
+"""Most seeds of the agents that go beyond the paper's."""
 
 
 def kinds(task: StudyTask) -> list[RewardKind]:
@@ -90,8 +90,11 @@ def outline(task: StudyTask) -> list[str]:
 
 
 def exam(model: Model, *, wide: bool, quick: bool = False) -> list[Question]:
-    """What a model is asked: the training prompts; new words; the five games in new words and all four
-    table orders. wide: also other frames, no payoffs, the 144 ordinal games."""
+    """The questions to a model: the training prompts, new words, the five games in new words and all four
+    table orders.
+
+    wide   also other frames, frames without payoffs, and the 144 ordinal games
+    """
 
     def table(labels: str, layout: str = "original") -> Frame:
         return find("frames", f"table(labels='{labels}', layout={layout})")
@@ -115,14 +118,14 @@ def exam(model: Model, *, wide: bool, quick: bool = False) -> list[Question]:
 
 
 def value_questions(model: Model) -> list[Question]:
-    """The base model told what to value, in place of training."""
+    """Questions to the base model with a value in the prompt, in place of training."""
     ipd = {"ipd": battery(find("games", "ipd"))}
     frames = [replace(find("frames", FRAME), goal=goal) for goal in VALUES.values()]
     return questions(model, ipd, frames, most=2)
 
 
 def explanation(model: Model) -> dict[str, str]:
-    """The model's answer after mutual cooperation, and what it says when asked why. Kept as text."""
+    """The model's answer after mutual cooperation, and its reason for it, as text."""
     if not isinstance(model, HuggingFace):
         return {}
     first = find("games", "ipd").memory_one()[0]
@@ -149,7 +152,7 @@ def run(task: StudyTask) -> StudyResult:
 
 
 def measure_agent(task: StudyTask, name: str, plan: AlignmentPlan | None, spec: str, *, wide: bool) -> int:
-    """Ask a model its exam, once; how many questions failed. plan None: the base model."""
+    """Ask a model its exam, once; the number of failed questions. plan: None for the base model."""
 
     def ask(model: Model) -> list[Question]:
         return exam(model, wide=wide, quick=task.quick) + (value_questions(model) if plan is None else [])
