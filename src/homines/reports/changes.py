@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from homines.core.format import TableRow, count, finite, lines, number
+from homines.core.registry import head
 from homines.core.types import Record
 from homines.elicitation.metrics import average_by_decision, mass
 from homines.reports.agents import Agent, group_by_seed, statistic, statistic_name
@@ -123,8 +124,7 @@ class Change:
     @property
     def regret(self) -> Pair:
         """Mean regret over games by its own preference."""
-        head = (self.after.aim or "").partition("(")[0]
-        return self.row("regret", ("trained-for regret", f"{head} regret"))
+        return self.row("regret", ("trained-for regret", f"{head(self.after.aim or '')} regret"))
 
 
 def _mean_statistic(records: Sequence[Record]) -> float | None:

@@ -8,6 +8,7 @@ from itertools import zip_longest
 import numpy as np
 
 from homines.core.format import TableRow, clean, number
+from homines.core.registry import head
 from homines.core.types import LEGAL_MASS, Choice, Decision
 from homines.elicitation.metrics import average_by_decision, instability, mass, order_effect
 from homines.elicitation.questions import situation
@@ -138,7 +139,7 @@ def _most_apart(
     spread = [float(np.ptp([_place(d, c) for c in by.values()])) for _, d, by in situations]
     kinds: dict[str, list[int]] = {}
     for i in sorted(range(len(situations)), key=lambda i: -spread[i]):
-        kinds.setdefault(situations[i][0].partition("(")[0], []).append(i)
+        kinds.setdefault(head(situations[i][0]), []).append(i)
     turns = [i for turn in zip_longest(*kinds.values()) for i in turn if i is not None]
     return [situations[i] for i in sorted(turns[:MOST])]
 

@@ -24,7 +24,7 @@ from rich.text import Text
 
 from homines.core.progress import Follow, Stop, never
 from homines.core.redaction import redact
-from homines.core.registry import UntrustedModule, find
+from homines.core.registry import UntrustedModule, find, head
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, Record
 from homines.elicitation.metrics import group_by, instability, summary
@@ -216,8 +216,8 @@ def print_scores(rows: Sequence[Mapping[str, Any]], preference: str) -> None:
     cells = [
         {"": row["asked"]}
         | {
-            head: " → ".join(write(row.get(f"{name} {when}")) or "-" for when in ("before", "after"))
-            for head, (name, write) in columns.items()
+            column: " → ".join(write(row.get(f"{name} {when}")) or "-" for when in ("before", "after"))
+            for column, (name, write) in columns.items()
         }
         for row in rows
     ]
@@ -236,7 +236,7 @@ def brief(spec: str) -> str:
         for f in fields(frame)
         if (value := getattr(frame, f.name)) != f.default
     ]
-    return " ".join((spec.partition("(")[0], *settings))
+    return " ".join((head(spec), *settings))
 
 
 def _print_reasoning(console: Console, records: list[Record]) -> None:
@@ -352,7 +352,7 @@ def print_mixture(m: Mixture) -> None:
     cells: list[dict[str, str]] = []
     for share, share_se, values, se in zip(m.shares, m.share_se, m.values, m.se, strict=True):
         cells.append(dict(zip(heads, map(_value, (share, *values)), strict=True)))
-        cells.append({head: f"({_value(x)})" for head, x in zip(heads, (share_se, *se), strict=True)})
+        cells.append({name: f"({_value(x)})" for name, x in zip(heads, (share_se, *se), strict=True)})
     console = Console()
     console.print(Table(cells).console(f"{len(m.shares)} types of {m.family.spec}"))
     console.print(

@@ -9,6 +9,7 @@ import numpy as np
 
 from homines.core import plugins
 from homines.core.format import TableRow, count, finite, number
+from homines.core.registry import head
 from homines.core.types import Choice, Decision, HominesError, Preference, Record
 from homines.elicitation.metrics import (
     action_types,
@@ -132,7 +133,7 @@ def elsewhere(rows: Mapping[str, list[TableRow]]) -> list[str]:
 def _place(view: RunView, r: Record, many: bool) -> tuple[int, str]:
     """(rank, name) of a record's row in the overview. many: more games than the overview has rows for."""
     if not view.training:
-        return 0, r.game.partition("(")[0] if many else r.game
+        return 0, head(r.game) if many else r.game
     if r.game in view.games:
         return (0, f"Trained on: {r.game}") if r.frame in view.training else (1, "Same game, other words")
     return (2, "Other games, same words") if r.frame in view.training else (3, "Other games, other words")
@@ -275,9 +276,9 @@ def _answers(view: RunView) -> list[TableRow]:
         change = "same" if a.get("given") == b.get("given") else "wrong in another way"
         if bool(a.get("right")) != bool(b.get("right")):
             change = "became right" if b.get("right") else "became wrong"
-        head = {"question": question, "answer": a.get("answer"), "change": change}
+        row: TableRow = {"question": question, "answer": a.get("answer"), "change": change}
         answers = {"given before": a.get("given"), "given after": b.get("given")}
-        rows.append(head | answers | {"before": finite(a.get("p")), "after": finite(b.get("p"))})
+        rows.append(row | answers | {"before": finite(a.get("p")), "after": finite(b.get("p"))})
     return rows
 
 
@@ -306,5 +307,5 @@ def _games(view: RunView) -> list[TableRow]:
         if d.payoffs.shape == (2, 2, 2) and d.theirs:
             for (i, j), mine in np.ndenumerate(d.payoffs[0]):
                 paid.append(f"{d.actions[i]},{d.theirs[0][j]}:\u00a0{mine:g},\u00a0{d.payoffs[1, i, j]:g}")
-        rows.append({"game": game, "what": about.get(game.partition("(")[0]), "payoffs": "; ".join(paid)})
+        rows.append({"game": game, "what": about.get(head(game)), "payoffs": "; ".join(paid)})
     return rows

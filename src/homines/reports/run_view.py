@@ -81,7 +81,7 @@ def list_names(specs: Iterable[str]) -> str:
 
 def list_kinds(specs: Iterable[str]) -> str:
     """Games by kind: 'ipd, symmetric (64)'."""
-    stems = [clean(spec.partition("(")[0], 80) for spec in dict.fromkeys(specs)]
+    stems = [clean(registry.head(spec), 80) for spec in dict.fromkeys(specs)]
     counts = {stem: stems.count(stem) for stem in stems}
     return ", ".join(f"{stem} ({n})" if n > 1 else stem for stem, n in counts.items())
 
@@ -261,7 +261,7 @@ def _short(specs: Iterable[str]) -> dict[str, str]:
     """
 
     def name(spec: str) -> str:
-        stem = spec.partition("(")[0]
+        stem = registry.head(spec)
         frame, plain = find_or_none("frames", spec), find_or_none("frames", stem)
         if frame is None or plain is None:
             return spec

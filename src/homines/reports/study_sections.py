@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from homines.core.format import TableRow
-from homines.core.registry import find
+from homines.core.registry import find, head
 from homines.core.types import HominesError, Record
 from homines.elicitation.metrics import answered_records, average_by_decision, group_by, mass, order_effect
 from homines.elicitation.policies import RecordedPolicy
@@ -25,7 +25,7 @@ MARKET = "pricing"
 
 
 def is_dilemma(game: str) -> bool:
-    return game.partition("(")[0] == "dilemma"
+    return head(game) == "dilemma"
 
 
 def dilemmas(agents: Sequence[Agent]) -> Section | None:
@@ -74,8 +74,8 @@ def prices(agents: Sequence[Agent]) -> Section | None:
     """Long-run prices of each agent in a market with its like."""
     rows: list[TableRow] = []
     for a in agents:
-        for game in dict.fromkeys(r.game for r in a.records if r.game.partition("(")[0] == MARKET):
-            own = [r for r in a.records if r.game == game and r.frame.startswith("market")]
+        for game in dict.fromkeys(r.game for r in a.records if head(r.game) == MARKET):
+            own = [r for r in a.records if r.game == game and head(r.frame) == "market"]
             row: TableRow = {"agent": a.name, "game": game, "trained to": a.aim}
             try:
                 market = find("games", game)

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from homines.core.registry import find
+from homines.core.registry import find, head
 from homines.core.types import Array, Choice, Policy, Record
 from homines.elicitation.metrics import answered_records, mass
 from homines.elicitation.policies import RecordedPolicy
@@ -38,7 +38,7 @@ class PricingAgent(Agent):
 
     def answers(self, frame: str) -> list[Record]:
         """Records in a kind of frame, whatever its arguments."""
-        return [r for r in self.run.records if r.frame.startswith(frame.partition("(")[0])]
+        return [r for r in self.run.records if head(r.frame) == head(frame)]
 
     @cached_property
     def policy(self) -> RecordedPolicy:

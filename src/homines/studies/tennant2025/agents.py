@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from homines.core.format import TableRow
-from homines.core.registry import find
+from homines.core.registry import find, head
 from homines.core.types import Array, Choice, Record
 from homines.elicitation.metrics import average_by_decision
 from homines.elicitation.questions import state
@@ -60,7 +60,7 @@ class RewardAgent(Agent):
 
         def matches(spec: str) -> bool:
             frame = find("frames", spec)
-            return kind in (None, spec.partition("(")[0]) and all(
+            return kind in (None, head(spec)) and all(
                 getattr(frame, name, None) == value for name, value in fields.items()
             )
 
