@@ -22,6 +22,7 @@ from homines.reports import comparison_page, model_card, page, run_charts
 from homines.reports.caveats import caveats
 from homines.reports.measures import elsewhere, preferences, tabulate
 from homines.reports.run_view import (
+    EVERY_ORDER,
     MOST_ACTIONS,
     TRAINING_KINDS,
     RunView,
@@ -97,8 +98,9 @@ def _page(view: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str,
         rates=run_charts.rates(rows),
         elsewhere=elsewhere(rows),
         left=progress(view),
-        taught=describe_training(view),
-        in_orders=describe_orders(view.records),
+        material=describe_training(view),
+        option_orders=describe_orders(view.records),
+        every_order=EVERY_ORDER,
         asked_games=list_kinds(row["game"] for row in rows["games"]),
         agent=_agent(view),
         wide=MOST_ACTIONS,
@@ -108,7 +110,9 @@ def _page(view: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str,
         types=list(dict.fromkeys(key for row in rows["types"] for key in row if "|" in key)),
         regrets=run_charts.regrets(rows),
         caveats=caveats(view, rows),
-        some_steps=sorted({round(i) for i in np.linspace(0, len(view.curve) - 1, 12)}) if view.curve else [],
+        listed_steps=sorted({round(i) for i in np.linspace(0, len(view.curve) - 1, 12)})
+        if view.curve
+        else [],
         frames=[(short, spec, spec in view.training) for spec, short in view.short.items()],
         revisions=list(revisions),
         settings=page.flat(config),

@@ -18,6 +18,7 @@ from homines.core.types import HominesError, Preference, Record
 from homines.elicitation.metrics import choices, group_by
 from homines.elicitation.orders import orders
 
+EVERY_ORDER = "every order of the options"
 MOST_NAMED = 3
 """Most names in a sentence."""
 
@@ -100,7 +101,7 @@ def describe_orders(records: Iterable[Record]) -> str:
             single &= n == 1
             whole &= places is not None and n >= len(orders(len(r.decision.actions), places))
     if whole:
-        return "every order of the options"
+        return EVERY_ORDER
     return "each in one order of the options" if single else "not all in every order of the options"
 
 
