@@ -61,7 +61,7 @@ def of_page(folder: Path, games: int, counted: Counter[str]) -> Counter[str]:
         run.add(records(games))
     counted.clear()
     study = run_view.read(folder)
-    measures.measured(study)
+    measures.tabulate(study)
     measures.preferences(study)
     return Counter(counted)
 
@@ -98,7 +98,7 @@ def test_the_games_of_a_page_are_told_once(tmp_path: Path) -> None:
         for r in study.records:
             object.__setattr__(r, "game", Game(r.game))
         Game.looked = 0
-        measures.measured(study)
+        measures.tabulate(study)
         return Game.looked
 
     assert looked(40) <= 2 * looked(20)
@@ -110,7 +110,7 @@ def test_states_of_one_game_are_told_once(tmp_path: Path, calls: Any) -> None:
         run.add(Record(r.decision, r.frame, r.order, r.labels, r.model, "one", r.choice) for r in records(20))
     study = run_view.read(tmp_path / "run")
     counted = calls(questions, "situation")
-    rows = measures.measured(study)["states"]
+    rows = measures.tabulate(study)["states"]
     states = {row["state"] for row in rows}
     assert sorted({row["place"] for row in rows}) == list(range(len(states)))
     assert counted["situation"] <= len(states)

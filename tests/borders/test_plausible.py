@@ -20,7 +20,7 @@ from homines.inference.api_budget import sentence
 from homines.models.mock import Mock, uniform
 from homines.reports import model_card
 from homines.reports.caveats import caveats
-from homines.reports.measures import measured
+from homines.reports.measures import tabulate
 from homines.reports.run_page import write
 from homines.reports.run_view import RunView, read
 from homines.training.study import StudyTask
@@ -55,17 +55,17 @@ def study(folder: Path) -> RunView:
 
 
 def test_side_effects_that_cannot_be_are_no_measurement(study: RunView) -> None:
-    (row,) = measured(study)["sides"]
+    (row,) = tabulate(study)["sides"]
     assert row == {"role": "before"} | dict.fromkeys(SIDE) | {"questions": 60}
 
 
 def test_scores_that_cannot_be_are_no_measurement(study: RunView) -> None:
-    (row,) = measured(study)["scores"]
+    (row,) = tabulate(study)["scores"]
     assert row == {"asked": "asked as trained", "role": "before"} | dict.fromkeys(SCORE)
 
 
 def test_steps_that_cannot_be_are_not_drawn(study: RunView) -> None:
-    rows = measured(study)
+    rows = tabulate(study)
     none, some = rows["steps"]
     assert {none[key] for key in ("reward", "mass", "kl")} == {None}
     assert (some["reward"], some["mass"], some["kl"]) == (1.5, 0.5, 0.1)
@@ -78,7 +78,7 @@ def test_steps_that_cannot_be_are_not_drawn(study: RunView) -> None:
 
 
 def test_they_are_counted_on_the_page_and_in_view(folder: Path, study: RunView) -> None:
-    told = caveats(study, measured(study))
+    told = caveats(study, tabulate(study))
     for count in ("4 numbers of side", "4 numbers of scores", "2 numbers of training", "5 numbers of curve"):
         assert sum(count in line for line in told) == sum(count in line for line in live(folder).notes) == 1
 

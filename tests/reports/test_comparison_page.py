@@ -19,9 +19,9 @@ from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
 from homines.models.mock import HANDLERS, Mock
 from homines.reports import charts, tables
-from homines.reports.agents import chosen, what
-from homines.reports.changes import changes, summary
-from homines.reports.comparison_page import agents, runs_in
+from homines.reports.agents import statistic, statistic_name
+from homines.reports.changes import compare_agents, summary
+from homines.reports.comparison_page import read_agents, runs_in
 from homines.reports.run_page import reports
 
 
@@ -60,12 +60,12 @@ def test_a_studys_folder_is_the_runs_below_it(tmp_path: Path) -> None:
     for name in ("b", "a"):
         made(tmp_path / "study" / name, "uniform", "ipd")
     assert runs_in([tmp_path / "study"]) == [tmp_path / "study" / "a", tmp_path / "study" / "b"]
-    assert [a.name for a in agents(runs_in([tmp_path / "study"]))[0]] == ["a", "b"]
+    assert [a.name for a in read_agents(runs_in([tmp_path / "study"]))[0]] == ["a", "b"]
 
 
 def test_the_same_name_twice_is_told_apart(tmp_path: Path) -> None:
     folders = [made(tmp_path / where / "run", "uniform", "ipd") for where in ("x", "y")]
-    there, _ = agents(runs_in(folders))
+    there, _ = read_agents(runs_in(folders))
     assert len({a.name for a in there}) == 2
 
 
@@ -150,8 +150,8 @@ def based(folder: Path, kit: Any, frame: str | None = None) -> Path:
 
 def test_what_got_worse_is_told_against_the_agent_it_was_made_of(tmp_path: Path, kit: Any) -> None:
     base, after = based(tmp_path / "base", kit), trained(tmp_path / "eco-s0", kit, "economicus", 0, 0.1)
-    there, _ = agents([base, after])
-    [change] = changes(there)
+    there, _ = read_agents([base, after])
+    [change] = compare_agents(there)
     assert change.before is there[0]
     assert "legal mass" in change.worse
     page = kit.read(reports([base, after], tmp_path / "page"))
@@ -170,8 +170,8 @@ def test_seeds_of_one_training_are_one_sentence(tmp_path: Path, kit: Any) -> Non
     folders = [based(tmp_path / "base", kit)]
     folders += [trained(tmp_path / f"eco-s{i}", kit, "economicus", i, 0.1) for i in range(3)]
     folders += [trained(tmp_path / "ut-s0", kit, "utilitarian", 0, 0.9)]
-    there, _ = agents(folders)
-    told = summary(there, changes(there))
+    there, _ = read_agents(folders)
+    told = summary(there, compare_agents(there))
     assert len(told) == 3
     assert told[1].startswith("eco (trained to economicus, 3 seeds): legal mass .90 → .40; ")
     assert "legal mass (3 of 3)" in told[1]
@@ -202,14 +202,14 @@ def test_the_command_is_quoted_and_the_title_counts(tmp_path: Path) -> None:
 
 def test_equal_names_have_their_study_first(tmp_path: Path) -> None:
     folders = [made(tmp_path / where / "run", "uniform", "ipd") for where in ("x", "y")]
-    assert [a.name for a in agents(folders)[0]] == ["x/run", "y/run"]
+    assert [a.name for a in read_agents(folders)[0]] == ["x/run", "y/run"]
 
 
 def test_a_market_in_words_is_no_empty_run(tmp_path: Path) -> None:
     full = made(tmp_path / "full", "uniform", "ipd")
     with RunFolder(tmp_path / "free", {"kind": "free", "model": "mock"}):
         pass
-    _, [told] = agents([full, tmp_path / "free"])
+    _, [told] = read_agents([full, tmp_path / "free"])
     assert "is a market in words" in told
     assert str(tmp_path / "report.html") in told
 
@@ -217,5 +217,5 @@ def test_a_market_in_words_is_no_empty_run(tmp_path: Path) -> None:
 def test_a_long_menu_is_told_by_its_mean() -> None:
     d = find("games", "pricing(points=5)").due(())[0]
     c = Choice.of([0.0] * 5)
-    assert what(d) == "mean action"
-    assert chosen(d, c) == pytest.approx(sum(map(float, d.actions)) / 5)
+    assert statistic_name(d) == "mean action"
+    assert statistic(d, c) == pytest.approx(sum(map(float, d.actions)) / 5)

@@ -293,7 +293,7 @@ def test_a_heat_keeps_its_order_and_its_ink_can_be_read() -> None:
 
 @given(st.floats(0, 1))
 def test_either_ink_can_be_read_on_any_shade(part: float) -> None:
-    shade = charts_module.mixed(part)
+    shade = charts_module.mix(part)
     assert max(charts_module.contrast(ink, shade) for ink in charts_module.INK) >= 4.5
 
 

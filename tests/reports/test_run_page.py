@@ -206,7 +206,7 @@ def test_images_of_the_charts_that_the_page_draws(made: Path, page: Any) -> None
     drawn = [attrs["data-chart"] for _, attrs in page.tags if "data-chart" in attrs]
     images = {path.stem: path.read_bytes() for path in (made / "figures").glob("*.png")}
     assert {path.stem for path in (made / "figures").glob("*.svg")} == set(images)
-    assert sorted(images) == sorted(drawn) == sorted(set(run_charts.NAMES) - UNDRAWN)
+    assert sorted(images) == sorted(drawn) == sorted(set(run_charts.CAPTIONS) - UNDRAWN)
     for name, data in images.items():
         assert data.startswith(b"\x89PNG\r\n\x1a\n"), name
         width, height = struct.unpack(">II", data[16:24])
@@ -236,7 +236,7 @@ def test_the_policy_allows_the_scripts_of_the_page_and_nothing_else(page: Any) -
     assert rules["script-src"].split() == [hashed(script) for script in scripts]
     assert rules["style-src"].split() == [hashed(style) for style in page.styles]
     assert "unsafe" not in str(policy)
-    assert set(json.loads(data)) == set(run_charts.NAMES) - UNDRAWN
+    assert set(json.loads(data)) == set(run_charts.CAPTIONS) - UNDRAWN
 
 
 def test_the_page_loads_nothing(page: Any) -> None:
@@ -360,6 +360,24 @@ def test_several_models_of_one_measurement(kit: Any, tmp_path: Path) -> None:
     assert line(page, "Action types and legal mass", "ipd1 frame") == [
         ".40†", ".90", ".60†", ".80", ".02", ".80",
     ]  # fmt: skip
+
+
+def test_a_name_that_nothing_here_has_is_told_with_the_reason(kit: Any, tmp_path: Path) -> None:
+    records = [replace(r, frame="tableau(labels='X,Y')") for r in kit.ask("m", before)]
+    config = {"kind": "measure", "model": "m", "games": ["ipd"], "preference": "altruistt(weight=1)"}
+    page = kit.read(report.write(kit.fill(tmp_path / "run", config, records)))
+    assert (
+        "altruistt(weight=1), tableau(labels='X,Y'): not known here; what needs them is missing" in page.text
+    )
+    assert "no preference called 'altruistt'" in page.text
+
+
+def test_a_game_in_which_the_preference_has_no_value_is_told(kit: Any, tmp_path: Path) -> None:
+    records = kit.ask("m", before, ("ipd", "bos"))
+    config = {"kind": "measure", "model": "m", "games": ["ipd", "bos"], "preference": "moralis(kappa=1.0)"}
+    page = kit.read(report.write(kit.fill(tmp_path / "run", config, records)))
+    assert "moralis(kappa=1.0) has no value in bos: regret and best answers by it are missing" in page.text
+    assert "needs a symmetric game" in page.text
 
 
 def test_no_run_folder_and_no_room(kit: Any, tmp_path: Path) -> None:

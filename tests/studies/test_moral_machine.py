@@ -97,7 +97,7 @@ def test_labels_orders_and_groups_are_balanced() -> None:
 def test_a_radar_needs_axes_and_draws_every_policy() -> None:
     reference = {"a": 0.1, "b": 0.2, "c": 0.3}
     points = [{"panel": p, "axis": a, "value": v} for p in ("one", "two") for a, v in reference.items()]
-    held = radar.radar(points, reference, "three axes", told="people").to_dict()
+    held = radar.radar(points, reference, "three axes", reference_name="people").to_dict()
     values = next(iter(held["datasets"].values())) if "datasets" in held else held["data"]["values"]
     own = [row for row in values if row["series"] == "this policy"]
     assert {row["panel"] for row in own} == {"one", "two"}
@@ -105,4 +105,4 @@ def test_a_radar_needs_axes_and_draws_every_policy() -> None:
     line = [(r["panel"], r["x"], r["y"]) for r in values if r["series"] == "people"]
     assert line == [(r["panel"], r["x"], r["y"]) for r in own]
     with pytest.raises(HominesError, match="three axes"):
-        radar.radar(points[:2], reference, "two", told="people")
+        radar.radar(points[:2], reference, "two", reference_name="people")

@@ -86,7 +86,7 @@ def test_an_answer_without_a_price_is_asked_again_and_counted(tmp_path: Path) ->
     assert [row["tries"] for row in shops[0].periods] == [[2, 0]] * 3
     found = outcome(shops[0], MARKET, how)
     assert found is not None
-    assert (found.asked, found.unread) == (6, 3)
+    assert (found.tries, found.unread) == (6, 3)
     assert found.prices[0] == 1.5
     assert found.profits == pytest.approx(MARKET.profits(np.array([1.5, float(MARKET.nash()[1])])))
 
@@ -106,7 +106,7 @@ def test_a_market_whose_calls_failed_is_tried_again_and_nothing_is_lost(tmp_path
     assert [row["prices"][0] for row in again[0].periods] == [1.6, 1.7, 1.8, 1.9]
     found = outcome(again[0], MARKET, how)
     assert found is not None
-    assert (found.asked, found.unread) == (6, 2)  # the tries of the first call are not forgotten
+    assert (found.tries, found.unread) == (6, 2)  # the tries of the first call are not forgotten
 
 
 def test_a_firm_that_names_no_price_ends_its_market_for_good(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_firm_that_names_no_price_ends_its_market_for_good(tmp_path: Path) -> 
     assert shops[0].periods[-1]["said"] == ["no idea"]
     found = outcome(shops[0], MARKET, how)
     assert found is not None
-    assert (found.asked, found.unread) == (5, 2)
+    assert (found.tries, found.unread) == (5, 2)
 
 
 def test_one_prompt_that_fails_costs_itself_alone(tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ def test_of_divided_weights_each_process_holds_its_part(tiny_folder: Path, tmp_p
     script = tmp_path / "divide.py"
     script.write_text(
         f"""
+import sys
 import torch
 from transformers import AutoModelForCausalLM
 from homines.training import distributed as parallel
@@ -106,7 +107,8 @@ with torch.no_grad():
 group = torch.distributed.distributed_c10d._get_default_group()
 waits = group._get_backend(torch.device("cpu")).options._timeout.total_seconds()
 mine = sum(p.to_local().numel() for p in layers.parameters())
-print("PART", mine / whole, float((said - again).abs().max()), waits == parallel.LONGEST_WAIT)
+parts = mine / whole, float((said - again).abs().max()), waits == parallel.LONGEST_WAIT
+sys.stdout.write(" ".join(map(str, ("PART", *parts))) + "\\n")  # one write: two processes share the pipe
 """
     )
     done = subprocess.run(
@@ -118,7 +120,7 @@ print("PART", mine / whole, float((said - again).abs().max()), waits == parallel
     )
     assert done.returncode == 0, done.stderr
     parts = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("PART")]
-    assert parts == [["0.5", "0.0", "True"]] * 2
+    assert parts == [["0.5", "0.0", "True"]] * 2, done.stdout
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "gpt_neox"])

@@ -176,7 +176,7 @@ def test_the_driver_is_killed_and_the_same_command_goes_on(two: Any, tmp_path: P
 
 def test_a_node_with_another_homines_is_refused_before_any_work(cluster: Any, tmp_path: Path) -> None:
     (tmp_path / "old/homines").mkdir(parents=True)
-    (tmp_path / "old/homines/__init__.py").write_text('__version__ = "0.0.1"\n')  # no folder is where it is now
+    (tmp_path / "old/homines/__init__.py").write_text('__version__ = "0.0.1"\n')  # an older layout
     path = {"PYTHONPATH": str(tmp_path / "old")}
     other = started(lambda: cluster.add_node(**node(env_vars=path)))
     grid, store = asks("ipd"), SharedStore(str(tmp_path / "store"))

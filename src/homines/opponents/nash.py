@@ -24,17 +24,21 @@ class Nash:
         return [pure_choice(d, equilibria(payoffs_by_player(d))[0][d.player]) for d in ds]
 
 
+class NoPureEquilibrium(NotDefined):
+    """A stage game in which every outcome makes some player want to move."""
+
+
 def equilibria(table: Array) -> list[tuple[int, ...]]:
     """Every pure Nash equilibrium of a stage game [player, a_0, a_1, ...], by the sum of payoffs, rising.
 
-    Raises NotDefined where there is none.
+    Raises NoPureEquilibrium where there is none.
     """
     stable = np.ones(table.shape[1:], dtype=np.bool_)
     for k, paid in enumerate(table):
         stable &= paid >= paid.max(axis=k, keepdims=True) - 1e-12
     profiles = [tuple(map(int, at)) for at in np.argwhere(stable)]
     if not profiles:
-        raise NotDefined(
+        raise NoPureEquilibrium(
             "this game has no pure Nash equilibrium of one round; give a menu with more points, or another "
             "opponent"
         )

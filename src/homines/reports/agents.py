@@ -1,4 +1,4 @@
-"""An agent of a page of several runs, and how agents that differ by their seed alone go together."""
+"""An agent on a page of several runs; groups of agents that differ by their seed alone."""
 
 from __future__ import annotations
 
@@ -9,28 +9,33 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from homines.core.types import Choice, Decision, Preference, Record
-from homines.reports.run_view import RunView
+import numpy as np
 
-Row = dict[str, Any]
+from homines.core.format import TableRow, finite
+from homines.core.types import Choice, Decision, Preference, Record
+from homines.reports.measures import numeric_actions
+from homines.reports.run_view import MOST_ACTIONS, RunView
+
 CHANCE = {"seed", "seeds", "rows", "command", "device", "dtype"}
-"""Settings that differ between seeds, or that change no answer."""
+"""Settings that differ between seeds or change no answer."""
 FEW = 12
-"""Agents up to which a chart draws each; above, those that differ by their seed are averaged."""
-MENU = 3
-"""Actions above which a decision is told by its mean or its likeliest action."""
+"""Number of agents up to which a chart draws each; above, it averages over seeds."""
 
 
 @dataclass(frozen=True, eq=False)
 class Agent:
-    """A model as one run tells it. name: unique on the page; `role`: its part in the run."""
+    """A model of one run.
+
+    name   unique on the page
+    role   its part in the run: "before", "after", "measured" or the model itself
+    rows   every measure of its run, as `measures.tabulate` returns them
+    """
 
     name: str
     role: str
-    study: RunView
+    view: RunView
     records: list[Record]
-    rows: Mapping[str, list[Row]]
-    """Every measure of its run (`evidence.measured`)."""
+    rows: Mapping[str, list[TableRow]]
 
     @property
     def model(self) -> str:
@@ -38,13 +43,13 @@ class Agent:
 
     @property
     def base(self) -> str | None:
-        """The model it was made of; None for one that nothing here trained."""
-        config = self.study.run.config
-        told = config.get("model")
+        """The model that its training began with; None for a model that was not trained."""
+        config = self.view.run.config
+        start = config.get("model")
         if self.role == "before":
             return None
-        if self.role.startswith("after") or (config.get("preference") and self.model != told):
-            return str(told)
+        if self.role.startswith("after") or (config.get("preference") and self.model != start):
+            return str(start)
         head, plus, _ = self.model.partition("+")
         return head if plus else None
 
@@ -54,84 +59,98 @@ class Agent:
 
     @property
     def aim(self) -> str | None:
-        """What it was trained to, as its run spells it; None where its run does not tell."""
-        told = self.study.run.config.get("preference")
-        return str(told) if self.trained and told else None
+        """Spec of the preference of its training; None where its run names none."""
+        spec = self.view.run.config.get("preference")
+        return str(spec) if self.trained and spec else None
 
     @property
     def preference(self) -> Preference | None:
-        return self.study.preference if self.aim else None
+        return self.view.preference if self.aim else None
 
     @property
-    def sides(self) -> Row | None:
-        return self.study.sides.get(self.model)
+    def sides(self) -> TableRow | None:
+        return self.view.sides.get(self.model)
 
     @cached_property
-    def asked(self) -> dict[tuple[Any, ...], Record]:
+    def by_question(self) -> dict[tuple[Any, ...], Record]:
         """Its records by question: game, frame, decision and order."""
         return {(r.game, r.frame, r.decision.key, r.order): r for r in self.records}
 
 
-def groups(there: Sequence[Agent]) -> dict[str, list[Agent]]:
-    """Agents that were made alike but for their seed, by what they share of their names; others alone."""
+def group_by_seed(agents: Sequence[Agent]) -> dict[str, list[Agent]]:
+    """Agents whose trainings differ by the seed alone, by the common part of their names.
+
+    Every other agent is a group of one.
+    """
     alike: dict[str, list[Agent]] = {}
-    for a in there:
-        config = json.dumps(_settled(a.study.run.config), sort_keys=True, default=str)
-        key = f"{a.study.run.folder.resolve().parent} {a.role} {config}" if a.aim else f"{a.name} alone"
+    for a in agents:
+        config = json.dumps(_without_chance(a.view.run.config), sort_keys=True, default=str)
+        key = f"{a.view.run.folder.resolve().parent} {a.role} {config}" if a.aim else f"{a.name} alone"
         alike.setdefault(key, []).append(a)
-    names = {key: _stem(some) for key, some in alike.items()}
+    names = {key: _stem(members) for key, members in alike.items()}
     taken = list(names.values())
-    return {names[k] if taken.count(names[k]) == 1 else some[0].name: some for k, some in alike.items()}
+    return {
+        names[key] if taken.count(names[key]) == 1 else members[0].name: members
+        for key, members in alike.items()
+    }
 
 
-def _settled(value: Any) -> Any:
-    """A config without what differs by seed."""
+def _without_chance(value: Any) -> Any:
+    """A config without the settings of CHANCE."""
     if isinstance(value, Mapping):
-        return {key: _settled(held) for key, held in value.items() if key not in CHANCE | {"apart"}}
+        return {key: _without_chance(inner) for key, inner in value.items() if key not in CHANCE | {"apart"}}
     return value
 
 
-def _stem(some: Sequence[Agent]) -> str:
-    if len(some) == 1:
-        return some[0].name
-    stems = {re.sub(r"[-_. ]?s(?:eed)?[-_ ]?\d+(?=$|:)", "", a.name) for a in some}
-    return stems.pop() if len(stems) == 1 else f"{some[0].name} and {len(some) - 1} more"
+def _stem(members: Sequence[Agent]) -> str:
+    if len(members) == 1:
+        return members[0].name
+    stems = {re.sub(r"[-_. ]?s(?:eed)?[-_ ]?\d+(?=$|:)", "", a.name) for a in members}
+    return stems.pop() if len(stems) == 1 else f"{members[0].name} and {len(members) - 1} more"
 
 
-def columns(there: Sequence[Agent]) -> dict[str, list[Agent]]:
-    """What a chart draws: every agent, or with many the groups of them."""
-    return {a.name: [a] for a in there} if len(there) <= FEW else groups(there)
+def chart_columns(agents: Sequence[Agent]) -> dict[str, list[Agent]]:
+    """Columns of a chart: an agent each, or a group by seed each where there are more than FEW agents."""
+    return {a.name: [a] for a in agents} if len(agents) <= FEW else group_by_seed(agents)
 
 
-def averaging(there: Sequence[Agent]) -> str:
-    """A sentence where `columns` averages agents; else empty."""
-    n = len(columns(there))
-    if n == len(there):
+def averaging_note(agents: Sequence[Agent]) -> str:
+    """The sentence for charts that average over seeds; empty where they draw every agent."""
+    n = len(chart_columns(agents))
+    if n == len(agents):
         return ""
     return (
-        f"The chart draws the {len(there)} agents as {n}: those that differ by seed alone are averaged. "
+        f"The chart draws the {len(agents)} agents as {n}: those that differ by seed alone are averaged. "
         "All are in the table and its CSV."
     )
 
 
-def menu(d: Decision) -> list[float] | None:
-    """The numbers on a menu of more than MENU actions; None where they are no numbers."""
-    try:
-        return [float(name) for name in d.actions] if len(d.actions) > MENU else None
-    except ValueError:
-        return None
+def menu_numbers(d: Decision) -> list[float] | None:
+    """The actions of a menu of more than MOST_ACTIONS as numbers; None where it is shorter or of words."""
+    return numeric_actions(d) if len(d.actions) > MOST_ACTIONS else None
 
 
-def what(d: Decision) -> str:
-    """What `chosen` tells of it."""
-    if len(d.actions) <= MENU:
+def statistic_name(d: Decision) -> str:
+    """The name of `statistic` for this decision."""
+    if len(d.actions) <= MOST_ACTIONS:
         return f"P({d.actions[0]})"
-    return "mean action" if menu(d) else "likeliest action"
+    return "mean action" if menu_numbers(d) else "likeliest action"
 
 
-def chosen(d: Decision, c: Choice) -> float | str:
-    """P(first action); on a longer menu the mean action, and where that is not of numbers the likeliest."""
-    if len(d.actions) <= MENU:
+def statistic(d: Decision, c: Choice) -> float | str:
+    """P(first action); on a longer menu of numbers the mean action, on one of words the likeliest action."""
+    if len(d.actions) <= MOST_ACTIONS:
         return float(c.p[0])
-    numbers = menu(d)
+    numbers = menu_numbers(d)
     return d.actions[int(c.p.argmax())] if numbers is None else float(c.p @ numbers)
+
+
+def column_means(rows: Sequence[TableRow], key: str, agents: Sequence[Agent]) -> dict[str, float]:
+    """Mean of a table's column over the agents of each column of a chart, where one has it."""
+    means: dict[str, float] = {}
+    for name, members in chart_columns(agents).items():
+        names = {a.name for a in members}
+        values = [x for row in rows if row["agent"] in names and (x := finite(row.get(key))) is not None]
+        if values:
+            means[name] = float(np.mean(values))
+    return means

@@ -1,4 +1,4 @@
-"""What got worse, and what a reader must know before the numbers."""
+"""Caveats of a run: what got worse in training, and on what its numbers rest."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from homines.core.format import TableRow, clean, lines, number
+from homines.core.registry import UntrustedModule
 from homines.core.types import LEGAL_MASS
 from homines.inference import impossible
 from homines.reports import run_charts
-from homines.reports.run_view import SLACK, RunView, foreign_specs, left_out
+from homines.reports.run_view import SLACK, RunView, describe_omission, list_names, unknown_specs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +42,11 @@ class Deterioration:
         return f"{self.subject} {self.verb} in {share} (most in {self.where}: {a} to {b})."
 
 
-def caveats(study: RunView, rows: Mapping[str, list[TableRow]]) -> list[str]:
-    """What got worse and what stays weak, a sentence each, the worst case as it is."""
+def caveats(view: RunView, rows: Mapping[str, list[TableRow]]) -> list[str]:
+    """A sentence for each measure that got worse or rests on little, with its worst case."""
     out: list[str] = []
     out += [change.sentence() for change in _worse_sides(rows["sides"])]
-    final = [r for r in rows["frames"] if r["role"] == study.columns[-1] and r["mass"] is not None]
+    final = [r for r in rows["frames"] if r["role"] == view.columns[-1] and r["mass"] is not None]
     if weak := [r for r in final if r["mass"] < LEGAL_MASS]:
         least = min(weak, key=lambda r: r["mass"])
         out.append(
@@ -53,24 +54,45 @@ def caveats(study: RunView, rows: Mapping[str, list[TableRow]]) -> list[str]:
             f"frame (lowest {number(least['mass'])}: {_names(least)}); rates there "
             "describe answers the model rarely gives."
         )
-    told = [r for r in rows["scores"] if r["role"] == study.columns[-1] and r["mass"] is not None]
+    scores = [r for r in rows["scores"] if r["role"] == view.columns[-1] and r["mass"] is not None]
     out += [
         f"On games it was not trained on, {clean(row['asked'], 60)}, legal mass is {number(row['mass'], 3)}: "
         "the answers counted there are ones the model rarely gives."
-        for row in told
+        for row in scores
         if row["mass"] < LEGAL_MASS
     ]
     out += [change.sentence() for change in _worse_measures(rows)]
-    if away := foreign_specs(study):
+    out += _unknown(view)
+    if undefined := rows["undefined"]:
+        aim, games = view.run.config["preference"], list_names(row["game"] for row in undefined)
         out.append(
-            f"{', '.join(clean(spec, 80) for spec in away)}: not available here, for modules are loaded only "
-            "where a person says so; give --trust-modules to load it."
+            f"{clean(aim, 80)} has no value in {games}: regret and best answers by it are missing there "
+            f"({clean(undefined[0]['why'])})."
         )
-    out += impossible.caveats(impossible.counts(study.every))
-    out += [left_out(file, n) for file, n in study.impossible.items() if n]
+    out += impossible.caveats(impossible.counts(view.every))
+    out += [describe_omission(file, n) for file, n in view.impossible.items() if n]
     if failed := sum(row["count"] for row in rows["errors"]):
-        out.append(f"{failed} of {len(study.records)} questions failed.")
+        out.append(f"{failed} of {len(view.records)} questions failed.")
     return out
+
+
+def _unknown(view: RunView) -> list[str]:
+    """On specs of the run that name nothing here, those of modules that were not loaded first."""
+    failures = unknown_specs(view)
+    foreign = [spec for (_, spec), failure in failures.items() if isinstance(failure, UntrustedModule)]
+    others = {spec: failure for (_, spec), failure in failures.items() if spec not in foreign}
+    sentences: list[str] = []
+    if foreign:
+        sentences.append(
+            f"{', '.join(clean(spec, 80) for spec in foreign)}: not available here, for modules are loaded "
+            "only where a person says so; give --trust-modules to load it."
+        )
+    if others:
+        sentences.append(
+            f"{list_names(others)}: not known here; what needs {'it' if len(others) == 1 else 'them'} is "
+            f"missing, and the name is shown as it is spelt ({clean(str(next(iter(others.values()))))})."
+        )
+    return sentences
 
 
 def deteriorations(rows: Mapping[str, list[TableRow]]) -> list[Deterioration]:

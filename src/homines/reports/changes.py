@@ -1,4 +1,4 @@
-"""What every training on a page of several runs changed, beside the agent it began with.
+"""What every training on a page of several runs changed: the agent after it against the agent before.
 
 agents -> pairs of before and after, of one run or of two -> what got worse (caveats.py) -> sentences
 """
@@ -9,87 +9,88 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from homines.core.format import count, finite, lines, number
+from homines.core.format import TableRow, count, finite, lines, number
+from homines.core.registry import head
 from homines.core.types import Record
 from homines.elicitation.metrics import average_by_decision, mass
-from homines.reports.agents import MENU, Agent, chosen, groups, what
+from homines.reports.agents import Agent, group_by_seed, statistic, statistic_name
 from homines.reports.caveats import deteriorations
-from homines.reports.measures import measured
+from homines.reports.measures import tabulate
 from homines.reports.page import Section
-from homines.reports.run_view import RunView
+from homines.reports.run_view import MOST_ACTIONS, RunView
 
-Row = dict[str, Any]
 Pair = tuple[float | None, float | None]
-SAID = 5
-"""Groups of agents that the summary tells of; the table tells of all."""
+MOST_GROUPS = 5
+"""Number of groups of agents in the summary; the table has all."""
 NO_BEFORE = "not compared: no measurement before training is on this page"
 NOTHING_SHARED = "not compared: it was asked nothing that {} was asked"
 
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """A trained agent, and on this page the one that it was made of. before None: it is not there."""
+    """A trained agent and the agent that its training began with.
+
+    before   None where that agent is not on the page
+    """
 
     after: Agent
     before: Agent | None
 
     @cached_property
-    def study(self) -> RunView | None:
-        """Both as one run, over the questions that both were asked; None without any."""
+    def view(self) -> RunView | None:
+        """Both agents as one run, over the questions that both were asked; None where they share none."""
         if self.before is None:
             return None
         a, b = self.before, self.after
-        shared = [key for key in a.asked if key in b.asked]
-        sides = {who.model: found for who in (a, b) if (found := who.sides)}
+        shared = [key for key in a.by_question if key in b.by_question]
+        sides = {agent.model: scores for agent in (a, b) if (scores := agent.sides)}
         if not shared and len(sides) < 2:
             return None
-        short = {**a.study.short, **b.study.short}
+        short = {**a.view.short, **b.view.short}
         names = Counter(short.values())
         return replace(
-            b.study,
-            records=[who.asked[key] for who in (a, b) for key in shared],
+            b.view,
+            records=[agent.by_question[key] for agent in (a, b) for key in shared],
             roles={a.model: "before", b.model: "after"},
             short={spec: name if names[name] == 1 else spec for spec, name in short.items()},
             sides=sides,
         )
 
     @cached_property
-    def rows(self) -> Mapping[str, list[Row]]:
-        return measured(self.study) if self.study else {}
+    def rows(self) -> Mapping[str, list[TableRow]]:
+        return tabulate(self.view) if self.view else {}
 
     @cached_property
     def worse(self) -> list[str]:
-        """What got worse, named: 'legal mass', 'order effect in some games', ..."""
-        found = deteriorations(self.rows) if self.study else []
+        """Names of the measures that got worse: 'legal mass', 'order effect in some games', ..."""
         return [
-            each.name
-            if each.worse == each.of
-            else f"{each.name} in some {'games' if each.unit == 'games' else 'words'}"
-            for each in found
+            change.name
+            if change.worse == change.of
+            else f"{change.name} in some {'games' if change.unit == 'games' else 'words'}"
+            for change in (deteriorations(self.rows) if self.view else ())
         ]
 
     @property
     def compared(self) -> str:
-        """With whom, or why not."""
+        """The name of the agent before, or why nothing is compared."""
         if self.before is None:
             return NO_BEFORE
-        return self.before.name if self.study else NOTHING_SHARED.format(self.before.name)
+        return self.before.name if self.view else NOTHING_SHARED.format(self.before.name)
 
     def side(self, role: str) -> list[Record]:
-        """Questions that both were asked; of an agent that is not compared all."""
-        if self.study is None:
+        """One role's answers to the shared questions; all answers of an agent that is not compared."""
+        if self.view is None:
             return self.after.records if role == "after" else []
-        return [r for r in self.study.records if self.study.roles[r.model] == role]
+        return [r for r in self.view.records if self.view.roles[r.model] == role]
 
     def both(self, of: Callable[[list[Record]], float | None]) -> Pair:
         return of(self.side("before")), of(self.side("after"))
 
     def row(self, kind: str, names: Iterable[str]) -> Pair:
-        """Mean over the rows of a measure of the first of these names that it has."""
+        """Means before and after of the first of these columns that a measure has, over its rows."""
         for name in names:
             pairs = [
                 (roles["before"][name], roles["after"][name])
@@ -103,49 +104,51 @@ class Change:
 
     @property
     def acts(self) -> dict[str, Pair]:
-        """'C after C': by the other's last action in the words trained on; else the mean of what is shown."""
+        """Rates before and after: 'C after C', ... in the words of the training; else the mean `averaged`."""
         overview = lines(self.rows.get("overview", ()), ("where",))
         if overview:
             roles = overview[0][1]
-            told = [name for name in roles.get("after", {}) if " after " in name]
-            if 0 < len(told) <= MENU and "before" in roles:
-                return {name: (roles["before"].get(name), roles["after"].get(name)) for name in told}
-        return {f"mean {self.shown}": self.both(_first)} if self.shown else {}
+            names = [name for name in roles.get("after", {}) if " after " in name]
+            if 0 < len(names) <= MOST_ACTIONS and "before" in roles:
+                return {name: (roles["before"].get(name), roles["after"].get(name)) for name in names}
+        return {f"mean {self.averaged}": self.both(_mean_statistic)} if self.averaged else {}
 
     @property
-    def shown(self) -> str:
-        """What `_first` is the mean of."""
-        kinds = {what(r.decision) for r in self.side("after")} - {"likeliest action"}
+    def averaged(self) -> str:
+        """The name of what `_mean_statistic` averages; empty where decisions have nothing to average."""
+        kinds = {statistic_name(r.decision) for r in self.side("after")} - {"likeliest action"}
         if len(kinds) == 1:
             return kinds.pop().removeprefix("mean ")
         return "P(first action)" if any(kind != "mean action" for kind in kinds) else ""
 
     @property
     def regret(self) -> Pair:
-        """By its own preference, the mean over games."""
-        head = (self.after.aim or "").partition("(")[0]
-        return self.row("regret", ("trained-for regret", f"{head} regret"))
+        """Mean regret over games by its own preference."""
+        return self.row("regret", ("trained-for regret", f"{head(self.after.aim or '')} regret"))
 
 
-def _first(records: Sequence[Record]) -> float | None:
+def _mean_statistic(records: Sequence[Record]) -> float | None:
     pairs = average_by_decision(records)
-    short = [pair for pair in pairs if len(pair[0].actions) <= MENU] or pairs
-    values = [value for d, c in short if isinstance(value := chosen(d, c), float)]
+    short = [pair for pair in pairs if len(pair[0].actions) <= MOST_ACTIONS] or pairs
+    values = [value for d, c in short if isinstance(value := statistic(d, c), float)]
     return float(np.mean(values)) if values else None
 
 
-def changes(there: Sequence[Agent]) -> list[Change]:
-    """Every trained agent, beside the one it was made of: of its own run, of its study, then the one that was
-    asked most of the same."""
+def compare_agents(agents: Sequence[Agent]) -> list[Change]:
+    """Every trained agent with the agent that its training began with.
+
+    Where several could be that agent: the one of the same run, then of the same study, then the one with the
+    most shared questions.
+    """
 
     def nearest(a: Agent, b: Agent) -> tuple[bool, bool, int]:
-        alike = b.study.run.folder.resolve().parent == a.study.run.folder.resolve().parent
-        return b.study is a.study, alike, len(a.asked.keys() & b.asked.keys())
+        alike = b.view.run.folder.resolve().parent == a.view.run.folder.resolve().parent
+        return b.view is a.view, alike, len(a.by_question.keys() & b.by_question.keys())
 
     out: list[Change] = []
-    for a in there:
+    for a in agents:
         if a.trained:
-            bases = [b for b in there if b is not a and b.model == a.base]
+            bases = [b for b in agents if b is not a and b.model == a.base]
             out.append(Change(a, max(bases, key=lambda b: nearest(a, b), default=None)))
     return out
 
@@ -153,59 +156,64 @@ def changes(there: Sequence[Agent]) -> list[Change]:
 # --- words -----------------------------------------------------------------------------------------
 
 
-def summary(there: Sequence[Agent], made: Sequence[Change]) -> list[str]:
-    """What is read first, in about eight sentences: who is compared, what each training changed, what got
-    worse."""
-    runs = len({a.study.run.folder for a in there})
-    told = [
-        f"{count(len(there), 'agent')} of {count(runs, 'run')}, {len(made)} of them trained. A rate is given "
-        "a legal answer; read it with its legal mass."
+def summary(agents: Sequence[Agent], changes: Sequence[Change]) -> list[str]:
+    """The first paragraphs of the page: who is compared, what each training changed, what got worse."""
+    runs = len({a.view.run.folder for a in agents})
+    paragraphs = [
+        f"{count(len(agents), 'agent')} of {count(runs, 'run')}, {len(changes)} of them trained. A rate "
+        "is given a legal answer; read it with its legal mass."
     ]
-    by_agent = {change.after.name: change for change in made}
-    some = {name: [by_agent[a.name] for a in held] for name, held in groups([c.after for c in made]).items()}
-    if len(some) > SAID:
-        told.append(_overall(made))
-    told += [_group(name, held) for name, held in list(some.items())[:SAID]]
-    if len(some) > SAID:
-        told.append(f'The other {len(some) - SAID} are in the table "What changed", a line an agent.')
-    return told
+    by_agent = {change.after.name: change for change in changes}
+    group_members = {
+        name: [by_agent[a.name] for a in members]
+        for name, members in group_by_seed([c.after for c in changes]).items()
+    }
+    if len(group_members) > MOST_GROUPS:
+        paragraphs.append(_overall(changes))
+    paragraphs += [_group(name, members) for name, members in list(group_members.items())[:MOST_GROUPS]]
+    if len(group_members) > MOST_GROUPS:
+        rest = len(group_members) - MOST_GROUPS
+        paragraphs.append(f'The other {rest} are in the table "What changed", a line an agent.')
+    return paragraphs
 
 
-def _overall(made: Sequence[Change]) -> str:
-    compared = [change for change in made if change.study]
-    alone = len(made) - len(compared)
-    rest = f" {alone} are {NO_BEFORE}." if alone else ""
+def _overall(changes: Sequence[Change]) -> str:
+    compared = [change for change in changes if change.view]
+    uncompared = len(changes) - len(compared)
+    rest = f" {uncompared} are {NO_BEFORE}." if uncompared else ""
     if not compared:
-        return f"None of {len(made)} trained agents is compared: nothing shared was measured before training."
+        none = f"None of {len(changes)} trained agents is compared"
+        return f"{none}: nothing shared was measured before training."
     return f"Of {count(len(compared), 'agent')} compared with what they were, {_worse(compared)}.{rest}"
 
 
-def _group(name: str, held: Sequence[Change]) -> str:
-    aim = held[0].after.aim
-    who = [f"trained to {aim}" if aim else "trained elsewhere"]
-    who += [f"{len(held)} seeds"] if len(held) > 1 else []
-    parts = [f"legal mass {_over(held, lambda c: c.both(mass))}"]
-    if acts := [change.acts for change in held]:
-        parts += [f"{act} {_over(held, lambda c, act=act: c.acts.get(act, (None, None)))}" for act in acts[0]]
-    compared = [change for change in held if change.study]
-    parts.append(_worse(compared) if compared else held[0].compared)
-    return f"{name} ({', '.join(who)}): {'; '.join(parts)}."
+def _group(name: str, changes: Sequence[Change]) -> str:
+    aim = changes[0].after.aim
+    notes = [f"trained to {aim}" if aim else "trained elsewhere"]
+    notes += [f"{len(changes)} seeds"] if len(changes) > 1 else []
+    parts = [f"legal mass {_over(changes, lambda c: c.both(mass))}"]
+    parts += [
+        f"{act} {_over(changes, lambda c, act=act: c.acts.get(act, (None, None)))}" for act in changes[0].acts
+    ]
+    compared = [change for change in changes if change.view]
+    parts.append(_worse(compared) if compared else changes[0].compared)
+    return f"{name} ({', '.join(notes)}): {'; '.join(parts)}."
 
 
-def _worse(held: Sequence[Change]) -> str:
+def _worse(changes: Sequence[Change]) -> str:
     """'got worse: perplexity (3 of 5), ...', the most frequent first."""
-    found = Counter(name for change in held for name in change.worse)
-    if not found:
+    counts = Counter(name for change in changes for name in change.worse)
+    if not counts:
         return "nothing that was measured got worse"
-    names = found.most_common()
+    names = counts.most_common()
     return "got worse: " + ", ".join(
-        name if len(held) == 1 else f"{name} ({n} of {len(held)})" for name, n in names
+        name if len(changes) == 1 else f"{name} ({n} of {len(changes)})" for name, n in names
     )
 
 
-def _over(held: Sequence[Change], of: Callable[[Change], Pair]) -> str:
+def _over(changes: Sequence[Change], of: Callable[[Change], Pair]) -> str:
     """Means over agents: '.20 → .40'."""
-    pairs = [of(change) for change in held]
+    pairs = [of(change) for change in changes]
     return _arrow(_mean(a for a, _ in pairs), _mean(b for _, b in pairs))
 
 
@@ -218,11 +226,11 @@ def _arrow(a: float | None, b: float | None, digits: int = 2) -> str:
     return f"{number(a, digits)} → {number(b, digits)}" if a is not None else number(b, digits)
 
 
-def section(made: Sequence[Change]) -> Section | None:
-    """A line a trained agent."""
-    rows: list[Row] = []
-    for change in made:
-        row: Row = {
+def section(changes: Sequence[Change]) -> Section | None:
+    """The table of changes, a row a trained agent; None without trained agents."""
+    rows: list[TableRow] = []
+    for change in changes:
+        row: TableRow = {
             "agent": change.after.name,
             "trained to": change.after.aim,
             "compared with": change.compared,
@@ -231,23 +239,23 @@ def section(made: Sequence[Change]) -> Section | None:
             "regret": _arrow(*change.regret),
             "side effects": _everyday(change),
         }
-        rows.append(row | {"worse": _told(change)})
+        rows.append(row | {"worse": _list_worse(change)})
     if not rows:
         return None
     text = [
         "Before → after, over the questions that both were asked; a single number is that of after. "
         "Regret is by the preference trained to, the mean over games. Right: of everyday questions."
     ]
-    if len(with_whom := {row["compared with"] for row in rows}) == 1 and made[0].study:
-        text.append(f"All are compared with {with_whom.pop()}.")
-        rows = [{key: told for key, told in row.items() if key != "compared with"} for row in rows]
+    if len(bases := {row["compared with"] for row in rows}) == 1 and changes[0].view:
+        text.append(f"All are compared with {bases.pop()}.")
+        rows = [{key: cell for key, cell in row.items() if key != "compared with"} for row in rows]
     return Section("changes", "What changed", tuple(text), _without_blanks(rows))
 
 
-def _without_blanks(rows: Sequence[Row]) -> list[Row]:
-    """Without columns in which no row has anything."""
-    held = {key for row in rows for key, told in row.items() if told not in (None, "", "–")}
-    return [{key: told for key, told in row.items() if key in held} for row in rows]
+def _without_blanks(rows: Sequence[TableRow]) -> list[TableRow]:
+    """The rows without the columns that are empty in every row."""
+    filled = {key for row in rows for key, cell in row.items() if cell not in (None, "", "–")}
+    return [{key: cell for key, cell in row.items() if key in filled} for row in rows]
 
 
 def _everyday(change: Change) -> str:
@@ -258,11 +266,11 @@ def _everyday(change: Change) -> str:
 
 
 def _sides(change: Change, key: str) -> Pair:
-    found = {row["role"]: row.get(key) for row in change.rows.get("sides", ())}
-    return found.get("before"), found.get("after")
+    by_role = {row["role"]: row.get(key) for row in change.rows.get("sides", ())}
+    return by_role.get("before"), by_role.get("after")
 
 
-def _told(change: Change) -> str:
-    if change.study is None:
+def _list_worse(change: Change) -> str:
+    if change.view is None:
         return "–"
     return ", ".join(change.worse) or "nothing measured"

@@ -1,11 +1,11 @@
-"""What all charts share: colours, marks, dress, the order of things, keys of series and tooltips.
+"""The style that all charts share: colours, marks, axes, order, legends and tooltips.
 
 Every chart is drawn twice: as an image on white, and by page.js as wide as the page lets it, in
 the page's own ink. `usermeta` tells the script how many cells stand side by side at most, how narrow
 and how wide one may get.
 
-Colours are those of Okabe & Ito (2008), safe for the colour-blind, and none speaks alone: a shape, a
-dash or a place says the same.
+Colours are those of Okabe & Ito (2008), safe for the colour-blind, and never the only sign: shape, dash
+or place say the same.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ FONT = "Inter, 'Helvetica Neue', 'Liberation Sans', Arial, 'DejaVu Sans', sans-s
 WIDTH = 660
 GAP = 22
 LABEL = 150
-"""Pixels of a label before it is cut."""
+"""Pixels at which a label is cut."""
 BOUNDED = "isValid(datum.low) && isValid(datum.high)"
-"""Rows that have an interval."""
+"""Filter: rows that have an interval."""
 UNIT = (0, 1)
 
 
-def dressed(chart: Any, description: str, **hints: int) -> Any:
-    """The same dress for all; the page's style sheet replaces ink and background."""
+def dress(chart: Any, description: str, **hints: int) -> Any:
+    """The chart in the style of all charts; the page's style sheet replaces ink and background."""
     ink = {"labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal"}
     ink |= {"labelColor": "#333", "titleColor": "#333"}
     line = {"gridColor": "#ddd", "domain": False, "ticks": False}
@@ -62,12 +62,12 @@ def panels(cells: Any, field: str, columns: int) -> Any:
 
 
 def axis(ticks: int = 4, **more: Any) -> alt.Axis:
-    """Of numbers."""
+    """An axis of numbers."""
     return alt.Axis(tickCount=ticks, format="~g", **more)
 
 
 def scale(unit: bool) -> alt.Scale:
-    """From 0 to 1, or as far as the values go."""
+    """A scale from 0 to 1, or over the range of the values."""
     return alt.Scale(domain=list(UNIT)) if unit else alt.Scale(zero=False, nice=True)
 
 
@@ -80,13 +80,13 @@ def zero_line(base: alt.Chart) -> alt.Chart:
     return base.mark_rule(strokeDash=[2, 3], color=GREY).encode(x=alt.datum(0))
 
 
-def placed(rows: Iterable[Row]) -> list[dict[str, Any]]:
+def with_places(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """The rows with `at`, the place of each."""
     return [{**row, "at": i} for i, row in enumerate(rows)]
 
 
 def by_place(field: str = "at") -> alt.EncodingSortField:
-    """The order in which values come first."""
+    """The order of first appearance."""
     return alt.EncodingSortField(field=field, op="min")
 
 
@@ -96,8 +96,10 @@ def distinct(rows: Iterable[Row], key: str) -> list[Any]:
 
 
 def key(names: Sequence[str], marks: Sequence[Any], *, shift: bool = False, **legend: Any) -> dict[str, Any]:
-    """Scale and legend of a series, no legend for one alone. shift: where marks come again, they are paired
-    anew with the colours."""
+    """Scale and legend of a series; no legend for one name alone.
+
+    shift   each repetition of the marks begins one further, so that mark and colour pair anew
+    """
     n = len(marks)
     used = [marks[(i + (i // n if shift else 0)) % n] for i in range(len(names))]
     return {
@@ -107,7 +109,7 @@ def key(names: Sequence[str], marks: Sequence[Any], *, shift: bool = False, **le
 
 
 def tips(*names: str, numbers: Sequence[str] = ("value",), digits: int = 4) -> list[alt.Tooltip]:
-    """What a pointer reads: words, then numbers."""
+    """Tooltips: words, then numbers."""
     return [
         *(alt.Tooltip(f"{name}:N") for name in names),
         *(alt.Tooltip(f"{name}:Q", format=f".{digits}f") for name in numbers),

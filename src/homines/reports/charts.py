@@ -1,4 +1,4 @@
-"""Charts of a study: pure functions from plain rows to altair charts, in the dress of chart_style.py.
+"""Charts of sections: pure functions from plain rows to altair charts, in the style of chart_style.py.
 
 Values may be None, NaN or missing: they are not drawn. A panel, series or group stands where its first
 row stands.
@@ -16,10 +16,10 @@ from homines.core.types import HominesError
 from homines.reports import chart_style as style
 from homines.reports.chart_style import Row
 
-MOST_BESIDE = 3
-"""Panels side by side."""
+MOST_COLUMNS = 3
+"""Most panels in a row."""
 POINTS = 12
-"""Steps of a line up to which each is marked."""
+"""Most steps of a line that has a mark at each."""
 ENDS = ("low", "high")
 VALUES = ("value", *ENDS)
 UNKNOWN = "#e4e4e4"
@@ -40,9 +40,9 @@ def curves(
     rows: panel, series, step, value, low, high; across, up: titles of the axes; log: steps (above 0) on a
     logarithmic axis
     """
-    held = _sound("curves", rows, ("step", "value", "low", "high"))
-    names, unit = style.distinct(held, "series"), _unit(held)
-    base = alt.Chart(alt.Data(values=held))
+    points = _drawable("curves", rows, ("step", "value", "low", "high"))
+    names, unit = style.distinct(points, "series"), _unit(points)
+    base = alt.Chart(alt.Data(values=points))
     height: dict[str, Any] = {"title": up or None, "scale": style.scale(unit), "axis": style.axis(grid=True)}
     steps = alt.Axis(tickMinStep=1, tickCount=5, grid=False, format="~f")
     span = alt.Scale(type="log") if log else alt.Scale()
@@ -54,7 +54,7 @@ def curves(
         .transform_filter(style.BOUNDED)
         .encode(x=x, y=alt.Y("low:Q", **height), y2="high:Q", color=colour)
     )
-    few = len({row["step"] for row in held}) <= POINTS
+    few = len({point["step"] for point in points}) <= POINTS
     lines = base.mark_line(strokeWidth=2, point={"size": 24, "filled": True} if few else False).encode(
         x=x,
         y=alt.Y("value:Q", **height),
@@ -62,8 +62,8 @@ def curves(
         strokeDash=dash,
         tooltip=style.tips("panel", "series", "step", numbers=VALUES),
     )
-    banded = any(None not in (row["low"], row["high"]) for row in held)
-    return _panels(alt.layer(*([band] if banded else []), lines).properties(height=150), held, description)
+    banded = any(None not in (point["low"], point["high"]) for point in points)
+    return _panels(alt.layer(*([band] if banded else []), lines).properties(height=150), points, description)
 
 
 def intervals(rows: Sequence[Row], description: str) -> alt.FacetChart:
@@ -75,17 +75,17 @@ def intervals(rows: Sequence[Row], description: str) -> alt.FacetChart:
 
     rows: panel, group, series, value, low, high, weak
     """
-    held = _sound("intervals", rows, VALUES)
-    names, unit = style.distinct(held, "series"), _unit(held)
-    for row, told in zip(held, rows, strict=True):
-        row["weak"] = bool(told.get("weak"))
-    _opened(held, rows, unit=unit)
-    base = alt.Chart(alt.Data(values=held))
+    points = _drawable("intervals", rows, VALUES)
+    names, unit = style.distinct(points, "series"), _unit(points)
+    for point, row in zip(points, rows, strict=True):
+        point["weak"] = bool(row.get("weak"))
+    _place_open_ends(points, rows, unit=unit)
+    base = alt.Chart(alt.Data(values=points))
     y = style.lines_of("group", style.LABEL + 30)
     offset = alt.YOffset("series:N", sort=names, scale=alt.Scale(domain=names, paddingInner=0.3))
     width: dict[str, Any] = {"title": None, "scale": style.scale(unit), "axis": style.axis()}
     colour: Any = _colour(names)
-    if any(row["weak"] for row in held):
+    if any(point["weak"] for point in points):
         colour = alt.condition("datum.weak", alt.value(style.GREY), colour)
     spans = (
         base.mark_rule(strokeWidth=2.5, opacity=0.55)
@@ -112,37 +112,37 @@ def intervals(rows: Sequence[Row], description: str) -> alt.FacetChart:
     )
     ends: list[Any] = []
     for end, shape in (("low", "triangle-left"), ("high", "triangle-right")):
-        if any(end in row["open"] for row in held):
-            marks = base.mark_point(filled=True, size=60, opacity=1, shape=shape)
+        if any(end in point["open"] for point in points):
+            triangle = base.mark_point(filled=True, size=60, opacity=1, shape=shape).transform_filter(
+                f"indexof(datum.open, '{end}') >= 0"
+            )
             x = alt.X(f"{end}:Q", **width)
-            there = marks.transform_filter(f"indexof(datum.open, '{end}') >= 0")
-            ends.append(there.encode(x=x, y=y, yOffset=offset, color=colour))
-    if any(row["open"] == "low high" for row in held):
+            ends.append(triangle.encode(x=x, y=y, yOffset=offset, color=colour))
+    if any(point["open"] == "low high" for point in points):
         words = base.mark_text(align="left", fontSize=10, dx=14, dy=-1, text="not bounded")
         x = alt.X("low:Q", **width)
-        there = words.transform_filter("datum.open == 'low high'")
-        ends.append(there.encode(x=x, y=y, yOffset=offset))
-    signed = any((row[key] or 0) < 0 for row in held for key in VALUES)
+        ends.append(words.transform_filter("datum.open == 'low high'").encode(x=x, y=y, yOffset=offset))
+    signed = any((point[key] or 0) < 0 for point in points for key in VALUES)
     step = alt.Step(15, **{"for": "offset"}) if len(names) > 1 else alt.Step(20)
     cells = alt.layer(*([style.zero_line(base)] if signed else []), spans, dots, *ends).properties(
         height=step
     )
-    return _panels(cells, held, description, x=not unit)
+    return _panels(cells, points, description, x=not unit)
 
 
-def _opened(held: Sequence[dict[str, Any]], rows: Sequence[Row], *, unit: bool) -> None:
-    """Infinite ends as the edge of their panel; `open`: which they were."""
-    for row, told in zip(held, rows, strict=True):
-        row["open"] = " ".join(end for end in ENDS if _infinite(told.get(end)))
-        if row["open"] == " ".join(ENDS):
-            row["value"] = None
-    for panel in style.distinct(held, "panel"):
-        there = [(row, told) for row, told in zip(held, rows, strict=True) if row["panel"] == panel]
-        known = [row[key] for row, _ in there for key in ("value", *ENDS) if row[key] is not None] or [0.0]
+def _place_open_ends(points: Sequence[dict[str, Any]], rows: Sequence[Row], *, unit: bool) -> None:
+    """Move the infinite ends of `rows` to the edge of their panel; `open` of a point names them."""
+    for point, row in zip(points, rows, strict=True):
+        point["open"] = " ".join(end for end in ENDS if _infinite(row.get(end)))
+        if point["open"] == " ".join(ENDS):
+            point["value"] = None
+    for panel in style.distinct(points, "panel"):
+        inside = [(point, row) for point, row in zip(points, rows, strict=True) if point["panel"] == panel]
+        known = [point[key] for point, _ in inside for key in VALUES if point[key] is not None] or [0.0]
         room = 0.15 * (max(known) - min(known)) or 0.5 * abs(known[0]) or 1.0
         edges = (0.0, 1.0) if unit else (min(known) - room, max(known) + room)
-        for row, told in there:
-            row |= {key: edges[int(told[key] > 0)] for key in row["open"].split()}
+        for point, row in inside:
+            point |= {key: edges[int(row[key] > 0)] for key in point["open"].split()}
 
 
 def _infinite(value: Any) -> bool:
@@ -150,23 +150,22 @@ def _infinite(value: Any) -> bool:
 
 
 def response(rows: Sequence[Row], description: str, *, edge: float = 0.25) -> alt.LayerChart:
-    """What was found against what was aimed at: a dot in its interval, a colour a series, on the line of
-    equality.
+    """Estimates against the targets of a training: a dot in its interval, a colour a series, beside the line
+    of equality.
 
-    Both axes run from -edge to 1 + edge; what lies beyond, an open end among them, is cut there.
+    Both axes run from -edge to 1 + edge; values and ends beyond are cut there.
 
     rows: target, series, value, low, high
     """
-    held = _sound("response", rows, ("target", "value", "low", "high"))
-    names = style.distinct(held, "series")
-    for row in held:
-        beside = 0.03 * (names.index(row["series"]) - (len(names) - 1) / 2)
-        row["place"] = None if row["target"] is None else row["target"] + beside
-    for row, told in zip(held, rows, strict=True):
-        for name in ("low", "high"):
-            end = math.nan if told.get(name) is None else float(told[name])
-            row[name] = None if math.isnan(end) else min(max(end, -edge), 1 + edge)
-    base = alt.Chart(alt.Data(values=held))
+    points = _drawable("response", rows, ("target", "value", "low", "high"))
+    names = style.distinct(points, "series")
+    for point, row in zip(points, rows, strict=True):
+        shift = 0.03 * (names.index(point["series"]) - (len(names) - 1) / 2)
+        point["place"] = None if point["target"] is None else point["target"] + shift
+        for name in ENDS:
+            end = math.nan if row.get(name) is None else float(row[name])
+            point[name] = None if math.isnan(end) else min(max(end, -edge), 1 + edge)
+    base = alt.Chart(alt.Data(values=points))
     span = alt.Scale(domain=[-edge, 1 + edge], nice=False)
     marks: dict[str, Any] = {"values": [0, 0.25, 0.5, 0.75, 1], "format": "~g"}
     x = alt.X("place:Q", title="target", scale=span, axis=alt.Axis(**marks, grid=False))
@@ -189,7 +188,7 @@ def response(rows: Sequence[Row], description: str, *, edge: float = 0.25) -> al
             tooltip=style.tips("series", "target", numbers=VALUES),
         )
     )
-    return style.dressed(alt.layer(equal, spans, dots).properties(width=300, height=300), description)
+    return style.dress(alt.layer(equal, spans, dots).properties(width=300, height=300), description)
 
 
 def heat(rows: Sequence[Row], description: str, *, across: str = "", down: str = "") -> alt.LayerChart:
@@ -197,25 +196,24 @@ def heat(rows: Sequence[Row], description: str, *, across: str = "", down: str =
 
     rows: row, column, value, text, weak: grey, with a dagger; across, down: what columns and rows are
     """
-    held = _sound("heat", rows, ("value",))
-    known = [row["value"] for row in held if row["value"] is not None]
-    least, most = (0.0, 1.0) if _unit(held) else (min(known, default=0.0), max(known, default=0.0))
-    for row in held:
-        part = None if row["value"] is None else (row["value"] - least) / ((most - least) or 1.0)
-        row["fill"] = UNKNOWN if part is None else mixed(part)
-        row["ink"] = max(INK, key=lambda ink, fill=row["fill"]: contrast(ink, fill))
-    for row, told in zip(held, rows, strict=True):
-        if told.get("weak"):
-            row |= {"fill": UNKNOWN, "ink": FAINT, "text": f"{row['text']}†"}
-    columns = style.distinct(held, "column")
-    wide = max(22, *(min(12 + 7 * len(row["text"]), 140) for row in held))
+    entries = _drawable("heat", rows, ("value",))
+    known = [entry["value"] for entry in entries if entry["value"] is not None]
+    least, most = (0.0, 1.0) if _unit(entries) else (min(known, default=0.0), max(known, default=0.0))
+    for entry, row in zip(entries, rows, strict=True):
+        part = None if entry["value"] is None else (entry["value"] - least) / ((most - least) or 1.0)
+        fill = UNKNOWN if part is None else mix(part)
+        entry |= {"fill": fill, "ink": max(INK, key=lambda ink, fill=fill: contrast(ink, fill))}
+        if row.get("weak"):
+            entry |= {"fill": UNKNOWN, "ink": FAINT, "text": f"{entry['text']}†"}
+    columns = style.distinct(entries, "column")
+    wide = max(22, *(min(12 + 7 * len(entry["text"]), 140) for entry in entries))
     top = alt.Axis(orient="top", labelLimit=style.LABEL, labelOverlap=False, labelPadding=6, labelAngle=0)
     if any(len(str(name)) > 6 for name in columns):
         top.labelAngle, top.labelAlign = -40, "left"
     side = alt.Axis(labelLimit=style.LABEL, labelOverlap=False)
-    base = alt.Chart(alt.Data(values=held)).encode(
+    base = alt.Chart(alt.Data(values=entries)).encode(
         x=alt.X("column:N", sort=columns, title=across or None, axis=top),
-        y=alt.Y("row:N", sort=style.distinct(held, "row"), title=down or None, axis=side),
+        y=alt.Y("row:N", sort=style.distinct(entries, "row"), title=down or None, axis=side),
     )
     tips = [alt.Tooltip(f"{name}:N") for name in ("row", "column", "text")]
     cells = base.mark_rect(stroke="white", strokeWidth=1).encode(
@@ -228,35 +226,34 @@ def heat(rows: Sequence[Row], description: str, *, across: str = "", down: str =
         width=max(wide, 46) * len(columns), height=alt.Step(26)
     )
     room = style.LABEL + (max(wide, 46) + 24) * len(columns)
-    return style.dressed(chart, description, least=wide * len(columns), most=room)
+    return style.dress(chart, description, least=wide * len(columns), most=room)
 
 
 def _panels(cells: Any, rows: Sequence[Row], description: str, *, x: bool = False) -> alt.FacetChart:
-    """A panel for each value of `panel`; x: each with its own scale across. The y axis is shared, but for
-    groups that differ by panel."""
+    """A panel for each value of `panel`; panels of the same groups share y. x: each has its own x scale."""
     names = style.distinct(rows, "panel")
-    beside = 2 if len(names) == 4 else min(len(names), MOST_BESIDE)
-    chart = style.panels(cells.properties(width=(style.WIDTH - 90) // beside - style.GAP), "panel", beside)
+    columns = 2 if len(names) == 4 else min(len(names), MOST_COLUMNS)
+    chart = style.panels(cells.properties(width=(style.WIDTH - 90) // columns - style.GAP), "panel", columns)
     groups = {frozenset(row["group"] for row in rows if row["panel"] == name) for name in names}
     own = {"x": "independent"} if x else {}
     own |= {"y": "independent"} if len(groups) > 1 else {}
     chart = chart.resolve_scale(**own) if own else chart
     chart = chart.resolve_axis(x="independent")  # else the last row alone has one, far away on a phone
-    return style.dressed(chart, description, cells=beside, least=150)
+    return style.dress(chart, description, cells=columns, least=150)
 
 
-def _sound(chart: str, rows: Iterable[Row], numbers: Sequence[str]) -> list[dict[str, Any]]:
-    """Of the rows what a chart shows, and their place; numbers finite or None, names as texts."""
-    named = ("row", "column", "text") if chart == "heat" else ("panel", "series", "group")
-    held = [
+def _drawable(chart: str, rows: Iterable[Row], numbers: Sequence[str]) -> list[dict[str, Any]]:
+    """What a chart shows of each row, and `at`, its place. Numbers are finite or None, names text."""
+    names = ("row", "column", "text") if chart == "heat" else ("panel", "series", "group")
+    points = [
         {key: _finite(row.get(key)) for key in numbers}
-        | {key: "" if row.get(key) is None else str(row[key]) for key in named}
+        | {key: "" if row.get(key) is None else str(row[key]) for key in names}
         | {"at": i}
         for i, row in enumerate(rows)
     ]
-    if not held:
+    if not points:
         raise HominesError(f"{chart}: there are no rows to draw; give the section no chart (None) instead")
-    return held
+    return points
 
 
 def _finite(value: Any) -> float | None:
@@ -288,8 +285,8 @@ def _rgb(colour: str) -> list[int]:
     return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
 
 
-def mixed(part: float) -> str:
-    """From nearly white to blue."""
+def mix(part: float) -> str:
+    """A colour between nearly white (0) and blue (1)."""
     pairs = zip(_rgb("#f1f5f9"), _rgb(style.BLUE), strict=True)
     return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in pairs)
 

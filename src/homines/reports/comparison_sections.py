@@ -1,159 +1,51 @@
-"""Sections of a page of several runs that only some studies fill: who a car saves, what firms charge."""
+"""The sections of a page of several runs, a function each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
-from typing import Any
 
 import numpy as np
 
-from homines.core.format import clean, finite, number
-from homines.core.registry import find
-from homines.core.types import LEGAL_MASS, Choice, Decision, HominesError, Record
-from homines.elicitation.metrics import (
-    answered_records,
-    average_by_decision,
-    group_by,
-    instability,
-    mass,
-    order_effect,
-)
-from homines.elicitation.policies import RecordedPolicy
+from homines.core.format import TableRow, clean, number
+from homines.core.registry import head
+from homines.core.types import LEGAL_MASS, Choice, Decision
+from homines.elicitation.metrics import average_by_decision, instability, mass, order_effect
 from homines.elicitation.questions import situation
 from homines.estimation import agent_estimates, family
-from homines.estimation.amce import EFFECTS, Amce, amce_of_choices
-from homines.estimation.published import DILEMMAS, HUMANS
-from homines.games.dilemma import Dilemma
-from homines.games.pricing import shop
+from homines.estimation.published import HUMANS
 from homines.reports import charts as draw
-from homines.reports.agents import Agent, averaging, chosen, columns, menu, what
+from homines.reports.agents import (
+    Agent,
+    averaging_note,
+    chart_columns,
+    column_means,
+    menu_numbers,
+    statistic,
+    statistic_name,
+)
 from homines.reports.page import Section
-from homines.reports.tables import Weak
-from homines.theory.conduct import conduct
-
-Row = dict[str, Any]
-PEOPLE = "all people"
-MARKET = "pricing"
-"""The game whose long run is told; its frame is 'market'."""
-
-
-def of_dilemma(game: str) -> bool:
-    return game.partition("(")[0] == "dilemma"
-
-
-def dilemmas(there: Sequence[Agent]) -> Section | None:
-    """Average marginal component effects of agents that were asked the moral machine's scenarios."""
-    rows: list[Row] = []
-    dots: list[Row] = []
-    for a in there:
-        if not (own := [r for r in a.records if of_dilemma(r.game)]):
-            continue
-        try:
-            found = effects(own)
-        except HominesError as why:
-            return Section("dilemmas", "Who a car saves", (f"Effects cannot be told here: {why}.",))
-        legal = mass(own) or 0.0
-        beside = {"legal mass": legal, "order effect": order_effect(own)}
-        for e, value, (low, high) in zip(EFFECTS, found.nine, found.interval(), strict=False):
-            told = {"value": float(value), "low": float(low), "high": float(high)}
-            shown = {key: Weak(x) if legal < LEGAL_MASS else x for key, x in told.items()}
-            rows.append({"agent": a.name, "effect": e.name, **shown, **beside})
-            dots.append({"panel": e.name, "group": "", "series": a.name, **told})
-    if not rows:
-        return None
-    for e, value in zip(EFFECTS, DILEMMAS[PEOPLE], strict=True):
-        rows.append({"agent": PEOPLE, "effect": e.name, "value": float(value)})
-        dots.append({"panel": e.name, "group": "", "series": PEOPLE, "value": float(value)})
-    text = (
-        "Probability of being saved at the first level less that at the second, averaged over all else "
-        "in the scenario, with 95% intervals; 0: it does not matter. Over the scenarios that came to an "
-        "answer in every order and wording. The page of the study says what such effects can tell.",
-    )
-    note = "† and grey: little legal mass. People: Awad et al. (2018), as used by Takemoto (2024)."
-    chart = draw.intervals(dots, "Effects on being saved, by agent, beside all people")
-    return Section("dilemmas", "Who a car saves", text, rows, chart, note)
-
-
-def effects(records: Sequence[Record]) -> Amce:
-    """Effects over the scenarios of which no asking failed."""
-    chosen: list[tuple[Dilemma, float]] = []
-    for (game,), group in group_by(records, "game").items():
-        if len(answered_records(group)) == len(group):
-            chosen += [(find("games", game), float(c.p[0])) for _, c in average_by_decision(group)]
-    return amce_of_choices(chosen)
-
-
-def prices(there: Sequence[Agent]) -> Section | None:
-    """What firms of one kind charge among themselves in the long run."""
-    rows: list[Row] = []
-    for a in there:
-        for game in dict.fromkeys(r.game for r in a.records if r.game.partition("(")[0] == MARKET):
-            own = [r for r in a.records if r.game == game and r.frame.startswith("market")]
-            row: Row = {"agent": a.name, "game": game, "trained to": a.aim}
-            try:
-                made = find("games", game)
-                policy = RecordedPolicy.of(own, symmetric=True)
-                held = conduct(shop(), made, [policy, policy])
-            except (HominesError, ValueError) as why:
-                rows.append(row | {"why": str(why)})
-                continue
-            legal = mass(own)
-            told = {
-                "price": float(held.prices.mean()),
-                "profit gain": held.gain,
-                "customers' gain": held.surplus,
-                "welfare": held.welfare,
-            }
-            weak = legal is not None and legal < LEGAL_MASS
-            rows.append(row | {k: Weak(x) if weak else x for k, x in told.items()} | {"legal mass": legal})
-    if not rows:
-        return None
-    dots = [
-        {"panel": "price", "group": name, "series": "", "value": float(np.mean(some))}
-        for name, held in columns(there).items()
-        if (
-            some := [
-                x
-                for row in rows
-                if row["agent"] in {a.name for a in held} and (x := finite(row.get("price"))) is not None
-            ]
-        )
-    ]
-    text = (
-        "Every agent in a market with its like, in the long run of the chain of its answers. Profit gain: "
-        "0 is competition (Nash), 1 a cartel. Pairs of agents, price cuts and markets in words are on the "
-        "page of the study itself.",
-    )
-    chart = draw.intervals(dots, "Long-run price among its like, by agent") if dots else None
-    return Section("prices", "What firms charge", text, rows, chart, "† and grey: little legal mass.")
-
+from homines.reports.study_sections import dilemmas, is_dilemma, prices
+from homines.reports.tables import Weak, mark_weak
 
 MOST = 24
-"""Lines and columns of a heat map, and agents of a chart of estimates; tables hold all."""
-TOLD = 5
-"""Games named in a sentence."""
+"""Most rows and columns of a heat map, and agents in a chart of estimates; tables have all."""
+MOST_GAMES_NAMED = 5
+"""Most games that a sentence names."""
 DAGGER = f"† and grey: legal mass under {number(LEGAL_MASS, 1)}, so these are answers that are rarely given."
 NO_FRAME = "Nothing can be compared of {}: those who were asked share no frame (no wording) for it."
 ONE_ALONE = "Asked of one agent alone, and so not compared: {}."
 
 
-def marked(value: Any, legal: float | None) -> Any:
-    """A number, Weak where its legal mass is little."""
-    if isinstance(value, int | float) and legal is not None and legal < LEGAL_MASS:
-        return Weak(value)
-    return value
-
-
-def who(there: Sequence[Agent]) -> Section:
-    """Every agent: what it was trained to, what it was asked."""
-    failures = any(r.choice is None for a in there for r in a.records)
-    rows: list[Row] = []
-    for a in there:
-        row: Row = {"agent": a.name, "trained to": a.aim, "asked": len(a.records)}
+def participants(agents: Sequence[Agent]) -> Section:
+    """Every agent: its preference, its questions, and how far its answers can be trusted."""
+    failures = any(r.choice is None for a in agents for r in a.records)
+    rows: list[TableRow] = []
+    for a in agents:
+        row: TableRow = {"agent": a.name, "trained to": a.aim, "asked": len(a.records)}
         row |= {"failed": sum(r.choice is None for r in a.records)} if failures else {}
         legal = mass(a.records)
-        row |= {"legal mass": marked(legal, legal), "order effect": order_effect(a.records)}
+        row |= {"legal mass": mark_weak(legal, legal), "order effect": order_effect(a.records)}
         rows.append(row | {"instability": instability(a.records)})
     text = (
         "Order effect: P(shown first) less P(shown last); instability: how far a rate spreads over words. "
@@ -163,110 +55,112 @@ def who(there: Sequence[Agent]) -> Section:
     return Section("agents", "Who is compared", (text,), rows, note=DAGGER if _any_weak(rows) else "")
 
 
-def _any_weak(rows: Sequence[Row]) -> bool:
+def _any_weak(rows: Sequence[TableRow]) -> bool:
     return any(isinstance(value, Weak) for row in rows for value in row.values())
 
 
 # --- behaviour -------------------------------------------------------------------------------------
 
 
-def behaviour(there: Sequence[Agent]) -> Section | None:
-    """What is chosen in every situation of every game, over the frames that all who were asked share."""
-    seen: list[tuple[str, Decision, dict[str, Choice]]] = []
+def behaviour(agents: Sequence[Agent]) -> Section | None:
+    """Choices in every situation of the games that several agents were asked, over the frames they share."""
+    situations: list[tuple[str, Decision, dict[str, Choice]]] = []
     apart: list[str] = []
     alone: list[str] = []
-    for game in dict.fromkeys(r.game for a in there for r in a.records):
-        if of_dilemma(game):
+    for game in dict.fromkeys(r.game for a in agents for r in a.records):
+        if is_dilemma(game):
             continue
-        asked = {a.name: own for a in there if (own := [r for r in a.records if r.game == game])}
-        frames = set.intersection(*({r.frame for r in own} for own in asked.values()))
-        if len(asked) < 2 or not frames:
-            (alone if len(asked) < 2 else apart).append(game)
+        records_by_agent = {a.name: own for a in agents if (own := [r for r in a.records if r.game == game])}
+        frames = set.intersection(*({r.frame for r in own} for own in records_by_agent.values()))
+        if len(records_by_agent) < 2 or not frames:
+            (alone if len(records_by_agent) < 2 else apart).append(game)
             continue
-        found: dict[str, tuple[Decision, dict[str, Choice]]] = {}
-        for name, own in asked.items():
+        by_decision: dict[str, tuple[Decision, dict[str, Choice]]] = {}
+        for name, own in records_by_agent.items():
             for d, c in average_by_decision(r for r in own if r.frame in frames):
-                found.setdefault(d.key, (d, {}))[1][name] = c
-        seen += [(game, d, by) for d, by in found.values()]
+                by_decision.setdefault(d.key, (d, {}))[1][name] = c
+        situations += [(game, d, by) for d, by in by_decision.values()]
     text = [
         "In the games that two agents or more were asked, over the frames that all of these share: P(first "
         "action) given a legal answer; on longer menus than three actions the mean, or the likeliest, action."
     ]
-    told = [say.format(_some(games)) for say, games in ((NO_FRAME, apart), (ONE_ALONE, alone)) if games]
-    if not seen:
-        return Section("behaviour", "What they do", tuple(told)) if told else None
-    rows = [_row(game, d, by, there) for game, d, by in seen]
-    drawn = _most_apart(seen)
-    if len(drawn) < len(seen):
+    omissions = ((NO_FRAME, apart), (ONE_ALONE, alone))
+    remarks = [sentence.format(_list_games(games)) for sentence, games in omissions if games]
+    if not situations:
+        return Section("behaviour", "What they do", tuple(remarks)) if remarks else None
+    rows = [_row(game, d, by, agents) for game, d, by in situations]
+    drawn = _most_apart(situations)
+    if len(drawn) < len(situations):
         text.append(
-            f"The chart shows {len(drawn)} of {len(seen)} situations, of each kind of game those in which "
-            "agents differ most; all are in the table and its CSV."
+            f"The chart shows {len(drawn)} of {len(situations)} situations, of each kind of game those in "
+            "which agents differ most; all are in the table and its CSV."
         )
-    cells = [cell for game, d, by in drawn for cell in _cells(game, d, by, columns(there))]
-    kept = list(dict.fromkeys(cell["column"] for cell in cells))[:MOST]
-    if len(kept) < len(columns(there)):
-        text.append(f"It draws {len(kept)} of {len(columns(there))} columns.")
+    columns = chart_columns(agents)
+    cells = [cell for game, d, by in drawn for cell in _cells(game, d, by, columns)]
+    names = list(dict.fromkeys(cell["column"] for cell in cells))[:MOST]
+    if len(names) < len(columns):
+        text.append(f"It draws {len(names)} of {len(columns)} columns.")
     caption = "What is chosen, by agent and situation, given a legal answer"
     return Section(
         "behaviour",
         "What they do",
-        (*text, *([averaging(there)] if averaging(there) else []), *told),
+        (*text, *([averaging_note(agents)] if averaging_note(agents) else []), *remarks),
         rows,
-        draw.heat([c for c in cells if c["column"] in kept], caption, across="agent", down="situation"),
+        draw.heat([c for c in cells if c["column"] in names], caption, across="agent", down="situation"),
         note=DAGGER if any(c["weak"] for c in cells) or _any_weak(rows) else "",
     )
 
 
-def _some(games: Sequence[str]) -> str:
-    rest = [f"and {len(games) - TOLD} more"] if len(games) > TOLD else []
-    return ", ".join([*(f"`{clean(game, 60)}`" for game in games[:TOLD]), *rest])
+def _list_games(games: Sequence[str]) -> str:
+    rest = [f"and {len(games) - MOST_GAMES_NAMED} more"] if len(games) > MOST_GAMES_NAMED else []
+    return ", ".join([*(f"`{clean(game, 60)}`" for game in games[:MOST_GAMES_NAMED]), *rest])
 
 
-def _row(game: str, d: Decision, by: Mapping[str, Choice], there: Sequence[Agent]) -> Row:
-    row: Row = {"where": f"{game}, {situation(d)}", "shown": what(d)}
-    for a in there:
+def _row(game: str, d: Decision, by: Mapping[str, Choice], agents: Sequence[Agent]) -> TableRow:
+    row: TableRow = {"where": f"{game}, {situation(d)}", "shown": statistic_name(d)}
+    for a in agents:
         if (c := by.get(a.name)) is not None:
-            row[a.name], row[f"{a.name}, mass"] = marked(chosen(d, c), c.mass), c.mass
+            row[a.name], row[f"{a.name}, mass"] = mark_weak(statistic(d, c), c.mass), c.mass
     return row
 
 
 def _place(d: Decision, c: Choice) -> float:
-    """What a cell's colour says, in [0, 1]: a mean by its place on the menu."""
-    value, numbers = chosen(d, c), menu(d)
+    """The value of a cell's colour in [0, 1]; a mean action by its place on the menu."""
+    value, numbers = statistic(d, c), menu_numbers(d)
     if numbers is None or isinstance(value, str):
         return float(c.p.max()) if isinstance(value, str) else value
     return (value - min(numbers)) / ((max(numbers) - min(numbers)) or 1.0)
 
 
 def _most_apart(
-    seen: Sequence[tuple[str, Decision, dict[str, Choice]]],
+    situations: Sequence[tuple[str, Decision, dict[str, Choice]]],
 ) -> list[tuple[str, Decision, dict[str, Choice]]]:
-    """At most MOST situations, in their order: of every kind of game in turn where agents differ most."""
-    spread = [float(np.ptp([_place(d, c) for c in by.values()])) for _, d, by in seen]
+    """At most MOST situations, in their order: from every kind of game those in which agents differ most."""
+    spread = [float(np.ptp([_place(d, c) for c in by.values()])) for _, d, by in situations]
     kinds: dict[str, list[int]] = {}
-    for i in sorted(range(len(seen)), key=lambda i: -spread[i]):
-        kinds.setdefault(seen[i][0].partition("(")[0], []).append(i)
+    for i in sorted(range(len(situations)), key=lambda i: -spread[i]):
+        kinds.setdefault(head(situations[i][0]), []).append(i)
     turns = [i for turn in zip_longest(*kinds.values()) for i in turn if i is not None]
-    return [seen[i] for i in sorted(turns[:MOST])]
+    return [situations[i] for i in sorted(turns[:MOST])]
 
 
 def _cells(
     game: str, d: Decision, by: Mapping[str, Choice], drawn: Mapping[str, Sequence[Agent]]
-) -> list[Row]:
-    out: list[Row] = []
-    for column, some in drawn.items():
-        if not (held := [by[a.name] for a in some if a.name in by]):
+) -> list[TableRow]:
+    out: list[TableRow] = []
+    for column, members in drawn.items():
+        if not (choices := [by[a.name] for a in members if a.name in by]):
             continue
-        values = [chosen(d, c) for c in held]
+        values = [statistic(d, c) for c in choices]
         numbers = [v for v in values if not isinstance(v, str)]
         likely = max(map(str, values), key=[str(v) for v in values].count)
         out.append(
             {
-                "row": f"{game}, {situation(d)}: {what(d)}",
+                "row": f"{game}, {situation(d)}: {statistic_name(d)}",
                 "column": column,
-                "value": float(np.mean([_place(d, c) for c in held])),
+                "value": float(np.mean([_place(d, c) for c in choices])),
                 "text": number(float(np.mean(numbers))) if numbers else clean(likely, 12),
-                "weak": float(np.mean([c.mass for c in held])) < LEGAL_MASS,
+                "weak": float(np.mean([c.mass for c in choices])) < LEGAL_MASS,
             }
         )
     return out
@@ -275,73 +169,71 @@ def _cells(
 # --- regret, estimates, side effects ---------------------------------------------------------------
 
 
-def regret(there: Sequence[Agent]) -> Section | None:
-    """Moral regret by game, and its mean over games by agent."""
-    rows: list[Row] = []
-    for a in there:
+def regret(agents: Sequence[Agent]) -> Section | None:
+    """Moral regret by agent and game; the chart has the mean over games."""
+    rows: list[TableRow] = []
+    for a in agents:
         for row in a.rows["regret"]:
-            if row["role"] == a.role and (found := {k: v for k, v in row.items() if k.endswith("regret")}):
-                told = {name: marked(value, row["mass"]) for name, value in found.items()}
-                rows.append({"agent": a.name, "game": row["game"], **told, "legal mass": row["mass"]})
+            if row["role"] == a.role and (regrets := {k: v for k, v in row.items() if k.endswith("regret")}):
+                marked = {name: mark_weak(value, row["mass"]) for name, value in regrets.items()}
+                rows.append({"agent": a.name, "game": row["game"], **marked, "legal mass": row["mass"]})
     if not rows:
         return None
     kinds = list(dict.fromkeys(key for row in rows for key in row if key.endswith("regret")))
-    dots: list[Row] = []
+    dots: list[TableRow] = []
+    legal_mass = column_means(rows, "legal mass", agents)
     for kind in kinds:
-        for name, some in columns(there).items():
-            own = [row for row in rows if row["agent"] in {a.name for a in some}]
-            values = [x for row in own if (x := finite(row.get(kind))) is not None]
-            weak = bool(own) and float(np.mean([row["legal mass"] or 0 for row in own])) < LEGAL_MASS
-            if values:
-                told = {"value": float(np.mean(values)), "weak": weak}
-                dots.append({"panel": kind, "group": f"{name} †" if weak else name, "series": "", **told})
+        for name, value in column_means(rows, kind, agents).items():
+            weak = legal_mass[name] < LEGAL_MASS
+            place = {"panel": kind, "group": f"{name} †" if weak else name, "series": ""}
+            dots.append(place | {"value": value, "weak": weak})
     text = (
         "How much worse than possible by a preference, in points of its utility, the other's next action "
         "taken as uniform; 0 is the best reply.",
-        *([averaging(there)] if averaging(there) else []),
+        *([averaging_note(agents)] if averaging_note(agents) else []),
     )
     chart = draw.intervals(dots, "Regret by agent, the mean over its games") if dots else None
     return Section("regret", "Regret", text, rows, chart, DAGGER if _any_weak(rows) else "")
 
 
-def preferences(there: Sequence[Agent]) -> Section:
-    """Estimates of every agent, the theory it was trained to, and those published of people."""
-    rows: list[Row] = []
-    dots: list[Row] = []
-    known: list[str] = []
-    for a in there:
-        made = agent_estimates.estimates(a.records, a.preference)
-        if any(found["value"] is not None for found in made):
-            known.append(a.name)
-        for found in made:
-            value, legal = found["value"], found["mass"]
-            told: Row = {"value": value, "low": found["low"], "high": found["high"]}
+def preferences(agents: Sequence[Agent]) -> Section:
+    """Estimated parameters of every agent, the values of its training, and published estimates of people."""
+    rows: list[TableRow] = []
+    dots: list[TableRow] = []
+    estimated: list[str] = []
+    for a in agents:
+        estimates = agent_estimates.estimates(a.records, a.preference)
+        if any(estimate["value"] is not None for estimate in estimates):
+            estimated.append(a.name)
+        for estimate in estimates:
+            value, legal = estimate["value"], estimate["mass"]
+            ends: TableRow = {"value": value, "low": estimate["low"], "high": estimate["high"]}
             rows.append(
                 {
                     "who": a.name,
-                    "parameter": _panel(found["parameter"], found["family"]),
-                    **{key: marked(x, legal) for key, x in told.items()},
-                    "trained to": found["theory"],
-                    "decisions": _of(found),
+                    "parameter": _panel(estimate["parameter"], estimate["family"]),
+                    **{key: mark_weak(x, legal) for key, x in ends.items()},
+                    "trained to": estimate["theory"],
+                    "decisions": _of(estimate),
                     "legal mass": legal,
-                    "why": found["why"] or None,
+                    "why": estimate["why"] or None,
                 }
             )
-            if found["parameter"] == family.PRECISION or a.name not in known[:MOST]:
+            if estimate["parameter"] == family.PRECISION or a.name not in estimated[:MOST]:
                 continue
             weak = legal is not None and legal < LEGAL_MASS
-            place = {"panel": _panel(found["parameter"], found["family"])}
+            place = {"panel": _panel(estimate["parameter"], estimate["family"])}
             place["group"] = f"{a.name} †" if weak else a.name
             if value is not None:
-                dots.append({**place, "series": "estimated", **told, "weak": weak})
-            if found["theory"] is not None:
-                dots.append({**place, "series": "trained to", "value": found["theory"]})
+                dots.append({**place, "series": "estimated", **ends, "weak": weak})
+            if estimate["theory"] is not None:
+                dots.append({**place, "series": "trained to", "value": estimate["theory"]})
     for human in HUMANS:
         name = f"people: {human.who}"
         for parameter, value in human.values.items():
             place = {"panel": _panel(parameter, human.family), "group": name}
             rows.append({"who": name, "parameter": place["panel"], "value": value})
-            if known:
+            if estimated:
                 dots.append({**place, "series": "people", "value": value})
     text = [
         "Maximum likelihood with 95% intervals by profile likelihood, over the decisions for which a family "
@@ -350,17 +242,17 @@ def preferences(there: Sequence[Agent]) -> Section:
         f"{agent_estimates.NO_KAPPA} People: "
         f"{'; '.join(dict.fromkeys(h.source for h in HUMANS))}.",
     ]
-    if len(known) > MOST:
+    if len(estimated) > MOST:
         text.append(
-            f"{MOST} of {len(known)} agents with an estimate are drawn; all are in the table and the CSV."
+            f"{MOST} of {len(estimated)} agents with an estimate are drawn; all are in the table and the CSV."
         )
     panels, lines = (list(dict.fromkeys(dot[key] for dot in dots)) for key in ("panel", "group"))
-    there_too = {(dot["panel"], dot["group"]) for dot in dots}
+    taken = {(dot["panel"], dot["group"]) for dot in dots}
     dots += [  # so that panels share their lines
         {"panel": panel, "group": group, "series": dots[0]["series"]}
         for panel in panels
         for group in lines
-        if (panel, group) not in there_too
+        if (panel, group) not in taken
     ]
     chart = draw.intervals(dots, "Estimates and 95% intervals by agent") if dots else None
     note = DAGGER if _any_weak(rows) else ""
@@ -371,22 +263,22 @@ def _panel(parameter: str, spec: str) -> str:
     return f"{parameter} ({spec.partition('(')[0]})"
 
 
-def _of(found: Row) -> str:
-    n, asked = found["decisions"], found["asked"]
-    return str(n) if n == asked else f"{n} of {asked}"
+def _of(estimate: TableRow) -> str:
+    used, total = estimate["decisions"], estimate["asked"]
+    return str(used) if used == total else f"{used} of {total}"
 
 
-def sides(there: Sequence[Agent]) -> Section | None:
-    """Everyday questions and a plain text, before and after."""
+def sides(agents: Sequence[Agent]) -> Section | None:
+    """Scores on everyday questions and a plain text."""
     rows = [
-        {"agent": a.name, **{key: found.get(key) for key in ("right", "questions", "mass", "perplexity")}}
-        for a in there
-        if (found := a.sides)
+        {"agent": a.name, **{key: scores.get(key) for key in ("right", "questions", "mass", "perplexity")}}
+        for a in agents
+        if (scores := a.sides)
     ]
     text = "Sixty everyday questions by exact label probabilities, and the perplexity of a plain text."
     return Section("sides", "Side effects", (text,), rows) if rows else None
 
 
 PARTS: tuple[Callable[[Sequence[Agent]], Section | None], ...] = (
-    who, behaviour, dilemmas, prices, regret, preferences, sides,
+    participants, behaviour, dilemmas, prices, regret, preferences, sides,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a person sees while it runs and when it is done; progress goes to standard error."""
+"""Progress bars (on standard error) and result tables of the command line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rich.text import Text
 
 from homines.core.progress import Follow, Stop, never
 from homines.core.redaction import redact
-from homines.core.registry import UntrustedModule, find
+from homines.core.registry import UntrustedModule, find, head
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, Record
 from homines.elicitation.metrics import group_by, instability, summary
@@ -42,7 +42,7 @@ def command() -> str:
 
 
 MOST_GAMES = 8
-"""Games whose misfit is named."""
+"""Most games whose misfit is named."""
 MEASURED = "P(own action | other's last), given a legal answer; legal mass; order effect"
 
 
@@ -108,17 +108,17 @@ def job_line(row: Mapping[str, Any]) -> str:
 @contextmanager
 def stopping() -> Iterator[Callable[[], bool]]:
     """Ctrl-C asks to stop after the work in hand; a second one stops at once."""
-    asked: list[int] = []
+    interrupts: list[int] = []
 
     def handler(number: int, _: object) -> None:
-        if asked:
+        if interrupts:
             raise KeyboardInterrupt
-        asked.append(number)
+        interrupts.append(number)
         Console(stderr=True).print("stopping after the work in hand (Ctrl-C again: at once)")
 
     before = signal.signal(signal.SIGINT, handler)
     try:
-        yield lambda: bool(asked)
+        yield lambda: bool(interrupts)
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -186,7 +186,7 @@ def print_before_after(run: RunFolder) -> None:
 
 
 def print_sweep(rows: Sequence[Mapping[str, Any]], store: str) -> None:
-    """How every cell stands and where it lies, and the errors of those that failed."""
+    """The state and folder of every cell, and the errors of those that failed."""
     console = Console(soft_wrap=True)
     for row in rows:
         console.print(Text(f"{row['state']:<8}  {row['folder'] or row['cell']}"))
@@ -216,8 +216,8 @@ def print_scores(rows: Sequence[Mapping[str, Any]], preference: str) -> None:
     cells = [
         {"": row["asked"]}
         | {
-            head: " → ".join(write(row.get(f"{name} {when}")) or "-" for when in ("before", "after"))
-            for head, (name, write) in columns.items()
+            column: " → ".join(write(row.get(f"{name} {when}")) or "-" for when in ("before", "after"))
+            for column, (name, write) in columns.items()
         }
         for row in rows
     ]
@@ -226,48 +226,48 @@ def print_scores(rows: Sequence[Mapping[str, Any]], preference: str) -> None:
 
 
 def brief(spec: str) -> str:
-    """A frame's spec without what it left at its default: 'table X,Y'."""
+    """A frame's spec without the fields at their defaults: 'table X,Y'."""
     try:
         frame = find("frames", spec)
     except UntrustedModule:
         return spec
-    said = [
+    settings = [
         ",".join(value) if isinstance(value, tuple) else str(value)
         for f in fields(frame)
         if (value := getattr(frame, f.name)) != f.default
     ]
-    return " ".join((spec.partition("(")[0], *said))
+    return " ".join((head(spec), *settings))
 
 
 def _print_reasoning(console: Console, records: list[Record]) -> None:
-    """What thinking aloud cost, and what reading the answers exactly gained over counting them."""
+    """The tokens of the reasons, and standard errors of answers read exactly and of answers counted."""
     spoken = [r for r in records if r.provenance.get("reasons")]
     if not spoken:
         return
     every = [text for r in spoken for text in r.provenance["reasons"]]
     tokens = sum(r.provenance["tokens"] for r in spoken)
-    told = f"{len(every)} reasons of {tokens / len(every):.0f} tokens on average"
-    told += f", {sum(text is None for text in every)} of which did not come to an answer"
+    sentence = f"{len(every)} reasons of {tokens / len(every):.0f} tokens on average"
+    sentence += f", {sum(text is None for text in every)} of which did not come to an answer"
     spreads = [r.provenance["spread"][0] for r in spoken if r.provenance["spread"][0] is not None]
     if spreads:
         counted = [np.mean([a == 0 for a in r.provenance["counted"]]) for r in spoken]
         k = len(every) / len(spoken)
         by_counting = np.mean([np.sqrt(p * (1 - p) / (k - 1)) for p in counted])
-        told += f"; standard error {np.mean(spreads):.3f}, by counting answers {by_counting:.3f}"
-    console.print(Text(told))
+        sentence += f"; standard error {np.mean(spreads):.3f}, by counting answers {by_counting:.3f}"
+    console.print(Text(sentence))
 
 
 def _print_uncertainty(
     console: Console, rows: Sequence[Mapping[str, Any]], records: Sequence[Record]
 ) -> None:
-    """How sure counted rates are; how much is not known of those read from log-probabilities."""
+    """Intervals of counted rates, and the probability that log-probabilities left unknown."""
     for row in rows:
         ends = {
             name: pair for name, pair in row.get("intervals", {}).items() if not name.startswith("illegal")
         }
-        told = "  ".join(f"{name} [{low:.2f}, {high:.2f}]" for name, (low, high) in ends.items())
-        if told:
-            console.print(Text(f"{row['game']}, {row['frame']}, 95% intervals of counted answers: {told}"))
+        listed = "  ".join(f"{name} [{low:.2f}, {high:.2f}]" for name, (low, high) in ends.items())
+        if listed:
+            console.print(Text(f"{row['game']}, {row['frame']}, 95% intervals of counted answers: {listed}"))
     hidden = [r.provenance["truncation"] for r in records if "truncation" in r.provenance]
     if hidden:
         console.print(
@@ -305,7 +305,7 @@ def _warn_mass(console: Console, rows: list[dict[str, Any]]) -> None:
 
 
 def print_estimate(e: Estimate) -> None:
-    """Parameters with errors and intervals; what the data were; how well the family fits."""
+    """Parameters with errors and intervals, the data behind them, and the fit of the family."""
     cells = [
         {
             "parameter": name,
@@ -331,7 +331,7 @@ def print_estimate(e: Estimate) -> None:
 
 
 def print_effects(rows: Sequence[Mapping[str, Any]], title: str) -> None:
-    """Effects on being saved, with errors and intervals, and the rows each rests on."""
+    """Effects on being saved, with errors, intervals and numbers of rows."""
     cells = [
         {
             "effect": row["effect"],
@@ -347,12 +347,12 @@ def print_effects(rows: Sequence[Mapping[str, Any]], title: str) -> None:
 
 
 def print_mixture(m: Mixture) -> None:
-    """Types, largest first, each parameter over its standard error."""
+    """The types, largest first; standard errors stand below their estimates."""
     heads = ("share", *m.names)
     cells: list[dict[str, str]] = []
     for share, share_se, values, se in zip(m.shares, m.share_se, m.values, m.se, strict=True):
         cells.append(dict(zip(heads, map(_value, (share, *values)), strict=True)))
-        cells.append({head: f"({_value(x)})" for head, x in zip(heads, (share_se, *se), strict=True)})
+        cells.append({name: f"({_value(x)})" for name, x in zip(heads, (share_se, *se), strict=True)})
     console = Console()
     console.print(Table(cells).console(f"{len(m.shares)} types of {m.family.spec}"))
     console.print(
@@ -380,9 +380,9 @@ def print_comparisons(tests: Sequence[Comparison]) -> None:
 def _print_misfit(console: Console, misfit: Mapping[str, float]) -> None:
     if len(misfit) > 1:
         worst = sorted(misfit.items(), key=lambda item: -item[1])
-        told = ", ".join(f"{name or 'no name'} {x:.3f}" for name, x in worst[:MOST_GAMES])
+        listed = ", ".join(f"{name or 'no name'} {x:.3f}" for name, x in worst[:MOST_GAMES])
         more = f", and {len(worst) - MOST_GAMES} less" if len(worst) > MOST_GAMES else ""
-        console.print(Text(f"misfit by game, KL in nats, worst first: {told}{more}"))
+        console.print(Text(f"misfit by game, KL in nats, worst first: {listed}{more}"))
 
 
 def _interval(low: float, high: float) -> str:

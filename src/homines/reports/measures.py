@@ -1,14 +1,15 @@
-"""Every measure of a run folder, as plain rows."""
+"""The measures of a run folder as plain rows, a list of dicts a measure."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 
 from homines.core import plugins
 from homines.core.format import TableRow, count, finite, number
+from homines.core.registry import head
 from homines.core.types import Choice, Decision, HominesError, Preference, Record
 from homines.elicitation.metrics import (
     action_types,
@@ -33,62 +34,67 @@ from homines.theory.choice import uniform_beliefs
 # --- rows: what was measured -----------------------------------------------------------------------
 
 
-def measured(study: RunView) -> dict[str, list[TableRow]]:
-    """Every measure as plain rows, one a (thing, role); `mass` is the legal mass the row rests on."""
-    by_game = group_by(study.records, "game", "model").items()
-    named = [({"game": game, "role": study.roles[model], "mass": mass(g)}, g) for (game, model), g in by_game]
+def tabulate(view: RunView) -> dict[str, list[TableRow]]:
+    """Every measure of a run by name, a row for each pair of thing measured and role.
+
+    `mass` in a row is the legal mass of the answers behind it.
+    """
+    undefined = undefined_games(view)
+    by_game = group_by(view.records, "game", "model").items()
+    named = [({"game": game, "role": view.roles[model], "mass": mass(g)}, g) for (game, model), g in by_game]
     return {
-        "overview": _overview(study),
-        "states": _states(study),
+        "overview": _overview(view),
+        "states": _states(view),
         "types": [row | types for row, group in named if _few(group) and (types := action_types(group))],
         "frames": [
-            row | {"role": study.roles[row["model"]], "frame": study.short.get(row["frame"], row["frame"])}
-            for row in summary(study.records)
+            row | {"role": view.roles[row["model"]], "frame": view.short.get(row["frame"], row["frame"])}
+            for row in summary(view.records)
         ],
-        "regret": [row | found for row, group in named if (found := _regrets(study, group))],
-        "scores": _scores(study),
+        "regret": [row | regrets for row, group in named if (regrets := _regrets(view, group, undefined))],
+        "scores": _scores(view),
         "stability": [
             row | {"instability": instability(group), "order effect": order_effect(group)}
             for row, group in named
         ],
-        "sensitivity": _sensitivity(study),
-        "steps": [{"step": row["step"]} | {key: finite(row.get(key)) for key in STEP} for row in study.curve],
-        "curve": _curve_states(study),
+        "sensitivity": _sensitivity(view),
+        "steps": [{"step": row["step"]} | {key: finite(row.get(key)) for key in STEP} for row in view.curve],
+        "curve": _curve_states(view),
         "sides": [
-            {"role": study.roles[model]}
+            {"role": view.roles[model]}
             | {
-                key: finite(found.get(key))
+                key: finite(scores.get(key))
                 for key in ("right", "questions", "accuracy", "mass", "perplexity")
             }
-            for model, found in study.sides.items()
+            for model, scores in view.sides.items()
         ],
-        "answers": _answers(study),
-        "errors": _errors(study),
-        "games": _games(study),
+        "answers": _answers(view),
+        "errors": _errors(view),
+        "undefined": [{"game": game, "why": why} for game, why in undefined.items()],
+        "games": _games(view),
     }
 
 
-def _overview(study: RunView) -> list[TableRow]:
-    """Action types where the training took place and elsewhere; without a training, by game."""
-    records = [r for r in study.records if state(r.decision) is not None and len(r.decision.actions) == 2]
-    there = [r for r in records if r.game in study.games] or records
-    chosen = [r for r in records if r.decision.actions == there[0].decision.actions] or study.records
-    many = len({r.game for r in study.records}) > MOST_GAMES
+def _overview(view: RunView) -> list[TableRow]:
+    """Action types in the games and words of the training and elsewhere; without a training, by game."""
+    records = [r for r in view.records if state(r.decision) is not None and len(r.decision.actions) == 2]
+    reference = [r for r in records if r.game in view.games] or records
+    alike = [r for r in records if r.decision.actions == reference[0].decision.actions] or view.records
+    many = len({r.game for r in view.records}) > MOST_GAMES
     places: dict[tuple[int, str], list[Record]] = {}
-    for r in chosen:
-        places.setdefault(_place(study, r, many), []).append(r)
+    for r in alike:
+        places.setdefault(_place(view, r, many), []).append(r)
     rows: list[TableRow] = []
     for (_, where), inside in sorted(places.items(), key=lambda item: item[0][0]):
         games, frames = ({getattr(r, name) for r in inside} for name in ("game", "frame"))
         sub = count(len(frames), "frame")
-        sub = f"{count(len(games), 'game')}, {sub}" if study.training or len(games) > 1 else sub
+        sub = f"{count(len(games), 'game')}, {sub}" if view.training or len(games) > 1 else sub
         for (model,), group in group_by(inside, "model").items():
             types = action_types(group)
-            row = {"where": where, "sub": sub, "games": games, "role": study.roles[model]}
+            row = {"where": where, "sub": sub, "games": games, "role": view.roles[model]}
             if _few(group):
                 row |= {f"{a} after {a}": types.get(f"{a}|{a}") for a in group[0].decision.actions if types}
             else:
-                row |= menu(average_by_decision(group))
+                row |= _menu_row(average_by_decision(group))
             rows.append({**row, "mass": mass(group)})
     return rows
 
@@ -97,42 +103,52 @@ def _few(group: Sequence[Record]) -> bool:
     return all(len(r.decision.actions) <= MOST_ACTIONS for r in group)
 
 
-def menu(pairs: Sequence[tuple[Decision, Choice]]) -> TableRow:
-    """A choice from a long menu, mean over decisions that offer the same one: 'mean answer', where actions
-    are numbers, and 'likeliest', with its probability; empty where the menus differ."""
+def numeric_actions(d: Decision) -> list[float] | None:
+    """The actions of a decision as numbers; None where some are words."""
+    try:
+        return [float(name) for name in d.actions]
+    except ValueError:
+        return None
+
+
+def _menu_row(pairs: Sequence[tuple[Decision, Choice]]) -> TableRow:
+    """A choice from a long menu, averaged over decisions with this menu; empty where the menus differ.
+
+    'likeliest': the likeliest action with its probability; 'mean answer': of actions that are numbers.
+    """
     if not pairs or len({d.actions for d, _ in pairs}) > 1:
         return {}
-    actions, p = pairs[0][0].actions, np.mean([c.p for _, c in pairs], axis=0)
-    told: TableRow = {"likeliest": f"{actions[int(p.argmax())]} ({number(float(p.max()))})"}
-    try:
-        return {"mean answer": float(p @ np.array(actions, dtype=float)), **told}
-    except ValueError:
-        return told
+    d, p = pairs[0][0], np.mean([c.p for _, c in pairs], axis=0)
+    numbers = numeric_actions(d)
+    row: TableRow = {} if numbers is None else {"mean answer": float(p @ numbers)}
+    return row | {"likeliest": f"{d.actions[int(p.argmax())]} ({number(float(p.max()))})"}
 
 
 def elsewhere(rows: Mapping[str, list[TableRow]]) -> list[str]:
-    """Games that the overview leaves out."""
-    told = {game for row in rows["overview"] for game in row["games"]}
-    return [row["game"] for row in rows["games"] if told and row["game"] not in told]
+    """The games that are not in the overview, whose actions are others."""
+    games = {game for row in rows["overview"] for game in row["games"]}
+    return [row["game"] for row in rows["games"] if games and row["game"] not in games]
 
 
-def _place(study: RunView, r: Record, many: bool) -> tuple[int, str]:
-    """Where a record stands in the overview; many: too many games for a line each."""
-    if not study.training:
-        return 0, r.game.partition("(")[0] if many else r.game
-    if r.game in study.games:
-        return (0, f"Trained on: {r.game}") if r.frame in study.training else (1, "Same game, other words")
-    return (2, "Other games, same words") if r.frame in study.training else (3, "Other games, other words")
+def _place(view: RunView, r: Record, many: bool) -> tuple[int, str]:
+    """(rank, name) of a record's row in the overview. many: more games than the overview has rows for."""
+    if not view.training:
+        return 0, head(r.game) if many else r.game
+    if r.game in view.games:
+        return (0, f"Trained on: {r.game}") if r.frame in view.training else (1, "Same game, other words")
+    return (2, "Other games, same words") if r.frame in view.training else (3, "Other games, other words")
 
 
-def _states(study: RunView) -> list[TableRow]:
-    """P(first action), of a long menu the mean answer, and legal mass of every decision in every frame,
-    orders averaged."""
+def _states(view: RunView) -> list[TableRow]:
+    """P(first action) and legal mass of every decision in every frame, orders averaged.
+
+    Of a menu of more than MOST_ACTIONS: the mean and the likeliest answer.
+    """
     names: dict[str, dict[str, tuple[int, str]]] = {}
     times: Counter[tuple[str, str]] = Counter()
     rows: list[TableRow] = []
-    for (game, frame, model), group in group_by(study.records, "game", "frame", "model").items():
-        trained = game in study.games and frame in study.training
+    for (game, frame, model), group in group_by(view.records, "game", "frame", "model").items():
+        trained = game in view.games and frame in view.training
         for d, c in average_by_decision(group):
             known = names.setdefault(game, {})
             if d.key not in known:
@@ -144,81 +160,101 @@ def _states(study: RunView) -> list[TableRow]:
             rows.append(
                 {
                     "game": game,
-                    "frame": study.short.get(frame, frame),
+                    "frame": view.short.get(frame, frame),
                     "kind": "training" if trained else "other",
                     "state": name,
                     "place": place,
-                    "role": study.roles[model],
+                    "role": view.roles[model],
                     "first": d.actions[0],
                     "p": float(c.p[0]) if len(d.actions) <= MOST_ACTIONS else None,
-                    **({} if len(d.actions) <= MOST_ACTIONS else menu([(d, c)])),
+                    **({} if len(d.actions) <= MOST_ACTIONS else _menu_row([(d, c)])),
                     "mass": c.mass,
                 }
             )
     return rows
 
 
-def _regrets(study: RunView, group: Sequence[Record]) -> TableRow:
-    """Regret in points on 2x2 repeated games; the other's next action is taken as uniform."""
+def _regrets(view: RunView, group: Sequence[Record], undefined: Container[str]) -> TableRow:
+    """Regret in points in a 2x2 repeated game, the other's next action taken as uniform; else empty.
+
+    Regret is None where a preference has no value in the game (`undefined`).
+    """
     pairs = [
         (d, c)
         for d, c in average_by_decision(group)
         if state(d) is not None and d.payoffs.shape[1:] == (2, 2)
     ]
-    wanted: dict[str, Preference] = {"deontological": Deontological(), "utilitarian": Utilitarian()}
-    aim = study.preference
-    if aim is not None and aim not in wanted.values():
-        wanted["trained-for"] = aim
+    if not pairs:
+        return {}
+    preferences: dict[str, Preference] = {"deontological": Deontological(), "utilitarian": Utilitarian()}
+    aim, aim_known = view.preference, group[0].game not in undefined
+    if aim is not None and aim not in preferences.values():
+        preferences["trained-for"] = aim
     row: TableRow = {}
-    for name, preference in wanted.items() if pairs else ():
-        try:
-            row[f"{name} regret"] = moral_regret(preference, pairs, belief=uniform_beliefs).regret
-        except HominesError:  # a rule about C and D, in a game with other actions
-            row[f"{name} regret"] = None
-    if aim is not None and pairs:
-        try:
-            row["best reply"] = best_response_rate(aim, pairs, uniform_beliefs)
-        except HominesError:
-            row["best reply"] = None
+    for name, preference in preferences.items():
+        if preference == aim:
+            known = aim_known
+        else:  # duty is a rule about C and D, which the page says
+            known = name != "deontological" or {"C", "D"} <= set(pairs[0][0].actions)
+        value = moral_regret(preference, pairs, belief=uniform_beliefs).regret if known else None
+        row[f"{name} regret"] = value
+    if aim is not None:
+        row["best reply"] = best_response_rate(aim, pairs, uniform_beliefs) if aim_known else None
     return row
 
 
-def _scores(study: RunView) -> list[TableRow]:
-    """The examination of a fine-tuning (scores.json), one a (way of asking, role)."""
+def undefined_games(view: RunView) -> dict[str, str]:
+    """The reason by game, for the games of the run in which the preference trained for has no value."""
+    reasons: dict[str, str] = {}
+    if view.preference is None:
+        return reasons
+    for (game,), group in group_by(view.records, "game").items():
+        try:
+            for d in {r.decision.key: r.decision for r in group}.values():
+                view.preference(d)
+        except HominesError as failure:
+            reasons[game] = str(failure)
+    return reasons
+
+
+def _scores(view: RunView) -> list[TableRow]:
+    """Scores of a fine-tuning's exam (scores.json), a row for each pair of condition and role."""
     rows: list[TableRow] = []
-    for when, ways in study.scores.items():
-        for way, found in ways.items() if isinstance(ways, Mapping) else ():
-            if when in study.roles.values() and isinstance(found, Mapping):
-                told = {name: finite(found.get(name)) for name in ("share", "right", "mass", "rows")}
-                rows.append({"asked": str(way), "role": when, **told})
+    for when, by_condition in view.scores.items():
+        for condition, scores in by_condition.items() if isinstance(by_condition, Mapping) else ():
+            if when in view.roles.values() and isinstance(scores, Mapping):
+                figures = {name: finite(scores.get(name)) for name in ("share", "right", "mass", "rows")}
+                rows.append({"asked": str(condition), "role": when, **figures})
     return rows
 
 
-def preferences(study: RunView) -> list[TableRow]:
-    """Estimates by role (portrait.py), beside the values of what was trained for where it was trained. Apart
-    from `measured`, for it takes a second or more."""
+def preferences(view: RunView) -> list[TableRow]:
+    """Estimated parameters by role, with their values in the preference trained for.
+
+    `tabulate` leaves them out, for they take a second or more.
+    """
     rows: list[TableRow] = []
-    every = group_by(study.every, "model")
-    for model, role in study.roles.items():
+    every = group_by(view.every, "model")
+    for model, role in view.roles.items():
         own = every.get((model,), [])
-        aim = study.preference if "after" in role else None
+        aim = view.preference if "after" in role else None
         rows += [{"role": role, **row} for row in estimates(own, aim)] if own else []
     return rows
 
 
-def _sensitivity(study: RunView) -> list[TableRow]:
+def _sensitivity(view: RunView) -> list[TableRow]:
     rows: list[TableRow] = []
-    for (model,), group in group_by(study.records, "model").items():
-        found = payoff_sensitivity(average_by_decision(group))
-        if found is not None:
-            rows.append({"role": study.roles[model], "mass": mass(group), **vars(found)})
+    for (model,), group in group_by(view.records, "model").items():
+        slope = payoff_sensitivity(average_by_decision(group))
+        if slope is not None:
+            rows.append({"role": view.roles[model], "mass": mass(group), **vars(slope)})
     return rows
 
 
-def _curve_states(study: RunView) -> list[TableRow]:
-    """P(first action) by state over the steps; the first states where there are many."""
+def _curve_states(view: RunView) -> list[TableRow]:
+    """P(first action) by training step, for the first states of the game."""
     rows: list[TableRow] = []
-    for row in study.curve:
+    for row in view.curve:
         states = row.get("p")
         for name, p in list(states.items())[: len(SERIES)] if isinstance(states, dict) else ():
             if isinstance(p, list) and p and (first := finite(p[0])) is not None:
@@ -226,50 +262,50 @@ def _curve_states(study: RunView) -> list[TableRow]:
     return rows
 
 
-def _answers(study: RunView) -> list[TableRow]:
-    """Every everyday question that was asked before and after."""
-    asked: dict[str, dict[str, TableRow]] = {}
-    for model, found in study.sides.items():
-        listed = found.get("answers")
-        some = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
-        asked[study.roles[model]] = {str(row.get("question")): row for row in some}
+def _answers(view: RunView) -> list[TableRow]:
+    """The everyday questions that were asked both before and after."""
+    by_role: dict[str, dict[str, TableRow]] = {}
+    for model, scores in view.sides.items():
+        listed = scores.get("answers")
+        answers = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+        by_role[view.roles[model]] = {str(row.get("question")): row for row in answers}
     rows: list[TableRow] = []
-    for question, a in asked.get("before", {}).items():
-        if (b := asked.get("after", {}).get(question)) is None:
+    for question, a in by_role.get("before", {}).items():
+        if (b := by_role.get("after", {}).get(question)) is None:
             continue
         change = "same" if a.get("given") == b.get("given") else "wrong in another way"
         if bool(a.get("right")) != bool(b.get("right")):
             change = "became right" if b.get("right") else "became wrong"
-        told = {"question": question, "answer": a.get("answer"), "change": change}
-        given = {"given before": a.get("given"), "given after": b.get("given")}
-        rows.append(told | given | {"before": finite(a.get("p")), "after": finite(b.get("p"))})
+        row: TableRow = {"question": question, "answer": a.get("answer"), "change": change}
+        answers = {"given before": a.get("given"), "given after": b.get("given")}
+        rows.append(row | answers | {"before": finite(a.get("p")), "after": finite(b.get("p"))})
     return rows
 
 
-def _errors(study: RunView) -> list[TableRow]:
+def _errors(view: RunView) -> list[TableRow]:
     """Failed questions by message, the most frequent first."""
-    failed = group_by((r for r in study.records if r.error is not None), "error").items()
+    failed = group_by((r for r in view.records if r.error is not None), "error").items()
     return [
         {
-            "count": len(some),
+            "count": len(failures),
             "message": message,
-            "model": ", ".join(dict.fromkeys(r.model for r in some)),
-            "game": ", ".join(dict.fromkeys(r.game for r in some)),
-            "frame": ", ".join(dict.fromkeys(study.short.get(r.frame, r.frame) for r in some)),
+            "model": ", ".join(dict.fromkeys(r.model for r in failures)),
+            "game": ", ".join(dict.fromkeys(r.game for r in failures)),
+            "frame": ", ".join(dict.fromkeys(view.short.get(r.frame, r.frame) for r in failures)),
         }
-        for (message,), some in sorted(failed, key=lambda item: -len(item[1]))
+        for (message,), failures in sorted(failed, key=lambda item: -len(item[1]))
     ]
 
 
-def _games(study: RunView) -> list[TableRow]:
-    """What each game is, and its payoffs (own, other's) where it is two by two."""
+def _games(view: RunView) -> list[TableRow]:
+    """The summary of each game, and its payoffs (own, other's) where it is two by two."""
     about = {entry.name: entry.summary for entry in plugins.describe("games")}
     rows: list[TableRow] = []
-    for (game,), group in group_by(study.records, "game").items():
+    for (game,), group in group_by(view.records, "game").items():
         d = group[0].decision
         paid: list[str] = []
         if d.payoffs.shape == (2, 2, 2) and d.theirs:
             for (i, j), mine in np.ndenumerate(d.payoffs[0]):
                 paid.append(f"{d.actions[i]},{d.theirs[0][j]}:\u00a0{mine:g},\u00a0{d.payoffs[1, i, j]:g}")
-        rows.append({"game": game, "what": about.get(game.partition("(")[0]), "payoffs": "; ".join(paid)})
+        rows.append({"game": game, "what": about.get(head(game)), "payoffs": "; ".join(paid)})
     return rows

@@ -1,7 +1,7 @@
 """The model card of an alignment: README.md in its adapter folder, in the Hub's format.
 
-A pure function of the run folder. All text from models and files is escaped; what the folder does not hold is
-told in a sentence.
+A pure function of the run folder. All text from models and files is escaped; a sentence stands for what
+the folder does not hold.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from jinja2 import Environment, StrictUndefined, Template
 from homines.core.format import clean, number
 from homines.core.paths import write_whole
 from homines.core.run_folder import trained_folder
-from homines.core.types import LEGAL_MASS, HominesError, Preference, Record
+from homines.core.types import LEGAL_MASS, Preference, Record
 from homines.elicitation.metrics import action_types, average_by_decision, best_response_rate, group_by, mass
 from homines.reports.caveats import caveats
-from homines.reports.measures import measured
+from homines.reports.measures import tabulate, undefined_games
 from homines.reports.page import asset, writing
-from homines.reports.run_view import TRAINED, RunView, kinds, named, read, taught
+from homines.reports.run_view import TRAINING_KINDS, RunView, describe_training, list_kinds, list_names, read
 from homines.reports.tables import Table
 
 BASES = {"smollm2": ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
-"""Hub id and licence of models that come under a name of ours."""
+"""Hub id and licence of the models that this package has under a name of its own."""
 MOST_ROWS = 40
 SCORES = {"share": "P(implied)", "right": "likeliest is implied", "mass": "legal mass"}
 """Scores of a fine-tuning, and what the card calls them."""
@@ -40,50 +40,50 @@ class Markdown(str):
 
 
 def write(folder: str | Path) -> list[Path]:
-    """Write README.md into what a run's training made (adapter, a second learner's, or model); their paths.
+    """Write README.md into each folder that a run's training wrote (adapters or model); their paths.
 
-    Nothing where nothing was trained. Raises StoreError where the folder is no run.
+    Empty where nothing was trained. Raises StoreError where the folder is no run.
     """
-    study = read(folder)
-    noted = study.run.noted("training.json") or {}
+    view = read(folder)
+    noted = view.run.noted("training.json") or {}
     out: list[Path] = []
     for learner, key in (("", "result"), ("rival", "rival")):
-        if (place := trained_folder(study.run.folder, noted, key)) is not None:
-            with writing(study.run.folder):
+        if (place := trained_folder(view.run.folder, noted, key)) is not None:
+            with writing(view.run.folder):
                 out.append(
-                    write_whole(study.run.folder, f"{place.name}/README.md", text(study, place, learner))
+                    write_whole(view.run.folder, f"{place.name}/README.md", text(view, place, learner))
                 )
     return out
 
 
-def text(study: RunView, place: Path, learner: str = "") -> str:
+def text(view: RunView, place: Path, learner: str = "") -> str:
     """The card of what lies at `place`. learner: 'rival' for a second learner's adapter."""
-    config = study.run.config
+    config = view.run.config
     adapter = (place / "adapter_config.json").exists()
     aim = str(config.get("rival") if learner else config.get("schedule") or config.get("preference") or "")
     hub, licence = base(config)
     loaded = f"{config.get('model')}+{place.name}" if adapter else f"hf/{place.name}"
-    measured_models = {r.model for r in study.records}
+    measured_models = {r.model for r in view.records}
     return _template().render(
         data=_front_matter(hub, licence, adapter),
         model=str(config.get("model")),
         aim=aim,
-        formula="" if learner else formula_of(study.preference),
-        training=_training(study),
+        formula="" if learner else formula_of(view.preference),
+        training=_training(view),
         on_rows=_road(config) in ("sft", "distill"),
         learner=learner,
-        scores=_scores(study.scores),
-        choices=[] if study.scores else _choices(study),
+        scores=_scores(view.scores),
+        choices=[] if view.scores else _choices(view),
         after_alone=bool(measured_models) and config.get("model") not in measured_models,
         legal_mass=LEGAL_MASS,
         most_rows=MOST_ROWS,
-        sides=[_side(name, side) for name, side in study.sides.items()],
-        limits=_limits(study),
+        sides=[_side(name, side) for name, side in view.sides.items()],
+        limits=_limits(view),
         hub=hub,
         licence=licence,
         loading=f"homines measure {loaded}\n\nimport homines as hm\nmodel = hm.load({clean(loaded)!r})",
         command=str(config.get("command") or "(not recorded)"),
-        versions="\n".join(_versions(study)),
+        versions="\n".join(_versions(view)),
     )
 
 
@@ -98,7 +98,7 @@ def base(config: Mapping[str, Any]) -> tuple[str | None, str | None]:
 
 
 def _front_matter(hub: str | None, licence: str | None, adapter: bool) -> Markdown:
-    """What the Hub reads, as YAML."""
+    """The metadata of the Hub, as YAML."""
     from huggingface_hub import ModelCardData
 
     data = ModelCardData(
@@ -129,9 +129,9 @@ def _road(config: Mapping[str, Any]) -> Any:
     return config.get("by") or _course(config).get("by")
 
 
-def _training(study: RunView) -> list[tuple[str, str]]:
-    """How it was trained, as names and values; what is not known is left out."""
-    config, noted = study.run.config, study.noted
+def _training(view: RunView) -> list[tuple[str, str]]:
+    """The facts of the training as names and values, without those that are not known."""
+    config, noted = view.run.config, view.noted
     facts = {
         "road": _road(config),
         "games": config.get("training_games"),
@@ -148,20 +148,21 @@ def _training(study: RunView) -> list[tuple[str, str]]:
     return [(name, _short(value)) for name, value in facts.items() if value]
 
 
-def _choices(study: RunView) -> list[dict[str, str]]:
+def _choices(view: RunView) -> list[dict[str, str]]:
     """A row a game and frame: best answers, action types and legal mass, before and after."""
-    model = study.run.config.get("model")
+    model = view.run.config.get("model")
+    undefined = undefined_games(view)
     rows: list[dict[str, str]] = []
-    for (game, frame), group in group_by(study.records, "game", "frame").items():
+    for (game, frame), group in group_by(view.records, "game", "frame").items():
         sides = [[r for r in group if (r.model == model) is first] for first in (True, False)]
-        rates = [_rates(study.preference, side) for side in sides]
+        rates = [_rates(None if game in undefined else view.preference, side) for side in sides]
         names = dict.fromkeys((*rates[0], *rates[1]))
         pairs = {name: _arrow(*(rate.get(name) for rate in rates)) for name in names}
-        trained = " (trained)" if game in study.games and frame in study.training else ""
+        trained = " (trained)" if game in view.games and frame in view.training else ""
         types = (f"{name} {pair}" for name, pair in pairs.items() if name not in ("best", "mass"))
         rows.append(
             {
-                "asked": plain(f"{game} {study.short.get(frame, frame)}{trained}"),
+                "asked": plain(f"{game} {view.short.get(frame, frame)}{trained}"),
                 "chooses as the preference says": pairs["best"],
                 "action types": plain("; ".join(types)),
                 "legal mass": pairs["mass"],
@@ -173,17 +174,14 @@ def _choices(study: RunView) -> list[dict[str, str]]:
 def _rates(preference: Preference | None, records: Sequence[Record]) -> dict[str, float | None]:
     """P(the preference's best answers), P(first action) after each of the other's, legal mass."""
     pairs = average_by_decision(records)
-    out: dict[str, float | None] = {"mass": mass(records)}
-    try:
-        out["best"] = best_response_rate(preference, pairs) if preference is not None and pairs else None
-    except HominesError:  # no view on this game, as a rule about C and D elsewhere
-        out["best"] = None
+    best = best_response_rate(preference, pairs) if preference is not None and pairs else None
+    out: dict[str, float | None] = {"mass": mass(records), "best": best}
     first = {r.decision.actions[0] for r in records}
     return out | {k: p for k, p in action_types(records).items() if k.partition("|")[0] in first and "|" in k}
 
 
 def _scores(scores: Mapping[str, Any]) -> list[dict[str, str]]:
-    """What a fine-tuning was examined on, before and after: a row a way of asking."""
+    """Scores of a fine-tuning's exam before and after, a row a condition."""
     before, after = (scores.get(when) or {} for when in ("before", "after"))
     heads = SCORES.items()
     return [
@@ -202,31 +200,31 @@ def _side(model: str, side: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _limits(study: RunView) -> list[str]:
-    """On what its numbers rest, and what got worse."""
-    worse = caveats(study, measured(study)) if study.run.config.get("kind") in TRAINED else []
-    return [_where(study), *worse]
+def _limits(view: RunView) -> list[str]:
+    """Sentences on what the card's numbers rest on, and on what got worse."""
+    worse = caveats(view, tabulate(view)) if view.run.config.get("kind") in TRAINING_KINDS else []
+    return [_where(view), *worse]
 
 
-def _where(study: RunView) -> str:
-    """On which games, words and rows the card's numbers rest."""
-    if not study.records:
-        return f"Trained on {taught(study)}; nothing was measured in this run folder."
-    words = named(study.short.get(r.frame, r.frame) for r in study.records)
-    alone = "" if "before" in study.roles.values() else " It was not measured before training in this folder."
+def _where(view: RunView) -> str:
+    """A sentence on the games, words and rows behind the card's numbers."""
+    if not view.records:
+        return f"Trained on {describe_training(view)}; nothing was measured in this run folder."
+    words = list_names(view.short.get(r.frame, r.frame) for r in view.records)
+    alone = "" if "before" in view.roles.values() else " It was not measured before training in this folder."
     return (
-        f"Trained on {taught(study)}; measured on {kinds(r.game for r in study.records)}, in the words "
-        f"{words}.{alone}"
+        f"Trained on {describe_training(view)}; measured on {list_kinds(r.game for r in view.records)}, "
+        f"in the words {words}.{alone}"
     )
 
 
-def _versions(study: RunView) -> list[str]:
+def _versions(view: RunView) -> list[str]:
     """Versions of software, and the revision of every model."""
-    provenance = study.run.provenance
+    provenance = view.run.provenance
     libraries = provenance.get("libraries")
     versions = {name: provenance.get(name) for name in ("homines", "commit", "python")}
     versions |= libraries if isinstance(libraries, dict) else {}
-    revisions = dict.fromkeys(f"{r.model}: {r.provenance.get('revision')}" for r in study.records)
+    revisions = dict.fromkeys(f"{r.model}: {r.provenance.get('revision')}" for r in view.records)
     return [*(f"{name} {version}" for name, version in versions.items() if version), *revisions]
 
 

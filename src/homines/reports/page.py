@@ -1,10 +1,9 @@
-"""A study as one HTML page that needs no network and no other file, with its charts and tables beside it.
+"""Sections as one HTML page that needs no network and no other file, with charts and tables as files.
 
     sections (title, text, rows, chart) -> report.html, figures/NAME.png and .svg, tables/NAME.csv and .tex
 
 The same input gives the same bytes. All text is escaped, and the page's policy lets nothing run but the
-two scripts written here, known by their hashes. report.py makes its page of one run folder with the same
-parts.
+two scripts written here, known by their hashes. run_page.py makes the page of one run with the same parts.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ from homines.reports.tables import MOST_ROWS, Table, scalar
 
 MOST_LINES = 500
 FOLDED = 20
-"""Lines above which a table that stands beside its chart is folded away."""
+"""Most lines of a table that has a chart and is not folded away."""
 MOST_SECTIONS = 4
-"""Sections above which a page has a table of contents."""
+"""Most sections of a page without a table of contents."""
 WIDE = 8
-"""Columns above which a table is set smaller on paper."""
+"""Most columns of a table that is not set smaller on paper."""
 MOST_LABEL = 300
 
 
@@ -70,14 +69,18 @@ def write(
     command: str = "",
     kind: str = "study",
 ) -> Path:
-    """Write folder/report.html, its figures and its tables; those of sections without them are removed.
+    """Write folder/report.html, its figures and its tables; the page's path.
 
-    summary: what is read first, a paragraph each; facts: provenance and settings, nested as they are;
-    command: what makes this page again; kind: what its head calls it. Raises HominesError for a section
-    that cannot be named or drawn, and where the folder cannot be written.
+    summary   the first paragraphs
+    facts     provenance and settings, nested as they are
+    command   the command that makes this page again
+    kind      the word for this page in its head
+
+    Files of an earlier page are removed where a section has no chart or table now. Raises HominesError for a
+    section that cannot be named or drawn, and where the folder cannot be written.
     """
     folder = Path(folder)
-    _checked(sections)
+    _check(sections)
     specs = {s.name: spec(s.chart, s.title) for s in sections if s.chart is not None}
     tables = {s.name: Table(s.rows) for s in sections if s.rows}
     text = render(
@@ -87,8 +90,8 @@ def write(
         first=f"s-{sections[0].name}" if sections else "facts",
         kind=kind,
         title=title,
-        summary=[prose(told) for told in summary],
-        sections=[(s, tables.get(s.name), [prose(told) for told in s.text], prose(s.note)) for s in sections],
+        summary=list(map(prose, summary)),
+        sections=[(s, tables.get(s.name), list(map(prose, s.text)), prose(s.note)) for s in sections],
         contents=len(sections) > MOST_SECTIONS,
         facts=flat(facts) if facts else [],
         command=command,
@@ -104,23 +107,23 @@ def files_of(
 ) -> Path:
     """Write a page's text, its charts (PNG, SVG) and its tables (CSV, LaTeX); the page's path.
 
-    known   names of an earlier page's charts and tables: what is no longer there is removed
+    known   names that an earlier page may have used; files of names without chart or table are removed
     """
     known = list(known)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         images(folder, specs, known, ("png", "svg"))
-        there = make_folder(folder, "tables")
+        place = make_folder(folder, "tables")
         for name in known:
             for kind in ("csv", "tex") if name not in tables else ():
-                inside(there, f"{name}.{kind}").unlink(missing_ok=True)
+                inside(place, f"{name}.{kind}").unlink(missing_ok=True)
         for name, table in tables.items():
             write_whole(folder, f"tables/{name}.csv", table.csv())
             write_whole(folder, f"tables/{name}.tex", table.tex())
         return write_whole(folder, "report.html", text)
 
 
-def _checked(sections: Sequence[Section]) -> None:
+def _check(sections: Sequence[Section]) -> None:
     names = [s.name for s in sections]
     for s in sections:
         if not re.fullmatch(r"[a-z0-9_]+", s.name):
@@ -150,10 +153,11 @@ def prose(text: str) -> Markup:
 
 
 def render(template: str, specs: Mapping[str, Any], **values: Any) -> str:
-    """A template that extends page.html, with the shared style and scripts and a policy that names them.
+    """The text of a template that extends page.html, with the shared style and scripts and their policy.
 
-    specs: charts by name, as `spec` returns them; values: what the template shows, and of page.html
-    `version` and `first`, the id its skip link leads to.
+    specs    charts by name, as `spec` returns them
+    values   variables of the template; page.html needs `version` and `first`, the id of its skip link
+
     """
     style, script = asset("page.css"), asset("page.js")
     hashes = " ".join(script_sources())
@@ -178,13 +182,13 @@ def render(template: str, specs: Mapping[str, Any], **values: Any) -> str:
 
 
 def spec(chart: Any, otherwise: str = "") -> dict[str, Any]:
-    """A chart as plain JSON, its texts made visible and cut. `otherwise`: its description, if it has none."""
+    """A chart as plain JSON, its texts made visible and cut. otherwise: its description if it has none."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: plain(held) for key, held in value.items() if key != "$schema"}
+            return {key: plain(inner) for key, inner in value.items() if key != "$schema"}
         if isinstance(value, list):
-            return [plain(held) for held in value]
+            return [plain(inner) for inner in value]
         if isinstance(value, float) and not math.isfinite(value):
             return None  # JSON has no word for it
         return clean(value, MOST_LABEL) if isinstance(value, str) else scalar(value)
@@ -197,23 +201,23 @@ def spec(chart: Any, otherwise: str = "") -> dict[str, Any]:
 def images(
     folder: Path, specs: Mapping[str, Any], known: Iterable[str], kinds: Sequence[str] = ("png",)
 ) -> None:
-    """Every chart as an image in folder/figures; those `known` of an earlier page and drawn no longer go."""
+    """Write every chart as an image in folder/figures. Images of other `known` names are removed."""
     import vl_convert
 
-    there = make_folder(folder, "figures")
+    place = make_folder(folder, "figures")
     for name in known:
         for kind in kinds if name not in specs else ():
-            inside(there, f"{name}.{kind}").unlink(missing_ok=True)
-    for name, held in specs.items():
+            inside(place, f"{name}.{kind}").unlink(missing_ok=True)
+    for name, chart in specs.items():
         if "png" in kinds:
-            write_whole(folder, f"figures/{name}.png", vl_convert.vegalite_to_png(held, scale=2))
+            write_whole(folder, f"figures/{name}.png", vl_convert.vegalite_to_png(chart, scale=2))
         if "svg" in kinds:
-            write_whole(folder, f"figures/{name}.svg", vl_convert.vegalite_to_svg(held))
+            write_whole(folder, f"figures/{name}.svg", vl_convert.vegalite_to_svg(chart))
 
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Failures of the disk as errors that say what to do."""
+    """Turn failures of the disk into errors that say what to do."""
     try:
         yield
     except OSError as failure:
@@ -224,18 +228,17 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def flat(value: Any, name: str = "") -> list[tuple[str, str]]:
-    """Nested settings as lines: 'settings.lr' and its value."""
+    """Nested settings as pairs of a path and a value: 'settings.lr', '0.0003'."""
     if isinstance(value, Mapping) and value:
-        return [
-            line for key, held in value.items() for line in flat(held, f"{name}.{key}" if name else str(key))
-        ]
-    if isinstance(value, list | tuple) and value and all(isinstance(held, str) for held in value):
+        stem = f"{name}." if name else ""
+        return [line for key, inner in value.items() for line in flat(inner, f"{stem}{key}")]
+    if isinstance(value, list | tuple) and value and all(isinstance(inner, str) for inner in value):
         return [(name, "\n".join(value))]
     return [(name, value if isinstance(value, str) else json.dumps(value, default=_jsoned))]
 
 
 def _jsoned(value: Any) -> Any:
-    """What JSON has no form for; sets in an order that every process shares."""
+    """A value that JSON has no form for; sets are sorted, for their order differs between processes."""
     if isinstance(value, set | frozenset):
         return sorted(map(str, value))
     return scalar(value) if isinstance(value, np.generic) else str(value)
@@ -249,7 +252,7 @@ def _templates() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_shown,
+        finalize=_to_text,
     )
     env.filters |= {
         "num": number,
@@ -281,12 +284,12 @@ def asset(name: str) -> str:
 
 
 def _hash(source: str) -> str:
-    """A source that a Content-Security-Policy may name."""
+    """The hash of a script or style as a Content-Security-Policy names it."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
-def _shown(value: Any) -> Any:
-    """What a template writes for a value, before it is escaped."""
+def _to_text(value: Any) -> Any:
+    """The text of a value in a template, before it is escaped."""
     if isinstance(value, Markup):
         return value
     if value is None or isinstance(value, float):

@@ -1,12 +1,13 @@
-"""Charts of a run: pure functions from plain rows to altair charts, in the dress of chart_style.py.
+"""Charts of a run: pure functions from plain rows to altair charts, in the style of chart_style.py.
 
-A row's `role` says who answered: before, after.
+A row's `role` is that of the model that answered: before, after.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -16,46 +17,46 @@ from homines.reports import chart_style as style
 from homines.reports.chart_style import BLUE, GREY, PURPLE, VERMILION, WIDTH, Row
 
 MOST_PANELS = 16
-"""Games in a chart; its table holds all."""
+"""Most games in a chart; its table has all."""
 MOST_STATES = 24
 FIRST = "P(first action | legal answer)"
-NAMES = (
-    "overview", "states", "action_types", "regret", "curve_states", "curve_reward", "curve_mass",
-    "preferences", "stability", "answers",
-)  # fmt: skip
+CAPTIONS = {
+    "overview": "Action types and legal mass, where the model was trained and elsewhere.",
+    "states": "Probability of the first action, and legal mass, in each state; one dot a frame.",
+    "action_types": "Shares of own actions and of illegal answers, by the other's last action.",
+    "regret": "Regret in points by game, one panel a preference.",
+    "curve_states": "Probability of the first action over training steps, one line a state.",
+    "curve_reward": "Reward, points over training steps.",
+    "curve_mass": "Legal mass over training steps.",
+    "preferences": "Estimated preferences with 95% intervals, beside the value trained for and people.",
+    "stability": "Instability over frames and order effect, by game.",
+    "answers": "Probability of the right answer to each everyday question, before and after.",
+}
+"""The charts of a run by name, in the order of its page, and what a screen reader says of each."""
 
 
 def draw(rows: Mapping[str, Sequence[Row]], roles: Sequence[str]) -> dict[str, Any]:
-    """Every chart of NAMES that there is something to draw for. rows: as `report.measured` returns."""
-    out: dict[str, Any] = {}
-    if some := _long(rows["overview"], "where", rates(rows)):
-        said = "Action types and legal mass, where the model was trained and elsewhere."
-        out["overview"] = dots(some, roles, said, unit=True)
-    held = [row for row in rows["states"] if row["p"] is not None]
-    if some := [row for row in _few(held, "game") if row["place"] < MOST_STATES]:
-        said = "Probability of the first action, and legal mass, in each state; one dot a frame."
-        out["states"] = states(some, roles, said)
-    if some := _shares(_few(rows["types"], "game")):
-        said = "Shares of own actions and of illegal answers, by the other's last action."
-        out["action_types"] = action_types(some, roles, said)
-    if some := _long(rows["regret"], "game", regrets(rows)):
-        out["regret"] = dots(some, roles, "Regret in points by game, one panel a preference.")
-    if some := rows["curve"]:
-        said = "Probability of the first action over training steps, one line a state."
-        out["curve_states"] = curve_states(some, said)
-    for name, title in (("reward", "reward, points"), ("mass", "legal mass")):
-        if some := [{"step": r["step"], "value": r[name]} for r in rows["steps"] if r[name] is not None]:
-            said = f"{title.capitalize()} over training steps."
-            out[f"curve_{name}"] = curve(some, title, said, unit=name == "mass")
-    if some := estimated(rows["preferences"]):
-        said = "Estimated preferences with 95% intervals, beside the value trained for and people."
-        out["preferences"] = preferences(some, said)
-    if some := _long(rows["stability"], "game", ["instability", "order effect"]):
-        out["stability"] = dots(some, roles, "Instability over frames and order effect, by game.")
-    if some := [row for row in rows["answers"] if None not in (row["before"], row["after"])]:
-        said = "Probability of the right answer to each everyday question, before and after."
-        out["answers"] = answers(some, said)
-    return out
+    """Every chart of CAPTIONS that there is something to draw for. rows: as `measures.tabulate` returns."""
+    states_drawn = _few([row for row in rows["states"] if row["p"] is not None], "game")
+    role_dots = partial(dots, roles=roles)
+    charts: dict[str, tuple[Sequence[Row], Callable[..., Any]]] = {
+        "overview": (_long(rows["overview"], "where", rates(rows)), partial(role_dots, unit=True)),
+        "states": (
+            [row for row in states_drawn if row["place"] < MOST_STATES],
+            partial(states, roles=roles),
+        ),
+        "action_types": (_shares(_few(rows["types"], "game")), partial(action_types, roles=roles)),
+        "regret": (_long(rows["regret"], "game", regrets(rows)), role_dots),
+        "curve_states": (rows["curve"], curve_states),
+        "curve_reward": (_over_steps(rows["steps"], "reward"), partial(curve, title="reward, points")),
+        "curve_mass": (_over_steps(rows["steps"], "mass"), partial(curve, title="legal mass", unit=True)),
+        "preferences": (estimate_marks(rows["preferences"]), preferences),
+        "stability": (_long(rows["stability"], "game", ["instability", "order effect"]), role_dots),
+        "answers": ([r for r in rows["answers"] if None not in (r["before"], r["after"])], answers),
+    }
+    return {
+        name: chart(marks, description=CAPTIONS[name]) for name, (marks, chart) in charts.items() if marks
+    }
 
 
 def rates(rows: Mapping[str, Sequence[Row]]) -> list[str]:
@@ -67,6 +68,11 @@ def regrets(rows: Mapping[str, Sequence[Row]]) -> list[str]:
     return [key for key in (rows["regret"][0] if rows["regret"] else ()) if key.endswith(" regret")]
 
 
+def _over_steps(rows: Sequence[Row], name: str) -> list[Row]:
+    """A measure of the learning curve by step, where it was logged."""
+    return [{"step": row["step"], "value": row[name]} for row in rows if row[name] is not None]
+
+
 def states(rows: Sequence[Row], roles: Sequence[str], description: str) -> alt.FacetChart:
     """A dot for each frame in each state, a bar over their spread; probability left, mass right.
 
@@ -75,9 +81,9 @@ def states(rows: Sequence[Row], roles: Sequence[str], description: str) -> alt.F
     quantities = {"p": FIRST, "mass": "legal mass"}
     size = {"training": 90, "other": 30 if len({row["frame"] for row in rows}) > 1 else 70}
     long = [
-        {**row, "quantity": told, "value": row[key], "size": size[row["kind"]]}
-        for row in style.placed(rows)
-        for key, told in quantities.items()
+        {**row, "quantity": title, "value": row[key], "size": size[row["kind"]]}
+        for row in style.with_places(rows)
+        for key, title in quantities.items()
     ]
     frames = list(dict.fromkeys(str(row["frame"]) for row in rows))
     menu = alt.binding_select(options=[None, *frames], labels=["all", *frames], name="Frame ")
@@ -102,7 +108,7 @@ def states(rows: Sequence[Row], roles: Sequence[str], description: str) -> alt.F
     )
     step = alt.Step(11, **{"for": "offset"}) if len(roles) > 1 else alt.Step(18)
     cells = alt.layer(spread, dots).properties(width=(WIDTH - 80) // 2, height=step).add_params(chosen)
-    return style.dressed(_grid(cells, "quantity", rows), description, cells=2, least=100)
+    return style.dress(_grid(cells, "quantity", rows), description, cells=2, least=100)
 
 
 def action_types(rows: Sequence[Row], roles: Sequence[str], description: str) -> alt.FacetChart:
@@ -110,7 +116,7 @@ def action_types(rows: Sequence[Row], roles: Sequence[str], description: str) ->
     legal = [a for a in dict.fromkeys(str(row["action"]) for row in rows) if a != "illegal"]
     colours = [*(style.SERIES[i % len(style.SERIES)] for i in range(len(legal))), GREY]
     bars = (
-        alt.Chart(alt.Data(values=style.placed(rows)))
+        alt.Chart(alt.Data(values=style.with_places(rows)))
         .mark_bar(height={"band": 0.8})
         .encode(
             x=alt.X("share:Q", stack="zero", scale=style.scale(unit=True), axis=style.axis(5), title=None),
@@ -123,7 +129,7 @@ def action_types(rows: Sequence[Row], roles: Sequence[str], description: str) ->
         )
         .properties(width=(WIDTH - 80) // 2, height=alt.Step(17))
     )
-    return style.dressed(_grid(bars, "after", rows), description, cells=2, least=100)
+    return style.dress(_grid(bars, "after", rows), description, cells=2, least=100)
 
 
 def dots(
@@ -134,7 +140,7 @@ def dots(
     rows: quantity, line, role, value
     """
     count = len({row["quantity"] for row in rows})
-    base = alt.Chart(alt.Data(values=style.placed(rows)))
+    base = alt.Chart(alt.Data(values=style.with_places(rows)))
     y = style.lines_of("line")
     x = alt.X("value:Q", title=None, axis=style.axis())
     x = x.scale(domain=list(style.UNIT)) if unit else x
@@ -153,7 +159,7 @@ def dots(
     )
     chart = style.panels(cells, "quantity", count)
     chart = chart if unit else chart.resolve_scale(x="independent")
-    return style.dressed(chart, description, cells=count, least=140)
+    return style.dress(chart, description, cells=count, least=140)
 
 
 def curve(rows: Sequence[Row], title: str, description: str, *, unit: bool = False) -> alt.Chart:
@@ -164,7 +170,7 @@ def curve(rows: Sequence[Row], title: str, description: str, *, unit: bool = Fal
         y=alt.Y("value:Q", title=title, scale=style.scale(unit), axis=style.axis(grid=True)),
         tooltip=style.tips("step"),
     )
-    return style.dressed(chart.properties(width=WIDTH // 2 - 40, height=130), description)
+    return style.dress(chart.properties(width=WIDTH // 2 - 40, height=130), description)
 
 
 def curve_states(rows: Sequence[Row], description: str) -> alt.Chart:
@@ -184,7 +190,7 @@ def curve_states(rows: Sequence[Row], description: str) -> alt.Chart:
         strokeDash=alt.StrokeDash("state:N", title=legend, **style.key(names, style.DASHES)),
         tooltip=style.tips("step", "state", numbers=["p"]),
     )
-    return style.dressed(chart.properties(width=WIDTH - 60, height=190), description)
+    return style.dress(chart.properties(width=WIDTH - 60, height=190), description)
 
 
 def _steps() -> alt.X:
@@ -219,25 +225,27 @@ def answers(rows: Sequence[Row], description: str) -> alt.LayerChart:
             tooltip=style.tips("question", numbers=("before", "after"), digits=3),
         )
     )
-    return style.dressed(alt.layer(diagonal, points).properties(width=300, height=260), description, most=380)
+    return style.dress(alt.layer(diagonal, points).properties(width=300, height=260), description, most=380)
 
 
-def estimated(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """A dot an estimate, value aimed at and estimate of people, in a panel a parameter. An open end is cut
-    half a unit beyond all that is known in its panel."""
-    found = [row for row in rows if row["value"] is not None and row["parameter"] != "precision"]
+def estimate_marks(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Marks of `preferences`: estimates, the values trained for, estimates of people; a panel a parameter.
+
+    An open end of an interval is drawn half a unit beyond all finite values of its panel.
+    """
+    estimates = [row for row in rows if row["value"] is not None and row["parameter"] != "precision"]
     dots = [
         {"panel": _panel(row), "who": row["role"], "kind": "estimate"}
         | {key: row[key] for key in ("value", "low", "high")}
-        for row in found
+        for row in estimates
     ]
     if not dots:
         return []
-    aims = {(_panel(row), row["theory"]) for row in found if row["theory"] is not None}
+    aims = {(_panel(row), row["theory"]) for row in estimates if row["theory"] is not None}
     dots += [{"panel": panel, "who": "trained for", "kind": "aim", "value": x} for panel, x in sorted(aims)]
     for human in HUMANS:
         for name, value in human.values.items():
-            if any(row["family"] == human.family for row in found):
+            if any(row["family"] == human.family for row in estimates):
                 panel = f"{name}, {human.family}"
                 dots.append({"panel": panel, "who": f"people: {human.who}", "kind": "people", "value": value})
     for panel in {dot["panel"] for dot in dots}:
@@ -256,7 +264,7 @@ def _panel(row: Row) -> str:
 
 
 def preferences(rows: Sequence[Row], description: str) -> alt.FacetChart:
-    """One panel a parameter: estimates in their intervals, what was aimed at, people.
+    """A panel a parameter: estimates in their intervals, the value trained for, people.
 
     rows: panel, who, kind (estimate, aim or people), value; low and high of estimates
     """
@@ -266,7 +274,7 @@ def preferences(rows: Sequence[Row], description: str) -> alt.FacetChart:
         "people": (GREY, "square"),
     }
     colours, shapes = _scales(kinds, {row["kind"] for row in rows})
-    base = alt.Chart(alt.Data(values=style.placed(rows)))
+    base = alt.Chart(alt.Data(values=style.with_places(rows)))
     y = style.lines_of("who", 2 * style.LABEL)
     colour = alt.Color("kind:N", title=None, scale=colours, legend=None)
     spans = (
@@ -283,16 +291,16 @@ def preferences(rows: Sequence[Row], description: str) -> alt.FacetChart:
     )
     cells = alt.layer(style.zero_line(base), spans, points).properties(width=WIDTH - 260, height=alt.Step(22))
     chart = style.panels(cells, "panel", 1).resolve_scale(x="independent", y="independent")
-    return style.dressed(chart, description, cells=1, least=140)
+    return style.dress(chart, description, cells=1, least=140)
 
 
 def _grid(cells: Any, column: str, rows: Sequence[Row]) -> alt.FacetChart:
-    """One row of panels a game, in the order met; the y axis shared where every game has the same."""
+    """A row of panels a game, in the order of the rows. Games with the same labels share the y axis."""
     field = "state" if "state" in rows[0] else "role"
     marks: dict[Any, set[Any]] = {}
     for row in rows:
         marks.setdefault(row["game"], set()).add(row[field])
-    same = len({frozenset(held) for held in marks.values()}) == 1
+    same = len({frozenset(labels) for labels in marks.values()}) == 1
     chart = cells.facet(
         row=alt.Row("game:N", sort=style.by_place(), title=None, header=style.header()),
         column=alt.Column(f"{column}:N", sort=style.by_place(), title=None, header=style.header()),
@@ -303,7 +311,7 @@ def _grid(cells: Any, column: str, rows: Sequence[Row]) -> alt.FacetChart:
 
 
 def _shares(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Action types as parts of one: own actions scaled by 1 - illegal."""
+    """Action types as shares of one bar: own actions times 1 - illegal."""
     parts: list[dict[str, Any]] = []
     for row in rows:
         types = {tuple(key.rsplit("|", 1)): x for key, x in row.items() if "|" in key}
@@ -315,8 +323,8 @@ def _shares(rows: Iterable[Row]) -> list[dict[str, Any]]:
 
 
 def _few(rows: Sequence[Row], key: str) -> list[Row]:
-    kept = list(dict.fromkeys(row[key] for row in rows))[:MOST_PANELS]
-    return [row for row in rows if row[key] in kept]
+    values = list(dict.fromkeys(row[key] for row in rows))[:MOST_PANELS]
+    return [row for row in rows if row[key] in values]
 
 
 def _long(rows: Sequence[Row], key: str, quantities: Sequence[str]) -> list[dict[str, Any]]:

@@ -2,8 +2,8 @@
 
     records, curve, notes -> rows (plain dicts) -> tables and charts -> report.html
 
-A report is a pure function of its run folder: the same folder gives the same bytes. What a folder does
-not hold is told in a sentence. Text from models and files is escaped, and the page's policy lets
+A report is a pure function of its run folder: the same folder gives the same bytes. A sentence
+stands for what a folder does not hold. Text from models and files is escaped, and the page's policy lets
 nothing run but the two scripts written here, known by their hashes.
 """
 
@@ -20,51 +20,52 @@ from homines.estimation.agent_estimates import NO_KAPPA
 from homines.estimation.published import HUMANS
 from homines.reports import comparison_page, model_card, page, run_charts
 from homines.reports.caveats import caveats
-from homines.reports.measures import elsewhere, measured, preferences
+from homines.reports.measures import elsewhere, preferences, tabulate
 from homines.reports.run_view import (
+    EVERY_ORDER,
     MOST_ACTIONS,
-    TRAINED,
+    TRAINING_KINDS,
     RunView,
-    in_orders,
+    describe_orders,
+    describe_training,
     interval,
-    kinds,
-    left,
+    list_kinds,
+    progress,
     read,
-    taught,
 )
 from homines.reports.tables import Table
 
 HIDDEN = ("games", "place", "told")
-"""Keys of rows that only the page needs."""
+"""Keys of rows that tables leave out."""
 
 
 def write(folder: str | Path, out: str | Path | None = None) -> Path:
-    """Write report.html, figures/ (PNG and SVG) and tables/ (CSV and LaTeX) from the run folder alone.
+    """Write report.html, figures/ (PNG, SVG) and tables/ (CSV, LaTeX) from a run folder; the page's path.
 
-    out   where; None: into the run folder, with the card of what was trained (card.py). Another folder
-          leaves the run as it is
+    out   the folder to write into, which leaves the run as it is; None: the run folder, with the model card
+          of its training
 
     Raises StoreError where the folder is no run folder, HominesError where it cannot be written.
     """
-    study = read(folder)
-    place = study.run.folder if out is None else Path(out)
-    if place.resolve() == study.run.folder.resolve():
+    view = read(folder)
+    place = view.run.folder if out is None else Path(out)
+    if place.resolve() == view.run.folder.resolve():
         model_card.write(folder)
-    rows = measured(study) | {"preferences": preferences(study)}
-    drawn = [role for role in study.columns if role in study.roles.values()]
+    rows = tabulate(view) | {"preferences": preferences(view)}
+    drawn = [role for role in view.columns if role in view.roles.values()]
     specs = {name: page.spec(chart) for name, chart in run_charts.draw(rows, drawn).items()}
     tables = {
-        name: Table({k: v for k, v in row.items() if k not in HIDDEN} for row in some)
-        for name, some in rows.items()
-        if some
+        name: Table({k: v for k, v in row.items() if k not in HIDDEN} for row in group)
+        for name, group in rows.items()
+        if group
     }
-    text = _page(study, rows, specs)
-    return page.files_of(place, text, specs, tables, {*run_charts.NAMES, *rows})
+    text = _page(view, rows, specs)
+    return page.files_of(place, text, specs, tables, {*run_charts.CAPTIONS, *rows})
 
 
 def reports(folders: Sequence[str | Path], out: str | Path | None = None) -> Path:
-    """The page of one run, in its folder or in `out`; of several, or of a study's folder, one page beside one
-    another in `out` (beside.py).
+    """Write the page of one run, in its folder or in `out`; for several runs, or a study's folder, one page
+    that compares them, in `out`.
 
     Raises HominesError where no run is given.
     """
@@ -79,50 +80,51 @@ def reports(folders: Sequence[str | Path], out: str | Path | None = None) -> Pat
     return comparison_page.write(folders, Path(out) if out else Path("runs") / f"beside-{digest(names)[:8]}")
 
 
-def _page(study: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str, TableRow]) -> str:
-    config, training = study.run.config, study.noted
-    revisions = {(r.model, str(r.provenance.get("revision") or "not recorded")): None for r in study.records}
+def _page(view: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str, TableRow]) -> str:
+    config, training = view.run.config, view.noted
+    revisions = {(r.model, str(r.provenance.get("revision") or "not recorded")): None for r in view.records}
     return page.render(
         "report_page.html",
         specs,
-        version=study.run.provenance.get("homines") or "",
+        version=view.run.provenance.get("homines") or "",
         first="states",
         kind=config.get("kind"),
-        trained=config.get("kind") in TRAINED,
+        trained=config.get("kind") in TRAINING_KINDS,
         config=config,
         training={key: training.get(key) for key in ("seconds", "steps", "device", "dtype")},
-        study=study,
-        roles=study.columns,
+        view=view,
+        roles=view.columns,
         rows=rows,
         rates=run_charts.rates(rows),
         elsewhere=elsewhere(rows),
-        left=left(study),
-        taught=taught(study),
-        in_orders=in_orders(study.records),
-        asked_games=kinds(row["game"] for row in rows["games"]),
-        agent=_agent(study),
+        left=progress(view),
+        material=describe_training(view),
+        option_orders=describe_orders(view.records),
+        every_order=EVERY_ORDER,
+        asked_games=list_kinds(row["game"] for row in rows["games"]),
+        agent=_agent(view),
         wide=MOST_ACTIONS,
         humans=HUMANS,
         no_kappa=NO_KAPPA,
         interval=interval,
         types=list(dict.fromkeys(key for row in rows["types"] for key in row if "|" in key)),
         regrets=run_charts.regrets(rows),
-        caveats=caveats(study, rows),
-        some_steps=sorted({round(i) for i in np.linspace(0, len(study.curve) - 1, 12)})
-        if study.curve
+        caveats=caveats(view, rows),
+        listed_steps=sorted({round(i) for i in np.linspace(0, len(view.curve) - 1, 12)})
+        if view.curve
         else [],
-        frames=[(short, spec, spec in study.training) for spec, short in study.short.items()],
+        frames=[(short, spec, spec in view.training) for spec, short in view.short.items()],
         revisions=list(revisions),
         settings=page.flat(config),
-        provenance=page.flat(study.run.provenance),
-        answered=sum(r.choice is not None for r in study.records),
-        exact=all(r.choice is None or r.choice.n is None for r in study.records),
+        provenance=page.flat(view.run.provenance),
+        answered=sum(r.choice is not None for r in view.records),
+        exact=all(r.choice is None or r.choice.n is None for r in view.records),
         most=run_charts.MOST_PANELS,
         legal=LEGAL_MASS,
     )
 
 
-def _agent(study: RunView) -> str:
-    """The trained model's name in the records; the run's model where it was not asked."""
-    after = [model for model, role in study.roles.items() if "after" in role]
-    return after[0] if len(after) == 1 else str(study.run.config.get("model") or "a model")
+def _agent(view: RunView) -> str:
+    """The name of the trained model in the records; the run's model where it was not asked."""
+    after = [model for model, role in view.roles.items() if "after" in role]
+    return after[0] if len(after) == 1 else str(view.run.config.get("model") or "a model")

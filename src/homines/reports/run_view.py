@@ -1,4 +1,4 @@
-"""What a run folder says of the asking: whether it came to its end, in which orders, what was taught."""
+"""A run folder read for a page: records, roles and notes, and sentences on what was asked and trained."""
 
 from __future__ import annotations
 
@@ -18,121 +18,124 @@ from homines.core.types import HominesError, Preference, Record
 from homines.elicitation.metrics import choices, group_by
 from homines.elicitation.orders import orders
 
+EVERY_ORDER = "every order of the options"
 MOST_NAMED = 3
-"""Games that a sentence names."""
+"""Most names in a sentence."""
 
 
 @dataclass(frozen=True)
-class Left:
-    """Questions answered (failed ones among them), of how many that were planned."""
+class Progress:
+    """The number of questions answered (failed ones included) and of those planned."""
 
     answered: int
     planned: int
 
 
-def left(study: RunView) -> Left | None:
-    """What is still to be asked; None where all that was planned is there, or no plan is known.
+def progress(view: RunView) -> Progress | None:
+    """How far an unfinished run has come; None where it is complete or has no plan.
 
-    A plan is asked.json (written before the first question) and scores.json (rows by way of asking).
+    The plan is in asked.json (written before the first question) and scores.json (rows by condition).
     """
-    held = study.run.records
-    have = {model: len(some) for (model,), some in group_by(held, "model").items()}
+    records = view.run.records
+    have = {model: len(group) for (model,), group in group_by(records, "model").items()}
     planned: dict[str, int] = {}
-    noted = study.run.noted("asked.json") or {}
+    noted = view.run.noted("asked.json") or {}
     every = noted.get("all")
     plans = dict(every) if isinstance(every, Mapping) else {}
     for model, n in {str(noted.get("model")): noted.get("questions"), **plans}.items():
         if isinstance(n, int) and not isinstance(n, bool):
             planned[str(model)] = n
-    for when, ways in study.scores.items():
-        models = [model for model, role in study.roles.items() if role == when]
-        rows = sum(n for way in _values(ways) if isinstance(n := way.get("rows"), int))
+    for when, by_condition in view.scores.items():
+        models = [model for model, role in view.roles.items() if role == when]
+        rows = sum(n for scores in _values(by_condition) if isinstance(n := scores.get("rows"), int))
         for model in models:
             planned[model] = max(rows, planned.get(model, 0))
     missing = sum(max(0, n - have.get(model, 0)) for model, n in planned.items())
-    return Left(len(held), len(held) + missing) if missing else None
+    return Progress(len(records), len(records) + missing) if missing else None
 
 
-def _values(ways: Any) -> list[Mapping[str, Any]]:
-    return [way for way in ways.values() if isinstance(way, Mapping)] if isinstance(ways, Mapping) else []
+def _values(by_condition: Any) -> list[Mapping[str, Any]]:
+    scores = by_condition.values() if isinstance(by_condition, Mapping) else ()
+    return [each for each in scores if isinstance(each, Mapping)]
 
 
-def taught(study: RunView) -> str:
-    """On what was trained, as far as the folder tells: '320 rows of data in symmetric', 'ipd in 2 frames'."""
-    config, noted = study.run.config, study.noted
-    if study.games and config.get("kind") in ("align", "demo"):
-        frames = f" in {count(len(study.training), 'frame')}" if study.training else ""
-        return named(texts(config.get("training_games")) or [study.game]) + frames
+def describe_training(view: RunView) -> str:
+    """The material of the training in words: '320 rows of data in symmetric', 'ipd in 2 frames'."""
+    config, noted = view.run.config, view.noted
+    if view.games and config.get("kind") in ("align", "demo"):
+        frames = f" in {count(len(view.training), 'frame')}" if view.training else ""
+        return list_names(texts(config.get("training_games")) or [view.game]) + frames
     data = config.get("data")
     recipe: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
     rows = noted.get("rows") or recipe.get("train")
-    games = named([*texts(recipe.get("games")), *([] if recipe else texts(config.get("game")))])
-    told = count(rows, "row") if isinstance(rows, int) else "rows"
-    return f"{told} of data{f' in {games}' if games else ''}"
+    games = list_names([*texts(recipe.get("games")), *([] if recipe else texts(config.get("game")))])
+    material = count(rows, "row") if isinstance(rows, int) else "rows"
+    return f"{material} of data{f' in {games}' if games else ''}"
 
 
-def named(specs: Iterable[str]) -> str:
+def list_names(specs: Iterable[str]) -> str:
     """'ipd, ish', 'ipd, ish, icn and 3 more'."""
-    some = [clean(spec, 80) for spec in dict.fromkeys(specs)]
-    more = len(some) - MOST_NAMED
-    return ", ".join(some[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    names = [clean(spec, 80) for spec in dict.fromkeys(specs)]
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def kinds(specs: Iterable[str]) -> str:
+def list_kinds(specs: Iterable[str]) -> str:
     """Games by kind: 'ipd, symmetric (64)'."""
-    stems = [clean(spec.partition("(")[0], 80) for spec in dict.fromkeys(specs)]
-    some = {stem: stems.count(stem) for stem in stems}
-    return ", ".join(f"{stem} ({n})" if n > 1 else stem for stem, n in some.items())
+    stems = [clean(registry.head(spec), 80) for spec in dict.fromkeys(specs)]
+    counts = {stem: stems.count(stem) for stem in stems}
+    return ", ".join(f"{stem} ({n})" if n > 1 else stem for stem, n in counts.items())
 
 
-def in_orders(records: Iterable[Record]) -> str:
-    """In which orders of the options questions were asked, in words that hold for all of them."""
-    asked = group_by(records, "model", "game", "frame").items()
+def describe_orders(records: Iterable[Record]) -> str:
+    """The orders of the options in which questions were asked, in words that hold for all questions."""
+    groups = group_by(records, "model", "game", "frame").items()
     whole, single = True, True
-    for (_, _, frame), group in asked:
+    for (_, _, frame), group in groups:
         places = _places(frame)
-        shown: dict[str, set[Any]] = {}
+        orders_by_decision: dict[str, set[Any]] = {}
         for r in group:
-            shown.setdefault(r.decision.key, set()).add(r.order)
+            orders_by_decision.setdefault(r.decision.key, set()).add(r.order)
         for r in group:
-            n = len(shown[r.decision.key])
+            n = len(orders_by_decision[r.decision.key])
             single &= n == 1
             whole &= places is not None and n >= len(orders(len(r.decision.actions), places))
     if whole:
-        return "every order of the options"
+        return EVERY_ORDER
     return "each in one order of the options" if single else "not all in every order of the options"
 
 
 def _places(frame: str) -> int | None:
-    """How many places of a frame list the options; None where it is not known. Imports no stranger's code."""
-    places = getattr(found("frames", frame), "places", None)
+    """How many places of a frame list the options; None for a frame that is not known here."""
+    places = getattr(find_or_none("frames", frame), "places", None)
     return None if places is None else int(places)
 
 
-TRAINED = ("align", "demo", "tune", "distill")
-TAUGHT = ("tune", "distill")
-"""Trained on rows of data, which need be no games that were asked."""
+TRAINING_KINDS = ("align", "demo", "tune", "distill")
+ROW_KINDS = ("tune", "distill")
+"""Kinds of run that train on rows of data; their games need not be those that were asked."""
 STEP = ("reward", "mass", "kl", "loss", "grad_norm")
 SLACK = 0.005
-"""A change that two decimals cannot show is none."""
+"""Changes up to this are too small for two decimals to show, and count as none."""
 MOST_ACTIONS = 3
-"""Actions of a decision up to which each has a column of its own."""
+"""Most actions of a decision for which each has a column of its own."""
 MOST_GAMES = 12
-"""Games up to which each has a line of its own in the overview."""
+"""Most games for which each has a row of its own in the overview."""
 
 # --- what the folder holds -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class RunView:
-    """A run as the report reads it.
+    """A run as a report reads it.
 
-    every      what was asked, beliefs about others among it; `records`: the model's own choices alone
-    roles      'before', 'after' ... by model name
-    short      a short name for each frame's spec
-    training   specs of the frames trained on; `games`: those trained on, `game` the first of them
-    sides      side effects by model name; `scores`, `noted`: what scores.json and training.json say
-    impossible numbers that cannot be, and are left out of these and of `curve`, by file
+    every       all records, beliefs about others among them; `records`: the model's own choices alone
+    roles       'before', 'after', ... by model name
+    short       a short name by spec of a frame
+    training    specs of the frames trained on; `games` those of the games, `game` the first of them
+    sides       side effects by model name; `scores`, `noted`: the contents of scores.json and training.json
+    curve       rows of the learning curve, their steps counted on over phases
+    impossible  count by file of numbers that cannot be; they are left out above
     """
 
     run: RunFolder
@@ -152,15 +155,15 @@ class RunView:
 
     @property
     def columns(self) -> list[str]:
-        """Every role in order: of a training, 'after' also where it is not measured yet."""
+        """Every role in order; a training has 'before' and 'after' also where they are not measured yet."""
         roles = list(self.roles.values())
-        if self.run.config.get("kind") not in TRAINED or any("after" in r for r in roles):
+        if self.run.config.get("kind") not in TRAINING_KINDS or any("after" in r for r in roles):
             return roles
         return list(dict.fromkeys(["before", *roles, "after"]))
 
 
 def read(folder: str | Path) -> RunView:
-    """Open a run folder. Raises StoreError where it is none or cannot be read."""
+    """Read a run folder. Raises StoreError where the folder is no run or cannot be read."""
     run = RunFolder(folder)
     config = run.config
     every = _sound_all(run.records)
@@ -169,12 +172,12 @@ def read(folder: str | Path) -> RunView:
     scores, odd_scores = drop_impossible(run.noted("scores.json") or {}, SCORES)
     training, odd_training = drop_impossible(run.noted("training.json") or {}, TRAINING)
     curve, odd_curve = drop_impossible(list(run.rows()), CURVE)
-    sides = {model: dict(found) for model, found in noted.items() if isinstance(found, Mapping)}
+    sides = {model: dict(effects) for model, effects in noted.items() if isinstance(effects, Mapping)}
     models = list(dict.fromkeys([*(record.model for record in records), *sides]))
-    told = [*texts(config.get("training_frames")), *texts(config.get("frames"))]
-    frames = [*map(_canonical, told), *(record.frame for record in records)]
+    specs = [*texts(config.get("training_frames")), *texts(config.get("frames"))]
+    frames = [*map(_canonical, specs), *(record.frame for record in records)]
     games = [*texts(config.get("game")), *texts(config.get("games"))]
-    if config.get("kind") not in TAUGHT:  # else what is asked first may be what was not trained on
+    if config.get("kind") not in ROW_KINDS:  # else what is asked first may be what was not trained on
         games += [r.game for r in records[:1]]
     return RunView(
         run,
@@ -185,7 +188,7 @@ def read(folder: str | Path) -> RunView:
         frozenset(map(_canonical, texts(config.get("training_frames")))),
         games[0] if games else "",
         frozenset(texts(config.get("training_games")) or games[:1]),
-        found("preferences", config.get("preference")),
+        find_or_none("preferences", config.get("preference")),
         sides,
         _steps(curve),
         scores,
@@ -200,7 +203,7 @@ def read(folder: str | Path) -> RunView:
 
 
 def _steps(rows: Iterable[TableRow]) -> list[TableRow]:
-    """Curve rows with a step, counted on where a second phase begins anew."""
+    """The curve's rows that have a step; the steps of a second phase continue those of the first."""
     out: list[TableRow] = []
     offset, phase = 0, None
     for row in rows:
@@ -215,7 +218,7 @@ def _steps(rows: Iterable[TableRow]) -> list[TableRow]:
 def _roles(config: TableRow, models: Sequence[str]) -> dict[str, str]:
     if config.get("kind") == "play":
         models = sorted(models, key=lambda model: model != config.get("person"))
-    if config.get("kind") not in TRAINED:
+    if config.get("kind") not in TRAINING_KINDS:
         return {model: model if len(models) > 1 else "measured" for model in models}
     base = config.get("model")
     others = [model for model in models if model != base]
@@ -224,20 +227,20 @@ def _roles(config: TableRow, models: Sequence[str]) -> dict[str, str]:
 
 
 def _sound_all(records: Iterable[Record]) -> list[Record]:
-    """Sound records, those of an earlier version in today's words."""
+    """The records, with an error where there is no answer, and frames spelt as in this version."""
     spelt = cache(_canonical)
     answered = map(_sound, records)
     return [r if spelt(r.frame) == r.frame else replace(r, frame=spelt(r.frame)) for r in answered]
 
 
 def _sound(record: Record) -> Record:
-    """The record; one without an answer and without an error, with one that says so."""
+    """The record; where it has neither answer nor error, with an error that says this."""
     nothing = record.choice is None and not record.error
     return replace(record, error="no answer is stored") if nothing else record
 
 
-def found(folder: str, spec: Any) -> Any:
-    """What a spec names, or None; `caveats` say where that is for want of trust (lookup.foreign)."""
+def find_or_none(folder: str, spec: Any) -> Any:
+    """The object of a spec; None where there is none, which `unknown_specs` tells with the reason."""
     if not isinstance(spec, str):
         return None
     try:
@@ -247,24 +250,27 @@ def found(folder: str, spec: Any) -> Any:
 
 
 def _canonical(frame: str) -> str:
-    """A frame's spec as records spell it."""
-    known = found("frames", frame)
+    """A frame's spec as records spell it; the spec itself for a frame that is not known here."""
+    known = find_or_none("frames", frame)
     return frame if known is None else registry.spell(known)
 
 
 def _short(specs: Iterable[str]) -> dict[str, str]:
-    """By spec: the frame's name and what differs from its defaults, such as 'table · X/Y · reversed'."""
+    """A short name by spec: the frame's name and the fields that differ from its defaults.
+
+    Such as 'table · X/Y · reversed'. Specs that would share a short name keep their own.
+    """
 
     def name(spec: str) -> str:
-        stem = spec.partition("(")[0]
-        frame, plain = found("frames", spec), found("frames", stem)
+        stem = registry.head(spec)
+        frame, plain = find_or_none("frames", spec), find_or_none("frames", stem)
         if frame is None or plain is None:
             return spec
         parts = [stem]
         for key, value in vars(frame).items():
             if value != getattr(plain, key):
-                told = "/".join(map(str, value)) if isinstance(value, tuple) else str(value)
-                parts.append(told if key in ("labels", "layout") else f"{key}: {told}")
+                text = "/".join(map(str, value)) if isinstance(value, tuple) else str(value)
+                parts.append(text if key in ("labels", "layout") else f"{key}: {text}")
         return " · ".join(parts)
 
     names = {spec: name(spec) for spec in dict.fromkeys(specs)}
@@ -272,28 +278,28 @@ def _short(specs: Iterable[str]) -> dict[str, str]:
     return {spec: short if taken[short] == 1 else spec for spec, short in names.items()}
 
 
-def left_out(file: str, n: int) -> str:
+def describe_omission(file: str, n: int) -> str:
     """'3 numbers of scores.json cannot be and are left out.'"""
     return f"{count(n, 'number')} of {file} cannot be and {'is' if n == 1 else 'are'} left out."
 
 
-def foreign_specs(study: RunView) -> list[str]:
-    """Specs of the run that name modules of somebody's own, which were not loaded."""
-    config = study.run.config
+def unknown_specs(view: RunView) -> dict[tuple[str, str], HominesError]:
+    """The failures of `registry.find` on the specs of the run, by (folder, spec).
+
+    UntrustedModule: the spec names a module of somebody's own, which was not loaded.
+    """
+    config = view.run.config
     specs = [(folder, text) for folder in ("games", "frames") for text in texts(config.get(folder))]
     specs += [("preferences", text) for text in texts(config.get("preference"))]
-    specs += [pair for r in study.every for pair in (("games", r.game), ("frames", r.frame))]
-    return [spec for folder, spec in dict.fromkeys(specs) if _is_foreign(folder, spec)]
-
-
-def _is_foreign(folder: str, spec: str) -> bool:
-    try:
-        registry.find(folder, spec)
-    except registry.UntrustedModule:
-        return True
-    except HominesError:  # no spec at all, which is shown as it stands
-        return False
-    return False
+    specs += [pair for r in view.every for pair in (("games", r.game), ("frames", r.frame))]
+    specs += [("frames", text) for text in texts(config.get("training_frames"))]
+    failures: dict[tuple[str, str], HominesError] = {}
+    for folder, spec in dict.fromkeys(specs):
+        try:
+            registry.find(folder, spec)
+        except HominesError as failure:
+            failures[folder, spec] = failure
+    return failures
 
 
 def interval(low: float | None, high: float | None, digits: int = 2) -> str:

@@ -1,4 +1,4 @@
-"""A table, written for whoever reads it.
+"""One table for the terminal, notebooks, pages, CSV, LaTeX and Markdown.
 
     rows, a dict each -> Table -> console(), text(), html(), cells(), csv(), tex(), markdown()
 
@@ -21,12 +21,13 @@ import numpy as np
 
 from homines.core.format import clean, number
 from homines.core.spreadsheet import cell
+from homines.core.types import LEGAL_MASS
 
 if TYPE_CHECKING:
     from rich.table import Table as ConsoleTable
 
 MOST_ROWS = 200
-"""Lines of a table on a page; its CSV holds all."""
+"""Most lines of a table on a page; its CSV has all."""
 NOTHING = "—"
 
 
@@ -34,10 +35,17 @@ class Weak(float):
     """A number that rests on little legal mass: grey, with a dagger. The section's note says what that is."""
 
 
-class Table:
-    """Rows as columns, with a method for every place where a table is read.
+def mark_weak(value: Any, legal: float | None) -> Any:
+    """The number; as Weak where its legal mass is under LEGAL_MASS."""
+    if isinstance(value, int | float) and legal is not None and legal < LEGAL_MASS:
+        return Weak(value)
+    return value
 
-    columns   names of columns that stand first, and also where there are no rows
+
+class Table:
+    """Rows as columns, with a method for every form of the table.
+
+    columns   names of the first columns, which exist also where there are no rows
     """
 
     def __init__(self, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
@@ -91,11 +99,10 @@ class Table:
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
     def cells(self) -> list[list[tuple[str, bool, str, bool]]]:
-        """What the page shows of each cell: its text, whether it stands right, a number in full, whether
-        that is Weak."""
+        """What a page shows of each cell: (text, whether aligned right, the number in full, whether Weak)."""
         return [
             [
-                (_shown(x), right, repr(x) if _is_number(x) else "", isinstance(x, Weak))
+                (_format(x), right, repr(x) if _is_number(x) else "", isinstance(x, Weak))
                 for x, right in zip(row, self.right, strict=True)
             ]
             for row in self.body[:MOST_ROWS]
@@ -115,7 +122,7 @@ class Table:
         columns = "".join("r" if right else "l" for right in self.right)
         weak = r"$^\dagger$"
         body = [
-            " & ".join(_tex(_shown(x)) + weak * isinstance(x, Weak) for x in row) + r" \\"
+            " & ".join(_tex(_format(x)) + weak * isinstance(x, Weak) for x in row) + r" \\"
             for row in self.body
         ]
         heads = " & ".join(map(_tex, self.heads)) + r" \\"
@@ -129,7 +136,7 @@ _TEX = {
     ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}", "[": "{[}", "*": "{*}",
     "−": "$-$", "∞": r"$\infty$", "\n": " ", "\t": " ",
 }  # fmt: skip
-"""After a line's end, LaTeX takes a bracket or a star for part of the command; so these are wrapped."""
+"""Brackets and stars are wrapped, for LaTeX takes them for part of the command that ends a line."""
 
 
 def _tex(text: str) -> str:
@@ -150,8 +157,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _shown(value: Any) -> str:
-    """A cell as a reader sees it."""
+def _format(value: Any) -> str:
+    """A cell as pages and LaTeX show it."""
     if isinstance(value, float) and math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if value is None or isinstance(value, float):

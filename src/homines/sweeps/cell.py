@@ -25,13 +25,13 @@ from homines.core.types import HominesError, Interrupted, digest
 from homines.elicitation.asking import measure
 from homines.elicitation.survey import Survey
 from homines.models import load
-from homines.reports.measures import measured
+from homines.reports.measures import tabulate
 from homines.reports.run_page import write
 from homines.reports.run_view import read
 from homines.sweeps.claims import claim
 from homines.sweeps.store import SharedStore
 from homines.training.lifecycle import align
-from homines.training.plan import AlignmentPlan
+from homines.training.settings import AlignmentPlan
 from homines.training.study import StudyTask
 
 LONGEST = 220
@@ -239,7 +239,7 @@ def results(cell: Cell, folder: Path) -> dict[str, Any]:
     """
     if isinstance(cell.work, StudyCell):
         return {}
-    rows = measured(read(folder))
+    rows = tabulate(read(folder))
     game = cell.columns["game"]
     out: dict[str, Any] = {}
     for row in (row for part in ("types", "regret", "stability") for row in rows[part]):

@@ -12,7 +12,7 @@ from homines.core.plausible import COUNT, CURVE, drop_impossible, within
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
 from homines.elicitation.metrics import summary
-from homines.reports.run_view import left_out, read
+from homines.reports.run_view import describe_omission, read
 from homines.view.guard import reading
 
 MOST_BYTES = 20_000_000
@@ -95,7 +95,7 @@ def _live(folder: Path) -> Live:
         tuple(charts(curve)),
         max(done, default=0),
         None if planned is None else int(planned),
-        notes=tuple(left_out(file, n) for file, n in study.impossible.items() if n),
+        notes=tuple(describe_omission(file, n) for file, n in study.impossible.items() if n),
     )
 
 

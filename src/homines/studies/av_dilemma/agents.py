@@ -15,7 +15,7 @@ from homines.studies.av_dilemma.theory import Place, decision_at, place, sacrifi
 from homines.studies.kit import Agent, Findings, mean
 from homines.theory.choice import LogitAgent
 from homines.training.data import Row
-from homines.training.supervised import SupervisedSettings
+from homines.training.settings import SupervisedSettings
 
 FRAME = "sentences()"
 """The frame of the training and of the rates of the page: the acts have their own names."""
@@ -60,14 +60,14 @@ class PreferenceKind:
         return rows
 
 
-def spec(asked: str, saved: int, aboard: str) -> str:
+def spec(question: str, saved: int, aboard: str) -> str:
     """The spec of a question's game."""
-    return f"av(asked={asked}, saved={saved}, aboard={aboard})"
+    return f"av(asked={question}, saved={saved}, aboard={aboard})"
 
 
 def taught_games(preference: str) -> tuple[str, ...]:
     """Specs of the decisions in which the preference is not indifferent: a tie teaches nothing."""
-    points = [spec(asked, saved, aboard) for asked in PERSPECTIVES for aboard, saved in POINTS]
+    points = [spec(question, saved, aboard) for question in PERSPECTIVES for aboard, saved in POINTS]
     return tuple(p for p in points if sacrifice_probability(preference, decision_at(place(p))) != 0.5)
 
 
@@ -93,8 +93,8 @@ def rates(records: Sequence[Record]) -> dict[Place, float]:
 
 
 def reliability(agents: Sequence[Agent], keep: Callable[[Place], bool]) -> TableRow:
-    """How far rates in the questions kept can be trusted: legal mass and order effect where the acts have
-    their names, instability over all words."""
+    """Trust in the rates of the questions that `keep` selects: legal mass and order effect where the acts
+    have their names, instability over all words."""
     named = [r for a in agents for r in named_answers(a) if keep(place(r.game))]
     by_agent = [[r for r in a.records if keep(place(r.game))] for a in agents]
     spreads = [x for records in by_agent if (x := instability(records)) is not None]
@@ -106,7 +106,7 @@ def reliability(agents: Sequence[Agent], keep: Callable[[Place], bool]) -> Table
 
 
 def mean_rates(agents: Sequence[Agent], keep: Callable[[Place], bool]) -> list[float]:
-    """By seed, the mean P(sacrifice) of the questions kept; a seed without answers is left out."""
+    """Mean P(sacrifice) of the questions that `keep` selects, a value a seed that has an answer."""
     by_seed = [[p for at, p in rates(named_answers(a)).items() if keep(at)] for a in agents]
     return [mean(values) for values in by_seed if values]
 

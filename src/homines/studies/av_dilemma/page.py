@@ -84,11 +84,11 @@ def summary(findings: CarFindings) -> list[str]:
     parts: list[str] = []
     for name, agents in findings.with_base().items():
         answers = [
-            f"{asked} {format_mean(values)}"
-            for asked in PERSPECTIVES
+            f"{question} {format_mean(values)}"
+            for question in PERSPECTIVES
             if (
                 values := mean_rates(
-                    agents, lambda at, q=asked: at.asked == q and at.aboard == "self" and saves_more(at)
+                    agents, lambda at, q=question: at.asked == q and at.aboard == "self" and saves_more(at)
                 )
             )
         ]
@@ -108,17 +108,17 @@ def behaviour(findings: CarFindings) -> Section | None:
     marks: list[TableRow] = []
     for name, agents in findings.with_base().items():
         by_seed = [rates(named_answers(a)) for a in agents]
-        for asked in PERSPECTIVES:
+        for question in PERSPECTIVES:
             for aboard in ABOARD:
-                row: TableRow = {"agent": name, "asked": asked, "aboard": aboard}
+                row: TableRow = {"agent": name, "asked": question, "aboard": aboard}
                 for saved in sorted({at.saved for at in questions_of(findings)}):
-                    at = Place(asked, saved, aboard)
+                    at = Place(question, saved, aboard)
                     if values := [p[at] for p in by_seed if at in p]:
                         row[f"{saved} saved"] = mean(values)
-                        mark = {"panel": f"{name}, {aboard}", "series": asked, "step": saved}
+                        mark = {"panel": f"{name}, {aboard}", "series": question, "step": saved}
                         marks.append(mark | interval_row(values, unit=True))
                 if len(row) > 3:
-                    rows.append(row | reliability(agents, lambda at, w=(asked, aboard): at[::2] == w))
+                    rows.append(row | reliability(agents, lambda at, w=(question, aboard): at[::2] == w))
     if not rows:
         return None
     return Section(
@@ -142,11 +142,12 @@ def behaviour(findings: CarFindings) -> Section | None:
 
 
 def theory(_: CarFindings) -> Section:
-    """From how many saved on each preference sacrifices; no agent is needed for it."""
+    """The number saved from which each preference sacrifices, computed without any agent."""
     rows = [
-        {"preference": spec, "asked": asked} | {f"{who} aboard": stance(spec, asked, who) for who in ABOARD}
+        {"preference": spec, "asked": question}
+        | {f"{who} aboard": stance(spec, question, who) for who in ABOARD}
         for spec in THEORIES
-        for asked in PERSPECTIVES
+        for question in PERSPECTIVES
     ]
     return Section(
         "theory",
@@ -188,13 +189,14 @@ def dilemma(findings: CarFindings) -> Section | None:
         for name, agents in findings.with_base().items():
             row: TableRow = {"aboard": aboard, "agent": name}
             means: dict[str, float] = {}
-            for asked in PERSPECTIVES:
+            for question in PERSPECTIVES:
                 by_seed = mean_rates(
-                    agents, lambda at, q=asked, w=aboard: (at.asked, at.aboard) == (q, w) and saves_more(at)
+                    agents,
+                    lambda at, q=question, w=aboard: (at.asked, at.aboard) == (q, w) and saves_more(at),
                 )
                 if by_seed:
-                    means[asked] = mean(by_seed)
-                    mark = {"panel": f"{aboard} aboard", "group": name, "series": asked}
+                    means[question] = mean(by_seed)
+                    mark = {"panel": f"{aboard} aboard", "group": name, "series": question}
                     marks.append(mark | interval_row(by_seed, unit=True))
             rows.append(row | with_gaps(means) | reliability(agents, lambda at, w=aboard: at.aboard == w))
         for spec in EXPLAINING:
@@ -225,13 +227,15 @@ def with_gaps(means: Mapping[str, float]) -> TableRow:
     """Mean rates by question, and by how much each exceeds that of buying."""
     bought = means.get("buying")
     return dict(means) | {
-        f"{asked} less buying": None if bought is None or asked not in means else means[asked] - bought
-        for asked in ("judging", "regulating")
+        f"{question} less buying": None
+        if bought is None or question not in means
+        else means[question] - bought
+        for question in ("judging", "regulating")
     }
 
 
 def people(findings: CarFindings) -> Section | None:
-    """Judgements about the least number asked that is ten or more, beside those of people on ten."""
+    """Judgements on the least number asked of ten or more, next to those of people on ten."""
     rows: list[TableRow] = [{"who": "people (Bonnefon et al. 2016)", "saved": 10, "owner aboard": PEOPLE}]
     judged = [at for at in rates(named_answers(findings.base)) if at.asked == "judging" and at.saved >= 10]
     saved = min((at.saved for at in judged), default=None)

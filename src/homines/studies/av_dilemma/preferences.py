@@ -132,14 +132,14 @@ def transfer(findings: CarFindings) -> Section | None:
     )
 
 
-def distance_from_training(r: Record, taught: Set[str]) -> str:
+def distance_from_training(r: Record, specs: Set[str]) -> str:
     """The one of DISTANCES between a question and those of the training; empty where none fits."""
     words = ",".join(r.labels)
     if words in (ACTS, *LETTERS):
         return DISTANCES[2] if words == ACTS else DISTANCES[3]
-    if r.game in taught:
+    if r.game in specs:
         return DISTANCES[0]
-    return DISTANCES[1] if place(r.game).saved not in {place(spec).saved for spec in taught} else ""
+    return DISTANCES[1] if place(r.game).saved not in {place(spec).saved for spec in specs} else ""
 
 
 def mean_agreement(records: Sequence[Record], preference: str) -> float | None:

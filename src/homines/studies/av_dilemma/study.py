@@ -1,4 +1,4 @@
-"""What is right, what one would buy, what one would vote for: self-driving cars, on any model.
+"""Self-driving cars on any model: what is judged right, what is bought, what is voted for.
 
 The self-versus-others design of Bonnefon, Shariff & Rahwan (2016): the same sacrifice is judged, bought and
 made a rule, for 1 to 100 people saved, with the owner, one of the family too, or a stranger aboard. Agents
@@ -43,7 +43,7 @@ FEW = (2, 20)
 
 
 def kinds(task: StudyTask) -> list[PreferenceKind]:
-    """Every kind of agent; in short the first alone, its rows once."""
+    """Every kind of agent; in the short form the first alone, on its rows once."""
     course = COURSE_QUICK if task.quick else COURSE
     named = [*AGENTS.items()][: 1 if task.quick else None]
     return [PreferenceKind(name, preference, task.seeds, course) for name, preference in named]
@@ -59,35 +59,34 @@ def outline(task: StudyTask) -> list[str]:
 
 
 def exam(model: Model, *, quick: bool = False) -> list[Question]:
-    """Every situation: the acts by their names, in all four orders; in other words for them, an order and its
-    reverse."""
+    """Every situation, with the acts by their names in all four orders, and by other words in two."""
     numbers, aboard = (FEW, ABOARD[:1]) if quick else (SAVED, ABOARD)
-    there = [spec(asked, saved, who) for asked in PERSPECTIVES for who in aboard for saved in numbers]
-    games = {name: (decision_at(place(name)),) for name in there}
-    asked = questions(model, games, [find("frames", FRAME)])
+    specs = [spec(question, saved, who) for question in PERSPECTIVES for who in aboard for saved in numbers]
+    games = {name: (decision_at(place(name)),) for name in specs}
+    every = questions(model, games, [find("frames", FRAME)])
     frames = [find("frames", f"sentences(labels='{words}')") for words in (ACTS, *LETTERS)]
-    return asked + questions(model, games, frames, most=2)
+    return every + questions(model, games, frames, most=2)
 
 
 def other_models(task: StudyTask) -> dict[str, str]:
-    """Other models that are measured: MODEL by folder."""
+    """MODEL strings of the other models, by the name of their folder."""
     return {f"also-{digest(model)[:8]}": model for model in task.also}
 
 
 def run(task: StudyTask) -> StudyResult:
     """Train and measure what is missing, then write the report."""
-    there, asked, failed = kinds(task) if task.trainable else [], partial(exam, quick=task.quick), 0
+    agents, ask, failed = kinds(task) if task.trainable else [], partial(exam, quick=task.quick), 0
 
-    def sides(held: RunFolder, model: Model) -> None:
+    def sides(run: RunFolder, model: Model) -> None:
         if isinstance(model, HuggingFace) and not task.quick:
-            held.note("sideeffects.json", {model.name: capability.measure_capability(model)})
+            run.note("sideeffects.json", {model.name: capability.measure_capability(model)})
 
     for name, model in {"base": task.model, **other_models(task)}.items():
-        with task.timed(), task.measuring(name, model, quick=task.quick) as held:
-            failed += task.examined(held, model, asked, beside=sides)
-    for kind, seed in [(kind, seed) for seed in task.seeds for kind in there]:
+        with task.timed(), task.measuring(name, model, quick=task.quick) as run:
+            failed += task.examined(run, model, ask, beside=sides)
+    for kind, seed in [(kind, seed) for seed in task.seeds for kind in agents]:
         with task.timed():
-            told = {"preference": kind.preference, "precision": PRECISION, "quick": task.quick}
+            settings = {"preference": kind.preference, "precision": PRECISION, "quick": task.quick}
             course = replace(kind.course, seed=seed)
-            failed += task.distilled(kind.folder(seed), kind.rows(), course, asked, beside=sides, **told)[1]
-    return StudyResult(page(task, there, other_models(task)), failed)
+            failed += task.distilled(kind.folder(seed), kind.rows(), course, ask, beside=sides, **settings)[1]
+    return StudyResult(page(task, agents, other_models(task)), failed)

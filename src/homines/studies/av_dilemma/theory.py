@@ -41,11 +41,12 @@ def sacrifice_probability(theory: str, d: Decision) -> float:
     return float(best_response(expected_utility(find("preferences", theory)(d), stated_beliefs(d))).p[0])
 
 
-def stance(theory: str, asked: str, aboard: str) -> str:
-    """From how many saved on a preference sacrifices, of 1 to 100: 'from 3 on, a tie at 2',
-    'never', 'no view'."""
+def stance(theory: str, question: str, aboard: str) -> str:
+    """The numbers saved, of 1 to 100, at which a preference sacrifices: 'from 3 on, a tie at 2', 'never',
+    'no view'."""
     answers = [
-        sacrifice_probability(theory, decision_at(Place(asked, s, aboard))) for s in range(1, MOST_SAVED + 1)
+        sacrifice_probability(theory, decision_at(Place(question, s, aboard)))
+        for s in range(1, MOST_SAVED + 1)
     ]
     if set(answers) == {0.5}:
         return "no view"

@@ -20,21 +20,21 @@ from homines.training import data
 from homines.training.data import Recipe
 from homines.training.study import StudyTask
 
-WAYS = ("asked as trained", "asked for the bare answer")
+CONDITIONS = ("asked as trained", "asked for the bare answer")
 HOW_ASKED = (
     "The untrained model is asked for the bare answer; the tuned ones think aloud first, as they were "
     "taught, in games whose like they were not taught."
 )
 KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ENDS = (0.0, 1.0)
-"""Homo economicus and homo moralis: asked everything; the doses between what their kappa is fitted to."""
+"""Homo economicus and homo moralis, which are asked everything; of the doses between kappa is estimated."""
 ROWS, TESTS = 320, 64
 """Rows of an agent's data: to train on, and to test on."""
 WORDS = ("A,B", "X,Y")
 DRAWN_SEED = 2025
-"""Seed of the games that are drawn to be asked; the games of the training have seeds of their own."""
+"""Seed of the games drawn for measurement; the games of the training have seeds of their own."""
 GAMES_DRAWN = 4000
-"""The number of symmetric games among which those are found that distinguish doses of kappa."""
+"""The number of symmetric games drawn to choose those that distinguish doses of kappa."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class DoseKind:
 
 @cache
 def kappa_games() -> dict[str, float]:
-    """Symmetric games that distinguish doses of kappa: the kappa of indifference by spec.
+    """The kappa of indifference by spec, for symmetric games that distinguish doses of kappa.
 
     There is one game for every kappa of indifference inside (0, 1) that payoffs of 1 to 9 can make, except
     the doses themselves. A higher kappa favours the first action and the second action in turn; an agent that

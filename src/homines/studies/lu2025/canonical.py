@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from homines.core.format import TableRow
-from homines.core.registry import find
+from homines.core.registry import find, head
 from homines.elicitation.metrics import average_by_decision, choices
 from homines.estimation.columns import Observation
 from homines.estimation.published import AMOUNTS, PAIRS, moments
@@ -93,7 +93,7 @@ def best_plans(findings: DoseFindings) -> Section:
     for agent in findings.wide:
         kinds: dict[str, list[Observation]] = {}
         for _, o in agent.plans:
-            kinds.setdefault(o.game.partition("(")[0], []).append(o)
+            kinds.setdefault(head(o.game), []).append(o)
         for kind, observed in kinds.items():
             row: TableRow = {"agent": agent.name, "protocols": kind}
             for name, spec in (("economicus", "economicus"), ("moralis 1", "moralis(kappa=1)")):

@@ -10,6 +10,7 @@ import numpy as np
 from homines.core.format import TableRow
 from homines.core.types import Choice, HominesError
 from homines.elicitation.metrics import average_by_decision, choices, mass, payoff_sensitivity
+from homines.estimation.agent_estimates import sentence
 from homines.estimation.bounds import Bounds, bounds
 from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
@@ -74,8 +75,7 @@ def _estimate_rows(agent: DoseAgent, name: str, family: str, data: Sequence[Obse
         parameter = "not identified" if isinstance(failure, NotIdentified) else "none"
         numbers = dict.fromkeys(("estimate", "s.e.", "low", "high", "explained"))
         legal = float(np.mean([o.choice.mass for o in data]))
-        why = str(failure).partition(". ")[0].partition(" (")[0].partition(": ")[0]
-        return [{**head, "parameter": parameter, **numbers, "legal mass": legal, "why": why}]
+        return [{**head, "parameter": parameter, **numbers, "legal mass": legal, "why": sentence(failure)}]
     return [
         {
             **head,
@@ -110,7 +110,7 @@ def dose(findings: DoseFindings) -> Section | None:
         try:
             e = fit(data, "moralis")
         except HominesError as failure:
-            row["why no estimate"] = str(failure).partition(": ")[0].partition(" (")[0]
+            row["why no estimate"] = sentence(failure)
             continue
         k = e.names.index("kappa")
         low, high = e.intervals[k]
@@ -193,7 +193,7 @@ def people(findings: DoseFindings) -> Section | None:
         try:
             t = compare(data, PEOPLE, "bfs")
         except HominesError as failure:
-            rows.append({"agent": agent.name, "test": str(failure).partition(". ")[0]})
+            rows.append({"agent": agent.name, "test": sentence(failure)})
             continue
         rows.append(
             {

@@ -12,7 +12,7 @@ from homines.core.format import TableRow
 from homines.core.run_folder import RunFolder
 from homines.reports.page import Section
 from homines.studies.kit import task_facts, write_page
-from homines.studies.lu2025.agents import WAYS, DoseAgent, DoseFindings, DoseKind
+from homines.studies.lu2025.agents import CONDITIONS, DoseAgent, DoseFindings, DoseKind
 from homines.studies.lu2025.canonical import amounts, best_plans, pairs, plans
 from homines.studies.lu2025.estimates import dose, estimates, people, sensitivity
 from homines.training.study import StudyTask
@@ -45,7 +45,7 @@ def page(task: StudyTask, kinds: Sequence[DoseKind]) -> Path:
 
 def summary(findings: DoseFindings) -> list[str]:
     """Shares of utility-implied answers, asked as trained, after and before."""
-    scored = [row for row in implied_rows(findings) if row["asked"] == WAYS[0]]
+    scored = [row for row in implied_rows(findings) if row["asked"] == CONDITIONS[0]]
     after = [f"{row['agent']} (seed {row['seed']}) {_format_share(row, 'after')}" for row in scored]
     before = [f"{_format_share(row, 'before')} by {row['agent']}" for row in scored if row["games before"]]
     return [
@@ -65,17 +65,17 @@ def _format_share(row: TableRow, when: str) -> str:
 
 
 def implied_rows(findings: DoseFindings) -> list[TableRow]:
-    """Shares of utility-implied choices on unseen games, before and after, by agent and way of asking."""
+    """Shares of utility-implied choices on unseen games, before and after, by agent and condition."""
     scored = findings.base.run.noted("scores.json") or {}
     rows: list[TableRow] = []
     for agent in findings.others:
         # the untrained model was asked the test rows of the first seed, and of the two ends alone
         untrained = scored.get(f"kappa-{agent.kappa:g}", {}) if agent.seed == findings.task.seeds[0] else {}
         after = (agent.run.noted("scores.json") or {}).get("after", {})
-        for way in WAYS:
+        for way in CONDITIONS:
             was, now = untrained.get(way, {}), after.get(way, {})
             if agent.direct:  # trained to answer at once: the one way is the other
-                way, was = WAYS[1], untrained.get(WAYS[1], {})
+                way, was = CONDITIONS[1], untrained.get(CONDITIONS[1], {})
             if not now:
                 continue
             rows.append(
@@ -132,7 +132,7 @@ def effects(findings: DoseFindings) -> Section | None:
 
 
 def unknown(_: DoseFindings) -> Section:
-    """What the paper does not publish."""
+    """The parts of the paper that are not public."""
     return Section(
         "unknown",
         "What of the paper could not be known",

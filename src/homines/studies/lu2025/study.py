@@ -25,18 +25,18 @@ from homines.studies.lu2025.agents import DRAWN_SEED, ENDS, KAPPAS, DoseKind, ka
 from homines.studies.lu2025.page import page
 from homines.training import data, data_folder
 from homines.training.data import Recipe
-from homines.training.exam import TuningPlan, examine
+from homines.training.exam import examine
 from homines.training.lifecycle import Tuning, train_once
+from homines.training.settings import SupervisedSettings, TuningPlan
 from homines.training.student import load_student, load_trained
 from homines.training.study import StudyResult, StudyTask
-from homines.training.supervised import SupervisedSettings
 
 SEEDS = 1
 """Trainings of each kind, unless said otherwise."""
 WORDS_ASKED = ("X,Y", "Y,X")
 PROTOCOLS = tuple(f"{game}({k})" for game in ("spd", "trust", "ultimatum") for k in range(1, 7))
 DRAWN = 12
-"""Divisions of money, and as many after a kind or unkind act, drawn with a seed of their own."""
+"""The number of divisions of money, and of those after a kind or unkind act, that are drawn."""
 THINK, THINK_QUICK = 256, 64
 """Tokens of reasons at most; the untrained model seldom ends before them."""
 
@@ -49,8 +49,8 @@ def kinds(task: StudyTask) -> list[DoseKind]:
     first = task.seeds[:1]
     if task.quick:
         return [DoseKind(k, task.seeds, True) for k in ENDS]
-    there = [DoseKind(k, task.seeds if k in ENDS else first, False) for k in KAPPAS]
-    return there + [DoseKind(k, first, False, direct=True) for k in ENDS]
+    doses = [DoseKind(k, task.seeds if k in ENDS else first, False) for k in KAPPAS]
+    return doses + [DoseKind(k, first, False, direct=True) for k in ENDS]
 
 
 def outline(task: StudyTask) -> list[str]:
@@ -90,8 +90,7 @@ def random_games(game: str) -> dict[str, tuple[Decision, ...]]:
 
 
 def balanced_questions(model: Any, games: DecisionsByGame, asks: str) -> list[Question]:
-    """Decisions between two actions, each asked twice: so that every action has either label and either place
-    as often."""
+    """Decisions between two actions, each asked twice: every action has either label and place once."""
     out: list[Question] = []
     for turn, words in enumerate(WORDS_ASKED):
         every = questions(model, games, [table(words, asks=asks)], most=2)
@@ -100,27 +99,30 @@ def balanced_questions(model: Any, games: DecisionsByGame, asks: str) -> list[Qu
 
 
 def doses(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
-    """The games that tell kappa; in the short form every fifth, an odd step, so that they still alternate."""
+    """Questions in the games that tell kappa. The short form has every fifth game: an odd step, as
+    neighbours favour the two actions in turn."""
     games = {spec: battery(find("games", spec).stage) for spec in list(kappa_games())[:: 5 if quick else 1]}
     return balanced_questions(model, games, asks)
 
 
 def exam(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
-    """The canonical games: the protocols by the strategy method, pairs and divisions, asked for the bare
-    answer or aloud; and amounts and the games that tell kappa for the bare answer. Beliefs are asked where
-    answers are bare: an agent that was taught to think aloud gives no other answer."""
+    """The canonical games: protocols by the strategy method, pairs and divisions as `asks` says ("choice" or
+    "aloud"), and amounts and the games that tell kappa for the bare answer.
+
+    Beliefs are asked for with bare answers only, for an agent that was taught to think aloud gives no others.
+    """
     protocols = {spec: battery(find("games", spec)) for spec in PROTOCOLS[:: 6 if quick else 1]}
     pairs = {spec: battery(find("games", spec)) for spec, _ in PAIRS.values()}
     divided = random_games("split")
     kind = {spec: tuple(d for d in ds if d.player == 1) for spec, ds in random_games("reciprocity").items()}
-    every = {**pairs, **divided, **kind}
-    asked = balanced_questions(model, protocols, asks)
+    divisions = {**pairs, **divided, **kind}
+    every = balanced_questions(model, protocols, asks)
     if asks == "choice":
-        asked += balanced_questions(model, protocols, "belief")
-    asked += balanced_questions(model, dict(list(every.items())[:: 7 if quick else 1]), asks)
+        every += balanced_questions(model, protocols, "belief")
+    every += balanced_questions(model, dict(list(divisions.items())[:: 7 if quick else 1]), asks)
     amounts = {b.game: battery(find("games", b.game)) for b in AMOUNTS[: 1 if quick else None]}
-    asked += questions(model, amounts, [find("frames", "table(goal='')")], most=2)
-    return asked + doses(model, "choice", quick=quick)
+    every += questions(model, amounts, [find("frames", "table(goal='')")], most=2)
+    return every + doses(model, "choice", quick=quick)
 
 
 # --- carrying it out ---------------------------------------------------------------------------
@@ -129,19 +131,19 @@ def exam(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
 def run(task: StudyTask) -> StudyResult:
     """Generate, tune and measure what is missing, then write the report."""
     failed = 0
-    there = kinds(task)
+    agents = kinds(task)
     for seed in task.seeds:
-        for kind in there:
+        for kind in agents:
             if seed in kind.seeds:
                 data_folder.write(kind.recipe(seed), task.place(f"data/{kind.folder(seed)}"))
     with task.timed():
-        failed += measure_untrained(task, there)
+        failed += measure_untrained(task, agents)
     for seed in task.seeds:
-        for kind in there:
+        for kind in agents:
             if seed in kind.seeds:
                 with task.timed():
                     failed += tune_agent(task, kind, seed)
-    return StudyResult(page(task, there), failed)
+    return StudyResult(page(task, agents), failed)
 
 
 @contextmanager
@@ -151,14 +153,15 @@ def open_run(task: StudyTask, name: str, plan: TuningPlan, recipe: Recipe) -> It
         yield run
 
 
-def measure_untrained(task: StudyTask, there: Sequence[DoseKind]) -> int:
-    """The model as it is: canonical games, and the test rows of both ends (first seed)."""
-    first = tuning(task, there[0], task.seeds[0])
-    with open_run(task, "base", first, there[0].recipe(task.seeds[0])) as run:
+def measure_untrained(task: StudyTask, agents: Sequence[DoseKind]) -> int:
+    """Ask the untrained model the canonical games and the test rows of both ends (first seed); the number of
+    failed questions."""
+    first = tuning(task, agents[0], task.seeds[0])
+    with open_run(task, "base", first, agents[0].recipe(task.seeds[0])) as run:
         if run.noted("examined.json"):
             return 0
         model = load_student(first)
-        rows = {kind.slug: tuning(task, kind, task.seeds[0]).rows()[2] for kind in there if kind.wide}
+        rows = {kind.slug: tuning(task, kind, task.seeds[0]).rows()[2] for kind in agents if kind.wide}
         also = exam(model, "choice", quick=task.quick)
         records = examine(first, model, run, rows, task.follow, also)
         failed = sum(r.choice is None for r in records)
@@ -168,7 +171,8 @@ def measure_untrained(task: StudyTask, there: Sequence[DoseKind]) -> int:
 
 
 def tune_agent(task: StudyTask, kind: DoseKind, seed: int) -> int:
-    """One agent: tuned, asked its test rows; the two ends also the canonical games."""
+    """Tune one agent and ask it its test rows, the two ends also the canonical games; the number of failed
+    questions."""
     plan = tuning(task, kind, seed)
     name = kind.folder(seed)
     with open_run(task, name, plan, kind.recipe(seed)) as run:

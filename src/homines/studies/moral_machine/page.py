@@ -65,7 +65,7 @@ def page(task: StudyTask, folders: Mapping[str, Path], scenarios: Sequence[Dilem
 
 
 def summary(findings: MachineFindings) -> list[str]:
-    """Each model's distance to people, beside those of a coin and of counting heads."""
+    """Each model's distance to people, and those of a coin and of counting heads."""
     models: list[str] = []
     coin = distance(findings.nulls["coin", "balanced"].nine, DILEMMAS[AVERAGE])
     heads = distance(findings.nulls["headcount", "balanced"].nine, DILEMMAS[AVERAGE])
@@ -92,7 +92,7 @@ def _format(x: float | None) -> str:
 
 
 def effects(findings: MachineFindings) -> Section:
-    """The nine effects on being saved, by model, beside people."""
+    """The nine effects on being saved, by model, and those of people."""
     rows: list[TableRow] = []
     marks: list[TableRow] = []
     for i, e in enumerate(EFFECTS):
@@ -145,7 +145,7 @@ def shape(findings: MachineFindings) -> Section:
     caption = (
         "The nine effects of each model beside those of all people; the heavy ring is 0, the outer one 1."
     )
-    return Section("radar", "At a glance", (), (), radar(rows, people, caption, told=PEOPLE))
+    return Section("radar", "At a glance", (), (), radar(rows, people, caption, reference_name=PEOPLE))
 
 
 def distances(findings: MachineFindings) -> Section:
@@ -154,8 +154,7 @@ def distances(findings: MachineFindings) -> Section:
         _distance_row(agent.name, agent.amce, findings) | agent.reliability() for agent in findings.agents
     ]
     rows += [
-        _distance_row(f"{name} ({design})", found, findings)
-        for (name, design), found in findings.nulls.items()
+        _distance_row(f"{name} ({design})", amce, findings) for (name, design), amce in findings.nulls.items()
     ]
     return Section(
         "distances",
@@ -171,13 +170,13 @@ def distances(findings: MachineFindings) -> Section:
     )
 
 
-def _distance_row(name: str, found: Amce, findings: MachineFindings) -> TableRow:
+def _distance_row(name: str, amce: Amce, findings: MachineFindings) -> TableRow:
     row: TableRow = {"policy": name}
     row |= {
-        f"to {people}": finite_or_none(distance(found.nine, values)) for people, values in DILEMMAS.items()
+        f"to {people}": finite_or_none(distance(amce.nine, values)) for people, values in DILEMMAS.items()
     }
     if findings.people:
-        row["to the mean of this file"] = finite_or_none(distance(found.nine, mean_of(findings.people)))
+        row["to the mean of this file"] = finite_or_none(distance(amce.nine, mean_of(findings.people)))
     return row
 
 
@@ -251,11 +250,9 @@ def structure(findings: MachineFindings) -> Section:
         data = [Observation(d, c, agent.name, f"{s.kind} {s.draw // 2}") for s, d, c in agent.chosen]
         try:
             estimate = fit(data, "lives")
-        except NotIdentified as failure:
-            rows.append(head | {"parameter": "not identified", "why": str(failure), **reliability})
-            continue
         except HominesError as failure:
-            rows.append(head | {"parameter": "no estimate", "why": str(failure), **reliability})
+            parameter = "not identified" if isinstance(failure, NotIdentified) else "no estimate"
+            rows.append(head | {"parameter": parameter, "why": str(failure), **reliability})
             continue
         for name, value, se, (low, high) in zip(
             estimate.names, estimate.values, estimate.se, estimate.intervals, strict=True
@@ -285,7 +282,7 @@ def structure(findings: MachineFindings) -> Section:
     )
 
 
-def asked(findings: MachineFindings) -> Section:
+def scenarios_by_kind(findings: MachineFindings) -> Section:
     """The scenarios by kind."""
     first = next((r for agent in findings.agents for r in agent.run.records), None)
     example = "" if first is None else f" One of them: {first.decision.rule} {' '.join(first.decision.does)}"
@@ -337,5 +334,5 @@ def limits(_: MachineFindings) -> Section:
 
 
 PARTS: tuple[Callable[[MachineFindings], Section | None], ...] = (
-    effects, shape, distances, flaw, by_country, structure, asked, limits,
+    effects, shape, distances, flaw, by_country, structure, scenarios_by_kind, limits,
 )  # fmt: skip

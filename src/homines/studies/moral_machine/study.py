@@ -1,4 +1,4 @@
-"""Moral dilemmas of autonomous vehicles: Awad et al. (2018) on any model, balanced, beside people.
+"""Moral dilemmas of autonomous vehicles: Awad et al. (2018) on any model, balanced, and people's choices.
 
 Scenarios of our own in that design; every one asked in both option orders and with two label sets; exact
 probabilities; the estimator of `homines amce`; null policies beside every model. Nothing is trained.
@@ -25,34 +25,34 @@ DRAWS, DRAWS_QUICK = 100, 8
 """Scenarios of each kind in a set; two of them exchange the groups, and pairs, an even number of them, take
 turns with the label sets."""
 WORDS = (("A,B", "Y,X"), ("B,A", "X,Y"))
-"""Label sets, by pair of scenarios in turn: each label stands for staying as often as for swerving, so that a
-liking for a label is none for inaction."""
+"""Label sets, by pair of scenarios in turn. Each label stands for staying as often as for swerving: a liking
+for a label is no liking for inaction."""
 
 
 def models(task: StudyTask) -> tuple[str, ...]:
-    """The model and those beside it, each once."""
+    """The study's model and the other models, each once."""
     return tuple(dict.fromkeys((task.model, *task.also)))
 
 
 def answer_folder(task: StudyTask, model: str) -> Path:
-    """Where a model's answers are."""
+    """The folder of a model's answers."""
     words = "".join(c if c.isalnum() or c in "-_." else "-" for c in model)
     return task.place(f"{words[-40:]}-{digest(model)[:6]}")
 
 
 def scenarios(task: StudyTask) -> list[Dilemma]:
-    """Every scenario that is asked: of each seed another set."""
+    """Every scenario; each seed has a set of its own."""
     n = DRAWS_QUICK if task.quick else DRAWS
     draws = [seed * n + i for seed in task.seeds for i in range(n)]
     return [dilemma(kind, draw) for kind in DIMENSIONS for draw in draws]
 
 
-def scenario_questions(model: Model, there: Sequence[Dilemma]) -> list[Question]:
+def scenario_questions(model: Model, dilemmas: Sequence[Dilemma]) -> list[Question]:
     """Every scenario in both orders, with both label sets."""
     out: list[Question] = []
     for turn, words in enumerate(WORDS):
         frames = [find("frames", f"table(labels='{labels}', goal='')") for labels in words]
-        games = {spec(d.kind, d.draw): battery(d) for d in there if d.draw // 2 % 2 == turn}
+        games = {spec(d.kind, d.draw): battery(d) for d in dilemmas if d.draw // 2 % 2 == turn}
         out += questions(model, games, frames, most=2)
     return out
 
@@ -67,19 +67,19 @@ def run(task: StudyTask) -> StudyResult:
     """Ask what is missing of every model, then write the report."""
     if task.humans is not None:  # a file that is none costs no finished work
         countries(task.humans, [e.label for e in EFFECTS])
-    there, failed = scenarios(task), 0
+    dilemmas, failed = scenarios(task), 0
     for model in models(task):
         with task.timed():
-            failed += measure_model(task, model, there)
+            failed += measure_model(task, model, dilemmas)
     return StudyResult(
-        page(task, {model: answer_folder(task, model) for model in models(task)}, there), failed
+        page(task, {model: answer_folder(task, model) for model in models(task)}, dilemmas), failed
     )
 
 
-def measure_model(task: StudyTask, model: str, there: Sequence[Dilemma]) -> int:
-    """One model's answers, in a folder of its own; how many questions failed."""
+def measure_model(task: StudyTask, model: str, dilemmas: Sequence[Dilemma]) -> int:
+    """Ask one model, in a folder of its own; the number of failed questions."""
     frames = [f"table(labels='{labels}', goal='')" for words in WORDS for labels in words]
     with task.measuring(
         answer_folder(task, model).name, model, seeds=task.seeds, quick=task.quick, frames=frames
-    ) as held:
-        return task.examined(held, model, lambda asked: scenario_questions(asked, there))
+    ) as run:
+        return task.examined(run, model, lambda m: scenario_questions(m, dilemmas))

@@ -7,13 +7,13 @@ from functools import cached_property
 
 import numpy as np
 
-from homines.core.registry import find
-from homines.core.types import Array, Choice, HominesError, Policy, Record
+from homines.core.registry import find, head
+from homines.core.types import Array, Choice, Policy, Record
 from homines.elicitation.metrics import answered_records, mass
 from homines.elicitation.policies import RecordedPolicy
 from homines.games.pricing import shop
 from homines.opponents import opponent
-from homines.opponents.nash import equilibria
+from homines.opponents.nash import NoPureEquilibrium, equilibria
 from homines.studies.kit import Agent
 from homines.studies.pricing.talk import Rules
 from homines.theory.choice import quantal_response
@@ -23,7 +23,7 @@ from homines.training.study import StudyTask
 
 FRAME = "market()"
 WORDS = "sentences()"
-"""The frame of the training and of all figures, and another in which some questions are repeated."""
+"""The frame of the training and of all figures, and a second frame for some of the questions."""
 PRECISION = 5.0
 """Precision, per unit of profit, of the logit equilibrium that is distilled; its prices are within a cent of
 theory."""
@@ -38,7 +38,7 @@ class PricingAgent(Agent):
 
     def answers(self, frame: str) -> list[Record]:
         """Records in a kind of frame, whatever its arguments."""
-        return [r for r in self.run.records if r.frame.startswith(frame.partition("(")[0])]
+        return [r for r in self.run.records if head(r.frame) == head(frame)]
 
     @cached_property
     def policy(self) -> RecordedPolicy:
@@ -108,11 +108,14 @@ def answers_everywhere(agent: PricingAgent, game: Repeated) -> bool:
 
 
 def theory_prices(findings: MarketFindings, spec: str) -> list[float]:
-    """Prices of the symmetric pure equilibria of one period between two firms of this preference."""
+    """Prices of the symmetric pure equilibria of one period between two firms of this preference.
+
+    Empty where there is none, which the page writes as "none".
+    """
     utility = find("preferences", spec)(findings.game.stage.seat(0))
     try:
         pairs = equilibria(np.stack([utility, utility.T]))
-    except HominesError:
+    except NoPureEquilibrium:
         return []
     return [float(findings.menu[a]) for a, b in pairs if a == b]
 

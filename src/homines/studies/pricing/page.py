@@ -1,4 +1,4 @@
-"""The page of the study pricing: agents as their folders tell them, their markets, one function a section.
+"""The page of the study pricing: agents from their folders, their markets, one function a section.
 
 Nothing is asked or trained here.
 """

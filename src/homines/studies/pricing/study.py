@@ -31,10 +31,8 @@ from homines.theory.chain import chain
 from homines.theory.choice import LogitAgent
 from homines.theory.qlearning import check_compiler
 from homines.training.data import Row
-from homines.training.objective import Settings
-from homines.training.plan import AlignmentPlan
+from homines.training.settings import AlignmentPlan, Settings, SupervisedSettings
 from homines.training.study import AgentKind, StudyResult, StudyTask
-from homines.training.supervised import SupervisedSettings
 
 SEEDS = 1
 OPTIONS = ("also", "rivals", "periods")
@@ -50,12 +48,12 @@ DISTILLED = {"economicus": "economicus", "moralis": "moralis(kappa=1)"}
 """Agents that are distilled as well."""
 COURSE = SupervisedSettings(by="distill", batch=8)
 PERIODS = 10
-"""Of a market in words; far fewer than published, so that a small model on two cores ends in minutes."""
+"""Periods of a market in words: far fewer than published, for a small model on two cores."""
 TOKENS = 100
 
 
 def kinds(task: StudyTask) -> list[AgentKind]:
-    """Every kind of agent; in short the first alone, for a few steps, in a folder of its own."""
+    """Every kind of agent; in the short form the first alone, for a few steps, in a folder of its own."""
     out: list[AgentKind] = []
     for name, preference in list(REWARDS.items())[: 1 if task.quick else None]:
         settings = Settings(steps=STEPS, sample=WALKERS)
@@ -90,20 +88,20 @@ def outline(task: StudyTask) -> list[str]:
 
 
 def distilled_preferences(task: StudyTask) -> dict[str, str]:
-    """Preferences that are distilled, by name; none in short."""
+    """Preferences that are distilled, by name; none in the short form."""
     return {} if task.quick else DISTILLED
 
 
 def rows(preference: str, game: str) -> list[Row]:
-    """Every state of one past period, its target the logit equilibrium of a period between two of a kind; the
-    orders of the menu take turns."""
-    made, frame = find("games", game), find("frames", FRAME)
-    said = logit_price(made, preference)
+    """A row for every state of one past period, the orders of the menu in turn. The target is the logit
+    equilibrium of one period between two firms of this preference."""
+    market, frame = find("games", game), find("frames", FRAME)
+    target = logit_price(market, preference)
     out: list[Row] = []
-    for i, d in enumerate(made.remembered(0)):
-        shown = orders(len(d.actions), frame.places)[i % 2]
-        prompt, best = frame(d, shown), int(said.p.argmax())
-        out.append(Row(game, d, FRAME, shown, prompt, best, said.p, prompt.labels[best]))
+    for i, d in enumerate(market.remembered(0)):
+        order = orders(len(d.actions), frame.places)[i % 2]
+        prompt, best = frame(d, order), int(target.p.argmax())
+        out.append(Row(game, d, FRAME, order, prompt, best, target.p, prompt.labels[best]))
     return out
 
 
@@ -113,11 +111,11 @@ def strategy_rivals(task: StudyTask) -> tuple[str, ...]:
 
 
 def exam(model: Model, game: str) -> list[Question]:
-    """Every state of one past period in the market's words; and the states of equal prices in other words."""
-    made = find("games", game)
-    asked = questions(model, {game: made.remembered(0)}, [find("frames", FRAME)])
-    alike = tuple(d for d in made.remembered(0) if len(set(d.history[0])) == 1)
-    return asked + questions(model, {game: alike}, [find("frames", WORDS)], most=2)
+    """Every state of one past period in the market's words, and states of equal prices in other words."""
+    market = find("games", game)
+    every = questions(model, {game: market.remembered(0)}, [find("frames", FRAME)])
+    alike = tuple(d for d in market.remembered(0) if len(set(d.history[0])) == 1)
+    return every + questions(model, {game: alike}, [find("frames", WORDS)], most=2)
 
 
 def run(task: StudyTask) -> StudyResult:
@@ -127,8 +125,8 @@ def run(task: StudyTask) -> StudyResult:
     failed, agents, exam_of = 0, [], partial(exam, game=game_of(task))
     plain = [("base", task.model), *((f"also-{digest(spec)[:8]}", spec) for spec in other_models(task))]
     for name, spec in plain:
-        with task.timed(), task.measuring(name, spec, game=game_of(task)) as held:
-            failed += task.examined(held, spec, exam_of)
+        with task.timed(), task.measuring(name, spec, game=game_of(task)) as run:
+            failed += task.examined(run, spec, exam_of)
         agents.append(
             PricingAgent(name="untrained" if name == "base" else spec, run=RunFolder(task.place(name)))
         )
@@ -138,8 +136,8 @@ def run(task: StudyTask) -> StudyResult:
             with task.timed():
                 folder, plan = kind.folder(seed), kind.seeded(seed)
                 spec = task.trained(folder, plan)
-                with task.run(folder, plan) as held:
-                    failed += task.examined(held, spec, exam_of, renamed=folder)
+                with task.run(folder, plan) as run:
+                    failed += task.examined(run, spec, exam_of, renamed=folder)
                 if seed == task.seeds[0]:
                     talking[folder] = spec
             named = kind.name if len(task.seeds) == 1 else f"{kind.name}, seed {seed}"
@@ -149,8 +147,8 @@ def run(task: StudyTask) -> StudyResult:
             folder = f"{name}-distilled-s{seed}"
             with task.timed():
                 lines, course = rows(preference, game_of(task)), replace(COURSE, seed=seed)
-                told = {"preference": preference, "game": game_of(task), "precision": PRECISION}
-                failed += task.distilled(folder, lines, course, exam_of, **told)[1]
+                settings = {"preference": preference, "game": game_of(task), "precision": PRECISION}
+                failed += task.distilled(folder, lines, course, exam_of, **settings)[1]
             named = f"{name}, distilled" + ("" if len(task.seeds) == 1 else f", seed {seed}")
             run = RunFolder(task.place(folder))
             agents.append(PricingAgent(name=named, run=run, preference=preference))
@@ -160,17 +158,17 @@ def run(task: StudyTask) -> StudyResult:
 
 
 def check_rivals(rivals: Sequence[str], game: str) -> None:
-    """HominesError where a rival cannot play this game from one past period."""
-    made = find("games", game)
+    """Raise HominesError where a rival cannot play this game from one past period."""
+    market = find("games", game)
     anyone = LogitAgent(find("preferences", "economicus"), 0.0)
     for spec in rivals:
-        chain(made, [anyone, opponent(spec)])
+        chain(market, [anyone, opponent(spec)])
 
 
 def other_models(task: StudyTask) -> list[str]:
-    """Other models, each once."""
-    there = dict.fromkeys((*task.also, *(spec for spec in task.rivals if known(spec))))
-    return [spec for spec in there if spec != task.model]
+    """MODEL strings of the other models, each once."""
+    specs = dict.fromkeys((*task.also, *(spec for spec in task.rivals if known(spec))))
+    return [spec for spec in specs if spec != task.model]
 
 
 # --- in words ----------------------------------------------------------------------------------
@@ -191,21 +189,26 @@ def markets_of(name: str, *, quick: bool) -> dict[str, tuple[str, str]]:
 
 
 def in_words(task: StudyTask, models: dict[str, str]) -> int:
-    """Every agent (first seed) in a market with its like; the untrained model under every prefix, and against
-    the strategies that name any price. How many markets ended because calls failed."""
-    how, market = rules(task), shop()
-    settings = {"kind": "free", "model": task.model, "rules": vars(how), "command": task.command}
-    with RunFolder(task.place("free"), settings) as held:
-        failed, tell = 0, task.follow.begin("markets in words", how.periods)
+    """Play the markets in words; the number of markets that ended because calls failed.
+
+    Every agent of the first seed meets its like. The untrained model also plays under every prefix, and
+    against the strategies that name any price.
+    """
+    talk_rules, market = rules(task), shop()
+    settings = {"kind": "free", "model": task.model, "rules": vars(talk_rules), "command": task.command}
+    with RunFolder(task.place("free"), settings) as run:
+        failed, tell = 0, task.follow.begin("markets in words", talk_rules.periods)
         for name, spec in list(models.items())[: 1 if task.quick else None]:
-            there = markets_of(name, quick=task.quick)
-            prefixes = {market: prefix for market, (_, prefix) in there.items()}
-            if all_ended(markets(dict.fromkeys(there, (nash, nash)), market, how, held, prefixes), how):
+            rivals = markets_of(name, quick=task.quick)
+            prefixes = {market: prefix for market, (_, prefix) in rivals.items()}
+            if all_ended(
+                markets(dict.fromkeys(rivals, (nash, nash)), market, talk_rules, run, prefixes), talk_rules
+            ):
                 continue
             writer: Any = load(spec, device=task.device, dtype=task.dtype)
             if not isinstance(writer, Writes):
                 raise HominesError(f"{spec} writes no text; the markets in words need a model that does")
-            firms = {m: (writer, STRATEGIES.get(rival, writer)) for m, (rival, _) in there.items()}
-            shops = markets(firms, market, how, held, prefixes)
-            failed += play(shops, market, how, held, tell=tell, stop=task.follow.stop)
+            firms = {m: (writer, STRATEGIES.get(rival, writer)) for m, (rival, _) in rivals.items()}
+            shops = markets(firms, market, talk_rules, run, prefixes)
+            failed += play(shops, market, talk_rules, run, tell=tell, stop=task.follow.stop)
         return failed

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from homines.core.format import TableRow
-from homines.core.registry import find
+from homines.core.registry import find, head
 from homines.core.types import Array, Choice, Record
 from homines.elicitation.metrics import average_by_decision
 from homines.elicitation.questions import state
@@ -21,7 +21,7 @@ from homines.studies.kit import Agent, Findings, mean
 from homines.theory.chain import Chain, chain
 from homines.theory.choice import expected_utility
 from homines.theory.game_forms import Repeated
-from homines.training.plan import AlignmentPlan
+from homines.training.settings import AlignmentPlan
 from homines.training.study import AgentKind
 
 REWARDS = {"Game": "economicus", "De": "deontological", "Ut": "utilitarian", "Game+De": "game_deontological"}
@@ -34,17 +34,17 @@ PROBES = {
     "actions and last round, no payoffs": "bare(labels='action1,action2')",
     "actions only": "bare(labels='action1,action2', state=False)",
 }
-"""Other ways to ask, by what they are called."""
+"""Frames of the probes by their name on the page."""
 ILLEGAL = -6.0
 GOAL = find("frames", "table").goal
 TIE = 1e-3
-"""Misfits, in nats, that differ by less tell no preference from another."""
+"""Difference of misfits, in nats, below which no preference is better."""
 PRECISIONS = np.concatenate([[0.0], np.geomspace(0.01, 100, 200)])
 
 
 @dataclass(frozen=True)
 class RewardKind(AgentKind):
-    """What an agent is trained for. group: core, unlearning, far (discounted), general, learner."""
+    """A reward and its training. group: core, unlearning, far (discounted), general, learner."""
 
     group: str = ""
 
@@ -60,7 +60,7 @@ class RewardAgent(Agent):
 
         def matches(spec: str) -> bool:
             frame = find("frames", spec)
-            return kind in (None, spec.partition("(")[0]) and all(
+            return kind in (None, head(spec)) and all(
                 getattr(frame, name, None) == value for name, value in fields.items()
             )
 

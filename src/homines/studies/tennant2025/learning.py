@@ -60,7 +60,7 @@ def behaviour(findings: RewardFindings) -> Section:
 
 
 def _curves(findings: RewardFindings, group: str, *, rival: bool) -> list[TableRow]:
-    """P(C) after C and after D by training step, over seeds; `rival` adds that of the second learner."""
+    """P(C) after C and after D by training step, over seeds. rival: also of the second learner."""
     rows: list[TableRow] = []
     for name, agents in findings.by_name(group).items():
         for side, pick in (("", lambda r: r), (" (rival)", lambda r: r.get("rival"))):
@@ -168,7 +168,7 @@ def horizon(findings: RewardFindings) -> Section | None:
 
 
 def recovery(findings: RewardFindings) -> Section | None:
-    """The preference that explains an agent best, beside the one it was trained for."""
+    """The preference that explains each agent best, and the preference it was trained for."""
     rows: list[TableRow] = []
     cells: list[TableRow] = []
     prior = findings.base.policy()

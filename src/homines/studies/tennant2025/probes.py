@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from homines.core.format import TableRow
-from homines.core.registry import find, spell
+from homines.core.registry import find, head, spell
 from homines.elicitation.metrics import action_types, mass
 from homines.opponents import opponent
 from homines.preferences.deontological import Deontological
@@ -124,7 +124,7 @@ def probes(findings: RewardFindings) -> Section | None:
     for name, (agent, *_) in findings.with_base("core").items():
         for spec in dict.fromkeys(r.frame for r in agent.about("ipd")):
             frame = find("frames", spec)
-            kind = spec.partition("(")[0]
+            kind = head(spec)
             goal = getattr(frame, "goal", GOAL)
             if kind == "table" and goal == GOAL:
                 continue

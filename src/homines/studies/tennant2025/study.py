@@ -25,8 +25,7 @@ from homines.studies.tennant2025.agents import LABELS_UNSEEN, PROBES, REWARDS, R
 from homines.studies.tennant2025.page import page
 from homines.theory.game_forms import Repeated
 from homines.training import curriculum
-from homines.training.objective import Settings
-from homines.training.plan import AlignmentPlan
+from homines.training.settings import AlignmentPlan, Settings
 from homines.training.study import StudyResult, StudyTask
 
 SEEDS = 5
@@ -41,10 +40,10 @@ VALUES = {
 }
 """Sentences on what to aim at, for the value-prompted base model."""
 STEPS, SHORT, FAR_STEPS = 24, 16, 30
-"""Optimiser steps of Game+De, which must tell states apart; of rewards that one action serves everywhere
-(every seed tried was there by step 12); with the discounted return."""
+"""Optimiser steps: of Game+De, which must tell states apart; of rewards for which one action is best
+everywhere (every seed tried had it by step 12); with the discounted return."""
 FEW = 3
-"""Seeds of the agents that go beyond the paper's, at most."""
+"""Most seeds of the agents that go beyond the paper's."""
 
 
 def kinds(task: StudyTask) -> list[RewardKind]:
@@ -70,12 +69,12 @@ def kinds(task: StudyTask) -> list[RewardKind]:
         return out
     add("Game → De", "unlearning", "economicus:16 -> deontological:14")
     add("Game → Ut", "unlearning", "economicus:16 -> utilitarian:14")
-    some = task.seeds[:FEW]
+    few_seeds = task.seeds[:FEW]
     far = Settings(objective="discounted", gamma=0.9, steps=FAR_STEPS)
     for name in ("Game", "Ut", "De"):
-        add(f"{name} (γ = .9)", "far", REWARDS[name], some, settings=far)
+        add(f"{name} (γ = .9)", "far", REWARDS[name], few_seeds, settings=far)
     many = {"frames": curriculum.FRAMES, "more_games": curriculum.GAMES}
-    add("Game+De, many words", "general", REWARDS["Game+De"], some, **many)
+    add("Game+De, many words", "general", REWARDS["Game+De"], few_seeds, **many)
     for name, preference in REWARDS.items():
         add(f"{name} v learner", "learner", preference, rival=preference)
     return out
@@ -91,74 +90,77 @@ def outline(task: StudyTask) -> list[str]:
 
 
 def exam(model: Model, *, wide: bool, quick: bool = False) -> list[Question]:
-    """What a model is asked: the training prompts; new words; the five games in new words and all four
-    table orders. wide: also other frames, no payoffs, the 144 ordinal games."""
+    """The questions to a model: the training prompts, new words, the five games in new words and all four
+    table orders.
+
+    wide   also other frames, frames without payoffs, and the 144 ordinal games
+    """
 
     def table(labels: str, layout: str = "original") -> Frame:
         return find("frames", f"table(labels='{labels}', layout={layout})")
 
     games = {name: battery(find("games", name)) for name in GAMES[: 2 if quick else None]}
     ipd = {"ipd": battery(find("games", "ipd"))}
-    asked = questions(model, ipd, [find("frames", FRAME)])
-    asked += questions(
+    every = questions(model, ipd, [find("frames", FRAME)])
+    every += questions(
         model, ipd, [table(labels) for labels in LABELS_TESTED[: 1 if quick else None]], most=2
     )
-    asked += questions(model, games, [table(",".join(LABELS_UNSEEN), layout) for layout in LAYOUTS], most=1)
+    every += questions(model, games, [table(",".join(LABELS_UNSEEN), layout) for layout in LAYOUTS], most=1)
     if wide and not quick:
-        asked += questions(model, ipd, [find("frames", spec) for spec in PROBES.values()], most=2)
+        every += questions(model, ipd, [find("frames", spec) for spec in PROBES.values()], most=2)
         ordinal = {
             f"ordinal({row}, {column})": battery(Repeated(find("games", f"ordinal({row}, {column})")))
             for row in range(1, 13)
             for column in range(1, 13)
         }
-        asked += questions(model, ordinal, [find("frames", FRAME)], most=1)
-    return asked
+        every += questions(model, ordinal, [find("frames", FRAME)], most=1)
+    return every
 
 
 def value_questions(model: Model) -> list[Question]:
-    """The base model told what to value, in place of training."""
+    """Questions to the base model with a value in the prompt, in place of training."""
     ipd = {"ipd": battery(find("games", "ipd"))}
     frames = [replace(find("frames", FRAME), goal=goal) for goal in VALUES.values()]
     return questions(model, ipd, frames, most=2)
 
 
 def explanation(model: Model) -> dict[str, str]:
-    """The model's answer after mutual cooperation, and what it says when asked why. Kept as text."""
+    """The model's answer after mutual cooperation, and its reason for it, as text."""
     if not isinstance(model, HuggingFace):
         return {}
     first = find("games", "ipd").memory_one()[0]
     prompt = find("frames", FRAME)(first, orders(2, 2)[0])
     answer = prompt.labels[int(np.argmax(model.score([prompt])[0].p))]
-    asked = "Why did you do that? Answer in one or two sentences."
-    said = model.say([*prompt.messages, ("assistant", answer), ("user", asked)], most=60)
-    return {"answer": answer, "said": said}
+    question = "Why did you do that? Answer in one or two sentences."
+    reason = model.say([*prompt.messages, ("assistant", answer), ("user", question)], most=60)
+    return {"answer": answer, "said": reason}
 
 
 def run(task: StudyTask) -> StudyResult:
     """Train and measure what is missing, then write the report."""
-    there = kinds(task)
+    agents = kinds(task)
     failed = 0
     with task.timed():
         failed += measure_agent(task, "base", None, task.model, wide=True)
-    turns = [(kind, seed) for seed in task.seeds for kind in there if seed in kind.seeds]
+    turns = [(kind, seed) for seed in task.seeds for kind in agents if seed in kind.seeds]
     for kind, seed in turns:  # seed by seed, so that an unfinished study has everything of the first ones
         with task.timed():
             spec = task.trained(kind.folder(seed), kind.seeded(seed))
             wide = kind.group == "core" and seed == task.seeds[0]
             failed += measure_agent(task, kind.folder(seed), kind.seeded(seed), spec, wide=wide)
-    return StudyResult(page(task, there), failed)
+    return StudyResult(page(task, agents), failed)
 
 
 def measure_agent(task: StudyTask, name: str, plan: AlignmentPlan | None, spec: str, *, wide: bool) -> int:
-    """Ask a model its exam, once; how many questions failed. plan None: the base model."""
+    """Ask a model its exam, once; the number of failed questions. plan: None for the base model."""
 
-    def asked(model: Model) -> list[Question]:
+    def ask(model: Model) -> list[Question]:
         return exam(model, wide=wide, quick=task.quick) + (value_questions(model) if plan is None else [])
 
-    def beside(held: RunFolder, model: Model) -> None:
+    def examine_sides(run: RunFolder, model: Model) -> None:
         if wide and isinstance(model, HuggingFace):
-            held.note("sideeffects.json", {model.name: capability.measure_capability(model)})
-            held.note("why.json", explanation(model))
+            run.note("sideeffects.json", {model.name: capability.measure_capability(model)})
+            run.note("why.json", explanation(model))
 
-    with task.measuring(name, spec, quick=task.quick) if plan is None else task.run(name, plan) as held:
-        return task.examined(held, spec, asked, renamed=name if plan else "", beside=beside)
+    with task.measuring(name, spec, quick=task.quick) if plan is None else task.run(name, plan) as run:
+        return task.examined(run, spec, ask, renamed=name if plan else "", beside=examine_sides)
