@@ -22,7 +22,7 @@ from homines.core.progress import Say, ignore
 from homines.core.types import HominesError
 from homines.inference import processes
 from homines.inference.dtypes import four_bits
-from homines.inference.memory import TRAINED, room
+from homines.inference.memory import TRAINED, check_memory
 from homines.models.hf import HuggingFace
 from homines.training import distributed
 from homines.training.objective import Outcome, Settings
@@ -105,7 +105,8 @@ def trainable(model: HuggingFace, settings: Settings, pair: bool = False) -> Any
                 "an adapter (--rank 8 or more)"
             )
         held = model.net
-        room(model.name, held.num_parameters(), held.dtype, held.device, TRAINED - 1)  # the weights are there
+        # the weights are in memory already
+        check_memory(model.name, held.num_parameters(), held.dtype, held.device, TRAINED - 1)
         for p in held.parameters():
             p.requires_grad_(True)
         return held
