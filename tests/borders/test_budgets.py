@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from inspect_ai.model import GenerateConfig
 
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
@@ -22,7 +23,7 @@ from homines.core.types import HominesError, Interrupted
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question, battery, questions
 from homines.inference.api_budget import METER, Budget, Meter, Price, Size
-from homines.inference.api_calls import LONGEST_PAUSE, CallFailed, Manner, _pause, call, wait
+from homines.inference.api_calls import LONGEST_PAUSE, CallFailed, _pause, call, wait
 from homines.models import load
 from homines.models.hf import HuggingFace
 from tests.helpers.serve import Fault, Refusal, Server, serve
@@ -73,7 +74,7 @@ def server(net: HuggingFace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("used", Counter()), ("dollars", 0.0), ("budget", Budget())):
         monkeypatch.setattr(METER, name, value)
-    for name in ("before", "counted", "denser"):
+    for name in ("before", "counts", "excess"):
         if hasattr(METER, name):
             monkeypatch.setattr(METER, name, type(getattr(METER, name))())
 
@@ -178,7 +179,7 @@ def test_dollars_that_a_provider_understates_are_reckoned() -> None:
 
     meter.add(hold, Usage, ["x"], Counter())
     assert meter.dollars == pytest.approx(0.01001)
-    assert (meter.held, meter.held_dollars) == (0, 0)
+    assert (meter.reserved, meter.reserved_dollars) == (0, 0)
 
 
 def test_a_call_that_passed_what_was_reckoned_makes_the_next_be_reckoned_larger() -> None:
@@ -186,10 +187,10 @@ def test_a_call_that_passed_what_was_reckoned_makes_the_next_be_reckoned_larger(
     first = meter.begin(Size(300, 70, 1, 16))
 
     class Usage:
-        input_tokens, output_tokens, total_tokens = 10 * first.given, 16, 10 * first.given + 16
+        input_tokens, output_tokens, total_tokens = 10 * first.tokens_in, 16, 10 * first.tokens_in + 16
 
     meter.add(first, Usage, ["x"], Counter())
-    assert meter.begin(Size(300, 70, 1, 16)).given == pytest.approx(10 * first.given, abs=1)
+    assert meter.begin(Size(300, 70, 1, 16)).tokens_in == pytest.approx(10 * first.tokens_in, abs=1)
 
 
 def test_the_sum_survives_kill_9_and_a_rerun_counts_it(server: Server, spent: Count, tmp_path: Path) -> None:
@@ -302,7 +303,7 @@ def test_a_book_that_cannot_be_written_holds_nothing_back(end: str, tmp_path: Pa
                 meter.add(hold, Told, ["x"], Counter())
         else:
             getattr(meter, end)(hold)  # of a call that failed, which is to be told
-    assert (meter.held, meter.held_dollars) == (0, 0)
+    assert (meter.reserved, meter.reserved_dollars) == (0, 0)
 
 
 def test_a_book_that_is_no_file_is_refused(tmp_path: Path) -> None:
@@ -353,9 +354,9 @@ def failed(name: str, status: int | None) -> Exception:
 def test_only_a_refusal_or_no_connection_costs_nothing(failure: Exception, free: bool) -> None:
     """A reply that was made, and what a gateway gave up waiting for, may be charged for."""
     with pytest.raises(CallFailed):
-        wait(call(Failing(failure), [("user", "1 or 2?")], how=Manner(retries=0)))
+        wait(call(Failing(failure), [("user", "1 or 2?")], GenerateConfig(max_tokens=16, max_retries=0)))
     assert (METER.tokens == 0) is free
-    assert METER.held == 0
+    assert METER.reserved == 0
 
 
 def test_pauses_begin_at_3_seconds_and_double(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,7 +392,7 @@ def test_refusals_cost_nothing(
     model = opened(SPEC)
     measure(model, asked(model, 2))
     assert METER.tokens == pytest.approx(spent.tokens, rel=0.15)
-    assert METER.told()["retries"] >= 32
+    assert METER.usage()["retries"] >= 32
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from homines.cli.import_log import carry_out_import
 from homines.core.types import HominesError
 from homines.elicitation.metrics import choices, summary
 from homines.evals import tasks
-from homines.evals.logs import imported
+from homines.evals.logs import read_run
 from homines.evals.samples import KEY
 from tests.helpers.inspecting import ran, saying
 
@@ -53,7 +53,7 @@ def scored(log: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_log_itself_is_imported(plain: dict[str, Any], tmp_path: Path) -> None:
-    assert len(imported(kept(tmp_path, plain)).records) == 2
+    assert len(read_run(kept(tmp_path, plain)).records) == 2
 
 
 # --- size and depth ------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ def test_a_log_that_unpacks_to_too_much_is_not_unpacked(
         held.writestr(name, b" " * 1_000_001)
     assert path.stat().st_size < 5000
     with pytest.raises(HominesError, match="is 1 MB of log, unpacked, and at most 1 MB are read"):
-        imported(path)
+        read_run(path)
 
 
 def test_a_log_that_lies_about_its_size_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +82,7 @@ def test_a_log_that_lies_about_its_size_is_none(tmp_path: Path, monkeypatch: pyt
     assert data.count(true) == 2
     path.write_bytes(data.replace(true, (100).to_bytes(4, "little")))
     with pytest.raises(HominesError, match="cannot be read as a log"):
-        imported(path)
+        read_run(path)
 
 
 def test_a_large_or_deep_file_is_refused(
@@ -91,18 +91,18 @@ def test_a_large_or_deep_file_is_refused(
     deep = tmp_path / "deep.json"
     deep.write_text('{"version": 2, "eval": ' + "[" * 200_000)
     with pytest.raises(HominesError, match="cannot be read as a log"):
-        imported(deep)
+        read_run(deep)
     below = copy.deepcopy(plain)
     inner: Any = 1
     for _ in range(400):
         inner = [inner]
     stated(below)["decision"]["payoffs"] = inner
     with pytest.raises(HominesError) as told:
-        imported(kept(tmp_path, below))
+        read_run(kept(tmp_path, below))
     assert len(str(told.value)) < 700
     monkeypatch.setattr("homines.evals.logs.LARGEST", 10_000)
     with pytest.raises(HominesError, match="at most 0 MB are read; run the task in parts"):
-        imported(kept(tmp_path, plain))
+        read_run(kept(tmp_path, plain))
 
 
 # --- names ---------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def test_members_that_climb_are_not_written(tmp_path: Path, monkeypatch: pytest.
             held.writestr(name, "{}")
     monkeypatch.chdir(here)
     with pytest.raises(HominesError, match="cannot be read as a log"):
-        imported(path)
+        read_run(path)
     assert [p.name for p in tmp_path.rglob("*")] == ["here", "climbs.eval"]
 
 
@@ -209,8 +209,8 @@ def test_an_output_that_is_no_measurement_fails_alone(
     def hear(*_: Any) -> None:
         raise HominesError("log-probability 0.7 is above 0")
 
-    monkeypatch.setattr("homines.evals.logs.hear", hear)
-    found = imported(kept(tmp_path, log)).records
+    monkeypatch.setattr("homines.evals.logs.read_output", hear)
+    found = read_run(kept(tmp_path, log)).records
     assert sorted(r.error or "" for r in found) == ["", "log-probability 0.7 is above 0"]
 
 
@@ -237,6 +237,6 @@ def test_every_log_is_imported_or_told(plain: dict[str, Any], tmp_path: Path, da
         part = part[step]
     part[path[-1]] = data.draw(JSON)
     with suppress(HominesError):
-        found = imported(kept(tmp_path, log))
+        found = read_run(kept(tmp_path, log))
         summary(choices(found.records))
         json.dumps(found.config)

@@ -15,7 +15,13 @@ from transformers import PreTrainedTokenizerBase
 
 from homines.core.types import HominesError, Prompt
 from homines.inference.memory import shapes
-from homines.inference.model_folder import config, count_weights, look_at_adapter, repeats, weights
+from homines.inference.model_folder import (
+    check_adapter,
+    check_repeats,
+    count_weights,
+    read_config,
+    weight_files,
+)
 from homines.inference.tokens import render
 from homines.models import load
 from homines.training.sampled import render_turns
@@ -84,7 +90,7 @@ def test_an_index_that_is_none_is_one_sentence(model: Path, text: str) -> None:
 def test_an_index_names_the_files(model: Path) -> None:
     (model / "model.safetensors").rename(model / "a.safetensors")
     (model / "model.safetensors.index.json").write_text('{"weight_map": {"x": "a.safetensors"}}')
-    assert weights(model) == [model / "a.safetensors"]
+    assert weight_files(model) == [model / "a.safetensors"]
 
 
 @pytest.mark.parametrize(
@@ -104,14 +110,14 @@ def test_a_header_of_impossible_shapes_is_one_sentence(tmp_path: Path, entry: An
 def test_more_layers_than_tensors_are_refused_before_anything_is_built(model: Path, key: str) -> None:
     change(model / "config.json", **{key: 10**7})
     with pytest.raises(HominesError, match=f"{key} 1e\\+07, and the weights hold"):
-        repeats(config(model / "config.json"), weights(model), "hf/it")
+        check_repeats(read_config(model / "config.json"), weight_files(model), "hf/it")
 
 
 @pytest.mark.parametrize("key", ["hidden_size", "intermediate_size", "vocab_size"])
 def test_more_weights_than_the_files_hold_are_refused(model: Path, key: str) -> None:
     change(model / "config.json", **{key: 10**6 * 4})
     with pytest.raises(HominesError, match=r"describes .* weights, and its files hold"):
-        count_weights(str(model), weights(model))
+        count_weights(str(model), weight_files(model))
 
 
 def test_these_are_asked_before_a_model_is_loaded(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +194,7 @@ def test_settings_of_an_adapter_that_are_patterns_or_too_large_are_refused(
 ) -> None:
     change(adapter / "adapter_config.json", **changes)
     with pytest.raises(HominesError, match="it must be"):
-        look_at_adapter(adapter)
+        check_adapter(adapter)
 
 
 def test_they_are_asked_before_an_adapter_is_put_on(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +213,7 @@ def test_they_are_asked_before_an_adapter_is_put_on(place: Path, monkeypatch: py
 def test_settings_of_an_adapter_that_are_none_are_one_sentence(adapter: Path, text: str) -> None:
     (adapter / "adapter_config.json").write_text(text)
     with pytest.raises(HominesError, match=r"adapter_config\.json cannot be read"):
-        look_at_adapter(adapter)
+        check_adapter(adapter)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

@@ -33,7 +33,7 @@ from homines.elicitation.questions import battery, questions
 from homines.elicitation.regret import regret
 from homines.estimation.amce import amce_of_choices
 from homines.evals import tasks
-from homines.evals.logs import imported
+from homines.evals.logs import read_run
 from homines.evals.samples import KEY, record_of
 from homines.models.mock import Mock, hashed
 from homines.opponents.always_defect import AlwaysDefect
@@ -105,7 +105,7 @@ def test_log_probabilities_are_exact(tmp_path: Path) -> None:
     direct, told = asked_directly(by_label, "ipd", "ish"), numbers(log)
     for name, value in action_types(direct).items():
         assert_allclose(told[name], value, atol=1e-12)
-    found = imported(Path(log.location))
+    found = read_run(Path(log.location))
     assert {r.choice.n for r in found.records if r.choice} == {None}
     assert {r.provenance["by"] for r in found.records} == {"log-probabilities"}
 
@@ -114,7 +114,7 @@ def test_a_token_that_could_begin_two_labels_leaves_that_much_unknown(tmp_path: 
     choice = Choice.at([0.4, 0.6])
     made = tasks.measure(games="ipd", labels="A,AB", swap=False)
     log = ran(made, tmp_path, model=saying(lambda text, _: listing(("A", "AB"), choice)))
-    found = imported(Path(log.location))
+    found = read_run(Path(log.location))
     assert all(r.choice is not None for r in found.records)
     for r in found.records:
         assert r.choice is not None
@@ -151,7 +151,7 @@ def test_the_effects_of_dilemmas_are_those_of_the_study(tmp_path: Path) -> None:
         return told[1 + int(hashed(Prompt((("user", text),), ("X", "Y"))).p[0] > 0.5)]
 
     log = ran(tasks.moral_machine(draws=4), tmp_path, model=saying(answer))
-    records, told = imported(Path(log.location)).records, numbers(log)
+    records, told = read_run(Path(log.location)).records, numbers(log)
     pairs = [
         (find("games", game), float(c.p[0]))
         for (game,), group in group_by(records, "game").items()
@@ -188,7 +188,7 @@ def test_epochs_are_answers_to_the_same_words(tmp_path: Path) -> None:
 
     made = tasks.measure(games="ipd", labels="X,Y", swap=False, seed=7)
     log = ran(made, tmp_path, model=saying(answer), epochs=4)
-    found = imported(Path(log.location))
+    found = read_run(Path(log.location))
     assert sorted(set(seeds)) == [7, 8, 9, 10]  # type: ignore[type-var]
     assert len(found.records) == len(made.dataset)
     for record in found.records:
@@ -214,11 +214,11 @@ def test_where_log_probabilities_are_refused_words_are_read(tmp_path: Path) -> N
 
     log = ran(the_task("ipd"), tmp_path, model=saying(answer), max_samples=1)
     assert calls.count(True) == 2  # for many and for few, never again
-    found = imported(Path(log.location))
+    found = read_run(Path(log.location))
     assert {r.provenance["by"] for r in found.records} == {"samples"}
     assert not any(r.error for r in found.records)
     off = saying(lambda text, config: "none" if config.logprobs else "X")
-    quiet = imported(Path(ran(the_task("ipd", logprobs=False), tmp_path, model=off).location))
+    quiet = read_run(Path(ran(the_task("ipd", logprobs=False), tmp_path, model=off).location))
     assert {r.choice.mass for r in quiet.records if r.choice} == {1.0}
 
 
@@ -269,22 +269,22 @@ def test_logs_that_are_none_of_ours_are_told(tmp_path: Path) -> None:
     made = Task(dataset=MemoryDataset([Sample("1 + 1", target="2")]), scorer=match(), name="sums")
     foreign = ran(made, tmp_path, model=saying(lambda text, _: "2"))
     with pytest.raises(HominesError, match=r"no metadata 'homines'.*task sums is none of homines'"):
-        imported(Path(foreign.location))
+        read_run(Path(foreign.location))
     with pytest.raises(HominesError, match="is no file"):
-        imported(tmp_path / "nothing.eval")
+        read_run(tmp_path / "nothing.eval")
     (tmp_path / "torn.eval").write_text("no log")
     with pytest.raises(HominesError, match=r"torn\.eval cannot be read as a log"):
-        imported(tmp_path / "torn.eval")
+        read_run(tmp_path / "torn.eval")
     empty = EvalLog(eval=foreign.eval, status="cancelled")
     write_eval_log(empty, str(tmp_path / "empty.json"))
     with pytest.raises(HominesError, match=r"empty\.json holds no samples \(status cancelled\)"):
-        imported(tmp_path / "empty.json")
+        read_run(tmp_path / "empty.json")
     edited = ran(the_task("ipd"), tmp_path, model=saying(lambda text, _: word(text)), limit=1)
     assert edited.samples
     del edited.samples[0].metadata[KEY]["order"]
     write_eval_log(edited, str(tmp_path / "edited.json"))
     with pytest.raises(HominesError, match=r"is no record .*'order'.* edited"):
-        imported(tmp_path / "edited.json")
+        read_run(tmp_path / "edited.json")
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ def test_two_models_play_as_two_policies_do(tmp_path: Path) -> None:
     assert log.samples
     (score,) = (log.samples[0].scores or {}).values()
     assert score.answer == "C,D D,D D,D D,D"
-    found = imported(Path(log.location))
+    found = read_run(Path(log.location))
     assert {r.model for r in found.records} == {"mockllm/kind", "mockllm/mean"}
     kind = [r for r in found.records if r.model == "mockllm/kind"]
     assert {r.decision.player for r in kind} == {0}
@@ -373,7 +373,7 @@ def test_an_illegal_answer_is_asked_again_and_then_breaks_the_game(tmp_path: Pat
     assert log.samples
     (score,) = (log.samples[0].scores or {}).values()
     assert "broken in round" in str(score.explanation)
-    found = imported(Path(log.location))
+    found = read_run(Path(log.location))
     mute = [r for r in found.records if r.choice is not None and r.choice.mass == 0]
     assert mute
     assert mute[0].choice is not None

@@ -13,7 +13,7 @@ from homines.core.types import HominesError
 from homines.elicitation.questions import battery, questions
 from homines.inference import memory
 from homines.inference.dtypes import pick_dtype
-from homines.inference.memory import EMBEDDINGS, numbers, room
+from homines.inference.memory import EMBEDDINGS, check_memory, count_numbers
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.training.lifecycle import align
@@ -132,12 +132,12 @@ def test_all_weights_in_four_bits_are_not_trained(four: HuggingFace) -> None:
 
 def test_what_they_take_is_reckoned(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = list(folder.glob("*.safetensors"))
-    kept = numbers(files, EMBEDDINGS)
-    assert 0 < kept < numbers(files)
-    monkeypatch.setattr(memory, "free", lambda place: 2**30)
-    room("m", 10**9, "nf4", "cpu", whole=10**8)  # .9 billion of .52 bytes, .1 of 4 bytes: .81 GiB
+    kept = count_numbers(files, EMBEDDINGS)
+    assert 0 < kept < count_numbers(files)
+    monkeypatch.setattr(memory, "free_bytes", lambda place: 2**30)
+    check_memory("m", 10**9, "nf4", "cpu", whole=10**8)  # .9 billion of .52 bytes, .1 of 4 bytes: .81 GiB
     with pytest.raises(HominesError, match=r"takes about 1\.5 GiB \(1 billion weights in nf4\)"):
-        room("m", 10**9, "nf4", "cpu", whole=3 * 10**8)
+        check_memory("m", 10**9, "nf4", "cpu", whole=3 * 10**8)
 
 
 def test_without_bitsandbytes_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,15 @@ from transformers import AutoModelForCausalLM
 
 from homines.core.types import HominesError
 from homines.inference import memory
-from homines.inference.memory import GIB, TRAINED, _of_cgroups, free, numbers, room, saved
+from homines.inference.memory import (
+    GIB,
+    TRAINED,
+    _of_cgroups,
+    check_memory,
+    count_numbers,
+    free_bytes,
+    saved_dtype,
+)
 from homines.models import load
 from tests.helpers.tiny import tiny
 
@@ -28,46 +36,46 @@ def folder(tokenizer: Any, tmp_path: Path) -> Path:
 
 def test_headers_tell_how_many_numbers_there_are(folder: Path) -> None:
     net = tiny("llama")
-    assert numbers(folder.glob("*.safetensors")) == sum(p.numel() for p in net.state_dict().values())
+    assert count_numbers(folder.glob("*.safetensors")) == sum(p.numel() for p in net.state_dict().values())
 
 
 def test_a_model_that_does_not_fit_is_refused_before_it_is_loaded(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "free", lambda place: 2**20)
+    monkeypatch.setattr(memory, "free_bytes", lambda place: 2**20)
     with pytest.raises(HominesError, match=r"takes about .* MiB .* and 1 MiB are free on cpu; use --dtype"):
         load(f"hf/{folder}", device="cpu")
 
 
 def test_what_is_much_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(memory, "free", lambda place: 20 * GIB)
-    room("m", 10**6, torch.float32, CPU)
+    monkeypatch.setattr(memory, "free_bytes", lambda place: 20 * GIB)
+    check_memory("m", 10**6, torch.float32, CPU)
     assert capsys.readouterr().err == ""
-    room("m", 10**9, torch.float32, CPU, TRAINED)
+    check_memory("m", 10**9, torch.float32, CPU, TRAINED)
     assert "m takes about 14.9 GiB (1 billion weights in float32, 4 times" in capsys.readouterr().err
     with pytest.raises(HominesError, match="--rank 64"):
-        room("m", 10**10, torch.bfloat16, CPU, TRAINED)
+        check_memory("m", 10**10, torch.bfloat16, CPU, TRAINED)
 
 
 def test_auto_is_reckoned_as_what_was_saved(folder: Path) -> None:
     files = list(folder.glob("*.safetensors"))
     config = folder / "config.json"
-    assert saved(files) is torch.float32
+    assert saved_dtype(files) is torch.float32
     told = json.loads(config.read_text())
     config.write_text(json.dumps({**told, "dtype": "float16"}))  # which transformers obeys before the files
-    assert saved(files) is torch.float16
+    assert saved_dtype(files) is torch.float16
     config.write_text(json.dumps({k: v for k, v in told.items() if k not in ("dtype", "torch_dtype")}))
-    assert saved(files) is torch.float32
+    assert saved_dtype(files) is torch.float32
     assert AutoModelForCausalLM.from_pretrained(folder, dtype="auto").dtype is torch.float32
     tiny("llama").to(torch.bfloat16).save_pretrained(folder)
     config.unlink()
-    assert saved(files) is torch.bfloat16
+    assert saved_dtype(files) is torch.bfloat16
 
 
 def test_what_pytorch_keeps_for_reuse_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("mem_get_info", (100, 900)), ("memory_reserved", 50), ("memory_allocated", 20)):
         monkeypatch.setattr(torch.cuda, name, lambda place, value=value: value)
-    assert free("cuda:1") == 130
+    assert free_bytes("cuda:1") == 130
 
 
 def test_the_tightest_cgroup_limits_what_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +99,7 @@ def test_the_tightest_cgroup_limits_what_is_free(tmp_path: Path, monkeypatch: py
     group("memory/slurm", first, "1000", 1100)
     assert _of_cgroups(tmp_path, own) == 0
     monkeypatch.setattr(memory, "_of_cgroups", lambda: 123)
-    assert free("cpu") == 123
+    assert free_bytes("cpu") == 123
 
 
 def test_half_a_file_is_told(folder: Path) -> None:
@@ -102,6 +110,6 @@ def test_half_a_file_is_told(folder: Path) -> None:
 
 
 def test_this_machine_tells_what_is_free() -> None:
-    there = free("cpu")
+    there = free_bytes("cpu")
     assert there is not None
     assert 2**26 < there < 2**50

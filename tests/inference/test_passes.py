@@ -10,7 +10,7 @@ import torch
 from homines.core.types import HominesError
 from homines.inference import memory
 from homines.inference.logits import label_logprobs
-from homines.inference.memory import reading
+from homines.inference.memory import pass_bytes
 from homines.inference.tokens import Encoded
 from tests.helpers.tiny import tiny
 
@@ -43,18 +43,18 @@ def test_a_long_prompt_is_read_in_pieces_that_fit(
 ) -> None:
     with torch.no_grad():
         (whole,) = label_logprobs(net, [item], hold=True)
-        there = reading(net, LONG // 4, LONG, 4)
-        monkeypatch.setattr(memory, "free", lambda place: there)
+        there = pass_bytes(net, LONG // 4, LONG, 4)
+        monkeypatch.setattr(memory, "free_bytes", lambda place: there)
         seen = passes(net)
         (pieces,) = label_logprobs(net, [item], hold=True)
     assert len(seen) > 3
     assert max(seen) <= LONG // 4
-    assert all(reading(net, n, LONG, 4) <= there for n in seen)
+    assert all(pass_bytes(net, n, LONG, 4) <= there for n in seen)
     assert pieces.tolist() == pytest.approx(whole.tolist(), abs=1e-4)
 
 
 def test_one_that_cannot_be_read_is_refused(net: Any, item: Encoded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "free", lambda place: 2**16)
+    monkeypatch.setattr(memory, "free_bytes", lambda place: 2**16)
     told = r"reading 150\d tokens takes about .* MiB beside the weights, and 0 MiB are free on cpu; shorten"
     with torch.no_grad():
         for share, hold in ((True, True), (True, False), (False, False)):

@@ -30,10 +30,10 @@ def carry_out_import(log: Path, out: Path | None, as_json: bool) -> None:
     """Import a log into a run folder, without records that it has. Exits with 1 where questions failed."""
     if find_spec("inspect_ai") is None:
         raise HominesError("logs of Inspect need inspect-ai, which is missing: pip install 'homines[api]'")
-    from homines.evals.logs import imported
+    from homines.evals.logs import read_run
     from homines.reports.run_page import write
 
-    source = imported(log)
+    source = read_run(log)
     config = source.config
     folder = out or default_folder(
         f"import-{config['inspect']['task'].rpartition('/')[2]}-{config['model']}", config

@@ -1,4 +1,4 @@
-"""From a model's output to a choice. The one place where Inspect's outputs are read."""
+"""Asking a question in Inspect, and the choice that its output makes."""
 
 from __future__ import annotations
 
@@ -6,65 +6,61 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inspect_ai.model import ChatMessage, GenerateConfig, Model, ModelOutput, get_model
+from inspect_ai.model import ChatCompletionChoice, ChatMessage, GenerateConfig, Model, ModelOutput, get_model
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from homines.core.types import Choice, Prompt
-from homines.inference import top_logprobs
-from homines.inference.api_calls import UNSUPPORTED, ended, status, tells, walk
-from homines.inference.sampled_answers import counted, read, strict
+from homines.inference.api_answers import count_labels, ends_turn, has_logprobs, read_logprobs
+from homines.inference.api_calls import UNSUPPORTED, status
+from homines.inference.sampled_answers import read
 from homines.models.inspect import TOPS
 
 WRAPPED = "wrapped"
-"""Why a completion is no answer, beside those of sampled_answers.py: a label stands in it, but not alone."""
+"""Why a completion is no answer, with the reasons of sampled_answers.py: text stands around a label."""
 LOGPROBS, SAMPLES = "log-probabilities", "samples"
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class OutputReading:
     """A choice and how it was read.
 
-    by          LOGPROBS (`homines.inference.top_logprobs`) or SAMPLES (answers in words, counted)
-    why         reasons of those that were no answer, counted; `homines.inference.sampled_answers` names them
-    truncation  how much probability is not known, where log-probabilities were read
+    by          LOGPROBS (inference/top_logprobs.py) or SAMPLES (texts, counted)
+    illegal     how often each reason of `illegality` occurred
+    truncation  legal probability that is unknown, where log-probabilities were read
     """
 
     choice: Choice
     by: str
-    why: dict[str, int]
+    illegal: dict[str, int]
     truncation: float | None = None
 
 
-def hear(output: ModelOutput, prompt: Prompt) -> Heard:
-    """The choice of one output: by its completions' log-probabilities where they have them, else by counting
-    them (as many as `--num-choices` asked for)."""
-    if not prompt.cue and all(map(tells, output.choices)):
-        known = top_logprobs.read([walk(c, prompt.labels) for c in output.choices], prompt.labels)
-        return Heard(known.choice, LOGPROBS, {}, known.truncation)
-    told = [in_words(output, i, prompt) for i in range(len(output.choices))]
-    choice = counted([t if isinstance(t, int) else None for t in told], len(prompt.labels))
-    return Heard(choice, SAMPLES, dict(Counter(t for t in told if isinstance(t, str))))
+def read_output(output: ModelOutput, prompt: Prompt) -> OutputReading:
+    """The choice of one output: from log-probabilities where all its completions have them, else by counting
+    these (`--num-choices` says how many there are)."""
+    answers = output.choices
+    if not prompt.cue and all(map(has_logprobs, answers)):
+        reading = read_logprobs(answers, prompt.labels)
+        return OutputReading(reading.choice, LOGPROBS, {}, reading.truncation)
+    choice, indices = count_labels(answers, prompt)
+    illegal = Counter(illegality(a, prompt) for a, i in zip(answers, indices, strict=True) if i is None)
+    return OutputReading(choice, SAMPLES, dict(illegal))
 
 
-def in_words(output: ModelOutput, i: int, prompt: Prompt) -> int | str:
-    """Index of the label that a completion is, to the letter, as in `homines measure` (where the prompt has a
-    cue: that what follows it is); or why it is none."""
-    said = output.choices[i]
-    _, found, after = said.message.text.partition(prompt.cue) if prompt.cue else ("", "", said.message.text)
-    finished = ended(said)
-    if finished and (found or not prompt.cue) and (answer := strict(after, prompt.labels)) is not None:
-        return answer
-    why = read(said.message.text, prompt.labels, finished=finished)
-    return WRAPPED if isinstance(why, int) else why
+def illegality(answer: ChatCompletionChoice, prompt: Prompt) -> str:
+    """Why a completion is no label to the letter."""
+    reason = read(answer.message.text, prompt.labels, finished=ends_turn(answer))
+    return WRAPPED if isinstance(reason, int) else reason
 
 
 @solver
 def ask(logprobs: bool = True, seed: int | None = None) -> Solver:
     """Ask each question once.
 
-    logprobs   ask for log-probabilities too; a service that refuses so many is asked for fewer, or for none,
+    logprobs   request log-probabilities too; where a service refuses so many, fewer or none are requested
                from then on
-    seed       of the first epoch; each further one has the next, for with one seed all would say the same
+    seed       of the first epoch; each further epoch has the next seed, since one seed makes all answers
+               equal
     """
     most: dict[str, int] = {}
 
@@ -82,16 +78,17 @@ def ask(logprobs: bool = True, seed: int | None = None) -> Solver:
 async def call(
     model: Model, messages: Sequence[ChatMessage], config: GenerateConfig, most: dict[str, int] | None
 ) -> ModelOutput:
-    """The model's output, with log-probabilities where it gives them; raises where there is none.
+    """The model's output, with log-probabilities where the service sends them. Raises where there is no
+    output.
 
-    most   likeliest tokens that each model gives, as far as it refused more: added to here; None: none are
-           asked for
+    most   by model, the most likeliest tokens that its service accepted to send, updated here; None: no
+           log-probabilities are requested
     """
     tops = (0,) if most is None else [top for top in TOPS if top <= most.get(str(model), TOPS[0])]
     for top in tops:
-        asked = config.model_copy(update={"logprobs": True, "top_logprobs": top}) if top else config
+        request = config.model_copy(update={"logprobs": True, "top_logprobs": top}) if top else config
         try:
-            output = whole(await model.generate(list(messages), config=asked))
+            output = check_output(await model.generate(list(messages), config=request))
         except Exception as failure:
             if not top or status(failure) not in UNSUPPORTED:
                 raise
@@ -102,8 +99,8 @@ async def call(
     raise AssertionError("the last try returns or raises")
 
 
-def whole(output: ModelOutput) -> ModelOutput:
-    """The output; RuntimeError where it is an error of the provider's, which is no answer."""
+def check_output(output: ModelOutput) -> ModelOutput:
+    """The output. Raises RuntimeError where it is an error of the provider, or has no completion."""
     if output.error:
         raise RuntimeError(output.error)
     if not output.choices:

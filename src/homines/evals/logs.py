@@ -18,8 +18,8 @@ from homines.core.redaction import redact
 from homines.core.strict_json import simplify
 from homines.core.types import HominesError, Record
 from homines.elicitation.metrics import choices, summary
-from homines.evals.asking import SAMPLES, hear
-from homines.evals.samples import KEY, answer_json, asked_of, record_of, sound, together
+from homines.evals.asking import SAMPLES, read_output
+from homines.evals.samples import KEY, answer_json, check_record, pool_repetitions, record_of, sample_prompt
 from homines.evals.scores import ANSWER
 
 PRIVATE = {"extra_headers", "extra_body"}
@@ -35,7 +35,7 @@ WRONG = (KeyError, TypeError, ValueError, LookupError, ArithmeticError, Attribut
 
 
 @dataclass(frozen=True, eq=False)
-class Imported:
+class ImportedRun:
     """A log as a run: its config, its records, and how many questions of its data set it does not hold."""
 
     config: dict[str, Any]
@@ -43,8 +43,8 @@ class Imported:
     absent: int
 
 
-def imported(path: Path) -> Imported:
-    """Read a log. Raises HominesError where it is none, is too large, is empty, is not of a homines task, or
+def read_run(path: Path) -> ImportedRun:
+    """Read a log. Raises HominesError where the file is no log of a homines task, is too large or empty, or
     holds what is no record or no answer."""
     if not path.is_file():
         raise HominesError(f"{path} is no file; give a log, as `inspect log list` names them")
@@ -53,17 +53,17 @@ def imported(path: Path) -> Imported:
         why = f": {_brief(log.error.message)}" if log.error else ""
         raise HominesError(f"{path} holds no samples (status {log.status}{why}); run the task again")
     about = {"inspect": log.eval.packages.get("inspect_ai"), "eval": log.eval.eval_id}
-    found = [
+    answers = [
         replace(record, provenance={**record.provenance, **about})
         for sample in log.samples
         for record in _records(path, log, sample)
     ]
-    there = {str(sample.id) for sample in log.samples}
-    absent = max(0, (log.eval.dataset.samples or 0) - len(there))
+    ids = {str(sample.id) for sample in log.samples}
+    absent = max(0, (log.eval.dataset.samples or 0) - len(ids))
     try:
-        records = together(found)
-        summary(choices(records))  # what is told of a run: all of it can be
-        return Imported(_config(log, records), records, absent)
+        records = pool_repetitions(answers)
+        summary(choices(records))  # a report computes the same, and must not fail on this run
+        return ImportedRun(_config(log, records), records, absent)
     except WRONG as failure:
         raise HominesError(
             f"{path} holds records that cannot be put together ({_brief(repr(failure))}); was the log edited?"
@@ -89,8 +89,8 @@ def _check_size(path: Path, file: IO[bytes]) -> None:
     size = path.stat().st_size
     if size <= LARGEST and is_zipfile(file):
         try:
-            with ZipFile(file) as held:
-                size = sum(member.file_size for member in held.infolist())
+            with ZipFile(file) as archive:
+                size = sum(member.file_size for member in archive.infolist())
         except Exception:
             size = 0  # it is no log: the reader says why
     file.seek(0)
@@ -126,14 +126,14 @@ def _records(path: Path, log: EvalLog, sample: EvalSample) -> Iterator[Record]:
         if isinstance(raw, list):
             for move in raw:
                 error = move.get("error") or (None if move["choice"] else failed or "no answer is in the log")
-                yield _record(move, move["model"], move["choice"], error, counted(SAMPLES))
+                yield _record(move, move["model"], move["choice"], error, reading_notes(SAMPLES))
         else:
             try:
-                answer, told = _answer(sample)
+                answer, how = _answer(sample)
             except HominesError as refusal:  # the server's, of this question alone
-                answer, told, failed = None, {}, str(refusal)[:LONGEST_ERROR]
+                answer, how, failed = None, {}, str(refusal)[:LONGEST_ERROR]
             error = None if answer else failed or "no answer is in the log"
-            yield _record(raw, log.eval.model, answer, error, told)
+            yield _record(raw, log.eval.model, answer, error, how)
     except WRONG as failure:
         raise HominesError(
             f"the metadata {KEY!r} of sample {_brief(str(sample.id))} in {path} is no record "
@@ -146,29 +146,29 @@ def _record(
     model: str,
     answer: Mapping[str, Any] | None,
     error: str | None,
-    told: Mapping[str, Any],
+    how: Mapping[str, Any],
 ) -> Record:
     record = record_of(raw, answer)
-    more = {} if answer is None else told
+    notes = {} if answer is None else how
     error = error if answer is None else None
-    return sound(replace(record, model=model, error=error, provenance={**record.provenance, **more}))
+    return check_record(replace(record, model=model, error=error, provenance={**record.provenance, **notes}))
 
 
 def _answer(sample: EvalSample) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """The answer as it was scored, or else as it can be read; and how it was read."""
     for score in (sample.scores or {}).values():
         if score.metadata and ANSWER in score.metadata:
-            told = {name: score.metadata.get(name) for name in ("by", "truncation")}
-            known = {k: v for k, v in told.items() if v is not None}
-            return score.metadata[ANSWER], known | counted(known.get("by"))
+            notes = {name: score.metadata.get(name) for name in ("by", "truncation")}
+            known = {k: v for k, v in notes.items() if v is not None}
+            return score.metadata[ANSWER], known | reading_notes(known.get("by"))
     if sample.error or not sample.output.choices:
         return None, {}
-    heard = hear(sample.output, asked_of(sample.metadata))
-    return answer_json(heard.choice), counted(heard.by)
+    reading = read_output(sample.output, sample_prompt(sample.metadata))
+    return answer_json(reading.choice), reading_notes(reading.by)
 
 
-def counted(by: str | None) -> dict[str, Any]:
-    """How an answer was read; `counted` where answers in words were, for their intervals."""
+def reading_notes(by: str | None) -> dict[str, Any]:
+    """How an answer was read; `counted` where texts were counted, for the interval."""
     return {"by": by} | ({"counted": True} if by == SAMPLES else {}) if by else {}
 
 
@@ -177,8 +177,8 @@ def _config(log: EvalLog, records: list[Record]) -> dict[str, Any]:
     spec = log.eval
     generate = log.plan.config.model_dump(exclude_none=True, exclude=PRIVATE, mode="json")
     roles = {
-        role: [m.model for m in (held if isinstance(held, list) else [held])]
-        for role, held in (spec.model_roles or {}).items()
+        role: [m.model for m in (models if isinstance(models, list) else [models])]
+        for role, models in (spec.model_roles or {}).items()
     }
     return simplify(
         {

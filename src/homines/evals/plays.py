@@ -1,7 +1,9 @@
-"""Two models play a game: the roles `row` (player 0) and `column` (player 1), each told its own side of it.
+"""Two models play a game in the roles `row` (player 0) and `column` (player 1); each reads its own side of
+it.
 
-Every move is an answer in words. An illegal one is asked again, a stated number of times; then the game is
-broken: it has no payoffs, and says so. Option orders take turns over rounds, players and epochs.
+Every move is a text that must be a label. After an illegal answer the question is repeated, up to `tries`
+answers in all; if none is legal the game is broken and has no payoffs. Option orders alternate over rounds,
+players and epochs.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from inspect_ai.log import transcript
@@ -34,8 +36,10 @@ from homines.core.types import (
     digest,
 )
 from homines.elicitation.orders import orders
-from homines.evals.asking import in_words, whole
-from homines.evals.samples import KEY, answer_json, messages, packed
+from homines.evals.asking import check_output
+from homines.evals.samples import KEY, answer_json, question_json
+from homines.inference.api_answers import count_labels
+from homines.inference.api_calls import chat_messages
 from homines.theory.choice import pool_choices
 from homines.theory.game_forms import Repeated, append_stage
 
@@ -43,8 +47,30 @@ ROLES = ("row", "column")
 PLAYED = "played"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """A game between two models, in one frame.
+
+    name     spec of the game
+    rounds   of a repeated game that announces no end; an upper limit for a game that does
+    tries    answers to one question, at most
+    seed     of the sampling; None: the provider draws one
+    """
+
+    name: str
+    game: Game
+    frame: Frame
+    rounds: int
+    tries: int
+    seed: int | None
+
+    def call_seed(self, *parts: int) -> int | None:
+        """The seed of one call; every call of a match has its own."""
+        return None if self.seed is None else int(digest([self.seed, *parts]), 16) % 2**31
+
+
 def two_player(spec: str) -> Any:
-    """The game, where it is one of two players; HominesError else."""
+    """The game of this spec. Raises HominesError where it is not a game of two players."""
     game = find("games", spec)
     first = game.due(()) if hasattr(game, "due") else {}
     if not first or max(first) > 1 or any(len(d.theirs) != 1 for d in first.values()):
@@ -53,56 +79,50 @@ def two_player(spec: str) -> Any:
 
 
 def prompt_of(d: Decision, frame: Frame, turn: int) -> tuple[Order, Prompt]:
-    """The words of a decision in the order whose turn it is."""
-    there = orders(len(d.actions), frame.places)
-    order = there[turn % len(there)]
+    """The option order of this turn, and the decision's prompt in it."""
+    cycle = orders(len(d.actions), frame.places)
+    order = cycle[turn % len(cycle)]
     return order, frame(d, order)
 
 
 @solver
 def play_out(game: str, frame: str, rounds: int, tries: int, seed: int | None = None) -> Solver:
-    """Play the game once; its moves go into the sample's metadata, a record each."""
-    made: Game = two_player(game)
-    words: Frame = find("frames", frame)
+    """Play the game once. The sample's metadata receives a record of each move."""
+    match = Match(
+        name=game,
+        game=two_player(game),
+        frame=find("frames", frame),
+        rounds=rounds,
+        tries=tries,
+        seed=seed,
+    )
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         models = players()
         moves: list[dict[str, Any]] = []
         state.metadata = {**state.metadata, KEY: moves}
         history: History = ()
-        while (due := made.due(history)) and len(history) < rounds:
+        while (due := match.game.due(history)) and len(history) < rounds:
             async with span(f"round {len(history) + 1}"):
-                asked = [
-                    moved(
-                        state,
-                        models[k],
-                        remembered(d, words),
-                        words,
-                        len(history),
-                        game=game,
-                        tries=tries,
-                        seed=seed,
-                    )
-                    for k, d in due.items()
-                ]
-                acts = dict(zip(due, await collect(*asked), strict=True))
+                calls = [move(state, models[k], d, match, len(history)) for k, d in due.items()]
+                acts = dict(zip(due, await collect(*calls), strict=True))
                 if broken := [ROLES[k] for k, act in acts.items() if act is None]:
-                    state.metadata[PLAYED] = told(made, history) | {"broken": broken}
+                    state.metadata[PLAYED] = play_json(match.game, history) | {"broken": broken}
                     transcript().info(state.metadata[PLAYED], source="homines")
                     return state
                 history = append_stage(
                     history, {k: act for k, act in acts.items() if act is not None}, len(ROLES)
                 )
-                done = {ROLES[k]: due[k].actions[a] for k, a in acts.items() if a is not None}
-                transcript().info({"round": len(history), **done}, source="homines")
-        state.metadata[PLAYED] = told(made, history, over=True)
+                names = {ROLES[k]: due[k].actions[a] for k, a in acts.items() if a is not None}
+                transcript().info({"round": len(history), **names}, source="homines")
+        state.metadata[PLAYED] = play_json(match.game, history, over=True)
         return state
 
     return solve
 
 
 def players() -> tuple[Model, ...]:
-    """The models of both roles; HominesError where one is missing, for `--model` plays for neither."""
+    """The models of both roles. Raises HominesError where a role has none: `--model` fills neither."""
     if missing := [role for role in ROLES if role not in model_roles()]:
         raise HominesError(
             f"no model in the role {' and '.join(missing)}; give both: "
@@ -111,69 +131,54 @@ def players() -> tuple[Model, ...]:
     return tuple(get_model(role=role) for role in ROLES)
 
 
-def remembered(d: Decision, frame: Frame) -> Decision:
-    """The decision as it is told: of rounds in which all moved, the last alone (`memory` of the frame)."""
+def recent(d: Decision, frame: Frame) -> Decision:
+    """The decision with the rounds that the frame shows (its `memory`), where all moved in each round."""
     whole_rounds = bool(d.history) and None not in d.history[-1]
     return replace(d, history=d.history[-int(memory_of(frame)) :]) if whole_rounds else d
 
 
-async def moved(
-    state: TaskState,
-    model: Model,
-    d: Decision,
-    frame: Frame,
-    stage: int,
-    *,
-    game: str,
-    tries: int,
-    seed: int | None,
-) -> int | None:
-    """A player's action; None where no answer was legal. What was asked and said is added to the metadata."""
+async def move(state: TaskState, model: Model, due: Decision, match: Match, stage: int) -> int | None:
+    """A player's action; None where no answer was legal. The metadata receive question and answers."""
+    d, frame = recent(due, match.frame), match.frame
     player = d.player
     order, prompt = prompt_of(d, frame, state.epoch - 1 + stage + player)
-    about = {"revision": None, "prompt": prompt.key}
+    provenance = {"revision": None, "prompt": prompt.key}
     record = Record(
-        d, spell(frame), order, prompt.labels, str(model), game, provenance=about, asks=asks_of(frame)
+        d,
+        spell(frame),
+        order,
+        prompt.labels,
+        str(model),
+        match.name,
+        provenance=provenance,
+        asks=asks_of(frame),
     )
-    move: dict[str, Any] = {**packed(record, prompt), "role": ROLES[player], "round": stage, "said": []}
-    state.metadata[KEY].append(move)
+    question = question_json(record, prompt)
+    entry: dict[str, Any] = {**question, "role": ROLES[player], "round": stage, "said": []}
+    state.metadata[KEY].append(entry)
     state.messages += [ChatMessageUser(content=f"[{ROLES[player]}, round {stage + 1}]\n\n{prompt.text}")]
-    heard: list[Choice] = []
+    answers: list[Choice] = []
     try:
-        for attempt in range(tries):
-            config = GenerateConfig(
-                seed=None if seed is None else drawn(seed, state.epoch, stage, player, attempt)
-            )
-            output = whole(await model.generate(messages(prompt), config=config))
+        for attempt in range(match.tries):
+            config = GenerateConfig(seed=match.call_seed(state.epoch, stage, player, attempt))
+            output = check_output(await model.generate(chat_messages(prompt.messages), config=config))
             state.messages.append(output.message)
-            answer = in_words(output, 0, prompt)
-            move["said"].append(output.completion)
-            heard.append(one_answer(answer, len(prompt.labels)))
-            move["choice"] = answer_json(pool_choices(heard))
-            if isinstance(answer, int):
-                return answer
+            choice, (label,) = count_labels(output.choices[:1], prompt)
+            entry["said"].append(output.completion)
+            answers.append(choice)
+            entry["choice"] = answer_json(pool_choices(answers))
+            if label is not None:
+                return label
     except Exception as failure:
-        move["error"] = redact(f"{type(failure).__name__}: {failure}")
+        entry["error"] = redact(f"{type(failure).__name__}: {failure}")
         raise
     return None
 
 
-def drawn(*parts: int) -> int:
-    """A seed of its own for every call."""
-    return int(digest(list(parts)), 16) % 2**31
-
-
-def one_answer(answer: int | str, labels: int) -> Choice:
-    """One answer as a choice: certain, or of mass 0 where it is illegal."""
-    if isinstance(answer, str):
-        return Choice.at([1.0] * labels, 0.0, 1)
-    return Choice.at([float(a == answer) for a in range(labels)], 1.0, 1)
-
-
-def told(game: Game, history: History, *, over: bool = False) -> dict[str, Any]:
-    """What was played, and the total payoffs where it came to an end (or repeats)."""
-    paid = game.payoffs(history).tolist() if over or isinstance(game, Repeated) else None
-    return {"history": [list(stage) for stage in history], "payoffs": paid}
+def play_json(game: Game, history: History, *, over: bool = False) -> dict[str, Any]:
+    """The play, and the total payoffs where the game came to its end or repeats."""
+    payoffs = game.payoffs(history).tolist() if over or isinstance(game, Repeated) else None
+    return {"history": [list(stage) for stage in history], "payoffs": payoffs}
 
 
 @metric(scores="unreduced")
@@ -202,8 +207,8 @@ def error() -> Metric:
 
 @scorer(metrics=[{"*": [average(), error()]}])
 def outcome() -> Scorer:
-    """Payoffs of both, the share of each one's first action (cooperation, where it is called C), illegal
-    answers, and whether the game was broken; one that was has no payoffs."""
+    """By role the payoff, the share of the first action (C in a dilemma) and the number of illegal answers;
+    and whether the game was broken, in which case there are no payoffs."""
 
     async def score(state: TaskState, target: Target) -> Score:
         moves, played = state.metadata[KEY], state.metadata[PLAYED]
@@ -213,20 +218,22 @@ def outcome() -> Scorer:
             own = [stage[k] for stage in played["history"] if stage[k] is not None]
             value[role] = math.nan if broken else played["payoffs"][k]
             value[f"{role} first action"] = own.count(0) / len(own) if own else math.nan
-            value[f"{role} illegal"] = float(sum(illegal(m) for m in moves if m["role"] == role))
+            value[f"{role} illegal"] = float(sum(illegal_answers(m) for m in moves if m["role"] == role))
         value["broken"] = float(bool(broken))
-        return Score(value=value, answer=line(moves, played["history"]), explanation=explained(played, value))
+        return Score(
+            value=value, answer=play_line(moves, played["history"]), explanation=explanation(played, value)
+        )
 
     return score
 
 
-def illegal(move: Mapping[str, Any]) -> int:
-    """Illegal answers of a move: all but the last, and that one where none was legal."""
+def illegal_answers(move: Mapping[str, Any]) -> int:
+    """The number of illegal answers of a move: n (1 - mass)."""
     choice = move["choice"]
     return round(choice["n"] * (1 - choice["mass"])) if choice else 0
 
 
-def line(moves: Sequence[Mapping[str, Any]], history: Sequence[Sequence[int | None]]) -> str:
+def play_line(moves: Sequence[Mapping[str, Any]], history: Sequence[Sequence[int | None]]) -> str:
     """The play by rounds: 'C,C C,D D,D'."""
     names = {(m["role"], m["round"]): m["decision"]["actions"] for m in moves}
     return " ".join(
@@ -235,11 +242,11 @@ def line(moves: Sequence[Mapping[str, Any]], history: Sequence[Sequence[int | No
     )
 
 
-def explained(played: Mapping[str, Any], value: Mapping[str, float]) -> str:
+def explanation(played: Mapping[str, Any], value: Mapping[str, float]) -> str:
     """The outcome in a sentence."""
     rounds = len(played["history"])
     wrong = Counter({role: int(value[f"{role} illegal"]) for role in ROLES})
-    told = f"{wrong.total()} illegal answers"
+    errors = f"{wrong.total()} illegal answers"
     if broken := played.get("broken"):
-        return f"broken in round {rounds + 1}: {' and '.join(broken)} gave no legal answer; {told}"
-    return f"{rounds} rounds; row {value['row']:g}, column {value['column']:g}; {told}"
+        return f"broken in round {rounds + 1}: {' and '.join(broken)} gave no legal answer; {errors}"
+    return f"{rounds} rounds; row {value['row']:g}, column {value['column']:g}; {errors}"

@@ -11,45 +11,40 @@ from dataclasses import replace
 from typing import Any
 
 from inspect_ai.dataset import Sample
-from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageSystem, ChatMessageUser
 
 from homines.core.record_json import record_from_json, record_to_json
 from homines.core.strict_json import simplify
 from homines.core.types import Choice, HominesError, Prompt, Record, digest
 from homines.elicitation.questions import Question, situation
+from homines.inference.api_calls import chat_messages
 from homines.theory.choice import pool_choices
 
 KEY = "homines"
 LONGEST_TEXT = 100_000
 """Characters of a spec, a name or a label in a log."""
-ROLES: Mapping[str, Callable[..., ChatMessage]] = {
-    "system": ChatMessageSystem,
-    "user": ChatMessageUser,
-    "assistant": ChatMessageAssistant,
-}
 
 
 def samples(
-    asked: Sequence[Question], kind: Callable[[Record], str] = lambda record: record.game
+    questions: Sequence[Question], kind: Callable[[Record], str] = lambda record: record.game
 ) -> list[Sample]:
     """A sample for each question, each once. kind: under which name it is shown with its like."""
-    once = {q.record.key: q for q in (unnamed(q) for q in asked)}
-    many = len({q.record.game for q in asked}) > 1
+    once = {q.record.key: q for q in (without_model(q) for q in questions)}
+    many = len({q.record.game for q in questions}) > 1
     return [_sample(key, q, kind(q.record), many) for key, q in once.items()]
 
 
-def unnamed(question: Question) -> Question:
-    """The question put to no model yet: who answers is known to the log."""
+def without_model(question: Question) -> Question:
+    """The question without a model: the log names the model that answers."""
     record = question.record
-    told = {"revision": None, "prompt": question.prompt.key}
-    return Question(replace(record, model="", provenance=told), question.prompt)
+    origin = {"revision": None, "prompt": question.prompt.key}
+    return Question(replace(record, model="", provenance=origin), question.prompt)
 
 
 def _sample(key: str, question: Question, kind: str, many: bool) -> Sample:
     record, prompt = question.record, question.prompt
     decision = digest([record.game, record.decision.to_json()])
     return Sample(
-        input=messages(prompt),
+        input=chat_messages(prompt.messages),
         choices=list(prompt.labels),
         id=key,
         metadata={
@@ -58,22 +53,17 @@ def _sample(key: str, question: Question, kind: str, many: bool) -> Sample:
             "situation": situation(record.decision),
             "decision": decision,
             "cluster": record.game if many else decision,
-            KEY: packed(record, prompt),
+            KEY: question_json(record, prompt),
         },
     )
 
 
-def messages(prompt: Prompt) -> list[ChatMessage]:
-    """A prompt's turns as Inspect's."""
-    return [ROLES[role](content=text) for role, text in prompt.messages]
-
-
-def packed(record: Record, prompt: Prompt) -> dict[str, Any]:
+def question_json(record: Record, prompt: Prompt) -> dict[str, Any]:
     """A record as metadata, and the cue after which its answer comes."""
     return simplify({**record_to_json(record), "cue": prompt.cue})
 
 
-def asked_of(metadata: Mapping[str, Any]) -> Prompt:
+def sample_prompt(metadata: Mapping[str, Any]) -> Prompt:
     """The labels and cue that a sample's answer is read by."""
     raw = metadata[KEY]
     return Prompt((), tuple(raw["labels"]), raw["cue"])
@@ -89,8 +79,8 @@ def record_of(raw: Mapping[str, Any], answer: Mapping[str, Any] | None) -> Recor
     return record_from_json({**raw, "choice": answer, "error": None})
 
 
-def sound(record: Record) -> Record:
-    """The record, where each part is of its kind and its answer is a distribution. Raises HominesError."""
+def check_record(record: Record) -> Record:
+    """The record. Raises HominesError where one part has the wrong type or the answer is no distribution."""
     n, c = len(record.labels), record.choice
     texts = [record.game, record.frame, record.model, *record.labels, *record.decision.actions]
     long = [t for t in texts if not isinstance(t, str) or len(t) > LONGEST_TEXT]  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -108,14 +98,14 @@ def sound(record: Record) -> Record:
     return record
 
 
-def together(records: Iterable[Record]) -> list[Record]:
-    """One record a question: repeated answers (epochs) are pooled; those that failed count where all did."""
+def pool_repetitions(records: Iterable[Record]) -> list[Record]:
+    """One record for each question: repetitions (epochs) are pooled. It is a failed one where all failed."""
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record.key, []).append(record)
     out: list[Record] = []
     for group in groups.values():
-        heard = [r for r in group if r.choice is not None]
-        choice = pool_choices([r.choice for r in heard if r.choice is not None]) if heard else None
-        out.append(replace(heard[-1], choice=choice) if heard else group[-1])
+        answered = [r for r in group if r.choice is not None]
+        choice = pool_choices([r.choice for r in answered if r.choice is not None]) if answered else None
+        out.append(replace(answered[-1], choice=choice) if answered else group[-1])
     return out

@@ -30,13 +30,10 @@ from inspect_ai.solver import TaskState
 
 from homines.core.registry import find
 from homines.core.types import Record
-from homines.elicitation.metrics import action_types as types_of
-from homines.elicitation.metrics import average_by_decision, choices, group_by, mass
-from homines.elicitation.metrics import instability as spread_of
-from homines.elicitation.metrics import order_effect as effect_of
+from homines.elicitation import metrics
 from homines.elicitation.regret import regret as regret_of
-from homines.evals.asking import hear
-from homines.evals.samples import KEY, answer_json, asked_of, record_of, together
+from homines.evals.asking import read_output
+from homines.evals.samples import KEY, answer_json, pool_repetitions, record_of, sample_prompt
 
 Numbers = Mapping[str, float]
 Measure = Callable[[Sequence[Record]], Numbers]
@@ -45,25 +42,26 @@ ANSWER = "answer"
 
 @scorer(metrics=[{"p": [mean(), stderr(cluster="cluster")], "mass": [mean(), stderr(cluster="cluster")]}])
 def choice() -> Scorer:
-    """The choice an answer makes. p: probability of the first action given a legal answer (none without one);
-    mass: probability of any legal answer. The whole distribution is in the score's metadata."""
+    """The choice that an output makes. p: probability of the first action given a legal answer (NaN where
+    none is legal); mass: probability of a legal answer. The metadata hold the whole distribution."""
 
     async def score(state: TaskState, target: Target) -> Score:
         raw = state.metadata[KEY]
-        heard = hear(state.output, asked_of(state.metadata))
-        c, actions = heard.choice, raw["decision"]["actions"]
-        told = (
+        reading = read_output(state.output, sample_prompt(state.metadata))
+        c, actions = reading.choice, raw["decision"]["actions"]
+        chances = (
             ", ".join(f"{a} {p:.3f}" for a, p in zip(actions, c.p, strict=True)) if c.mass else "none legal"
         )
         return Score(
             value={"p": float(c.p[0]) if c.mass else math.nan, "mass": c.mass},
             answer=state.output.completion,
-            explanation=f"{told} (by {heard.by})" + "".join(f", {n} {w}" for w, n in heard.why.items()),
+            explanation=f"{chances} (by {reading.by})"
+            + "".join(f", {n} {w}" for w, n in reading.illegal.items()),
             metadata={
                 ANSWER: answer_json(c),
-                "by": heard.by,
-                "illegal": heard.why,
-                "truncation": heard.truncation,
+                "by": reading.by,
+                "illegal": reading.illegal,
+                "truncation": reading.truncation,
             },
         )
 
@@ -71,89 +69,83 @@ def choice() -> Scorer:
 
 
 def records(scores: Iterable[SampleScore]) -> list[Record]:
-    """The records that scores were made of; repeated answers pooled."""
-    return together(
+    """The records of these scores, with repeated answers pooled."""
+    return pool_repetitions(
         record_of(s.sample_metadata[KEY], s.score.metadata[ANSWER])
         for s in scores
         if s.sample_metadata and s.score.metadata and ANSWER in s.score.metadata
     )
 
 
-def measured(scores: Sequence[SampleScore], of: Measure) -> Value:
-    """A measure with its errors: by kind of game where there are several, and of all."""
+def metric_values(scores: Sequence[SampleScore], of: Measure) -> Value:
+    """A measure with its standard errors, over all records and by kind of game where there are several."""
     kinds = {s.sample_metadata[KEY]["key"]: s.sample_metadata["kind"] for s in scores if s.sample_metadata}
-    told = choices(records(scores))
+    answers = metrics.choices(records(scores))
     groups: dict[str, list[Record]] = {}
-    for record in told:
+    for record in answers:
         groups.setdefault(str(kinds[record.key]), []).append(record)
-    out = dict(_with_errors(told, of, ""))
+    out = dict(_jackknife(answers, of, ""))
     if len(groups) > 1:
         for kind, group in groups.items():
-            out |= _with_errors(group, of, f"{kind} ")
+            out |= _jackknife(group, of, f"{kind} ")
     return out
 
 
-def _with_errors(some: Sequence[Record], of: Measure, before: str) -> dict[str, float]:
-    found = of(some)
-    games = {r.game for r in some}
+def _metric(of: Measure) -> Metric:
+    """A metric of Inspect from a function of records."""
+
+    def compute(scores: list[SampleScore]) -> Value:
+        return metric_values(scores, of)
+
+    return compute
+
+
+def _jackknife(group: Sequence[Record], of: Measure, prefix: str) -> dict[str, float]:
+    values = of(group)
+    games = {r.game for r in group}
     clusters: dict[str, list[Record]] = {}
-    for r in some:
+    for r in group:
         clusters.setdefault(r.game if len(games) > 1 else r.decision.key, []).append(r)
-    less = [
-        of([r for other, rs in clusters.items() if other != left for r in rs])
-        for left in (clusters if len(clusters) > 1 else ())
+    without_each = [
+        of([r for other, rs in clusters.items() if other != cluster for r in rs])
+        for cluster in (clusters if len(clusters) > 1 else ())
     ]
     out: dict[str, float] = {}
-    for name, value in found.items():
-        out[before + name] = value
-        if len(less) > 1 and all(name in one for one in less):
-            m = np.array([one[name] for one in less])
-            out[f"{before}{name} stderr"] = float(np.sqrt((len(m) - 1) * m.var()))
+    for name, value in values.items():
+        out[prefix + name] = value
+        if len(without_each) > 1 and all(name in left_out for left_out in without_each):
+            estimates = np.array([left_out[name] for left_out in without_each])
+            out[f"{prefix}{name} stderr"] = float(np.sqrt((len(estimates) - 1) * estimates.var()))
     return out
 
 
 @metric(scores="unreduced")
 def rates() -> Metric:
-    """Of all decisions: the mean probability of the first action given a legal answer, and of a legal one."""
+    """Means over decisions: probability of the first action given a legal answer, and of a legal answer."""
 
-    def of(some: Sequence[Record]) -> Numbers:
-        p = [float(c.p[0]) for _, c in average_by_decision(some)]
-        return _known({"p": float(np.mean(p)) if p else None, "mass": mass(some)})
+    def of(answers: Sequence[Record]) -> Numbers:
+        p = [float(c.p[0]) for _, c in metrics.average_by_decision(answers)]
+        return _known({"p": float(np.mean(p)) if p else None, "mass": metrics.mass(answers)})
 
-    def compute(scores: list[SampleScore]) -> Value:
-        return measured(scores, of)
-
-    return compute
+    return _metric(of)
 
 
 @metric(scores="unreduced")
 def action_types() -> Metric:
     """P(own action | other's last action), 'C|C' ..., 'illegal|C' ... (`metrics.action_types`)."""
-
-    def compute(scores: list[SampleScore]) -> Value:
-        return measured(scores, types_of)
-
-    return compute
+    return _metric(metrics.action_types)
 
 
 @metric(scores="unreduced")
 def order_effect() -> Metric:
     """P(an action shown first) - P(the same shown last), mean (`metrics.order_effect`)."""
-
-    def compute(scores: list[SampleScore]) -> Value:
-        return measured(scores, lambda some: _known({"effect": effect_of(some)}))
-
-    return compute
+    return _metric(lambda answers: _known({"effect": metrics.order_effect(answers)}))
 
 
 @metric(scores="unreduced")
 def instability() -> Metric:
     """Spread of P(first action) over frames (`metrics.instability`); nothing with one frame."""
-
-    def compute(scores: list[SampleScore]) -> Value:
-        return measured(scores, lambda some: _known({"spread": spread_of(some)}))
-
-    return compute
+    return _metric(lambda answers: _known({"spread": metrics.instability(answers)}))
 
 
 @metric(scores="unreduced")
@@ -163,17 +155,14 @@ def regret(preference: str, against: str = "random") -> Metric:
     against   an opponent of homines, met in the long run of repeated games
     """
 
-    def compute(scores: list[SampleScore]) -> Value:
-        judge = find("preferences", preference)
+    judge = find("preferences", preference)
 
-        def mean_regret(some: Sequence[Record]) -> Numbers:
-            each = [regret_of(group, judge, against) for group in group_by(some, "game").values()]
-            known = [x for x in each if x is not None]
-            return {preference: float(np.mean(known))} if known else {}
+    def mean_regret(answers: Sequence[Record]) -> Numbers:
+        each = [regret_of(group, judge, against) for group in metrics.group_by(answers, "game").values()]
+        known = [x for x in each if x is not None]
+        return {preference: float(np.mean(known))} if known else {}
 
-        return measured(scores, mean_regret)
-
-    return compute
+    return _metric(mean_regret)
 
 
 @metric(scores="unreduced")
@@ -185,14 +174,14 @@ def effects() -> Metric:
 
         chosen = [
             (find("games", game), float(c.p[0]))
-            for (game,), group in group_by(records(scores), "game").items()
-            for _, c in average_by_decision(group)
+            for (game,), group in metrics.group_by(records(scores), "game").items()
+            for _, c in metrics.average_by_decision(group)
         ]
         if not chosen:
             return {}
-        found = amce_of_choices(chosen)
+        amce = amce_of_choices(chosen)
         out: dict[str, float] = {}
-        for e, value, se in zip(ALL, found.values, found.se, strict=True):
+        for e, value, se in zip(ALL, amce.values, amce.se, strict=True):
             out |= _known({e.name: float(value), f"{e.name} stderr": float(se)})
         return out
 

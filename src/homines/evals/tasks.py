@@ -20,7 +20,7 @@ from rich.markup import escape
 from homines import __version__
 from homines.core.capabilities import memory_of
 from homines.core.checks import count
-from homines.core.registry import arguments, find
+from homines.core.registry import arguments, find, head
 from homines.core.run_folder import provenance
 from homines.core.types import HominesError, Record
 from homines.elicitation.questions import Question, battery, questions
@@ -33,43 +33,44 @@ from homines.models.mock import Mock, uniform
 from homines.opponents import opponent as find_opponent
 
 NOBODY = Mock(uniform)
-"""Stands for the model while questions are made; the log knows who answers them."""
+"""The model's place in questions that are asked of no model yet; the log names the model that answers."""
 
 
 class TaskError(HominesError, PrerequisiteError):
-    """A mistake of the caller's, shown by Inspect without a traceback."""
+    """An error of the caller, which Inspect shows without a traceback."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.message = escape(text)
 
 
-def told(make: Callable[..., Task]) -> Callable[..., Task]:
-    """Mistakes are told bare; so are parameters that a task lacks, which Inspect would warn of and drop."""
+def with_task_errors(make: Callable[..., Task]) -> Callable[..., Task]:
+    """The task with a TaskError in place of a HominesError, and for a parameter that the task does not have
+    (with an unknown parameter, Inspect itself prints a warning and goes on)."""
     signature = inspect.signature(make)
     free = inspect.Parameter("unknown", inspect.Parameter.VAR_KEYWORD, annotation=Any)
 
     @wraps(make)
-    def made(*args: Any, **given: Any) -> Task:
-        there = ", ".join(signature.parameters)
-        for name in given:
+    def build(*args: Any, **options: Any) -> Task:
+        names = ", ".join(signature.parameters)
+        for name in options:
             if name not in signature.parameters:
                 raise TaskError(
-                    f"task {make.__name__} has no parameter {name!r}; its parameters are: {there}"
+                    f"task {make.__name__} has no parameter {name!r}; its parameters are: {names}"
                 )
         try:
-            return make(*args, **given)
+            return make(*args, **options)
         except HominesError as failure:
             raise TaskError(str(failure)) from failure
 
-    made.__signature__ = signature.replace(  # pyright: ignore[reportAttributeAccessIssue]
+    build.__signature__ = signature.replace(  # pyright: ignore[reportAttributeAccessIssue]
         parameters=[*signature.parameters.values(), free]
     )
-    return made
+    return build
 
 
 @task
-@told
+@with_task_errors
 def measure(
     games: str | list[str] = "ipd",
     frames: str | list[str] = "table",
@@ -87,16 +88,18 @@ def measure(
     swap            also with the labels the other way round
     preferences     whose moral regret is shown, against `opponent`
     """
-    asked: list[Question] = []
-    for spec in listed(games):
+    all_questions: list[Question] = []
+    for spec in spec_list(games):
         game = find("games", spec)
-        for words in (find("frames", f) for f in frame_specs(game, listed(frames), sets(labels), swap=swap)):
-            asked += questions(NOBODY, {spec: battery(game, int(memory_of(words)))}, [words])
-    return _asking(asked, _regrets(listed(preferences), opponent), logprobs, seed)
+        for words in (
+            find("frames", f) for f in frame_specs(game, spec_list(frames), label_sets(labels), swap=swap)
+        ):
+            all_questions += questions(NOBODY, {spec: battery(game, int(memory_of(words)))}, [words])
+    return _asking(all_questions, _regrets(spec_list(preferences), opponent), logprobs, seed)
 
 
 @task
-@told
+@with_task_errors
 def tennant2025(
     wide: bool = False, quick: bool = False, logprobs: bool = True, seed: int | None = None
 ) -> Task:
@@ -106,13 +109,12 @@ def tennant2025(
     """
     from homines.studies.tennant2025.study import exam
 
-    asked = exam(NOBODY, wide=wide, quick=quick)
     rules = _regrets(["deontological", "utilitarian"], "random")
-    return _asking(asked, rules, logprobs, seed, kind=lambda r: r.game.partition("(")[0])
+    return _asking(exam(NOBODY, wide=wide, quick=quick), rules, logprobs, seed, kind=lambda r: head(r.game))
 
 
 @task
-@told
+@with_task_errors
 def lu2025(asks: str = "choice", quick: bool = False, logprobs: bool = True, seed: int | None = None) -> Task:
     """The canonical games of Lu et al. (2025), by the strategy method, and those that tell kappa.
 
@@ -122,19 +124,18 @@ def lu2025(asks: str = "choice", quick: bool = False, logprobs: bool = True, see
 
     if asks not in ("choice", "aloud"):
         raise HominesError(f"asks is {asks!r}; it must be choice or aloud")
-    asked = exam(NOBODY, asks, quick=quick)
     rules = _regrets(["economicus", "moralis(kappa=1)"], "random")
-    return _asking(asked, rules, logprobs, seed, kind=_family)
+    return _asking(exam(NOBODY, asks, quick=quick), rules, logprobs, seed, kind=_family)
 
 
 def _family(record: Record) -> str:
-    """The kind of a game without its parameters, and whether a belief was asked for."""
-    name = record.game.partition("(")[0]
+    """The name of the game without its parameters, and whether the question is about a belief."""
+    name = head(record.game)
     return f"{name}, belief" if record.asks == "belief" else name
 
 
 @task
-@told
+@with_task_errors
 def moral_machine(draws: int = 100, logprobs: bool = True, seed: int | None = None) -> Task:
     """Whom a self-driving car kills: nine effects in the design of Awad et al. (2018).
 
@@ -144,9 +145,9 @@ def moral_machine(draws: int = 100, logprobs: bool = True, seed: int | None = No
     from homines.studies.moral_machine.study import scenario_questions
 
     count("draws", draws)
-    there = [dilemma(kind, draw) for kind in DIMENSIONS for draw in range(draws)]
+    scenarios = [dilemma(kind, draw) for kind in DIMENSIONS for draw in range(draws)]
     return _asking(
-        scenario_questions(NOBODY, there),
+        scenario_questions(NOBODY, scenarios),
         [effects()],
         logprobs,
         seed,
@@ -155,7 +156,7 @@ def moral_machine(draws: int = 100, logprobs: bool = True, seed: int | None = No
 
 
 @task
-@told
+@with_task_errors
 def av_dilemma(quick: bool = False, logprobs: bool = True, seed: int | None = None) -> Task:
     """What is right, bought and voted for in self-driving cars: Bonnefon et al. (2016), our design."""
     from homines.studies.av_dilemma.study import exam
@@ -166,7 +167,7 @@ def av_dilemma(quick: bool = False, logprobs: bool = True, seed: int | None = No
 
 
 @task
-@told
+@with_task_errors
 def play(
     game: str | list[str] = "ipd",
     rounds: int = 10,
@@ -182,15 +183,17 @@ def play(
     """
     count("rounds", rounds)
     count("tries", tries)
-    made = plays.two_player(game := whole(game))
-    words, *more = frame_specs(made, listed(frame), sets(labels), swap=False)
+    spec = spec_text(game)
+    two_player = plays.two_player(spec)
+    words, *more = frame_specs(two_player, spec_list(frame), label_sets(labels), swap=False)
     if more:
         raise HominesError(f"{1 + len(more)} frames or label sets {[words, *more]}; a game is played in one")
-    for d in made.due(()).values():  # so that words that do not fit this game are refused here
+    # a frame that does not fit this game is refused before the first call
+    for d in two_player.due(()).values():
         plays.prompt_of(d, find("frames", words), 0)
     return Task(
-        dataset=MemoryDataset([Sample(input=f"{game}, {words}", id="play", metadata={"game": game})]),
-        solver=plays.play_out(game, words, rounds, tries, seed),
+        dataset=MemoryDataset([Sample(input=f"{spec}, {words}", id="play", metadata={"game": spec})]),
+        solver=plays.play_out(spec, words, rounds, tries, seed),
         scorer=plays.outcome(),
         config=GenerateConfig(temperature=1.0),
         **_common(),
@@ -198,19 +201,19 @@ def play(
 
 
 def _asking(
-    asked: Sequence[Question],
+    all_questions: Sequence[Question],
     metrics: list[Metric],
     logprobs: bool,
     seed: int | None,
     kind: Callable[[Record], str] = lambda record: record.game,
 ) -> Task:
-    """A task that asks these questions; further metrics after those that all have."""
-    there = samples(asked, kind)
-    if not there:
+    """A task that asks these questions. metrics: those beyond the metrics of every task."""
+    items = samples(all_questions, kind)
+    if not items:
         raise HominesError("no game or no frame to ask in; give at least one of each")
     each = [mean(), stderr(cluster="cluster")]
     return Task(
-        dataset=MemoryDataset(there),
+        dataset=MemoryDataset(items),
         solver=ask(logprobs=logprobs, seed=seed),
         scorer=choice(),
         metrics=[{"p": each, "mass": each}, rates(), action_types(), *metrics, order_effect(), instability()],
@@ -220,7 +223,7 @@ def _asking(
 
 
 def _common() -> dict[str, Any]:
-    """What every task shares: a failed sample costs itself alone; where the questions come from."""
+    """Settings of every task: a failed sample does not end the others; the origin of the questions."""
     return {"fail_on_error": False, "version": __version__, "metadata": {"homines": provenance()}}
 
 
@@ -231,19 +234,19 @@ def _regrets(preferences: Sequence[str], against: str) -> list[Metric]:
     return [regret(preference, against) for preference in preferences]
 
 
-def whole(value: str | Sequence[object]) -> str:
+def spec_text(value: str | Sequence[object]) -> str:
     """The value as it was typed."""
     return value if isinstance(value, str) else ",".join(map(str, value))
 
 
-def listed(value: str | Sequence[object]) -> list[str]:
+def spec_list(value: str | Sequence[object]) -> list[str]:
     """Specs, from one text or from its pieces: cut at commas outside of parentheses and quotes.
 
-    >>> listed(["ipd", "table(labels='X", "Y')", "spd(3)"])
+    >>> spec_list(["ipd", "table(labels='X", "Y')", "spd(3)"])
     ['ipd', "table(labels='X,Y')", 'spd(3)']
     """
     out, depth, quote = [""], 0, ""
-    for c in whole(value):
+    for c in spec_text(value):
         if quote or c in "'\"":
             quote = "" if c == quote else quote or c
         else:
@@ -255,10 +258,10 @@ def listed(value: str | Sequence[object]) -> list[str]:
     return [spec.strip() for spec in out if spec.strip()]
 
 
-def sets(labels: str | Sequence[object] | None) -> list[str] | None:
+def label_sets(labels: str | Sequence[object] | None) -> list[str] | None:
     """Sets of labels, with semicolons between them; None where there are none.
 
-    >>> sets(["X", "Y;A", "B"])
+    >>> label_sets(["X", "Y;A", "B"])
     ['X,Y', 'A,B']
     """
-    return None if labels is None else [part.strip() for part in whole(labels).split(";") if part.strip()]
+    return None if labels is None else [part.strip() for part in spec_text(labels).split(";") if part.strip()]

@@ -1,24 +1,17 @@
-"""What calls of models behind an API used, and the budget at which they stop; one for the whole process.
+"""Usage of calls of models behind an API, and the budget at which a command stops; one for the whole process.
 
-A call begins only if the budget holds what it may take at most beside all that are under way, and so does
-every time that it is made again: the budget is kept as long as no call is larger than was reckoned
-(`Meter.begin`; one that was makes the next be reckoned larger).
+A try of a call begins only if the budget has room for the most that it may use, beside all calls under way.
+The budget is kept as long as no call uses more than was estimated (`Meter.begin`); after a call that did, the
+next estimates are larger.
 
-Tokens are the provider's own count where that can be: not below the pieces of the text that no tokenizer
-joins (`pieces`). Else they are reckoned from these, by the ratio of the counts that could be.
-
-A book (a file in the run folder) holds what all commands there used: before a call a line with the most that
-it may take, after it one with what it did not take. Its sum stands after a kill -9 too, calls that were under
-way counted at their most.
+Tokens are the provider's own count where that is possible: not below the number of pieces of text that no
+tokenizer joins (`pieces`). Otherwise they are estimated from these pieces, by the ratio in earlier counts.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import json
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,31 +20,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from homines.core import paths, strict_json
 from homines.core.types import HominesError, Interrupted
+from homines.inference import api_book
 
 LOOK = 0.02
 """Seconds between two looks for room."""
 MILLION = 1_000_000
 BYTES = 3
-"""Of text for each token, at the least, as reckoned before a call; of English it is more than four."""
+"""Bytes of text per token, at the least, in estimates before a call; English has more than four."""
 DENSE = 1.5
-"""Tokens for each piece, at the most, as reckoned before a call; of our frames it is 1.1 to 1.2."""
+"""Tokens per piece, at the most, in estimates before a call; our frames have 1.1 to 1.2."""
 USUAL = 1.25
-"""Tokens for each piece, as reckoned after a call without a count, before any call had one."""
+"""Tokens per piece after a call without a count, where no earlier call had one."""
 LEAST = 0.8
-"""Tokens for each piece, at the least: a provider that counts fewer counts too few."""
+"""Tokens per piece, at the least; a smaller count of a provider is wrong."""
 TURN = 32
-"""Tokens of a turn beside its text, at the most: a chat template's words, a system turn of its own."""
+"""Tokens of a turn beyond its text, at the most: words of the chat template, its own system turn."""
 MARKS = 2
-"""Tokens of a turn beside its text, at the least: its beginning and its end."""
+"""Tokens of a turn beyond its text, at the least: its beginning and its end."""
 PIECE = re.compile(r"[^\W\d_]+|\d{1,3}|[^\w\s]+|_+")
-"""Letters, three digits, signs: a token of two of them is rare (of a word with its apostrophe, say)."""
-BOOK = "spent.log"
+"""Letters, three digits, or signs. A token rarely spans two of these (a word with its apostrophe may)."""
 
 
 class OverBudget(Interrupted):
-    """A call was not made, for it might have cost more than is left."""
+    """A call was not made, since it might use more than the budget has left."""
 
 
 @dataclass(frozen=True)
@@ -63,33 +55,34 @@ class Price:
 
     @classmethod
     def read(cls, text: str) -> Price:
-        """A price as typed: '2.5,10' for input and output. Raises HominesError where it is none.
+        """A price as the command line has it: '2.5,10' for input and output. Raises HominesError for other
+        text.
 
         >>> Price.read("2.5,10")
         Price(input=2.5, output=10.0)
         """
         try:
-            given, made = map(float, text.split(","))
+            dollars_in, dollars_out = map(float, text.split(","))
         except ValueError:
             raise HominesError(
                 f"--price {text!r} is no price; write the dollars for a million tokens of input and of "
                 "output, as --price 2.5,10"
             ) from None
-        if not (0 <= given < float("inf") and 0 <= made < float("inf")):
+        if not (0 <= dollars_in < float("inf") and 0 <= dollars_out < float("inf")):
             raise HominesError(f"--price {text}: prices are finite and not below 0")
-        return cls(given, made)
+        return cls(dollars_in, dollars_out)
 
-    def of(self, given: float, made: float) -> float:
-        """Dollars for so many tokens of input and output."""
-        return (self.input * given + self.output * made) / MILLION
+    def of(self, tokens_in: float, tokens_out: float) -> float:
+        """Dollars for these tokens of input and output."""
+        return (self.input * tokens_in + self.output * tokens_out) / MILLION
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a command may use, with what the run folder holds already; None: no end.
+    """Limits of usage, for all commands of a run folder together; None: no limit.
 
     tokens    of input and output together
-    dollars   by `price`, or by the provider's own count where it tells a larger one
+    dollars   by `price`, or the provider's own figure where that is larger
     """
 
     tokens: int | None = None
@@ -108,153 +101,155 @@ class Budget:
             )
 
     def __str__(self) -> str:
-        told = [] if self.tokens is None else [f"{self.tokens:,} tokens"]
-        return " and ".join(told + ([] if self.dollars is None else [f"{self.dollars:g} dollars"]))
+        limits = [] if self.tokens is None else [f"{self.tokens:,} tokens"]
+        return " and ".join(limits + ([] if self.dollars is None else [f"{self.dollars:g} dollars"]))
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large a call is, before it is made.
+    """The size of a call before it is made.
 
-    text     bytes of all its turns
-    pieces   of these (`pieces`)
-    turns    how many there are
-    made     tokens of all its answers, at most
+    text         bytes of all turns
+    pieces       of all turns (`pieces`)
+    turns        their number
+    tokens_out   tokens of all answers, at most
     """
 
     text: int
     pieces: int
     turns: int
-    made: int
+    tokens_out: int
 
     @classmethod
-    def of(cls, texts: Sequence[str], made: int) -> Size:
-        """The size of a call with these turns."""
-        return cls(sum(len(t.encode()) for t in texts), sum(map(pieces, texts)), len(texts), made)
+    def of(cls, texts: Sequence[str], tokens_out: int) -> Size:
+        """The size of a call whose turns have these texts."""
+        return cls(sum(len(t.encode()) for t in texts), sum(map(pieces, texts)), len(texts), tokens_out)
 
 
 @dataclass(frozen=True)
 class Hold:
-    """What is set aside for a call: tokens of input and of output, dollars; the book that it stands in."""
+    """What is reserved for a call: tokens of input and output, dollars. book: where its line is."""
 
     size: Size
-    given: int
-    made: int
+    tokens_in: int
+    tokens_out: int
     cost: float
     book: Path | None
 
 
 @dataclass(eq=False)
 class Meter:
-    """What all calls of this process used so far."""
+    """The usage of all calls of this process until now."""
 
     budget: Budget = field(default_factory=Budget)
     used: Counter[str] = field(default_factory=Counter[str])
-    """calls, input and output (tokens), again (calls made again), waited (seconds before these)."""
+    """calls, input and output (tokens), again (repeated calls), waited (seconds before repetitions)."""
     dollars: float = 0.0
-    held: float = 0.0
-    """Tokens and dollars that calls under way may take."""
-    held_dollars: float = 0.0
+    reserved: float = 0.0
+    """Tokens and dollars that calls under way may use."""
+    reserved_dollars: float = 0.0
     before: dict[Path, Counter[str]] = field(default_factory=dict[Path, Counter[str]])
     """Tokens that earlier commands used, by book."""
     book: Path | None = None
-    counted: Counter[str] = field(default_factory=Counter[str])
-    """tokens and pieces of input of calls whose count could be."""
-    denser: Counter[str] = field(default_factory=Counter[str])
-    """Times by which a call passed what was reckoned for its input and output, at most."""
+    counts: Counter[str] = field(default_factory=Counter[str])
+    """tokens and pieces of input, of calls whose count is possible."""
+    excess: Counter[str] = field(default_factory=Counter[str])
+    """The largest ratio of actual to estimated tokens, of input and of output."""
 
     async def room(self, size: Size) -> Hold:
-        """`begin`, as soon as calls under way, which hold what they may take at most, leave room for it."""
+        """`begin`, as soon as the calls under way leave room for this call."""
         while True:
             try:
                 return self.begin(size)
             except OverBudget:
-                if self.held <= 0:
+                if self.reserved <= 0:
                     raise
             await asyncio.sleep(LOOK)
 
     def begin(self, size: Size) -> Hold:
-        """Set aside what a call may take. Raises OverBudget where that is more than is left, HominesError
-        where the book cannot be written."""
+        """Reserve the most that a call may use. Raises OverBudget where the budget has less left,
+        HominesError where the book cannot be written."""
         most = max(size.text / BYTES, size.pieces * DENSE) + TURN * size.turns
-        given = math.ceil(most * max(1.0, self.denser["input"]))
-        made = math.ceil(size.made * max(1.0, self.denser["output"]))
-        cost = self._price(given, made)
+        tokens_in = math.ceil(most * max(1.0, self.excess["input"]))
+        tokens_out = math.ceil(size.tokens_out * max(1.0, self.excess["output"]))
+        cost = self._price(tokens_in, tokens_out)
         tokens, dollars = self.budget.tokens, self.budget.dollars
-        if (tokens is not None and self._all() + self.held + given + made > tokens) or (
-            dollars is not None and self._all_dollars() + self.held_dollars + cost > dollars
+        if (tokens is not None and self._all() + self.reserved + tokens_in + tokens_out > tokens) or (
+            dollars is not None and self._all_dollars() + self.reserved_dollars + cost > dollars
         ):
-            raise OverBudget(f"the budget of {self.budget} leaves no room for another call ({self._told()})")
-        hold = Hold(size, given, made, cost, self.book)
-        _write(hold.book, given, made)
-        self.held += given + made
-        self.held_dollars += cost
+            raise OverBudget(
+                f"the budget of {self.budget} leaves no room for another call ({self._sentence()})"
+            )
+        hold = Hold(size, tokens_in, tokens_out, cost, self.book)
+        api_book.write(hold.book, tokens_in, tokens_out)
+        self.reserved += tokens_in + tokens_out
+        self.reserved_dollars += cost
         return hold
 
     def free(self, hold: Hold) -> None:
-        """Give back what was set aside for a call that the server refused, or that it never got. Where that
-        cannot be written the book counts it: more than was used, never less."""
+        """Release the reservation of a call that the server refused or never received. Where the book cannot
+        be written it counts the reservation: more than was used, never less."""
         self._end(hold)
-        with suppress(HominesError):  # why the call failed is what is to be told
-            _write(hold.book, -hold.given, -hold.made)
+        with suppress(HominesError):  # the caller raises the failure of the call
+            api_book.write(hold.book, -hold.tokens_in, -hold.tokens_out)
 
     def lose(self, hold: Hold) -> None:
-        """Count a call whose reply did not come, or could not be read, at the most that it may have cost."""
-        self.used.update(input=hold.given, output=hold.made)
+        """Count a call without a readable reply at the most that it may have cost."""
+        self.used.update(input=hold.tokens_in, output=hold.tokens_out)
         self.dollars += hold.cost
         self._end(hold)
 
     def add(self, hold: Hold, usage: Any, texts: list[str], used: Counter[str]) -> None:
-        """Count a call by the provider's usage (inspect-ai's ModelUsage) where it can be, else by its bytes,
-        here and in `used`. texts: its answers. Raises HominesError where the book cannot be written."""
-        told = _Usage.of(usage)
+        """Count a call, here and in `used`: by the provider's usage (inspect-ai's ModelUsage) where that is
+        possible, else by its answers' texts. Raises HominesError where the book cannot be written."""
+        reported = _Usage.of(usage)
         written = sum(map(pieces, texts))
-        given = self._given(told.input, hold)
-        made = told.output
-        if made is None or made < max(written * LEAST, sum(map(bool, texts))):
-            made = math.ceil(written * self.ratio) + len(texts)
-        for name, n, most in (("input", given, hold.given), ("output", made, hold.made)):
-            self.denser[name] = max(self.denser[name], n / max(1, most))  # type: ignore[assignment]
-        now = Counter(calls=1, input=given, output=made)
-        self.dollars += max(told.dollars, self._price(given, made))
-        self.used.update(now)
-        used.update(now)
+        tokens_in = self._tokens_in(reported.input, hold)
+        tokens_out = reported.output
+        if tokens_out is None or tokens_out < max(written * LEAST, sum(map(bool, texts))):
+            tokens_out = math.ceil(written * self.ratio) + len(texts)
+        for name, n, limit in (("input", tokens_in, hold.tokens_in), ("output", tokens_out, hold.tokens_out)):
+            self.excess[name] = max(self.excess[name], n / max(1, limit))  # type: ignore[assignment]
+        amounts = Counter(calls=1, input=tokens_in, output=tokens_out)
+        self.dollars += max(reported.dollars, self._price(tokens_in, tokens_out))
+        self.used.update(amounts)
+        used.update(amounts)
         self._end(hold)
-        _write(hold.book, given - hold.given, made - hold.made)
+        api_book.write(hold.book, tokens_in - hold.tokens_in, tokens_out - hold.tokens_out)
 
-    def _given(self, told: int | None, hold: Hold) -> int:
-        """Tokens of input: as told where that can be, which is learned from; else by the ratio learned."""
+    def _tokens_in(self, reported: int | None, hold: Hold) -> int:
+        """Tokens of input: the reported count if possible (`ratio` learns from it), else an estimate."""
         size = hold.size
-        if told is None or told < size.pieces * LEAST + MARKS * size.turns:
-            beside = 0 if self.counted["pieces"] else TURN * size.turns  # the ratio learned has it within
-            return math.ceil(size.pieces * self.ratio) + beside
-        self.counted.update(tokens=told, pieces=size.pieces)
-        return told
+        if reported is None or reported < size.pieces * LEAST + MARKS * size.turns:
+            overhead = 0 if self.counts["pieces"] else TURN * size.turns  # `ratio` includes it
+            return math.ceil(size.pieces * self.ratio) + overhead
+        self.counts.update(tokens=reported, pieces=size.pieces)
+        return reported
 
     @property
     def ratio(self) -> float:
-        """Tokens for a piece of text, as the counts that could be have it; from 1 to twice DENSE."""
-        learned = self.counted["tokens"] / self.counted["pieces"] if self.counted["pieces"] else USUAL
+        """Tokens per piece of text, by all possible counts until now; from 1 to twice DENSE."""
+        learned = self.counts["tokens"] / self.counts["pieces"] if self.counts["pieces"] else USUAL
         return min(max(1.0, learned), 2 * DENSE)
 
     def _end(self, hold: Hold) -> None:
-        self.held -= hold.given + hold.made
-        self.held_dollars -= hold.cost
+        self.reserved -= hold.tokens_in + hold.tokens_out
+        self.reserved_dollars -= hold.cost
 
-    def _price(self, given: float, made: float) -> float:
-        return self.budget.price.of(given, made) if self.budget.price else 0.0
+    def _price(self, tokens_in: float, tokens_out: float) -> float:
+        return self.budget.price.of(tokens_in, tokens_out) if self.budget.price else 0.0
 
     @contextmanager
     def keep(self, folder: Path, records: list[Mapping[str, Any]]) -> Iterator[None]:
-        """Have calls stand in the book of this run folder while the block runs, and what it holds count.
+        """Write calls to the book of this run folder while the block runs; what the book has counts as used.
 
-        records   what the calls of its records used; counts where there is no book yet, which begins with it
+        records   the usage of each record of the folder; a folder without a book starts one with their sum
 
         Raises HominesError where the book is a link or no file, or cannot be read or written.
         """
-        book = folder / BOOK
+        book = folder / api_book.BOOK
         if book not in self.before:
-            self.before[book] = _begun(book, records)
+            self.before[book] = api_book.begin(book, records)
         outside, self.book = self.book, book
         try:
             yield
@@ -275,26 +270,25 @@ class Meter:
         earlier = self._earlier()
         return self.dollars + self._price(earlier["input"], earlier["output"])
 
-    def told(self) -> dict[str, float]:
-        """calls, input and output tokens, retries (calls made again), waited (seconds before them), dollars
-        where there is a price."""
+    def usage(self) -> dict[str, float]:
+        """calls, input and output (tokens), retries, waited (seconds before retries), perhaps dollars."""
         out: dict[str, float] = {name: self.used[name] for name in ("calls", "input", "output")}
         out |= {"retries": self.used["again"], "waited": round(self.used["waited"])}
         return out | ({"dollars": self.dollars} if self.budget.price or self.dollars else {})
 
-    def _told(self) -> str:
+    def _sentence(self) -> str:
         earlier = self._earlier().total()
         return f"{self}, and {earlier:,} tokens by earlier commands in this folder" if earlier else str(self)
 
     def __str__(self) -> str:
-        return sentence(self.told())
+        return sentence(self.usage())
 
 
 METER = Meter()
 
 
 def pieces(text: str) -> int:
-    """Pieces of a text that are a token each at the least; the provider's tokenizer is not known.
+    """Pieces of a text; each is at least one token, whatever the provider's tokenizer.
 
     >>> pieces("What do 12345 points do?")
     7
@@ -304,7 +298,7 @@ def pieces(text: str) -> int:
 
 @dataclass(frozen=True)
 class _Usage:
-    """A provider's usage, as far as it counts: None where it tells nothing, or what is no count."""
+    """A provider's usage; None for a count that is missing or no whole number."""
 
     input: int | None = None
     output: int | None = None
@@ -314,74 +308,19 @@ class _Usage:
     def of(cls, usage: Any) -> _Usage:
         if usage is None:
             return cls()
-        given, made, both = map(_count, (usage.input_tokens, usage.output_tokens, usage.total_tokens))
-        if given is not None and made is not None and both is not None:
-            given = max(given, both - made)  # what was read from a cache stands in the total alone
+        tokens_in, tokens_out, total = map(
+            _count, (usage.input_tokens, usage.output_tokens, usage.total_tokens)
+        )
+        if tokens_in is not None and tokens_out is not None and total is not None:
+            tokens_in = max(tokens_in, total - tokens_out)  # the total alone includes cached tokens
         cost: Any = getattr(usage, "total_cost", None)
-        return cls(given, made, float(cost) if isinstance(cost, float) and 0 <= cost < math.inf else 0.0)
+        return cls(
+            tokens_in, tokens_out, float(cost) if isinstance(cost, float) and 0 <= cost < math.inf else 0.0
+        )
 
 
 def _count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _write(book: Path | None, given: int, made: int) -> None:
-    """A line of a book. It begins anew, for a kill may have cut the one before."""
-    if book is None:
-        return
-    line = f"\n{json.dumps({'input': given, 'output': made})}".encode()
-    try:
-        with paths.open_file(book.parent, book.name, "ab") as file:
-            if file.write(line) < len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    except (OSError, paths.PathError) as failure:
-        raise _unusable("write to", book, failure) from failure
-
-
-def _begun(book: Path, records: list[Mapping[str, Any]]) -> Counter[str]:
-    """What a book holds, or records, where they hold more; a book without a line yet begins with that."""
-    lines = _lines(book)
-    found = _sum(lines) | _sum(records)  # the larger of each
-    if not lines and found.total():
-        _write(book, found["input"], found["output"])
-    return found
-
-
-def _lines(book: Path) -> list[Any]:
-    """The lines of a book; none where it is not there. One that a kill cut is left out: its call was not
-    made."""
-    try:
-        text = paths.read(book.parent, book.name).decode(errors="replace")
-    except FileNotFoundError:
-        return []
-    except (OSError, paths.PathError) as failure:
-        raise _unusable("read", book, failure) from failure
-    lines: list[Any] = []
-    for line in text.splitlines():
-        with suppress(ValueError):
-            lines.append(strict_json.loads(line))
-    return lines
-
-
-def _sum(rows: Sequence[Any]) -> Counter[str]:
-    """Tokens of input and output in all rows; what is no count is none. A row gives back no more than one
-    before it took."""
-    found: Counter[str] = Counter()
-    most: Counter[str] = Counter()
-    for row in rows:
-        for name in ("input", "output"):
-            told = row.get(name) if isinstance(row, Mapping) else None
-            n = told if isinstance(told, int) and not isinstance(told, bool) else 0
-            found[name] += max(n, -most[name])
-            most[name] = max(n, most[name])
-    return Counter({name: max(0, n) for name, n in found.items()})
-
-
-def _unusable(what: str, book: Path, failure: OSError | paths.PathError) -> HominesError:
-    why = getattr(failure, "strerror", None) or failure
-    return HominesError(
-        f"cannot {what} {book}, which holds what was spent: {why}; make room, or use another --out"
-    )
 
 
 def sentence(used: Mapping[str, float]) -> str:
@@ -391,9 +330,9 @@ def sentence(used: Mapping[str, float]) -> str:
     '3 calls, 1,200 tokens in, 12 out'
     """
     calls, read, written = (used.get(name, 0) for name in ("calls", "input", "output"))
-    told = f"{calls:,.0f} calls, {read:,.0f} tokens in, {written:,.0f} out"
+    text = f"{calls:,.0f} calls, {read:,.0f} tokens in, {written:,.0f} out"
     if retries := used.get("retries", 0):
-        told += f", {retries:,.0f} calls made again"
+        text += f", {retries:,.0f} calls made again"
     if waited := used.get("waited", 0):
-        told += f" after {waited:,.0f} s of waiting in all"
-    return told + (f", {used['dollars']:.4f} dollars" if "dollars" in used else "")
+        text += f" after {waited:,.0f} s of waiting in all"
+    return text + (f", {used['dollars']:.4f} dollars" if "dollars" in used else "")

@@ -1,4 +1,4 @@
-"""How a model behind an API is read, what its provider tells, and what one question comes to."""
+"""Options of a model behind an API, what its provider supports, and the outcome of one question."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ READINGS = ("auto", "logprobs", "samples")
 
 @dataclass(frozen=True)
 class ApiOptions:
-    """How choices are read from a model behind an API.
+    """Options of a model behind an API.
 
     read         logprobs; samples; auto: the first where the provider gives them, else the second
-    samples      answers counted for a prompt (samples)
-    walks        answers sampled for their log-probabilities (logprobs); again as many, three times at most,
-                 while more than 1% of probability is not known
+    samples      answers per prompt that are counted (samples)
+    walks        answers per prompt with log-probabilities (logprobs); as many again, up to three times, while
+                 more than 1% of probability is unknown
     seed         of the sampling, where the provider takes one
     tokens       of an answer, at most; 0: enough for every label. Models that reason first need more
-    connections  calls at once; 0: as many as the provider bears, found by inspect-ai
-    retries      of a call that failed in a way that may pass
-    seconds      that one try of a call may take before it is made again
+    connections  calls at once; 0: inspect-ai adapts the number to the provider
+    retries      of a call whose failure may be temporary
+    seconds      of one try of a call, at most
     """
 
     read: str = "auto"
@@ -46,23 +46,23 @@ class ApiOptions:
 
 
 class Answer(NamedTuple):
-    """A choice and what to record beside it."""
+    """A choice and what to record with it."""
 
     choice: Choice
-    beside: dict[str, Any]
+    notes: dict[str, Any]
 
 
 class Failure(NamedTuple):
-    """Why no answer came, and what to record beside it."""
+    """The exception of a failed call and what to record with it."""
 
     failure: Exception
-    beside: dict[str, Any]
+    notes: dict[str, Any]
 
 
 class ProviderFeatures(NamedTuple):
-    """What a trial showed of a provider.
+    """What a provider supports, by a trial call.
 
-    top      likeliest tokens that it tells at each position with their log-probabilities; 0: none
+    top      likeliest tokens at each position that it sends with their log-probabilities; 0: none
     many     several answers come from one call
     served   the model's name as the provider has it
     """

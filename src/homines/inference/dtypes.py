@@ -1,4 +1,4 @@
-"""The types of numbers that weights are held in, four bits among them (extra [4bit]: bitsandbytes)."""
+"""The number types of weights, four bits among them (extra [4bit]: bitsandbytes)."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import torch
 
 from homines.core.types import HominesError
 
-# PEFT imports it wherever it is installed; it then says, once a process, that a faster kernel is missing
+# PEFT imports bitsandbytes where it is installed, and bitsandbytes logs that a faster kernel is missing
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 NF4 = "nf4"
-"""Four bits a weight of the linear layers (Dettmers et al. 2023); embeddings and arithmetic as `computes`."""
+"""Four bits per weight of the linear layers (Dettmers et al. 2023); embeddings and arithmetic: `computes`."""
 BYTES = 0.52
-"""Of a weight in four bits, its share of the (twice quantised) scales with it."""
+"""Bytes of a weight in four bits, with its share of the (twice quantised) scales."""
 
 
 def pick_dtype(dtype: str | None, device: str) -> torch.dtype | str:
-    """float32 on a CPU or MPS; on CUDA the type the weights were saved in; or what is asked for."""
+    """The requested type; None: float32 on a CPU or MPS, the type in which the weights were saved on CUDA."""
     if dtype is None:
         return "auto" if device.startswith("cuda") else torch.float32
     if dtype == NF4:
@@ -33,32 +33,31 @@ def pick_dtype(dtype: str | None, device: str) -> torch.dtype | str:
     return DTYPES[dtype]
 
 
-def computes(device: str) -> torch.dtype:
-    """The type that weights in four bits are read in."""
+def compute_dtype(device: str) -> torch.dtype:
+    """The type of arithmetic with weights in four bits."""
     return torch.bfloat16 if device.startswith("cuda") else torch.float32
 
 
-def loading(kind: torch.dtype | str, device: str) -> dict[str, Any]:
-    """What from_pretrained is told of the type."""
+def loading_arguments(kind: torch.dtype | str, device: str) -> dict[str, Any]:
+    """Arguments of from_pretrained for this type."""
     if kind != NF4:
         return {"dtype": kind}
     from transformers import BitsAndBytesConfig
 
-    made = BitsAndBytesConfig(
+    four_bit = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=computes(device),
+        bnb_4bit_compute_dtype=compute_dtype(device),
     )
-    return {"dtype": computes(device), "quantization_config": made, "device_map": {"": device}}
+    return {"dtype": compute_dtype(device), "quantization_config": four_bit, "device_map": {"": device}}
 
 
-def held(net: Any) -> str:
-    """The type a network's weights are held in, as it is recorded."""
+def weight_dtype(net: Any) -> str:
+    """The type of a network's weights, as records name it."""
     return NF4 if four_bits(net) else str(net.dtype).removeprefix("torch.")
 
 
 def four_bits(net: Any) -> bool:
-    """Whether these weights are in four bits: fixed, so adapters are neither merged into them nor all weights
-    trained."""
+    """Whether these weights are in four bits: no adapter is merged into them, and they are not trained."""
     return bool(getattr(net, "is_loaded_in_4bit", False))

@@ -1,7 +1,7 @@
-"""Replies of servers, bounded: in bytes before and after decompression; no redirect is followed.
+"""Replies of servers: bounded in bytes before and after decompression, without redirects.
 
-Providers' packages that are OpenAI's take a client of ours (`client`). What their reply holds that is no
-number is found here, for they make numbers of text and of true.
+Providers' packages that are built on OpenAI's take our client (`client`). It refuses log-probabilities that
+are no JSON numbers, since these packages convert text and `true` to numbers.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from homines.core.types import HominesError
 from homines.inference import impossible
 
 MOST = 16 << 20
-"""Bytes of a reply, at most: some hundred times what answers with their log-probabilities take."""
+"""Bytes of a reply, at most; answers with log-probabilities have about a hundredth of it."""
 ZIPPED = ("gzip", "x-gzip", "deflate")
 PLAIN = ("", "identity")
 OF_THE_WAY = ("content-encoding", "content-length", "transfer-encoding")
-"""Headers that tell how a body came, not what it is."""
+"""Headers that describe the transfer of a body, not its content."""
 EITHER = zlib.MAX_WBITS | 32
-"""Have zlib find out whether gzip or deflate came."""
+"""zlib's window bits by which it detects gzip or deflate."""
 
 
 class Unacceptable(HominesError):  # noqa: N818
-    """A reply that is not taken; asked again it would be the same."""
+    """A reply that is refused, and that would be the same after a retry."""
 
 
 class TooLarge(Unacceptable):
-    """A reply of more bytes than answers have."""
+    """A reply with more bytes than any answer."""
 
 
 class Redirected(Unacceptable):
-    """The server points to another address, where keys and questions have not been meant to go."""
+    """A redirect to another address, to which the user did not mean to send keys and questions."""
 
 
 async def fetch(reply: Any, most: int = MOST) -> Any:
-    """A reply whose head alone has come (of httpx or httpx2, asynchronous), with its body.
+    """The reply with its body, of an asynchronous reply of httpx or httpx2 that has its headers alone.
 
-    Raises TooLarge where that has more than `most` bytes, before or after decompression, Redirected where it
-    points elsewhere, Unacceptable where it is compressed as was not asked for.
+    Raises TooLarge for a body of more than `most` bytes, before or after decompression, Redirected for a
+    redirect, Unacceptable for a compression that was not requested.
     """
     try:
         if 300 <= reply.status_code < 400 and "location" in reply.headers:
@@ -50,8 +50,8 @@ async def fetch(reply: Any, most: int = MOST) -> Any:
         body = await _body(reply, most)
     finally:
         await reply.aclose()
-    kept = [(name, value) for name, value in reply.headers.multi_items() if name.lower() not in OF_THE_WAY]
-    return type(reply)(reply.status_code, headers=kept, content=body, request=reply.request)
+    fields = [(name, value) for name, value in reply.headers.multi_items() if name.lower() not in OF_THE_WAY]
+    return type(reply)(reply.status_code, headers=fields, content=body, request=reply.request)
 
 
 async def _body(reply: Any, most: int) -> bytes:
@@ -59,21 +59,21 @@ async def _body(reply: Any, most: int) -> bytes:
     if encoding not in (*ZIPPED, *PLAIN):
         raise Unacceptable(f"the server compresses its reply as {encoding!r}; gzip alone was asked for")
     unzip = zlib.decompressobj(EITHER) if encoding in ZIPPED else None
-    whole = bytearray()
-    came = 0
-    async for some in reply.aiter_raw():
-        came += len(some)
+    body = bytearray()
+    length = 0
+    async for chunk in reply.aiter_raw():
+        length += len(chunk)
         try:
-            whole += some if unzip is None else unzip.decompress(some, most + 1 - len(whole))
+            body += chunk if unzip is None else unzip.decompress(chunk, most + 1 - len(body))
         except zlib.error as failure:
             raise ValueError(f"a reply that cannot be decompressed ({failure})") from None
-        if came > most or len(whole) > most:
+        if length > most or len(body) > most:
             raise TooLarge(f"a reply of more than {most:,} bytes, which no answer has; it was not read on")
-    return bytes(whole)
+    return bytes(body)
 
 
 def client() -> Any:
-    """A client of HTTP for OpenAI's package, and for those that are made of it."""
+    """An HTTP client for OpenAI's package and those built on it."""
     from openai import DefaultAsyncHttpxClient
 
     class Bounded(DefaultAsyncHttpxClient):  # type: ignore[misc, valid-type]
@@ -86,7 +86,7 @@ def client() -> Any:
 
 
 def _asks(request: Any) -> bool:
-    """Whether a request asks for log-probabilities."""
+    """Whether a request is for log-probabilities."""
     try:
         body = json.loads(request.content)
     except ValueError:
@@ -95,39 +95,39 @@ def _asks(request: Any) -> bool:
 
 
 def _sound(reply: Any, asks: bool) -> Any:
-    """The reply; a usage that counts nothing is left out of it, and log-probabilities where none were asked
-    for (some servers fill them with nulls). Raises Impossible where one that was asked for is no number."""
+    """The reply, without a usage that has no counts and without log-probabilities that were not requested
+    (some servers fill them with nulls). Raises Impossible where a requested one is no number."""
     if reply.status_code >= 300:
         return reply
     try:
-        told = json.loads(reply.content)
+        body = json.loads(reply.content)
     except ValueError:
         return reply
     if asks:
-        impossible.reply(told)
-    if not isinstance(told, dict) or "choices" not in told:
+        impossible.check_reply(body)
+    if not isinstance(body, dict) or "choices" not in body:
         return reply
-    kept = {name: value for name, value in told.items() if name != "usage" or _counts(value)}
-    if not asks and isinstance(told["choices"], list):
-        kept["choices"] = [_answer_alone(choice) for choice in told["choices"]]
-    if kept == told:
+    fields = {name: value for name, value in body.items() if name != "usage" or _counts(value)}
+    if not asks and isinstance(body["choices"], list):
+        fields["choices"] = [_answer_alone(choice) for choice in body["choices"]]
+    if fields == body:
         return reply
     headers = [
         (name, value) for name, value in reply.headers.multi_items() if name.lower() != "content-length"
     ]
-    data = json.dumps(kept).encode()
+    data = json.dumps(fields).encode()
     return type(reply)(reply.status_code, headers=headers, content=data, request=reply.request)
 
 
 def _answer_alone(choice: Any) -> Any:
-    """A choice without its log-probabilities."""
+    """A completion without its log-probabilities."""
     if not isinstance(choice, dict):
         return choice
     return {name: value for name, value in choice.items() if name != "logprobs"}
 
 
 def _counts(usage: Any) -> bool:
-    """Whether all tokens of a usage are counts, or there is none."""
+    """Whether a usage is missing or all its token counts are whole numbers."""
     if usage is None:
         return True
     if not isinstance(usage, dict):

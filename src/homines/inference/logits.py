@@ -1,8 +1,8 @@
 """From a network to probabilities of whole labels: the only place where that happens.
 
-Evaluation calls `label_logprobs` under no_grad; training calls it with gradients. Prompts become a
-forest of tokens in which every common beginning stands once, so a prompt shared by labels, and a
-beginning shared by prompts, is computed once, forward and backward alike.
+Evaluation calls `label_logprobs` under no_grad; training calls it with gradients. Prompts become a forest of
+tokens that stores every common beginning once. The network computes a prompt once for all its labels, and a
+common beginning once for all its prompts, in the forward and the backward pass.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from homines.inference.memory import piece
+from homines.inference.memory import pass_length
 from homines.inference.tokens import Encoded
 
 
 class Forest:
-    """Token sequences with every common beginning stored once. A parent stands before its children."""
+    """Token sequences with every common beginning stored once. A parent precedes its children."""
 
     def __init__(self) -> None:
         self.tokens: list[int] = []
@@ -29,7 +29,7 @@ class Forest:
         self._children: dict[tuple[int, int], int] = {}
 
     def add(self, node: int, ids: Sequence[int]) -> list[int]:
-        """Walk from `node` (-1: a root) along `ids`, growing where needed; the nodes walked."""
+        """Walk from `node` (-1: above the roots) along `ids` and add missing nodes; the nodes of the walk."""
         path: list[int] = []
         for token in ids:
             child = self._children.get((node, token))
@@ -48,7 +48,8 @@ class Forest:
     ) -> torch.Tensor:
         """sees[i - start, j]: j is i or an ancestor of i, for nodes from start to stop; bool [node, stop].
 
-        rows   those of nodes before that have children here; those that have some later are added
+        rows   rows of earlier nodes that have children here; rows of nodes with later children are added to
+               it
         """
         stop, rows = len(self.tokens) if stop is None else stop, {} if rows is None else rows
         mask = torch.zeros(stop - start, stop, dtype=torch.bool)
@@ -66,47 +67,47 @@ class Forest:
 
 @dataclass(frozen=True)
 class Pack:
-    """Prompts that are read in one pass, in the order of their tokens.
+    """Prompts that are read in one pass, sorted by their tokens.
 
-    held    tokens that they begin with and that the pass before has read already
-    tokens  how many the network reads: the distinct ones of the rest
+    prefix  their first tokens, which the previous pass has read already
+    tokens  number of distinct tokens after the prefix: those that the network reads
     """
 
     items: tuple[int, ...]
-    held: tuple[int, ...]
+    prefix: tuple[int, ...]
     tokens: int
 
 
 def plan_passes(encoded: Sequence[Encoded], budget: int, *, hold: bool = False) -> list[Pack]:
-    """Group prompts (by index) that begin alike; each group reads at most `budget` distinct tokens, or is one
-    prompt alone.
+    """Group prompts (by index) with common beginnings. A group reads at most `budget` distinct tokens, or is
+    a single prompt.
 
-    hold   a pass may begin on the path of the last prompt of the pass before. In sorted order no other
-           prompt before it shares more, so that over all passes no prompt's token is read twice.
+    hold   a pass may begin on the path of the last prompt of the previous pass. In sorted order no earlier
+           prompt shares more tokens, thus no token is read twice over all passes.
     """
     order = sorted(range(len(encoded)), key=lambda i: encoded[i].prompt)
     out: list[Pack] = []
     group: list[int] = []
-    forest, held = Forest(), ()
+    forest, prefix = Forest(), ()
     for i in order:
         before = len(forest.tokens)
-        if group and len(encoded[i].prompt) > len(held):
+        if group and len(encoded[i].prompt) > len(prefix):
             _plant(forest, encoded[i])
-        if not group or len(forest.tokens) - len(held) > budget or len(encoded[i].prompt) <= len(held):
+        if not group or len(forest.tokens) - len(prefix) > budget or len(encoded[i].prompt) <= len(prefix):
             if group:
-                out.append(Pack(tuple(group), held, before - len(held)))
-            held = _alike(encoded[group[-1]].prompt, encoded[i].prompt) if group and hold else ()
+                out.append(Pack(tuple(group), prefix, before - len(prefix)))
+            prefix = _alike(encoded[group[-1]].prompt, encoded[i].prompt) if group and hold else ()
             forest, group = Forest(), []
-            forest.add(-1, held)
+            forest.add(-1, prefix)
             _plant(forest, encoded[i])
         group.append(i)
     if group:
-        out.append(Pack(tuple(group), held, len(forest.tokens) - len(held)))
+        out.append(Pack(tuple(group), prefix, len(forest.tokens) - len(prefix)))
     return out
 
 
 def _alike(one: Sequence[int], two: Sequence[int]) -> tuple[int, ...]:
-    """Their common beginning, short of the last token of the second: its answer is still to be read."""
+    """Their common beginning, without the last token of the second: the network must read at least one."""
     n = 0
     while n < min(len(one), len(two) - 1) and one[n] == two[n]:
         n += 1
@@ -114,14 +115,14 @@ def _alike(one: Sequence[int], two: Sequence[int]) -> tuple[int, ...]:
 
 
 def _plant(forest: Forest, item: Encoded) -> list[list[int]]:
-    """Add a prompt and its labels (a terminator is predicted, never read); per label, the nodes
-    whose next token is the label's first, second, ..., and its terminator."""
+    """Add a prompt and its labels (the terminator is predicted, never read). For each label: the nodes that
+    predict its first token, its second, ..., and its terminator."""
     root = forest.add(-1, item.prompt)[-1]
     return [[root, *forest.add(root, label[:-1])] for label in item.labels]
 
 
 def distinct_tokens(encoded: Sequence[Encoded], budget: int, *, hold: bool = False) -> int:
-    """How many tokens the network will read for these prompts."""
+    """The number of tokens that the network reads for these prompts."""
     return sum(pack.tokens for pack in plan_passes(encoded, budget, hold=hold))
 
 
@@ -134,40 +135,40 @@ def label_logprobs(
     budget: int = 512,
     pad: str = "right",
 ) -> list[torch.Tensor]:
-    """Natural-log probability of every whole label, terminator included; one tensor [label] a prompt.
+    """Natural-log probability of every whole label, terminator included; one tensor [label] per prompt.
 
-    share   compute common beginnings once in a pass (a tree attention mask); needs `shares(net)`
-    hold    and once over all passes, by keys and values held from one to the next; needs `holds(net)`, and
-            is left undone where gradients are taken
-    budget  most distinct tokens in one pass of the network (a longer prompt goes alone)
-    pad     side that is padded where nothing is shared
+    share   compute common beginnings once per pass (by a tree attention mask); needs `shares(net)`
+    hold    compute them once over all passes, by keys and values that are kept from pass to pass; needs
+            `holds(net)`; ignored where gradients are enabled
+    budget  distinct tokens of one pass, at most (a longer prompt has a pass of its own)
+    pad     side of padding where nothing is shared
     """
     hold = hold and share and not torch.is_grad_enabled()
     out: list[torch.Tensor] = [torch.empty(0)] * len(encoded)
     cache = DynamicCache() if hold else None
     for pack in plan_passes(encoded, budget, hold=hold):
         items = [encoded[i] for i in pack.items]
-        scored = _shared(net, items, pack.held, cache) if share else _plain(net, items, pad)
+        scored = _shared(net, items, pack.prefix, cache) if share else _plain(net, items, pad)
         for i, logp in zip(pack.items, scored, strict=True):
             out[i] = logp
     return out
 
 
 def _shared(
-    net: Any, items: Sequence[Encoded], held: tuple[int, ...] = (), cache: DynamicCache | None = None
+    net: Any, items: Sequence[Encoded], prefix: tuple[int, ...] = (), cache: DynamicCache | None = None
 ) -> list[torch.Tensor]:
-    """held: the beginning whose keys and values `cache` has; afterwards it has those of the last prompt."""
-    forest, known = Forest(), len(held)
-    forest.add(-1, held)
+    """prefix: the beginning whose keys and values are in `cache`; afterwards those of the last prompt are."""
+    forest, known = Forest(), len(prefix)
+    forest.add(-1, prefix)
     nodes = [_plant(forest, item) for item in items]
-    kept = sorted({i for labels in nodes for path in labels for i in path})
+    targets = sorted({i for labels in nodes for path in labels for i in path})
     if cache is not None:
         _keep(cache, list(range(known)))
-    logits = _read(net, forest, known, kept, cache)
+    logits = _read(net, forest, known, targets, cache)
     if cache is not None:
         _keep(cache, forest.add(-1, items[-1].prompt))
     total = logits.logsumexp(-1)
-    row = {node: i for i, node in enumerate(kept)}
+    row = {node: i for i, node in enumerate(targets)}
     out: list[torch.Tensor] = []
     for item, labels in zip(items, nodes, strict=True):
         sums = [
@@ -179,24 +180,25 @@ def _shared(
 
 
 def _read(
-    net: Any, forest: Forest, known: int, kept: Sequence[int], cache: DynamicCache | None
+    net: Any, forest: Forest, known: int, targets: Sequence[int], cache: DynamicCache | None
 ) -> torch.Tensor:
-    """Logits at the kept nodes, [kept, vocabulary], of a forest whose first `known` nodes the cache has.
+    """Logits at the target nodes, [target, vocabulary]. The cache holds the first `known` nodes of the
+    forest.
 
-    Where memory is short it is read piece by piece, each on the keys and values of those before, which takes
-    a cache. Raises HominesError where that is not enough.
+    Where memory is short and there is a cache, the forest is read in pieces, each with the keys and values of
+    the pieces before. Raises HominesError where the memory does not suffice.
     """
     device, dtype = _place(net)
     end = len(forest.tokens)
-    size = piece(net, end - known, end, len(kept), whole=cache is None)
-    # what is held is one path: each of its nodes sees all before it
+    size = pass_length(net, end - known, end, len(targets), whole=cache is None)
+    # the prefix is one path: each of its nodes sees all before it
     rows = {p: torch.ones(p + 1, dtype=torch.bool) for p in {*forest.parents[known:]} if 0 <= p < known}
     out: list[torch.Tensor] = []
     for start in range(known, end, size):
         stop = min(start + size, end)
         mask = torch.zeros(stop - start, stop, dtype=dtype)
         mask.masked_fill_(~forest.sees(start, stop, rows), torch.finfo(dtype).min)
-        here = [i - start for i in kept if start <= i < stop]
+        here = [i - start for i in targets if start <= i < stop]
         logits = _logits(
             net,
             torch.tensor(here or [0], device=device),
@@ -211,7 +213,7 @@ def _read(
 
 
 def _keep(cache: Any, nodes: Sequence[int]) -> None:
-    """Of the tokens whose keys and values are held, these alone."""
+    """Remove from the cache the keys and values of all tokens but these."""
     for layer in cache.layers:
         if layer.keys is not None and layer.keys.numel():
             at = torch.tensor(nodes, device=layer.keys.device, dtype=torch.long)
@@ -219,21 +221,21 @@ def _keep(cache: Any, nodes: Sequence[int]) -> None:
 
 
 def _plain(net: Any, items: Sequence[Encoded], pad: str) -> list[torch.Tensor]:
-    """One padded row for every prompt and label: the plain reading that sharing must equal."""
+    """One padded row per prompt and label: the reference that sharing must equal."""
     device, _ = _place(net)
     rows = [(*item.prompt, *label[:-1]) for item in items for label in item.labels]
     width = max(map(len, rows))
-    piece(net, len(rows) * width, width, len(rows) * width, whole=True)
+    pass_length(net, len(rows) * width, width, len(rows) * width, whole=True)
     ids = torch.zeros(len(rows), width, dtype=torch.long)
-    seen = torch.zeros(len(rows), width, dtype=torch.long)
+    mask = torch.zeros(len(rows), width, dtype=torch.long)
     starts = [0 if pad == "right" else width - len(row) for row in rows]
     for i, (row, start) in enumerate(zip(rows, starts, strict=True)):
         ids[i, start : start + len(row)] = torch.tensor(row)
-        seen[i, start : start + len(row)] = 1
+        mask[i, start : start + len(row)] = 1
     logits = net(
         input_ids=ids.to(device),
-        attention_mask=seen.to(device),
-        position_ids=(seen.cumsum(-1) - 1).clamp(min=0).to(device),
+        attention_mask=mask.to(device),
+        position_ids=(mask.cumsum(-1) - 1).clamp(min=0).to(device),
         use_cache=False,
     ).logits.float()
     logp = logits.log_softmax(-1)
@@ -255,25 +257,26 @@ def _place(net: Any) -> tuple[torch.device, torch.dtype]:
     return weight.device, weight.dtype
 
 
-def _logits(net: Any, kept: torch.Tensor, **inputs: Any) -> torch.Tensor:
-    """Logits at the kept positions, [1, kept, vocabulary]; the rest is not computed where it can be."""
-    base = getattr(net, "module", net)  # of several processes' wrapper
+def _logits(net: Any, positions: torch.Tensor, **inputs: Any) -> torch.Tensor:
+    """Logits at these positions, [1, position, vocabulary]; a network that can computes no others."""
+    base = getattr(net, "module", net)  # distributed training wraps the network
     base = base.get_base_model() if hasattr(base, "get_base_model") else base
     if "logits_to_keep" in inspect.signature(base.forward).parameters:
-        return net(**inputs, logits_to_keep=kept).logits
-    return net(**inputs).logits[:, kept]
+        return net(**inputs, logits_to_keep=positions).logits
+    return net(**inputs).logits[:, positions]
 
 
 def shares(net: Any) -> bool:
-    """Whether this network reads a tree of prompts as it reads each prompt alone (a short trial).
+    """Whether this network gives the same results for a tree of prompts as for single prompts (a short
+    trial).
 
-    False for networks that ignore the mask or the positions given (state-space models, ALiBi).
+    False for networks that ignore the attention mask or the positions (state-space models, ALiBi).
     """
     return _trial(net)
 
 
 def holds(net: Any) -> bool:
-    """Whether it does so too where keys and values are held from pass to pass."""
+    """Whether it does so with keys and values that are kept from pass to pass."""
     return _trial(net, hold=True, budget=4)
 
 

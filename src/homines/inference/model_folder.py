@@ -1,4 +1,4 @@
-"""A model's folder and an adapter's, read before a library builds what their settings say."""
+"""Checks of the folders of models and adapters, before a library builds what their settings describe."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ import torch
 from homines.core import strict_json
 from homines.core.paths import PathError, relative
 from homines.core.types import HominesError
-from homines.inference.memory import numbers, shapes
+from homines.inference.memory import count_numbers, shapes
 
 INDEX = "model.safetensors.index.json"
 WEIGHTS = "model.safetensors"
 MOST = 2**26
 """Bytes of a settings file."""
 REPEATED = re.compile(r"(n|num)_(\w+_)?(layer|block|expert|label)s?|(\w+_)?depth")
-"""Settings that say how often something is built."""
+"""Settings that state how many layers, experts or similar parts are built."""
 KERNELS = ("attn_implementation", "_attn_implementation", "experts_implementation")
-"""Settings in which a name with "/" is code on the Hub."""
+"""Settings in which a name with "/" loads code from the Hub."""
 MODULE = re.compile(r"\^?[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
-"""A module's name, which is a pattern that matches itself in linear time."""
+"""A module's name; as a regular expression it runs in linear time."""
 UNUSED = (
     *("megatron_config", "layer_replication", "layers_pattern", "auto_mapping", "loftq_config"),
     *("corda_config", "eva_config", "lora_ga_config", "arrow_config", "kasa_config"),
     *("monteclora_config", "velora_config", "use_bdlora"),
 )
-"""Settings of PEFT that import modules, read other files, match patterns or build more than is saved."""
+"""Settings of PEFT that import modules, read other files, match patterns or build more than was saved."""
 
 
-def config(path: Path) -> dict[str, Any]:
-    """A config.json. Raises HominesError where it is none, or names code of the Hub for its attention."""
-    settings = _object(path, json.loads)  # Infinity, which some models need, is no number of strict JSON
+def read_config(path: Path) -> dict[str, Any]:
+    """A config.json. Raises HominesError where it is no JSON object, or names code on the Hub."""
+    settings = _object(path, json.loads)  # some models need Infinity, which strict JSON lacks
     for key, value in _settings(settings):
         if key in KERNELS and "/" in str(value):
             raise HominesError(
@@ -45,10 +45,10 @@ def config(path: Path) -> dict[str, Any]:
     return settings
 
 
-def weights(folder: Path) -> list[Path]:
-    """The safetensors files that hold a model's weights; none where some are missing.
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a model's weights; none where some are missing.
 
-    Raises HominesError where the index is none or names a file of another folder.
+    Raises HominesError where the index is malformed or names a file in another folder.
     """
     if not (folder / INDEX).exists():
         return [path] if (path := folder / WEIGHTS).is_file() else []
@@ -58,48 +58,50 @@ def weights(folder: Path) -> list[Path]:
             f"{folder / INDEX} has no weight_map from tensors to files; save the model again by "
             "model.save_pretrained"
         )
-    try:  # links are followed, for the Hub's cache holds nothing else
+    try:  # links are followed: the Hub's cache consists of links
         files = [folder.joinpath(*relative(name)) for name in sorted(set(named.values()))]
     except PathError as failure:
         raise HominesError(f"{folder / INDEX}: {failure}") from failure
     return files if all(file.is_file() for file in files) else []
 
 
-def repeats(settings: Mapping[str, Any], files: Sequence[Path], where: str) -> None:
-    """Raises HominesError where the settings build something more often than the files hold tensors."""
-    held = [shape for _, _, shape in shapes(files) if 0 not in shape]
-    most = max([len(held), *(shape[0] for shape in held if len(shape) > 2)])
+def check_repeats(settings: Mapping[str, Any], files: Sequence[Path], where: str) -> None:
+    """Raises HominesError where settings repeat a part (a layer, say) more often than there are tensors."""
+    sizes = [shape for _, _, shape in shapes(files) if 0 not in shape]
+    most = max([len(sizes), *(shape[0] for shape in sizes if len(shape) > 2)])
     for key, value in _settings(settings):
         if REPEATED.fullmatch(key) and isinstance(value, int | float) and value > most:
             raise HominesError(
-                f"{where}: config.json says {key} {value:.4g}, and the weights hold {len(held)} tensors; "
+                f"{where}: config.json says {key} {value:.4g}, and the weights hold {len(sizes)} tensors; "
                 "fetch the config.json that belongs to these weights"
             )
 
 
 def count_weights(rest: str, files: Sequence[Path]) -> int:
-    """How many weights the network has that a model's settings describe, which is built without memory.
+    """How many weights the network of these settings has; it is built on torch's device "meta", without
+    memory.
 
-    Raises HominesError where these are far more than the files hold, and other errors as transformers does.
+    Raises HominesError where the files hold less than half as many, and any error of transformers.
     """
     from transformers import AutoConfig, AutoModelForCausalLM
 
     settings: Any = AutoConfig.from_pretrained(rest)
     with torch.device("meta"):
         net: Any = AutoModelForCausalLM.from_config(settings)
-    count, held = sum(p.numel() for p in net.parameters()), numbers(files)
+    count, stored = sum(p.numel() for p in net.parameters()), count_numbers(files)
     if getattr(settings, "quantization_config", None) is not None:  # several weights to a number
-        return held
-    if count > 2 * held:
+        return stored
+    if count > 2 * stored:
         raise HominesError(
-            f"{rest}: config.json describes {count:.3g} weights, and its files hold {held:.3g}; fetch the "
+            f"{rest}: config.json describes {count:.3g} weights, and its files hold {stored:.3g}; fetch the "
             "config.json that belongs to these weights"
         )
-    return max(count, held)
+    return max(count, stored)
 
 
-def look_at_adapter(folder: Path) -> None:
-    """Raises HominesError where an adapter is no LoRA of plain names, finite and no larger than its file."""
+def check_adapter(folder: Path) -> None:
+    """Raises HominesError where an adapter is no LoRA with plain module names, is larger than its file, or
+    holds NaN or infinity."""
     path, file = folder / "adapter_config.json", folder / "adapter_model.safetensors"
     settings = _object(path, strict_json.loads)
     for key, (sound, rule) in RULES.items():
@@ -151,7 +153,7 @@ RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "rank_pattern": (_pattern, "ranks by names of modules"),
     "alpha_pattern": (_pattern, "numbers by names of modules"),
 }
-"""What PEFT matches as patterns or builds from, and what it may be."""
+"""Settings of PEFT that are patterns or sizes: a test of the value, and the rule in words."""
 
 
 def _refusal(path: Path, key: str, value: Any, rule: str) -> HominesError:
@@ -159,7 +161,7 @@ def _refusal(path: Path, key: str, value: Any, rule: str) -> HominesError:
 
 
 def _object(path: Path, loads: Callable[[bytes], Any]) -> dict[str, Any]:
-    """The JSON object of a file. Raises HominesError where it is none."""
+    """The JSON object of a file. Raises HominesError where the file holds none."""
     try:
         if not path.is_file() or path.stat().st_size > MOST:
             raise ValueError(f"it is no file, or one of more than {MOST >> 20} MiB")
@@ -172,11 +174,11 @@ def _object(path: Path, loads: Callable[[bytes], Any]) -> dict[str, Any]:
 
 
 def _settings(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every (key, value) of settings, of those within them too."""
-    left: list[Any] = [value]
-    while left:
-        some = left.pop()
-        for key, held in some.items() if isinstance(some, dict) else enumerate(some):
-            yield str(key), held
-            if isinstance(held, dict | list):
-                left.append(held)
+    """Every (key, value) of nested settings, at all depths."""
+    nodes: list[Any] = [value]
+    while nodes:
+        node = nodes.pop()
+        for key, child in node.items() if isinstance(node, dict) else enumerate(node):
+            yield str(key), child
+            if isinstance(child, dict | list):
+                nodes.append(child)

@@ -1,4 +1,4 @@
-"""Which of several processes this is (`accelerate launch homines ...`), and what each may print."""
+"""The place of this process among several (`accelerate launch homines ...`), and what it may print."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import warnings
 
 
 def quiet() -> None:
-    """Silence what the libraries say of themselves; our own warnings stay."""
+    """Silence warnings of the libraries; our own warnings stay."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     for module in ("transformers", "peft", "torch", "accelerate"):
         warnings.filterwarnings("ignore", module=rf"{module}(\..*)?$")
 
 
 def process_count() -> int:
-    """How many processes train together."""
+    """The number of processes that train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -24,8 +24,8 @@ def is_first() -> bool:
 
 
 def own(device: str) -> str:
-    """The device that this process takes where `device` is asked for: of several its own GPU, by LOCAL_RANK
-    modulo the GPUs in sight, as accelerate counts them.
+    """The device of this process for a requested `device`. With several processes on cuda: the GPU of
+    LOCAL_RANK modulo the number of visible GPUs, as in accelerate.
 
     >>> own("cuda")
     'cuda'

@@ -1,10 +1,10 @@
-"""Thinking aloud: reasons are sampled, the answer after each is read exactly, and the readings are averaged.
+"""Thinking aloud: sample reasons, read the answer after each exactly, and average the readings.
 
     P(label) = E over reasons r of P(label | r)   ~   (1 / K) sum_k P(label | r_k)
 
-Every summand is the exact probability of the whole label and the end of turn, so the average is unbiased for
-what the model would answer, with less noise than counting K answers: its variance is that of P(label | r)
-alone. Reasons that do not reach the cue within their tokens say nothing legal and count with mass 0.
+Every summand is the exact probability of the whole label and the end of turn. The average is unbiased for the
+model's answer, and less noisy than K counted answers: its variance is that of P(label | r) alone. Reasons
+that do not reach the cue within their tokens count as illegal answers (mass 0).
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ TOGETHER = 16
 class ReasoningOptions:
     """How a model thinks aloud.
 
-    traces        reasons sampled for each prompt, K
-    temperature   of the sampling; 0: the likeliest words, which makes more than one trace the same
+    traces        sampled reasons per prompt, K
+    temperature   of the sampling; 0: the likeliest words, where all traces are equal
     most          tokens of a reason, at most
-    seed          of the sampling; each prompt's own draws depend on it and on the prompt alone
+    seed          of the sampling; the draws of a prompt depend on the seed and the prompt alone
     """
 
     traces: int = 1
@@ -50,12 +50,12 @@ class ReasoningOptions:
 
 @dataclass(frozen=True, eq=False)
 class Reasoned:
-    """What was heard for one prompt.
+    """The reasons of one prompt and the answers after them.
 
-    reasons   the model's words up to and with the cue; None where it was not reached
-    p         P(label | reason), legal or not, [trace, label]; 0 where the cue was not reached
-    counted   what counting one drawn answer a reason would have given, [trace] label index or -1 (illegal)
-    tokens    tokens generated
+    reasons   the model's text up to the end of the cue; None where it does not reach the cue
+    p         P(label | reason), unconditional on legality, [trace, label]; 0 where there is no cue
+    counted   one answer drawn after each reason, [trace]: a label's index, or -1 (illegal)
+    tokens    number of generated tokens
     """
 
     reasons: tuple[str | None, ...]
@@ -80,7 +80,7 @@ class Reasoned:
         return frozen(self.p.std(0, ddof=1) / np.sqrt(k) if k > 1 else np.full(self.p.shape[1], np.nan))
 
     def notes(self) -> dict[str, Any]:
-        """What a record keeps of it."""
+        """The part that a record keeps."""
         return {
             "reasons": list(self.reasons),
             "tokens": self.tokens,
@@ -90,40 +90,40 @@ class Reasoned:
 
 
 def read_reasoned(model: Any, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[Reasoned]:
-    """Let the model think before each prompt's answer, and read that answer after every reason."""
-    import torch  # models behind an API think aloud as well, without it
+    """Sample reasons for each prompt, and read the answer after every reason."""
+    import torch  # models behind an API use this module without torch
 
     if how.temperature == 0:
         batches = [prompts[i : i + TOGETHER] for i in range(0, len(prompts), TOGETHER)]
-        said = [[one] for some in batches for one in _generate(model, some, how)]
+        traces = [[trace] for batch in batches for trace in _generate(model, batch, how)]
     else:
-        said = [_generate(model, [prompt] * how.traces, how) for prompt in prompts]
+        traces = [_generate(model, [prompt] * how.traces, how) for prompt in prompts]
     flat = [
-        (i, k, text) for i, each in enumerate(said) for k, (text, _) in enumerate(each) if text is not None
+        (i, k, text) for i, each in enumerate(traces) for k, (text, _) in enumerate(each) if text is not None
     ]
     encoded = encode(model.tokenizer, [prompts[i] for i, _, _ in flat], [text for _, _, text in flat])
     for item in encoded:
         model.fits(item)
     with torch.no_grad():
         read = [logp.cpu().double().exp().numpy() for logp in model.logprobs(encoded)]
-    p = [np.zeros((len(each), len(prompt.labels))) for each, prompt in zip(said, prompts, strict=True)]
+    p = [np.zeros((len(each), len(prompt.labels))) for each, prompt in zip(traces, prompts, strict=True)]
     for (i, k, _), values in zip(flat, read, strict=True):
         p[i][k] = values
-    heard: list[Reasoned] = []
-    for prompt, each, values in zip(prompts, said, p, strict=True):
+    out: list[Reasoned] = []
+    for prompt, each, values in zip(prompts, traces, p, strict=True):
         rng = np.random.default_rng(int(digest([prompt.key, how.seed, "count"]), 16))
         drawn = tuple(_drawn(row, rng) for row in values)
         texts = tuple(text for text, _ in each)
-        heard.append(Reasoned(texts, frozen(values), drawn, sum(n for _, n in each)))
-    return heard
+        out.append(Reasoned(texts, frozen(values), drawn, sum(n for _, n in each)))
+    return out
 
 
 def write(model: Any, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[str]:
-    """What the model writes after each prompt, one text each; empty where it had not ended its turn within
-    `how.most` tokens, for of a text that was cut nobody knows what it says.
+    """The model's text after each prompt; empty where its turn does not end within `how.most` tokens, since
+    the meaning of a cut text is unknown.
 
-    Sampled at how.temperature (0: the likeliest words); a prompt's text depends on the prompts it is asked
-    together with, and on how.seed.
+    Sampled at how.temperature (0: the likeliest words). A text depends on how.seed and on all prompts of the
+    call.
     """
     return [text or "" for text, _ in _generate(model, prompts, how)]
 
@@ -140,8 +140,8 @@ def _drawn(p: Array, rng: np.random.Generator) -> int:
 
 
 def _generate(model: Any, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[tuple[str | None, int]]:
-    """(words up to and with the cue, tokens) for each prompt; None where the cue was not reached. Without a
-    cue: all words; None where they were cut."""
+    """(text up to the end of the cue, number of tokens) for each prompt; None where the text has no cue. For
+    a prompt without a cue: the whole text; None where it was cut."""
     import torch
     from transformers import StoppingCriteria, StoppingCriteriaList
 
@@ -155,15 +155,15 @@ def _generate(model: Any, prompts: Sequence[Prompt], how: ReasoningOptions) -> l
     width = max(map(len, rows))
     end = terminator(tokenizer)
     ids = torch.full((len(rows), width), end, dtype=torch.long)
-    seen = torch.zeros(len(rows), width, dtype=torch.long)
+    mask = torch.zeros(len(rows), width, dtype=torch.long)
     for i, row in enumerate(rows):
         ids[i, width - len(row) :] = torch.tensor(row)
-        seen[i, width - len(row) :] = 1
+        mask[i, width - len(row) :] = 1
     cues = [prompt.cue for prompt in prompts]
     tail = max(len(tokenizer(cue, add_special_tokens=False).input_ids) for cue in cues) + 4
 
     class Cue(StoppingCriteria):
-        """A row is done once it has said its cue."""
+        """A row is done once its text has the cue."""
 
         def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
             last = tokenizer.batch_decode(input_ids[:, max(width, input_ids.shape[1] - tail) :])
@@ -179,17 +179,17 @@ def _generate(model: Any, prompts: Sequence[Prompt], how: ReasoningOptions) -> l
         torch.manual_seed(int(digest([prompts[0].key, how.seed]), 16) % 2**63)
         out = model.net.generate(
             input_ids=ids.to(place),
-            attention_mask=seen.to(place),
+            attention_mask=mask.to(place),
             max_new_tokens=how.most,
             stopping_criteria=StoppingCriteriaList([Cue()]),
             eos_token_id=end,
             pad_token_id=end,
             **sampling,
         )
-    said: list[tuple[str | None, int]] = []
+    traces: list[tuple[str | None, int]] = []
     for row, cue in zip(out[:, width:].tolist(), cues, strict=True):
         own = row[: row.index(end)] if end in row else row
         text = tokenizer.decode(own)
-        before, found, _ = text.partition(cue) if cue else (text, end in row, "")
-        said.append((before + cue if found else None, len(own)))
-    return said
+        before, cue_met, _ = text.partition(cue) if cue else (text, end in row, "")
+        traces.append((before + cue if cue_met else None, len(own)))
+    return traces

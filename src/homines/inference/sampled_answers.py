@@ -1,10 +1,10 @@
-"""Answers in words: what counts as a label, and what so many of them say.
+"""Answers as texts: which text is a label, and the choice that several of them make.
 
 A choice that is counted from sampled answers has the same type as an exact one, with `n`:
 
     mass = legal / n        p[a] = (answers that are label a) / legal
 
-What is no label is illegal and lowers the mass; nothing is guessed.
+A text that is no label is illegal and lowers the mass; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import numpy as np
 from homines.core.types import Choice, HominesError
 
 TRUNCATED, BOTH, NONE = "truncated", "both", "none"
-"""Why a completion is no answer: it did not end; it names several labels; it is something else."""
+"""Reasons why a completion is no answer: it was cut; it names several labels; it is another text."""
 OPEN, CLOSED = "<think>", "</think>"
 WRAPPING = " \t\r\n\f\v\u00a0*\"'`\u201c\u201d\u2018\u2019\u00ab\u00bb"
-"""What may stand around a label: white space, asterisks, quotes."""
+"""Characters that may surround a label: white space, asterisks, quotes."""
 
 
 def strict(text: str, labels: Sequence[str]) -> int | None:
-    """Index of the label that this text is, to the letter; None: of none.
+    """Index of the label that this text is, to the letter; None where it is no label.
 
-    White space around it is not looked at: servers add and drop it where they turn tokens into text.
+    White space around it is ignored: servers add and drop it when they convert tokens to text.
 
     >>> [strict(text, ["X", "Y"]) for text in ("Y", " Y\\n", "Y.", "y", "")]
     [1, 1, None, None, None]
@@ -37,11 +37,11 @@ def strict(text: str, labels: Sequence[str]) -> int | None:
 
 
 def read(text: str, labels: Sequence[str], *, finished: bool) -> int | str:
-    """Index of the label that this completion answers, or why it answers none. Nothing is guessed.
+    """Index of the label that this completion answers, or the reason why it answers none. Nothing is guessed.
 
-    A closed block of thinking at the beginning is dropped; where the rest has "Answer:", what follows its
-    last occurrence is the answer, else all of it. But for what wraps it and one final period, the answer
-    must be a label to the letter, and the rest must name no other.
+    A closed block of thinking at the beginning is dropped. The answer is the text after the last "Answer:",
+    else the whole text. Without WRAPPING and one final period, the answer must be a label to the letter, and
+    the text before it must name no other label.
 
     finished   whether the completion ended its turn
 
@@ -52,12 +52,12 @@ def read(text: str, labels: Sequence[str], *, finished: bool) -> int | str:
     """
     if not finished:
         return TRUNCATED
-    said = text.lstrip()
-    if said.startswith(OPEN):
-        _, closed, said = said.partition(CLOSED)
+    answer = text.lstrip()
+    if answer.startswith(OPEN):
+        _, closed, answer = answer.partition(CLOSED)
         if not closed:
             return TRUNCATED
-    *before, last = re.split("answer:", said, flags=re.IGNORECASE)
+    *before, last = re.split("answer:", answer, flags=re.IGNORECASE)
     longest = sorted(labels, key=len, reverse=True)
     words = re.compile("|".join(rf"(?<!\w){re.escape(label)}(?!\w)" for label in longest))
     named = {label for part in before for label in words.findall(part)}
@@ -68,10 +68,11 @@ def read(text: str, labels: Sequence[str], *, finished: bool) -> int | str:
     return BOTH if len(named.union(words.findall(last))) > 1 else NONE
 
 
-def counted(answers: Sequence[int | None], labels: int) -> Choice:
-    """The choice that these answers make (index of a label, None: illegal); one at least.
+def count_answers(answers: Sequence[int | None], labels: int) -> Choice:
+    """The choice that these answers make (indices of labels; None: illegal). Raises HominesError without
+    answers.
 
-    >>> choice = counted([0, 0, 1, None], 2)
+    >>> choice = count_answers([0, 0, 1, None], 2)
     >>> choice.p.round(3).tolist(), choice.mass, choice.n
     ([0.667, 0.333], 0.75, 4)
     """
@@ -84,15 +85,16 @@ def counted(answers: Sequence[int | None], labels: int) -> Choice:
 
 
 def jeffreys(k: float, n: float, level: float = 0.95) -> tuple[float, float]:
-    """Interval of a probability of which k of n draws came true: Beta(k + 1/2, n - k + 1/2), equal tails.
+    """Interval of a probability after k successes in n draws: Beta(k + 1/2, n - k + 1/2), equal tails.
 
-    0 where k is 0, and 1 where it is n, so that the interval covers certain answers (Brown, Cai & DasGupta
-    2001, "Interval estimation for a binomial proportion", Statistical Science 16).
+    The lower end is 0 where k = 0, and the upper end is 1 where k = n; the interval then covers certain
+    answers (Brown, Cai & DasGupta 2001, "Interval estimation for a binomial proportion", Statistical Science
+    16).
 
     >>> [round(x, 3) for x in jeffreys(9, 10)]
     [0.619, 0.989]
     """
-    from scipy.stats import beta  # some 0.5 s, of no use to `homines --help`
+    from scipy.stats import beta  # takes about 0.5 s, which `homines --help` must not
 
     if not 0 <= k <= n:
         raise HominesError(f"{k} of {n} draws: the first must lie between 0 and the second")

@@ -1,4 +1,4 @@
-"""From the words of a prompt and its labels to tokens, as a tokenizer and its chat template have them."""
+"""From the text of a prompt and its labels to tokens, by a tokenizer and its chat template."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ class Encoded:
 
 
 def render(tokenizer: Any, prompt: Prompt, answer: str | None = None) -> str:
-    """The text the network sees before its answer (with the answer, where one is given).
+    """The text that the network reads before its answer, followed by `answer` if there is one.
 
-    The chat template's own words where there is one. A template that refuses a system turn gets it
-    as the beginning of the first user turn. Without a template: the turns as plain text, then
-    "Answer:".
+    The chat template makes the text. Where it refuses a system turn, that turn becomes the beginning of the
+    first user turn. Without a template: the turns as plain text, then "Answer:".
     """
     if not tokenizer.chat_template:
         return prompt.text + "\n\nAnswer:" + ("" if answer is None else f" {answer}")
     turns = [{"role": role, "content": text} for role, text in prompt.messages]
     if answer is not None:
         turns.append({"role": "assistant", "content": answer})
-    # A template that can make a model think first is asked not to: the answer is read where it begins.
+    # enable_thinking=False: the answer is read at its beginning, where a thinking model would start to think
     more = {"tokenize": False, "add_generation_prompt": answer is None, "enable_thinking": False}
     try:
         return fill(tokenizer, turns, **more)
@@ -46,8 +45,8 @@ class TemplateError(HominesError):
 
 
 def fill(tokenizer: Any, turns: Sequence[dict[str, str]], **more: Any) -> str:
-    """The chat template's text of these turns. Raises TemplateError where it has none, whatever it does
-    instead, for a template is a program of the model's maker."""
+    """The chat template's text of these turns. Raises TemplateError for any failure of the template, which is
+    a program of the model's maker."""
     try:
         text = tokenizer.apply_chat_template(turns, **more)
     except HominesError:
@@ -67,13 +66,13 @@ def _refusal(why: str) -> TemplateError:
 
 
 def join(turns: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """These turns with the first, of the system, as the beginning of the next, the user's."""
+    """These turns, with the system turn as the beginning of the user turn after it."""
     system, first, *rest = turns
     return [{"role": "user", "content": f"{system['content']}\n\n{first['content']}"}, *rest]
 
 
 def terminator(tokenizer: Any) -> int:
-    """The token that ends an answer: the chat template's end of turn, else the end of text."""
+    """The token that ends an answer: the chat template's end of turn, else the end-of-text token."""
     if tokenizer.chat_template:
         text = render(tokenizer, Prompt((("user", "?"),), ("x",)), MARK)
         after = tokenizer(text.partition(MARK)[2], add_special_tokens=False).input_ids
@@ -87,19 +86,19 @@ def terminator(tokenizer: Any) -> int:
     return int(tokenizer.eos_token_id)
 
 
-def encode(tokenizer: Any, prompts: Sequence[Prompt], said: Sequence[str] = ()) -> list[Encoded]:
-    """Tokenise prompts and labels; `said`: the model's own words between each prompt and its answer.
+def encode(tokenizer: Any, prompts: Sequence[Prompt], reasons: Sequence[str] = ()) -> list[Encoded]:
+    """Tokens of prompts and labels. reasons: the model's own text between each prompt and its answer.
 
-    The prompt's own tokens are never altered, as in generation: where a tokenizer would merge the
-    prompt's last characters with the label's first, the label is tokenised by itself.
+    The prompt's own tokens never change, as in generation: where the tokenizer would merge the prompt's last
+    characters with the label's first, the label is tokenized alone.
     """
     chat = bool(tokenizer.chat_template)
-    gap = "" if chat and not said else " "
+    gap = "" if chat and not reasons else " "
     end = terminator(tokenizer)
     special = {end, *tokenizer.all_special_ids}
     texts = [render(tokenizer, prompt) for prompt in prompts]
-    if said:
-        texts = [text + words for text, words in zip(texts, said, strict=True)]
+    if reasons:
+        texts = [text + words for text, words in zip(texts, reasons, strict=True)]
 
     def ids(batch: list[str]) -> list[list[int]]:
         return tokenizer(batch, add_special_tokens=not chat).input_ids if batch else []
@@ -137,7 +136,7 @@ def encode(tokenizer: Any, prompts: Sequence[Prompt], said: Sequence[str] = ()) 
 
 
 def _without_closing(tokenizer: Any, batch: list[list[int]], chat: bool) -> list[list[int]]:
-    """Drop the end-of-text some tokenizers append of their own accord."""
+    """Remove the end-of-text token that some tokenizers append."""
     if chat:
         return batch
     eos = tokenizer.eos_token_id
@@ -145,7 +144,7 @@ def _without_closing(tokenizer: Any, batch: list[list[int]], chat: bool) -> list
 
 
 def _alone(tokenizer: Any, text: str) -> tuple[int, ...]:
-    """A label's tokens in mid-text, free of the marker some tokenizers put before a first word."""
+    """A label's tokens inside a text, without the marker that some tokenizers put before a first word."""
     lead = tokenizer("\n", add_special_tokens=False).input_ids
     both = tokenizer("\n" + text, add_special_tokens=False).input_ids
     if both[: len(lead)] == lead and len(both) > len(lead):

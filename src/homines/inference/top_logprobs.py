@@ -1,27 +1,29 @@
-"""From the likeliest tokens that a server tells to probabilities of whole labels, and what stays unknown.
+"""From the likeliest tokens of a server's reply to probabilities of whole labels, with bounds.
 
-A walk is one sampled answer with, at each position, the k likeliest tokens and their log-probabilities. Walks
-make a tree of tokens. Where one went, the next token's distribution is known, but for what lies below the k
-likeliest; so for a label a
+A walk is one sampled answer with the k likeliest tokens and their log-probabilities at each position. Walks
+make a tree of tokens. At each node of a walk, the distribution of the next token is known, except below the k
+likeliest. For a label a
 
     P(a) = sum over walked spellings s of a, as tokens, of prod_i P(s_i | s_1 ... s_i-1) P(end | s)
 
-The legal answers are those of logits.py: the whole label to the letter, then the end of the turn. Tokens are
-taken by their bytes, so it does not matter how a tokenizer splits a label or what it shares with another;
-where several spellings are likely, all count (logits.py reads the tokenizer's own spelling alone).
+Legal answers are those of logits.py: the whole label to the letter, then the end of the turn. Tokens are
+compared by their bytes, thus it does not matter how a tokenizer splits a label. Where several spellings of a
+label are likely, all count (logits.py reads the tokenizer's own spelling alone).
 
-What is not known is bounded, never taken for zero:
+Unknown probability is bounded, never set to zero:
 
-    a branch no walk went into    anything from 0 to its probability P, for the labels it can still become
-    the hidden tail at a node     a token below the k likeliest is no likelier than the least of them, and of
-                                  all such tokens only one for each beginning of what can still follow counts
-    an end that is not told       some servers leave the end of the turn out; then it is as likely as it was
-                                  frequent there, with the Jeffreys interval at 95%
+    a branch without a walk       from 0 to its probability P, for the labels that it can still become
+    the hidden tail at a node     a token below the k likeliest is no likelier than the least of them, and
+    only
+                                  one such token counts for each beginning of a text that can still follow
+    an end without a token        some servers omit the end of the turn; its probability is then its frequency
+    at
+                                  this node, with the Jeffreys interval at 95%
 
 `truncation` is the sum of these widths: the legal mass lies between `low.sum()` and `low.sum() + truncation`.
-The value given lies in between: a whole label that was not walked into is taken to end there as often as
-those that were (half the time where none was), everything else at half its width, even over what it can
-become.
+The point value lies between these: a whole label without a walk is assumed to end as often as labels with
+walks (half the time where there are none); all other widths count half, equally for each label that is
+possible.
 """
 
 from __future__ import annotations
@@ -33,31 +35,34 @@ from typing import NamedTuple
 import numpy as np
 
 from homines.core.types import Array, Choice, HominesError, frozen
-from homines.inference.impossible import agree, bounds, total
+from homines.inference.impossible import check_agreement, check_bounds, check_total
 from homines.inference.sampled_answers import jeffreys
 
 ENDS = frozenset(
-    f.encode()
-    for f in (
-        *(
-            "<|im_end|>",
-            "<|eot_id|>",
-            "<|eom_id|>",
-            "<|end|>",
-            "<|endoftext|>",
-            "<|return|>",
-            "<|end_of_text|>",
-        ),
-        *("</s>", "<end_of_turn>", "<eos>", "[EOS]", "<|END_OF_TURN_TOKEN|>", "<｜end▁of▁sentence｜>"),
-    )
+    token.encode()
+    for token in [
+        "<|im_end|>",
+        "<|eot_id|>",
+        "<|eom_id|>",
+        "<|end|>",
+        "<|endoftext|>",
+        "<|return|>",
+        "<|end_of_text|>",
+        "</s>",
+        "<end_of_turn>",
+        "<eos>",
+        "[EOS]",
+        "<|END_OF_TURN_TOKEN|>",
+        "<｜end▁of▁sentence｜>",
+    ]
 )
-"""How tokens that end a turn are written; a walk that ended tells its own as well."""
+"""Spellings of tokens that end a turn; the last token of an ended walk counts too."""
 Prefix = tuple[bytes, ...]
 
 
 class Step(NamedTuple):
-    """One position of a walk: the token that was drawn, and the likeliest there with their log-probabilities
-    (natural), the drawn one among them or not."""
+    """One position of a walk: the drawn token, and the likeliest tokens with their natural-log probabilities.
+    The drawn token may be one of these."""
 
     token: bytes
     logp: float
@@ -67,9 +72,9 @@ class Step(NamedTuple):
 class Walk(NamedTuple):
     """One sampled answer.
 
-    steps      its positions; the one at which it ended is among them or not, as the server has it
-    text       the answer as the server put it into words
-    finished   it ended its turn; False: it was cut
+    steps      its positions; some servers omit the position at which the turn ends
+    text       the answer as the server's text
+    finished   whether the turn ended; False: it was cut
     """
 
     steps: tuple[Step, ...]
@@ -79,11 +84,11 @@ class Walk(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What walks tell of labels.
+    """Probabilities of labels from walks.
 
     choice       point values
-    low, high    bounds of P(label), legal or not, [label]
-    truncation   legal probability that is not known: the mass lies in [low.sum(), low.sum() + truncation]
+    low, high    bounds of P(label), unconditional on legality, [label]
+    truncation   unknown legal probability: the mass lies in [low.sum(), low.sum() + truncation]
     """
 
     choice: Choice
@@ -92,12 +97,12 @@ class Reading:
     truncation: float
 
     def __post_init__(self) -> None:
-        bounds(self.low, self.high)
+        check_bounds(self.low, self.high)
 
 
 @dataclass(eq=False)
 class _Node:
-    """Where walks went: the next token's probabilities, and how many ended here without telling of it."""
+    """A node of the walks: the next token's probabilities, and how many walks ended here without a token."""
 
     p: dict[bytes, float] = field(default_factory=dict[bytes, float])
     least: float = 1.0
@@ -107,15 +112,15 @@ class _Node:
 
 
 def read(walks: Sequence[Walk], labels: Sequence[str], ends: Collection[bytes] = ENDS) -> Reading:
-    """Probabilities of these labels from walks of one prompt. Raises HominesError where there is no walk,
-    Impossible where walks contradict each other.
+    """Probabilities of these labels from walks of one prompt. Raises HominesError without walks, Impossible
+    where walks contradict each other.
 
     ends   bytes of tokens that end a turn
 
     >>> half = -0.6931471805599453
     >>> walk = Walk((Step(b"X", half, ((b"X", half), (b"Y", half))), Step(b"</s>", 0.0)), "X", True)
-    >>> told = read([walk], ["X", "Y"])  # X ends for certain; Y was not walked, and is taken to end as X does
-    >>> told.choice.p.round(2).tolist(), told.choice.mass, told.low.round(2).tolist(), told.truncation
+    >>> r = read([walk], ["X", "Y"])  # X ends for certain; Y has no walk, and is assumed to end as X does
+    >>> r.choice.p.round(2).tolist(), r.choice.mass, r.low.round(2).tolist(), r.truncation
     ([0.5, 0.5], 1.0, [0.5, 0.0], 0.5)
     """
     if not walks:
@@ -126,23 +131,23 @@ def read(walks: Sequence[Walk], labels: Sequence[str], ends: Collection[bytes] =
 class _Tree:
     def __init__(self, walks: Sequence[Walk], labels: tuple[bytes, ...], ends: frozenset[bytes]) -> None:
         self.labels = labels
-        told = [_end(walk, ends) for walk in walks]
+        closing = [_end(walk, ends) for walk in walks]
         self.ends = (
-            ends | {b""} | {walk.steps[-1].token for walk, end in zip(walks, told, strict=True) if end}
+            ends | {b""} | {walk.steps[-1].token for walk, end in zip(walks, closing, strict=True) if end}
         )
         self.nodes: dict[Prefix, _Node] = {}
         for walk in walks:
             self._plant(walk)
         self.tells_ends = any(token in self.ends for node in self.nodes.values() for token in node.p)
-        """Whether ends stand among the likeliest; else nothing but what is hidden bounds one."""
+        """Whether ends are among the likeliest tokens; else only the hidden probability bounds an end."""
         self.low = np.zeros(len(labels))
         self.high = np.zeros(len(labels))
         self.point = np.zeros(len(labels))
         self.truncation = 0.0
         self.waiting: list[tuple[bytes, float]] = []
-        """Branches no walk went into: text so far, probability."""
+        """Branches without a walk: text until there, probability."""
         self.shares: list[float] = []
-        """P(end) at the whole labels that were walked into."""
+        """P(end) at each whole label that has a walk."""
 
     def _plant(self, walk: Walk) -> None:
         prefix: Prefix = ()
@@ -151,14 +156,14 @@ class _Tree:
                 return
             node = self.nodes.setdefault(prefix, _Node())
             node.walked += 1
-            told = {token: 0.0 for token, _ in step.top}
-            for token, logp in step.top:  # parts of characters that are spelt alike
-                told[token] += float(np.exp(logp))
-            told |= {} if step.token in told else {step.token: float(np.exp(step.logp))}
-            total(told.values())
+            p = {token: 0.0 for token, _ in step.top}
+            for token, logp in step.top:  # parts of characters share a spelling
+                p[token] += float(np.exp(logp))
+            p |= {} if step.token in p else {step.token: float(np.exp(step.logp))}
+            check_total(p.values())
             if node.p:
-                agree(node.p, told)
-            node.p |= told
+                check_agreement(node.p, p)
+            node.p |= p
             node.least = min([float(np.exp(logp)) for _, logp in step.top] or [1.0])
             if step.token in self.ends:
                 return
@@ -192,7 +197,7 @@ class _Tree:
         self.point[label] += p
 
     def _loose(self, width: float, over: Sequence[int], point: dict[int, float] | None = None) -> None:
-        """Between nothing and `width` belongs to one of these labels; half of it, evenly, unless told."""
+        """From 0 to `width` belongs to one of these labels. point: values by label, else half, equally."""
         if width <= 0 or not over:
             return
         self.high[list(over)] += width
@@ -201,7 +206,7 @@ class _Tree:
             self.point[i] += p
 
     def _visit(self, prefix: Prefix, reach: float) -> None:
-        """Share out the probability of having come here."""
+        """Distribute the probability of reaching this node."""
         text, node = b"".join(prefix), self.nodes.get(prefix)
         if node is None:
             self.waiting.append((text, reach))
@@ -214,7 +219,7 @@ class _Tree:
             if end or not node.ended:
                 self._certain(here, reach * end)
                 share = end
-            else:  # an end the server does not tell lies in what it hides
+            else:  # an end without a token is part of the hidden probability
                 share = node.ended / node.walked if not node.p else hidden
                 low, high = jeffreys(node.ended, node.walked) if not node.p else (0.0, hidden)
                 self._certain(here, reach * low)
@@ -225,13 +230,13 @@ class _Tree:
                 self._visit((*prefix, token), reach * p)
         if node.p:
             self._hidden(text, node, reach, hidden, here if not end and not node.ended else None, onward)
-        elif node.ended:  # nothing is known of what else could have followed
+        elif node.ended:  # the other continuations are unknown
             self._loose(reach * (1 - jeffreys(node.ended, node.walked)[0]), onward)
 
     def _hidden(
         self, text: bytes, node: _Node, reach: float, hidden: float, here: int | None, onward: Sequence[int]
     ) -> None:
-        """What the k likeliest leave out: the end, and beginnings of what can follow that are not listed."""
+        """Bounds below the k likeliest: of the end, and of unlisted beginnings of continuations."""
         begun = {
             self.labels[i][len(text) : n]
             for i in onward
@@ -246,9 +251,9 @@ class _Tree:
 
 
 def _end(walk: Walk, ends: frozenset[bytes]) -> bool:
-    """Whether the last step of a walk is the end of its turn, and not a part of the answer."""
+    """Whether the last step of a walk is the end of its turn rather than a part of the answer."""
     if not walk.finished or not walk.steps:
         return False
     *before, last = [step.token for step in walk.steps]
-    said = walk.text.encode().strip()
-    return not last or last in ends or (b"".join(before).strip() == said != b"".join((*before, last)).strip())
+    text = walk.text.encode().strip()
+    return not last or last in ends or (b"".join(before).strip() == text != b"".join((*before, last)).strip())

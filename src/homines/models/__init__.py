@@ -1,7 +1,7 @@
 """Models by name: `smollm2`, `hf/FOLDER-OR-HUB-ID`, `mock`; `+FOLDER` adds a PEFT adapter.
 
 The part before the first "/" names the file of this folder that loads the rest; a provider of
-PROVIDERS stands for `inspect/PROVIDER`. A file of this folder defines
+PROVIDERS is short for `inspect/PROVIDER`. A file of this folder defines
 `load(rest, adapters, *, device, dtype, trust_remote_code) -> Model`.
 """
 
@@ -14,9 +14,9 @@ from homines.core.types import HominesError, Model
 
 
 def check_kind(model: str) -> None:
-    """HominesError where no file of models/ loads such a model; nothing is loaded."""
+    """Raises HominesError where no file of models/ loads this model; nothing is loaded."""
     if not known(model):
-        load(model)  # says which there are
+        load(model)  # raises an error that names all kinds
 
 
 PROVIDERS = (
@@ -26,14 +26,21 @@ PROVIDERS = (
 """Providers of inspect-ai that need no `inspect/` before them."""
 
 
+def refuse_placement(model: str, *, device: str | None, dtype: str | None) -> None:
+    """HominesError where a device or dtype is set for a model on a server. model: its name and the reason."""
+    for option, value in (("device", device), ("dtype", dtype)):
+        if value is not None:
+            raise HominesError(f"--{option} {value} bears on nothing for {model}; drop it")
+
+
 def known(spec: str) -> bool:
-    """Whether a file of this folder loads such a model; nothing is loaded."""
+    """Whether a file of this folder loads this model; nothing is loaded."""
     kind = spec.partition("/")[0].partition("+")[0]
     return kind in names("models") or ("/" in spec and kind in PROVIDERS)
 
 
 def behind(spec: str) -> bool:
-    """Whether a model of this name is behind an API, where calls cost."""
+    """Whether this model is behind an API, where calls cost."""
     return spec.partition("/")[0] in (*PROVIDERS, "inspect") and "/" in spec
 
 
@@ -44,10 +51,7 @@ def load(
     dtype: str | None = None,
     trust_remote_code: bool = False,
 ) -> Model:
-    """Load a model by name, with more adapter folders where they are given.
-
-    device and dtype None: the best this machine has.
-    """
+    """Load a model by name. more: further adapter folders. device, dtype: None for the best here."""
     head, *adapters = spec.split("+")
     kind, _, rest = head.partition("/")
     if not known(spec):

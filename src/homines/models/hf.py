@@ -10,19 +10,10 @@ from typing import Any
 import torch
 
 from homines.core.types import Choice, HominesError, Prompt
-from homines.inference import processes
-from homines.inference.dtypes import NF4, four_bits, held, loading, pick_dtype
+from homines.inference import model_folder, processes
+from homines.inference.dtypes import NF4, four_bits, loading_arguments, pick_dtype, weight_dtype
 from homines.inference.logits import distinct_tokens, holds, label_logprobs, shares
-from homines.inference.memory import EMBEDDINGS, numbers, room, saved
-from homines.inference.model_folder import (
-    INDEX,
-    WEIGHTS,
-    config,
-    count_weights,
-    look_at_adapter,
-    repeats,
-    weights,
-)
+from homines.inference.memory import EMBEDDINGS, check_memory, count_numbers, saved_dtype
 from homines.inference.reasoning import Reasoned, ReasoningOptions, read_reasoned, write
 from homines.inference.tokens import Encoded, encode, render, terminator
 
@@ -39,11 +30,11 @@ class HuggingFace:
         self.budget = 512 if net.device.type == "cpu" else 4096
         self.window = _window(net.config.get_text_config())
         self.reasoning = ReasoningOptions()
-        self._heard: dict[str, Reasoned] = {}
+        self._reasoned: dict[str, Reasoned] = {}
         self.provenance: dict[str, Any] = {
             **provenance,
             "device": str(net.device),
-            "dtype": held(net),
+            "dtype": weight_dtype(net),
             "prefix_sharing": self.share,
             "chat_template": bool(tokenizer.chat_template),
         }
@@ -73,7 +64,7 @@ class HuggingFace:
         return distinct_tokens(self.encode(prompts), self.budget, hold=self.hold) if prompts else 0
 
     def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
-        """Exact choices; of prompts with a cue, the average over reasons thought aloud (`reasoning`)."""
+        """Exact choices. For a prompt with a cue: the average over sampled reasons (`reasoning`)."""
         self.net.eval()
         out: dict[int, Choice] = {}
         silent = [i for i, prompt in enumerate(prompts) if not prompt.cue]
@@ -81,39 +72,39 @@ class HuggingFace:
         with torch.no_grad():
             read = self.logprobs(self.encode([prompts[i] for i in silent])) if silent else []
         out.update((i, to_choice(logp)) for i, logp in zip(silent, read, strict=True))
-        heard = read_reasoned(self, [prompts[i] for i in spoken], self.reasoning) if spoken else []
-        out.update((i, some.choice) for i, some in zip(spoken, heard, strict=True))
-        self._heard = {prompts[i].key: some for i, some in zip(spoken, heard, strict=True)}
+        reasoned = read_reasoned(self, [prompts[i] for i in spoken], self.reasoning) if spoken else []
+        out.update((i, r.choice) for i, r in zip(spoken, reasoned, strict=True))
+        self._reasoned = {prompts[i].key: r for i, r in zip(spoken, reasoned, strict=True)}
         return [out[i] for i in range(len(prompts))]
 
     def notes(self, prompt: Prompt) -> dict[str, Any]:
-        """What to record beside the answer just scored: of one thought aloud its reasons, their cost, the
-        standard error of the average, and what counting one drawn answer a reason would have said."""
-        heard = self._heard.get(prompt.key)
-        return {} if heard is None else heard.notes()
+        """What to record with the answer just scored. For a prompt with a cue: the reasons, their tokens, the
+        standard error of the average, and one drawn answer for each reason."""
+        reasoned = self._reasoned.get(prompt.key)
+        return {} if reasoned is None else reasoned.notes()
 
     def say(self, messages: Sequence[tuple[str, str]], *, most: int = 64) -> str:
-        """The likeliest words after these turns (greedy), at most so many tokens: text to read, never to
-        count."""
+        """The likeliest text after these turns (greedy), at most `most` tokens; no measurement uses it."""
         text = render(self.tokenizer, Prompt(tuple(messages), ("x",)))
-        held = self.tokenizer(text, return_tensors="pt", add_special_tokens=not self.tokenizer.chat_template)
+        special = not self.tokenizer.chat_template
+        inputs = self.tokenizer(text, return_tensors="pt", add_special_tokens=special)
         self.net.eval()
         with torch.no_grad():
             out = self.net.generate(
-                **held.to(self.net.device),
+                **inputs.to(self.net.device),
                 max_new_tokens=most,
                 do_sample=False,
                 eos_token_id=terminator(self.tokenizer),
                 pad_token_id=terminator(self.tokenizer),
             )
-        return self.tokenizer.decode(out[0, held.input_ids.shape[1] :], skip_special_tokens=True).strip()
+        return self.tokenizer.decode(out[0, inputs.input_ids.shape[1] :], skip_special_tokens=True).strip()
 
     def write(self, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[str]:
-        """What it writes after these prompts, sampled (`reasoning.write`); their labels are not looked at."""
+        """Sampled text after each prompt (`reasoning.write`); labels are ignored."""
         return write(self, prompts, how)
 
     def perplexity(self, text: str) -> float:
-        """exp of the mean negative log-probability a token of `text`, its first token given."""
+        """exp of the mean negative log-probability per token of `text`, given its first token."""
         ids = tuple(self.tokenizer(text, add_special_tokens=False).input_ids)
         self.net.eval()
         with torch.no_grad():
@@ -128,7 +119,7 @@ def to_choice(logp: torch.Tensor) -> Choice:
 
 
 def _window(shape: Any) -> int:
-    """Longest prompt that is read as trained: the context, or a sliding window where shorter."""
+    """The longest prompt that the network was trained for: its context, or its sliding window if shorter."""
     sizes = [getattr(shape, "max_position_embeddings", None), getattr(shape, "n_positions", None)]
     if getattr(shape, "use_sliding_window", True):
         sizes.append(getattr(shape, "sliding_window", None))
@@ -145,14 +136,13 @@ def load(
     name: str | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> HuggingFace:
-    """Load from a folder or hub id; weights from safetensors alone."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    """Load a model from a folder or a hub id; weights from safetensors alone."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     place = pick_device(device)
     if place.startswith("cuda:"):
-        torch.cuda.set_device(place)  # what is made on "cuda" while loading, and bitsandbytes' kernels
+        torch.cuda.set_device(place)  # for tensors made on "cuda" while loading, and bitsandbytes' kernels
     kind = pick_dtype(dtype, place)
     name = name or f"hf/{rest}"
     if not rest:
@@ -161,34 +151,15 @@ def load(
     if folder.is_dir():
         rest = str(folder)
         _check_folder(folder)
-    there = _look_at(rest)
+    files = _check_files(rest)
+    tokenizer = _tokenizer(rest, trust_remote_code)
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(rest, trust_remote_code=trust_remote_code)
-    except Exception as failure:
-        raise HominesError(
-            f"no tokenizer in {rest!r} ({first_line(failure)}); a folder must hold tokenizer.json or the "
-            "files of its tokenizer, a hub id must exist and be in reach (or in the Hub's cache)"
-        ) from failure
-    if not len(tokenizer):
-        raise HominesError(f"the tokenizer of {rest!r} is empty; the folder lacks tokenizer.json")
-    try:
-        if there:
-            stored = saved(there) if kind == "auto" else kind
-            count = numbers(there) if trust_remote_code else count_weights(rest, there)
-            room(name, count, stored, place, whole=numbers(there, EMBEDDINGS) if kind == NF4 else 0)
-        answer: Any = AutoModelForCausalLM.from_pretrained(
-            rest,
-            use_safetensors=True,
-            trust_remote_code=trust_remote_code,
-            output_loading_info=True,
-            **loading(kind, place),
-        )
-        net, told = answer
-        if missing := sorted(told["missing_keys"]):  # which transformers fills with chance
-            raise HominesError(
-                f"cannot load {name}: its files lack {len(missing)} of the weights in config.json "
-                f"({missing[0]}); fetch the config.json and weights that belong together"
-            )
+        if files:
+            stored = saved_dtype(files) if kind == "auto" else kind
+            count = count_numbers(files) if trust_remote_code else model_folder.count_weights(rest, files)
+            whole = count_numbers(files, EMBEDDINGS) if kind == NF4 else 0
+            check_memory(name, count, stored, place, whole=whole)
+        net = _network(rest, name, trust_remote_code, loading_arguments(kind, place))
         net = net if four_bits(net) else net.to(place)
     except HominesError:
         raise
@@ -207,13 +178,47 @@ def load(
         )
     for adapter in adapters:
         net, facts["revision"] = _adapted(net, adapter, str(facts["revision"]))
-    full = "+".join((name, *adapters))
     try:
-        return HuggingFace(net, tokenizer, name=full, provenance=facts)
+        return HuggingFace(net, tokenizer, name="+".join((name, *adapters)), provenance=facts)
     except HominesError:
         raise
-    except Exception as failure:  # a network whose settings fit its weights and which still reads nothing
+    except Exception as failure:  # settings that fit the weights may still describe a network that cannot run
         raise HominesError(f"cannot read with {name}: {first_line(failure)}") from failure
+
+
+def _tokenizer(rest: str, trust_remote_code: bool) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(rest, trust_remote_code=trust_remote_code)
+    except Exception as failure:
+        raise HominesError(
+            f"no tokenizer in {rest!r} ({first_line(failure)}); a folder must hold tokenizer.json or the "
+            "files of its tokenizer, a hub id must exist and be in reach (or in the Hub's cache)"
+        ) from failure
+    if not len(tokenizer):
+        raise HominesError(f"the tokenizer of {rest!r} is empty; the folder lacks tokenizer.json")
+    return tokenizer
+
+
+def _network(rest: str, name: str, trust_remote_code: bool, placement: Mapping[str, Any]) -> Any:
+    """The network with all its weights. Raises HominesError where the files lack some of them."""
+    from transformers import AutoModelForCausalLM
+
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        rest,
+        use_safetensors=True,
+        trust_remote_code=trust_remote_code,
+        output_loading_info=True,
+        **placement,
+    )
+    net, report = loaded
+    if missing := sorted(report["missing_keys"]):  # transformers would initialise these at random
+        raise HominesError(
+            f"cannot load {name}: its files lack {len(missing)} of the weights in config.json "
+            f"({missing[0]}); fetch the config.json and weights that belong together"
+        )
+    return net
 
 
 def _check_folder(folder: Path) -> None:
@@ -229,28 +234,29 @@ def _check_folder(folder: Path) -> None:
         raise HominesError(f"{folder} holds an adapter_config.json; name an adapter as MODEL+{folder}")
 
 
-def _look_at(rest: str) -> list[Path]:
-    """The model's safetensors files, where they are on this machine already and its config.json, which is
-    looked at first, builds no more than they hold. Raises HominesError where it does."""
+def _check_files(rest: str) -> list[Path]:
+    """The model's safetensors files; none where they are not on this machine yet. Raises HominesError where
+    config.json describes a network of more parts than the files hold."""
     from huggingface_hub import try_to_load_from_cache
 
     folder = Path(rest)
     local = folder.is_dir()
     if not local:
         try:
-            kept = try_to_load_from_cache(rest, "config.json")
+            cached = try_to_load_from_cache(rest, "config.json")
         except ValueError:  # no name of the Hub, which the tokenizer's failure says
             return []
-        if not isinstance(kept, str):
+        if not isinstance(cached, str):
             return []
-        folder = Path(kept).parent
-    settings, files = config(folder / "config.json"), weights(folder)
+        folder = Path(cached).parent
+    settings, files = model_folder.read_config(folder / "config.json"), model_folder.weight_files(folder)
     if local and not files:
         raise HominesError(
-            f"cannot load {rest}: it holds no {WEIGHTS}, or not all files that {INDEX} names; fetch it again"
+            f"cannot load {rest}: it holds no {model_folder.WEIGHTS}, or not all files that "
+            f"{model_folder.INDEX} names; fetch it again"
         )
     if files:
-        repeats(settings, files, rest)
+        model_folder.check_repeats(settings, files, rest)
     return files
 
 
@@ -266,17 +272,17 @@ def _adapted(net: Any, adapter: str, revision: str) -> tuple[Any, str]:
     weights = folder / "adapter_model.safetensors"
     if not weights.exists():
         raise HominesError(f"{folder} holds no adapter_model.safetensors; no other format is loaded")
-    look_at_adapter(folder)
+    model_folder.check_adapter(folder)
     try:
-        put: Any = PeftModel.from_pretrained(net, str(folder))
-        merged = put if four_bits(net) else put.merge_and_unload()
+        adapted: Any = PeftModel.from_pretrained(net, str(folder))
+        merged = adapted if four_bits(net) else adapted.merge_and_unload()
     except Exception as failure:
         raise HominesError(f"cannot put adapter {adapter} on this model: {first_line(failure)}") from failure
     return merged, f"{revision}+{hash_files([weights, folder / 'adapter_config.json'])}"
 
 
 def pick_device(device: str | None) -> str:
-    """cuda, else mps, else cpu; or what is asked for, where this machine has it. Of several processes each
+    """The requested device if this machine has it; None: cuda, else mps, else cpu. Each of several processes
     takes its own GPU (`processes.own`)."""
     have = ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
     if device is None:
@@ -287,7 +293,7 @@ def pick_device(device: str | None) -> str:
 
 
 def model_files(folder: Path) -> list[Path]:
-    """Everything in a model folder that bears on its answers: weights, config, tokenizer, template."""
+    """The files of a model folder that affect its answers: weights, config, tokenizer, template."""
     kinds = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
     return [path for kind in kinds for path in folder.glob(kind) if path.name != "homines.json"]
 

@@ -1,10 +1,10 @@
 """`inspect/PROVIDER/NAME`, `openai/NAME`, `anthropic/NAME`, `ollama/NAME`, ...: by API, through inspect-ai.
 
-Providers and limits of concurrency are the library's. Options stand after the name, as in
-`openai/gpt-4o(read=samples, samples=50)`: the fields of ApiOptions. Keys come from the environment, as each
-provider has it. A choice is read from log-probabilities where the provider tells them
-(inference/top_logprobs.py), else from counted answers (inference/sampled_answers.py). Both are sampled at
-temperature 1, where probabilities are the model's own.
+The library has the providers and the limits of concurrency. Options (the fields of ApiOptions) follow the
+name, as in `openai/gpt-4o(read=samples, samples=50)`. Keys come from the environment variables of each
+provider. A choice is read from log-probabilities where the provider sends them (inference/top_logprobs.py),
+else from counted answers (inference/sampled_answers.py). Answers are sampled at temperature 1, where
+frequencies estimate the model's own probabilities.
 """
 
 from __future__ import annotations
@@ -23,182 +23,179 @@ import numpy as np
 from homines.core.redaction import redact
 from homines.core.registry import settings
 from homines.core.types import Choice, HominesError, Interrupted, Prompt, digest, frozen
+from homines.inference.api_answers import count_labels, ends_turn, has_logprobs, label_index, read_logprobs
 from homines.inference.api_budget import METER
 from homines.inference.api_calls import (
     UNSUPPORTED,
     CallFailed,
-    Manner,
     arriving,
     call,
     connect,
-    ended,
+    raise_first,
     start,
-    tells,
     wait,
-    walk,
 )
 from homines.inference.api_options import Answer, ApiOptions, Failure, ProviderFeatures
 from homines.inference.impossible import Impossible
 from homines.inference.reasoning import Reasoned, ReasoningOptions
-from homines.inference.sampled_answers import counted, strict
-from homines.inference.top_logprobs import Walk, read
-from homines.models import PROVIDERS
+from homines.inference.top_logprobs import Reading
+from homines.models import PROVIDERS, refuse_placement
 
 TOPS = (20, 5, 0)
-"""Tokens with log-probabilities that are asked for at each position: the most that providers give; where one
-refuses so many, fewer; none."""
+"""Numbers of likeliest tokens per position, in the order in which a provider is tried: the most that any
+sends, then fewer, then none."""
 KNOWN = 0.01
-"""Truncation under which no more walks are taken."""
+"""Truncation below which no further walks are sampled."""
 SHORTEST = 16
-"""Tokens of an answer, at the least: some providers take no smaller limit."""
+"""Tokens of an answer, at the least: some providers refuse a smaller limit."""
 MOST = 4
-"""Times `walks` that are taken at most."""
+"""Walks of a prompt, at most, as a multiple of `walks`."""
 AHEAD = 64
-"""Prompts under way at once, at most; how many calls are is for inspect-ai to say."""
+"""Prompts under way at once, at most; inspect-ai limits the calls."""
 TRIES = 2
-"""Times that the first call is made again, at most: a server that is not there is told of soon."""
+"""Retries of the trial call, at most: a missing server is reported soon."""
 BYTES_A_TOKEN = 4
-"""Of English text, about; for what a dry run reckons."""
-MOST_SAID = 5
-"""Different illegal answers that a record keeps."""
+"""Bytes of English text per token, about, for the estimate of a dry run."""
+MOST_ILLEGAL = 5
+"""Different illegal answers that a record keeps, at most."""
 
 
 class Inspect:
     """A model of inspect-ai behind the `Model` protocol."""
 
-    def __init__(self, model: Any, how: ApiOptions, *, name: str) -> None:
+    def __init__(self, model: Any, options: ApiOptions, *, name: str) -> None:
         self.model = model
-        self.how = how
+        self.options = options
         self.name = name
         self.reasoning = ReasoningOptions()
         self.features: ProviderFeatures | None = None
         self.provenance: dict[str, Any] = {"revision": None, "inspect_ai": version("inspect-ai")}
-        self._beside: dict[str, dict[str, Any]] = {}
+        self._notes: dict[str, dict[str, Any]] = {}
         self._trying = asyncio.Lock()
 
     # --- the Model protocol: may be called inside a running event loop as well ------------------
 
     def ready(self, stop: Callable[[], bool] = lambda: False) -> None:
-        """One short call: whether the model answers at all, and what its provider tells.
+        """One short call that shows whether the model answers and what its provider supports.
 
-        Raises HominesError where the key or the model is refused, where nothing answers, and where
-        log-probabilities are asked for (read=logprobs) and none come.
+        Raises HominesError where the key or the model is refused, where no reply comes, and where
+        read=logprobs is set and the reply has no log-probabilities.
         """
         wait(self._trial(), stop)
 
     def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
-        """Choices; the first failure is raised once all calls are back."""
-        out: list[Choice] = []
-        for answer in self.answers(prompts):
-            if isinstance(answer, Exception):
-                raise answer
-            out.append(answer)
-        return out
+        """Choices. Raises the first failure after all calls came to an end."""
+        return raise_first(self.answers(prompts))
 
     def answers(self, prompts: Sequence[Prompt]) -> list[Choice | Exception]:
-        """Choices; a failed call's exception in its place. Raises as `ready` does."""
-        heard = {prompt.key: answer for some in self.stream(prompts) for prompt, answer in some}
-        return [heard[prompt.key] for prompt in prompts]
+        """Choices; the exception of a failed call in the place of its choice. Raises as `ready` does."""
+        by_key = {prompt.key: answer for batch in self.stream(prompts) for prompt, answer in batch}
+        return [by_key[prompt.key] for prompt in prompts]
 
     def stream(
         self, prompts: Sequence[Prompt], stop: Callable[[], bool] = lambda: False
     ) -> Iterator[list[tuple[Prompt, Choice | Exception]]]:
-        """Choices as they come, all calls at once, so that a slow one keeps no other waiting; a failed call's
-        exception in its place. A prompt that stands there twice is asked once. Where `stop` says so, calls
-        under way are given up. Raises as `ready` does."""
+        """Choices in the order in which they arrive, all calls at once, so that a slow call delays no other.
+
+        The exception of a failed call stands in the place of its choice. A prompt that occurs twice is asked
+        once. Where `stop` is true, calls under way are cancelled. Raises as `ready` does.
+        """
         self.ready()
-        self._beside = {}
+        self._notes = {}
         done: SimpleQueue[tuple[Prompt, Answer | Failure] | None] = SimpleQueue()
         once = {prompt.key: prompt for prompt in prompts}
         under_way = start(self._streamed(list(once.values()), done.put))
         try:
-            for some in arriving(done, stop):
-                self._beside |= {prompt.key: one.beside for prompt, one in some}
+            for batch in arriving(done, stop):
+                self._notes |= {prompt.key: outcome.notes for prompt, outcome in batch}
                 yield [
-                    (prompt, one.choice if isinstance(one, Answer) else one.failure) for prompt, one in some
+                    (prompt, outcome.choice if isinstance(outcome, Answer) else outcome.failure)
+                    for prompt, outcome in batch
                 ]
         finally:
             under_way.cancel()
 
     def estimate_cost(self, prompts: Sequence[Prompt]) -> dict[str, tuple[float, float]]:
-        """What asking these would take, from and to; nothing is called.
+        """Lower and upper bound of what these prompts will use; nothing is called.
 
-        calls    from log-probabilities in one call each to as many calls as answers
-        input    tokens, by the length of the texts at BYTES_A_TOKEN, in all these calls
-        output   tokens: two an answer to as many as are allowed
+        calls    one for each prompt; one for each answer
+        input    tokens of these calls, by the length of the texts and BYTES_A_TOKEN
+        output   tokens: two an answer; as many as are allowed
         dollars  where there is a price
         """
-        how, aloud = self.how, self.reasoning
-        few, many = (how.walks, MOST * how.walks) if how.read != "samples" else (how.samples, how.samples)
-        if how.read == "auto":
-            many = max(many, how.samples)
+        options, reasoning = self.options, self.reasoning
+        few, many = options.walks, MOST * options.walks
+        if options.read == "samples":
+            few = many = options.samples
+        elif options.read == "auto":
+            many = max(many, options.samples)
         low: Counter[str] = Counter(calls=len(prompts))
         high: Counter[str] = Counter()
         for prompt in prompts:
-            given = sum(len(text.encode()) for _, text in prompt.messages) / BYTES_A_TOKEN
-            answers = (aloud.traces, aloud.traces) if prompt.cue else (few, many)
-            most = aloud.most if prompt.cue else self._enough(prompt)
-            low.update(input=round(given), output=2 * answers[0])
-            high.update(calls=answers[1], input=round(given * answers[1]), output=most * answers[1])
+            length = sum(len(text.encode()) for _, text in prompt.messages) / BYTES_A_TOKEN
+            answers = (reasoning.traces, reasoning.traces) if prompt.cue else (few, many)
+            most = reasoning.most if prompt.cue else self._enough(prompt)
+            low.update(input=round(length), output=2 * answers[0])
+            high.update(calls=answers[1], input=round(length * answers[1]), output=most * answers[1])
         out: dict[str, tuple[float, float]] = {name: (low[name], high[name]) for name in low}
         if price := METER.budget.price:
             out["dollars"] = (price.of(low["input"], low["output"]), price.of(high["input"], high["output"]))
         return out
 
     def keep(self, folder: Path, records: Sequence[Mapping[str, Any]]) -> AbstractContextManager[None]:
-        """Have what calls take stand in this run folder while the block runs, and what earlier commands took
-        there count in the budget. records: what calls of its records used."""
+        """Write the usage of calls to the book of this run folder while the block runs; usage of earlier
+        commands in this folder counts in the budget. records: the usage of each of its records."""
         return METER.keep(folder, list(records))
 
     def usage(self) -> dict[str, float]:
-        """What calls of this process used so far, in all."""
-        return METER.told()
+        """The usage of all calls of this process until now."""
+        return METER.usage()
 
     def notes(self, prompt: Prompt) -> dict[str, Any]:
-        """What to record beside the answer just given: how it was read, bounds, what was used."""
-        return self._beside.get(prompt.key, {})
+        """What to record with the latest answer to this prompt: how it was read, bounds, usage."""
+        return self._notes.get(prompt.key, {})
 
     def write(self, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[str | Exception]:
-        """What it writes after each prompt, all at once; empty where it had not ended its turn within
-        `how.most` tokens; a failed call's exception in its place. Raises Interrupted where a budget is
-        spent."""
+        """The text that the model writes after each prompt, all at once; empty where its turn did not end
+        within `how.most` tokens; the exception of a failed call in the place of its text. Raises Interrupted
+        where a budget is spent."""
         self.ready()
-        said = wait(self._all([self._written(prompt, how) for prompt in prompts]))
-        if spent := [one for one in said if isinstance(one, Interrupted)]:
+        texts = wait(self._all([self._write(prompt, how) for prompt in prompts]))
+        if spent := [text for text in texts if isinstance(text, Interrupted)]:
             raise spent[0]
-        return said
+        return texts
 
     def close(self) -> None:
-        """Close its connections; the end of the process does so too."""
+        """Close the connections; the end of the process closes them too."""
         wait(self.model.api.aclose())
 
     # --- for callers who are asynchronous themselves: inspect-ai's tasks -------------------------
 
     async def answer(self, prompt: Prompt, used: Counter[str] | None = None) -> Answer:
-        """The answer to one prompt; `used` counts its calls and tokens, where it fails too. Raises
-        HominesError where a call fails for good, Impossible where its log-probabilities cannot be."""
+        """The answer to one prompt. `used` counts its calls and tokens, after a failure as well. Raises
+        HominesError where a call fails for good, Impossible for impossible log-probabilities."""
         features = await self._trial()
         used = Counter() if used is None else used
         if prompt.cue:
-            choice, beside = await self._heard(prompt, used)
+            choice, notes = await self._reason(prompt, used)
         elif features.top:
-            choice, beside = await self._walked(prompt, features, used)
+            choice, notes = await self._walk(prompt, features, used)
         else:
-            choice, beside = await self._counted(prompt, used)
-        return Answer(choice, beside | {"used": dict(used), "served": features.served})
+            choice, notes = await self._count(prompt, used)
+        return Answer(choice, notes | {"used": dict(used), "served": features.served})
 
     async def _streamed(
-        self, prompts: Sequence[Prompt], tell: Callable[[tuple[Prompt, Answer | Failure] | None], None]
+        self, prompts: Sequence[Prompt], put: Callable[[tuple[Prompt, Answer | Failure] | None], None]
     ) -> None:
-        """Tell of every answer as it comes; of None at the end."""
+        """Put every answer as soon as it arrives, and None at the end."""
         room = asyncio.Semaphore(AHEAD)
 
         async def one(prompt: Prompt) -> None:
             used: Counter[str] = Counter()
             try:
-                tell((prompt, await self.answer(prompt, used)))
+                put((prompt, await self.answer(prompt, used)))
             except Exception as failure:
-                tell((prompt, Failure(failure, {"used": dict(used)} if used else {})))
+                put((prompt, Failure(failure, {"used": dict(used)} if used else {})))
             finally:
                 room.release()
 
@@ -208,7 +205,7 @@ class Inspect:
                     await room.acquire()
                     group.create_task(one(prompt))
         finally:
-            tell(None)
+            put(None)
 
     async def _all(self, calls: Sequence[Awaitable[Any]]) -> list[Any]:
         """All at once; an exception in the place of one that failed."""
@@ -216,60 +213,68 @@ class Inspect:
 
     # --- readings -------------------------------------------------------------------------------
 
-    async def _walked(self, prompt: Prompt, features: ProviderFeatures, used: Counter[str]) -> Answer:
-        """From log-probabilities; more walks while much is not known."""
-        walks: list[Walk] = []
-        while True:
-            n = self.how.walks if features.many else 1
+    async def _walk(self, prompt: Prompt, features: ProviderFeatures, used: Counter[str]) -> Answer:
+        """From log-probabilities; more walks while much is unknown."""
+        answers: list[Any] = []
+        reading: Reading | None = None
+        n = self.options.walks if features.many else 1
+        while reading is None or (reading.truncation > KNOWN and len(answers) < MOST * self.options.walks):
             try:
-                drawn = await self._draw(prompt, n, used, drawn=len(walks), top=features.top)
-            except (CallFailed, Interrupted):  # Impossible is none of these: it is told
-                if not walks:
+                batch = await self._draw(prompt, n, used, drawn=len(answers), top=features.top)
+            except (CallFailed, Interrupted):  # an Impossible is raised
+                if reading is None:
                     raise
-                break  # what is there counts; `truncation` says how much it tells
-            if not all(map(tells, drawn)):
-                return await self._counted(prompt, used)
-            walks += [walk(choice, prompt.labels) for choice in drawn]
-            known = read(walks, prompt.labels).truncation <= KNOWN
-            if known or len(walks) >= MOST * self.how.walks:
-                break
-        told = read(walks, prompt.labels)
-        bounds = [[float(a), float(b)] for a, b in zip(told.low, told.high, strict=True)]
-        return Answer(told.choice, {"truncation": told.truncation, "bounds": bounds, "walks": len(walks)})
+                break  # earlier answers count; their number and `truncation` are recorded
+            if not all(map(has_logprobs, batch)):
+                return await self._count(prompt, used)
+            answers += batch
+            reading = read_logprobs(answers, prompt.labels)
+        bounds = [[float(a), float(b)] for a, b in zip(reading.low, reading.high, strict=True)]
+        notes = {"truncation": reading.truncation, "bounds": bounds, "walks": len(answers)}
+        return Answer(reading.choice, notes)
 
-    async def _counted(self, prompt: Prompt, used: Counter[str]) -> Answer:
+    async def _count(self, prompt: Prompt, used: Counter[str]) -> Answer:
         """From answers that are a label to the letter."""
-        drawn = await self._draw(prompt, self.how.samples, used)
-        read_as = [strict(one.message.text, prompt.labels) if ended(one) else None for one in drawn]
-        other = Counter(one.message.text[:60] for one, a in zip(drawn, read_as, strict=True) if a is None)
-        beside = {"counted": True, "illegal": dict(other.most_common(MOST_SAID))}
-        return Answer(counted(read_as, len(prompt.labels)), beside)
+        answers = await self._draw(prompt, self.options.samples, used)
+        choice, indices = count_labels(answers, prompt)
+        illegal = Counter(a.message.text[:60] for a, i in zip(answers, indices, strict=True) if i is None)
+        return Answer(choice, {"counted": True, "illegal": dict(illegal.most_common(MOST_ILLEGAL))})
 
-    async def _heard(self, prompt: Prompt, used: Counter[str]) -> Answer:
-        """Of a prompt with a cue: reasons and answer in one text, the answer read after the cue."""
-        how = self.reasoning
-        drawn = await self._draw(prompt, how.traces, used, how=how)
+    async def _reason(self, prompt: Prompt, used: Counter[str]) -> Answer:
+        """Of a prompt with a cue: one text has the reasons and the answer, which stands after the cue."""
+        reasoning = self.reasoning
+        answers = await self._draw(prompt, reasoning.traces, used, reasoning=reasoning)
         reasons: list[str | None] = []
-        p = np.zeros((len(drawn), len(prompt.labels)))
-        for row, one in zip(p, drawn, strict=True):
-            before, found, after = one.message.text.partition(prompt.cue)
-            reasons.append(before + prompt.cue if found else None)
-            if found and ended(one) and (a := strict(after, prompt.labels)) is not None:
-                row[a] = 1.0
-        counts = tuple(int(row.argmax()) if row.any() else -1 for row in p)
-        heard = Reasoned(tuple(reasons), frozen(p), counts, used["output"])
-        return Answer(heard.choice, heard.notes())
+        for answer in answers:
+            before, cue, _ = answer.message.text.partition(prompt.cue)
+            reasons.append(before + cue if cue else None)
+        indices = [label_index(answer, prompt) for answer in answers]
+        p = np.array([[float(i == a) for a in range(len(prompt.labels))] for i in indices])
+        counts = tuple(-1 if i is None else i for i in indices)
+        reasoned = Reasoned(tuple(reasons), frozen(p), counts, used["output"])
+        return Answer(reasoned.choice, reasoned.notes())
 
-    async def _written(self, prompt: Prompt, how: ReasoningOptions) -> str:
-        (one,) = await self._draw(prompt, 1, Counter(), how=how)
-        return redact(one.message.text) if ended(one) else ""
+    async def _write(self, prompt: Prompt, how: ReasoningOptions) -> str:
+        (answer,) = await self._draw(prompt, 1, Counter(), reasoning=how)
+        return redact(answer.message.text) if ends_turn(answer) else ""
 
-    def _manner(self, retries: int) -> Manner:
-        return Manner(self.how.connections, self.how.seconds, retries)
+    def _config(self, *, many: int = 1, top: int = 0, retries: int, **sampling: Any) -> Any:
+        """inspect-ai's GenerateConfig for `many` answers with `top` likeliest tokens at each position."""
+        from inspect_ai.model import GenerateConfig
+
+        return GenerateConfig(
+            num_choices=many if many > 1 else None,
+            logprobs=True if top else None,
+            top_logprobs=top or None,
+            max_retries=retries,
+            max_connections=self.options.connections or None,
+            attempt_timeout=self.options.seconds or None,
+            **sampling,
+        )
 
     def _enough(self, prompt: Prompt) -> int:
-        """Tokens of an answer, at most. What is cut is longer than every label, with some white space."""
-        return self.how.tokens or max(SHORTEST, 4 + max(len(label.encode()) for label in prompt.labels))
+        """Tokens of an answer, at most: enough for the longest label and white space around it."""
+        return self.options.tokens or max(SHORTEST, 4 + max(len(label.encode()) for label in prompt.labels))
 
     async def _draw(
         self,
@@ -279,77 +284,76 @@ class Inspect:
         *,
         drawn: int = 0,
         top: int = 0,
-        how: ReasoningOptions | None = None,
+        reasoning: ReasoningOptions | None = None,
     ) -> list[Any]:
-        """n sampled answers (inspect-ai's ChatCompletionChoice), in one call where the provider can.
+        """n sampled answers (inspect-ai's ChatCompletionChoice), fewer where calls failed.
 
-        drawn   how many there are already, so that no seed comes twice
-        how     of reasons and free texts; None: an answer, at temperature 1
+        drawn       how many there are already: every answer has a seed of its own
+        reasoning   options of reasons and free texts; None: an answer, at temperature 1
         """
-        enough = self._enough(prompt)
-        first = self.how.seed if how is None else how.seed
+        seed = self.options.seed if reasoning is None else reasoning.seed
 
-        async def some(k: int, many: int) -> list[Any]:
-            output = await call(
-                self.model,
-                prompt.messages,
-                seed=int(digest([prompt.key, first, drawn + k]), 16) % 2**31,
-                temperature=1.0 if how is None else how.temperature,
-                tokens=enough if how is None else how.most,
+        async def sample(k: int, many: int) -> list[Any]:
+            config = self._config(
                 many=many,
                 top=top,
-                how=self._manner(self.how.retries),
-                used=used,
+                retries=self.options.retries,
+                seed=int(digest([prompt.key, seed, drawn + k]), 16) % 2**31,
+                temperature=1.0 if reasoning is None else reasoning.temperature,
+                max_tokens=self._enough(prompt) if reasoning is None else reasoning.most,
             )
-            return list(output.choices)
+            return list((await call(self.model, prompt.messages, config, used)).choices)
 
-        got = (await some(0, n))[:n] if n > 1 and (await self._trial()).many else []
-        failed: list[BaseException] = []
-        for one in await self._all([some(k, 1) for k in range(len(got), n)]):
-            if isinstance(one, BaseException):
-                failed.append(one)
+        answers = (await sample(0, n))[:n] if n > 1 and (await self._trial()).many else []
+        failures: list[BaseException] = []
+        for outcome in await self._all([sample(k, 1) for k in range(len(answers), n)]):
+            if isinstance(outcome, BaseException):
+                failures.append(outcome)
             else:
-                got += one[:1]
-        if failed and not got:
-            raise failed[0]
-        return got  # fewer where some failed: what was paid for counts, and how many there are is recorded
+                answers += outcome[:1]
+        if failures and not answers:
+            raise failures[0]
+        return answers  # those that were paid for count, and their number is recorded
 
-    # --- what the provider tells ----------------------------------------------------------------
+    # --- what the provider supports --------------------------------------------------------------
 
     async def _trial(self) -> ProviderFeatures:
-        """Ask once for log-probabilities and two answers; for less where the provider refuses that."""
+        """The features of the provider: a trial call is made once for each model."""
         async with self._trying:
             self.features = self.features or await self._tried()
             return self.features
 
     async def _tried(self) -> ProviderFeatures:
-        tops = (0,) if self.how.read == "samples" else TOPS
+        """Request log-probabilities and two answers; fewer of them where the provider refuses."""
+        tops = (0,) if self.options.read == "samples" else TOPS
         refusals: list[CallFailed] = []
         for top, many in ((top, many) for top in tops for many in (2, 1)):
             try:
-                output = await call(
-                    self.model,
-                    [("user", "Say yes.")],
+                config = self._config(
                     many=many,
                     top=top,
-                    how=self._manner(min(self.how.retries, TRIES)),
+                    retries=min(self.options.retries, TRIES),
+                    seed=0,
+                    temperature=1.0,
+                    max_tokens=SHORTEST,
                 )
+                output = await call(self.model, [("user", "Say yes.")], config)
             except Impossible as failure:
-                raise Impossible(failure.kind, failure.found, f"the server of {self.name}") from None
+                raise Impossible(failure.kind, failure.evidence, f"the server of {self.name}") from None
             except CallFailed as refusal:
                 refusals.append(refusal)
                 if refusal.status not in UNSUPPORTED:
                     break
                 continue
             steps = [s for c in output.choices if c.logprobs is not None for s in c.logprobs.content]
-            told = max((len(step.top_logprobs or ()) for step in steps), default=0) if top else 0
-            if self.how.read == "logprobs" and not told:
+            listed = max((len(step.top_logprobs or ()) for step in steps), default=0) if top else 0
+            if self.options.read == "logprobs" and not listed:
                 raise HominesError(
                     f"{self.name} gives no log-probabilities, which read=logprobs asks for; use read=samples "
                     "(or auto), or a model whose provider gives them"
                 )
-            self.provenance["reading"] = f"{told} likeliest tokens" if told else "samples"
-            return ProviderFeatures(told, len(output.choices) > 1, output.model)
+            self.provenance["reading"] = f"{listed} likeliest tokens" if listed else "samples"
+            return ProviderFeatures(listed, len(output.choices) > 1, output.model)
         raise HominesError(f"{refusals[-1]}; {refusals[-1].remedy}")
 
 
@@ -366,17 +370,13 @@ def load(
     Raises HominesError where inspect-ai or the provider's own package is missing (naming the pip command),
     the provider is not known, a key is not set, or an option is not one of `ApiOptions`.
     """
-    name, bracket, options = rest.partition("(")
-    how: ApiOptions = settings(ApiOptions, bracket + options)
+    name, bracket, arguments = rest.partition("(")
+    options: ApiOptions = settings(ApiOptions, bracket + arguments)
     provider = name.partition("/")[0]
     if adapters:
         raise HominesError(
             f"a model behind an API takes no adapter, got {adapters[0]!r}; a server of vLLM does"
         )
-    for option, value in (("device", device), ("dtype", dtype)):
-        if value is not None:
-            raise HominesError(
-                f"--{option} {value} bears on nothing for {name}, which runs elsewhere; drop it"
-            )
+    refuse_placement(f"{name}, which runs elsewhere", device=device, dtype=dtype)
     full = rest if provider in PROVIDERS else f"inspect/{rest}"
-    return Inspect(connect(name), how, name=full)
+    return Inspect(connect(name), options, name=full)

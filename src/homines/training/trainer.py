@@ -15,7 +15,7 @@ from homines.core.paths import sync_folder, sync_tree, write_whole_folder
 from homines.core.types import HominesError
 from homines.inference import processes
 from homines.inference.dtypes import four_bits
-from homines.inference.memory import TRAINED, room
+from homines.inference.memory import TRAINED, check_memory
 from homines.models.hf import HuggingFace
 from homines.training import distributed
 from homines.training.checkpoints import saving, whole_checkpoint
@@ -94,7 +94,8 @@ def trainable(model: HuggingFace, settings: Settings, pair: bool = False) -> Any
                 "an adapter (--rank 8 or more)"
             )
         whole = model.net
-        room(model.name, whole.num_parameters(), whole.dtype, whole.device, TRAINED - 1)  # they are loaded
+        # the weights are in memory already
+        check_memory(model.name, whole.num_parameters(), whole.dtype, whole.device, TRAINED - 1)
         for p in whole.parameters():
             p.requires_grad_(True)
         return whole
