@@ -13,7 +13,7 @@ import numpy as np
 
 from homines.core.registry import is_foreign
 from homines.core.types import LEGAL_MASS, HominesError, NotDefined, Preference, Record
-from homines.estimation.columns import Columns, DecisionBlock, Observation
+from homines.estimation.columns import Columns, DecisionBlock, Observation, read_for
 from homines.estimation.family import PRECISION, Family, family
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.observations import NoAnswers, from_records
@@ -108,6 +108,7 @@ def where_defined(of: Family, observations: Sequence[Observation]) -> list[Obser
     """The observations at whose decisions the family is defined."""
     if not observations:
         return []
+    observations = read_for(observations, of)
     columns = Columns.of(observations)
     defined = np.zeros(len(columns.decisions), dtype=np.bool_)
     for block in columns.decisions.blocks:

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from homines.core.types import HominesError
-from homines.estimation.columns import Observation
+from homines.estimation.columns import Observation, read_for
 from homines.estimation.family import Family, family
 from homines.theory.choice import Belief, stated_beliefs
 
@@ -63,7 +63,7 @@ def bounds(
         )
     if not observations:
         raise HominesError("no observations to bound a parameter by; measure a model first")
-    spells = [spell for o in observations for spell in _best_on(o, of, belief)]
+    spells = [spell for o in read_for(observations, of) for spell in _best_on(o, of, belief)]
     ends = sorted({end for low, high, _ in spells for end in (low, high) if np.isfinite(end)})
     # between neighbouring ends nothing changes; at an end itself two answers are equally good
     cells = list(pairwise([-np.inf, *ends, np.inf]))
@@ -80,11 +80,11 @@ def bounds(
 
 
 def _best_on(o: Observation, of: Family, belief: Belief) -> list[tuple[float, float, float]]:
-    """Intervals on which each answer is best, with its probability: (low, high, p)."""
+    """Intervals on which each action is best, with the probability of the answer it gives: (low, high, p)."""
     columns = of.columns(o.decision, belief)
     tiny = EQUAL * max(1.0, float(np.abs(o.decision.payoffs).max()))
     spells: list[tuple[float, float, float]] = []
-    for a, p in enumerate(o.choice.p):
+    for a, p in enumerate(o.choice.p[list(o.answers)] if o.answers else o.choice.p):
         low, high = -np.inf, np.inf
         for base, slope in columns[a] - columns:  # at least 0 against every other answer
             if abs(slope) > tiny:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import overload
 
@@ -23,17 +23,37 @@ class Observation:
 
     choice   exact probabilities (n None), or shares of n sampled choices
     subject  the person or model that chose; game: the decision's game. Errors are clustered by either
+    answers  where the choice is known by the answer it gives only: the answer of every action; then `choice`
+             is between answers. Empty: every action is an answer of its own
+    part     the same answer as part of a plan: an observation of the decision between plans
     """
 
     decision: Decision
     choice: Choice
     subject: str = ""
     game: str = ""
+    answers: tuple[int, ...] = ()
+    part: Observation | None = None
 
     @property
     def counts(self) -> Array:
         """Choices of every action [mine]; probabilities where exact."""
         return self.choice.p * (1 if self.choice.n is None else self.choice.n)
+
+
+def read_for(observations: Sequence[Observation], *families: Family) -> Sequence[Observation]:
+    """The observations as these families value them.
+
+    An answer at a point of a sequential game is a choice there, by its expected utility. A family that
+    universalises values plans, behind the veil of ignorance, and an answer is part of a plan for it; what is
+    compared with it must be read alike.
+    """
+    if isinstance(observations, Columns):
+        return observations
+    at_point = next((o for o in observations if o.part is not None), None)
+    if at_point is None or not any(of.needs_veil(at_point.decision) for of in families):
+        return observations
+    return [o.part or o for o in observations]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +95,15 @@ class DecisionBlock:
 
 
 class Decisions(Sequence[Decision]):
-    """Many decisions as blocks of arrays; a Decision object is built at the first access to it."""
+    """Many decisions as blocks of arrays; a Decision object is built at the first access to it.
 
-    def __init__(self, blocks: Iterable[DecisionBlock]) -> None:
+    answers   by decision, the answer of every action, where choices are known by their answers only
+    """
+
+    def __init__(
+        self, blocks: Iterable[DecisionBlock], answers: Mapping[int, tuple[int, ...]] | None = None
+    ) -> None:
+        self.answers = dict(answers or {})
         self.blocks = list(blocks)
         size = sum(len(b.places) for b in self.blocks)
         self._at = np.empty((size, 2), dtype=np.int64)
@@ -110,7 +136,12 @@ class Decisions(Sequence[Decision]):
             mine = len(b.like.actions)
             x[b.places, :mine] = b.columns(of, belief, value)
             legal[b.places, :mine] = True
-        return Design(x, legal)
+        if not self.answers:
+            return Design(x, legal)
+        answer = np.tile(np.arange(most), (len(self), 1))
+        for i, row in self.answers.items():
+            answer[i, : len(row)] = row
+        return Design(x, legal, answer)
 
     @property
     def largest(self) -> Array:
@@ -129,12 +160,14 @@ class Decisions(Sequence[Decision]):
         return out
 
 
-def group_decisions(ds: Sequence[Decision]) -> Decisions:
-    """These decisions in blocks of decisions that differ in payoffs only."""
+def group_decisions(
+    ds: Sequence[Decision], answers: Mapping[int, tuple[int, ...]] | None = None
+) -> Decisions:
+    """These decisions in blocks of decisions that differ in payoffs only. answers: see `Decisions`."""
     groups: dict[object, list[int]] = {}
     for i, d in enumerate(ds):
         groups.setdefault(_key_without_payoffs(d) if d.chance is None else i, []).append(i)
-    decisions = Decisions(
+    blocks = [
         DecisionBlock(
             ds[places[0]],
             np.stack([ds[i].payoffs for i in places]),
@@ -144,7 +177,8 @@ def group_decisions(ds: Sequence[Decision]) -> Decisions:
             np.array(places),
         )
         for places in groups.values()
-    )
+    ]
+    decisions = Decisions(blocks, answers)
     decisions._cache.update(enumerate(ds))
     return decisions
 
@@ -163,7 +197,7 @@ class Columns(Sequence[Observation]):
 
     decisions  the different decisions; game_of [decision]: the index of each one's game in `games`
     at         [observation] the index of its decision
-    logp       [observation, action]; -inf where there is no such action
+    logp       [observation, answer]; -inf where there is no such answer
     n          [observation] samples; 0 where exact
     subject    [observation], an index in `subjects`
     mass       [observation]
@@ -185,34 +219,37 @@ class Columns(Sequence[Observation]):
         decision with one option."""
         if isinstance(observations, Columns):
             return observations
-        keys: dict[tuple[int, str], int] = {}
+        keys: dict[tuple[int, str, tuple[int, ...]], int] = {}
         unique: dict[str, int] = {}
         decisions: list[Decision] = []
         games: dict[str, int] = {}
         game_of: list[int] = []
+        answers: dict[int, tuple[int, ...]] = {}
         for o in observations:
             if len(o.decision.actions) < 2:
                 raise HominesError(
                     f"the decision between {', '.join(o.decision.actions)} of game {o.game!r} has one "
                     "option; a choice needs two: leave it out"
                 )
-            if (id(o.decision), o.game) not in keys:
-                key = f"{o.game}\0{o.decision.key}"
+            if (id(o.decision), o.game, o.answers) not in keys:
+                key = f"{o.game}\0{o.decision.key}\0{o.answers}"
                 if key not in unique:
                     unique[key] = len(decisions)
+                    if o.answers:
+                        answers[len(decisions)] = o.answers
                     decisions.append(o.decision)
                     game_of.append(games.setdefault(o.game, len(games)))
-                keys[id(o.decision), o.game] = unique[key]
+                keys[id(o.decision), o.game, o.answers] = unique[key]
         subjects: dict[str, int] = {}
         most = max((len(d.actions) for d in decisions), default=0)
         logp = np.full((len(observations), most), -np.inf)
         for row, o in zip(logp, observations, strict=True):
-            row[: len(o.decision.actions)] = o.choice.logp
+            row[: len(o.choice.logp)] = o.choice.logp
         return cls(
-            group_decisions(decisions),
+            group_decisions(decisions, answers),
             np.array(game_of, dtype=np.int64),
             tuple(games),
-            np.array([keys[id(o.decision), o.game] for o in observations], dtype=np.int64),
+            np.array([keys[id(o.decision), o.game, o.answers] for o in observations], dtype=np.int64),
             logp,
             np.array([o.choice.n or 0 for o in observations], dtype=np.int64),
             np.array([subjects.setdefault(o.subject, len(subjects)) for o in observations], dtype=np.int64),
@@ -239,6 +276,10 @@ class Columns(Sequence[Observation]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         i = range(len(self))[index]
-        d = self.decisions[int(self.at[i])]
-        choice = Choice(frozen(self.logp[i, : len(d.actions)]), float(self.mass[i]), int(self.n[i]) or None)
-        return Observation(d, choice, self.subjects[self.subject[i]], self.games[self.game_of[self.at[i]]])
+        at = int(self.at[i])
+        d, answers = self.decisions[at], self.decisions.answers.get(at, ())
+        size = 1 + max(answers) if answers else len(d.actions)
+        choice = Choice(frozen(self.logp[i, :size]), float(self.mass[i]), int(self.n[i]) or None)
+        return Observation(
+            d, choice, self.subjects[self.subject[i]], self.games[self.game_of[at]], answers
+        )

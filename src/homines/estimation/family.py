@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from homines.core.registry import arguments, spell_class
-from homines.core.types import Array, Decision, HominesError, Preference, frozen
+from homines.core.types import Array, Decision, HominesError, NeedsVeil, Preference, frozen
 from homines.theory.choice import Belief, expected_utility, stated_beliefs, uniform_beliefs
 
 RISK = "risk"
@@ -45,6 +45,15 @@ class Family:
         preference's formula at 0 and at 1; raises HominesError where that is not linear.
         """
         return self._linear(lambda u: expected_utility(u(d), belief(d), d.chance))
+
+    def needs_veil(self, d: Decision) -> bool:
+        """Whether the family universalises, and this decision is no symmetric one: only behind the veil of
+        ignorance has it a value."""
+        try:
+            self.at(dict.fromkeys(self.free, 0.0))(d)
+        except NeedsVeil:
+            return True
+        return False
 
     def outcome_by_outcome(self, belief: Belief) -> bool:
         """Whether many decisions may be valued in one call. Preferences of the package value each outcome by

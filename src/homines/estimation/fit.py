@@ -167,7 +167,7 @@ def fit(
         cov,
         intervals,
         peak.loglik,
-        loglik(p.y, np.log(np.where(p.design.legal, 1.0, np.nan) / p.design.legal.sum(-1, keepdims=True))),
+        loglik(p.y, design.logp(np.zeros_like(peak.g))),
         loglik(p.y, np.log(np.where(share > 0, share, 1.0))) - float(p.y.sum(-1) @ chance),
         misfit(p.games, share, q, chance),
         peak.converged,
@@ -187,8 +187,8 @@ def fit(
 
 def check_design(p: Problem) -> None:
     """Raise NotIdentified where no choices at these decisions could identify the parameters."""
-    x = p.design
-    equal = x.legal / x.legal.sum(-1, keepdims=True)
+    nowhere = np.zeros(p.design.x.shape[-1])
+    x, equal = p.design.near(nowhere), np.exp(p.design.logp(nowhere))
     direction = flat_direction(x.information(equal, np.ones(len(x.x))))
     if direction is None:
         return

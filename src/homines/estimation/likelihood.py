@@ -9,8 +9,8 @@ the log-likelihood is concave in g: a climb from any start ends at its maximum.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,14 +37,21 @@ NO_CURVATURE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """The options of every decision, as regressors.
+    """The options of every decision, as regressors, and what is observed of a choice.
 
-    x      [decision, action, column]; actions that a decision lacks are 0
-    legal  which actions a decision has, bool [decision, action]
+    x       [decision, action, column]; actions that a decision lacks are 0
+    legal   which actions a decision has, bool [decision, action]
+    answer  the answer that each action gives, an index below the number of actions, [decision, action]: several
+            plans give the same answer at one point of a game. None: every action is an answer of its own
+
+    An answer has the probability of the actions that give it. Near g the slope of its log-probability is
+    E[x | answer] - E[x]: the information and the score of answers are those of a design whose columns are
+    E[x | answer] (`near`).
     """
 
     x: Array
     legal: NDArray[np.bool_]
+    answer: Integers | None = None
 
     @classmethod
     def of(cls, columns: Sequence[Array]) -> Design:
@@ -57,11 +64,44 @@ class Design:
             legal[i, : len(c)] = True
         return cls(x, legal)
 
+    @cached_property
+    def answers(self) -> NDArray[np.bool_]:
+        """Which answers a decision has, bool [decision, answer]."""
+        return self.legal if self.answer is None else self._by_answer(self.legal.astype(float)) > 0
+
     def logp(self, g: Array, offset: Array | float = 0.0) -> Array:
-        """Log-probabilities [decision, action]; -inf where there is no such action."""
+        """Log-probabilities of answers [decision, answer]; -inf where there is no such answer."""
+        v = self.action_logp(g, offset)
+        if self.answer is None:
+            return v
+        with np.errstate(divide="ignore"):
+            return np.log(self._by_answer(np.exp(v)))
+
+    def action_logp(self, g: Array, offset: Array | float = 0.0) -> Array:
+        """Log-probabilities of actions [decision, action]; -inf where there is no such action."""
         v = np.where(self.legal, self.x @ g + offset, -np.inf)
         v = v - _over_actions(np.maximum, v)
         return v - np.log(_over_actions(np.add, np.exp(v)))
+
+    def near(self, g: Array, offset: Array | float = 0.0) -> Design:
+        """The design of answers near g: columns E[x | answer]."""
+        return self if self.answer is None else self.expect(self.x, self.action_logp(g, offset))
+
+    def expect(self, columns: Array, logp: Array) -> Design:
+        """The design of answers whose columns are the means of these [decision, action, column] over the
+        actions that give an answer; logp [decision, action]: of actions."""
+        if self.answer is None:
+            return Design(columns, self.legal)
+        p = np.exp(logp)
+        total = self._by_answer(p)[:, :, None]
+        mean = self._by_answer(columns * p[:, :, None])
+        return Design(np.divide(mean, total, out=np.zeros_like(mean), where=total > 0), self.answers)
+
+    def _by_answer(self, values: Array) -> Array:
+        """Values of actions [decision, action, ...], added up over the actions that give an answer."""
+        total = np.zeros_like(values)
+        np.add.at(total, (np.arange(len(values))[:, None], self.answer), values)
+        return total
 
     def centred(self, q: Array) -> Array:
         """x less its mean under q, [decision, action, column]; 0 where there is no such action."""
@@ -95,7 +135,7 @@ class Design:
 
     def take(self, mix: Array) -> Design:
         """The same decisions with columns x @ mix."""
-        return Design(self.x @ mix, self.legal)
+        return replace(self, x=self.x @ mix)
 
 
 def _over_actions(join: np.ufunc, values: Array) -> Array:
@@ -160,15 +200,15 @@ def climb(
 ) -> Peak:
     """Maximise sum y * logp over g by Newton's method with a line search.
 
-    y       choices, counts or probabilities, [decision, action]
+    y       answers, counts or probabilities, [decision, answer]
     offset  a part of the utility that is given, [decision, action]
     Directions without information stay at 0. Where an offset makes wrong answers so certain that the
     curvature vanishes and the slope does not, a step goes uphill by at most STRIDE.
     """
     k = design.x.shape[-1]
     n = y.sum(-1)
-    q = np.exp(design.logp(np.zeros(k)))
-    start_information = design.information(q, n)
+    nowhere = np.zeros(k)
+    start_information = design.near(nowhere).information(np.exp(design.logp(nowhere)), n)
     size = np.sqrt(np.maximum(np.diag(start_information), 0.0))
     scale = np.divide(1.0, size, out=np.zeros(k), where=size > 0)
     g = np.zeros(k) if start is None else start
@@ -180,8 +220,9 @@ def climb(
     stride = STRIDE * max(1.0, (total / STRIDE_GROWS_FROM) ** 0.5)
     for _ in range(most):
         q = np.exp(logp)
-        information = design.information(q, n)
-        gradient = design.gradient(y, q) * scale
+        local = design.near(g, offset)
+        information = local.information(q, n)
+        gradient = local.gradient(y, q) * scale
         scaled = information * np.outer(scale, scale)
         roots, axes = np.linalg.eigh(scaled) if k else (np.zeros(0), np.zeros((0, 0)))
         along = axes.T @ gradient

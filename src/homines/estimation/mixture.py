@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix, eye, kron
 
 from homines.core.checks import count
 from homines.core.types import Array, HominesError
-from homines.estimation.columns import Columns, Observation
+from homines.estimation.columns import Columns, Observation, read_for
 from homines.estimation.family import PRECISION, Family, family
 from homines.estimation.fit import check_design, check_peak
 from homines.estimation.likelihood import Design, climb, flat_direction
@@ -122,7 +122,7 @@ def mixture(
     count("classes", classes)
     count("starts", starts)
     count("seed", seed, 0)
-    columns = Columns.of(observations)
+    columns = Columns.of(read_for(observations, of))
     p = problem(columns, of, belief=belief, cluster="subject")
     names = columns.subjects
     if len(names) < 2 * classes:
@@ -228,7 +228,9 @@ def _covariance(p: Problem, data: _Data, g: Array, shares: Array, types: Array) 
     """
     classes = len(shares)
     subjects = len(data.subjects)
-    designs = [Design(columns_at(p, data.design, row, 0.0), data.design.legal) for row in g]
+    designs = [
+        data.design.expect(columns_at(p, data.design, row, 0.0), data.design.action_logp(row)) for row in g
+    ]
     size = designs[0].x.shape[-1]
     total = classes * size + classes - 1
     scores = np.zeros((subjects, classes, total))

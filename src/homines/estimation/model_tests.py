@@ -10,7 +10,7 @@ from scipy.stats import f as fisher
 from scipy.stats import t as student
 
 from homines.core.types import Array, HominesError, frozen
-from homines.estimation.columns import Observation
+from homines.estimation.columns import Observation, read_for
 from homines.estimation.family import Family, family
 from homines.estimation.fit import check_peak
 from homines.estimation.likelihood import Peak, climb
@@ -62,10 +62,9 @@ def compare(
     Raises HominesError where the two are the same on these decisions, NotNested where `narrow` contains
     `wide`, NotIdentified where `wide` has no maximum.
     """
-    inner, outer = (
-        problem(observations, family(f) if isinstance(f, str) else f, belief=belief, cluster=cluster)
-        for f in (narrow, wide)
-    )
+    families = [family(f) if isinstance(f, str) else f for f in (narrow, wide)]
+    alike = read_for(observations, *families)
+    inner, outer = (problem(alike, of, belief=belief, cluster=cluster) for of in families)
     one, other = names = inner.family.spec, outer.family.spec
     weight = outer.y.sum(-1)
     inner_space, outer_space = _space(inner, weight), _space(outer, weight)
@@ -116,8 +115,9 @@ def _inflation(wide: Problem, peak: Peak, basis: Array, df: int) -> tuple[float,
     narrow family's columns in those of the wide: tr[(H^-1 - M (M'HM)^-1 M') J] / df.
     """
     q = np.exp(wide.design.logp(peak.g))
-    h = wide.design.information(q, wide.y.sum(-1))
-    scores = cluster_scores(wide.design, wide.rows, wide.at, wide.group, q)
+    local = wide.design.near(peak.g)
+    h = local.information(q, wide.y.sum(-1))
+    scores = cluster_scores(local, wide.rows, wide.at, wide.group, q)
     groups = len(scores)
     meat = scores.T @ scores * groups / max(1, groups - 1)
     inner = basis @ np.linalg.pinv(basis.T @ h @ basis) @ basis.T

@@ -1,7 +1,4 @@
-"""Observations from a model's records.
-
-Sequential games become choices between plans behind the veil of ignorance; others stay as they are.
-"""
+"""Observations from a model's records: one an answer; of a subject that chose plans, one a plan."""
 
 from __future__ import annotations
 
@@ -16,8 +13,12 @@ from homines.core.registry import find, spell
 from homines.core.types import Choice, Decision, HominesError, Record
 from homines.elicitation.metrics import average_by_decision, group_by
 from homines.estimation.columns import Observation
-from homines.estimation.strategy_method import assemble
+from homines.estimation.strategy_method import sequential_observations
 from homines.theory.game_forms import Sequential
+
+
+CHOSE_PLANS = "chose_plans"
+"""Key of a record's provenance: whether its answer is part of a plan that the subject chose as a whole."""
 
 
 class NoAnswers(HominesError):  # noqa: N818 (a state of the records)
@@ -29,9 +30,8 @@ def from_records(
 ) -> list[Observation]:
     """Observations of one model: for every game and frame, one choice a decision, averaged over orders.
 
-    plans   sequential games whose every point was answered as one choice between plans
-            (strategy_method.py), against the beliefs asked in the same words (asks=belief); False: point by
-            point
+    plans   answers at points of sequential games are read as parts of plans by a preference that universalises
+            (strategy_method.py), against the beliefs asked in the same words (asks=belief); False: never
     Raises HominesError where nothing was answered, and where there are several models and none is named.
     """
     records = list(records)
@@ -58,7 +58,15 @@ def from_records(
         answer_frame = spell(variant(words, asks="choice")) if isinstance(words, AsksFor) else frame
         belief_pairs = average_by_decision(beliefs.get((name, answer_frame), ()))
         if isinstance(game, Sequential):
-            observations += assemble(game, pairs, belief_pairs, subject=subject, name=name, plans=plans)
+            observations += sequential_observations(
+                game,
+                pairs,
+                belief_pairs,
+                subject=subject,
+                name=name,
+                plans=plans,
+                whole=all(r.provenance.get(CHOSE_PLANS) for r in group),
+            )
         else:
             about = {d.key: c for d, c in belief_pairs}
             observations += [

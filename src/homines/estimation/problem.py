@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 
 from homines.core.checks import one_of
 from homines.core.types import Array, HominesError, Integers
-from homines.estimation.columns import Columns, Decisions, Observation
+from homines.estimation.columns import Columns, Decisions, Observation, read_for
 from homines.estimation.family import Family, crra
 from homines.estimation.likelihood import Design, Peak, climb
 from homines.theory.choice import Belief, stated_beliefs
@@ -136,7 +136,7 @@ def problem(
     risk: bool = False,
 ) -> Problem:
     """Observations as arrays. Raises HominesError where there is nothing to choose or to cluster by."""
-    columns = Columns.of(observations)
+    columns = Columns.of(read_for(observations, of))
     if not len(columns):
         raise HominesError("no observations to fit; measure a model first, or give a CSV with rows")
     cluster = cluster or _cluster(columns)

@@ -36,13 +36,13 @@ def expected_misfit(p: Problem, q: Array) -> Array:
     """
     n = np.zeros(len(p.decisions))
     np.add.at(n, p.at, np.where(p.sampled, p.rows.sum(-1), 0.0))
-    options = p.design.legal.sum(-1)
+    options = p.design.answers.sum(-1)
     out = np.where(n > LIMIT_FROM, (options - 1) / np.maximum(2 * n, 1), 0.0)
     few = (n >= 1) & (n <= LIMIT_FROM)
     for many, mine in sorted(set(zip(n[few].tolist(), options[few].tolist(), strict=True))):
         at = np.flatnonzero(few & (n == many) & (options == mine))
         for part in np.array_split(at, -(-len(at) * round(many) * mine // NUMBERS_AT_ONCE)):
-            shares = q[part][p.design.legal[part]].reshape(len(part), 1, mine)
+            shares = q[part][p.design.answers[part]].reshape(len(part), 1, mine)
             out[part] = _misfit_of_chance(many, shares)
     return out
 
@@ -89,7 +89,7 @@ def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, A
     where G does not exceed the number of parameters. Raises NotIdentified where H is singular.
     """
     q = np.exp(design.logp(g))
-    d = Design(columns_at(p, design, g, r), design.legal)
+    d = design.expect(columns_at(p, design, g, r), design.action_logp(g))
     information = d.information(q, p.y.sum(-1))
     direction = flat_direction(information)
     if direction is not None:
