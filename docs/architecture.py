@@ -40,7 +40,7 @@ DATA = {
     "view/sitting.html": "A question, or the end of a sitting",
     "view/trouble.html": "The page of an error",
     "view/view.css": "Looks of the local pages, after page.css",
-    "view/view.js": "The script that updates the list as a person types, and a run's page as the run is written",
+    "view/view.js": "The script by which the list follows what is typed, and a page its run",
 }
 """Files that have no docstring."""
 
@@ -71,7 +71,7 @@ def listing() -> str:
             heads[folder] = first_sentence(path)
         elif path.suffix == ".py":
             sentence = first_sentence(path)
-            if path.name != "__init__.py" or sentence and folder != "studies":
+            if path.name != "__init__.py" or (sentence and folder != "studies"):
                 files[folder].append((rest, sentence))
         else:
             files[folder].append((rest, DATA[name]))

@@ -29,7 +29,8 @@ def test_every_folder_has_a_line_in_the_readme() -> None:
 def test_the_architecture_lists_every_file_with_the_first_sentence_of_its_docstring() -> None:
     """Printed by python docs/architecture.py."""
     spec = spec_from_file_location("architecture", REPOSITORY / "docs" / "architecture.py")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     architecture = module_from_spec(spec)
     spec.loader.exec_module(architecture)
     _, heading, listed = architecture.PAGE.read_text(encoding="utf-8").partition(architecture.HEADING)

@@ -1,4 +1,4 @@
-"""A preference with some parameters free; its utility gives the regressors of the logit (`Family.columns`)."""
+"""A preference with free parameters; its utility gives the regressors of the logit (`Family.columns`)."""
 
 from __future__ import annotations
 

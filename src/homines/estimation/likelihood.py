@@ -1,4 +1,4 @@
-"""Conditional logit: probabilities (`Design.logp`), log-likelihood (`loglik`), and its maximum by Newton (`climb`).
+"""Conditional logit: probabilities (`Design.logp`), log-likelihood (`loglik`), its maximum (`climb`).
 
 Every family is fitted here, kappa among its parameters or not:
 
