@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import homines
@@ -18,17 +19,6 @@ def folders(text: str) -> list[str]:
     return re.findall(r"^  (\S+) {2,}\S", block[1], re.MULTILINE)
 
 
-def files(text: str) -> list[str]:
-    """Paths of the tables, each below its "### folder/"."""
-    folder, found = "", list[str]()
-    for line in text.partition("## Every file")[2].splitlines():
-        if heading := re.fullmatch(r"### (\w+/)", line):
-            folder = heading[1]
-        elif row := re.match(r"\| (\S+\.\w+) \| \S", line):
-            found.append(folder + row[1])
-    return found
-
-
 def test_every_folder_has_a_line_in_the_readme() -> None:
     listed = folders((REPOSITORY / "README.md").read_text(encoding="utf-8"))
     assert len(set(listed)) == len(listed)
@@ -36,15 +26,20 @@ def test_every_folder_has_a_line_in_the_readme() -> None:
     assert set(listed) == there | {"api.py"}
 
 
-def test_every_file_has_a_line_in_the_architecture() -> None:
-    listed = files((REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8"))
-    assert len(set(listed)) == len(listed), "docs/architecture.md lists a file twice"
-    names = {p.relative_to(ROOT).as_posix() for p in ROOT.rglob("*.*") if "__pycache__" not in p.parts}
-    assert set(listed) == {name for name in names if not name.endswith(("/__init__.py", "py.typed"))}
+def test_the_architecture_lists_every_file_with_the_first_sentence_of_its_docstring() -> None:
+    """Printed by python docs/architecture.py."""
+    spec = spec_from_file_location("architecture", REPOSITORY / "docs" / "architecture.py")
+    assert spec
+    assert spec.loader
+    architecture = module_from_spec(spec)
+    spec.loader.exec_module(architecture)
+    _, heading, listed = architecture.PAGE.read_text(encoding="utf-8").partition(architecture.HEADING)
+    assert heading
+    assert listed == architecture.listing()
+    nameless = re.findall(r"^\| (\S+) \| *\|$", listed.replace("| file | |", ""), re.MULTILINE)
+    assert not nameless, "files without a docstring"
 
 
-def test_the_readers() -> None:
+def test_the_reader() -> None:
     tree = "What\n  a.py    one\n  b/      two\n"
     assert folders(f"```\nx\n```\nIn src/homines:\n\n```\n{tree}```\n") == ["a.py", "b/"]
-    table = "## Every file\n\n| file | |\n|---|---|\n| a.py | one |\n\n### b/\n\n| c/d.py | two |\n"
-    assert files(table) == ["a.py", "b/c/d.py"]

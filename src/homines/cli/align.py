@@ -1,4 +1,4 @@
-"""`homines align`."""
+"""Command line of `homines align`; the work is in training/lifecycle.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`homines data`."""
+"""Command line of `homines data`; the work is in training/data.py."""
 
 from __future__ import annotations
 

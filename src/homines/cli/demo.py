@@ -1,4 +1,4 @@
-"""`homines demo`."""
+"""Command line of `homines demo`: an alignment of the embedded model (cli/align.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`homines finetune`."""
+"""Command line of `homines finetune`; the work is in training/service.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`homines fit`."""
+"""Command line of `homines fit`; the work is in estimation/."""
 
 from __future__ import annotations
 

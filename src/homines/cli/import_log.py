@@ -1,4 +1,4 @@
-"""What `homines import` does."""
+"""Command line of `homines import`: a log of Inspect becomes a run folder (evals/)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`homines list`."""
+"""Command line of `homines list`; the names come from core/plugins.py."""
 
 from __future__ import annotations
 

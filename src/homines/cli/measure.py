@@ -1,4 +1,4 @@
-"""`homines measure`."""
+"""Command line of `homines measure`; the work is in elicitation/asking.py."""
 
 from __future__ import annotations
 

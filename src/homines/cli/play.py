@@ -1,4 +1,4 @@
-"""`homines play`."""
+"""Command line of `homines play`; the work is in people/."""
 
 from __future__ import annotations
 

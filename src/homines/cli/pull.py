@@ -1,4 +1,4 @@
-"""`homines pull`."""
+"""Command line of `homines pull`; the work is in models/smollm2.py."""
 
 from __future__ import annotations
 

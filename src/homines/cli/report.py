@@ -1,4 +1,4 @@
-"""`homines report`."""
+"""Command line of `homines report`; the work is in reports/."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`homines study`."""
+"""Command line of `homines study`; the work is in studies/."""
 
 from __future__ import annotations
 

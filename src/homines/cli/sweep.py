@@ -1,4 +1,4 @@
-"""`homines sweep`."""
+"""Command line of `homines sweep`; the work is in sweeps/."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`homines tune`."""
+"""Command line of `homines tune`; the work is in training/lifecycle.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What some models, policies and frames can do beyond `Model`, `Policy` and `Frame`: a protocol each.
+"""Optional abilities of models, policies and frames (Streams, Metered, Reasons, ...), a protocol each.
 
 A caller asks `isinstance(model, Streams)`; nothing has to inherit from these.
 """

@@ -1,4 +1,4 @@
-"""Bounds of the numbers in a stranger's files: no probability lies above 1, no perplexity below 1.
+"""Range checks for numbers in a stranger's files: no probability lies above 1, no perplexity below 1.
 
 drop_impossible(rows, CURVE)   the rows with None for every impossible number, and the count of those
 """

@@ -1,4 +1,4 @@
-"""Callbacks by which a caller follows long work."""
+"""Callbacks for the progress of long work and for stopping it, bundled in `Follow`."""
 
 from __future__ import annotations
 

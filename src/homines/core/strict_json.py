@@ -1,4 +1,4 @@
-"""JSON from anybody: a value of bounded depth whose numbers fit a float, or ValueError."""
+"""JSON of strangers: a value of bounded depth whose numbers fit a float, or ValueError."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Policies from answers: a model that is asked at every decision, or the records of one."""
+"""A model, or its recorded answers, as a policy that can play."""
 
 from __future__ import annotations
 

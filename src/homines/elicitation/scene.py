@@ -1,4 +1,4 @@
-"""A decision in words, for frames: players, payoffs, past rounds and options."""
+"""Words for players, payoffs, past rounds and options, from which frames build prompts."""
 
 from __future__ import annotations
 

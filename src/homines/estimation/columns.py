@@ -1,4 +1,4 @@
-"""Observations as arrays: the form in which estimates use them and large CSV files are read."""
+"""Observations as arrays, for fits and for CSV files of any size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A preference with free parameters, the object of estimation, read off the preference's own formula."""
+"""A preference with free parameters; its utility gives the regressors of the logit (`Family.columns`)."""
 
 from __future__ import annotations
 

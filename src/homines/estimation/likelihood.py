@@ -1,4 +1,6 @@
-"""Conditional logit: the likelihood every estimate climbs, its score and its information.
+"""Conditional logit: probabilities (`Design.logp`), log-likelihood (`loglik`), its maximum (`climb`).
+
+Every family is fitted here, kappa among its parameters or not:
 
     p(a | d) = exp(x[d, a] . g) / sum_b exp(x[d, b] . g)        McFadden (1974)
 

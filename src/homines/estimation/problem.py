@@ -1,4 +1,4 @@
-"""The estimation problem: observations and a family as arrays; the failures of identification."""
+"""The data of one fit as arrays, its maximum (`Problem.peak`), and the errors where there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a network to probabilities of whole labels: the only place where that happens.
+"""Exact log-probability of every whole label, end of turn included, from a local network's logits.
 
 Evaluation calls `label_logprobs` under no_grad; training calls it with gradients. Prompts become a forest of
 tokens that stores every common beginning once. The network computes a prompt once for all its labels, and a

@@ -1,4 +1,4 @@
-"""The place of this process among several (`accelerate launch homines ...`), and what it may print."""
+"""Rank and number of processes under `accelerate launch homines ...`, and which of them may print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers as texts: which text is a label, and the choice that several of them make.
+"""Sampled texts matched to labels, and counted into a choice with its sample size.
 
 A choice that is counted from sampled answers has the same type as an exact one, with `n`:
 

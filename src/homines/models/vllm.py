@@ -191,7 +191,7 @@ class ServedTokenizer:
 
 
 class Vllm:
-    """A served model behind the `Model` protocol, with exact choices."""
+    """A served model behind the `Model` protocol; exact."""
 
     batch = 64
 

@@ -1,1 +1,1 @@
-"""A person in a model's place."""
+"""A person answers the prompts that a model would get, and is recorded in the same format."""

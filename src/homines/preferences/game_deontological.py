@@ -1,4 +1,4 @@
-"""Own payoff under a duty."""
+"""Own payoff less a penalty for forbidden actions."""
 
 from __future__ import annotations
 

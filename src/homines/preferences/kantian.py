@@ -1,4 +1,4 @@
-"""Inequity aversion and a Kantian concern together."""
+"""Inequity aversion (alpha, beta) together with the weight kappa of homo moralis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An agent on a page of several runs; groups of agents that differ by their seed alone."""
+"""A model of a run as an agent of the comparison page; agents that differ by their seed are a group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The measures of a run folder as plain rows, a list of dicts a measure."""
+"""Every table of a report as plain rows (`tabulate`): action types, regret, stability and the others."""
 
 from __future__ import annotations
 

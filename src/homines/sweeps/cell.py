@@ -1,4 +1,4 @@
-"""A cell of a sweep: what to do, its name, and doing it, the same wherever it is done.
+"""One cell of a sweep: its task, its name, and its execution, the same in every engine.
 
 A cell is a plan to carry out, a game to ask or a study to run. It makes the run folder that `homines align`,
 `measure` or `study` makes, by the same functions.

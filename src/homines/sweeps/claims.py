@@ -1,4 +1,4 @@
-"""Claims of cells: of all workers of all sweeps on one store, one does a cell at a time.
+"""Locks and leases: of all workers of all sweeps on one store, one does a cell at a time.
 
 On a folder a lock of the system, which goes with its process. Where there is none a lease, claims/NAME.json,
 which its holder makes where there is none and renews; one that ran out is anybody's. Clocks of machines may

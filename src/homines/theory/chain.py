@@ -1,4 +1,4 @@
-"""Playing a game: one sampled loop, the exact tree, and the exact Markov chain of bounded memory."""
+"""Three ways to play a game: sampled (`play`), its exact tree (`value`), its exact Markov chain (`chain`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exact reinforcement learning on transformers' Trainer (exact_trainer.py).
+"""Exact reinforcement learning: `rl` sets up the run, exact_trainer.py computes its loss.
 
 The expected reward over the model's exact label distribution (objective.py) is differentiated; nothing is
 sampled but, where the states are too many, the states. A second learner is a second LoRA adapter on the

@@ -1,4 +1,4 @@
-"""The trainer of exact reinforcement learning: the objective over the sets of a batch, on transformers."""
+"""transformers' Trainer with the loss of objective.py over prompt sets: here rewards meet probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompt sets: prompts, the utility of every answer under each phase's preference, the state after it.
+"""What exact training is given: each state's prompt, utility u(s, a, b), replies q(b | s), and next state.
 
 One prompt set holds every state of one game once, in one frame. The option orders are spread over the states
 in a Latin square: all sets together show each state in each order. Where the states are too many, a `Rollout`

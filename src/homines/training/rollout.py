@@ -1,4 +1,4 @@
-"""The states that a learner meets as it plays an iterated game; and whether a training can be carried out."""
+"""States sampled by playing an iterated game, where there are too many to list; checks of settings."""
 
 from __future__ import annotations
 

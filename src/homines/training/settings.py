@@ -1,4 +1,4 @@
-"""What can be set of a training: plans and settings, each field an option with its help.
+"""Plans and settings of every training; each field is an option with its help.
 
 Light to import (no network library): the command line reads its options here.
 """

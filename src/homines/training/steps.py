@@ -1,4 +1,4 @@
-"""What the three trainers of transformers and TRL have in common: their callback and their arguments."""
+"""Progress callback and arguments of the exact, sampled and supervised trainers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """What studies share: a folder of runs, each trained and measured once.
 
-A file of studies/ holds `run(task: StudyTask) -> StudyResult`: it trains and measures what is missing in the
-task's folder and writes its report there; and SEEDS, how many trainings of each kind it makes by default.
+studies/NAME/study.py defines `run(task: StudyTask) -> StudyResult`, which trains and measures what is missing
+in the task's folder and writes its report there; and SEEDS, how many trainings of each kind it makes by
+default.
 """
 
 from __future__ import annotations

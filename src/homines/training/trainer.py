@@ -1,4 +1,4 @@
-"""What the three trainers share: adapters, the guard that stops a broken training, saving."""
+"""Adapters, the guard that stops a broken training, and saving, for the same three trainers."""
 
 from __future__ import annotations
 

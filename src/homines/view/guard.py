@@ -1,4 +1,4 @@
-"""Who is answered, and what is read of a request and of a folder: all of it may be a stranger's.
+"""Checks of every request to the local page: who may ask, and which files may be read.
 
 A refusal is a status of 4xx and one sentence. Nothing behind a link is served or read.
 """

@@ -1,1 +1,1 @@
-"""Autonomous-vehicle dilemmas."""
+"""Self versus others in self-driving cars: what is right, bought, voted for."""

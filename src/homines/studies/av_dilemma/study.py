@@ -1,4 +1,4 @@
-"""Self-driving cars on any model: what is judged right, what is bought, what is voted for.
+"""What is right, what one would buy, what one would vote for: self-driving cars, on any model.
 
 The self-versus-others design of Bonnefon, Shariff & Rahwan (2016): the same sacrifice is judged, bought and
 made a rule, for 1 to 100 people saved, with the owner, one of the family too, or a stranger aboard. Agents

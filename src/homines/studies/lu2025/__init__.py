@@ -1,1 +1,1 @@
-"""Lu, Dhanda, Chen, Hansen 2025."""
+"""Preferences from economics: measure, estimate, generate, fine-tune, measure again."""

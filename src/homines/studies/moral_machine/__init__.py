@@ -1,1 +1,1 @@
-"""Moral Machine."""
+"""Moral dilemmas on any model, beside people and null policies."""

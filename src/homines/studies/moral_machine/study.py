@@ -1,4 +1,4 @@
-"""Moral dilemmas of autonomous vehicles: Awad et al. (2018) on any model, balanced, and people's choices.
+"""Moral dilemmas of autonomous vehicles: Awad et al. (2018) on any model, balanced, beside people.
 
 Scenarios of our own in that design; every one asked in both option orders and with two label sets; exact
 probabilities; the estimator of `homines amce`; null policies beside every model. Nothing is trained.

@@ -1,1 +1,1 @@
-"""Pricing markets."""
+"""Price competition: what agents charge, among their like and against strategies."""

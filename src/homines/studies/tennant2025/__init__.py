@@ -1,1 +1,1 @@
-"""Tennant, Hailes, Musolesi 2025."""
+"""Intrinsic moral rewards in the iterated prisoner's dilemma, and other games."""

@@ -1,4 +1,4 @@
-"""In this process, one cell after the other."""
+"""Engine `here`: cells one after another in this process."""
 
 from __future__ import annotations
 

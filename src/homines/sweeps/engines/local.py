@@ -1,4 +1,4 @@
-"""In processes of this machine, one cell each at a time."""
+"""Engine `local`: cells in processes of this machine, one each at a time."""
 
 from __future__ import annotations
 

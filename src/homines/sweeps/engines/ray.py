@@ -1,4 +1,4 @@
-"""On a Ray cluster (extra [scale]), one cell a task.
+"""Engine `ray`: cells as tasks on a Ray cluster (extra [scale]).
 
 We start no Ray: a cluster is there already, its nodes have this version of homines, and see the store.
 Retries are counted here and not by Ray (max_retries=0), as Ray tries a task that is out of memory for ever.
