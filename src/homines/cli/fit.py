@@ -42,7 +42,9 @@ class FitTask:
     against: tuple[str, ...] = option(
         (), "Test this narrower (or rival) family, or given parameters, against the first."
     )
-    plans: bool = option(True, "Sequential games as one choice between plans, else point by point.")
+    plans: bool = option(
+        True, "An answer in a sequential game as part of a plan, where kappa needs it; else never."
+    )
 
 
 def fit(

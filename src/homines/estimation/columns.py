@@ -280,6 +280,4 @@ class Columns(Sequence[Observation]):
         d, answers = self.decisions[at], self.decisions.answers.get(at, ())
         size = 1 + max(answers) if answers else len(d.actions)
         choice = Choice(frozen(self.logp[i, :size]), float(self.mass[i]), int(self.n[i]) or None)
-        return Observation(
-            d, choice, self.subjects[self.subject[i]], self.games[self.game_of[at]], answers
-        )
+        return Observation(d, choice, self.subjects[self.subject[i]], self.games[self.game_of[at]], answers)

@@ -187,15 +187,16 @@ def fit(
 
 def check_design(p: Problem) -> None:
     """Raise NotIdentified where no choices at these decisions could identify the parameters."""
-    nowhere = np.zeros(p.design.x.shape[-1])
-    x, equal = p.design.near(nowhere), np.exp(p.design.logp(nowhere))
-    direction = flat_direction(x.information(equal, np.ones(len(x.x))))
+    x = p.design
+    potential = x.potential(np.ones(len(x.x)))
+    direction = flat_direction(potential)
     if direction is None:
         return
     line = _spell_direction(p.family, direction)
-    roots = np.linalg.eigvalsh(x.information(equal, np.ones(len(x.x))))
+    roots = np.linalg.eigvalsh(potential)
     others = int((roots <= 1e-9 * roots[-1]).sum()) - 1
     line += f" (and {others} more direction{'s' * (others > 1)})" if others > 0 else ""
+    equal = x.legal / x.legal.sum(-1, keepdims=True)
     if not x.centred(equal)[:, :, 0].any() and len(direction) > 1:
         only = p.family.free[int(np.abs(direction[1:]).argmax())]
         raise NotIdentified(

@@ -17,7 +17,7 @@ from functools import cached_property, reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from homines.core.types import Array
+from homines.core.types import Array, Integers
 
 NO_SLOPE, STRIDE = 1e-9, 10.0
 """Slope a choice, in standard units of the start, above which it counts; the longest step along an axis."""
@@ -31,6 +31,8 @@ FEW_ACTIONS = 8
 """Actions up to which numpy adds one by one."""
 CONVERGENCE = 1e-13
 """Newton's decrement, as a share of the number of choices, at which a climb has arrived."""
+CONVERGENCE_OF_ANSWERS = 1e-20
+"""The same where answers show parts of plans, whose weakest directions have a millionth of the information."""
 NO_INFORMATION = 1e-9
 """Information left in a direction, as a share of that before any climb, at which it has gone flat."""
 NO_CURVATURE = 1e-9
@@ -43,8 +45,8 @@ class Design:
 
     x       [decision, action, column]; actions that a decision lacks are 0
     legal   which actions a decision has, bool [decision, action]
-    answer  the answer that each action gives, an index below the number of actions, [decision, action]: several
-            plans give the same answer at one point of a game. None: every action is an answer of its own
+    answer  the answer that each action gives, an index below the number of actions, [decision, action]:
+            several plans give the same answer at one point. None: every action is an answer of its own
 
     An answer has the probability of the actions that give it. Near g the slope of its log-probability is
     E[x | answer] - E[x]: the information and the score of answers are those of a design whose columns are
@@ -98,6 +100,19 @@ class Design:
         total = self._by_answer(p)[:, :, None]
         mean = self._by_answer(columns * p[:, :, None])
         return Design(np.divide(mean, total, out=np.zeros_like(mean), where=total > 0), self.answers)
+
+    def potential(self, n: Array) -> Array:
+        """Information before any climb [column, column]: at equal probabilities of the actions; n [decision].
+
+        Of answers, the mean with two other points: at equal probabilities the columns E[x | answer] can
+        coincide in a direction in which they differ everywhere else.
+        """
+        k = self.x.shape[-1]
+        equal = np.exp(self.action_logp(np.zeros(k)))
+        size = np.sqrt(np.maximum(np.diag(Design(self.x, self.legal).information(equal, n)), 0.0))
+        aside = np.divide(np.cos(np.arange(k)), size, out=np.zeros(k), where=size > 0) * np.sqrt(n.sum())
+        points = [np.zeros(k)] if self.answer is None else [np.zeros(k), aside, -aside]
+        return np.mean([self.near(g).information(np.exp(self.logp(g)), n) for g in points], axis=0)
 
     def _by_answer(self, values: Array) -> Array:
         """Values of actions [decision, action, ...], added up over the actions that give an answer."""
@@ -163,7 +178,7 @@ class Peak:
     converged: bool
     information: Array
     start: Array
-    """Information at equal probabilities, before any climb."""
+    """Information before any climb (`Design.potential`)."""
 
     def unbounded(self) -> NDArray[np.float64] | None:
         """A direction of g along which the likelihood rises without bound (separated choices), else None."""
@@ -209,8 +224,7 @@ def climb(
     """
     k = design.x.shape[-1]
     n = y.sum(-1)
-    nowhere = np.zeros(k)
-    start_information = design.near(nowhere).information(np.exp(design.logp(nowhere)), n)
+    start_information = design.potential(n)
     size = np.sqrt(np.maximum(np.diag(start_information), 0.0))
     scale = np.divide(1.0, size, out=np.zeros(k), where=size > 0)
     g = np.zeros(k) if start is None else start
@@ -219,6 +233,7 @@ def climb(
     converged = False
     information = start_information
     total = max(float(n.sum()), 1e-300)
+    enough = CONVERGENCE if design.answer is None else CONVERGENCE_OF_ANSWERS
     stride = STRIDE * max(1.0, (total / STRIDE_GROWS_FROM) ** 0.5)
     for _ in range(most):
         q = np.exp(logp)
@@ -230,7 +245,7 @@ def climb(
         along = axes.T @ gradient
         keep = roots > 1e-14
         steep = ~keep & (np.abs(along) > NO_SLOPE * total)
-        if not steep.any() and float((along[keep] ** 2 / roots[keep]).sum()) < CONVERGENCE * total:
+        if not steep.any() and float((along[keep] ** 2 / roots[keep]).sum()) < enough * total:
             converged = True
             break
         move = keep | steep

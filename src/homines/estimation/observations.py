@@ -16,7 +16,6 @@ from homines.estimation.columns import Observation
 from homines.estimation.strategy_method import sequential_observations
 from homines.theory.game_forms import Sequential
 
-
 CHOSE_PLANS = "chose_plans"
 """Key of a record's provenance: whether its answer is part of a plan that the subject chose as a whole."""
 
@@ -26,12 +25,15 @@ class NoAnswers(HominesError):  # noqa: N818 (a state of the records)
 
 
 def from_records(
-    records: Iterable[Record], *, model: str | None = None, plans: bool = True
+    records: Iterable[Record], *, model: str | None = None, plans: bool = True, whole: bool = False
 ) -> list[Observation]:
     """Observations of one model: for every game and frame, one choice a decision, averaged over orders.
 
-    plans   answers at points of sequential games are read as parts of plans by a preference that universalises
+    plans   a preference that universalises reads answers in sequential games as parts of plans
             (strategy_method.py), against the beliefs asked in the same words (asks=belief); False: never
+    whole   the answers at all points of a sequential game are one choice between plans, as they are where the
+            records say that the subject chose plans (CHOSE_PLANS); for models a description, and no estimate:
+            nothing binds their answers together
     Raises HominesError where nothing was answered, and where there are several models and none is named.
     """
     records = list(records)
@@ -65,7 +67,7 @@ def from_records(
                 subject=subject,
                 name=name,
                 plans=plans,
-                whole=all(r.provenance.get(CHOSE_PLANS) for r in group),
+                whole=whole or all(r.provenance.get(CHOSE_PLANS) for r in group),
             )
         else:
             about = {d.key: c for d, c in belief_pairs}

@@ -1,9 +1,9 @@
 """Sequential games: answers at points of decision, and plans that answer at all of them.
 
-A model is asked at one point at a time, and nothing binds its answers together. So each is an observation of its
-own: a choice at this point, or, for a preference that universalises, the part of a plan that can be seen there. The
-decision between plans is taken behind the veil of ignorance, against the distribution of plans that the beliefs
-imply. Who was asked for a plan as a whole, as people are by the strategy method, chose one plan (`plan_observation`).
+A model is asked at one point at a time, and nothing binds its answers together. Each is an observation of its
+own: a choice at this point, or, for a preference that universalises, the part of a plan that is visible there.
+The decision between plans is taken behind the veil of ignorance, against the distribution of plans that the
+beliefs imply. A person who is asked for a whole plan (the strategy method) chooses one (`plan_observation`).
 """
 
 from __future__ import annotations

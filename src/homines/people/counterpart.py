@@ -76,16 +76,16 @@ class Counterpart:
         self.records |= {r.key: r for r in (*known, *fresh)}
 
 
-def pose(who: str, game: str, d: Decision, frame: Frame, order: Order, revision: str) -> Question:
+def pose(
+    who: str, game: str, d: Decision, frame: Frame, order: Order, revision: str, **more: Any
+) -> Question:
     """A question to one who is no model.
 
-    revision   sets apart questions that are asked twice
+    revision   sets apart questions that are asked twice; more: what else the record's provenance says
     """
     prompt = frame(d, order)
-    provenance = {"revision": revision, "prompt": prompt.key}
-    record = Record(
-        d, spell(frame), order, prompt.labels, who, game, provenance=provenance, asks=asks_of(frame)
-    )
+    about = {"revision": revision, "prompt": prompt.key, **more}
+    record = Record(d, spell(frame), order, prompt.labels, who, game, provenance=about, asks=asks_of(frame))
     return Question(record, prompt)
 
 

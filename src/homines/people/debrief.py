@@ -17,7 +17,7 @@ from homines.elicitation.questions import situation
 from homines.elicitation.scene import Names, number
 from homines.estimation import family as families
 from homines.estimation.bounds import EQUAL, Bounds, bounds
-from homines.estimation.columns import Observation
+from homines.estimation.columns import Observation, read_for
 from homines.estimation.family import Family
 from homines.estimation.fit import Estimate, check_design, fit
 from homines.estimation.likelihood import loglik
@@ -197,6 +197,7 @@ def limits(observations: Sequence[Observation], of: Family, possessive: str, why
     those that answers at random reach as well, are left out. `why` is stated where the games themselves do
     not identify the parameters.
     """
+    observations = read_for(observations, of)
     free = _listed(of.free, "and")
     if ranges := _all_fit(observations, of):
         reach = _listed([*map(_reach, ranges)], "and")
@@ -224,6 +225,8 @@ def limits(observations: Sequence[Observation], of: Family, possessive: str, why
 def _all_fit(observations: Sequence[Observation], of: Family) -> list[Bounds]:
     """The range of each parameter where every choice is best, of those that have a limit; none where there is
     no such point, a choice is not certain, or one set of answers at random has such a point as well."""
+    if any(o.answers for o in observations):  # several plans may give an answer: the set is no polytope
+        return []
     acts = [int(np.argmax(o.choice.p)) for o in observations]
     if any(o.choice.p[a] < CERTAIN for o, a in zip(observations, acts, strict=True)):
         return []

@@ -19,6 +19,7 @@ from homines.core.types import Array, Choice, Decision, History, HominesError, P
 from homines.elicitation.orders import few_orders
 from homines.elicitation.questions import battery
 from homines.elicitation.scene import Names
+from homines.estimation.observations import CHOSE_PLANS
 from homines.people.counterpart import Counterpart, pose
 from homines.people.plan import ROUNDS, SessionPlan, deciders, players
 from homines.theory.game_forms import Repeated, append_stage
@@ -167,11 +168,11 @@ class Play:
                     seat = min(deciders(game)) if plan.seat is None else plan.seat
                     yield from self._direct(Match(spec, game, seat, when, rng))
 
-    def _ask(self, spec: str, when: str, d: Decision) -> Generator[Turn, int, int]:
-        """Ask the person one decision; the action."""
+    def _ask(self, spec: str, when: str, d: Decision, **provenance: Any) -> Generator[Turn, int, int]:
+        """Ask the person one decision; the action. provenance: of the record, beside the usual."""
         number = self._number
         order = few_orders(len(d.actions), self.frame.places, 1, number + self.plan.seed)[0]
-        question = pose(self.plan.person, spec, d, self.frame, order, f"turn {number}")
+        question = pose(self.plan.person, spec, d, self.frame, order, f"turn {number}", **provenance)
         self._number += 1
         return (yield Turn(number, spec, when, d, question.prompt, question.record))
 
@@ -192,7 +193,8 @@ class Play:
         """Every point answered first; then a role is drawn and the game played by these answers."""
         answers: dict[str, int] = {}
         for d in battery(game):
-            answers[d.key] = yield from self._ask(spec, _joined(when, f"in role {d.player + 1}"), d)
+            role = _joined(when, f"in role {d.player + 1}")
+            answers[d.key] = yield from self._ask(spec, role, d, **{CHOSE_PLANS: True})
         roles = sorted({d.player for d in battery(game)})
         seat = roles[int(rng.integers(len(roles)))]
         match = Match(spec, game, seat, _joined(when, f"role {seat + 1} was drawn"), rng)

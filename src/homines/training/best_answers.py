@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from homines.core.registry import spell
 from homines.core.types import Array, Decision, Game, HominesError, NeedsVeil, Preference
 from homines.elicitation.questions import battery, past_acts
-from homines.estimation.strategy_method import points
+from homines.estimation.likelihood import Design
+from homines.estimation.strategy_method import plan_decision, points
 from homines.theory.choice import Belief, best_response, expected_utility, logit, stated_beliefs
-from homines.theory.game_forms import Sequential, plan_probability, veil
+from homines.theory.game_forms import Sequential
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +33,14 @@ class ImpliedAnswers:
     """What every plan does here."""
 
     def target(self, precision: float) -> Array:
-        """Logit choice [mine]; of plans, the logit choice between them, summed over those that act alike."""
+        """Logit choice [mine]; of plans, the logit choice between them, summed over those that act alike: the
+        probability whose likelihood `fit` maximises (`Design.logp`)."""
         if self.plan_worth is None:
             return logit(self.worth, precision).p
-        p = logit(self.plan_worth, precision).p
-        return np.array([p[[self.acts[i] == a for i in range(len(p))]].sum() for a in range(len(self.worth))])
+        plans = Design(
+            self.plan_worth[None, :, None], np.ones((1, len(self.acts)), bool), np.array([self.acts])
+        )
+        return np.exp(plans.logp(np.array([precision])))[0, : len(self.worth)]
 
     def plan_names(self, labels: Sequence[str]) -> list[str]:
         """Names of the plans such as 'first A, after A: B, after B: A', in the words of this decision where a
@@ -78,19 +82,18 @@ def implied_answers(
 
 def _best_plans(preference: Preference, game: Sequential) -> list[ImpliedAnswers]:
     """The answers of the best plans behind the veil of ignorance, against a 50/50 reply everywhere."""
-    v = veil(game)
     decisions = points(game)
-    coin = {point: np.full(len(d.actions), 1 / len(d.actions)) for point, d in decisions.items()}
-    seat = replace(v.seat(), others=(plan_probability(v, coin),))
+    seat, every_plan = plan_decision(game, {})
     worth = expected_utility(preference(seat), stated_beliefs(seat), seat.chance)
     top = np.flatnonzero(best_response(worth).p > 0)
     before = {point: next(iter(past_acts(d)), None) for point, d in decisions.items()}
     plans = tuple(
-        tuple((before[point], d.actions, plan[point]) for point, d in decisions.items()) for plan in v.plans
+        tuple((before[point], d.actions, plan[point]) for point, d in decisions.items())
+        for plan in every_plan
     )
     out: list[ImpliedAnswers] = []
     for point, d in decisions.items():
-        acts = np.array([plan[point] for plan in v.plans])
+        acts = np.array([plan[point] for plan in every_plan])
         value = np.array([worth[acts == a].max() for a in range(len(d.actions))])
         answers = tuple(sorted({int(acts[i]) for i in top}))
         out.append(

@@ -31,6 +31,8 @@ ENDS = (0.0, 1.0)
 ROWS, TESTS = 320, 64
 """Rows of an agent's data: to train on, and to test on."""
 WORDS = ("A,B", "X,Y")
+PROTOCOLS = ("spd", "trust(", "ultimatum(")
+"""Beginnings of the specs of the protocols."""
 DRAWN_SEED = 2025
 """Seed of the games drawn for measurement; the games of the training have seeds of their own."""
 GAMES_DRAWN = 4000
@@ -102,9 +104,9 @@ def kappa_games() -> dict[str, float]:
     return {games[i % 2][kappa]: kappa for i, kappa in enumerate(common)}
 
 
-def observations(records: Sequence[Record]) -> list[Observation]:
-    """Observations of these records; none where no record has an answer."""
-    return from_records(records) if answered_records(records) else []
+def observations(records: Sequence[Record], *, whole: bool = False) -> list[Observation]:
+    """Observations of these records; none where no record has an answer. whole: see `from_records`."""
+    return from_records(records, whole=whole) if answered_records(records) else []
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -143,14 +145,19 @@ class DoseAgent(Agent):
 
     @cached_property
     def plans(self) -> list[tuple[tuple[str, ...], Observation]]:
-        """(labels, the choice between plans) for every protocol with an answer at each of its points."""
+        """(labels, the product of the answers at all points) for every protocol with an answer at each."""
         return [
             (labels, o)
-            for g in ("spd", "trust(", "ultimatum(")
+            for g in PROTOCOLS
             for (labels,), group in group_by(self.answers(g), "labels").items()
-            for o in observations(group)
+            for o in observations(group, whole=True)
             if o.decision.chance is not None
         ]
+
+    @cached_property
+    def protocols(self) -> list[Observation]:
+        """Answers at the points of the protocols, each with its reading as part of a plan."""
+        return [o for g in PROTOCOLS for o in observations(self.answers(g))]
 
     @cached_property
     def divisions(self) -> list[Observation]:

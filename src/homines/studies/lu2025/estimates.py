@@ -57,10 +57,12 @@ def _data_sets(agent: DoseAgent) -> list[tuple[str, str, list[Observation]]]:
         )
         for form, aloud in (("aloud", True), ("bare", False))
     ]
-    plans = [o for _, o in agent.plans]
     return [
         *kappa_sets,
-        *(("protocols, as plans", family, plans) for family in ("inequity", "moralis", "kantian")),
+        *(
+            ("protocols, answer by answer", family, agent.protocols)
+            for family in ("inequity", "moralis", "kantian")
+        ),
         *(("divisions of money, drawn", f, agent.divisions) for f in ("charness_rabin", "bfs")),
     ]
 

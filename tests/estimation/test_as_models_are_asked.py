@@ -1,0 +1,74 @@
+"""The whole way: a preference answers the questions of `measure`, records are stored, `fit` reads the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from homines.core.registry import find
+from homines.core.run_folder import RunFolder
+from homines.elicitation.asking import measure
+from homines.elicitation.questions import battery, questions
+from homines.estimation.fit import Estimate
+from homines.estimation.options import estimate_one, read_observations
+from homines.estimation.settings import FitOptions
+from homines.estimation.strategy_method import points
+from tests.helpers.theorist import Theorist
+
+PROTOCOLS = tuple(f"{name}({k})" for name in ("spd", "trust", "ultimatum") for k in range(1, 7))
+TRUTHS = (
+    "economicus",
+    "utilitarian",
+    "maximin",
+    "altruist(weight=0.4)",
+    "inequity(alpha=0.3, beta=0.5)",
+    "charness_rabin(rho=0.4, sigma=-0.1)",
+    "bfs(alpha=0.1, beta=0.3, gamma=0.1, delta=-0.1)",
+    "moralis(kappa=0.4)",
+    "kantian(alpha=0.0, beta=0.0, kappa=0.4)",
+    "kantian(alpha=0.1, beta=0.3, kappa=0.7)",
+)
+
+
+def beliefs(seed: int) -> dict[str, Any]:
+    """Other probabilities than 50/50 at every point of every protocol."""
+    rng = np.random.default_rng(seed)
+    return {
+        name: {point: rng.dirichlet([2, 2]) for point in points(find("games", name))} for name in PROTOCOLS
+    }
+
+
+def run_of(theorist: Theorist, folder: Path, *, ask_beliefs: bool) -> Path:
+    """The run folder of a theorist that was asked all protocols, in all orders."""
+    frames = [find("frames", f"table(labels='X,Y', asks={asks})") for asks in ("choice", "belief")]
+    asked = questions(
+        theorist, {name: battery(find("games", name)) for name in PROTOCOLS}, frames[: 1 + ask_beliefs]
+    )
+    theorist.prepare(asked)
+    with RunFolder(folder, {"kind": "measure", "model": theorist.name}) as run:
+        measure(theorist, asked, run)
+    return folder
+
+
+def estimate(folder: Path, family: str, **options: Any) -> Estimate:
+    observations, _, _ = read_observations(folder, None)
+    found = estimate_one(observations, family, FitOptions(**options))
+    assert isinstance(found, Estimate)
+    return found
+
+
+@pytest.mark.parametrize("precision", [0.02, 0.1])
+@pytest.mark.parametrize("stated", [False, True], ids=["uniform", "stated"])
+@pytest.mark.parametrize("truth", TRUTHS)
+def test_the_parameters_come_back(truth: str, stated: bool, precision: float, tmp_path: Path) -> None:
+    theorist = Theorist(truth, precision, beliefs=beliefs(1) if stated else None)
+    e = estimate(run_of(theorist, tmp_path / "run", ask_beliefs=stated), truth.partition("(")[0])
+    preference = find("preferences", truth)
+    for name in e.family.free:
+        assert e[name] == pytest.approx(getattr(preference, name), abs=1e-5), name
+    assert e["precision"] == pytest.approx(precision, rel=1e-5)
+    assert e.explained == pytest.approx(1, abs=1e-6)
+    assert max(e.misfit.values()) < 1e-9
