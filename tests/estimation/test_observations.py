@@ -12,7 +12,7 @@ from homines.core.registry import UntrustedModule, find
 from homines.core.types import Choice, HominesError, Record
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
-from homines.estimation.observations import from_records
+from homines.estimation.observations import CHOSE_PLANS, from_records
 from homines.estimation.observations_csv import read_csv
 from homines.estimation.strategy_method import plan_observation, points
 from homines.games.spd import spd
@@ -175,23 +175,36 @@ def run_of_protocols() -> list[Record]:
     return measure(model, asked)
 
 
-def test_records_of_sequential_games_become_plans(run_of_protocols: list[Record]) -> None:
-    plans = from_records(run_of_protocols)
-    assert len(plans) == 36  # 18 protocols, two sets of words
-    assert {len(o.decision.actions) for o in plans} == {4, 8}
-    assert all(o.choice.n is None for o in plans)
-    apart = from_records(run_of_protocols, plans=False)
-    assert len(apart) == 2 * 6 * (3 + 2 + 2)
+def test_records_of_sequential_games_are_answers_at_points_and_parts_of_plans(
+    run_of_protocols: list[Record],
+) -> None:
+    apart = from_records(run_of_protocols)
+    assert len(apart) == 2 * 6 * (3 + 2 + 2)  # two sets of words, 18 protocols
+    parts = [o.part for o in apart if o.part is not None]
+    assert len(parts) == len(apart)
+    assert {len(part.decision.actions) for part in parts} == {4, 8}
+    assert all(len(part.answers) == len(part.decision.actions) for part in parts)
+    assert all(part.choice is o.choice for part, o in zip(parts, apart, strict=True))
+    assert all(o.part is None for o in from_records(run_of_protocols, plans=False))
     first = [o for o in apart if o.decision.reply]
     assert all(o.decision.others is not None for o in first)
     assert {o.decision.kindness for o in apart} == {-1, 0, 1}
+
+
+def test_who_chose_plans_is_read_as_one_who_did(run_of_protocols: list[Record]) -> None:
+    plans = from_records(run_of_protocols, whole=True)
+    assert len(plans) == 36  # 18 protocols, two sets of words
+    assert {len(o.decision.actions) for o in plans} == {4, 8}
+    assert all(o.choice.n is None for o in plans)
+    of_people = [replace(r, provenance={**r.provenance, CHOSE_PLANS: True}) for r in run_of_protocols]
+    assert [o.choice.p.tolist() for o in from_records(of_people)] == [o.choice.p.tolist() for o in plans]
 
 
 def test_records_of_several_models_must_be_told_apart(run_of_protocols: list[Record]) -> None:
     two = [*run_of_protocols, *(replace(r, model="other") for r in run_of_protocols)]
     with pytest.raises(HominesError, match="2 models; name one of"):
         from_records(two)
-    assert len(from_records(two, model="other")) == 36
+    assert len(from_records(two, model="other")) == 84
     with pytest.raises(HominesError, match="no records of 'third'"):
         from_records(two, model="third")
     failed = [replace(r, choice=None, error="down") for r in run_of_protocols]

@@ -32,7 +32,7 @@ FEW_ACTIONS = 8
 CONVERGENCE = 1e-13
 """Newton's decrement, as a share of the number of choices, at which a climb has arrived."""
 CONVERGENCE_OF_ANSWERS = 1e-20
-"""The same where answers show parts of plans, whose weakest directions have a millionth of the information."""
+"""The same where answers show parts of plans, whose weakest directions have little information."""
 NO_INFORMATION = 1e-9
 """Information left in a direction, as a share of that before any climb, at which it has gone flat."""
 NO_CURVATURE = 1e-9

@@ -1,7 +1,7 @@
 """Sequential games: answers at points of decision, and plans that answer at all of them.
 
-A model is asked at one point at a time, and nothing binds its answers together. Each is an observation of its
-own: a choice at this point, or, for a preference that universalises, the part of a plan that is visible there.
+A model is asked at one point at a time, and nothing binds its answers together. Each is an observation of
+its own: a choice at this point, or, for a preference that universalises, the part of a plan that is visible there.
 The decision between plans is taken behind the veil of ignorance, against the distribution of plans that the
 beliefs imply. A person who is asked for a whole plan (the strategy method) chooses one (`plan_observation`).
 """
@@ -49,8 +49,8 @@ def plan_observation(
 ) -> Observation:
     """One choice between all plans: of a subject that answers every point as part of one plan.
 
-    A plan's probability is the product of its answers, exact where all answers are; else its n is the smallest
-    n of the answers.
+    A plan's probability is the product of its answers, exact where all answers are; else its n is the
+    smallest n of the answers.
     """
     d, plans = plan_decision(game, beliefs)
     sampled = [c.n for c in answers.values() if c.n is not None]

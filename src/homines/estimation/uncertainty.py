@@ -24,6 +24,8 @@ FARTHEST = 1e6
 """Half-widths from the estimate at which a profile that has not fallen counts as open."""
 NUMBERS_AT_ONCE = 2**20
 """Numbers of the expected misfit in memory at once."""
+JACKKNIFE = 200
+"""Clusters up to which the jackknife is taken."""
 WARM_START_WITHIN = 8
 """Half-widths from the estimate within which climbs begin at the maximum: farther out they begin at 0."""
 
@@ -85,8 +87,13 @@ def columns_at(p: Problem, design: Design, g: Array, r: float) -> Array:
 def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, Array, int, list[str]]:
     """(clustered covariance, inverse information, clusters, notes) of the natural parameters.
 
-    The sandwich H^-1 (sum_c s_c s_c') H^-1 * G / (G - 1), with s_c the score of a cluster and G clusters; nan
-    where G does not exceed the number of parameters. Raises NotIdentified where H is singular.
+    Up to JACKKNIFE clusters the jackknife over them (CR3), (G - 1) / G sum_c d_c d_c', where the estimate moves
+    by d_c = (H - H_c)^-1 s_c, to first order, without cluster c (H_c its information, s_c its score). With
+    more, the sandwich H^-1 (sum_c s_c s_c') H^-1 * G / (G - 1), the same in the limit and too small with few
+    clusters. nan where G does not exceed the number of parameters, or where one cluster alone identifies one
+    of them. Raises NotIdentified where H is singular.
+
+    Bell & McCaffrey (2002); Cameron & Miller (2015), sections IV.A and VI.B.
     """
     q = np.exp(design.logp(g))
     d = design.expect(columns_at(p, design, g, r), design.action_logp(g))
@@ -105,8 +112,25 @@ def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, A
             "measure more games, or cluster by something finer"
         )
         return np.full_like(bread, np.nan), bread, groups, [note]
-    meat = scores.T @ scores * groups / (groups - 1)
-    return bread @ meat @ bread, bread, groups, []
+    if groups > JACKKNIFE:
+        meat = scores.T @ scores * groups / (groups - 1)
+        return bread @ meat @ bread, bread, groups, []
+    moves = np.zeros_like(scores)
+    for c in range(groups):
+        rest = information - d.information(q, _choices(p, c))
+        if flat_direction(rest) is not None:
+            note = f"one cluster ({p.cluster}) alone identifies a parameter: no standard errors; measure more games"
+            return np.full_like(bread, np.nan), bread, groups, [note]
+        moves[c] = np.linalg.solve(rest, scores[c])
+    return moves.T @ moves * (groups - 1) / groups, bread, groups, []
+
+
+def _choices(p: Problem, cluster: int) -> Array:
+    """Choices of one cluster at each decision [decision]."""
+    n = np.zeros(len(p.decisions))
+    mine = p.group == cluster
+    np.add.at(n, p.at[mine], p.rows[mine].sum(-1))
+    return n
 
 
 def cluster_scores(design: Design, rows: Array, at: np.ndarray, group: np.ndarray, q: Array) -> Array:
