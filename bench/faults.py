@@ -307,7 +307,7 @@ def replied(root: Path, many: int, kinds: Sequence[str]) -> Count:
                 first = tried(folder, model, wanted)
             finally:
                 provider.fault = None
-            model.how = replace(model.how, seconds=PATIENCE)  # a slow machine is no fault
+            model.options = replace(model.options, seconds=PATIENCE)  # a slow machine is no fault
             out.refused += sum(r.error is not None for r in first.values())
             again = tried(folder, model, wanted)
             lines = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]

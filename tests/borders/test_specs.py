@@ -266,7 +266,7 @@ READERS = {
     "inference/model_folder.py": "",  # settings of networks and adapters: tests/borders/test_model_folders.py
     "inference/memory.py": "",  # headers of weights, and the machine's own numbers
     "inference/http.py": "",  # replies of a server, which hold answers
-    "inference/api_budget.py": "",  # what was spent
+    "inference/api_book.py": "",  # tokens of earlier calls
     "models/hf.py": "",  # networks by transformers, safetensors only, remote code off
     "models/smollm2.py": "",  # what this package wrote in its own cache
     "models/vllm.py": "",  # replies of a server
