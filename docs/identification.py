@@ -1,12 +1,12 @@
 """The figure and the numbers of docs/identification.md: python docs/identification.py (some seconds).
 
-Exact choices of one agent, kantian(alpha=0.1, beta=0.3, kappa=0.4) at precision 0.1, in four sets of games;
-the profile log-likelihood of kappa in each, and what `fit` says of it.
+Exact choices of one agent, kantian(alpha=0.1, beta=0.3, kappa=0.4) at precision 0.1, in four sets of games. In
+sequential games it is asked as models are, at one point of decision at a time, and answers as its plan does
+there. The profile log-likelihood of kappa in each set, and what `fit` says of it.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import altair as alt
@@ -20,11 +20,8 @@ from homines.estimation.family import family
 from homines.estimation.fit import fit
 from homines.estimation.likelihood import climb
 from homines.estimation.problem import NotIdentified, problem
-from homines.estimation.strategy_method import plan_observation, points
+from homines.estimation.strategy_method import plan_decision, points, sequential_observations
 from homines.estimation.uncertainty import constrained_loglik
-from homines.games.spd import spd
-from homines.games.trust import trust
-from homines.games.ultimatum import ultimatum
 from homines.theory.choice import LogitAgent
 from homines.theory.game_forms import NormalForm
 
@@ -34,31 +31,29 @@ PRECISION = 0.1
 KAPPAS = np.linspace(-0.3, 1.2, 101)
 
 
-def played(observations: list[Observation]) -> list[Observation]:
-    """The same decisions, chosen by the agent."""
-    agent = LogitAgent(find("preferences", TRUTH), PRECISION)
-    return [replace(o, choice=agent([o.decision])[0]) for o in observations]
+AGENT = LogitAgent(find("preferences", TRUTH), PRECISION)
 
 
 def protocols(*games: str) -> list[Observation]:
-    """The six protocols of each game as choices between plans, against 50/50 beliefs."""
-    makers = {"spd": spd, "trust": trust, "ultimatum": ultimatum}
+    """The agent's answers at all points of the six protocols of each game, against 50/50 beliefs."""
     out: list[Observation] = []
-    for name in games:
-        for k in range(1, 7):
-            game = makers[name](k)
-            coin = {point: Choice.at([0.5, 0.5]) for point in points(game)}
-            out.append(plan_observation(game, coin, {}, name=f"{name}({k})"))
+    for name in (f"{game}({k})" for game in games for k in range(1, 7)):
+        game = find("games", name)
+        between, plans = plan_decision(game, {})
+        p = AGENT([between])[0].p
+        answers = [
+            (d, Choice.at([sum(p[i] for i, plan in enumerate(plans) if plan[at] == a) for a in (0, 1)]))
+            for at, d in points(game).items()
+        ]
+        out += sequential_observations(game, answers, [], name=name)
     return out
 
 
 def one_shot() -> list[Observation]:
-    """Two prisoner's dilemmas."""
+    """The agent's choices in two prisoner's dilemmas."""
     tables = ([[60, 10], [90, 20]], [[70, 10], [80, 30]])
-    return [
-        Observation(NormalForm.two("CD", table).seat(0), Choice.at([1, 1]), "", f"pd {i}")
-        for i, table in enumerate(tables)
-    ]
+    dilemmas = [NormalForm.two("CD", table).seat(0) for table in tables]
+    return [Observation(d, AGENT([d])[0], "", f"pd {i}") for i, d in enumerate(dilemmas)]
 
 
 SETS = {
@@ -78,8 +73,8 @@ def profile(data: list[Observation]) -> np.ndarray:
 
 def main() -> None:
     rows = []
-    for name, made in SETS.items():
-        data = played(made())
+    for name, answer in SETS.items():
+        data = answer()
         try:
             e = fit(data, "kantian")
             said = f"kappa {e['kappa']:.3f}, alpha {e['alpha']:.3f}, beta {e['beta']:.3f}"
