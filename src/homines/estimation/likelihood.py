@@ -116,6 +116,7 @@ class Design:
 
     def _by_answer(self, values: Array) -> Array:
         """Values of actions [decision, action, ...], added up over the actions that give an answer."""
+        assert self.answer is not None
         total = np.zeros_like(values)
         np.add.at(total, (np.arange(len(values))[:, None], self.answer), values)
         return total
