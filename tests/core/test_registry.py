@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from homines.core import plugins, registry
 from homines.core.plugins import describe, factory, names
-from homines.core.registry import TrustedSpec, spell, trust
+from homines.core.registry import TrustedSpec, spell, spell_class, trust
 from homines.core.types import HominesError
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.random import Random
@@ -26,6 +26,8 @@ from homines.preferences.deontological import betrayal
 from homines.preferences.economicus import Economicus
 from homines.preferences.kantian import Kantian
 from homines.preferences.moralis import Moralis
+from homines.theory.choice import LogitAgent
+from homines.theory.market import Market
 
 
 def find(folder: str, spec: str) -> Any:
@@ -379,3 +381,10 @@ def test_listing_imports_nothing_heavy() -> None:
         env={**os.environ, "PYTHONPATH": str(plugins.ROOT.parent)},
     )
     assert ran.stdout.strip() == "[]"
+
+
+def test_only_plug_ins_are_spelt_by_their_file() -> None:
+    """A class of another file has no name of a plug-in, even where a plug-in is called alike."""
+    assert spell(find("frames", "market")).startswith("market(")
+    assert spell(Market()).startswith("homines.theory.market:Market(")
+    assert spell_class(LogitAgent) == "homines.theory.choice:LogitAgent"

@@ -250,6 +250,21 @@ def test_what_was_interrupted_is_gone_on_from_and_then_forgotten(
     assert held(store, "c") == ["adapter/weights", "records.jsonl"]
 
 
+@pytest.mark.parametrize(
+    "mark", [{"error": "interrupted after 3 of 8 questions"}, {"error": "stopped", "interrupted": True}]
+)
+def test_an_interrupted_cell_is_missing_and_not_failed(
+    store: SharedStore, made: Path, mark: dict[str, Any]
+) -> None:
+    """Also by the mark of an earlier version, which says it in its error alone."""
+    grid = asks("ipd")
+    (cell,) = grid.cells
+    store.fail(cell.name, mark, made)
+    assert [row["state"] for row in rows(grid, store)] == ["missing"]
+    store.fail(cell.name, {"error": "a full disk"}, made)
+    assert [row["state"] for row in rows(grid, store)] == ["failed"]
+
+
 def test_a_mark_that_was_torn_is_none(store: SharedStore) -> None:
     store.write("cells/c/done.json", '{"attempt": "ab')
     assert store.marks(["c"]) == {}
