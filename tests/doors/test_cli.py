@@ -447,7 +447,18 @@ def test_list_tells_everything_there_is(homines_: Homines) -> None:
 
 # --- imports -------------------------------------------------------------------------------------
 
-HEAVY = tuple("torch scipy transformers peft altair jinja2 pandas polars inspect_ai ray".split())
+HEAVY = (
+    "torch",
+    "scipy",
+    "transformers",
+    "peft",
+    "altair",
+    "jinja2",
+    "pandas",
+    "polars",
+    "inspect_ai",
+    "ray",
+)
 
 
 def imported_by(arguments: list[str], libraries: tuple[str, ...]) -> tuple[str, list[str]]:
