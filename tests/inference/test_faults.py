@@ -265,12 +265,15 @@ def test_ctrl_c_gives_up_calls_under_way_and_the_same_command_goes_on(server: Se
     command = [HOMINES, "measure", patient, "--game", "ipd", "--game", "ish", "--out", str(folder)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     child = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
-    while not (folder / "records.jsonl").exists() or not hanging.is_set():
-        assert child.poll() is None
-        time.sleep(0.05)
-    child.send_signal(signal.SIGINT)
-    _, said = child.communicate()
-    release.set()  # not before: the server has answered none of the calls under way
+    try:
+        while not (folder / "records.jsonl").exists() or not hanging.is_set():
+            assert child.poll() is None
+            time.sleep(0.05)
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate()
+    finally:
+        child.kill()
+        release.set()  # not before: the server has answered none of the calls under way
     assert child.returncode == 130
     assert "nothing is lost" in said
     kept = len(RunFolder(folder).records)
