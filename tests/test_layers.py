@@ -161,7 +161,8 @@ def test_the_reader_of_imports_sees_them_all() -> None:
     assert "homines.games" in own("training/data.py")  # by string
     assert "axelrod" in imported("opponents/axelrod.py")
     source = """
-import_module("homines.view.app"); importlib.import_module(f"homines.view.{x}"); load_module(name=f"homines.{x}")
+import_module("homines.view.app"); importlib.import_module(f"homines.view.{x}")
+load_module(name=f"homines.{x}")
 import_module(f"homines.sweeps.en{x}.y"); __import__("torch"); import_module(name)
 """
     assert [module for _, module in by_string(ast.parse(source))] == [

@@ -369,8 +369,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Any, Path]]:
 
 
 def test_options_left_out_are_the_settings_own(planned: Callable[..., tuple[Any, Path]]) -> None:
-    from homines.training.objective import Settings
-    from homines.training.plan import AlignmentPlan
+    from homines.training.settings import AlignmentPlan, Settings
 
     plan, _ = planned("--to", "economicus")
     assert plan.settings == Settings()
