@@ -15,8 +15,8 @@ from homines.estimation.columns import Observation
 from homines.models.mock import HANDLERS, Mock
 from homines.studies.lu2025 import study
 from homines.training.data import generate
-from homines.training.objective import Settings
-from homines.training.plan import Alignment, AlignmentPlan
+from homines.training.plan import Alignment
+from homines.training.settings import AlignmentPlan, Settings
 from homines.training.study import StudyTask
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -189,6 +190,21 @@ def test_spelling_is_canonical() -> None:
     assert spell(betrayal) == "homines.preferences.deontological:betrayal"
     plain = find("frames", "user_things:Plain(labels=[A, 'b c'])")
     assert spell(plain) == "user_things:Plain(x=1.0, labels=(A, 'b c'))"
+
+
+@pytest.mark.parametrize("folder", ["", ".", "..", "../..", "/", "games/../..", "a..b", "games."])
+def test_a_name_that_is_no_folder_is_not_looked_into(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    places: list[tuple[Path, str]] = []
+    glob = Path.glob
+
+    def note(place: Path, pattern: str) -> Iterator[Path]:
+        places.append((place, pattern))
+        return iter([*glob(place, pattern)])
+
+    monkeypatch.setattr(Path, "glob", note)
+    with pytest.raises(HominesError, match=f"no folder called {re.escape(repr(folder))}; there are"):
+        names(folder)
+    assert places == [(plugins.ROOT, "*/__init__.py")]  # for the sentence that names those there are
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,9 @@ from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Interrupted
 from homines.sweeps.cell import Job, Outcome, SourceTree, attempt
 from homines.sweeps.grid import parse, read
+from homines.sweeps.options import SweepOptions
 from homines.sweeps.store import DONE, FAILED, SharedStore
-from homines.sweeps.sweep import SweepOptions, rows, sweep
+from homines.sweeps.sweep import rows, sweep
 from tests.helpers.running import HOMINES
 from tests.helpers.sweeps import ROOT, alone, asks, begin, bytes_of, trapped, written
 from tests.helpers.tiny import willing

@@ -18,6 +18,7 @@ from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, HominesError, Interrupted
 from homines.elicitation.survey import frame_specs
+from homines.estimation import family as families
 from homines.estimation.options import estimate_row, spell_infinities
 from homines.people.debrief import FAMILY, Happened, Odds, Portrait, happened, odds, portraits, totals
 from homines.people.plan import BATTERY, SessionPlan
@@ -50,6 +51,15 @@ def seated(text: str | None) -> tuple[int | None, bool]:
     return int(text), False
 
 
+def check_family(spec: str) -> None:
+    """Raise HominesError where a preference is none, or leaves no parameter to estimate."""
+    if not families.family(spec).free:
+        raise HominesError(
+            f"--family {spec} has no free parameter, and an estimate needs one; name a family that has, as "
+            f"{FAMILY} or inequity, or drop --family"
+        )
+
+
 def carry_out_play(
     plan: SessionPlan,
     save: Path | None,
@@ -59,6 +69,8 @@ def carry_out_play(
     as_json: bool,
 ) -> None:
     """Play, and print the debriefing; raise Interrupted, or exit 130, where the person leaves before."""
+    if family:
+        check_family(family)
     console = Console(stderr=as_json)
     with RunFolder(save, plan.config(command())) if save is not None else nullcontext() as run:
         sitting = start(plan, run, device=device, dtype=dtype)
