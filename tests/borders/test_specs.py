@@ -260,7 +260,7 @@ READERS = {
     "sweeps/claims.py": "",  # leases of cells: tests/borders/test_shared_store.py
     "training/data_folder.py": "a data folder",
     "evals/logs.py": "a log of Inspect",
-    "estimation/options.py": "a table of people",
+    "estimation/fitting.py": "a table of people",
     "sweeps/grid.py": "a sweep's file",
     "inference/model_folder.py": "",  # settings of networks and adapters: tests/borders/test_model_folders.py
     "inference/memory.py": "",  # headers of weights, and the machine's own numbers
@@ -273,7 +273,7 @@ READERS = {
     "training/sampled.py": "",  # an adapter of this package's own training
     "sweeps/store.py": "a sweep's file",  # marks: tests/borders/test_shared_store.py
     "core/run_folder.py": "a run's records",
-    "training/study.py": "",  # one number of a study's own
+    "studies/task.py": "",  # one number of a study's own
     "sweeps/sweep.py": "",  # a summary's names of cells
     "estimation/tidy_csv.py": "a table of people",
     "training/exact.py": "",  # the state of a walk: tests/borders/test_checkpoints.py

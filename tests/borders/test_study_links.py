@@ -16,8 +16,8 @@ from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
 from homines.reports.comparison_page import runs_in
 from homines.reports.run_page import reports
+from homines.studies.task import StudyTask
 from homines.training.settings import AlignmentPlan, SupervisedSettings
-from homines.training.study import StudyTask
 
 CONFIG = {"kind": "measure", "command": ""}
 LOGS = ("records.jsonl", "curve.jsonl", "periods.jsonl")

@@ -46,7 +46,7 @@ def carry_out_amce(
     source: Path, by: str | None, out: Path | None, humans: Path | None, as_json: bool
 ) -> None:
     """Estimate and print; a CSV of every group where `by` is given."""
-    from homines.estimation.options import spell_infinities  # with it comes scipy
+    from homines.estimation.fitting import spell_infinities  # with it comes scipy
     from homines.reports.console import print_effects
 
     if (by is None) != (out is None):

@@ -14,7 +14,7 @@ from homines.cli.options import AsJson, TrustModules, trusted
 from homines.core.options import option, required
 from homines.core.progress import QUIET, Follow, Tell, ignore
 from homines.core.types import HominesError
-from homines.estimation.settings import BELIEFS, FitOptions
+from homines.estimation.options import BELIEFS, FitOptions
 from homines.inference.impossible import caveats
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def carry_out_fit(
 ) -> None:
     """Estimate and print, refusals included. Raises HominesError where no family has an estimate."""
     from homines.estimation.family import family
+    from homines.estimation.fitting import estimate_one, estimate_row, read_observations, spell_infinities
     from homines.estimation.mixture import Mixture
-    from homines.estimation.options import estimate_one, estimate_row, read_observations, spell_infinities
     from homines.reports.console import print_comparisons, print_estimate, print_mixture  # with it comes rich
 
     if against and (options.classes > 1 or options.risk):

@@ -73,7 +73,7 @@ def carry_out_study(
         raise HominesError(f"no study called {name!r}; there are {', '.join(studies)}")
     check_kind(options.model)
     from homines.reports.console import Bars, command, stopping
-    from homines.training.study import StudyTask
+    from homines.studies.task import StudyTask
 
     folder = options.out or Path("runs") / (f"{name}-quick" if options.quick else name)
     module = import_module(f"homines.studies.{name}.study")

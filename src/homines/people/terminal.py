@@ -18,9 +18,18 @@ from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, HominesError, Interrupted
 from homines.elicitation.survey import frame_specs
-from homines.estimation import family as families
-from homines.estimation.options import estimate_row, spell_infinities
-from homines.people.debrief import FAMILY, Happened, Odds, Portrait, happened, odds, portraits, totals
+from homines.estimation.fitting import estimate_row, spell_infinities
+from homines.people.debrief import (
+    FAMILY,
+    Happened,
+    Odds,
+    Portrait,
+    check_family,
+    happened,
+    odds,
+    portraits,
+    totals,
+)
 from homines.people.plan import BATTERY, SessionPlan
 from homines.people.play import NotAnAnswer
 from homines.people.session import Sitting, start
@@ -49,15 +58,6 @@ def seated(text: str | None) -> tuple[int | None, bool]:
     if not text.strip().isdecimal() or len(text.strip()) > MOST_DIGITS:
         raise HominesError(f"seat {text[:80]!r} must be a player's number, as 0 or 1, or both")
     return int(text), False
-
-
-def check_family(spec: str) -> None:
-    """Raise HominesError where a preference is none, or leaves no parameter to estimate."""
-    if not families.family(spec).free:
-        raise HominesError(
-            f"--family {spec} has no free parameter, and an estimate needs one; name a family that has, as "
-            f"{FAMILY} or inequity, or drop --family"
-        )
 
 
 def carry_out_play(
