@@ -1,11 +1,12 @@
-"""Files and lines by folder, circles, long files and functions; exit 1 past a limit (docs/decisions.md)."""
+"""Files and lines by folder, circles, long files and functions, names imported past their home; exit 1 past a
+limit (docs/decisions.md)."""
 
 from __future__ import annotations
 
 import ast
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from statistics import median
@@ -40,8 +41,35 @@ def own_imports(tree: ast.Module, modules: set[str]) -> Iterator[tuple[str, str]
                 yield (whole, "") if whole in modules else (node.module or "", alias.name)
 
 
-def main(root: Path) -> int:
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(root.rglob("*.py"))}
+def syntax(folder: Path) -> dict[Path, ast.Module]:
+    """The syntax tree of every file under a folder."""
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("*.py"))}
+
+
+def bound(tree: ast.Module) -> set[str]:
+    """Names that a file binds by importing them from this package."""
+    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    ours = (node for node in nodes if (node.module or "").partition(".")[0] == "homines")
+    return {alias.asname or alias.name for node in ours for alias in node.names}
+
+
+def from_elsewhere(
+    trees: dict[Path, ast.Module], names: dict[Path, str], others: Sequence[Path]
+) -> Iterator[str]:
+    """Imports of a name from a module that only imports it itself, in the package and in other folders.
+
+    names   modules by path; an __init__.py may pass names on
+    """
+    foreign = {names[path]: bound(tree) for path, tree in trees.items() if path.name != "__init__.py"}
+    modules = set(names.values())
+    for path, tree in (*trees.items(), *(pair for folder in others for pair in syntax(folder).items())):
+        for module, name in own_imports(tree, modules):
+            if name in foreign.get(module, ()):
+                yield f"{path.as_posix()}: {name} from {module}"
+
+
+def main(root: Path, others: Sequence[Path]) -> int:
+    trees = syntax(root)
     names = {
         path: ".".join(("homines", *path.relative_to(root).with_suffix("").parts)).removesuffix(".__init__")
         for path in trees
@@ -78,6 +106,9 @@ def main(root: Path) -> int:
     print(f"circles: {' -> '.join(circle) if circle else 0}")
     print(f"underscored names imported across files: {', '.join(underscored) or 0}")
 
+    elsewhere = list(from_elsewhere(trees, names, others))
+    print(f"names imported from elsewhere than their home: {', '.join(elsewhere) or 0}")
+
     broken = [f"{file} has {n} lines, over {LINES}" for file, n in lines.items() if n > LINES]
     for name, (length, number) in sizes.items():
         if length > LENGTH and name not in EXCUSED:
@@ -86,8 +117,9 @@ def main(root: Path) -> int:
             broken.append(f"{name} has {number} parameters, over {PARAMETERS}")
     for sentence in broken:
         print(sentence)
-    return int(bool(broken or circle or underscored))
+    return int(bool(broken or circle or underscored or elsewhere))
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else "src/homines")))
+    root = Path(sys.argv[1] if len(sys.argv) > 1 else "src/homines")
+    sys.exit(main(root, [Path("tests"), Path("bench")]))

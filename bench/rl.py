@@ -45,10 +45,10 @@ from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.opponents.tit_for_tat import TitForTat
 from homines.training.exact import rl
-from homines.training.objective import Settings
 from homines.training.prompt_sets import PromptSets, prompt_sets
 from homines.training.sampled import WarmUp, sampled
 from homines.training.schedule import schedule
+from homines.training.settings import Settings
 from homines.training.trainer import Trained
 
 ENOUGH = 0.05

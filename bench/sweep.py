@@ -18,8 +18,9 @@ import time
 from pathlib import Path
 
 from homines.sweeps.grid import parse
+from homines.sweeps.options import SweepOptions
 from homines.sweeps.store import SharedStore
-from homines.sweeps.sweep import SweepOptions, sweep
+from homines.sweeps.sweep import sweep
 
 HERE = Path(__file__).parent
 TARGET = 1.7

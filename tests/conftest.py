@@ -27,7 +27,7 @@ MEMORY = pytest.StashKey[list[int]]()
 """Peak memory of each process of the tests, in kB."""
 
 torch.set_num_threads(1)
-for profile, examples in (("dev", 25), ("ci", 200)):
+for profile, examples in (("dev", 100), ("ci", 200)):
     settings.register_profile(
         profile, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )

@@ -11,8 +11,8 @@ from homines.core.registry import TrustedPath, spell, spell_class, trust
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, HominesError, Record
 from homines.elicitation.metrics import choices, summary
-from homines.estimation.options import estimate_one, read_observations
-from homines.estimation.settings import FitOptions
+from homines.estimation.fitting import estimate_one, read_observations
+from homines.estimation.options import FitOptions
 from homines.reports.console import brief
 from homines.reports.tables import Table
 

@@ -145,3 +145,14 @@ def test_a_sitting_of_another_kind_is_none(change: dict[str, Any]) -> None:
     assert SessionPlan.of(config)
     with pytest.raises(HominesError, match="no config of a sitting"):
         SessionPlan.of(config | change)
+
+
+def test_a_game_whose_decisions_have_other_actions_has_a_page(tmp_path: Path) -> None:
+    """Duty is a rule about C and D; a stranger's game may have these at one decision and none at the next."""
+    folder = run_of(tmp_path / "run", lambda row: None)
+    path = folder / "records.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[-1]["decision"] |= {"actions": ["left", "right"], "theirs": [["left", "right"]]}
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    page = write(folder, tmp_path / "page")
+    assert "</html>" in page.read_text(encoding="utf-8")

@@ -24,7 +24,7 @@ from homines.core.types import Choice, HominesError
 from homines.elicitation.asking import measure
 from homines.elicitation.metrics import answered_records, mass
 from homines.elicitation.questions import Question, battery, questions
-from homines.estimation.settings import FitOptions
+from homines.estimation.options import FitOptions
 from homines.inference.api_answers import walk
 from homines.inference.impossible import Impossible, counts
 from homines.inference.top_logprobs import Reading, Step, Walk, read

@@ -31,8 +31,8 @@ from homines.elicitation.questions import battery, questions
 from homines.models.mock import HANDLERS, Mock
 from homines.reports import model_card
 from homines.reports.run_page import write as page
+from homines.studies.task import StudyTask
 from homines.training.lifecycle import finished_training
-from homines.training.study import StudyTask
 
 CONFIG = {"kind": "align", "command": "", "model": "mock", "preference": "economicus", "games": ["ipd"]}
 NAMES = [

@@ -23,7 +23,7 @@ from homines.reports.caveats import caveats
 from homines.reports.measures import tabulate
 from homines.reports.run_page import write
 from homines.reports.run_view import RunView, read
-from homines.training.study import StudyTask
+from homines.studies.task import StudyTask
 from homines.view.live import charts, live
 
 CONFIG = {"kind": "align", "model": "mock", "game": "ipd", "preference": "deontological"}

@@ -23,8 +23,9 @@ from homines.core.types import HominesError
 from homines.sweeps import claims
 from homines.sweeps.cell import Cell, Job, Outcome, brief
 from homines.sweeps.grid import parse
+from homines.sweeps.options import SweepOptions
 from homines.sweeps.store import DONE, FAILED, SharedStore
-from homines.sweeps.sweep import SweepOptions, sweep
+from homines.sweeps.sweep import sweep
 from tests.helpers.running import HOMINES
 from tests.helpers.traps import wait_for
 

@@ -260,8 +260,7 @@ READERS = {
     "sweeps/claims.py": "",  # leases of cells: tests/borders/test_shared_store.py
     "training/data_folder.py": "a data folder",
     "evals/logs.py": "a log of Inspect",
-    "training/service.py": "a data folder",
-    "estimation/options.py": "a table of people",
+    "estimation/fitting.py": "a table of people",
     "sweeps/grid.py": "a sweep's file",
     "inference/model_folder.py": "",  # settings of networks and adapters: tests/borders/test_model_folders.py
     "inference/memory.py": "",  # headers of weights, and the machine's own numbers
@@ -274,7 +273,7 @@ READERS = {
     "training/sampled.py": "",  # an adapter of this package's own training
     "sweeps/store.py": "a sweep's file",  # marks: tests/borders/test_shared_store.py
     "core/run_folder.py": "a run's records",
-    "training/study.py": "",  # one number of a study's own
+    "studies/task.py": "",  # one number of a study's own
     "sweeps/sweep.py": "",  # a summary's names of cells
     "estimation/tidy_csv.py": "a table of people",
     "training/exact.py": "",  # the state of a walk: tests/borders/test_checkpoints.py
@@ -283,6 +282,10 @@ READERS = {
     "view/runs.py": "a run's config",
 }
 """Every file that reads a format from a disk, and the place in the table that tries it; '': no specs."""
+THROUGH_OTHERS = {
+    "training/service.py": ("training/data_folder.py", "a data folder"),  # uploads its files, unparsed
+}
+"""Files that parse no format themselves: the file of READERS that does it for them, and the place."""
 
 FORMATS = re.compile(
     r"(json|strict)\.loads?\(|tomllib\.|csv\.(DictReader|reader)\(|(read|scan)_(csv|ndjson|json|parquet)\(|"
@@ -296,9 +299,15 @@ def test_whoever_reads_a_file_is_in_the_table() -> None:
         for path in SOURCE.rglob("*.py")
         if FORMATS.search(path.read_text(encoding="utf-8"))
     }
-    listed = reading & set(READERS)
-    assert reading == listed, f"{sorted(reading - listed)} read files: add to READERS what they read"
+    unlisted, stale = sorted(reading - set(READERS)), sorted(set(READERS) - reading)
+    assert not unlisted, f"{unlisted} read files: add to READERS what they read"
+    assert not stale, f"{stale} read no file: drop them from READERS"
     assert {place for place in READERS.values() if place} <= set(PLACES)
+    for file, (reader, place) in THROUGH_OTHERS.items():
+        assert file not in reading
+        assert READERS[reader] == place
+        module = f"homines.{reader.removesuffix('.py').replace('/', '.')}"
+        assert f"from {module} import" in (SOURCE / file).read_text(encoding="utf-8")
 
 
 TRUSTING = {

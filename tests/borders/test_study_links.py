@@ -16,9 +16,8 @@ from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
 from homines.reports.comparison_page import runs_in
 from homines.reports.run_page import reports
-from homines.training.plan import AlignmentPlan
-from homines.training.study import StudyTask
-from homines.training.supervised import SupervisedSettings
+from homines.studies.task import StudyTask
+from homines.training.settings import AlignmentPlan, SupervisedSettings
 
 CONFIG = {"kind": "measure", "command": ""}
 LOGS = ("records.jsonl", "curve.jsonl", "periods.jsonl")

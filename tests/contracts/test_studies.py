@@ -14,10 +14,10 @@ from homines.estimation.bounds import bounds
 from homines.estimation.columns import Observation
 from homines.models.mock import HANDLERS, Mock
 from homines.studies.lu2025 import study
+from homines.studies.task import StudyTask
 from homines.training.data import generate
-from homines.training.objective import Settings
-from homines.training.plan import Alignment, AlignmentPlan
-from homines.training.study import StudyTask
+from homines.training.plan import Alignment
+from homines.training.settings import AlignmentPlan, Settings
 
 
 def plans(name: str, quick: bool = False) -> dict[str, AlignmentPlan]:

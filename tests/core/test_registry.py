@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from homines.core import plugins, registry
 from homines.core.plugins import describe, factory, names
-from homines.core.registry import TrustedSpec, spell, trust
+from homines.core.registry import TrustedSpec, spell, spell_class, trust
 from homines.core.types import HominesError
 from homines.opponents.memory_one import MemoryOne
 from homines.opponents.random import Random
@@ -26,6 +27,8 @@ from homines.preferences.deontological import betrayal
 from homines.preferences.economicus import Economicus
 from homines.preferences.kantian import Kantian
 from homines.preferences.moralis import Moralis
+from homines.theory.choice import LogitAgent
+from homines.theory.market import Market
 
 
 def find(folder: str, spec: str) -> Any:
@@ -187,6 +190,21 @@ def test_spelling_is_canonical() -> None:
     assert spell(betrayal) == "homines.preferences.deontological:betrayal"
     plain = find("frames", "user_things:Plain(labels=[A, 'b c'])")
     assert spell(plain) == "user_things:Plain(x=1.0, labels=(A, 'b c'))"
+
+
+@pytest.mark.parametrize("folder", ["", ".", "..", "../..", "/", "games/../..", "a..b", "games."])
+def test_a_name_that_is_no_folder_is_not_looked_into(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    places: list[tuple[Path, str]] = []
+    glob = Path.glob
+
+    def note(place: Path, pattern: str) -> Iterator[Path]:
+        places.append((place, pattern))
+        return iter([*glob(place, pattern)])
+
+    monkeypatch.setattr(Path, "glob", note)
+    with pytest.raises(HominesError, match=f"no folder called {re.escape(repr(folder))}; there are"):
+        names(folder)
+    assert places == [(plugins.ROOT, "*/__init__.py")]  # for the sentence that names those there are
 
 
 @pytest.mark.parametrize(
@@ -379,3 +397,10 @@ def test_listing_imports_nothing_heavy() -> None:
         env={**os.environ, "PYTHONPATH": str(plugins.ROOT.parent)},
     )
     assert ran.stdout.strip() == "[]"
+
+
+def test_only_plug_ins_are_spelt_by_their_file() -> None:
+    """A class of another file has no name of a plug-in, even where a plug-in is called alike."""
+    assert spell(find("frames", "market")).startswith("market(")
+    assert spell(Market()).startswith("homines.theory.market:Market(")
+    assert spell_class(LogitAgent) == "homines.theory.choice:LogitAgent"

@@ -450,3 +450,8 @@ def test_what_a_record_asks_is_stored_and_read_off_the_frame_of_an_earlier_versi
     assert record_from_json(row).asks == asks
     with pytest.raises(HominesError, match="asks for no 'nothing'"):
         record_from_json({**row, "asks": "nothing"})
+    other = "belief" if asks != "belief" else "choice"
+    with pytest.raises(
+        ValueError, match=f"asks is '{other}', and the frame"
+    ):  # it would leave, or enter, rates
+        record_from_json({**row, "asks": other})

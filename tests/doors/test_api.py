@@ -197,7 +197,8 @@ def test_low_legal_mass_is_told() -> None:
 
 
 def test_an_estimate_is_the_commands() -> None:
-    from homines.estimation.options import FitOptions, estimate_one, read_observations
+    from homines.estimation.fitting import estimate_one, read_observations
+    from homines.estimation.options import FitOptions
 
     run = hm.measure("mock", ["ipd", "trust(5)"], out="run", progress=False)
     found = run.fit(hm.economicus, level=0.9)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from homines import __version__
-from homines.cli.app import main
+from homines.cli.app import COMMANDS, main
 from homines.cli.listing import FOLDERS
 from homines.core.plugins import names
 from homines.core.run_folder import SCHEMA, RunFolder
@@ -86,6 +86,14 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown mock": (("measure", "mock/bad"), "no mock called 'bad'; there are uniform, slow, broken"),
     "unknown folder": (("list", "gmes"), "no folder called 'gmes'; there are .*frames, games"),
     "no folder": (("list", "."), "no folder called '.'"),
+    "a folder of the program itself": (
+        ("list", "core"),
+        "no folder called 'core'; there are frames, games, models, opponents, preferences, studies$",
+    ),
+    "no folder at all": (
+        ("list", "nonsense"),
+        "no folder called 'nonsense'; there are frames, games, models, opponents, preferences, studies$",
+    ),
     "unknown road": ((*ALIGN, "--by", "ppo"), "no road called 'ppo'; there are rl, grpo, rloo"),
     "open parenthesis": (("align", "mock", "--to", "moralis(kappa"), r"'moralis\(kappa' names no preference"),
     "no value": (("align", "mock", "--to", "moralis(kappa=1+1)"), r"'1\+1' is not a value"),
@@ -361,8 +369,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Any, Path]]:
 
 
 def test_options_left_out_are_the_settings_own(planned: Callable[..., tuple[Any, Path]]) -> None:
-    from homines.training.objective import Settings
-    from homines.training.plan import AlignmentPlan
+    from homines.training.settings import AlignmentPlan, Settings
 
     plan, _ = planned("--to", "economicus")
     assert plan.settings == Settings()
@@ -439,25 +446,45 @@ def test_list_tells_everything_there_is(homines_: Homines) -> None:
 
 # --- imports -------------------------------------------------------------------------------------
 
-HEAVY = ("torch", "scipy", "transformers", "peft", "altair", "jinja2", "pandas")
-
-
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["measure", "--help"], ["list"], ["measure", "mock", "--dry-run"]]
+HEAVY = (
+    "torch",
+    "scipy",
+    "transformers",
+    "peft",
+    "altair",
+    "jinja2",
+    "pandas",
+    "polars",
+    "inspect_ai",
+    "ray",
 )
-def test_nothing_heavy_is_imported_before_it_is_needed(arguments: list[str]) -> None:
+
+
+def imported_by(arguments: list[str], libraries: tuple[str, ...]) -> tuple[str, list[str]]:
+    """What a command printed, and which of these libraries it imported."""
     code = (
-        "import sys\n"
+        "import json, sys\n"
         "sys.argv[0] = 'homines'\n"
         "from homines.cli.app import main\n"
         "try: main()\n"
         "except SystemExit as left: assert not left.code\n"
-        f"print([m for m in {HEAVY} if m in sys.modules])"
+        f"print(json.dumps([m for m in {libraries} if m in sys.modules]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines()[-1] == "[]"
-    if "--help" in arguments:
-        assert done.stdout.startswith("Usage: homines")
-        assert "homines demo" in done.stdout or "measure" in arguments
+    printed, _, last = done.stdout.rstrip("\n").rpartition("\n")
+    return printed, json.loads(last)
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["measure", "mock", "--dry-run"]])
+def test_nothing_heavy_is_imported_before_it_is_needed(arguments: list[str]) -> None:
+    assert imported_by(arguments, HEAVY)[1] == []
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_needs_no_heavy_library(name: str) -> None:
+    printed, imported = imported_by([*name.split(), "--help"], (*HEAVY, "rich"))
+    assert imported == []
+    assert printed.startswith(f"Usage: homines {name}".rstrip())
+    assert "homines demo" in printed or name

@@ -13,8 +13,8 @@ import homines as hm
 from homines.cli.app import main
 from homines.core.run_folder import RunFolder
 from homines.estimation.fit import Estimate
-from homines.estimation.options import estimate_one, read_observations
-from homines.estimation.settings import FitOptions
+from homines.estimation.fitting import estimate_one, read_observations
+from homines.estimation.options import FitOptions
 from homines.training.settings import AlignmentPlan, Settings
 
 FOLDERS = Path(__file__).parents[1] / "folders"

@@ -433,6 +433,22 @@ def test_a_game_in_the_terminal(
     assert "no run folder" not in said.err  # read, whether or not two choices identify anything
 
 
+def test_a_family_without_parameters_is_refused_before_the_first_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "me"
+    arguments = ("spd(1)", "--seat", "both", "--against", "mock", "--save", str(folder), "--family")
+    for spec, message in (
+        ("economicus", "--family economicus has no free parameter.*name a family that has.*drop --family"),
+        ("inequty", "no preference called 'inequty'.*did you mean 'inequity'"),
+    ):
+        assert typed(monkeypatch, "action1\n" * 9, *arguments, spec) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert re.match(f"homines: {message}", said.err)
+        assert not folder.exists()
+
+
 def test_leaving_keeps_what_was_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,8 +22,9 @@ from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Interrupted
 from homines.sweeps.cell import Job, Outcome, SourceTree, attempt
 from homines.sweeps.grid import parse, read
+from homines.sweeps.options import SweepOptions
 from homines.sweeps.store import DONE, FAILED, SharedStore
-from homines.sweeps.sweep import SweepOptions, rows, sweep
+from homines.sweeps.sweep import rows, sweep
 from tests.helpers.running import HOMINES
 from tests.helpers.sweeps import ROOT, alone, asks, begin, bytes_of, trapped, written
 from tests.helpers.tiny import willing
@@ -248,6 +249,21 @@ def test_what_was_interrupted_is_gone_on_from_and_then_forgotten(
     assert store.marks(["c"], FAILED) == {}
     assert len(attempts(store, "c")) == 1
     assert held(store, "c") == ["adapter/weights", "records.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "mark", [{"error": "interrupted after 3 of 8 questions"}, {"error": "stopped", "interrupted": True}]
+)
+def test_an_interrupted_cell_is_missing_and_not_failed(
+    store: SharedStore, made: Path, mark: dict[str, Any]
+) -> None:
+    """Also by the mark of an earlier version, which says it in its error alone."""
+    grid = asks("ipd")
+    (cell,) = grid.cells
+    store.fail(cell.name, mark, made)
+    assert [row["state"] for row in rows(grid, store)] == ["missing"]
+    store.fail(cell.name, {"error": "a full disk"}, made)
+    assert [row["state"] for row in rows(grid, store)] == ["failed"]
 
 
 def test_a_mark_that_was_torn_is_none(store: SharedStore) -> None:

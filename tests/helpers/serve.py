@@ -47,6 +47,10 @@ class Fault(Exception):  # noqa: N818
         self.kind = kind
 
 
+KEPT = 500
+"""Beginnings whose log-probabilities a server keeps: each takes 400 kB."""
+
+
 @dataclass(eq=False)
 class Server:
     """A model behind HTTP.
@@ -77,7 +81,7 @@ class Server:
     lock: Any = field(default_factory=threading.Lock)
     closed: threading.Event = field(default_factory=threading.Event)
     known: dict[tuple[int, ...], Any] = field(default_factory=dict[tuple[int, ...], Any])
-    """What follows a beginning, and the network's state there: walks begin alike."""
+    """What follows a beginning, and the network's state there, for the last KEPT: walks begin alike."""
 
     def next(self, ids: tuple[int, ...]) -> torch.Tensor:
         """Log-probabilities of the next token, [vocabulary]."""
@@ -87,6 +91,10 @@ class Server:
                 fresh = torch.tensor([ids if before is None else ids[-1:]])
                 out = self.model.net(fresh, past_key_values=before, use_cache=True)
                 self.known[ids] = out.logits[0, -1].double().log_softmax(-1), out.past_key_values
+                if len(self.known) > KEPT:
+                    del self.known[next(iter(self.known))]
+            else:
+                self.known[ids] = self.known.pop(ids)
             return self.known[ids][0]
 
     def answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:

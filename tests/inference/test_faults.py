@@ -251,28 +251,33 @@ def test_no_key_is_ever_written(server: Server, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_gives_up_calls_under_way_and_the_same_command_goes_on(server: Server, tmp_path: Path) -> None:
-    slow = threading.Event()
+    """The calls under way hang, and no limit of time ends them: the command ends as it gives them up."""
+    hanging, release = threading.Event(), threading.Event()
 
     def before(path: str, body: dict[str, Any]) -> None:
         if server.asked["/v1/chat/completions"] > 10:
-            slow.wait(20)
+            hanging.set()
+            release.wait()
 
     server.before = before
     folder = tmp_path / "run"
-    command = [HOMINES, "measure", ONE, "--game", "ipd", "--game", "ish", "--out", str(folder)]
+    patient = ONE.replace("seconds=15", "seconds=3600")
+    command = [HOMINES, "measure", patient, "--game", "ipd", "--game", "ish", "--out", str(folder)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     child = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
-    while not (folder / "records.jsonl").exists() or server.asked["/v1/chat/completions"] <= 10:
-        assert child.poll() is None
-        time.sleep(0.05)
-    time.sleep(0.5)
-    child.send_signal(signal.SIGINT)
-    _, said = child.communicate()  # calls hang for 20 s
+    try:
+        while not (folder / "records.jsonl").exists() or not hanging.is_set():
+            assert child.poll() is None
+            time.sleep(0.05)
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate()
+    finally:
+        child.kill()
+        release.set()  # not before: the server has answered none of the calls under way
     assert child.returncode == 130
     assert "nothing is lost" in said
     kept = len(RunFolder(folder).records)
     assert kept > 0
-    slow.set()
     server.asked.clear()
     again = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False

@@ -17,8 +17,7 @@ from homines.inference.memory import EMBEDDINGS, check_memory, count_numbers
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.training.lifecycle import align
-from homines.training.objective import Settings
-from homines.training.plan import AlignmentPlan
+from homines.training.settings import AlignmentPlan, Settings
 from homines.training.trainer import trainable
 from tests.helpers.tiny import willing
 

@@ -19,8 +19,8 @@ from homines.studies.av_dilemma import study as study_module
 from homines.studies.av_dilemma.agents import ACTS, LETTERS, rates
 from homines.studies.av_dilemma.preferences import EXPLAINING, balanced_agreement, kappa_row
 from homines.studies.av_dilemma.theory import Place, decision_at, place, sacrifice_probability
+from homines.studies.task import StudyTask
 from homines.theory.choice import LogitAgent
-from homines.training.study import StudyTask
 from tests.helpers.running import rows, study
 from tests.helpers.tiny import tiny
 

@@ -15,7 +15,7 @@ from homines.games.dilemma import DIMENSIONS
 from homines.models.mock import HANDLERS, Mock
 from homines.reports import radar
 from homines.studies.moral_machine import study as study_module
-from homines.training.study import StudyTask
+from homines.studies.task import StudyTask
 from tests.helpers.running import rows, study
 
 pytest.importorskip("polars")

@@ -20,11 +20,11 @@ from homines.opponents.memory_one import MemoryOne
 from homines.opponents.random import Random
 from homines.preferences.utilitarian import Utilitarian
 from homines.studies.kit import confidence_interval, format_mean
+from homines.studies.task import StudyTask
 from homines.studies.tennant2025 import study as study_module
 from homines.studies.tennant2025.agents import LABELS_UNSEEN, best_family, explain
 from homines.theory.chain import chain
 from homines.training.curriculum import FRAMES, dilemmas
-from homines.training.study import StudyTask
 from tests.helpers.running import rows, study
 from tests.helpers.tiny import tiny
 

@@ -19,8 +19,9 @@ import pytest
 
 from homines.core.types import HominesError
 from homines.sweeps.cell import Outcome
+from homines.sweeps.options import SweepOptions
 from homines.sweeps.store import DONE, SharedStore
-from homines.sweeps.sweep import SweepOptions, rows, sweep
+from homines.sweeps.sweep import rows, sweep
 from tests.helpers.sweeps import ROOT, alone, asks, begin, bytes_of, trapped, written
 from tests.helpers.traps import NODE, arm, wait_for
 

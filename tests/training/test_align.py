@@ -16,10 +16,10 @@ from homines.core.types import Array, Decision, HominesError, Interrupted
 from homines.elicitation.questions import situation
 from homines.games.ipd import ipd
 from homines.training.lifecycle import align
-from homines.training.objective import Settings
-from homines.training.plan import Alignment, AlignmentPlan, few, plan_opponent, sample_decisions
+from homines.training.plan import Alignment, plan_opponent, sample_decisions
 from homines.training.prompt_sets import PromptSets
 from homines.training.rollout import Rollout
+from homines.training.settings import AlignmentPlan, Settings, few
 
 QUICK = Settings(rank=4, lr=1e-2, steps=2)
 BARE = "bare(labels='action1,action2')"

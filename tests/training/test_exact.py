@@ -33,10 +33,11 @@ from homines.preferences.utilitarian import Utilitarian
 from homines.theory.chain import chain
 from homines.theory.choice import expected_utility
 from homines.training.exact import rl
-from homines.training.objective import Outcome, Settings, Signals, objective
+from homines.training.objective import Outcome, Signals, objective
 from homines.training.prompt_sets import PromptSets, StateSpace, prompt_sets
 from homines.training.rollout import check_settings
 from homines.training.schedule import Phase
+from homines.training.settings import Settings
 from homines.training.trainer import phase_at
 from tests.helpers.traps import wait_for
 

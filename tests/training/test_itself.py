@@ -22,11 +22,12 @@ from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
 from homines.theory.chain import chain
 from homines.training.exact import rl
-from homines.training.objective import Settings, objective
-from homines.training.plan import Alignment, AlignmentPlan
+from homines.training.objective import objective
+from homines.training.plan import Alignment
 from homines.training.prompt_sets import StateSpace, prompt_sets
 from homines.training.rollout import EPISODE, Rollout, check_settings
 from homines.training.schedule import Phase
+from homines.training.settings import AlignmentPlan, Settings
 
 FRAME = Bare("action1,action2")
 QUICK = Settings(rank=4, lr=1e-2, sets=2, kl=0.0)

@@ -23,10 +23,11 @@ from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
 from homines.training import exact_trainer
 from homines.training.exact import rl
-from homines.training.objective import Outcome, Settings, Signals, objective
+from homines.training.objective import Outcome, Signals, objective
 from homines.training.prompt_sets import PromptSets, StateSpace, prompt_sets
 from homines.training.rollout import check_settings
 from homines.training.schedule import Phase
+from homines.training.settings import Settings
 from homines.training.trainer import Guard
 
 FRAME = Bare("action1,action2")

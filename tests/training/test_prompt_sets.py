@@ -34,10 +34,11 @@ from homines.theory.chain import chain
 from homines.theory.game_forms import NormalForm, Repeated
 from homines.theory.strategies import first_or_second
 from homines.training.exact import rl
-from homines.training.objective import Settings, Signals, objective
+from homines.training.objective import Signals, objective
 from homines.training.prompt_sets import PromptSets, StateSpace, next_states, prompt_sets
 from homines.training.rollout import EPISODE, Rollout, check_settings
 from homines.training.schedule import Phase
+from homines.training.settings import Settings
 
 NOISY = MemoryOne(0.5, 0.9, 0.2, 0.7, 0.4)
 FRAME, DEEP = Table("action1,action2"), Table("action1,action2", memory=2)

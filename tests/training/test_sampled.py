@@ -29,13 +29,13 @@ from homines.models.hf import HuggingFace, load
 from homines.opponents.tit_for_tat import TitForTat
 from homines.training import sampled as road
 from homines.training.lifecycle import align
-from homines.training.objective import Settings, Signals
-from homines.training.plan import AlignmentPlan
+from homines.training.objective import Signals
 from homines.training.prompt_sets import PromptSets, prompt_sets
 from homines.training.rollout import Rollout
 from homines.training.sampled import WarmUp, check_sampled, render_turns, sampled, warm_up_objective
 from homines.training.sampled_trainer import Reward
 from homines.training.schedule import schedule
+from homines.training.settings import AlignmentPlan, Settings
 from tests.helpers.tiny import tiny
 
 FRAME = Table("action1,action2")

@@ -17,8 +17,9 @@ from homines.inference.tokens import terminator
 from homines.models.hf import HuggingFace
 from homines.training.data import Recipe, Row, generate
 from homines.training.data_folder import read, write
-from homines.training.objective import Settings, Signals
-from homines.training.supervised import SupervisedSettings, completions, cross_entropy, train_supervised
+from homines.training.objective import Signals
+from homines.training.settings import Settings, SupervisedSettings
+from homines.training.supervised import completions, cross_entropy, train_supervised
 from tests.helpers.tiny import willing
 
 

@@ -22,7 +22,6 @@ from homines.core.types import Game, HominesError
 from homines.elicitation.metrics import summary
 from homines.elicitation.survey import frame_specs
 from homines.inference import processes
-from homines.reports.console import Bars, command, print_before_after, stopping
 from homines.theory.game_forms import Repeated
 from homines.training.schedule import Phase, schedule, schedule_title
 from homines.training.settings import AlignmentPlan, Settings
@@ -78,6 +77,7 @@ def align(
 
 def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_json: bool) -> None:
     """Align by a plan, report, print; exits with 0, or 1 where some questions failed."""
+    from homines.reports.console import Bars, command, print_before_after, stopping  # with it comes rich
     from homines.reports.run_page import write  # with it comes altair
     from homines.training import distributed
     from homines.training.lifecycle import align, estimate

@@ -19,9 +19,7 @@ from homines.core.paths import write_whole
 from homines.core.spreadsheet import cell
 from homines.core.types import HominesError
 from homines.estimation.amce import ALL, EFFECTS, Amce, AmceTally, amce_of_file, distance
-from homines.estimation.options import spell_infinities
 from homines.estimation.published import COUNTRIES, DILEMMAS, Country, countries
-from homines.reports.console import print_effects
 
 NEAR = 3
 """Countries named at either end."""
@@ -48,6 +46,9 @@ def carry_out_amce(
     source: Path, by: str | None, out: Path | None, humans: Path | None, as_json: bool
 ) -> None:
     """Estimate and print; a CSV of every group where `by` is given."""
+    from homines.estimation.fitting import spell_infinities  # with it comes scipy
+    from homines.reports.console import print_effects
+
     if (by is None) != (out is None):
         raise HominesError(
             "--by names the groups and --out the CSV they are written to; give both, or neither"

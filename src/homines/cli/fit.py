@@ -14,9 +14,8 @@ from homines.cli.options import AsJson, TrustModules, trusted
 from homines.core.options import option, required
 from homines.core.progress import QUIET, Follow, Tell, ignore
 from homines.core.types import HominesError
-from homines.estimation.settings import BELIEFS, FitOptions
+from homines.estimation.options import BELIEFS, FitOptions
 from homines.inference.impossible import caveats
-from homines.reports.console import Bars, print_comparisons, print_estimate, print_mixture
 
 if TYPE_CHECKING:
     from homines.estimation.columns import Observation
@@ -74,8 +73,9 @@ def carry_out_fit(
 ) -> None:
     """Estimate and print, refusals included. Raises HominesError where no family has an estimate."""
     from homines.estimation.family import family
+    from homines.estimation.fitting import estimate_one, estimate_row, read_observations, spell_infinities
     from homines.estimation.mixture import Mixture
-    from homines.estimation.options import estimate_one, estimate_row, read_observations, spell_infinities
+    from homines.reports.console import print_comparisons, print_estimate, print_mixture  # with it comes rich
 
     if against and (options.classes > 1 or options.risk):
         raise HominesError(
@@ -140,6 +140,8 @@ def carry_out_fit(
 @contextmanager
 def reading(source: Path) -> Iterator[Follow]:
     """A bar of how far the reading is where the file is so large that it takes a while."""
+    from homines.reports.console import Bars
+
     if not source.is_file() or source.stat().st_size < LARGE:
         yield QUIET
         return
@@ -150,6 +152,8 @@ def reading(source: Path) -> Iterator[Follow]:
 @contextmanager
 def watching(many: int, steps: int) -> Iterator[Tell]:
     """A bar of estimates and tests where there are so many choices that they take a while."""
+    from homines.reports.console import Bars
+
     if many < MANY_CHOICES:
         yield ignore
         return

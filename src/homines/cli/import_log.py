@@ -14,7 +14,6 @@ from homines.cli.options import AsJson, Out
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import HominesError
 from homines.elicitation.metrics import choices, summary
-from homines.reports.console import print_measurement
 
 
 def import_log(
@@ -31,6 +30,7 @@ def carry_out_import(log: Path, out: Path | None, as_json: bool) -> None:
     if find_spec("inspect_ai") is None:
         raise HominesError("logs of Inspect need inspect-ai, which is missing: pip install 'homines[api]'")
     from homines.evals.logs import read_run
+    from homines.reports.console import print_measurement
     from homines.reports.run_page import write
 
     source = read_run(log)

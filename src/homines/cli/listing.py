@@ -9,6 +9,7 @@ import typer
 
 from homines.cli.options import AsJson
 from homines.core.plugins import describe
+from homines.core.types import HominesError
 
 FOLDERS = ("games", "preferences", "frames", "opponents", "models", "studies")
 
@@ -18,6 +19,8 @@ def list_names(
     as_json: AsJson = False,
 ) -> None:
     """Print the names in one of the folders, or in all, with their parameters."""
+    if folder and folder not in FOLDERS:
+        raise HominesError(f"no folder called {folder!r}; there are {', '.join(sorted(FOLDERS))}")
     by_folder = {name: describe(name) for name in ([folder] if folder else FOLDERS)}
     if as_json:
         print(

@@ -23,7 +23,6 @@ from homines.elicitation.survey import Survey
 from homines.inference.impossible import counts, sentences
 from homines.inference.processes import quiet
 from homines.models import behind, load
-from homines.reports.console import Bars, command, print_measurement, stopping
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,8 @@ def measure(
     ] = None,
 ) -> None:
     """Ask the questions of a survey that its run folder does not hold, and print what the answers show."""
+    from homines.reports.console import Bars, command, stopping  # with it comes rich
+
     quiet()
     survey.words()  # a mistyped one costs no loading
     limit(budget, [survey.model])
@@ -69,6 +70,7 @@ def measure(
 
 def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> None:
     """Report a measurement and print it; exits like `carry_out`."""
+    from homines.reports.console import print_measurement
     from homines.reports.run_page import write
 
     page = write(folder)

@@ -20,7 +20,6 @@ from homines.core.types import HominesError
 from homines.elicitation.survey import Survey
 from homines.inference.processes import quiet
 from homines.models import check_kind
-from homines.reports.console import Bars, command, stopping
 from homines.studies import check_more
 
 
@@ -51,7 +50,7 @@ class StudyOptions:
 
 def study(
     name: Annotated[
-        str, typer.Argument(help="A file of studies/; `homines list studies` tells which there are.")
+        str, typer.Argument(help="A folder of studies/; `homines list studies` tells which there are.")
     ],
     options: StudyOptions,
     budget: BudgetOptions,
@@ -73,7 +72,8 @@ def carry_out_study(
     if name not in studies:
         raise HominesError(f"no study called {name!r}; there are {', '.join(studies)}")
     check_kind(options.model)
-    from homines.training.study import StudyTask
+    from homines.reports.console import Bars, command, stopping
+    from homines.studies.task import StudyTask
 
     folder = options.out or Path("runs") / (f"{name}-quick" if options.quick else name)
     module = import_module(f"homines.studies.{name}.study")

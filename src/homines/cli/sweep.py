@@ -12,7 +12,6 @@ import typer
 
 from homines.cli.options import AsJson, TrustModules, trusted
 from homines.inference.processes import quiet
-from homines.reports.console import Bars, print_sweep, stopping
 from homines.sweeps.options import SweepOptions
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ def sweep(
 
 def carry_out_sweep(file: Path, store: str, options: SweepOptions, dry_run: bool, as_json: bool) -> None:
     """Do a sweep, or print how far it is; exits with 0, or 1 where cells failed."""
+    from homines.reports.console import Bars, print_sweep, stopping
     from homines.sweeps.grid import read
     from homines.sweeps.store import SharedStore
     from homines.sweeps.sweep import rows

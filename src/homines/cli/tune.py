@@ -16,7 +16,6 @@ from homines.core.run_folder import RunFolder, default_folder
 from homines.elicitation.survey import Survey
 from homines.inference import processes
 from homines.inference.reasoning import ReasoningOptions
-from homines.reports.console import Bars, command, print_scores, print_side_effects, stopping
 from homines.training.settings import SupervisedSettings, TuningPlan
 
 
@@ -40,6 +39,7 @@ def tune(
 
 def carry_out_tuning(tuning: TuningPlan, folder: Path, as_json: bool) -> None:
     """Tune on a data folder and print what it changed."""
+    from homines.reports.console import Bars, command, print_scores, print_side_effects, stopping
     from homines.training import distributed
     from homines.training.exam import table
     from homines.training.lifecycle import tune

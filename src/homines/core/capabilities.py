@@ -180,4 +180,5 @@ def labels_of(frame: object) -> tuple[str, ...]:
     """The labels of a frame; empty for a frame that takes none or keeps the actions' own names."""
     if not isinstance(frame, Labelled):
         return ()
-    return tuple(frame.labels)
+    labels = frame.labels
+    return tuple(filter(None, labels.split(","))) if isinstance(labels, str) else tuple(labels)

@@ -41,10 +41,12 @@ def names(folder: str) -> tuple[str, ...]:
     True
     """
     parts = folder.split(".")
-    place = ROOT.joinpath(*parts)
-    studies = {path.parent.name for path in place.glob("*/study.py")}  # a study is a folder
-    files = sorted(studies or {path.stem for path in place.glob("*.py")})
-    if not files or not all(part.isidentifier() for part in parts):
+    files: list[str] = []
+    if all(part.isidentifier() for part in parts):  # no path out of the package is looked into
+        place = ROOT.joinpath(*parts)
+        studies = {path.parent.name for path in place.glob("*/study.py")}  # a study is a folder
+        files = sorted(studies or {path.stem for path in place.glob("*.py")})
+    if not files:
         packages = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
         raise HominesError(f"no folder called {folder!r}; there are {', '.join(packages)}")
     return tuple(name for name in files if not name.startswith("_"))

@@ -93,14 +93,19 @@ def record_from_json(raw: Mapping[str, Any], cache: RecordCache | None = None) -
         ),
         raw.get("error"),
         dict(raw.get("provenance") or {}),
-        check_asks(raw.get("asks", _asks_in(frame))),
+        _asks(raw, frame),
     )
 
 
-def _asks_in(frame: str) -> Asks:
-    """What a frame's spec asks for: records of earlier versions state it in the spec alone."""
-    match = re.search(r"\basks=['\"]?(aloud|belief)\b", frame)
-    return check_asks(match[1]) if match else "choice"
+def _asks(raw: Mapping[str, Any], frame: str) -> Asks:
+    """What a record asks for. Records of earlier versions state it in the spec of the frame alone; where both
+    state it, they must agree. Raises ValueError where they do not."""
+    match = re.search(r"\basks=['\"]?(choice|aloud|belief)\b", frame)
+    of_frame = check_asks(match[1]) if match else None
+    asks = check_asks(raw.get("asks", of_frame or "choice"))
+    if of_frame is not None and asks != of_frame:
+        raise ValueError(f"asks is {asks!r}, and the frame {abbreviate(frame)} asks for {of_frame!r}")
+    return asks
 
 
 def _check_decision(d: Decision) -> Decision:

@@ -34,6 +34,10 @@ from typing import Any, cast
 from homines.core.plugins import class_name, factory, load_module, singular
 from homines.core.types import HominesError
 
+PLUG_IN_PACKAGES = tuple(
+    f"homines.{folder}" for folder in ("games", "preferences", "frames", "opponents", "models")
+)
+"""Packages whose classes a spec names by their file."""
 LONGEST = 10_000
 GRAMMAR = "write name, name(parameter=value), module:object or module:object(parameter=value)"
 VALUES = "a value is a number, a word, 'text', True, False, None, or a (list, of, these)"
@@ -144,7 +148,7 @@ def spell(instance: Any) -> str:
         raise HominesError(f"{instance!r} has no spec; an instance of a dataclass or a function has")
     kind = type(instance)
     package, _, stem = kind.__module__.rpartition(".")
-    internal = re.fullmatch(r"homines\.[a-z_]+", package) and kind.__qualname__ == class_name(stem)
+    internal = package in PLUG_IN_PACKAGES and kind.__qualname__ == class_name(stem)
     name = stem if internal else _path(kind)
     arguments = ", ".join(
         f"{field.name}={_spell_value(convert(field.name, getattr(instance, field.name), field.type))}"
@@ -170,7 +174,7 @@ def head(spec: str) -> str:
 def spell_class(kind: type) -> str:
     """The spec of a class without parameters: its name for a class of the package, else module:object."""
     package, _, stem = kind.__module__.rpartition(".")
-    return stem if re.fullmatch(r"homines\.[a-z_]+", package) else _path(kind)
+    return stem if package in PLUG_IN_PACKAGES else _path(kind)
 
 
 def _trusted(value: Any) -> bool:

@@ -346,7 +346,7 @@ def check_asks(value: Any) -> Asks:
     for asks in ASKS:
         if value == asks:
             return asks
-    raise HominesError(f"a frame asks for no {value!r}; there are {', '.join(ASKS)}")
+    raise HominesError(f"a frame asks for no {str(value)[:80]!r}; there are {', '.join(ASKS)}")
 
 
 class Game(Protocol):

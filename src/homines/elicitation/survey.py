@@ -130,7 +130,9 @@ def _framed(spec: str, words: str | None) -> Any:
     """The frame of a spec, with these labels where they are given."""
     frame = find("frames", spec)
     if not hasattr(frame, "places"):
-        raise HominesError(f"{frame!r} is no frame: it lacks `places`; core.Frame says what one has")
+        raise HominesError(
+            f"{frame!r} is no frame: it lacks `places`; homines.core.types.Frame says what one has"
+        )
     if words is None:
         return frame
     if not isinstance(frame, Labelled):

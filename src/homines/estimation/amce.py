@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.stats import t as student
 
 from homines.core.spreadsheet import check_not_packed
 from homines.core.types import Array, HominesError, Integers
@@ -107,6 +106,8 @@ class Amce:
 
     def interval(self, level: float = 0.95) -> Array:
         """[effect, (low, high)]: value -+ t se, Student's t with clusters - 1 degrees of freedom."""
+        from scipy.stats import t as student  # late: `homines amce --help` needs none of it
+
         half = student.ppf((1 + level) / 2, np.maximum(self.clusters - 1, 1)) * self.se
         return np.stack([self.values - half, self.values + half], axis=-1)
 

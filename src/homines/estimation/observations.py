@@ -87,8 +87,9 @@ def _with_belief(d: Decision, about: Mapping[str, Choice]) -> Decision:
 
 
 def _game(spec: str) -> Any:
-    """The game of a spec. None where records name no game, or one that is not the package's: their decisions
-    are read one by one. Raises HominesError for another spec from which no game can be made."""
+    """The game of a spec. None where records name no game, or one that the package does not have: their
+    decisions are read one by one. Raises HominesError for another spec from which no game can be made, and
+    UntrustedModule for one that names a module, which is loaded where a person says so."""
     try:
         return find("games", spec) if spec else None
     except UnknownName:

@@ -1,113 +1,37 @@
-"""The steps of `homines fit`: read observations, estimate a family by the options, convert it to JSON."""
+"""The options of an estimate, checked. Light to import: the command line reads its options here."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
-
-from homines.core.progress import QUIET, Follow
-from homines.core.run_folder import RunFolder
+from homines.core.checks import count, one_of
+from homines.core.options import option
 from homines.core.types import HominesError
-from homines.estimation.columns import Observation
-from homines.estimation.fit import Estimate, fit
-from homines.estimation.mixture import Mixture, mixture
-from homines.estimation.observations import from_records
-from homines.estimation.observations_csv import READING_STEPS, read_csv
-from homines.estimation.settings import BELIEFS, FitOptions
-from homines.inference.impossible import counts
+from homines.theory.choice import Belief, stated_beliefs, uniform_beliefs
+
+BELIEFS: dict[str, Belief] = {"told": stated_beliefs, "uniform": uniform_beliefs}
 
 
-def read_observations(
-    source: Path, model: str | None, *, plans: bool = True, follow: Follow = QUIET
-) -> tuple[Sequence[Observation], int, dict[str, dict[str, int]]]:
-    """(observations, number of stored answers that are no distribution, impossible ones by model and kind).
+@dataclass(frozen=True)
+class FitOptions:
+    """How to estimate, as the command line spells it."""
 
-    source   a run folder or a CSV
-    model    of a run with several; None for a CSV
-    plans    sequential games as one choice between plans
-    follow   reports the progress of reading a CSV
-    """
-    if source.is_dir():
-        run = RunFolder(source)
-        theirs = (r for r in run.records if model in (None, r.model))
-        return from_records(run.records, model=model, plans=plans), run.unsound, counts(theirs)
-    if model is not None:
-        raise HominesError(f"--model names one of a run's models; {source} is a file")
-    return read_csv(source, follow.begin("reading the CSV", READING_STEPS)), 0, {}
-
-
-def estimate_one(observations: Sequence[Observation], spec: str, options: FitOptions) -> Estimate | Mixture:
-    """One family, or a mixture of it."""
-    belief = BELIEFS[options.belief]
-    if options.classes > 1:
-        return mixture(
-            observations, spec, options.classes, belief=belief, starts=options.starts, seed=options.seed
-        )
-    return fit(
-        observations,
-        spec,
-        belief=belief,
-        cluster=options.cluster,
-        risk=options.risk,
-        level=options.level,
+    cluster: str | None = option(
+        None, "What errors depend within: subject, game, decision, none; default: by the data."
     )
+    belief: str = option("told", "About the others: told (uniform where nothing is), or uniform.")
+    risk: bool = option(False, "Estimate relative risk aversion too.")
+    level: float = option(0.95, "Of the intervals.")
+    classes: int = option(1, "Types of subjects: a finite mixture.", low=1)
+    starts: int = option(20, "Random starts of a mixture.", low=1)
+    seed: int = option(0, "Of those starts.")
 
-
-def estimate_row(e: Estimate | Mixture) -> dict[str, Any]:
-    """An estimate as JSON."""
-    if isinstance(e, Mixture):
-        return {
-            "family": e.family.spec,
-            "types": [
-                {"share": s, "share_se": t, **dict(zip(e.names, v, strict=True))}
-                | {"se": dict(zip(e.names, r, strict=True))}
-                for s, t, v, r in zip(e.shares, e.share_se, e.values, e.se, strict=True)
-            ],
-            "loglik": e.loglik,
-            "bic": e.bic,
-            "icl": e.icl,
-            "entropy": e.entropy,
-            "misfit": dict(e.misfit),
-            "converged": e.converged,
-            "notes": list(e.notes),
-            "starts": e.starts,
-            "posterior": {s: list(row) for s, row in zip(e.subjects, e.types, strict=True)},
-        }
-    return {
-        "family": e.family.spec,
-        "parameters": {
-            name: {"value": v, "se": s, "low": i[0], "high": i[1]}
-            for name, v, s, i in zip(e.names, e.values, e.se, e.intervals, strict=True)
-        },
-        "loglik": e.loglik,
-        "null": e.null,
-        "best": e.best,
-        "explained": e.explained,
-        "misfit": dict(e.misfit),
-        "converged": e.converged,
-        "exact": e.exact,
-        "cluster": e.cluster,
-        "clusters": e.clusters,
-        "observations": e.observations,
-        "decisions": e.decisions,
-        "level": e.level,
-        "mass": e.mass,
-        "notes": list(e.notes),
-    }
-
-
-def spell_infinities(value: Any) -> Any:
-    """The value with infinities as text and nan as None, for JSON."""
-    if isinstance(value, dict):
-        return {k: spell_infinities(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [spell_infinities(v) for v in value]
-    if isinstance(value, np.generic):
-        return spell_infinities(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
-    return value
+    def __post_init__(self) -> None:
+        one_of("belief", self.belief, BELIEFS)
+        if not 0 < self.level < 1:
+            raise HominesError(f"level {self.level} must lie between 0 and 1, such as 0.95")
+        count("seed", self.seed, 0)
+        if self.classes > 1 and (self.risk or self.cluster not in (None, "subject")):
+            raise HominesError(
+                "--classes estimates a mixture over subjects: leave out --risk, and --cluster but for subject"
+            )

@@ -166,8 +166,18 @@ class Portrait:
     limits: str = ""
 
 
+def check_family(spec: str) -> None:
+    """Raise HominesError where a preference is none, or leaves no parameter to estimate."""
+    if not families.family(spec).free:
+        raise HominesError(
+            f"--family {spec} has no free parameter, and an estimate needs one; name a family that has, as "
+            f"{FAMILY} or inequity, or drop --family"
+        )
+
+
 def portraits(sitting: Sitting, family: str = FAMILY) -> list[Portrait]:
     """The person's preference and the counterpart's from the same games, as `homines fit` estimates them."""
+    check_family(family)
     records = [*sitting.records.values(), *sitting.other.records.values()]
     players = ((sitting.plan.person, "your"), (sitting.other.name, "its"))
     return [_portrait(records, who, possessive, family) for who, possessive in players]

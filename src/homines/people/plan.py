@@ -76,7 +76,9 @@ class SessionPlan:
             )
         words = find("frames", self.frame)
         if not hasattr(words, "places"):
-            raise HominesError(f"{words!r} is no frame: it lacks `places`; core.Frame says what one has")
+            raise HominesError(
+                f"{words!r} is no frame: it lacks `places`; homines.core.types.Frame says what one has"
+            )
         if asks_of(words) != "choice":
             raise HominesError(
                 f"frame {self.frame} asks for more than a choice, and a person is asked for that alone; "

@@ -18,8 +18,18 @@ from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, HominesError, Interrupted
 from homines.elicitation.survey import frame_specs
-from homines.estimation.options import estimate_row, spell_infinities
-from homines.people.debrief import FAMILY, Happened, Odds, Portrait, happened, odds, portraits, totals
+from homines.estimation.fitting import estimate_row, spell_infinities
+from homines.people.debrief import (
+    FAMILY,
+    Happened,
+    Odds,
+    Portrait,
+    check_family,
+    happened,
+    odds,
+    portraits,
+    totals,
+)
 from homines.people.plan import BATTERY, SessionPlan
 from homines.people.play import NotAnAnswer
 from homines.people.session import Sitting, start
@@ -59,6 +69,8 @@ def carry_out_play(
     as_json: bool,
 ) -> None:
     """Play, and print the debriefing; raise Interrupted, or exit 130, where the person leaves before."""
+    if family:
+        check_family(family)
     console = Console(stderr=as_json)
     with RunFolder(save, plan.config(command())) if save is not None else nullcontext() as run:
         sitting = start(plan, run, device=device, dtype=dtype)

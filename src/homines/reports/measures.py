@@ -195,7 +195,7 @@ def _regrets(view: RunView, group: Sequence[Record], undefined: Container[str]) 
         if preference == aim:
             known = aim_known
         else:  # duty is a rule about C and D, which the page says
-            known = name != "deontological" or {"C", "D"} <= set(pairs[0][0].actions)
+            known = name != "deontological" or all({"C", "D"} <= set(d.actions) for d, _ in pairs)
         value = moral_regret(preference, pairs, belief=uniform_beliefs).regret if known else None
         row[f"{name} regret"] = value
     if aim is not None:

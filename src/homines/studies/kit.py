@@ -14,7 +14,7 @@ from homines.core.format import TableRow
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Record
 from homines.reports.page import Section, write
-from homines.training.study import StudyTask
+from homines.studies.task import StudyTask
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -28,11 +28,11 @@ from homines.models import load
 from homines.reports.measures import tabulate
 from homines.reports.run_page import write
 from homines.reports.run_view import read
+from homines.studies.task import StudyTask
 from homines.sweeps.claims import claim
 from homines.sweeps.store import SharedStore
 from homines.training.lifecycle import align
 from homines.training.settings import AlignmentPlan
-from homines.training.study import StudyTask
 
 LONGEST = 220
 """Bytes of the words in a cell's name: with its key and an ending it is a name of at most 255."""

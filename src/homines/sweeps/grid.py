@@ -46,8 +46,8 @@ from homines.models import behind, check_kind, known
 from homines.models.mock import Mock, uniform
 from homines.studies import check_more
 from homines.sweeps.cell import Cell, StudyCell
-from homines.training.objective import Settings
-from homines.training.plan import Alignment, AlignmentPlan
+from homines.training.plan import Alignment
+from homines.training.settings import AlignmentPlan, Settings
 
 Table = Mapping[str, Any]
 

@@ -119,7 +119,9 @@ def rows(grid: Grid, store: SharedStore) -> list[Row]:
 
 def _row(columns: Mapping[str, Any], name: str, done: Mark | None, failed: Mark | None) -> Row:
     mark = done or failed or {}
-    state = "done" if done else "failed" if failed and not failed.get("interrupted") else "missing"
+    # marks that earlier versions left say it in the error alone
+    interrupted = mark.get("interrupted", str(mark.get("error", "")).startswith("interrupted"))
+    state = "done" if done else "failed" if failed and not interrupted else "missing"
     folder = f"cells/{name}/{mark['attempt']}" if mark.get("attempt") else ""
     return {
         **columns,

@@ -21,9 +21,10 @@ from homines.inference import processes
 from homines.models.hf import HuggingFace
 from homines.training import distributed
 from homines.training.checkpoints import whole_checkpoint
-from homines.training.objective import Objective, Settings, objective
+from homines.training.objective import Objective, objective
 from homines.training.prompt_sets import PromptSets
 from homines.training.rollout import Rollout
+from homines.training.settings import Settings
 from homines.training.trainer import (
     RIVAL,
     Guard,

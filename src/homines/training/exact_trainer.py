@@ -14,12 +14,14 @@ from transformers import Trainer, TrainingArguments
 
 from homines.core.paths import write_whole
 from homines.core.progress import Follow
-from homines.inference.logits import Encoded, label_logprobs
+from homines.inference.logits import label_logprobs
+from homines.inference.tokens import Encoded
 from homines.models.hf import HuggingFace
 from homines.training import distributed
-from homines.training.objective import Objective, Outcome, Settings, Signals
+from homines.training.objective import Objective, Outcome, Signals
 from homines.training.prompt_sets import Batch, PromptSets
 from homines.training.rollout import Rollout
+from homines.training.settings import Settings
 from homines.training.steps import StepCallback, arguments
 from homines.training.trainer import (
     ADAM_EPSILON,

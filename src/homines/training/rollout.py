@@ -15,9 +15,9 @@ from homines.elicitation.orders import orders
 from homines.elicitation.questions import situation
 from homines.models.hf import HuggingFace
 from homines.theory.game_forms import Repeated
-from homines.training.objective import Settings
 from homines.training.prompt_sets import Batch, PromptSets, joint_utility
 from homines.training.schedule import Phase
+from homines.training.settings import Settings
 
 EPISODE = 20
 """Rounds after which a walker starts anew, from random past rounds."""

@@ -39,10 +39,10 @@ from homines.inference.tokens import TemplateError, fill, join, render, terminat
 from homines.models.hf import HuggingFace
 from homines.training.checkpoints import whole_checkpoint
 from homines.training.exact import rl
-from homines.training.objective import Outcome, Settings, Signals
+from homines.training.objective import Outcome, Signals
 from homines.training.prompt_sets import PromptSets
 from homines.training.rollout import Rollout
-from homines.training.settings import PROMPTS_OF_PASS
+from homines.training.settings import PROMPTS_OF_PASS, Settings
 from homines.training.trainer import (
     MINE,
     Trained,

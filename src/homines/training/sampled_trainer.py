@@ -16,8 +16,7 @@ from transformers import LogitsProcessor
 from homines.core.progress import Follow
 from homines.core.types import Array, Prompt
 from homines.inference.sampled_answers import BOTH, NONE, OPEN, TRUNCATED, read
-from homines.training.objective import Settings
-from homines.training.settings import PROMPTS_OF_PASS
+from homines.training.settings import PROMPTS_OF_PASS, Settings
 from homines.training.steps import StepCallback, Unattended, arguments
 from homines.training.trainer import Guard, Saving
 

@@ -28,9 +28,9 @@ from homines.models.hf import HuggingFace
 from homines.training.checkpoints import whole_checkpoint
 from homines.training.data import Row
 from homines.training.exact import rl
-from homines.training.objective import Outcome, Settings, Signals
+from homines.training.objective import Outcome, Signals
 from homines.training.prompt_sets import PromptSets
-from homines.training.settings import SupervisedSettings
+from homines.training.settings import Settings, SupervisedSettings
 from homines.training.trainer import Trained, save, silence, trainable
 
 

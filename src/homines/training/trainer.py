@@ -19,7 +19,8 @@ from homines.inference.memory import TRAINED, check_memory
 from homines.models.hf import HuggingFace
 from homines.training import distributed
 from homines.training.checkpoints import saving, whole_checkpoint
-from homines.training.objective import Outcome, Settings
+from homines.training.objective import Outcome
+from homines.training.settings import Settings
 
 ADAM_EPSILON = 1e-20
 """A model that almost never answers legally has tiny gradients (they scale with the legal mass); below

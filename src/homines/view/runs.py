@@ -248,7 +248,7 @@ def _object(path: Path) -> dict[str, Any]:
 
 def written_to(folder: Path) -> bool:
     """Whether a process holds the run open for writing. Its lock is tried for an instant, which
-    `store.Run` waits out."""
+    `RunFolder` waits out."""
     path = folder / ".lock"
     if path.is_symlink() or not path.is_file():
         return False

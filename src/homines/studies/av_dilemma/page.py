@@ -36,7 +36,7 @@ from homines.studies.av_dilemma.theory import (
     threshold,
 )
 from homines.studies.kit import Agent, check_answered, format_mean, interval_row, mean, task_facts, write_page
-from homines.training.study import StudyTask
+from homines.studies.task import StudyTask
 
 PEOPLE = 0.76
 """Share of people who judge it more moral to sacrifice one passenger for ten pedestrians (Bonnefon et al.

@@ -31,7 +31,7 @@ from homines.studies.av_dilemma.agents import (
 )
 from homines.studies.av_dilemma.page import page
 from homines.studies.av_dilemma.theory import decision_at, place
-from homines.training.study import StudyResult, StudyTask
+from homines.studies.task import StudyResult, StudyTask
 
 OPTIONS = ("also",)
 SEEDS = 1

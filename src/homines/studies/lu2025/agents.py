@@ -16,9 +16,9 @@ from homines.estimation.family import family
 from homines.estimation.observations import from_records
 from homines.estimation.published import PAIRS
 from homines.studies.kit import Agent, Findings
+from homines.studies.task import StudyTask
 from homines.training import data
 from homines.training.data import Recipe
-from homines.training.study import StudyTask
 
 CONDITIONS = ("asked as trained", "asked for the bare answer")
 HOW_ASKED = (

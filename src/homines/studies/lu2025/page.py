@@ -15,7 +15,7 @@ from homines.studies.kit import task_facts, write_page
 from homines.studies.lu2025.agents import CONDITIONS, DoseAgent, DoseFindings, DoseKind
 from homines.studies.lu2025.canonical import amounts, best_plans, pairs, plans
 from homines.studies.lu2025.estimates import dose, estimates, people, sensitivity
-from homines.training.study import StudyTask
+from homines.studies.task import StudyTask
 
 
 def page(task: StudyTask, kinds: Sequence[DoseKind]) -> Path:

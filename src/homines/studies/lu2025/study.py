@@ -23,13 +23,13 @@ from homines.estimation.published import AMOUNTS, PAIRS
 from homines.inference.reasoning import ReasoningOptions
 from homines.studies.lu2025.agents import DRAWN_SEED, ENDS, KAPPAS, DoseKind, kappa_games
 from homines.studies.lu2025.page import page
+from homines.studies.task import StudyResult, StudyTask
 from homines.training import data, data_folder
 from homines.training.data import Recipe
 from homines.training.exam import examine
 from homines.training.lifecycle import Tuning, train_once
 from homines.training.settings import SupervisedSettings, TuningPlan
 from homines.training.student import load_student, load_trained
-from homines.training.study import StudyResult, StudyTask
 
 SEEDS = 1
 """Trainings of each kind, unless said otherwise."""

@@ -24,7 +24,7 @@ from homines.reports.page import Section
 from homines.reports.radar import radar
 from homines.studies.kit import finite_or_none, task_facts, write_page
 from homines.studies.moral_machine.agents import MachineAgent, MachineFindings
-from homines.training.study import StudyTask
+from homines.studies.task import StudyTask
 
 PEOPLE, AVERAGE = "all people", "mean of countries"
 """Columns of published effects: "number" is of four more characters in the first and of any in the second,

@@ -16,7 +16,7 @@ from homines.estimation.amce import EFFECTS
 from homines.estimation.published import countries
 from homines.games.dilemma import DIMENSIONS, Dilemma, dilemma, spec
 from homines.studies.moral_machine.page import page
-from homines.training.study import StudyResult, StudyTask
+from homines.studies.task import StudyResult, StudyTask
 
 OPTIONS = ("also", "humans")
 SEEDS = 1

@@ -16,10 +16,10 @@ from homines.opponents import opponent
 from homines.opponents.nash import NoPureEquilibrium, equilibria
 from homines.studies.kit import Agent
 from homines.studies.pricing.talk import Rules
+from homines.studies.task import StudyTask
 from homines.theory.choice import quantal_response
 from homines.theory.conduct import Conduct, conduct
 from homines.theory.game_forms import Repeated
-from homines.training.study import StudyTask
 
 FRAME = "market()"
 WORDS = "sentences()"

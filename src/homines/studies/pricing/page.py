@@ -31,8 +31,8 @@ from homines.studies.pricing.agents import (
 )
 from homines.studies.pricing.markets import deviations, ends, every_pair, replies, rivals
 from homines.studies.pricing.talk import LOG, Rules, Shop, outcome
+from homines.studies.task import StudyTask
 from homines.theory.qlearning import Learning, learn
-from homines.training.study import StudyTask
 
 SESSIONS, SESSIONS_QUICK = 100, 4
 """Runs of Q-learning."""

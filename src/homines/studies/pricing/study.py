@@ -27,12 +27,12 @@ from homines.opponents import opponent
 from homines.studies.pricing.agents import FRAME, PRECISION, WORDS, PricingAgent, logit_price
 from homines.studies.pricing.page import page
 from homines.studies.pricing.talk import PREFIXES, STRATEGIES, Rules, all_ended, markets, nash, play
+from homines.studies.task import AgentKind, StudyResult, StudyTask
 from homines.theory.chain import chain
 from homines.theory.choice import LogitAgent
 from homines.theory.qlearning import check_compiler
 from homines.training.data import Row
 from homines.training.settings import AlignmentPlan, Settings, SupervisedSettings
-from homines.training.study import AgentKind, StudyResult, StudyTask
 
 SEEDS = 1
 OPTIONS = ("also", "rivals", "periods")

@@ -18,11 +18,11 @@ from homines.opponents.memory_one import MemoryOne
 from homines.preferences.deontological import Deontological
 from homines.preferences.utilitarian import Utilitarian
 from homines.studies.kit import Agent, Findings, mean
+from homines.studies.task import AgentKind
 from homines.theory.chain import Chain, chain
 from homines.theory.choice import expected_utility
 from homines.theory.game_forms import Repeated
 from homines.training.settings import AlignmentPlan
-from homines.training.study import AgentKind
 
 REWARDS = {"Game": "economicus", "De": "deontological", "Ut": "utilitarian", "Game+De": "game_deontological"}
 STATES = ("C,C", "C,D", "D,C", "D,D")

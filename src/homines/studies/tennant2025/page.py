@@ -12,11 +12,11 @@ from homines.core.run_folder import RunFolder
 from homines.elicitation.metrics import action_types
 from homines.reports.page import Section
 from homines.studies.kit import check_answered, mean, task_facts, write_page
+from homines.studies.task import StudyTask
 from homines.studies.tennant2025.agents import RewardAgent, RewardFindings, RewardKind
 from homines.studies.tennant2025.learning import behaviour, horizon, learners, recovery, training, unlearning
 from homines.studies.tennant2025.meetings import opponents, tournament
 from homines.studies.tennant2025.probes import everyday, ordinal, probes, regret, transfer
-from homines.training.study import StudyTask
 
 
 def page(task: StudyTask, kinds: Sequence[RewardKind]) -> Path:

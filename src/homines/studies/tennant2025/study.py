@@ -21,12 +21,12 @@ from homines.elicitation.orders import orders
 from homines.elicitation.questions import Question, battery, questions
 from homines.elicitation.scene import LAYOUTS
 from homines.models.hf import HuggingFace
+from homines.studies.task import StudyResult, StudyTask
 from homines.studies.tennant2025.agents import LABELS_UNSEEN, PROBES, REWARDS, RewardKind
 from homines.studies.tennant2025.page import page
 from homines.theory.game_forms import Repeated
 from homines.training import curriculum
 from homines.training.settings import AlignmentPlan, Settings
-from homines.training.study import StudyResult, StudyTask
 
 SEEDS = 5
 """Trainings of each kind, unless said otherwise."""

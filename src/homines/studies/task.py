@@ -26,11 +26,10 @@ from homines.models import load
 from homines.models.mock import Mock, uniform
 from homines.reports import model_card
 from homines.training.data import Row
-from homines.training.exam import TuningPlan
 from homines.training.lifecycle import AlignmentTraining, Tuning, finished_training, train_once
-from homines.training.plan import Alignment, AlignmentPlan
+from homines.training.plan import Alignment
+from homines.training.settings import AlignmentPlan, SupervisedSettings, TuningPlan
 from homines.training.student import load_student, name_after
-from homines.training.supervised import SupervisedSettings
 
 Exam = Callable[[Model], list[Question]]
 """Gives the questions of a model."""
