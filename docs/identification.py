@@ -1,8 +1,8 @@
 """The figure and the numbers of docs/identification.md: python docs/identification.py (some seconds).
 
 Exact choices of one agent, kantian(alpha=0.1, beta=0.3, kappa=0.4) at precision 0.1, in four sets of games.
-In sequential games it is asked as models are, at one point of decision at a time, and answers as its plan does
-there. The profile log-likelihood of kappa in each set, and what `fit` says of it.
+In sequential games it is asked as models are, at one point of decision at a time, and answers as its plan
+does there. The profile log-likelihood of kappa in each set, and what `fit` says of it.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from homines.core.run_folder import RunFolder
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
 from homines.estimation.fit import Estimate
-from homines.estimation.options import estimate_one, read_observations
-from homines.estimation.settings import FitOptions
+from homines.estimation.fitting import estimate_one, read_observations
+from homines.estimation.options import FitOptions
 from homines.estimation.strategy_method import points
 from tests.helpers.theorist import Theorist
 

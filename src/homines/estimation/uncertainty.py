@@ -87,11 +87,11 @@ def columns_at(p: Problem, design: Design, g: Array, r: float) -> Array:
 def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, Array, int, list[str]]:
     """(clustered covariance, inverse information, clusters, notes) of the natural parameters.
 
-    Up to JACKKNIFE clusters the jackknife over them (CR3), (G - 1) / G sum_c d_c d_c', where without
-    cluster c the estimate moves by d_c = (H - H_c)^-1 s_c, to first order (H_c its information, s_c its score). With
-    more, the sandwich H^-1 (sum_c s_c s_c') H^-1 * G / (G - 1), the same in the limit and too small with few
-    clusters. nan where G does not exceed the number of parameters, or where one cluster alone identifies one
-    of them. Raises NotIdentified where H is singular.
+    Up to JACKKNIFE clusters the jackknife over them (CR3), (G - 1) / G sum_c d_c d_c'. Without cluster c the
+    estimate moves, to first order, by d_c = (H - H_c)^-1 s_c (H_c its information, s_c its score). With more
+    clusters the sandwich H^-1 (sum_c s_c s_c') H^-1 * G / (G - 1), the same in the limit and too small with
+    few. nan where G does not exceed the number of parameters, or where one cluster alone identifies one of
+    them. Raises NotIdentified where H is singular.
 
     Bell & McCaffrey (2002); Cameron & Miller (2015), sections IV.A and VI.B.
     """
@@ -119,7 +119,7 @@ def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, A
     for c in range(groups):
         rest = information - d.information(q, _choices(p, c))
         if flat_direction(rest) is not None:
-            note = f"one cluster ({p.cluster}) alone identifies a parameter, thus no standard errors; measure more"
+            note = f"one cluster ({p.cluster}) alone identifies a parameter: no standard errors; measure more"
             return np.full_like(bread, np.nan), bread, groups, [note]
         moves[c] = np.linalg.solve(rest, scores[c])
     return moves.T @ moves * (groups - 1) / groups, bread, groups, []
