@@ -84,6 +84,20 @@ def tokenizer() -> Any:
 
 
 @pytest.fixture
+def opened() -> Iterator[Callable[[str], Any]]:
+    """Load a model; its connections are closed at the end."""
+    models: list[Any] = []
+
+    def open_(name: str) -> Any:
+        models.append(load(name))
+        return models[-1]
+
+    yield open_
+    for model in models:
+        model.close()
+
+
+@pytest.fixture
 def seeded() -> None:
     torch.manual_seed(0)
 

@@ -24,7 +24,6 @@ from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question, battery, questions
 from homines.inference.api_budget import METER, Budget, Meter, Price, Size
 from homines.inference.api_calls import LONGEST_PAUSE, CallFailed, _pause, call, wait
-from homines.models import load
 from homines.models.hf import HuggingFace
 from tests.helpers.serve import Fault, Refusal, Server, serve
 from tests.helpers.tiny import willing
@@ -77,20 +76,6 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("before", "counts", "excess"):
         if hasattr(METER, name):
             monkeypatch.setattr(METER, name, type(getattr(METER, name))())
-
-
-@pytest.fixture
-def opened() -> Iterator[Callable[[str], Any]]:
-    """Load a model; its connections are closed at the end."""
-    held: list[Any] = []
-
-    def open_(name: str) -> Any:
-        held.append(load(name))
-        return held[-1]
-
-    yield open_
-    for model in held:
-        model.close()
 
 
 def asked(model: Any, memory: int = 4) -> list[Question]:

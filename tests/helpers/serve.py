@@ -47,8 +47,8 @@ class Fault(Exception):  # noqa: N818
         self.kind = kind
 
 
-KEPT = 500
-"""Beginnings whose log-probabilities a server keeps: each takes 400 kB."""
+KEPT = 100
+"""Beginnings whose log-probabilities a server keeps: each takes .4 MB, and 5 with the embedded model."""
 
 
 @dataclass(eq=False)

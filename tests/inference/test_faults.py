@@ -24,7 +24,6 @@ from homines.core.types import Interrupted
 from homines.elicitation.asking import CALLS, measure
 from homines.elicitation.questions import Question, battery, questions
 from homines.inference.api_budget import METER, Budget, Price
-from homines.models import load
 from homines.models.hf import HuggingFace
 from tests.helpers.serve import Fault, Refusal, Server, serve
 from tests.helpers.tiny import willing
@@ -47,20 +46,6 @@ def server(net: HuggingFace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server
         monkeypatch.setenv("TESTS_API_KEY", running.key)
         monkeypatch.setenv("TESTS_BASE_URL", f"{running.url}/v1")
         yield running
-
-
-@pytest.fixture
-def opened() -> Iterator[Callable[[str], Any]]:
-    """Load a model; its connections are closed at the end."""
-    held: list[Any] = []
-
-    def open_(name: str) -> Any:
-        held.append(load(name))
-        return held[-1]
-
-    yield open_
-    for model in held:
-        model.close()
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ from functools import cache
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
+from homines.core.progress import Stop, never
 from homines.core.redaction import redact
 from homines.core.types import HominesError, Interrupted
 from homines.inference.api_budget import METER, Size
@@ -81,7 +82,7 @@ def raise_first(outcomes: Sequence[T | Exception]) -> list[T]:
     return out
 
 
-def wait(work: Coroutine[Any, Any, T], stop: Callable[[], bool] = lambda: False) -> T:
+def wait(work: Coroutine[Any, Any, T], stop: Stop = never) -> T:
     """The result of this coroutine on the loop of calls; Ctrl-C cancels it, `stop` raises Interrupted."""
     future = start(work)
     try:

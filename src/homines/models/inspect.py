@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from homines.core.progress import Stop, never
 from homines.core.redaction import redact
 from homines.core.registry import settings
 from homines.core.types import Choice, HominesError, Interrupted, Prompt, digest, frozen
@@ -75,7 +76,7 @@ class Inspect:
 
     # --- the Model protocol: may be called inside a running event loop as well ------------------
 
-    def ready(self, stop: Callable[[], bool] = lambda: False) -> None:
+    def ready(self, stop: Stop = never) -> None:
         """One short call that shows whether the model answers and what its provider supports.
 
         Raises HominesError where the key or the model is refused, where no reply comes, and where
@@ -93,7 +94,7 @@ class Inspect:
         return [by_key[prompt.key] for prompt in prompts]
 
     def stream(
-        self, prompts: Sequence[Prompt], stop: Callable[[], bool] = lambda: False
+        self, prompts: Sequence[Prompt], stop: Stop = never
     ) -> Iterator[list[tuple[Prompt, Choice | Exception]]]:
         """Choices in the order in which they arrive, all calls at once, so that a slow call delays no other.
 

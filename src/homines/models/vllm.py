@@ -13,13 +13,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from homines.core.progress import Stop, never
 from homines.core.redaction import redact, redacted
 from homines.core.types import Choice, HominesError, Prompt
 from homines.inference.api_calls import CallFailed, raise_first, wait
@@ -53,7 +54,7 @@ class Server:
         import httpx
 
         self.address = address
-        self.stop: Callable[[], bool] = lambda: False
+        self.stop: Stop = never
         try:
             url = httpx.URL(address)
         except httpx.InvalidURL as failure:
@@ -203,7 +204,7 @@ class Vllm:
         self.tokenizer = ServedTokenizer(server, served)
         self.provenance: dict[str, Any] = {"revision": root, "served": served, "reading": "prompt logprobs"}
 
-    def ready(self, stop: Callable[[], bool] = lambda: False) -> None:
+    def ready(self, stop: Stop = never) -> None:
         """Later calls are cancelled where `stop` is true."""
         self.server.stop = stop
 

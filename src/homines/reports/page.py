@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -244,23 +244,28 @@ def _jsoned(value: Any) -> Any:
     return scalar(value) if isinstance(value, np.generic) else str(value)
 
 
-@cache
-def _templates() -> Environment:
+def environment(
+    load: Callable[[str], str], finalize: Callable[[Any], Any], **filters: Callable[..., Any]
+) -> Environment:
+    """Templates whose values are escaped and must all be given.
+
+    load       the text of a template by name; finalize: what becomes of a value before it is written
+    """
     env = Environment(
-        loader=FunctionLoader(asset),
+        loader=FunctionLoader(load),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_to_text,
+        finalize=finalize,
     )
-    env.filters |= {
-        "num": number,
-        "count": count,
-        "lines": lines,
-        "first_lines": lambda x: list(x)[:MOST_LINES],
-    }
+    env.filters |= {"num": number, "count": count, **filters}
     return env
+
+
+@cache
+def _templates() -> Environment:
+    return environment(asset, _to_text, lines=lines, first_lines=lambda x: list(x)[:MOST_LINES])
 
 
 @cache

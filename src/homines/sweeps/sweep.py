@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
+from homines.core.progress import Stop, never
 from homines.core.redaction import redact
 from homines.core.spreadsheet import unquote as read_back
 from homines.core.types import HominesError, Interrupted, digest
@@ -40,7 +41,7 @@ def sweep(
     command: str = "",
     tell: Callable[[int, Outcome | None], None] = lambda finished, outcome: None,
     say: Callable[[str], None] = lambda text: None,
-    stop: Callable[[], bool] = lambda: False,
+    stop: Stop = never,
 ) -> list[Row]:
     """Do the cells that are not done in the store, write the summary, and return its rows (`rows`).
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -27,11 +27,11 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from homines import __version__
-from homines.core.format import clean, count, number
+from homines.core.format import clean
 from homines.core.plugins import names
 from homines.core.types import HominesError
 from homines.people.plan import BATTERY
-from homines.reports.page import script_sources
+from homines.reports.page import environment, script_sources
 from homines.view.guard import Guard, Refusal, fields, inside
 from homines.view.live import live
 from homines.view.playing import Sittings
@@ -239,13 +239,7 @@ def asset(name: str) -> str:
 
 @cache
 def _templates() -> Environment:
-    env = Environment(
-        loader=FunctionLoader(asset),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda x: clean(x) if isinstance(x, str) and not isinstance(x, Markup) else x,
-    )
-    env.filters |= {"num": number, "count": count, "cut": cut, "address": lambda path: quote(path)}
-    return env
+    def plain(value: Any) -> Any:
+        return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    return environment(asset, plain, cut=cut, address=lambda path: quote(path))
