@@ -3,9 +3,9 @@
     python bench/truth.py            some minutes on one core
     python bench/truth.py --quick    a tenth of the samples
 
-First a preference answers the questions that `measure` asks of a model (18 sequential protocols, one point
-of decision at a time), exactly or in n draws, and `fit` reads the answers. Then exact choices in few games: the
-truth is the estimate from very many, as every game has an oddity of its own.
+First a preference answers the questions that `measure` asks of a model (18 sequential protocols, one
+point of decision at a time), exactly or in n draws, and `fit` reads the answers. Then exact choices in few
+games: the truth is the estimate from very many, as every game has an oddity of its own.
 """
 
 from __future__ import annotations

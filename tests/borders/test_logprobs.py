@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from homines.cli.fit import carry_out_fit
+from homines.cli.fit import FitTask, carry_out_fit
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, HominesError
@@ -417,9 +417,7 @@ def test_the_page_and_fit_tell_each_kind(
     assert "The server of tiny gave 2 answers that count as none: a log-probability is above 0" in page
     assert "The server of tiny gave 1 answer that counts as none: probabilities of different" in page
     for as_json in (False, True):
-        carry_out_fit(
-            tmp_path / "run", ["economicus"], [], FitOptions(), model=None, plans=True, as_json=as_json
-        )
+        carry_out_fit(FitTask(tmp_path / "run", ("economicus",)), FitOptions(), as_json=as_json)
         out = capsys.readouterr().out
         if as_json:
             assert json.loads(out)["impossible"] == {"tiny": {"positive": 2, "sum": 1}}

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,7 @@ class FitTask:
     against: tuple[str, ...] = option(
         (), "Test this narrower (or rival) family, or given parameters, against the first."
     )
+    rivals: bool = option(True, "Say which other families explain the choices as well, or better.")
     plans: bool = option(
         True, "An answer in a sequential game as part of a plan, where kappa needs it; else never."
     )
@@ -50,33 +51,24 @@ def fit(
     task: FitTask, options: FitOptions, trust_modules: TrustModules = False, as_json: AsJson = False
 ) -> None:
     """Estimate the families of a task and print them."""
-    carry_out_fit(
-        trusted(task.source, trust_modules),
-        task.family,
-        task.against,
-        options,
-        model=task.model,
-        plans=task.plans,
-        as_json=as_json,
-    )
+    source = trusted(task.source, trust_modules)
+    carry_out_fit(replace(task, source=source), options, as_json=as_json)
 
 
-def carry_out_fit(
-    source: Path,
-    families: Sequence[str],
-    against: Sequence[str],
-    options: FitOptions,
-    *,
-    model: str | None,
-    plans: bool,
-    as_json: bool,
-) -> None:
+def carry_out_fit(task: FitTask, options: FitOptions, *, as_json: bool) -> None:
     """Estimate and print, refusals included. Raises HominesError where no family has an estimate."""
     from homines.estimation.family import family
     from homines.estimation.fitting import estimate_one, estimate_row, read_observations, spell_infinities
     from homines.estimation.mixture import Mixture
-    from homines.reports.console import print_comparisons, print_estimate, print_mixture  # with it comes rich
+    from homines.estimation.rivals import Rival, rivals
+    from homines.reports.console import (  # with it comes rich
+        print_comparisons,
+        print_estimate,
+        print_mixture,
+        print_rivals,
+    )
 
+    families, against = task.family, task.against
     if against and (options.classes > 1 or options.risk):
         raise HominesError(
             "--against tests one preference for all at given payoffs: leave out --classes and --risk, or "
@@ -84,22 +76,28 @@ def carry_out_fit(
         )
     for spec in (*families, *against):
         family(spec)  # a mistyped one costs no finished work
-    with reading(source) as follow:
-        observations, unsound, impossible = read_observations(source, model, plans=plans, follow=follow)
+    with reading(task.source) as follow:
+        observations, unsound, impossible = read_observations(
+            task.source, task.model, plans=task.plans, follow=follow
+        )
     estimates: list[Estimate | Mixture] = []
+    others: dict[str, list[Rival]] = {}
     refused: dict[str, str] = {}
     start = time.monotonic()
     tests: list[Comparison] = []
     testable = options.classes == 1 and not options.risk
-    rivals = (*against, *(families[1:] if testable else ()))
-    with watching(len(observations), len(families) + len(rivals)) as step:
+    narrower = (*against, *(families[1:] if testable else ()))
+    with watching(len(observations), len(families) + len(narrower)) as step:
         for i, spec in enumerate(families):
             try:
                 estimates.append(estimate_one(observations, spec, options))
+                if testable and task.rivals:
+                    belief = BELIEFS[options.belief]
+                    others[spec] = rivals(observations, spec, belief=belief, cluster=options.cluster)
             except HominesError as why:
                 refused[spec] = str(why)
             step(i + 1)
-        for i, narrow in enumerate(rivals):
+        for i, narrow in enumerate(narrower):
             try:
                 tests.append(against_each_other(observations, narrow, families[0], options))
             except HominesError as why:
@@ -110,9 +108,12 @@ def carry_out_fit(
     seconds = time.monotonic() - start
     if as_json:
         out = {
-            "source": str(source),
+            "source": str(task.source),
             "options": asdict(options),
-            "estimates": [estimate_row(e) for e in estimates],
+            "estimates": [
+                estimate_row(e) | {"rivals": list(map(asdict, others.get(e.family.spec, ())))}
+                for e in estimates
+            ],
             "tests": [asdict(t) for t in tests],
             "refused": refused,
             "no_distribution": unsound,
@@ -126,6 +127,7 @@ def carry_out_fit(
             print_mixture(e)
         else:
             print_estimate(e)
+            print_rivals(e.family.spec, others.get(e.family.spec, ()))
     print_comparisons(tests)
     if unsound == 1:
         print("1 answer is no distribution and counts as none")

@@ -18,6 +18,7 @@ from homines.estimation.family import PRECISION, Family, family
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.observations import NoAnswers, from_records
 from homines.estimation.problem import EqualOptions, FlatLikelihood, NotRising, Separated
+from homines.estimation.rivals import rivals
 from homines.preferences.charness_rabin import CharnessRabin
 from homines.preferences.economicus import Economicus
 from homines.preferences.inequity import Inequity
@@ -69,6 +70,7 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
                             None where there is nothing to explain beyond chance
         why                 a sentence where there is no value or no interval, or where kappa is estimated
                             alone (family moralis), else empty
+        scope               what the interval is of; empty where there is no estimate
     Decisions at which a family is not defined (kappa needs symmetric games) are left out. Choices of a legal
     mass under LEGAL_MASS are left out where there are others.
     """
@@ -83,10 +85,7 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
         if estimate is None and choices and "kappa" in names:
             estimate, _ = _fit(choices, FALLBACK[0])
             if estimate:
-                (spec, names), reason = (
-                    FALLBACK,
-                    "kappa and beta are not told apart here; beta is taken as 0.",
-                )
+                (spec, names), reason = FALLBACK, _why_alone(choices, estimate)
         head: Row = {
             "family": spec,
             "observations": len(choices),
@@ -100,8 +99,16 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
                 "told": PARAMETER_WORDS[name],
                 "theory": aims.get(spec, {}).get(name),
             }
-            rows.append(row | _value(estimate, name) | {"why": reason})
+            scope = estimate.scope if estimate else ""
+            rows.append(row | _value(estimate, name) | {"why": reason, "scope": scope})
     return rows
+
+
+def _why_alone(observations: Sequence[Observation], alone: Estimate) -> str:
+    """Why kappa is estimated with beta at 0, and what aversion to inequity would be the same choices."""
+    same = [r for r in rivals(observations, alone.family, others=("inequity",)) if r.standing == "same"]
+    text = "kappa and beta are not told apart here; beta is taken as 0."
+    return f"{text} {same[0].spec} gives the same choices." if same else text
 
 
 def where_defined(of: Family, observations: Sequence[Observation]) -> list[Observation]:

@@ -28,9 +28,12 @@ from homines.estimation.problem import (
     problem,
     to_parameters,
 )
+from homines.estimation.scope import scope
 from homines.estimation.uncertainty import covariance, expected_misfit, misfit, profile
 from homines.theory.choice import Belief, LogitAgent, stated_beliefs
 
+SHARE_SHOWN = 1e-6
+"""Share of a flat direction under which a parameter does not take part in it."""
 WARM_START_FROM = 1e5
 """Choices from which climbs of a profile begin at the maximum; with fewer the way from 0 is short."""
 
@@ -80,6 +83,11 @@ class Estimate:
         room = self.best - self.null
         return (self.loglik - self.null) / room if room > 0 else 1.0
 
+    @property
+    def scope(self) -> str:
+        """What the intervals are of."""
+        return scope(self.cluster, self.clusters, self.misfit, exact=self.exact)
+
     def __getitem__(self, name: str) -> float:
         return float(self.values[self.names.index(name)])
 
@@ -88,7 +96,7 @@ class Estimate:
             f"\n  {name:<10} {value:.4g} [{low:.4g}, {high:.4g}]"
             for name, value, (low, high) in zip(self.names, self.values, self.intervals, strict=True)
         )
-        notes = "".join(f"\n  note: {note}" for note in self.notes)
+        notes = "".join(f"\n  note: {note}" for note in self.notes) + f"\n  {self.scope}"
         return (
             f"{self.family.spec}, {self.observations} choices, {self.level:.0%} intervals by profile "
             f"likelihood, clustered by {self.cluster} ({self.clusters}); {self.explained:.0%} explained, "
@@ -198,20 +206,21 @@ def check_design(p: Problem) -> None:
     line += f" (and {others} more direction{'s' * (others > 1)})" if others > 0 else ""
     equal = x.legal / x.legal.sum(-1, keepdims=True)
     if not x.centred(equal)[:, :, 0].any() and len(direction) > 1:
-        only = p.family.free[int(np.abs(direction[1:]).argmax())]
+        only = flat_parameter(p.family, direction)
         raise NotIdentified(
             f"{p.family.spec} values nothing but what {only} weighs, so {only} and the precision are only "
-            f"known as a product; write {only}=1, as in {_spell_fixed(p.family, direction, 1)}"
+            f"known as a product; write {only}=1, as in {spell_fixed(p.family, only, 1)}"
         )
     if abs(direction[0]) > 0.05 and len(direction) == 1:
         raise EqualOptions(
             f"{p.family.spec} values every option of these {len(x.x)} decisions alike, so its precision is "
             "not identified; ask decisions in which the options differ"
         )
+    identified = "" if others else f", whose {_spell_combinations(p.family, direction)}"
     raise FlatLikelihood(
         f"these {len(x.x)} decisions cannot tell the parameters of {p.family.spec} apart: the likelihood is "
         f"flat along {line}. Vary the games or the stated beliefs, or fix a parameter by writing its value, "
-        f"as in {_spell_fixed(p.family, direction)}"
+        f"as in {spell_fixed(p.family, flat_parameter(p.family, direction))}{identified}"
     )
 
 
@@ -238,9 +247,39 @@ def _spell_direction(of: Family, direction: Array) -> str:
     return " ".join(f"{x:+.2f}*{name}" for name, x in sorted(parts, key=lambda part: part[0] == PRECISION))
 
 
-def _spell_fixed(of: Family, direction: Array, value: int = 0) -> str:
-    """A spec that fixes the parameter with the largest share of a flat direction."""
-    name = of.free[int(np.abs(direction[1:]).argmax())]
+def _spell_combinations(of: Family, direction: Array) -> str:
+    """What the estimates are of where the parameter with the largest share of a flat direction is fixed at 0.
+
+    With v the direction, c the precision, and j that parameter, moving along v until the coefficient
+    c theta_j is 0 leaves choices as they are: theta_i becomes (theta_i - r theta_j) / (1 - s theta_j), where
+    r = v_i / v_j and s = v_c / v_j.
+    """
+    pin = flat_parameter(of, direction)
+    ratios = direction / direction[1 + of.free.index(pin)]
+
+    def less(whole: str, ratio: float) -> str:
+        size = "" if abs(abs(ratio) - 1) < SHARE_SHOWN else f"{abs(ratio):.3g} "
+        return whole if abs(ratio) < SHARE_SHOWN else f"{whole} {'-' if ratio > 0 else '+'} {size}{pin}"
+
+    bottom = less("1", ratios[0])
+    parts: list[str] = []
+    for name, ratio in zip(of.free, ratios[1:], strict=True):
+        if name != pin:
+            top = less(name, ratio)
+            if bottom != "1":
+                parts.append(f"{name} is then ({top}) / ({bottom})")
+            elif top != name:
+                parts.append(f"{name} is then {top}")
+    return " and ".join(parts) or f"estimates hold whatever {pin} is"
+
+
+def flat_parameter(of: Family, direction: Array) -> str:
+    """The free parameter with the largest share of a flat direction (precision first in it)."""
+    return of.free[int(np.abs(direction[1:]).round(6).argmax())]
+
+
+def spell_fixed(of: Family, name: str, value: int = 0) -> str:
+    """The spec of the family in which one more parameter is fixed."""
     arguments = [f"{k}={v!r}" for k, v in of.fixed.items()]
     return f"{of.spec.partition('(')[0]}({', '.join([*arguments, f'{name}={value}'])})"
 

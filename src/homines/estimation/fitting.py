@@ -92,6 +92,7 @@ def estimate_row(e: Estimate | Mixture) -> dict[str, Any]:
         "exact": e.exact,
         "cluster": e.cluster,
         "clusters": e.clusters,
+        "scope": e.scope,
         "observations": e.observations,
         "decisions": e.decisions,
         "level": e.level,

@@ -26,6 +26,10 @@ class NotNested(HominesError):  # noqa: N818 (a finding, as much as an error)
     """The family given as narrower contains the other; exchange them."""
 
 
+class SameChoices(HominesError):  # noqa: N818 (a finding, as much as an error)
+    """Two families explain these choices alike."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """The test of a narrower (or rival) family against another on the same choices.
@@ -59,7 +63,7 @@ def compare(
     """Test `narrow` against `wide` on the same choices. Known parameters are a family with all of them
     written: 'bfs(alpha=0.083, beta=0.261, gamma=0.072, delta=-0.042)'; the precision stays free.
 
-    Raises HominesError where the two are the same on these decisions, NotNested where `narrow` contains
+    Raises SameChoices where the two are the same on these decisions, NotNested where `narrow` contains
     `wide`, NotIdentified where `wide` has no maximum.
     """
     families = [family(f) if isinstance(f, str) else f for f in (narrow, wide)]
@@ -73,18 +77,15 @@ def compare(
         int(np.linalg.matrix_rank(space, tol=TOLERANCE * np.linalg.norm(space)))
         for space in (inner_space, outer_space)
     ]
-    inner_peak, outer_peak = climb(inner.design, inner.y), climb(outer.design, outer.y)
-    check_peak(outer, outer_peak)
-    if not inner_peak.g[0] > 0:  # its best precision is 0
-        inner_peak = climb(inner.design.take(np.delete(np.eye(len(inner_peak.g)), 0, axis=1)), inner.y)
     if nested and contains:
-        raise HominesError(f"{one} and {other} say the same about these decisions; nothing to compare")
+        raise SameChoices(f"{one} and {other} say the same about these decisions; nothing to compare")
     if contains and not nested:
         raise NotNested(f"{other} lies within {one} on these decisions, not the other way; exchange them")
     if not nested:
         joint = np.hstack([inner_space, outer_space])
         joint_rank = np.linalg.matrix_rank(joint, tol=TOLERANCE * np.linalg.norm(outer_space))
-        return _vuong(inner, outer, inner_peak, outer_peak, overlap=bool(joint_rank < sum(ranks)))
+        return vuong(inner, outer, overlap=bool(joint_rank < sum(ranks)))
+    inner_peak, outer_peak = _narrow_peak(inner), _wide_peak(outer)
     df = ranks[1] - ranks[0]
     gap = max(0.0, 2 * (outer_peak.loglik - inner_peak.loglik))
     basis = frozen(np.linalg.lstsq(outer_space, inner_space, rcond=None)[0])
@@ -93,6 +94,20 @@ def compare(
     statistic = gap / scale if scale > TOLERANCE else (np.inf if gap > 1e-9 * abs(outer_peak.loglik) else 0.0)
     chance = float(fisher.sf(statistic / df, df, groups - 1)) if groups > 1 else float("nan")
     return Comparison(*names, "likelihood ratio", float(statistic), df, chance, gap / 2, scale)
+
+
+def _wide_peak(p: Problem) -> Peak:
+    peak = climb(p.design, p.y)
+    check_peak(p, peak)
+    return peak
+
+
+def _narrow_peak(p: Problem) -> Peak:
+    """The maximum at a precision of at least 0."""
+    peak = climb(p.design, p.y)
+    if peak.g[0] > 0:
+        return peak
+    return climb(p.design.take(np.delete(np.eye(len(peak.g)), 0, axis=1)), p.y)
 
 
 def _space(p: Problem, weight: Array) -> Array:
@@ -124,11 +139,13 @@ def _inflation(wide: Problem, peak: Peak, basis: Array, df: int) -> tuple[float,
     return float(np.trace((np.linalg.pinv(h) - inner) @ meat) / df), groups
 
 
-def _vuong(
-    narrow: Problem, wide: Problem, narrow_peak: Peak, wide_peak: Peak, *, overlap: bool
-) -> Comparison:
+def vuong(narrow: Problem, wide: Problem, *, overlap: bool = False) -> Comparison:
     """t = sum_c (l_wide - l_narrow) / (sqrt(G) sd_c), clusters c, held against t(G - 1); no correction for
-    parameters. Where the families overlap and the truth lies in both, it rejects less often than it says."""
+    parameters. Where the families overlap and the truth lies in both, it rejects less often than it says.
+
+    Raises SameChoices where the fitted probabilities are alike, HominesError for fewer than two clusters.
+    """
+    narrow_peak, wide_peak = _narrow_peak(narrow), _wide_peak(wide)
     differences = _by_cluster(wide, wide_peak) - _by_cluster(narrow, narrow_peak)
     groups = len(differences)
     if groups < 2:
@@ -137,7 +154,7 @@ def _vuong(
         )
     spread = float(differences.std(ddof=1))
     if spread <= TOLERANCE * abs(wide_peak.loglik) / groups:
-        raise HominesError(f"{narrow.family.spec} and {wide.family.spec} explain these choices alike")
+        raise SameChoices(f"{narrow.family.spec} and {wide.family.spec} explain these choices alike")
     z = float(differences.sum() / (np.sqrt(groups) * spread))
     chance = float(2 * student.sf(abs(z), groups - 1))
     note = "the families overlap: conservative" if overlap else ""

@@ -201,10 +201,12 @@ def preferences(agents: Sequence[Agent]) -> Section:
     rows: list[TableRow] = []
     dots: list[TableRow] = []
     estimated: list[str] = []
+    scopes: dict[str, None] = {}
     for a in agents:
         estimates = agent_estimates.estimates(a.records, a.preference)
         if any(estimate["value"] is not None for estimate in estimates):
             estimated.append(a.name)
+        scopes |= dict.fromkeys(e["scope"] for e in estimates if e["scope"])
         for estimate in estimates:
             value, legal = estimate["value"], estimate["mass"]
             ends: TableRow = {"value": value, "low": estimate["low"], "high": estimate["high"]}
@@ -255,7 +257,7 @@ def preferences(agents: Sequence[Agent]) -> Section:
         if (panel, group) not in taken
     ]
     chart = draw.intervals(dots, "Estimates and 95% intervals by agent") if dots else None
-    note = DAGGER if _any_weak(rows) else ""
+    note = " ".join([*scopes, *([DAGGER] if _any_weak(rows) else [])])
     return Section("preferences", "Estimated preferences", tuple(text), rows, chart, note)
 
 

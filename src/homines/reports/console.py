@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from homines.estimation.fit import Estimate
     from homines.estimation.mixture import Mixture
     from homines.estimation.model_tests import Comparison
+    from homines.estimation.rivals import Rival
 
 
 def command() -> str:
@@ -325,9 +326,27 @@ def print_estimate(e: Estimate) -> None:
             f"{e.explained:.0%} explained" + (f"; legal mass {e.mass:.3g}" if e.mass < 1 else "")
         )
     )
+    console.print(Text(e.scope))
     _print_misfit(console, e.misfit)
     for note in e.notes:
         console.print(Text(f"note: {note}"))
+
+
+def print_rivals(mine: str, rivals: Sequence[Rival]) -> None:
+    """Which families explain as much as this one, and which explain more."""
+
+    def name(*standings: str) -> str:
+        return ", ".join(r.spec for r in rivals if r.standing in standings)
+
+    if same := name("same"):
+        print(
+            f"no answers to these questions tell {mine} from {same}; the sequential protocols, or games with "
+            "stated beliefs other than 50/50, do"
+        )
+    if more := name("more"):
+        print(f"explains more than {mine} (5% level): {more}")
+    if well := name("as well"):
+        print(f"not rejected beside {mine} (5% level): {well}")
 
 
 def print_effects(rows: Sequence[Mapping[str, Any]], title: str) -> None:

@@ -25,12 +25,14 @@ class NormalForm:
     symmetric   no player's place differs from another's; checked. Decisions then have `same`, the payoff if
                 everyone does the same
     rules       for each player, the payoffs in words (`Decision.rule`), where there are too many to list
+    shares      for each player, the distribution over its actions that others are told; empty: none is
     """
 
     actions: tuple[tuple[str, ...], ...]
     table: Array
     symmetric: bool = False
     rules: tuple[str, ...] = ()
+    shares: tuple[Array, ...] = ()
 
     def __post_init__(self) -> None:
         players, want = len(self.actions), tuple(map(len, self.actions))
@@ -78,6 +80,8 @@ class NormalForm:
         n = len(self.actions)
         seats = (k, *(j for j in range(n) if j != k))
         table = self.table[[*seats, *range(n, len(self.table))]].transpose(0, *(1 + j for j in seats))
+        if others is None and self.shares:
+            others = tuple(self.shares[j] for j in seats[1:])
         same = None
         if self.symmetric:
             same = frozen([table[(0,) + (a,) * n] for a in range(table.shape[1])])

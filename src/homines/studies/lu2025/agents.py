@@ -39,6 +39,10 @@ GAMES_DRAWN = 4000
 """The number of symmetric games drawn to choose those that distinguish doses of kappa."""
 
 
+SHARES_STATED = (0.2, 0.8)
+"""Shares of the first action that stated beliefs give."""
+
+
 @dataclass(frozen=True)
 class DoseKind:
     """A kind of agent: the dose of kappa it is tuned to; `direct` tunes on bare answers, without reasons."""
@@ -104,6 +108,16 @@ def kappa_games() -> dict[str, float]:
     return {games[i % 2][kappa]: kappa for i, kappa in enumerate(common)}
 
 
+def stated_games() -> tuple[str, ...]:
+    """Every other of these games, with other beliefs than 50/50 stated: they tell kappa from aversion to
+    inequity, which symmetric games with even beliefs do not."""
+    specs = list(kappa_games())[::2]
+    return tuple(
+        spec.replace("rounds=1)", f"rounds=1, share={SHARES_STATED[i % len(SHARES_STATED)]})")
+        for i, spec in enumerate(specs)
+    )
+
+
 def observations(records: Sequence[Record], *, whole: bool = False) -> list[Observation]:
     """Observations of these records; none where no record has an answer. whole: see `from_records`."""
     return from_records(records, whole=whole) if answered_records(records) else []
@@ -141,6 +155,11 @@ class DoseAgent(Agent):
     def kappa_answers(self, *, aloud: bool) -> list[Record]:
         """Answers in the games that distinguish doses of kappa, which no agent was trained on."""
         specs = set(self.run.config["data"]["apart"])
+        return [r for r in self.answers("symmetric", aloud=aloud) if r.game in specs]
+
+    def stated_answers(self, *, aloud: bool) -> list[Record]:
+        """Answers in those of these games that state beliefs."""
+        specs = set(stated_games())
         return [r for r in self.answers("symmetric", aloud=aloud) if r.game in specs]
 
     @cached_property

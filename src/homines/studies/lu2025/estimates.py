@@ -24,6 +24,7 @@ PEOPLE = "bfs(alpha=0.083, beta=0.261, gamma=0.072, delta=-0.042)"
 """Aggregate of Bruhin, Fehr & Schunk (2019), session 1."""
 IDLE = tuple(Choice.at(p) for p in ([1, 0], [0, 1], [1, 1]))
 """Choices of agents that ignore the game: always the same action, or a coin."""
+EVEN = "kappa if alpha = beta"
 LIKELY, SET = "maximum likelihood", "most answers best"
 
 
@@ -51,14 +52,23 @@ def _data_sets(agent: DoseAgent) -> list[tuple[str, str, list[Observation]]]:
     """(name of the games, family, observations) of every estimate."""
     kappa_sets = [
         (
-            f"symmetric games that tell kappa, {form}",
+            f"symmetric games with even beliefs, {form}",
             "moralis",
             observations(agent.kappa_answers(aloud=aloud)),
         )
         for form, aloud in (("aloud", True), ("bare", False))
     ]
+    both_sets = [
+        (
+            f"the same, and with stated beliefs, {form}",
+            "kantian",
+            observations(agent.kappa_answers(aloud=aloud) + agent.stated_answers(aloud=aloud)),
+        )
+        for form, aloud in (("aloud", True), ("bare", False))
+    ]
     return [
         *kappa_sets,
+        *both_sets,
         *(
             ("protocols, answer by answer", family, agent.protocols)
             for family in ("inequity", "moralis", "kantian")
@@ -116,10 +126,11 @@ def dose(findings: DoseFindings) -> Section | None:
             continue
         k = e.names.index("kappa")
         low, high = e.intervals[k]
-        row |= {"kappa": e["kappa"], "s.e.": float(e.se[k]), "low": float(low), "high": float(high)}
+        row |= {EVEN: e["kappa"], "s.e.": float(e.se[k]), "low": float(low), "high": float(high)}
         row |= {"precision": e["precision"], "explained": e.explained, "games": e.decisions}
+        row |= _apart([*data, *observations(agent.stated_answers(aloud=True))])
         dots.append({"target": agent.kappa, "series": LIKELY, "value": e["kappa"], "low": low, "high": high})
-    text = "Kappa of the training data against kappa estimated from the choices in unseen games."
+    text = "Kappa of the training data against kappa, if alpha = beta, of the choices in unseen games."
     return Section(
         "dose",
         "Dose and response",
@@ -131,6 +142,10 @@ def dose(findings: DoseFindings) -> Section | None:
             "share of the choices is best (maximum score), which certain choices have as well. The idle "
             "share is what an agent reaches that always takes the same action or tosses a coin: a set with "
             "little more says nothing.",
+            "With even beliefs these games do not tell kappa from aversion to inequity: an agent of kappa 0 "
+            "that minds being ahead (beta) and behind (alpha) gives the answers of kappa = (beta - alpha) / "
+            "(2 - beta + alpha). The estimate is of kappa where alpha = beta. Games with stated beliefs of "
+            ".2 and .8 give kappa alone, estimated together with alpha and beta.",
             "Symmetric 2x2 games with whole payoffs of 1 to 9 and a 50/50 belief are what this model's "
             "arithmetic reaches. In them, one kappa is told from another by a game whose two actions are "
             "worth the same in between; the largest below 1 is 7/9 (of payoffs that differ by 8 and by 1), "
@@ -139,6 +154,21 @@ def dose(findings: DoseFindings) -> Section | None:
         rows,
         draw.response(dots, text) if dots else None,
     )
+
+
+def _apart(data: Sequence[Observation]) -> TableRow:
+    """Kappa apart from alpha and beta, where stated beliefs let it be told; else why not."""
+    try:
+        e = fit(data, "kantian")
+    except HominesError as failure:
+        return {"why not kappa alone": sentence(failure)}
+    low, high = e.intervals[e.names.index("kappa")]
+    own: TableRow = {
+        "kappa alone": e["kappa"],
+        "kappa alone, low": float(low),
+        "kappa alone, high": float(high),
+    }
+    return own | {"alpha": e["alpha"], "beta": e["beta"]}
 
 
 def _format_bounds(best: Bounds) -> str:
@@ -159,8 +189,8 @@ def sensitivity(findings: DoseFindings) -> Section:
     rows: list[TableRow] = []
     for agent in findings.wide:
         for name, records in (
-            ("symmetric games that tell kappa, aloud", agent.kappa_answers(aloud=True)),
-            ("symmetric games that tell kappa, bare", agent.kappa_answers(aloud=False)),
+            ("symmetric games with even beliefs, aloud", agent.kappa_answers(aloud=True)),
+            ("symmetric games with even beliefs, bare", agent.kappa_answers(aloud=False)),
         ):
             slope = payoff_sensitivity(average_by_decision(choices(records)))
             if slope is not None:

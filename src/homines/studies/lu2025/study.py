@@ -21,7 +21,7 @@ from homines.core.types import Decision
 from homines.elicitation.questions import Question, battery, questions
 from homines.estimation.published import AMOUNTS, PAIRS
 from homines.inference.reasoning import ReasoningOptions
-from homines.studies.lu2025.agents import DRAWN_SEED, ENDS, KAPPAS, DoseKind, kappa_games
+from homines.studies.lu2025.agents import DRAWN_SEED, ENDS, KAPPAS, DoseKind, kappa_games, stated_games
 from homines.studies.lu2025.page import page
 from homines.studies.task import StudyResult, StudyTask
 from homines.training import data, data_folder
@@ -99,9 +99,11 @@ def balanced_questions(model: Any, games: DecisionsByGame, asks: str) -> list[Qu
 
 
 def doses(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
-    """Questions in the games that tell kappa. The short form has every fifth game: an odd step, as
-    neighbours favour the two actions in turn."""
-    games = {spec: battery(find("games", spec).stage) for spec in list(kappa_games())[:: 5 if quick else 1]}
+    """Questions in the games that tell doses of kappa, and in those that state beliefs. The short form has
+    every fifth game: an odd step, as neighbours favour the two actions in turn."""
+    step = 5 if quick else 1
+    specs = (*list(kappa_games())[::step], *stated_games()[::step])
+    games = {spec: battery(find("games", spec).stage) for spec in specs}
     return balanced_questions(model, games, asks)
 
 

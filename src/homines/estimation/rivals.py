@@ -1,0 +1,158 @@
+"""Rivals of an estimate: other families on the same choices, and whether these tell them from it.
+
+observations x family -> Rival, one for every family of RIVALS that is defined there
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from homines.core.types import HominesError
+from homines.estimation.columns import Observation
+from homines.estimation.family import PRECISION, Family, family
+from homines.estimation.fit import flat_parameter, spell_fixed
+from homines.estimation.likelihood import flat_direction
+from homines.estimation.model_tests import Comparison, NotNested, SameChoices, compare, vuong
+from homines.estimation.problem import Problem, problem, to_parameters
+from homines.theory.choice import Belief, stated_beliefs
+
+RIVALS = ("economicus", "utilitarian", "maximin", "altruist", "moralis", "inequity", "kantian")
+"""Families that are tried beside an estimate."""
+LEVEL = 0.05
+"""Level of the tests between an estimate and its rivals, all together (Holm)."""
+
+Standing = Literal["same", "as well", "wider", "less", "more", "undefined"]
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Another family on the choices of an estimate.
+
+    family    its spec; parameters that the decisions do not identify are fixed at 0 in it
+    values    the parameters estimated, and the precision
+    standing  same: it gives these decisions the same probabilities, whatever the answers are
+              as well: narrower or unlike, and the test does not reject it
+              wider: it contains the estimate's family, and the test does not reject that
+              less, more: the test rejects it, or the estimate's family against it
+              undefined: no value at a decision, or no maximum; `why` says it
+    p         of the test between the two
+    """
+
+    family: str
+    standing: Standing
+    values: Mapping[str, float]
+    p: float | None = None
+    why: str = ""
+
+    @property
+    def spec(self) -> str:
+        """The preference with the values of its parameters, such as 'inequity(alpha=0, beta=0.5)'."""
+        of = family(self.family)
+        values = {**of.fixed, **{name: self.values[name] for name in of.free if name in self.values}}
+        name = of.spec.partition("(")[0]
+        return f"{name}({', '.join(f'{k}={v:.3g}' for k, v in values.items())})" if values else name
+
+
+def rivals(
+    observations: Sequence[Observation],
+    of: Family | str,
+    *,
+    belief: Belief = stated_beliefs,
+    cluster: str | None = None,
+    others: Sequence[str] = RIVALS,
+) -> list[Rival]:
+    """Every other family against this one, each read as it values the answers (`columns.read_for`).
+
+    The tests are those of model_tests.py; together they reject at LEVEL by Holm's (1979) rule.
+    """
+    of = family(of) if isinstance(of, str) else of
+    mine = _not_zero(_values(pin(observations, of, belief, cluster)))
+    rows: list[Rival] = []
+    tests: dict[int, Comparison] = {}
+    for spec in others:
+        if family(spec).make is of.make:
+            continue
+        try:
+            p = pin(observations, family(spec), belief, cluster)
+            values = _values(p)
+            test = _test(observations, of, p.family, belief, cluster)
+        except SameChoices:
+            if _not_zero(values).keys() == mine.keys():
+                continue  # the same preference, as a special case
+            rows.append(Rival(p.family.spec, "same", values))
+        except HominesError as failure:
+            rows.append(Rival(spec, "undefined", {}, why=str(failure)))
+        else:
+            tests[len(rows)] = test
+            rows.append(Rival(p.family.spec, "as well", values, test.p))
+    rejected = holm({i: t.p for i, t in tests.items()}, LEVEL)
+    for i, test in tests.items():
+        rows[i] = replace(rows[i], standing=_standing(test, of.spec, rejected=i in rejected))
+    return rows
+
+
+def holm(p: Mapping[int, float], level: float) -> set[int]:
+    """The hypotheses that Holm's step-down rule rejects, at this level for all together."""
+    rejected: set[int] = set()
+    for tried, (i, chance) in enumerate(sorted(p.items(), key=lambda pair: pair[1])):
+        if not chance <= level / (len(p) - tried):
+            break
+        rejected.add(i)
+    return rejected
+
+
+def pin(
+    observations: Sequence[Observation],
+    of: Family,
+    belief: Belief = stated_beliefs,
+    cluster: str | None = None,
+) -> Problem:
+    """The problem of a family whose parameters are fixed at 0, one after another, until its decisions
+    identify the others."""
+    p = problem(observations, of, belief=belief, cluster=cluster)
+    while p.family.free:
+        direction = flat_direction(p.design.potential(np.ones(len(p.design.x))))
+        if direction is None:
+            break
+        spec = spell_fixed(p.family, flat_parameter(p.family, direction))
+        p = problem(observations, family(spec), belief=belief, cluster=cluster)
+    return p
+
+
+def _not_zero(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if value}
+
+
+def _values(p: Problem) -> dict[str, float]:
+    """Parameters and precision at the maximum; none where the precision would be 0 or less there."""
+    g = p.peak()[0].g
+    if not g[0] > 0:
+        return {}
+    theta, precision = to_parameters(g)
+    return dict(zip((*p.family.free, PRECISION), (*map(float, theta), precision), strict=True))
+
+
+def _test(
+    observations: Sequence[Observation], of: Family, other: Family, belief: Belief, cluster: str | None
+) -> Comparison:
+    """The narrower against the wider; Vuong's test where neither is, or where each reads the answers in its
+    own way."""
+    one, two = (problem(observations, f, belief=belief, cluster=cluster) for f in (other, of))
+    if (one.design.answer is None) != (two.design.answer is None):
+        return vuong(one, two)
+    try:
+        return compare(observations, other, of, belief=belief, cluster=cluster)
+    except NotNested:
+        return compare(observations, of, other, belief=belief, cluster=cluster)
+
+
+def _standing(test: Comparison, mine: str, *, rejected: bool) -> Standing:
+    if test.kind == "Vuong":
+        return "as well" if not rejected else "less" if test.statistic > 0 else "more"
+    if test.narrow == mine:
+        return "more" if rejected else "wider"
+    return "less" if rejected else "as well"

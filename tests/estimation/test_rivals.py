@@ -1,0 +1,102 @@
+"""Rivals of an estimate: what these questions cannot tell apart is named, what they can is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homines.core.registry import find
+from homines.estimation.columns import Observation
+from homines.estimation.fit import fit
+from homines.estimation.problem import FlatLikelihood
+from homines.estimation.rivals import holm, rivals
+from homines.theory.choice import LogitAgent
+
+ALL = (0.2, 0.5, 0.8)
+
+
+def answers(truth: str, *shares: float, precision: float = 0.4) -> list[Observation]:
+    """Exact choices of a preference in 12 symmetric games for each share of C that is stated."""
+    rng = np.random.default_rng(3)
+    agent = LogitAgent(find("preferences", truth), precision)
+    observations: list[Observation] = []
+    for share in shares:
+        for _ in range(12):
+            r, s, t, p = rng.integers(1, 10, 4)
+            name = f"symmetric({r}, {s}, {t}, {p}, rounds=1, share={share})"
+            d = find("games", name).stage.seat(0)
+            observations.append(Observation(d, agent([d])[0], "model", name))
+    return observations
+
+
+@given(alpha=st.floats(-0.4, 0.4), beta=st.floats(-0.4, 0.8))
+def test_games_with_even_beliefs_do_not_tell_kappa_from_inequity(alpha: float, beta: float) -> None:
+    data = answers(f"inequity(alpha={alpha}, beta={beta})", 0.5)
+    difference = beta - alpha
+    assert fit(data, "moralis")["kappa"] == pytest.approx(difference / (2 - difference), abs=1e-6)
+    by_name = {r.family: r for r in rivals(data, "moralis")}
+    inequity = by_name["inequity(alpha=0)"]
+    assert inequity.standing == "same"
+    assert inequity.values["beta"] == pytest.approx(difference, abs=1e-6)
+
+
+def test_stated_beliefs_tell_them() -> None:
+    data = answers("kantian(alpha=0.1, beta=0.3, kappa=0.4)", *ALL)
+    e = fit(data, "kantian")
+    assert [e[name] for name in e.names] == pytest.approx([0.1, 0.3, 0.4, 0.4], abs=1e-6)
+    standing = {r.family: r.standing for r in rivals(data, "kantian")}
+    assert standing == dict.fromkeys(
+        ("economicus", "utilitarian", "maximin", "altruist", "moralis", "inequity"), "less"
+    )
+
+
+@pytest.mark.parametrize(
+    ("truth", "rival"),
+    [("moralis(kappa=0.4)", "inequity"), ("inequity(alpha=0.1, beta=0.5)", "moralis")],
+)
+def test_a_rival_that_explains_more_is_named(truth: str, rival: str) -> None:
+    standing = {r.family: r.standing for r in rivals(answers(truth, *ALL), rival)}
+    assert standing[truth.partition("(")[0]] == "more"
+    assert standing["kantian"] == "more"
+    right = {r.family: r.standing for r in rivals(answers(truth, *ALL), truth.partition("(")[0])}
+    assert right["kantian"] == "wider"
+    assert right[rival] == "less"
+
+
+def test_a_narrower_family_that_explains_as_much_is_named() -> None:
+    standing = {r.family: r.standing for r in rivals(answers("moralis(kappa=0.4)", *ALL), "kantian")}
+    assert standing["moralis"] == "as well"
+
+
+def test_a_family_without_a_value_is_no_rival() -> None:
+    agent = LogitAgent(find("preferences", "inequity(alpha=0.1, beta=0.5)"), 0.1)
+    rng = np.random.default_rng(0)
+    data: list[Observation] = []
+    for _ in range(20):
+        a, b, c, e = rng.integers(1, 90, 4)
+        name = f"split(x=({a}, {b}), y=({c}, {e}))"
+        (d,) = find("games", name).due(()).values()
+        data.append(Observation(d, agent([d])[0], "model", name))
+    by_name = {r.family: r for r in rivals(data, "inequity")}
+    assert by_name["moralis"].standing == "undefined"
+    assert by_name["moralis"].why
+    assert by_name["economicus"].standing == "less"
+
+
+def test_what_is_identified_is_spelt_out() -> None:
+    data = answers("inequity(alpha=0.1, beta=0.5)", 0.5)
+    with pytest.raises(FlatLikelihood, match=r"inequity\(alpha=0\), whose beta is then beta - alpha"):
+        fit(data, "inequity")
+    with pytest.raises(FlatLikelihood, match=r"kappa is then \(kappa \+ 0.5 beta\) / \(1 - 0.5 beta\)"):
+        fit(data, "kantian(alpha=0)")
+    kappa = fit(data, "kantian(alpha=0, beta=0)")["kappa"]
+    assert fit(data, "kantian(alpha=0, kappa=0)")["beta"] == pytest.approx(0.4, abs=1e-6)
+    assert kappa == pytest.approx(0.5 * 0.4 / (1 - 0.5 * 0.4), abs=1e-6)
+
+
+def test_holm_steps_down() -> None:
+    assert holm({0: 0.01, 1: 0.04, 2: 0.03, 3: 0.005}, 0.05) == {0, 3}
+    assert holm({0: 0.01, 1: float("nan")}, 0.05) == {0}
+    assert holm({}, 0.05) == set()
