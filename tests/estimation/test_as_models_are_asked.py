@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
+from homines.core.types import Choice
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
-from homines.estimation.fit import Estimate
+from homines.estimation.fit import Estimate, fit
 from homines.estimation.fitting import estimate_one, read_observations
+from homines.estimation.observations import from_records
 from homines.estimation.options import FitOptions
+from homines.estimation.problem import NotIdentified
 from homines.estimation.strategy_method import points
 from tests.helpers.theorist import Theorist
 
@@ -72,3 +77,39 @@ def test_the_parameters_come_back(truth: str, stated: bool, precision: float, tm
     assert e["precision"] == pytest.approx(precision, rel=1e-5)
     assert e.explained == pytest.approx(1, abs=1e-6)
     assert max(e.misfit.values()) < 1e-9
+
+
+SAMPLES = 24
+
+
+@pytest.mark.statistics
+@pytest.mark.parametrize("n", [1, 5, 50])
+@pytest.mark.parametrize("stated", [False, True], ids=["uniform", "stated"])
+@pytest.mark.parametrize(
+    "truth",
+    ["inequity(alpha=0.3, beta=0.5)", "moralis(kappa=0.4)", "kantian(alpha=0.1, beta=0.3, kappa=0.7)"],
+)
+def test_intervals_cover_the_truth(truth: str, stated: bool, n: int, tmp_path: Path) -> None:
+    """95% intervals of n draws an answer: as often as they say, within sampling error."""
+    precision = 0.05
+    theorist = Theorist(truth, precision, beliefs=beliefs(2) if stated else None)
+    exact = RunFolder(run_of(theorist, tmp_path / "exact", ask_beliefs=stated)).records
+    preference = find("preferences", truth)
+    rng = np.random.default_rng(n)
+    hits: list[list[bool]] = []
+    for _ in range(SAMPLES):
+        drawn = [r if r.asks == "belief" else replace(r, choice=draw(r.choice, n, rng)) for r in exact]
+        try:
+            e = fit(from_records(drawn), truth.partition("(")[0])
+        except NotIdentified:
+            continue
+        true = [*(getattr(preference, name) for name in e.family.free), precision]
+        hits.append([low <= x <= high for x, (low, high) in zip(true, e.intervals, strict=True)])
+    least = binom.ppf(1e-4, len(hits), 0.95)
+    assert len(hits) >= (SAMPLES if n == 50 else SAMPLES / 4)
+    assert np.sum(hits, axis=0).min() >= least
+
+
+def draw(choice: Choice | None, n: int, rng: np.random.Generator) -> Choice:
+    assert choice is not None
+    return Choice.at(rng.multinomial(n, choice.p), n=n)
