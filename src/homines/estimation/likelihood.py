@@ -29,10 +29,9 @@ MATRICES_FROM = 2**14
 """Decisions from which sums go through matrix products, which are faster and round otherwise."""
 FEW_ACTIONS = 8
 """Actions up to which numpy adds one by one."""
-CONVERGENCE = 1e-13
-"""Newton's decrement, as a share of the number of choices, at which a climb has arrived."""
-CONVERGENCE_OF_ANSWERS = 1e-20
-"""The same where answers show parts of plans, whose weakest directions have little information."""
+CONVERGENCE = 1e-20
+"""Newton's decrement, as a share of the number of choices, at which a climb has arrived: so small that
+directions with little information (parts of plans, nearly certain choices) arrive too."""
 NO_INFORMATION = 1e-9
 """Information left in a direction, as a share of that before any climb, at which it has gone flat."""
 NO_CURVATURE = 1e-9
@@ -234,7 +233,6 @@ def climb(
     converged = False
     information = start_information
     total = max(float(n.sum()), 1e-300)
-    enough = CONVERGENCE if design.answer is None else CONVERGENCE_OF_ANSWERS
     stride = STRIDE * max(1.0, (total / STRIDE_GROWS_FROM) ** 0.5)
     for _ in range(most):
         q = np.exp(logp)
@@ -246,7 +244,7 @@ def climb(
         along = axes.T @ gradient
         keep = roots > 1e-14
         steep = ~keep & (np.abs(along) > NO_SLOPE * total)
-        if not steep.any() and float((along[keep] ** 2 / roots[keep]).sum()) < enough * total:
+        if not steep.any() and float((along[keep] ** 2 / roots[keep]).sum()) < CONVERGENCE * total:
             converged = True
             break
         move = keep | steep

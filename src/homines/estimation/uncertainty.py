@@ -184,7 +184,9 @@ def profile(
                 if near == far:
                     break
             if fall(far) > 0:
-                end = cast("float", brentq(fall, near, far, xtol=1e-10 * max(1.0, abs(value))))
+                # rounding can lift the fall at a tiny critical value: then the end is where it was lifted
+                lifted = fall(near) >= 0
+                end = near if lifted else cast("float", brentq(fall, near, far, xtol=_nearest(value)))
                 break
             if name == PRECISION and far == 0.0:
                 end = 0.0
@@ -192,6 +194,11 @@ def profile(
             near, step = far, STEP_GROWTH * step
         ends.append(end)
     return ends[0], ends[1]
+
+
+def _nearest(value: float) -> float:
+    """Distance under which two values of a parameter are the same."""
+    return 1e-10 * max(1.0, abs(value))
 
 
 def constrained_loglik(
