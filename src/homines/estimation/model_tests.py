@@ -173,7 +173,7 @@ def vuong(narrow: Problem, wide: Problem, *, overlap: bool = False) -> Compariso
 def _by_cluster(p: Problem, peak: Peak) -> Array:
     g = peak.g if len(peak.g) == p.design.x.shape[-1] else np.r_[0.0, peak.g]
     logp = p.design.logp(g)[p.at]
-    logliks = np.where(p.rows > 0, p.rows * logp, 0.0).sum(-1)
+    logliks = np.multiply(p.rows, logp, out=np.zeros_like(logp), where=p.rows > 0).sum(-1)
     total = np.zeros(int(p.group.max()) + 1)
     np.add.at(total, p.group, logliks)
     return total
