@@ -153,6 +153,11 @@ def carry_out_fit(
         return
     print_estimates(estimates, checks)
     print_comparisons(tests)
+    print_losses(unsound, impossible, refused)
+
+
+def print_losses(unsound: int, impossible: dict[str, dict[str, int]], refused: Mapping[str, str]) -> None:
+    """Answers that count as none, and families without an estimate, with the reason."""
     if unsound == 1:
         print("1 answer is no distribution and counts as none")
     elif unsound:
