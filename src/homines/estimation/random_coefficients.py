@@ -114,11 +114,11 @@ def random_coefficients(
         if not has
     ]
     cov = np.full((2 * size, 2 * size), np.nan)
-    if subjects > len(kept):
+    if subjects > 2 * size:
         meat = scores[:, kept].T @ scores[:, kept] * subjects / (subjects - 1)
         cov[np.ix_(kept, kept)] = bread @ meat @ bread
     else:
-        notes.append(f"{subjects} subjects for {len(kept)} parameters: too few for standard errors")
+        notes.append(f"{subjects} subjects for {2 * size} parameters: too few for standard errors")
     effective = float(np.min(1 / (d.weights(point) ** 2).sum(1)))
     if effective < FEW_DRAWS:
         notes.append(f"{effective:.0f} effective draws of one subject: ask for more than {draws} draws")
