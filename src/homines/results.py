@@ -19,6 +19,7 @@ from homines.reports.tables import Table
 if TYPE_CHECKING:
     from homines.estimation.fit import Estimate
     from homines.estimation.mixture import Mixture
+from homines.estimation.random_coefficients import RandomCoefficients
 
 
 class Rows(list[dict[str, Any]]):
@@ -80,14 +81,15 @@ class RunResult:
 
     def fit(
         self, family: Any, *, model: str | None = None, plans: bool = True, **options: Any
-    ) -> Estimate | Mixture:
+    ) -> Estimate | Mixture | RandomCoefficients:
         """Estimate a preference from these choices, as `homines fit` does.
 
         family   a spec, as 'kantian(alpha=0)': parameters that it leaves out are estimated; or a preference's
                  class
         model    the model of the records, in a run with several
         plans    sequential games as one choice between plans
-        options  fields of FitOptions: cluster, belief, risk, level, classes, starts, seed
+        options  fields of FitOptions: cluster, belief, risk, level, classes, starts, random, draws,
+                 seed
         Raises NotIdentified where the choices do not identify the parameters.
         """
         spec = family if isinstance(family, str) else _family(family)

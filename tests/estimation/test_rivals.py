@@ -11,7 +11,7 @@ from homines.core.registry import find
 from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
 from homines.estimation.problem import FlatLikelihood
-from homines.estimation.rivals import holm, rivals
+from homines.estimation.rivals import rivals
 from homines.theory.choice import LogitAgent
 
 ALL = (0.2, 0.5, 0.8)
@@ -94,9 +94,3 @@ def test_what_is_identified_is_spelt_out() -> None:
     kappa = fit(data, "kantian(alpha=0, beta=0)")["kappa"]
     assert fit(data, "kantian(alpha=0, kappa=0)")["beta"] == pytest.approx(0.4, abs=1e-6)
     assert kappa == pytest.approx(0.5 * 0.4 / (1 - 0.5 * 0.4), abs=1e-6)
-
-
-def test_holm_steps_down() -> None:
-    assert holm({0: 0.01, 1: 0.04, 2: 0.03, 3: 0.005}, 0.05) == {0, 3}
-    assert holm({0: 0.01, 1: float("nan")}, 0.05) == {0}
-    assert holm({}, 0.05) == set()

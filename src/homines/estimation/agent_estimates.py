@@ -13,10 +13,12 @@ import numpy as np
 
 from homines.core.registry import is_foreign
 from homines.core.types import LEGAL_MASS, HominesError, NotDefined, Preference, Record
+from homines.estimation.belief_sensitivity import sensitivity
 from homines.estimation.columns import Columns, DecisionBlock, Observation, read_for
+from homines.estimation.cross_validation import cross_validate
 from homines.estimation.family import PRECISION, Family, family
 from homines.estimation.fit import Estimate, fit
-from homines.estimation.observations import NoAnswers, from_records
+from homines.estimation.observations import Beliefs, NoAnswers, from_records
 from homines.estimation.problem import EqualOptions, FlatLikelihood, NotRising, Separated
 from homines.estimation.rivals import rivals
 from homines.preferences.charness_rabin import CharnessRabin
@@ -42,6 +44,8 @@ PARAMETER_WORDS: Mapping[str, str] = {
     "beta": "aversion to being ahead",
     PRECISION: "how sharply choices follow it, in 1/point",
 }
+BELIEFS: tuple[Beliefs, ...] = ("uniform", "elicited", "correct")
+HELD_OUT = ("held_out", "in_sample", "random")
 NO_KAPPA = "No published estimate of people's kappa is held here, so none stands beside it."
 
 REASONS: Mapping[type[HominesError], str] = {
@@ -68,6 +72,10 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
                             asked: number of different decisions in all records
         mass                mean legal mass of these choices; explained: 1 where the family fits exactly,
                             None where there is nothing to explain beyond chance
+        uniform, elicited, correct    the value under this belief about the others (belief_sensitivity.py);
+                            None where there is none, or beliefs change nothing
+        held_out, in_sample, random   mean log-likelihood of a choice, nats: of games left out, of those
+                            fitted, of random choice; None where there is no estimate, or one game
         why                 a sentence where there is no value or no interval, or where kappa is estimated
                             alone (family moralis), else empty
         scope               what the interval is of; empty where there is no estimate
@@ -75,8 +83,9 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
     mass under LEGAL_MASS are left out where there are others.
     """
     aims = parameters_of(preference)
+    records = list(records)
     observations, why = _observations(records)
-    legal = [o for o in observations if o.choice.mass >= LEGAL_MASS] or observations
+    legal = _legal(observations)
     rows: list[Row] = []
     for spec, names in FAMILIES.items():
         of = family(spec)
@@ -93,11 +102,14 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
             "asked": len({o.decision.key for o in observations}),
             "mass": float(np.mean([o.choice.mass for o in choices])) if choices else None,
         }
+        by_belief = _by_belief(records, spec) if estimate else {}
+        head |= _held_out(choices, spec) if estimate else dict.fromkeys(HELD_OUT)
         for name in (*names, *((PRECISION,) if estimate else ())):
             row = head | {
                 "parameter": name,
                 "told": PARAMETER_WORDS[name],
                 "theory": aims.get(spec, {}).get(name),
+                **{belief: by_belief.get(belief, {}).get(name) for belief in BELIEFS},
             }
             scope = estimate.scope if estimate else ""
             rows.append(row | _value(estimate, name) | {"why": reason, "scope": scope})
@@ -109,6 +121,24 @@ def _why_alone(observations: Sequence[Observation], alone: Estimate) -> str:
     same = [r for r in rivals(observations, alone.family, others=("inequity",)) if r.standing == "same"]
     text = "kappa and beta are not told apart here; beta is taken as 0."
     return f"{text} {same[0].spec} gives the same choices." if same else text
+
+
+def _legal(observations: list[Observation]) -> list[Observation]:
+    """Those of enough legal mass; all where there are none."""
+    return [o for o in observations if o.choice.mass >= LEGAL_MASS] or observations
+
+
+def _by_belief(records: Sequence[Record], spec: str) -> dict[str, Mapping[str, float]]:
+    """Values of a family's parameters by belief about the others, without a belief that gives none."""
+    variants = {
+        belief: where_defined(family(spec), _legal(_observations(records, belief)[0])) for belief in BELIEFS
+    }
+    return {row.belief: row.values for row in sensitivity(variants, spec)}
+
+
+def _held_out(choices: Sequence[Observation], spec: str) -> Row:
+    h = cross_validate(choices, spec)
+    return dict.fromkeys(HELD_OUT) if h is None else {name: getattr(h, name) for name in HELD_OUT}
 
 
 def where_defined(of: Family, observations: Sequence[Observation]) -> list[Observation]:
@@ -164,14 +194,14 @@ def parameters_of(preference: Preference | None) -> dict[str, dict[str, float]]:
     return out
 
 
-def _observations(records: Iterable[Record]) -> tuple[list[Observation], str]:
+def _observations(records: Iterable[Record], beliefs: Beliefs = "elicited") -> tuple[list[Observation], str]:
     """Choices as `homines fit` reads them, or none and the reason. Specs that would import a module are left
     out: reading a run runs no code."""
     readable = [r for r in records if not is_foreign(r.frame) and not is_foreign(r.game)]
     if not readable:
         return [], "Nothing was asked that can be read as a choice between payoffs."
     try:
-        return from_records(readable), ""
+        return from_records(readable, beliefs=beliefs), ""
     except HominesError as failure:
         return [], sentence(failure)
 

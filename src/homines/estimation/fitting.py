@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ import numpy as np
 from homines.core.progress import QUIET, Follow
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
+from homines.estimation.belief_sensitivity import sensitivity, with_correct_beliefs, with_uniform_beliefs
 from homines.estimation.columns import Observation
+from homines.estimation.cross_validation import cross_validate
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.mixture import Mixture, mixture
 from homines.estimation.observations import from_records
 from homines.estimation.observations_csv import READING_STEPS, read_csv
 from homines.estimation.options import BELIEFS, FitOptions
+from homines.estimation.random_coefficients import RandomCoefficients, random_coefficients
 from homines.inference.impossible import counts
 
 
@@ -40,9 +44,46 @@ def read_observations(
     return read_csv(source, follow.begin("reading the CSV", READING_STEPS)), 0, {}
 
 
-def estimate_one(observations: Sequence[Observation], spec: str, options: FitOptions) -> Estimate | Mixture:
-    """One family, or a mixture of it."""
+def under_beliefs(
+    source: Path, model: str | None, observations: Sequence[Observation], *, plans: bool = True
+) -> dict[str, Sequence[Observation]]:
+    """The observations of a source under uniform, elicited and correct beliefs (belief_sensitivity.py)."""
+    if source.is_dir():
+        records = RunFolder(source).records
+        uniform = from_records(records, model=model, plans=plans, beliefs="uniform")
+        correct = from_records(records, model=model, plans=plans, beliefs="correct")
+        return {"uniform": uniform, "elicited": observations, "correct": correct}
+    return {
+        "uniform": with_uniform_beliefs(observations),
+        "elicited": observations,
+        "correct": with_correct_beliefs(observations),
+    }
+
+
+def checks_of(
+    observations: Sequence[Observation],
+    variants: Mapping[str, Sequence[Observation]],
+    spec: str,
+    options: FitOptions,
+) -> dict[str, Any]:
+    """How a family does on clusters that it was not fitted to, and under other beliefs, as JSON: held_out,
+    beliefs."""
+    held_out = cross_validate(
+        observations, spec, belief=BELIEFS[options.belief], cluster=options.cluster, risk=options.risk
+    )
+    return {
+        "held_out": None if held_out is None else asdict(held_out),
+        "beliefs": [] if options.risk else [asdict(u) for u in sensitivity(variants, spec)],
+    }
+
+
+def estimate_one(
+    observations: Sequence[Observation], spec: str, options: FitOptions
+) -> Estimate | Mixture | RandomCoefficients:
+    """One family, a mixture of it, or its distribution over subjects."""
     belief = BELIEFS[options.belief]
+    if options.random:
+        return random_coefficients(observations, spec, belief=belief, draws=options.draws, seed=options.seed)
     if options.classes > 1:
         return mixture(
             observations, spec, options.classes, belief=belief, starts=options.starts, seed=options.seed
@@ -57,8 +98,24 @@ def estimate_one(observations: Sequence[Observation], spec: str, options: FitOpt
     )
 
 
-def estimate_row(e: Estimate | Mixture) -> dict[str, Any]:
+def estimate_row(e: Estimate | Mixture | RandomCoefficients) -> dict[str, Any]:
     """An estimate as JSON."""
+    if isinstance(e, RandomCoefficients):
+        return {
+            "family": e.family.spec,
+            "coefficients": {
+                name: {"mean": m, "sd": s, "mean_se": mean_se, "sd_se": sd_se}
+                for name, m, s, mean_se, sd_se in zip(e.names, e.mean, e.sd, *e.se, strict=True)
+            },
+            **{
+                name: getattr(e, name)
+                for name in ("loglik", "pooled", "null", "bic", "subjects", "observations", "draws")
+            },
+            "effective": e.effective,
+            "simulation": np.nanmax(e.simulation) if np.isfinite(e.simulation).any() else None,
+            "converged": e.converged,
+            "notes": list(e.notes),
+        }
     if isinstance(e, Mixture):
         return {
             "family": e.family.spec,

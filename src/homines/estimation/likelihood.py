@@ -113,6 +113,21 @@ class Design:
         points = [np.zeros(k)] if self.answer is None else [np.zeros(k), aside, -aside]
         return np.mean([self.near(g).information(np.exp(self.logp(g)), n) for g in points], axis=0)
 
+    def bend(self, y: Array, g: Array, offset: Array | float = 0.0) -> Array:
+        """Minus the second derivative of the log-likelihood of answers y by g, [column, column]: the
+        covariance of x less that given the answer. With misfit it is not the information, and need not be
+        positive definite."""
+        p = np.exp(self.action_logp(g, offset))
+        whole = Design(self.x, self.legal).information(p, y.sum(-1))
+        if self.answer is None:
+            return whole
+        mean = np.take_along_axis(self.near(g, offset).x, self.answer[:, :, None], axis=1)
+        with np.errstate(invalid="ignore"):
+            share = np.nan_to_num(y / self._by_answer(p))  # an answer that is not there has no share
+        weight = p * np.take_along_axis(share, self.answer, axis=1)
+        off = np.where(self.legal[:, :, None], self.x - mean, 0.0)
+        return whole - np.einsum("da,dak,dal->kl", weight, off, off)
+
     def _by_answer(self, values: Array) -> Array:
         """Values of actions [decision, action, ...], added up over the actions that give an answer."""
         assert self.answer is not None
@@ -241,6 +256,10 @@ def climb(
         gradient = local.gradient(y, q) * scale
         scaled = information * np.outer(scale, scale)
         roots, axes = np.linalg.eigh(scaled) if k else (np.zeros(0), np.zeros((0, 0)))
+        if design.answer is not None and k:
+            bent, along_bent = np.linalg.eigh(design.bend(y, g, offset) * np.outer(scale, scale))
+            if bent[0] > NO_CURVATURE:  # Newton's step, where the likelihood bends downward
+                roots, axes = bent, along_bent
         along = axes.T @ gradient
         keep = roots > 1e-14
         steep = ~keep & (np.abs(along) > NO_SLOPE * total)

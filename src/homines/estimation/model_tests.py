@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import f as fisher
@@ -37,6 +37,7 @@ class Comparison:
     kind       'likelihood ratio': `narrow` lies within `wide`, small p speaks against `narrow`.
                'Vuong': neither lies within the other; positive statistic speaks for `wide`
     statistic  2 (ln L_wide - ln L_narrow) / scale, held against df * F(df, clusters - 1); or Vuong's z
+    p_holm     p corrected for the number of tests beside it (`holm`); p itself where it is alone
     scale      the mean inflation of that difference by dependence within clusters (Rao & Scott 1984); 1 for
                independent observations, on average
     """
@@ -50,6 +51,20 @@ class Comparison:
     difference: float
     scale: float = 1.0
     note: str = ""
+    p_holm: float = float("nan")
+
+
+def holm(tests: Sequence[Comparison]) -> list[Comparison]:
+    """The tests with p_holm: in the order of p, (m - i) p_(i), at least that of the one before, at most 1.
+
+    The chance of one false rejection among the m is at most the level, however they depend (Holm 1979). A p
+    that is nan counts as none.
+    """
+    known = sorted((t.p, i) for i, t in enumerate(tests) if t.p == t.p)
+    corrected, least = dict.fromkeys(range(len(tests)), float("nan")), 0.0
+    for rank, (p, i) in enumerate(known):
+        corrected[i] = least = max(least, min(1.0, (len(known) - rank) * p))
+    return [replace(t, p_holm=corrected[i]) for i, t in enumerate(tests)]
 
 
 def compare(

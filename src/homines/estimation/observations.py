@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache, partial
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from homines.core.capabilities import AsksFor, asks_of, variant
 from homines.core.plugins import UnknownName
@@ -16,6 +16,7 @@ from homines.estimation.columns import Observation
 from homines.estimation.strategy_method import sequential_observations
 from homines.theory.game_forms import Sequential
 
+Beliefs: TypeAlias = Literal["elicited", "uniform", "correct"]
 CHOSE_PLANS = "chose_plans"
 """Key of a record's provenance: whether its answer is part of a plan that the subject chose as a whole."""
 
@@ -25,7 +26,12 @@ class NoAnswers(HominesError):  # noqa: N818 (a state of the records)
 
 
 def from_records(
-    records: Iterable[Record], *, model: str | None = None, plans: bool = True, whole: bool = False
+    records: Iterable[Record],
+    *,
+    model: str | None = None,
+    plans: bool = True,
+    whole: bool = False,
+    beliefs: Beliefs = "elicited",
 ) -> list[Observation]:
     """Observations of one model: for every game and frame, one choice a decision, averaged over orders.
 
@@ -34,6 +40,8 @@ def from_records(
     whole   the answers at all points of a sequential game are one choice between plans, as they are where the
             records say that the subject chose plans (CHOSE_PLANS); for models a description, and no estimate:
             nothing binds their answers together
+    beliefs about others that no question states: as asked in the same words (elicited), uniform, or that they
+            choose as this model does (correct)
     Raises HominesError where nothing was answered, and where there are several models and none is named.
     """
     records = list(records)
@@ -45,20 +53,21 @@ def from_records(
     subject = model or "".join(models)
     of_subject = [r for r in records if r.model == subject]
     answers: dict[tuple[str, str], list[Record]] = {}
-    beliefs: dict[tuple[str, str], list[Record]] = {}
+    asked: dict[tuple[str, str], list[Record]] = {}
     frames, games = cache(partial(find, "frames")), cache(_game)
     for (name, words), group in group_by(of_subject, "game", "frame").items():
         frame = frames(words)
         about = asks_of(frame) == "belief"
         spec = spell(replace(frame, asks="choice")) if about else words
-        (beliefs if about else answers).setdefault((name, spec), []).extend(group)
+        (asked if about else answers).setdefault((name, spec), []).extend(group)
     observations: list[Observation] = []
     for (name, frame), group in answers.items():
         pairs = average_by_decision(group)
         game = games(name)
         words = frames(frame)
         answer_frame = spell(variant(words, asks="choice")) if isinstance(words, AsksFor) else frame
-        belief_pairs = average_by_decision(beliefs.get((name, answer_frame), ()))
+        belief_pairs = average_by_decision(asked.get((name, answer_frame), ()))
+        belief_pairs = {"elicited": belief_pairs, "uniform": [], "correct": pairs}[beliefs]
         if isinstance(game, Sequential):
             observations += sequential_observations(
                 game,
@@ -70,7 +79,7 @@ def from_records(
                 whole=whole or all(r.provenance.get(CHOSE_PLANS) for r in group),
             )
         else:
-            about = {d.key: c for d, c in belief_pairs}
+            about = {d.key: c for d, c in belief_pairs if beliefs == "correct" or not d.history}
             observations += [
                 Observation(_with_belief(d, about), c, subject, name) for d, c in pairs if len(d.actions) > 1
             ]
@@ -80,9 +89,12 @@ def from_records(
 
 
 def _with_belief(d: Decision, about: Mapping[str, Choice]) -> Decision:
-    """A symmetric decision of two with the belief about the other, who faces the same; else unchanged."""
-    if d.others is None and d.same is not None and len(d.theirs) == 1 and not d.history and d.key in about:
-        return replace(d, others=(about[d.key].p,))
+    """A symmetric decision of two with the belief about the other, who faces the same, with the past as seen
+    from there; else unchanged."""
+    if d.others is None and d.same is not None and len(d.theirs) == 1:
+        there = replace(d, history=tuple(stage[::-1] for stage in d.history)).key
+        if there in about:
+            return replace(d, others=(about[there].p,))
     return d
 
 

@@ -24,13 +24,20 @@ class FitOptions:
     level: float = option(0.95, "Of the intervals.")
     classes: int = option(1, "Types of subjects: a finite mixture.", low=1)
     starts: int = option(20, "Random starts of a mixture.", low=1)
-    seed: int = option(0, "Of those starts.")
+    random: bool = option(False, "Random coefficients: a distribution of every parameter over subjects.")
+    draws: int = option(500, "Halton draws a subject of random coefficients.", low=10)
+    seed: int = option(0, "Of those starts, or draws.")
 
     def __post_init__(self) -> None:
         one_of("belief", self.belief, BELIEFS)
         if not 0 < self.level < 1:
             raise HominesError(f"level {self.level} must lie between 0 and 1, such as 0.95")
         count("seed", self.seed, 0)
+        if self.random and (self.classes > 1 or self.risk or self.cluster not in (None, "subject")):
+            raise HominesError(
+                "--random estimates a distribution over subjects: leave out --classes, --risk, and --cluster "
+                "but for subject"
+            )
         if self.classes > 1 and (self.risk or self.cluster not in (None, "subject")):
             raise HominesError(
                 "--classes estimates a mixture over subjects: leave out --risk, and --cluster but for subject"

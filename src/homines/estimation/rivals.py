@@ -16,7 +16,7 @@ from homines.estimation.columns import Observation
 from homines.estimation.family import PRECISION, Family, family
 from homines.estimation.fit import flat_parameter, spell_fixed
 from homines.estimation.likelihood import flat_direction
-from homines.estimation.model_tests import Comparison, NotNested, SameChoices, compare, vuong
+from homines.estimation.model_tests import Comparison, NotNested, SameChoices, compare, holm, vuong
 from homines.estimation.problem import Problem, problem, to_parameters
 from homines.theory.choice import Belief, stated_beliefs
 
@@ -39,7 +39,7 @@ class Rival:
               wider: it contains the estimate's family, and the test does not reject that
               less, more: the test rejects it, or the estimate's family against it
               undefined: no value at a decision, or no maximum; `why` says it
-    p         of the test between the two
+    p         of the test between the two, corrected for their number
     """
 
     family: str
@@ -88,21 +88,10 @@ def rivals(
             rows.append(Rival(spec, "undefined", {}, why=str(failure)))
         else:
             tests[len(rows)] = test
-            rows.append(Rival(p.family.spec, "as well", values, test.p))
-    rejected = holm({i: t.p for i, t in tests.items()}, LEVEL)
-    for i, test in tests.items():
-        rows[i] = replace(rows[i], standing=_standing(test, of.spec, rejected=i in rejected))
+            rows.append(Rival(p.family.spec, "as well", values))
+    for i, test in zip(tests, holm(list(tests.values())), strict=True):
+        rows[i] = replace(rows[i], p=test.p_holm, standing=_standing(test, of.spec))
     return rows
-
-
-def holm(p: Mapping[int, float], level: float) -> set[int]:
-    """The hypotheses that Holm's step-down rule rejects, at this level for all together."""
-    rejected: set[int] = set()
-    for tried, (i, chance) in enumerate(sorted(p.items(), key=lambda pair: pair[1])):
-        if not chance <= level / (len(p) - tried):
-            break
-        rejected.add(i)
-    return rejected
 
 
 def pin(
@@ -150,7 +139,8 @@ def _test(
         return compare(observations, of, other, belief=belief, cluster=cluster)
 
 
-def _standing(test: Comparison, mine: str, *, rejected: bool) -> Standing:
+def _standing(test: Comparison, mine: str) -> Standing:
+    rejected = test.p_holm <= LEVEL
     if test.kind == "Vuong":
         return "as well" if not rejected else "less" if test.statistic > 0 else "more"
     if test.narrow == mine:

@@ -388,11 +388,12 @@ def print_mixture(m: Mixture) -> None:
 def print_comparisons(tests: Sequence[Comparison]) -> None:
     """One line a test."""
     for t in tests:
+        chance = f"p = {t.p:.2g}" + (f" (Holm, {len(tests)} tests: {t.p_holm:.2g})" if len(tests) > 1 else "")
         if t.kind == "Vuong":
-            what = f"t({t.df}) = {t.statistic:+.2f}, p = {t.p:.2g} (positive: {t.wide} explains more)"
+            what = f"t({t.df}) = {t.statistic:+.2f}, {chance} (positive: {t.wide} explains more)"
             what += f"; {t.note}" if t.note else ""
         else:
-            what = f"F({t.df}) = {t.statistic / t.df:.2f}, p = {t.p:.2g}, scale {t.scale:.2f}"
+            what = f"F({t.df}) = {t.statistic / t.df:.2f}, {chance}, scale {t.scale:.2f}"
         print(f"{t.narrow} against {t.wide}: {t.kind}, {what}, ln L differs by {t.difference:.2f}")
 
 
