@@ -12,13 +12,13 @@ from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
+from homines.elicitation.survey import PROTOCOLS, Survey
 from homines.estimation.fit import Estimate
 from homines.estimation.fitting import estimate_one, read_observations
 from homines.estimation.options import FitOptions
 from homines.estimation.strategy_method import points
 from tests.helpers.theorist import Theorist
 
-PROTOCOLS = tuple(f"{name}({k})" for name in ("spd", "trust", "ultimatum") for k in range(1, 7))
 TRUTHS = (
     "economicus",
     "utilitarian",
@@ -72,3 +72,14 @@ def test_the_parameters_come_back(truth: str, stated: bool, precision: float, tm
     assert e["precision"] == pytest.approx(precision, rel=1e-5)
     assert e.explained == pytest.approx(1, abs=1e-6)
     assert max(e.misfit.values()) < 1e-9
+
+
+def test_the_battery_of_measure_tells_alpha_beta_and_kappa(tmp_path: Path) -> None:
+    theorist = Theorist("kantian(alpha=0.1, beta=0.3, kappa=0.4)", 0.1, beliefs=beliefs(2))
+    survey = Survey(theorist.name, ("battery",))
+    asked = survey.questions(theorist)
+    theorist.prepare(asked)
+    with survey.run(tmp_path / "run") as run:
+        measure(theorist, asked, run)
+    e = estimate(tmp_path / "run", "kantian")
+    assert [e[name] for name in ("alpha", "beta", "kappa")] == pytest.approx([0.1, 0.3, 0.4], abs=1e-5)

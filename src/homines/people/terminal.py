@@ -17,7 +17,7 @@ from rich.text import Text
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, HominesError, Interrupted
-from homines.elicitation.survey import frame_specs
+from homines.elicitation.survey import BATTERY, frame_specs
 from homines.estimation.fitting import estimate_row, spell_infinities
 from homines.people.debrief import (
     FAMILY,
@@ -30,7 +30,7 @@ from homines.people.debrief import (
     portraits,
     totals,
 )
-from homines.people.plan import BATTERY, SessionPlan
+from homines.people.plan import SessionPlan
 from homines.people.play import NotAnAnswer
 from homines.people.session import Sitting, start
 from homines.reports.console import command

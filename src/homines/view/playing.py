@@ -14,10 +14,11 @@ from typing import Any
 from homines.core.format import count
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import LEGAL_MASS, HominesError, Model, Policy
+from homines.elicitation.survey import BATTERY, PROTOCOLS
 from homines.models import known
 from homines.people.counterpart import Counterpart, opponent_or_model
 from homines.people.debrief import Odds, Portrait, happened, odds, portraits, totals
-from homines.people.plan import BATTERY, PROTOCOLS, SessionPlan
+from homines.people.plan import SessionPlan
 from homines.people.play import NotAnAnswer
 from homines.people.session import Sitting
 from homines.people.terminal import fitting, framed, note, seated, sentence
