@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from homines.inference.impossible import caveats
 if TYPE_CHECKING:
     from homines.estimation.columns import Observation
     from homines.estimation.fit import Estimate
+    from homines.estimation.fitting import AgentChoices
     from homines.estimation.mixture import Mixture
     from homines.estimation.model_tests import Comparison
 
@@ -37,7 +39,7 @@ class FitTask:
     family: tuple[str, ...] = required(
         "Preference to estimate, as inequity or 'kantian(alpha=0)'; repeat for several."
     )
-    model: str | None = option(None, "Whose records, where a run holds several models.")
+    model: str | None = option(None, "Of this agent alone; default: of every agent of a run by itself.")
     against: tuple[str, ...] = option(
         (), "Test this narrower (or rival) family, or given parameters, against the first."
     )
@@ -73,9 +75,7 @@ def carry_out_fit(
 ) -> None:
     """Estimate and print, refusals included. Raises HominesError where no family has an estimate."""
     from homines.estimation.family import family
-    from homines.estimation.fitting import estimate_one, estimate_row, read_observations, spell_infinities
-    from homines.estimation.mixture import Mixture
-    from homines.reports.console import print_comparisons, print_estimate, print_mixture  # with it comes rich
+    from homines.estimation.fitting import estimate_row, read_agents, spell_infinities
 
     if against and (options.classes > 1 or options.risk):
         raise HominesError(
@@ -85,56 +85,100 @@ def carry_out_fit(
     for spec in (*families, *against):
         family(spec)  # a mistyped one costs no finished work
     with reading(source) as follow:
-        observations, unsound, impossible = read_observations(source, model, plans=plans, follow=follow)
-    estimates: list[Estimate | Mixture] = []
-    refused: dict[str, str] = {}
+        agents, unsound, impossible = read_agents(
+            source, model, plans=plans, together=options.classes > 1, follow=follow
+        )
     start = time.monotonic()
-    tests: list[Comparison] = []
     testable = options.classes == 1 and not options.risk
     rivals = (*against, *(families[1:] if testable else ()))
-    with watching(len(observations), len(families) + len(rivals)) as step:
-        for i, spec in enumerate(families):
-            try:
-                estimates.append(estimate_one(observations, spec, options))
-            except HominesError as why:
-                refused[spec] = str(why)
-            step(i + 1)
-        for i, narrow in enumerate(rivals):
-            try:
-                tests.append(against_each_other(observations, narrow, families[0], options))
-            except HominesError as why:
-                refused[f"{narrow} against {families[0]}"] = str(why)
-            step(len(families) + i + 1)
-    if not estimates:
-        raise HominesError("; ".join(dict.fromkeys(refused[spec] for spec in families)))
-    seconds = time.monotonic() - start
+    many = sum(len(a.observations) for a in agents)
+    with watching(many, len(agents) * (len(families) + len(rivals))) as step:
+        steps = count(1)
+        fits = [fit_agent(a, families, rivals, options, lambda: step(next(steps))) for a in agents]
+    if not any(f.estimates for f in fits):
+        whys = [
+            (f"{f.agent}: " if len(fits) > 1 else "") + f.refused[spec] for f in fits for spec in families
+        ]
+        raise HominesError("; ".join(dict.fromkeys(whys)))
     if as_json:
         out = {
             "source": str(source),
             "options": asdict(options),
-            "estimates": [estimate_row(e) for e in estimates],
-            "tests": [asdict(t) for t in tests],
-            "refused": refused,
+            "estimates": [{"agent": f.agent, **estimate_row(e)} for f in fits for e in f.estimates],
+            "tests": [{"agent": f.agent, **asdict(t)} for f in fits for t in f.tests],
+            "refused": [
+                {"agent": f.agent, "what": what, "why": why} for f in fits for what, why in f.refused.items()
+            ],
             "no_distribution": unsound,
             "impossible": impossible,
-            "seconds": round(seconds, 3),
+            "seconds": round(time.monotonic() - start, 3),
         }
         print(json.dumps(spell_infinities(out)))
         return
-    for e in estimates:
-        if isinstance(e, Mixture):
-            print_mixture(e)
-        else:
-            print_estimate(e)
-    print_comparisons(tests)
+    for f in fits:
+        if len(fits) > 1:
+            print(f"{f.agent}")
+        print_fit(f)
     if unsound == 1:
         print("1 answer is no distribution and counts as none")
     elif unsound:
         print(f"{unsound} answers are no distribution and count as none")
     for sentence in caveats(impossible):
         print(sentence)
-    for spec, why in refused.items():
-        print(f"{spec}: {why}")
+
+
+@dataclass(frozen=True, eq=False)
+class AgentFit:
+    """Estimates and tests from one agent's choices; refused: why there is none, by family or test."""
+
+    agent: str | None
+    estimates: list[Estimate | Mixture]
+    tests: list[Comparison]
+    refused: dict[str, str]
+
+
+def fit_agent(
+    choices: AgentChoices,
+    families: Sequence[str],
+    rivals: Sequence[str],
+    options: FitOptions,
+    step: Callable[[], None],
+) -> AgentFit:
+    """Estimate these families for one agent, and test `rivals` against the first. step: called after each."""
+    from homines.estimation.fitting import estimate_one
+
+    of = AgentFit(choices.agent, [], [], {})
+    if not choices.observations:
+        of.refused.update(dict.fromkeys(families, choices.why))
+        return of
+    for spec in families:
+        try:
+            of.estimates.append(estimate_one(choices.observations, spec, options))
+        except HominesError as why:
+            of.refused[spec] = str(why)
+        step()
+    for narrow in rivals:
+        try:
+            of.tests.append(against_each_other(choices.observations, narrow, families[0], options))
+        except HominesError as why:
+            of.refused[f"{narrow} against {families[0]}"] = str(why)
+        step()
+    return of
+
+
+def print_fit(of: AgentFit) -> None:
+    """Print the estimates and tests of one agent, and what was refused."""
+    from homines.estimation.mixture import Mixture
+    from homines.reports.console import print_comparisons, print_estimate, print_mixture  # with it comes rich
+
+    for e in of.estimates:
+        if isinstance(e, Mixture):
+            print_mixture(e)
+        else:
+            print_estimate(e)
+    print_comparisons(of.tests)
+    for what, why in of.refused.items():
+        print(f"{what}: {why}")
 
 
 @contextmanager
@@ -165,9 +209,11 @@ def against_each_other(
     observations: Sequence[Observation], one: str, two: str, options: FitOptions
 ) -> Comparison:
     """The narrower of two families against the wider; Vuong's test where neither is."""
+    from homines.estimation.fitting import with_values
     from homines.estimation.model_tests import NotNested, compare
 
     belief = BELIEFS[options.belief]
+    observations = with_values(observations, one, two)
     try:
         return compare(observations, one, two, belief=belief, cluster=options.cluster)
     except NotNested:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import numpy as np
 from homines.core.progress import QUIET, Follow
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
-from homines.estimation.columns import Observation
+from homines.estimation.agent_estimates import where_defined
+from homines.estimation.columns import Columns, Observation
+from homines.estimation.family import family
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.mixture import Mixture, mixture
-from homines.estimation.observations import from_records
+from homines.estimation.observations import NoAnswers, from_records
 from homines.estimation.observations_csv import READING_STEPS, read_csv
 from homines.estimation.options import BELIEFS, FitOptions
 from homines.inference.impossible import counts
@@ -40,21 +43,66 @@ def read_observations(
     return read_csv(source, follow.begin("reading the CSV", READING_STEPS)), 0, {}
 
 
+@dataclass(frozen=True, eq=False)
+class AgentChoices:
+    """The choices of one agent, or why there are none. agent: None for a CSV, and for all agents together."""
+
+    agent: str | None
+    observations: Sequence[Observation]
+    why: str = ""
+
+
+def read_agents(
+    source: Path, model: str | None, *, plans: bool = True, together: bool = False, follow: Follow = QUIET
+) -> tuple[list[AgentChoices], int, dict[str, dict[str, int]]]:
+    """As `read_observations`, of every agent of a run by itself: the base, the trained one, a person.
+
+    model      of this agent alone
+    together   the agents are the subjects of one set of choices
+    """
+    if not source.is_dir() or model is not None:
+        observations, unsound, impossible = read_observations(source, model, plans=plans, follow=follow)
+        return [AgentChoices(model, observations)], unsound, impossible
+    run = RunFolder(source)
+    agents: list[AgentChoices] = []
+    for name in dict.fromkeys(r.model for r in run.records):
+        try:
+            agents.append(AgentChoices(name, from_records(run.records, model=name, plans=plans)))
+        except HominesError as failure:
+            agents.append(AgentChoices(name, (), str(failure)))
+    if not any(a.observations for a in agents):
+        raise NoAnswers("; ".join(dict.fromkeys(a.why for a in agents)) or f"{source} holds no records")
+    if together:
+        agents = [AgentChoices(None, [o for a in agents for o in a.observations])]
+    return agents, run.unsound, counts(run.records)
+
+
+def with_values(observations: Sequence[Observation], *specs: str) -> Sequence[Observation]:
+    """The choices of a run at whose decisions these families have values: kappa has none in a game that is
+    not symmetric. All of them where none has, for `fit` to say why; a CSV is read whole."""
+    if isinstance(observations, Columns):
+        return observations
+    valued: Sequence[Observation] = observations
+    for spec in specs:
+        valued = where_defined(family(spec), valued)
+    return observations if len(valued) in (0, len(observations)) else valued
+
+
 def estimate_one(observations: Sequence[Observation], spec: str, options: FitOptions) -> Estimate | Mixture:
-    """One family, or a mixture of it."""
+    """One family, or a mixture of it; a note says how many choices it has no values for."""
     belief = BELIEFS[options.belief]
+    valued = with_values(observations, spec)
     if options.classes > 1:
-        return mixture(
-            observations, spec, options.classes, belief=belief, starts=options.starts, seed=options.seed
+        types, starts, seed = options.classes, options.starts, options.seed
+        found = mixture(valued, spec, types, belief=belief, starts=starts, seed=seed)
+    else:
+        found = fit(
+            valued, spec, belief=belief, cluster=options.cluster, risk=options.risk, level=options.level
         )
-    return fit(
-        observations,
-        spec,
-        belief=belief,
-        cluster=options.cluster,
-        risk=options.risk,
-        level=options.level,
-    )
+    if not (left := len(observations) - len(valued)):
+        return found
+    note = f"{left} choices are left out: {spec} has no values at their decisions"
+    return replace(found, notes=(*found.notes, note))
 
 
 def estimate_row(e: Estimate | Mixture) -> dict[str, Any]:
