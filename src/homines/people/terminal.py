@@ -6,6 +6,7 @@ import json
 import math
 import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -96,12 +97,17 @@ def carry_out_play(
     print_odds(sitting, chances, console)
     print_portraits(shapes, console)
     if save is not None:
-        print(f"saved     {save}\nnext      {fitting(save, plan.person, family or FAMILY)}")
+        print(f"saved     {save}\nnext      {following(save, plan.person, shapes)}")
 
 
-def fitting(folder: Path, person: str, family: str = FAMILY) -> str:
-    """The command that estimates a saved sitting, as a shell takes it."""
-    return shlex.join(["homines", "fit", str(folder), "--model", person, "--family", family])
+def following(folder: Path, person: str, shapes: Sequence[Portrait]) -> str:
+    """The command after a saved sitting, as a shell takes it: to estimate the person's preference where there
+    is an estimate, else to write the page."""
+    for shape in shapes:
+        if shape.who == person and shape.estimate is not None:
+            family = shape.estimate.family.spec
+            return shlex.join(["homines", "fit", str(folder), "--model", person, "--family", family])
+    return shlex.join(["homines", "report", str(folder)])
 
 
 def converse(sitting: Sitting, console: Console, to_stderr: bool) -> None:

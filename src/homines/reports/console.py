@@ -22,6 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from homines.core.plugins import UnknownName
 from homines.core.progress import Follow, Stop, never
 from homines.core.redaction import redact
 from homines.core.registry import UntrustedModule, find, head
@@ -130,15 +131,16 @@ def print_measurement(records: list[Record]) -> None:
     types = list(dict.fromkeys(k for row in rows for k in row if k.partition("|")[0] in first and "|" in k))
     for row in rows:
         row["frame"] = brief(row["frame"])
+    several = ("agent",) if len({r.model for r in records}) > 1 else ()
     cells = [
-        {"game": row["game"], "frame": row["frame"]}
+        {**({"agent": row["model"]} if several else {}), "game": row["game"], "frame": row["frame"]}
         | {name: _share(row.get(name)) for name in types}
         | {"mass": _mass(row["mass"]), "order": _signed(row["order_effect"]), "failed": row["errors"]}
         for row in rows
     ]
-    table = Table(cells, ("game", "frame", *types, "mass", "order", "failed"))
+    table = Table(cells, (*several, "game", "frame", *types, "mass", "order", "failed"))
     console = Console()
-    console.print(table.console(MEASURED, left=("game", "frame"), wrap=False))
+    console.print(table.console(MEASURED, left=(*several, "game", "frame"), wrap=False))
     for row in rows:
         if not any(name in row for name in types):
             for where, p in row["p"].items():
@@ -226,10 +228,10 @@ def print_scores(rows: Sequence[Mapping[str, Any]], preference: str) -> None:
 
 
 def brief(spec: str) -> str:
-    """A frame's spec without the fields at their defaults: 'table X,Y'."""
+    """A frame's spec without the fields at their defaults: 'table X,Y'; the spec of one that is not here."""
     try:
         frame = find("frames", spec)
-    except UntrustedModule:
+    except (UnknownName, UntrustedModule):
         return spec
     settings = [
         ",".join(value) if isinstance(value, tuple) else str(value)
