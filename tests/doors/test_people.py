@@ -459,7 +459,7 @@ def test_leaving_keeps_what_was_answered(
     assert typed(monkeypatch, "action2\naction2\n", "ipd", "--rounds", "3", "--save", folder) == 0
     said = capsys.readouterr()
     assert "going on after the 1 answers" in said.out
-    assert "homines fit" in said.out
+    assert "homines report" in said.out
     assert typed(monkeypatch, "action1\n", "ipd", "--rounds", "3") == 130
     assert "they were not kept" in capsys.readouterr().err
     assert typed(monkeypatch, "", "ipd", "--rounds", "4", "--save", folder) == 2

@@ -11,7 +11,6 @@ from homines.core.types import HominesError, Record
 from homines.elicitation.survey import BATTERY, PROTOCOLS, Survey
 from homines.estimation.fitting import estimate_one, read_agents
 from homines.estimation.options import FitOptions
-from homines.inference.dtypes import NF4
 from homines.models import known, trainable
 from homines.reports.run_view import RunView
 
@@ -53,7 +52,7 @@ def after_measuring(
     loading = loaded_so(survey.device, survey.dtype, trust_remote_code)
     align = None
     # four bits, and a GPU by its number, are trained on some machines only
-    if trainable(survey.model) and survey.dtype != NF4 and ":" not in (survey.device or ""):
+    if trainable(survey.model) and survey.dtype != "nf4" and ":" not in (survey.device or ""):
         align = shlex.join(["homines", "align", survey.model, "--to", "game_deontological", *loading])
     if align and not survey.beliefs:
         return align
