@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +15,14 @@ import pytest
 
 from homines.cli.app import COMMANDS, main
 from homines.core.registry import find
+from homines.core.run_folder import RunFolder
+from homines.elicitation.asking import measure
+from homines.elicitation.questions import Question
+from homines.elicitation.survey import Survey
 from homines.models.hf import HuggingFace
+from homines.models.mock import Mock, uniform
 from homines.people.session import Sitting
+from homines.reports.run_page import write
 from homines.theory.choice import LogitAgent
 from tests.helpers.serve import serve
 
@@ -52,14 +61,46 @@ def chain(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 def test_after_a_mock(chain: Homines) -> None:
     assert chain("measure", "mock/uniform", "--out", "a run") == ["measure battery"]  # at random: no estimate
+    assert command_on_page(Path("a run")) == "homines measure mock/uniform --game battery"
     assert chain("measure", "mock", "--game", "battery", "--out", "my run") == ["fit"]
+    assert command_on_page(Path("my run")) is None
 
 
-def test_after_a_network(chain: Homines, folder: Path) -> None:
+def test_after_a_network(chain: Homines, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Aligned, measured in other words, loaded as it was; no longer than that, for it would go on."""
     spec = f"hf/{folder.rename(folder.with_name('my student'))}"
     placed = ("--device", "cpu", "--dtype", "float32")
     assert chain("measure", spec, *placed, most=2) == ["align", "measure", "align"]
+    (aligned,) = Path("runs").glob("align-*")
+    name, *words = shlex.split(command_on_page(aligned) or "")
+    assert (name, words[1]) == ("homines", f"{spec}+adapter")
+    monkeypatch.chdir(aligned)
+    chain(*words, "--dry-run")
+
+
+def test_a_page_asks_for_what_can_be_asked() -> None:
+    """A person, who plays; and nobody, where the choices are of a log."""
+    records = [replace(r, model="people") for r in measure(Mock(uniform), ipd())]
+    for kind, model, command in (
+        ("play", "tit_for_tat", "homines play battery --against tit_for_tat"),
+        ("import", "people", None),
+        ("measure", "hf/a b", "homines measure 'hf/a b' --game battery --dtype float32"),
+    ):
+        with RunFolder(kind, {"kind": kind, "model": model, "dtype": "float32"}) as run:
+            run.add(records)
+        write(kind)
+        assert command_on_page(Path(kind)) == command
+
+
+def ipd() -> list[Question]:
+    return Survey("mock", ("ipd",)).questions(Mock(uniform))
+
+
+def command_on_page(folder: Path) -> str | None:
+    """The command below the estimates of a run's page."""
+    page = (folder / "report.html").read_text()
+    found = re.search(r"Questions that tell alpha, beta and kappa apart.*?<code>(.*?)</code>", page)
+    return unescape(found[1]) if found else None
 
 
 @pytest.mark.parametrize(

@@ -424,11 +424,8 @@ def test_a_command_to_copy_is_quoted(tmp_path: Path) -> None:
     play_on(sittings, name)
     told = sittings.view(name)
     assert told is not None
-    assert shlex.split(told["following"]) == [
-        "homines",
-        "report",
-        str(told["folder"]),
-    ]  # one game: no estimate
+    words = ["homines", "report", str(told["folder"])]  # one game has no estimate
+    assert shlex.split(told["following"]) == words
     assert f"<code>{escape(told['following'])}</code>" in bytes(page("sitting.html", **told).body).decode()
     assert shlex.split(RunFolder(told["folder"]).config["command"]) == ["homines", "view", str(root)]
     sittings.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homines.cli.options import AsJson, TrustModules, trusted
+from homines.core.format import clean
 from homines.core.options import option, required
 from homines.core.progress import QUIET, Follow, Tell, ignore
 from homines.core.types import HominesError
@@ -117,7 +118,7 @@ def carry_out_fit(
         return
     for f in fits:
         if len(fits) > 1:
-            print(f"{f.agent}")
+            print(clean(f.agent or ""))
         print_fit(f)
     if unsound == 1:
         print("1 answer is no distribution and counts as none")
