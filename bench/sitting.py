@@ -16,9 +16,9 @@ import numpy as np
 
 from homines.core.registry import find
 from homines.core.types import Choice, HominesError
+from homines.elicitation.survey import PROTOCOLS
 from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
-from homines.people.plan import PROTOCOLS
 from homines.theory.choice import LogitAgent
 from homines.theory.game_forms import veil
 

@@ -127,7 +127,9 @@ def measure(
     loaded = loaded or load(survey.model)
     folder = survey.folder if out is None else Path(out)
     questions = survey.questions(loaded.model)
-    command = _call_text("measure", survey.model, games=survey.games, frames=survey.frames, labels=labels)
+    command = _call_text(
+        "measure", survey.model, games=_specs("games", games), frames=survey.frames, labels=labels
+    )
     with survey.run(folder, command) as run, Bars() if asking.progress else nullcontext() as bars:
         tell = (QUIET if bars is None else bars.follow()).begin("measuring", len(questions))
         answer(loaded.model, questions, run, batch=asking.batch, progress=lambda done, _: tell(done))

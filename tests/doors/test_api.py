@@ -17,10 +17,11 @@ from homines.core.plugins import names
 from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder, StoreError
 from homines.core.types import HominesError
-from homines.elicitation.survey import Survey
+from homines.elicitation.survey import PROTOCOLS, Survey
 from homines.estimation.fit import Estimate
 from homines.models.smollm2 import cache_folder
 from homines.results import Rows, RunResult
+from homines.sweeps.grid import parse
 from homines.training.settings import Settings
 from tests.helpers.running import HOMINES
 
@@ -146,6 +147,18 @@ def test_a_command_goes_on_where_python_stopped(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("homines.models.mock.Mock.score", lambda *_: pytest.fail("asked again"))
     again = hm.measure(hm.load("mock"), "ish", labels=["X,Y", "P,Q"], progress=False)
     assert len(again.records) == len(run.records)
+
+
+def test_the_battery_is_its_games_and_beliefs_however_it_is_asked() -> None:
+    """The same folder by its name and by its games, in Python, on the command line and in a sweep's file."""
+    run = hm.measure("mock", "battery", progress=False)
+    assert {r.asks for r in run.records} == {"choice", "belief"}
+    listed = Survey("mock", PROTOCOLS, beliefs=True)
+    assert run.folder == listed.folder
+    (cell,) = parse({"models": ["mock"], "measure": {"games": ["battery"]}}, "grid").cells
+    assert cell.work == listed
+    assert cell.columns["game"] == "battery"
+    assert Survey("mock", ("ipd", "battery", "spd(1)")).games == ("ipd", *PROTOCOLS)
 
 
 @pytest.mark.skipif(not (cache_folder() / "smollm2").exists(), reason="the embedded model was not pulled")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,12 @@ import pytest
 
 from homines.cli.app import main
 from homines.core.registry import find
-from homines.core.types import Decision, frozen
+from homines.core.run_folder import RunFolder
+from homines.core.types import Decision, Record, frozen
+from homines.elicitation.asking import measure
+from homines.elicitation.survey import Survey
 from homines.theory.choice import LogitAgent
+from tests.helpers.theorist import Theorist
 
 Homines = Callable[..., tuple[int, str, str]]
 
@@ -119,6 +124,66 @@ def test_a_run_is_fitted(homines_: Homines, tmp_path: Path) -> None:
         assert e["clusters"] == 18
     else:  # a mock answers by a hash: its choices may well not rise with anything
         assert "do not rise" in err
+
+
+def answers(agent: Theorist, *games: str) -> list[Record]:
+    """What an agent says to the questions that `measure` asks in these games."""
+    asked = Survey(agent.name, games or ("battery",)).questions(agent)
+    agent.prepare(asked)
+    return measure(agent, asked)
+
+
+def folder_of(records: list[Record]) -> Path:
+    """A run folder, here."""
+    with RunFolder("run", {"kind": "align", "model": records[0].model}) as run:
+        run.add(records)
+    return run.folder
+
+
+def test_every_agent_of_a_run_is_estimated_by_itself(homines_: Homines) -> None:
+    base, trained = Theorist("kantian(0, .2, .1)", 0.1), Theorist("kantian(0, .2, .7)", 0.1)
+    records = [*answers(base), *answers(trained)]
+    folder_of([*records, replace(records[0], model="mute", choice=None, error="no answer")])
+    code, out, _ = homines_("fit", "run", "--family", "kantian(alpha=0)", "--against", "moralis", "--json")
+    assert code == 0
+    told = json.loads(out)
+    found = {e["agent"]: e["parameters"]["kappa"]["value"] for e in told["estimates"]}
+    assert found == pytest.approx({base.name: 0.1, trained.name: 0.7}, abs=1e-4)
+    assert [t["agent"] for t in told["tests"]] == [base.name, trained.name]
+    (refused,) = told["refused"]
+    assert (refused["agent"], refused["what"]) == ("mute", "kantian(alpha=0)")
+    assert "none of these records holds an answer" in refused["why"]
+    code, out, _ = homines_("fit", "run", "--family", "kantian(alpha=0)")
+    assert [line for line in out.splitlines() if line in found] == [base.name, trained.name]
+    code, out, _ = homines_("fit", "run", "--family", "moralis", "--model", trained.name, "--json")
+    assert [e["agent"] for e in json.loads(out)["estimates"]] == [trained.name]
+    code, _, err = homines_("fit", "run", "--family", "inequity", "--model", "mute")
+    assert (code, "none of these records" in err) == (2, True)
+
+
+def test_the_agents_of_a_run_are_the_subjects_of_its_types(homines_: Homines) -> None:
+    kinds = [f"inequity(alpha=0, beta={b})" for b in (0.1, 0.11, 0.12, 0.13, 0.5, 0.51)]
+    folder_of([r for kind in kinds for r in answers(Theorist(kind, 0.1, n=20))])
+    code, out, err = homines_("fit", "run", "--family", "inequity(alpha=0)", "--classes", "2", "--json")
+    assert code == 0, err
+    (types,) = json.loads(out)["estimates"]
+    assert types["agent"] is None
+    assert [t["share"] for t in types["types"]] == pytest.approx([2 / 3, 1 / 3], abs=0.05)
+
+
+def test_what_a_family_has_no_values_for_is_left_out_and_counted(homines_: Homines) -> None:
+    games = tuple(f"symmetric({r}, 1, {t}, {p})" for r, t, p in ((5, 6, 3), (6, 9, 2), (4, 8, 3)))
+    other = Theorist("economicus", 0.3)
+    records = answers(Theorist("moralis(kappa=0.4)", 0.3), *games)
+    folder_of(records + [replace(r, model=records[0].model) for r in answers(other, "bos")])
+    code, out, err = homines_("fit", "run", "--family", "moralis", "--family", "economicus", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    moralis, economicus = told["estimates"]
+    assert moralis["parameters"]["kappa"]["value"] == pytest.approx(0.4, abs=1e-4)
+    assert economicus["observations"] - moralis["observations"] == 8  # four states, labels exchanged
+    assert moralis["notes"][-1] == "8 choices are left out: moralis has no values at their decisions"
+    assert [t["difference"] > 0 for t in told["tests"]] == [True]
 
 
 @pytest.mark.parametrize(

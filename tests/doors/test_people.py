@@ -25,6 +25,7 @@ from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, HominesError, Model, Prompt
 from homines.elicitation.questions import battery
+from homines.elicitation.survey import PROTOCOLS
 from homines.estimation.columns import Observation
 from homines.estimation.family import family
 from homines.estimation.fit import fit
@@ -33,7 +34,7 @@ from homines.estimation.problem import NotIdentified
 from homines.models.mock import Mock, broken, hashed
 from homines.people.counterpart import Counterpart, opponent_or_model
 from homines.people.debrief import happened, labelled_situation, limits, odds, portraits
-from homines.people.plan import PROTOCOLS, SessionPlan, deciders
+from homines.people.plan import SessionPlan, deciders
 from homines.people.play import NotAnAnswer
 from homines.people.session import Sitting, start
 from homines.people.terminal import print_portraits
@@ -458,7 +459,7 @@ def test_leaving_keeps_what_was_answered(
     assert typed(monkeypatch, "action2\naction2\n", "ipd", "--rounds", "3", "--save", folder) == 0
     said = capsys.readouterr()
     assert "going on after the 1 answers" in said.out
-    assert "homines fit" in said.out
+    assert "homines report" in said.out
     assert typed(monkeypatch, "action1\n", "ipd", "--rounds", "3") == 130
     assert "they were not kept" in capsys.readouterr().err
     assert typed(monkeypatch, "", "ipd", "--rounds", "4", "--save", folder) == 2

@@ -325,7 +325,7 @@ def test_a_sitting_outlives_the_browser_and_the_server(kit: Any, tmp_path: Path)
             running.ask(place, {"turn": turn, "answer": "action2"})
         text = running.ask(place)[2]
         assert "What came of it" in text
-        assert f"homines fit {folder} --model ann" in text
+        assert f"homines report {folder}" in text
         assert [e.state for e in Index(tmp_path).entries()] == [DONE]
     finally:
         assert running.stop() == 0
@@ -424,7 +424,7 @@ def test_a_command_to_copy_is_quoted(tmp_path: Path) -> None:
     play_on(sittings, name)
     told = sittings.view(name)
     assert told is not None
-    words = ["homines", "fit", str(told["folder"]), "--model", "Jo Doe; ls", "--family", "kantian"]
+    words = ["homines", "report", str(told["folder"])]  # one game has no estimate
     assert shlex.split(told["following"]) == words
     assert f"<code>{escape(told['following'])}</code>" in bytes(page("sitting.html", **told).body).decode()
     assert shlex.split(RunFolder(told["folder"]).config["command"]) == ["homines", "view", str(root)]

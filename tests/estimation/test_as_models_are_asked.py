@@ -15,6 +15,7 @@ from homines.core.run_folder import RunFolder
 from homines.core.types import Choice
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
+from homines.elicitation.survey import PROTOCOLS, Survey
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.fitting import estimate_one, read_observations
 from homines.estimation.observations import from_records
@@ -23,7 +24,6 @@ from homines.estimation.problem import NotIdentified
 from homines.estimation.strategy_method import points
 from tests.helpers.theorist import Theorist
 
-PROTOCOLS = tuple(f"{name}({k})" for name in ("spd", "trust", "ultimatum") for k in range(1, 7))
 TRUTHS = (
     "economicus",
     "utilitarian",
@@ -113,3 +113,14 @@ def test_intervals_cover_the_truth(truth: str, stated: bool, n: int, tmp_path: P
 def draw(choice: Choice | None, n: int, rng: np.random.Generator) -> Choice:
     assert choice is not None
     return Choice.at(rng.multinomial(n, choice.p), n=n)
+
+
+def test_the_battery_of_measure_tells_alpha_beta_and_kappa(tmp_path: Path) -> None:
+    theorist = Theorist("kantian(alpha=0.1, beta=0.3, kappa=0.4)", 0.1, beliefs=beliefs(2))
+    survey = Survey(theorist.name, ("battery",))
+    asked = survey.questions(theorist)
+    theorist.prepare(asked)
+    with survey.run(tmp_path / "run") as run:
+        measure(theorist, asked, run)
+    e = estimate(tmp_path / "run", "kantian")
+    assert [e[name] for name in ("alpha", "beta", "kappa")] == pytest.approx([0.1, 0.3, 0.4], abs=1e-5)

@@ -13,7 +13,7 @@ from homines.core.types import Choice, Decision
 from homines.elicitation.questions import battery
 from homines.estimation.belief_sensitivity import sensitivity, with_correct_beliefs, with_uniform_beliefs
 from homines.estimation.columns import Observation
-from homines.estimation.fitting import read_observations, under_beliefs
+from homines.estimation.fitting import read_agents
 from homines.estimation.observations import from_records
 from homines.preferences.moralis import Moralis
 from homines.theory.choice import LogitAgent
@@ -72,13 +72,13 @@ def test_a_run_has_its_own_choices_as_correct_beliefs(tmp_path: Path) -> None:
     asked = run_of(Theorist(truth, 0.05, beliefs=beliefs(1)), tmp_path / "asked", ask_beliefs=True)
     by_belief = {
         u.belief: u
-        for u in sensitivity(under_beliefs(asked, None, read_observations(asked, None)[0]), "inequity")
+        for u in sensitivity(read_agents(asked, None)[0][0].variants, "inequity")
     }
     assert list(by_belief) == ["uniform", "elicited", "correct"]
     assert by_belief["elicited"].values["beta"] == pytest.approx(0.5, abs=1e-5)
     assert by_belief["uniform"].values["beta"] != pytest.approx(0.5, abs=1e-3)
     unasked = run_of(Theorist(truth, 0.05), tmp_path / "unasked", ask_beliefs=False)
-    silent = sensitivity(under_beliefs(unasked, None, read_observations(unasked, None)[0]), "inequity")
+    silent = sensitivity(read_agents(unasked, None)[0][0].variants, "inequity")
     assert [u.belief for u in silent] == ["uniform", "correct"]
     assert silent[0].values["beta"] == pytest.approx(0.5, abs=1e-5)
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from homines.core.registry import find
 from homines.core.types import Array, Choice, Decision, NeedsVeil, Prompt
-from homines.elicitation.questions import Question
+from homines.elicitation.questions import Question, battery
 from homines.estimation.strategy_method import Point, plan_decision, points, with_stated_beliefs
 from homines.theory.choice import LogitAgent
-from homines.theory.game_forms import Sequential
+from homines.theory.game_forms import Repeated, Sequential
 
 
 class Theorist:
@@ -51,7 +51,7 @@ class Theorist:
             self._answers[q.prompt.key] = (believed if q.record.asks == "belief" else by_game)[game][key]
 
     def _game(self, name: str, game: Any) -> tuple[dict[str, Choice], dict[str, Choice]]:
-        at = points(game)
+        at = {(0, d.history): d for d in battery(game)} if isinstance(game, Repeated) else points(game)
         stated = {
             point: Choice.at(self.beliefs.get(name, {}).get(point, np.ones(len(d.actions))))
             for point, d in at.items()

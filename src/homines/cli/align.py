@@ -79,6 +79,7 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
     """Align by a plan, report, print; exits with 0, or 1 where some questions failed."""
     from homines.reports.console import Bars, command, print_before_after, stopping  # with it comes rich
     from homines.reports.run_page import write  # with it comes altair
+    from homines.reports.suggestions import loaded_so
     from homines.training import distributed
     from homines.training.lifecycle import align, estimate
     from homines.training.student import name_after
@@ -120,14 +121,10 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
         print(f"figures   {folder / 'figures'}")
         print(f"result    {trained.folder}")
         print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
-        after = shlex.quote(name_after(plan, trained.folder)) + dtype_option(plan.dtype)
+        loading = loaded_so(plan.device, plan.dtype, plan.trust_remote_code)
+        after = shlex.join([name_after(plan, trained.folder), *loading])
         print(f"next      homines measure {after} --frame story --labels X,Y")
     sys.exit(1 if any(r.error for r in run.records) else 0)
-
-
-def dtype_option(dtype: str | None) -> str:
-    """The option that loads what was trained as it was trained."""
-    return f" --dtype {dtype}" if dtype else ""
 
 
 def counted_line(counts: dict[str, int]) -> str:

@@ -47,7 +47,7 @@ def carry_out_amce(
 ) -> None:
     """Estimate and print; a CSV of every group where `by` is given."""
     from homines.estimation.fitting import spell_infinities  # with it comes scipy
-    from homines.reports.console import print_effects
+    from homines.reports.estimate_console import print_effects
 
     if (by is None) != (out is None):
         raise HominesError(

@@ -68,7 +68,7 @@ COMMANDS = {
     ),
     "import": (
         "import_log:import_log",
-        "Turn a log of Inspect (`inspect eval homines/...`) into a run folder, for `report` and `fit`.",
+        "Turn a log of Inspect (`inspect eval homines/...`), or a CSV of anybody's play, into a run folder.",
     ),
 }
 """name: (file:function in this folder, what `homines --help` says)."""

@@ -7,21 +7,20 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homines.cli.options import AsJson, TrustModules, trusted
+from homines.cli.sample_size import print_plan
 from homines.core.options import option, required
 from homines.core.progress import QUIET, Follow, Tell, ignore
 from homines.core.types import HominesError
-from homines.estimation.options import BELIEFS, FitOptions
+from homines.estimation.options import FitOptions
 from homines.inference.impossible import caveats
 
 if TYPE_CHECKING:
-    from homines.estimation.columns import Observation
-    from homines.estimation.fit import Estimate
-    from homines.estimation.mixture import Mixture
-    from homines.estimation.model_tests import Comparison
+    from homines.estimation.agent_fit import AgentFit
 
 MANY_CHOICES = 20_000
 """Choices from which a bar shows how far the estimates are."""
@@ -37,7 +36,7 @@ class FitTask:
     family: tuple[str, ...] = required(
         "Preference to estimate, as inequity or 'kantian(alpha=0)'; repeat for several."
     )
-    model: str | None = option(None, "Whose records, where a run holds several models.")
+    model: str | None = option(None, "Of this agent alone; default: of every agent of a run by itself.")
     against: tuple[str, ...] = option(
         (), "Test this narrower (or rival) family, or given parameters, against the first."
     )
@@ -45,98 +44,82 @@ class FitTask:
     plans: bool = option(
         True, "An answer in a sequential game as part of a plan, where kappa needs it; else never."
     )
+    plan: str = option("", "Games and answers that an error takes: 'se(kappa)<.05', 'width(kappa)<.2'.")
+    truth: str = option("", "With --plan: assume this preference chose, as 'moralis(kappa=0.4)'.")
+    precision: float = option(0.1, "With --truth: its precision, in 1/payoff.")
 
 
 def fit(
     task: FitTask, options: FitOptions, trust_modules: TrustModules = False, as_json: AsJson = False
 ) -> None:
     """Estimate the families of a task and print them."""
-    source = trusted(task.source, trust_modules)
-    carry_out_fit(replace(task, source=source), options, as_json=as_json)
+    task = replace(task, source=trusted(task.source, trust_modules))
+    if task.plan:
+        truth = (task.truth, task.precision)
+        print_plan(task.source, task.family, task.plan, truth, options, model=task.model, as_json=as_json)
+        return
+    if task.truth:
+        raise HominesError("--truth is for --plan: say which error is wanted, as --plan 'se(kappa)<.05'")
+    carry_out_fit(task, options, as_json=as_json)
 
 
 def carry_out_fit(task: FitTask, options: FitOptions, *, as_json: bool) -> None:
     """Estimate and print, refusals included. Raises HominesError where no family has an estimate."""
+    from homines.estimation.agent_fit import FamilySet, fit_agent
     from homines.estimation.family import family
-    from homines.estimation.fitting import estimate_one, estimate_row, read_observations, spell_infinities
-    from homines.estimation.mixture import Mixture
-    from homines.estimation.rivals import Rival, rivals
-    from homines.reports.console import (  # with it comes rich
-        print_comparisons,
-        print_estimate,
-        print_mixture,
-        print_rivals,
-    )
+    from homines.estimation.fitting import read_agents, spell_infinities
+    from homines.reports.estimate_console import print_agents  # with it comes rich
 
-    families, against = task.family, task.against
-    if against and (options.classes > 1 or options.risk):
+    wanted = FamilySet(task.family, task.against, options, task.rivals)
+    if task.against and not wanted.testable:
         raise HominesError(
-            "--against tests one preference for all at given payoffs: leave out --classes and --risk, or "
-            "--against"
+            "--against tests one preference for all at given payoffs: leave out --classes, --random and "
+            "--risk, or --against"
         )
-    for spec in (*families, *against):
+    for spec in (*task.family, *task.against):
         family(spec)  # a mistyped one costs no finished work
     with reading(task.source) as follow:
-        observations, unsound, impossible = read_observations(
-            task.source, task.model, plans=task.plans, follow=follow
+        agents, unsound, impossible = read_agents(
+            task.source, task.model, plans=task.plans, together=not wanted.one_for_all, follow=follow
         )
-    estimates: list[Estimate | Mixture] = []
-    others: dict[str, list[Rival]] = {}
-    refused: dict[str, str] = {}
     start = time.monotonic()
-    tests: list[Comparison] = []
-    testable = options.classes == 1 and not options.risk
-    narrower = (*against, *(families[1:] if testable else ()))
-    with watching(len(observations), len(families) + len(narrower)) as step:
-        for i, spec in enumerate(families):
-            try:
-                estimates.append(estimate_one(observations, spec, options))
-                if testable and task.rivals:
-                    belief = BELIEFS[options.belief]
-                    others[spec] = rivals(observations, spec, belief=belief, cluster=options.cluster)
-            except HominesError as why:
-                refused[spec] = str(why)
-            step(i + 1)
-        for i, narrow in enumerate(narrower):
-            try:
-                tests.append(against_each_other(observations, narrow, families[0], options))
-            except HominesError as why:
-                refused[f"{narrow} against {families[0]}"] = str(why)
-            step(len(families) + i + 1)
-    if not estimates:
-        raise HominesError("; ".join(dict.fromkeys(refused[spec] for spec in families)))
-    seconds = time.monotonic() - start
+    many = sum(len(a.observations) for a in agents)
+    with watching(many, len(agents) * wanted.steps) as step:
+        steps = count(1)
+        fits = [fit_agent(a, wanted, lambda: step(next(steps))) for a in agents]
+    if not any(f.families for f in fits):
+        raise HominesError(_refusals(fits, task.family))
     if as_json:
         out = {
             "source": str(task.source),
             "options": asdict(options),
-            "estimates": [
-                estimate_row(e) | {"rivals": list(map(asdict, others.get(e.family.spec, ())))}
-                for e in estimates
+            "estimates": [{"agent": f.agent, **each.row()} for f in fits for each in f.families],
+            "tests": [{"agent": f.agent, **asdict(t)} for f in fits for t in f.tests],
+            "refused": [
+                {"agent": f.agent, "what": what, "why": why} for f in fits for what, why in f.refused.items()
             ],
-            "tests": [asdict(t) for t in tests],
-            "refused": refused,
             "no_distribution": unsound,
             "impossible": impossible,
-            "seconds": round(seconds, 3),
+            "seconds": round(time.monotonic() - start, 3),
         }
         print(json.dumps(spell_infinities(out)))
         return
-    for e in estimates:
-        if isinstance(e, Mixture):
-            print_mixture(e)
-        else:
-            print_estimate(e)
-            print_rivals(e.family.spec, others.get(e.family.spec, ()))
-    print_comparisons(tests)
+    print_agents(fits)
     if unsound == 1:
         print("1 answer is no distribution and counts as none")
     elif unsound:
         print(f"{unsound} answers are no distribution and count as none")
     for sentence in caveats(impossible):
         print(sentence)
-    for spec, why in refused.items():
-        print(f"{spec}: {why}")
+
+
+def _refusals(fits: Sequence[AgentFit], families: Sequence[str]) -> str:
+    """Why no family has an estimate, each reason once."""
+    return "; ".join(
+        dict.fromkeys(
+            (f"{f.agent}: " if len(fits) > 1 else "") + f.refused[spec] for f in fits for spec in families
+        )
+    )
 
 
 @contextmanager
@@ -161,16 +144,3 @@ def watching(many: int, steps: int) -> Iterator[Tell]:
         return
     with Bars() as bars:
         yield bars.begin(f"estimating, {many:,} choices", steps)
-
-
-def against_each_other(
-    observations: Sequence[Observation], one: str, two: str, options: FitOptions
-) -> Comparison:
-    """The narrower of two families against the wider; Vuong's test where neither is."""
-    from homines.estimation.model_tests import NotNested, compare
-
-    belief = BELIEFS[options.belief]
-    try:
-        return compare(observations, one, two, belief=belief, cluster=options.cluster)
-    except NotNested:
-        return compare(observations, two, one, belief=belief, cluster=options.cluster)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,13 +64,16 @@ def measure(
         records = asking.measure(
             model, questions, run, batch=batch, progress=lambda done, _: tell(done), stop=stop
         )
-    finish(survey.model, folder, records, output.as_json)
+    finish(survey, folder, records, trust_remote_code, output.as_json)
 
 
-def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> None:
-    """Report a measurement and print it; exits like `carry_out`."""
+def finish(
+    survey: Survey, folder: Path, records: list[Record], trust_remote_code: bool, as_json: bool
+) -> None:
+    """Report a measurement and print it; exits with 1 where some questions failed, else with 0."""
     from homines.reports.console import print_measurement
     from homines.reports.run_page import write
+    from homines.reports.suggestions import after_measuring
 
     page = write(folder)
     failed = sum(r.error is not None for r in records)
@@ -101,12 +103,8 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
         for text in sentences(counts(records)):
             print(f"\n{text}")
         print(f"\nreport    {page}")
-        following = (
-            f"fit {folder} --family inequity"
-            if believed or behind(model)
-            else f"align {shlex.quote(model)} --to game_deontological"
-        )
-        print(f"next      homines {following}")
+        if following := after_measuring(survey, folder, records, trust_remote_code=trust_remote_code):
+            print(f"next      {following}")
     sys.exit(1 if failed else 0)
 
 

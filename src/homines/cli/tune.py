@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-from homines.cli.align import dtype_option
 from homines.cli.options import AsJson, Fields, Out, TrustModules, Values, trusted
 from homines.core.progress import Follow
 from homines.core.run_folder import RunFolder, default_folder
@@ -40,6 +39,7 @@ def tune(
 def carry_out_tuning(tuning: TuningPlan, folder: Path, as_json: bool) -> None:
     """Tune on a data folder and print what it changed."""
     from homines.reports.console import Bars, command, print_scores, print_side_effects, stopping
+    from homines.reports.suggestions import loaded_so
     from homines.training import distributed
     from homines.training.exam import table
     from homines.training.lifecycle import tune
@@ -65,4 +65,5 @@ def carry_out_tuning(tuning: TuningPlan, folder: Path, as_json: bool) -> None:
     print_side_effects(run)
     print(f"result    {trained.folder}")
     print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
-    print(f"next      homines measure {shlex.quote(name)}{dtype_option(tuning.dtype)}")
+    loading = loaded_so(tuning.device, tuning.dtype, tuning.trust_remote_code)
+    print(f"next      homines measure {shlex.join([name, *loading])}")

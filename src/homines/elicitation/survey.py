@@ -19,14 +19,24 @@ from homines.elicitation.questions import Question, battery, questions
 
 PAIR = "action1,action2"
 """Labels where two words are enough and none are given."""
+BATTERY = "battery"
+PROTOCOLS = tuple(f"{kind}({k})" for k in range(1, 7) for kind in ("spd", "trust", "ultimatum"))
+"""What `battery` stands for: the sequential games that van Leeuwen & Alger (2024) estimate alpha, beta and
+kappa from. One-shot symmetric games cannot tell kappa from aversions to inequity."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The plan of a measurement. Every field is a spec or a setting."""
+    """The plan of a measurement. Every field is a spec or a setting.
+
+    games   `battery` stands for PROTOCOLS, and asks for beliefs as well: what is worth doing depends on what
+            the other is believed to do
+    """
 
     model: str = required(MODEL, "model")
-    games: tuple[str, ...] = option(("ipd",), "Game, as ipd; repeat for several.", "--game")
+    games: tuple[str, ...] = option(
+        ("ipd",), "Game, as ipd; battery: 18, for alpha, beta, kappa; repeat for several.", "--game"
+    )
     frames: tuple[str, ...] = option(("table",), "Frame, as table; repeat for several.", "--frame")
     labels: tuple[str, ...] | None = option(None, LABELS)
     """None: the frame's own."""
@@ -38,6 +48,19 @@ class Survey:
     seed: int = option(0, "Of the reasons sampled.")
     device: str | None = option(None, DEVICE)
     dtype: str | None = option(None, DTYPE)
+
+    def __post_init__(self) -> None:
+        if BATTERY in self.games:
+            games = [spec for name in self.games for spec in (PROTOCOLS if name == BATTERY else (name,))]
+            object.__setattr__(self, "games", tuple(dict.fromkeys(games)))
+            object.__setattr__(self, "beliefs", True)
+
+    @property
+    def title(self) -> str:
+        """The games in words, `battery` for its games."""
+        rest = [name for name in self.games if name not in PROTOCOLS]
+        whole = len(self.games) - len(rest) == len(PROTOCOLS)
+        return " ".join([BATTERY, *rest] if whole else self.games)
 
     def words(self) -> dict[str, list[str]]:
         """The frame specs of each game. Raises HominesError for an unknown spec."""
@@ -115,7 +138,10 @@ def believing(spec: str) -> str:
     """The spec of the frame that asks for a belief about another player, in this frame's words."""
     words = find("frames", spec)
     if not isinstance(words, AsksFor):
-        raise HominesError(f"frame {spec} cannot ask for beliefs; leave out --beliefs, or use another frame")
+        raise HominesError(
+            f"frame {spec} cannot ask for beliefs; use another frame, or leave out what asks for them "
+            f"(--beliefs, the game {BATTERY})"
+        )
     return spell(variant(words, asks="belief"))
 
 

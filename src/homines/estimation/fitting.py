@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,15 @@ import numpy as np
 
 from homines.core.progress import QUIET, Follow
 from homines.core.run_folder import RunFolder
-from homines.core.types import HominesError
+from homines.core.types import HominesError, Record
+from homines.estimation.agent_estimates import where_defined
 from homines.estimation.belief_sensitivity import sensitivity, with_correct_beliefs, with_uniform_beliefs
-from homines.estimation.columns import Observation
+from homines.estimation.columns import Columns, Observation
 from homines.estimation.cross_validation import cross_validate
+from homines.estimation.family import family
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.mixture import Mixture, mixture
-from homines.estimation.observations import from_records
+from homines.estimation.observations import NoAnswers, from_records
 from homines.estimation.observations_csv import READING_STEPS, read_csv
 from homines.estimation.options import BELIEFS, FitOptions
 from homines.estimation.random_coefficients import RandomCoefficients, random_coefficients
@@ -44,15 +46,60 @@ def read_observations(
     return read_csv(source, follow.begin("reading the CSV", READING_STEPS)), 0, {}
 
 
-def under_beliefs(
-    source: Path, model: str | None, observations: Sequence[Observation], *, plans: bool = True
-) -> dict[str, Sequence[Observation]]:
-    """The observations of a source under uniform, elicited and correct beliefs (belief_sensitivity.py)."""
-    if source.is_dir():
-        records = RunFolder(source).records
-        uniform = from_records(records, model=model, plans=plans, beliefs="uniform")
-        correct = from_records(records, model=model, plans=plans, beliefs="correct")
-        return {"uniform": uniform, "elicited": observations, "correct": correct}
+@dataclass(frozen=True, eq=False)
+class AgentChoices:
+    """The choices of one agent, or why there are none.
+
+    agent      None for a CSV, and for all agents together
+    variants   the same under uniform, elicited and correct beliefs (belief_sensitivity.py); empty for all
+               agents together
+    """
+
+    agent: str | None
+    observations: Sequence[Observation]
+    why: str = ""
+    variants: Mapping[str, Sequence[Observation]] = field(default_factory=dict[str, Sequence[Observation]])
+
+
+def read_agents(
+    source: Path, model: str | None, *, plans: bool = True, together: bool = False, follow: Follow = QUIET
+) -> tuple[list[AgentChoices], int, dict[str, dict[str, int]]]:
+    """As `read_observations`, of every agent of a run by itself: the base, the trained one, a person.
+
+    model      of this agent alone
+    together   the agents are the subjects of one set of choices
+    """
+    if not source.is_dir():
+        observations, unsound, impossible = read_observations(source, model, plans=plans, follow=follow)
+        variants = {} if together else under_beliefs(observations)
+        return [AgentChoices(None, observations, variants=variants)], unsound, impossible
+    run = RunFolder(source)
+    agents: list[AgentChoices] = []
+    for name in [model] if model is not None else dict.fromkeys(r.model for r in run.records):
+        try:
+            agents.append(_of_agent(run.records, name, plans=plans, together=together))
+        except HominesError as failure:
+            agents.append(AgentChoices(name, (), str(failure)))
+    if not any(a.observations for a in agents):
+        raise NoAnswers("; ".join(dict.fromkeys(a.why for a in agents)) or f"{source} holds no records")
+    if together:
+        agents = [AgentChoices(None, [o for a in agents for o in a.observations])]
+    theirs = (r for r in run.records if model in (None, r.model))
+    return agents, run.unsound, counts(theirs)
+
+
+def _of_agent(records: Sequence[Record], name: str, *, plans: bool, together: bool) -> AgentChoices:
+    elicited = from_records(records, model=name, plans=plans)
+    if together:
+        return AgentChoices(name, elicited)
+    uniform = from_records(records, model=name, plans=plans, beliefs="uniform")
+    correct = from_records(records, model=name, plans=plans, beliefs="correct")
+    variants = {"uniform": uniform, "elicited": elicited, "correct": correct}
+    return AgentChoices(name, elicited, variants=variants)
+
+
+def under_beliefs(observations: Sequence[Observation]) -> dict[str, Sequence[Observation]]:
+    """The observations of a CSV under uniform, stated and correct beliefs."""
     return {
         "uniform": with_uniform_beliefs(observations),
         "elicited": observations,
@@ -60,17 +107,28 @@ def under_beliefs(
     }
 
 
-def checks_of(
-    observations: Sequence[Observation],
-    variants: Mapping[str, Sequence[Observation]],
-    spec: str,
-    options: FitOptions,
-) -> dict[str, Any]:
+def with_values(observations: Sequence[Observation], *specs: str) -> Sequence[Observation]:
+    """The choices of a run at whose decisions these families have values: kappa has none in a game that is
+    not symmetric. All of them where none has, for `fit` to say why; a CSV is read whole."""
+    if isinstance(observations, Columns):
+        return observations
+    valued: Sequence[Observation] = observations
+    for spec in specs:
+        valued = where_defined(family(spec), valued)
+    return observations if len(valued) in (0, len(observations)) else valued
+
+
+def checks_of(choices: AgentChoices, spec: str, options: FitOptions) -> dict[str, Any]:
     """How a family does on clusters that it was not fitted to, and under other beliefs, as JSON: held_out,
     beliefs."""
     held_out = cross_validate(
-        observations, spec, belief=BELIEFS[options.belief], cluster=options.cluster, risk=options.risk
+        with_values(choices.observations, spec),
+        spec,
+        belief=BELIEFS[options.belief],
+        cluster=options.cluster,
+        risk=options.risk,
     )
+    variants = {name: with_values(each, spec) for name, each in choices.variants.items()}
     return {
         "held_out": None if held_out is None else asdict(held_out),
         "beliefs": [] if options.risk else [asdict(u) for u in sensitivity(variants, spec)],
@@ -80,22 +138,23 @@ def checks_of(
 def estimate_one(
     observations: Sequence[Observation], spec: str, options: FitOptions
 ) -> Estimate | Mixture | RandomCoefficients:
-    """One family, a mixture of it, or its distribution over subjects."""
-    belief = BELIEFS[options.belief]
+    """One family, a mixture of it, or its distribution over subjects; a note says how many choices it has no
+    values for."""
+    belief, seed = BELIEFS[options.belief], options.seed
+    valued = with_values(observations, spec)
+    found: Estimate | Mixture | RandomCoefficients
     if options.random:
-        return random_coefficients(observations, spec, belief=belief, draws=options.draws, seed=options.seed)
-    if options.classes > 1:
-        return mixture(
-            observations, spec, options.classes, belief=belief, starts=options.starts, seed=options.seed
+        found = random_coefficients(valued, spec, belief=belief, draws=options.draws, seed=seed)
+    elif options.classes > 1:
+        found = mixture(valued, spec, options.classes, belief=belief, starts=options.starts, seed=seed)
+    else:
+        found = fit(
+            valued, spec, belief=belief, cluster=options.cluster, risk=options.risk, level=options.level
         )
-    return fit(
-        observations,
-        spec,
-        belief=belief,
-        cluster=options.cluster,
-        risk=options.risk,
-        level=options.level,
-    )
+    if not (left := len(observations) - len(valued)):
+        return found
+    note = f"{left} choices are left out: {spec} has no values at their decisions"
+    return replace(found, notes=(*found.notes, note))
 
 
 def estimate_row(e: Estimate | Mixture | RandomCoefficients) -> dict[str, Any]:

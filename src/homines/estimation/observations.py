@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import Any, Literal, TypeAlias
 
-from homines.core.capabilities import AsksFor, asks_of, variant
+from homines.core.capabilities import AsksFor, variant
 from homines.core.plugins import UnknownName
 from homines.core.registry import find, spell
 from homines.core.types import Choice, Decision, HominesError, Record
@@ -54,11 +54,11 @@ def from_records(
     of_subject = [r for r in records if r.model == subject]
     answers: dict[tuple[str, str], list[Record]] = {}
     asked: dict[tuple[str, str], list[Record]] = {}
-    frames, games = cache(partial(find, "frames")), cache(_game)
+    frames, games = cache(partial(_named, "frames")), cache(partial(_named, "games"))
     for (name, words), group in group_by(of_subject, "game", "frame").items():
         frame = frames(words)
-        about = asks_of(frame) == "belief"
-        spec = spell(replace(frame, asks="choice")) if about else words
+        about = group[0].asks == "belief"
+        spec = spell(replace(frame, asks="choice")) if about and frame is not None else words
         (asked if about else answers).setdefault((name, spec), []).extend(group)
     observations: list[Observation] = []
     for (name, frame), group in answers.items():
@@ -98,11 +98,12 @@ def _with_belief(d: Decision, about: Mapping[str, Choice]) -> Decision:
     return d
 
 
-def _game(spec: str) -> Any:
-    """The game of a spec. None where records name no game, or one that the package does not have: their
-    decisions are read one by one. Raises HominesError for another spec from which no game can be made, and
-    UntrustedModule for one that names a module, which is loaded where a person says so."""
+def _named(folder: str, spec: str) -> Any:
+    """The game or frame of a spec. None where records name none, or one that the package does not have: their
+    decisions are read one by one, and a log may have words of its own. Raises HominesError for another spec
+    from which none can be made, and UntrustedModule for one that names a module, which is loaded where a
+    person says so."""
     try:
-        return find("games", spec) if spec else None
+        return find(folder, spec) if spec else None
     except UnknownName:
         return None

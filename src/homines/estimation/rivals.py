@@ -79,16 +79,17 @@ def rivals(
         try:
             p = pin(observations, family(spec), belief, cluster)
             values = _values(p)
-            test = _test(observations, of, p.family, belief, cluster)
-        except SameChoices:
-            if _not_zero(values).keys() == mine.keys():
-                continue  # the same preference, as a special case
-            rows.append(Rival(p.family.spec, "same", values))
         except HominesError as failure:
             rows.append(Rival(spec, "undefined", {}, why=str(failure)))
-        else:
-            tests[len(rows)] = test
+            continue
+        try:
+            tests[len(rows)] = _test(observations, of, p.family, belief, cluster)
             rows.append(Rival(p.family.spec, "as well", values))
+        except SameChoices:
+            if _not_zero(values).keys() != mine.keys():  # else the same preference, as a special case
+                rows.append(Rival(p.family.spec, "same", values))
+        except HominesError as failure:
+            rows.append(Rival(spec, "undefined", {}, why=str(failure)))
     for i, test in zip(tests, holm(list(tests.values())), strict=True):
         rows[i] = replace(rows[i], p=test.p_holm, standing=_standing(test, of.spec))
     return rows

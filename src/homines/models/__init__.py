@@ -26,6 +26,10 @@ PROVIDERS = (
 """Providers of inspect-ai that need no `inspect/` before them."""
 
 
+UNTRAINED = ("mock", "vllm", "inspect")
+"""Kinds of models whose weights are out of reach."""
+
+
 def refuse_placement(model: str, *, device: str | None, dtype: str | None) -> None:
     """HominesError where a device or dtype is set for a model on a server. model: its name and the reason."""
     for option, value in (("device", device), ("dtype", dtype)):
@@ -42,6 +46,11 @@ def known(spec: str) -> bool:
 def behind(spec: str) -> bool:
     """Whether this model is behind an API, where calls cost."""
     return spec.partition("/")[0] in (*PROVIDERS, "inspect") and "/" in spec
+
+
+def trainable(spec: str) -> bool:
+    """Whether the weights of this model are within reach, so that it can be trained; nothing is loaded."""
+    return not behind(spec) and spec.partition("/")[0].partition("+")[0] not in UNTRAINED
 
 
 def load(

@@ -14,11 +14,9 @@ from homines.core.registry import find, spell
 from homines.core.types import Frame, HominesError
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import battery
+from homines.elicitation.survey import BATTERY, PROTOCOLS
 from homines.theory.game_forms import NormalForm, Repeated, nodes
 
-BATTERY = "battery"
-PROTOCOLS = tuple(f"{kind}({k})" for k in range(1, 7) for kind in ("spd", "trust", "ultimatum"))
-"""What `battery` stands for: the games that van Leeuwen & Alger (2024) estimate preferences from."""
 ROUNDS = 10
 """Of a repeated game that announces no end."""
 MOST_ROUNDS = 1000

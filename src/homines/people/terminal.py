@@ -6,6 +6,7 @@ import json
 import math
 import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from rich.text import Text
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, HominesError, Interrupted
-from homines.elicitation.survey import frame_specs
+from homines.elicitation.survey import BATTERY, frame_specs
 from homines.estimation.fitting import estimate_row, spell_infinities
 from homines.people.debrief import (
     FAMILY,
@@ -30,7 +31,7 @@ from homines.people.debrief import (
     portraits,
     totals,
 )
-from homines.people.plan import BATTERY, SessionPlan
+from homines.people.plan import SessionPlan
 from homines.people.play import NotAnAnswer
 from homines.people.session import Sitting, start
 from homines.reports.console import command
@@ -96,12 +97,17 @@ def carry_out_play(
     print_odds(sitting, chances, console)
     print_portraits(shapes, console)
     if save is not None:
-        print(f"saved     {save}\nnext      {fitting(save, plan.person, family or FAMILY)}")
+        print(f"saved     {save}\nnext      {following(save, plan.person, shapes)}")
 
 
-def fitting(folder: Path, person: str, family: str = FAMILY) -> str:
-    """The command that estimates a saved sitting, as a shell takes it."""
-    return shlex.join(["homines", "fit", str(folder), "--model", person, "--family", family])
+def following(folder: Path, person: str, shapes: Sequence[Portrait]) -> str:
+    """The command after a saved sitting, as a shell takes it: to estimate the person's preference where there
+    is an estimate, else to write the page."""
+    for shape in shapes:
+        if shape.who == person and shape.estimate is not None:
+            family = shape.estimate.family.spec
+            return shlex.join(["homines", "fit", str(folder), "--model", person, "--family", family])
+    return shlex.join(["homines", "report", str(folder)])
 
 
 def converse(sitting: Sitting, console: Console, to_stderr: bool) -> None:

@@ -22,6 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from homines.core.plugins import UnknownName
 from homines.core.progress import Follow, Stop, never
 from homines.core.redaction import redact
 from homines.core.registry import UntrustedModule, find, head
@@ -31,10 +32,7 @@ from homines.elicitation.metrics import group_by, instability, summary
 from homines.reports.tables import Table
 
 if TYPE_CHECKING:
-    from homines.estimation.fit import Estimate
-    from homines.estimation.mixture import Mixture
-    from homines.estimation.model_tests import Comparison
-    from homines.estimation.rivals import Rival
+    pass
 
 
 def command() -> str:
@@ -42,8 +40,6 @@ def command() -> str:
     return redact(shlex.join(["homines", *sys.argv[1:]]))
 
 
-MOST_GAMES = 8
-"""Most games whose misfit is named."""
 MEASURED = "P(own action | other's last), given a legal answer; legal mass; order effect"
 
 
@@ -131,15 +127,16 @@ def print_measurement(records: list[Record]) -> None:
     types = list(dict.fromkeys(k for row in rows for k in row if k.partition("|")[0] in first and "|" in k))
     for row in rows:
         row["frame"] = brief(row["frame"])
+    several = ("agent",) if len({r.model for r in records}) > 1 else ()
     cells = [
-        {"game": row["game"], "frame": row["frame"]}
+        {**({"agent": row["model"]} if several else {}), "game": row["game"], "frame": row["frame"]}
         | {name: _share(row.get(name)) for name in types}
         | {"mass": _mass(row["mass"]), "order": _signed(row["order_effect"]), "failed": row["errors"]}
         for row in rows
     ]
-    table = Table(cells, ("game", "frame", *types, "mass", "order", "failed"))
+    table = Table(cells, (*several, "game", "frame", *types, "mass", "order", "failed"))
     console = Console()
-    console.print(table.console(MEASURED, left=("game", "frame"), wrap=False))
+    console.print(table.console(MEASURED, left=(*several, "game", "frame"), wrap=False))
     for row in rows:
         if not any(name in row for name in types):
             for where, p in row["p"].items():
@@ -227,10 +224,10 @@ def print_scores(rows: Sequence[Mapping[str, Any]], preference: str) -> None:
 
 
 def brief(spec: str) -> str:
-    """A frame's spec without the fields at their defaults: 'table X,Y'."""
+    """A frame's spec without the fields at their defaults: 'table X,Y'; the spec of one that is not here."""
     try:
         frame = find("frames", spec)
-    except UntrustedModule:
+    except (UnknownName, UntrustedModule):
         return spec
     settings = [
         ",".join(value) if isinstance(value, tuple) else str(value)
@@ -303,116 +300,3 @@ def _warn_mass(console: Console, rows: list[dict[str, Any]]) -> None:
 
 
 # --- estimates ---------------------------------------------------------------------------------
-
-
-def print_estimate(e: Estimate) -> None:
-    """Parameters with errors and intervals, the data behind them, and the fit of the family."""
-    cells = [
-        {
-            "parameter": name,
-            "estimate": _value(value),
-            "s.e.": _value(se),
-            f"{e.level:.0%} interval": "none" if np.isnan(ends).any() else _interval(*ends),
-        }
-        for name, value, se, ends in zip(e.names, e.values, e.se, e.intervals, strict=True)
-    ]
-    console = Console()
-    console.print(Table(cells).console(e.family.spec, left=("parameter",)))
-    what = "exact choices" if e.exact else "choices"
-    console.print(
-        Text(
-            f"{e.observations} {what} at {e.decisions} decisions; errors clustered by {e.cluster} "
-            f"({e.clusters}); ln L {e.loglik:.2f} (random {e.null:.2f}, no family above {e.best:.2f}): "
-            f"{e.explained:.0%} explained" + (f"; legal mass {e.mass:.3g}" if e.mass < 1 else "")
-        )
-    )
-    console.print(Text(e.scope))
-    _print_misfit(console, e.misfit)
-    for note in e.notes:
-        console.print(Text(f"note: {note}"))
-
-
-def print_rivals(mine: str, rivals: Sequence[Rival]) -> None:
-    """Which families explain as much as this one, and which explain more."""
-
-    def name(*standings: str) -> str:
-        return ", ".join(r.spec for r in rivals if r.standing in standings)
-
-    if same := name("same"):
-        print(
-            f"no answers to these questions tell {mine} from {same}; the sequential protocols, or games with "
-            "stated beliefs other than 50/50, do"
-        )
-    if more := name("more"):
-        print(f"explains more than {mine} (5% level): {more}")
-    if well := name("as well"):
-        print(f"not rejected beside {mine} (5% level): {well}")
-
-
-def print_effects(rows: Sequence[Mapping[str, Any]], title: str) -> None:
-    """Effects on being saved, with errors, intervals and numbers of rows."""
-    cells = [
-        {
-            "effect": row["effect"],
-            "estimate": "none" if np.isnan(row["estimate"]) else _value(row["estimate"]),
-            "s.e.": "none" if np.isnan(row["se"]) else _value(row["se"]),
-            "95% interval": "none" if np.isnan(row["se"]) else _interval(row["low"], row["high"]),
-            "rows": row["rows"],
-        }
-        for row in rows
-    ]
-    table = Table(cells, ("effect", "estimate", "s.e.", "95% interval", "rows"))
-    Console().print(table.console(f"P(saved | plus) - P(saved | minus), {title}", left=("effect",)))
-
-
-def print_mixture(m: Mixture) -> None:
-    """The types, largest first; standard errors stand below their estimates."""
-    heads = ("share", *m.names)
-    cells: list[dict[str, str]] = []
-    for share, share_se, values, se in zip(m.shares, m.share_se, m.values, m.se, strict=True):
-        cells.append(dict(zip(heads, map(_value, (share, *values)), strict=True)))
-        cells.append({name: f"({_value(x)})" for name, x in zip(heads, (share_se, *se), strict=True)})
-    console = Console()
-    console.print(Table(cells).console(f"{len(m.shares)} types of {m.family.spec}"))
-    console.print(
-        Text(
-            f"{len(m.subjects)} subjects; ln L {m.loglik:.2f}, BIC {m.bic:.2f}, ICL {m.icl:.2f}, entropy of "
-            f"the types {m.entropy:.3f}; {m.starts[0]} of the best starts of {m.starts[1]} ended here"
-        )
-    )
-    _print_misfit(console, m.misfit)
-    for note in m.notes:
-        console.print(Text(f"note: {note}"))
-
-
-def print_comparisons(tests: Sequence[Comparison]) -> None:
-    """One line a test."""
-    for t in tests:
-        chance = f"p = {t.p:.2g}" + (f" (Holm, {len(tests)} tests: {t.p_holm:.2g})" if len(tests) > 1 else "")
-        if t.kind == "Vuong":
-            what = f"t({t.df}) = {t.statistic:+.2f}, {chance} (positive: {t.wide} explains more)"
-            what += f"; {t.note}" if t.note else ""
-        else:
-            what = f"F({t.df}) = {t.statistic / t.df:.2f}, {chance}, scale {t.scale:.2f}"
-        print(f"{t.narrow} against {t.wide}: {t.kind}, {what}, ln L differs by {t.difference:.2f}")
-
-
-def _print_misfit(console: Console, misfit: Mapping[str, float]) -> None:
-    if len(misfit) > 1:
-        worst = sorted(misfit.items(), key=lambda item: -item[1])
-        listed = ", ".join(f"{name or 'no name'} {x:.3f}" for name, x in worst[:MOST_GAMES])
-        more = f", and {len(worst) - MOST_GAMES} less" if len(worst) > MOST_GAMES else ""
-        console.print(Text(f"misfit by game, KL in nats, worst first: {listed}{more}"))
-
-
-def _interval(low: float, high: float) -> str:
-    return f"[{_value(low)}, {_value(high)}]"
-
-
-def _value(x: float) -> str:
-    """Three decimals, or three digits where it is small."""
-    if np.isnan(x):
-        return "-"
-    if np.isinf(x):
-        return "∞" if x > 0 else "-∞"
-    return f"{x:.3f}" if abs(x) >= 0.1 or x == 0 else f"{x:.3g}" if abs(x) < 0.001 else f"{x:.4f}"

@@ -1,4 +1,4 @@
-"""Held-out fit and other beliefs under an estimate in the terminal; random coefficients; sample sizes."""
+"""Estimates in the terminal: parameters, checks, rivals, tests, types, random coefficients, sample sizes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from homines.core.format import number
+from homines.core.format import clean, number
+from homines.estimation.agent_fit import AgentFit, FamilyFit
+from homines.estimation.fit import Estimate
+from homines.estimation.mixture import Mixture
+from homines.estimation.model_tests import Comparison
 from homines.estimation.random_coefficients import RandomCoefficients
+from homines.estimation.rivals import Rival
 from homines.estimation.sample_size import SampleSize
 from homines.reports.tables import Table
+
+MOST_GAMES = 8
+"""Most games whose misfit is named."""
 
 
 def held_out_sentence(h: Mapping[str, Any]) -> str:
@@ -48,8 +56,13 @@ def print_checks(checks: Mapping[str, Any]) -> None:
         Console().print(Text(beliefs_sentence(checks["beliefs"])))
 
 
-def print_order(held_out: Mapping[str, float]) -> None:
+def print_order(families: Sequence[FamilyFit]) -> None:
     """Families by their held-out log-likelihood a choice, best first, where there are several."""
+    held_out = {
+        each.estimate.family.spec: each.checks["held_out"]["held_out"]
+        for each in families
+        if each.checks and each.checks["held_out"] and not each.checks["held_out"]["why"]
+    }
     if len(held_out) > 1:
         order = sorted(held_out.items(), key=lambda item: -item[1])
         listed = ", ".join(f"{spec} {number(x, 3)}" for spec, x in order)
@@ -104,3 +117,138 @@ def print_sample_size(s: SampleSize) -> None:
     if all(n is not None for n, _, _ in s.rows):
         console.print(Text("note: without misfit, as here, exact answers have no error; models have misfit"))
     console.print(Text(f"note: more {s.cluster}s are taken to be like these"))
+
+
+def print_estimate(e: Estimate) -> None:
+    """Parameters with errors and intervals, the data behind them, and the fit of the family."""
+    cells = [
+        {
+            "parameter": name,
+            "estimate": _value(value),
+            "s.e.": _value(se),
+            f"{e.level:.0%} interval": "none" if np.isnan(ends).any() else _interval(*ends),
+        }
+        for name, value, se, ends in zip(e.names, e.values, e.se, e.intervals, strict=True)
+    ]
+    console = Console()
+    console.print(Table(cells).console(e.family.spec, left=("parameter",)))
+    what = "exact choices" if e.exact else "choices"
+    console.print(
+        Text(
+            f"{e.observations} {what} at {e.decisions} decisions; errors clustered by {e.cluster} "
+            f"({e.clusters}); ln L {e.loglik:.2f} (random {e.null:.2f}, no family above {e.best:.2f}): "
+            f"{e.explained:.0%} explained" + (f"; legal mass {e.mass:.3g}" if e.mass < 1 else "")
+        )
+    )
+    console.print(Text(e.scope))
+    _print_misfit(console, e.misfit)
+    for note in e.notes:
+        console.print(Text(f"note: {note}"))
+
+
+def print_rivals(mine: str, rivals: Sequence[Rival]) -> None:
+    """Which families explain as much as this one, and which explain more."""
+
+    def name(*standings: str) -> str:
+        return ", ".join(r.spec for r in rivals if r.standing in standings)
+
+    if same := name("same"):
+        print(
+            f"no answers to these questions tell {mine} from {same}; the sequential protocols, or games with "
+            "stated beliefs other than 50/50, do"
+        )
+    if more := name("more"):
+        print(f"explains more than {mine} (5% level): {more}")
+    if well := name("as well"):
+        print(f"not rejected beside {mine} (5% level): {well}")
+
+
+def print_mixture(m: Mixture) -> None:
+    """The types, largest first; standard errors stand below their estimates."""
+    heads = ("share", *m.names)
+    cells: list[dict[str, str]] = []
+    for share, share_se, values, se in zip(m.shares, m.share_se, m.values, m.se, strict=True):
+        cells.append(dict(zip(heads, map(_value, (share, *values)), strict=True)))
+        cells.append({name: f"({_value(x)})" for name, x in zip(heads, (share_se, *se), strict=True)})
+    console = Console()
+    console.print(Table(cells).console(f"{len(m.shares)} types of {m.family.spec}"))
+    console.print(
+        Text(
+            f"{len(m.subjects)} subjects; ln L {m.loglik:.2f}, BIC {m.bic:.2f}, ICL {m.icl:.2f}, entropy of "
+            f"the types {m.entropy:.3f}; {m.starts[0]} of the best starts of {m.starts[1]} ended here"
+        )
+    )
+    _print_misfit(console, m.misfit)
+    for note in m.notes:
+        console.print(Text(f"note: {note}"))
+
+
+def print_comparisons(tests: Sequence[Comparison]) -> None:
+    """One line a test."""
+    for t in tests:
+        chance = f"p = {t.p:.2g}" + (f" (Holm, {len(tests)} tests: {t.p_holm:.2g})" if len(tests) > 1 else "")
+        if t.kind == "Vuong":
+            what = f"t({t.df}) = {t.statistic:+.2f}, {chance} (positive: {t.wide} explains more)"
+            what += f"; {t.note}" if t.note else ""
+        else:
+            what = f"F({t.df}) = {t.statistic / t.df:.2f}, {chance}, scale {t.scale:.2f}"
+        print(f"{t.narrow} against {t.wide}: {t.kind}, {what}, ln L differs by {t.difference:.2f}")
+
+
+def _print_misfit(console: Console, misfit: Mapping[str, float]) -> None:
+    if len(misfit) > 1:
+        worst = sorted(misfit.items(), key=lambda item: -item[1])
+        listed = ", ".join(f"{name or 'no name'} {x:.3f}" for name, x in worst[:MOST_GAMES])
+        more = f", and {len(worst) - MOST_GAMES} less" if len(worst) > MOST_GAMES else ""
+        console.print(Text(f"misfit by game, KL in nats, worst first: {listed}{more}"))
+
+
+def print_agents(fits: Sequence[AgentFit]) -> None:
+    """Estimates and tests of every agent, and what was refused."""
+    for f in fits:
+        if len(fits) > 1:
+            print(clean(f.agent or ""))
+        for each in f.families:
+            match each.estimate:
+                case Mixture() as e:
+                    print_mixture(e)
+                case RandomCoefficients() as e:
+                    print_random_coefficients(e)
+                case e:
+                    print_estimate(e)
+                    print_rivals(e.family.spec, each.rivals)
+            if each.checks:
+                print_checks(each.checks)
+        print_order(f.families)
+        print_comparisons(f.tests)
+        for what, why in f.refused.items():
+            print(f"{what}: {why}")
+
+
+def print_effects(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Effects on being saved, with errors, intervals and numbers of rows."""
+    cells = [
+        {
+            "effect": row["effect"],
+            "estimate": "none" if np.isnan(row["estimate"]) else _value(row["estimate"]),
+            "s.e.": "none" if np.isnan(row["se"]) else _value(row["se"]),
+            "95% interval": "none" if np.isnan(row["se"]) else _interval(row["low"], row["high"]),
+            "rows": row["rows"],
+        }
+        for row in rows
+    ]
+    table = Table(cells, ("effect", "estimate", "s.e.", "95% interval", "rows"))
+    Console().print(table.console(f"P(saved | plus) - P(saved | minus), {title}", left=("effect",)))
+
+
+def _interval(low: float, high: float) -> str:
+    return f"[{_value(low)}, {_value(high)}]"
+
+
+def _value(x: float) -> str:
+    """Three decimals, or three digits where it is small."""
+    if np.isnan(x):
+        return "-"
+    if np.isinf(x):
+        return "∞" if x > 0 else "-∞"
+    return f"{x:.3f}" if abs(x) >= 0.1 or x == 0 else f"{x:.3g}" if abs(x) < 0.001 else f"{x:.4f}"

@@ -33,6 +33,7 @@ from homines.reports.run_view import (
     progress,
     read,
 )
+from homines.reports.suggestions import telling_apart
 from homines.reports.tables import Table
 
 HIDDEN = ("games", "place", "told")
@@ -106,6 +107,7 @@ def _page(view: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str,
         wide=MOST_ACTIONS,
         humans=HUMANS,
         no_kappa=NO_KAPPA,
+        telling_apart=telling_apart(view),
         interval=interval,
         types=list(dict.fromkeys(key for row in rows["types"] for key in row if "|" in key)),
         regrets=run_charts.regrets(rows),

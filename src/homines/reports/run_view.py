@@ -13,6 +13,7 @@ from typing import Any
 from homines.core import registry
 from homines.core.format import TableRow, clean, count, finite, number, texts
 from homines.core.plausible import CURVE, SCORES, TRAINING, drop_impossible, drop_impossible_sides
+from homines.core.plugins import UnknownName
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Preference, Record
 from homines.elicitation.metrics import choices, group_by
@@ -89,6 +90,9 @@ def list_kinds(specs: Iterable[str]) -> str:
 
 def describe_orders(records: Iterable[Record]) -> str:
     """The orders of the options in which questions were asked, in words that hold for all questions."""
+    records = list(records)
+    if any(not r.order for r in records):
+        return "in orders of the options that the log does not tell"
     groups = group_by(records, "model", "game", "frame").items()
     whole, single = True, True
     for (_, _, frame), group in groups:
@@ -286,7 +290,8 @@ def describe_omission(file: str, n: int) -> str:
 def unknown_specs(view: RunView) -> dict[tuple[str, str], HominesError]:
     """The failures of `registry.find` on the specs of the run, by (folder, spec).
 
-    UntrustedModule: the spec names a module of somebody's own, which was not loaded.
+    UntrustedModule: the spec names a module of somebody's own, which was not loaded. A log's own names of
+    frames are no failures.
     """
     config = view.run.config
     specs = [(folder, text) for folder in ("games", "frames") for text in texts(config.get(folder))]
@@ -298,7 +303,9 @@ def unknown_specs(view: RunView) -> dict[tuple[str, str], HominesError]:
         try:
             registry.find(folder, spec)
         except HominesError as failure:
-            failures[folder, spec] = failure
+            own = config.get("kind") == "import" and folder == "frames" and isinstance(failure, UnknownName)
+            if not own:
+                failures[folder, spec] = failure
     return failures
 
 

@@ -100,7 +100,7 @@ class Cell:
                 "seed": work.settings.seed
             }
         if isinstance(work, Survey):
-            return {"kind": "measure", "model": work.model, "game": " ".join(work.games)}
+            return {"kind": "measure", "model": work.model, "game": work.title}
         return {
             "kind": "study",
             "model": work.model,

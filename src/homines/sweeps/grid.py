@@ -42,7 +42,7 @@ from homines.core.registry import trust_from as known_texts
 from homines.core.types import HominesError
 from homines.elicitation.survey import Survey
 from homines.inference.dtypes import DTYPES, NF4
-from homines.models import behind, check_kind, known
+from homines.models import check_kind, known, trainable
 from homines.models.mock import Mock, uniform
 from homines.studies import check_more
 from homines.sweeps.cell import Cell, StudyCell
@@ -62,8 +62,6 @@ MOST_CELLS = 100_000
 MOST_THREADS = 4096
 DEVICES = ("cpu", "cuda", "mps")
 """Any of them may be a worker's; which this machine has is no matter here."""
-UNTRAINED = ("mock", "vllm", "inspect")
-"""Kinds of models whose weights are out of reach."""
 FILE = ""
 """The part of a file outside its tables."""
 KEYS: dict[str, tuple[str, ...]] = {
@@ -157,7 +155,7 @@ def _alignments(table: Table, axes: Table, shared: Table) -> Iterator[AlignmentP
                 raise HominesError(f"{key} bears on nothing without preferences; add them, or drop it")
         return
     for model in axes["models"]:
-        if behind(model) or model.partition("/")[0].partition("+")[0] in UNTRAINED:
+        if not trainable(model):
             raise HominesError(
                 f"{model} cannot be trained here: its weights are out of reach; give preferences a file of "
                 "their own, with smollm2 or hf/..."

@@ -30,7 +30,7 @@ from homines import __version__
 from homines.core.format import clean
 from homines.core.plugins import names
 from homines.core.types import HominesError
-from homines.people.plan import BATTERY
+from homines.elicitation.survey import BATTERY
 from homines.reports.page import environment, script_sources
 from homines.view.guard import Guard, Refusal, fields, inside
 from homines.view.live import live

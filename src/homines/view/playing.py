@@ -14,13 +14,14 @@ from typing import Any
 from homines.core.format import count
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import LEGAL_MASS, HominesError, Model, Policy
+from homines.elicitation.survey import BATTERY, PROTOCOLS
 from homines.models import known
 from homines.people.counterpart import Counterpart, opponent_or_model
 from homines.people.debrief import Odds, Portrait, happened, odds, portraits, totals
-from homines.people.plan import BATTERY, PROTOCOLS, SessionPlan
+from homines.people.plan import SessionPlan
 from homines.people.play import NotAnAnswer
 from homines.people.session import Sitting
-from homines.people.terminal import fitting, framed, note, seated, sentence
+from homines.people.terminal import following, framed, note, seated, sentence
 from homines.view.guard import inside, reading
 from homines.view.runs import written_to
 
@@ -246,7 +247,7 @@ class Sittings:
             "odds": chances,
             "portraits": shapes,
             "legal": LEGAL_MASS,
-            "following": None if folder is None else fitting(folder, sitting.plan.person),
+            "following": None if folder is None else following(folder, sitting.plan.person, shapes),
         }
 
     def close(self) -> None:

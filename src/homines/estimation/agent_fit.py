@@ -1,0 +1,113 @@
+"""What `homines fit` says of one agent: estimates, their checks and rivals, tests, and what has no number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from homines.core.types import HominesError
+from homines.estimation.columns import Observation
+from homines.estimation.fit import Estimate
+from homines.estimation.fitting import AgentChoices, checks_of, estimate_one, estimate_row, with_values
+from homines.estimation.mixture import Mixture
+from homines.estimation.model_tests import Comparison, NotNested, compare, holm
+from homines.estimation.options import BELIEFS, FitOptions
+from homines.estimation.random_coefficients import RandomCoefficients
+from homines.estimation.rivals import Rival, rivals
+
+
+@dataclass(frozen=True, eq=False)
+class FamilyFit:
+    """One family's estimate, its checks (`checks_of`), and its rivals; both empty where it is not of one
+    preference for all."""
+
+    estimate: Estimate | Mixture | RandomCoefficients
+    checks: dict[str, Any]
+    rivals: list[Rival]
+
+    def row(self) -> dict[str, Any]:
+        """As JSON."""
+        return estimate_row(self.estimate) | self.checks | {"rivals": [asdict(r) for r in self.rivals]}
+
+
+@dataclass(frozen=True, eq=False)
+class AgentFit:
+    """Estimates and tests from one agent's choices; refused: why there is none, by family or test."""
+
+    agent: str | None
+    families: list[FamilyFit]
+    tests: list[Comparison]
+    refused: dict[str, str]
+
+
+@dataclass(frozen=True)
+class FamilySet:
+    """What is estimated: families, and those tested against the first; by which options; rivals or none."""
+
+    families: Sequence[str]
+    against: Sequence[str]
+    options: FitOptions
+    name_rivals: bool = True
+
+    @property
+    def one_for_all(self) -> bool:
+        """Whether one preference for all subjects is estimated."""
+        return self.options.classes == 1 and not self.options.random
+
+    @property
+    def testable(self) -> bool:
+        """Whether families can be tested against each other: one for all, of given payoffs."""
+        return self.one_for_all and not self.options.risk
+
+    @property
+    def narrower(self) -> tuple[str, ...]:
+        """The families tested against the first."""
+        return (*self.against, *(self.families[1:] if self.testable else ()))
+
+    @property
+    def steps(self) -> int:
+        """Calls of `step` for one agent."""
+        return len(self.families) + len(self.narrower)
+
+
+def fit_agent(choices: AgentChoices, wanted: FamilySet, step: Callable[[], None]) -> AgentFit:
+    """Estimate these families for one agent, and test them. step: called after each."""
+    families: list[FamilyFit] = []
+    tests: list[Comparison] = []
+    if not choices.observations:
+        return AgentFit(choices.agent, families, tests, dict.fromkeys(wanted.families, choices.why))
+    refused: dict[str, str] = {}
+    for spec in wanted.families:
+        try:
+            families.append(_fit_family(choices, spec, wanted))
+        except HominesError as why:
+            refused[spec] = str(why)
+        step()
+    for narrow in wanted.narrower:
+        try:
+            tests.append(_test(choices.observations, narrow, wanted.families[0], wanted.options))
+        except HominesError as why:
+            refused[f"{narrow} against {wanted.families[0]}"] = str(why)
+        step()
+    return AgentFit(choices.agent, families, holm(tests), refused)
+
+
+def _fit_family(choices: AgentChoices, spec: str, wanted: FamilySet) -> FamilyFit:
+    estimate = estimate_one(choices.observations, spec, wanted.options)
+    checks = checks_of(choices, spec, wanted.options) if wanted.one_for_all else {}
+    others: list[Rival] = []
+    if wanted.name_rivals and wanted.testable:
+        belief, cluster = BELIEFS[wanted.options.belief], wanted.options.cluster
+        others = rivals(with_values(choices.observations, spec), spec, belief=belief, cluster=cluster)
+    return FamilyFit(estimate, checks, others)
+
+
+def _test(observations: Sequence[Observation], one: str, two: str, options: FitOptions) -> Comparison:
+    """The narrower of two families against the wider; Vuong's test where neither is."""
+    belief = BELIEFS[options.belief]
+    observations = with_values(observations, one, two)
+    try:
+        return compare(observations, one, two, belief=belief, cluster=options.cluster)
+    except NotNested:
+        return compare(observations, two, one, belief=belief, cluster=options.cluster)
