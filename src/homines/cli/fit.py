@@ -75,6 +75,7 @@ def carry_out_fit(
     from homines.estimation.family import family
     from homines.estimation.fitting import estimate_one, estimate_row, read_observations, spell_infinities
     from homines.estimation.mixture import Mixture
+    from homines.estimation.observations_csv import choice_column
     from homines.reports.console import print_comparisons, print_estimate, print_mixture  # with it comes rich
 
     if against and (options.classes > 1 or options.risk):
@@ -86,6 +87,7 @@ def carry_out_fit(
         family(spec)  # a mistyped one costs no finished work
     with reading(source) as follow:
         observations, unsound, impossible = read_observations(source, model, plans=plans, follow=follow)
+    column = choice_column(source, observations) if source.is_file() else None
     estimates: list[Estimate | Mixture] = []
     refused: dict[str, str] = {}
     start = time.monotonic()
@@ -112,6 +114,7 @@ def carry_out_fit(
         out = {
             "source": str(source),
             "options": asdict(options),
+            "choices": column and {"column": column.name, "exact": column.exact},
             "estimates": [estimate_row(e) for e in estimates],
             "tests": [asdict(t) for t in tests],
             "refused": refused,
@@ -121,6 +124,8 @@ def carry_out_fit(
         }
         print(json.dumps(spell_infinities(out)))
         return
+    if column:
+        print(column)
     for e in estimates:
         if isinstance(e, Mixture):
             print_mixture(e)
