@@ -55,6 +55,18 @@ class Human:
     values: Mapping[str, float]
 
 
+@dataclass(frozen=True, eq=False)
+class People:
+    """Effects of people on being saved.
+
+    values  [effect], in the order of `amce.EFFECTS`
+    more    by how many more characters that of the number is; None: by one to four together
+    """
+
+    values: Array
+    more: int | None = None
+
+
 _TABLES = tomllib.loads(files("homines.estimation").joinpath("published.toml").read_text(encoding="utf-8"))
 
 AMOUNTS = tuple(Benchmark(**{**row, "modes": dict(row["modes"])}) for row in _TABLES["amounts"])
@@ -62,8 +74,10 @@ PAIRS: Mapping[str, tuple[str, float]] = {
     name: (game, share) for name, (game, share) in _TABLES["pairs"].items()
 }
 """Charness-Rabin pairs: the game (own, other), and the share of people who chose X ('left')."""
-DILEMMAS: Mapping[str, Array] = {name: frozen(effects) for name, effects in _TABLES["dilemmas"].items()}
-"""Effects on being saved, [effect] in the order of `amce.EFFECTS`."""
+DILEMMAS: Mapping[str, People] = {
+    name: People(frozen(row["values"]), row.get("more")) for name, row in _TABLES["dilemmas"].items()
+}
+"""Effects on being saved."""
 HUMANS = tuple(Human(**row) for row in _TABLES["humans"])
 
 

@@ -9,7 +9,8 @@ from homines.core.registry import find, head
 from homines.core.types import HominesError, Record
 from homines.elicitation.metrics import answered_records, average_by_decision, group_by, mass, order_effect
 from homines.elicitation.policies import RecordedPolicy
-from homines.estimation.amce import EFFECTS, Amce, amce_of_choices
+from homines.estimation.amce import ALL, Amce, effects_of
+from homines.estimation.amce_rows import amce_of_choices
 from homines.estimation.published import DILEMMAS
 from homines.games.dilemma import Dilemma
 from homines.games.pricing import shop
@@ -41,14 +42,17 @@ def dilemmas(agents: Sequence[Agent]) -> Section | None:
             return Section("dilemmas", "Who a car saves", (f"Effects cannot be told here: {why}.",))
         legal = mass(own) or 0.0
         reliability = {"legal mass": legal, "order effect": order_effect(own)}
-        for e, value, (low, high) in zip(EFFECTS, amce.nine, amce.interval(), strict=False):
-            point = {"value": float(value), "low": float(low), "high": float(high)}
+        ends = amce.interval()
+        for i in effects_of(DILEMMAS[PEOPLE]):
+            e, (low, high) = ALL[i], ends[i]
+            point = {"value": float(amce.values[i]), "low": float(low), "high": float(high)}
             cells = {key: mark_weak(x, legal) for key, x in point.items()}
             rows.append({"agent": a.name, "effect": e.name, **cells, **reliability})
             dots.append({"panel": e.name, "group": "", "series": a.name, **point})
     if not rows:
         return None
-    for e, value in zip(EFFECTS, DILEMMAS[PEOPLE], strict=True):
+    people = DILEMMAS[PEOPLE]
+    for e, value in zip([ALL[i] for i in effects_of(people)], people.values, strict=True):
         rows.append({"agent": PEOPLE, "effect": e.name, "value": float(value)})
         dots.append({"panel": e.name, "group": "", "series": PEOPLE, "value": float(value)})
     text = (
