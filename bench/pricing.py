@@ -30,8 +30,7 @@ HERE = Path(__file__).parent
 PERIODS = 15
 OTHERS = {
     "three firms": (Market((2.0,) * 3, (1.0,) * 3), Learning()),
-    "costs 1 and .75": (Market(cost=(1.0, 0.75)), Learning()),
-    "costs 1 and .5": (Market(cost=(1.0, 0.5)), Learning()),
+    **{f"costs 1 and {c:g}": (Market(cost=(1.0, c)), Learning()) for c in (0.875, 0.75, 0.625, 0.5, 0.25)},
     "delta .35": (Market(), Learning(delta=0.35)),
 }
 C_SOURCE = r"""
@@ -97,8 +96,8 @@ def main() -> None:
     ask.add_argument("--others", type=int, default=0)
     given = ask.parse_args()
     market = Market()
-    menu = market.menu()
-    table = market.table(menu)[:2]
+    menu = market.menus()[0]
+    table = market.table(market.menus())[:2]
     learn(table, Learning(stable=10, most=1000), 1)  # compile
     start = time.perf_counter()
     done = learn(table, Learning(), given.sessions, seed=0)
@@ -124,8 +123,9 @@ def main() -> None:
 
 
 def gains_of(market: Market, how: Learning, sessions: int) -> dict[str, Any]:
-    """Profit gain in another market, on its own menu, and each firm's mean profit over its profit at Nash."""
-    done = learn(market.table(market.menu())[: market.firms], how, sessions, seed=0)
+    """Profit gain in another market, every firm on its own menu, and each firm's mean profit over its profit
+    at Nash."""
+    done = learn(market.table(market.menus())[: market.firms], how, sessions, seed=0)
     gains = market.gain(done.profits)
     return {
         "gain": round(float(gains.mean()), 3),

@@ -1,7 +1,7 @@
-"""Choices of people and of two older language models in canonical games, for comparison with a model's.
+"""Choices of people in canonical games and moral dilemmas, for comparison with a model's.
 
-Humans: MobLab (Mei et al. 2024, PNAS; Xie et al. 2025). Language models: GPT-4-0314 and GPT-3.5-0301 in the
-same games (Mei et al. 2024). Charness-Rabin pairs: Horton (2023). Amounts in points of the game named.
+Amounts: MobLab (Mei et al. 2024, PNAS; Xie et al. 2025), in points of the game named. Charness-Rabin pairs:
+Horton (2023).
 Moral dilemmas: Awad et al. (2018), as used by Takemoto (2024). Estimates: Bruhin, Fehr & Schunk (2019). The
 numbers are in published.toml.
 """
@@ -12,7 +12,7 @@ import csv
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -29,7 +29,6 @@ class Benchmark:
     game     spec, and `seat` the player in it who chooses
     most     of how many points
     n        people; mean, sd, median of what they chose; modes: share of people at an amount
-    models   mean of each language model
     """
 
     name: str
@@ -41,7 +40,6 @@ class Benchmark:
     sd: float
     median: float
     modes: Mapping[float, float]
-    models: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True)

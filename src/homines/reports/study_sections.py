@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
 
 from homines.core.format import TableRow
-from homines.core.registry import find, head
+from homines.core.registry import arguments, find, head
 from homines.core.types import HominesError, Record
 from homines.elicitation.metrics import answered_records, average_by_decision, group_by, mass, order_effect
 from homines.elicitation.policies import RecordedPolicy
@@ -19,6 +20,7 @@ from homines.reports.agents import Agent, column_means
 from homines.reports.page import Section
 from homines.reports.tables import mark_weak
 from homines.theory.conduct import conduct
+from homines.theory.market import Market
 
 PEOPLE = "all people"
 MARKET = "pricing"
@@ -74,6 +76,12 @@ def effects(records: Sequence[Record]) -> Amce:
     return amce_of_choices(choices)
 
 
+def market_of(game: str) -> Market:
+    """The market of a spec of `pricing`."""
+    given = arguments("games", game)[1]
+    return shop(**{name: given[name] for name in signature(shop).parameters if name in given})
+
+
 def prices(agents: Sequence[Agent]) -> Section | None:
     """Long-run prices of each agent in a market with its like."""
     rows: list[TableRow] = []
@@ -83,8 +91,9 @@ def prices(agents: Sequence[Agent]) -> Section | None:
             row: TableRow = {"agent": a.name, "game": game, "trained to": a.aim}
             try:
                 market = find("games", game)
-                policy = RecordedPolicy.of(own, symmetric=True)
-                long_run = conduct(shop(), market, [policy, policy])
+                firms = market_of(game)
+                policy = RecordedPolicy.of(own, symmetric=firms.symmetric)
+                long_run = conduct(firms, market, [policy] * firms.firms)
             except (HominesError, ValueError) as why:
                 rows.append(row | {"why": str(why)})
                 continue
