@@ -22,7 +22,7 @@ from homines.games.dilemma import DIMENSIONS, SIGNALS, Dilemma
 from homines.reports import charts as draw
 from homines.reports.page import Section
 from homines.reports.radar import radar
-from homines.studies.kit import finite_or_none, task_facts, write_page
+from homines.studies.kit import EXPLAINED, finite_or_none, task_facts, write_page
 from homines.studies.moral_machine.agents import MachineAgent, MachineFindings
 from homines.studies.task import StudyTask
 
@@ -273,7 +273,8 @@ def structure(findings: MachineFindings) -> Section:
                 "s.e.": finite_or_none(se),
                 "low": float(low),
             }
-            row |= {"high": float(high), "why": "; ".join(estimate.notes), "explained": estimate.explained}
+            row |= {"high": float(high), "why": "; ".join(estimate.notes)}
+            row |= {"explained": estimate.explained, "explainable": estimate.explainable}
             rows.append(row | reliability)
     return Section(
         "lives",
@@ -287,6 +288,7 @@ def structure(findings: MachineFindings) -> Section:
             "the precision is near 0 and weights are a ratio of two small numbers: their intervals are then "
             "wide or open. Where they do not rise at all (a coin, whoever saves the fewer) there is no "
             "weight, and the row says so in place of a number.",
+            EXPLAINED,
         ),
         rows,
     )
