@@ -317,8 +317,7 @@ def print_estimate(e: Estimate) -> None:
     ]
     console = Console()
     console.print(Table(cells).console(e.family.spec, left=("parameter",)))
-    what = "exact choices" if e.exact else "choices"
-    whose = " of all subjects" if e.cluster == "subject" else ""
+    what, whose = "exact choices" if e.exact else "choices", " of all" if e.cluster == "subject" else ""
     console.print(
         Text(
             f"{e.observations} {what} at {e.decisions} decisions; errors clustered by {e.cluster} "
@@ -326,8 +325,7 @@ def print_estimate(e: Estimate) -> None:
             f"{e.best:.2f}): {e.fit_in_words}" + (f"; legal mass {e.mass:.3g}" if e.mass < 1 else "")
         )
     )
-    if e.explainable is not None:
-        _print_misfit(console, e.misfit, e.chance)
+    _print_misfit(console, {} if e.explainable is None else e.misfit, e.chance)
     for note in e.notes:
         console.print(Text(f"note: {note}"))
 
@@ -380,18 +378,13 @@ def print_comparisons(tests: Sequence[Comparison]) -> None:
 
 
 def _print_misfit(console: Console, misfit: Mapping[str, float], chance: Mapping[str, float]) -> None:
-    """KL by game, the farthest beyond chance first; beside it what chance alone gives, where choices are
-    sampled."""
+    """KL by game, the farthest beyond chance first, with what chance gives where choices are sampled."""
     if len(misfit) > 1:
         worst = sorted(misfit, key=lambda name: chance[name] - misfit[name])[:MOST_GAMES]
-        sampled = any(chance.values())
-        listed = ", ".join(
-            f"{name or 'no name'} {misfit[name]:.3f}" + (f" ({chance[name]:.3f})" if sampled else "")
-            for name in worst
-        )
+        by_chance = {name: f" (by chance {x:.3f})" if x else "" for name, x in chance.items()}
+        listed = ", ".join(f"{name or 'no name'} {misfit[name]:.3f}{by_chance[name]}" for name in worst)
         more = f", and {len(misfit) - MOST_GAMES} less" if len(misfit) > MOST_GAMES else ""
-        beside = ", in brackets what chance gives a true family" if sampled else ""
-        console.print(Text(f"misfit by game, KL in nats{beside}, worst first: {listed}{more}"))
+        console.print(Text(f"misfit by game, KL in nats, worst first: {listed}{more}"))
 
 
 def _interval(low: float, high: float) -> str:
