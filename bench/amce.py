@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from homines.estimation.amce import REQUIRED_COLUMNS, SCENARIO, amce_of_file
+from homines.estimation.amce_clusters import SCENARIO
+from homines.estimation.amce_rows import REQUIRED_COLUMNS, amce_of_file
 from homines.games.dilemma import DIMENSIONS, dilemma
 
 HERE = Path(__file__).parent

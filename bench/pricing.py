@@ -4,8 +4,8 @@
 
 Compiled by numba (extra [markets]). --peer also times plain Python, an element at a time, on a short
 stretch of the same session, and a C program of the same loop where a compiler is found (gcc -O3). --others:
-so many sessions each of other markets (three firms, unequal costs, impatient firms). Writes
-bench/pricing.json.
+so many sessions each of other markets (three firms, unequal costs, impatient firms) beside what was published
+of them; with --sessions 0 of those alone. Writes bench/pricing.json.
 """
 
 from __future__ import annotations
@@ -28,12 +28,16 @@ from homines.theory.qlearning import Learning, Sessions, initial_values, learn, 
 
 HERE = Path(__file__).parent
 PERIODS = 15
-OTHERS = {
-    "three firms": (Market((2.0,) * 3, (1.0,) * 3), Learning()),
-    "costs 1 and .75": (Market(cost=(1.0, 0.75)), Learning()),
-    "costs 1 and .5": (Market(cost=(1.0, 0.5)), Learning()),
-    "delta .35": (Market(), Learning(delta=0.35)),
+OTHERS: dict[str, tuple[Market, Learning, float]] = {
+    "three firms": (Market((2.0,) * 3, (1.0,) * 3), Learning(), 0.64),
+    **{
+        f"costs 1 and {cost:g}": (Market(cost=(1.0, cost)), Learning(), gain)
+        for cost, gain in {0.875: 0.841, 0.75: 0.812, 0.625: 0.781, 0.5: 0.759, 0.25: 0.713}.items()
+    },
+    "delta .35": (Market(), Learning(delta=0.35), 0.16),
 }
+"""Markets, how their firms learn, and the published profit gain: Calvano et al. (2020), text and table 4, the
+latter as a replication quotes it (Maestro-Titarenko/QLearning-Collusion)."""
 C_SOURCE = r"""
 #include <math.h>
 #include <stdio.h>
@@ -96,40 +100,54 @@ def main() -> None:
     ask.add_argument("--peer", action="store_true")
     ask.add_argument("--others", type=int, default=0)
     given = ask.parse_args()
+    path = HERE / "pricing.json"
+    out: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    if given.sessions:
+        out = baseline(given.sessions)
+    if given.peer:
+        market = Market()
+        out["peers"] = peers(market.table(market.menus())[:2], min(given.sessions, 40))
+    if given.others:
+        out["others"] = {name: gains_of(*market, given.others) for name, market in OTHERS.items()}
+    print(json.dumps(out, indent=1))
+    path.write_text(json.dumps(out, indent=1) + "\n")
+
+
+def baseline(sessions: int) -> dict[str, Any]:
+    """The published baseline: profit gain, time to settle, and what follows a price cut."""
     market = Market()
-    menu = market.menu()
-    table = market.table(menu)[:2]
+    menu = market.menus()[0]
+    table = market.table(market.menus())[:2]
     learn(table, Learning(stable=10, most=1000), 1)  # compile
     start = time.perf_counter()
-    done = learn(table, Learning(), given.sessions, seed=0)
+    done = learn(table, Learning(), sessions, seed=0)
     seconds = time.perf_counter() - start
     gains = market.gain(done.profits)
-    out: dict[str, Any] = {
-        "sessions": given.sessions,
+    return {
+        "sessions": sessions,
         "cores": os.cpu_count(),
         "seconds": seconds,
-        "core_seconds_per_1000": seconds * min(os.cpu_count() or 1, given.sessions) * 1000 / given.sessions,
+        "core_seconds_per_1000": seconds * min(os.cpu_count() or 1, sessions) * 1000 / sessions,
         "gain": float(gains.mean()),
         "gain_sd": float(gains.std(ddof=1)),
         "periods": float(done.periods.mean()),
         "periods_per_core_second": float(done.periods.sum() / seconds / (os.cpu_count() or 1)),
         **cuts(market, menu, table, done),
     }
-    if given.peer:
-        out["peers"] = peers(table, min(given.sessions, 40))
-    if given.others:
-        out["others"] = {name: gains_of(*made, given.others) for name, made in OTHERS.items()}
-    print(json.dumps(out, indent=1))
-    (HERE / "pricing.json").write_text(json.dumps(out, indent=1) + "\n")
 
 
-def gains_of(market: Market, how: Learning, sessions: int) -> dict[str, Any]:
-    """Profit gain in another market, on its own menu, and each firm's mean profit over its profit at Nash."""
-    done = learn(market.table(market.menu())[: market.firms], how, sessions, seed=0)
+def gains_of(market: Market, how: Learning, published: float, sessions: int) -> dict[str, Any]:
+    """Profit gain in another market, every firm on its own menu, and each firm's mean profit over its profit
+    at Nash."""
+    done = learn(market.table(market.menus())[: market.firms], how, sessions, seed=0)
     gains = market.gain(done.profits)
     return {
+        "published": published,
         "gain": round(float(gains.mean()), 3),
         "gain_sd": round(float(gains.std(ddof=1)), 3),
+        "standard_errors_away": round(
+            float((gains.mean() - published) / gains.std(ddof=1) * sessions**0.5), 1
+        ),
         "profits_over_nash": (done.profits.mean(0) / market.profits(market.nash())).round(3).tolist(),
         "settled": float(done.settled.mean()),
         "periods": float(done.periods.mean()),

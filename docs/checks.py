@@ -50,6 +50,15 @@ def prices() -> Iterator[Check]:
             yield Check("market of Calvano et al. 2020", what, f"{known:.7f}", f"{found[0]:.7f}")
 
 
+def unequal() -> Iterator[Check]:
+    """Calvano et al. (2020), table 4: the market of a firm of cost 1 and one that has a lower cost."""
+    for cost, known in ((0.875, 0.545), (0.75, 0.588), (0.625, 0.627), (0.5, 0.662), (0.25, 0.722)):
+        market = Market(cost=(1.0, cost))
+        sold = market.shares(market.nash())
+        what = f"Nash market share of firm 2, costs 1 and {cost:g}"
+        yield Check("Calvano et al. 2020, table 4", what, f"{known:.3f}", f"{sold[1] / sold.sum():.3f}")
+
+
 def regrets() -> Iterator[Check]:
     """Tennant et al. (2025): moral regret of two fixed policies, the other playing as published."""
     printed = {"ipd": (0.263, 0.097), "ish": (0.399, 0.207), "icn": (0.264, 0.038), "bos": (0.191, 0.264)}
@@ -119,7 +128,7 @@ def _tidy(file: Path, dropped: set[str], out: Path) -> None:
 
 def main() -> None:
     print("| source | what | known | ours |\n|---|---|---|---|")
-    for part in (prices, regrets, plans, people):
+    for part in (prices, unequal, regrets, plans, people):
         for check in part():
             print(f"| {' | '.join(check)} |")
 

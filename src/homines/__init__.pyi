@@ -20,6 +20,7 @@ from homines.games.ivd import ivd as _games_ivd
 from homines.games.ordinal import ordinal as _games_ordinal
 from homines.games.pricing import pricing as _games_pricing
 from homines.games.public_goods import public_goods as _games_public_goods
+from homines.games.public_goods_round import public_goods_round as _games_public_goods_round
 from homines.games.reciprocity import reciprocity as _games_reciprocity
 from homines.games.spd import spd as _games_spd
 from homines.games.split import split as _games_split
@@ -182,6 +183,7 @@ class games:
     ordinal = staticmethod(_games_ordinal)
     pricing = staticmethod(_games_pricing)
     public_goods = staticmethod(_games_public_goods)
+    public_goods_round = staticmethod(_games_public_goods_round)
     reciprocity = staticmethod(_games_reciprocity)
     spd = staticmethod(_games_spd)
     split = staticmethod(_games_split)

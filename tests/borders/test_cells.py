@@ -56,7 +56,7 @@ def test_tables_of_a_sweep() -> None:
 
 def test_groups_of_effects_are_written_and_read_back(tmp_path: Path) -> None:
     many = len(ALL)
-    found = Amce(np.full(many, -0.1), np.full(many, 0.01), np.full(many, 9), np.full(many, 9), True)
+    found = Amce(np.full(many, -0.1), np.full(many, 0.01), np.full(many, 9), np.full(many, 9))
     path = tmp_path / "groups.csv"
     counted: Any = SimpleNamespace(groups={"": found, "=1+1": found})
     amce.write_groups(counted, path)

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from homines.core.types import HominesError
-from homines.estimation import amce, observations_csv, published, tidy_csv
+from homines.estimation import amce_rows, observations_csv, published, tidy_csv
 
 TEXT = b"Estimates,se,Label,Country,subject,action\n" + b"1,1,a,b,c,d\n" * 99
 PACKED = {
@@ -21,7 +21,7 @@ PACKED = {
     "zstd": bytes.fromhex("28b52ffd") + b"\0" * 99,
 }
 READERS: dict[str, Callable[[Path], Any]] = {
-    "responses": amce.amce_of_file,
+    "responses": amce_rows.amce_of_file,
     "countries": lambda path: published.countries(path, ["a"]),
     "observations": observations_csv.read_csv,
     "head": tidy_csv.read_header,

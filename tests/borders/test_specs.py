@@ -255,7 +255,7 @@ def test_a_spec_from_a_file_runs_nothing(place: str, payload: str, homines_: Hom
 
 READERS = {
     "training/lifecycle.py": "a run's config",
-    "estimation/amce.py": "",  # tables of responses: codes of countries and characters, no specs
+    "estimation/amce_rows.py": "",  # tables of responses: codes of countries and characters, no specs
     "estimation/published.py": "",  # a published table of numbers
     "sweeps/claims.py": "",  # leases of cells: tests/borders/test_shared_store.py
     "training/data_folder.py": "a data folder",

@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose
 from homines.core.plugins import describe, factory, names
 from homines.core.registry import find
 from homines.core.types import Decision, Game, History, HominesError
+from homines.estimation.published import AMOUNTS
 from homines.games.dictator import dictator
 from homines.games.public_goods import public_goods
 from homines.games.symmetric import symmetric
@@ -270,3 +271,27 @@ def test_public_goods_are_symmetric_whatever_the_number_of_players() -> None:
 def test_games_that_cannot_be_built(spec: str, message: str) -> None:
     with pytest.raises(HominesError, match=message):
         find("games", spec)
+
+
+def test_the_last_round_of_a_public_good_is_that_of_the_table() -> None:
+    """What the whole table pays where the others give as before; the rule tells the round and the past."""
+    whole = find("games", "public_goods(players=4, multiplier=2, step=5)")
+    last = find("games", "public_goods_round(step=5, before=10)")
+    (d,) = last.due(()).values()
+    assert_allclose(d.payoffs[0], whole.table[0, :, 2, 2, 2])
+    assert_allclose(d.payoffs[1], whole.table[1, :, 2, 2, 2])
+    for words in ("You and 3 others", "multiplied by 2", "This is round 3, the last", "everybody put in 10"):
+        assert words in d.rule
+    with pytest.raises(HominesError, match="before 30 must be at most the endowment, 20"):
+        find("games", "public_goods_round(before=30)")
+
+
+def test_people_are_compared_in_the_game_that_they_played() -> None:
+    """MobLab's: four people, a return of a half, round 3 of 3, any whole number of 20 points."""
+    (good,) = (b for b in AMOUNTS if b.name.startswith("public goods"))
+    (d,) = find("games", good.game).due(()).values()
+    assert d.actions == tuple(str(i) for i in range(21))
+    assert np.diff(d.payoffs[0]) == pytest.approx(-0.5)
+    assert np.diff(d.payoffs[1]) == pytest.approx(0.5)
+    for b in AMOUNTS:
+        assert float(find("games", b.game).due(())[b.seat].actions[-1]) == b.most

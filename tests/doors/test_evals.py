@@ -31,7 +31,7 @@ from homines.elicitation.metrics import (
 )
 from homines.elicitation.questions import battery, questions
 from homines.elicitation.regret import regret
-from homines.estimation.amce import amce_of_choices
+from homines.estimation.amce_rows import amce_of_choices
 from homines.evals import tasks
 from homines.evals.logs import read_run
 from homines.evals.samples import KEY, record_of

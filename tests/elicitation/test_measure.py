@@ -55,6 +55,7 @@ from homines.games.ordinal import all_ordinal
 from homines.games.public_goods import public_goods
 from homines.games.spd import spd
 from homines.games.trust import trust
+from homines.inference.sampled_answers import count_answers
 from homines.models import load
 from homines.models.mock import HANDLERS, Mock
 from homines.opponents.memory_one import MemoryOne
@@ -279,6 +280,26 @@ def test_an_agent_that_never_came_to_an_answer_has_no_rate_but_a_mass() -> None:
     assert all(c.p == pytest.approx(Choice.of([1.0, 0.0]).p) for _, c in mixed_in)
     assert np.mean([c.mass for _, c in mixed_in]) == pytest.approx(0.5)
     assert mass(silent) == 0
+
+
+def test_an_average_rests_on_as_many_legal_answers_as_leave_it_as_uncertain() -> None:
+    """Two orders of a hundred samples each. Equal numbers of legal answers add up; two beside a hundred are
+    worth 7.84, as the mean of variances p (1 - p) / 2 and p (1 - p) / 100 over two says."""
+    for (one, two), legal in {
+        (100, 100): 200,
+        (50, 50): 100,
+        (2, 2): 4,
+        (2, 100): 7.84,
+        (0, 100): 100,
+    }.items():
+        counts = [count_answers([0] * n + [None] * (100 - n), 2) for n in (one, two)]
+        records = [
+            replace(r, choice=c)
+            for r, c in zip(ask(rule(lambda d: 0.5), IPD, FRAMES[:1]), counts, strict=False)
+        ]
+        ((_, found),) = average_by_decision(replace(r, decision=records[0].decision) for r in records)
+        assert found.mass == pytest.approx((one + two) / 200)
+        assert found.legal == pytest.approx(legal, abs=0.5)
 
 
 @quick

@@ -15,16 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homines.core.types import HominesError
-from homines.estimation import amce, amce_nulls, tidy_csv
-from homines.estimation.amce import (
-    ALL,
-    EFFECTS,
-    REQUIRED_COLUMNS,
-    Amce,
-    amce_of_choices,
-    amce_of_file,
-    probability,
-)
+from homines.estimation import amce, amce_nulls, amce_rows, tidy_csv
+from homines.estimation.amce import ALL, EFFECTS, Amce, distance_to, probability
+from homines.estimation.amce_rows import REQUIRED_COLUMNS, amce_of_choices, amce_of_file
 from homines.estimation.published import DILEMMAS, countries
 from homines.games.dilemma import DIMENSIONS, SETTINGS, STAY, SWERVE, Dilemma, dilemma
 from tests.helpers.running import HOMINES
@@ -109,7 +102,7 @@ def test_neither_the_order_of_rows_nor_the_names_of_scenarios_matter(seed: int) 
     rows = responses(SCENARIOS, rng.uniform(0, 1, len(SCENARIOS)).tolist())
     mixed = [rows[i] | {"ResponseID": rows[i]["ResponseID"][::-1] + "x"} for i in rng.permutation(len(rows))]
     one, two = (
-        amce.tally(pl.DataFrame(some, infer_schema_length=None).cast(pl.String).lazy(), "ResponseID")
+        amce_rows.tally(pl.DataFrame(some, infer_schema_length=None).cast(pl.String).lazy(), "ResponseID")
         for some in (rows, mixed)
     )
     same(one.overall, two.overall)
@@ -122,7 +115,7 @@ def test_neither_the_order_of_rows_nor_the_names_of_scenarios_matter(seed: int) 
 def test_saved_and_killed_exchanged_turn_every_effect(seed: int, share: float) -> None:
     p = np.random.default_rng(seed).uniform(0, 1, len(SCENARIOS))
     one, two = (amce_of_choices(zip(SCENARIOS, some.tolist(), strict=True)) for some in (p, 1 - p))
-    same(one, Amce(-two.values, two.se, two.rows, two.clusters, True))
+    same(one, Amce(-two.values, two.se, two.rows, two.clusters))
     # a coin with this share mixed in shrinks all by as much
     mixed = amce_of_choices(zip(SCENARIOS, (share * p + (1 - share) / 2).tolist(), strict=True))
     np.testing.assert_allclose(mixed.values, share * one.values, atol=1e-9)
@@ -132,13 +125,75 @@ def test_parts_of_a_file_make_up_the_whole(tmp_path: Path, monkeypatch: pytest.M
     p = np.random.default_rng(0).uniform(0, 1, len(SCENARIOS)).tolist()
     path = write(tmp_path / "r.csv", responses(SCENARIOS, p))
     whole = amce_of_file(path)
-    monkeypatch.setattr(amce, "BYTES_AT_ONCE", 1000)
+    monkeypatch.setattr(amce_rows, "BYTES_AT_ONCE", 1000)
     parted = amce_of_file(path)
     same(whole.overall, parted.overall)
     assert (whole.overall.clusters == parted.overall.clusters).all()
     bare = write(tmp_path / "bare.csv", responses(SCENARIOS, p), REQUIRED_COLUMNS)
-    assert not amce_of_file(bare).clustered
+    by_row = amce_of_file(bare)
+    assert by_row.key is not None
+    assert by_row.key.name == "row"
     np.testing.assert_allclose(amce_of_file(bare).overall.values, whole.overall.values, atol=1e-9)
+
+
+# --- clusters --------------------------------------------------------------------------------------
+
+
+def keys(path: Path) -> tuple[str, str]:
+    key = amce_of_file(path).key
+    assert key is not None
+    return key.name, key.told
+
+
+def test_ids_of_single_rows_cluster_by_scenario(tmp_path: Path) -> None:
+    """As in Takemoto's files: res_0_1 and res_0_2 are two rows of one scenario. By row, the error of
+    "lawful", which compares the two groups of a scenario, is smaller by the root of two."""
+    p = np.random.default_rng(3).uniform(0, 1, len(SCENARIOS)).tolist()
+    shared = responses(SCENARIOS, p)
+    single = [r | {"ResponseID": f"{r['ResponseID']}_{1 + i % 2}"} for i, r in enumerate(shared)]
+    odd = [r | {"ResponseID": f"row {i:04}x"} for i, r in enumerate(shared)]
+    files = [write(tmp_path / f"{i}.csv", rows) for i, rows in enumerate((shared, single, odd))]
+    one, two, by_row = (amce_of_file(path).overall for path in files)
+    same(one, two)
+    assert one.se[2] == pytest.approx(np.sqrt(2) * by_row.se[2], rel=0.05)
+    assert [keys(path)[0] for path in files] == ["scenario", "scenario", "row"]
+    assert "without its last number" in keys(files[1])[1]
+    assert "may be too small: no ResponseID is on two rows" in keys(files[2])[1]
+
+
+def test_people_are_clusters_of_their_scenarios(tmp_path: Path) -> None:
+    """Twelve people who save the same in every scenario are twelve answers, however many they give. A file of
+    one user is a model's, and rows without a user are clusters by scenario."""
+    rng = np.random.default_rng(4)
+    many = SCENARIOS * 6
+    users = [i % 12 for i in range(len(many))]
+    likes = rng.uniform(0, 1, 12)
+    rows = responses(many, [float(likes[u] > 0.5) for u in users])
+    of_people = [r | {"UserID": f"u{users[i // 2]}"} for i, r in enumerate(rows)]
+    heads = [*HEAD, "UserID"]
+    by_user = write(tmp_path / "u.csv", of_people, heads)
+    assert keys(by_user)[0] == "user"
+    by_scenario = write(tmp_path / "s.csv", rows)
+    users_apart, scenarios_apart = (amce_of_file(path).overall for path in (by_user, by_scenario))
+    assert users_apart.clusters[0] == 12
+    assert users_apart.se[0] > 1.5 * scenarios_apart.se[0]
+    assert keys(write(tmp_path / "one.csv", [r | {"UserID": "gpt"} for r in rows], heads))[0] == "scenario"
+    half = [r if i < len(rows) // 2 else r | {"UserID": ""} for i, r in enumerate(of_people)]
+    found = amce_of_file(write(tmp_path / "half.csv", half, heads))
+    assert not found.skipped
+    assert found.overall.clusters[0] == 12 + len(many) // 2
+
+
+def test_the_number_is_compared_with_people_of_as_many_more() -> None:
+    found = amce_nulls.nulls(SCENARIOS)["headcount", "balanced"]
+    values = found.values.copy()
+    values[7], values[12] = 0.3, 0.651
+    alike = Amce(values, found.se, found.rows, found.clusters)
+    people, countries_mean = DILEMMAS["all people"], DILEMMAS["mean of countries"]
+    rest = np.delete(people.values, 7) - np.delete(values[:9], 7)
+    assert distance_to(alike, people) == pytest.approx(np.sqrt((rest**2).sum()))
+    rest = np.delete(countries_mean.values, 7) - np.delete(values[:9], 7)
+    assert distance_to(alike, countries_mean) == pytest.approx(np.sqrt((rest**2).sum() + 0.206**2))
 
 
 # --- recovery --------------------------------------------------------------------------------------
@@ -159,7 +214,7 @@ def test_intervals_cover_the_truth(tmp_path: Path) -> None:
         saved = (rng.uniform(size=300) < stays[at]).astype(float)
         pl = tidy_csv.library()
         rows = pl.DataFrame(responses([there[i] for i in at], saved.tolist())).cast(pl.String).lazy()
-        ends = amce.tally(rows, "ResponseID").overall.interval()
+        ends = amce_rows.tally(rows, "ResponseID").overall.interval()
         for e, value in truth.items():
             inside[e] += bool(ends[e, 0] <= value <= ends[e, 1])
     error = 3 * np.sqrt(0.95 * 0.05 / files)
@@ -196,7 +251,7 @@ def test_the_flaw_makes_preferences_out_of_nothing_as_published() -> None:
 
 
 def test_distances_of_null_policies_are_near_the_published() -> None:
-    people = DILEMMAS["all people"]
+    people = DILEMMAS["all people"].values
     assert amce.distance(ALWAYS_SECOND, people) == pytest.approx(1.916, abs=0.02)
     assert amce.distance(-ALWAYS_SECOND, people) == pytest.approx(1.797, abs=0.02)
     assert amce.distance(np.eye(9)[7], people) == pytest.approx(1.000, abs=0.02)
@@ -324,4 +379,4 @@ def test_more_bad_files(tmp_path: Path) -> None:
 
 def test_every_effect_has_a_place() -> None:
     assert [e.label for e in ALL[9:]] == [f"No. Characters_{n}" for n in (1, 2, 3, 4)]
-    assert all(len(values) == len(EFFECTS) for values in DILEMMAS.values())
+    assert all(len(people.values) == len(EFFECTS) for people in DILEMMAS.values())

@@ -70,10 +70,7 @@ def test_a_run_has_its_own_choices_as_correct_beliefs(tmp_path: Path) -> None:
     """A theorist is found by the beliefs that it holds: as elicited, or uniform."""
     truth = "inequity(alpha=0.3, beta=0.5)"
     asked = run_of(Theorist(truth, 0.05, beliefs=beliefs(1)), tmp_path / "asked", ask_beliefs=True)
-    by_belief = {
-        u.belief: u
-        for u in sensitivity(read_agents(asked, None)[0][0].variants, "inequity")
-    }
+    by_belief = {u.belief: u for u in sensitivity(read_agents(asked, None)[0][0].variants, "inequity")}
     assert list(by_belief) == ["uniform", "elicited", "correct"]
     assert by_belief["elicited"].values["beta"] == pytest.approx(0.5, abs=1e-5)
     assert by_belief["uniform"].values["beta"] != pytest.approx(0.5, abs=1e-3)

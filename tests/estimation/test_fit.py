@@ -454,16 +454,68 @@ def test_few_subjects_have_types_and_no_errors() -> None:
     assert "too few for standard errors" in " ".join(m.notes)
 
 
-def test_misfit_of_sampled_choices_is_about_none_where_the_family_is_true() -> None:
-    """One 0/1 choice a decision has no share to fit; what sampling alone gives is taken off."""
+def test_a_true_family_explains_what_chance_leaves_and_no_share_passes_one() -> None:
     rng = np.random.default_rng(17)
     truth = exact(splits(400), "inequity(alpha=0.2, beta=0.4)", 0.05)
-    for n in (1, 30):
+    for n in (5, 30):
         data = [replace(o, game="one") for o in sampled(truth, n, rng)]
         e = fit(data, "inequity", cluster="decision")
-        assert abs(e.misfit["one"]) < 0.005
-        assert e.explained == pytest.approx(1, abs=0.05)
-    assert fit(data, "economicus", cluster="decision").misfit["one"] > 0.01
+        assert e.misfit["one"] == pytest.approx(e.chance["one"], rel=0.1)
+        assert e.explainable is not None
+        assert e.explained == pytest.approx(e.explainable, abs=0.05)
+        assert 0 < e.explained < 1
+        assert e.null < e.loglik < e.best
+    wrong = fit(data, "economicus", cluster="decision")
+    assert wrong.misfit["one"] > wrong.chance["one"] + 0.01
+    assert "% explained (a true family: about " in repr(wrong)
+
+
+def test_one_choice_a_decision_does_not_show_whether_a_family_is_true() -> None:
+    rng = np.random.default_rng(17)
+    data = sampled(exact(splits(400), "inequity(alpha=0.2, beta=0.4)", 0.05), 1, rng)
+    for spec in ("inequity", "economicus"):
+        e = fit(data, spec, cluster="decision")
+        assert e.best == 0
+        assert e.expected == pytest.approx(e.loglik, rel=1e-6)
+        assert e.explainable is None
+        assert e.explained < 0.5
+        assert "does not show" in repr(e)
+
+
+def test_no_divergence_is_negative() -> None:
+    """Of exact choices that a family fits, the divergence rounds to less than 0 here and there."""
+    data = [
+        replace(o, game=f"g{i}")
+        for i, o in enumerate(exact(splits(60), "inequity(alpha=0.2, beta=0.4)", 0.05))
+    ]
+    assert min(fit(data, "inequity", cluster="decision").misfit.values()) >= 0
+
+
+def test_illegal_answers_are_no_choices() -> None:
+    """Of a hundred answers of which 98 are unreadable two are choices: everything is as with two answers."""
+    rng = np.random.default_rng(18)
+    two = sampled(exact(splits(60), "inequity(alpha=0.2, beta=0.4)", 0.05), 2, rng)
+    hundred = [replace(o, choice=replace(o.choice, mass=0.02, n=100)) for o in two]
+    few, many = (fit(data, "inequity", cluster="decision") for data in (two, hundred))
+    assert many.values == pytest.approx(few.values)
+    assert many.se == pytest.approx(few.se)
+    assert (many.loglik, many.best, many.expected) == pytest.approx((few.loglik, few.best, few.expected))
+    test, same = (compare(data, "economicus", "inequity", cluster="decision") for data in (two, hundred))
+    assert same.statistic == pytest.approx(test.statistic)
+    assert same.difference == pytest.approx(test.difference)
+    rivals = [compare(d, "altruist", "maximin", cluster="decision").difference for d in (two, hundred)]
+    assert rivals[1] == pytest.approx(rivals[0])
+    people, _ = crowd(np.random.default_rng(16), 20)
+    hardly = [replace(o, choice=replace(o.choice, mass=0.01, n=100)) for o in people]
+    one, other = (mixture(data, "bfs", 2, starts=2) for data in (people, hardly))
+    assert (other.loglik, other.bic) == pytest.approx((one.loglik, one.bic))
+    assert other.se == pytest.approx(one.se)
+
+
+def test_all_starts_of_a_mixture_go_to_their_end() -> None:
+    """With three starts continued at most, three of twenty was the best that could be told."""
+    data, _ = crowd(np.random.default_rng(16), 20)
+    assert mixture(data, "bfs", 2, starts=8).starts == (8, 8)
 
 
 def test_families_that_differ_by_rounding_are_not_told_apart() -> None:

@@ -12,8 +12,9 @@ from homines.core.registry import UntrustedModule, find
 from homines.core.types import Choice, HominesError, Record
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
+from homines.estimation.csv_layout import CsvLayout
 from homines.estimation.observations import CHOSE_PLANS, from_records
-from homines.estimation.observations_csv import read_csv
+from homines.estimation.observations_csv import choice_column, read_csv
 from homines.estimation.strategy_method import plan_observation, points
 from homines.games.spd import spd
 from homines.games.trust import trust
@@ -28,9 +29,11 @@ a,2,X,5,9,0,h
 a,2,Y,6,3,1,h
 b,1,X,10,10,3,g
 b,1,Y,12,2,1,g
-b,2,X,5,9,0.25,h
-b,2,Y,6,3,0.75,h
+b,2,X,5,9,1,h
+b,2,Y,6,3,0,h
 """
+SURE = "\n".join(line for line in GOOD.splitlines() if line[:3] != "b,1") + "\n"
+"""Every decision has a 1 and a 0."""
 
 
 def written(folder: Path, text: str) -> Path:
@@ -42,12 +45,58 @@ def written(folder: Path, text: str) -> Path:
 def test_a_tidy_csv_is_read(tmp_path: Path) -> None:
     seen = read_csv(written(tmp_path, GOOD))
     assert [(o.subject, o.game, o.choice.n) for o in seen] == [
-        ("a", "g", 1), ("a", "h", 1), ("b", "g", 4), ("b", "h", None),
+        ("a", "g", 1), ("a", "h", 1), ("b", "g", 4), ("b", "h", 1),
     ]  # fmt: skip
     assert seen[0].decision is seen[2].decision
     assert seen[0].decision.payoffs.tolist() == [[10, 12], [10, 2]]
     assert seen[2].choice.p.tolist() == pytest.approx([0.75, 0.25])
-    assert seen[3].choice.p.tolist() == pytest.approx([0.25, 0.75])
+
+
+@pytest.mark.parametrize("odd", [False, True])
+@pytest.mark.parametrize(
+    ("text", "n", "said"),
+    [
+        (GOOD, (1, 1, 4, 1), "chosen: read as counts"),
+        (SURE, (1, 1, 1), "chosen holds 1 and 0 alone: read as one choice a decision"),
+        (SURE.replace("chosen", "probability"), (None,) * 3, "probability: read as exact"),
+        (
+            SURE.replace("1,h\n", "0.75,h\n", 1).replace("0,h\n", "0.25,h\n", 1),
+            (None,) * 3,
+            "chosen holds fractions",
+        ),
+    ],
+)
+def test_the_column_says_what_a_one_and_a_nought_are(
+    tmp_path: Path,
+    text: str,
+    n: tuple[int | None, ...],
+    said: str,
+    odd: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A 1 beside fractions, or in `probability`, is exact; in a column of whole numbers it is one choice."""
+    if odd:  # read row by row
+        monkeypatch.setattr(CsvLayout, "odd", lambda layout: iter([np.flatnonzero(layout.who == 0)]))
+    path = written(tmp_path, text)
+    seen = read_csv(path)
+    assert tuple(o.choice.n for o in seen) == n
+    assert str(choice_column(path, seen)).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            GOOD.replace("b,2,X,5,9,1,h\nb,2,Y,6,3,0,h", "b,2,X,5,9,.5,h\nb,2,Y,6,3,.5,h"),
+            r"line 6: .*3.0, 1.0.*fraction",
+        ),
+        (GOOD.replace("chosen", "probability"), "line 6: .*must sum to 1; give counts in a column chosen"),
+        (GOOD.replace("chosen,game", "chosen,probability"), "keep one"),
+    ],
+)
+def test_counts_and_probabilities_do_not_mix(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(HominesError, match=told):
+        read_csv(written(tmp_path, text))
 
 
 def test_outcomes_that_depend_on_the_other_are_read_with_beliefs(tmp_path: Path) -> None:
@@ -75,7 +124,7 @@ def test_outcomes_that_depend_on_the_other_are_read_with_beliefs(tmp_path: Path)
         (("a,1,Y,12,2,0,g", "a,1,X,12,2,0,g"), "has one option"),
         (("a,1,X,10,10,1,g", "a,1,X,10,10,0,g"), "nothing was chosen"),
         (("a,1,X,10,10,1,g", "a,1,X,10,10,-1,g"), "chosen is '-1'; it must be a number of at least 0"),
-        (("a,1,X,10,10,1,g", "a,1,X,10,10,0.4,g"), "neither whole counts nor probabilities"),
+        (("a,1,X,10,10,1,g", "a,1,X,10,10,0.4,g"), "chosen holds a fraction, so all of it is probabilities"),
         (("a,1,X,10,10,1,g", "a,1,X,10,10,1,q"), "line 3: game is 'g'"),
         (("a,1,X,10,10,1,g", "a,1,X,10,10,1,g,7"), "line 2 has more cells"),
         (("a,1,X,10,10,1,g", "a,1,X,10,10"), "line 2 has fewer cells"),

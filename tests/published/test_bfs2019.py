@@ -91,6 +91,13 @@ def test_the_three_types_are_the_replicated_ones() -> None:
     ]
     assert abs(m.values - np.array(published)).max() < 0.0025
     assert m.entropy < 0.05
+    assert m.starts == (20, 20)
+
+
+def test_four_types_are_found_from_a_third_of_the_starts() -> None:
+    m = mixture(choices(), "bfs", 4, starts=15)
+    assert m.starts == (5, 15)
+    assert round(m.loglik, 2) == -4039.43
 
 
 def test_more_types_explain_more_and_three_are_told_apart() -> None:

@@ -39,7 +39,7 @@ def test_shares_menu_single_monopolist_and_best_reply() -> None:
     market = firms(2)
     assert market.shares(market.nash()) == pytest.approx(0.4713768, abs=5e-8)
     assert market.shares(market.monopoly()) == pytest.approx(0.3648621, abs=5e-8)
-    menu = market.menu()
+    menu = market.menus()[0]
     assert (menu[0], menu[-1]) == (pytest.approx(1.42772, abs=5e-6), pytest.approx(1.97019, abs=5e-6))
     assert np.diff(menu) == pytest.approx(0.0387475, abs=5e-8)
     assert firms(1).monopoly() == pytest.approx(1.801985, abs=5e-7)
@@ -65,12 +65,30 @@ def test_homo_moralis_prices_between_nash_and_the_cartel(kappa: float, price: fl
 def test_grid_equilibria() -> None:
     """Both at the second-lowest price, and both at the third-lowest, and no others."""
     market = firms(2)
-    own = market.table(market.menu())[0]
+    own = market.table(market.menus())[0]
     best = own >= own.max(0) - 1e-12
     pure = [(i, j) for i in range(15) for j in range(15) if best[i, j] and best[j, i]]
     assert pure == [(1, 1), (2, 2)]
-    gains = [float(market.gain(market.profits(market.menu()[[i, j]]))) for i, j in pure]
+    gains = [float(market.gain(market.profits(market.menus()[0, [i, j]]))) for i, j in pure]
     assert gains == pytest.approx([-0.0238, 0.1166], abs=5e-5)
+
+
+SHARES = {0.875: 0.545, 0.75: 0.588, 0.625: 0.627, 0.5: 0.662, 0.25: 0.722}
+"""Nash market share of firm 2 by its cost, that of firm 1 being 1: Calvano et al. (2020), table 4."""
+
+
+@pytest.mark.parametrize(("cost", "share"), SHARES.items())
+def test_firms_of_unequal_costs_have_the_published_shares_and_menus_of_their_own(
+    cost: float, share: float
+) -> None:
+    """Each firm's menu goes from a tenth below its own Nash price to a tenth above its own cartel price."""
+    market = Market(cost=(1.0, cost))
+    sold = market.shares(market.nash())
+    assert sold[1] / sold.sum() == pytest.approx(share, abs=5e-4)
+    for menu, nash, top in zip(market.menus(), market.nash(), market.monopoly(), strict=True):
+        assert (menu[0], menu[-1]) == pytest.approx((nash - (top - nash) / 10, top + (top - nash) / 10))
+    table = market.table(market.menus())
+    assert table[:2, 2, 12] == pytest.approx(market.profits(market.menus()[[0, 1], [2, 12]]))
 
 
 quality = st.floats(1, 3)

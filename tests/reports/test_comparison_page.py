@@ -17,12 +17,14 @@ from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, HominesError
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
+from homines.frames.market import Market
 from homines.models.mock import HANDLERS, Mock
 from homines.reports import charts, tables
 from homines.reports.agents import statistic, statistic_name
 from homines.reports.changes import compare_agents, summary
 from homines.reports.comparison_page import read_agents, runs_in
 from homines.reports.run_page import reports
+from homines.reports.study_sections import prices
 
 
 def made(folder: Path, who: str, *games: str) -> Path:
@@ -212,6 +214,21 @@ def test_a_market_in_words_is_no_empty_run(tmp_path: Path) -> None:
     _, [told] = read_agents([full, tmp_path / "free"])
     assert "is a market in words" in told
     assert str(tmp_path / "report.html") in told
+
+
+def test_profit_gains_are_of_the_market_that_was_asked(tmp_path: Path) -> None:
+    """Prices ten times as high in a market of ten times the unit are no cartel."""
+    folders: list[Path] = []
+    for name, spec in {"units": "pricing(points=3)", "tens": "pricing(points=3, scale=10)"}.items():
+        model = Mock(HANDLERS["uniform"])
+        with RunFolder(tmp_path / name, {"kind": "measure", "model": model.name, "games": [spec]}) as run:
+            measure(model, questions(model, {spec: battery(find("games", spec))}, [Market()]), run)
+        folders.append(tmp_path / name)
+    section = prices(read_agents(folders)[0])
+    assert section is not None
+    one, ten = (float(str(row["profit gain"])) for row in section.rows)
+    assert 0 < one < 1
+    assert ten == pytest.approx(one, abs=0.01)
 
 
 def test_a_long_menu_is_told_by_its_mean() -> None:

@@ -165,9 +165,14 @@ def test_costs_may_differ_and_prices_are_what_is_written() -> None:
     game = pricing(points=5, costs=(1.0, 0.5))
     assert not game.stage.symmetric
     assert "costs you 0.5 a unit" in game.seat(1).rule
-    menu = [float(name) for name in game.stage.actions[0]]
+    one, two = ([float(name) for name in names] for names in game.stage.actions)
     market = shop(costs=(1.0, 0.5))
-    assert_allclose(game.stage.table[:, 0, 3], market.profits([menu[0], menu[3]]), atol=0.005)
+    assert_allclose(game.stage.table[:, 0, 3], market.profits([one[0], two[3]]), atol=0.005)
+    seat = game.seat(1, ((0, 3),))
+    text = find("frames", "market")(seat, (tuple(range(5)),)).text
+    assert all(name in text for name in game.stage.actions[1])
+    assert f"you chose {game.stage.actions[1][3]}" in text
+    assert f"B chose {game.stage.actions[0][0]}" in text
     assert pricing(points=3, scale=10).stage.actions[0] == ("14.3", "17.0", "19.7")
     assert pricing(3, points=3).stage.table.shape == (3, 3, 3, 3)
 
@@ -214,17 +219,18 @@ def test_from_an_equilibrium_nobody_moves(table: np.ndarray) -> None:
 def test_the_grid_has_the_published_equilibria() -> None:
     """Calvano et al.'s own menu: both at the second-lowest price, and both at the third-lowest."""
     market = shop(size=1)
-    assert equilibria(market.table(market.menu())[:2]) == [(1, 1), (2, 2)]
+    assert equilibria(market.table(market.menus())[:2]) == [(1, 1), (2, 2)]
 
 
 def test_a_rival_undercuts_but_never_at_a_loss() -> None:
     game = pricing(points=6, costs=(1.6, 1.0))
     rival = opponent("undercut")
-    menu = [float(name) for name in game.stage.actions[0]]
+    menus = [[float(name) for name in names] for names in game.stage.actions]
     for k in (0, 1):
+        menu = menus[k]
         for d in game.remembered(k):
             (answer,) = rival([d])
-            price, theirs = menu[int(answer.p.argmax())], menu[d.history[0][1 - k] or 0]
+            price, theirs = menu[int(answer.p.argmax())], menus[1 - k][d.history[0][1 - k] or 0]
             assert price >= (1.6, 1.0)[k]
             below = [p for p in menu if p < theirs and p >= (1.6, 1.0)[k]]
             assert price == (max(below) if below else min(p for p in menu if p >= (1.6, 1.0)[k]))

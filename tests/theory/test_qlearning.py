@@ -12,7 +12,7 @@ from homines.theory.qlearning import Learning, greedy_cycle, initial_values, lea
 pytest.importorskip("numba")
 
 CALVANO = Market()
-TABLE = CALVANO.table(CALVANO.menu())[:2]
+TABLE = CALVANO.table(CALVANO.menus())[:2]
 SHORT = Learning(alpha=0.2, beta=2e-3, delta=0.9, stable=300, most=3000)
 
 
@@ -60,7 +60,7 @@ def by_the_book(table: np.ndarray, how: Learning, seed: int) -> tuple[np.ndarray
 def test_the_compiled_loop_is_the_one_in_the_paper(firms: int) -> None:
     market = Market((2.0,) * firms, (1.0,) * firms)
     prices = np.linspace(1.3, 2.0, 4)
-    table = market.table(prices)[:firms]
+    table = market.table([prices] * firms)[:firms]
     found = learn(table, SHORT, 3, seed=5)
     seeds = np.random.SeedSequence(5).generate_state(3, np.uint32)
     for i in range(3):

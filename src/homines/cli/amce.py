@@ -18,7 +18,8 @@ from homines.core.format import clean
 from homines.core.paths import write_whole
 from homines.core.spreadsheet import cell
 from homines.core.types import HominesError
-from homines.estimation.amce import ALL, EFFECTS, Amce, AmceTally, amce_of_file, distance
+from homines.estimation.amce import ALL, EFFECTS, Amce, distance, distance_to
+from homines.estimation.amce_rows import AmceTally, amce_of_file
 from homines.estimation.published import COUNTRIES, DILEMMAS, Country, countries
 
 NEAR = 3
@@ -63,7 +64,7 @@ def carry_out_amce(
     if not used:
         reasons = "; ".join(f"{why}: {n}" for why, n in tally.skipped.items())
         raise HominesError(f"no row of {source} can be used ({reasons or 'it has none under its head'})")
-    apart = {name: distance(overall.nine, other) for name, other in DILEMMAS.items()}
+    apart = {name: distance_to(overall, other) for name, other in DILEMMAS.items()}
     by_country = ranked(overall, people or {})
     if out is not None:
         write_groups(tally, out)
@@ -73,7 +74,7 @@ def carry_out_amce(
             "rows": tally.rows,
             "used": used,
             "skipped": tally.skipped,
-            "clustered": tally.clustered,
+            "cluster": tally.key and tally.key.name,
             "effects": [as_row(overall, i) for i in range(len(ALL))],
             "distances": apart,
             "countries": by_country,
@@ -84,10 +85,8 @@ def carry_out_amce(
         print(json.dumps(spell_infinities(fields)))
         return
     print_effects([as_row(overall, i) for i in range(len(ALL))], str(source))
-    if tally.clustered:
-        print("errors clustered by scenario (ResponseID)")
-    else:
-        print("errors by row: there is no ResponseID, so both rows of a scenario count as independent")
+    if tally.key:
+        print(f"errors {tally.key.told}")
     print(f"rows      {used} used, {tally.rows - used} skipped")
     for why, n in tally.skipped.items():
         print(f"          {n}  {clean(why)}")

@@ -68,6 +68,7 @@ def carry_out_fit(task: FitTask, options: FitOptions, *, as_json: bool) -> None:
     from homines.estimation.agent_fit import FamilySet, fit_agent
     from homines.estimation.family import family
     from homines.estimation.fitting import read_agents, spell_infinities
+    from homines.estimation.observations_csv import choice_column
     from homines.reports.estimate_console import print_agents  # with it comes rich
 
     wanted = FamilySet(task.family, task.against, options, task.rivals)
@@ -82,6 +83,8 @@ def carry_out_fit(task: FitTask, options: FitOptions, *, as_json: bool) -> None:
         agents, unsound, impossible = read_agents(
             task.source, task.model, plans=task.plans, together=not wanted.one_for_all, follow=follow
         )
+    file = task.source.is_file()
+    column = choice_column(task.source, agents[0].observations) if file else None
     start = time.monotonic()
     many = sum(len(a.observations) for a in agents)
     with watching(many, len(agents) * wanted.steps) as step:
@@ -93,6 +96,7 @@ def carry_out_fit(task: FitTask, options: FitOptions, *, as_json: bool) -> None:
         out = {
             "source": str(task.source),
             "options": asdict(options),
+            "choices": column and {"column": column.name, "exact": column.exact},
             "estimates": [{"agent": f.agent, **each.row()} for f in fits for each in f.families],
             "tests": [{"agent": f.agent, **asdict(t)} for f in fits for t in f.tests],
             "refused": [
@@ -104,6 +108,8 @@ def carry_out_fit(task: FitTask, options: FitOptions, *, as_json: bool) -> None:
         }
         print(json.dumps(spell_infinities(out)))
         return
+    if column:
+        print(column)
     print_agents(fits)
     if unsound == 1:
         print("1 answer is no distribution and counts as none")

@@ -244,7 +244,7 @@ class Choice:
 
     logp   natural-log probabilities given that the answer is legal, shape [mine], exp(logp) sums to 1
     mass   probability of any legal answer, in [0, 1]
-    n      None where exact, otherwise the number of samples behind it
+    n      None where exact, otherwise the number of samples behind it, illegal ones among them
     """
 
     logp: Array
@@ -255,6 +255,12 @@ class Choice:
     def p(self) -> Array:
         """Probabilities given a legal answer, shape [mine]."""
         return np.exp(self.logp)
+
+    @property
+    def legal(self) -> float | None:
+        """The number of legal answers behind it, n * mass: 2 of 100 samples with 98 unreadable ones. None
+        where exact."""
+        return None if self.n is None else self.n * self.mass
 
     def fits(self, d: Decision) -> bool:
         """Whether it is a distribution over the actions of this decision, with a mass in [0, 1]; a file may

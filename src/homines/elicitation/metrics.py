@@ -6,7 +6,7 @@ They average option orders with equal weight, and use records with an answer; `s
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -40,8 +40,8 @@ def group_by(records: Iterable[Record], *names: str) -> dict[tuple[Any, ...], li
 def average_by_decision(records: Iterable[Record]) -> list[tuple[Decision, Choice]]:
     """One choice a decision: the equal-weight average over its orders and frames.
 
-    p averages the records with a legal answer, mass averages all. Decisions without any legal answer are left
-    out.
+    p averages the records with a legal answer, mass averages all, and n * mass is the number of legal answers
+    (`average_choice`). Decisions without any legal answer are left out.
     """
     return [pair for group in _group_decisions(records) if (pair := _average(group)) is not None]
 
@@ -49,7 +49,7 @@ def average_by_decision(records: Iterable[Record]) -> list[tuple[Decision, Choic
 def _average(group: Sequence[Record]) -> tuple[Decision, Choice] | None:
     """The average of records of one decision; None where no record has an answer."""
     answers = [c for _, c in answered_records(group)]
-    return (group[0].decision, replace(average_choice(answers), mass=mass(group) or 0.0)) if answers else None
+    return (group[0].decision, average_choice(answers, mass(group))) if answers else None
 
 
 def _group_decisions(records: Iterable[Record]) -> list[list[Record]]:

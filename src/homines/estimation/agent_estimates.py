@@ -70,8 +70,10 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
                             nan: too few games for an interval
         observations        number of choices used; decisions: number of different decisions among them;
                             asked: number of different decisions in all records
-        mass                mean legal mass of these choices; explained: 1 where the family fits exactly,
-                            None where there is nothing to explain beyond chance
+        mass                mean legal mass of these choices; explained: of the way from random choice to the
+                            observed shares, how far the family comes; explainable: how far it would come on
+                            average if it were true (1 for exact choices); both None where chance alone comes
+                            as far as the shares
         uniform, elicited, correct    the value under this belief about the others (belief_sensitivity.py);
                             None where there is none, or beliefs change nothing
         held_out, in_sample, random   mean log-likelihood of a choice, nats: of games left out, of those
@@ -222,14 +224,15 @@ def _fit(observations: Sequence[Observation], spec: str) -> tuple[Estimate | Non
 
 def _value(estimate: Estimate | None, name: str) -> Row:
     if estimate is None:
-        return dict.fromkeys(("value", "low", "high", "explained"))
+        return dict.fromkeys(("value", "low", "high", "explained", "explainable"))
     low, high = estimate.intervals[estimate.names.index(name)]
-    room = estimate.best > estimate.null  # else chance alone would explain as much
+    room = estimate.expected > estimate.null  # else chance alone comes as far
     return {
         "value": estimate[name],
         "low": float(low),
         "high": float(high),
         "explained": estimate.explained if room else None,
+        "explainable": estimate.explainable if room else None,
     }
 
 

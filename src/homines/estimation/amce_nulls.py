@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from homines.estimation.amce import Amce, amce_of_choices
+from homines.estimation.amce import Amce
+from homines.estimation.amce_rows import amce_of_choices
 from homines.games.dilemma import STAY, SWERVE, Dilemma
 
 Null = Callable[[Dilemma, int], float]

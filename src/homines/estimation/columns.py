@@ -21,7 +21,7 @@ Value = Callable[[Array], Array]
 class Observation:
     """One decision and the choice in it.
 
-    choice   exact probabilities (n None), or shares of n sampled choices
+    choice   exact probabilities (n None), or shares of sampled answers: those that are legal are choices
     subject  the person or model that chose; game: the decision's game. Errors are clustered by either
     answers  where the choice is known by the answer it gives only: the answer of every action; then `choice`
              is between answers. Empty: every action is an answer of its own
@@ -38,7 +38,8 @@ class Observation:
     @property
     def counts(self) -> Array:
         """Choices of every action [mine]; probabilities where exact."""
-        return self.choice.p * (1 if self.choice.n is None else self.choice.n)
+        legal = self.choice.legal
+        return self.choice.p * (1 if legal is None else legal)
 
 
 def read_for(observations: Sequence[Observation], *families: Family) -> Sequence[Observation]:
@@ -198,7 +199,7 @@ class Columns(Sequence[Observation]):
     decisions  the different decisions; game_of [decision]: the index of each one's game in `games`
     at         [observation] the index of its decision
     logp       [observation, answer]; -inf where there is no such answer
-    n          [observation] samples; 0 where exact
+    n          [observation] choices: legal answers of those sampled; inf where exact
     subject    [observation], an index in `subjects`
     mass       [observation]
     """
@@ -208,7 +209,7 @@ class Columns(Sequence[Observation]):
     games: tuple[str, ...]
     at: Integers
     logp: Array
-    n: Integers
+    n: Array
     subject: Integers
     subjects: tuple[str, ...]
     mass: Array = field(repr=False)
@@ -251,7 +252,9 @@ class Columns(Sequence[Observation]):
             tuple(games),
             np.array([keys[id(o.decision), o.game, o.answers] for o in observations], dtype=np.int64),
             logp,
-            np.array([o.choice.n or 0 for o in observations], dtype=np.int64),
+            np.array(
+                [np.inf if (n := o.choice.legal) is None else n for o in observations], dtype=np.float64
+            ),
             np.array([subjects.setdefault(o.subject, len(subjects)) for o in observations], dtype=np.int64),
             tuple(subjects),
             np.array([o.choice.mass for o in observations], dtype=np.float64),
@@ -260,7 +263,7 @@ class Columns(Sequence[Observation]):
     @property
     def counts(self) -> Array:
         """Choices, [observation, action]; probabilities where exact."""
-        return np.exp(self.logp) * np.where(self.n > 0, self.n, 1)[:, None]
+        return np.exp(self.logp) * np.where(np.isinf(self.n), 1.0, self.n)[:, None]
 
     def __len__(self) -> int:
         return len(self.at)
@@ -279,5 +282,7 @@ class Columns(Sequence[Observation]):
         at = int(self.at[i])
         d, answers = self.decisions[at], self.decisions.answers.get(at, ())
         size = 1 + max(answers) if answers else len(d.actions)
-        choice = Choice(frozen(self.logp[i, :size]), float(self.mass[i]), int(self.n[i]) or None)
+        mass = float(self.mass[i])
+        n = None if np.isinf(self.n[i]) else round(float(self.n[i]) / mass) if mass else 1
+        choice = Choice(frozen(self.logp[i, :size]), mass, n)
         return Observation(d, choice, self.subjects[self.subject[i]], self.games[self.game_of[at]], answers)

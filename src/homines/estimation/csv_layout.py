@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from homines.core.types import MOST_CHOSEN, Array, Decision, Integers, frozen
 from homines.estimation import tidy_csv
 from homines.estimation.columns import Columns, DecisionBlock, Decisions
 
+CHOSEN, PROBABILITY = "chosen", "probability"
+"""Columns of what was chosen: how often, and with what probability; a file has one of them."""
 KINDNESS = {"1": 1, "0": 0, "-1": -1, "": 0}
 UNKNOWN_KINDNESS = 2
 """Code of a kindness that is none of these."""
@@ -24,6 +27,7 @@ class CsvLayout:
 
     def __init__(self, table: tidy_csv.Table, who: Integers, others: Sequence[str]) -> None:
         self.table, self.who = table, who
+        self.column = PROBABILITY if PROBABILITY in table else CHOSEN
         self.many = int(who.max()) + 1
         self.option, self.a, self.options = _places(table, who, "option")
         self.their, self.j, self.theirs = _places(table, who, "theirs")
@@ -31,10 +35,17 @@ class CsvLayout:
         alone = np.array([text == "" for text in bare])[self.their]
         self.theirs[who[alone]] = np.where(self.theirs[who[alone]] == 1, 0, self.theirs[who[alone]])
         self.paid = np.stack([table.numbers(name) for name in ("own", *others)], axis=-1)
-        self.chosen = table.numbers("chosen")
+        self.chosen = table.numbers(self.column)
         self.belief, self.same = (self._optional(name) for name in ("belief", "same"))
         self.kind = self._kind()
         self.game, self.games = self._codes("game")
+
+    @cached_property
+    def exact(self) -> bool:
+        """Whether the choices are probabilities: those of a column `probability`, and all of a column
+        `chosen` with a fraction in it. What a 1 or a 0 is, the column says and not its decision alone."""
+        known = self.chosen[~np.isnan(self.chosen)]
+        return self.column == PROBABILITY or bool((known != np.round(known)).any())
 
     def _optional(self, name: str) -> Array:
         return self.table.numbers(name) if name in self.table else np.full(len(self.who), np.nan)
@@ -95,7 +106,7 @@ class CsvLayout:
         leaders_at = np.concatenate([shape.at[leaders] for shape, (leaders, _) in pairs])
         rank = np.empty(len(leaders_at), dtype=np.int64)
         rank[np.argsort(leaders_at)] = np.arange(len(leaders_at))
-        at, n = np.empty(self.many, dtype=np.int64), np.empty(self.many, dtype=np.int64)
+        at, n = np.empty(self.many, dtype=np.int64), np.empty(self.many)
         logp = np.full((self.many, int(self.options.max())), -np.inf)
         game_of = np.empty(len(leaders_at), dtype=np.int64)
         blocks: list[DecisionBlock] = []
@@ -158,6 +169,7 @@ class SizeClass:
     chosen: Array
     consistent: NDArray[np.bool_]
     """Whether all rows of an option agree in `chosen` and `same`, [decision]."""
+    exact: bool
 
     @classmethod
     def of(
@@ -187,15 +199,14 @@ class SizeClass:
         game, kind = np.zeros(n, np.int64), np.zeros(n, np.int64)
         game[i], kind[i] = layout.game[rows], layout.kind[rows]
         paid = paid if theirs else paid[..., 0]
-        return cls(at, option, their, game, kind, paid + 0.0, belief, same + 0.0, chosen, consistent)
+        same = same + 0.0
+        return cls(at, option, their, game, kind, paid + 0.0, belief, same, chosen, consistent, layout.exact)
 
     def odd(self) -> NDArray[np.bool_]:
         """Whether a decision may break a rule of probabilities, counts or beliefs, [decision]."""
         total = self.chosen.sum(-1)
-        whole = (self.chosen == np.round(self.chosen)).all(-1)
-        broken = (
-            ~self.consistent | (total > MOST_CHOSEN) | (total <= 0) | (~whole & (np.abs(total - 1) > 1e-6))
-        )
+        broken = ~self.consistent | (total > MOST_CHOSEN) | (total <= 0)
+        broken |= self.exact & (np.abs(total - 1) > 1e-6)
         missing = np.isnan(self.same)
         broken |= missing.any(-1) & ~missing.all(-1)
         if self.belief.shape[-1]:
@@ -204,14 +215,13 @@ class SizeClass:
             broken |= stated & ~sums_to_one
         return broken
 
-    def choices(self) -> tuple[Array, Integers]:
-        """(logp [decision, mine], n [decision]) as `Choice.at` has them; n 0 where they are probabilities."""
+    def choices(self) -> tuple[Array, Array]:
+        """(logp [decision, mine], n [decision]) as `Columns` has them; n inf where they are probabilities."""
         with np.errstate(divide="ignore"):
             z = np.log(self.chosen)
         z = z - z.max(-1, keepdims=True)
-        whole = (self.chosen == np.round(self.chosen)).all(-1)
         logp = z - np.log(np.exp(z).sum(-1, keepdims=True))
-        return logp, np.where(whole, self.chosen.sum(-1), 0).astype(np.int64)
+        return logp, np.full(len(z), np.inf) if self.exact else self.chosen.sum(-1)
 
     def _alike(self) -> Array:
         """Everything in the decisions except payoffs as numbers, [decision, number]."""

@@ -29,7 +29,7 @@ from homines.estimation.problem import (
     to_parameters,
 )
 from homines.estimation.scope import scope
-from homines.estimation.uncertainty import covariance, expected_misfit, misfit, profile
+from homines.estimation.uncertainty import covariance, expected_misfit, mean_by_game, misfit, profile
 from homines.theory.choice import Belief, LogitAgent, stated_beliefs
 
 SHARE_SHOWN = 1e-6
@@ -45,10 +45,11 @@ class Estimate:
     names      free parameters of the family, `risk` where asked for, `precision` last (1/lambda, in 1/payoff)
     values     [parameter]; cov, robust to dependence within clusters, [parameter, parameter]
     intervals  profile likelihood, [parameter, (low, high)]; inf: the choices set no bound
-    loglik     in nats; `null`: of random choice; `best`: of the observed shares, less the expected gain of
-               sampled shares over the truth (about the value that the true family would reach)
-    misfit     by game, the mean over its decisions of KL(observed shares || fitted), nats, less its expected
-               value from sampling; about 0 where the family fits, and with one choice a decision
+    loglik     in nats; `null`: of random choice; `best`: of the observed shares, the most for anything that
+               gives all subjects the same probabilities; `expected`: `best` less what sampled shares gain
+               over the probabilities they are drawn from, about the mean of loglik if the family is true
+    misfit     by game, the mean over its decisions of KL(observed shares || fitted), nats, never negative;
+               `chance`: its mean if the family is true, 0 for exact choices
     exact      no sampling error: errors come from `clusters` alone
     mass       mean probability of any legal answer
     """
@@ -61,7 +62,9 @@ class Estimate:
     loglik: float
     null: float
     best: float
+    expected: float
     misfit: Mapping[str, float]
+    chance: Mapping[str, float]
     converged: bool
     exact: bool
     cluster: str
@@ -71,6 +74,8 @@ class Estimate:
     level: float = 0.95
     mass: float = 1.0
     notes: tuple[str, ...] = ()
+    repeated: bool = True
+    """Some decision has an exact choice, or more than one sampled."""
 
     @property
     def se(self) -> Array:
@@ -79,7 +84,8 @@ class Estimate:
 
     @property
     def explained(self) -> float:
-        """(loglik - null) / (best - null): 1 where the family fits exactly."""
+        """(loglik - null) / (best - null), in [0, 1]: how far the family comes on the way from random choice
+        to the observed shares; 1 where it fits exactly."""
         room = self.best - self.null
         return (self.loglik - self.null) / room if room > 0 else 1.0
 
@@ -87,6 +93,24 @@ class Estimate:
     def scope(self) -> str:
         """What the intervals are of."""
         return scope(self.cluster, self.clusters, self.misfit, exact=self.exact)
+
+    @property
+    def explainable(self) -> float | None:
+        """(expected - null) / (best - null): how far a family that is true comes, on average; 1 for exact
+        choices. None where each decision has one sampled choice: `expected` is then `loglik`, whatever the
+        family (its likelihood equations say so), and does not show whether it is true."""
+        room = self.best - self.null
+        if not self.repeated:
+            return None
+        return (self.expected - self.null) / room if room > 0 else 1.0
+
+    @property
+    def fit_in_words(self) -> str:
+        """'84% explained (a true family: about 96%)'; the second where choices are sampled."""
+        share = f"{self.explained:.0%} explained"
+        if self.explainable is None:
+            return f"{share} (one choice a decision does not show whether the family is true)"
+        return share if self.exact else f"{share} (a true family: about {self.explainable:.0%})"
 
     def __getitem__(self, name: str) -> float:
         return float(self.values[self.names.index(name)])
@@ -99,7 +123,7 @@ class Estimate:
         notes = "".join(f"\n  note: {note}" for note in self.notes) + f"\n  {self.scope}"
         return (
             f"{self.family.spec}, {self.observations} choices, {self.level:.0%} intervals by profile "
-            f"likelihood, clustered by {self.cluster} ({self.clusters}); {self.explained:.0%} explained, "
+            f"likelihood, clustered by {self.cluster} ({self.clusters}); {self.fit_in_words}, "
             f"legal mass {self.mass:.3g}{'' if self.converged else '; not converged'}{parameters}{notes}"
         )
 
@@ -166,8 +190,8 @@ def fit(
         ]
     )
     q = np.exp(design.logp(peak.g))
-    share = p.y / p.y.sum(-1, keepdims=True)
     chance = expected_misfit(p, q)
+    best = loglik(p.y, np.log(np.where(p.shares > 0, p.shares, 1.0)))
     return Estimate(
         of,
         names,
@@ -176,8 +200,10 @@ def fit(
         intervals,
         peak.loglik,
         loglik(p.y, design.logp(np.zeros_like(peak.g))),
-        loglik(p.y, np.log(np.where(share > 0, share, 1.0))) - float(p.y.sum(-1) @ chance),
-        misfit(p.games, share, q, chance),
+        best,
+        best - float(p.y.sum(-1) @ chance),
+        misfit(p, q),
+        mean_by_game(p.games, chance),
         peak.converged,
         not p.sampled.any(),
         p.cluster,
@@ -187,6 +213,7 @@ def fit(
         level,
         p.mass,
         tuple(notes),
+        p.repeated,
     )
 
 

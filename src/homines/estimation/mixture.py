@@ -2,7 +2,8 @@
 
     ln L = sum_i ln sum_k share_k prod_(d of i) p_k(choice of i at d)
 
-Every M-step is a concave logit climb. Several starts; the highest that kept every class is the estimate.
+Every M-step is a concave logit climb. Several starts, each to its end; the highest that kept every class is
+the estimate, and the number of starts that reached it says how far to trust that there is none higher.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from homines.estimation.family import PRECISION, Family, family
 from homines.estimation.fit import check_design, check_peak
 from homines.estimation.likelihood import Design, climb, flat_direction
 from homines.estimation.problem import NotIdentified, Problem, problem, to_parameters
-from homines.estimation.uncertainty import columns_at, expected_misfit, misfit
+from homines.estimation.uncertainty import columns_at, expected_misfit, mean_by_game, misfit
 from homines.theory.choice import Belief, stated_beliefs
 
-FIRST_STEPS, MOST_STEPS = 25, 5000
-"""EM steps of every start, and at most of the best starts."""
-BEST_STARTS = 3
-"""Number of best starts that are continued."""
+MOST_STEPS = 5000
+"""EM steps of a start, at most."""
+SAME_HEIGHT = 1e-3
+"""Nats within which two starts ended at the same height."""
 CONVERGENCE = 1e-9
 """Rise of the log-likelihood, as a share of it, at which EM has arrived."""
 LEAST_SUBJECTS = 1.0
@@ -41,7 +42,9 @@ class Mixture:
     cov       of (values of every type, then shares but the last), robust, clustered by subject
     types     posterior probability of each type [subject, type], of `subjects`
     bic, icl  smaller is better: -2 ln L + p ln(subjects), and that plus twice the entropy of `types`
-    starts    how many starts ended at this height (within 1e-3), and how many there were
+    misfit    as of `Estimate`, of the types together; chance: its mean if they are true
+    starts    how many starts ended at the highest likelihood (within SAME_HEIGHT), and how many there were;
+              each goes on until it settles
     """
 
     family: Family
@@ -55,6 +58,7 @@ class Mixture:
     subjects: tuple[str, ...]
     types: Array
     misfit: Mapping[str, float]
+    chance: Mapping[str, float]
     converged: bool
     starts: tuple[int, int]
     notes: tuple[str, ...] = ()
@@ -133,18 +137,13 @@ def mixture(
     check_design(p)
     data = _data(p, names)
     rng = np.random.default_rng(seed)
-    ends = [_em(data, _start(data, classes, rng), FIRST_STEPS) for _ in range(starts)]
-    ends = sorted((end for end in ends if end is not None), key=lambda end: -end[2])
-    final: list[tuple[Array, Array, float, Array, bool]] = []
-    for g, shares, *_ in ends:
-        if len(final) < BEST_STARTS and (end := _em(data, (g, shares), MOST_STEPS)) is not None:
-            final.append(end)
-    if not final:
+    ends = [end for _ in range(starts) if (end := _em(data, _start(data, classes, rng))) is not None]
+    if not ends:
         raise NotIdentified(
             f"every one of {starts} starts emptied a class: these choices do not show {classes} types of "
             f"{of.spec}; ask for fewer classes"
         )
-    g, shares, height, types, converged = max(final, key=lambda end: end[2])
+    g, shares, height, types, converged = max(ends, key=lambda end: end[2])
     order = np.argsort(-shares, kind="stable")
     g, shares, types = g[order], shares[order], types[:, order]
     y = np.asarray(data.y.T @ types).T.reshape(classes, *data.design.legal.shape)
@@ -157,8 +156,7 @@ def mixture(
     free = values.size + classes - 1
     bic = -2 * height + free * float(np.log(len(names)))
     q = np.einsum("k,kda->da", shares, np.exp([data.design.logp(row) for row in g]))
-    share = p.y / p.y.sum(-1, keepdims=True)
-    agreeing = sum(abs(end[2] - height) < 1e-3 for end in final)
+    agreeing = sum(abs(end[2] - height) < SAME_HEIGHT for end in ends)
     cov, notes = _covariance(p, data, g, shares, types)
     if not converged:
         notes = [*notes, f"EM had not settled after {MOST_STEPS} steps"]
@@ -173,7 +171,8 @@ def mixture(
         bic + 2 * _entropy(types),
         names,
         types,
-        misfit(p.games, share, q, expected_misfit(p, q)),
+        misfit(p, q),
+        mean_by_game(p.games, expected_misfit(p, q)),
         converged,
         (agreeing, starts),
         tuple(notes),
@@ -198,12 +197,12 @@ def _start(data: _Data, classes: int, rng: np.random.Generator) -> tuple[Array, 
     return g, np.full(classes, 1 / classes)
 
 
-def _em(data: _Data, start: tuple[Array, Array], most: int) -> tuple[Array, Array, float, Array, bool] | None:
+def _em(data: _Data, start: tuple[Array, Array]) -> tuple[Array, Array, float, Array, bool] | None:
     """(coefficients, shares, log-likelihood, posterior types, converged) from a start; None where a class
     emptied."""
     g, shares = start
     before, types = -np.inf, np.full((len(data.subjects), len(shares)), np.nan)
-    for _ in range(most):
+    for _ in range(MOST_STEPS):
         joint = data.likelihoods(g) + np.log(shares)
         top = joint.max(1, keepdims=True)
         logliks = top[:, 0] + np.log(np.exp(joint - top).sum(1))

@@ -7,9 +7,11 @@ The tidy CSV, a row for every option of every decision of every subject:
     option    name of the option
     own       what the subject gets
     other     what the other gets; other2, other3, ... where there are more; absent where nobody else is paid
-    chosen    how often it was chosen (1 or 0, or a count), or its exact probability (a decision's sum to 1)
+    chosen    how often it was chosen: 1 or 0, or a count
+or, in its place,
+    probability  its exact probability; those of a decision sum to 1, and 1 and 0 are probabilities as well
 
-and, where they are known:
+(a column `chosen` with a fraction anywhere holds probabilities throughout), and, where they are known:
 
     game      which game, for errors clustered by game and misfit
     theirs    the other's action, where the outcome depends on it: then a row for every (option, theirs)
@@ -31,12 +33,13 @@ import numpy as np
 from homines.core.progress import Tell, ignore
 from homines.core.types import MOST_CHOSEN, Array, Choice, Decision, HominesError, frozen
 from homines.estimation import tidy_csv
-from homines.estimation.columns import Observation
-from homines.estimation.csv_layout import KINDNESS, CsvLayout
+from homines.estimation.columns import Columns, Observation
+from homines.estimation.csv_layout import CHOSEN, KINDNESS, PROBABILITY, CsvLayout
 
 READING_STEPS = 4
 """Steps of reading a CSV: its cells, their places, its rules, its decisions."""
-REQUIRED_COLUMNS = ("subject", "decision", "option", "own", "chosen")
+REQUIRED_COLUMNS = ("subject", "decision", "option", "own")
+CHOICE_COLUMNS = (CHOSEN, PROBABILITY)
 OPTIONAL_COLUMNS = ("game", "theirs", "belief", "same", "kindness")
 Row = Mapping[str, str]
 
@@ -52,7 +55,9 @@ def read_csv(path: str | Path, progress: Tell = ignore) -> Sequence[Observation]
     path = Path(path)
     heads = tidy_csv.read_header(path)
     others = _other_columns(path, heads)
-    wanted = [name for name in heads if name in (*REQUIRED_COLUMNS, *others, *OPTIONAL_COLUMNS)]
+    wanted = [
+        name for name in heads if name in (*REQUIRED_COLUMNS, *CHOICE_COLUMNS, *others, *OPTIONAL_COLUMNS)
+    ]
     table = tidy_csv.read_table(path, heads, wanted)
     progress(1)
     if not len(table):
@@ -60,7 +65,7 @@ def read_csv(path: str | Path, progress: Tell = ignore) -> Sequence[Observation]
     who, _ = table.codes("subject", "decision")
     layout = CsvLayout(table, who, others)
     progress(2)
-    cells = _CellReader(path)
+    cells = _CellReader(path, layout.column, layout.exact)
     decisions: dict[tuple[object, ...], Decision] = {}
     for rows in layout.odd():
         _observation(cells, decisions, table.rows(rows), others)
@@ -75,13 +80,20 @@ def read_csv(path: str | Path, progress: Tell = ignore) -> Sequence[Observation]
 
 def _other_columns(path: Path, heads: Sequence[str]) -> tuple[str, ...]:
     """Names of the others' payoff columns; HominesError where one is missing or unknown."""
-    if missing := [name for name in REQUIRED_COLUMNS if name not in heads]:
+    missing = [name for name in REQUIRED_COLUMNS if name not in heads]
+    if not set(CHOICE_COLUMNS) & set(heads):
+        missing.append(f"{CHOSEN} (or {PROBABILITY})")
+    if missing:
         raise HominesError(
             f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; its head is "
-            f"{', '.join(map(str, heads)) or 'empty'}. One row an option: {', '.join(REQUIRED_COLUMNS)}, and "
-            "other where somebody else is paid"
+            f"{', '.join(map(str, heads)) or 'empty'}. One row an option: {', '.join(REQUIRED_COLUMNS)}, "
+            f"{CHOSEN} or {PROBABILITY}, and other where somebody else is paid"
         )
-    known = {*REQUIRED_COLUMNS, "other", *OPTIONAL_COLUMNS}
+    if set(CHOICE_COLUMNS) <= set(heads):
+        raise HominesError(
+            f"{path} has the columns {CHOSEN} (counts) and {PROBABILITY} (exact); keep one, each in its file"
+        )
+    known = {*REQUIRED_COLUMNS, *CHOICE_COLUMNS, "other", *OPTIONAL_COLUMNS}
     for name in heads:
         close = get_close_matches(str(name).strip().lower(), known, n=1, cutoff=0.85)
         if name not in known and close and not str(name)[5:].isdigit():
@@ -94,10 +106,10 @@ def _other_columns(path: Path, heads: Sequence[str]) -> tuple[str, ...]:
 
 
 class _CellReader:
-    """Reads cells, and says where one is wrong."""
+    """Reads cells, and says where one is wrong. column: of what was chosen; exact: it holds probabilities."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, column: str, exact: bool) -> None:
+        self.path, self.column, self.exact = path, column, exact
 
     def number(self, line: int, row: Row, name: str, low: float = -math.inf) -> float:
         try:
@@ -168,7 +180,7 @@ def _observation(
             raise cells.wrong(
                 line, f"kindness is {row['kindness']!r}, and {kind} on line {first_line} of the same decision"
             )
-        chosen[a] = _option_value(cells, line, row, "chosen", chosen[a])
+        chosen[a] = _option_value(cells, line, row, cells.column, chosen[a])
     if np.isnan(paid).any():
         raise cells.wrong(
             first_line, "an option lacks a row for one of the other's actions; give every (option, theirs)"
@@ -182,7 +194,7 @@ def _observation(
 
 def _option_value(cells: _CellReader, line: int, row: Row, name: str, before: float) -> float:
     """A value of an option, the same on each of its rows."""
-    value = cells.number(line, row, name, 0 if name == "chosen" else -math.inf)
+    value = cells.number(line, row, name, 0 if name in CHOICE_COLUMNS else -math.inf)
     if not math.isnan(before) and value != before:
         raise cells.wrong(
             line, f"{name} is {value:g}, and {before:g} on another row of option {row['option']!r}"
@@ -245,16 +257,50 @@ class _PayoffTable:
 def _choice(cells: _CellReader, line: int, chosen: Array) -> Choice:
     """Counts, or probabilities that sum to 1."""
     total = float(chosen.sum())
-    whole = bool((chosen == np.round(chosen)).all())
     if total > MOST_CHOSEN:
         raise cells.wrong(
-            line, f"chosen adds up to {total:g}, more than {MOST_CHOSEN:g}; give counts of choices"
+            line, f"{cells.column} adds up to {total:g}, more than {MOST_CHOSEN:g}; give counts of choices"
         )
     if total <= 0:
         raise cells.wrong(line, "nothing was chosen in this decision; leave out decisions without an answer")
-    if not whole and abs(total - 1) > 1e-6:
-        raise cells.wrong(
-            line,
-            f"chosen is {chosen.tolist()}: neither whole counts nor probabilities that sum to 1",
+    if cells.exact and abs(total - 1) > 1e-6:
+        rule = (
+            f"{CHOSEN} holds a fraction, so all of it is probabilities, and those of a decision sum to 1; "
+            "give whole counts alone, or probabilities alone"
+            if cells.column == CHOSEN
+            else f"those of a decision must sum to 1; give counts in a column {CHOSEN}"
         )
-    return Choice.at(chosen, n=int(total) if whole else None)
+        raise cells.wrong(line, f"{cells.column} is {chosen.tolist()}: {rule}")
+    return Choice.at(chosen, n=None if cells.exact else int(total))
+
+
+@dataclass(frozen=True)
+class ChoiceColumn:
+    """How the choices of a CSV were read.
+
+    name    the column; exact: as probabilities without sampling error, else as counts
+    single  each decision holds one certain choice, so that the same cells could be probabilities of 1 and 0
+    """
+
+    name: str
+    exact: bool
+    single: bool
+
+    def __str__(self) -> str:
+        if self.exact and self.name == CHOSEN:
+            return f"{CHOSEN} holds fractions: read as exact probabilities, those of 1 and 0 too"
+        if self.exact:
+            return f"{PROBABILITY}: read as exact probabilities"
+        if self.single:
+            return (
+                f"{CHOSEN} holds 1 and 0 alone: read as one choice a decision; if they are probabilities, "
+                f"name the column {PROBABILITY}"
+            )
+        return f"{CHOSEN}: read as counts of choices"
+
+
+def choice_column(path: Path, observations: Sequence[Observation]) -> ChoiceColumn:
+    """How the observations of this CSV were read."""
+    columns = Columns.of(observations)
+    name = next(name for name in CHOICE_COLUMNS if name in tidy_csv.read_header(path))
+    return ChoiceColumn(name, bool(np.isinf(columns.n).all()), bool((columns.n == 1).all()))

@@ -82,6 +82,17 @@ class Problem:
         np.add.at(total, self.at, self.rows)
         return total
 
+    @cached_property
+    def shares(self) -> Array:
+        """Observed shares at each decision [decision, action]."""
+        total = self.y.sum(-1, keepdims=True)
+        return np.divide(self.y, total, out=np.zeros_like(self.y), where=total > 0)
+
+    @property
+    def repeated(self) -> bool:
+        """Some decision has an exact choice, or more than one sampled: shares there can differ from a fit."""
+        return not self.sampled.all() or bool((self.y.sum(-1) > 1 + 1e-9).any())
+
     def at_risk(self, risk: float) -> Design:
         """The design where payoffs are valued at this risk attitude."""
         if risk == 0.0:
@@ -157,7 +168,7 @@ def problem(
         columns.at,
         groups[cluster](),
         cluster,
-        columns.n > 0,
+        np.isfinite(columns.n),
         risk,
         float(np.mean(columns.decisions.largest)) or 1.0,
         float(np.mean(columns.mass)),

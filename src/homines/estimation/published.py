@@ -1,7 +1,7 @@
-"""Choices of people and of two older language models in canonical games, for comparison with a model's.
+"""Choices of people in canonical games and moral dilemmas, for comparison with a model's.
 
-Humans: MobLab (Mei et al. 2024, PNAS; Xie et al. 2025). Language models: GPT-4-0314 and GPT-3.5-0301 in the
-same games (Mei et al. 2024). Charness-Rabin pairs: Horton (2023). Amounts in points of the game named.
+Amounts: MobLab (Mei et al. 2024, PNAS; Xie et al. 2025), in points of the game named. Charness-Rabin pairs:
+Horton (2023).
 Moral dilemmas: Awad et al. (2018), as used by Takemoto (2024). Estimates: Bruhin, Fehr & Schunk (2019). The
 numbers are in published.toml.
 """
@@ -12,7 +12,7 @@ import csv
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -29,7 +29,6 @@ class Benchmark:
     game     spec, and `seat` the player in it who chooses
     most     of how many points
     n        people; mean, sd, median of what they chose; modes: share of people at an amount
-    models   mean of each language model
     """
 
     name: str
@@ -41,7 +40,6 @@ class Benchmark:
     sd: float
     median: float
     modes: Mapping[float, float]
-    models: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,18 @@ class Human:
     values: Mapping[str, float]
 
 
+@dataclass(frozen=True, eq=False)
+class People:
+    """Effects of people on being saved.
+
+    values  [effect], in the order of `amce.EFFECTS`
+    more    by how many more characters that of the number is; None: by one to four together
+    """
+
+    values: Array
+    more: int | None = None
+
+
 _TABLES = tomllib.loads(files("homines.estimation").joinpath("published.toml").read_text(encoding="utf-8"))
 
 AMOUNTS = tuple(Benchmark(**{**row, "modes": dict(row["modes"])}) for row in _TABLES["amounts"])
@@ -62,8 +72,10 @@ PAIRS: Mapping[str, tuple[str, float]] = {
     name: (game, share) for name, (game, share) in _TABLES["pairs"].items()
 }
 """Charness-Rabin pairs: the game (own, other), and the share of people who chose X ('left')."""
-DILEMMAS: Mapping[str, Array] = {name: frozen(effects) for name, effects in _TABLES["dilemmas"].items()}
-"""Effects on being saved, [effect] in the order of `amce.EFFECTS`."""
+DILEMMAS: Mapping[str, People] = {
+    name: People(frozen(row["values"]), row.get("more")) for name, row in _TABLES["dilemmas"].items()
+}
+"""Effects on being saved."""
 HUMANS = tuple(Human(**row) for row in _TABLES["humans"])
 
 

@@ -7,6 +7,7 @@ from typing import cast
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.special import kl_div
 from scipy.stats import binom
 
 from homines.core.types import Array, frozen
@@ -34,10 +35,11 @@ def expected_misfit(p: Problem, q: Array) -> Array:
     """Expected KL(observed shares || q) if q is true, nats [decision]; 0 for exact choices.
 
     With y_a ~ Binomial(n, q_a), the sum over actions of E[(y_a / n) ln(y_a / (n q_a))]; (A - 1) / (2 n) from
-    LIMIT_FROM choices on.
+    LIMIT_FROM choices on. n is taken to the nearest whole number: averages over option orders have fractions.
     """
     n = np.zeros(len(p.decisions))
     np.add.at(n, p.at, np.where(p.sampled, p.rows.sum(-1), 0.0))
+    n = np.where(n > 0, np.maximum(1.0, np.round(n)), 0.0)
     options = p.design.answers.sum(-1)
     out = np.where(n > LIMIT_FROM, (options - 1) / np.maximum(2 * n, 1), 0.0)
     few = (n >= 1) & (n <= LIMIT_FROM)
@@ -59,14 +61,22 @@ def _misfit_of_chance(n: float, q: Array) -> Array:
     return np.where(odds > 0, terms, 0.0).reshape(len(q), -1).sum(-1)
 
 
-def misfit(games: Sequence[str], share: Array, q: Array, chance: Array) -> dict[str, float]:
-    """By game, the mean over decisions of KL(share || q) - chance, nats."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        kl = np.where(share > 0, share * np.log(share / q), 0.0).sum(-1) - chance
+def misfit(p: Problem, q: Array) -> dict[str, float]:
+    """By game, the mean over decisions of KL(observed shares || q), nats.
+
+    The terms are y ln(y / q) - y + q. None is below 0, so that what is less is rounding and taken as 0; of
+    y ln(y / q) alone nothing could tell.
+    """
+    terms = np.maximum(kl_div(p.shares, q), 0.0).sum(-1)
+    return mean_by_game(p.games, np.where(p.y.sum(-1) > 0, terms, 0.0))
+
+
+def mean_by_game(games: Sequence[str], values: Array) -> dict[str, float]:
+    """The mean of values [decision] over the decisions of each game."""
     places: dict[str, list[int]] = {}
     for i, g in enumerate(games):
         places.setdefault(g, []).append(i)
-    return {g: float(kl[members].mean()) for g, members in places.items()}
+    return {g: float(values[members].mean()) for g, members in places.items()}
 
 
 # --- how sure ----------------------------------------------------------------------------------

@@ -170,7 +170,8 @@ def effects() -> Metric:
     """The nine effects of the Moral Machine with their own clustered errors (`homines.estimation.amce`)."""
 
     def compute(scores: list[SampleScore]) -> Value:
-        from homines.estimation.amce import ALL, amce_of_choices
+        from homines.estimation.amce import ALL
+        from homines.estimation.amce_rows import amce_of_choices
 
         chosen = [
             (find("games", game), float(c.p[0]))

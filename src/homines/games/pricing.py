@@ -28,9 +28,10 @@ def pricing(
 ) -> Repeated:
     """Firms set prices again and again under logit demand (`homines.theory.market`).
 
-    points, xi   a menu of prices, equally spaced on [pN - xi (pM - pN), pM + xi (pM - pN)], written to the
-                 cent (of `scale`); the prices are what is written
-    costs        of a unit, for each firm; left out: 1 each
+    points, xi   a menu of prices for each firm, equally spaced on [pN - xi (pM - pN), pM + xi (pM - pN)], pN
+                 its price in the Nash equilibrium and pM in the cartel, written to the cent (of `scale`); the
+                 prices are what is written
+    costs        of a unit, for each firm; left out: 1 each. Firms of unequal costs have unequal menus
     size         customers; profits are in units of price times customers, to two digits for a hundred
     customers    whether they have a seat after the firms', paid their surplus: `utilitarian` then counts them
     Calvano, Calzolari, Denicolo & Pastorello (2020), AER 110: 3267, but for the cents and the size (1).
@@ -40,13 +41,13 @@ def pricing(
     """
     market = shop(firms, costs=costs, quality=quality, mu=mu, size=size, scale=scale)
     names = menu_names(market, points, xi)
-    if (entries := (firms + 1) * len(names) ** firms) > MOST_ENTRIES:
+    if (entries := (firms + 1) * points**firms) > MOST_ENTRIES:
         raise HominesError(
-            f"{firms} firms with {len(names)} prices make a table of {entries} payoffs, more than "
+            f"{firms} firms with {points} prices make a table of {entries} payoffs, more than "
             f"{MOST_ENTRIES}; use fewer firms or points"
         )
     fine = max(0, round(4 - np.log10(market.size * market.scale)))
-    table = np.round(market.table([float(name) for name in names]), fine)
+    table = np.round(market.table([[float(price) for price in menu] for menu in names]), fine)
     paid = frozen(table if customers else table[:firms])
     many = "{other} sells" if firms == 2 else f"{firms - 1} others sell"
     rules = tuple(
@@ -56,7 +57,7 @@ def pricing(
         "cost, times what you sell."
         for cost in market.cost
     )
-    return Repeated(NormalForm((names,) * firms, paid, symmetric=market.symmetric, rules=rules))
+    return Repeated(NormalForm(names, paid, symmetric=market.symmetric, rules=rules))
 
 
 def shop(
@@ -73,19 +74,20 @@ def shop(
     return Market((quality,) * firms, tuple(costs) or (1.0,) * firms, mu=mu, size=size, scale=scale)
 
 
-def menu_names(market: Market, points: int = 15, xi: float = 0.1) -> tuple[str, ...]:
-    """The prices of the menu as text, to the cent of the unit of price."""
+def menu_names(market: Market, points: int = 15, xi: float = 0.1) -> tuple[tuple[str, ...], ...]:
+    """The prices of every firm's menu as text, to the cent of the unit of price."""
     count("points", points, 2, MOST_POINTS)
     number("xi", xi, 0)
     digits = max(0, 2 - round(np.log10(market.scale)))
-    menu = market.menu(points, xi)
-    if menu[0] < 0:
+    menus = market.menus(points, xi)
+    if menus.min() < 0:
         raise HominesError(
-            f"the menu begins at a price of {menu[0]:.2f}, and must be above 0; use a smaller xi"
+            f"the menu begins at a price of {menus.min():.2f}, and must be above 0; use a smaller xi"
         )
-    names = tuple(f"{price:.{digits}f}" for price in menu)
-    if len(set(names)) < len(names):
-        raise HominesError(
-            f"{points} prices between {names[0]} and {names[-1]} are not all different; use fewer"
-        )
+    names = tuple(tuple(f"{price:.{digits}f}" for price in menu) for menu in menus)
+    for menu in names:
+        if len(set(menu)) < len(menu):
+            raise HominesError(
+                f"{points} prices between {menu[0]} and {menu[-1]} are not all different; use fewer"
+            )
     return names

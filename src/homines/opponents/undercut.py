@@ -12,9 +12,10 @@ from homines.theory.strategies import check_simultaneous, last_actions, pure_cho
 
 @dataclass(frozen=True)
 class Undercut:
-    """A step cheaper than the cheapest of the others was, of prices in rising order.
+    """The next price below the cheapest of the others', of prices in rising order.
 
-    But none that would lose money against theirs; the highest at the start."""
+    But none that would lose money against theirs; the highest at the start. Where the names of actions are no
+    numbers, the step below theirs."""
 
     memory: ClassVar[int] = 1
 
@@ -28,8 +29,18 @@ class Undercut:
         if past is None:
             return len(d.actions) - 1
         others = tuple(a for k, a in enumerate(past) if k != d.player)
-        cheaper = max(0, min(others) - 1)
+        cheaper = max(0, _count_below(d, past) - 1)
         profitable = [a for a in range(len(d.actions)) if d.payoffs[(0, a, *others)] >= 0]
         if not profitable or cheaper in profitable:
             return cheaper
         return min(profitable, key=lambda a: abs(a - cheaper))
+
+
+def _count_below(d: Decision, past: Sequence[int]) -> int:
+    """Own prices below every other's last; by their places where the names of actions are no numbers."""
+    others = [k for k in range(len(past)) if k != d.player]
+    try:
+        lowest = min(float(d.action_name(k, past[k])) for k in others)
+        return sum(float(name) < lowest for name in d.actions)
+    except ValueError:
+        return min(past[k] for k in others)

@@ -279,7 +279,7 @@ def _limit(observations: Sequence[Observation], of: Family, name: str) -> Bounds
 
 def _at_random(o: Observation, rng: np.random.Generator) -> Choice:
     """As many choices as were made there, drawn; one where the choice is exact."""
-    n, options = o.choice.n or 1, len(o.decision.actions)
+    n, options = max(1, round(o.choice.legal or 1)), len(o.decision.actions)
     return Choice.at(rng.multinomial(n, np.full(options, 1 / options)) / n, n=n)
 
 

@@ -132,16 +132,16 @@ def print_estimate(e: Estimate) -> None:
     ]
     console = Console()
     console.print(Table(cells).console(e.family.spec, left=("parameter",)))
-    what = "exact choices" if e.exact else "choices"
+    what, whose = "exact choices" if e.exact else "choices", " of all" if e.cluster == "subject" else ""
     console.print(
         Text(
             f"{e.observations} {what} at {e.decisions} decisions; errors clustered by {e.cluster} "
-            f"({e.clusters}); ln L {e.loglik:.2f} (random {e.null:.2f}, no family above {e.best:.2f}): "
-            f"{e.explained:.0%} explained" + (f"; legal mass {e.mass:.3g}" if e.mass < 1 else "")
+            f"({e.clusters}); ln L {e.loglik:.2f} (random {e.null:.2f}, observed shares{whose} "
+            f"{e.best:.2f}): {e.fit_in_words}" + (f"; legal mass {e.mass:.3g}" if e.mass < 1 else "")
         )
     )
     console.print(Text(e.scope))
-    _print_misfit(console, e.misfit)
+    _print_misfit(console, {} if e.explainable is None else e.misfit, e.chance)
     for note in e.notes:
         console.print(Text(f"note: {note}"))
 
@@ -175,10 +175,10 @@ def print_mixture(m: Mixture) -> None:
     console.print(
         Text(
             f"{len(m.subjects)} subjects; ln L {m.loglik:.2f}, BIC {m.bic:.2f}, ICL {m.icl:.2f}, entropy of "
-            f"the types {m.entropy:.3f}; {m.starts[0]} of the best starts of {m.starts[1]} ended here"
+            f"the types {m.entropy:.3f}; {m.starts[0]} of {m.starts[1]} starts ended at this height"
         )
     )
-    _print_misfit(console, m.misfit)
+    _print_misfit(console, m.misfit, m.chance)
     for note in m.notes:
         console.print(Text(f"note: {note}"))
 
@@ -195,11 +195,13 @@ def print_comparisons(tests: Sequence[Comparison]) -> None:
         print(f"{t.narrow} against {t.wide}: {t.kind}, {what}, ln L differs by {t.difference:.2f}")
 
 
-def _print_misfit(console: Console, misfit: Mapping[str, float]) -> None:
+def _print_misfit(console: Console, misfit: Mapping[str, float], chance: Mapping[str, float]) -> None:
+    """KL by game, the farthest beyond chance first, with what chance gives where choices are sampled."""
     if len(misfit) > 1:
-        worst = sorted(misfit.items(), key=lambda item: -item[1])
-        listed = ", ".join(f"{name or 'no name'} {x:.3f}" for name, x in worst[:MOST_GAMES])
-        more = f", and {len(worst) - MOST_GAMES} less" if len(worst) > MOST_GAMES else ""
+        worst = sorted(misfit, key=lambda name: chance[name] - misfit[name])[:MOST_GAMES]
+        by_chance = {name: f" (by chance {x:.3f})" if x else "" for name, x in chance.items()}
+        listed = ", ".join(f"{name or 'no name'} {misfit[name]:.3f}{by_chance[name]}" for name in worst)
+        more = f", and {len(misfit) - MOST_GAMES} less" if len(misfit) > MOST_GAMES else ""
         console.print(Text(f"misfit by game, KL in nats, worst first: {listed}{more}"))
 
 

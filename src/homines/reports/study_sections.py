@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
 
 from homines.core.format import TableRow
-from homines.core.registry import find, head
+from homines.core.registry import arguments, find, head
 from homines.core.types import HominesError, Record
 from homines.elicitation.metrics import answered_records, average_by_decision, group_by, mass, order_effect
 from homines.elicitation.policies import RecordedPolicy
-from homines.estimation.amce import EFFECTS, Amce, amce_of_choices
+from homines.estimation.amce import ALL, Amce, effects_of
+from homines.estimation.amce_rows import amce_of_choices
 from homines.estimation.published import DILEMMAS
 from homines.games.dilemma import Dilemma
 from homines.games.pricing import shop
@@ -18,6 +20,7 @@ from homines.reports.agents import Agent, column_means
 from homines.reports.page import Section
 from homines.reports.tables import mark_weak
 from homines.theory.conduct import conduct
+from homines.theory.market import Market
 
 PEOPLE = "all people"
 MARKET = "pricing"
@@ -41,14 +44,17 @@ def dilemmas(agents: Sequence[Agent]) -> Section | None:
             return Section("dilemmas", "Who a car saves", (f"Effects cannot be told here: {why}.",))
         legal = mass(own) or 0.0
         reliability = {"legal mass": legal, "order effect": order_effect(own)}
-        for e, value, (low, high) in zip(EFFECTS, amce.nine, amce.interval(), strict=False):
-            point = {"value": float(value), "low": float(low), "high": float(high)}
+        ends = amce.interval()
+        for i in effects_of(DILEMMAS[PEOPLE]):
+            e, (low, high) = ALL[i], ends[i]
+            point = {"value": float(amce.values[i]), "low": float(low), "high": float(high)}
             cells = {key: mark_weak(x, legal) for key, x in point.items()}
             rows.append({"agent": a.name, "effect": e.name, **cells, **reliability})
             dots.append({"panel": e.name, "group": "", "series": a.name, **point})
     if not rows:
         return None
-    for e, value in zip(EFFECTS, DILEMMAS[PEOPLE], strict=True):
+    people = DILEMMAS[PEOPLE]
+    for e, value in zip([ALL[i] for i in effects_of(people)], people.values, strict=True):
         rows.append({"agent": PEOPLE, "effect": e.name, "value": float(value)})
         dots.append({"panel": e.name, "group": "", "series": PEOPLE, "value": float(value)})
     text = (
@@ -70,6 +76,12 @@ def effects(records: Sequence[Record]) -> Amce:
     return amce_of_choices(choices)
 
 
+def market_of(game: str) -> Market:
+    """The market of a spec of `pricing`."""
+    given = arguments("games", game)[1]
+    return shop(**{name: given[name] for name in signature(shop).parameters if name in given})
+
+
 def prices(agents: Sequence[Agent]) -> Section | None:
     """Long-run prices of each agent in a market with its like."""
     rows: list[TableRow] = []
@@ -79,8 +91,9 @@ def prices(agents: Sequence[Agent]) -> Section | None:
             row: TableRow = {"agent": a.name, "game": game, "trained to": a.aim}
             try:
                 market = find("games", game)
-                policy = RecordedPolicy.of(own, symmetric=True)
-                long_run = conduct(shop(), market, [policy, policy])
+                firms = market_of(game)
+                policy = RecordedPolicy.of(own, symmetric=firms.symmetric)
+                long_run = conduct(firms, market, [policy] * firms.firms)
             except (HominesError, ValueError) as why:
                 rows.append(row | {"why": str(why)})
                 continue

@@ -16,6 +16,11 @@ from homines.core.types import HominesError, Record
 from homines.reports.page import Section, write
 from homines.studies.task import StudyTask
 
+EXPLAINED = (
+    "Explained: how far the family comes on the way from random choice to the observed shares. Explainable: "
+    "how far it would come, on average, if it were true; 1 for exact choices."
+)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Agent:

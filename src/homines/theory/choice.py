@@ -100,18 +100,25 @@ def quantal_response(
     )
 
 
-def average_choice(choices: Sequence[Choice]) -> Choice:
-    """Equal-weight average of choices over the same actions; mass averaged, samples added.
+def average_choice(choices: Sequence[Choice], mass: float | None = None) -> Choice:
+    """Equal-weight average of K choices over the same actions.
 
     Each choice enters given a legal answer: every order and frame has the same weight, whatever its mass on
-    legal answers.
+    legal answers. With L_k legal answers behind choice k the average is as uncertain as K^2 / sum_k 1 / L_k
+    legal answers to one question: their sum where all L_k are equal, fewer where they are not. n, to the
+    nearest whole number, is such that n * mass is this number.
+
+    mass   of the average; None: the mean over the choices
     """
-    counts = [c.n for c in choices]
-    return Choice(
-        Choice.at(np.mean([c.p for c in choices], axis=0)).logp,
-        float(np.mean([c.mass for c in choices])),
-        None if None in counts else sum(n for n in counts if n is not None),
-    )
+    mass = float(np.mean([c.mass for c in choices])) if mass is None else mass
+    legal = [c.legal for c in choices]
+    logp = Choice.at(np.mean([c.p for c in choices], axis=0)).logp
+    if any(count is None for count in legal):
+        return Choice(logp, mass)
+    counts = [count for count in legal if count]
+    if len(counts) < len(choices) or not mass:  # one has no legal answer: the average has no meaning
+        return Choice(logp, mass, sum(c.n for c in choices if c.n is not None))
+    return Choice(logp, mass, max(1, round(len(counts) ** 2 / sum(1 / count for count in counts) / mass)))
 
 
 def pool_choices(choices: Sequence[Choice]) -> Choice:

@@ -165,25 +165,23 @@ class Market:
             raise HominesError("with one firm there is nothing to gain by colluding: Nash is the monopoly")
         return (np.asarray(profits, dtype=np.float64).mean(-1) - at_nash) / (at_top - at_nash)
 
-    # --- prices as a menu ----------------------------------------------------------------------------
+    # --- prices as menus -----------------------------------------------------------------------------
 
-    def menu(self, points: int = 15, xi: float = 0.1) -> Array:
-        """Equally spaced prices [points] on [pN - xi (pM - pN), pM + xi (pM - pN)].
+    def menus(self, points: int = 15, xi: float = 0.1) -> Array:
+        """Prices of every firm [firm, price], equally spaced on [pN - xi (pM - pN), pM + xi (pM - pN)].
 
-        pN is the Nash price, pM the cartel's; where firms differ, the lowest pN and the highest pM.
+        pN is its own price in the Nash equilibrium, pM its own in the cartel.
         """
         count("points", points, 2)
         number("xi", xi, 0)
-        low, high = float(self.nash().min()), float(self.monopoly().max())
+        low, high = self.nash(), self.monopoly()
         room = xi * (high - low)
-        return frozen(np.linspace(low - room, high + room, points))
+        return frozen(np.linspace(low - room, high + room, points, axis=-1))
 
     def table(self, prices: ArrayLike) -> Array:
-        """Profits of every combination of these prices, and consumers' surplus last:
+        """Profits of every combination of prices [firm, price], and consumers' surplus last:
         [firm + 1, price_0, price_1, ...]."""
-        grid = np.stack(
-            np.meshgrid(*[np.asarray(prices, dtype=np.float64)] * self.firms, indexing="ij"), axis=-1
-        )
+        grid = np.stack(np.meshgrid(*np.asarray(prices, dtype=np.float64), indexing="ij"), axis=-1)
         return frozen([*np.moveaxis(self.profits(grid), -1, 0), self.consumers(grid)])
 
     def _prices_at_markup(self, markup: float) -> Array:

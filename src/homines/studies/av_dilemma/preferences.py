@@ -15,7 +15,7 @@ from homines.estimation.problem import NotIdentified
 from homines.reports.page import Section
 from homines.studies.av_dilemma.agents import ACTS, LETTERS, CarFindings, named_answers
 from homines.studies.av_dilemma.theory import place, sacrifice_probability
-from homines.studies.kit import Agent, mean
+from homines.studies.kit import EXPLAINED, Agent, mean
 
 EXPLAINING = ("economicus", "moralis(kappa=1)")
 """Preferences that answers are compared with."""
@@ -67,6 +67,7 @@ def explained(findings: CarFindings) -> Section | None:
             "likelihood where it is identified, else why not; and the set of kappa at which most answers are "
             "best (maximum score), with the share that are: one half for a coin, and for an agent that goes "
             "by the word. Below one half kappa is not told from homo economicus.",
+            EXPLAINED,
         ),
         rows,
     )
@@ -90,7 +91,8 @@ def kappa_row(observed: Sequence[Observation]) -> TableRow:
         if math.isnan(low)
         else f"{_format_end(low)} to {_format_end(high)}"
     )
-    return row | {"kappa": f"{_format_end(estimate['kappa'])} ({interval})", "explained": estimate.explained}
+    row |= {"explained": estimate.explained, "explainable": estimate.explainable}
+    return row | {"kappa": f"{_format_end(estimate['kappa'])} ({interval})"}
 
 
 def _format_end(x: float) -> str:

@@ -1,4 +1,4 @@
-"""Sections on canonical games, beside people and older models."""
+"""Sections on canonical games, beside people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from homines.theory.choice import best_response, expected_utility, stated_belief
 
 
 def amounts(findings: DoseFindings) -> Section:
-    """Menus of amounts beside people and older models."""
+    """Menus of amounts beside people."""
     rows: list[TableRow] = []
     for reference in AMOUNTS:
         row: TableRow = {
@@ -25,7 +25,6 @@ def amounts(findings: DoseFindings) -> Section:
             "people, sd": reference.sd,
             "people, median": reference.median,
         }
-        row |= dict(reference.models)
         for agent in findings.wide:
             pairs = [
                 (d, c)
@@ -43,14 +42,14 @@ def amounts(findings: DoseFindings) -> Section:
         "Amounts, beside people",
         (
             "Mean amount chosen of a menu of every whole number, from one reading of the label "
-            "distribution. People: MobLab (Mei et al. 2024; Xie et al. 2025), who played with each other; "
-            "GPT-4 and GPT-3.5 as measured there. All are asked for the bare answer. A mean at a small "
-            "legal mass describes answers the model rarely gives: an agent that was taught to think aloud "
-            "hardly ever gives one at once.",
+            "distribution. People: MobLab (Mei et al. 2024; Xie et al. 2025), who played with each other. "
+            "All are asked for the bare answer. A mean at a small legal mass describes answers the model "
+            "rarely gives: an agent that was taught to think aloud hardly ever gives one at once.",
         ),
         rows,
-        note="How many shared MobLab's public good, and at what multiplier, is not in our sources: three and "
-        "1.5 are ours, so that row stands beside people and is not compared with them.",
+        note="The public good is shared by four, each point given returns half to each, and the answer is "
+        "that of the last of three rounds, as people's is. What people had seen before differed; the model "
+        "is told that everybody gave 10, their median, in both rounds.",
     )
 
 

@@ -18,6 +18,7 @@ from homines.estimation.model_tests import compare
 from homines.estimation.problem import NotIdentified
 from homines.reports import charts as draw
 from homines.reports.page import Section
+from homines.studies.kit import EXPLAINED
 from homines.studies.lu2025.agents import HOW_ASKED, DoseAgent, DoseFindings, observations
 
 PEOPLE = "bfs(alpha=0.083, beta=0.261, gamma=0.072, delta=-0.042)"
@@ -42,6 +43,7 @@ def estimates(findings: DoseFindings) -> Section:
             "likelihood. Exact choices have no sampling error: what is uncertain is which games were "
             "asked. Where choices cannot tell a parameter, the row says so and there is no number. A row "
             "with little legal mass explains answers that are hardly ever given.",
+            EXPLAINED,
             HOW_ASKED,
         ),
         rows,
@@ -85,7 +87,7 @@ def _estimate_rows(agent: DoseAgent, name: str, family: str, data: Sequence[Obse
         e = fit(data, family)
     except HominesError as failure:
         parameter = "not identified" if isinstance(failure, NotIdentified) else "none"
-        numbers = dict.fromkeys(("estimate", "s.e.", "low", "high", "explained"))
+        numbers = dict.fromkeys(("estimate", "s.e.", "low", "high", "explained", "explainable"))
         legal = float(np.mean([o.choice.mass for o in data]))
         return [{**head, "parameter": parameter, **numbers, "legal mass": legal, "why": sentence(failure)}]
     return [
@@ -97,6 +99,7 @@ def _estimate_rows(agent: DoseAgent, name: str, family: str, data: Sequence[Obse
             "low": float(ends[0]),
             "high": float(ends[1]),
             "explained": e.explained,
+            "explainable": e.explainable,
             "legal mass": e.mass,
         }
         for parameter, value, se, ends in zip(e.names, e.values, e.se, e.intervals, strict=True)
@@ -127,8 +130,8 @@ def dose(findings: DoseFindings) -> Section | None:
         k = e.names.index("kappa")
         low, high = e.intervals[k]
         row |= {EVEN: e["kappa"], "s.e.": float(e.se[k]), "low": float(low), "high": float(high)}
-        row |= {"precision": e["precision"], "explained": e.explained, "games": e.decisions}
-        row |= _apart([*data, *observations(agent.stated_answers(aloud=True))])
+        row |= {"precision": e["precision"], "explained": e.explained, "explainable": e.explainable}
+        row |= {"games": e.decisions} | _apart([*data, *observations(agent.stated_answers(aloud=True))])
         dots.append({"target": agent.kappa, "series": LIKELY, "value": e["kappa"], "low": low, "high": high})
     text = "Kappa of the training data against kappa, if alpha = beta, of the choices in unseen games."
     return Section(

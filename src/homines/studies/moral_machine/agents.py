@@ -16,8 +16,9 @@ from homines.elicitation.metrics import (
     mass,
     order_effect,
 )
-from homines.estimation.amce import ATTRIBUTES, Amce, amce_of_choices
+from homines.estimation.amce import ATTRIBUTES, Amce
 from homines.estimation.amce_nulls import nulls
+from homines.estimation.amce_rows import amce_of_choices
 from homines.estimation.published import Country
 from homines.games.dilemma import DIMENSIONS, Dilemma, spec
 from homines.studies.kit import Agent

@@ -13,7 +13,7 @@ import numpy as np
 from homines.core.format import TableRow
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, HominesError
-from homines.estimation.amce import EFFECTS, Amce, distance
+from homines.estimation.amce import ALL, EFFECTS, NUMBER, Amce, distance, distance_to, effects_of
 from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
 from homines.estimation.problem import NotIdentified
@@ -22,13 +22,14 @@ from homines.games.dilemma import DIMENSIONS, SIGNALS, Dilemma
 from homines.reports import charts as draw
 from homines.reports.page import Section
 from homines.reports.radar import radar
-from homines.studies.kit import finite_or_none, task_facts, write_page
+from homines.studies.kit import EXPLAINED, finite_or_none, task_facts, write_page
 from homines.studies.moral_machine.agents import MachineAgent, MachineFindings
 from homines.studies.task import StudyTask
 
 PEOPLE, AVERAGE = "all people", "mean of countries"
-"""Columns of published effects: "number" is of four more characters in the first and of any in the second,
-which distances are read against."""
+"""Published effects: the radar's, and those whose distance the summary tells."""
+SHOWN = sorted({*range(len(EFFECTS)), *effects_of(DILEMMAS[PEOPLE])})
+"""Effects on the page, in ALL: the nine, and the number's by as many more as that of all people."""
 NEAR = 8
 """Countries in the chart at either end."""
 
@@ -67,11 +68,11 @@ def page(task: StudyTask, folders: Mapping[str, Path], scenarios: Sequence[Dilem
 def summary(findings: MachineFindings) -> list[str]:
     """Each model's distance to people, and those of a coin and of counting heads."""
     models: list[str] = []
-    coin = distance(findings.nulls["coin", "balanced"].nine, DILEMMAS[AVERAGE])
-    heads = distance(findings.nulls["headcount", "balanced"].nine, DILEMMAS[AVERAGE])
+    coin = distance_to(findings.nulls["coin", "balanced"], DILEMMAS[AVERAGE])
+    heads = distance_to(findings.nulls["headcount", "balanced"], DILEMMAS[AVERAGE])
     for agent in findings.agents:
         reliability = agent.reliability()
-        sentence = f"{agent.name}: distance to people {_format(distance(agent.amce.nine, DILEMMAS[AVERAGE]))}"
+        sentence = f"{agent.name}: distance to people {_format(distance_to(agent.amce, DILEMMAS[AVERAGE]))}"
         legal, order = reliability["legal mass"], reliability["order effect"]
         sentence += f", legal mass {_format(legal)}, order effect {_format(order)}"
         if (legal or 0.0) < LEGAL_MASS:
@@ -92,10 +93,16 @@ def _format(x: float | None) -> str:
 
 
 def effects(findings: MachineFindings) -> Section:
-    """The nine effects on being saved, by model, and those of people."""
+    """The effects on being saved, by model, and those of people."""
     rows: list[TableRow] = []
     marks: list[TableRow] = []
-    for i, e in enumerate(EFFECTS):
+    for i in SHOWN:
+        e = ALL[i]
+        people = {
+            name: float(p.values[effects_of(p).index(i)])
+            for name, p in DILEMMAS.items()
+            if i in effects_of(p)
+        }
         for agent in findings.agents:
             low, high = agent.amce.interval()[i]
             value = finite_or_none(agent.amce.values[i])
@@ -108,12 +115,13 @@ def effects(findings: MachineFindings) -> Section:
             row |= {
                 "high": finite_or_none(high),
                 "scenarios": int(agent.amce.rows[i]) // 2,
-                **agent.reliability(i),
+                **agent.reliability(i if i < len(EFFECTS) else NUMBER),
             }
-            rows.append(row | {name: float(people[i]) for name, people in DILEMMAS.items()})
+            rows.append(row | {name: people.get(name) for name in DILEMMAS})
             place = {"panel": e.name, "group": "", "series": agent.name}
             marks.append({**place, "value": value, "low": row["low"], "high": row["high"]})
-        marks.append({"panel": e.name, "group": "", "series": PEOPLE, "value": DILEMMAS[PEOPLE][i]})
+        if PEOPLE in people:
+            marks.append({"panel": e.name, "group": "", "series": PEOPLE, "value": people[PEOPLE]})
     return Section(
         "effects",
         "Who is saved",
@@ -128,20 +136,22 @@ def effects(findings: MachineFindings) -> Section:
         ),
         rows,
         draw.intervals(marks, "Effects on being saved by model, in 95% intervals, beside all people."),
-        note="People: Awad et al. (2018) as used by Takemoto (2024), whose number is the effect of four more "
-        "characters; here it is that of one to four more.",
+        note="People: Awad et al. (2018) as used by Takemoto (2024), whose effect of the number is that of "
+        "four more characters, and of countries that of one to four more: each stands beside its like.",
     )
 
 
 def shape(findings: MachineFindings) -> Section:
     """The nine effects as a radar."""
-    axes = [e.name for e in EFFECTS]
+    reference = DILEMMAS[PEOPLE]
+    places = effects_of(reference)
+    axes = [ALL[i].name for i in places]
     rows = [
         {"panel": agent.name, "axis": name, "value": finite_or_none(value)}
         for agent in findings.agents
-        for name, value in zip(axes, agent.amce.nine, strict=True)
+        for name, value in zip(axes, agent.amce.values[places], strict=True)
     ]
-    people = dict(zip(axes, map(float, DILEMMAS[PEOPLE]), strict=True))
+    people = dict(zip(axes, map(float, reference.values), strict=True))
     caption = (
         "The nine effects of each model beside those of all people; the heavy ring is 0, the outer one 1."
     )
@@ -160,9 +170,11 @@ def distances(findings: MachineFindings) -> Section:
         "distances",
         "How far from people",
         (
-            "Euclidean distance over the nine effects. Under it stand policies that look at nothing, or "
-            "count heads alone: a model is told from them only by what it does better. Errors in the "
-            "effects make a distance larger on average.",
+            "Euclidean distance over the nine effects, the number's by as many more characters as that of "
+            "the people compared. Under it stand policies that look at nothing, or count heads alone: a "
+            "model is told from them only by what it does better. Errors in the effects make a distance "
+            "larger on average: groups that differ by four are few, so that to all people above all. None "
+            "where an effect has no estimate.",
         ),
         rows,
         note="Published, on other scenarios and prompts: GPT-4 .762, GPT-3.5 .796, Llama-2-7B 1.077, "
@@ -172,9 +184,7 @@ def distances(findings: MachineFindings) -> Section:
 
 def _distance_row(name: str, amce: Amce, findings: MachineFindings) -> TableRow:
     row: TableRow = {"policy": name}
-    row |= {
-        f"to {people}": finite_or_none(distance(amce.nine, values)) for people, values in DILEMMAS.items()
-    }
+    row |= {f"to {name}": finite_or_none(distance_to(amce, people)) for name, people in DILEMMAS.items()}
     if findings.people:
         row["to the mean of this file"] = finite_or_none(distance(amce.nine, mean_of(findings.people)))
     return row
@@ -263,7 +273,8 @@ def structure(findings: MachineFindings) -> Section:
                 "s.e.": finite_or_none(se),
                 "low": float(low),
             }
-            row |= {"high": float(high), "why": "; ".join(estimate.notes), "explained": estimate.explained}
+            row |= {"high": float(high), "why": "; ".join(estimate.notes)}
+            row |= {"explained": estimate.explained, "explainable": estimate.explainable}
             rows.append(row | reliability)
     return Section(
         "lives",
@@ -277,6 +288,7 @@ def structure(findings: MachineFindings) -> Section:
             "the precision is near 0 and weights are a ratio of two small numbers: their intervals are then "
             "wide or open. Where they do not rise at all (a coin, whoever saves the fewer) there is no "
             "weight, and the row says so in place of a number.",
+            EXPLAINED,
         ),
         rows,
     )
