@@ -30,7 +30,7 @@ def carry_out_import(log: Path, out: Path | None, as_json: bool) -> None:
     if find_spec("inspect_ai") is None:
         raise HominesError("logs of Inspect need inspect-ai, which is missing: pip install 'homines[api]'")
     from homines.evals.logs import read_run
-    from homines.reports.console import print_measurement
+    from homines.reports.console import print_measurement, print_verdicts
     from homines.reports.run_page import write
 
     source = read_run(log)
@@ -49,6 +49,7 @@ def carry_out_import(log: Path, out: Path | None, as_json: bool) -> None:
         fields = {"folder": str(folder), "report": str(page), "added": len(new), "questions": len(records)}
         print(json.dumps({**fields, "failed": failed, "absent": source.absent, "rows": summary(records)}))
     else:
+        print_verdicts(folder)
         print_measurement(choices(records))
         print(f"\n{len(new)} records added, {len(records)} in all, {failed} failed")
         if source.absent:

@@ -70,8 +70,9 @@ def measure(
 
 def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> None:
     """Report a measurement and print it; exits like `carry_out`."""
-    from homines.reports.console import print_measurement
+    from homines.reports.console import print_measurement, print_verdicts
     from homines.reports.run_page import write
+    from homines.reports.verdict_text import verdict_json
 
     page = write(folder)
     failed = sum(r.error is not None for r in records)
@@ -84,6 +85,7 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
             "report": str(page),
             "questions": len(records),
             "failed": failed,
+            "verdicts": verdict_json(folder),
             "rows": summary(records),
             "instability": {name: instability(group) for (name,), group in games.items()},
             "calls": asking.spent(RunFolder(folder)) or None,
@@ -91,6 +93,7 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
         }
         print(json.dumps(result))
     else:
+        print_verdicts(folder)
         print_measurement(chosen)
         if believed:
             print(f"and {believed} answers on what another would do, for `homines fit`")

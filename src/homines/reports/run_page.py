@@ -34,6 +34,7 @@ from homines.reports.run_view import (
     read,
 )
 from homines.reports.tables import Table
+from homines.reports.verdict_text import describe_verdicts
 
 HIDDEN = ("games", "place", "told")
 """Keys of rows that tables leave out."""
@@ -110,6 +111,7 @@ def _page(view: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str,
         types=list(dict.fromkeys(key for row in rows["types"] for key in row if "|" in key)),
         regrets=run_charts.regrets(rows),
         caveats=caveats(view, rows),
+        verdicts=describe_verdicts(view),
         listed_steps=sorted({round(i) for i in np.linspace(0, len(view.curve) - 1, 12)})
         if view.curve
         else [],
