@@ -227,9 +227,8 @@ def _findings(changes: Sequence[Change]) -> str:
     if len(changes) == 1:
         return headline(changes[0].verdict).removesuffix(".")
     counts = Counter(change.verdict.finding for change in changes)
-    return "verdicts: " + ", ".join(
-        f"{finding} ({n} of {len(changes)})" for finding, n in counts.most_common()
-    )
+    listed = (f"{finding} ({n} of {len(changes)})" for finding, n in counts.most_common())
+    return f"verdicts: {', '.join(listed)}"
 
 
 def verdict_section(agents: Sequence[Agent], changes: Sequence[Change]) -> Section:
@@ -239,14 +238,14 @@ def verdict_section(agents: Sequence[Agent], changes: Sequence[Change]) -> Secti
     for agent in agents:
         v = trained.get(agent.name) or verdict(agent.view, agent.model)
         checks = {
-            c.name: f"{c.outcome} ({number(c.figure)})" if c.figure is not None else c.outcome
-            for c in v.checks
+            check.name: check.outcome + ("" if check.figure is None else f" ({number(check.figure)})")
+            for check in v.checks
         }
         rows.append({"agent": agent.name, "verdict": headline(v), **checks})
     text = (
-        "A rate says something of an agent where it answers legally (the figure: its lowest legal mass), does the "
-        "same act in other words (how far a rate moves with the words at most), and where the training that "
-        "made it lost nothing else (the largest loss, as a share of what is allowed)."
+        "A rate says something of an agent that answers legally (in brackets its lowest legal mass) and does "
+        "the same act in other words (the most that a rate moves with them); its training is a good one "
+        "where nothing else was lost (the largest loss as a share of what is allowed; below 0: none)."
     )
     return Section("verdicts", "Verdicts", (text,), rows)
 

@@ -90,7 +90,8 @@ class SameAct:
     @property
     def figure(self) -> float | None:
         """The largest of the shifts, the order effects and the instability."""
-        return max((*(row.size for row in (*self.rows, *self.orders)), self.instability or 0.0), default=None)
+        sizes = [row.size for row in (*self.rows, *self.orders)]
+        return max([*sizes, self.instability or 0.0]) if sizes else None
 
     @property
     def outcome(self) -> Outcome:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from homines.core.capabilities import labels_of
 from homines.core.format import clean, count, number
 from homines.core.run_folder import trained_folder
 from homines.core.types import LEGAL_MASS
 from homines.elicitation.rewordings import EXCHANGED, OTHER, UNSEEN
 from homines.reports.run_view import TRAINING_KINDS, RunView, find_or_none, read
-from homines.reports.same_act import OrderEffect, SameAct, Shift
+from homines.reports.same_act import TOLERANCE, OrderEffect, SameAct, Shift
 from homines.reports.verdict import LOSSES, Check, LegalAnswers, Loss, NothingLost, Place, Verdict, verdicts
 
 NAMES = {"everyday accuracy": "everyday questions right", "perplexity": "perplexity of a text"}
@@ -66,12 +68,12 @@ def headline(v: Verdict) -> str:
             return "It gave no answer."
         return f"It does not answer: legal mass {_mass(legal.home)}."
     if v.finding == "a word" and act.word:
-        return f"It {'learned' if v.trained else 'follows'} a word: {_sentence(act.word)}."
+        return f"It {'learned' if v.trained else 'follows'} a word: {_sentence(act.word, act)}."
     if v.finding in ("the words", "the order"):
         first = act.failures[0] if act.failures else None
         if isinstance(first, OrderEffect):
             return f"It follows the order of the options: {_order(first)}."
-        why = _sentence(first) if first else f"its instability is {number(act.instability)}"
+        why = _sentence(first, act) if first else f"its instability is {number(act.instability)}"
         return f"What it does depends on the words: {why}."
     if v.finding == "no answer in other words":
         low = legal.rows[0]
@@ -100,10 +102,10 @@ def _legal_text(check: LegalAnswers) -> str:
     if not check.rows:
         return "no question was answered"
     low, n, least = check.rows[0], len(check.rows), number(LEGAL_MASS, 1)
-    pairs = "the one game and frame" if n == 1 else f"{n} pairs of game and frame"
+    pairs = count(n, "pair") + " of game and frame"
     weak = sum(row.mass < LEGAL_MASS for row in check.rows)
     if not weak:
-        return f"legal mass {_mass(low.mass)} or more in {pairs} (at least {least} is needed)"
+        return f"lowest legal mass {_mass(low.mass)}, of {pairs} (at least {least} is needed)"
     return f"legal mass under {least} in {weak} of {pairs} (lowest {_mass(low.mass)}: {_place(low)})"
 
 
@@ -113,31 +115,35 @@ def _act_text(check: SameAct) -> str:
     if not check.rows:
         least = number(LEGAL_MASS, 1)
         return f"fewer than two of {count(check.frames, 'frame')} have a legal mass of {least} or more"
-    parts = [f"largest shift {_arrow(check.word or check.rows[0])}"]
+    large = sum(row.size > check.threshold for row in check.rows)
+    parts = [_arrow(check.word, check) if check.word else f"largest shift {_arrow(check.rows[0], check)}"]
+    if len(check.rows) > 1 and large:
+        parts.append(f"{large} of {len(check.rows)} shifts between wordings are above {number(TOLERANCE)}")
     if check.orders and check.orders[0].size > check.threshold:
         parts.append(_order(check.orders[0]))
     if check.instability is not None:
         parts.append(f"instability {number(check.instability)}")
     if check.outcome == "not read":
         parts.append("too few answers to tell this from chance")
-    return f"{'; '.join(parts)} (at most {number(check.threshold)} is allowed)"
+    return f"{'; '.join(parts)} (at most {number(TOLERANCE)} is allowed)"
 
 
-def _sentence(row: Shift) -> str:
+def _sentence(row: Shift, check: SameAct) -> str:
     """'with the labels exchanged, C after C falls from 1.00 to .00'."""
     verb = "falls" if row.p_b < row.p_a else "rises"
-    return f"{_where(row)}, {clean(row.act, 60)} {verb} from {number(row.p_a)} to {number(row.p_b)}"
+    return f"{_where(row, check)}, {clean(row.act, 60)} {verb} from {number(row.p_a)} to {number(row.p_b)}"
 
 
-def _arrow(row: Shift) -> str:
+def _arrow(row: Shift, check: SameAct) -> str:
     """'C after C 1.00 → .00 with the labels exchanged'."""
-    return f"{clean(row.act, 60)} {number(row.p_a)} → {number(row.p_b)} {_where(row)}"
+    return f"{clean(row.act, 60)} {number(row.p_a)} → {number(row.p_b)} {_where(row, check)}"
 
 
-def _where(row: Shift) -> str:
-    """What differs between the frames of a shift."""
+def _where(row: Shift, check: SameAct) -> str:
+    """What differs between the frames of a shift; labels are named where several pairs were exchanged."""
     if row.change == EXCHANGED:
-        return "with the labels exchanged"
+        several = len({r.a for r in check.rows if r.change == EXCHANGED}) > 1
+        return f"with the labels {f'of {clean(row.a, 60)} ' if several else ''}exchanged"
     return f"from {clean(row.a, 60)} to {clean(row.b, 60)}"
 
 
@@ -154,7 +160,7 @@ def _loss(row: Loss) -> str:
         text, allowed = f"{number(row.before)} → {number(row.after)}", f"{number(limit)} less"
     else:
         text = " → ".join(number(share * row.of, 0) for share in (row.before, row.after))
-        text, allowed = f"{text} of {number(row.of, 0)}", f"{number(limit * row.of, 0)} less"
+        text, allowed = f"{text} of {number(row.of, 0)}", f"{number(np.floor(limit * row.of + 1e-9), 0)} less"
     over = f" (at most {allowed} is allowed)" if row.share > 1 + 1e-9 else ""
     return f"{NAMES.get(row.name, row.name)} {text}{over}"
 
