@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -20,12 +22,12 @@ TABLE = "table(labels='action1,action2')"
 IPD = battery(find("games", "ipd"))
 
 
-def words(specs: dict[str, str]) -> dict[str, tuple[str, ...]]:
+def words(specs: Mapping[Any, str]) -> dict[str, tuple[str, ...]]:
     return {name: (head(spec), *labels_of(find("frames", spec))) for name, spec in specs.items()}
 
 
 def test_one_frame_leaves_three_open() -> None:
-    assert words(dict(rewordings(IPD, [TABLE]))) == {
+    assert words(rewordings(IPD, [TABLE])) == {
         "the labels exchanged": ("table", "action2", "action1"),
         "other labels": ("table", "X", "Y"),
         "another frame": ("sentences", "action1", "action2"),
@@ -43,7 +45,7 @@ def test_what_is_asked_already_is_not_asked_again() -> None:
 
 
 def test_a_training_over_many_words_is_asked_in_none_of_them() -> None:
-    left = words(dict(rewordings(IPD, FRAMES)))
+    left = words(rewordings(IPD, FRAMES))
     assert left.keys() == {"other labels", "another frame"}
     trained = {label for spec in FRAMES for label in labels_of(find("frames", spec))}
     assert not trained & set(left["other labels"][1:])
@@ -52,8 +54,8 @@ def test_a_training_over_many_words_is_asked_in_none_of_them() -> None:
 
 def test_labels_are_exchanged_between_two_actions_alone() -> None:
     menu = battery(find("games", "dictator"))
-    assert words(dict(rewordings(menu, ["table"]))) == {"another frame": ("sentences",)}
-    bare = words(dict(rewordings(IPD, ["table"])))
+    assert words(rewordings(menu, ["table"])) == {"another frame": ("sentences",)}
+    bare = words(rewordings(IPD, ["table"]))
     assert bare["the labels exchanged"] == ("table", "Y", "X"), "C and D are no labels"
 
 
@@ -73,14 +75,13 @@ def test_rewordings_remember_as_many_rounds() -> None:
     ],
 )
 def test_what_differs_between_two_frames(a: str, b: str, expected: str) -> None:
-    assert change(a, b) == change(b, a) == expected
+    one, other = find("frames", a), find("frames", b)
+    assert change(one, other) == change(other, one) == expected
 
 
 def test_every_alignment_asks_them_unless_told_not_to() -> None:
-    asked = [
-        Counter(q.record.frame for q in Alignment.of(AlignmentPlan("mock", "economicus", **also)).questions())
-        for also in ({}, {"rewordings": False})
-    ]
+    plans = [AlignmentPlan("mock", "economicus", rewordings=also) for also in (True, False)]
+    asked = [Counter(q.record.frame for q in Alignment.of(plan).questions()) for plan in plans]
     assert [sorted(counts.values()) for counts in asked] == [[16] * 4, [16]]
     assert set(asked[1]) < set(asked[0])
 
@@ -94,7 +95,7 @@ def test_rows_of_an_exam_are_asked_in_other_words() -> None:
     )
     for name, group in other.items():
         for row, new in zip(rows, group, strict=False):
-            assert change(row.frame, new.frame) == name
+            assert change(find("frames", row.frame), find("frames", new.frame)) == name
             assert (new.decision.key, new.answer) == (row.decision.key, row.answer)
             assert len(new.order) == find("frames", new.frame).places
     assert not {"A", "B", "X", "Y"} & {label for row in other["other labels"] for label in row.prompt.labels}

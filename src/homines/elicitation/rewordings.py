@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any, Literal
 
 from homines.core.capabilities import Labelled, asks_of, labels_of, memory_of, variant
@@ -31,17 +32,16 @@ def rewordings(
     others   specs of frames that are asked too and not trained on
     known    labels that are not unseen, beside those of the frames: "A,B"
     """
-    first, heads = find("frames", frames[0]), set(map(head, frames))
-    used = {*known.split(","), *(word for spec in frames for word in labels_of(find("frames", spec)))}
+    trained, asked = ([find("frames", spec) for spec in specs] for specs in (frames, others))
+    first, heads = trained[0], set(map(head, frames))
+    used = {*known.split(","), *(word for frame in trained for word in labels_of(frame))}
     candidates: dict[Rewording, list[Any]] = {}
     if isinstance(first, Labelled) and all(len(d.actions) == 2 for d in decisions):
         unseen = [text.split(",") for text in UNSEEN if not used & set(text.split(","))]
         pair = labels_of(first) or next(iter(unseen), ())
-        every = [*frames, *others]
-        if pair and not any(change(a, b) == EXCHANGED for i, a in enumerate(every) for b in every[i + 1 :]):
+        if pair and not any(change(a, b) == EXCHANGED for a, b in combinations([*trained, *asked], 2)):
             candidates[EXCHANGED] = [variant(first, labels=",".join(pair[::-1]))]
-        asked = [set(labels_of(find("frames", spec))) for spec in others]
-        if not any(words and not words & used for words in asked):
+        if all(not labels_of(frame) or used & set(labels_of(frame)) for frame in asked):
             candidates["other labels"] = [variant(first, labels=",".join(words)) for words in unseen]
     if heads.issuperset(map(head, others)):
         settings = {"labels": labels_of(first), "memory": int(memory_of(first)), "asks": asks_of(first)}
@@ -55,13 +55,12 @@ def rewordings(
     return out
 
 
-def change(a: str, b: str) -> Rewording:
+def change(a: Frame, b: Frame) -> Rewording:
     """What differs between two frames: the order of their two labels alone, the labels, or more."""
-    one, other = find("frames", a), find("frames", b)
-    words = labels_of(one), labels_of(other)
-    if type(one) is not type(other) or words[0] == words[1] or variant(one, labels=words[1]) != other:
+    words, others = labels_of(a), labels_of(b)
+    if type(a) is not type(b) or words == others or variant(a, labels=others) != b:
         return "another frame"
-    return EXCHANGED if words[0] == words[1][::-1] and len(words[0]) == 2 else "other labels"
+    return EXCHANGED if words == others[::-1] and len(words) == 2 else "other labels"
 
 
 def _tells(frame: Frame, decisions: Sequence[Decision]) -> bool:

@@ -22,7 +22,7 @@ from homines.reports.measures import tabulate
 from homines.reports.page import Section
 from homines.reports.run_view import MOST_ACTIONS, RunView
 from homines.reports.verdict import Verdict, verdict
-from homines.reports.verdict_text import headline
+from homines.reports.verdict_text import EXPLANATION, headline, verdict_row
 
 Pair = tuple[float | None, float | None]
 MOST_GROUPS = 5
@@ -234,20 +234,8 @@ def _findings(changes: Sequence[Change]) -> str:
 def verdict_section(agents: Sequence[Agent], changes: Sequence[Change]) -> Section:
     """The verdict on every agent, a row each, with the figures of its checks."""
     trained = {change.after.name: change.verdict for change in changes}
-    rows: list[TableRow] = []
-    for agent in agents:
-        v = trained.get(agent.name) or verdict(agent.view, agent.model)
-        checks = {
-            check.name: check.outcome + ("" if check.figure is None else f" ({number(check.figure)})")
-            for check in v.checks
-        }
-        rows.append({"agent": agent.name, "verdict": headline(v), **checks})
-    text = (
-        "A rate says something of an agent that answers legally (in brackets its lowest legal mass) and does "
-        "the same act in other words (the most that a rate moves with them); its training is a good one "
-        "where nothing else was lost (the largest loss as a share of what is allowed; below 0: none)."
-    )
-    return Section("verdicts", "Verdicts", (text,), rows)
+    rows = [{"agent": a.name, **verdict_row(trained.get(a.name) or verdict(a.view, a.model))} for a in agents]
+    return Section("verdicts", "Verdicts", (EXPLANATION,), rows)
 
 
 def _over(changes: Sequence[Change], of: Callable[[Change], Pair]) -> str:

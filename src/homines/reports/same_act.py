@@ -155,6 +155,7 @@ def by_frame(records: Sequence[Record]) -> dict[str, list[Record]]:
 
 def same_act(view: RunView, records: Sequence[Record]) -> SameAct:
     """The check of one agent's answers: every pair of its frames, game by game."""
+    words = {spec: find_or_none("frames", spec) for spec in by_frame(records)}
     shifts: list[Shift] = []
     orders: list[OrderEffect] = []
     spreads: list[float] = []
@@ -163,9 +164,10 @@ def same_act(view: RunView, records: Sequence[Record]) -> SameAct:
             frames = by_frame(group).items()
             legal = {spec: answers for spec, answers in frames if (mass(answers) or 0.0) >= LEGAL_MASS}
             cells = {frame: _cells(answers) for frame, answers in legal.items()}
-            known = [frame for frame in cells if find_or_none("frames", frame) is not None]
-            for pair in combinations(sorted(known, key=lambda frame: frame not in view.training), 2):
-                shifts += _shifts(view, game, pair, cells)
+            known = [spec for spec in cells if words[spec] is not None]
+            for a, b in combinations(sorted(known, key=lambda spec: spec not in view.training), 2):
+                names = view.short.get(a, a), view.short.get(b, b)
+                shifts += _shifts(game, names, change(words[a], words[b]), (cells[a], cells[b]))
             kept = [r for answers in legal.values() for r in answers]
             if (effect := order_effect(kept)) is not None:
                 orders.append(OrderEffect(game, effect, _order_error(kept)))
@@ -175,26 +177,27 @@ def same_act(view: RunView, records: Sequence[Record]) -> SameAct:
         tuple(sorted(shifts, key=lambda row: -row.size)),
         tuple(sorted(orders, key=lambda row: -row.size)),
         max(spreads, default=None),
-        len({r.frame for r in records}),
+        len(words),
         all(r.choice is None or r.choice.n is None for r in records),
     )
 
 
 def _shifts(
-    view: RunView, game: str, pair: tuple[str, str], cells: Mapping[str, Mapping[str, _Cell]]
+    game: str,
+    names: tuple[str, str],
+    changed: Rewording,
+    cells: tuple[Mapping[str, _Cell], Mapping[str, _Cell]],
 ) -> list[Shift]:
-    """A shift for each act, over the decisions that both frames asked."""
-    a, b = pair
+    """A shift for each act between two frames of these names, over the decisions that both asked."""
     shared: dict[str, list[tuple[_Cell, _Cell]]] = {}
-    for key, cell in cells[a].items():
-        if key in cells[b]:
-            shared.setdefault(cell.act, []).append((cell, cells[b][key]))
-    name_a, name_b = (view.short.get(spec, spec) for spec in pair)
+    for key, cell in cells[0].items():
+        if key in cells[1]:
+            shared.setdefault(cell.act, []).append((cell, cells[1][key]))
     out: list[Shift] = []
     for act, pairs in shared.items():
         p_a, p_b = (float(np.mean([each[side].p for each in pairs])) for side in range(2))
         variance = sum(cell.variance for each in pairs for cell in each) / len(pairs) ** 2
-        out.append(Shift(game, act, change(a, b), name_a, name_b, p_a, p_b, float(np.sqrt(variance))))
+        out.append(Shift(game, act, changed, *names, p_a, p_b, float(np.sqrt(variance))))
     return out
 
 

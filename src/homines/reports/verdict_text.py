@@ -19,6 +19,12 @@ from homines.reports.same_act import TOLERANCE, OrderEffect, SameAct, Shift
 from homines.reports.verdict import LOSSES, Check, LegalAnswers, Loss, NothingLost, Place, Verdict, verdicts
 
 NAMES = {"everyday accuracy": "everyday questions right", "perplexity": "perplexity of a text"}
+EXPLANATION = (
+    "A rate says something of an agent that answers legally (in brackets its lowest legal mass) and does the "
+    "same act in other words (the most that a rate moves with them); its training is good where nothing "
+    "else was lost (the largest loss as a share of what is allowed; below 0: none)."
+)
+"""Of a table of `verdict_row`s."""
 NEGATIVES = ("--no-check", "--no-rewordings")
 
 
@@ -46,6 +52,15 @@ class VerdictText:
 def verdict_json(folder: str | Path) -> list[dict[str, Any]]:
     """The verdicts of a run folder as JSON, each with its headline."""
     return [{"headline": headline(v), **v.to_json()} for v in verdicts(read(folder))]
+
+
+def verdict_row(v: Verdict) -> dict[str, str]:
+    """A verdict as a row of a table: its headline, each check's outcome with its figure."""
+    checks = {
+        check.name: check.outcome + ("" if check.figure is None else f" ({number(check.figure)})")
+        for check in v.checks
+    }
+    return {"verdict": headline(v), **checks}
 
 
 def describe_verdicts(view: RunView) -> list[VerdictText]:
