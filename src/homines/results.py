@@ -14,14 +14,12 @@ from homines.elicitation.metrics import choices, summary
 from homines.estimation.fitting import estimate_one, read_observations
 from homines.estimation.options import FitOptions
 from homines.reports.console import brief
-from homines.reports.run_view import read
 from homines.reports.tables import Table
-from homines.reports.verdict import Verdict, verdicts
-from homines.reports.verdict_text import describe_verdicts
 
 if TYPE_CHECKING:
     from homines.estimation.fit import Estimate
     from homines.estimation.mixture import Mixture
+    from homines.reports.verdict import Verdict
 
 
 class Rows(list[dict[str, Any]]):
@@ -84,7 +82,10 @@ class RunResult:
     @property
     def verdicts(self) -> list[Verdict]:
         """Of every agent whether it answers legally, does the same act in other words, lost nothing else."""
-        return verdicts(read(self.folder))
+        from homines.reports.run_view import read  # with it comes altair
+        from homines.reports.verdict import verdicts
+
+        return verdicts(read(self._run))
 
     def fit(
         self, family: Any, *, model: str | None = None, plans: bool = True, **options: Any
@@ -118,8 +119,8 @@ class RunResult:
         return "\n".join([self._title(), *self._verdict_lines(), repr(self.table())])
 
     def _repr_html_(self) -> str:
-        lines = "<br>".join(map(escape, self._verdict_lines()))
-        return f"<p><strong>{escape(self._title())}</strong></p><p>{lines}</p>{self.table()._repr_html_()}"
+        lines = "".join(f"<p>{escape(line)}</p>" for line in self._verdict_lines())
+        return f"<p><strong>{escape(self._title())}</strong></p>{lines}{self.table()._repr_html_()}"
 
     def _title(self) -> str:
         questions = f"{len(self.records)} questions"
@@ -127,9 +128,12 @@ class RunResult:
 
     def _verdict_lines(self) -> list[str]:
         """Headline and checks of every agent."""
+        from homines.reports.run_view import read
+        from homines.reports.verdict_text import describe_verdicts
+
         return [
             line
-            for verdict in describe_verdicts(read(self.folder))
+            for verdict in describe_verdicts(read(self._run))
             for line in (verdict.headline, *(f"  {c.outcome}  {c.name}: {c.text}" for c in verdict.lines))
         ]
 

@@ -29,9 +29,7 @@ from homines.core.registry import UntrustedModule, find, head
 from homines.core.run_folder import RunFolder
 from homines.core.types import Record
 from homines.elicitation.metrics import summary
-from homines.reports.run_view import read
 from homines.reports.tables import Table
-from homines.reports.verdict_text import describe_verdicts
 
 if TYPE_CHECKING:
     from homines.estimation.fit import Estimate
@@ -183,6 +181,9 @@ def print_before_after(run: RunFolder) -> None:
 
 def print_verdicts(folder: Path) -> None:
     """The verdict on every agent of a run: its headline, a line a check."""
+    from homines.reports.run_view import read  # with it comes scipy
+    from homines.reports.verdict_text import describe_verdicts
+
     console = Console(soft_wrap=True, highlight=False)
     described = describe_verdicts(read(folder))
     for verdict in described:

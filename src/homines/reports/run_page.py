@@ -33,6 +33,7 @@ from homines.reports.run_view import (
     progress,
     read,
 )
+from homines.reports.same_act import TOLERANCE
 from homines.reports.tables import Table
 from homines.reports.verdict_text import describe_verdicts
 
@@ -123,6 +124,7 @@ def _page(view: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str,
         exact=all(r.choice is None or r.choice.n is None for r in view.records),
         most=run_charts.MOST_PANELS,
         legal=LEGAL_MASS,
+        tolerance=TOLERANCE,
     )
 
 

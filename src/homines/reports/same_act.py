@@ -109,7 +109,7 @@ class SameAct:
         every: list[Shift | OrderEffect] = [*self.rows, *self.orders]
         z = float(norm.ppf(1 - LEVEL / 2 / max(1, len(every))))
         failed = [row for row in every if row.size > self.threshold and row.size > z * row.error]
-        return sorted(failed, key=lambda row: -row.size)
+        return sorted(failed, key=_size)
 
     @property
     def unstable(self) -> bool:
@@ -119,6 +119,12 @@ class SameAct:
     def word(self) -> Shift | None:
         """The largest failure in which a label is chosen, whatever it stands for."""
         return next((row for row in self.failures if isinstance(row, Shift) and row.by_word), None)
+
+
+def _size(row: Shift | OrderEffect) -> float:
+    """For sorting: the largest first; of those that a reader cannot tell apart, the one that is listed first,
+    from the words of the training."""
+    return -round(row.size, 2)
 
 
 # --- from records ---
@@ -174,8 +180,8 @@ def same_act(view: RunView, records: Sequence[Record]) -> SameAct:
             if (spread := instability(kept)) is not None:
                 spreads.append(spread)
     return SameAct(
-        tuple(sorted(shifts, key=lambda row: -row.size)),
-        tuple(sorted(orders, key=lambda row: -row.size)),
+        tuple(sorted(shifts, key=_size)),
+        tuple(sorted(orders, key=_size)),
         max(spreads, default=None),
         len(words),
         all(r.choice is None or r.choice.n is None for r in records),
