@@ -33,6 +33,7 @@ DATA = {
     "reports/templates/page_parts.html": "Tables and charts of all pages",
     "reports/templates/report_page.html": "The page of one run",
     "reports/templates/study_page.html": "The page of a study or of several runs",
+    "reports/templates/verdict.html": "The verdict on an agent",
     "view/base.html": "Parts of all local pages",
     "view/list.html": "The runs",
     "view/play.html": "The choice of what to play",

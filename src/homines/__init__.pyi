@@ -79,6 +79,7 @@ def align(
     rival: str | None = None,
     memory: int = 1,
     states: tuple[str, ...] | None = None,
+    rewordings: bool = True,
     side_effects: bool = True,
     objective: str = 'myopic',
     gamma: float = 0.9,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from homines.core.registry import TrustedPath, spell, spell_class, trust
 from homines.core.run_folder import RunFolder
-from homines.core.types import LEGAL_MASS, HominesError, Record
+from homines.core.types import HominesError, Record
 from homines.elicitation.metrics import choices, summary
 from homines.estimation.fitting import estimate_one, read_observations
 from homines.estimation.options import FitOptions
@@ -19,7 +19,8 @@ from homines.reports.tables import Table
 if TYPE_CHECKING:
     from homines.estimation.fit import Estimate
     from homines.estimation.mixture import Mixture
-from homines.estimation.random_coefficients import RandomCoefficients
+    from homines.estimation.random_coefficients import RandomCoefficients
+    from homines.reports.verdict import Verdict
 
 
 class Rows(list[dict[str, Any]]):
@@ -79,6 +80,14 @@ class RunResult:
             for row, rate in zip(rows, rates, strict=True)
         )
 
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """Of every agent whether it answers legally, does the same act in other words, lost nothing else."""
+        from homines.reports.run_view import read  # with it comes altair
+        from homines.reports.verdict import verdicts
+
+        return verdicts(read(self._run))
+
     def fit(
         self, family: Any, *, model: str | None = None, plans: bool = True, **options: Any
     ) -> Estimate | Mixture | RandomCoefficients:
@@ -109,21 +118,26 @@ class RunResult:
         return write(self.folder)
 
     def __repr__(self) -> str:
-        return f"{self._title()}\n{self.table()!r}\n{self._warning()}".rstrip()
+        return "\n".join([self._title(), *self._verdict_lines(), repr(self.table())])
 
     def _repr_html_(self) -> str:
-        html = f"<p><strong>{escape(self._title())}</strong></p>{self.table()._repr_html_()}"
-        return html + (f"<p>{escape(warning)}</p>" if (warning := self._warning()) else "")
+        lines = "".join(f"<p>{escape(line)}</p>" for line in self._verdict_lines())
+        return f"<p><strong>{escape(self._title())}</strong></p>{lines}{self.table()._repr_html_()}"
 
     def _title(self) -> str:
         questions = f"{len(self.records)} questions"
         return f"{self.config.get('kind')} of {self.config.get('model')}: {questions}, in {self.folder}"
 
-    def _warning(self) -> str:
-        rows = self.table()
-        weak = sum(row["mass"] is not None and row["mass"] < LEGAL_MASS for row in rows)
-        rule = f"{weak} of {len(rows)} rows have legal mass under {LEGAL_MASS}: their rates describe answers "
-        return rule + "the model rarely gives" if weak else ""
+    def _verdict_lines(self) -> list[str]:
+        """Headline and checks of every agent."""
+        from homines.reports.run_view import read
+        from homines.reports.verdict_text import describe_verdicts
+
+        return [
+            line
+            for verdict in describe_verdicts(read(self._run))
+            for line in (verdict.headline, *(f"  {c.outcome}  {c.name}: {c.text}" for c in verdict.lines))
+        ]
 
 
 def folders(runs: Any) -> list[Path]:

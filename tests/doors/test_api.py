@@ -204,9 +204,9 @@ def test_low_legal_mass_is_told() -> None:
     with RunFolder("run", run.config) as held:
         held.add([replace(r, choice=replace(r.choice, mass=0.01)) for r in run.records if r.choice])
     told = RunResult("run")
-    assert "legal mass under 0.5" not in repr(run)
-    assert "legal mass under 0.5" in repr(told)
-    assert "legal mass under 0.5" in told._repr_html_()
+    assert "legal mass under .5" not in repr(run)
+    assert "legal mass under .5" in repr(told)
+    assert "legal mass under .5" in told._repr_html_()
 
 
 def test_an_estimate_is_the_commands() -> None:

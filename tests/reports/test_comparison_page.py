@@ -175,7 +175,9 @@ def test_seeds_of_one_training_are_one_sentence(tmp_path: Path, kit: Any) -> Non
     there, _ = read_agents(folders)
     told = summary(there, compare_agents(there))
     assert len(told) == 3
-    assert told[1].startswith("eco (trained to economicus, 3 seeds): legal mass .90 → .40; ")
+    assert told[1].startswith(
+        "eco (trained to economicus, 3 seeds): verdicts: no answer (3 of 3); legal mass .90 → .40; "
+    )
     assert "legal mass (3 of 3)" in told[1]
     assert len(kit.read(reports(folders, tmp_path / "page")).tables["What changed"]) == 1 + 4
 

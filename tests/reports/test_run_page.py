@@ -123,12 +123,12 @@ def test_the_lead_sentence_says_the_same_numbers(page: Any) -> None:
 
 def test_low_legal_mass_is_flagged_in_words_with_its_number(page: Any) -> None:
     assert "Legal mass .02 to .30: these rates describe answers the model rarely gives." in page.text
-    assert "Legal mass is under .5 in 2 of 4 pairs of game and frame (lowest .30: " in page.text
+    assert "legal mass under .5 in 2 of 4 pairs of game and frame (lowest .30: " in page.text
 
 
 def test_what_got_worse_is_told_with_its_numbers(page: Any) -> None:
-    assert "Accuracy on everyday questions fell from 1.00 to .50." in page.text
-    assert "Perplexity of a plain text rose from 18.2 to 20.5." in page.text
+    assert "everyday questions right 2 → 1 of 2 (at most 0 less is allowed)" in page.text
+    assert "perplexity of a text 18.2 → 20.5 (at most 10% more is allowed)" in page.text
     assert "Instability over frames rose in 2 of 2 games (most in" in page.text
     assert "1 of 128 questions failed." in page.text
     assert "Deontological regret rose" not in page.text

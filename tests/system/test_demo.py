@@ -41,7 +41,7 @@ def test_it_measures_the_same_questions_before_and_after(demo: tuple[Path, str])
     asked = {(r.game, r.frame, r.order, r.decision.key) for r in run.records if r.model == "smollm2"}
     again = {(r.game, r.frame, r.order, r.decision.key) for r in run.records if r.model != "smollm2"}
     assert asked == again
-    assert len(asked) == 160
+    assert len(asked) == 176
     assert {r.game for r in run.records} == {"ipd", "ish", "icn", "bos", "icd", "ivd"}
     side = run.noted("sideeffects.json")
     assert side is not None

@@ -41,7 +41,10 @@ SHORTSIGHTED = TrustedSpec("tests.training.test_align:Shortsighted")
 def plan(**changes: Any) -> AlignmentPlan:
     """A plan whose model is nowhere: nothing of it may be loaded."""
     return AlignmentPlan(
-        **({"model": "hf/nowhere", "preference": "economicus", "side_effects": False} | changes)
+        **(
+            {"model": "hf/nowhere", "preference": "economicus", "rewordings": False, "side_effects": False}
+            | changes
+        )
     )
 
 

@@ -61,14 +61,15 @@ def align(
     target: Annotated[Values, Fields(AlignmentPlan, "model preference by warmup opponent rival memory")],
     words: AlignmentWords,
     settings: Settings,
-    placement: Annotated[Values, Fields(AlignmentPlan, "side_effects device dtype trust_remote_code")],
+    checks: Annotated[Values, Fields(AlignmentPlan, "rewordings side_effects")],
+    placement: Annotated[Values, Fields(AlignmentPlan, "device dtype trust_remote_code")],
     output: Output,
 ) -> None:
     """Carry out an alignment in its run folder."""
     to = (target["preference"], target["rival"])
     schedules = [schedule(preference, settings.steps) for preference in to if preference is not None]
     processes.quiet()
-    plan = AlignmentPlan(**target, **words.fields(target["memory"]), settings=settings, **placement)
+    plan = AlignmentPlan(**target, **words.fields(target["memory"]), settings=settings, **checks, **placement)
     check_options([name for name in ctx.params if is_typed(ctx, name)], plan, schedules)
     plan = general_plan(plan, words.general, words.draws)
     folder = output.out or default_folder(f"align-{plan.model}-{schedule_title(schedules[0])}", asdict(plan))
@@ -77,9 +78,16 @@ def align(
 
 def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_json: bool) -> None:
     """Align by a plan, report, print; exits with 0, or 1 where some questions failed."""
-    from homines.reports.console import Bars, command, print_before_after, stopping  # with it comes rich
+    from homines.reports.console import (  # with it comes rich
+        Bars,
+        command,
+        print_before_after,
+        print_verdicts,
+        stopping,
+    )
     from homines.reports.run_page import write  # with it comes altair
     from homines.reports.suggestions import loaded_so
+    from homines.reports.verdict_text import verdict_json
     from homines.training import distributed
     from homines.training.lifecycle import align, estimate
     from homines.training.student import name_after
@@ -111,11 +119,13 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
             "result": str(trained.folder),
             "training_seconds": trained.seconds,
             "seconds": seconds,
+            "verdicts": verdict_json(folder),
             "rows": summary(run.records),
             "side_effects": side,
         }
         print(json.dumps(result))
     else:
+        print_verdicts(folder)
         print_before_after(run)
         print(f"\nreport    {page}")
         print(f"figures   {folder / 'figures'}")

@@ -89,7 +89,7 @@ def finish(
 ) -> None:
     """Store the records that the folder lacks, write its page, and print both. notes, fields: what else to
     say, in words and as JSON. Exits with 1 where questions failed."""
-    from homines.reports.console import print_measurement
+    from homines.reports.console import print_measurement, print_verdicts
     from homines.reports.run_page import write
     from homines.reports.suggestions import estimating
 
@@ -104,6 +104,7 @@ def finish(
         head = {"folder": str(folder), "report": str(page), "added": len(new), "questions": len(records)}
         print(json.dumps({**head, "failed": failed, **fields, "rows": summary(records)}))
     else:
+        print_verdicts(folder)
         if (agents := len({r.model for r in records})) <= MOST_AGENTS:
             print_measurement(choices(records))
         else:

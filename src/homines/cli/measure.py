@@ -71,9 +71,10 @@ def finish(
     survey: Survey, folder: Path, records: list[Record], trust_remote_code: bool, as_json: bool
 ) -> None:
     """Report a measurement and print it; exits with 1 where some questions failed, else with 0."""
-    from homines.reports.console import print_measurement
+    from homines.reports.console import print_measurement, print_verdicts
     from homines.reports.run_page import write
     from homines.reports.suggestions import after_measuring
+    from homines.reports.verdict_text import verdict_json
 
     page = write(folder)
     failed = sum(r.error is not None for r in records)
@@ -86,6 +87,7 @@ def finish(
             "report": str(page),
             "questions": len(records),
             "failed": failed,
+            "verdicts": verdict_json(folder),
             "rows": summary(records),
             "instability": {name: instability(group) for (name,), group in games.items()},
             "calls": asking.spent(RunFolder(folder)) or None,
@@ -93,6 +95,7 @@ def finish(
         }
         print(json.dumps(result))
     else:
+        print_verdicts(folder)
         print_measurement(chosen)
         if believed:
             print(f"and {believed} answers on what another would do, for `homines fit`")

@@ -22,7 +22,8 @@ def tune(
     plan: Annotated[Values, Fields(TuningPlan, "model data")],
     settings: SupervisedSettings,
     reasoning: Annotated[Values, Fields(Survey, "traces temperature think")],
-    placement: Annotated[Values, Fields(TuningPlan, "side_effects device dtype trust_remote_code")],
+    checks: Annotated[Values, Fields(TuningPlan, "rewordings side_effects")],
+    placement: Annotated[Values, Fields(TuningPlan, "device dtype trust_remote_code")],
     out: Out = None,
     trust_modules: TrustModules = False,
     as_json: AsJson = False,
@@ -31,15 +32,16 @@ def tune(
     processes.quiet()
     data = trusted(plan["data"], trust_modules)
     aloud = ReasoningOptions(reasoning["traces"], reasoning["temperature"], reasoning["think"], settings.seed)
-    tuning = TuningPlan(plan["model"], data, settings, aloud, **placement)
+    tuning = TuningPlan(plan["model"], data, settings, aloud, **checks, **placement)
     folder = out or default_folder(f"tune-{tuning.model}-{data.name}", {**asdict(tuning), "data": str(data)})
     carry_out_tuning(tuning, folder, as_json)
 
 
 def carry_out_tuning(tuning: TuningPlan, folder: Path, as_json: bool) -> None:
     """Tune on a data folder and print what it changed."""
-    from homines.reports.console import Bars, command, print_scores, print_side_effects, stopping
+    from homines.reports.console import Bars, command, print_scores, print_verdicts, stopping
     from homines.reports.suggestions import loaded_so
+    from homines.reports.verdict_text import verdict_json
     from homines.training import distributed
     from homines.training.exam import table
     from homines.training.lifecycle import tune
@@ -58,11 +60,11 @@ def carry_out_tuning(tuning: TuningPlan, folder: Path, as_json: bool) -> None:
     name = name_after(tuning, trained.folder)
     seconds = round(time.monotonic() - start, 1)
     if as_json:
-        out = {"folder": str(folder), "model": name, "scores": rows, "side_effects": side, "seconds": seconds}
-        print(json.dumps(out))
+        out = {"folder": str(folder), "model": name, "verdicts": verdict_json(folder), "scores": rows}
+        print(json.dumps({**out, "side_effects": side, "seconds": seconds}))
         return
+    print_verdicts(folder)
     print_scores(rows, str(run.config["preference"]))
-    print_side_effects(run)
     print(f"result    {trained.folder}")
     print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
     loading = loaded_so(tuning.device, tuning.dtype, tuning.trust_remote_code)

@@ -28,6 +28,7 @@ RANK = "LoRA rank; 0 trains all weights."
 SAVE_EVERY = "Steps between checkpoints."
 REPORT_TO = "Passed to the trainer: none, tensorboard, wandb."
 SIDE_EFFECTS = "Check for side effects before and after."
+REWORDINGS = "Also ask with labels exchanged, with unseen ones, and in another frame."
 LABELS = "Words for the actions, as X,Y; repeat for several."
 """Help of options that several dataclasses have."""
 

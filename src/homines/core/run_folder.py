@@ -41,7 +41,7 @@ from homines.core.strict_json import simplify
 from homines.core.types import HominesError, Record, digest
 
 SCHEMA = 1
-FREE_SETTINGS = ("command", "settings.save_every", "settings.report_to", "rules.periods")
+FREE_SETTINGS = ("command", "settings.save_every", "settings.report_to", "rules.periods", "rewordings")
 """Settings that may differ between a run and its rerun, because no result depends on them."""
 LOGS = ("records.jsonl", "curve.jsonl", "periods.jsonl")
 """Files that a run appends to; only these are cut after a torn last line."""

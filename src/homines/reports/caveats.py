@@ -43,17 +43,9 @@ class Deterioration:
 
 
 def caveats(view: RunView, rows: Mapping[str, list[TableRow]]) -> list[str]:
-    """A sentence for each measure that got worse or rests on little, with its worst case."""
+    """A sentence for each measure that got worse or rests on little, with its worst case; legal mass and side
+    effects are in the checks of verdict.py."""
     out: list[str] = []
-    out += [change.sentence() for change in _worse_sides(rows["sides"])]
-    final = [r for r in rows["frames"] if r["role"] == view.columns[-1] and r["mass"] is not None]
-    if weak := [r for r in final if r["mass"] < LEGAL_MASS]:
-        least = min(weak, key=lambda r: r["mass"])
-        out.append(
-            f"Legal mass is under {number(LEGAL_MASS, 1)} in {len(weak)} of {len(final)} pairs of game and "
-            f"frame (lowest {number(least['mass'])}: {_names(least)}); rates there "
-            "describe answers the model rarely gives."
-        )
     scores = [r for r in rows["scores"] if r["role"] == view.columns[-1] and r["mass"] is not None]
     out += [
         f"On games it was not trained on, {clean(row['asked'], 60)}, legal mass is {number(row['mass'], 3)}: "

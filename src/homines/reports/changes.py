@@ -21,6 +21,8 @@ from homines.reports.caveats import deteriorations
 from homines.reports.measures import tabulate
 from homines.reports.page import Section
 from homines.reports.run_view import MOST_ACTIONS, RunView
+from homines.reports.verdict import Verdict, verdict
+from homines.reports.verdict_text import EXPLANATION, headline, verdict_row
 
 Pair = tuple[float | None, float | None]
 MOST_GROUPS = 5
@@ -62,6 +64,14 @@ class Change:
     @cached_property
     def rows(self) -> Mapping[str, list[TableRow]]:
         return tabulate(self.view) if self.view else {}
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """On the agent after, by all its answers, and by the side effects of both."""
+        view = self.after.view
+        if self.view is not None:
+            view = replace(view, roles=self.view.roles, sides=self.view.sides)
+        return verdict(view, self.after.model)
 
     @cached_property
     def worse(self) -> list[str]:
@@ -191,7 +201,7 @@ def _group(name: str, changes: Sequence[Change]) -> str:
     aim = changes[0].after.aim
     notes = [f"trained to {aim}" if aim else "trained elsewhere"]
     notes += [f"{len(changes)} seeds"] if len(changes) > 1 else []
-    parts = [f"legal mass {_over(changes, lambda c: c.both(mass))}"]
+    parts = [_findings(changes), f"legal mass {_over(changes, lambda c: c.both(mass))}"]
     parts += [
         f"{act} {_over(changes, lambda c, act=act: c.acts.get(act, (None, None)))}" for act in changes[0].acts
     ]
@@ -204,11 +214,28 @@ def _worse(changes: Sequence[Change]) -> str:
     """'got worse: perplexity (3 of 5), ...', the most frequent first."""
     counts = Counter(name for change in changes for name in change.worse)
     if not counts:
-        return "nothing that was measured got worse"
+        passed = all(change.verdict.finding == "passed" for change in changes)
+        return "nothing that was measured got worse" if passed else "no other measure got worse"
     names = counts.most_common()
     return "got worse: " + ", ".join(
         name if len(changes) == 1 else f"{name} ({n} of {len(changes)})" for name, n in names
     )
+
+
+def _findings(changes: Sequence[Change]) -> str:
+    """The headline of one agent; of several how many have each finding, the most frequent first."""
+    if len(changes) == 1:
+        return headline(changes[0].verdict).removesuffix(".")
+    counts = Counter(change.verdict.finding for change in changes)
+    listed = (f"{finding} ({n} of {len(changes)})" for finding, n in counts.most_common())
+    return f"verdicts: {', '.join(listed)}"
+
+
+def verdict_section(agents: Sequence[Agent], changes: Sequence[Change]) -> Section:
+    """The verdict on every agent, a row each, with the figures of its checks."""
+    trained = {change.after.name: change.verdict for change in changes}
+    rows = [{"agent": a.name, **verdict_row(trained.get(a.name) or verdict(a.view, a.model))} for a in agents]
+    return Section("verdicts", "Verdicts", (EXPLANATION,), rows)
 
 
 def _over(changes: Sequence[Change], of: Callable[[Change], Pair]) -> str:

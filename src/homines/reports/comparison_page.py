@@ -138,7 +138,11 @@ def write(folders: Sequence[str | Path], out: Path) -> Path:
     if not agents:
         raise HominesError(f"none of {', '.join(map(str, runs))} holds an answer; measure something first")
     trainings = changes.compare_agents(agents)
-    sections = [changes.section(trainings), *(part(agents) for part in comparison_sections.PARTS)]
+    sections = [
+        changes.verdict_section(agents, trainings),
+        changes.section(trainings),
+        *(part(agents) for part in comparison_sections.PARTS),
+    ]
     run_folders = {str(a.view.run.folder): a.view.run for a in agents}
     facts: TableRow = {"models": {a.name: a.model for a in agents}}
     facts["made by"] = {name: run.config.get("command") for name, run in run_folders.items()}

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +28,8 @@ from homines.core.progress import Follow, Stop, never
 from homines.core.redaction import redact
 from homines.core.registry import UntrustedModule, find, head
 from homines.core.run_folder import RunFolder
-from homines.core.types import LEGAL_MASS, Record
-from homines.elicitation.metrics import group_by, instability, summary
+from homines.core.types import Record
+from homines.elicitation.metrics import summary
 from homines.reports.tables import Table
 
 if TYPE_CHECKING:
@@ -144,10 +145,6 @@ def print_measurement(records: list[Record]) -> None:
                 console.print(Text(f"{row['game']}, {row['frame']}, {where}: {odds}"))
     _print_reasoning(console, records)
     _print_uncertainty(console, rows, records)
-    for (game,), group in group_by(records, "game").items():
-        if (spread := instability(group)) is not None:
-            console.print(Text(f"{game}: instability over frames {spread:.2f}"))
-    _warn_mass(console, rows)
     for text in dict.fromkeys(r.error for r in records if r.error):
         console.print(Text(f"failed: {text}"))
 
@@ -163,24 +160,38 @@ def print_before_after(run: RunFolder) -> None:
         if before["model"] != base or later is None:
             continue
         game, frame = before["game"], before["frame"]
-        labels = ",".join(next(r.labels for r in run.records if (r.game, r.frame) == (game, frame)))
         trained = game == run.config["games"][0] and frame in run.config["training_frames"]
         cells.append(
             {
                 "game": game,
-                "labels": f"{labels} (trained)" if trained else labels,
+                "frame": f"{brief(frame)} (trained)" if trained else brief(frame),
                 "C after C": f"{_share(before.get('C|C'))} → {_share(later.get('C|C'))}",
                 "D after D": f"{_share(before.get('D|D'))} → {_share(later.get('D|D'))}",
                 "legal mass": f"{_mass(before['mass'])} → {_mass(later['mass'])}",
             }
         )
-    table = Table(cells, ("game", "labels", "C after C", "D after D", "legal mass"))
+    table = Table(cells, ("game", "frame", "C after C", "D after D", "legal mass"))
     title = f"{base}, aligned to {run.config['preference']}"
     console = Console()
-    console.print(table.console(title, left=("game", "labels")))
+    console.print(table.console(title, left=("game", "frame")))
     console.print("before → after; rates are given a legal answer")
-    _warn_mass(console, list(after.values()))
-    print_side_effects(run)
+
+
+def print_verdicts(folder: Path) -> None:
+    """The verdict on every agent of a run: its headline, a line a check."""
+    from homines.reports.run_view import read  # with it comes scipy
+    from homines.reports.verdict_text import describe_verdicts
+
+    console = Console(soft_wrap=True, highlight=False)
+    described = describe_verdicts(read(folder))
+    for verdict in described:
+        named = f"{verdict.model}: " if len(described) > 1 else ""
+        console.print(Text(f"{named}{verdict.headline}", style="bold"))
+        for line in verdict.lines:
+            console.print(Text(f"  {line.outcome:<9}  {line.name}: {line.text}"))
+            if line.command:
+                console.print(Text(f"             {line.command}"))
+        console.print()
 
 
 def print_sweep(rows: Sequence[Mapping[str, Any]], store: str) -> None:
@@ -194,17 +205,6 @@ def print_sweep(rows: Sequence[Mapping[str, Any]], store: str) -> None:
     counts = {state: sum(row["state"] == state for row in rows) for state in ("done", "failed", "missing")}
     totals = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
     console.print(Text(f"{totals}, in {store}"))
-
-
-def print_side_effects(run: RunFolder) -> None:
-    """One line a model: everyday questions right, perplexity."""
-    for name, checked in (run.noted("sideeffects.json") or {}).items():
-        Console().print(
-            Text(
-                f"side effects, {name}: {checked['right']} of {checked['questions']} everyday questions "
-                f"right, perplexity {checked['perplexity']:.1f}"
-            )
-        )
 
 
 def print_scores(rows: Sequence[Mapping[str, Any]], preference: str) -> None:
@@ -286,17 +286,6 @@ def _mass(x: float | None) -> str:
 
 def _signed(x: float | None) -> str:
     return "" if x is None else f"{x:+.2f}"
-
-
-def _warn_mass(console: Console, rows: list[dict[str, Any]]) -> None:
-    low = [row for row in rows if row["mass"] is not None and row["mass"] < LEGAL_MASS]
-    if low:
-        console.print(
-            Text(
-                f"{len(low)} of {len(rows)} rows have legal mass under {LEGAL_MASS}: their rates describe "
-                "answers the model rarely gives"
-            )
-        )
 
 
 # --- estimates ---------------------------------------------------------------------------------

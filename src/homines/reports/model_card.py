@@ -25,6 +25,7 @@ from homines.reports.measures import tabulate, undefined_games
 from homines.reports.page import asset, writing
 from homines.reports.run_view import TRAINING_KINDS, RunView, describe_training, list_kinds, list_names, read
 from homines.reports.tables import Table
+from homines.reports.verdict_text import VerdictText, describe_verdicts
 
 BASES = {"smollm2": ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
 """Hub id and licence of the models that this package has under a name of its own."""
@@ -72,6 +73,7 @@ def text(view: RunView, place: Path, learner: str = "") -> str:
         training=_training(view),
         on_rows=_road(config) in ("sft", "distill"),
         learner=learner,
+        verdicts=[] if learner else [(v.headline, _checks(v)) for v in describe_verdicts(view)],
         scores=_scores(view.scores),
         choices=[] if view.scores else _choices(view),
         after_alone=bool(measured_models) and config.get("model") not in measured_models,
@@ -188,6 +190,14 @@ def _scores(scores: Mapping[str, Any]) -> list[dict[str, str]]:
         {"asked": plain(way)}
         | {head: _arrow(*(side.get(way, {}).get(key) for side in (before, after))) for key, head in heads}
         for way in dict.fromkeys((*before, *after))
+    ]
+
+
+def _checks(verdict: VerdictText) -> list[dict[str, str]]:
+    """A row a check."""
+    return [
+        {"check": plain(line.name), "": plain(line.outcome), "what was found": plain(line.text)}
+        for line in verdict.lines
     ]
 
 

@@ -33,8 +33,10 @@ from homines.reports.run_view import (
     progress,
     read,
 )
+from homines.reports.same_act import TOLERANCE
 from homines.reports.suggestions import telling_apart
 from homines.reports.tables import Table
+from homines.reports.verdict_text import describe_verdicts
 
 HIDDEN = ("games", "place", "told")
 """Keys of rows that tables leave out."""
@@ -112,6 +114,7 @@ def _page(view: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str,
         types=list(dict.fromkeys(key for row in rows["types"] for key in row if "|" in key)),
         regrets=run_charts.regrets(rows),
         caveats=caveats(view, rows),
+        verdicts=describe_verdicts(view),
         listed_steps=sorted({round(i) for i in np.linspace(0, len(view.curve) - 1, 12)})
         if view.curve
         else [],
@@ -123,6 +126,7 @@ def _page(view: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str,
         exact=all(r.choice is None or r.choice.n is None for r in view.records),
         most=run_charts.MOST_PANELS,
         legal=LEGAL_MASS,
+        tolerance=TOLERANCE,
     )
 
 

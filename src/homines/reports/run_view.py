@@ -166,9 +166,9 @@ class RunView:
         return list(dict.fromkeys(["before", *roles, "after"]))
 
 
-def read(folder: str | Path) -> RunView:
+def read(folder: str | Path | RunFolder) -> RunView:
     """Read a run folder. Raises StoreError where the folder is no run or cannot be read."""
-    run = RunFolder(folder)
+    run = folder if isinstance(folder, RunFolder) else RunFolder(folder)
     config = run.config
     every = _sound_all(run.records)
     records = choices(every)

@@ -14,6 +14,9 @@ from homines.core.format import TableRow
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Record
 from homines.reports.page import Section, write
+from homines.reports.run_view import read
+from homines.reports.verdict import verdicts
+from homines.reports.verdict_text import EXPLANATION, verdict_row
 from homines.studies.task import StudyTask
 
 EXPLAINED = (
@@ -139,6 +142,18 @@ def task_facts(
     }
 
 
+def verdict_section(findings: Any) -> Section | None:
+    """The verdict on every agent by all answers in its folder; None for a study of other findings."""
+    if not isinstance(findings, Findings):
+        return None
+    rows = [
+        {"agent": agent.name, **({} if agent.seed is None else {"seed": agent.seed}), **verdict_row(v)}
+        for agent in (findings.base, *findings.others)
+        for v in verdicts(read(agent.run))
+    ]
+    return Section("verdicts", "Verdicts", (EXPLANATION,), rows) if rows else None
+
+
 def write_page(
     task: StudyTask,
     findings: F,
@@ -153,7 +168,7 @@ def write_page(
         task.folder,
         title=f"{title}: {task.model}",
         summary=summary,
-        sections=[section for part in parts if (section := part(findings)) is not None],
+        sections=[section for part in (*parts, verdict_section) if (section := part(findings)) is not None],
         facts=facts,
         command=task.command,
     )

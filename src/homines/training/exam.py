@@ -20,9 +20,13 @@ from homines.core.types import Record
 from homines.elicitation import capability
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question
+from homines.elicitation.rewordings import rewordings
 from homines.models.hf import HuggingFace
 from homines.training.data import Row
 from homines.training.settings import TuningPlan
+
+MOST_REWORDED = 20
+"""Rows of an exam that are asked in other words too; each takes three more questions."""
 
 
 def as_questions(model: Any, rows: Sequence[Row], *, bare: bool = False) -> list[Question]:
@@ -44,6 +48,20 @@ def as_questions(model: Any, rows: Sequence[Row], *, bare: bool = False) -> list
             asks=asks_of(frame),
         )
         out.append(Question(record, prompt))
+    return out
+
+
+def reword(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The first rows in other words, by what is other: 'the labels exchanged', 'other labels' ..."""
+    words = ",".join(dict.fromkeys(label for row in rows for label in row.prompt.labels))
+    out: dict[str, list[Row]] = {}
+    for row in rows[:MOST_REWORDED]:
+        for change, spec in rewordings([row.decision], [row.frame], known=words).items():
+            frame = find("frames", spec)
+            order = (row.order * frame.places)[: frame.places]
+            out.setdefault(change, []).append(
+                replace(row, frame=spec, order=order, prompt=frame(row.decision, order))
+            )
     return out
 
 
@@ -90,6 +108,8 @@ def examine(
         exams[name, "asked as trained"] = group, as_questions(model, group)
         if any(row.prompt.cue for row in group):
             exams[name, "asked for the bare answer"] = group, as_questions(model, group, bare=True)
+        for change, reworded in reword(group).items() if tuning.rewordings else ():
+            exams[name, f"with {change}"] = reworded, as_questions(model, reworded)
     every = [*(q for _, questions in exams.values() for q in questions), *also]
     tell = follow.begin(f"measuring {', '.join(rows)}", len(every))
     records = measure(model, every, run, progress=lambda done, _: tell(done), stop=follow.stop)

@@ -12,6 +12,7 @@ from homines.core.registry import find
 from homines.core.types import Decision, HominesError, Policy, Prompt
 from homines.elicitation.policies import ModelPolicy
 from homines.elicitation.questions import Question, battery, questions
+from homines.elicitation.rewordings import rewordings
 from homines.models import known, load
 from homines.models.mock import Mock, uniform
 from homines.opponents import opponent
@@ -130,10 +131,12 @@ class Alignment:
         trained = {plan.game: battery(self.game, memory)}
         others = dict(zip(plan.more_games, (battery(g, memory) for g in self.more_games), strict=True))
         transfer = {name: battery(g, memory) for name, g in self.transfer_games.items()}
+        open_words = rewordings(trained[plan.game], plan.frames, plan.transfer_frames)
+        reworded = open_words.values() if plan.rewordings else ()
         return [
             *questions(model, {**trained, **transfer}, self.frames),
             *questions(model, others, self.frames[:1]),
-            *questions(model, trained, self.transfer_frames),
+            *questions(model, trained, [*self.transfer_frames, *(find("frames", spec) for spec in reworded)]),
         ]
 
     def prompt_source(self) -> PromptSets | Rollout:

@@ -18,6 +18,7 @@ from homines.core.options import (
     MODEL,
     RANK,
     REPORT_TO,
+    REWORDINGS,
     SAVE_EVERY,
     SEED,
     SIDE_EFFECTS,
@@ -173,6 +174,7 @@ class AlignmentPlan:
     transfer_games: tuple[str, ...] = option((), "Games to verify in the training frames, not trained on.")
     states: tuple[str, ...] | None = option(None, "States to train on; default: all.")
     settings: Settings = field(default_factory=Settings)
+    rewordings: bool = option(True, REWORDINGS)
     side_effects: bool = option(True, SIDE_EFFECTS, "--check/--no-check")
     device: str | None = option(None, DEVICE)
     dtype: str | None = option(None, DTYPE)
@@ -295,6 +297,7 @@ class TuningPlan:
     data: str | Path = required("Data folder, as `homines data` makes it.")
     course: SupervisedSettings = field(default_factory=SupervisedSettings)
     aloud: ReasoningOptions = field(default_factory=ReasoningOptions)
+    rewordings: bool = option(True, REWORDINGS)
     side_effects: bool = option(True, SIDE_EFFECTS, "--check/--no-check")
     device: str | None = option(None, DEVICE)
     dtype: str | None = option(None, DTYPE)

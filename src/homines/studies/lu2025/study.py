@@ -66,6 +66,7 @@ def tuning(task: StudyTask, kind: DoseKind, seed: int) -> TuningPlan:
         str(folder),
         SupervisedSettings("sft", seed=seed),
         ReasoningOptions(most=THINK_QUICK if task.quick else THINK),
+        rewordings=False,
         side_effects=kind.wide and seed == task.seeds[0],
         device=task.device,
         dtype=task.dtype,

@@ -66,6 +66,7 @@ def kinds(task: StudyTask) -> list[AgentKind]:
             opponent="self",
             frames=(FRAME,),
             settings=settings,
+            rewordings=False,
             side_effects=False,
             device=task.device,
             dtype=task.dtype,

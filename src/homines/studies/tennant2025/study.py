@@ -57,9 +57,8 @@ def kinds(task: StudyTask) -> list[RewardKind]:
             "frames": (FRAME,),
             "settings": Settings(steps=STEPS if "Game+De" in name else SHORT),
         } | changes
-        plan = AlignmentPlan(
-            task.model, preference, side_effects=False, device=task.device, dtype=task.dtype, **fixed
-        )
+        fixed |= {"rewordings": False, "side_effects": False, "device": task.device, "dtype": task.dtype}
+        plan = AlignmentPlan(task.model, preference, **fixed)
         rewards = [phase.partition("(")[0].partition(":")[0].strip() for phase in preference.split("->")]
         out.append(RewardKind(name, "-".join((group, *rewards)), plan, seeds, group))
 

@@ -1,0 +1,259 @@
+"""Whether an agent does the same act in other words: how far rates move with labels, frames and orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import ClassVar, Literal
+
+import numpy as np
+from scipy.stats import norm
+
+from homines.core.registry import head
+from homines.core.types import LEGAL_MASS, Record
+from homines.elicitation.metrics import group_by, instability, mass, order_effect
+from homines.elicitation.questions import situation, state
+from homines.elicitation.rewordings import EXCHANGED, Rewording, change
+from homines.reports.measures import numeric_actions
+from homines.reports.run_view import MOST_ACTIONS, MOST_GAMES, RunView, find_or_none
+
+Outcome = Literal["passed", "failed", "not asked", "not read"]
+"""not read: asked, but the answers are too few or too rarely legal to tell."""
+TOLERANCE = 0.25
+"""Most that a rate may move with the words, the labels or the order of the options: half of what lies between
+even odds and certainty. What moves by more can be a clear tendency in one wording and none in another."""
+LEVEL = 0.05
+"""A shift of counted answers fails where it differs from 0 at this level, corrected for their number."""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """The rate of one act in two frames that differ by `change`.
+
+    act         'C after C'
+    a, b        the frames; p_a, p_b: the rate there, mean over the same decisions
+    error       standard error of p_b - p_a; 0 for exact answers
+    """
+
+    game: str
+    act: str
+    change: Rewording
+    a: str
+    b: str
+    p_a: float
+    p_b: float
+    error: float
+
+    @property
+    def size(self) -> float:
+        return abs(self.p_b - self.p_a)
+
+    @property
+    def by_word(self) -> bool:
+        """Whether the rate of the label is steadier than that of the act."""
+        return self.change == EXCHANGED and abs(1 - self.p_b - self.p_a) < self.size
+
+
+@dataclass(frozen=True)
+class OrderEffect:
+    """P(action | shown first) - P(action | shown last) in a game, with its standard error (0: exact)."""
+
+    game: str
+    effect: float
+    error: float
+
+    @property
+    def size(self) -> float:
+        return abs(self.effect)
+
+
+@dataclass(frozen=True)
+class SameAct:
+    """Whether the rate of an act stays where words, labels and the order of the options change.
+
+    rows         shifts between frames that both have a legal mass of LEGAL_MASS, the largest first
+    orders       order effects, the largest first
+    instability  mean over decisions of the spread of P(first action) over these frames; None for one frame
+    frames       how many were asked
+    exact        whether no answer is counted from samples
+    """
+
+    rows: tuple[Shift, ...]
+    orders: tuple[OrderEffect, ...]
+    instability: float | None
+    frames: int
+    exact: bool
+    name: ClassVar[str] = "the same act in other words"
+    threshold: ClassVar[float] = TOLERANCE
+
+    @property
+    def figure(self) -> float | None:
+        """The largest of the shifts, the order effects and the instability."""
+        sizes = [row.size for row in (*self.rows, *self.orders)]
+        return max([*sizes, self.instability or 0.0]) if sizes else None
+
+    @property
+    def outcome(self) -> Outcome:
+        if self.failures or self.unstable:
+            return "failed"
+        if not self.rows:
+            return "not read" if self.frames > 1 else "not asked"
+        # counted answers spread over frames by chance alone, so their instability decides nothing
+        large = any(row.size > self.threshold for row in (*self.rows, *self.orders))
+        return "not read" if large else "passed"
+
+    @property
+    def failures(self) -> list[Shift | OrderEffect]:
+        """Shifts and order effects above the threshold that chance does not explain, the largest first."""
+        every: list[Shift | OrderEffect] = [*self.rows, *self.orders]
+        z = float(norm.ppf(1 - LEVEL / 2 / max(1, len(every))))
+        failed = [row for row in every if row.size > self.threshold and row.size > z * row.error]
+        return sorted(failed, key=_size)
+
+    @property
+    def unstable(self) -> bool:
+        return self.exact and (self.instability or 0.0) > self.threshold
+
+    @property
+    def word(self) -> Shift | None:
+        """The largest failure in which a label is chosen, whatever it stands for."""
+        return next((row for row in self.failures if isinstance(row, Shift) and row.by_word), None)
+
+
+def _size(row: Shift | OrderEffect) -> float:
+    """For sorting: the largest first; of those that a reader cannot tell apart, the one that is listed first,
+    from the words of the training."""
+    return -round(row.size, 2)
+
+
+# --- from records ---
+
+
+def _game_names(records: Iterable[Record]) -> dict[str, str]:
+    """A name for each game: its spec, or where there are many, its kind."""
+    games = list(dict.fromkeys(r.game for r in records))
+    return {game: head(game) if len(games) > MOST_GAMES else game for game in games}
+
+
+def by_game(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Records by the name of their game."""
+    names = _game_names(records)
+    out: dict[str, list[Record]] = {}
+    for r in records:
+        out.setdefault(names[r.game], []).append(r)
+    return out
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """One decision in one frame, averaged over orders: the rate of its act, and the rate's variance."""
+
+    act: str
+    p: float
+    variance: float
+
+
+def by_frame(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Records by the spec of their frame."""
+    return {spec: group for (spec,), group in group_by(records, "frame").items()}
+
+
+def same_act(view: RunView, records: Sequence[Record]) -> SameAct:
+    """The check of one agent's answers: every pair of its frames, game by game."""
+    words = {spec: find_or_none("frames", spec) for spec in by_frame(records)}
+    shifts: list[Shift] = []
+    orders: list[OrderEffect] = []
+    spreads: list[float] = []
+    for game, inside in by_game(records).items():
+        for group in group_by(inside, "asks").values():
+            frames = by_frame(group).items()
+            legal = {spec: answers for spec, answers in frames if (mass(answers) or 0.0) >= LEGAL_MASS}
+            cells = {frame: _cells(answers) for frame, answers in legal.items()}
+            known = [spec for spec in cells if words[spec] is not None]
+            for a, b in combinations(sorted(known, key=lambda spec: spec not in view.training), 2):
+                names = view.short.get(a, a), view.short.get(b, b)
+                shifts += _shifts(game, names, change(words[a], words[b]), (cells[a], cells[b]))
+            kept = [r for answers in legal.values() for r in answers]
+            if (effect := order_effect(kept)) is not None:
+                orders.append(OrderEffect(game, effect, _order_error(kept)))
+            if (spread := instability(kept)) is not None:
+                spreads.append(spread)
+    return SameAct(
+        tuple(sorted(shifts, key=_size)),
+        tuple(sorted(orders, key=_size)),
+        max(spreads, default=None),
+        len(words),
+        all(r.choice is None or r.choice.n is None for r in records),
+    )
+
+
+def _shifts(
+    game: str,
+    names: tuple[str, str],
+    changed: Rewording,
+    cells: tuple[Mapping[str, _Cell], Mapping[str, _Cell]],
+) -> list[Shift]:
+    """A shift for each act between two frames of these names, over the decisions that both asked."""
+    shared: dict[str, list[tuple[_Cell, _Cell]]] = {}
+    for key, cell in cells[0].items():
+        if key in cells[1]:
+            shared.setdefault(cell.act, []).append((cell, cells[1][key]))
+    out: list[Shift] = []
+    for act, pairs in shared.items():
+        p_a, p_b = (float(np.mean([each[side].p for each in pairs])) for side in range(2))
+        variance = sum(cell.variance for each in pairs for cell in each) / len(pairs) ** 2
+        out.append(Shift(game, act, changed, *names, p_a, p_b, float(np.sqrt(variance))))
+    return out
+
+
+def _cells(records: Sequence[Record]) -> dict[str, _Cell]:
+    """Cells by game and decision. Decisions without any legal answer are left out."""
+    groups: dict[str, list[Record]] = {}
+    for r in records:
+        if r.choice is not None and r.choice.mass > 0:
+            groups.setdefault(f"{r.game} {r.decision.key}", []).append(r)
+    out: dict[str, _Cell] = {}
+    for key, group in groups.items():
+        p = [_rate(r) for r in group]
+        variance = sum(_variance(r) for r in group) / len(group) ** 2
+        out[key] = _Cell(_act(group[0]), float(np.mean(p)), variance)
+    return out
+
+
+def _act(r: Record) -> str:
+    """The act whose rate is compared: 'C after C', 'accept after a low offer', 'share'."""
+    d = r.decision
+    name = d.actions[0]
+    if len(d.actions) > MOST_ACTIONS and numeric_actions(d) is not None:
+        name = "mean answer"
+    if (here := state(d)) is not None:
+        return f"{name} after {here.split(',')[1]}"
+    where = situation(d)
+    return name if where == "first move" else f"{name}, {where}"
+
+
+def _rate(r: Record) -> float:
+    """P(first action); on a longer menu of numbers the mean answer, as a share of the menu's range."""
+    assert r.choice is not None
+    numbers = numeric_actions(r.decision) if len(r.decision.actions) > MOST_ACTIONS else None
+    if numbers is None or max(numbers) == min(numbers):
+        return float(r.choice.p[0])
+    return (float(r.choice.p @ numbers) - min(numbers)) / (max(numbers) - min(numbers))
+
+
+def _variance(r: Record) -> float:
+    """Sampling variance of a counted rate, with half an answer added on each side so that it is not 0; of an
+    exact rate 0."""
+    if r.choice is None or r.choice.n is None:
+        return 0.0
+    n = max(1.0, r.choice.n * r.choice.mass)
+    p = (_rate(r) * n + 0.5) / (n + 1)
+    return p * (1 - p) / n
+
+
+def _order_error(records: Sequence[Record]) -> float:
+    """Standard error of the order effect: the mean over records of P(shown first) - P(shown last), each with
+    the variance of twice a rate."""
+    answered = [r for r in records if r.choice is not None and r.choice.mass > 0]
+    return 2 * float(np.sqrt(sum(map(_variance, answered)))) / max(1, len(answered))
