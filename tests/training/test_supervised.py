@@ -218,7 +218,10 @@ def test_reasons_are_recorded_beside_the_answer(tokenizer: Any) -> None:
     model = pupil(tokenizer, "Answer:,A")
     model.reasoning = ReasoningOptions(traces=2, temperature=1.0, most=8)
     games = {"ipd": battery(find("games", "ipd"))[:1]}
-    frames = [find("frames", "table(labels='A,B', asks=aloud)"), find("frames", "table(labels='A,B')")]
+    frames = [
+        find("frames", "table(labels='A,B', goal='highest score', asks=aloud)"),
+        find("frames", "table(labels='A,B')"),
+    ]
     records = measure(model, questions(model, games, frames, most=2))
     spoken = [r for r in records if "asks=aloud" in r.frame]
     assert len(spoken) == 2

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from homines.core.capabilities import asks_of
+from homines.core.capabilities import asks_of, check_begun
 from homines.core.checks import count
 from homines.core.registry import spell
 from homines.core.types import Decision, Frame, HominesError, Model, Prompt, Record
@@ -47,6 +47,8 @@ def questions(
     most   1 or 2: this many orders a frame and game (`orders.few_orders`), the same for all its decisions:
            no order effect then looks like a difference between states. With 1, orders take turns over frames
            and games: balanced over as many frames as there are orders, not within one
+
+    Raises HominesError where a frame begins the answer and the model cannot continue it.
     """
     out: list[Question] = []
     for i, frame in enumerate(frames):
@@ -70,6 +72,7 @@ def questions(
                         asks=asks_of(frame),
                     )
                     out.append(Question(record, prompt))
+    check_begun(model, (q.prompt for q in out))
     return out
 
 
