@@ -14,6 +14,7 @@ from homines.cli.options import AsJson, Out
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import HominesError
 from homines.elicitation.metrics import choices, summary
+from homines.elicitation.questions import retell
 
 
 def import_log(
@@ -41,6 +42,7 @@ def carry_out_import(log: Path, out: Path | None, as_json: bool) -> None:
     with RunFolder(folder, config) as run:
         stored = run.done
         new = [r for r in source.records if r.key not in stored or (stored[r.key].error and not r.error)]
+        run.keep(prompt for record in new if (prompt := retell(record)) is not None)
         run.add(new)
         records = run.records
     page = write(folder)

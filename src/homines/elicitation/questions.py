@@ -8,7 +8,7 @@ from typing import Any
 
 from homines.core.capabilities import asks_of, check_begun
 from homines.core.checks import count
-from homines.core.registry import spell
+from homines.core.registry import find, spell
 from homines.core.types import Decision, Frame, HominesError, Model, Prompt, Record
 from homines.elicitation.orders import few_orders, orders
 from homines.theory.game_forms import NormalForm, Repeated, nodes
@@ -74,6 +74,16 @@ def questions(
                     out.append(Question(record, prompt))
     check_begun(model, (q.prompt for q in out))
     return out
+
+
+def retell(record: Record) -> Prompt | None:
+    """The prompt of a record, told again by its frame; None where it is not the one that was asked (its hash
+    is another), and where the frame is not known here."""
+    try:
+        prompt = find("frames", record.frame)(record.decision, record.order)
+    except (HominesError, LookupError, TypeError, ValueError):
+        return None
+    return prompt if prompt.key == record.provenance.get("prompt") else None
 
 
 def state(d: Decision) -> str | None:
