@@ -12,6 +12,7 @@ import numpy as np
 from homines.core.progress import QUIET, Follow
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
+from homines.elicitation.treatments import untreated
 from homines.estimation.columns import Observation
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.mixture import Mixture, mixture
@@ -34,7 +35,8 @@ def read_observations(
     if source.is_dir():
         run = RunFolder(source)
         theirs = (r for r in run.records if model in (None, r.model))
-        return from_records(run.records, model=model, plans=plans), run.unsound, counts(theirs)
+        records = untreated(run.records) if run.config.get("kind") == "measure" else run.records
+        return from_records(records, model=model, plans=plans), run.unsound, counts(theirs)
     if model is not None:
         raise HominesError(f"--model names one of a run's models; {source} is a file")
     return read_csv(source, follow.begin("reading the CSV", READING_STEPS)), 0, {}

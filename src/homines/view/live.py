@@ -11,7 +11,7 @@ from homines.core.format import finite, number
 from homines.core.plausible import COUNT, CURVE, drop_impossible, within
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
-from homines.elicitation.metrics import summary
+from homines.elicitation.metrics import choices, summary
 from homines.reports.run_view import describe_omission, read
 from homines.view.guard import reading
 
@@ -91,7 +91,7 @@ def _live(folder: Path) -> Live:
         len(records),
         sum(r.error is not None for r in records),
         _measurement(run),
-        tuple(_row(row, study.short) for row in summary(study.records)),
+        tuple(_row(row, study.short) for row in summary([*study.records, *choices(study.treated)])),
         tuple(charts(curve)),
         max(done, default=0),
         None if planned is None else int(planned),
