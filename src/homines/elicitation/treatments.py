@@ -33,7 +33,7 @@ class Effect:
     action         the first action of the game; rates are P(action) given a legal answer, decisions weighing
                    alike
     rates, masses, instabilities   (without, with)
-    moved          mean over decisions of |with - without|: what the mean rate may hide
+    moved          mean of |with - without| over decisions in each frame: what the mean rate may hide
     questions      pairs of questions that are the same but for the treatment
     """
 
@@ -96,6 +96,11 @@ def _effect(key: tuple[str, str, str, str], pairs: Sequence[tuple[Record, Record
     sides = [[pair[i] for pair in pairs] for i in (0, 1)]
     first, second = ({d.key: float(c.p[0]) for d, c in average_by_decision(side)} for side in sides)
     both = [(first[k], second[k]) for k in first if k in second]
+    changes: dict[tuple[str, str], list[float]] = {}
+    for plain, treated in pairs:
+        if plain.choice is not None and treated.choice is not None:
+            change = float(treated.choice.p[0] - plain.choice.p[0])
+            changes.setdefault((plain.decision.key, plain.frame), []).append(change)
     return Effect(
         model,
         game,
@@ -105,6 +110,6 @@ def _effect(key: tuple[str, str, str, str], pairs: Sequence[tuple[Record, Record
         (float(np.mean([a for a, _ in both])), float(np.mean([b for _, b in both]))) if both else None,
         (mass(sides[0]), mass(sides[1])),
         (instability(sides[0]), instability(sides[1])),
-        float(np.mean([abs(b - a) for a, b in both])) if both else None,
+        float(np.mean([abs(np.mean(each)) for each in changes.values()])) if changes else None,
         len(pairs),
     )

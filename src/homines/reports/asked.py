@@ -219,7 +219,7 @@ def effect_line(row: TableRow) -> str:
 
     return (
         f"{row['game']}, {row['with']}: legal mass {both('mass', 3)}, instability {both('instability')}, "
-        f"P({row['action']}) {both('rate')}; a decision moves by {number(row['moved'])} on average"
+        f"P({row['action']}) {both('rate')}; in one frame a decision moves by {number(row['moved'])}"
     )
 
 
