@@ -12,6 +12,7 @@ from homines.core.plausible import COUNT, CURVE, drop_impossible, within
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
 from homines.elicitation.metrics import choices, summary
+from homines.reports.asked import Wording, wordings
 from homines.reports.run_view import describe_omission, read
 from homines.view.guard import reading
 
@@ -50,6 +51,7 @@ class Live:
     measurement        (answered, in all) of the measurement begun last; None where nobody noted it
     types              a row a model, game and frame
     trained            the last step, of `steps` in all (None: not known)
+    asked              one prompt of each wording, with its likeliest answers
     notes              what could not be read or cannot be, and why
     """
 
@@ -60,6 +62,7 @@ class Live:
     charts: tuple[Chart, ...] = ()
     trained: int = 0
     steps: int | None = None
+    asked: tuple[Wording, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -95,6 +98,7 @@ def _live(folder: Path) -> Live:
         tuple(charts(curve)),
         max(done, default=0),
         None if planned is None else int(planned),
+        tuple(wordings([*study.every, *study.treated], run.prompts)),
         notes=tuple(describe_omission(file, n) for file, n in study.impossible.items() if n),
     )
 
