@@ -291,9 +291,10 @@ def test_a_folder_is_free_again_after_a_failure(folder: Path) -> None:
 
 def test_every_prompt_is_kept_verbatim_once_and_a_record_has_its_hash(tmp_path: Path) -> None:
     due = asked()
-    for _ in range(2):  # the second time nothing is missing
-        with RunFolder(tmp_path / "run", CONFIG) as run:
-            records = measure(Mock(HANDLERS[""]), due, run)
+    with RunFolder(tmp_path / "run", CONFIG) as run:
+        measure(Mock(HANDLERS[""]), due[:9], run)
+    with RunFolder(tmp_path / "run", CONFIG) as run:
+        records = measure(Mock(HANDLERS[""]), due, run)
     lines = (tmp_path / "run" / "prompts.jsonl").read_text(encoding="ascii").splitlines()
     assert len(lines) == len({q.prompt.key for q in due}) == 16
     kept = RunFolder(tmp_path / "run").prompts(r.provenance["prompt"] for r in records)
