@@ -15,7 +15,7 @@ def prompt_to_json(prompt: Prompt) -> dict[str, Any]:
 
 
 def prompt_from_json(raw: object) -> Prompt | None:
-    """The inverse of `prompt_to_json`; None where the value is no prompt, or its key is not its own."""
+    """The inverse of `prompt_to_json`; None where the value is no prompt. Its key is computed anew."""
     if not isinstance(raw, Mapping):
         return None
     row = cast("Mapping[str, Any]", raw)
@@ -24,6 +24,6 @@ def prompt_from_json(raw: object) -> Prompt | None:
         prompt = Prompt(turns, tuple(row["labels"]), row.get("cue", ""), row.get("begins", ""))
         words = [*prompt.labels, prompt.cue, prompt.begins, *(word for turn in turns for word in turn)]
         whole = all(isinstance(word, str) for word in words)  # pyright: ignore[reportUnnecessaryIsInstance]
-        return prompt if whole and prompt.key == row["key"] else None
+        return prompt if whole else None
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
