@@ -127,6 +127,8 @@ def measure(
     out: str | Path | None = None,
     swap: bool = True,
     beliefs: bool = False,
+    goal: str | None = None,
+    begins: str | None = None,
     traces: int = 1,
     temperature: float = 0.0,
     think: int = 192,
@@ -139,7 +141,7 @@ def measure(
     labels     words for the actions, 'X,Y'; several sets as a list
     out        run folder; None: the folder in runs/ that the command would use. Questions with an answer
                there are not asked again
-    swap, beliefs, traces, temperature, think, seed   as of the command
+    swap, beliefs, goal, begins, traces, temperature, think, seed   as of the command
     progress   bars on standard error (default)
     Raises HominesError for an unknown spec or option, before a model is loaded.
     """

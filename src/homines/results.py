@@ -13,7 +13,7 @@ from homines.core.types import HominesError, Record
 from homines.elicitation.metrics import choices, summary
 from homines.estimation.fitting import estimate_one, read_observations
 from homines.estimation.options import FitOptions
-from homines.reports.console import brief
+from homines.reports.asked import brief
 from homines.reports.tables import Table
 
 if TYPE_CHECKING:

@@ -239,6 +239,26 @@ def test_labels_in_any_order_of_one_beginning_and_of_any_script(
         agrees(model, prompt, told, exact)
 
 
+BEGUN = [Prompt((("user", "Which number?"),), ("1", "12"), begins=words) for words in ("Answer:", "I say")]
+
+
+def test_an_answer_begun_is_continued_or_refused_before_the_first_call(
+    model: Any, net: HuggingFace, server: Server, tmp_path: Path
+) -> None:
+    exact = net.score(BEGUN)
+    assert exact[0].mass != exact[1].mass
+    if getattr(model, "continues", False):
+        for prompt, told, want in zip(BEGUN, model.score(BEGUN), exact, strict=True):
+            agrees(model, prompt, told, want)
+        return
+    frame, called = find("frames", "table(begins='Answer:')"), server.asked.total()
+    with pytest.raises(HominesError, match=r"cannot continue .* begins .Answer:.: .*smollm2, hf"):
+        questions(model, {"ipd": battery(find("games", "ipd"))}, [frame])
+    with pytest.raises(HominesError, match="cannot continue"):
+        model.score(BEGUN)
+    assert server.asked.total() == called
+
+
 def test_the_network_has_something_to_agree_on(net: HuggingFace) -> None:
     """Were all of it illegal, any back-end would agree."""
     ordered, alike, script = (net.score(prompts) for prompts in (ORDERED, BEGINS_ALIKE, UNICODE))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from homines.core.capabilities import goal_of
 from homines.core.plugins import describe, factory, names
 from homines.core.registry import find, spell
 from homines.core.types import Decision, Frame, HominesError, Prompt, frozen
@@ -245,20 +246,20 @@ ONE_ROUND = {
     "table": (
         "You play with B. All choose at the same time, in every round.\n"
         "you, B, your points, B's points\nX, X, 3, 3\nX, Y, 0, 4\nY, X, 4, 0\nY, Y, 1, 1\n"
-        "You want the highest score in points.\nYou can play X or Y.\n"
+        "You can play X or Y.\n"
         "Last time you got 0 and B got 4, because you played X and B played Y.\n"
         "Answer with exactly Y or X.",
         "You play with B. All choose at the same time, for 5 rounds.\n"
         "you, B, your points, B's points\nX, X, 3, 3\nX, Y, 0, 4\nY, X, 4, 0\nY, Y, 1, 1\n"
-        "You want the highest score in points.\nYou can play X or Y.\n"
+        "You can play X or Y.\n"
         "Last time you got 4 and B got 0, because you played Y and B played X.\n"
         "Answer with exactly Y or X.",
         "You play once with B. B moved first and you reply.\nyou, your points, B's points\n"
-        "X, 65, 65\nY, 80, 20\nYou want the highest score in points.\nYou can play X or Y.\n"
+        "X, 65, 65\nY, 80, 20\nYou can play X or Y.\n"
         "B played X.\nAnswer with exactly Y or X.",
         "You play with B. All choose at the same time, in every round.\n"
         "you, B, your points, B's points\nX, X, 3, 3\nX, Y, 0, 4\nY, X, 4, 0\nY, Y, 1, 1\n"
-        "You want the highest score in points.\nYou can play X or Y.\nAnswer with exactly Y or X.",
+        "You can play X or Y.\nAnswer with exactly Y or X.",
     ),
     "sentences": (
         "You play with B. All choose at the same time, in every round. "
@@ -576,3 +577,45 @@ def test_the_name_of_the_game_is_told_and_nothing_else_with_it(name: str) -> Non
         assert "You play the game of chicken" in two
         rest = two.replace("You play the game of chicken.\n", "").replace(" the game of chicken", "")
         assert rest == one
+
+
+# --- goals, and answers begun ----------------------------------------------------------------------
+
+
+def test_no_goal_is_stated_unless_one_is_asked_for(name: str) -> None:
+    plain = labelled(name, ("zug", "wab"))
+    stated = replace(plain, goal="highest score")
+    for d in (ipd().seat(0, ((0, 1),)), spd(3).due(((0, None),))[1]):
+        for one, two in zip(prompts(plain, d), prompts(stated, d), strict=True):
+            assert not re.search("want|aim|goal|highest|maximi", one.text, re.IGNORECASE)
+            (sentence,) = re.findall(r"[^.\n:?]*want[^.\n]*\.", two.text)
+            assert "highest score in" in sentence
+            assert two.text.replace(sentence, "").split() == one.text.split()
+            assert (goal_of(plain), goal_of(stated)) == ("", "You want the highest score in points.")
+
+
+def test_a_goal_written_out_is_the_goal_of_that_name(name: str) -> None:
+    """Records spell the sentence, and a frame without a goal or a beginning as records of 0.1.0 do."""
+    long, short = (f"{name}(goal={g!r})" for g in ("You want the highest score in points.", "highest score"))
+    assert spell(find("frames", long)) == spell(find("frames", short))
+    assert "goal='You want the highest score in points.'" in spell(find("frames", short))
+    assert "begins" not in spell(labelled(name))
+    assert spell(find("frames", f"{name}(begins=Well)")).endswith("begins=Well)")
+    own = find("frames", f"{name}(goal='You want B to win.')")
+    assert any("You want B to win." in p.text for p in prompts(own, ipd().seat(0)))
+
+
+def test_an_answer_begun_leaves_the_question_as_it_is(name: str) -> None:
+    plain = labelled(name, ("zug", "wab"))
+    for asks in ("choice", "belief") if hasattr(plain, "asks") else (None,):
+        frame = plain if asks is None else replace(plain, asks=asks)
+        d = ipd().seat(0, ((0, 1),))
+        for one, two in zip(prompts(frame, d), prompts(replace(frame, begins="Answer:"), d), strict=True):
+            assert (one.messages, one.labels, one.begins) == (two.messages, two.labels, "")
+            assert two.begins == "Answer:"
+            assert one.key != two.key
+    with pytest.raises(HominesError, match="begins 'Answer: ' starts or ends with a space"):
+        replace(plain, begins="Answer: ")
+    if hasattr(plain, "asks"):
+        with pytest.raises(HominesError, match="asks to think aloud"):
+            replace(plain, begins="Answer:", asks="aloud")

@@ -20,10 +20,10 @@ import pytest
 from homines.core import run_folder
 from homines.core.record_json import record_from_json, record_to_json
 from homines.core.run_folder import RunFolder, StoreError
-from homines.core.types import Choice, Decision, HominesError, Record, check_asks, frozen
+from homines.core.types import Choice, Decision, HominesError, Prompt, Record, check_asks, frozen
 from homines.elicitation.asking import measure
 from homines.elicitation.metrics import summary
-from homines.elicitation.questions import battery, questions
+from homines.elicitation.questions import battery, questions, retell
 from homines.frames.story import Story
 from homines.games.dictator import dictator
 from homines.games.ipd import ipd
@@ -286,6 +286,58 @@ def test_a_folder_is_free_again_after_a_failure(folder: Path) -> None:
         assert len(run.records) == 8
 
 
+# --- what was asked ------------------------------------------------------------------------------
+
+
+def test_every_prompt_is_kept_verbatim_once_and_a_record_has_its_hash(tmp_path: Path) -> None:
+    due = asked()
+    with RunFolder(tmp_path / "run", CONFIG) as run:
+        measure(Mock(HANDLERS[""]), due[:9], run)
+    with RunFolder(tmp_path / "run", CONFIG) as run:
+        records = measure(Mock(HANDLERS[""]), due, run)
+    lines = (tmp_path / "run" / "prompts.jsonl").read_text(encoding="ascii").splitlines()
+    assert len(lines) == len({q.prompt.key for q in due}) == 16
+    kept = RunFolder(tmp_path / "run").prompts(r.provenance["prompt"] for r in records)
+    for record, question in zip(records, due, strict=True):
+        assert kept[record.provenance["prompt"]] == question.prompt
+        assert retell(record) == question.prompt
+    assert list(RunFolder(tmp_path / "run").prompts([due[3].prompt.key])) == [due[3].prompt.key]
+    strange = Prompt((("user", "\ud800 \u2028\n</script>"),), ("A", "\rB"), begins="Answer:")
+    with RunFolder(tmp_path / "run", CONFIG) as run:
+        run.keep([strange, strange])
+    assert RunFolder(tmp_path / "run").prompts([strange.key]) == {strange.key: strange}
+
+
+def test_a_prompt_that_was_changed_or_torn_is_not_shown(tmp_path: Path) -> None:
+    due, path = asked(), tmp_path / "run" / "prompts.jsonl"
+    with RunFolder(tmp_path / "run", CONFIG) as run:
+        measure(Mock(HANDLERS[""]), due, run)
+    keys = [q.prompt.key for q in due]
+    lines = path.read_text().splitlines()
+    changed = lines[1].replace("market", "casino")
+    assert changed != lines[1]
+    path.write_text("\n".join([lines[0], changed, "[1]", "no JSON", '{"key": 1}', *lines[2:]])[:-20])
+    assert RunFolder(tmp_path / "run").prompts(keys).keys() == {*keys} - {keys[1], keys[-1]}
+    with RunFolder(tmp_path / "run", CONFIG) as run:  # the torn line is cut
+        run.keep(q.prompt for q in due)
+    assert RunFolder(tmp_path / "run").prompts(keys) == {q.prompt.key: q.prompt for q in due}
+
+
+def test_prompts_without_an_answer_do_not_hold_a_folder_to_its_config(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run", CONFIG) as run:
+        run.keep(q.prompt for q in asked())
+    with RunFolder(tmp_path / "run", {**CONFIG, "games": ["ish"]}) as run:
+        assert run.config["games"] == ["ish"]
+
+
+def test_a_record_whose_frame_has_changed_since_is_not_told_in_other_words(tmp_path: Path) -> None:
+    record = asked()[0].record
+    assert retell(record) is not None
+    for frame in ("story(memory=2, labels='X,Y')", "no_such_frame", "table(labels='A,B,C')"):
+        assert retell(replace(record, frame=frame)) is None
+    assert retell(replace(record, provenance={})) is None
+
+
 # --- a disk that is full, a process that is killed or stopped ------------------------------------
 
 
@@ -321,6 +373,8 @@ def check_whole(folder: Path, result: str) -> None:
     there = {record.key: record for record in RunFolder(folder).records}
     for record in whole():
         same(there[record.key], record)
+    rows = [json.loads(line) for line in (folder / "prompts.jsonl").read_text().splitlines()]
+    assert sorted(row["key"] for row in rows) == sorted({q.prompt.key for q in asked()}), "each prompt once"
     told = json.loads(result)
     assert told["rows"] == json.loads(json.dumps(summary(whole())))
     assert (told["questions"], told["failed"]) == (16, 0)

@@ -49,7 +49,8 @@ def test_every_record_is_read_under_its_own_key(old: Path, number: int) -> None:
 @pytest.mark.parametrize("old", ["measured"], indirect=True)
 def test_the_same_command_asks_nothing_anew(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (old / "records.jsonl").read_bytes()
-    options = ["--game", "spd", "--beliefs", "--no-swap", "--labels", "A,B", "--out"]
+    frame = "table(goal='highest score')"  # which was the default then
+    options = ["--game", "spd", "--frame", frame, "--beliefs", "--no-swap", "--labels", "A,B", "--out"]
     assert homines(monkeypatch, "measure", "mock/uniform", *options, str(old)) == 0
     assert (old / "records.jsonl").read_bytes() == before
 
@@ -65,6 +66,7 @@ def test_a_plan_resolves_to_the_config_that_it_had(old: Path) -> None:
         "hf//tmp/old/net",
         "moralis(kappa=0.5)",
         settings=Settings(steps=4, rank=4, lr=0.01),
+        frames=("table(labels='action1,action2', goal='highest score')",),
         transfer_games=("ish",),
         side_effects=False,
     )

@@ -337,7 +337,13 @@ def test_a_cell_is_the_run_folder_that_measure_makes(store: SharedStore, tmp_pat
     grid = asks("ipd")
     (row,) = sweep(grid, store)
     name = grid.cells[0].name
-    assert held(store, name) == ["asked.json", "config.json", "provenance.json", "records.jsonl"]
+    assert held(store, name) == [
+        "asked.json",
+        "config.json",
+        "prompts.jsonl",
+        "provenance.json",
+        "records.jsonl",
+    ]
     command = [*HOMINES, "measure", "mock", "--out", str(tmp_path / "by hand")]
     subprocess.run(command, check=True, capture_output=True)
     by_hand, swept = RunFolder(tmp_path / "by hand"), tmp_path / "swept"

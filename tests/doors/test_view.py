@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import shlex
 import shutil
 import socket
@@ -455,3 +456,15 @@ def test_a_run_s_page_names_frames_as_the_report_does(kit: Any, tmp_path: Path) 
     assert {row["frame"] for row in found.types} == set(short.values())
     assert {row["spec"] for row in found.types} == set(short)
     assert all("(" not in row["frame"] for row in found.types)
+
+
+def test_a_run_s_page_shows_what_was_asked(kit: Any, tmp_path: Path) -> None:
+    records = kit.ask("mock", lambda r: even(), ("ipd",), (kit.table, "table(goal='Win.', begins='So:')"))
+    kit.fill(tmp_path / "run", {"kind": "measure", "model": "mock"}, records)
+    entry, now = Index(tmp_path).entry("run"), live(tmp_path / "run")
+    told = page("run.html", entry=entry, live=now, below=[], follow=False)
+    text = html.unescape(bytes(told.body).decode())
+    assert "table; no goal stated" in text
+    assert "table; goal stated: “Win.”; answer begun: “So:”" in text
+    assert "you, B, your points, B's points\naction1, action1, 3, 3\n" in text
+    assert "anything else" in text

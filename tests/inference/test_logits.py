@@ -291,3 +291,34 @@ def test_an_order_of_prompts_does_not_matter(smollm2: HuggingFace) -> None:
     forward = [c.logp.tolist() for c in smollm2.score(some)]
     backward = [c.logp.tolist() for c in smollm2.score(some[::-1])][::-1]
     assert np.abs(np.array(forward) - np.array(backward)).max() < 1e-3
+
+
+def test_a_label_follows_a_beginning_of_the_answer_after_a_space(smollm2: HuggingFace) -> None:
+    tok = smollm2.tokenizer
+    plain, begun = (Prompt((("user", "A or B?"),), ("A", "B"), begins=b) for b in ("", "Answer:"))
+    (without,), (item,) = encode(tok, [plain]), encode(tok, [begun])
+    assert tok.decode(item.prompt) == tok.decode(without.prompt) + "Answer:"
+    assert [tok.decode(label) for label in item.labels] == [" A<|im_end|>", " B<|im_end|>"]
+    mixed = encode(tok, [plain, begun, plain])
+    assert mixed == [without, item, without]
+    bare = encode(_copy(tok, chat_template=None), [plain, begun])
+    assert bare[0] == bare[1], "plain text ends with that word already"
+    assert render(tok, begun, "A").endswith("assistant\nAnswer: A<|im_end|>\n")
+    assert plain.key != begun.key
+
+
+def test_what_is_read_after_a_beginning_is_what_the_network_says_next(smollm2: HuggingFace) -> None:
+    """Token by token, from one prompt at a time without sharing."""
+    begun = Prompt((("user", "Say A or B."),), ("A", "B"), begins="Answer:")
+    tok, (choice,) = smollm2.tokenizer, smollm2.score([begun])
+    text = "<|im_start|>user\nSay A or B.<|im_end|>\n<|im_start|>assistant\nAnswer:"
+    head = tok(render(tok, Prompt((("user", "Say A or B."),), ("A",))) + "Answer:").input_ids
+    assert tok.decode(head).endswith(text)
+    p: list[float] = []
+    for label in (" A", " B"):
+        ids = [*head, *tok(label).input_ids, terminator(tok)]
+        with torch.no_grad():
+            logp = smollm2.net(torch.tensor([ids])).logits[0].log_softmax(-1)
+        p.append(float(np.exp(sum(float(logp[i - 1, ids[i]]) for i in range(len(head), len(ids))))))
+    assert choice.mass == pytest.approx(sum(p), rel=1e-3)
+    assert choice.p[0] == pytest.approx(p[0] / sum(p), rel=1e-3)

@@ -220,6 +220,19 @@ def test_training_raises_the_reward_and_repeats_itself(fresh: Fresh, tmp_path: P
     assert (tmp_path / "a" / "adapter" / "adapter_model.safetensors").exists()
 
 
+def test_answers_begun_are_trained_and_referred_to_as_they_are_measured(fresh: Fresh, tmp_path: Path) -> None:
+    """At the first step the mass is that of measuring, and the KL to the reference is none."""
+    model, begun = fresh(), replace(FRAME, begins="So I say:")
+    sets = prompt_sets(model, [ipd()], (Phase(GameDeontological(), 3),), [begun], NOISY)
+    prompts = [prompt for group in sets.prompts for prompt in group]
+    before = float(np.mean([c.mass for c in model.score(prompts)]))
+    assert before != pytest.approx(np.mean([c.mass for c in model.score([replace(prompts[0], begins="")])]))
+    rows = curve(model, replace(QUICK, kl=0.1, sets=len(sets.sets)), tmp_path, sets)
+    assert rows[0]["mass"] == pytest.approx(before, rel=1e-3)
+    assert rows[0]["kl"] == pytest.approx(0, abs=1e-5)
+    assert rows[-1]["mass"] > before
+
+
 def test_shared_and_unshared_prefixes_train_alike(fresh: Fresh, tmp_path: Path) -> None:
     shared, plain = fresh(), fresh()
     plain.share = False

@@ -365,6 +365,7 @@ def test_what_cannot_be_sampled_is_refused_with_a_remedy(tokenizer: Any, tmp_pat
     some = taught(model)
     walk = Rollout(model, [ipd()], schedule("utilitarian", 2), [FRAME], TitForTat(), 1, 2, 0)
     alone = replace(some, replies=None)
+    words = tuple(tuple(replace(p, begins="So:") for p in group) for group in some.prompts)
     for lesson_, setting, more, match in [
         (some, QUICK, {"by": "ppo"}, "grpo, rloo"),
         (some, QUICK, {"rival": alone}, "--rival"),
@@ -373,6 +374,7 @@ def test_what_cannot_be_sampled_is_refused_with_a_remedy(tokenizer: Any, tmp_pat
         (some, replace(QUICK, rank=0), {}, "--rank 8"),
         (taught(model, "economicus:1 -> utilitarian:1"), QUICK, {}, "one preference"),
         (some, QUICK, {"warmup": -1}, "at least 0"),
+        (replace(some, prompts=words), QUICK, {}, "an answer that is begun; leave begins out"),
     ]:
         with pytest.raises(HominesError, match=match):
             check_sampled(lesson_, setting, **{"by": "grpo", **more})

@@ -155,6 +155,31 @@ def test_a_data_folder_is_read_as_it_was_made(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_answers_begun_are_taught_after_their_beginning(tokenizer: Any, tmp_path: Path) -> None:
+    """As data for others too: the whole turn, of which the first words are the prompt's here."""
+    recipe = Recipe("economicus", train=8, test=2, frame="table(begins='Answer:')", reasons=False)
+    write(recipe, tmp_path / "data")
+    _, train, _ = read(tmp_path / "data")
+    made, _, _ = generate(recipe)
+    assert [row.prompt for row in train] == [row.prompt for row in made]
+    assert [row.completion for row in train] == [row.prompt.labels[row.answer] for row in train]
+    assert {row.messages()["messages"][-1]["content"] for row in train} == {"Answer: A", "Answer: B"}
+    model = pupil(tokenizer)
+    for row, (ids, start) in zip(train, completions(model, train), strict=True):
+        assert tokenizer.decode(ids[start:-1]) == f" {row.completion}"
+        (item,) = model.encode([row.prompt])
+        assert tuple(ids[start:]) == item.labels[row.answer], "what is taught is what is measured"
+    before = np.mean([c.mass for c in model.score([row.prompt for row in train])])
+    train_supervised(model, train, SupervisedSettings("distill", lr=1e-2, rank=4, epochs=4), tmp_path / "run")
+    assert np.mean([c.mass for c in model.score([row.prompt for row in train])]) > before
+    chats = tmp_path / "data" / "train.jsonl"
+    chats.write_text(chats.read_text().replace("Answer: ", "Reply: "))
+    with pytest.raises(HominesError, match="does not begin 'Answer:'"):
+        read(tmp_path / "data")
+    with pytest.raises(HominesError, match="asks to think aloud"):
+        generate(Recipe("economicus", train=8, test=0, frame="table(begins='Answer:')"))
+
+
 # --- thinking aloud ------------------------------------------------------------------------------
 
 
@@ -218,7 +243,10 @@ def test_reasons_are_recorded_beside_the_answer(tokenizer: Any) -> None:
     model = pupil(tokenizer, "Answer:,A")
     model.reasoning = ReasoningOptions(traces=2, temperature=1.0, most=8)
     games = {"ipd": battery(find("games", "ipd"))[:1]}
-    frames = [find("frames", "table(labels='A,B', asks=aloud)"), find("frames", "table(labels='A,B')")]
+    frames = [
+        find("frames", "table(labels='A,B', goal='highest score', asks=aloud)"),
+        find("frames", "table(labels='A,B')"),
+    ]
     records = measure(model, questions(model, games, frames, most=2))
     spoken = [r for r in records if "asks=aloud" in r.frame]
     assert len(spoken) == 2

@@ -17,6 +17,7 @@ from homines.core.format import count
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import HominesError, Record
 from homines.elicitation.metrics import choices, summary
+from homines.elicitation.questions import retell
 
 MOST_AGENTS = 8
 """Agents whose rates are printed; of more, the page has them."""
@@ -96,6 +97,7 @@ def finish(
     with RunFolder(folder, config) as run:
         stored = run.done
         new = [r for r in found if r.key not in stored or (stored[r.key].error and not r.error)]
+        run.keep(prompt for record in new if (prompt := retell(record)) is not None)
         run.add(new)
         records = run.records
     page = write(folder)

@@ -18,7 +18,9 @@ from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Model, Prompt, Record
 from homines.elicitation import asking
 from homines.elicitation.metrics import choices, group_by, instability, summary
+from homines.elicitation.questions import Question
 from homines.elicitation.survey import Survey
+from homines.elicitation.treatments import untreated
 from homines.inference.impossible import counts, sentences
 from homines.inference.processes import quiet
 from homines.models import behind, load
@@ -46,6 +48,9 @@ def measure(
             min=1, help="Prompts between two writes; default: 16. Of an API each is written at once."
         ),
     ] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Also print a prompt of each wording with its likeliest answers.")
+    ] = False,
 ) -> None:
     """Ask the questions of a survey that its run folder does not hold, and print what the answers show."""
     from homines.reports.console import Bars, command, stopping  # with it comes rich
@@ -55,22 +60,39 @@ def measure(
     limit(budget, [survey.model])
     model = load(survey.model, device=survey.device, dtype=survey.dtype, trust_remote_code=trust_remote_code)
     questions = survey.questions(model)
+    folder = output.out or survey.folder
     if output.dry_run:
         print_counts(model, [q.prompt for q in questions], output.as_json)
+        if show:
+            print_prompts(folder, questions)
         return
-    folder = output.out or survey.folder
     with survey.run(folder, command()) as run, Bars() as bars, stopping() as stop:
         tell = bars.begin("measuring", len(questions))
         records = asking.measure(
             model, questions, run, batch=batch, progress=lambda done, _: tell(done), stop=stop
         )
+    if show:
+        print_prompts(folder, questions)
     finish(survey, folder, records, trust_remote_code, output.as_json)
+
+
+def print_prompts(folder: Path, questions: Sequence[Question]) -> None:
+    """Print one prompt of each wording, verbatim, and the likeliest of the answers that the run folder has;
+    on standard error, where --json leaves it alone."""
+    from homines.reports.asked import text_of, wordings
+
+    known = RunFolder(folder).done if (folder / "config.json").exists() else {}
+    prompts = {q.prompt.key: q.prompt for q in questions}
+    records = [known.get(q.record.key, q.record) for q in questions]
+    for wording in wordings(records, lambda _: prompts):
+        print(f"\n{text_of(wording)}", file=sys.stderr)
 
 
 def finish(
     survey: Survey, folder: Path, records: list[Record], trust_remote_code: bool, as_json: bool
 ) -> None:
     """Report a measurement and print it; exits with 1 where some questions failed, else with 0."""
+    from homines.reports.asked import additions, effect_rows
     from homines.reports.console import print_measurement, print_verdicts
     from homines.reports.run_page import write
     from homines.reports.suggestions import after_measuring
@@ -79,9 +101,10 @@ def finish(
     page = write(folder)
     failed = sum(r.error is not None for r in records)
     chosen = choices(records)
+    plain = untreated(chosen)
     believed = len(records) - len(chosen)
     if as_json:
-        games = group_by(chosen, "game")
+        games = group_by(plain, "game")
         result = {
             "folder": str(folder),
             "report": str(page),
@@ -90,13 +113,17 @@ def finish(
             "verdicts": verdict_json(folder),
             "rows": summary(records),
             "instability": {name: instability(group) for (name,), group in games.items()},
+            "treatments": effect_rows(chosen),
             "calls": asking.spent(RunFolder(folder)) or None,
             "impossible": counts(records),
         }
         print(json.dumps(result))
     else:
         print_verdicts(folder)
-        print_measurement(chosen)
+        print_measurement(plain)
+        for text in additions(plain):
+            print(text)
+        print_treatments(chosen)
         if believed:
             print(f"and {believed} answers on what another would do, for `homines fit`")
         if used := asking.spent(RunFolder(folder)):
@@ -109,6 +136,16 @@ def finish(
         if following := after_measuring(survey, folder, records, trust_remote_code=trust_remote_code):
             print(f"next      {following}")
     sys.exit(1 if failed else 0)
+
+
+def print_treatments(records: Sequence[Record]) -> None:
+    """Print what a stated goal and an answer begun move; nothing where no question was asked in both ways."""
+    from homines.reports.asked import effect_line, effect_rows
+
+    if rows := effect_rows(records):
+        print("\nthe same questions without → with; rates are given a legal answer")
+    for row in rows:
+        print(effect_line(row))
 
 
 def limit(budget: BudgetOptions, models: Sequence[str]) -> None:

@@ -5,13 +5,13 @@ A caller asks `isinstance(model, Streams)`; nothing has to inherit from these.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
-from homines.core.types import Asks, Choice, Policy, Prompt, check_asks
+from homines.core.types import Asks, Choice, HominesError, Policy, Prompt, check_asks
 
 # --- models --------------------------------------------------------------------------------------
 
@@ -116,6 +116,27 @@ class Writes(Protocol):
     def write(self, prompts: Sequence[Prompt], options: Any, /) -> Sequence[str | Exception]: ...
 
 
+@runtime_checkable
+class Continues(Protocol):
+    """A model that can continue a turn of its own of which the beginning is written (`Prompt.begins`)."""
+
+    continues: bool
+
+
+def check_begun(model: object, prompts: Iterable[Prompt], name: str = "") -> None:
+    """Raise HominesError where a prompt begins the answer and the model cannot continue it.
+
+    name   of the model in the error; empty: its own
+    """
+    begun = next((prompt.begins for prompt in prompts if prompt.begins), "")
+    if begun and not (isinstance(model, Continues) and model.continues):
+        name = name or getattr(model, "name", type(model).__name__)
+        raise HominesError(
+            f"{name} cannot continue an answer that begins {begun!r}: its messages end with the user's turn. "
+            "smollm2, hf/... and vllm/... can; use one of these, or leave begins out of the frame"
+        )
+
+
 # --- policies ------------------------------------------------------------------------------------
 
 
@@ -166,6 +187,22 @@ class LaidOut(Protocol):
     def layout(self) -> str: ...
 
 
+@runtime_checkable
+class StatesGoal(Protocol):
+    """A frame that can say what to aim at; empty: it says nothing."""
+
+    @property
+    def goal(self) -> str: ...
+
+
+@runtime_checkable
+class Begins(Protocol):
+    """A frame that can begin the model's answer; empty: the model begins it."""
+
+    @property
+    def begins(self) -> str: ...
+
+
 def variant(frame: object, **settings: Any) -> Any:
     """The same frame, a dataclass, with other settings."""
     return replace(cast("Any", frame), **settings)
@@ -174,6 +211,16 @@ def variant(frame: object, **settings: Any) -> Any:
 def asks_of(frame: object) -> Asks:
     """What a frame asks for: its `asks`; a choice for a frame without that attribute."""
     return check_asks(frame.asks) if isinstance(frame, AsksFor) else "choice"
+
+
+def goal_of(frame: object) -> str:
+    """The sentence that says what to aim at; empty where a frame states no goal."""
+    return frame.goal if isinstance(frame, StatesGoal) else ""
+
+
+def begins_of(frame: object) -> str:
+    """The words with which a frame begins the answer; empty where it begins none."""
+    return frame.begins if isinstance(frame, Begins) else ""
 
 
 def labels_of(frame: object) -> tuple[str, ...]:

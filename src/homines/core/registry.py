@@ -38,6 +38,9 @@ PLUG_IN_PACKAGES = tuple(
     f"homines.{folder}" for folder in ("games", "preferences", "frames", "opponents", "models")
 )
 """Packages whose classes a spec names by their file."""
+LATER = {"later": True}
+"""Metadata of a field that came after the others: `spell` leaves it out at its default, so that the specs in
+older records stay as they are."""
 LONGEST = 10_000
 GRAMMAR = "write name, name(parameter=value), module:object or module:object(parameter=value)"
 VALUES = "a value is a number, a word, 'text', True, False, None, or a (list, of, these)"
@@ -133,7 +136,7 @@ def arguments(folder: str, spec: str) -> tuple[Callable[..., Any], dict[str, Any
 
 
 def spell(instance: Any) -> str:
-    """The canonical spec, every parameter written out: find(folder, spell(x)) == x.
+    """The canonical spec, every parameter (but LATER ones at their default): find(folder, spell(x)) == x.
 
     instance   a dataclass instance whose fields are spec values, or a function
     The result is a TrustedSpec where the class comes from outside the package (its module is loaded already)
@@ -153,7 +156,7 @@ def spell(instance: Any) -> str:
     arguments = ", ".join(
         f"{field.name}={_spell_value(convert(field.name, getattr(instance, field.name), field.type))}"
         for field in fields(instance)
-        if field.init
+        if field.init and not (field.metadata.get("later") and getattr(instance, field.name) == field.default)
     )
     spec = f"{name}({arguments})" if arguments else name
     known = internal and not any(

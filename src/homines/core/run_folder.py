@@ -4,6 +4,7 @@ config.json       the resolved settings; a run continues only under the same one
 provenance.json   schema, package version and commit, machine, libraries
 records.jsonl     one answered question a line, appended and flushed; a torn last line is dropped. A line ends
                   with a checksum of what stands before it (lines of older versions have none)
+prompts.jsonl     what was asked, each prompt once; a record has its hash (older runs have no such file)
 curve.jsonl       one training step a line, where something was trained
 
 A folder may come from anybody: everything read is checked, and no link below it is followed (paths.py).
@@ -11,12 +12,12 @@ A folder may come from anybody: everything read is checked, and no link below it
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import platform
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,7 +29,9 @@ from filelock import FileLock, Timeout
 import homines
 from homines.core import registry, strict_json
 from homines.core.format import abbreviate
+from homines.core.line_files import drop_torn_line, numbered_lines
 from homines.core.paths import LOCK, PathError, inside, open_file, read, tidy, write_whole
+from homines.core.prompt_json import prompt_from_json, prompt_to_json
 from homines.core.record_json import (
     RecordCache,
     checksum_fits,
@@ -38,15 +41,14 @@ from homines.core.record_json import (
     with_checksum,
 )
 from homines.core.strict_json import simplify
-from homines.core.types import HominesError, Record, digest
+from homines.core.types import HominesError, Prompt, Record, digest
 
 SCHEMA = 1
 FREE_SETTINGS = ("command", "settings.save_every", "settings.report_to", "rules.periods", "rewordings")
 """Settings that may differ between a run and its rerun, because no result depends on them."""
-LOGS = ("records.jsonl", "curve.jsonl", "periods.jsonl")
+PROMPTS = "prompts.jsonl"
+LOGS = ("records.jsonl", PROMPTS, "curve.jsonl", "periods.jsonl")
 """Files that a run appends to; only these are cut after a torn last line."""
-BLOCK = 2**20
-"""Bytes read at once in the search for a line's end."""
 
 LONGEST_NAME = 200
 """Bytes of a run folder's name before its digest; file systems take 255."""
@@ -74,6 +76,8 @@ class RunFolder:
         self.unsound = 0
         """Stored answers that are no distribution or have a mass outside [0, 1]; they count as failed."""
         self._lock: FileLock | None = None
+        self._stored: set[str] | None = None
+        """Keys of the prompts in this folder; None: not read yet."""
         self.provenance: dict[str, Any] = {}
         try:
             if config is None:
@@ -131,6 +135,27 @@ class RunFolder:
         for record in records:
             self.done[record.key] = record
 
+    def keep(self, prompts: Iterable[Prompt]) -> None:
+        """Append the prompts that the folder does not hold yet, each once, and flush them to the disk."""
+        if self._stored is None:
+            self._stored = {key for key, _ in self._prompts()}
+        new = {prompt.key: prompt for prompt in prompts if prompt.key not in self._stored}
+        if new:
+            self._append(PROMPTS, map(json_line, map(prompt_to_json, new.values())))
+            self._stored |= new.keys()
+
+    def prompts(self, keys: Iterable[str]) -> dict[str, Prompt]:
+        """The prompts of these keys, without those that the folder does not hold as they were written."""
+        wanted = set(keys)
+        return {key: prompt for key, prompt in self._prompts() if key in wanted}
+
+    def _prompts(self) -> Iterator[tuple[str, Prompt]]:
+        """Every prompt of the folder; a line that is none is left out, and written anew where it is asked."""
+        for _, line in numbered_lines(self.folder, PROMPTS):
+            with suppress(ValueError):
+                if (prompt := prompt_from_json(strict_json.loads(line))) is not None:
+                    yield prompt.key, prompt
+
     def log(self, row: Mapping[str, Any], name: str = "curve.jsonl") -> None:
         """Append one row, such as a training step's figures."""
         self._append(name, [json_line(row)])
@@ -138,7 +163,7 @@ class RunFolder:
     def rows(self, name: str = "curve.jsonl") -> list[dict[str, Any]]:
         """The rows of a log; of two with the same phase and step (after a resumed training) the later one."""
         latest: dict[Any, dict[str, Any]] = {}
-        for i, (number, line) in enumerate(_numbered_lines(self.folder, name)):
+        for i, (number, line) in enumerate(numbered_lines(self.folder, name)):
             row = _parse_row(self.folder / name, number, line)
             at = (row.get("phase"), row["step"]) if "step" in row else i
             try:
@@ -184,7 +209,7 @@ class RunFolder:
             names = [k for k in {**was, **now} if k not in FREE_SETTINGS and was.get(k) != now.get(k)]
             if not names:
                 return
-            if any(self.folder.glob("*.jsonl")):
+            if any(path.name != PROMPTS for path in self.folder.glob("*.jsonl")):
                 differences = "; ".join(
                     f"{k}: {abbreviate(was.get(k))} there, {abbreviate(now.get(k))} asked" for k in names
                 )
@@ -208,9 +233,9 @@ class RunFolder:
         if self._lock is not None:
             for name in LOGS:
                 if inside(self.folder, name).exists():
-                    _drop_torn_line(self.folder, name)
+                    drop_torn_line(self.folder, name)
         path, cache = self.folder / "records.jsonl", RecordCache(self._known)
-        for number, line in _numbered_lines(self.folder, path.name):
+        for number, line in numbered_lines(self.folder, path.name):
             raw = _parse_row(path, number, line)
             if not checksum_fits(line, raw):
                 raise StoreError(
@@ -343,31 +368,6 @@ def _parse_row(path: Path, number: int, line: bytes) -> dict[str, Any]:
             "run again, only it will be asked anew"
         )
     return cast(dict[str, Any], row)
-
-
-def _numbered_lines(folder: Path, name: str) -> Iterator[tuple[int, bytes]]:
-    """Whole lines of a file with their numbers; none where there is no file."""
-    if not inside(folder, name).exists():
-        return
-    with open_file(folder, name) as raw, io.BufferedReader(raw) as file:
-        for number, line in enumerate(file, 1):
-            if line.endswith(b"\n"):
-                yield number, line[:-1]
-
-
-def _drop_torn_line(folder: Path, name: str) -> None:
-    """Cut the bytes after the last newline: a killed process wrote them, and they are no record."""
-    with open_file(folder, name, "r+b") as file:
-        end = at = file.seek(0, os.SEEK_END)
-        while at > 0:
-            start = max(0, at - BLOCK)
-            file.seek(start)
-            if (newline := file.read(at - start).rfind(b"\n")) >= 0:
-                at = start + newline + 1
-                break
-            at = start
-        if at < end:
-            os.ftruncate(file.fileno(), at)
 
 
 def _check_folder(folder: Path) -> None:

@@ -303,6 +303,8 @@ class Prompt:
     labels: tuple[str, ...]
     cue: str = ""
     """Words of the model's own after which its answer comes; empty: it comes at once."""
+    begins: str = ""
+    """Words with which the model's turn begins, written for it; its answer comes after them and a space."""
 
     def __post_init__(self) -> None:
         if not all(label.strip() for label in self.labels):
@@ -316,8 +318,9 @@ class Prompt:
 
     @cached_property
     def key(self) -> str:
-        cue = [self.cue] if self.cue else []
-        return digest([list(map(list, self.messages)), list(self.labels), *cue])
+        cue: list[Any] = [self.cue] if self.cue else []
+        begun = [{"begins": self.begins}] if self.begins else []
+        return digest([list(map(list, self.messages)), list(self.labels), *cue, *begun])
 
 
 @dataclass(frozen=True, eq=False)

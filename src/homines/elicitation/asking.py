@@ -88,6 +88,7 @@ def measure(
             )
             for records in batches:
                 if run is not None:
+                    run.keep(prompts[r.key] for r in records)
                     run.add(records)
                 by_key.update((r.key, r) for r in records)
                 done += len(records)

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from homines.core.capabilities import asks_of
+from homines.core.capabilities import asks_of, check_begun
 from homines.core.checks import count
-from homines.core.registry import spell
+from homines.core.registry import find, spell
 from homines.core.types import Decision, Frame, HominesError, Model, Prompt, Record
 from homines.elicitation.orders import few_orders, orders
 from homines.theory.game_forms import NormalForm, Repeated, nodes
@@ -47,6 +47,8 @@ def questions(
     most   1 or 2: this many orders a frame and game (`orders.few_orders`), the same for all its decisions:
            no order effect then looks like a difference between states. With 1, orders take turns over frames
            and games: balanced over as many frames as there are orders, not within one
+
+    Raises HominesError where a frame begins the answer and the model cannot continue it.
     """
     out: list[Question] = []
     for i, frame in enumerate(frames):
@@ -70,7 +72,18 @@ def questions(
                         asks=asks_of(frame),
                     )
                     out.append(Question(record, prompt))
+    check_begun(model, (q.prompt for q in out))
     return out
+
+
+def retell(record: Record) -> Prompt | None:
+    """The prompt of a record, told again by its frame; None where it is not the one that was asked (its hash
+    is another), and where the frame is not known here."""
+    try:
+        prompt = find("frames", record.frame)(record.decision, record.order)
+    except (HominesError, LookupError, TypeError, ValueError):
+        return None
+    return prompt if prompt.key == record.provenance.get("prompt") else None
 
 
 def state(d: Decision) -> str | None:

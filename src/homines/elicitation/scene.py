@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from homines.core.capabilities import LaidOut, asks_of
+from homines.core.capabilities import LaidOut, StatesGoal, asks_of, begins_of
 from homines.core.checks import count
 from homines.core.format import join
-from homines.core.types import Array, Decision, HominesError, Order, Prompt
+from homines.core.types import Array, Asks, Decision, HominesError, Order, Prompt
 
 MOST_OUTCOMES = 128
 MOST_LISTED = 24
@@ -24,15 +24,33 @@ LETTERS = ("B", "C", "D", "E", "F", "G", "H")
 """Names of the other players; I am A."""
 CUE = "Answer:"
 """The words between reasons and the answer."""
+GOALS = {"highest score": "You want the highest score in points."}
+"""Sentences of goals by name. Any other goal is a sentence of its own."""
 
 
 def settle(frame: Any) -> None:
-    """Check the settings of a frame, and write its labels as a tuple."""
+    """Check the settings of a frame; write its labels as a tuple, and its goal as a sentence."""
     object.__setattr__(frame, "labels", split_labels(frame.labels))
     count("memory", frame.memory)
     if isinstance(frame, LaidOut):
         check_layout(frame.layout)
-    asks_of(frame)
+    if isinstance(frame, StatesGoal):
+        object.__setattr__(frame, "goal", GOALS.get(frame.goal, frame.goal))
+    _check_begins(begins_of(frame), asks_of(frame))
+
+
+def _check_begins(begins: str, asks: Asks) -> None:
+    """Raise HominesError where an answer cannot begin with these words."""
+    if begins != begins.strip():
+        raise HominesError(
+            f"begins {begins!r} starts or ends with a space; leave it out: a space comes before the label by "
+            "itself"
+        )
+    if begins and asks == "aloud":
+        raise HominesError(
+            f"begins is {begins!r}, and the frame asks to think aloud, where the model writes {CUE!r} "
+            "itself; leave out one of the two"
+        )
 
 
 def check_layout(layout: str) -> None:
@@ -272,11 +290,12 @@ class Scene:
             for mine, payoffs in replies
         ]
 
-    def prompt(self, asks: str, text: str, request: str) -> Prompt:
+    def prompt(self, asks: str, text: str, request: str, begins: str = "") -> Prompt:
         """The prompt with the decision's text, and a request: for a choice, a choice after reasons, or a
         belief about another player.
 
         request   how the frame asks for a choice
+        begins    words with which the answer begins
         """
         labels = self.words.mine
         if asks == "belief":
@@ -284,12 +303,12 @@ class Scene:
                 f"Another player, not you, is asked the following.\n\n{text}\n\nPredict that player's "
                 f"answer. Answer with exactly {self.last_options}."
             )
-            return Prompt((("user", text),), labels)
+            return Prompt((("user", text),), labels, begins=begins)
         if asks == "aloud":
             ends = [f'"{CUE} {labels[a]}"' for a in self.order[-1]]
             request = f"Think first, then end with {either(ends, range(len(ends)))}."
             return Prompt((("user", f"{text}\n{request}"),), labels, cue=CUE)
-        return Prompt((("user", text + request),), labels)
+        return Prompt((("user", text + request),), labels, begins=begins)
 
 
 def paragraph(parts: Sequence[str], separator: str = " ") -> str:

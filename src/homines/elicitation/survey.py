@@ -5,7 +5,7 @@ The command line and the Python interface both build a Survey: equal settings ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import Game, HominesError, Model
 from homines.elicitation.questions import Question, battery, questions
+from homines.elicitation.treatments import TREATMENTS
 
 PAIR = "action1,action2"
 """Labels where two words are enough and none are given."""
@@ -42,6 +43,8 @@ class Survey:
     """None: the frame's own."""
     swap: bool = option(True, "Also with the labels the other way round.")
     beliefs: bool = option(False, "Also ask what another would do, for `fit`.")
+    goal: str | None = option(None, "Also with this goal in the prompt, as 'highest score'.")
+    begins: str | None = option(None, "Also with the answer begun so, as 'Answer:' (smollm2, hf, vllm).")
     traces: int = option(1, "Reasons sampled where a frame asks to think aloud.", low=1)
     temperature: float = option(0.0, "Of those reasons; 0: likeliest words.")
     think: int = option(192, "Tokens of a reason, at most.", low=1)
@@ -68,6 +71,8 @@ class Survey:
         frames = {
             name: frame_specs(game, self.frames, self.labels, swap=self.swap) for name, game in games.items()
         }
+        added = {name: text for name in TREATMENTS if (text := getattr(self, name))}
+        frames = {name: [*specs, *treated(specs, added)] for name, specs in frames.items()}
         if self.beliefs:
             frames = {name: [*specs, *map(believing, specs)] for name, specs in frames.items()}
         return frames
@@ -125,6 +130,18 @@ def frame_specs(game: Game, frames: Sequence[str], labels: Sequence[str] | None,
             if swap and labels_of(frame):
                 out.append(spell(replace(frame, labels=frame.labels[::-1])))
     return list(dict.fromkeys(out))
+
+
+def treated(specs: Sequence[str], added: Mapping[str, str]) -> list[str]:
+    """Every frame with each of these treatments, one at a time. added: text by a name of TREATMENTS."""
+    out: list[str] = []
+    for spec in specs:
+        frame = find("frames", spec)
+        for name, text in added.items():
+            if not hasattr(frame, name):
+                raise HominesError(f"frame {spec} takes no {name}; leave out --{name}, or use another frame")
+            out.append(spell(variant(frame, **{name: text})))
+    return [spec for spec in dict.fromkeys(out) if spec not in specs]
 
 
 def thinking(model: Any, **how: Any) -> None:

@@ -20,7 +20,7 @@ from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, Value,
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import collect, span
 
-from homines.core.capabilities import asks_of, memory_of
+from homines.core.capabilities import asks_of, check_begun, memory_of
 from homines.core.redaction import redact
 from homines.core.registry import find, spell
 from homines.core.types import (
@@ -82,7 +82,9 @@ def prompt_of(d: Decision, frame: Frame, turn: int) -> tuple[Order, Prompt]:
     """The option order of this turn, and the decision's prompt in it."""
     cycle = orders(len(d.actions), frame.places)
     order = cycle[turn % len(cycle)]
-    return order, frame(d, order)
+    prompt = frame(d, order)
+    check_begun(None, [prompt], "a model asked by Inspect")
+    return order, prompt
 
 
 @solver

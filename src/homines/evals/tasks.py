@@ -32,7 +32,14 @@ from homines.evals.scores import action_types, choice, effects, instability, ord
 from homines.models.mock import Mock, uniform
 from homines.opponents import opponent as find_opponent
 
-NOBODY = Mock(uniform)
+
+class Nobody(Mock):
+    """The place of a task's model, which continues no answer: a task's messages end with the user's."""
+
+    continues = False
+
+
+NOBODY = Nobody(uniform, "a model asked by Inspect")
 """The model's place in questions that are asked of no model yet; the log names the model that answers."""
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from homines.core.format import join
+from homines.core.registry import LATER
 from homines.core.types import Decision, Order, Prompt
 from homines.elicitation.scene import Scene, check_no_plan, paragraph, settle
 
@@ -18,6 +19,8 @@ class Bare:
     game     name of the game, as "the iterated prisoner's dilemma"; empty: it is not named
     state    whether the last round is told
     memory   how many past rounds are told, at most
+    goal     a goal that the text states: 'highest score', or a sentence; empty: none
+    begins   words with which the model's answer begins, as 'Answer:'; empty: it begins by itself
     Two of the payoff-free probes of Tennant et al. (2025).
     """
 
@@ -25,6 +28,8 @@ class Bare:
     game: str = ""
     state: bool = True
     memory: int = 1
+    goal: str = field(default="", metadata=LATER)
+    begins: str = field(default="", metadata=LATER)
 
     places = 1
     payoffs: ClassVar[bool] = False
@@ -36,7 +41,8 @@ class Bare:
         check_no_plan(d)
         scene = Scene.of(d, self.labels, order)
         opening = [self.game, f"with {scene.company}" if scene.people else ""]
-        parts = [f"You play {paragraph(opening)}." if any(opening) else "", scene.beliefs("plays")]
+        parts = [f"You play {paragraph(opening)}." if any(opening) else "", self.goal]
+        parts.append(scene.beliefs("plays"))
         if self.state:
             if (move := scene.first_move) is not None:
                 parts.append(f"{scene.people[0]} played {move}.")
@@ -44,4 +50,4 @@ class Bare:
                 acts = join(scene.clauses("you played {}", "{} played {}", past.words))
                 parts.append(f"{past.when('Last time', 'rounds ago')} {acts}.")
         request = f"Answer with exactly {scene.options}."
-        return scene.prompt("choice", paragraph([*parts, request], "\n"), "")
+        return scene.prompt("choice", paragraph([*parts, request], "\n"), "", self.begins)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from homines.core.format import join
+from homines.core.registry import LATER
 from homines.core.types import Decision, Order, Prompt
 from homines.elicitation.scene import Scene, number, paragraph, settle
 
@@ -14,15 +15,17 @@ class Market:
     """A firm's decision: the rule (or every outcome), the options, the last periods, the question.
 
     labels   words for the actions, in their order; empty: the actions' own names
-    goal     the sentence that says what to aim at; empty: none
+    goal     a goal that the text states: 'highest score', or a sentence; empty: none
     memory   how many past periods are told, at most
     asks     for a choice, for one after thinking aloud (aloud), or for what another will do (belief)
+    begins   words with which the model's answer begins, as 'Answer:'; empty: it begins by itself
     """
 
     labels: tuple[str, ...] | str = ()
     goal: str = ""
     memory: int = 1
     asks: str = "choice"
+    begins: str = field(default="", metadata=LATER)
 
     places = 1
 
@@ -46,4 +49,4 @@ class Market:
             acts = ", ".join(scene.clauses("you chose {}", "{} chose {}", values))
             parts.append(f"{past.when('Last period', 'periods ago')} {acts}.")
         request = "\nWhat do you choose now? Answer with exactly one of these."
-        return scene.prompt(self.asks, paragraph(parts, "\n"), request)
+        return scene.prompt(self.asks, paragraph(parts, "\n"), request, self.begins)

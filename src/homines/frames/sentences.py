@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from homines.core.format import join
+from homines.core.registry import LATER
 from homines.core.types import Decision, Order, Prompt
 from homines.elicitation.scene import Scene, paragraph, settle
 from homines.frames.table import introduction
@@ -18,12 +19,16 @@ class Sentences:
     layout   order of the sentences: original, reversed, columns, rows
     memory   how many past rounds are told, at most
     asks     for a choice, for one after thinking aloud (aloud), or for what another will do (belief)
+    goal     a goal that the text states: 'highest score', or a sentence; empty: none
+    begins   words with which the model's answer begins, as 'Answer:'; empty: it begins by itself
     """
 
     labels: tuple[str, ...] | str = ()
     layout: str = "original"
     memory: int = 1
     asks: str = "choice"
+    goal: str = field(default="", metadata=LATER)
+    begins: str = field(default="", metadata=LATER)
 
     places = 2
 
@@ -36,7 +41,7 @@ class Sentences:
         for outcome in scene.outcomes(self.layout):
             acts = join(scene.clauses("you choose {}", "{} chooses {}", outcome.words))
             parts.append(f"If {acts}, {scene.gains('you get {} points', '{} gets {}', outcome.payoffs)}.")
-        parts.append(scene.beliefs("chooses"))
+        parts += [self.goal, scene.beliefs("chooses")]
         if (move := scene.first_move) is not None:
             parts.append(f"{scene.people[0]} has chosen {move}.")
         parts += scene.alternatives("chosen", " and you {}", "you would have got {} points")
@@ -44,4 +49,5 @@ class Sentences:
             acts = join(scene.clauses("you chose {}", "{} chose {}", past.words))
             parts.append(f"{past.when('In the round before', 'rounds before')}, {acts}.")
         parts.append(f"Which do you choose, {scene.options}?")
-        return scene.prompt(self.asks, paragraph(parts), f" Reply with {scene.last_options} only.")
+        request = f" Reply with {scene.last_options} only."
+        return scene.prompt(self.asks, paragraph(parts), request, self.begins)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from homines.core.format import join
+from homines.core.registry import LATER
 from homines.core.types import Decision, Order, Prompt
 from homines.elicitation.scene import Round, Scene, counting_word, paragraph, settle
 
@@ -18,11 +19,15 @@ class Story:
     labels   words for the ways to work, in the order of the actions; empty: the actions' own names
     memory   how many past days are told, at most
     asks     for a choice, for one after thinking aloud (aloud), or for what another will do (belief)
+    goal     a goal that the text states, points being coins: 'highest score', or a sentence; empty: none
+    begins   words with which the model's answer begins, as 'Answer:'; empty: it begins by itself
     """
 
     labels: tuple[str, ...] | str = ()
     memory: int = 1
     asks: str = "choice"
+    goal: str = field(default="", metadata=LATER)
+    begins: str = field(default="", metadata=LATER)
 
     places = 1
 
@@ -35,7 +40,7 @@ class Story:
         for outcome in scene.outcomes():
             acts = join(scene.clauses("you go for {}", "{} for {}", outcome.words))
             parts.append(f"When {acts}, {scene.gains('you take home {}', '{} {}', outcome.payoffs)}.")
-        parts.append(scene.beliefs("goes for"))
+        parts += [self.goal.replace("points", "coins"), scene.beliefs("goes for")]
         if (move := scene.first_move) is not None:
             parts.append(f"Today {scene.people[0]} came first and went for {move}.")
         parts += scene.alternatives("gone for", " and you for {}", "you would have taken home {}")
@@ -43,7 +48,7 @@ class Story:
             acts = join(scene.clauses("you went for {}", "{} for {}", past.words))
             parts.append(f"{_days_ago(past)} {acts}.")
         parts.append(f"What do you go for now: {scene.options}?")
-        return scene.prompt(self.asks, paragraph(parts), " Say just the one.")
+        return scene.prompt(self.asks, paragraph(parts), " Say just the one.", self.begins)
 
     @staticmethod
     def _opening(scene: Scene) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from homines.core.format import join
+from homines.core.registry import LATER
 from homines.core.types import Decision, Order, Prompt
 from homines.elicitation.scene import Scene, number, paragraph, settle
 
@@ -15,16 +16,18 @@ class Table:
 
     labels   words for the actions, in their order; empty: the actions' own names
     layout   how the table is turned: original, reversed, columns, rows (Tennant et al. 2025)
-    goal     the sentence that says what to aim at (selfish under every training reward, as published)
+    goal     a goal that the text states: 'highest score', or a sentence; empty: none
     memory   how many past rounds are told, at most
     asks     for a choice, for one after thinking aloud (aloud), or for what another will do (belief)
+    begins   words with which the model's answer begins, as 'Answer:'; empty: it begins by itself
     """
 
     labels: tuple[str, ...] | str = ()
     layout: str = "original"
-    goal: str = "You want the highest score in points."
+    goal: str = ""
     memory: int = 1
     asks: str = "choice"
+    begins: str = field(default="", metadata=LATER)
 
     places = 2
 
@@ -33,8 +36,8 @@ class Table:
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         scene = Scene.of(d, self.labels, order)
-        parts = [introduction(scene), scene.rule or self._table(scene), self.goal, scene.beliefs("plays")]
-        parts.append(f"You can play {scene.options}.")
+        parts = [introduction(scene), scene.rule or self._table(scene), self.goal]
+        parts += [scene.beliefs("plays"), f"You can play {scene.options}."]
         if (move := scene.first_move) is not None:
             parts.append(f"{scene.people[0]} played {move}.")
         for move, replies in scene.forgone():
@@ -49,7 +52,7 @@ class Table:
             acts = join(scene.clauses("you played {}", "{} played {}", past.words))
             parts.append(f"{past.when('Last time', 'rounds ago')} {gains}, because {acts}.")
         request = f"\nAnswer with exactly {scene.last_options}."
-        return scene.prompt(self.asks, paragraph(parts, "\n"), request)
+        return scene.prompt(self.asks, paragraph(parts, "\n"), request, self.begins)
 
     def _table(self, scene: Scene) -> str:
         """A row for each outcome: what everybody plays, then what everybody gets."""

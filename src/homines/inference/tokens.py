@@ -23,21 +23,23 @@ def render(tokenizer: Any, prompt: Prompt, answer: str | None = None) -> str:
     """The text that the network reads before its answer, followed by `answer` if there is one.
 
     The chat template makes the text. Where it refuses a system turn, that turn becomes the beginning of the
-    first user turn. Without a template: the turns as plain text, then "Answer:".
+    first user turn. Without a template: the turns as plain text, then "Answer:". Where the prompt begins the
+    answer, its words stand at the end of the text, in place of that "Answer:".
     """
     if not tokenizer.chat_template:
-        return prompt.text + "\n\nAnswer:" + ("" if answer is None else f" {answer}")
+        return f"{prompt.text}\n\n{prompt.begins or 'Answer:'}" + ("" if answer is None else f" {answer}")
     turns = [{"role": role, "content": text} for role, text in prompt.messages]
     if answer is not None:
-        turns.append({"role": "assistant", "content": answer})
+        turns.append({"role": "assistant", "content": f"{prompt.begins} {answer}".lstrip()})
+    begun = prompt.begins if answer is None else ""
     # enable_thinking=False: the answer is read at its beginning, where a thinking model would start to think
     more = {"tokenize": False, "add_generation_prompt": answer is None, "enable_thinking": False}
     try:
-        return fill(tokenizer, turns, **more)
+        return fill(tokenizer, turns, **more) + begun
     except TemplateError:
         if len(turns) < 2 or turns[0]["role"] != "system":
             raise
-        return fill(tokenizer, join(turns), **more)
+        return fill(tokenizer, join(turns), **more) + begun
 
 
 class TemplateError(HominesError):
@@ -90,10 +92,12 @@ def encode(tokenizer: Any, prompts: Sequence[Prompt], reasons: Sequence[str] = (
     """Tokens of prompts and labels. reasons: the model's own text between each prompt and its answer.
 
     The prompt's own tokens never change, as in generation: where the tokenizer would merge the prompt's last
-    characters with the label's first, the label is tokenized alone.
+    characters with the label's first, the label is tokenized alone. A label that follows other words of the
+    same turn (reasons, a beginning) has a space before it, which belongs to its first token: "Answer:" and
+    " A", as models write it, never "Answer: " and "A".
     """
     chat = bool(tokenizer.chat_template)
-    gap = "" if chat and not reasons else " "
+    gaps = ["" if chat and not reasons and not prompt.begins else " " for prompt in prompts]
     end = terminator(tokenizer)
     special = {end, *tokenizer.all_special_ids}
     texts = [render(tokenizer, prompt) for prompt in prompts]
@@ -106,22 +110,22 @@ def encode(tokenizer: Any, prompts: Sequence[Prompt], reasons: Sequence[str] = (
     bare = _without_closing(tokenizer, ids(texts), chat)
     whole = _without_closing(
         tokenizer,
-        ids([t + gap + label for t, p in zip(texts, prompts, strict=True) for label in p.labels]),
+        ids([t + gap + label for t, gap, p in zip(texts, gaps, prompts, strict=True) for label in p.labels]),
         chat,
     )
     joint = iter(whole)
     alone: dict[str, tuple[int, ...]] = {}
     out: list[Encoded] = []
-    for prompt, start in zip(prompts, bare, strict=True):
+    for prompt, gap, start in zip(prompts, gaps, bare, strict=True):
         labels: list[tuple[int, ...]] = []
         for label in prompt.labels:
             full = next(joint)
             if full[: len(start)] == start and len(full) > len(start):
                 tail = tuple(full[len(start) :])
             else:
-                if label not in alone:
-                    alone[label] = _alone(tokenizer, gap + label)
-                tail = alone[label]
+                if gap + label not in alone:
+                    alone[gap + label] = _alone(tokenizer, gap + label)
+                tail = alone[gap + label]
             if special.intersection(tail):
                 raise HominesError(
                     f"label {label!r} holds a special token of this tokenizer; choose plain words"

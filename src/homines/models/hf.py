@@ -21,6 +21,8 @@ from homines.inference.tokens import Encoded, encode, render, terminator
 class HuggingFace:
     """A transformers causal LM and its tokenizer behind the `Model` protocol."""
 
+    continues = True
+
     def __init__(self, net: Any, tokenizer: Any, *, name: str, provenance: Mapping[str, Any]) -> None:
         self.net = net.eval()
         self.tokenizer = tokenizer

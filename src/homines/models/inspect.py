@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from homines.core.capabilities import check_begun
 from homines.core.progress import Stop, never
 from homines.core.redaction import redact
 from homines.core.registry import settings
@@ -101,6 +102,7 @@ class Inspect:
         The exception of a failed call stands in the place of its choice. A prompt that occurs twice is asked
         once. Where `stop` is true, calls under way are cancelled. Raises as `ready` does.
         """
+        check_begun(self, prompts)
         self.ready()
         self._notes = {}
         done: SimpleQueue[tuple[Prompt, Answer | Failure] | None] = SimpleQueue()
@@ -160,6 +162,7 @@ class Inspect:
         """The text that the model writes after each prompt, all at once; empty where its turn did not end
         within `how.most` tokens; the exception of a failed call in the place of its text. Raises Interrupted
         where a budget is spent."""
+        check_begun(self, prompts)
         self.ready()
         texts = wait(self._all([self._write(prompt, how) for prompt in prompts]))
         if spent := [text for text in texts if isinstance(text, Interrupted)]:

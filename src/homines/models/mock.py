@@ -20,6 +20,8 @@ Handler = Callable[[Prompt], Choice]
 class Mock:
     """Any function from a prompt to a choice, behind the `Model` protocol."""
 
+    continues = True
+
     def __init__(self, handler: Handler, name: str = "mock") -> None:
         self.handler = handler
         self.name = name
@@ -39,8 +41,8 @@ class Mock:
 
 
 def hashed(prompt: Prompt) -> Choice:
-    """Logits in [-2, 2] and a mass in [0.6, 1], by a hash of the prompt's text."""
-    rng = np.random.default_rng(int(digest(prompt.text), 16))
+    """Logits in [-2, 2] and a mass in [0.6, 1], by a hash of the prompt's text and the answer's beginning."""
+    rng = np.random.default_rng(int(digest(prompt.text + prompt.begins), 16))
     return Choice.of(rng.uniform(-2, 2, len(prompt.labels)), mass=float(rng.uniform(0.6, 1)))
 
 

@@ -195,6 +195,7 @@ class Vllm:
     """A served model behind the `Model` protocol; exact."""
 
     batch = 64
+    continues = True
 
     def __init__(self, server: Server, served: str, *, name: str, window: int, root: str | None) -> None:
         self.server = server

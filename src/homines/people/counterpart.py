@@ -12,7 +12,7 @@ from homines.core.capabilities import ChecksAccess, StatesFeatures, asks_of
 from homines.core.plugins import names
 from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder
-from homines.core.types import Choice, Decision, Frame, HominesError, Model, Order, Policy, Record
+from homines.core.types import Choice, Decision, Frame, HominesError, Model, Order, Policy, Prompt, Record
 from homines.elicitation.asking import measure
 from homines.elicitation.metrics import average_by_decision
 from homines.elicitation.orders import orders
@@ -48,7 +48,7 @@ class Counterpart:
         known = [r for q in due if (r := stored.get(q.record.key)) is not None and r.choice is not None]
         keys = {r.key for r in known}
         fresh = measure(model, [q for q in due if q.record.key not in keys])
-        self._keep(fresh, known)
+        self._keep(fresh, known, [q.prompt for q in due])
         pairs = average_by_decision([*known, *fresh])
         failed = next((r.error for r in fresh if r.error), None)  # without it the orders would not balance
         if failed or len(pairs) < len(ds):
@@ -63,15 +63,20 @@ class Counterpart:
         assert not isinstance(policy, Model)
         pairs = list(zip(ds, policy(ds), strict=True))
         records: list[Record] = []
+        prompts: list[Prompt] = []
         for d, choice in pairs:
             order = orders(len(d.actions), self.frame.places)[0]
-            record = pose(self.name, game, d, self.frame, order, "strategy").record
-            records.append(replace(record, choice=choice))
-        self._keep(records)
+            question = pose(self.name, game, d, self.frame, order, "strategy")
+            records.append(replace(question.record, choice=choice))
+            prompts.append(question.prompt)
+        self._keep(records, prompts=prompts)
         return pairs
 
-    def _keep(self, fresh: Sequence[Record], known: Sequence[Record] = ()) -> None:
+    def _keep(
+        self, fresh: Sequence[Record], known: Sequence[Record] = (), prompts: Sequence[Prompt] = ()
+    ) -> None:
         if self.run is not None:
+            self.run.keep(prompts)
             self.run.add([r for r in fresh if r.key not in self.run.done or self.run.done[r.key].error])
         self.records |= {r.key: r for r in (*known, *fresh)}
 

@@ -40,6 +40,7 @@ class Sitting:
             raise HominesError("the last answer was not met yet; go on first")
         record = replace(turn.record, choice=Choice.at(np.eye(len(turn.decision.actions))[action], n=1))
         if self.run is not None and record.key not in self.run.done:
+            self.run.keep([turn.prompt])
             self.run.add([record])
         self._take(record, action)
 

@@ -10,6 +10,7 @@ from homines.core.registry import UntrustedModule
 from homines.core.types import LEGAL_MASS
 from homines.inference import impossible
 from homines.reports import run_charts
+from homines.reports.asked import additions
 from homines.reports.run_view import SLACK, RunView, describe_omission, list_names, unknown_specs
 
 
@@ -54,6 +55,7 @@ def caveats(view: RunView, rows: Mapping[str, list[TableRow]]) -> list[str]:
         if row["mass"] < LEGAL_MASS
     ]
     out += [change.sentence() for change in _worse_measures(rows)]
+    out += additions(view.records)
     out += _unknown(view)
     if undefined := rows["undefined"]:
         aim, games = view.run.config["preference"], list_names(row["game"] for row in undefined)

@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +22,12 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from homines.core.plugins import UnknownName
 from homines.core.progress import Follow, Stop, never
 from homines.core.redaction import redact
-from homines.core.registry import UntrustedModule, find, head
 from homines.core.run_folder import RunFolder
 from homines.core.types import Record
 from homines.elicitation.metrics import summary
+from homines.reports.asked import brief
 from homines.reports.tables import Table
 
 if TYPE_CHECKING:
@@ -221,20 +219,6 @@ def print_scores(rows: Sequence[Mapping[str, Any]], preference: str) -> None:
     ]
     title = f"what {preference} implies, on games not trained on"
     Console().print(Table(cells, ("", *columns)).console(title, left=("",)))
-
-
-def brief(spec: str) -> str:
-    """A frame's spec without the fields at their defaults: 'table X,Y'; the spec of one that is not here."""
-    try:
-        frame = find("frames", spec)
-    except (UnknownName, UntrustedModule):
-        return spec
-    settings = [
-        ",".join(value) if isinstance(value, tuple) else str(value)
-        for f in fields(frame)
-        if (value := getattr(frame, f.name)) != f.default
-    ]
-    return " ".join((head(spec), *settings))
 
 
 def _print_reasoning(console: Console, records: list[Record]) -> None:

@@ -19,6 +19,7 @@ from homines.core.types import LEGAL_MASS, HominesError, digest
 from homines.estimation.agent_estimates import NO_KAPPA
 from homines.estimation.published import HUMANS
 from homines.reports import comparison_page, model_card, page, run_charts
+from homines.reports.asked import effect_rows, wordings
 from homines.reports.caveats import caveats
 from homines.reports.measures import elsewhere, preferences, tabulate
 from homines.reports.run_view import (
@@ -106,6 +107,8 @@ def _page(view: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str,
         every_order=EVERY_ORDER,
         asked_games=list_kinds(row["game"] for row in rows["games"]),
         agent=_agent(view),
+        asked=_asked(view),
+        role_of=view.roles,
         wide=MOST_ACTIONS,
         humans=HUMANS,
         no_kappa=NO_KAPPA,
@@ -128,6 +131,15 @@ def _page(view: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str,
         legal=LEGAL_MASS,
         tolerance=TOLERANCE,
     )
+
+
+def _asked(view: RunView) -> TableRow:
+    """Variables of asked.html."""
+    every = [*view.every, *view.treated]
+    moved = effect_rows(every)
+    masses = [row[side] or 0 for row in moved for side in ("mass without", "mass with")]
+    weak = min(masses, default=1) < LEGAL_MASS
+    return {"wordings": wordings(every, view.run.prompts), "effects": moved, "weak": weak}
 
 
 def _agent(view: RunView) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Preference, Record
 from homines.elicitation.metrics import choices, group_by
 from homines.elicitation.orders import orders
+from homines.elicitation.treatments import untreated
 
 EVERY_ORDER = "every order of the options"
 MOST_NAMED = 3
@@ -156,6 +157,9 @@ class RunView:
     scores: TableRow
     noted: TableRow
     impossible: dict[str, int]
+    treated: list[Record] = field(default_factory=list[Record])
+    """Records of questions that were also asked without a goal or a beginning (elicitation/treatments.py);
+    not in `every`."""
 
     @property
     def columns(self) -> list[str]:
@@ -170,7 +174,8 @@ def read(folder: str | Path | RunFolder) -> RunView:
     """Read a run folder. Raises StoreError where the folder is no run or cannot be read."""
     run = folder if isinstance(folder, RunFolder) else RunFolder(folder)
     config = run.config
-    every = _sound_all(run.records)
+    stored = _sound_all(run.records)
+    every = untreated(stored) if config.get("kind") == "measure" else stored
     records = choices(every)
     noted, odd_sides = drop_impossible_sides(run.noted("sideeffects.json") or {})
     scores, odd_scores = drop_impossible(run.noted("scores.json") or {}, SCORES)
@@ -203,7 +208,14 @@ def read(folder: str | Path | RunFolder) -> RunView:
             "training.json": odd_training,
             "curve.jsonl": odd_curve,
         },
+        _without(stored, every),
     )
+
+
+def _without(records: Iterable[Record], others: Iterable[Record]) -> list[Record]:
+    """The records that are not among the others."""
+    known = set(map(id, others))
+    return [r for r in records if id(r) not in known]
 
 
 def _steps(rows: Iterable[TableRow]) -> list[TableRow]:

@@ -113,7 +113,8 @@ class Row:
     def messages(self) -> dict[str, Any]:
         """Chat turns, as fine-tuning services take them."""
         turns = [{"role": role, "content": text} for role, text in self.prompt.messages]
-        return {"messages": [*turns, {"role": "assistant", "content": self.completion}]}
+        said = f"{self.prompt.begins} {self.completion}".lstrip()
+        return {"messages": [*turns, {"role": "assistant", "content": said}]}
 
     def facts(self) -> dict[str, Any]:
         """What the row was made of."""
@@ -124,6 +125,7 @@ class Row:
             "order": [list(places) for places in self.order],
             "labels": list(self.prompt.labels),
             "cue": self.prompt.cue,
+            "begins": self.prompt.begins,
             "answer": self.prompt.labels[self.answer],
             "action": self.decision.actions[self.answer],
             "target": [round(float(p), 9) for p in self.target],

@@ -82,8 +82,12 @@ def _read(folder: Path, part: str, trusted: Callable[[Any], Any]) -> list[Row]:
     for number, (chat, line) in enumerate(zip(chats, facts, strict=True), 1):
         *turns, last = strict_json.loads(chat)["messages"]
         fact = strict_json.loads(line)
+        begins = fact.get("begins", "")
         prompt = Prompt(
-            tuple((turn["role"], turn["content"]) for turn in turns), tuple(fact["labels"]), fact["cue"]
+            tuple((turn["role"], turn["content"]) for turn in turns),
+            tuple(fact["labels"]),
+            fact["cue"],
+            begins,
         )
         d = Decision.from_json(fact["decision"])
         order = tuple(tuple(places) for places in fact["order"])
@@ -91,12 +95,15 @@ def _read(folder: Path, part: str, trusted: Callable[[Any], Any]) -> list[Row]:
         target = _target(fact, d, f"{folder / part}.facts.jsonl line {number}")
         if not all(sorted(place) == list(range(len(d.actions))) for place in order):
             raise ValueError(f"line {number}: an order that does not name each option once")
-        words = [fact["frame"], fact["game"], fact["cue"], *fact["labels"], last["content"]]
+        words = [fact["frame"], fact["game"], fact["cue"], begins, *fact["labels"], last["content"]]
         words += [text for turn in turns for text in (turn["role"], turn["content"])]
         if not all(isinstance(word, str) for word in words):
             raise TypeError(f"line {number}: something else stands where text belongs")
+        if begins and not last["content"].startswith(f"{begins} "):
+            raise ValueError(f"line {number}: an answer that does not begin {begins!r}")
+        completion = last["content"].removeprefix(f"{begins} ")
         frame = trusted(fact["frame"])
-        rows.append(Row(trusted(fact["game"]), d, frame, order, prompt, answer, target, last["content"]))
+        rows.append(Row(trusted(fact["game"]), d, frame, order, prompt, answer, target, completion))
     return rows
 
 

@@ -87,6 +87,11 @@ def check_sampled(
         (isinstance(source, Rollout), "players who walk (--sample)", "drop --sample"),
         (settings.objective != "myopic", f"the {settings.objective} objective", "use --objective myopic"),
         (settings.rank == 0, "rank 0 (all weights)", "give --rank 8 or more"),
+        (
+            isinstance(source, PromptSets) and any(p.begins for ps in source.prompts for p in ps),
+            "an answer that is begun",
+            "leave begins out of the frame",
+        ),
         (len(source.steps) > 1, f"a schedule of {len(source.steps)} phases", "align to one preference"),
     ]
     for holds, what, remedy in rules:

@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from homines.core.capabilities import check_begun
 from homines.core.checks import count
 from homines.core.options import option, required
 from homines.core.progress import QUIET, Follow
@@ -100,6 +101,7 @@ def finetune(
         raise HominesError(
             f"{len(train)} rows are fewer than the {FEWEST} the service asks for; generate more"
         )
+    check_begun(None, (row.prompt for row in (*train, *test)), order.model)
     parts = [part for part, rows in (("train", train), ("test", test)) if rows]
     hashes = {part: _hash(Path(order.data) / f"{part}.jsonl") for part in parts}
     with RunFolder(folder, {**asdict(order), "kind": "finetune", "files": hashes, "command": command}) as run:

@@ -59,7 +59,7 @@ def completions(model: HuggingFace, rows: Sequence[Row]) -> list[tuple[list[int]
     end = terminator(model.tokenizer)
     out: list[tuple[list[int], int]] = []
     for row, item in zip(rows, encode(model.tokenizer, [row.prompt for row in rows]), strict=True):
-        gap = "" if model.tokenizer.chat_template else " "
+        gap = "" if model.tokenizer.chat_template and not row.prompt.begins else " "
         answer = model.tokenizer(gap + row.completion, add_special_tokens=False).input_ids
         ids = [*item.prompt, *answer, end]
         if len(ids) > model.window:

@@ -11,7 +11,8 @@ from homines.core.format import finite, number
 from homines.core.plausible import COUNT, CURVE, drop_impossible, within
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
-from homines.elicitation.metrics import summary
+from homines.elicitation.metrics import choices, summary
+from homines.reports.asked import Wording, wordings
 from homines.reports.run_view import describe_omission, read
 from homines.view.guard import reading
 
@@ -50,6 +51,7 @@ class Live:
     measurement        (answered, in all) of the measurement begun last; None where nobody noted it
     types              a row a model, game and frame
     trained            the last step, of `steps` in all (None: not known)
+    asked              one prompt of each wording, with its likeliest answers
     notes              what could not be read or cannot be, and why
     """
 
@@ -60,6 +62,7 @@ class Live:
     charts: tuple[Chart, ...] = ()
     trained: int = 0
     steps: int | None = None
+    asked: tuple[Wording, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -91,10 +94,11 @@ def _live(folder: Path) -> Live:
         len(records),
         sum(r.error is not None for r in records),
         _measurement(run),
-        tuple(_row(row, study.short) for row in summary(study.records)),
+        tuple(_row(row, study.short) for row in summary([*study.records, *choices(study.treated)])),
         tuple(charts(curve)),
         max(done, default=0),
         None if planned is None else int(planned),
+        tuple(wordings([*study.every, *study.treated], run.prompts)),
         notes=tuple(describe_omission(file, n) for file, n in study.impossible.items() if n),
     )
 

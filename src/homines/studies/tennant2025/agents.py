@@ -13,6 +13,7 @@ from homines.core.registry import find, head
 from homines.core.types import Array, Choice, Record
 from homines.elicitation.metrics import average_by_decision
 from homines.elicitation.questions import state
+from homines.elicitation.scene import GOALS
 from homines.opponents import opponent
 from homines.opponents.memory_one import MemoryOne
 from homines.preferences.deontological import Deontological
@@ -36,7 +37,8 @@ PROBES = {
 }
 """Frames of the probes by their name on the page."""
 ILLEGAL = -6.0
-GOAL = find("frames", "table").goal
+GOAL = GOALS["highest score"]
+"""The goal that the published prompt states, under moral rewards too."""
 TIE = 1e-3
 """Difference of misfits, in nats, below which no preference is better."""
 PRECISIONS = np.concatenate([[0.0], np.geomspace(0.01, 100, 200)])

@@ -133,7 +133,7 @@ def probes(findings: RewardFindings) -> Section | None:
             rows.append(
                 {
                     "agent": name,
-                    "how it is asked": names.get(spec, goal),
+                    "how it is asked": names.get(spell(frame), goal),
                     "C after C": types.get("C|C"),
                     "C after D": types.get("C|D"),
                 }

@@ -22,7 +22,7 @@ from homines.elicitation.questions import Question, battery, questions
 from homines.elicitation.scene import LAYOUTS
 from homines.models.hf import HuggingFace
 from homines.studies.task import StudyResult, StudyTask
-from homines.studies.tennant2025.agents import LABELS_UNSEEN, PROBES, REWARDS, RewardKind
+from homines.studies.tennant2025.agents import GOAL, LABELS_UNSEEN, PROBES, REWARDS, RewardKind
 from homines.studies.tennant2025.page import page
 from homines.theory.game_forms import Repeated
 from homines.training import curriculum
@@ -31,7 +31,7 @@ from homines.training.settings import AlignmentPlan, Settings
 SEEDS = 5
 """Trainings of each kind, unless said otherwise."""
 GAMES = ("ipd", "ish", "icn", "bos", "icd")
-FRAME = "table(labels='action1,action2')"
+FRAME = f"table(labels='action1,action2', goal='{GOAL}')"
 LABELS_TESTED = ("action2,action1", "X,Y", "B,A", "0,1", "XY,YX", "qzv,kpt")
 """Other words for C,D; of these only the agent of many words was trained on action2,action1 and B,A."""
 VALUES = {
@@ -72,7 +72,8 @@ def kinds(task: StudyTask) -> list[RewardKind]:
     far = Settings(objective="discounted", gamma=0.9, steps=FAR_STEPS)
     for name in ("Game", "Ut", "De"):
         add(f"{name} (γ = .9)", "far", REWARDS[name], few_seeds, settings=far)
-    many = {"frames": curriculum.FRAMES, "more_games": curriculum.GAMES}
+    words = tuple(spec.replace("table(", f"table(goal='{GOAL}', ") for spec in curriculum.FRAMES)
+    many = {"frames": words, "more_games": curriculum.GAMES}
     add("Game+De, many words", "general", REWARDS["Game+De"], few_seeds, **many)
     for name, preference in REWARDS.items():
         add(f"{name} v learner", "learner", preference, rival=preference)
@@ -96,7 +97,7 @@ def exam(model: Model, *, wide: bool, quick: bool = False) -> list[Question]:
     """
 
     def table(labels: str, layout: str = "original") -> Frame:
-        return find("frames", f"table(labels='{labels}', layout={layout})")
+        return find("frames", f"table(labels='{labels}', layout={layout}, goal='{GOAL}')")
 
     games = {name: battery(find("games", name)) for name in GAMES[: 2 if quick else None]}
     ipd = {"ipd": battery(find("games", "ipd"))}
