@@ -205,7 +205,7 @@ def test_an_estimate_is_the_commands() -> None:
     typed = estimate_one(read_observations(Path("run"), None)[0], "economicus", FitOptions(level=0.9))
     assert isinstance(found, Estimate)
     assert repr(found) == repr(typed)
-    assert repr(found).startswith("economicus, 9 choices, 90% intervals")
+    assert repr(found).startswith("economicus, 10 choices, 90% intervals")
     with pytest.raises(
         HominesError, match="fit has no option 'levle'; its options are model, plans, cluster"
     ):

@@ -97,6 +97,7 @@ def estimate_row(e: Estimate | Mixture) -> dict[str, Any]:
         "cluster": e.cluster,
         "clusters": e.clusters,
         "observations": e.observations,
+        "choices": e.choices,
         "decisions": e.decisions,
         "level": e.level,
         "mass": e.mass,
