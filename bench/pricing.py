@@ -199,7 +199,7 @@ def peers(table: Array, sessions: int) -> dict[str, Any]:
     flat, start = table.reshape(2, -1), initial_values(table, 0.95)
     most = 20_000
     begin = time.perf_counter()
-    session(flat, start, 15, 0.15, 4e-6, 0.95, 100_000, most, 1)
+    session(flat, start, (0.15, 4e-6, 0.95, 100_000, most), 1)
     plain = most / (time.perf_counter() - begin)
     out = {
         "numba_periods_per_second": one,

@@ -497,6 +497,7 @@ def test_illegal_answers_are_no_choices() -> None:
     two = sampled(exact(splits(60), "inequity(alpha=0.2, beta=0.4)", 0.05), 2, rng)
     hundred = [replace(o, choice=replace(o.choice, mass=0.02, n=100)) for o in two]
     few, many = (fit(data, "inequity", cluster="decision") for data in (two, hundred))
+    assert many.choices == pytest.approx(few.choices) == pytest.approx(120)
     assert many.values == pytest.approx(few.values)
     assert many.se == pytest.approx(few.se)
     assert (many.loglik, many.best, many.expected) == pytest.approx((few.loglik, few.best, few.expected))

@@ -68,8 +68,9 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
         family, parameter, told (in words), theory (the parameter's value in `preference`, or None)
         value, low, high    maximum likelihood, 95% by profile likelihood; +-inf: the choices set no bound,
                             nan: too few games for an interval
-        observations        number of choices used; decisions: number of different decisions among them;
-                            asked: number of different decisions in all records
+        observations        number of answers used; choices: choices in them (legal ones of sampled answers, 1
+                            of an exact one); decisions: number of different decisions among them; asked:
+                            number of different decisions in all records
         mass                mean legal mass of these choices; explained: of the way from random choice to the
                             observed shares, how far the family comes; explainable: how far it would come on
                             average if it were true (1 for exact choices); both None where chance alone comes
@@ -100,6 +101,7 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
         head: Row = {
             "family": spec,
             "observations": len(choices),
+            "choices": sum(float(o.counts.sum()) for o in choices),
             "decisions": len({o.decision.key for o in choices}),
             "asked": len({o.decision.key for o in observations}),
             "mass": float(np.mean([o.choice.mass for o in choices])) if choices else None,

@@ -76,6 +76,8 @@ class Estimate:
     notes: tuple[str, ...] = ()
     repeated: bool = True
     """Some decision has an exact choice, or more than one sampled."""
+    choices: float = 0.0
+    """Choices in the observations: legal answers where these are sampled, 1 for an exact choice."""
 
     @property
     def se(self) -> Array:
@@ -122,7 +124,7 @@ class Estimate:
         )
         notes = "".join(f"\n  note: {note}" for note in self.notes) + f"\n  {self.scope}"
         return (
-            f"{self.family.spec}, {self.observations} choices, {self.level:.0%} intervals by profile "
+            f"{self.family.spec}, {self.choices:.0f} choices, {self.level:.0%} intervals by profile "
             f"likelihood, clustered by {self.cluster} ({self.clusters}); {self.fit_in_words}, "
             f"legal mass {self.mass:.3g}{'' if self.converged else '; not converged'}{parameters}{notes}"
         )
@@ -214,6 +216,7 @@ def fit(
         p.mass,
         tuple(notes),
         p.repeated,
+        float(p.y.sum()),
     )
 
 

@@ -221,6 +221,7 @@ def estimate_row(e: Estimate | Mixture | RandomCoefficients) -> dict[str, Any]:
         "clusters": e.clusters,
         "scope": e.scope,
         "observations": e.observations,
+        "choices": e.choices,
         "decisions": e.decisions,
         "level": e.level,
         "mass": e.mass,

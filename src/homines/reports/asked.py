@@ -147,8 +147,8 @@ def _goal_name(text: str) -> str:
 
 
 def brief(spec: str) -> str:
-    """A frame's spec without the fields at their defaults: 'table X,Y', 'table X,Y begins: Answer:'; the spec of
-    one that is not here."""
+    """A frame's spec without the fields at their defaults: 'table X,Y', 'table X,Y begins: Answer:'; the spec
+    of one that is not here."""
     try:
         frame = find("frames", spec)
     except (UnknownName, UntrustedModule):

@@ -135,7 +135,7 @@ def print_estimate(e: Estimate) -> None:
     what, whose = "exact choices" if e.exact else "choices", " of all" if e.cluster == "subject" else ""
     console.print(
         Text(
-            f"{e.observations} {what} at {e.decisions} decisions; errors clustered by {e.cluster} "
+            f"{e.choices:.0f} {what} at {e.decisions} decisions; errors clustered by {e.cluster} "
             f"({e.clusters}); ln L {e.loglik:.2f} (random {e.null:.2f}, observed shares{whose} "
             f"{e.best:.2f}): {e.fit_in_words}" + (f"; legal mass {e.mass:.3g}" if e.mass < 1 else "")
         )

@@ -161,5 +161,7 @@ def best_family(fits: Mapping[str, float]) -> str | None:
 
 
 def _divergence(observed: Choice, theory: Choice) -> float:
+    """KL(observed || theory), nats; what rounds to less than 0 is 0."""
     p: Array = observed.p
-    return float(np.sum(np.where(p > 0, p * (np.maximum(observed.logp, -60) - theory.logp), 0.0)))
+    terms = np.where(p > 0, p * (np.maximum(observed.logp, -60) - theory.logp), 0.0)
+    return max(0.0, float(np.sum(terms)))
