@@ -218,9 +218,12 @@ def test_another_log_needs_another_folder(tmp_path: Path, homines_: Any) -> None
         ("game,act,act\nipd,C,C\n", "has the column act twice"),
         (
             "game,act\nipd,C\nipt,C\n",
-            "line 3: no game called 'ipt'; there are .*did you mean 'ipd'.*symmetric",
+            "line 3: no game of the package is called 'ipt'.*did you mean 'ipd'.*symmetric",
         ),
-        ("game,act\nos:system,C\n", "line 2: game 'os:system' names a module; a log names games"),
+        (
+            "game,act\nos:system,C\n",
+            "line 2: no game of the package is called 'os:system'",
+        ),
         ("game,act\n'ipd(rounds=x)',C\n", "line 2: "),
         ("game,act,n\nipd,C,2\nipd,D,-1\n", "line 3: n is '-1'; it must be a whole number"),
         ("game,act,n\nipd,C,1.5\n", "line 2: n is '1.5'"),
