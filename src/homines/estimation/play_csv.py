@@ -236,7 +236,7 @@ class _Places:
             raise HominesError(
                 f"no game of the package is called {clean(name)!r}, and a log names no others"
                 f"{f'; did you mean {close[0]!r}?' if close else '.'} `homines list games` has them, and "
-                "symmetric(reward, sucker, temptation, punishment) is any symmetric game of two with two actions"
+                "symmetric(reward, sucker, temptation, punishment) any symmetric one of two with two actions"
             )
         self.game = find("games", spec)
         self.decisions = tuple(_points(self.game))
