@@ -128,6 +128,17 @@ def test_after_people(
     assert chain("play", *words, "--save", "my play", "--name", "Jo Doe") == [following]
 
 
+def test_after_a_log_of_play(chain: Homines) -> None:
+    assert chain("import", str(Path(__file__).parents[2] / "docs" / "play.csv")) == ["fit"]
+
+
+def test_after_a_tuning(chain: Homines, folder: Path) -> None:
+    rows = ("--n", "6", "--test", "2", "--no-reasons", "--out", "data")
+    assert chain("data", "--to", "moralis(kappa=1)", *rows) == []
+    spec, options = f"hf/{folder}", ("--by", "distill", "--no-check", "--think", "8", "--dtype", "float32")
+    assert chain("tune", spec, "--data", "data", *options, most=1) == ["measure", "align"]
+
+
 # --- servers, and the embedded model --------------------------------------------------------------
 
 

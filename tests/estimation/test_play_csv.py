@@ -8,22 +8,31 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from homines.cli.app import main
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, HominesError, Record
 from homines.elicitation.asking import measure
-from homines.elicitation.metrics import action_types, average_by_decision, instability, moral_regret
+from homines.elicitation.metrics import (
+    action_types,
+    average_by_decision,
+    instability,
+    moral_regret,
+    summary,
+)
 from homines.elicitation.survey import Survey
 from homines.estimation.fit import Estimate
 from homines.estimation.fitting import estimate_one
 from homines.estimation.observations import from_records
 from homines.estimation.options import FitOptions
-from homines.estimation.play_csv import PlayLog, read_play
+from homines.estimation.play_csv import COUNT_COLUMN, REQUIRED_COLUMNS, TEXT_COLUMNS, PlayLog, read_play
 from homines.preferences.deontological import Deontological
 from homines.preferences.utilitarian import Utilitarian
 from homines.reports.run_page import write
@@ -39,6 +48,7 @@ GAMES = (
     "trust(2)",
     "ultimatum(3)",
 )
+COLUMNS = (*REQUIRED_COLUMNS, *TEXT_COLUMNS, COUNT_COLUMN)
 N, LEGAL = 40, 36
 """Answers to a question, and legal ones among them."""
 
@@ -208,9 +218,12 @@ def test_another_log_needs_another_folder(tmp_path: Path, homines_: Any) -> None
         ("game,act,act\nipd,C,C\n", "has the column act twice"),
         (
             "game,act\nipd,C\nipt,C\n",
-            "line 3: no game called 'ipt'; there are .*did you mean 'ipd'.*symmetric",
+            "line 3: no game of the package is called 'ipt'.*did you mean 'ipd'.*symmetric",
         ),
-        ("game,act\nos:system,C\n", "line 2: game 'os:system' names a module; a log names games"),
+        (
+            "game,act\nos:system,C\n",
+            "line 2: no game of the package is called 'os:system'",
+        ),
         ("game,act\n'ipd(rounds=x)',C\n", "line 2: "),
         ("game,act,n\nipd,C,2\nipd,D,-1\n", "line 3: n is '-1'; it must be a whole number"),
         ("game,act,n\nipd,C,1.5\n", "line 2: n is '1.5'"),
@@ -238,6 +251,34 @@ def test_a_mistake_names_the_line_the_value_and_the_rule(text: str, message: str
     with pytest.raises(HominesError, match=message) as told:
         log(tmp_path, text)
     assert "\n" not in str(told.value)
+
+
+WORDS = ("", "C", "D", "ipd", "spd(1)", "bos", "X,Y", "1", "2", "-1", "1e99", "table")
+CELLS = st.sampled_from(WORDS) | st.text(max_size=9)
+LIKELY = {
+    "game": st.sampled_from(("ipd", "spd(1)", "bos", "public_goods")),
+    "n": st.sampled_from(("1", "2", "0")),
+}
+
+
+ROWS = st.fixed_dictionaries({name: LIKELY.get(name, st.just("")) | CELLS for name in COLUMNS})
+
+
+@given(st.lists(ROWS, min_size=1, max_size=4))
+@settings(max_examples=150)
+def test_every_file_of_a_stranger_is_read_or_told(rows: list[dict[str, str]]) -> None:
+    """What is read can be stored and read again, and the page's numbers can be computed from it."""
+    with TemporaryDirectory() as folder:
+        try:
+            found = read_play(file_of(Path(folder) / "play.csv", rows))
+        except HominesError:
+            return
+        with RunFolder(f"{folder}/run", found.config) as run:
+            run.add(found.records)
+        again = RunFolder(f"{folder}/run")
+        assert again.unsound == 0
+        assert [r.key for r in again.records] == [r.key for r in found.records]
+        json.dumps(summary(again.records))
 
 
 # --- the example of the docs ---------------------------------------------------------------------

@@ -33,8 +33,8 @@ import numpy as np
 
 from homines.core.capabilities import Labelled, asks_of, variant
 from homines.core.format import clean
-from homines.core.plugins import UnknownName, names
-from homines.core.registry import find, head, is_foreign, spell
+from homines.core.plugins import names
+from homines.core.registry import find, head, spell
 from homines.core.types import MOST_CHOSEN, Array, Choice, Decision, HominesError, Record
 from homines.elicitation.scene import Names, split_labels
 from homines.estimation import tidy_csv
@@ -231,18 +231,14 @@ class _Places:
 
     def __init__(self, spec: str) -> None:
         self.spec = spec
-        if is_foreign(spec):
+        if (name := head(spec)) not in (known := names("games")):
+            close = get_close_matches(name.lower(), known, n=1)
             raise HominesError(
-                f"game {clean(spec)!r} names a module; a log names games of the package only: "
-                "`homines list games` has them"
+                f"no game of the package is called {clean(name)!r}, and a log names no others"
+                f"{f'; did you mean {close[0]!r}?' if close else '.'} `homines list games` has them, and "
+                "symmetric(reward, sucker, temptation, punishment) any symmetric one of two with two actions"
             )
-        try:
-            self.game = find("games", spec)
-        except UnknownName as failure:
-            raise HominesError(
-                f"{str(failure).partition('Add games/')[0].rstrip(' .')}. A two-player game with two actions "
-                "is written symmetric(reward, sucker, temptation, punishment)"
-            ) from failure
+        self.game = find("games", spec)
         self.decisions = tuple(_points(self.game))
         self._by_labels: dict[tuple[str, ...], dict[tuple[str, str], list[Decision]]] = {}
 
