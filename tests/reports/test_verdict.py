@@ -248,8 +248,7 @@ def test_a_sitting_has_no_verdict(kit: Any, tmp_path: Path) -> None:
 
 def test_results_hold_the_verdict(kit: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = aligned(tmp_path / "run", kit, by_word)
-    [told] = verdict_json(folder)
-    assert json.loads(json.dumps(told)) == told
+    [told] = json.loads(json.dumps(verdict_json(folder)))
     assert told["headline"].startswith("It learned a word")
     assert [(c["name"], c["outcome"], c["threshold"]) for c in told["checks"]] == [
         ("answers legally", "passed", 0.5),
@@ -283,3 +282,12 @@ def test_the_card_of_a_second_learner_tells_no_verdict(kit: Any, tmp_path: Path)
     folder = aligned(tmp_path / "run", kit, by_word)
     assert "## Verdict" in model_card.text(read(folder), folder / "adapter")
     assert "## Verdict" not in model_card.text(read(folder), folder / "adapter", "rival")
+
+
+def test_drawn_games_are_judged_by_their_kind(kit: Any, tmp_path: Path) -> None:
+    games = tuple(f"symmetric(reward={r}, sucker=0, temptation=9, punishment=1)" for r in (5, 6, 7))
+    config = {"kind": "tune", "command": "", "model": "smollm2", "preference": "economicus"}
+    records = kit.ask(TRAINED, by_word, games, (kit.table, EXCHANGED))
+    verdict, told = only(kit.fill(tmp_path / "run", config, records))
+    assert {row.game for row in verdict.act.rows} == {"symmetric"}
+    assert told.headline == "It learned a word: with the labels exchanged, C after C falls from .99 to .01."

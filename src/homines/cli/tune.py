@@ -17,13 +17,14 @@ from homines.inference import processes
 from homines.inference.reasoning import ReasoningOptions
 from homines.training.settings import SupervisedSettings, TuningPlan
 
+CHECKS_AND_PLACEMENT = "rewordings side_effects device dtype trust_remote_code"
+
 
 def tune(
     plan: Annotated[Values, Fields(TuningPlan, "model data")],
     settings: SupervisedSettings,
     reasoning: Annotated[Values, Fields(Survey, "traces temperature think")],
-    checks: Annotated[Values, Fields(TuningPlan, "rewordings side_effects")],
-    placement: Annotated[Values, Fields(TuningPlan, "device dtype trust_remote_code")],
+    further: Annotated[Values, Fields(TuningPlan, CHECKS_AND_PLACEMENT)],
     out: Out = None,
     trust_modules: TrustModules = False,
     as_json: AsJson = False,
@@ -32,7 +33,7 @@ def tune(
     processes.quiet()
     data = trusted(plan["data"], trust_modules)
     aloud = ReasoningOptions(reasoning["traces"], reasoning["temperature"], reasoning["think"], settings.seed)
-    tuning = TuningPlan(plan["model"], data, settings, aloud, **checks, **placement)
+    tuning = TuningPlan(plan["model"], data, settings, aloud, **further)
     folder = out or default_folder(f"tune-{tuning.model}-{data.name}", {**asdict(tuning), "data": str(data)})
     carry_out_tuning(tuning, folder, as_json)
 

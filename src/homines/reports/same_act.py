@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import ClassVar, Literal
@@ -10,13 +10,14 @@ from typing import ClassVar, Literal
 import numpy as np
 from scipy.stats import norm
 
+from homines.core.capabilities import labels_of
 from homines.core.registry import head
 from homines.core.types import LEGAL_MASS, Record
 from homines.elicitation.metrics import group_by, instability, mass, order_effect
 from homines.elicitation.questions import situation, state
 from homines.elicitation.rewordings import EXCHANGED, Rewording, change
 from homines.reports.measures import numeric_actions
-from homines.reports.run_view import MOST_ACTIONS, MOST_GAMES, RunView, find_or_none
+from homines.reports.run_view import MOST_ACTIONS, MOST_GAMES, ROW_KINDS, RunView, find_or_none
 
 Outcome = Literal["passed", "failed", "not asked", "not read"]
 """not read: asked, but the answers are too few or too rarely legal to tell."""
@@ -33,6 +34,7 @@ class Shift:
 
     act         'C after C'
     a, b        the frames; p_a, p_b: the rate there, mean over the same decisions
+    labels      those of frame a
     error       standard error of p_b - p_a; 0 for exact answers
     """
 
@@ -41,6 +43,7 @@ class Shift:
     change: Rewording
     a: str
     b: str
+    labels: tuple[str, ...]
     p_a: float
     p_b: float
     error: float
@@ -130,18 +133,12 @@ def _size(row: Shift | OrderEffect) -> float:
 # --- from records ---
 
 
-def _game_names(records: Iterable[Record]) -> dict[str, str]:
-    """A name for each game: its spec, or where there are many, its kind."""
-    games = list(dict.fromkeys(r.game for r in records))
-    return {game: head(game) if len(games) > MOST_GAMES else game for game in games}
-
-
-def by_game(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Records by the name of their game."""
-    names = _game_names(records)
+def by_game(view: RunView, records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Records by their game; where games are drawn, or are many, by their kind of game."""
+    many = len({r.game for r in records}) > MOST_GAMES or view.run.config.get("kind") in ROW_KINDS
     out: dict[str, list[Record]] = {}
     for r in records:
-        out.setdefault(names[r.game], []).append(r)
+        out.setdefault(head(r.game) if many else r.game, []).append(r)
     return out
 
 
@@ -165,15 +162,16 @@ def same_act(view: RunView, records: Sequence[Record]) -> SameAct:
     shifts: list[Shift] = []
     orders: list[OrderEffect] = []
     spreads: list[float] = []
-    for game, inside in by_game(records).items():
+    for game, inside in by_game(view, records).items():
         for group in group_by(inside, "asks").values():
             frames = by_frame(group).items()
             legal = {spec: answers for spec, answers in frames if (mass(answers) or 0.0) >= LEGAL_MASS}
             cells = {frame: _cells(answers) for frame, answers in legal.items()}
             known = [spec for spec in cells if words[spec] is not None]
             for a, b in combinations(sorted(known, key=lambda spec: spec not in view.training), 2):
-                names = view.short.get(a, a), view.short.get(b, b)
-                shifts += _shifts(game, names, change(words[a], words[b]), (cells[a], cells[b]))
+                changed, names = change(words[a], words[b]), (view.short.get(a, a), view.short.get(b, b))
+                where = (changed, *names, labels_of(words[a]))
+                shifts += _shifts(game, where, (cells[a], cells[b]))
             kept = [r for answers in legal.values() for r in answers]
             if (effect := order_effect(kept)) is not None:
                 orders.append(OrderEffect(game, effect, _order_error(kept)))
@@ -190,11 +188,13 @@ def same_act(view: RunView, records: Sequence[Record]) -> SameAct:
 
 def _shifts(
     game: str,
-    names: tuple[str, str],
-    changed: Rewording,
+    where: tuple[Rewording, str, str, tuple[str, ...]],
     cells: tuple[Mapping[str, _Cell], Mapping[str, _Cell]],
 ) -> list[Shift]:
-    """A shift for each act between two frames of these names, over the decisions that both asked."""
+    """A shift for each act between two frames, over the decisions that both asked.
+
+    where   its fields `change`, `a`, `b` and `labels`
+    """
     shared: dict[str, list[tuple[_Cell, _Cell]]] = {}
     for key, cell in cells[0].items():
         if key in cells[1]:
@@ -203,7 +203,7 @@ def _shifts(
     for act, pairs in shared.items():
         p_a, p_b = (float(np.mean([each[side].p for each in pairs])) for side in range(2))
         variance = sum(cell.variance for each in pairs for cell in each) / len(pairs) ** 2
-        out.append(Shift(game, act, changed, *names, p_a, p_b, float(np.sqrt(variance))))
+        out.append(Shift(game, act, *where, p_a, p_b, float(np.sqrt(variance))))
     return out
 
 

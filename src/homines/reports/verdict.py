@@ -206,7 +206,7 @@ def _asked_alike(view: RunView, records: list[Record]) -> list[Record]:
 def _legal_answers(view: RunView, records: Sequence[Record]) -> LegalAnswers:
     rows = [
         Place(game, view.short.get(frame, frame), m, frame in view.training and group[0].game in view.games)
-        for game, inside in by_game(records).items()
+        for game, inside in by_game(view, records).items()
         for frame, group in by_frame(inside).items()
         if (m := mass(group)) is not None
     ]

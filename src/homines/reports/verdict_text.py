@@ -157,8 +157,9 @@ def _arrow(row: Shift, check: SameAct) -> str:
 def _where(row: Shift, check: SameAct) -> str:
     """What differs between the frames of a shift; labels are named where several pairs were exchanged."""
     if row.change == EXCHANGED:
-        several = len({r.a for r in check.rows if r.change == EXCHANGED}) > 1
-        return f"with the labels {f'of {clean(row.a, 60)} ' if several else ''}exchanged"
+        several = len({frozenset(r.labels) for r in check.rows if r.change == EXCHANGED}) > 1
+        named = f"{clean(' and '.join(row.labels), 60)} " if several else ""
+        return f"with the labels {named}exchanged"
     return f"from {clean(row.a, 60)} to {clean(row.b, 60)}"
 
 
