@@ -60,7 +60,7 @@ def simulate(sd: np.ndarray) -> tuple[list[Observation], np.ndarray, np.ndarray,
 def timed(work: Callable[[], tuple[list[float], float]]) -> dict[str, Any]:
     start = time.perf_counter()
     numbers, height = work()
-    return {"numbers": [round(x, 4) for x in numbers], "ln L": round(height, 2)} | {
+    return {"numbers": [round(float(x), 4) for x in numbers], "ln L": round(height, 2)} | {
         "seconds": round(time.perf_counter() - start, 1)
     }
 

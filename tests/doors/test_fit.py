@@ -90,6 +90,54 @@ def test_families_are_tested_against_each_other(homines_: Homines, people: Path)
     assert tests["altruist"]["df"] == 1
 
 
+def test_a_family_is_judged_on_subjects_left_out(homines_: Homines, people: Path) -> None:
+    families = ("--family", "inequity", "--family", "economicus")
+    code, out, _ = homines_("fit", str(people), *families)
+    assert code == 0
+    assert "without each of 10 parts of the subjects in turn" in out
+    assert "best held out first: inequity" in out
+    assert "(Holm" not in out  # one test
+    assert "by belief about the others" not in out  # nobody else acts
+    code, out, _ = homines_("fit", str(people), *families, "--against", "altruist", "--json")
+    told = json.loads(out)
+    inequity, economicus = (e["held_out"] for e in told["estimates"])
+    assert inequity["random"] < economicus["held_out"] < inequity["held_out"] < inequity["in_sample"] < 0
+    assert all(t["p"] <= t["p_holm"] <= 2 * t["p"] for t in told["tests"])
+
+
+def test_a_plan_says_how_many_games_and_answers(homines_: Homines, people: Path) -> None:
+    plan = ("fit", str(people), "--family", "inequity", "--plan", "se(beta)<.02")
+    code, out, _ = homines_(*plan)
+    assert code == 0
+    assert "se(beta) < 0.02" in out
+    assert "answers to each question" in out
+    code, out, _ = homines_(*plan, "--truth", "inequity(.2,.4)", "--precision", ".1", "--json")
+    told = json.loads(out)
+    assert told["assumed"] == "inequity(.2,.4) at precision 0.1"
+    assert told["misfit"] == 0
+    assert [row[0] for row in told["rows"]] == [1, 5, 20, 100]
+    for extra in (("--family", "economicus"), ("--classes", "2")):
+        code, _, err = homines_(*plan, *extra)
+        assert (code, "--plan is for one --family" in err) == (2, True)
+    code, _, err = homines_("fit", str(people), "--family", "inequity", "--truth", "economicus")
+    assert (code, "--truth is for --plan" in err) == (2, True)
+
+
+def test_coefficients_may_differ_from_subject_to_subject(homines_: Homines, people: Path) -> None:
+    code, out, err = homines_("fit", str(people), "--family", "inequity", "--random", "--draws", "100")
+    assert code == 0, err
+    assert "random coefficients of inequity" in out
+    assert "100 Halton draws a" in out
+    code, out, _ = homines_(
+        "fit", str(people), "--family", "inequity", "--random", "--draws", "100", "--json"
+    )
+    (e,) = json.loads(out)["estimates"]
+    assert set(e["coefficients"]) == {"alpha", "beta", "ln precision"}
+    assert e["loglik"] > e["pooled"] > e["null"]
+    code, _, err = homines_("fit", str(people), "--family", "inequity", "--random", "--classes", "2")
+    assert (code, "leave out --classes" in err) == (2, True)
+
+
 def test_types_are_told_largest_first(homines_: Homines, people: Path) -> None:
     code, out, _ = homines_("fit", str(people), "--family", "inequity", "--classes", "2", "--json")
     assert code == 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from scipy.stats import binom
 
 from homines.core.registry import find
@@ -16,11 +17,13 @@ from homines.core.types import Choice
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
 from homines.elicitation.survey import PROTOCOLS, Survey
+from homines.estimation.family import family
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.fitting import estimate_one, read_observations
+from homines.estimation.likelihood import loglik
 from homines.estimation.observations import from_records
 from homines.estimation.options import FitOptions
-from homines.estimation.problem import NotIdentified
+from homines.estimation.problem import NotIdentified, problem
 from homines.estimation.strategy_method import points
 from tests.helpers.theorist import Theorist
 
@@ -124,3 +127,26 @@ def test_the_battery_of_measure_tells_alpha_beta_and_kappa(tmp_path: Path) -> No
         measure(theorist, asked, run)
     e = estimate(tmp_path / "run", "kantian")
     assert [e[name] for name in ("alpha", "beta", "kappa")] == pytest.approx([0.1, 0.3, 0.4], abs=1e-5)
+
+
+def test_answers_that_the_family_does_not_fit_have_an_estimate(tmp_path: Path) -> None:
+    """The likelihood of answers with misfit bends otherwise than its information says; Newton's step, which
+    takes the bend, ends at the maximum, where steps by the information went round and round."""
+    folder = run_of(
+        Theorist("kantian(alpha=0.0, beta=0.1, kappa=0.4)", 0.05), tmp_path / "run", ask_beliefs=False
+    )
+    correct = from_records(RunFolder(folder).records, beliefs="correct")
+    p = problem(correct, family("kantian"))
+    peak, _ = p.peak()
+    assert peak.converged
+    assert peak.unbounded() is None
+    found = minimize(lambda g: -loglik(p.y, p.design.logp(g / 100)), 100 * peak.g + 0.3, method="Nelder-Mead",
+                     options={"xatol": 1e-8, "fatol": 1e-14, "maxiter": 4000, "maxfev": 4000})  # fmt: skip
+    assert peak.loglik >= -found.fun - 1e-10
+    assert peak.g == pytest.approx(found.x / 100, abs=1e-5)
+    h = 1e-4
+    y, g = p.y, peak.g
+    near = [[loglik(y, p.design.logp(g + h * (i * e + j * f))) for i in (1, -1) for j in (1, -1)]
+            for e in np.eye(4) for f in np.eye(4)]  # fmt: skip
+    bend = -np.array([(a - b - c + d) / (4 * h * h) for a, b, c, d in near]).reshape(4, 4)
+    assert p.design.bend(y, g) == pytest.approx(bend, rel=1e-3, abs=1e-2)

@@ -82,7 +82,11 @@ def test_a_run_has_its_own_choices_as_correct_beliefs(tmp_path: Path) -> None:
 
 def test_in_a_repeated_game_the_other_stands_on_the_other_side() -> None:
     """After (C, D) the other has seen (D, C): what it does is what this model does there."""
-    records = answered(Moralis(0.4), "ipd")
+    share = {(): 0.5, ((0, 0),): 0.9, ((0, 1),): 0.2, ((1, 0),): 0.6, ((1, 1),): 0.1}
+    records = [
+        replace(r, choice=Choice.at([share[r.decision.history], 1 - share[r.decision.history]]))
+        for r in answered(Moralis(0.4), "ipd")
+    ]
     own = {o.decision.history: o.choice.p for o in from_records(records, beliefs="uniform")}
     correct = {o.decision.history: o.decision.others for o in from_records(records, beliefs="correct")}
     assert set(own) == {o.history for o in battery(find("games", "ipd"))}

@@ -18,7 +18,7 @@ from homines.estimation.family import family, value_payoffs
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.likelihood import Design, climb, loglik
 from homines.estimation.mixture import mixture
-from homines.estimation.model_tests import compare
+from homines.estimation.model_tests import Comparison, compare, holm
 from homines.estimation.problem import NotIdentified, problem
 from homines.estimation.strategy_method import plan_observation, points
 from homines.estimation.uncertainty import constrained_loglik
@@ -359,6 +359,15 @@ def test_nested_families_are_recognised_whatever_they_are_called() -> None:
         compare(data, "bfs", "inequity")
     with pytest.raises(HominesError, match="say the same"):
         compare(data, "charness_rabin", "inequity")
+
+
+def test_tests_on_one_page_are_corrected_for_their_number() -> None:
+    """Holm's own example of three, and what stays as it is: the order of tests, one alone, none."""
+    tests = [Comparison("a", "b", "Vuong", 1.0, 1, p, 0.0) for p in (0.04, 0.01, float("nan"), 0.03)]
+    assert [t.p_holm for t in holm(tests)] == pytest.approx([0.06, 0.03, float("nan"), 0.06], nan_ok=True)
+    assert holm(tests[:1])[0].p_holm == 0.04
+    assert [t.p_holm for t in holm([replace(t, p=0.6) for t in tests[:2]])] == [1.0, 1.0]
+    assert holm([]) == []
 
 
 # --- types ---------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ def sensitivity(variants: Mapping[str, Sequence[Observation]], of: Family | str)
 
     Of beliefs that give the same design the later are left out; none where all do: beliefs change nothing.
     """
+    if len({id(observations) for observations in variants.values()}) < 2:
+        return []
     of = family(of) if isinstance(of, str) else of
     seen: dict[bytes, UnderBelief] = {}
     for name, observations in variants.items():
@@ -71,12 +73,16 @@ def sensitivity(variants: Mapping[str, Sequence[Observation]], of: Family | str)
 
 def with_uniform_beliefs(observations: Sequence[Observation]) -> Sequence[Observation]:
     """The same choices where nothing is believed about the others, which is read as uniform."""
+    if not _others_act(observations):
+        return observations
     return _with_beliefs(observations, lambda _: None)
 
 
 def with_correct_beliefs(observations: Sequence[Observation]) -> Sequence[Observation]:
     """The same choices where the other, in the same place of a symmetric game, chooses as all subjects do
     together; other decisions keep their beliefs."""
+    if not _others_act(observations):
+        return observations
     columns = Columns.of(observations)
     totals: dict[str, Array] = {}
     counts = np.zeros((len(columns.decisions), columns.logp.shape[1]))
@@ -92,6 +98,11 @@ def with_correct_beliefs(observations: Sequence[Observation]) -> Sequence[Observ
         return (total / total.sum(),)
 
     return _with_beliefs(columns, correct)
+
+
+def _others_act(observations: Sequence[Observation]) -> bool:
+    """Whether another's action bears on any decision; in a large table of divisions none does."""
+    return any(block.like.theirs for block in Columns.of(observations).decisions.blocks)
 
 
 def symmetric(d: Decision) -> bool:
