@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from homines.cli.options import AsJson, Out
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import HominesError
+from homines.elicitation.answers_in_words import answers_in_words
 from homines.elicitation.metrics import choices, summary
 
 
@@ -46,7 +48,9 @@ def carry_out_import(log: Path, out: Path | None, as_json: bool) -> None:
     page = write(folder)
     failed = sum(r.error is not None for r in records)
     if as_json:
-        fields = {"folder": str(folder), "report": str(page), "added": len(new), "questions": len(records)}
+        fields: dict[str, Any] = {"folder": str(folder), "report": str(page), "added": len(new)}
+        words = answers_in_words(records)
+        fields |= {"questions": len(records), "words": asdict(words) if words else None}
         print(json.dumps({**fields, "failed": failed, "absent": source.absent, "rows": summary(records)}))
     else:
         print_measurement(choices(records))

@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from homines.core.options import TRUST_REMOTE_CODE, option
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Model, Prompt, Record
 from homines.elicitation import asking
+from homines.elicitation.answers_in_words import answers_in_words, none_legal, remedies
 from homines.elicitation.metrics import choices, group_by, instability, summary
 from homines.elicitation.survey import Survey
 from homines.inference.impossible import counts, sentences
@@ -88,6 +89,8 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
             "instability": {name: instability(group) for (name,), group in games.items()},
             "calls": asking.spent(RunFolder(folder)) or None,
             "impossible": counts(records),
+            "words": asdict(words) if (words := answers_in_words(records)) else None,
+            "remedies": remedies(chosen) if none_legal(chosen) else [],
         }
         print(json.dumps(result))
     else:

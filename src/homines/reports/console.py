@@ -22,11 +22,14 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from homines.core.format import count
 from homines.core.progress import Follow, Stop, never
+from homines.core.rates import describe, sample_of
 from homines.core.redaction import redact
 from homines.core.registry import UntrustedModule, find, head
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, Record
+from homines.elicitation.answers_in_words import answers_in_words, none_legal, remedies
 from homines.elicitation.metrics import group_by, instability, summary
 from homines.reports.tables import Table
 
@@ -142,10 +145,11 @@ def print_measurement(records: list[Record]) -> None:
     for row in rows:
         if not any(name in row for name in types):
             for where, p in row["p"].items():
-                odds = "  ".join(f"{action} {x:.2f}" for action, x in p.items())
+                odds = "; ".join(f"{action} {describe(x)}" for action, x in p.items())
                 console.print(Text(f"{row['game']}, {row['frame']}, {where}: {odds}"))
     _print_reasoning(console, records)
     _print_uncertainty(console, rows, records)
+    _print_words(console, records)
     for (game,), group in group_by(records, "game").items():
         if (spread := instability(group)) is not None:
             console.print(Text(f"{game}: instability over frames {spread:.2f}"))
@@ -260,14 +264,12 @@ def _print_reasoning(console: Console, records: list[Record]) -> None:
 def _print_uncertainty(
     console: Console, rows: Sequence[Mapping[str, Any]], records: Sequence[Record]
 ) -> None:
-    """Intervals of counted rates, and the probability that log-probabilities left unknown."""
+    """Samples of sampled rates, and the probability that log-probabilities left unknown."""
     for row in rows:
-        ends = {
-            name: pair for name, pair in row.get("intervals", {}).items() if not name.startswith("illegal")
-        }
-        listed = "  ".join(f"{name} [{low:.2f}, {high:.2f}]" for name, (low, high) in ends.items())
+        rates = {name: x for name, x in row.items() if not name.startswith("illegal") and sample_of(x)}
+        listed = "; ".join(f"{name} {describe(x)}" for name, x in rates.items())
         if listed:
-            console.print(Text(f"{row['game']}, {row['frame']}, 95% intervals of counted answers: {listed}"))
+            console.print(Text(f"{row['game']}, {row['frame']}, sampled, 95% intervals: {listed}"))
     hidden = [r.provenance["truncation"] for r in records if "truncation" in r.provenance]
     if hidden:
         console.print(
@@ -276,6 +278,20 @@ def _print_uncertainty(
                 "at most, was not told and may be legal or not"
             )
         )
+
+
+def _print_words(console: Console, records: Sequence[Record]) -> None:
+    """How answers in words were read, the illegal ones verbatim, and what to do where none is legal."""
+    for (model,), group in group_by(records, "model").items():
+        if (words := answers_in_words(group)) is not None:
+            console.print(Text(f"{model}: {words.sentence()}"))
+            for text, n in words.illegal.items():
+                console.print(Text(f"  illegal, {n} times: {text!r}"))
+        if none_legal(group):
+            answered = sum(r.choice is not None for r in group)
+            console.print(Text(f"{model} answered {count(answered, 'question')}, none of them legally"))
+            for remedy in remedies(group):
+                console.print(Text(f"  {remedy}"))
 
 
 def _share(x: float | None) -> str:

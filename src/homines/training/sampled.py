@@ -34,7 +34,7 @@ from typing import Any
 from homines.core.paths import inside
 from homines.core.progress import QUIET, Follow
 from homines.core.types import HominesError, Prompt
-from homines.inference.sampled_answers import OPEN
+from homines.inference.answer_reader import OPEN
 from homines.inference.tokens import TemplateError, fill, join, render, terminator
 from homines.models.hf import HuggingFace
 from homines.training.checkpoints import whole_checkpoint
