@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from homines.cli.app import main
 from homines.core.rates import sample_of
 from homines.core.run_folder import RunFolder
-from homines.core.types import Choice, Record
+from homines.core.types import Choice, Prompt, Record
 from homines.elicitation.metrics import action_types, mass
 from homines.games.ipd import ipd
 from homines.inference.answer_reader import (
@@ -37,9 +37,10 @@ from homines.inference.answer_reader import (
     read,
 )
 from homines.inference.sampled_answers import excerpt, rate_interval, sound_notes
+from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.reports import run_page
-from tests.helpers.serve import serve
+from tests.helpers.serve import Refusal, serve
 from tests.helpers.tiny import willing
 
 Case = tuple[str, int | None, str]
@@ -294,7 +295,8 @@ def test_a_sampled_rate_carries_legal_answers_and_interval() -> None:
     legal = mass(records)
     assert (rate, legal) == pytest.approx((0.9, 0.75))
     sample, of_mass = sample_of(rate), sample_of(legal)
-    assert sample is not None is not of_mass
+    assert sample is not None
+    assert of_mass is not None
     assert (sample.n, of_mass.n) == (30, 40)
     effective = 1 / (0.25 / 20 + 0.25 / 10)
     assert (sample.lower, sample.upper) == pytest.approx(rate_interval(0.9, effective))
@@ -434,6 +436,33 @@ def test_no_legal_answer_is_a_result_with_a_remedy(net: HuggingFace, tmp_path: P
     assert "No answers are recorded" not in page
     assert "nothing to report yet" not in page
     assert "As an AI, I have no preference &lt;b&gt;" in page
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_server_of_vllm_without_log_probabilities_is_read_in_words(
+    net: HuggingFace, monkeypatch: pytest.MonkeyPatch, refuses: bool
+) -> None:
+    def lacking(path: str, body: dict[str, Any]) -> None:
+        if refuses and body.get("prompt_logprobs") is not None:
+            raise Refusal(400, "prompt_logprobs is not supported by this engine")
+
+    def spoil(path: str, body: dict[str, Any], reply: Any) -> Any:
+        for i, choice in enumerate(reply.get("choices", ())):
+            choice |= {"prompt_logprobs": None, "text": TURNS[i % 5], "finish_reason": "stop"}
+        return reply
+
+    with serve(net, before=lacking, spoil=spoil) as server:
+        monkeypatch.setenv("VLLM_BASE_URL", server.url)
+        monkeypatch.setenv("VLLM_API_KEY", server.key)
+        model: Any = load("vllm/tiny")
+        prompt = Prompt((("user", "action1 or action2?"),), ("action1", "action2"))
+        (choice,) = model.score([prompt])
+        notes = model.notes(prompt)
+        model.close()
+    assert (choice.n, choice.mass) == (20, 0.8)
+    assert choice.p.tolist() == [1, 0]
+    assert notes["counted"]
+    assert notes["read"] == {EXACT: 4, STRIPPED: 4, SENTENCE: 4, LAST: 4, NONE: 4}
 
 
 def test_answers_that_were_cut_ask_for_room(

@@ -22,15 +22,14 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from homines.core.format import count
 from homines.core.progress import Follow, Stop, never
-from homines.core.rates import describe, sample_of
+from homines.core.rates import describe
 from homines.core.redaction import redact
 from homines.core.registry import UntrustedModule, find, head
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, Record
-from homines.elicitation.answers_in_words import answers_in_words, none_legal, remedies
 from homines.elicitation.metrics import group_by, instability, summary
+from homines.reports.console_answers import print_reasons, print_uncertainty, print_words
 from homines.reports.tables import Table
 
 if TYPE_CHECKING:
@@ -147,9 +146,9 @@ def print_measurement(records: list[Record]) -> None:
             for where, p in row["p"].items():
                 odds = "; ".join(f"{action} {describe(x)}" for action, x in p.items())
                 console.print(Text(f"{row['game']}, {row['frame']}, {where}: {odds}"))
-    _print_reasoning(console, records)
-    _print_uncertainty(console, rows, records)
-    _print_words(console, records)
+    print_reasons(console, records)
+    print_uncertainty(console, rows, records)
+    print_words(console, records)
     for (game,), group in group_by(records, "game").items():
         if (spread := instability(group)) is not None:
             console.print(Text(f"{game}: instability over frames {spread:.2f}"))
@@ -241,57 +240,6 @@ def brief(spec: str) -> str:
         if (value := getattr(frame, f.name)) != f.default
     ]
     return " ".join((head(spec), *settings))
-
-
-def _print_reasoning(console: Console, records: list[Record]) -> None:
-    """The tokens of the reasons, and standard errors of answers read exactly and of answers counted."""
-    spoken = [r for r in records if r.provenance.get("reasons")]
-    if not spoken:
-        return
-    every = [text for r in spoken for text in r.provenance["reasons"]]
-    tokens = sum(r.provenance["tokens"] for r in spoken)
-    sentence = f"{len(every)} reasons of {tokens / len(every):.0f} tokens on average"
-    sentence += f", {sum(text is None for text in every)} of which did not come to an answer"
-    spreads = [r.provenance["spread"][0] for r in spoken if r.provenance["spread"][0] is not None]
-    if spreads:
-        counted = [np.mean([a == 0 for a in r.provenance["counted"]]) for r in spoken]
-        k = len(every) / len(spoken)
-        by_counting = np.mean([np.sqrt(p * (1 - p) / (k - 1)) for p in counted])
-        sentence += f"; standard error {np.mean(spreads):.3f}, by counting answers {by_counting:.3f}"
-    console.print(Text(sentence))
-
-
-def _print_uncertainty(
-    console: Console, rows: Sequence[Mapping[str, Any]], records: Sequence[Record]
-) -> None:
-    """Samples of sampled rates, and the probability that log-probabilities left unknown."""
-    for row in rows:
-        rates = {name: x for name, x in row.items() if not name.startswith("illegal") and sample_of(x)}
-        listed = "; ".join(f"{name} {describe(x)}" for name, x in rates.items())
-        if listed:
-            console.print(Text(f"{row['game']}, {row['frame']}, sampled, 95% intervals: {listed}"))
-    hidden = [r.provenance["truncation"] for r in records if "truncation" in r.provenance]
-    if hidden:
-        console.print(
-            Text(
-                f"from log-probabilities: {np.mean(hidden):.3f} of probability on average, {max(hidden):.3f} "
-                "at most, was not told and may be legal or not"
-            )
-        )
-
-
-def _print_words(console: Console, records: Sequence[Record]) -> None:
-    """How answers in words were read, the illegal ones verbatim, and what to do where none is legal."""
-    for (model,), group in group_by(records, "model").items():
-        if (words := answers_in_words(group)) is not None:
-            console.print(Text(f"{model}: {words.sentence()}"))
-            for text, n in words.illegal.items():
-                console.print(Text(f"  illegal, {n} times: {text!r}"))
-        if none_legal(group):
-            answered = sum(r.choice is not None for r in group)
-            console.print(Text(f"{model} answered {count(answered, 'question')}, none of them legally"))
-            for remedy in remedies(group):
-                console.print(Text(f"  {remedy}"))
 
 
 def _share(x: float | None) -> str:
