@@ -105,7 +105,9 @@ def finish(model: str, folder: Path, records: list[Record], as_json: bool) -> No
             print(f"\n{text}")
         print(f"\nreport    {page}")
         following = (
-            f"fit {folder} --family inequity"
+            f"measure {shlex.quote(model)} --labels X,Y"
+            if none_legal(records)
+            else f"fit {folder} --family inequity"
             if believed or behind(model)
             else f"align {shlex.quote(model)} --to game_deontological"
         )

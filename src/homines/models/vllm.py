@@ -7,8 +7,7 @@ its own:
 
     log P(label, end) = sum of the prompt log-probabilities of the label's tokens and of the end of the turn
 
-A server that gives no prompt log-probabilities is asked for SAMPLES answers to each prompt, at temperature 1,
-which are read as words (answer_reader.py) and counted.
+Without prompt log-probabilities SAMPLES answers in words are read (answer_reader.py) and counted.
 """
 
 from __future__ import annotations
@@ -231,12 +230,10 @@ class Vllm:
         answers = iter(self._tried(items))
         out = [item if isinstance(item, Exception) else next(answers) for item in encoded]
         self._notes = {}
-        return [
-            self._count(prompt, item)
-            if isinstance(answer, NoLogprobs) and isinstance(item, Encoded)
-            else answer
-            for prompt, item, answer in zip(prompts, encoded, out, strict=True)
-        ]
+        for i, (prompt, item) in enumerate(zip(prompts, encoded, strict=True)):
+            if isinstance(out[i], NoLogprobs) and isinstance(item, Encoded):
+                out[i] = self._count(prompt, item)
+        return out
 
     def notes(self, prompt: Prompt) -> dict[str, Any]:
         """How the texts of the latest answer to this prompt were read; empty where it was read exactly."""
@@ -250,7 +247,7 @@ class Vllm:
         sampling = {"n": SAMPLES, "max_tokens": IN_WORDS, "temperature": 1.0, "seed": seed}
         try:
             said = self._complete([list(item.prompt)], most, **sampling)
-            texts = [str(c["text"]) for c in said]
+            texts = [c["text"] for c in said]
             readings = [read(c["text"], prompt.labels, finished=c["finish_reason"] == "stop") for c in said]
         except (CallFailed, LookupError, TypeError, AttributeError) as failure:
             return failure if isinstance(failure, CallFailed) else CallFailed(self.server.address, failure)

@@ -255,7 +255,7 @@ def _signed(x: float | None) -> str:
 
 
 def _warn_mass(console: Console, rows: list[dict[str, Any]]) -> None:
-    low = [row for row in rows if row["mass"] is not None and row["mass"] < LEGAL_MASS]
+    low = [row for row in rows if row["mass"] and row["mass"] < LEGAL_MASS]
     if low:
         console.print(
             Text(
