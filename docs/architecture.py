@@ -31,6 +31,7 @@ DATA = {
     "reports/templates/page.html": "Parts of all pages: policy, style, scripts",
     "reports/templates/page.js": "The script that draws the charts of a page",
     "reports/templates/asked.html": "What was asked, a part of the page of one run",
+    "reports/templates/answers_in_words.html": "Answers in words on a page, illegal ones verbatim",
     "reports/templates/page_parts.html": "Tables and charts of all pages",
     "reports/templates/report_page.html": "The page of one run",
     "reports/templates/study_page.html": "The page of a study or of several runs",

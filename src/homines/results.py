@@ -14,7 +14,7 @@ from homines.elicitation.metrics import choices, summary
 from homines.estimation.fitting import estimate_one, read_observations
 from homines.estimation.options import FitOptions
 from homines.reports.asked import brief
-from homines.reports.tables import Table
+from homines.reports.tables import Table, spread_samples
 
 if TYPE_CHECKING:
     from homines.estimation.fit import Estimate
@@ -64,7 +64,8 @@ class RunResult:
 
     def table(self) -> Rows:
         """A row for each model, game and frame: action types, or P(action) by situation; legal mass; order
-        effect; numbers of questions and of failures. Rates are given a legal answer."""
+        effect; numbers of questions and of failures. Rates are given a legal answer; a sampled one has its
+        number of answers and its 95% interval in columns of their own (NAME n, NAME lower, NAME upper)."""
         rows = summary(choices(self.records))
         rates = [
             {key: p for key, p in row.items() if "|" in key and not key.startswith("illegal")}
@@ -73,12 +74,13 @@ class RunResult:
         ]
         every = list(dict.fromkeys(key for rate in rates for key in rate))
         tail = ("mass", "order_effect", "questions", "errors")
-        return Rows(
+        shown = [
             {"model": row["model"], "game": row["game"], "frame": brief(row["frame"])}
             | {key: rate.get(key) for key in every}
             | {key: row[key] for key in tail}
             for row, rate in zip(rows, rates, strict=True)
-        )
+        ]
+        return Rows(spread_samples(shown))
 
     @property
     def verdicts(self) -> list[Verdict]:

@@ -30,7 +30,7 @@ from tests.helpers.tiny import willing
 
 MOST = 20_000
 KILLED = 30_000
-SPEC = "openai-api/tests/tiny(read=samples, samples=1, seconds=15, retries=6)"
+SPEC = "openai-api/tests/tiny(read=samples, samples=1, tokens=16, seconds=15, retries=6)"
 
 
 class Count:

@@ -465,10 +465,12 @@ def test_it_thinks_aloud_and_writes() -> None:
     model.reasoning = ReasoningOptions(4, 1.0)
     prompt = Prompt((("user", "Think, then 1 or 2?"),), ("1", "2"), "Answer:")
     (choice,) = model.score([prompt])
-    assert (choice.n, choice.mass) == (4, 0.5)
-    assert choice.p.tolist() == [0.5, 0.5]
+    assert (choice.n, choice.mass) == (4, 0.75)
+    assert choice.p == pytest.approx([2 / 3, 1 / 3])
     beside = model.notes(prompt)
-    assert sorted(beside["counted"]) == [-1, -1, 0, 1]
+    assert sorted(beside["counted"]) == [-1, 0, 0, 1]
+    assert beside["read"] == {"exact": 2, "stripped": 1, "none": 1}
+    assert beside["illegal"] == {"I cannot say.": 1}
     assert sum(reason is None for reason in beside["reasons"]) == 1
     assert sorted(map(str, model.write([prompt] * 4, ReasoningOptions(1, 1.0)))) == sorted(texts)
 

@@ -222,6 +222,34 @@ def test_where_log_probabilities_are_refused_words_are_read(tmp_path: Path) -> N
     assert {r.choice.mass for r in quiet.records if r.choice} == {1.0}
 
 
+def test_a_log_keeps_how_texts_were_read_and_an_older_one_is_read_again(tmp_path: Path) -> None:
+    def answer(text: str, config: Any) -> str:
+        return said if len(said := word(text)) > 1 else f"I choose **{said}**."
+
+    log = ran(the_task("ipd", logprobs=False), tmp_path, model=saying(answer), epochs=2)
+    found = read_run(Path(log.location)).records
+    assert {frozenset(r.provenance["read"].items()) for r in found} == {
+        frozenset({("sentence", 2)}),
+        frozenset({("none", 2)}),
+    }
+    mute = [r for r in found if r.choice is not None and r.choice.mass == 0]
+    assert mute
+    assert all(r.provenance["illegal"] == {"I would rather not": 2} for r in mute)
+    for sample in log.samples or ():
+        for score in (sample.scores or {}).values():
+            assert score.metadata is not None
+            del score.metadata["read"]  # as an earlier version wrote it, which read to the letter
+            score.metadata |= {
+                "illegal": {"wrapped": 1},
+                "answer": {"logp": [-0.6931, -0.6932], "mass": 0, "n": 1},
+            }
+    older = tmp_path / "older.json"
+    write_eval_log(log, str(older))
+    again = read_run(older).records
+    assert [r.choice.mass for r in again if r.choice] == [r.choice.mass for r in found if r.choice]
+    assert [r.provenance["read"] for r in again] == [r.provenance["read"] for r in found]
+
+
 def half_failing(text: str, _: Any) -> str:
     if hashed(Prompt((("user", text),), ("X", "Y"))).mass < 0.8:
         raise RuntimeError("the service is down for Bearer sk-secret-12345")

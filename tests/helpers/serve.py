@@ -188,7 +188,7 @@ class Server:
 
     def completions(self, body: dict[str, Any]) -> dict[str, Any]:
         choices: list[dict[str, Any]] = []
-        for i, ids in enumerate(body["prompt"]):
+        for i, ids in enumerate(ids for ids in body["prompt"] for _ in range(body.get("n") or 1)):
             if len(ids) + body["max_tokens"] > self.model.window:
                 raise Refusal(400, f"maximum context length is {self.model.window}")
             drawn = torch.Generator().manual_seed(body.get("seed") or 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from homines.core.types import HominesError, Interrupted
 from homines.elicitation.orders import orders
 from homines.frames.table import Table
 from homines.games.ipd import ipd
-from homines.inference.sampled_answers import read
+from homines.inference.answer_reader import read
 from homines.models.hf import HuggingFace, load
 from homines.opponents.tit_for_tat import TitForTat
 from homines.training import sampled as road
@@ -60,9 +61,10 @@ WARM = 24
         ('"XY."', 1),
         ("'X'.", 0),
         ("X..", "none"),
-        ("x", "none"),
+        ("x", 0),
         ("", "none"),
-        ("I choose X", "none"),
+        ("I choose X", 0),
+        ("I would not choose X", "none"),
         ("Z", "none"),
         ("X or XY", "both"),
         ("XY XY", "none"),
@@ -83,14 +85,15 @@ WARM = 24
     ],
 )
 def test_an_answer_is_a_label_to_the_letter_or_none(text: str, told: int | str) -> None:
-    assert read(text, ("X", "XY"), finished=True) == told
-    assert read(text, ("X", "XY"), finished=False) == "truncated"
+    reading = read(text, ("X", "XY"), finished=True)
+    assert told == (reading.how if reading.label is None else reading.label)
+    assert read(text, ("X", "XY"), finished=False).how == "truncated"
 
 
 def test_a_label_with_a_final_period_or_quotes_of_its_own_is_found() -> None:
-    assert read("Ja.", ("Ja", "Ja."), finished=True) == 1
-    assert read('**"C"**', ("C", '"C"'), finished=True) == 0
-    assert read("a.b*", ("a.b*", "axb"), finished=True) == 0
+    assert read("Ja.", ("Ja", "Ja.")).label == 1
+    assert read('**"C"**', ("C", '"C"')).label == 0
+    assert read("a.b*", ("a.b*", "axb")).label == 0
 
 
 words = st.text(st.characters(codec="utf-8", categories=("L", "N")), min_size=1, max_size=6)
@@ -103,17 +106,17 @@ def test_every_wrapped_label_is_read_and_no_other(labels: list[str], data: st.Da
     before, after = data.draw(wrapping), data.draw(wrapping)
     thought = data.draw(st.sampled_from(["", f"<think>{labels[0]}?</think>", f"{labels[i]}. Answer:"]))
     period = data.draw(st.sampled_from(["", "."]))
-    assert read(f"{thought}{before}{labels[i]}{period}{after}", labels, finished=True) == i
+    assert read(f"{thought}{before}{labels[i]}{period}{after}", labels, finished=True).label == i
 
 
 @given(st.text(), st.lists(words, min_size=2, max_size=4, unique=True), st.booleans())
 def test_whatever_is_said_is_a_label_in_it_or_a_reason(text: str, labels: list[str], finished: bool) -> None:
-    told = read(text, labels, finished=finished)
-    if isinstance(told, str):
-        assert told in ("truncated", "both", "none")
+    reading = read(text, labels, finished=finished)
+    if reading.label is None:
+        assert reading.how in ("truncated", "both", "none")
     else:
         assert finished
-        assert labels[told] in text
+        assert labels[reading.label].casefold() in unicodedata.normalize("NFC", text).casefold()
 
 
 # --- rewards -----------------------------------------------------------------------------------
@@ -172,8 +175,13 @@ def test_a_completion_is_worth_its_labels_utility_or_the_illegal_reward(tokenize
     want = [-6.0 if a is None else float(worth[where][a]) for where, a in zip(at, told, strict=True)]
     assert reward(completion_ids=ids, at=at, prompts=[], completions=[]) == pytest.approx(want)
     row = reward.row(("C,C", "C,D", "D,C", "D,D"))
-    assert {k: row[k] for k in ("legal", "both", "none", "truncated", "completions")} == {
+    assert row["illegal"] == {"action1": 1, "action1 action2": 1, "no": 1}
+    kinds = ("legal", "exact", "stripped", "sentence", "both", "none", "truncated", "completions")
+    assert {k: row[k] for k in kinds} == {
         "legal": 3,
+        "exact": 2,
+        "stripped": 0,
+        "sentence": 1,
         "both": 1,
         "none": 3,
         "truncated": 1,
@@ -191,7 +199,10 @@ def test_a_template_that_opens_the_thinking_itself_is_read_from_there(tokenizer:
     ]
     reward = rewarder(tokenizer, opened=True)
     reward(ids, [(0, 0), (0, 0)])
-    assert [answer for _, answer, _ in reward.readings] == [0, "truncated"]
+    assert [(reading.label, reading.how) for _, reading, _ in reward.readings] == [
+        (0, "stripped"),
+        (None, "truncated"),
+    ]
 
 
 def test_prompts_are_turns_where_there_is_a_template_and_text_elsewhere(tokenizer: Any) -> None:

@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from homines.cli.options import AsJson, Out
 from homines.core.format import count
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import HominesError, Record
+from homines.elicitation.answers_in_words import answers_in_words
 from homines.elicitation.metrics import choices, summary
 from homines.elicitation.questions import retell
 
@@ -103,8 +105,10 @@ def finish(
     page = write(folder)
     failed = sum(r.error is not None for r in records)
     if as_json:
+        words = answers_in_words(records)
         head = {"folder": str(folder), "report": str(page), "added": len(new), "questions": len(records)}
-        print(json.dumps({**head, "failed": failed, **fields, "rows": summary(records)}))
+        head |= {"failed": failed, "words": asdict(words) if words else None}
+        print(json.dumps({**head, **fields, "rows": summary(records)}))
     else:
         print_verdicts(folder)
         if (agents := len({r.model for r in records})) <= MOST_AGENTS:

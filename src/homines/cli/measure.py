@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from homines.core.options import TRUST_REMOTE_CODE, option
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Model, Prompt, Record
 from homines.elicitation import asking
+from homines.elicitation.answers_in_words import answers_in_words, none_legal, remedies
 from homines.elicitation.metrics import choices, group_by, instability, summary
 from homines.elicitation.questions import Question
 from homines.elicitation.survey import Survey
@@ -116,6 +117,8 @@ def finish(
             "treatments": effect_rows(chosen),
             "calls": asking.spent(RunFolder(folder)) or None,
             "impossible": counts(records),
+            "words": asdict(words) if (words := answers_in_words(records)) else None,
+            "remedies": remedies(chosen) if none_legal(chosen) else [],
         }
         print(json.dumps(result))
     else:

@@ -1,19 +1,21 @@
 """Measures of answers: rates, action types, instability, order effects, regret. Functions of records.
 
 They average option orders with equal weight, and use records with an answer; `summary` counts failed ones.
+Rates from sampled answers carry their sample (core/rates.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from homines.core.rates import Sample, SampledRate, sample_of
 from homines.core.types import Choice, Decision, HominesError, Preference, Record
 from homines.elicitation.questions import situation, state
-from homines.inference.sampled_answers import jeffreys
+from homines.inference.sampled_answers import rate_interval
 from homines.theory.choice import Belief, average_choice, best_response, expected_utility, stated_beliefs
 
 # --- reading records ---------------------------------------------------------------------------
@@ -46,6 +48,15 @@ def average_by_decision(records: Iterable[Record]) -> list[tuple[Decision, Choic
     return [pair for group in _group_decisions(records) if (pair := _average(group)) is not None]
 
 
+def decision_rates(records: Iterable[Record]) -> list[tuple[Decision, Choice, list[float]]]:
+    """`average_by_decision`, each with its rates by action, as SampledRate where answers were sampled."""
+    return [
+        (*pair, [_rate(float(p), [group]) for p in pair[1].p])
+        for group in _group_decisions(records)
+        if (pair := _average(group)) is not None
+    ]
+
+
 def _average(group: Sequence[Record]) -> tuple[Decision, Choice] | None:
     """The average of records of one decision; None where no record has an answer."""
     answers = [c for _, c in answered_records(group)]
@@ -74,40 +85,43 @@ def action_types(records: Iterable[Record]) -> dict[str, float]:
     for last, groups in grouped.items():
         if pairs := [pair for group in groups if (pair := _average(group)) is not None]:
             p = np.mean([c.p for _, c in pairs], axis=0)
-            out |= {f"{a}|{last}": float(x) for a, x in zip(pairs[0][0].actions, p, strict=True)}
+            actions = pairs[0][0].actions
+            out |= {f"{a}|{last}": _rate(float(x), groups) for a, x in zip(actions, p, strict=True)}
         if masses := [m for group in groups if (m := mass(group)) is not None]:
-            out[f"illegal|{last}"] = float(1 - np.mean(masses))
+            out[f"illegal|{last}"] = _rate(float(1 - np.mean(masses)), groups, legal=False)
     return out
 
 
-def intervals(records: Iterable[Record], level: float = 0.95) -> dict[str, tuple[float, float]]:
-    """Jeffreys intervals of the rates of `action_types` from counted answers; empty for exact answers, and in
-    games without states.
+def _rate(value: float, groups: Sequence[Sequence[Record]], *, legal: bool = True) -> float:
+    """A mean of group means as a rate with its sample; a plain number where no answer was sampled.
 
-    A rate is taken as the share in n draws from one source, with n chosen to give the variance of the
-    weighted mean over states and questions; conservative for a rate that differs between questions.
+    The groups (decisions) and their members (orders, frames) are all that were asked and no draws from more:
+    the answers to one prompt are the sample, the prompts its strata. The interval is that of n draws from one
+    source, with n chosen to give the variance of the mean (`_as_many`); it is conservative where orders or
+    states differ.
+
+    legal   whether the rate is given a legal answer; else it is over all answers
     """
-    states: dict[str, dict[str, list[Record]]] = {}
-    for r in records:
-        counted = r.choice is not None and r.choice.n is not None and r.provenance.get("counted")
-        if counted and (here := state(r.decision)) is not None:
-            states.setdefault(here.split(",")[1], {}).setdefault(r.decision.key, []).append(r)
-    rates = action_types(r for groups in states.values() for group in groups.values() for r in group)
-    out: dict[str, tuple[float, float]] = {}
-    for last, groups in states.items():
-        for name, rate in rates.items():
-            if name.partition("|")[2] != last:
-                continue
-            legal = not name.startswith("illegal|")
-            drawn = [[(c.n or 0) * (c.mass if legal else 1) for c in _choices(g)] for g in groups.values()]
-            n = _as_many([[x for x in group if x > 0] for group in drawn])
-            if n > 0:
-                out[name] = jeffreys(rate * n, n, level)
-    return out
+    answered = [[r for r in group if r.choice is not None] for group in groups]
+    if not any(_sampled(r) for group in answered for r in group):
+        return value
+    drawn = [[_drawn(r, legal=legal) for r in group] for group in answered]
+    n = _as_many([[x for x in group if x > 0] for group in drawn])
+    total = sum(x for group in drawn for x in group if x < np.inf)
+    return SampledRate(value, Sample(round(total), *rate_interval(value, n)))
 
 
-def _choices(records: Iterable[Record]) -> list[Choice]:
-    return [r.choice for r in records if r.choice is not None]
+def _sampled(r: Record) -> bool:
+    """Whether an answer was counted from texts or averaged over sampled reasons."""
+    n = None if r.choice is None else r.choice.n
+    return n is not None and (n > 1 or bool(r.provenance.get("counted")))
+
+
+def _drawn(r: Record, *, legal: bool) -> float:
+    """The number of (legal) answers of a record; infinite where it is exact."""
+    if r.choice is None or not _sampled(r):
+        return np.inf
+    return (r.choice.n or 0) * (r.choice.mass if legal else 1.0)
 
 
 def _as_many(groups: Sequence[Sequence[float]]) -> float:
@@ -166,8 +180,9 @@ def _by_decision(records: Iterable[Record]) -> dict[str, list[tuple[Record, Choi
 
 def mass(records: Iterable[Record]) -> float | None:
     """Mean probability of any legal answer."""
-    masses = [r.choice.mass for r in records if r.choice is not None]
-    return float(np.mean(masses)) if masses else None
+    answered = [r for r in records if r.choice is not None]
+    masses = [r.choice.mass for r in answered if r.choice is not None]
+    return _rate(float(np.mean(masses)), [answered], legal=False) if masses else None
 
 
 def best_response_rate(
@@ -270,20 +285,31 @@ def payoff_sensitivity(
 
 def summary(records: Iterable[Record]) -> list[dict[str, Any]]:
     """One row a (model, game, frame): action types where there are states, P(action) by situation,
-    legal mass, order effect, how many questions were asked and how many failed."""
+    legal mass, order effect, how many questions were asked and how many failed. `samples`: of sampled rates,
+    the number of answers and the 95% interval."""
     rows: list[dict[str, Any]] = []
     for (model, game, frame), group in group_by(records, "model", "game", "frame").items():
         row: dict[str, Any] = {"model": model, "game": game, "frame": frame}
         row |= action_types(group)
-        if ends := intervals(group):
-            row["intervals"] = {name: list(pair) for name, pair in ends.items()}
         row["p"] = {
-            situation(d): dict(zip(d.actions, map(float, c.p), strict=True))
-            for d, c in average_by_decision(group)
+            situation(d): dict(zip(d.actions, rates, strict=True)) for d, _, rates in decision_rates(group)
         }
         row["mass"] = mass(group)
         row["order_effect"] = order_effect(group)
         row["questions"] = len(group)
         row["errors"] = sum(r.error is not None for r in group)
+        if samples := _samples(row):
+            row["samples"] = samples
         rows.append(row)
     return rows
+
+
+def _samples(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The samples of the rates in a row, at the same keys."""
+    out: dict[str, Any] = {}
+    for name, value in row.items():
+        if (sample := sample_of(value)) is not None:
+            out[name] = sample.to_json()
+        elif isinstance(value, Mapping) and (inner := _samples(cast("Mapping[str, Any]", value))):
+            out[name] = inner
+    return out

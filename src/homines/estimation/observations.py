@@ -84,6 +84,11 @@ def from_records(
                 Observation(_with_belief(d, about), c, subject, name) for d, c in pairs if len(d.actions) > 1
             ]
     if not observations:
+        if any(r.choice is not None for r in of_subject):
+            raise NoAnswers(
+                "these records hold no legal answer between two options, and illegal ones are no choices; "
+                "see on the run's page what was said, and measure with labels that the model uses (--labels)"
+            )
         raise NoAnswers("none of these records holds an answer between two options; measure a game first")
     return observations
 

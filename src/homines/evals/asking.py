@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from inspect_ai.model import ChatCompletionChoice, ChatMessage, GenerateConfig, Model, ModelOutput, get_model
+from inspect_ai.model import ChatMessage, GenerateConfig, Model, ModelOutput, get_model
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from homines.core.types import Choice, Prompt
-from homines.inference.api_answers import count_labels, ends_turn, has_logprobs, read_logprobs
+from homines.inference.api_answers import has_logprobs, read_logprobs, read_texts
 from homines.inference.api_calls import UNSUPPORTED, status
-from homines.inference.sampled_answers import read
 from homines.models.inspect import TOPS
 
-WRAPPED = "wrapped"
-"""Why a completion is no answer, with the reasons of sampled_answers.py: text stands around a label."""
 LOGPROBS, SAMPLES = "log-probabilities", "samples"
 
 
@@ -25,14 +22,14 @@ class OutputReading:
     """A choice and how it was read.
 
     by          LOGPROBS (inference/top_logprobs.py) or SAMPLES (texts, counted)
-    illegal     how often each reason of `illegality` occurred
     truncation  legal probability that is unknown, where log-probabilities were read
+    notes       how texts were read, and the illegal ones (`sampled_answers.reading_notes`)
     """
 
     choice: Choice
     by: str
-    illegal: dict[str, int]
     truncation: float | None = None
+    notes: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 def read_output(output: ModelOutput, prompt: Prompt) -> OutputReading:
@@ -41,16 +38,9 @@ def read_output(output: ModelOutput, prompt: Prompt) -> OutputReading:
     answers = output.choices
     if not prompt.cue and all(map(has_logprobs, answers)):
         reading = read_logprobs(answers, prompt.labels)
-        return OutputReading(reading.choice, LOGPROBS, {}, reading.truncation)
-    choice, indices = count_labels(answers, prompt)
-    illegal = Counter(illegality(a, prompt) for a, i in zip(answers, indices, strict=True) if i is None)
-    return OutputReading(choice, SAMPLES, dict(illegal))
-
-
-def illegality(answer: ChatCompletionChoice, prompt: Prompt) -> str:
-    """Why a completion is no label to the letter."""
-    reason = read(answer.message.text, prompt.labels, finished=ends_turn(answer))
-    return WRAPPED if isinstance(reason, int) else reason
+        return OutputReading(reading.choice, LOGPROBS, reading.truncation)
+    texts = read_texts(answers, prompt)
+    return OutputReading(texts.choice, SAMPLES, notes=texts.notes)
 
 
 @solver

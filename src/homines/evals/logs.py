@@ -21,6 +21,7 @@ from homines.elicitation.metrics import choices, summary
 from homines.evals.asking import SAMPLES, read_output
 from homines.evals.samples import KEY, answer_json, check_record, pool_repetitions, record_of, sample_prompt
 from homines.evals.scores import ANSWER
+from homines.inference.sampled_answers import excerpt, sound_notes
 
 PRIVATE = {"extra_headers", "extra_body"}
 """Of a generate config, what may hold a secret."""
@@ -126,7 +127,8 @@ def _records(path: Path, log: EvalLog, sample: EvalSample) -> Iterator[Record]:
         if isinstance(raw, list):
             for move in raw:
                 error = move.get("error") or (None if move["choice"] else failed or "no answer is in the log")
-                yield _record(move, move["model"], move["choice"], error, reading_notes(SAMPLES))
+                notes = _notes({"by": SAMPLES, **(move.get("notes") or {})})
+                yield _record(move, move["model"], move["choice"], error, notes)
         else:
             try:
                 answer, how = _answer(sample)
@@ -155,21 +157,33 @@ def _record(
 
 
 def _answer(sample: EvalSample) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """The answer as it was scored, or else as it can be read; and how it was read."""
+    """The answer as it was scored, or else as it can be read; and how it was read.
+
+    Texts of a log that does not say how they were read (an earlier version's) are read again.
+    """
+    scored: tuple[dict[str, Any], dict[str, Any]] | None = None
     for score in (sample.scores or {}).values():
         if score.metadata and ANSWER in score.metadata:
-            notes = {name: score.metadata.get(name) for name in ("by", "truncation")}
-            known = {k: v for k, v in notes.items() if v is not None}
-            return score.metadata[ANSWER], known | reading_notes(known.get("by"))
+            scored = score.metadata[ANSWER], _notes(score.metadata)
+            break
+    current = scored is not None and (scored[1].get("by") != SAMPLES or "read" in scored[1])
+    if scored and (current or sample.error or not sample.output.choices):
+        return scored
     if sample.error or not sample.output.choices:
         return None, {}
     reading = read_output(sample.output, sample_prompt(sample.metadata))
-    return answer_json(reading.choice), reading_notes(reading.by)
+    return answer_json(reading.choice), _notes({"by": reading.by, **reading.notes})
 
 
-def reading_notes(by: str | None) -> dict[str, Any]:
+def _notes(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """How an answer was read; `counted` where texts were counted, for the interval."""
-    return {"by": by} | ({"counted": True} if by == SAMPLES else {}) if by else {}
+    known = {name: metadata[name] for name in ("by", "truncation") if metadata.get(name) is not None}
+    if known.get("by") == SAMPLES:
+        known["counted"] = True
+        if "read" in metadata:
+            notes = sound_notes(metadata)
+            known |= notes | {"illegal": {excerpt(text): n for text, n in notes["illegal"].items()}}
+    return known
 
 
 def _config(log: EvalLog, records: list[Record]) -> dict[str, Any]:

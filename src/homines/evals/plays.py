@@ -1,9 +1,9 @@
 """Two models play a game in the roles `row` (player 0) and `column` (player 1); each reads its own side of
 it.
 
-Every move is a text that must be a label. After an illegal answer the question is repeated, up to `tries`
-answers in all; if none is legal the game is broken and has no payoffs. Option orders alternate over rounds,
-players and epochs.
+Every move is a text that must choose a label (inference/answer_reader.py). After an illegal answer the
+question is repeated, up to `tries` answers in all; if none is legal the game is broken and has no payoffs.
+Option orders alternate over rounds, players and epochs.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ from homines.core.types import (
 from homines.elicitation.orders import orders
 from homines.evals.asking import check_output
 from homines.evals.samples import KEY, answer_json, question_json
-from homines.inference.api_answers import count_labels
+from homines.inference.api_answers import read_texts
 from homines.inference.api_calls import chat_messages
+from homines.inference.sampled_answers import pool_notes
 from homines.theory.choice import pool_choices
 from homines.theory.game_forms import Repeated, append_stage
 
@@ -165,10 +166,12 @@ async def move(state: TaskState, model: Model, due: Decision, match: Match, stag
             config = GenerateConfig(seed=match.call_seed(state.epoch, stage, player, attempt))
             output = check_output(await model.generate(chat_messages(prompt.messages), config=config))
             state.messages.append(output.message)
-            choice, (label,) = count_labels(output.choices[:1], prompt)
+            texts = read_texts(output.choices[:1], prompt)
+            (label,) = texts.indices
             entry["said"].append(output.completion)
-            answers.append(choice)
+            answers.append(texts.choice)
             entry["choice"] = answer_json(pool_choices(answers))
+            entry["notes"] = pool_notes([entry.get("notes", {}), texts.notes])
             if label is not None:
                 return label
     except Exception as failure:

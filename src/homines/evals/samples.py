@@ -17,6 +17,7 @@ from homines.core.strict_json import simplify
 from homines.core.types import Choice, HominesError, Prompt, Record, digest
 from homines.elicitation.questions import Question, situation
 from homines.inference.api_calls import chat_messages
+from homines.inference.sampled_answers import pool_notes
 from homines.theory.choice import pool_choices
 
 KEY = "homines"
@@ -107,5 +108,11 @@ def pool_repetitions(records: Iterable[Record]) -> list[Record]:
     for group in groups.values():
         answered = [r for r in group if r.choice is not None]
         choice = pool_choices([r.choice for r in answered if r.choice is not None]) if answered else None
-        out.append(replace(answered[-1], choice=choice) if answered else group[-1])
+        if not answered:
+            out.append(group[-1])
+            continue
+        notes = dict(answered[-1].provenance)
+        if "read" in notes:
+            notes |= pool_notes(r.provenance for r in answered)
+        out.append(replace(answered[-1], choice=choice, provenance=notes))
     return out

@@ -56,12 +56,12 @@ def choice() -> Scorer:
             value={"p": float(c.p[0]) if c.mass else math.nan, "mass": c.mass},
             answer=state.output.completion,
             explanation=f"{chances} (by {reading.by})"
-            + "".join(f", {n} {w}" for w, n in reading.illegal.items()),
+            + "".join(f", {n} {w}" for w, n in reading.notes.get("read", {}).items()),
             metadata={
                 ANSWER: answer_json(c),
                 "by": reading.by,
-                "illegal": reading.illegal,
                 "truncation": reading.truncation,
+                **reading.notes,
             },
         )
 

@@ -1,17 +1,20 @@
 """From inspect-ai's answers to choices; `homines measure`, the tasks of evals/ and imported logs read here.
 
 An answer is a ChatCompletionChoice of inspect-ai. Answers with log-probabilities are read by
-inference/top_logprobs.py; all others are texts, which are compared with the labels and counted.
+inference/top_logprobs.py; all others are texts, which are read as words (answer_reader.py) and counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from homines.core.types import Choice, HominesError, Prompt
+from homines.inference.answer_reader import Reading as TextReading
+from homines.inference.answer_reader import read as read_text
 from homines.inference.impossible import UNLIKELY, UNSPELT, check_logp, check_position
-from homines.inference.sampled_answers import count_answers, strict
+from homines.inference.sampled_answers import count_answers, reading_notes
 from homines.inference.top_logprobs import Reading, Step, Walk
 from homines.inference.top_logprobs import read as read_walks
 
@@ -40,18 +43,35 @@ def read_logprobs(answers: Sequence[Any], labels: Sequence[str]) -> Reading:
     return read_walks([walk(answer, labels) for answer in answers], labels)
 
 
-def label_index(answer: Any, prompt: Prompt) -> int | None:
-    """Index of the label that the answer is, to the letter (where the prompt has a cue: that the text after
-    the cue is); None where it is none, or was cut."""
-    text = answer.message.text
-    _, cue, after = text.partition(prompt.cue) if prompt.cue else ("", "", text)
-    return strict(after, prompt.labels) if ends_turn(answer) and cue == prompt.cue else None
+@dataclass(frozen=True, eq=False)
+class TextAnswers:
+    """Answers read as texts: the choice that they make, and the reading of each.
+
+    notes   what a record keeps of them (`sampled_answers.reading_notes`)
+    """
+
+    choice: Choice
+    readings: tuple[TextReading, ...]
+    notes: dict[str, Any]
+
+    @property
+    def indices(self) -> list[int | None]:
+        return [reading.label for reading in self.readings]
 
 
-def count_labels(answers: Sequence[Any], prompt: Prompt) -> tuple[Choice, list[int | None]]:
-    """The choice that answers make as texts, and `label_index` of each."""
-    indices = [label_index(answer, prompt) for answer in answers]
-    return count_answers(indices, len(prompt.labels)), indices
+def read_texts(answers: Sequence[Any], prompt: Prompt) -> TextAnswers:
+    """Read answers as texts; where the prompt has a cue and a text has it, what stands after the cue."""
+    texts = [answer.message.text for answer in answers]
+    readings = tuple(
+        read_text(_after(text, prompt.cue), prompt.labels, finished=ends_turn(answer))
+        for text, answer in zip(texts, answers, strict=True)
+    )
+    choice = count_answers([reading.label for reading in readings], len(prompt.labels))
+    return TextAnswers(choice, readings, {"counted": True, **reading_notes(texts, readings)})
+
+
+def _after(text: str, cue: str) -> str:
+    return text.partition(cue)[2] if cue and cue in text else text
 
 
 def walk(answer: Any, labels: Sequence[str]) -> Walk:

@@ -20,7 +20,8 @@ class ApiOptions:
     walks        answers per prompt with log-probabilities (logprobs); as many again, up to three times, while
                  more than 1% of probability is unknown
     seed         of the sampling, where the provider takes one
-    tokens       of an answer, at most; 0: enough for every label. Models that reason first need more
+    tokens       of an answer, at most; 0: enough for every label, or 256 for an answer in words. Models that
+                 reason first need more
     connections  calls at once; 0: inspect-ai adapts the number to the provider
     retries      of a call whose failure may be temporary
     seconds      of one try of a call, at most

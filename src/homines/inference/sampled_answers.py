@@ -1,71 +1,30 @@
-"""Sampled texts matched to labels, and counted into a choice with its sample size.
+"""Sampled texts counted into a choice with its sample size, and the intervals of sampled rates.
 
-A choice that is counted from sampled answers has the same type as an exact one, with `n`:
+A choice that is counted from texts (answer_reader.py) has the same type as an exact one, with `n`:
 
-    mass = legal / n        p[a] = (answers that are label a) / legal
+    mass = legal / n        p[a] = (answers that choose label a) / legal
 
-A text that is no label is illegal and lowers the mass; nothing is guessed.
+A text that chooses no label is illegal and lowers the mass; it is kept, and nothing is guessed.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 
-from homines.core.types import Choice, HominesError
+from homines.core.format import clean
+from homines.core.redaction import redact
+from homines.core.types import MOST_CHOSEN, Choice, HominesError
+from homines.inference.answer_reader import ILLEGAL, LEGAL, Reading
 
-TRUNCATED, BOTH, NONE = "truncated", "both", "none"
-"""Reasons why a completion is no answer: it was cut; it names several labels; it is another text."""
-OPEN, CLOSED = "<think>", "</think>"
-WRAPPING = " \t\r\n\f\v\u00a0*\"'`\u201c\u201d\u2018\u2019\u00ab\u00bb"
-"""Characters that may surround a label: white space, asterisks, quotes."""
-
-
-def strict(text: str, labels: Sequence[str]) -> int | None:
-    """Index of the label that this text is, to the letter; None where it is no label.
-
-    White space around it is ignored: servers add and drop it when they convert tokens to text.
-
-    >>> [strict(text, ["X", "Y"]) for text in ("Y", " Y\\n", "Y.", "y", "")]
-    [1, 1, None, None, None]
-    """
-    bare = text.strip()
-    stripped = [label.strip() for label in labels]
-    return stripped.index(bare) if stripped.count(bare) == 1 else None
-
-
-def read(text: str, labels: Sequence[str], *, finished: bool) -> int | str:
-    """Index of the label that this completion answers, or the reason why it answers none. Nothing is guessed.
-
-    A closed block of thinking at the beginning is dropped. The answer is the text after the last "Answer:",
-    else the whole text. Without WRAPPING and one final period, the answer must be a label to the letter, and
-    the text before it must name no other label.
-
-    finished   whether the completion ended its turn
-
-    >>> read("<think>X or Y?</think> Answer: **Y**.", ["X", "Y"], finished=True)
-    1
-    >>> [read(text, ["X", "Y"], finished=True) for text in ("X, no. Answer: Y", "x", "I say X")]
-    ['both', 'none', 'none']
-    """
-    if not finished:
-        return TRUNCATED
-    answer = text.lstrip()
-    if answer.startswith(OPEN):
-        _, closed, answer = answer.partition(CLOSED)
-        if not closed:
-            return TRUNCATED
-    *before, last = re.split("answer:", answer, flags=re.IGNORECASE)
-    longest = sorted(labels, key=len, reverse=True)
-    words = re.compile("|".join(rf"(?<!\w){re.escape(label)}(?!\w)" for label in longest))
-    named = {label for part in before for label in words.findall(part)}
-    bare = last.strip(WRAPPING)
-    for candidate in (last.strip(), bare, bare.removesuffix(".").strip(WRAPPING)):
-        if candidate in labels:
-            return BOTH if named - {candidate} else list(labels).index(candidate)
-    return BOTH if len(named.union(words.findall(last))) > 1 else NONE
+MOST_ILLEGAL = 5
+"""Different illegal texts that a record keeps, the most frequent ones."""
+HEAD, TAIL = 80, 80
+"""Characters of an illegal text that are kept from its beginning and from its end."""
 
 
 def count_answers(answers: Sequence[int | None], labels: int) -> Choice:
@@ -84,21 +43,68 @@ def count_answers(answers: Sequence[int | None], labels: int) -> Choice:
     return Choice.at(np.bincount(legal, minlength=labels), len(legal) / len(answers), len(answers))
 
 
-def jeffreys(k: float, n: float, level: float = 0.95) -> tuple[float, float]:
-    """Interval of a probability after k successes in n draws: Beta(k + 1/2, n - k + 1/2), equal tails.
+def reading_notes(texts: Sequence[str], readings: Sequence[Reading]) -> dict[str, Any]:
+    """What a record keeps of its answers: how many were read how, and the most frequent illegal texts.
 
-    The lower end is 0 where k = 0, and the upper end is 1 where k = n; the interval then covers certain
-    answers (Brown, Cai & DasGupta 2001, "Interval estimation for a binomial proportion", Statistical Science
-    16).
+    >>> reading_notes(["Y.", "?"], [Reading(1, "stripped"), Reading(None, "none")])
+    {'read': {'stripped': 1, 'none': 1}, 'illegal': {'?': 1}}
+    """
+    how = Counter(reading.how for reading in readings)
+    said = zip(texts, readings, strict=True)
+    illegal = Counter(excerpt(text) for text, reading in said if reading.label is None)
+    return {
+        "read": {name: how[name] for name in (*LEGAL, *ILLEGAL) if how[name]},
+        "illegal": dict(illegal.most_common(MOST_ILLEGAL)),
+    }
 
-    >>> [round(x, 3) for x in jeffreys(9, 10)]
-    [0.619, 0.989]
+
+def sound_notes(notes: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """The `reading_notes` among a record's notes; a stranger's file may hold anything, which is left out."""
+    out: dict[str, dict[str, int]] = {}
+    for name in ("read", "illegal"):
+        raw = notes.get(name)
+        counts = cast("Mapping[Any, Any]", raw).items() if isinstance(raw, Mapping) else ()
+        out[name] = {
+            k: n for k, n in counts if isinstance(k, str) and type(n) is int and 0 < n <= MOST_CHOSEN
+        }
+    out["read"] = {name: n for name in (*LEGAL, *ILLEGAL) if (n := out["read"].get(name))}
+    return out
+
+
+def pool_notes(notes: Iterable[Mapping[str, Any]], most: int = MOST_ILLEGAL) -> dict[str, dict[str, int]]:
+    """The notes of several answers as one. most: different illegal texts."""
+    read: Counter[str] = Counter()
+    illegal: Counter[str] = Counter()
+    for each in map(sound_notes, notes):
+        read.update(each["read"])
+        illegal.update(each["illegal"])
+    return {
+        "read": {name: read[name] for name in (*LEGAL, *ILLEGAL) if read[name]},
+        "illegal": dict(illegal.most_common(most)),
+    }
+
+
+def excerpt(text: str) -> str:
+    """A text from a model as a record keeps it: without secrets, and the middle of a long one left out."""
+    safe = clean(redact(text.strip()), sys.maxsize)
+    return safe if len(safe) <= HEAD + TAIL else f"{safe[:HEAD]} \u2026 {safe[-TAIL:]}"
+
+
+def rate_interval(rate: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Clopper-Pearson interval of a rate from n answers; it covers at least as often as `level` says.
+
+        Beta(k, n - k + 1) to Beta(k + 1, n - k), k = rate * n
+
+    n   may be an effective number of draws, and no whole one (Korn & Graubard 1998, "Confidence intervals for
+        proportions with small expected number of positive counts estimated from survey data", Survey
+        Methodology 24); without draws the interval is [0, 1]
+
+    >>> [round(x, 3) for x in rate_interval(0.9, 10)]
+    [0.555, 0.997]
     """
     from scipy.stats import beta  # takes about 0.5 s, which `homines --help` must not
 
-    if not 0 <= k <= n:
-        raise HominesError(f"{k} of {n} draws: the first must lie between 0 and the second")
-    tail = (1 - level) / 2
-    low = 0.0 if k == 0 else float(beta.ppf(tail, k + 0.5, n - k + 0.5))
-    high = 1.0 if k == n else float(beta.ppf(1 - tail, k + 0.5, n - k + 0.5))
+    k, tail = min(max(rate, 0.0), 1.0) * n, (1 - level) / 2
+    low = 0.0 if k == 0 else float(beta.ppf(tail, k, n - k + 1))
+    high = 1.0 if k >= n else float(beta.ppf(1 - tail, k + 1, n - k))
     return low, high

@@ -36,7 +36,6 @@ import numpy as np
 
 from homines.core.types import Array, Choice, HominesError, frozen
 from homines.inference.impossible import check_agreement, check_bounds, check_total
-from homines.inference.sampled_answers import jeffreys
 
 ENDS = frozenset(
     token.encode()
@@ -248,6 +247,26 @@ class _Tree:
         if missing:
             over = [i for i in onward if any(self.labels[i][len(text) :].startswith(b) for b in missing)]
             self._loose(reach * min(hidden, len(missing) * node.least), over)
+
+
+def jeffreys(k: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a probability after k successes in n draws: Beta(k + 1/2, n - k + 1/2), equal tails.
+
+    The lower end is 0 where k = 0, and the upper end is 1 where k = n; the interval then covers certain
+    answers (Brown, Cai & DasGupta 2001, "Interval estimation for a binomial proportion", Statistical Science
+    16).
+
+    >>> [round(x, 3) for x in jeffreys(9, 10)]
+    [0.619, 0.989]
+    """
+    from scipy.stats import beta  # takes about 0.5 s, which `homines --help` must not
+
+    if not 0 <= k <= n:
+        raise HominesError(f"{k} of {n} draws: the first must lie between 0 and the second")
+    tail = (1 - level) / 2
+    low = 0.0 if k == 0 else float(beta.ppf(tail, k + 0.5, n - k + 0.5))
+    high = 1.0 if k == n else float(beta.ppf(1 - tail, k + 0.5, n - k + 0.5))
+    return low, high
 
 
 def _end(walk: Walk, ends: frozenset[bytes]) -> bool:

@@ -25,7 +25,7 @@ from homines.core.progress import Stop, never
 from homines.core.redaction import redact
 from homines.core.registry import settings
 from homines.core.types import Choice, HominesError, Interrupted, Prompt, digest, frozen
-from homines.inference.api_answers import count_labels, ends_turn, has_logprobs, label_index, read_logprobs
+from homines.inference.api_answers import ends_turn, has_logprobs, read_logprobs, read_texts
 from homines.inference.api_budget import METER
 from homines.inference.api_calls import (
     UNSUPPORTED,
@@ -50,6 +50,8 @@ KNOWN = 0.01
 """Truncation below which no further walks are sampled."""
 SHORTEST = 16
 """Tokens of an answer, at the least: some providers refuse a smaller limit."""
+IN_WORDS = 256
+"""Tokens of an answer in words, at most: a sentence or some reasons; a cut answer is illegal."""
 MOST = 4
 """Walks of a prompt, at most, as a multiple of `walks`."""
 AHEAD = 64
@@ -58,8 +60,6 @@ TRIES = 2
 """Retries of the trial call, at most: a missing server is reported soon."""
 BYTES_A_TOKEN = 4
 """Bytes of English text per token, about, for the estimate of a dry run."""
-MOST_ILLEGAL = 5
-"""Different illegal answers that a record keeps, at most."""
 
 
 class Inspect:
@@ -126,20 +126,14 @@ class Inspect:
         output   tokens: two an answer; as many as are allowed
         dollars  where there is a price
         """
-        options, reasoning = self.options, self.reasoning
-        few, many = options.walks, MOST * options.walks
-        if options.read == "samples":
-            few = many = options.samples
-        elif options.read == "auto":
-            many = max(many, options.samples)
         low: Counter[str] = Counter(calls=len(prompts))
         high: Counter[str] = Counter()
         for prompt in prompts:
             length = sum(len(text.encode()) for _, text in prompt.messages) / BYTES_A_TOKEN
-            answers = (reasoning.traces, reasoning.traces) if prompt.cue else (few, many)
-            most = reasoning.most if prompt.cue else self._enough(prompt)
-            low.update(input=round(length), output=2 * answers[0])
-            high.update(calls=answers[1], input=round(length * answers[1]), output=most * answers[1])
+            ways = self._draws(prompt)  # one is taken
+            calls = max(n for _, n, _ in ways)
+            low.update(input=round(length), output=2 * min(few for few, _, _ in ways))
+            high.update(calls=calls, input=round(length * calls), output=max(n * most for _, n, most in ways))
         out: dict[str, tuple[float, float]] = {name: (low[name], high[name]) for name in low}
         if price := METER.budget.price:
             out["dollars"] = (price.of(low["input"], low["output"]), price.of(high["input"], high["output"]))
@@ -238,25 +232,23 @@ class Inspect:
         return Answer(reading.choice, notes)
 
     async def _count(self, prompt: Prompt, used: Counter[str]) -> Answer:
-        """From answers that are a label to the letter."""
-        answers = await self._draw(prompt, self.options.samples, used)
-        choice, indices = count_labels(answers, prompt)
-        illegal = Counter(a.message.text[:60] for a, i in zip(answers, indices, strict=True) if i is None)
-        return Answer(choice, {"counted": True, "illegal": dict(illegal.most_common(MOST_ILLEGAL))})
+        """From answers in words."""
+        answers = read_texts(await self._draw(prompt, self.options.samples, used), prompt)
+        return Answer(answers.choice, answers.notes)
 
     async def _reason(self, prompt: Prompt, used: Counter[str]) -> Answer:
-        """Of a prompt with a cue: one text has the reasons and the answer, which stands after the cue."""
+        """Of a prompt with a cue: one text has the reasons and the answer, mostly after the cue."""
         reasoning = self.reasoning
-        answers = await self._draw(prompt, reasoning.traces, used, reasoning=reasoning)
+        drawn = await self._draw(prompt, reasoning.traces, used, reasoning=reasoning)
+        answers = read_texts(drawn, prompt)
         reasons: list[str | None] = []
-        for answer in answers:
+        for answer, index in zip(drawn, answers.indices, strict=True):
             before, cue, _ = answer.message.text.partition(prompt.cue)
-            reasons.append(before + cue if cue else None)
-        indices = [label_index(answer, prompt) for answer in answers]
-        p = np.array([[float(i == a) for a in range(len(prompt.labels))] for i in indices])
-        counts = tuple(-1 if i is None else i for i in indices)
+            reasons.append(before + cue if cue or index is not None else None)
+        p = np.array([[float(i == a) for a in range(len(prompt.labels))] for i in answers.indices])
+        counts = tuple(-1 if i is None else i for i in answers.indices)
         reasoned = Reasoned(tuple(reasons), frozen(p), counts, used["output"])
-        return Answer(reasoned.choice, reasoned.notes())
+        return Answer(reasoned.choice, answers.notes | reasoned.notes())
 
     async def _write(self, prompt: Prompt, how: ReasoningOptions) -> str:
         (answer,) = await self._draw(prompt, 1, Counter(), reasoning=how)
@@ -276,9 +268,19 @@ class Inspect:
             **sampling,
         )
 
-    def _enough(self, prompt: Prompt) -> int:
-        """Tokens of an answer, at most: enough for the longest label and white space around it."""
-        return self.options.tokens or max(SHORTEST, 4 + max(len(label.encode()) for label in prompt.labels))
+    def _draws(self, prompt: Prompt) -> list[tuple[int, int, int]]:
+        """(least answers, most answers, tokens of one at most) for each way in which a prompt may be read."""
+        options, traces = self.options, self.reasoning.traces
+        if prompt.cue:
+            return [(traces, traces, self.reasoning.most)]
+        walks = (options.walks, MOST * options.walks, self._enough(prompt, words=False))
+        texts = (options.samples, options.samples, self._enough(prompt, words=True))
+        return {"logprobs": [walks], "samples": [texts]}.get(options.read, [walks, texts])
+
+    def _enough(self, prompt: Prompt, *, words: bool) -> int:
+        """Tokens of an answer, at most: enough for every label with white space around it, or for words."""
+        label = 4 + max(len(label.encode()) for label in prompt.labels)
+        return self.options.tokens or max(SHORTEST, IN_WORDS if words else 0, label)
 
     async def _draw(
         self,
@@ -304,7 +306,7 @@ class Inspect:
                 retries=self.options.retries,
                 seed=int(digest([prompt.key, seed, drawn + k]), 16) % 2**31,
                 temperature=1.0 if reasoning is None else reasoning.temperature,
-                max_tokens=self._enough(prompt) if reasoning is None else reasoning.most,
+                max_tokens=self._enough(prompt, words=not top) if reasoning is None else reasoning.most,
             )
             return list((await call(self.model, prompt.messages, config, used)).choices)
 

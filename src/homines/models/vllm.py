@@ -6,6 +6,8 @@ server's tokenizer and chat template make the tokens, by the rules of logits.py;
 its own:
 
     log P(label, end) = sum of the prompt log-probabilities of the label's tokens and of the end of the turn
+
+Without prompt log-probabilities SAMPLES answers in words are read (answer_reader.py) and counted.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ import numpy as np
 
 from homines.core.progress import Stop, never
 from homines.core.redaction import redact, redacted
-from homines.core.types import Choice, HominesError, Prompt
+from homines.core.types import Choice, HominesError, Prompt, digest
+from homines.inference.answer_reader import read
 from homines.inference.api_calls import CallFailed, raise_first, wait
 from homines.inference.http import MOST, Unacceptable, fetch
 from homines.inference.impossible import (
@@ -34,6 +37,7 @@ from homines.inference.impossible import (
     check_total,
 )
 from homines.inference.reasoning import ReasoningOptions
+from homines.inference.sampled_answers import count_answers, reading_notes
 from homines.inference.tokens import MARK, Encoded, TemplateError, encode, render
 from homines.models import refuse_placement
 
@@ -43,6 +47,8 @@ TRIES = 3
 TEMPORARY = (408, 409, 429, 500, 502, 503, 504)
 SECONDS = 600.0
 """Seconds of one try, at most: a batch may wait for others on its server."""
+SAMPLES, IN_WORDS = 20, 256
+"""Answers to a prompt that are counted where no log-probabilities come, and tokens of each, at most."""
 BYTES = 1024
 """Bytes of a reply for each of its tokens, at most."""
 
@@ -135,6 +141,10 @@ class Refused(Exception):  # noqa: N818
         self.status_code = status
 
 
+class NoLogprobs(CallFailed):
+    """A reply without prompt log-probabilities."""
+
+
 class ServedTokenizer:
     """The server's tokenizer and chat template, with the part of transformers' interface that we use."""
 
@@ -192,7 +202,7 @@ class ServedTokenizer:
 
 
 class Vllm:
-    """A served model behind the `Model` protocol; exact."""
+    """A served model behind the `Model` protocol; exact where the server gives prompt log-probabilities."""
 
     batch = 64
     continues = True
@@ -204,6 +214,7 @@ class Vllm:
         self.window = window
         self.tokenizer = ServedTokenizer(server, served)
         self.provenance: dict[str, Any] = {"revision": root, "served": served, "reading": "prompt logprobs"}
+        self._notes: dict[str, dict[str, Any]] = {}
 
     def ready(self, stop: Stop = never) -> None:
         """Later calls are cancelled where `stop` is true."""
@@ -218,12 +229,38 @@ class Vllm:
         encoded = [self._encoded(prompt) for prompt in prompts]
         items = [item for item in encoded if not isinstance(item, Exception)]
         answers = iter(self._tried(items))
-        return [item if isinstance(item, Exception) else next(answers) for item in encoded]
+        out = [item if isinstance(item, Exception) else next(answers) for item in encoded]
+        self._notes = {}
+        for i, (prompt, item) in enumerate(zip(prompts, encoded, strict=True)):
+            if isinstance(out[i], NoLogprobs) and isinstance(item, Encoded):
+                out[i] = self._count(prompt, item)
+        return out
+
+    def notes(self, prompt: Prompt) -> dict[str, Any]:
+        """How the texts of the latest answer to this prompt were read; empty where it was read exactly."""
+        return self._notes.get(prompt.key, {})
+
+    def _count(self, prompt: Prompt, item: Encoded) -> Choice | Exception:
+        """The choice of sampled answers, read as words; the exception of a failed call."""
+        self.provenance["reading"] = "samples"
+        seed = int(digest([prompt.key, "samples"]), 16) % 2**31
+        most = MOST + SAMPLES * IN_WORDS * BYTES
+        sampling = {"n": SAMPLES, "max_tokens": IN_WORDS, "temperature": 1.0, "seed": seed}
+        try:
+            said = self._complete([list(item.prompt)], most, **sampling)
+            texts = [c["text"] for c in said]
+            readings = [read(c["text"], prompt.labels, finished=c["finish_reason"] == "stop") for c in said]
+        except (CallFailed, LookupError, TypeError, AttributeError) as failure:
+            return failure if isinstance(failure, CallFailed) else CallFailed(self.server.address, failure)
+        self._notes[prompt.key] = {"counted": True, **reading_notes(texts, readings)}
+        return count_answers([reading.label for reading in readings], len(prompt.labels))
 
     def _tried(self, items: Sequence[Encoded]) -> list[Choice | Exception]:
         """Choices from one request, or from one each if the server refuses it or replies in another form."""
         try:
             return self._read(items) if items else []
+        except NoLogprobs as failure:
+            return [failure] * len(items)
         except (CallFailed, LookupError, TypeError, ValueError) as failure:
             refused = not isinstance(failure, CallFailed) or failure.status in (400, 413, 422)
             if len(items) == 1 or not refused:
@@ -271,9 +308,14 @@ class Vllm:
         """Choices; an Impossible in the place of a choice whose log-probabilities cannot be right."""
         prompts = [[*item.prompt, *label] for item in items for label in item.labels]
         most = MOST + BYTES * sum(map(len, prompts))
-        completions = self._complete(prompts, most, prompt_logprobs=1, max_tokens=1, temperature=0.0)
-        if len(completions) != len(prompts) or any(not c.get("prompt_logprobs") for c in completions):
-            raise CallFailed(
+        try:
+            completions = self._complete(prompts, most, prompt_logprobs=1, max_tokens=1, temperature=0.0)
+        except CallFailed as failure:
+            if failure.status in (400, 422) and "prompt_logprobs" in str(failure):
+                raise NoLogprobs(self.server.address, failure) from None
+            raise
+        if any(not c.get("prompt_logprobs") for c in completions):
+            raise NoLogprobs(
                 self.server.address, ValueError("it sent no prompt_logprobs; is it a server of vLLM?")
             )
         row = iter(completions)

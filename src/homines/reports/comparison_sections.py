@@ -10,7 +10,7 @@ import numpy as np
 from homines.core.format import TableRow, clean, number
 from homines.core.registry import head
 from homines.core.types import LEGAL_MASS, Choice, Decision
-from homines.elicitation.metrics import average_by_decision, instability, mass, order_effect
+from homines.elicitation.metrics import decision_rates, instability, mass, order_effect
 from homines.elicitation.questions import situation
 from homines.estimation import agent_estimates, family
 from homines.estimation.published import HUMANS
@@ -25,6 +25,7 @@ from homines.reports.agents import (
     statistic_name,
 )
 from homines.reports.page import Section
+from homines.reports.run_view import MOST_ACTIONS
 from homines.reports.study_sections import dilemmas, is_dilemma, prices
 from homines.reports.tables import Weak, mark_weak
 
@@ -65,6 +66,7 @@ def _any_weak(rows: Sequence[TableRow]) -> bool:
 def behaviour(agents: Sequence[Agent]) -> Section | None:
     """Choices in every situation of the games that several agents were asked, over the frames they share."""
     situations: list[tuple[str, Decision, dict[str, Choice]]] = []
+    rates: dict[tuple[str, str, str], float] = {}
     apart: list[str] = []
     alone: list[str] = []
     for game in dict.fromkeys(r.game for a in agents for r in a.records):
@@ -77,8 +79,9 @@ def behaviour(agents: Sequence[Agent]) -> Section | None:
             continue
         by_decision: dict[str, tuple[Decision, dict[str, Choice]]] = {}
         for name, own in records_by_agent.items():
-            for d, c in average_by_decision(r for r in own if r.frame in frames):
+            for d, c, of_actions in decision_rates(r for r in own if r.frame in frames):
                 by_decision.setdefault(d.key, (d, {}))[1][name] = c
+                rates[game, d.key, name] = of_actions[0]
         situations += [(game, d, by) for d, by in by_decision.values()]
     text = [
         "In the games that two agents or more were asked, over the frames that all of these share: P(first "
@@ -88,7 +91,8 @@ def behaviour(agents: Sequence[Agent]) -> Section | None:
     remarks = [sentence.format(_list_games(games)) for sentence, games in omissions if games]
     if not situations:
         return Section("behaviour", "What they do", tuple(remarks)) if remarks else None
-    rows = [_row(game, d, by, agents) for game, d, by in situations]
+    rows = [_row(game, d, by, agents, rates) for game, d, by in situations]
+
     drawn = _most_apart(situations)
     if len(drawn) < len(situations):
         text.append(
@@ -116,11 +120,19 @@ def _list_games(games: Sequence[str]) -> str:
     return ", ".join([*(f"`{clean(game, 60)}`" for game in games[:MOST_GAMES_NAMED]), *rest])
 
 
-def _row(game: str, d: Decision, by: Mapping[str, Choice], agents: Sequence[Agent]) -> TableRow:
+def _row(
+    game: str,
+    d: Decision,
+    by: Mapping[str, Choice],
+    agents: Sequence[Agent],
+    rates: Mapping[tuple[str, str, str], float],
+) -> TableRow:
+    """rates: of the first action, by game, decision and agent."""
     row: TableRow = {"where": f"{game}, {situation(d)}", "shown": statistic_name(d)}
     for a in agents:
         if (c := by.get(a.name)) is not None:
-            row[a.name], row[f"{a.name}, mass"] = mark_weak(statistic(d, c), c.mass), c.mass
+            value = rates[game, d.key, a.name] if len(d.actions) <= MOST_ACTIONS else statistic(d, c)
+            row[a.name], row[f"{a.name}, mass"] = mark_weak(value, c.mass), c.mass
     return row
 
 

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
@@ -23,11 +22,13 @@ from rich.progress import (
 from rich.text import Text
 
 from homines.core.progress import Follow, Stop, never
+from homines.core.rates import describe
 from homines.core.redaction import redact
 from homines.core.run_folder import RunFolder
 from homines.core.types import Record
 from homines.elicitation.metrics import summary
 from homines.reports.asked import brief
+from homines.reports.console_answers import print_reasons, print_uncertainty, print_words
 from homines.reports.tables import Table
 
 if TYPE_CHECKING:
@@ -139,10 +140,11 @@ def print_measurement(records: list[Record]) -> None:
     for row in rows:
         if not any(name in row for name in types):
             for where, p in row["p"].items():
-                odds = "  ".join(f"{action} {x:.2f}" for action, x in p.items())
+                odds = "; ".join(f"{action} {describe(x)}" for action, x in p.items())
                 console.print(Text(f"{row['game']}, {row['frame']}, {where}: {odds}"))
-    _print_reasoning(console, records)
-    _print_uncertainty(console, rows, records)
+    print_reasons(console, records)
+    print_uncertainty(console, rows, records)
+    print_words(console, records)
     for text in dict.fromkeys(r.error for r in records if r.error):
         console.print(Text(f"failed: {text}"))
 
@@ -219,45 +221,6 @@ def print_scores(rows: Sequence[Mapping[str, Any]], preference: str) -> None:
     ]
     title = f"what {preference} implies, on games not trained on"
     Console().print(Table(cells, ("", *columns)).console(title, left=("",)))
-
-
-def _print_reasoning(console: Console, records: list[Record]) -> None:
-    """The tokens of the reasons, and standard errors of answers read exactly and of answers counted."""
-    spoken = [r for r in records if r.provenance.get("reasons")]
-    if not spoken:
-        return
-    every = [text for r in spoken for text in r.provenance["reasons"]]
-    tokens = sum(r.provenance["tokens"] for r in spoken)
-    sentence = f"{len(every)} reasons of {tokens / len(every):.0f} tokens on average"
-    sentence += f", {sum(text is None for text in every)} of which did not come to an answer"
-    spreads = [r.provenance["spread"][0] for r in spoken if r.provenance["spread"][0] is not None]
-    if spreads:
-        counted = [np.mean([a == 0 for a in r.provenance["counted"]]) for r in spoken]
-        k = len(every) / len(spoken)
-        by_counting = np.mean([np.sqrt(p * (1 - p) / (k - 1)) for p in counted])
-        sentence += f"; standard error {np.mean(spreads):.3f}, by counting answers {by_counting:.3f}"
-    console.print(Text(sentence))
-
-
-def _print_uncertainty(
-    console: Console, rows: Sequence[Mapping[str, Any]], records: Sequence[Record]
-) -> None:
-    """Intervals of counted rates, and the probability that log-probabilities left unknown."""
-    for row in rows:
-        ends = {
-            name: pair for name, pair in row.get("intervals", {}).items() if not name.startswith("illegal")
-        }
-        listed = "  ".join(f"{name} [{low:.2f}, {high:.2f}]" for name, (low, high) in ends.items())
-        if listed:
-            console.print(Text(f"{row['game']}, {row['frame']}, 95% intervals of counted answers: {listed}"))
-    hidden = [r.provenance["truncation"] for r in records if "truncation" in r.provenance]
-    if hidden:
-        console.print(
-            Text(
-                f"from log-probabilities: {np.mean(hidden):.3f} of probability on average, {max(hidden):.3f} "
-                "at most, was not told and may be legal or not"
-            )
-        )
 
 
 def _share(x: float | None) -> str:

@@ -11,10 +11,12 @@ from homines.core import plugins
 from homines.core.format import TableRow, count, finite, number
 from homines.core.registry import head
 from homines.core.types import Choice, Decision, HominesError, Preference, Record
+from homines.elicitation.answers_in_words import answers_in_words
 from homines.elicitation.metrics import (
     action_types,
     average_by_decision,
     best_response_rate,
+    decision_rates,
     group_by,
     instability,
     mass,
@@ -47,7 +49,8 @@ def tabulate(view: RunView) -> dict[str, list[TableRow]]:
         "states": _states(view),
         "types": [row | types for row, group in named if _few(group) and (types := action_types(group))],
         "frames": [
-            row | {"role": view.roles[row["model"]], "frame": view.short.get(row["frame"], row["frame"])}
+            {key: value for key, value in row.items() if key != "samples"}
+            | {"role": view.roles[row["model"]], "frame": view.short.get(row["frame"], row["frame"])}
             for row in summary(view.records)
         ],
         "regret": [row | regrets for row, group in named if (regrets := _regrets(view, group, undefined))],
@@ -68,6 +71,7 @@ def tabulate(view: RunView) -> dict[str, list[TableRow]]:
             for model, scores in view.sides.items()
         ],
         "answers": _answers(view),
+        **_words(view),
         "errors": _errors(view),
         "undefined": [{"game": game, "why": why} for game, why in undefined.items()],
         "games": _games(view),
@@ -149,7 +153,7 @@ def _states(view: RunView) -> list[TableRow]:
     rows: list[TableRow] = []
     for (game, frame, model), group in group_by(view.records, "game", "frame", "model").items():
         trained = game in view.games and frame in view.training
-        for d, c in average_by_decision(group):
+        for d, c, rates in decision_rates(group):
             known = names.setdefault(game, {})
             if d.key not in known:
                 name = situation(d)
@@ -166,7 +170,7 @@ def _states(view: RunView) -> list[TableRow]:
                     "place": place,
                     "role": view.roles[model],
                     "first": d.actions[0],
-                    "p": float(c.p[0]) if len(d.actions) <= MOST_ACTIONS else None,
+                    "p": rates[0] if len(d.actions) <= MOST_ACTIONS else None,
                     **({} if len(d.actions) <= MOST_ACTIONS else _menu_row([(d, c)])),
                     "mass": c.mass,
                 }
@@ -280,6 +284,18 @@ def _answers(view: RunView) -> list[TableRow]:
         answers = {"given before": a.get("given"), "given after": b.get("given")}
         rows.append(row | answers | {"before": finite(a.get("p")), "after": finite(b.get("p"))})
     return rows
+
+
+def _words(view: RunView) -> dict[str, list[TableRow]]:
+    """How answers in words were read, by role, and the most frequent illegal texts."""
+    readings: list[TableRow] = []
+    illegal: list[TableRow] = []
+    for (model,), group in group_by(view.every, "model").items():
+        if (words := answers_in_words(group)) is not None:
+            role = view.roles.get(model, model)
+            readings.append({"role": role, **words.row()})
+            illegal += [{"said": text, "times": n, "role": role} for text, n in words.illegal.items()]
+    return {"readings": readings, "illegal": illegal}
 
 
 def _errors(view: RunView) -> list[TableRow]:

@@ -17,6 +17,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from homines.core.format import clean, number
 from homines.core.paths import write_whole
+from homines.core.rates import describe
 from homines.core.run_folder import trained_folder
 from homines.core.types import LEGAL_MASS, Preference, Record
 from homines.elicitation.metrics import action_types, average_by_decision, best_response_rate, group_by, mass
@@ -279,7 +280,7 @@ def _longest(text: str) -> int:
 
 
 def _arrow(before: Any, after: Any) -> str:
-    return number(after, 3) if before is None else f"{number(before, 3)} → {number(after, 3)}"
+    return describe(after, 3) if before is None else f"{describe(before, 3)} → {describe(after, 3)}"
 
 
 def _short(value: Any) -> str:

@@ -28,6 +28,7 @@ from markupsafe import Markup, escape
 from homines import __version__
 from homines.core.format import LONGEST, clean, count, lines, number
 from homines.core.paths import inside, make_folder, write_whole
+from homines.core.rates import describe, sample_of
 from homines.core.types import HominesError
 from homines.reports.tables import MOST_ROWS, Table, scalar
 
@@ -259,7 +260,7 @@ def environment(
         lstrip_blocks=True,
         finalize=finalize,
     )
-    env.filters |= {"num": number, "count": count, **filters}
+    env.filters |= {"num": number, "rate": describe, "sample": sample_of, "count": count, **filters}
     return env
 
 

@@ -16,8 +16,10 @@ import numpy as np
 
 from homines.core.format import TableRow
 from homines.core.types import LEGAL_MASS, HominesError, digest
+from homines.elicitation.answers_in_words import none_legal, remedies
 from homines.estimation.agent_estimates import NO_KAPPA
 from homines.estimation.published import HUMANS
+from homines.inference.answer_reader import ILLEGAL, LEGAL
 from homines.reports import comparison_page, model_card, page, run_charts
 from homines.reports.asked import effect_rows, wordings
 from homines.reports.caveats import caveats
@@ -126,6 +128,10 @@ def _page(view: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str,
         settings=page.flat(config),
         provenance=page.flat(view.run.provenance),
         answered=sum(r.choice is not None for r in view.records),
+        none_legal=none_legal(view.records),
+        remedies=remedies(view.records),
+        legal_readings=LEGAL,
+        illegal_readings=ILLEGAL,
         exact=all(r.choice is None or r.choice.n is None for r in view.records),
         most=run_charts.MOST_PANELS,
         legal=LEGAL_MASS,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from homines.core.run_folder import trained_folder
 from homines.core.types import HominesError, Record
+from homines.elicitation.answers_in_words import none_legal
 from homines.elicitation.survey import BATTERY, PROTOCOLS, Survey
 from homines.estimation.fitting import estimate_one, read_agents
 from homines.estimation.options import FitOptions
@@ -16,6 +17,8 @@ from homines.reports.run_view import RunView
 
 FAMILIES = ("kantian", "kantian(alpha=0)", "inequity", "moralis")
 """Preferences for `homines fit`, those that tell most first."""
+OTHER_LABELS = "X,Y"
+"""Labels to try where no answer is one of those asked for."""
 MOST_AGENTS = 8
 """Agents whose estimates are tried."""
 
@@ -47,9 +50,12 @@ def after_measuring(
 ) -> str | None:
     """The command after a measurement: to align the model, to estimate its preferences, or to ask what tells
     them; None where nothing was answered, or nothing is left to do."""
+    records = list(records)
     if all(r.choice is None for r in records):
         return None
     loading = loaded_so(survey.device, survey.dtype, trust_remote_code)
+    if none_legal(records):
+        return shlex.join(["homines", "measure", survey.model, "--labels", OTHER_LABELS, *loading])
     align = None
     # four bits, and a GPU by its number, are trained on some machines only
     if trainable(survey.model) and survey.dtype != "nf4" and ":" not in (survey.device or ""):

@@ -3,7 +3,8 @@
     rows, a dict each -> Table -> console(), text(), html(), cells(), csv(), tex(), markdown()
 
 Columns are the keys of the rows in order of appearance. A page and LaTeX show numbers as the field writes
-them, a CSV in full, text and html with three digits; in a terminal and in Markdown cells are text already.
+them, a CSV in full, text and html with three digits; in a terminal and in Markdown cells are text already. A
+sampled rate (core/rates.py) is shown with its interval and number of answers; a CSV has columns for these.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from homines.core.format import clean, number
+from homines.core.format import clean
+from homines.core.rates import SAMPLE, Sample, describe, sample_of
 from homines.core.spreadsheet import cell
 from homines.core.types import LEGAL_MASS
 
@@ -32,14 +34,37 @@ NOTHING = "—"
 
 
 class Weak(float):
-    """A number that rests on little legal mass: grey, with a dagger. The section's note says what that is."""
+    """A number that rests on little legal mass: grey, with a dagger. The section's note says what that is.
+
+    sample   that of a sampled rate, which it keeps
+    """
+
+    sample: Sample | None = None
 
 
 def mark_weak(value: Any, legal: float | None) -> Any:
     """The number; as Weak where its legal mass is under LEGAL_MASS."""
     if isinstance(value, int | float) and legal is not None and legal < LEGAL_MASS:
-        return Weak(value)
+        weak = Weak(value)
+        weak.sample = sample_of(value)
+        return weak
     return value
+
+
+def spread_samples(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with the sample of every sampled rate in cells of its own: NAME n, NAME lower, NAME upper."""
+    sampled = {key for row in rows for key, value in row.items() if sample_of(value)}
+    out: list[dict[str, Any]] = []
+    for row in rows:
+        cells: dict[str, Any] = {}
+        for key, value in row.items():
+            cells[key] = value
+            if key in sampled:
+                sample = sample_of(value)
+                parts = sample.to_json() if sample else dict.fromkeys(SAMPLE)
+                cells |= {f"{key} {part}": x for part, x in parts.items()}
+        out.append(cells)
+    return out
 
 
 class Table:
@@ -49,7 +74,9 @@ class Table:
     """
 
     def __init__(self, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
-        scalars = [{key: scalar(value) for key, value in row.items()} for row in rows]
+        self.rows = [{key: scalar(value) for key, value in row.items()} for row in rows]
+        scalars = self.rows
+        self.first = columns
         keys = list(dict.fromkeys([*columns, *(key for row in scalars for key in row)]))
         self.heads = [str(key) for key in keys]
         self.body = [[row.get(key) for key in keys] for row in scalars]
@@ -112,8 +139,9 @@ class Table:
         """All rows, numbers in full; None is empty."""
         out = io.StringIO(newline="")
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([cell(clean(head, sys.maxsize)) for head in self.heads])
-        for row in self.body:
+        whole = Table(spread_samples(self.rows), self.first)
+        writer.writerow([cell(clean(head, sys.maxsize)) for head in whole.heads])
+        for row in whole.body:
             writer.writerow([x if _is_number(x) else cell(clean(_text(x), sys.maxsize)) for x in row])
         return out.getvalue()
 
@@ -162,7 +190,7 @@ def _format(value: Any) -> str:
     if isinstance(value, float) and math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if value is None or isinstance(value, float):
-        return NOTHING if value is None or math.isnan(value) else number(value)
+        return NOTHING if value is None or math.isnan(value) else describe(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value).replace("-", "−", 1) if isinstance(value, int) else str(value)
@@ -170,4 +198,5 @@ def _format(value: Any) -> str:
 
 def _brief(value: Any) -> str:
     """A cell with three digits."""
-    return f"{value:.3g}" if isinstance(value, float) else _text(value)
+    sample = sample_of(value)
+    return (f"{value:.3g}" if isinstance(value, float) else _text(value)) + (f" {sample}" if sample else "")

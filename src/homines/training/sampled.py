@@ -7,7 +7,7 @@
            (Ahmadian et al. 2024, arXiv 2402.14740; TRL's RLOOTrainer)
 
 u(s, a) is the preference's, expected over the other's play, as in the exact road (objective.py); here the
-model's own words are read, thinking included, and what cannot be read is illegal, never guessed. The KL is to
+model's own words are read (answer_reader.py), thinking dropped; what says no choice is illegal. The KL is to
 the network as sampling begins, in nats a token (grpo) or a completion (rloo).
 
 A model that never says a legal word has no reward to tell apart: `warmup` exact steps first teach it to
@@ -34,7 +34,7 @@ from typing import Any
 from homines.core.paths import inside
 from homines.core.progress import QUIET, Follow
 from homines.core.types import HominesError, Prompt
-from homines.inference.sampled_answers import OPEN
+from homines.inference.answer_reader import OPEN
 from homines.inference.tokens import TemplateError, fill, join, render, terminator
 from homines.models.hf import HuggingFace
 from homines.training.checkpoints import whole_checkpoint

@@ -15,12 +15,16 @@ from transformers import LogitsProcessor
 
 from homines.core.progress import Follow
 from homines.core.types import Array, Prompt
-from homines.inference.sampled_answers import BOTH, NONE, OPEN, TRUNCATED, read
+from homines.inference.answer_reader import ILLEGAL, LEGAL, OPEN, Reading, read
+from homines.inference.sampled_answers import excerpt
 from homines.training.settings import PROMPTS_OF_PASS, Settings
 from homines.training.steps import StepCallback, Unattended, arguments
 from homines.training.trainer import Guard, Saving
 
 trl: Any = import_module("trl")
+
+MOST_TEXTS = 3
+"""Different illegal completions that a row of the curve keeps."""
 
 
 @dataclass(eq=False)
@@ -38,8 +42,10 @@ class Reward:
     illegal: float
     ends: frozenset[int]
     opened: bool = False
-    readings: list[tuple[int, int | str, float]] = field(default_factory=list[tuple[int, int | str, float]])
-    """Of the completions since the last row: (state, action or what else was read, reward)."""
+    readings: list[tuple[int, Reading, float]] = field(default_factory=list[tuple[int, Reading, float]])
+    """Of the completions since the last row: (state, reading, reward)."""
+    illegal_texts: Counter[str] = field(default_factory=Counter[str])
+    """The illegal ones among them."""
     __name__ = "preference"
 
     def __call__(
@@ -52,26 +58,36 @@ class Reward:
             # Special tokens stay: one in mid-answer makes it another answer than the label.
             text = self.tokenizer.decode(list(ids[:-1] if finished else ids), skip_special_tokens=False)
             labels = self.prompts[i][s].labels
-            answer = read(OPEN + text if self.opened else text, labels, finished=finished)
-            out.append(self.illegal if isinstance(answer, str) else float(self.worth[i, s, answer]))
-            self.readings.append((s, answer, out[-1]))
+            reading = read(OPEN + text if self.opened else text, labels, finished=finished)
+            if reading.label is None:
+                self.illegal_texts[excerpt(text)] += 1
+            out.append(self.illegal if reading.label is None else float(self.worth[i, s, reading.label]))
+            self.readings.append((s, reading, out[-1]))
         return out
 
     def row(self, states: Sequence[str]) -> dict[str, Any]:
         """Figures of the completions since the last row: shares and counts."""
-        read_as = Counter(answer if isinstance(answer, str) else "legal" for _, answer, _ in self.readings)
+        read_as = Counter(reading.how for _, reading, _ in self.readings)
+        legal = sum(read_as[how] for how in LEGAL)
         p: dict[str, list[float]] = {}
         for s, name in enumerate(states):
-            chosen = [answer for state, answer, _ in self.readings if state == s and isinstance(answer, int)]
+            chosen = [r.label for state, r, _ in self.readings if state == s and r.label is not None]
             if chosen:
                 p[name] = (np.bincount(chosen, minlength=self.worth.shape[-1]) / len(chosen)).tolist()
         return {
             "reward": float(np.mean([worth for _, _, worth in self.readings])),
-            "mass": read_as["legal"] / len(self.readings),
+            "mass": legal / len(self.readings),
             "p": p,
-            **{name: read_as[name] for name in ("legal", BOTH, NONE, TRUNCATED)},
+            "legal": legal,
+            **{how: read_as[how] for how in (*LEGAL, *ILLEGAL)},
+            "illegal": dict(self.illegal_texts.most_common(MOST_TEXTS)),
             "completions": len(self.readings),
         }
+
+    def clear(self) -> None:
+        """Begin the next row."""
+        self.readings.clear()
+        self.illegal_texts.clear()
 
 
 class DelayedGuard(Guard):
@@ -140,7 +156,7 @@ class SampledSteps(StepCallback):
             "grad_norm": float(logs.get("grad_norm", float("nan"))),
             "tokens": int(state.num_input_tokens_seen),
         }
-        self.reward.readings.clear()
+        self.reward.clear()
         return row
 
 

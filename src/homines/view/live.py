@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from homines.core.format import finite, number
 from homines.core.plausible import COUNT, CURVE, drop_impossible, within
+from homines.core.rates import describe
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
 from homines.elicitation.metrics import choices, summary
@@ -116,10 +117,10 @@ def _row(row: dict[str, Any], short: Mapping[str, str]) -> dict[str, str]:
     """A line of `measure.summary` in words. short: names of frames, as the report has them."""
     types = {k: v for k, v in row.items() if "|" in k and not k.startswith("illegal|")}
     if types:
-        text = "   ".join(f"{name} {number(p)}" for name, p in types.items())
+        text = "   ".join(f"{name} {describe(p)}" for name, p in types.items())
     else:
         text = "; ".join(
-            f"{where}: {', '.join(f'{action} {number(p)}' for action, p in odds.items())}"
+            f"{where}: {', '.join(f'{action} {describe(p)}' for action, p in odds.items())}"
             for where, odds in row["p"].items()
         )
     return {
@@ -128,7 +129,7 @@ def _row(row: dict[str, Any], short: Mapping[str, str]) -> dict[str, str]:
         "frame": short.get(row["frame"], row["frame"]),
         "spec": row["frame"],
         "told": text,
-        "mass": number(row["mass"]),
+        "mass": describe(row["mass"]),
         "questions": str(row["questions"]),
         "failed": str(row["errors"]),
     }

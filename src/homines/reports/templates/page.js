@@ -75,7 +75,7 @@
 
   // What a cell is sorted by: a number where it is one, its text, or nothing.
   function value(cell) {
-    const text = cell.textContent.replace("†", "").trim();
+    const text = cell.textContent.replace(/†|\s*\[[^\]]*\], n \d+/g, "").trim();
     const number = Number(text.replace("\u2212", "-").replace("∞", "Infinity"));
     return /^[—–]?$/.test(text) ? null : Number.isNaN(number) ? text : number;
   }
