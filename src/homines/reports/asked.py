@@ -135,10 +135,10 @@ def _name(spec: str, frame: Any) -> str:
     """'table', 'table, layout reversed': the frame and the settings that differ from its defaults."""
     if frame is None:
         return spec
-    stem = spec.partition("(")[0]
-    default = find("frames", stem)
+    default = type(frame)  # a field's default is an attribute of its class
     shown = {k: v for k, v in vars(frame).items() if k not in ("labels", "goal", "begins")}
-    return ", ".join([stem, *(f"{k} {v}" for k, v in shown.items() if v != getattr(default, k))])
+    settings = (f"{k} {v}" for k, v in shown.items() if v != getattr(default, k, None))
+    return ", ".join([head(spec), *settings])
 
 
 def _goal_name(text: str) -> str:
