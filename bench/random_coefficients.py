@@ -73,10 +73,18 @@ def ours(observations: list[Observation]) -> tuple[list[float], float]:
 
 def biogeme(x: np.ndarray, first: np.ndarray, who: np.ndarray, draws: int) -> tuple[list[float], float]:
     import pandas as pd
-    from biogeme.biogeme import BIOGEME
-    from biogeme.database import Database
-    from biogeme.expressions import Beta, Draws, MonteCarlo, PanelLikelihoodTrajectory, Variable, exp, log
-    from biogeme.models import logit
+    from biogeme.biogeme import BIOGEME  # pyright: ignore[reportMissingImports]
+    from biogeme.database import Database  # pyright: ignore[reportMissingImports]
+    from biogeme.expressions import (  # pyright: ignore[reportMissingImports]
+        Beta,
+        Draws,
+        MonteCarlo,
+        PanelLikelihoodTrajectory,
+        Variable,
+        exp,
+        log,
+    )
+    from biogeme.models import logit  # pyright: ignore[reportMissingImports]
 
     gap = x[:, 0] - x[:, 1]
     data = Database(
@@ -110,7 +118,7 @@ def biogeme(x: np.ndarray, first: np.ndarray, who: np.ndarray, draws: int) -> tu
 
 
 def xlogit(x: np.ndarray, first: np.ndarray, who: np.ndarray, draws: int) -> tuple[list[float], float]:
-    from xlogit import MixedLogit
+    from xlogit import MixedLogit  # pyright: ignore[reportMissingImports]
 
     rows = x.reshape(-1, x.shape[-1])
     n = len(first)

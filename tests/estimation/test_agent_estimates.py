@@ -115,3 +115,16 @@ def test_choices_that_are_hardly_ever_legal_are_left_out_where_there_are_others(
     assert [row["mass"] for row in found] == [row["mass"] for row in want]
     assert [row["mass"] for row in alone if row["observations"]] == pytest.approx([0.01] * len(alone))
     assert any(row["value"] is not None for row in alone)
+
+
+def test_an_estimate_stands_beside_other_beliefs_and_games_left_out() -> None:
+    games = [f"ultimatum({i})" for i in range(1, 7)] + [f"trust({i})" for i in range(1, 7)]
+    rows = [
+        r for r in estimates(answered(Inequity(alpha=0.4, beta=0.2), *games)) if r["family"] == "inequity"
+    ]
+    for row in rows:
+        assert row["uniform"] == pytest.approx(row["value"])  # no belief was asked
+        assert row["elicited"] is None
+        assert row["correct"] != pytest.approx(row["value"], abs=1e-3)
+        assert row["random"] < row["held_out"] <= row["in_sample"] + 1e-9
+    assert {row["held_out"] for row in estimates([])} == {None}
