@@ -258,8 +258,7 @@ class Choice:
 
     @property
     def legal(self) -> float | None:
-        """The number of legal answers behind it, n * mass: 2 of 100 samples with 98 unreadable ones. None
-        where exact."""
+        """The number of legal answers behind it, n * mass; None where exact."""
         return None if self.n is None else self.n * self.mass
 
     def fits(self, d: Decision) -> bool:
