@@ -13,10 +13,11 @@ from scipy.stats import binom
 
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
-from homines.core.types import Choice
+from homines.core.types import Array, Choice
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
 from homines.elicitation.survey import PROTOCOLS, Survey
+from homines.estimation.columns import Observation
 from homines.estimation.family import family
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.fitting import estimate_one, read_observations
@@ -25,6 +26,7 @@ from homines.estimation.observations import from_records
 from homines.estimation.options import FitOptions
 from homines.estimation.problem import NotIdentified, problem
 from homines.estimation.strategy_method import points
+from homines.estimation.uncertainty import covariance
 from tests.helpers.theorist import Theorist
 
 TRUTHS = (
@@ -150,3 +152,35 @@ def test_answers_that_the_family_does_not_fit_have_an_estimate(tmp_path: Path) -
             for e in np.eye(4) for f in np.eye(4)]  # fmt: skip
     bend = -np.array([(a - b - c + d) / (4 * h * h) for a, b, c, d in near]).reshape(4, 4)
     assert p.design.bend(y, g) == pytest.approx(bend, rel=1e-3, abs=1e-2)
+
+
+def test_errors_rest_on_the_second_derivative(tmp_path: Path) -> None:
+    """With misfit it is not the expected information, by which kappa's error was two thirds of its own."""
+    truth = Theorist("kantian(alpha=0.1, beta=0.3, kappa=0.7)", 0.05)
+    folder = run_of(truth, tmp_path / "run", ask_beliefs=False)
+    rng = np.random.default_rng(0)
+    odd: list[Observation] = []
+    for o in from_records(RunFolder(folder).records):
+        assert o.part is not None
+        logit = np.log(o.choice.p[0] / o.choice.p[1]) + 0.4 * rng.normal()
+        choice = Choice.of(np.array([logit, 0.0]))
+        odd.append(replace(o, choice=choice, part=replace(o.part, choice=choice)))
+    p = problem(odd, family("kantian"))
+    g = p.peak()[0].g
+    _, inverse, _, _ = covariance(p, p.design, g, 0.0)
+    at, step = np.r_[g[1:] / g[0], g[0]], np.diag([1e-3, 1e-3, 1e-3, 1e-5])
+
+    def height(x: Array) -> float:
+        return loglik(p.y, p.design.logp(x[-1] * np.r_[1.0, x[:-1]]))
+
+    bend = np.array(
+        [
+            [
+                -sum(a * b * height(at + a * e + b * f) for a in (1, -1) for b in (1, -1))
+                / (4 * e.sum() * f.sum())
+                for f in step
+            ]
+            for e in step
+        ]
+    )
+    assert inverse == pytest.approx(np.linalg.inv(bend), rel=1e-2)

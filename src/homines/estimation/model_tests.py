@@ -146,7 +146,7 @@ def _inflation(wide: Problem, peak: Peak, basis: Array, df: int) -> tuple[float,
     """
     q = np.exp(wide.design.logp(peak.g))
     local = wide.design.near(peak.g)
-    h = local.information(q, wide.y.sum(-1))
+    h = wide.design.bend(wide.y, peak.g)
     scores = cluster_scores(local, wide.rows, wide.at, wide.group, q)
     groups = len(scores)
     meat = scores.T @ scores * groups / max(1, groups - 1)

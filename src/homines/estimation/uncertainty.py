@@ -95,19 +95,20 @@ def columns_at(p: Problem, design: Design, g: Array, r: float) -> Array:
 
 
 def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, Array, int, list[str]]:
-    """(clustered covariance, inverse information, clusters, notes) of the natural parameters.
+    """(clustered covariance, H^-1, clusters, notes) of the natural parameters.
 
     Up to JACKKNIFE clusters the jackknife over them (CR3), (G - 1) / G sum_c d_c d_c'. Without cluster c the
-    estimate moves, to first order, by d_c = (H - H_c)^-1 s_c (H_c its information, s_c its score). With more
-    clusters the sandwich H^-1 (sum_c s_c s_c') H^-1 * G / (G - 1), the same in the limit and too small with
-    few. nan where G does not exceed the number of parameters, or where one cluster alone identifies one of
-    them. Raises NotIdentified where H is singular.
+    estimate moves, to first order, by d_c = (H - H_c)^-1 s_c (s_c its score, H and H_c minus the second
+    derivatives of all choices and of its own). With more clusters the sandwich
+    H^-1 (sum_c s_c s_c') H^-1 * G / (G - 1), the same in the limit and too small with few. nan where G does
+    not exceed the number of parameters, or where one cluster alone identifies one of them. Raises
+    NotIdentified where H is singular.
 
     Bell & McCaffrey (2002); Cameron & Miller (2015), sections IV.A and VI.B.
     """
     q = np.exp(design.logp(g))
     d = design.expect(columns_at(p, design, g, r), design.action_logp(g))
-    information = d.information(q, p.y.sum(-1))
+    information = _bend(p, design, d, g, p.y)
     direction = flat_direction(information)
     if direction is not None:
         names = (*p.family.free, *((RISK,) if p.risk else ()), PRECISION)
@@ -127,7 +128,7 @@ def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, A
         return bread @ meat @ bread, bread, groups, []
     moves = np.zeros_like(scores)
     for c in range(groups):
-        rest = information - d.information(q, _choices(p, c))
+        rest = information - _bend(p, design, d, g, _choices(p, c))
         if flat_direction(rest) is not None:
             note = f"one cluster ({p.cluster}) alone identifies a parameter: no standard errors; measure more"
             return np.full_like(bread, np.nan), bread, groups, [note]
@@ -135,12 +136,31 @@ def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, A
     return moves.T @ moves * (groups - 1) / groups, bread, groups, []
 
 
+def _bend(p: Problem, design: Design, d: Design, g: Array, y: Array) -> Array:
+    """Minus the second derivative of the log-likelihood of answers y [decision, answer] by the natural
+    parameters, where their score is 0.
+
+    Of whole actions it is the information, whatever is chosen; of parts of plans it depends on the answers
+    (`Design.bend`). Where risk is estimated the information stands for it.
+
+    d    the design of the natural parameters' columns
+    """
+    if p.risk:
+        return d.information(np.exp(design.logp(g)), y.sum(-1))
+    theta, precision = to_parameters(g)
+    k = len(theta)
+    natural = np.zeros((k + 1, k + 1))  # derivatives of g = precision * (1, theta) by (theta, precision)
+    natural[1:, :k] = precision * np.eye(k)
+    natural[:, k] = np.r_[1.0, theta]
+    return frozen(natural.T @ design.bend(y, g) @ natural)
+
+
 def _choices(p: Problem, cluster: int) -> Array:
-    """Choices of one cluster at each decision [decision]."""
-    n = np.zeros(len(p.decisions))
+    """Choices of one cluster at each decision [decision, answer]."""
+    y = np.zeros_like(p.y)
     mine = p.group == cluster
-    np.add.at(n, p.at[mine], p.rows[mine].sum(-1))
-    return n
+    np.add.at(y, p.at[mine], p.rows[mine])
+    return y
 
 
 def cluster_scores(design: Design, rows: Array, at: np.ndarray, group: np.ndarray, q: Array) -> Array:
