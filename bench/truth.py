@@ -1,7 +1,7 @@
 """Does an estimate return the truth, and does its interval cover as often as it says? By the way users go.
 
-    python bench/truth.py            some minutes on one core
-    python bench/truth.py --quick    a tenth of the samples
+    python bench/truth.py                 half an hour on one core
+    python bench/truth.py --samples 30    three minutes
 
 First a preference answers the questions that `measure` asks of a model (18 sequential protocols, one
 point of decision at a time), exactly or in n draws, and `fit` reads the answers; "as plans" is the reading
@@ -218,8 +218,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="a tenth of the samples")
-    samples = 30 if parser.parse_args().quick else 300
+    parser.add_argument("--samples", type=int, default=300, help="drawn for every coverage")
+    samples = parser.parse_args().samples
     print_answers(samples)
     print_few_games(samples)
 
