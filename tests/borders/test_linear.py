@@ -73,7 +73,8 @@ def test_a_page_parses_a_decision_once_and_hashes_a_record_once(tmp_path: Path, 
     counted = calls(Decision, "__post_init__")
     few, many = (of_page(tmp_path / str(games), games, counted) for games in (20, 40))
     n = len(list(records(40)))
-    assert many["to_json"] <= 2 * n / len(WORDS) / 4  # decisions, and those of plans
+    # decisions, those of plans, and those whose other is believed to choose as the model does
+    assert many["to_json"] <= 3 * n / len(WORDS) / 4
     assert many["__post_init__"] <= n
     assert many["dumps"] <= 6 * n
     for name, times in many.items():

@@ -211,5 +211,6 @@ def test_mixed_averages_and_keeps_count() -> None:
     average = average_choice([Choice.at([1, 0], mass=0.5), Choice.at([0, 1], mass=1.0)])
     assert_allclose(average.p, [0.5, 0.5])
     assert (average.mass, average.n) == (0.75, None)
-    assert average_choice([Choice.at([1, 3], n=4), Choice.at([1, 1], n=2)]).n == 6
+    assert average_choice([Choice.at([1, 3], n=3), Choice.at([1, 1], n=3)]).n == 6
+    assert average_choice([Choice.at([1, 3], n=4), Choice.at([1, 1], n=2)]).n == 5  # 2^2 / (1/4 + 1/2) = 5.3
     assert average_choice([Choice.at([1, 3], n=4), Choice.at([1, 1])]).n is None

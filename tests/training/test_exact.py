@@ -248,7 +248,7 @@ def test_accumulated_passes_are_one_larger_pass(fresh: Fresh, tmp_path: Path) ->
 
 def test_all_weights_can_be_trained(fresh: Fresh, tmp_path: Path) -> None:
     before = fresh().score([FRAME(ipd().memory_one()[0], ((0, 1), (0, 1)))])[0]
-    curve(fresh(), replace(QUICK, rank=0), tmp_path)
+    curve(fresh(), replace(QUICK, rank=0, lr=1e-3), tmp_path)
     model = load(str(tmp_path / "model"), (), device="cpu")
     after = model.score([FRAME(ipd().memory_one()[0], ((0, 1), (0, 1)))])[0]
     assert after.mass > before.mass

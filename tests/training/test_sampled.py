@@ -39,7 +39,7 @@ from homines.training.schedule import schedule
 from homines.training.settings import AlignmentPlan, Settings
 from tests.helpers.tiny import tiny
 
-FRAME = Table("action1,action2")
+FRAME = Table("action1,action2", goal="highest score")
 LABELS = ("action1", "action2")
 CHATML = (
     "{% for m in messages %}<|start|>{{ m.role }}\n{{ m.content }}<|end|>\n{% endfor %}"
