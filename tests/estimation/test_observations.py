@@ -13,7 +13,7 @@ from homines.core.types import Choice, HominesError, Record
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
 from homines.estimation.csv_layout import CsvLayout
-from homines.estimation.observations import CHOSE_PLANS, from_records
+from homines.estimation.observations import CHOSE_PLANS, from_records, plain_records
 from homines.estimation.observations_csv import choice_column, read_csv
 from homines.estimation.strategy_method import plan_observation, points
 from homines.games.spd import spd
@@ -247,6 +247,10 @@ def test_who_chose_plans_is_read_as_one_who_did(run_of_protocols: list[Record]) 
     assert all(o.choice.n is None for o in plans)
     of_people = [replace(r, provenance={**r.provenance, CHOSE_PLANS: True}) for r in run_of_protocols]
     assert [o.choice.p.tolist() for o in from_records(of_people)] == [o.choice.p.tolist() for o in plans]
+    # sittings of earlier versions did not write so
+    config = {"kind": "play", "both": True, "person": run_of_protocols[0].model}
+    assert len(from_records(plain_records(run_of_protocols, config))) == 36
+    assert len(from_records(plain_records(run_of_protocols, config | {"person": "another"}))) == 84
 
 
 def test_records_of_several_models_must_be_told_apart(run_of_protocols: list[Record]) -> None:

@@ -20,7 +20,7 @@ from homines.estimation.family import PRECISION, Family, family
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.observations import Beliefs, NoAnswers, from_records
 from homines.estimation.problem import EqualOptions, FlatLikelihood, NotRising, Separated
-from homines.estimation.rivals import rivals
+from homines.estimation.rivals import rival_sentences, rivals
 from homines.preferences.charness_rabin import CharnessRabin
 from homines.preferences.economicus import Economicus
 from homines.preferences.inequity import Inequity
@@ -82,6 +82,7 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
         why                 a sentence where there is no value or no interval, or where kappa is estimated
                             alone (family moralis), else empty
         scope               what the interval is of; empty where there is no estimate
+        rivals              sentences on other families: not told apart, explaining as much, or more
     Decisions at which a family is not defined (kappa needs symmetric games) are left out. Choices of a legal
     mass under LEGAL_MASS are left out where there are others.
     """
@@ -106,6 +107,10 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
             "asked": len({o.decision.key for o in observations}),
             "mass": float(np.mean([o.choice.mass for o in choices])) if choices else None,
         }
+        head |= {
+            "scope": estimate.scope if estimate else "",
+            "rivals": rival_sentences(spec, rivals(choices, spec)) if estimate else [],
+        }
         by_belief = _by_belief(records, spec) if estimate else {}
         head |= _held_out(choices, spec) if estimate else dict.fromkeys(HELD_OUT)
         for name in (*names, *((PRECISION,) if estimate else ())):
@@ -115,8 +120,7 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
                 "theory": aims.get(spec, {}).get(name),
                 **{belief: by_belief.get(belief, {}).get(name) for belief in BELIEFS},
             }
-            scope = estimate.scope if estimate else ""
-            rows.append(row | _value(estimate, name) | {"why": reason, "scope": scope})
+            rows.append(row | _value(estimate, name) | {"why": reason})
     return rows
 
 
@@ -149,8 +153,7 @@ def where_defined(of: Family, observations: Sequence[Observation]) -> list[Obser
     """The observations at whose decisions the family is defined."""
     if not observations:
         return []
-    observations = read_for(observations, of)
-    columns = Columns.of(observations)
+    columns = Columns.of(read_for(observations, of))
     defined = np.zeros(len(columns.decisions), dtype=np.bool_)
     for block in columns.decisions.blocks:
         if _defined_at(of, block):

@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from homines.core.types import HominesError
-from homines.estimation.columns import Observation
 from homines.estimation.fit import Estimate
 from homines.estimation.fitting import AgentChoices, checks_of, estimate_one, estimate_row, with_values
 from homines.estimation.mixture import Mixture
-from homines.estimation.model_tests import Comparison, NotNested, compare, holm
+from homines.estimation.model_tests import Comparison, contest, holm
 from homines.estimation.options import BELIEFS, FitOptions
 from homines.estimation.random_coefficients import RandomCoefficients
 from homines.estimation.rivals import Rival, rivals
@@ -86,7 +85,10 @@ def fit_agent(choices: AgentChoices, wanted: FamilySet, step: Callable[[], None]
         step()
     for narrow in wanted.narrower:
         try:
-            tests.append(_test(choices.observations, narrow, wanted.families[0], wanted.options))
+            first, options = wanted.families[0], wanted.options
+            both = with_values(choices.observations, narrow, first)
+            belief = BELIEFS[options.belief]
+            tests.append(contest(both, narrow, first, belief=belief, cluster=options.cluster))
         except HominesError as why:
             refused[f"{narrow} against {wanted.families[0]}"] = str(why)
         step()
@@ -101,13 +103,3 @@ def _fit_family(choices: AgentChoices, spec: str, wanted: FamilySet) -> FamilyFi
         belief, cluster = BELIEFS[wanted.options.belief], wanted.options.cluster
         others = rivals(with_values(choices.observations, spec), spec, belief=belief, cluster=cluster)
     return FamilyFit(estimate, checks, others)
-
-
-def _test(observations: Sequence[Observation], one: str, two: str, options: FitOptions) -> Comparison:
-    """The narrower of two families against the wider; Vuong's test where neither is."""
-    belief = BELIEFS[options.belief]
-    observations = with_values(observations, one, two)
-    try:
-        return compare(observations, one, two, belief=belief, cluster=options.cluster)
-    except NotNested:
-        return compare(observations, two, one, belief=belief, cluster=options.cluster)

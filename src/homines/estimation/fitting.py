@@ -13,7 +13,6 @@ import numpy as np
 from homines.core.progress import QUIET, Follow
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Record
-from homines.elicitation.treatments import untreated
 from homines.estimation.agent_estimates import where_defined
 from homines.estimation.belief_sensitivity import sensitivity, with_correct_beliefs, with_uniform_beliefs
 from homines.estimation.columns import Columns, Observation
@@ -21,7 +20,7 @@ from homines.estimation.cross_validation import cross_validate
 from homines.estimation.family import family
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.mixture import Mixture, mixture
-from homines.estimation.observations import NoAnswers, from_records
+from homines.estimation.observations import NoAnswers, from_records, plain_records
 from homines.estimation.observations_csv import READING_STEPS, read_csv
 from homines.estimation.options import BELIEFS, FitOptions
 from homines.estimation.random_coefficients import RandomCoefficients, random_coefficients
@@ -41,15 +40,14 @@ def read_observations(
     if source.is_dir():
         run = RunFolder(source)
         theirs = (r for r in run.records if model in (None, r.model))
-        return from_records(_plain(run), model=model, plans=plans), run.unsound, counts(theirs)
+        return (
+            from_records(plain_records(run.records, run.config), model=model, plans=plans),
+            run.unsound,
+            counts(theirs),
+        )
     if model is not None:
         raise HominesError(f"--model names one of a run's models; {source} is a file")
     return read_csv(source, follow.begin("reading the CSV", READING_STEPS)), 0, {}
-
-
-def _plain(run: RunFolder) -> Sequence[Record]:
-    """The records of a run; of a measurement with and without a goal, say, those without."""
-    return untreated(run.records) if run.config.get("kind") == "measure" else run.records
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +78,7 @@ def read_agents(
         variants = {} if together else under_beliefs(observations)
         return [AgentChoices(None, observations, variants=variants)], unsound, impossible
     run = RunFolder(source)
-    records = _plain(run)
+    records = plain_records(run.records, run.config)
     agents: list[AgentChoices] = []
     for name in [model] if model is not None else dict.fromkeys(r.model for r in run.records):
         try:

@@ -15,7 +15,7 @@ from homines.estimation.family import Family, family
 from homines.estimation.fit import check_peak
 from homines.estimation.likelihood import Peak, climb
 from homines.estimation.problem import Problem, problem
-from homines.estimation.uncertainty import cluster_scores
+from homines.estimation.uncertainty import JACKKNIFE, choices_of, cluster_scores
 from homines.theory.choice import Belief, stated_beliefs
 
 TOLERANCE = 1e-8
@@ -27,7 +27,11 @@ class NotNested(HominesError):  # noqa: N818 (a finding, as much as an error)
 
 
 class SameChoices(HominesError):  # noqa: N818 (a finding, as much as an error)
-    """Two families explain these choices alike."""
+    """Two families have the same probabilities at these decisions, whatever is chosen."""
+
+
+class EqualFit(HominesError):  # noqa: N818 (a finding, as much as an error)
+    """Two families have the same likelihood of these choices."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,29 @@ def compare(
     return Comparison(*names, "likelihood ratio", float(statistic), df, chance, gap / 2, scale)
 
 
+def contest(
+    observations: Sequence[Observation],
+    one: Family | str,
+    two: Family | str,
+    *,
+    belief: Belief = stated_beliefs,
+    cluster: str | None = None,
+) -> Comparison:
+    """The narrower of two families against the wider; Vuong's test where neither is, or where one reads
+    answers as parts of plans and the other as choices at their points.
+
+    Raises what `compare` does but NotNested.
+    """
+    first, second = (family(f) if isinstance(f, str) else f for f in (one, two))
+    if (read_for(observations, first) is observations) != (read_for(observations, second) is observations):
+        problems = (problem(observations, f, belief=belief, cluster=cluster) for f in (first, second))
+        return vuong(*problems)
+    try:
+        return compare(observations, first, second, belief=belief, cluster=cluster)
+    except NotNested:
+        return compare(observations, second, first, belief=belief, cluster=cluster)
+
+
 def _wide_peak(p: Problem) -> Peak:
     peak = climb(p.design, p.y)
     check_peak(p, peak)
@@ -141,8 +168,9 @@ def _spanned_by(inner: Array, outer: Array) -> bool:
 def _inflation(wide: Problem, peak: Peak, basis: Array, df: int) -> tuple[float, int]:
     """(mean eigenvalue of the generalised design effect, clusters).
 
-    With H the information and J the clustered variance of the score at the wide family's maximum, and M the
-    narrow family's columns in those of the wide: tr[(H^-1 - M (M'HM)^-1 M') J] / df.
+    With H minus the second derivative and J the clustered variance of the score at the wide family's maximum,
+    and M the narrow family's columns in those of the wide: tr[(H^-1 - M (M'HM)^-1 M') J] / df. Up to
+    JACKKNIFE clusters J is H V H with the jackknife's variance V, as in `uncertainty.covariance`.
     """
     q = np.exp(wide.design.logp(peak.g))
     local = wide.design.near(peak.g)
@@ -150,6 +178,10 @@ def _inflation(wide: Problem, peak: Peak, basis: Array, df: int) -> tuple[float,
     scores = cluster_scores(local, wide.rows, wide.at, wide.group, q)
     groups = len(scores)
     meat = scores.T @ scores * groups / max(1, groups - 1)
+    if groups <= JACKKNIFE:
+        rests = [h - wide.design.bend(choices_of(wide, c), peak.g) for c in range(groups)]
+        moves = np.array([np.linalg.pinv(rest) @ s for rest, s in zip(rests, scores, strict=True)])
+        meat = h @ (moves.T @ moves * (groups - 1) / groups) @ h
     inner = basis @ np.linalg.pinv(basis.T @ h @ basis) @ basis.T
     return float(np.trace((np.linalg.pinv(h) - inner) @ meat) / df), groups
 
@@ -158,7 +190,7 @@ def vuong(narrow: Problem, wide: Problem, *, overlap: bool = False) -> Compariso
     """t = sum_c (l_wide - l_narrow) / (sqrt(G) sd_c), clusters c, held against t(G - 1); no correction for
     parameters. Where the families overlap and the truth lies in both, it rejects less often than it says.
 
-    Raises SameChoices where the fitted probabilities are alike, HominesError for fewer than two clusters.
+    Raises EqualFit where the fitted probabilities are alike, HominesError for fewer than two clusters.
     """
     narrow_peak, wide_peak = _narrow_peak(narrow), _wide_peak(wide)
     differences = _by_cluster(wide, wide_peak) - _by_cluster(narrow, narrow_peak)
@@ -167,10 +199,10 @@ def vuong(narrow: Problem, wide: Problem, *, overlap: bool = False) -> Compariso
         raise HominesError(
             f"{groups} clusters are too few to compare {narrow.family.spec} with {wide.family.spec}"
         )
-    spread = float(differences.std(ddof=1))
-    if spread <= TOLERANCE * abs(wide_peak.loglik) / groups:
-        raise SameChoices(f"{narrow.family.spec} and {wide.family.spec} explain these choices alike")
-    z = float(differences.sum() / (np.sqrt(groups) * spread))
+    if np.abs(differences).max() <= TOLERANCE * abs(wide_peak.loglik) / groups:
+        raise EqualFit(f"{narrow.family.spec} and {wide.family.spec} explain these choices alike")
+    with np.errstate(divide="ignore"):
+        z = float(differences.sum() / (np.sqrt(groups) * differences.std(ddof=1)))
     chance = float(2 * student.sf(abs(z), groups - 1))
     note = "the families overlap: conservative" if overlap else ""
     return Comparison(

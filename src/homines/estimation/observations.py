@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any, Literal, TypeAlias
@@ -12,6 +12,7 @@ from homines.core.plugins import UnknownName
 from homines.core.registry import find, spell
 from homines.core.types import Choice, Decision, HominesError, Record
 from homines.elicitation.metrics import average_by_decision, group_by
+from homines.elicitation.treatments import untreated
 from homines.estimation.columns import Observation
 from homines.estimation.strategy_method import sequential_observations
 from homines.theory.game_forms import Sequential
@@ -23,6 +24,18 @@ CHOSE_PLANS = "chose_plans"
 
 class NoAnswers(HominesError):  # noqa: N818 (a state of the records)
     """No record holds an answer between two options."""
+
+
+def plain_records(records: Sequence[Record], config: Mapping[str, Any]) -> Sequence[Record]:
+    """The records of a run that describe one way of asking: of a measurement with and without a goal, say,
+    those without. A person's answers by the strategy method say that they are plans, also in sittings of
+    versions that did not write so."""
+    if config.get("kind") == "measure":
+        return untreated(records)
+    if config.get("kind") == "play" and config.get("both"):
+        person, whole = config.get("person"), {CHOSE_PLANS: True}
+        return [replace(r, provenance={**r.provenance, **whole}) if r.model == person else r for r in records]
+    return records
 
 
 def from_records(

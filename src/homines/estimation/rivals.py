@@ -14,9 +14,9 @@ import numpy as np
 from homines.core.types import HominesError
 from homines.estimation.columns import Observation
 from homines.estimation.family import PRECISION, Family, family
-from homines.estimation.fit import flat_parameter, spell_fixed
+from homines.estimation.fit import check_peak, flat_parameter, spell_fixed
 from homines.estimation.likelihood import flat_direction
-from homines.estimation.model_tests import Comparison, NotNested, SameChoices, compare, holm, vuong
+from homines.estimation.model_tests import Comparison, EqualFit, SameChoices, contest, holm
 from homines.estimation.problem import Problem, problem, to_parameters
 from homines.theory.choice import Belief, stated_beliefs
 
@@ -24,6 +24,9 @@ RIVALS = ("economicus", "utilitarian", "maximin", "altruist", "moralis", "inequi
 """Families that are tried beside an estimate."""
 LEVEL = 0.05
 """Level of the tests between an estimate and its rivals, all together (Holm)."""
+
+TOLD_APART = {"moralis", "inequity", "kantian", "altruist"}
+"""Families that protocols and stated beliefs tell apart."""
 
 Standing = Literal["same", "as well", "wider", "less", "more", "undefined"]
 
@@ -35,10 +38,10 @@ class Rival:
     family    its spec; parameters that the decisions do not identify are fixed at 0 in it
     values    the parameters estimated, and the precision
     standing  same: it gives these decisions the same probabilities, whatever the answers are
-              as well: narrower or unlike, and the test does not reject it
+              as well: narrower or unlike, and the test does not reject it, or of the same likelihood
               wider: it contains the estimate's family, and the test does not reject that
               less, more: the test rejects it, or the estimate's family against it
-              undefined: no value at a decision, or no maximum; `why` says it
+              undefined: no value at a decision, no maximum, or no test; `why` says it
     p         of the test between the two, corrected for their number
     """
 
@@ -83,15 +86,21 @@ def rivals(
             rows.append(Rival(spec, "undefined", {}, why=str(failure)))
             continue
         try:
-            tests[len(rows)] = _test(observations, of, p.family, belief, cluster)
+            tests[len(rows)] = contest(observations, p.family, of, belief=belief, cluster=cluster)
             rows.append(Rival(p.family.spec, "as well", values))
         except SameChoices:
-            if _not_zero(values).keys() != mine.keys():  # else the same preference, as a special case
+            special_case = family(spec).free and _not_zero(values).keys() == mine.keys()
+            if not special_case:
                 rows.append(Rival(p.family.spec, "same", values))
+        except EqualFit:
+            rows.append(Rival(p.family.spec, "as well", values))
         except HominesError as failure:
             rows.append(Rival(spec, "undefined", {}, why=str(failure)))
     for i, test in zip(tests, holm(list(tests.values())), strict=True):
-        rows[i] = replace(rows[i], p=test.p_holm, standing=_standing(test, of.spec))
+        if np.isnan(test.p):
+            rows[i] = replace(rows[i], standing="undefined", why="one cluster is too few for a test")
+        else:
+            rows[i] = replace(rows[i], p=test.p_holm, standing=_standing(test, of.spec))
     return rows
 
 
@@ -118,26 +127,12 @@ def _not_zero(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def _values(p: Problem) -> dict[str, float]:
-    """Parameters and precision at the maximum; none where the precision would be 0 or less there."""
-    g = p.peak()[0].g
-    if not g[0] > 0:
-        return {}
+    """Parameters and precision at the maximum. Raises NotIdentified where there is none."""
+    peak, _ = p.peak()
+    check_peak(p, peak)
+    g = peak.g
     theta, precision = to_parameters(g)
     return dict(zip((*p.family.free, PRECISION), (*map(float, theta), precision), strict=True))
-
-
-def _test(
-    observations: Sequence[Observation], of: Family, other: Family, belief: Belief, cluster: str | None
-) -> Comparison:
-    """The narrower against the wider; Vuong's test where neither is, or where each reads the answers in its
-    own way."""
-    one, two = (problem(observations, f, belief=belief, cluster=cluster) for f in (other, of))
-    if (one.design.answer is None) != (two.design.answer is None):
-        return vuong(one, two)
-    try:
-        return compare(observations, other, of, belief=belief, cluster=cluster)
-    except NotNested:
-        return compare(observations, of, other, belief=belief, cluster=cluster)
 
 
 def _standing(test: Comparison, mine: str) -> Standing:
@@ -147,3 +142,26 @@ def _standing(test: Comparison, mine: str) -> Standing:
     if test.narrow == mine:
         return "more" if rejected else "wider"
     return "less" if rejected else "as well"
+
+
+def rival_sentences(mine: str, rivals: Sequence[Rival]) -> list[str]:
+    """What rivals say of an estimate of the family `mine`, first what cannot be told from it."""
+
+    def listed(*standings: Standing) -> list[str]:
+        return [r.spec for r in rivals if r.standing in standings]
+
+    texts: list[str] = []
+    if same := listed("same"):
+        heads = {mine.partition("(")[0], *(spec.partition("(")[0] for spec in same)}
+        protocols = "the sequential protocols, or games with stated beliefs other than 50/50, do"
+        remedy = protocols if heads <= TOLD_APART else "it takes other games"
+        texts.append(f"no answers to these questions tell {mine} from {', '.join(same)}; {remedy}")
+    if more := listed("more"):
+        texts.append(f"explains more than {mine} (5% level): {', '.join(more)}")
+    if well := listed("as well"):
+        texts.append(f"not rejected beside {mine} (5% level): {', '.join(well)}")
+    if wider := listed("wider"):
+        texts.append(f"wider than {mine}, and explains no more (5% level): {', '.join(wider)}")
+    if undefined := [r.family for r in rivals if r.standing == "undefined"]:
+        texts.append(f"no estimate or test here: {', '.join(undefined)}")
+    return texts

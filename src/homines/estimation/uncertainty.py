@@ -128,7 +128,7 @@ def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, A
         return bread @ meat @ bread, bread, groups, []
     moves = np.zeros_like(scores)
     for c in range(groups):
-        rest = information - _bend(p, design, d, g, _choices(p, c))
+        rest = information - _bend(p, design, d, g, choices_of(p, c))
         if flat_direction(rest) is not None:
             note = f"one cluster ({p.cluster}) alone identifies a parameter: no standard errors; measure more"
             return np.full_like(bread, np.nan), bread, groups, [note]
@@ -155,7 +155,7 @@ def _bend(p: Problem, design: Design, d: Design, g: Array, y: Array) -> Array:
     return frozen(natural.T @ design.bend(y, g) @ natural)
 
 
-def _choices(p: Problem, cluster: int) -> Array:
+def choices_of(p: Problem, cluster: int) -> Array:
     """Choices of one cluster at each decision [decision, answer]."""
     y = np.zeros_like(p.y)
     mine = p.group == cluster

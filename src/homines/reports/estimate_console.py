@@ -15,7 +15,7 @@ from homines.estimation.fit import Estimate
 from homines.estimation.mixture import Mixture
 from homines.estimation.model_tests import Comparison
 from homines.estimation.random_coefficients import RandomCoefficients
-from homines.estimation.rivals import Rival
+from homines.estimation.rivals import Rival, rival_sentences
 from homines.estimation.sample_size import SampleSize
 from homines.reports.tables import Table
 
@@ -147,20 +147,9 @@ def print_estimate(e: Estimate) -> None:
 
 
 def print_rivals(mine: str, rivals: Sequence[Rival]) -> None:
-    """Which families explain as much as this one, and which explain more."""
-
-    def name(*standings: str) -> str:
-        return ", ".join(r.spec for r in rivals if r.standing in standings)
-
-    if same := name("same"):
-        print(
-            f"no answers to these questions tell {mine} from {same}; the sequential protocols, or games with "
-            "stated beliefs other than 50/50, do"
-        )
-    if more := name("more"):
-        print(f"explains more than {mine} (5% level): {more}")
-    if well := name("as well"):
-        print(f"not rejected beside {mine} (5% level): {well}")
+    """Which families cannot be told from this one, explain as much, or more."""
+    for text in rival_sentences(mine, rivals):
+        print(text)
 
 
 def print_mixture(m: Mixture) -> None:

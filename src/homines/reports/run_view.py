@@ -18,7 +18,7 @@ from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Preference, Record
 from homines.elicitation.metrics import choices, group_by
 from homines.elicitation.orders import orders
-from homines.elicitation.treatments import untreated
+from homines.estimation.observations import plain_records
 
 EVERY_ORDER = "every order of the options"
 MOST_NAMED = 3
@@ -175,7 +175,7 @@ def read(folder: str | Path | RunFolder) -> RunView:
     run = folder if isinstance(folder, RunFolder) else RunFolder(folder)
     config = run.config
     stored = _sound_all(run.records)
-    every = untreated(stored) if config.get("kind") == "measure" else stored
+    every = list(plain_records(stored, config))
     records = choices(every)
     noted, odd_sides = drop_impossible_sides(run.noted("sideeffects.json") or {})
     scores, odd_scores = drop_impossible(run.noted("scores.json") or {}, SCORES)
