@@ -102,6 +102,7 @@ def carry_out_fit(task: FitTask, options: FitOptions, *, as_json: bool) -> None:
             "refused": [
                 {"agent": f.agent, "what": what, "why": why} for f in fits for what, why in f.refused.items()
             ],
+            "left_out": {f.agent: f.left for f in fits if f.left},
             "no_distribution": unsound,
             "impossible": impossible,
             "seconds": round(time.monotonic() - start, 3),

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from homines.core.registry import is_foreign
-from homines.core.types import LEGAL_MASS, HominesError, NotDefined, Preference, Record
+from homines.core.types import HominesError, NotDefined, Preference, Record
 from homines.estimation.belief_sensitivity import sensitivity
 from homines.estimation.columns import Columns, DecisionBlock, Observation, read_for
 from homines.estimation.cross_validation import cross_validate
 from homines.estimation.family import PRECISION, Family, family
 from homines.estimation.fit import Estimate, fit
-from homines.estimation.observations import Beliefs, NoAnswers, from_records
+from homines.estimation.observations import Beliefs, NoAnswers, from_records, legal_enough
 from homines.estimation.problem import EqualOptions, FlatLikelihood, NotRising, Separated
 from homines.estimation.rivals import rival_sentences, rivals
 from homines.preferences.charness_rabin import CharnessRabin
@@ -89,7 +89,7 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
     aims = parameters_of(preference)
     records = list(records)
     observations, why = _observations(records)
-    legal = _legal(observations)
+    legal = legal_enough(observations)
     rows: list[Row] = []
     for spec, names in FAMILIES.items():
         of = family(spec)
@@ -131,15 +131,11 @@ def _why_alone(observations: Sequence[Observation], alone: Estimate) -> str:
     return f"{text} {same[0].spec} gives the same choices." if same else text
 
 
-def _legal(observations: list[Observation]) -> list[Observation]:
-    """Those of enough legal mass; all where there are none."""
-    return [o for o in observations if o.choice.mass >= LEGAL_MASS] or observations
-
-
 def _by_belief(records: Sequence[Record], spec: str) -> dict[str, Mapping[str, float]]:
     """Values of a family's parameters by belief about the others, without a belief that gives none."""
     variants = {
-        belief: where_defined(family(spec), _legal(_observations(records, belief)[0])) for belief in BELIEFS
+        belief: where_defined(family(spec), legal_enough(_observations(records, belief)[0]))
+        for belief in BELIEFS
     }
     return {row.belief: row.values for row in sensitivity(variants, spec)}
 

@@ -32,12 +32,14 @@ class FamilyFit:
 
 @dataclass(frozen=True, eq=False)
 class AgentFit:
-    """Estimates and tests from one agent's choices; refused: why there is none, by family or test."""
+    """Estimates and tests from one agent's choices. refused: why there is none, by family or test; left:
+    answers of little legal mass that are left out."""
 
     agent: str | None
     families: list[FamilyFit]
     tests: list[Comparison]
     refused: dict[str, str]
+    left: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def fit_agent(choices: AgentChoices, wanted: FamilySet, step: Callable[[], None]
         except HominesError as why:
             refused[f"{narrow} against {wanted.families[0]}"] = str(why)
         step()
-    return AgentFit(choices.agent, families, holm(tests), refused)
+    return AgentFit(choices.agent, families, holm(tests), refused, choices.left)
 
 
 def _fit_family(choices: AgentChoices, spec: str, wanted: FamilySet) -> FamilyFit:

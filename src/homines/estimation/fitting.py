@@ -20,7 +20,7 @@ from homines.estimation.cross_validation import cross_validate
 from homines.estimation.family import family
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.mixture import Mixture, mixture
-from homines.estimation.observations import NoAnswers, from_records, plain_records
+from homines.estimation.observations import NoAnswers, from_records, legal_enough, plain_records
 from homines.estimation.observations_csv import READING_STEPS, read_csv
 from homines.estimation.options import BELIEFS, FitOptions
 from homines.estimation.random_coefficients import RandomCoefficients, random_coefficients
@@ -32,6 +32,8 @@ def read_observations(
 ) -> tuple[Sequence[Observation], int, dict[str, dict[str, int]]]:
     """(observations, number of stored answers that are no distribution, impossible ones by model and kind).
 
+    Of a run, answers of little legal mass are left out where there are others (`legal_enough`).
+
     source   a run folder or a CSV
     model    of a run with several; None for a CSV
     plans    sequential games as one choice between plans
@@ -40,11 +42,8 @@ def read_observations(
     if source.is_dir():
         run = RunFolder(source)
         theirs = (r for r in run.records if model in (None, r.model))
-        return (
-            from_records(plain_records(run.records, run.config), model=model, plans=plans),
-            run.unsound,
-            counts(theirs),
-        )
+        every = from_records(plain_records(run.records, run.config), model=model, plans=plans)
+        return legal_enough(every), run.unsound, counts(theirs)
     if model is not None:
         raise HominesError(f"--model names one of a run's models; {source} is a file")
     return read_csv(source, follow.begin("reading the CSV", READING_STEPS)), 0, {}
@@ -55,6 +54,7 @@ class AgentChoices:
     """The choices of one agent, or why there are none.
 
     agent      None for a CSV, and for all agents together
+    left       answers of little legal mass that are left out
     variants   the same under uniform, elicited and correct beliefs (belief_sensitivity.py); empty for all
                agents together
     """
@@ -62,6 +62,7 @@ class AgentChoices:
     agent: str | None
     observations: Sequence[Observation]
     why: str = ""
+    left: int = 0
     variants: Mapping[str, Sequence[Observation]] = field(default_factory=dict[str, Sequence[Observation]])
 
 
@@ -88,19 +89,22 @@ def read_agents(
     if not any(a.observations for a in agents):
         raise NoAnswers("; ".join(dict.fromkeys(a.why for a in agents)) or f"{source} holds no records")
     if together:
-        agents = [AgentChoices(None, [o for a in agents for o in a.observations])]
+        left = sum(a.left for a in agents)
+        agents = [AgentChoices(None, [o for a in agents for o in a.observations], left=left)]
     theirs = (r for r in run.records if model in (None, r.model))
     return agents, run.unsound, counts(theirs)
 
 
 def _of_agent(records: Sequence[Record], name: str, *, plans: bool, together: bool) -> AgentChoices:
-    elicited = from_records(records, model=name, plans=plans)
+    every = from_records(records, model=name, plans=plans)
+    elicited = legal_enough(every)
+    left = len(every) - len(elicited)
     if together:
-        return AgentChoices(name, elicited)
-    uniform = from_records(records, model=name, plans=plans, beliefs="uniform")
-    correct = from_records(records, model=name, plans=plans, beliefs="correct")
+        return AgentChoices(name, elicited, left=left)
+    uniform = legal_enough(from_records(records, model=name, plans=plans, beliefs="uniform"))
+    correct = legal_enough(from_records(records, model=name, plans=plans, beliefs="correct"))
     variants = {"uniform": uniform, "elicited": elicited, "correct": correct}
-    return AgentChoices(name, elicited, variants=variants)
+    return AgentChoices(name, elicited, left=left, variants=variants)
 
 
 def under_beliefs(observations: Sequence[Observation]) -> dict[str, Sequence[Observation]]:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from homines.core.capabilities import AsksFor, variant
 from homines.core.plugins import UnknownName
 from homines.core.registry import find, spell
-from homines.core.types import Choice, Decision, HominesError, Record
+from homines.core.types import LEGAL_MASS, Choice, Decision, HominesError, Record
 from homines.elicitation.metrics import average_by_decision, group_by
 from homines.elicitation.treatments import untreated
 from homines.estimation.columns import Observation
@@ -104,6 +104,12 @@ def from_records(
             )
         raise NoAnswers("none of these records holds an answer between two options; measure a game first")
     return observations
+
+
+def legal_enough(observations: list[Observation]) -> list[Observation]:
+    """Those of a legal mass of LEGAL_MASS or more; all where there are none: parameters of answers that are
+    rarely given are not mixed with those of answers that are."""
+    return [o for o in observations if o.choice.mass >= LEGAL_MASS] or observations
 
 
 def _with_belief(d: Decision, about: Mapping[str, Choice]) -> Decision:

@@ -9,7 +9,8 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from homines.core.format import clean, number
+from homines.core.format import clean, count, number
+from homines.core.types import LEGAL_MASS
 from homines.estimation.agent_fit import AgentFit, FamilyFit
 from homines.estimation.fit import Estimate
 from homines.estimation.mixture import Mixture
@@ -212,6 +213,8 @@ def print_agents(fits: Sequence[AgentFit]) -> None:
                 print_checks(each.checks)
         print_order(f.families)
         print_comparisons(f.tests)
+        if f.left:
+            print(f"left out: {count(f.left, 'answer')} of a legal mass under {LEGAL_MASS:g}")
         for what, why in f.refused.items():
             print(f"{what}: {why}")
 
