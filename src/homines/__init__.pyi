@@ -126,7 +126,7 @@ def measure(
     labels: Words | None = None,
     out: str | Path | None = None,
     swap: bool = True,
-    beliefs: bool = False,
+    beliefs: bool | None = None,
     goal: str | None = None,
     begins: str | None = None,
     traces: int = 1,
@@ -138,7 +138,8 @@ def measure(
 ) -> RunResult:
     """Read a model's exact choice distribution in games, in every option order, as `homines measure` does.
 
-    games      "battery" among them: 18 sequential games and beliefs, which tell alpha, beta and kappa
+    games      "battery" among them: 18 sequential games and beliefs (beliefs=False: without), which
+               tell alpha, beta and kappa
     labels     words for the actions, 'X,Y'; several sets as a list
     out        run folder; None: the folder in runs/ that the command would use. Questions with an answer
                there are not asked again

@@ -105,7 +105,8 @@ def measure(
 ) -> RunResult:
     """Read a model's exact choice distribution in games, in every option order, as `homines measure` does.
 
-    games      "battery" among them: 18 sequential games and beliefs, which tell alpha, beta and kappa
+    games      "battery" among them: 18 sequential games and beliefs (beliefs=False: without), which
+               tell alpha, beta and kappa
     labels     words for the actions, 'X,Y'; several sets as a list
     out        run folder; None: the folder in runs/ that the command would use. Questions with an answer
                there are not asked again

@@ -159,6 +159,10 @@ def test_the_battery_is_its_games_and_beliefs_however_it_is_asked() -> None:
     assert cell.work == listed
     assert cell.columns["game"] == "battery"
     assert Survey("mock", ("ipd", "battery", "spd(1)")).games == ("ipd", *PROTOCOLS)
+    silent = hm.measure("mock", "battery", beliefs=False, out="silent", progress=False)
+    assert {r.asks for r in silent.records} == {"choice"}
+    command("measure", "mock", "--game", "battery", "--no-beliefs", "--out", "typed")
+    assert {r.key for r in RunFolder("typed").done.values()} == {r.key for r in silent.records}
 
 
 @pytest.mark.skipif(not (cache_folder() / "smollm2").exists(), reason="the embedded model was not pulled")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,13 +17,16 @@ import pytest
 from homines.cli.app import COMMANDS, main
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
+from homines.core.types import Choice
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question
-from homines.elicitation.survey import Survey
+from homines.elicitation.survey import PROTOCOLS, Survey
+from homines.inference.reasoning import ReasoningOptions
 from homines.models.hf import HuggingFace
 from homines.models.mock import Mock, uniform
 from homines.people.session import Sitting
 from homines.reports.run_page import write
+from homines.reports.suggestions import next_command
 from homines.theory.choice import LogitAgent
 from tests.helpers.serve import serve
 
@@ -90,6 +94,48 @@ def test_a_page_asks_for_what_can_be_asked() -> None:
             run.add(records)
         write(kind)
         assert command_on_page(Path(kind)) == command
+
+
+HF: dict[str, Any] = {"swap": False, "goal": "highest score"}
+REST = "--no-swap --goal 'highest score'"
+SPOKEN = "table(asks=aloud)"
+
+
+@pytest.mark.parametrize(
+    ("survey", "command"),
+    [
+        (Survey("hf/a b", **HF), f"'hf/a b' --labels X,Y {REST}"),
+        (Survey("hf/a b", labels=("X,Y",)), "'hf/a b' --labels A,B"),
+        (Survey("hf/a b", labels=("A,B",), **HF), f"'hf/a b' --frame '{SPOKEN}' --labels A,B {REST}"),
+        (Survey("hf/a b", labels=("A,B",), frames=(SPOKEN,)), None),
+        (Survey("mock", labels=("X,Y",)), "mock --labels A,B"),
+        (Survey("mock", labels=("A,B",)), None),
+        (Survey("mock", ("ipd", "battery")), "mock --game battery --game ipd --labels X,Y"),
+        (Survey("mock", PROTOCOLS), "mock --game battery --labels X,Y --no-beliefs"),
+        (Survey("mock", ("reciprocity",), beliefs=True), "mock --game reciprocity --labels A,B --beliefs"),
+        (Survey("mock", ("dictator",)), None),
+        (
+            Survey("smollm2", ("dictator",), device="cpu"),
+            f"smollm2 --game dictator --frame '{SPOKEN}' --device cpu",
+        ),
+    ],
+)
+def test_without_a_legal_answer_other_words_come_next(survey: Survey, command: str | None) -> None:
+    """The same games and options with labels that fit them, then aloud where the model can; then nothing."""
+    anyone = Mock(uniform)
+    anyone.reasoning = ReasoningOptions()  # pyright: ignore[reportAttributeAccessIssue]
+    silent = Choice.of([0.0, 0.0], 0.0, 5)
+    records = [replace(q.record, choice=silent) for q in survey.questions(anyone)]
+    suggested = next_command(survey, Path("none"), records)
+    assert suggested == (None if command is None else f"homines measure {command}")
+
+
+def test_after_silence(chain: Homines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No command is suggested twice, and each is accepted."""
+    monkeypatch.setattr(
+        Mock, "score", lambda _, prompts: [Choice.of([0.0] * len(p.labels), 0.0, 5) for p in prompts]
+    )
+    assert chain("measure", "mock", "--game", "ish", "--no-swap") == ["measure", "measure"]
 
 
 def ipd() -> list[Question]:

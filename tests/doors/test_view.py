@@ -426,8 +426,8 @@ def test_a_command_to_copy_is_quoted(tmp_path: Path) -> None:
     told = sittings.view(name)
     assert told is not None
     words = ["homines", "report", str(told["folder"])]  # one game has no estimate
-    assert shlex.split(told["following"]) == words
-    assert f"<code>{escape(told['following'])}</code>" in bytes(page("sitting.html", **told).body).decode()
+    assert shlex.split(told["next_command"]) == words
+    assert f"<code>{escape(told['next_command'])}</code>" in bytes(page("sitting.html", **told).body).decode()
     assert shlex.split(RunFolder(told["folder"]).config["command"]) == ["homines", "view", str(root)]
     sittings.close()
 

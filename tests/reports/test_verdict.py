@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from homines.core.registry import find
 from homines.core.types import Choice, Record
 from homines.elicitation.questions import state
 from homines.reports import model_card, run_page
 from homines.reports.comparison_page import write as compare
 from homines.reports.console import print_verdicts
-from homines.reports.run_view import read
+from homines.reports.run_view import RunView, read
+from homines.reports.same_act import LEVEL, TOLERANCE, same_act
 from homines.reports.verdict import Verdict, verdicts
 from homines.reports.verdict_text import VerdictText, describe_verdicts, headline, verdict_json
 from homines.results import RunResult
@@ -226,14 +230,67 @@ def test_counted_answers_fail_where_chance_does_not_explain_the_shift(
     assert verdict.act.outcome == outcome
 
 
-def test_agents_that_are_alike_in_all_words_pass_when_counted(kit: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("n", "outcome"), [(1, "not read"), (2, "not read"), (5, "not read"), (30, "passed"), (60, "passed")]
+)
+def test_agents_that_are_alike_in_all_words_pass_when_counted(
+    kit: Any, tmp_path: Path, n: int, outcome: str
+) -> None:
     rng = np.random.default_rng(0)
 
     def drawn(r: Record) -> Choice:
-        return Choice.at(rng.multinomial(30, [0.8, 0.2]) + 1e-12, n=30)
+        return Choice.at(rng.multinomial(n, [0.8, 0.2]) + 1e-12, n=n)
 
-    verdict, _ = only(measured(tmp_path / "run", kit, drawn, kit.table, EXCHANGED, UNSEEN, STORY))
-    assert verdict.act.outcome in ("passed", "not read")
+    verdict, told = only(measured(tmp_path / "run", kit, drawn, kit.table, EXCHANGED, UNSEEN, STORY))
+    assert verdict.act.outcome == outcome
+    assert verdict.act.answers == n
+    if outcome == "passed":
+        assert verdict.act.enough is None
+    else:
+        assert n < (verdict.act.enough or 0) < 120
+        assert f"about {verdict.act.enough} a question would do, the fewest are {n}" in told.lines[1].text
+
+
+def outcome_shares(n: int, p: tuple[float, float], acts: int, runs: int = 300) -> dict[str, float]:
+    """Shares of outcomes of agents with these rates in two frames, n answers in each of two orders."""
+    rng = np.random.default_rng(0)
+    view = cast("RunView", SimpleNamespace(run=SimpleNamespace(config={}), training=(), short={}))
+    out: Counter[str] = Counter()
+    decisions = [d for d in find("games", "ipd").memory_one() if d.history][:acts]
+    for _ in range(runs):
+        records = [
+            Record(d, frame, order, ("X", "Y"), "mock", "ipd", Choice.at([k, n - k], n=n))
+            for rate, frame in zip(p, ("table(labels='X,Y')", "story(labels='X,Y')"), strict=True)
+            for d in decisions
+            for order in (((0, 1), (0, 1)), ((1, 0), (1, 0)))
+            for k in [int(rng.binomial(n, rate))]
+        ]
+        out[replace(same_act(view, records), orders=()).outcome] += 1
+    return {name: out[name] / runs for name in ("passed", "failed", "not read")}
+
+
+def test_few_answers_neither_pass_nor_fail_by_chance() -> None:
+    """An agent alike in all words fails in at most LEVEL; a shift beyond the threshold rarely passes."""
+    for n in (1, 2, 5, 20):
+        assert outcome_shares(n, (0.5, 0.5), acts=4)["failed"] <= LEVEL + 0.03, n
+        assert outcome_shares(n, (0.9, 0.5), acts=1)["passed"] <= 0.11, n
+    assert outcome_shares(20, (0.5, 0.5), acts=4)["passed"] > 0.8
+
+
+def test_the_instability_of_counted_answers_is_named_and_not_judged(kit: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+
+    def drawn(r: Record) -> Choice:
+        return Choice.at(rng.multinomial(30, [0.5, 0.5]) + 1e-12, n=30)
+
+    verdict, told = only(measured(tmp_path / "run", kit, drawn, kit.table, EXCHANGED, UNSEEN, STORY))
+    act = replace(verdict.act, instability=0.4)
+    assert act.figure is not None
+    assert act.figure < TOLERANCE
+    assert replace(act, answers=None).figure == 0.4
+    text = told.lines[1].text
+    assert ", not judged: chance spreads counted answers too" in text
+    assert text.index("is allowed)") < text.index("instability")
 
 
 def test_a_sitting_has_no_verdict(kit: Any, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
         stopping,
     )
     from homines.reports.run_page import write  # with it comes altair
-    from homines.reports.suggestions import loaded_so
+    from homines.reports.suggestions import loading_options
     from homines.reports.verdict_text import verdict_json
     from homines.training import distributed
     from homines.training.lifecycle import align, estimate
@@ -131,7 +131,7 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
         print(f"figures   {folder / 'figures'}")
         print(f"result    {trained.folder}")
         print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
-        loading = loaded_so(plan.device, plan.dtype, plan.trust_remote_code)
+        loading = loading_options(plan.device, plan.dtype, plan.trust_remote_code)
         after = shlex.join([name_after(plan, trained.folder), *loading])
         print(f"next      homines measure {after} --frame story --labels X,Y")
     sys.exit(1 if any(r.error for r in run.records) else 0)

@@ -94,7 +94,7 @@ def finish(
     say, in words and as JSON. Exits with 1 where questions failed."""
     from homines.reports.console import print_measurement, print_verdicts
     from homines.reports.run_page import write
-    from homines.reports.suggestions import estimating
+    from homines.reports.suggestions import fit_command
 
     with RunFolder(folder, config) as run:
         stored = run.done
@@ -119,6 +119,6 @@ def finish(
         for note in notes:
             print(note)
         print(f"report    {page}")
-        if following := estimating(folder):
-            print(f"next      {following}")
+        if command := fit_command(folder):
+            print(f"next      {command}")
     sys.exit(1 if failed else 0)

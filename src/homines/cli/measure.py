@@ -96,7 +96,7 @@ def finish(
     from homines.reports.asked import additions, effect_rows
     from homines.reports.console import print_measurement, print_verdicts
     from homines.reports.run_page import write
-    from homines.reports.suggestions import after_measuring
+    from homines.reports.suggestions import next_command
     from homines.reports.verdict_text import verdict_json
 
     page = write(folder)
@@ -136,8 +136,8 @@ def finish(
         for text in sentences(counts(records)):
             print(f"\n{text}")
         print(f"\nreport    {page}")
-        if following := after_measuring(survey, folder, records, trust_remote_code=trust_remote_code):
-            print(f"next      {following}")
+        if command := next_command(survey, folder, records, trust_remote_code=trust_remote_code):
+            print(f"next      {command}")
     sys.exit(1 if failed else 0)
 
 

@@ -41,7 +41,7 @@ def tune(
 def carry_out_tuning(tuning: TuningPlan, folder: Path, as_json: bool) -> None:
     """Tune on a data folder and print what it changed."""
     from homines.reports.console import Bars, command, print_scores, print_verdicts, stopping
-    from homines.reports.suggestions import loaded_so
+    from homines.reports.suggestions import loading_options
     from homines.reports.verdict_text import verdict_json
     from homines.training import distributed
     from homines.training.exam import table
@@ -68,5 +68,5 @@ def carry_out_tuning(tuning: TuningPlan, folder: Path, as_json: bool) -> None:
     print_scores(rows, str(run.config["preference"]))
     print(f"result    {trained.folder}")
     print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
-    loading = loaded_so(tuning.device, tuning.dtype, tuning.trust_remote_code)
+    loading = loading_options(tuning.device, tuning.dtype, tuning.trust_remote_code)
     print(f"next      homines measure {shlex.join([name, *loading])}")

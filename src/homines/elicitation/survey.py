@@ -30,8 +30,8 @@ kappa from. One-shot symmetric games cannot tell kappa from aversions to inequit
 class Survey:
     """The plan of a measurement. Every field is a spec or a setting.
 
-    games   `battery` stands for PROTOCOLS, and asks for beliefs as well: what is worth doing depends on what
-            the other is believed to do
+    games    `battery` stands for PROTOCOLS
+    beliefs  None: with `battery` only, where what is worth doing depends on what the other is believed to do
     """
 
     model: str = required(MODEL, "model")
@@ -42,7 +42,9 @@ class Survey:
     labels: tuple[str, ...] | None = option(None, LABELS)
     """None: the frame's own."""
     swap: bool = option(True, "Also with the labels the other way round.")
-    beliefs: bool = option(False, "Also ask what another would do, for `fit`.")
+    beliefs: bool | None = option(
+        None, "Also ask what another would do, for `fit`; default: with battery only."
+    )
     goal: str | None = option(None, "Also with this goal in the prompt, as 'highest score'.")
     begins: str | None = option(None, "Also with the answer begun so, as 'Answer:' (smollm2, hf, vllm).")
     traces: int = option(1, "Reasons sampled where a frame asks to think aloud.", low=1)
@@ -53,10 +55,11 @@ class Survey:
     dtype: str | None = option(None, DTYPE)
 
     def __post_init__(self) -> None:
+        if self.beliefs is None:
+            object.__setattr__(self, "beliefs", BATTERY in self.games)
         if BATTERY in self.games:
             games = [spec for name in self.games for spec in (PROTOCOLS if name == BATTERY else (name,))]
             object.__setattr__(self, "games", tuple(dict.fromkeys(games)))
-            object.__setattr__(self, "beliefs", True)
 
     @property
     def title(self) -> str:
@@ -156,8 +159,7 @@ def believing(spec: str) -> str:
     words = find("frames", spec)
     if not isinstance(words, AsksFor):
         raise HominesError(
-            f"frame {spec} cannot ask for beliefs; use another frame, or leave out what asks for them "
-            f"(--beliefs, the game {BATTERY})"
+            f"frame {spec} cannot ask for beliefs; use another frame, or leave beliefs out (--no-beliefs)"
         )
     return spell(variant(words, asks="belief"))
 

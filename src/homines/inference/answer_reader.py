@@ -14,7 +14,8 @@ All choices that a text says must be the same label. What is illegal:
 
     both       it names several labels, and no last line settles on one
     none       it says no choice: another text, a question, a condition ("X if ..."), a negation ("I would not
-               choose X"), a retraction ("X. Wait, no"), an answer that is no label
+               choose X"), a retraction ("X. Wait, no"), an answer that is no label; either also in the reason
+               or remark behind a choice ("X because, wait, no", "X (but only in the first round)")
     truncated  it was cut before its end, or never left its block of thinking (<think>)
 
 Only patterns that say a choice are read, so that negations need no list of words: they fit no pattern. A
@@ -62,7 +63,6 @@ FINAL = ".!,;:)"
 _BRACKETS = ("()", "[]", "{}", "$$")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _UNIT = r"(?:\s*(?:points?|coins?|dollars?|euros?|cents?|units?|tokens?|credits?|usd|eur|ecu)\b)?"
-_AMOUNT = re.compile(rf"[$\u20ac\u00a3]?\s*(-?\d+(?:\.\d+)?){_UNIT}", re.IGNORECASE)
 
 _NOUN = r"(?:answer|choice|decision|selection|pick|move|action|option|response|vote|offer|price)"
 _IS = r"(?:\s+(?:is|will be|would be)\b|\s*[:=\u2013\u2014-])+"
@@ -96,9 +96,18 @@ _REMARK = (
     r"(?:\s*\((?!.*\b(?:not|or|if|unless|maybe)\b)[^()]*\)|"
     r",?\s+(?:again|now|here|this time|in this (?:round|case|game)))"
 )
+_DOUBT = re.compile(
+    r"\b(?:but|unless|until|wait|hmm+|actually|instead|however|on second thoughts?|never ?mind|i changed|"
+    r"only (?:if|when|while|for|in|this|once)|(?:this|first|one) (?:round|time|game) only|for now|"
+    r"for the first|(?:if|when|as long as|provided|in case) (?:that )?you|"
+    r"i(?:'ll| will| would| do)(?: do| choose| pick| play)?(?: so| it| this| that)? if)\b|"
+    r"\bno(?=\W*$|\s*[,;:.!])|\([^()]*\b(?:no|first round|at first|initially)\b",
+    re.IGNORECASE,
+)
+"""What makes a choice none in the reason or remark behind it: a retraction or a condition on the choice."""
 _RETRACTION = re.compile(
     r"(?:no|not|wait|actually|hmm+|sorry|correction|scratch|on second thought|rather|instead|however|but|"
-    r"unless|if|maybe|perhaps|or|never ?mind|otherwise|let me|i (?:take|change|mean|meant))\b",
+    r"only|unless|if|maybe|perhaps|or|never ?mind|otherwise|let me|i (?:take|change|mean|meant))\b",
     re.IGNORECASE,
 )
 
@@ -251,12 +260,13 @@ class _Reader:
         yield from [("", list(boxes)), *spoken]
 
     def _choice(self, sentence: str) -> list[int | None]:
-        """The choice of a sentence as a list of one; empty where it says none."""
+        """The choice of a sentence as a list of one, None where it doubts it; empty where it says none."""
         bare = sentence.rstrip(" .!")
         for text in dict.fromkeys((_LEADS.sub("", bare), bare)):
             for pattern in self.patterns:
                 if match := pattern.fullmatch(text):
-                    return [_index(match)]
+                    behind = match.end(str(match.lastgroup))
+                    return [None if _DOUBT.search(text, behind) else _index(match)]
         if (index := self.whole(sentence)) is not None and _wordy(self.labels[index]):
             return [index]
         return [None] if _ANSWERS.match(bare) else []

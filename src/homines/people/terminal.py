@@ -97,10 +97,10 @@ def carry_out_play(
     print_odds(sitting, chances, console)
     print_portraits(shapes, console)
     if save is not None:
-        print(f"saved     {save}\nnext      {following(save, plan.person, shapes)}")
+        print(f"saved     {save}\nnext      {next_command(save, plan.person, shapes)}")
 
 
-def following(folder: Path, person: str, shapes: Sequence[Portrait]) -> str:
+def next_command(folder: Path, person: str, shapes: Sequence[Portrait]) -> str:
     """The command after a saved sitting, as a shell takes it: to estimate the person's preference where there
     is an estimate, else to write the page."""
     for shape in shapes:

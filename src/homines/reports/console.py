@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.progress import (
@@ -30,9 +30,6 @@ from homines.elicitation.metrics import summary
 from homines.reports.asked import brief
 from homines.reports.console_answers import print_reasons, print_uncertainty, print_words
 from homines.reports.tables import Table
-
-if TYPE_CHECKING:
-    pass
 
 
 def command() -> str:

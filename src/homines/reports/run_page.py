@@ -37,7 +37,7 @@ from homines.reports.run_view import (
     read,
 )
 from homines.reports.same_act import TOLERANCE
-from homines.reports.suggestions import telling_apart
+from homines.reports.suggestions import identification_command
 from homines.reports.tables import Table
 from homines.reports.verdict_text import describe_verdicts
 
@@ -114,7 +114,7 @@ def _page(view: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str,
         wide=MOST_ACTIONS,
         humans=HUMANS,
         no_kappa=NO_KAPPA,
-        telling_apart=telling_apart(view),
+        identification_command=identification_command(view),
         interval=interval,
         types=list(dict.fromkeys(key for row in rows["types"] for key in row if "|" in key)),
         regrets=run_charts.regrets(rows),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import ceil
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -25,7 +26,8 @@ TOLERANCE = 0.25
 """Most that a rate may move with the words, the labels or the order of the options: half of what lies between
 even odds and certainty. What moves by more can be a clear tendency in one wording and none in another."""
 LEVEL = 0.05
-"""A shift of counted answers fails where it differs from 0 at this level, corrected for their number."""
+"""A shift of counted answers fails where it differs from 0 at this level, corrected for their number; it
+passes where an interval of this level reaches at most TOLERANCE to each side of it."""
 
 
 @dataclass(frozen=True)
@@ -77,24 +79,34 @@ class SameAct:
 
     rows         shifts between frames that both have a legal mass of LEGAL_MASS, the largest first
     orders       order effects, the largest first
-    instability  mean over decisions of the spread of P(first action) over these frames; None for one frame
+    instability  the largest over games of the mean over decisions of the spread of P(first action) over these
+                 frames; None for one frame. Of counted answers it decides nothing: chance spreads them too
     frames       how many were asked
-    exact        whether no answer is counted from samples
+    answers      the fewest that were counted at a question; None: every answer is exact
     """
 
     rows: tuple[Shift, ...]
     orders: tuple[OrderEffect, ...]
     instability: float | None
     frames: int
-    exact: bool
+    answers: float | None
     name: ClassVar[str] = "the same act in other words"
     threshold: ClassVar[float] = TOLERANCE
 
     @property
+    def exact(self) -> bool:
+        return self.answers is None
+
+    @property
     def figure(self) -> float | None:
-        """The largest of the shifts, the order effects and the instability."""
-        sizes = [row.size for row in (*self.rows, *self.orders)]
-        return max([*sizes, self.instability or 0.0]) if sizes else None
+        """The largest of the shifts, the order effects and, of exact answers, the instability."""
+        sizes = [row.size for row in self.effects]
+        spread = self.instability if self.exact and self.instability else 0.0
+        return max([*sizes, spread]) if sizes else None
+
+    @property
+    def effects(self) -> list[Shift | OrderEffect]:
+        return [*self.rows, *self.orders]
 
     @property
     def outcome(self) -> Outcome:
@@ -102,17 +114,27 @@ class SameAct:
             return "failed"
         if not self.rows:
             return "not read" if self.frames > 1 else "not asked"
-        # counted answers spread over frames by chance alone, so their instability decides nothing
-        large = any(row.size > self.threshold for row in (*self.rows, *self.orders))
-        return "not read" if large else "passed"
+        return "not read" if any(row.error > self._limit(row) for row in self.effects) else "passed"
 
     @property
     def failures(self) -> list[Shift | OrderEffect]:
         """Shifts and order effects above the threshold that chance does not explain, the largest first."""
-        every: list[Shift | OrderEffect] = [*self.rows, *self.orders]
-        z = float(norm.ppf(1 - LEVEL / 2 / max(1, len(every))))
-        failed = [row for row in every if row.size > self.threshold and row.size > z * row.error]
+        failed = [row for row in self.effects if row.size > self.threshold and row.error < self._limit(row)]
         return sorted(failed, key=_size)
+
+    @property
+    def enough(self) -> int | None:
+        """About how many answers a question would tell an outcome from chance; None where it is told."""
+        if self.answers is None or self.outcome != "not read" or not self.rows:
+            return None
+        return ceil(self.answers * max(row.error / self._limit(row) for row in self.effects) ** 2)
+
+    def _limit(self, row: Shift | OrderEffect) -> float:
+        """The standard error up to which a row is read: that at which a row above the threshold differs from
+        0, and at which any other would be seen if it were the threshold larger."""
+        if row.size > self.threshold:
+            return row.size / float(norm.ppf(1 - LEVEL / 2 / len(self.effects)))
+        return self.threshold / float(norm.ppf(1 - LEVEL / 2))
 
     @property
     def unstable(self) -> bool:
@@ -182,7 +204,7 @@ def same_act(view: RunView, records: Sequence[Record]) -> SameAct:
         tuple(sorted(orders, key=_size)),
         max(spreads, default=None),
         len(words),
-        all(r.choice is None or r.choice.n is None for r in records),
+        min((r.choice.n for r in records if r.choice is not None and r.choice.n is not None), default=None),
     )
 
 
@@ -243,13 +265,17 @@ def _rate(r: Record) -> float:
 
 
 def _variance(r: Record) -> float:
-    """Sampling variance of a counted rate, with half an answer added on each side so that it is not 0; of an
-    exact rate 0."""
+    """Sampling variance of a counted rate; of an exact rate 0.
+
+    q (1 - q) (n + 2) / n^2 with q = (n p + 1) / (n + 2): Agresti & Caffo (2000, American Statistician 54:
+    280-288) add an answer to either action, which shrinks differences by n / (n + 2); here the error is
+    widened instead, so that it belongs to the rate that is shown.
+    """
     if r.choice is None or r.choice.n is None:
         return 0.0
     n = max(1.0, r.choice.n * r.choice.mass)
-    p = (_rate(r) * n + 0.5) / (n + 1)
-    return p * (1 - p) / n
+    q = (_rate(r) * n + 1) / (n + 2)
+    return q * (1 - q) * (n + 2) / n**2
 
 
 def _order_error(records: Sequence[Record]) -> float:

@@ -173,7 +173,12 @@ def _first_is_order(act: SameAct) -> bool:
 
 
 def _act_json(act: SameAct) -> TableRow:
-    return {"instability": act.instability, "orders": [asdict(row) for row in act.orders[:MOST_ROWS]]}
+    return {
+        "instability": act.instability,
+        "orders": [asdict(row) for row in act.orders[:MOST_ROWS]],
+        "answers": act.answers,
+        "enough": act.enough,
+    }
 
 
 # --- from records ------------------------------------------------------------------------------------

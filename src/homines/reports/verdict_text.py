@@ -136,11 +136,17 @@ def _act_text(check: SameAct) -> str:
         parts.append(f"{large} of {len(check.rows)} shifts between wordings are above {number(TOLERANCE)}")
     if check.orders and check.orders[0].size > check.threshold:
         parts.append(_order(check.orders[0]))
-    if check.instability is not None:
+    if check.instability is not None and check.exact:
         parts.append(f"instability {number(check.instability)}")
-    if check.outcome == "not read":
-        parts.append("too few answers to tell this from chance")
-    return f"{'; '.join(parts)} (at most {number(TOLERANCE)} is allowed)"
+    text = f"{'; '.join(parts)} (at most {number(TOLERANCE)} is allowed)"
+    if check.enough is not None:
+        text += (
+            f"; too few answers to tell this from chance: about {check.enough} a question would do, the "
+            f"fewest are {number(check.answers, 0)}"
+        )
+    if check.instability is not None and not check.exact:
+        text += f"; instability {number(check.instability)}, not judged: chance spreads counted answers too"
+    return text
 
 
 def _sentence(row: Shift, check: SameAct) -> str:

@@ -21,7 +21,7 @@ from homines.people.debrief import Odds, Portrait, happened, odds, portraits, to
 from homines.people.plan import SessionPlan
 from homines.people.play import NotAnAnswer
 from homines.people.session import Sitting
-from homines.people.terminal import following, framed, note, seated, sentence
+from homines.people.terminal import framed, next_command, note, seated, sentence
 from homines.view.guard import inside, reading
 from homines.view.runs import written_to
 
@@ -247,7 +247,7 @@ class Sittings:
             "odds": chances,
             "portraits": shapes,
             "legal": LEGAL_MASS,
-            "following": None if folder is None else following(folder, sitting.plan.person, shapes),
+            "next_command": None if folder is None else next_command(folder, sitting.plan.person, shapes),
         }
 
     def close(self) -> None:
