@@ -98,7 +98,7 @@ class RunResult:
         family   a spec, as 'kantian(alpha=0)': parameters that it leaves out are estimated; or a preference's
                  class
         model    the model of the records, in a run with several
-        plans    sequential games as one choice between plans
+        plans    families with kappa read an answer in a sequential game as part of a plan; False: never
         options  fields of FitOptions: cluster, belief, risk, level, classes, starts, random, draws,
                  seed
         Raises NotIdentified where the choices do not identify the parameters.

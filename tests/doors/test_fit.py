@@ -119,8 +119,34 @@ def test_a_plan_says_how_many_games_and_answers(homines_: Homines, people: Path)
     for extra in (("--family", "economicus"), ("--classes", "2")):
         code, _, err = homines_(*plan, *extra)
         assert (code, "--plan is for one --family" in err) == (2, True)
-    code, _, err = homines_("fit", str(people), "--family", "inequity", "--truth", "economicus")
-    assert (code, "--truth is for --plan" in err) == (2, True)
+    for extra in (("--truth", "economicus"), ("--precision", ".1")):
+        code, _, err = homines_("fit", str(people), "--family", "inequity", *extra)
+        assert (code, "--truth is for --plan" in err) == (2, True)
+    code, _, err = homines_(*plan, "--precision", ".2")
+    assert (code, "add --truth" in err) == (2, True)
+    code, _, err = homines_(*plan, "--against", "economicus")
+    assert (code, "leave out --against" in err) == (2, True)
+
+
+def test_a_plan_rests_on_the_choices_that_fit_reads(homines_: Homines) -> None:
+    """Those at which the family has values; parts of plans unless --no-plans."""
+    games = tuple(f"symmetric({r}, 1, {t}, {p})" for r, t, p in ((5, 6, 3), (6, 9, 2), (4, 8, 3)))
+    theorist = Theorist("moralis(kappa=0.4)", 0.3)
+    of_bos = answers(Theorist("economicus", 0.3), "bos")
+    folder_of(answers(theorist, *games) + [replace(r, model=theorist.name) for r in of_bos])
+    plan = ("fit", "run", "--family", "moralis", "--plan", "se(kappa)<.1")
+    code, out, err = homines_(*plan, "--json")
+    assert code == 0, err
+    assert json.loads(out)["left_out"] == 8
+    assert json.loads(out)["value"] == pytest.approx(0.4, abs=1e-4)
+    code, out, err = homines_(*plan)
+    assert "note: 8 choices are left out: moralis has no values at their decisions" in out
+    folder_of(answers(theorist, "spd(3)", "spd(6)", "trust(5)", "ultimatum(4)"), "points")
+    code, out, err = homines_("fit", "points", *plan[2:], "--json")
+    assert code == 0, err
+    assert json.loads(out)["value"] == pytest.approx(0.4, abs=1e-4)
+    code, _, err = homines_("fit", "points", *plan[2:], "--no-plans")
+    assert (code, "needs a symmetric game" in err) == (2, True)
 
 
 def test_coefficients_may_differ_from_subject_to_subject(homines_: Homines, people: Path) -> None:
@@ -181,9 +207,9 @@ def answers(agent: Theorist, *games: str) -> list[Record]:
     return measure(agent, asked)
 
 
-def folder_of(records: list[Record]) -> Path:
+def folder_of(records: list[Record], name: str = "run") -> Path:
     """A run folder, here."""
-    with RunFolder("run", {"kind": "align", "model": records[0].model}) as run:
+    with RunFolder(name, {"kind": "align", "model": records[0].model}) as run:
         run.add(records)
     return run.folder
 
@@ -232,6 +258,23 @@ def test_what_a_family_has_no_values_for_is_left_out_and_counted(homines_: Homin
     assert economicus["observations"] - moralis["observations"] == 8  # four states, labels exchanged
     assert moralis["notes"][-1] == "8 choices are left out: moralis has no values at their decisions"
     assert [t["difference"] > 0 for t in told["tests"]] == [True]
+
+
+def test_families_of_other_choices_are_not_ranked(homines_: Homines) -> None:
+    """moralis has no values in bos, altruist has: their held-out log-likelihoods are of other choices."""
+    games = tuple(f"symmetric({r}, 1, {t}, {p})" for r, t, p in ((5, 6, 3), (6, 9, 2), (4, 8, 3)))
+    theorist = Theorist("moralis(kappa=0.4)", 0.3)
+    of_bos = answers(Theorist("altruist(weight=0.3)", 0.3), "bos")
+    folder_of(answers(theorist, *games) + [replace(r, model=theorist.name) for r in of_bos])
+    families = ("--family", "moralis", "--family", "altruist")
+    apart = "held out not compared with the 24 choices of moralis: altruist (32)"
+    code, out, _ = homines_("fit", "run", *families)
+    assert code == 0
+    assert apart in " ".join(out.split())
+    assert "best held out first" not in out
+    code, out, _ = homines_("fit", "run", *families, "--family", "moralis(kappa=.39)")
+    assert "best held out first: moralis −.685, moralis(kappa=.39) −.685; held out" in " ".join(out.split())
+    assert apart in " ".join(out.split())
 
 
 @pytest.mark.parametrize(

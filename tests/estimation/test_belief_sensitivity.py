@@ -11,8 +11,14 @@ import pytest
 from homines.core.registry import find
 from homines.core.types import Choice, Decision
 from homines.elicitation.questions import battery
-from homines.estimation.belief_sensitivity import sensitivity, with_correct_beliefs, with_uniform_beliefs
+from homines.estimation.belief_sensitivity import (
+    UnderBelief,
+    sensitivity,
+    with_correct_beliefs,
+    with_uniform_beliefs,
+)
 from homines.estimation.columns import Observation
+from homines.estimation.fit import fit
 from homines.estimation.fitting import read_agents
 from homines.estimation.observations import from_records
 from homines.preferences.moralis import Moralis
@@ -43,6 +49,51 @@ def test_the_true_belief_gives_the_truth_and_another_does_not() -> None:
     assert found["uniform"].values["kappa"] != pytest.approx(0.4, abs=0.01)
     assert found["uniform"].explained is not None
     assert found["uniform"].explained < 0.999
+
+
+def drawn(n: int, *, unreadable: bool = False) -> list[Observation]:
+    """Samples of those choices, n of each; none legal in a further game."""
+    rng = np.random.default_rng(0)
+    data = [replace(o, choice=Choice.at(rng.multinomial(n, o.choice.p), n=n)) for o in 3 * choices(0.8)]
+    if unreadable:
+        data += [replace(data[0], choice=Choice.at([0.5, 0.5], mass=0.0, n=5), game="unread")]
+    return data
+
+
+def under_two(data: list[Observation]) -> dict[str, UnderBelief]:
+    rows = sensitivity({"uniform": with_uniform_beliefs(data), "elicited": data}, "moralis")
+    return {row.belief: row for row in rows}
+
+
+@pytest.mark.parametrize("unreadable", [False, True])
+def test_of_samples_explained_means_what_it_means_of_an_estimate(unreadable: bool) -> None:
+    data = drawn(4, unreadable=unreadable)
+    by_belief = under_two(data)
+    assert by_belief["elicited"].explained == pytest.approx(fit(data, "moralis").explained)
+    assert by_belief["uniform"].explained is not None
+    assert by_belief["uniform"].explained < 1
+
+
+def test_one_choice_a_decision_shows_no_fit() -> None:
+    """Nothing is explained or not where every choice is at a decision of its own."""
+    rng = np.random.default_rng(1)
+    data: list[Observation] = []
+    for i in range(60):
+        table = rng.integers(10, 90, (2, 2)).tolist()
+        d = replace(NormalForm.two("CD", table).seat(0), others=(np.array([0.8, 0.2]),))
+        p = LogitAgent(Moralis(0.4), 0.05)([d])[0].p
+        data.append(Observation(d, Choice.at(rng.multinomial(1, p), n=1), "m", str(i)))
+    by_belief = under_two(data)
+    assert all(row.values and row.explained is None for row in by_belief.values())
+
+
+def test_a_belief_that_gives_no_choices_has_a_why() -> None:
+    data = choices(0.8)
+    rows = sensitivity({"elicited": data, "correct": []}, "moralis")
+    assert [(row.belief, row.why) for row in rows] == [
+        ("elicited", ""),
+        ("correct", "no observations to fit"),
+    ]
 
 
 def test_correct_beliefs_are_the_choices_of_all_in_the_same_place() -> None:

@@ -65,6 +65,7 @@ def test_exact_answers_of_so_many_games_have_the_error_that_was_wanted() -> None
 def test_drawn_answers_add_their_own_error() -> None:
     pilot = answers(range(100), True, 10, np.random.default_rng(0))
     plan = sample_size(pilot, "inequity", Wanted.read("se(beta)<.1"))
+    assert plan.misfit > plan.unseen > 0
     games = {n: g for n, g, _ in plan.rows}
     assert games[5] is not None
     assert 0.07 < spread(games[5], True, 5) < 0.13
@@ -87,6 +88,18 @@ def test_an_assumed_truth_needs_no_answers() -> None:
     assert 0.075 < spread(games[5], False, 5) < 0.13
     assert plan.here is not None
     assert plan.sampling / np.sqrt(plan.here) <= 0.1 < plan.sampling / np.sqrt(max(1, plan.here - 1))
+
+
+def test_chance_is_no_misfit() -> None:
+    """Of pilots without misfit, few games some of which tell more than others, one in twenty shows some."""
+    rng = np.random.default_rng(2)
+    plans = [
+        sample_size(answers(range(k, k + 18), False, 5, rng), "inequity", Wanted.read("se(beta)<.02"))
+        for k in range(0, 1080, 18)
+    ]
+    told = [plan for plan in plans if plan.misfit]
+    assert len(told) <= 8  # a binomial of 60 and .05 is above 8 in 2 of 1000
+    assert all(plan.here is not None and plan.unseen > 0 for plan in plans if not plan.misfit)
 
 
 def test_a_width_is_that_of_the_interval() -> None:

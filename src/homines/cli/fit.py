@@ -46,7 +46,7 @@ class FitTask:
     )
     plan: str = option("", "Games and answers that an error takes: 'se(kappa)<.05', 'width(kappa)<.2'.")
     truth: str = option("", "With --plan: assume this preference chose, as 'moralis(kappa=0.4)'.")
-    precision: float = option(0.1, "With --truth: its precision, in 1/payoff.")
+    precision: float | None = option(None, "With --truth: its precision, in 1/payoff; 0.1 by default.")
 
 
 def fit(
@@ -55,11 +55,12 @@ def fit(
     """Estimate the families of a task and print them."""
     task = replace(task, source=trusted(task.source, trust_modules))
     if task.plan:
-        truth = (task.truth, task.precision)
-        print_plan(task.source, task.family, task.plan, truth, options, model=task.model, as_json=as_json)
+        print_plan(task, options, as_json=as_json)
         return
-    if task.truth:
-        raise HominesError("--truth is for --plan: say which error is wanted, as --plan 'se(kappa)<.05'")
+    if task.truth or task.precision is not None:
+        raise HominesError(
+            "--truth is for --plan, as is --precision: say which error is wanted, as --plan 'se(kappa)<.05'"
+        )
     carry_out_fit(task, options, as_json=as_json)
 
 

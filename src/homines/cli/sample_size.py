@@ -3,47 +3,57 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from homines.core.types import HominesError
 from homines.estimation.options import BELIEFS, FitOptions
 
+if TYPE_CHECKING:
+    from homines.cli.fit import FitTask
 
-def print_plan(
-    source: Path,
-    families: Sequence[str],
-    plan: str,
-    truth: tuple[str, float],
-    options: FitOptions,
-    *,
-    model: str | None,
-    as_json: bool,
-) -> None:
-    """The sample size of one family, from a source's choices, or from its questions and an assumed truth
-    (spec, precision).
+PRECISION = 0.1
+"""Of an assumed truth, in 1/payoff."""
 
-    Raises HominesError for several families, and as `sample_size` does.
+
+def print_plan(task: FitTask, options: FitOptions, *, as_json: bool) -> None:
+    """The sample size of one family, from a source's choices, or from its questions and an assumed truth.
+
+    Raises HominesError for what a plan does not take, and as `sample_size` does.
     """
-    from homines.estimation.fitting import read_observations, spell_infinities
+    from homines.estimation.fitting import read_observations, spell_infinities, with_values
     from homines.estimation.sample_size import Truth, Wanted, sample_size
     from homines.reports.estimate_console import print_sample_size
 
-    if len(families) != 1 or options.classes > 1 or options.random or options.risk:
+    if len(task.family) != 1 or options.classes > 1 or options.random or options.risk:
         raise HominesError("--plan is for one --family: leave out the others, --classes, --random and --risk")
-    wanted = Wanted.read(plan)
-    spec, precision = truth
+    if task.against:
+        raise HominesError(
+            "--plan is for the error of one family, and plans no test: leave out --against, or --plan"
+        )
+    if task.precision is not None and not task.truth:
+        raise HominesError("--precision is of an assumed truth: add --truth, as --truth 'moralis(kappa=0.4)'")
+    wanted = Wanted.read(task.plan)
+    precision = PRECISION if task.precision is None else task.precision
+    truth = Truth(task.truth, precision) if task.truth else None
+    (spec,) = task.family
+    observations = read_observations(task.source, task.model, plans=task.plans)[0]
+    valued = with_values(observations, spec, *([task.truth] if task.truth else []))
     size = sample_size(
-        read_observations(source, model)[0],
-        families[0],
+        valued,
+        spec,
         wanted,
-        truth=Truth(spec, precision) if spec else None,
+        truth=truth,
         belief=BELIEFS[options.belief],
         cluster=options.cluster,
         level=options.level,
     )
+    left_out = len(observations) - len(valued)
     if as_json:
-        print(json.dumps(spell_infinities({"source": str(source), "family": families[0], **asdict(size)})))
-    else:
-        print_sample_size(size)
+        row = {"source": str(task.source), "family": spec, **asdict(size), "left_out": left_out}
+        print(json.dumps(spell_infinities(row)))
+        return
+    print_sample_size(size)
+    if left_out:
+        also = f" or {task.truth}" if task.truth else ""
+        print(f"note: {left_out} choices are left out: {spec}{also} has no values at their decisions")

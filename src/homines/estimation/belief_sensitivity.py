@@ -17,9 +17,8 @@ from homines.core.types import Array, Decision, HominesError
 from homines.estimation.columns import Columns, Observation, group_decisions
 from homines.estimation.family import PRECISION, Family, family
 from homines.estimation.fit import check_design, check_peak
-from homines.estimation.likelihood import loglik
+from homines.estimation.likelihood import explained
 from homines.estimation.problem import problem, to_parameters
-from homines.estimation.uncertainty import expected_misfit
 from homines.theory.choice import stated_beliefs
 
 
@@ -28,7 +27,7 @@ class UnderBelief:
     """An estimate under one belief.
 
     values     by parameter, the precision among them; empty where there is no estimate (`why`)
-    explained  as of an Estimate
+    explained  as of an Estimate; None where each decision has one sampled choice, which shows no fit
     """
 
     belief: str
@@ -49,7 +48,8 @@ def sensitivity(variants: Mapping[str, Sequence[Observation]], of: Family | str)
     for name, observations in variants.items():
         try:
             p = problem(observations, of, belief=stated_beliefs)
-        except HominesError:
+        except HominesError as failure:
+            seen[name.encode()] = UnderBelief(name, {}, why=_clause(failure))
             continue
         key = p.design.x.tobytes()
         if key in seen:
@@ -59,16 +59,17 @@ def sensitivity(variants: Mapping[str, Sequence[Observation]], of: Family | str)
             peak, _ = p.peak()
             check_peak(p, peak)
         except HominesError as failure:
-            seen[key] = UnderBelief(name, {}, why=str(failure).partition(". ")[0].partition("; ")[0])
+            seen[key] = UnderBelief(name, {}, why=_clause(failure))
             continue
         theta, precision = to_parameters(peak.g)
-        share = p.y / p.y.sum(-1, keepdims=True)
-        chance = float(p.y.sum(-1) @ expected_misfit(p, np.exp(p.design.logp(peak.g))))
-        null = loglik(p.y, p.design.logp(np.zeros_like(peak.g)))
-        room = loglik(p.y, np.log(np.where(share > 0, share, 1.0))) - chance - null
         values = dict(zip((*of.free, PRECISION), map(float, (*theta, precision)), strict=True))
-        seen[key] = UnderBelief(name, values, (peak.loglik - null) / room if room > 0 else None)
+        seen[key] = UnderBelief(name, values, explained(peak.loglik, p.null, p.best) if p.repeated else None)
     return list(seen.values()) if len(seen) > 1 else []
+
+
+def _clause(failure: HominesError) -> str:
+    """The first clause of an error."""
+    return str(failure).partition(". ")[0].partition("; ")[0]
 
 
 def with_uniform_beliefs(observations: Sequence[Observation]) -> Sequence[Observation]:

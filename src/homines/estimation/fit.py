@@ -17,7 +17,7 @@ from scipy.stats import f as fisher
 from homines.core.types import LEGAL_MASS, Array, HominesError, Preference
 from homines.estimation.columns import Observation
 from homines.estimation.family import PRECISION, RISK, Family, family
-from homines.estimation.likelihood import Peak, flat_direction, loglik
+from homines.estimation.likelihood import Peak, explained, flat_direction
 from homines.estimation.problem import (
     EqualOptions,
     FlatLikelihood,
@@ -88,8 +88,7 @@ class Estimate:
     def explained(self) -> float:
         """(loglik - null) / (best - null), in [0, 1]: how far the family comes on the way from random choice
         to the observed shares; 1 where it fits exactly."""
-        room = self.best - self.null
-        return (self.loglik - self.null) / room if room > 0 else 1.0
+        return explained(self.loglik, self.null, self.best)
 
     @property
     def scope(self) -> str:
@@ -101,10 +100,7 @@ class Estimate:
         """(expected - null) / (best - null): how far a family that is true comes, on average; 1 for exact
         choices. None where each decision has one sampled choice: `expected` is then `loglik`, whatever the
         family (its likelihood equations say so), and does not show whether it is true."""
-        room = self.best - self.null
-        if not self.repeated:
-            return None
-        return (self.expected - self.null) / room if room > 0 else 1.0
+        return explained(self.expected, self.null, self.best) if self.repeated else None
 
     @property
     def fit_in_words(self) -> str:
@@ -193,7 +189,6 @@ def fit(
     )
     q = np.exp(design.logp(peak.g))
     chance = expected_misfit(p, q)
-    best = loglik(p.y, np.log(np.where(p.shares > 0, p.shares, 1.0)))
     return Estimate(
         of,
         names,
@@ -201,9 +196,9 @@ def fit(
         cov,
         intervals,
         peak.loglik,
-        loglik(p.y, design.logp(np.zeros_like(peak.g))),
-        best,
-        best - float(p.y.sum(-1) @ chance),
+        p.null,
+        p.best,
+        p.best - float(p.y.sum(-1) @ chance),
         misfit(p, q),
         mean_by_game(p.games, chance),
         peak.converged,

@@ -36,7 +36,7 @@ def read_observations(
 
     source   a run folder or a CSV
     model    of a run with several; None for a CSV
-    plans    sequential games as one choice between plans
+    plans    families with kappa read an answer in a sequential game as part of a plan; False: never
     follow   reports the progress of reading a CSV
     """
     if source.is_dir():

@@ -4,8 +4,9 @@ Every family is fitted here, kappa among its parameters or not:
 
     p(a | d) = exp(x[d, a] . g) / sum_b exp(x[d, b] . g)        McFadden (1974)
 
-A utility that is linear in its parameters, times a precision, is x . g with g = precision * (1, parameters):
-the log-likelihood is concave in g: a climb from any start ends at its maximum.
+A utility that is linear in its parameters, times a precision, is x . g with g = precision * (1, parameters).
+Of whole choices the log-likelihood is concave in g: a climb from any start ends at its maximum. Of answers
+that are parts of plans (`Design.answer`) it need not be: a climb ends at a maximum, perhaps not the highest.
 """
 
 from __future__ import annotations
@@ -182,6 +183,12 @@ def loglik(y: Array, logp: Array) -> float:
     """sum y * logp, where 0 * -inf is 0."""
     with np.errstate(invalid="ignore"):
         return float(np.where(y > 0, y * logp, 0.0).sum())
+
+
+def explained(height: float, null: float, best: float) -> float:
+    """(height - null) / (best - null), of log-likelihoods: how far on the way from random choice to the
+    observed shares; 1 where these are the same."""
+    return (height - null) / (best - null) if best > null else 1.0
 
 
 @dataclass(frozen=True, eq=False)

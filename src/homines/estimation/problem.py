@@ -14,7 +14,7 @@ from homines.core.checks import one_of
 from homines.core.types import Array, HominesError, Integers
 from homines.estimation.columns import Columns, Decisions, Observation, read_for
 from homines.estimation.family import Family, crra
-from homines.estimation.likelihood import Design, Peak, climb
+from homines.estimation.likelihood import Design, Peak, climb, loglik
 from homines.theory.choice import Belief, stated_beliefs
 
 CLUSTERS = ("subject", "game", "decision", "none")
@@ -87,6 +87,16 @@ class Problem:
         """Observed shares at each decision [decision, action]."""
         total = self.y.sum(-1, keepdims=True)
         return np.divide(self.y, total, out=np.zeros_like(self.y), where=total > 0)
+
+    @cached_property
+    def null(self) -> float:
+        """Log-likelihood of random choice."""
+        return loglik(self.y, self.design.logp(np.zeros(self.design.x.shape[-1])))
+
+    @cached_property
+    def best(self) -> float:
+        """Log-likelihood of the observed shares."""
+        return loglik(self.y, np.log(np.where(self.shares > 0, self.shares, 1.0)))
 
     @property
     def repeated(self) -> bool:

@@ -3,7 +3,8 @@
     Var(estimate) = (misfit + sampling / n) G0 / G
 
 misfit     variance from which games (subjects) there were: the clustered one of the estimate, less that of
-           sampling; it falls with more games only
+           sampling on average without misfit; 0 where sampling alone comes as far in 5% of samples
+           (`variance_by_chance`); it falls with more games only
 sampling   inverse information of one answer to each question (at points of sequential games: that of the
            composite likelihood); it falls with the answers n, and is 0 of exact ones
 G0, G      games there were, and would be: games like these
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.stats import chi2
 from scipy.stats import t as student
 
 from homines.core.types import HominesError
@@ -23,12 +25,14 @@ from homines.estimation.columns import Observation, read_for
 from homines.estimation.family import PRECISION, family
 from homines.estimation.fit import check_design, check_peak
 from homines.estimation.problem import Problem, problem
-from homines.estimation.uncertainty import columns_at, covariance
+from homines.estimation.uncertainty import columns_at, covariance, variance_by_chance
 from homines.theory.choice import Belief, stated_beliefs
 
 ANSWERS = (None, 1, 5, 20, 100)
 """Answers to a question, None: exact, of the rows of a plan."""
 MOST_CLUSTERS = 1_000_000
+LEVEL = 0.05
+"""Level at which sampled answers tell misfit from 0."""
 ROUNDING = 1e-12
 """Variance from misfit, as a share of that of one answer, that is rounding."""
 
@@ -69,6 +73,7 @@ class SampleSize:
               more than MOST_CLUSTERS
     here      answers to each question that reach it with the clusters of the data; None: no number does
     misfit    standard error from the choice of games alone; sampling: from one answer to each question alone
+    unseen    standard error from misfit that these choices would just tell from 0; 0 of exact choices
     assumed   the truth assumed, or empty: the estimate of these choices
     """
 
@@ -81,6 +86,7 @@ class SampleSize:
     here: int | None
     misfit: float
     sampling: float
+    unseen: float = 0.0
     assumed: str = ""
 
 
@@ -129,15 +135,19 @@ def sample_size(
     peak, risk = p.peak()
     check_peak(p, peak)
     k = names.index(wanted.parameter)
-    cov, bare, groups, notes = covariance(p, p.design, peak.g, risk)
+    cov, _, groups, notes = covariance(p, p.design, peak.g, risk)
     if truth is None and np.isnan(cov).any():
         raise HominesError(f"{notes[0]}; or give an assumed truth")
     d = p.design.expect(columns_at(p, p.design, peak.g, risk), p.design.action_logp(peak.g))
+    q = np.exp(p.design.logp(peak.g))
     once = np.bincount(p.at, minlength=len(p.decisions)).astype(np.float64)
-    sampling = float(np.linalg.inv(d.information(np.exp(p.design.logp(peak.g)), once))[k, k])
-    chance = float(bare[k, k]) if p.sampled.any() else 0.0
-    misfit = 0.0 if truth else max(0.0, float(cov[k, k]) - chance)
-    misfit = misfit if misfit > ROUNDING * sampling else 0.0
+    sampling = float(np.linalg.inv(d.information(q, once))[k, k])
+    chance, unseen = 0.0, ROUNDING * sampling
+    if p.sampled.any():
+        chance, df = variance_by_chance(p, d, q, k)
+        unseen = chance * (float(chi2.ppf(1 - LEVEL, df)) / df - 1)
+    misfit = 0.0 if truth else float(cov[k, k]) - chance
+    misfit = misfit if misfit > unseen else 0.0
     rows: list[tuple[int | None, int | None, int | None]] = []
     for n in ANSWERS:
         if n is None and not misfit:
@@ -156,6 +166,7 @@ def sample_size(
         int(np.ceil(sampling / room)) if room > 0 else None,
         float(np.sqrt(misfit)),
         float(np.sqrt(sampling)),
+        float(np.sqrt(unseen)) if p.sampled.any() else 0.0,
         f"{truth.spec} at precision {truth.precision:g}" if truth else "",
     )
 

@@ -136,6 +136,35 @@ def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, A
     return moves.T @ moves * (groups - 1) / groups, bread, groups, []
 
 
+def variance_by_chance(p: Problem, d: Design, q: Array, k: int) -> tuple[float, float]:
+    """(mean, degrees of freedom) of the clustered variance of parameter k if only sampling makes it.
+
+    Scores s_c then have the variances I_c, the information of their clusters. What is left of them at the
+    estimate moves it by d_c = a_c (s_c - I_c H^-1 sum s), with a_c a row of (H - I_c)^-1, or of H^-1
+    (`covariance`). So Omega, the covariance of d, is diag(a_c I_c a_c') less a_c I_c H^-1 I_e a_e', and the
+    variance, a multiple of d'd, is about mean * chi2(df) / df with df = (tr Omega)^2 / tr Omega^2: fewer than
+    clusters - 1 where some clusters tell more than others. Bell & McCaffrey (2002).
+
+    d    the design of the natural parameters' columns; q [decision, answer] probabilities
+    """
+    centred = d.centred(q)
+    once = np.einsum("da,dak,dal->dkl", q, centred, centred)
+    groups = int(p.group.max()) + 1
+    own = np.zeros((groups, *once.shape[1:]))
+    np.add.at(own, p.group, p.rows.sum(-1)[:, None, None] * once[p.at])
+    whole = own.sum(0)
+    bread = np.linalg.inv(whole)
+    jackknife = groups <= JACKKNIFE
+    a = np.linalg.inv(whole - own if jackknife else np.broadcast_to(whole, own.shape))[:, k]
+    moved = np.einsum("ck,ckl->cl", a, own)
+    variance = np.einsum("cl,cl->c", moved, a)
+    shared = np.einsum("ck,kl,cl->c", moved, bread, moved)
+    cross = bread @ moved.T @ moved
+    trace = float(variance.sum() - shared.sum())
+    square = float((variance**2 - 2 * variance * shared).sum() + np.trace(cross @ cross))
+    return trace * ((groups - 1) / groups if jackknife else groups / (groups - 1)), trace**2 / square
+
+
 def _bend(p: Problem, design: Design, d: Design, g: Array, y: Array) -> Array:
     """Minus the second derivative of the log-likelihood of answers y [decision, answer] by the natural
     parameters, where their score is 0.

@@ -43,7 +43,7 @@ def beliefs_sentence(beliefs: Sequence[Mapping[str, Any]]) -> str:
         values = ", ".join(
             f"{name} {number(x, 3)}" for name, x in row["values"].items() if name != "precision"
         )
-        fit = "" if row["explained"] is None else f" ({min(1.0, row['explained']):.0%} explained)"
+        fit = "" if row["explained"] is None else f" ({row['explained']:.0%} explained)"
         estimate = f"none ({row['why']})" if row["why"] else (values or "precision alone") + fit
         parts.append(f"{row['belief']} {estimate}")
     return f"by belief about the others, {'; '.join(parts)}"
@@ -58,16 +58,27 @@ def print_checks(checks: Mapping[str, Any]) -> None:
 
 
 def print_order(families: Sequence[FamilyFit]) -> None:
-    """Families by their held-out log-likelihood a choice, best first, where there are several."""
-    held_out = {
-        each.estimate.family.spec: each.checks["held_out"]["held_out"]
+    """Families by their held-out log-likelihood a choice, best first. Those of more or fewer choices than the
+    first are judged on other choices, and are named apart."""
+    held_out = [
+        (each.estimate, each.checks["held_out"]["held_out"])
         for each in families
-        if each.checks and each.checks["held_out"] and not each.checks["held_out"]["why"]
-    }
-    if len(held_out) > 1:
-        order = sorted(held_out.items(), key=lambda item: -item[1])
-        listed = ", ".join(f"{spec} {number(x, 3)}" for spec, x in order)
-        Console().print(Text(f"best held out first: {listed}"))
+        if isinstance(each.estimate, Estimate)
+        and each.checks["held_out"]
+        and not each.checks["held_out"]["why"]
+    ]
+    if len(held_out) < 2:
+        return
+    choices = held_out[0][0].choices
+    order = sorted(((x, e.family.spec) for e, x in held_out if e.choices == choices), reverse=True)
+    other = [f"{e.family.spec} ({e.choices:.0f})" for e, _ in held_out if e.choices != choices]
+    parts: list[str] = []
+    if len(order) > 1:
+        parts += [f"best held out first: {', '.join(f'{spec} {number(x, 3)}' for x, spec in order)}"]
+    if other:
+        first = held_out[0][0].family.spec
+        parts += [f"held out not compared with the {choices:.0f} choices of {first}: {', '.join(other)}"]
+    Console().print(Text("; ".join(parts)))
 
 
 def print_random_coefficients(e: RandomCoefficients) -> None:
@@ -117,6 +128,13 @@ def print_sample_size(s: SampleSize) -> None:
     )
     if all(n is not None for n, _, _ in s.rows):
         console.print(Text("note: without misfit, as here, exact answers have no error; models have misfit"))
+    if s.unseen and not s.misfit:
+        console.print(
+            Text(
+                f"note: {s.clusters} {s.cluster}s do not tell misfit from 0 (5% level), so that it is taken "
+                f"as 0; an s.e. of less than {number(s.unseen, 3)} from it would not show here"
+            )
+        )
     console.print(Text(f"note: more {s.cluster}s are taken to be like these"))
 
 
