@@ -20,7 +20,7 @@ from homines.reports import model_card, run_page
 from homines.reports.comparison_page import write as compare
 from homines.reports.console import print_verdicts
 from homines.reports.run_view import RunView, read
-from homines.reports.same_act import LEVEL, TOLERANCE, same_act
+from homines.reports.same_act import LEVEL, same_act
 from homines.reports.verdict import Verdict, verdicts
 from homines.reports.verdict_text import VerdictText, describe_verdicts, headline, verdict_json
 from homines.results import RunResult
@@ -172,7 +172,7 @@ def test_rates_of_answers_rarely_given_decide_nothing(kit: Any, tmp_path: Path) 
     )
     verdict, told = only(measured(tmp_path / "b", kit, silent_story, kit.table, STORY))
     assert verdict.act.outcome == "not read"
-    assert "fewer than two of 2 frames have a legal mass of .5 or more" in told.lines[1].text
+    assert "no two of 2 frames ask the same with a legal mass of .5 or more" in told.lines[1].text
 
 
 @pytest.mark.parametrize(
@@ -284,13 +284,37 @@ def test_the_instability_of_counted_answers_is_named_and_not_judged(kit: Any, tm
         return Choice.at(rng.multinomial(30, [0.5, 0.5]) + 1e-12, n=30)
 
     verdict, told = only(measured(tmp_path / "run", kit, drawn, kit.table, EXCHANGED, UNSEEN, STORY))
-    act = replace(verdict.act, instability=0.4)
-    assert act.figure is not None
-    assert act.figure < TOLERANCE
-    assert replace(act, answers=None).figure == 0.4
-    text = told.lines[1].text
-    assert ", not judged: chance spreads counted answers too" in text
-    assert text.index("is allowed)") < text.index("instability")
+    assert verdict.act.instability is not None
+    assert verdict.act.instability < verdict.act.chance
+    assert "by chance" in told.lines[1].text
+    within = replace(verdict.act, instability=verdict.act.chance + 0.2)
+    assert within.outcome == "not read"
+    beyond = replace(verdict.act, instability=verdict.act.chance + 0.3)
+    assert (beyond.outcome, beyond.figure) == ("failed", beyond.instability)
+
+
+def test_decisions_that_move_in_opposite_directions_do_not_cancel(kit: Any, tmp_path: Path) -> None:
+    """Each decision turns over with the labels, some up and some down: the rates of acts stay at one half."""
+
+    def flips(r: Record) -> Choice:
+        up = (r.decision.history[-1][0] == 0) == (r.labels[0] == "action1")
+        return Choice.at([900, 100] if up else [100, 900], n=1000)
+
+    verdict, told = only(measured(tmp_path / "run", kit, flips, kit.table, EXCHANGED))
+    assert max(row.size for row in verdict.act.rows) < 0.01
+    assert verdict.act.outcome == "failed"
+    assert told.headline == "What it does depends on the words: its instability is .80."
+
+
+def test_order_effects_of_opposite_sign_do_not_cancel(kit: Any, tmp_path: Path) -> None:
+    def opposite(r: Record) -> Choice:
+        first = r.order[0][0] if r.labels[0] == "action1" else 1 - r.order[0][0]
+        return Choice.at([0.9 if a == first else 0.1 for a in range(2)])
+
+    verdict, told = only(measured(tmp_path / "run", kit, opposite, kit.table, EXCHANGED))
+    assert [row.effect for row in verdict.act.orders] == [pytest.approx(0.4), pytest.approx(-0.4)]
+    assert verdict.finding == "the order"
+    assert "shown first in ipd, table" in told.headline
 
 
 def test_a_sitting_has_no_verdict(kit: Any, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import ceil
@@ -13,12 +13,12 @@ from scipy.stats import norm
 
 from homines.core.capabilities import labels_of
 from homines.core.registry import head
-from homines.core.types import LEGAL_MASS, Record
+from homines.core.types import LEGAL_MASS, Frame, Record
 from homines.elicitation.metrics import group_by, instability, mass, order_effect
 from homines.elicitation.questions import situation, state
 from homines.elicitation.rewordings import EXCHANGED, Rewording, change
 from homines.reports.measures import numeric_actions
-from homines.reports.run_view import MOST_ACTIONS, MOST_GAMES, ROW_KINDS, RunView, find_or_none
+from homines.reports.run_view import MOST_ACTIONS, ROW_KINDS, RunView, find_or_none
 
 Outcome = Literal["passed", "failed", "not asked", "not read"]
 """not read: asked, but the answers are too few or too rarely legal to tell."""
@@ -62,9 +62,11 @@ class Shift:
 
 @dataclass(frozen=True)
 class OrderEffect:
-    """P(action | shown first) - P(action | shown last) in a game, with its standard error (0: exact)."""
+    """P(action | shown first) - P(action | shown last) in a game and frame. error: its standard error, 0 for
+    exact answers."""
 
     game: str
+    frame: str
     effect: float
     error: float
 
@@ -80,15 +82,19 @@ class SameAct:
     rows         shifts between frames that both have a legal mass of LEGAL_MASS, the largest first
     orders       order effects, the largest first
     instability  the largest over games of the mean over decisions of the spread of P(first action) over these
-                 frames; None for one frame. Of counted answers it decides nothing: chance spreads them too
-    frames       how many were asked
+                 frames; None for one frame
+    chance       how much of it chance gives at most, at LEVEL; 0 for exact answers
+    frames       how many were asked; games: how many, and `once` how many of them in one frame
     answers      the fewest that were counted at a question; None: every answer is exact
     """
 
     rows: tuple[Shift, ...]
     orders: tuple[OrderEffect, ...]
     instability: float | None
+    chance: float
     frames: int
+    games: int
+    once: int
     answers: float | None
     name: ClassVar[str] = "the same act in other words"
     threshold: ClassVar[float] = TOLERANCE
@@ -99,9 +105,9 @@ class SameAct:
 
     @property
     def figure(self) -> float | None:
-        """The largest of the shifts, the order effects and, of exact answers, the instability."""
+        """The largest of the shifts, the order effects and the instability, where that is not chance."""
         sizes = [row.size for row in self.effects]
-        spread = self.instability if self.exact and self.instability else 0.0
+        spread = self.instability if (self.exact or self.unstable) and self.instability else 0.0
         return max([*sizes, spread]) if sizes else None
 
     @property
@@ -114,6 +120,8 @@ class SameAct:
             return "failed"
         if not self.rows:
             return "not read" if self.frames > 1 else "not asked"
+        if (self.instability or 0.0) > self.threshold:
+            return "not read"
         return "not read" if any(row.error > self._limit(row) for row in self.effects) else "passed"
 
     @property
@@ -138,7 +146,8 @@ class SameAct:
 
     @property
     def unstable(self) -> bool:
-        return self.exact and (self.instability or 0.0) > self.threshold
+        """Whether the instability passes the threshold by more than chance gives."""
+        return (self.instability or 0.0) - self.chance > self.threshold
 
     @property
     def word(self) -> Shift | None:
@@ -156,8 +165,8 @@ def _size(row: Shift | OrderEffect) -> float:
 
 
 def by_game(view: RunView, records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Records by their game; where games are drawn, or are many, by their kind of game."""
-    many = len({r.game for r in records}) > MOST_GAMES or view.run.config.get("kind") in ROW_KINDS
+    """Records by their game; where games are drawn, one decision each, by their kind of game."""
+    many = view.run.config.get("kind") in ROW_KINDS
     out: dict[str, list[Record]] = {}
     for r in records:
         out.setdefault(head(r.game) if many else r.game, []).append(r)
@@ -183,29 +192,51 @@ def same_act(view: RunView, records: Sequence[Record]) -> SameAct:
     words = {spec: find_or_none("frames", spec) for spec in by_frame(records)}
     shifts: list[Shift] = []
     orders: list[OrderEffect] = []
-    spreads: list[float] = []
-    for game, inside in by_game(view, records).items():
+    spreads: list[tuple[float, float]] = []
+    games, once = by_game(view, records), 0
+    for game, inside in games.items():
         for group in group_by(inside, "asks").values():
             frames = by_frame(group).items()
             legal = {spec: answers for spec, answers in frames if (mass(answers) or 0.0) >= LEGAL_MASS}
             cells = {frame: _cells(answers) for frame, answers in legal.items()}
-            known = [spec for spec in cells if words[spec] is not None]
-            for a, b in combinations(sorted(known, key=lambda spec: spec not in view.training), 2):
-                changed, names = change(words[a], words[b]), (view.short.get(a, a), view.short.get(b, b))
-                where = (changed, *names, labels_of(words[a]))
+            for a, b in combinations(sorted(cells, key=lambda spec: spec not in view.training), 2):
+                names = view.short.get(a, a), view.short.get(b, b)
+                where = (_change(words[a], words[b]), *names, labels_of(words[a]) if words[a] else ())
                 shifts += _shifts(game, where, (cells[a], cells[b]))
-            kept = [r for answers in legal.values() for r in answers]
-            if (effect := order_effect(kept)) is not None:
-                orders.append(OrderEffect(game, effect, _order_error(kept)))
-            if (spread := instability(kept)) is not None:
-                spreads.append(spread)
+            for spec, answers in legal.items():
+                if (effect := order_effect(answers)) is not None:
+                    frame = view.short.get(spec, spec)
+                    orders.append(OrderEffect(game, frame, effect, _order_error(answers)))
+            if (spread := instability([r for answers in legal.values() for r in answers])) is not None:
+                spreads.append((spread, _chance_of_spread(cells.values())))
+        once += len(by_frame(inside)) < 2
     return SameAct(
         tuple(sorted(shifts, key=_size)),
         tuple(sorted(orders, key=_size)),
-        max(spreads, default=None),
+        *max(spreads, key=lambda pair: pair[0] - pair[1], default=(None, 0.0)),
         len(words),
+        len(games),
+        once,
         min((r.choice.n for r in records if r.choice is not None and r.choice.n is not None), default=None),
     )
+
+
+def _change(a: Frame | None, b: Frame | None) -> Rewording:
+    """What differs between two frames; of one that is not known here, such as a log's, the frame."""
+    return "another frame" if a is None or b is None else change(a, b)
+
+
+def _chance_of_spread(frames: Iterable[Mapping[str, _Cell]]) -> float:
+    """How far chance spreads counted answers over frames, mean over decisions: twice the bound that no cell
+    passes at LEVEL."""
+    cells: dict[str, list[float]] = {}
+    for each in frames:
+        for key, cell in each.items():
+            cells.setdefault(key, []).append(np.sqrt(cell.variance))
+    shared = [
+        max(errors) * norm.ppf(1 - LEVEL / 2 / len(errors)) for errors in cells.values() if len(errors) > 1
+    ]
+    return 2 * float(np.mean(shared)) if shared else 0.0
 
 
 def _shifts(

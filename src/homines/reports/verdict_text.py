@@ -128,8 +128,10 @@ def _act_text(check: SameAct) -> str:
     if check.outcome == "not asked":
         return "the same questions with the labels exchanged, unseen labels, another frame"
     if not check.rows:
+        if check.failures:
+            return f"{_order(check.orders[0])} (at most {number(TOLERANCE)} is allowed)"
         least = number(LEGAL_MASS, 1)
-        return f"fewer than two of {count(check.frames, 'frame')} have a legal mass of {least} or more"
+        return f"no two of {count(check.frames, 'frame')} ask the same with a legal mass of {least} or more"
     large = sum(row.size > check.threshold for row in check.rows)
     parts = [_arrow(check.word, check) if check.word else f"largest shift {_arrow(check.rows[0], check)}"]
     if len(check.rows) > 1 and large:
@@ -145,7 +147,9 @@ def _act_text(check: SameAct) -> str:
             f"fewest are {number(check.answers, 0)}"
         )
     if check.instability is not None and not check.exact:
-        text += f"; instability {number(check.instability)}, not judged: chance spreads counted answers too"
+        text += f"; instability {number(check.instability)}, up to {number(check.chance)} of it by chance"
+    if check.once:
+        text += f"; {check.once} of {count(check.games, 'game')} asked in one wording only"
     return text
 
 
@@ -161,17 +165,20 @@ def _arrow(row: Shift, check: SameAct) -> str:
 
 
 def _where(row: Shift, check: SameAct) -> str:
-    """What differs between the frames of a shift; labels are named where several pairs were exchanged."""
+    """What differs between the frames of a shift; labels are named where several pairs were exchanged, the
+    game where several were asked."""
+    game = f" in {clean(row.game, 60)}" if check.games > 1 else ""
     if row.change == EXCHANGED:
         several = len({frozenset(r.labels) for r in check.rows if r.change == EXCHANGED}) > 1
         named = f"{clean(' and '.join(row.labels), 60)} " if several else ""
-        return f"with the labels {named}exchanged"
-    return f"from {clean(row.a, 60)} to {clean(row.b, 60)}"
+        return f"with the labels {named}exchanged{game}"
+    return f"from {clean(row.a, 60)} to {clean(row.b, 60)}{game}"
 
 
 def _order(row: OrderEffect) -> str:
     place = "first" if row.effect > 0 else "last"
-    return f"an option is {number(row.size)} likelier where it is shown {place}"
+    where = f"in {clean(row.game, 60)}, {clean(row.frame, 60)}"
+    return f"an option is {number(row.size)} likelier where it is shown {place} {where}"
 
 
 def _loss(row: Loss) -> str:
