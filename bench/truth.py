@@ -46,7 +46,7 @@ REDRAWS = 399
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many intervals hold the truth, by parameter, of how many; `refused`: no estimate."""
+    """How many intervals hold the truth, by parameter, of how many; `refused`: no estimate or no interval."""
 
     hits: Array
     tried: int
@@ -54,7 +54,7 @@ class Coverage:
 
     def __str__(self) -> str:
         shares = " ".join(f"{x / max(1, self.tried):.3f}" for x in self.hits)
-        return f"{shares}  of {self.tried}{f', {self.refused} refused' if self.refused else ''}"
+        return f"{shares}  of {self.tried}{f', {self.refused} without interval' if self.refused else ''}"
 
 
 def answers(truth: str, precision: float, *, whole: bool = False) -> list[Observation]:
@@ -160,6 +160,9 @@ def cover(
         try:
             ends = intervals(observations, name, rng)
         except NotIdentified:
+            refused += 1
+            continue
+        if np.isnan(ends).any():
             refused += 1
             continue
         tried += 1
