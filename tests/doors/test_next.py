@@ -21,7 +21,6 @@ from homines.core.types import Choice
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question
 from homines.elicitation.survey import PROTOCOLS, Survey
-from homines.inference.reasoning import ReasoningOptions
 from homines.models.hf import HuggingFace
 from homines.models.mock import Mock, uniform
 from homines.people.session import Sitting
@@ -122,10 +121,8 @@ SPOKEN = "table(asks=aloud)"
 )
 def test_without_a_legal_answer_other_words_come_next(survey: Survey, command: str | None) -> None:
     """The same games and options with labels that fit them, then aloud where the model can; then nothing."""
-    anyone = Mock(uniform)
-    anyone.reasoning = ReasoningOptions()  # pyright: ignore[reportAttributeAccessIssue]
     silent = Choice.of([0.0, 0.0], 0.0, 5)
-    records = [replace(q.record, choice=silent) for q in survey.questions(anyone)]
+    records = [replace(q.record, choice=silent) for q in survey.every_question(Mock(uniform))]
     suggested = next_command(survey, Path("none"), records)
     assert suggested == (None if command is None else f"homines measure {command}")
 

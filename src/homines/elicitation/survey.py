@@ -106,9 +106,13 @@ class Survey:
         return default_folder(f"measure-{self.model}", self.settings())
 
     def questions(self, model: Model) -> list[Question]:
-        """Every decision of every game, in every frame and order."""
+        """Every decision of every game, in every frame and order, for a model that reasons as set here."""
         if self.spoken:
             thinking(model, traces=self.traces, temperature=self.temperature, most=self.think, seed=self.seed)
+        return self.every_question(model)
+
+    def every_question(self, model: Model) -> list[Question]:
+        """The same of a model that need not reason."""
         return [
             question
             for name, specs in self.words().items()

@@ -6,19 +6,17 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 from homines.core.capabilities import AsksFor, variant
 from homines.core.registry import find, spell
 from homines.core.run_folder import trained_folder
-from homines.core.types import HominesError, Model, Record
+from homines.core.types import HominesError, Record
 from homines.elicitation.answers_in_words import none_legal
 from homines.elicitation.survey import BATTERY, PROTOCOLS, Survey
 from homines.estimation.fitting import estimate_one, read_agents
 from homines.estimation.options import FitOptions
-from homines.inference.reasoning import ReasoningOptions
 from homines.models import behind, known, trainable
+from homines.models.mock import Mock, uniform
 from homines.reports.run_view import RunView
 
 FAMILIES = ("kantian", "kantian(alpha=0)", "inequity", "moralis")
@@ -94,9 +92,8 @@ def _reworded(survey: Survey, records: Sequence[Record]) -> Survey | None:
 
 def _is_sound(survey: Survey) -> bool:
     """Whether its labels fit its games and frames."""
-    anyone = SimpleNamespace(name=survey.model, provenance={}, reasoning=ReasoningOptions(), continues=True)
     try:
-        survey.questions(cast("Model", anyone))
+        survey.every_question(Mock(uniform))
     except HominesError:
         return False
     return True
