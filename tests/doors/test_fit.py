@@ -114,7 +114,7 @@ def test_a_plan_says_how_many_games_and_answers(homines_: Homines, people: Path)
     code, out, _ = homines_(*plan, "--truth", "inequity(.2,.4)", "--precision", ".1", "--json")
     told = json.loads(out)
     assert told["assumed"] == "inequity(.2,.4) at precision 0.1"
-    assert told["misfit"] == 0
+    assert told["misfit"] == told["unseen"] == 0
     assert [row[0] for row in told["rows"]] == [1, 5, 20, 100]
     for extra in (("--family", "economicus"), ("--classes", "2")):
         code, _, err = homines_(*plan, *extra)
@@ -306,3 +306,21 @@ def test_a_mistake_is_one_sentence(
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_a_plan_says_what_misfit_it_could_not_see(homines_: Homines, tmp_path: Path) -> None:
+    """Eighteen divisions, five answers to each, drawn from the family itself."""
+    rng = np.random.default_rng(1)
+    agent = LogitAgent(find("preferences", "inequity(.3, .5)"), 0.05)
+    lines = ["subject,game,decision,option,own,other,chosen"]
+    for k in range(18):
+        paid = rng.integers(10, 100, (2, 2))
+        chosen = rng.multinomial(5, agent([Decision(("X", "Y"), frozen(paid))])[0].p)
+        lines += [f"me,g{k},{k},{'XY'[j]},{paid[0, j]},{paid[1, j]},{chosen[j]}" for j in (0, 1)]
+    (tmp_path / "pilot.csv").write_text("\n".join(lines) + "\n")
+    code, out, err = homines_("fit", "pilot.csv", "--family", "inequity", "--plan", "se(beta)<.02")
+    assert code == 0, err
+    said = " ".join(out.split())
+    assert "18 games do not tell misfit from 0 (5% level)" in said
+    assert "less than .733 from it would not show" in said
+    assert "with these games 2963 answers to each would do" in said

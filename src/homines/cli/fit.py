@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homines.cli.options import AsJson, TrustModules, trusted
-from homines.cli.sample_size import print_plan
 from homines.core.options import option, required
 from homines.core.progress import QUIET, Follow, Tell, ignore
 from homines.core.types import HominesError
-from homines.estimation.options import FitOptions
+from homines.estimation.options import BELIEFS, FitOptions
 from homines.inference.impossible import caveats
 
 if TYPE_CHECKING:
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
 MANY_CHOICES = 20_000
 """Choices from which a bar shows how far the estimates are."""
+PRECISION = 0.1
+"""Of an assumed truth, in 1/payoff."""
 LARGE = 2**22
 """Bytes of a CSV from which a bar shows how far the reading is."""
 
@@ -62,6 +63,49 @@ def fit(
             "--truth is for --plan, as is --precision: say which error is wanted, as --plan 'se(kappa)<.05'"
         )
     carry_out_fit(task, options, as_json=as_json)
+
+
+def print_plan(task: FitTask, options: FitOptions, *, as_json: bool) -> None:
+    """The sample size of one family, from a source's choices, or from its questions and an assumed truth.
+
+    Raises HominesError for what a plan does not take, and as `sample_size` does.
+    """
+    from homines.estimation.fitting import read_observations, spell_infinities, with_values
+    from homines.estimation.sample_size import Truth, Wanted, sample_size
+    from homines.reports.estimate_console import print_sample_size
+
+    if len(task.family) != 1 or options.classes > 1 or options.random or options.risk:
+        raise HominesError("--plan is for one --family: leave out the others, --classes, --random and --risk")
+    if task.against:
+        raise HominesError(
+            "--plan is for the error of one family, and plans no test: leave out --against, or --plan"
+        )
+    if task.precision is not None and not task.truth:
+        raise HominesError("--precision is of an assumed truth: add --truth, as --truth 'moralis(kappa=0.4)'")
+    wanted = Wanted.read(task.plan)
+    precision = PRECISION if task.precision is None else task.precision
+    truth = Truth(task.truth, precision) if task.truth else None
+    (spec,) = task.family
+    observations = read_observations(task.source, task.model, plans=task.plans)[0]
+    valued = with_values(observations, spec, *([task.truth] if task.truth else []))
+    size = sample_size(
+        valued,
+        spec,
+        wanted,
+        truth=truth,
+        belief=BELIEFS[options.belief],
+        cluster=options.cluster,
+        level=options.level,
+    )
+    left_out = len(observations) - len(valued)
+    if as_json:
+        row = {"source": str(task.source), "family": spec, **asdict(size), "left_out": left_out}
+        print(json.dumps(spell_infinities(row)))
+        return
+    print_sample_size(size)
+    if left_out:
+        also = f" or {task.truth}" if task.truth else ""
+        print(f"note: {left_out} choices are left out: {spec}{also} has no values at their decisions")
 
 
 def carry_out_fit(task: FitTask, options: FitOptions, *, as_json: bool) -> None:

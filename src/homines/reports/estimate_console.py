@@ -126,15 +126,15 @@ def print_sample_size(s: SampleSize) -> None:
             f"answers to each; with these {s.cluster}s {here} would do"
         )
     )
-    if all(n is not None for n, _, _ in s.rows):
-        console.print(Text("note: without misfit, as here, exact answers have no error; models have misfit"))
-    if s.unseen and not s.misfit:
-        console.print(
-            Text(
-                f"note: {s.clusters} {s.cluster}s do not tell misfit from 0 (5% level), so that it is taken "
-                f"as 0; an s.e. of less than {number(s.unseen, 3)} from it would not show here"
+    if not s.misfit:
+        text = "without misfit, as here, exact answers have no error; models have misfit"
+        if s.unseen:
+            text = (
+                f"{s.clusters} {s.cluster}s do not tell misfit from 0 (5% level): it is taken as 0, as if "
+                "exact answers had no error; an s.e. of less than "
+                f"{number(s.unseen, 3)} from it would not show here"
             )
-        )
+        console.print(Text(f"note: {text}"))
     console.print(Text(f"note: more {s.cluster}s are taken to be like these"))
 
 
