@@ -135,11 +135,12 @@ class RunResult:
         from homines.reports.run_view import read
         from homines.reports.verdict_text import describe_verdicts
 
-        return [
-            line
-            for verdict in describe_verdicts(read(self._run))
-            for line in (verdict.headline, *(f"  {c.outcome}  {c.name}: {c.text}" for c in verdict.lines))
-        ]
+        lines: list[str] = []
+        for verdict in describe_verdicts(read(self._run)):
+            named = f"{verdict.model}: " if verdict.named else ""
+            lines += [f"{named}{verdict.headline}"]
+            lines += [f"  {c.outcome}  {c.name}: {c.text}" for c in verdict.lines]
+        return lines
 
 
 def folders(runs: Any) -> list[Path]:

@@ -442,6 +442,7 @@ def test_list_tells_everything_there_is(homines_: Homines) -> None:
         for entry in told[folder]:
             assert entry["summary"]
             assert f"  {entry['name']}{entry['signature']}" in out
+            assert "field(" not in entry["signature"]
 
 
 # --- imports -------------------------------------------------------------------------------------

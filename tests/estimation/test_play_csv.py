@@ -164,7 +164,9 @@ def test_words_and_treatments_are_frames(tmp_path: Path) -> None:
     assert len({r.decision.key for r in found.records}) == 1
     assert [r.labels for r in found.records] == [("C", "D"), ("X", "Y"), ("Y", "X"), ("X", "Y")]
     assert [list(r.choice.p) for r in found.records[:3] if r.choice] == [[0, 1], [1, 0], [0, 1]]
-    assert found.records[3].provenance["illegal"] == {"C": 2}  # the labels are the words
+    by_name = found.records[3].choice
+    assert by_name is not None
+    assert (list(by_name.p), by_name.mass, by_name.n) == ([1, 0], 1, 2)
     assert instability(found.records[:3]) == 1
 
 
@@ -199,6 +201,52 @@ def test_illegal_and_missing_answers_are_counted(tmp_path: Path, homines_: Any) 
     told = json.loads(out)
     assert (code, told["added"], told["choices"], told["failed"]) == (0, 0, 4, 0)
     assert told["illegal"] == {"": 1, "c": 1, "maybe": 1}
+
+
+def test_acts_are_read_by_name_beside_labels_and_a_word_that_is_both_is_the_label(tmp_path: Path) -> None:
+    head = "game,labels,own_last,other_last,act\n"
+    for rows in ('ipd,"X,Y",C,D,C\nipd,"X,Y",X,Y,X\nipd,"X,Y",C,Y,X\n', 'ipd,"D,C",D,C,D\n'):
+        found = log(tmp_path, head + rows)
+        (record,) = found.records
+        assert (record.decision.history, found.illegal.total()) == (((0, 1),), 0)
+        assert record.choice is not None
+        assert record.choice.p[0] == 1
+
+
+def test_columns_that_are_not_read_are_named(tmp_path: Path, homines_: Any) -> None:
+    (tmp_path / "play.csv").write_text("game,subject,treatment,act\nipd,1,a,C\n")
+    out = " ".join(homines_("import", "play.csv", "--out", "run")[1].split())
+    assert "columns not read: subject, treatment; who chose is the column agent" in out
+    assert json.loads(homines_("import", "play.csv", "--out", "run", "--json")[1])["unread"] == [
+        "subject",
+        "treatment",
+    ]
+
+
+def test_an_import_says_what_a_log_does_not_hold_and_asks_nothing(
+    tmp_path: Path, homines_: Any, kit: Any
+) -> None:
+    for act in ("C", "none"):
+        (tmp_path / "pupils.csv").write_text(f"game,own_last,other_last,act,n\nipd,C,D,{act},9\n")
+        code, out, err = homines_("import", "pupils.csv", "--out", act)
+        assert code == 0, err
+        page = kit.read(tmp_path / act / "report.html").text
+        for text in (out, page):
+            assert "homines measure" not in text
+            assert "--labels" not in text
+        assert "What pupils chose" in page
+        assert "These choices come from a log, which holds no prompts" in page
+        assert "No prompt states a goal" not in page
+        assert "The prompt is not in this folder" not in page
+
+
+def test_of_many_agents_each_headline_stands_once(tmp_path: Path, homines_: Any) -> None:
+    rows = [{"agent": f"a{i}", "game": "ipd", "act": "C" if i % 5 else "none"} for i in range(10)]
+    file_of(tmp_path / "play.csv", rows)
+    _, out, err = homines_("import", "play.csv", "--out", "run")
+    assert "8 agents: No check failed" in out, err
+    assert "2 agents: It does not answer" in out
+    assert "a1: " not in out
 
 
 def test_another_log_needs_another_folder(tmp_path: Path, homines_: Any) -> None:

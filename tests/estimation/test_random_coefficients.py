@@ -13,6 +13,7 @@ from scipy.stats import binom
 from homines.core.types import Choice, Decision, HominesError, frozen
 from homines.estimation.columns import Observation
 from homines.estimation.family import family
+from homines.estimation.fit import fit
 from homines.estimation.problem import NotIdentified, problem
 from homines.estimation.random_coefficients import RandomCoefficients, random_coefficients
 from homines.estimation.simulated_likelihood import Draws, Panel, normal_draws
@@ -76,6 +77,24 @@ def test_a_spread_that_is_not_there_is_none() -> None:
     assert np.isfinite(np.delete(e.se.ravel(), 3)).all()
     assert abs(e.mean[0] - MEAN[0]) < 3 * e.se[0, 0]
     assert "no spread of alpha" in " ".join(e.notes)
+
+
+def test_one_preference_for_all_is_never_beaten_by_less_than_itself() -> None:
+    """Subjects alike, few draws: the simulated maximum may fall below its nested model, which is then it."""
+    edges = 0
+    for seed in range(4):
+        data = crowd(seed, 60, 20, sd=(0.0, 0.0, 0.0))
+        e = random_coefficients(data, "inequity", draws=30)
+        assert e.loglik >= e.pooled
+        numbers_free = 3 + (e.sd > 0).sum()
+        assert e.bic == pytest.approx(-2 * e.loglik + numbers_free * np.log(60))
+        if not e.sd.any():
+            edges += 1
+            pooled = fit(data, "inequity", cluster="subject")
+            assert e.loglik == e.pooled == pytest.approx(pooled.loglik)
+            assert e.mean[:2] == pytest.approx(pooled.values[:2])
+            assert e.se[0, :2] == pytest.approx(pooled.se[:2])
+    assert edges
 
 
 def test_the_likelihood_is_the_integral() -> None:

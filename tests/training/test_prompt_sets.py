@@ -24,6 +24,7 @@ from homines.games.dictator import dictator
 from homines.games.ipd import ipd
 from homines.games.ish import ish
 from homines.games.public_goods import public_goods
+from homines.games.spd import spd
 from homines.models.hf import HuggingFace
 from homines.opponents import opponent
 from homines.opponents.always_defect import AlwaysDefect
@@ -151,6 +152,12 @@ def test_every_phase_and_game_has_its_own_worth() -> None:
         assert torch.equal(some.replies[8 * i], some.replies[0])
     texts = [{p.text for p in shown} for shown in some.prompts]
     assert not texts[0] & texts[8]
+
+
+def test_decisions_taken_once_may_differ_in_how_many_acts_the_others_have() -> None:
+    decisions = battery(spd(3))
+    sets = prompt_sets(UNREAD, decisions, PHASES, [FRAME])
+    assert sets.utility.shape == (2, 4, len(decisions), 2, 1)
 
 
 def test_from_the_second_seat_all_is_seen_from_there() -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from homines.cli.options import AsJson, Out
-from homines.core.format import count
+from homines.core.format import clean, count
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import HominesError, Record
 from homines.elicitation.answers_in_words import answers_in_words
@@ -71,7 +71,10 @@ def carry_out_play_import(path: Path, out: Path | None, as_json: bool) -> None:
         notes.append(
             f"{count(unplaced, 'choice')} left out, for the acts before are not known{written(log.unplaced)}"
         )
+    if log.unread:
+        notes.append(f"columns not read: {clean(', '.join(log.unread))}; who chose is the column agent")
     fields = {"choices": log.choices, "illegal": dict(log.illegal), "unplaced": dict(log.unplaced)}
+    fields |= {"unread": log.unread}
     finish(folder, {**log.config, "command": command()}, log.records, notes, fields, as_json)
 
 
@@ -112,7 +115,7 @@ def finish(
     else:
         print_verdicts(folder)
         if (agents := len({r.model for r in records})) <= MOST_AGENTS:
-            print_measurement(choices(records))
+            print_measurement(choices(records), advice=config["kind"] != "import")
         else:
             print(f"{agents} agents; the page has their rates")
         print(f"\n{len(new)} records added, {len(records)} in all, {failed} failed")

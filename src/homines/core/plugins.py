@@ -125,6 +125,8 @@ def _parameters(node: ast.FunctionDef | ast.ClassDef) -> Iterator[str]:
 
 
 def _with_default(name: str, default: ast.expr | None) -> str:
+    if isinstance(default, ast.Call) and ast.unparse(default.func) == "field":
+        default = next((k.value for k in default.keywords if k.arg == "default"), None)
     return name if default is None else f"{name}={ast.unparse(default)}"
 
 

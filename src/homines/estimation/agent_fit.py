@@ -63,8 +63,8 @@ class FamilySet:
 
     @property
     def narrower(self) -> tuple[str, ...]:
-        """The families tested against the first."""
-        return (*self.against, *(self.families[1:] if self.testable else ()))
+        """The families tested against the first, each once."""
+        return tuple(dict.fromkeys((*self.against, *(self.families[1:] if self.testable else ()))))
 
     @property
     def steps(self) -> int:

@@ -1,7 +1,8 @@
 """Records from a CSV of play, one row a choice: of people, of models behind other harnesses, of replications.
 
     game        a game of the package, as ipd or trust(5)
-    act         what was chosen: an action of the game, or its label; anything else is an illegal answer
+    act         what was chosen: an action of the game, or its label (what is both is the label); anything
+                else is an illegal answer
 
 and, where they apply:
 
@@ -10,7 +11,7 @@ and, where they apply:
     own_last    the agent's act in the round before
     other_last  the other's act in the round before; of one who replies, the act replied to
     seat        0 or 1, where the seats of a game differ and all move at once (bos)
-    labels      words for the agent's actions in their order, as X,Y, where acts are written in them
+    labels      words for the agent's actions in their order, as X,Y
     frame       a name for the wording or treatment
     n           how often this happened; absent: once
 
@@ -26,6 +27,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,7 @@ from homines.theory.game_forms import NormalForm, Repeated, nodes
 REQUIRED_COLUMNS = ("game", "act")
 TEXT_COLUMNS = ("agent", "round", "own_last", "other_last", "seat", "labels", "frame")
 COUNT_COLUMN = "n"
+COLUMNS = (*REQUIRED_COLUMNS, *TEXT_COLUMNS, COUNT_COLUMN)
 FRAME = "logged"
 """The frame of records whose wording is not named."""
 MOST_ILLEGAL = 20
@@ -62,6 +65,7 @@ class PlayLog:
     choices    how many choices its records hold, illegal ones among them
     illegal    these by what was written, the most frequent first; '' where nothing was
     unplaced   choices that follow an act unknown, and are in no record, by what was written
+    unread     columns that are none of a play's
     """
 
     config: dict[str, Any]
@@ -69,6 +73,7 @@ class PlayLog:
     choices: int
     illegal: Counter[str]
     unplaced: Counter[str]
+    unread: list[str]
 
 
 def read_play(path: Path) -> PlayLog:
@@ -91,23 +96,23 @@ def read_play(path: Path) -> PlayLog:
     log = _Aggregate(path)
     for line, (_, row), n in zip(first + 2, unlike.rows(np.arange(len(unlike))), times, strict=True):
         log.add(int(line), row, int(n))
-    return log.result()
+    unread = [name for name in heads if name not in COLUMNS]
+    return log.result(unread)
 
 
 def _check_heads(path: Path, heads: Sequence[str]) -> None:
-    known = (*REQUIRED_COLUMNS, *TEXT_COLUMNS, COUNT_COLUMN)
     if missing := [name for name in REQUIRED_COLUMNS if name not in heads]:
         raise HominesError(
             f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; its head is "
-            f"{clean(', '.join(map(str, heads))) or 'empty'}. One row a choice: {', '.join(known)}"
+            f"{clean(', '.join(map(str, heads))) or 'empty'}. One row a choice: {', '.join(COLUMNS)}"
         )
     for name in heads:
-        close = get_close_matches(str(name).strip().lower(), known, n=1, cutoff=0.85)
-        if name not in known and close:
+        close = get_close_matches(str(name).strip().lower(), COLUMNS, n=1, cutoff=0.85)
+        if name not in COLUMNS and close:
             raise HominesError(
                 f"{path} has a column {name!r}; did you mean {close[0]!r}? Rename it, or remove it"
             )
-        if heads.count(name) > 1 and name in known:
+        if heads.count(name) > 1 and name in COLUMNS:
             raise HominesError(f"{path} has the column {name} twice; name every column once")
 
 
@@ -197,8 +202,8 @@ class _Aggregate:
         agent = clean(row.get("agent") or self.path.stem, LONGEST_NAME)
         question = _Question(agent, row["game"], self._frame(row, labels), labels, d.key)
         answers = self.answers.setdefault(question, _Answers(d, np.zeros(len(d.actions))))
-        words = labels or d.actions
-        if row["act"] in words:
+        words = next((words for words in (labels, d.actions) if row["act"] in words), None)
+        if words is not None:
             answers.legal[words.index(row["act"])] += n
         else:
             answers.illegal[clean(row["act"], LONGEST_ILLEGAL)] += n
@@ -209,7 +214,7 @@ class _Aggregate:
             self._frames[name, labels] = _frame(name, labels)
         return self._frames[name, labels]
 
-    def result(self) -> PlayLog:
+    def result(self, unread: list[str]) -> PlayLog:
         if not self.answers:
             raise HominesError(
                 f"{self.path}: no choice can be placed in its game ({self.example or 'every n is 0'}); write "
@@ -220,7 +225,7 @@ class _Aggregate:
         for answers in self.answers.values():
             illegal.update(answers.illegal)
         choices = sum(r.choice.n or 0 for r in records if r.choice is not None)
-        return PlayLog(_config(self.path, records), records, choices, illegal, self.unplaced)
+        return PlayLog(_config(self.path, records), records, choices, illegal, self.unplaced, unread)
 
 
 class _Places:
@@ -279,7 +284,7 @@ class _Places:
         return f"its acts are {' or '.join(', '.join(labels or actions) for actions in sets)}"
 
     def _index(self, labels: tuple[str, ...]) -> dict[tuple[str, str], list[Decision]]:
-        """Decisions by (own, other's) last act, in the words of these labels."""
+        """Decisions by (own, other's) last act, in these labels or by name."""
         index: dict[tuple[str, str], list[Decision]] = {}
         fitting = [d for d in self.decisions if not labels or len(d.actions) == len(labels)]
         for d in fitting or self.decisions:
@@ -287,11 +292,16 @@ class _Places:
             past = enumerate(d.history[-1]) if d.history else ()
             acts = [(k == d.player, d.action_name(k, a)) for k, a in past if a is not None]
             label = dict(zip(d.actions, labels or d.actions, strict=True))
-            own, other = (
-                ",".join(label.get(name, name) for mine, name in acts if mine is whose)
-                for whose in (True, False)
-            )
-            index.setdefault((own, other), []).append(d)
+            words = [{label.get(name, name), *({name} - set(labels))} for _, name in acts]
+            keys = {
+                tuple(
+                    ",".join(word for (mine, _), word in zip(acts, written, strict=True) if mine is whose)
+                    for whose in (True, False)
+                )
+                for written in product(*words)
+            }
+            for own, other in keys:
+                index.setdefault((own, other), []).append(d)
         return index
 
 

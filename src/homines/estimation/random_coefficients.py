@@ -23,9 +23,10 @@ from homines.core.types import Array, HominesError, Integers, frozen
 from homines.estimation.columns import Columns, Observation, read_for
 from homines.estimation.family import PRECISION, Family, family
 from homines.estimation.fit import check_design, check_peak
-from homines.estimation.likelihood import flat_direction, loglik
+from homines.estimation.likelihood import Peak, flat_direction, loglik
 from homines.estimation.problem import FlatLikelihood, Problem, problem, to_parameters
 from homines.estimation.simulated_likelihood import Draws, Panel, normal_draws
+from homines.estimation.uncertainty import covariance
 from homines.theory.choice import Belief, stated_beliefs
 
 SPREAD, LEAST_SPREAD = 0.3, 0.01
@@ -44,8 +45,8 @@ class RandomCoefficients:
 
     names       free parameters of the family, then 'ln precision'
     mean, sd    of each over subjects [parameter]; cov: of (mean, sd), clustered by subject
-    loglik      simulated, in nats; `pooled`: of one preference for all; `null`: of random choice
-    bic         smaller is better: -2 ln L + p ln(subjects), as of a Mixture
+    loglik      simulated, in nats; at least `pooled`, of one preference for all; `null`: of random choice
+    bic         smaller is better: -2 ln L + p ln(subjects), as of a Mixture; p: means, and deviations above 0
     simulation  how far another set of draws moves each number, in its standard errors [mean or sd, parameter]
     effective   least number of effective draws of a subject, 1 / sum w^2 (Kish)
     """
@@ -103,6 +104,8 @@ def random_coefficients(
     start = np.r_[centre, SPREAD * np.maximum(1.0, np.abs(centre))]
     fresh, others = (normal_draws(len(panel.y), draws, size, seed + k) for k in (0, 1))
     top = _maximise(panel, start, fresh, of)
+    if top.draws.contributions(top.point)[0].sum() < peak.loglik:
+        return _without_spread(p, peak, draws)
     point, d, kept, bread = top.point, top.draws, top.kept, top.bread
     heights, scores = d.contributions(point)[0], d.scores(point)
     names = (*of.free, f"ln {PRECISION}")
@@ -139,7 +142,7 @@ def random_coefficients(
         height,
         peak.loglik,
         loglik(p.y, p.design.logp(np.zeros(size))),
-        -2 * height + 2 * size * float(np.log(subjects)),
+        -2 * height + len(kept) * float(np.log(subjects)),
         (np.abs(moves) / np.sqrt(np.diag(cov))).reshape(2, -1),
         subjects,
         len(p.rows),
@@ -243,6 +246,34 @@ def _maximise(panel: Panel, start: Array, fresh: Array, of: Family) -> _Maximum:
         point[size:] = np.maximum(point[size:], _least(point))
         d = d.moved(panel, point, fresh)
         steps += 1
+
+
+def _without_spread(p: Problem, peak: Peak, draws: int) -> RandomCoefficients:
+    """One preference for all, where no spread explains more: the edge of the parameters."""
+    theta, precision = to_parameters(peak.g)
+    size, subjects = len(peak.g), len(np.unique(p.group))
+    natural, _, _, notes = covariance(p, p.design, peak.g, 0.0)
+    scale = np.r_[np.ones(len(theta)), 1 / precision]  # of the precision its logarithm
+    cov = np.full((2 * size, 2 * size), np.nan)
+    cov[:size, :size] = natural * np.outer(scale, scale)
+    return RandomCoefficients(
+        p.family,
+        (*p.family.free, f"ln {PRECISION}"),
+        np.r_[theta, np.log(precision)],
+        np.zeros(size),
+        cov,
+        peak.loglik,
+        peak.loglik,
+        loglik(p.y, p.design.logp(np.zeros(size))),
+        -2 * peak.loglik + size * float(np.log(subjects)),
+        np.full((2, size), np.nan),
+        subjects,
+        len(p.rows),
+        draws,
+        float(draws),
+        True,
+        ("no spread over subjects explains more than one preference for all, which this is", *notes),
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -117,8 +117,8 @@ def stopping() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def print_measurement(records: list[Record]) -> None:
-    """The table of a measurement: a row a game and frame."""
+def print_measurement(records: list[Record], *, advice: bool = True) -> None:
+    """The table of a measurement: a row a game and frame. advice: what to ask where no answer is legal."""
     rows = summary(records)
     first = {r.decision.actions[0] for r in records}  # of two actions the other is the rest
     types = list(dict.fromkeys(k for row in rows for k in row if k.partition("|")[0] in first and "|" in k))
@@ -141,7 +141,7 @@ def print_measurement(records: list[Record]) -> None:
                 console.print(Text(f"{row['game']}, {row['frame']}, {where}: {odds}"))
     print_reasons(console, records)
     print_uncertainty(console, rows, records)
-    print_words(console, records)
+    print_words(console, records, advice=advice)
     for text in dict.fromkeys(r.error for r in records if r.error):
         console.print(Text(f"failed: {text}"))
 
@@ -180,9 +180,8 @@ def print_verdicts(folder: Path) -> None:
     from homines.reports.verdict_text import describe_verdicts
 
     console = Console(soft_wrap=True, highlight=False)
-    described = describe_verdicts(read(folder))
-    for verdict in described:
-        named = f"{verdict.model}: " if len(described) > 1 else ""
+    for verdict in describe_verdicts(read(folder)):
+        named = f"{verdict.model}: " if verdict.named else ""
         console.print(Text(f"{named}{verdict.headline}", style="bold"))
         for line in verdict.lines:
             console.print(Text(f"  {line.outcome:<9}  {line.name}: {line.text}"))
@@ -225,7 +224,7 @@ def _share(x: float | None) -> str:
 
 
 def _mass(x: float | None) -> str:
-    return "" if x is None else f"{x:.3f}" if x >= 0.0005 else f"{x:.0e}"
+    return "" if x is None else f"{x:.3f}" if x >= 0.0005 or x == 0 else f"{x:.0e}"
 
 
 def _signed(x: float | None) -> str:

@@ -51,8 +51,9 @@ def print_uncertainty(console: Console, rows: Sequence[Mapping[str, Any]], recor
         )
 
 
-def print_words(console: Console, records: Sequence[Record]) -> None:
-    """How answers in words were read, the illegal ones verbatim, and what to do where none is legal."""
+def print_words(console: Console, records: Sequence[Record], *, advice: bool) -> None:
+    """How answers in words were read, the illegal ones verbatim, and with advice what to do where none is
+    legal."""
     for (model,), group in group_by(records, "model").items():
         if (words := answers_in_words(group)) is not None:
             console.print(Text(f"{model}: {words.sentence()}"))
@@ -61,5 +62,5 @@ def print_words(console: Console, records: Sequence[Record]) -> None:
         if none_legal(group):
             answered = sum(r.choice is not None for r in group)
             console.print(Text(f"{model} answered {count(answered, 'question')}, none of them legally"))
-            for remedy in remedies(group):
+            for remedy in remedies(group) if advice else []:
                 console.print(Text(f"  {remedy}"))

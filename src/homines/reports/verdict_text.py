@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from homines.core.format import clean, count, number
 from homines.core.run_folder import trained_folder
 from homines.core.types import LEGAL_MASS
 from homines.elicitation.rewordings import EXCHANGED, OTHER, UNSEEN
+from homines.models import known
 from homines.reports.run_view import TRAINING_KINDS, RunView, find_or_none, read
 from homines.reports.same_act import TOLERANCE, OrderEffect, SameAct, Shift
 from homines.reports.verdict import LOSSES, Check, LegalAnswers, Loss, NothingLost, Place, Verdict, verdicts
@@ -26,6 +27,8 @@ EXPLANATION = (
 )
 """Of a table of `verdict_row`s."""
 NEGATIVES = ("--no-check", "--no-rewordings")
+MOST_AGENTS = 8
+"""Agents that have a verdict each; of more, equal headlines are one, with their number."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,18 @@ class CheckLine:
 
 @dataclass(frozen=True)
 class VerdictText:
-    """A verdict as a headline and a line a check. passed: whether all were asked and passed."""
+    """A verdict as a headline and a line a check.
+
+    model    its agent; '12 agents' where so many share the headline, and no line
+    passed   whether all checks were asked and passed
+    named    whether the reader needs the model's name
+    """
 
     model: str
     headline: str
     lines: tuple[CheckLine, ...]
     passed: bool
+    named: bool = False
 
 
 def verdict_json(folder: str | Path) -> list[dict[str, Any]]:
@@ -64,8 +73,18 @@ def verdict_row(v: Verdict) -> dict[str, str]:
 
 
 def describe_verdicts(view: RunView) -> list[VerdictText]:
-    """The verdicts of a run in words."""
-    return [describe(v, view) for v in verdicts(view)]
+    """The verdicts of a run in words; one a headline where they are of more than MOST_AGENTS."""
+    every = [describe(v, view) for v in verdicts(view)]
+    every = [replace(text, named=len(every) > 1) for text in every]
+    if len(every) <= MOST_AGENTS:
+        return every
+    alike: dict[str, list[VerdictText]] = {}
+    for text in every:
+        alike.setdefault(text.headline, []).append(text)
+    return [
+        replace(texts[0], model=f"{len(texts)} agents", lines=()) if len(texts) > 1 else texts[0]
+        for texts in alike.values()
+    ]
 
 
 def describe(v: Verdict, view: RunView) -> VerdictText:
@@ -206,12 +225,15 @@ def _place(row: Place) -> str:
 
 
 def _command(check: Check, v: Verdict, view: RunView) -> str:
-    """A command that asks what a check misses; empty where nothing is missing or no command asks it."""
+    """A command that asks what a check misses; empty where nothing is missing or no command asks it, as of
+    an imported log."""
     if check.outcome != "not asked" or isinstance(check, LegalAnswers):
         return ""
     if (again := _again(view)) and v.trained:
         return again
-    return "" if isinstance(check, NothingLost) else _measure(v, view)
+    if isinstance(check, NothingLost) or view.run.config.get("kind") == "import":
+        return ""
+    return _measure(v, view) if known(_loading(v, view)) else ""
 
 
 def _again(view: RunView) -> str:

@@ -143,17 +143,16 @@ def prompt_sets(
     names = tuple(map(situation, by_set[0])) if repeated else _named(once)
     own = tuple(map(situation, repeated[0].remembered(0, memory))) if repeated else names
     chosen = _indices(own, space.names)
+    value = _joint if repeated else _expected
     sets: list[tuple[Encoded, ...]] = []
     words: list[tuple[Prompt, ...]] = []
     utility: list[Array] = []
     replies: list[Array] = []
     for i, decisions in enumerate(by_set):
-        worth = np.array([[joint_utility(p.preference(d), d) for d in decisions] for p in phases])[:, chosen]
+        worth = np.array([[value(p, d) for d in decisions] for p in phases])[:, chosen]
         answers = np.ones((len(chosen), 1))
         if repeated and opponent is not None:
             answers = _replies(repeated[i], opponent, memory, seat)[chosen]
-        elif not repeated:
-            worth = np.array([[_expected(p, d) for d in decisions] for p in phases])[:, chosen]
         for frame in frames:
             balanced = orders(len(decisions[0].actions), frame.places)
             for turn in range(len(balanced)):
@@ -210,6 +209,11 @@ def mirror_states(game: Repeated, memory: int, states: Sequence[int]) -> torch.T
 def joint_utility(u: Array, d: Decision) -> Array:
     """Utilities as [mine, the others' joint action]."""
     return (u if d.chance is None else u @ d.chance).reshape(len(d.actions), -1)
+
+
+def _joint(phase: Phase, d: Decision) -> Array:
+    """Utilities of a decision in a repeated game, [mine, the others' joint action]."""
+    return joint_utility(phase.preference(d), d)
 
 
 def _expected(phase: Phase, d: Decision) -> Array:
