@@ -38,7 +38,7 @@ def follow(page: str, folder: Path) -> str:
 
 
 TUTORIALS = {
-    "tutorial_measure.md": ("measure of smollm2", "their rates describe answers", "trust(5) story"),
+    "tutorial_measure.md": ("measure of smollm2", "It does not answer: legal mass", "trust(5) story"),
     "tutorial_rl.md": ("smollm2+adapter", "base_model:", "report.html"),
     "tutorial_sft.md": ("symmetric 8", "adapter_model.safetensors"),
     "tutorial_people.md": ("alpha", "beta", "economicus against inequity"),
