@@ -17,6 +17,10 @@ from homines.core.run_folder import RunFolder
 from homines.core.types import Decision, Record, frozen
 from homines.elicitation.asking import measure
 from homines.elicitation.survey import Survey
+from homines.reports.estimate_console import (
+    _interval,  # pyright: ignore[reportPrivateUsage]
+    _value,  # pyright: ignore[reportPrivateUsage]
+)
 from homines.theory.choice import LogitAgent
 from tests.helpers.theorist import Theorist
 
@@ -69,6 +73,28 @@ def test_a_table_and_the_same_as_json(homines_: Homines, people: Path) -> None:
     assert set(e["parameters"]) == {"alpha", "beta", "precision"}
     assert e["parameters"]["beta"]["low"] < e["parameters"]["beta"]["value"] < e["parameters"]["beta"]["high"]
     assert e["converged"]
+
+
+def test_a_test_named_twice_is_one(homines_: Homines, people: Path) -> None:
+    again = (
+        "--against",
+        "economicus",
+        "--against",
+        "economicus",
+        "--family",
+        "altruist",
+        "--against",
+        "altruist",
+    )
+    _, out, _ = homines_("fit", str(people), "--family", "inequity", *again, "--no-rivals", "--json")
+    tests = [(t["narrow"], t["p_holm"] / t["p"]) for t in json.loads(out)["tests"]]
+    assert [narrow for narrow, _ in tests] == ["economicus", "altruist"]
+    assert max(ratio for _, ratio in tests) <= 2
+
+
+def test_rounding_of_an_exact_fit_is_no_error() -> None:
+    assert (_value(1.46e-16), _interval(0.1 - 1e-16, 0.1)) == ("0.000", "[0.100, 0.100]")
+    assert (_value(0.00012345), _interval(0.0867, 0.108)) == ("0.000123", "[0.0867, 0.108]")
 
 
 def test_families_are_tested_against_each_other(homines_: Homines, people: Path) -> None:

@@ -78,5 +78,7 @@ def test_a_survey_adds_each_treatment_to_each_frame() -> None:
     assert not any(f.goal and f.begins for f in frames)
     again = Survey("mock", frames=("table(goal='highest score')",), goal="highest score").words()["ipd"]
     assert len(again) == 2
+    with pytest.raises(HominesError, match="has a goal of its own, so nothing is asked without one"):
+        Survey("mock", frames=("table(goal='lose')",), goal="win").words()
     with pytest.raises(HominesError, match="starts or ends with a space"):
         Survey("mock", begins="Answer: ").words()

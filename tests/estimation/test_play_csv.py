@@ -209,6 +209,7 @@ def test_acts_are_read_by_name_beside_labels_and_a_word_that_is_both_is_the_labe
         found = log(tmp_path, head + rows)
         (record,) = found.records
         assert (record.decision.history, found.illegal.total()) == (((0, 1),), 0)
+        assert found.choices == rows.count("\n")
         assert record.choice is not None
         assert record.choice.p[0] == 1
 

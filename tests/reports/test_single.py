@@ -135,6 +135,9 @@ def test_figures_and_tables_lie_beside_the_page_or_elsewhere(kit: Any, tmp_path:
     figures = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
     assert {"states.png", "states.svg"} <= figures
     states = (tmp_path / "out" / "tables" / "states.csv").read_text().splitlines()
+    frames = (tmp_path / "out" / "tables" / "frames.csv").read_text()
+    assert "{" not in frames
+    assert ",p," not in frames
     assert states[0].startswith("game,frame,kind,state,role,first,p,mass")
     assert (tmp_path / "out" / "tables" / "states.tex").read_text().startswith(r"\begin{tabular}")
     report.reports([folder])

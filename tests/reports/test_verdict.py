@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from homines.core.registry import find
+from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Record
 from homines.elicitation.questions import state
 from homines.reports import model_card, run_page
 from homines.reports.comparison_page import write as compare
-from homines.reports.console import print_verdicts
+from homines.reports.console import print_before_after, print_verdicts
 from homines.reports.run_view import RunView, read
 from homines.reports.same_act import LEVEL, same_act
 from homines.reports.verdict import Verdict, verdicts
@@ -212,6 +213,12 @@ def test_a_check_that_was_not_asked_names_the_command_that_asks_it(kit: Any, tmp
     )
 
 
+def test_a_model_that_cannot_be_loaded_by_its_name_has_no_command(kit: Any, tmp_path: Path) -> None:
+    config = {"kind": "measure", "model": "my own", "games": ["ipd"], "frames": [kit.table]}
+    _, told = only(kit.fill(tmp_path / "run", config, kit.ask("my own", by_act)))
+    assert [(line.outcome, line.command) for line in told.lines] == [("passed", ""), ("not asked", "")]
+
+
 def test_a_model_trained_by_an_unknown_command_is_asked_by_a_measurement(kit: Any, tmp_path: Path) -> None:
     folder = aligned(tmp_path / "run", kit, by_act, (kit.table,), command="homines.align('smollm2')")
     _, told = only(folder)
@@ -346,6 +353,23 @@ def test_results_hold_the_verdict(kit: Any, tmp_path: Path, capsys: pytest.Captu
     assert printed.index(told["headline"]) < printed.index(
         "failed     the same act in other words: C after C"
     )
+
+
+def test_a_game_of_other_actions_has_no_empty_columns_after_a_training(
+    kit: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = {
+        "kind": "align", "model": "smollm2", "preference": "economicus",
+        "games": ["spd(3)"], "training_frames": [kit.table],
+    }  # fmt: skip
+    records = [
+        r for model in ("smollm2", TRAINED) for r in kit.ask(model, by_order, ("spd(3)",), (kit.table,))
+    ]
+    kit.fill(tmp_path / "run", config, records)
+    print_before_after(RunFolder(tmp_path / "run"))
+    out = capsys.readouterr().out
+    assert "C after C" not in out
+    assert "first move C 0.50 → 0.50" in " ".join(out.split())
 
 
 def test_a_page_of_several_runs_has_a_verdict_an_agent(kit: Any, tmp_path: Path) -> None:

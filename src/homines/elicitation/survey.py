@@ -147,7 +147,13 @@ def treated(specs: Sequence[str], added: Mapping[str, str]) -> list[str]:
         for name, text in added.items():
             if not hasattr(frame, name):
                 raise HominesError(f"frame {spec} takes no {name}; leave out --{name}, or use another frame")
-            out.append(spell(variant(frame, **{name: text})))
+            new = variant(frame, **{name: text})
+            if getattr(frame, name) and new != frame:
+                raise HominesError(
+                    f"frame {spec} has a {name} of its own, so nothing is asked without one; leave out "
+                    f"--{name}, or give the frame without its {name}"
+                )
+            out.append(spell(new))
     return [spec for spec in dict.fromkeys(out) if spec not in specs]
 
 

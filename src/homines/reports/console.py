@@ -147,30 +147,39 @@ def print_measurement(records: list[Record], *, advice: bool = True) -> None:
 
 
 def print_before_after(run: RunFolder) -> None:
-    """The table of an alignment: C after C and D after D before and after, by game and frame."""
+    """The table of an alignment: C after C and D after D before and after, by game and frame; of a game
+    without these a line a frame with the first action's rate at each decision."""
     rows = summary(run.records)
     base = run.config["model"]
     after = {(r["game"], r["frame"]): r for r in rows if r["model"] != base}
     cells: list[dict[str, str]] = []
+    others: list[str] = []
     for before in rows:
         later = after.get((before["game"], before["frame"]))
         if before["model"] != base or later is None:
             continue
         game, frame = before["game"], before["frame"]
         trained = game == run.config["games"][0] and frame in run.config["training_frames"]
+        types = {f"{a} after {a}": f"{a}|{a}" for a in "CD" if f"{a}|{a}" in before and f"{a}|{a}" in later}
         cells.append(
-            {
-                "game": game,
-                "frame": f"{brief(frame)} (trained)" if trained else brief(frame),
-                "C after C": f"{_share(before.get('C|C'))} → {_share(later.get('C|C'))}",
-                "D after D": f"{_share(before.get('D|D'))} → {_share(later.get('D|D'))}",
-                "legal mass": f"{_mass(before['mass'])} → {_mass(later['mass'])}",
-            }
+            {"game": game, "frame": f"{brief(frame)} (trained)" if trained else brief(frame)}
+            | {name: f"{_share(before[key])} → {_share(later[key])}" for name, key in types.items()}
+            | {"legal mass": f"{_mass(before['mass'])} → {_mass(later['mass'])}"}
         )
-    table = Table(cells, ("game", "frame", "C after C", "D after D", "legal mass"))
+        if not types:
+            odds = [
+                f"{where} {action} {_share(p)} → {_share(later['p'][where][action])}"
+                for where, (action, p) in ((where, next(iter(p.items()))) for where, p in before["p"].items())
+                if where in later["p"]
+            ]
+            others.append(f"{game}, {brief(frame)}: {'; '.join(odds)}")
+    heads = ("game", "frame", "C after C", "D after D", "legal mass")
+    table = Table(cells, [head for head in heads if any(head in row for row in cells)])
     title = f"{base}, aligned to {run.config['preference']}"
     console = Console()
     console.print(table.console(title, left=("game", "frame")))
+    for text in others:
+        console.print(Text(text))
     console.print("before → after; rates are given a legal answer")
 
 

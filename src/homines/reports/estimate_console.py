@@ -258,9 +258,10 @@ def _interval(low: float, high: float) -> str:
 
 
 def _value(x: float) -> str:
-    """Three decimals, or three digits where it is small."""
+    """Three decimals, or three digits where it is small; what is rounding of an exact fit is 0."""
     if np.isnan(x):
         return "-"
     if np.isinf(x):
         return "∞" if x > 0 else "-∞"
-    return f"{x:.3f}" if abs(x) >= 0.1 or x == 0 else f"{x:.3g}" if abs(x) < 0.001 else f"{x:.4f}"
+    size = round(abs(x), 12)
+    return f"{x:.3f}" if round(size, 4) >= 0.1 or size == 0 else f"{x:.3g}" if abs(x) < 0.001 else f"{x:.4f}"

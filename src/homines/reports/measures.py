@@ -49,7 +49,7 @@ def tabulate(view: RunView) -> dict[str, list[TableRow]]:
         "states": _states(view),
         "types": [row | types for row, group in named if _few(group) and (types := action_types(group))],
         "frames": [
-            {key: value for key, value in row.items() if key != "samples"}
+            {key: value for key, value in row.items() if key not in ("samples", "p")}
             | {"role": view.roles[row["model"]], "frame": view.short.get(row["frame"], row["frame"])}
             for row in summary(view.records)
         ],
