@@ -7,12 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
+
 from homines.core.capabilities import AsksFor, variant
 from homines.core.registry import find, spell
 from homines.core.run_folder import trained_folder
 from homines.core.types import HominesError, Record
 from homines.elicitation.answers_in_words import none_legal
 from homines.elicitation.survey import BATTERY, PROTOCOLS, Survey
+from homines.estimation.fit import Estimate
 from homines.estimation.fitting import estimate_one, read_agents
 from homines.estimation.options import FitOptions
 from homines.models import behind, known, trainable
@@ -28,8 +31,8 @@ MOST_AGENTS = 8
 
 
 def fit_command(folder: Path) -> str | None:
-    """`homines fit` with the first of FAMILIES that has an estimate of an agent of the run; None where none
-    has."""
+    """`homines fit` with the first of FAMILIES that has an estimate of an agent of the run, with bounds on a
+    parameter; None where none has."""
     try:
         agents, _, _ = read_agents(folder, None)
     except HominesError:
@@ -37,8 +40,10 @@ def fit_command(folder: Path) -> str | None:
     for spec in FAMILIES:
         for agent in agents[:MOST_AGENTS]:
             try:
-                estimate_one(agent.observations, spec, FitOptions())
+                estimate = estimate_one(agent.observations, spec, FitOptions())
             except HominesError:
+                continue
+            if isinstance(estimate, Estimate) and np.isinf(estimate.intervals[:-1]).all():
                 continue
             return shlex.join(["homines", "fit", str(folder), "--family", spec])
     return None

@@ -214,7 +214,7 @@ def _loss(row: Loss) -> str:
 
 
 def _mass(x: float) -> str:
-    return number(x) if x >= 0.005 else f"{x:.0e}"
+    return number(x) if x >= 0.005 or x == 0 else f"{x:.0e}"
 
 
 def _place(row: Place) -> str:
