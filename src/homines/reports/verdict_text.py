@@ -188,9 +188,12 @@ def _where(row: Shift, check: SameAct) -> str:
     game where several were asked."""
     game = f" in {clean(row.game, 60)}" if check.games > 1 else ""
     if row.change == EXCHANGED:
-        several = len({frozenset(r.labels) for r in check.rows if r.change == EXCHANGED}) > 1
+        exchanged = [r for r in check.rows if r.change == EXCHANGED]
+        several = len({frozenset(r.labels) for r in exchanged}) > 1
+        frames = {r.a.partition(" · ")[0] for r in exchanged}
+        place = f"{', ' if game else ' in '}{clean(row.a.partition(' · ')[0], 60)}" if len(frames) > 1 else ""
         named = f"{clean(' and '.join(row.labels), 60)} " if several else ""
-        return f"with the labels {named}exchanged{game}"
+        return f"with the labels {named}exchanged{game}{place}"
     return f"from {clean(row.a, 60)} to {clean(row.b, 60)}{game}"
 
 
