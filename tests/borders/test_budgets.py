@@ -377,7 +377,7 @@ def test_refusals_cost_nothing(
     model = opened(SPEC)
     measure(model, asked(model, 2))
     assert METER.tokens == pytest.approx(spent.tokens, rel=0.15)
-    assert METER.usage()["retries"] >= 32
+    assert METER.usage()["retries"] >= 31  # between 32 answers
 
 
 @pytest.mark.parametrize(

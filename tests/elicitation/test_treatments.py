@@ -13,6 +13,7 @@ from homines.elicitation.asking import measure
 from homines.elicitation.survey import Survey
 from homines.elicitation.treatments import effects, untreated
 from homines.estimation.fitting import read_observations
+from homines.estimation.observations import from_records, plain_records
 from homines.models.mock import Mock
 
 GOAL = "You want the highest score in points."
@@ -65,9 +66,12 @@ def test_a_fit_reads_one_way_of_asking(tmp_path: Path) -> None:
     observations, _, _ = read_observations(tmp_path / "run", None)
     assert len(observations) == 4
     assert {float(o.choice.p[0].round(6)) for o in observations} == {0.4}
-    with RunFolder(tmp_path / "other", {**survey.settings(), "kind": "align"}) as run:
-        run.add(records)  # what was trained on is reported, whatever its words
-    assert len(read_observations(tmp_path / "other", None)[0]) == 12
+    # what was trained on is reported, whatever its words; a fit of it reads answers of enough legal mass
+    trained = {**survey.settings(), "kind": "align"}
+    assert len(from_records(plain_records(records, trained))) == 12
+    with RunFolder(tmp_path / "other", trained) as run:
+        run.add(records)
+    assert [o.choice.mass for o in read_observations(tmp_path / "other", None)[0]] == [0.9] * 4
 
 
 def test_a_survey_adds_each_treatment_to_each_frame() -> None:
