@@ -20,7 +20,7 @@ from homines.estimation.family import PRECISION, Family, family
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.observations import Beliefs, NoAnswers, from_records, legal_enough
 from homines.estimation.problem import EqualOptions, FlatLikelihood, NotRising, Separated
-from homines.estimation.rivals import rival_sentences, rivals
+from homines.estimation.rivals import Rival, rival_sentences, rivals
 from homines.preferences.charness_rabin import CharnessRabin
 from homines.preferences.economicus import Economicus
 from homines.preferences.inequity import Inequity
@@ -98,7 +98,10 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
         if estimate is None and choices and "kappa" in names:
             estimate, _ = _fit(choices, FALLBACK[0])
             if estimate:
-                (spec, names), reason = FALLBACK, _why_alone(choices, estimate)
+                spec, names = FALLBACK
+        others = rivals(choices, spec) if estimate else []
+        if spec == FALLBACK[0]:
+            reason = _why_alone(others)
         head: Row = {
             "family": spec,
             "observations": len(choices),
@@ -109,9 +112,9 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
         }
         head |= {
             "scope": estimate.scope if estimate else "",
-            "rivals": rival_sentences(spec, rivals(choices, spec)) if estimate else [],
+            "rivals": rival_sentences(spec, others),
         }
-        by_belief = _by_belief(records, spec) if estimate else {}
+        by_belief = _by_belief(records, choices, spec) if estimate else {}
         head |= _held_out(choices, spec) if estimate else dict.fromkeys(HELD_OUT)
         for name in (*names, *((PRECISION,) if estimate else ())):
             row = head | {
@@ -124,19 +127,22 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
     return rows
 
 
-def _why_alone(observations: Sequence[Observation], alone: Estimate) -> str:
+def _why_alone(others: Sequence[Rival]) -> str:
     """Why kappa is estimated with beta at 0, and what aversion to inequity would be the same choices."""
-    same = [r for r in rivals(observations, alone.family, others=("inequity",)) if r.standing == "same"]
+    same = [r for r in others if r.standing == "same" and family(r.family).make is Inequity]
     text = "kappa and beta are not told apart here; beta is taken as 0."
     return f"{text} {same[0].spec} gives the same choices." if same else text
 
 
-def _by_belief(records: Sequence[Record], spec: str) -> dict[str, Mapping[str, float]]:
+def _by_belief(
+    records: Sequence[Record], elicited: Sequence[Observation], spec: str
+) -> dict[str, Mapping[str, float]]:
     """Values of a family's parameters by belief about the others, without a belief that gives none."""
-    variants = {
-        belief: where_defined(family(spec), legal_enough(_observations(records, belief)[0]))
-        for belief in BELIEFS
-    }
+
+    def under(belief: Beliefs) -> Sequence[Observation]:
+        return where_defined(family(spec), legal_enough(_observations(records, belief)[0]))
+
+    variants = {belief: elicited if belief == "elicited" else under(belief) for belief in BELIEFS}
     return {row.belief: row.values for row in sensitivity(variants, spec)}
 
 
