@@ -1,11 +1,12 @@
 """Q-learning firms of Calvano et al. (2020): 1000 sessions of their baseline, and what follows a price cut.
 
-    python bench/pricing.py [--sessions N] [--peer] [--others N]
+    python bench/pricing.py [--sessions N] [--others N] [--peers N]
 
-Compiled by numba (extra [markets]). --peer also times plain Python, an element at a time, on a short
-stretch of the same session, and a C program of the same loop where a compiler is found (gcc -O3). --others:
-so many sessions each of other markets (three firms, unequal costs, impatient firms) beside what was published
-of them; with --sessions 0 of those alone. Writes bench/pricing.json.
+Compiled by numba (extra [markets]). --others: so many sessions each of other markets (three firms, unequal
+costs, impatient firms) beside what was published of them. --peers: five rounds of so many sessions on one
+core, ours and in turn a C program of the same loop and random numbers (qlearning.c, gcc -O3 -march=native),
+whose sessions must be equal to ours; and plain Python on a short stretch. 0 leaves a part out; its last
+figures stay. Writes bench/pricing.json.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
 from homines.core.types import Array
 from homines.theory.market import Market
-from homines.theory.qlearning import Learning, Sessions, initial_values, learn, session
+from homines.theory.qlearning import Learning, Sessions, initial_values, learn
+from homines.theory.qlearning_session import session
 
 HERE = Path(__file__).parent
 PERIODS = 15
@@ -38,87 +41,41 @@ OTHERS: dict[str, tuple[Market, Learning, float]] = {
 }
 """Markets, how their firms learn, and the published profit gain: Calvano et al. (2020), text and table 4, the
 latter as a replication quotes it (Maestro-Titarenko/QLearning-Collusion)."""
-C_SOURCE = r"""
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-/* xoshiro256+, as fast as a generator gets; the draws differ from numpy's, the work does not */
-static unsigned long long s[4];
-static inline unsigned long long rotl(unsigned long long x, int k) { return (x << k) | (x >> (64 - k)); }
-static inline double draw(void) {
-  unsigned long long r = s[0] + s[3], t = s[1] << 17;
-  s[2] ^= s[0]; s[3] ^= s[1]; s[1] ^= s[2]; s[0] ^= s[3]; s[2] ^= t; s[3] = rotl(s[3], 45);
-  return (r >> 11) * (1.0 / 9007199254740992.0);
-}
-enum { M = 15, S = 225 };
-static double q[2][S][M], pay[2][S], q0[2][M];
-static int best[2][S];
-int main(int argc, char **argv) {
-  int sessions = atoi(argv[1]);
-  double alpha = .15, beta = 4e-6, delta = .95, periods = 0;
-  for (int k = 0; k < 2; k++) for (int i = 0; i < S; i++) if (scanf("%lf", &pay[k][i]) != 1) return 1;
-  for (int k = 0; k < 2; k++) for (int a = 0; a < M; a++) if (scanf("%lf", &q0[k][a]) != 1) return 1;
-  for (int n = 0; n < sessions; n++) {
-    for (int i = 0; i < 4; i++) s[i] = 0x9E3779B97F4A7C15ULL * (n * 4 + i + 1);
-    for (int i = 0; i < 20; i++) draw();
-    for (int k = 0; k < 2; k++) for (int t = 0; t < S; t++) {
-      best[k][t] = 0;
-      for (int a = 0; a < M; a++) { q[k][t][a] = q0[k][a]; if (q0[k][a] > q0[k][best[k][t]]) best[k][t] = a; }
-    }
-    int state = (int)(draw() * S), calm = 0; double explore = 1, fade = exp(-beta); long t = 0;
-    for (; calm < 100000; t++) {
-      int c[2], nxt = 0;
-      for (int k = 0; k < 2; k++) {
-        c[k] = draw() < explore ? (int)(draw() * M) : best[k][state];
-        nxt = nxt * M + c[k];
-      }
-      explore *= fade;
-      int same = 1;
-      for (int k = 0; k < 2; k++) {
-        int a = c[k], top = best[k][state];
-        double v = (1 - alpha) * q[k][state][a] + alpha * (pay[k][nxt] + delta * q[k][nxt][best[k][nxt]]);
-        q[k][state][a] = v;
-        if (a == top) { for (int o = 0; o < M; o++) if (q[k][state][o] > q[k][state][top]) top = o; }
-        else if (v > q[k][state][top]) top = a;
-        if (top != best[k][state]) { best[k][state] = top; same = 0; }
-      }
-      calm = same ? calm + 1 : 0;
-      state = nxt;
-    }
-    periods += t;
-  }
-  printf("%.0f\n", periods);
-  return 0;
-}
-"""
+ROUNDS = 5
+C_PROGRAMS = {"c": (), "c_scanning": ("-DSCAN",)}
+"""Builds of qlearning.c: our loop, and one that compares all prices after every greedy choice."""
 
 
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--sessions", type=int, default=1000)
-    ask.add_argument("--peer", action="store_true")
     ask.add_argument("--others", type=int, default=0)
+    ask.add_argument("--peers", type=int, default=20)
     given = ask.parse_args()
     path = HERE / "pricing.json"
     out: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     if given.sessions:
-        out = baseline(given.sessions)
-    if given.peer:
+        out |= baseline(given.sessions)
+    if given.peers:
         market = Market()
-        out["peers"] = peers(market.table(market.menus())[:2], min(given.sessions, 40))
+        out["peers"] = peers(compiled(market.table(market.menus())[:2]), given.peers)
     if given.others:
         out["others"] = {name: gains_of(*market, given.others) for name, market in OTHERS.items()}
     print(json.dumps(out, indent=1))
     path.write_text(json.dumps(out, indent=1) + "\n")
 
 
+def compiled(table: Array) -> Array:
+    """This table, once numba has compiled the session."""
+    learn(table, Learning(stable=10, most=1000), 1)
+    return table
+
+
 def baseline(sessions: int) -> dict[str, Any]:
     """The published baseline: profit gain, time to settle, and what follows a price cut."""
     market = Market()
     menu = market.menus()[0]
-    table = market.table(market.menus())[:2]
-    learn(table, Learning(stable=10, most=1000), 1)  # compile
+    table = compiled(market.table(market.menus())[:2])
     start = time.perf_counter()
     done = learn(table, Learning(), sessions, seed=0)
     seconds = time.perf_counter() - start
@@ -194,43 +151,55 @@ def follow(strategy: np.ndarray, state: int, m: int, periods: int) -> list[int]:
 
 
 def peers(table: Array, sessions: int) -> dict[str, Any]:
-    """The same loop as plain Python, and in C, one core each, in this very run."""
-    one = learn_one_core(table, sessions)
-    flat, start = table.reshape(2, -1), initial_values(table, 0.95)
-    most = 20_000
-    begin = time.perf_counter()
-    session(flat, start, (0.15, 4e-6, 0.95, 100_000, most), 1)
-    plain = most / (time.perf_counter() - begin)
-    out = {
-        "numba_periods_per_second": one,
-        "python_periods_per_second": plain,
-        "faster_than_python": one / plain,
-    }
-    if shutil.which("gcc"):
-        c = in_c(table, start, sessions)
-        out |= {"c_periods_per_second": c, "time_of_numba_over_c": c / one}
-    return out
-
-
-def learn_one_core(table: Array, sessions: int) -> float:
-    begin = time.perf_counter()
-    done = learn(table, Learning(), sessions, seed=1, threads=1)
-    return float(done.periods.sum() / (time.perf_counter() - begin))
-
-
-def in_c(table: Array, start: Array, sessions: int) -> float:
-    """Periods a second of the C program."""
+    """Periods a second on one core: ours and the C programs, one after the other in every round; then plain
+    Python. Raises AssertionError where a C program's sessions are not ours."""
+    flat, start = np.ascontiguousarray(table.reshape(2, -1)), initial_values(table, 0.95)
+    rounds: list[dict[str, float]] = []
+    load = round(os.getloadavg()[0], 1)
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "q.c"
-        source.write_text(C_SOURCE)
-        program = str(Path(folder) / "q")
-        subprocess.run(["gcc", "-O3", "-march=native", str(source), "-o", program, "-lm"], check=True)
-        told = " ".join(repr(float(x)) for x in [*table.ravel(), *start.ravel()])
-        begin = time.perf_counter()
-        said = subprocess.run(
-            [program, str(sessions)], input=told, capture_output=True, text=True, check=True
-        )
-        return float(said.stdout) / (time.perf_counter() - begin)
+        programs = compile_c(Path(folder)) if shutil.which("gcc") else {}
+        for seed in range(ROUNDS):
+            begin = time.perf_counter()
+            done = learn(table, Learning(), sessions, seed=seed, threads=1)
+            rounds.append({"numba": time.perf_counter() - begin})
+            for name, program in programs.items():
+                begin = time.perf_counter()
+                lines = run_c(program, flat, start, sessions, seed)
+                rounds[-1][name] = time.perf_counter() - begin
+                for i, line in enumerate(lines):
+                    ours = [done.state[i], done.periods[i], *done.strategy[i].ravel()]
+                    assert line.split() == list(map(str, ours)), f"{name}: session {i} of seed {seed}"
+            rounds[-1]["periods"] = float(done.periods.sum())
+    periods = 20_000
+    begin = time.perf_counter()
+    session.py_func(flat, start, (0.15, 4e-6, 0.95, 100_000, periods), 1)
+    plain = periods / (time.perf_counter() - begin)
+    rate = {name: median(r["periods"] / r[name] for r in rounds) for name in ("numba", *programs)}
+    return {
+        "rounds": ROUNDS,
+        "sessions_equal_in_all": ROUNDS * sessions if programs else 0,
+        "load_average_before": load,
+        "periods_per_second": rate | {"python": plain},
+        "time_of_numba_over": {name: median(r["numba"] / r[name] for r in rounds) for name in programs},
+    }
+
+
+def compile_c(folder: Path) -> dict[str, Path]:
+    """The C programs by name. Products and sums are rounded one by one, as numba's are."""
+    flags = ["-O3", "-march=native", "-ffp-contract=off"]
+    for name, options in C_PROGRAMS.items():
+        source = str(HERE / "qlearning.c")
+        subprocess.run(["gcc", *flags, *options, source, "-o", str(folder / name), "-lm"], check=True)
+    return {name: folder / name for name in C_PROGRAMS}
+
+
+def run_c(program: Path, flat: Array, start: Array, sessions: int, seed: int) -> list[str]:
+    """Its line of every session that `learn` has for this seed."""
+    seeds = np.random.SeedSequence(seed).generate_state(sessions, np.uint32)
+    numbers = " ".join(repr(float(x)) for x in [*flat.ravel(), *start.ravel()])
+    return subprocess.run(
+        [program, *map(str, seeds)], input=numbers, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
 
 
 if __name__ == "__main__":

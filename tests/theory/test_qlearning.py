@@ -7,9 +7,10 @@ import pytest
 
 from homines.core.types import HominesError
 from homines.theory.market import Market
-from homines.theory.qlearning import Learning, greedy_cycle, initial_values, learn, session
+from homines.theory.qlearning import Learning, greedy_cycle, initial_values, learn
 
 pytest.importorskip("numba")
+from homines.theory.qlearning_session import LOT, refill, seed_words, session
 
 CALVANO = Market()
 TABLE = CALVANO.table(CALVANO.menus())[:2]
@@ -73,12 +74,26 @@ def test_the_compiled_loop_is_the_one_in_the_paper(firms: int) -> None:
 def test_compiled_and_plain_python_agree_to_the_bit() -> None:
     flat, start = TABLE.reshape(2, -1), initial_values(TABLE, SHORT.delta)
     learning = SHORT.alpha, SHORT.beta, SHORT.delta, SHORT.stable, SHORT.most
-    plain = session(flat, start, learning, 7)
-    from homines.theory.qlearning import _compile
-
-    fast = _compile()(np.ascontiguousarray(flat), start, learning, 7)
+    flat = np.ascontiguousarray(flat)
+    plain = session.py_func(flat, start, learning, 7)
+    fast = session(flat, start, learning, 7)
     assert (plain[0] == fast[0]).all()
     assert plain[1:] == fast[1:]
+
+
+def test_the_random_numbers_are_numpys() -> None:
+    words, draws = seed_words(2**32 - 5), np.empty(3 * LOT)
+    for i in range(3):
+        refill(words, draws[i * LOT : (i + 1) * LOT])
+    assert (draws == np.random.RandomState(2**32 - 5).random_sample(3 * LOT)).all()
+
+
+def test_a_seed_gives_the_sessions_it_always_gave() -> None:
+    """Three whole sessions of the published market, recorded with version 0.1.0."""
+    found = learn(TABLE, Learning(), 3, seed=11)
+    assert found.periods.tolist() == [1614987, 1856154, 1678205]
+    assert found.state.tolist() == [177, 176, 145]
+    assert [int(s.sum()) for s in found.strategy] == [1957, 1831, 1970]
 
 
 def test_thirty_sessions_collude_as_published() -> None:

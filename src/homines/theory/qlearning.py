@@ -4,18 +4,16 @@
     epsilon_t = exp(-beta t)       Q_0(s, a) = mean over the rivals' prices of profit / (1 - delta)
 
 The state is everyone's last price. A session ends when no firm's greedy strategy has changed for `stable`
-periods. Compiled by numba (extra [markets]).
+periods. theory/qlearning_session.py is the loop, compiled by numba (extra [markets]).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from functools import cache
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 
@@ -85,11 +83,13 @@ def learn(
         )
     flat = np.ascontiguousarray(table.reshape(firms, -1))
     start = initial_values(table, learning.delta)
-    compiled = _compile()
+    check_compiler()
+    from homines.theory.qlearning_session import session
+
     seeds = np.random.SeedSequence(seed).generate_state(sessions, np.uint32)
 
     def one(i: int) -> tuple[np.ndarray, int, int, bool]:
-        return compiled(flat, start, astuple(learning), int(seeds[i]))
+        return session(flat, start, astuple(learning), int(seeds[i]))
 
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         outcomes = list(pool.map(one, range(sessions)))
@@ -126,71 +126,8 @@ def greedy_cycle(strategy: np.ndarray, state: int, flat: Array, m: int) -> tuple
     return flat[:, cycle].mean(-1), len(cycle)
 
 
-def session(
-    flat: Any, start: Any, learning: tuple[float, float, float, int, int], seed: int
-) -> tuple[Any, int, int, bool]:
-    """One session; plain Python that numba compiles. (strategy [firm, state], state, periods, settled).
-
-    flat      profits [firm, state]; start: Q_0 [firm, price]
-    learning  the fields of a Learning, in their order
-    Each period every firm in turn draws once to explore or not, and once more for a price where it does.
-    """
-    np.random.seed(seed)
-    alpha, beta, delta, stable, most = learning
-    firms, states = flat.shape
-    m = start.shape[1]
-    q = np.empty((firms, states, m))
-    best = np.zeros((firms, states), dtype=np.int64)
-    for k in range(firms):
-        for s in range(states):
-            for a in range(m):
-                q[k, s, a] = start[k, a]
-                if q[k, s, a] > q[k, s, best[k, s]]:
-                    best[k, s] = a
-    state = int(np.random.random() * states)
-    chosen = np.zeros(firms, dtype=np.int64)
-    calm = 0
-    explore = 1.0
-    fade = np.exp(-beta)
-    for t in range(most):
-        nxt = 0
-        for k in range(firms):
-            if np.random.random() < explore:
-                chosen[k] = int(np.random.random() * m)
-            else:
-                chosen[k] = best[k, state]
-            nxt = nxt * m + chosen[k]
-        explore *= fade
-        same = True
-        for k in range(firms):
-            a, top = chosen[k], best[k, state]
-            value = (1 - alpha) * q[k, state, a] + alpha * (flat[k, nxt] + delta * q[k, nxt, best[k, nxt]])
-            q[k, state, a] = value
-            if a == top:
-                for other in range(m):  # what was best may be so no longer
-                    if q[k, state, other] > q[k, state, top]:
-                        top = other
-            elif value > q[k, state, top]:
-                top = a
-            if top != best[k, state]:
-                best[k, state] = top
-                same = False
-        calm = calm + 1 if same else 0
-        state = nxt
-        if calm >= stable:
-            return best, state, t + 1, True
-    return best, state, most, False
-
-
 @cache
 def check_compiler() -> None:
     """Raise HominesError where numba is missing."""
     if find_spec("numba") is None:
         raise HominesError("Q-learning firms need numba, which is missing: pip install 'homines[markets]'")
-
-
-def _compile() -> Callable[..., Any]:
-    check_compiler()
-    import numba
-
-    return numba.njit(cache=True, nogil=True)(session)
