@@ -72,13 +72,17 @@ def session(
     words, spare = seed_words(seed), 2 * firms
     draws = np.empty(spare + LOT)
     q = np.empty((firms, states, m))
-    best = np.zeros((firms, states), dtype=np.int64)
+    best = np.empty((firms, states), dtype=np.int64)
     bound = np.empty((firms, states))
     for k in range(firms):
-        best[k, :] = np.argmax(start[k])
-        bound[k, :] = start[k].max()
-        for s in range(states):
-            q[k, s] = start[k]
+        top = 0
+        for a in range(m):
+            if start[k, a] > start[k, top]:
+                top = a
+        for s in range(states):  # loops: assignments of slices would take two seconds more to compile
+            best[k, s], bound[k, s] = top, start[k, top]
+            for a in range(m):
+                q[k, s, a] = start[k, a]
     refill(words, draws[spare:])
     state, drawn = int(draws[spare] * states), spare + 1
     chosen = np.zeros(firms, dtype=np.int64)
@@ -88,7 +92,8 @@ def session(
     for t in range(most):
         nxt = 0
         if drawn > LOT:  # each period draws at most `spare` numbers
-            draws[:spare] = draws[LOT:]
+            for i in range(spare):
+                draws[i] = draws[LOT + i]
             refill(words, draws[spare:])
             drawn -= LOT
         for k in range(firms):
