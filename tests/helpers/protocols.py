@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, Protocol
 
 import torch
@@ -53,6 +54,8 @@ class Engine:
     cache: set[tuple[int, ...]] = field(default_factory=set[tuple[int, ...]])
     earlier: list[Body] = field(default_factory=list[Body])
     """The latest rows of prompt log-probabilities."""
+    slot: list[int] = field(default_factory=list[int])
+    """The latest prompt (llama.cpp)."""
 
     def cached(self, ids: Sequence[int]) -> int:
         """Tokens of this prompt in the prefix cache, which holds all of its blocks afterwards."""
@@ -188,14 +191,23 @@ LLAMACPP = {
 
 
 def llamacpp(net: Network, engine: Engine, body: Body) -> Body:
-    """/completion with token ids, one generated token."""
+    """/completion with token ids and at most one generated token. What the cache holds of the prompt moves
+    log-probabilities a little, as other kernels do there: a caller that leaves it to chance depends on order.
+    """
     refuse_unknown(body, LLAMACPP)
     ids = body["prompt"]
     check_window(net, ids, body["n_predict"])
     if [one["id"] for one in body.get("lora", ()) if one["id"] != 0]:
         raise Refusal(400, "invalid adapter id")
-    engine.cached(ids)
-    logp = net.next(tuple(ids))
+    before = engine.slot if body.get("cache_prompt", True) else []
+    alike = (one == two for one, two in zip(before, ids[:-1], strict=False))
+    hit = sum(takewhile(bool, alike))
+    engine.slot = ids
+    engine.read += len(ids) - hit
+    reply: Body = {"index": 0, "content": "", "stop": True, "truncated": False}
+    if not body["n_predict"]:
+        return reply
+    logp = net.next(tuple(ids)) - 1e-5 * hit
     biased = logp.clone()
     for token, bias in body.get("logit_bias", ()):
         biased[token] += bias
@@ -207,7 +219,7 @@ def llamacpp(net: Network, engine: Engine, body: Body) -> Body:
         return {"id": t, "token": net.model.tokenizer.decode(t), "logprob": max(float(logp[t]), LOWEST)}
 
     likely = [spelt(t) for t in logp.topk(body.get("n_probs", 0)).indices.tolist()]
-    reply: Body = {"index": 0, "content": net.model.tokenizer.decode(token), "stop": True, "truncated": False}
+    reply["content"] = net.model.tokenizer.decode(token)
     if body.get("n_probs"):
         reply["completion_probabilities"] = [spelt(token) | {"top_logprobs": likely}]
     return reply

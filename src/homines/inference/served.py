@@ -142,7 +142,7 @@ class ServedModel:
     def _tried(self, items: Sequence[Encoded]) -> list[Choice | Exception]:
         """Choices, read together, or one by one if the server refuses that or replies in another form."""
         try:
-            return self._read(items) if items else []
+            return self.read(items) if items else []
         except NoLogprobs as failure:
             return [failure] * len(items)
         except (CallFailed, LookupError, TypeError, ValueError) as failure:
@@ -152,7 +152,7 @@ class ServedModel:
                 return [failure if own else CallFailed(self.server.address, failure)] * len(items)
         return [answer for item in items for answer in self._tried([item])]
 
-    def _read(self, items: Sequence[Encoded]) -> list[Choice | Exception]:
+    def read(self, items: Sequence[Encoded]) -> list[Choice | Exception]:
         """Choices; an Impossible in the place of a choice whose log-probabilities cannot be right."""
         tries = [label_trie(item) for item in items]
         logps: list[dict[tuple[int, ...], dict[int, float]]] = [{} for _ in items]

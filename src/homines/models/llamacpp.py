@@ -18,7 +18,7 @@ from pathlib import PurePath
 from typing import Any
 
 from homines.core.redaction import redact
-from homines.core.types import HominesError
+from homines.core.types import Choice, HominesError
 from homines.inference.api_calls import CallFailed
 from homines.inference.served import (
     NoLogprobs,
@@ -30,7 +30,7 @@ from homines.inference.served import (
     connect,
 )
 from homines.inference.server import Server
-from homines.inference.tokens import TemplateError
+from homines.inference.tokens import Encoded, TemplateError
 from homines.models import refuse_placement
 
 ADDRESS = "http://127.0.0.1:8080"
@@ -83,26 +83,41 @@ class LlamaCppTokenizer(ServedTokenizer):
 
 
 class LlamaCpp(ServedModel):
-    """A model on llama.cpp's server. lora: the scales of its adapters, as its requests have them."""
+    """A model on llama.cpp's server. lora: the scales of its adapters, as its requests have them.
 
-    batch = 8
+    Many rows and one row are multiplied by different kernels, which round differently, so an answer would
+    depend on how much of its prompt the server has in its cache. Therefore every prompt is read anew, and its
+    nodes continue it one by one, in one slot of the server.
+    """
+
+    batch = 1
     most_named = 1024
 
     def __init__(self, server: Server, tokenizer: Any, *, lora: list[dict[str, Any]], **more: Any) -> None:
         super().__init__(server, tokenizer, **more)
         self.lora = lora
 
+    def read(self, items: Sequence[Encoded]) -> list[Choice | Exception]:
+        out: list[Choice | Exception] = []
+        for item in items:
+            self._post(list(item.prompt), n_predict=0, cache_prompt=False)
+            out += super().read([item])
+        return out
+
     def ask(
         self, prompts: list[list[int]], tokens: tuple[int, ...], forced: int | None = None
     ) -> Sequence[Reading]:
-        body = {
+        first = tokens[0] if forced is None else forced
+        sampling = {
             "n_predict": 1,
             "temperature": 0.0,
             "n_probs": max(LIKELIEST, 2 * len(tokens)),
-            "logit_bias": [[tokens[0] if forced is None else forced, BIAS]],
-            "lora": self.lora,
+            "logit_bias": [[first, BIAS]],
         }
-        return [self._reading(self.server.post("/completion", {"prompt": ids, **body})) for ids in prompts]
+        return [self._reading(self._post(ids, **sampling)) for ids in prompts]
+
+    def _post(self, ids: list[int], **sampling: Any) -> Any:
+        return self.server.post("/completion", {"prompt": ids, "id_slot": 0, "lora": self.lora, **sampling})
 
     def _reading(self, reply: Any) -> Any:
         if not reply.get("completion_probabilities"):
@@ -125,7 +140,8 @@ def load(
     check_adapters(model, adapters)
     refuse_placement(f"{model}, which its server runs", device=device, dtype=dtype)
     server, models = connect(model, "llama.cpp", "LLAMACPP", ADDRESS, "llama-server -m FILE")
-    check_served(server, (rest,), models)
+    files = {PurePath(name).name: entry for name, entry in models.items()}
+    check_served(server, (rest,), files | models if rest in models else files)
     props = server.get("/props")
     loaded = {PurePath(entry["path"]).name: entry["id"] for entry in server.get("/lora-adapters")}
     check_served(server, adapters, loaded)
