@@ -145,7 +145,7 @@ class ServedModel:
             return self.read(items) if items else []
         except NoLogprobs as failure:
             return [failure] * len(items)
-        except (CallFailed, LookupError, TypeError, ValueError) as failure:
+        except (CallFailed, LookupError, TypeError, ValueError, AttributeError) as failure:
             refused = not isinstance(failure, CallFailed) or failure.status in (400, 413, 422)
             if len(items) == 1 or not refused:
                 own = isinstance(failure, HominesError)
