@@ -55,7 +55,8 @@ class Engine:
     earlier: list[Body] = field(default_factory=list[Body])
     """The latest rows of prompt log-probabilities."""
     slot: list[int] = field(default_factory=list[int])
-    """The latest prompt (llama.cpp)."""
+    drift: float = 0.0
+    """The latest prompt, and what its kernels did to log-probabilities (llama.cpp)."""
 
     def cached(self, ids: Sequence[int]) -> int:
         """Tokens of this prompt in the prefix cache, which holds all of its blocks afterwards."""
@@ -202,12 +203,12 @@ def llamacpp(net: Network, engine: Engine, body: Body) -> Body:
     before = engine.slot if body.get("cache_prompt", True) else []
     alike = (one == two for one, two in zip(before, ids[:-1], strict=False))
     hit = sum(takewhile(bool, alike))
-    engine.slot = ids
+    engine.slot, engine.drift = ids, (engine.drift if hit else 0.0) + 1e-6 * hit
     engine.read += len(ids) - hit
     reply: Body = {"index": 0, "content": "", "stop": True, "truncated": False}
     if not body["n_predict"]:
         return reply
-    logp = net.next(tuple(ids)) - 1e-5 * hit
+    logp = net.next(tuple(ids)) - engine.drift
     biased = logp.clone()
     for token, bias in body.get("logit_bias", ()):
         biased[token] += bias

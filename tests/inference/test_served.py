@@ -155,8 +155,18 @@ def test_a_prompt_is_read_once(spec: str, served: Serve, net: HuggingFace) -> No
     long = [ask("word " * 100 + str(i), "1", "2", "12", "121") for i in range(3)]
     items = encode(net.tokenizer, long)
     nodes = sum(len(label_trie(item)) for item in items)
-    with served(spec) as (server, model):
+    requests: list[list[list[int]]] = []
+
+    def count(path: str, body: dict[str, Any]) -> None:
+        if path in ("/v1/completions", "/generate"):
+            requests.append(body.get("prompt", body.get("input_ids")))
+
+    with served(spec, before=count) as (server, model):
         model.score(long)
+        assert together[:1] in (
+            [],
+            [len(long)],
+        )  # the first request caches the prompts, and later ones need that
         assert server.engine.read <= sum(len(item.prompt) for item in items) + nodes * 2 * server.engine.block
 
 
