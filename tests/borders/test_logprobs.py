@@ -38,6 +38,8 @@ from tests.helpers.tiny import willing
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 TRIAL = "Say yes."
 INF, NAN = math.inf, math.nan
+ONE, TWO, OTHER = "token_id:33", "token_id:34", "token_id:49000"
+"""Tokens of the labels 1 and 2, and one that is in neither."""
 SPECS = {CHAT: "openai-api/tests/tiny(read=logprobs, walks=4, retries=0)", COMPLETIONS: "vllm/tiny"}
 
 
@@ -138,18 +140,18 @@ def walks_apart(told: dict[str, Any]) -> None:
         choice["message"]["content"], choice["finish_reason"] = word, "stop"
 
 
-def rows(told: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any], int]]:
-    """Of every label the position of its first token: (number, what is told there, the token's id)."""
-    for i, choice in enumerate(told["choices"]):
-        yield i, choice["prompt_logprobs"][-2], choice["label"][-2]
+def rows(told: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What is told of the first token of labels "1" and "2", by token."""
+    for choice in told["choices"]:
+        yield choice["logprobs"]["top_logprobs"][0]
 
 
 def token(value: Any) -> Spoil:
-    """The label's own first token has this log-probability."""
+    """A label's own first token has this log-probability."""
 
     def spoil(told: dict[str, Any]) -> None:
-        for _, here, label in rows(told):
-            here[str(label)]["logprob"] = value
+        for here in rows(told):
+            here[ONE] = value
 
     return spoil
 
@@ -158,56 +160,36 @@ def other(value: Any) -> Spoil:
     """Another token there has this log-probability."""
 
     def spoil(told: dict[str, Any]) -> None:
-        for _, here, _ in rows(told):
-            here["49000"] = {"logprob": value}
+        for here in rows(told):
+            here[OTHER] = value
 
     return spoil
 
 
 def every(value: Any) -> Spoil:
     def spoil(told: dict[str, Any]) -> None:
-        for choice in told["choices"]:
-            for here in choice["prompt_logprobs"][1:]:
-                here["49000"] = {"logprob": value}
-                for held in here.values():
-                    held["logprob"] = value
-
-    return spoil
-
-
-def no_value(told: dict[str, Any]) -> None:
-    for _, here, label in rows(told):
-        del here[str(label)]["logprob"]
-
-
-def bare(value: Any) -> Spoil:
-    def spoil(told: dict[str, Any]) -> None:
-        for _, here, label in rows(told):
-            here[str(label)] = value
+        for here in rows(told):
+            here |= dict.fromkeys([*here, OTHER], value)
 
     return spoil
 
 
 def no_object(told: dict[str, Any]) -> None:
     for choice in told["choices"]:
-        choice["prompt_logprobs"][-2] = ["one"]
+        choice["logprobs"]["top_logprobs"][0] = ["one"]
 
 
-def labels_apart(told: dict[str, Any]) -> None:
-    """At the same position each label is nearly certain in its own request."""
+def readings_apart(told: dict[str, Any]) -> None:
+    """A token that is left out is nearly certain when it alone is generated."""
     for choice in told["choices"]:
-        choice["prompt_logprobs"][-2] = {str(choice["label"][-2]): {"logprob": -0.01}}
+        likely = {ONE: math.log(0.9)} if told["alone"] else {OTHER: math.log(0.9), TWO: math.log(0.05)}
+        choice["logprobs"]["top_logprobs"][0] = likely
 
 
 def name_twice(told: dict[str, Any]) -> str:
-    for _, here, label in rows(told):
-        here["again"] = {"logprob": -7.5}
-        here["name"] = label
-    text = json.dumps(told)
-    for _, _, label in rows(told):
-        once = f'"again": {{"logprob": -7.5}}, "name": {label}'
-        text = text.replace(once, f'"{label}": {{"logprob": -7.5}}')
-    return text
+    for here in rows(told):
+        here["again"] = -7.5
+    return json.dumps(told).replace('"again"', f'"{ONE}"')
 
 
 TABLE: list[tuple[str, str, Spoil, str]] = [
@@ -245,14 +227,13 @@ TABLE: list[tuple[str, str, Spoil, str]] = [
     (COMPLETIONS, "a string", token("-0.5"), "text"),
     (COMPLETIONS, "true", token(True), "boolean"),
     (COMPLETIONS, "null", token(None), "null"),
-    (COMPLETIONS, "left out", no_value, "null"),
     (COMPLETIONS, "NaN", token(NAN), "nan"),
     (COMPLETIONS, "NaN of another", other(NAN), "nan"),
     (COMPLETIONS, "a list", token([-0.5]), "other"),
     (COMPLETIONS, "no object of tokens", no_object, "other"),
-    (COMPLETIONS, "no object of a token", bare([1]), "other"),
+    (COMPLETIONS, "an object", token({"logprob": -1.0}), "other"),
     (COMPLETIONS, "a token twice", name_twice, "twice"),
-    (COMPLETIONS, "two labels apart", labels_apart, "contradiction"),
+    (COMPLETIONS, "two readings apart", readings_apart, "contradiction"),
 ]
 
 
@@ -262,8 +243,7 @@ def spoiling(server: Server, path: str, spoil: Spoil) -> None:
     def instead(at: str, body: dict[str, Any], told: Any) -> Any:
         if at != path or TRIAL in json.dumps(body):
             return told
-        for choice, label in zip(told["choices"], body.get("prompt", ()), strict=False):
-            choice["label"] = label
+        told["alone"] = "allowed_token_ids" in body
         return spoil(told) or told
 
     server.spoil = instead
@@ -432,11 +412,8 @@ def test_no_legal_answer_at_all_is_a_measurement_of_mass_0(server: Server, tmp_p
     """The server is asked once; the uniform conditional is read by nothing."""
 
     def spoil(told: dict[str, Any]) -> None:
-        for _, here, label in rows(told):
-            here["49000"] = {"logprob": -0.001}
-            likely = [held for name, held in here.items() if name not in (str(label), "49000")]
-            for held in (here[str(label)], *likely):
-                held["logprob"] = -INF
+        for here in rows(told):
+            here |= dict.fromkeys(here, -INF) | {OTHER: -0.001}
 
     spoiling(server, COMPLETIONS, spoil)
     model: Any = load(SPECS[COMPLETIONS])

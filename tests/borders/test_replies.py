@@ -217,7 +217,7 @@ def drip(over: threading.Event) -> Reply:
 
 @pytest.mark.parametrize("spec", [API.replace("seconds=60", "seconds=2"), "vllm/tiny"])
 def test_a_drip_ends_in_its_time(spec: str, middle: Between, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homines.models.vllm.SECONDS", 2.0)
+    monkeypatch.setattr("homines.inference.server.SECONDS", 2.0)
     model: Any = load(spec)
     model.ready()
     middle.reply = drip(middle.over)

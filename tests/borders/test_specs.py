@@ -268,7 +268,7 @@ READERS = {
     "inference/api_book.py": "",  # tokens of earlier calls
     "models/hf.py": "",  # networks by transformers, safetensors only, remote code off
     "models/smollm2.py": "",  # what this package wrote in its own cache
-    "models/vllm.py": "",  # replies of a server
+    "inference/server.py": "",  # replies of a server
     "estimation/observations_csv.py": "a table of people",
     "training/sampled.py": "",  # an adapter of this package's own training
     "sweeps/store.py": "a sweep's file",  # marks: tests/borders/test_shared_store.py

@@ -66,18 +66,23 @@ def server(net: HuggingFace) -> Iterator[Server]:
 
 
 @pytest.fixture(autouse=True)
-def environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def environment(
+    server: Server,
+    net: HuggingFace,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "tokenizer"
+    net.tokenizer.save_pretrained(folder)
+    monkeypatch.setenv("SGLANG_TOKENIZER", str(folder))
     for name, value in addresses(server).items():
         monkeypatch.setenv(name, value)
 
 
 def addresses(server: Server) -> dict[str, str]:
-    return {
-        "TESTS_API_KEY": server.key,
-        "TESTS_BASE_URL": f"{server.url}/v1",
-        "VLLM_API_KEY": server.key,
-        "VLLM_BASE_URL": server.url,
-    }
+    keys = {f"{name}_API_KEY": server.key for name in ("TESTS", "VLLM", "SGLANG", "LLAMACPP")}
+    urls = {f"{name}_BASE_URL": server.url for name in ("VLLM", "SGLANG", "LLAMACPP")}
+    return {"TESTS_BASE_URL": f"{server.url}/v1", **keys, **urls}
 
 
 def mock(net: HuggingFace, server: Server) -> Inspect:
@@ -162,6 +167,10 @@ BACKENDS = (
     "in process",
     "vllm",
     "vllm adapter",
+    "sglang",
+    "sglang adapter",
+    "llamacpp",
+    "llamacpp adapter",
     "log-probabilities",
     "samples",
     "mockllm",
@@ -197,6 +206,10 @@ def model(
                 "in process": lambda: net,
                 "vllm": lambda: load("vllm/tiny"),
                 "vllm adapter": lambda: load("vllm/tiny+adapter"),
+                "sglang": lambda: load("sglang/tiny"),
+                "sglang adapter": lambda: load("sglang/tiny+adapter"),
+                "llamacpp": lambda: load("llamacpp/tiny"),
+                "llamacpp adapter": lambda: load("llamacpp/tiny+adapter.gguf"),
                 "log-probabilities": lambda: load(WALKED),
                 "samples": lambda: load(COUNTED),
                 "mockllm": lambda: mock(net, server),
@@ -487,6 +500,10 @@ def test_bad_models_are_told_before_the_first_question(
         ("groq/x", "pip install groq"),
         ("vllm/other", "serves no 'other'; it serves tiny, adapter"),
         ("vllm/tiny+none", "serves no 'none'"),
+        ("sglang/other", "serves no 'other'"),
+        ("sglang/tiny+a+b", "takes one served adapter"),
+        ("llamacpp/other", "serves no 'other'"),
+        ("llamacpp/tiny+none", "serves no 'none'; it serves adapter.gguf"),
         ("open-ai/x", "no model called 'open-ai/x'.*openai/, anthropic/"),
     ]:
         with pytest.raises(HominesError, match=message):
@@ -541,15 +558,19 @@ def test_smollm2_behind_transformers_serve(
         model.close()
 
 
-def test_smollm2_by_log_probabilities_and_prompt_log_probabilities(
+def test_smollm2_by_log_probabilities_of_each_server(
     smollm2: HuggingFace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from homines.models.smollm2 import cache_folder
+
     prompt = ask("Which is larger, 3 or 7? Answer with one digit.", "3", "7")
     (exact,) = smollm2.score([prompt])
     with serve(smollm2, name="smollm2") as other:
         for name, value in addresses(other).items():
             monkeypatch.setenv(name, value)
-        for spec in ("openai-api/tests/smollm2(walks=2)", "vllm/smollm2"):
+        monkeypatch.setenv("SGLANG_TOKENIZER", str(cache_folder() / "smollm2"))
+        served = (f"{kind}/smollm2" for kind in ("vllm", "sglang", "llamacpp"))
+        for spec in ("openai-api/tests/smollm2(walks=2)", *served):
             model: Any = load(spec)
             (told,) = model.score([prompt])
             agrees(model, prompt, told, exact)

@@ -69,7 +69,10 @@ def test_the_broken_mock_fails_on_some_prompts_and_not_on_others() -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("mok", "no model called 'mok'; there are hf, inspect, mock, smollm2, vllm; .* hub id is hf/mok"),
+        (
+            "mok",
+            "no model called 'mok'; there are hf, inspect, llamacpp, mock, sglang, .* hub id is hf/mok",
+        ),
         ("Qwen/Qwen3-0.6B", "hub id is hf/Qwen/Qwen3-0.6B"),
         ("", "no model called ''"),
         ("__init__", "no model called '__init__'"),

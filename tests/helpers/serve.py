@@ -1,5 +1,5 @@
 """A small server on loopback over a model in process: OpenAI's chat completions with log-probabilities, and
-what is used of vLLM's completions and tokenizer. A real server and a real network; only small.
+what is used of vLLM, SGLang and llama.cpp (protocols.py). A real server and a real network; only small.
 
     with serve(model) as server:   # server.url, server.key, server.model
         ...
@@ -26,16 +26,9 @@ import torch
 
 from homines.inference.tokens import terminator
 from homines.models.hf import HuggingFace
+from tests.helpers.protocols import Engine, Refusal, llamacpp, sglang, vllm
 
 KEY = "key-of-the-test-server"
-
-
-class Refusal(Exception):  # noqa: N818
-    """after: seconds to wait, in a header Retry-After."""
-
-    def __init__(self, status: int, message: str, code: str | None = None, after: int | None = None) -> None:
-        super().__init__(message)
-        self.status, self.code, self.after = status, code, after
 
 
 class Fault(Exception):  # noqa: N818
@@ -61,6 +54,7 @@ class Server:
     tells_usage whether tokens are counted in answers
     tells       whether an answer has its log-probabilities
     thinks      tokens that are told, from those of the answer: where thinking is cut out of the text
+    engine      how servers of vLLM, SGLang and llama.cpp treat log-probabilities
     before      called with each request's path and body first: to refuse it, to wait
     spoil       what is sent instead of an answer: called with path, body and it; text is sent as it is
     """
@@ -75,6 +69,7 @@ class Server:
     thinks: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] = lambda told: told
     before: Callable[[str, dict[str, Any]], None] = lambda path, body: None
     spoil: Callable[[str, dict[str, Any], Any], Any] = lambda path, body, told: told
+    engine: Engine = field(default_factory=Engine)
     url: str = ""
     key: str = KEY
     asked: Counter[str] = field(default_factory=Counter[str])
@@ -97,19 +92,34 @@ class Server:
                 self.known[ids] = self.known.pop(ids)
             return self.known[ids][0]
 
-    def answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, path: str, body: dict[str, Any]) -> Any:
         self.asked[path] += 1
         self.before(path, body)
         if path == "/v1/models":
             held = {"id": self.name, "root": self.name, "max_model_len": self.model.window}
             return {"data": [held, {"id": "adapter", "root": "folder", "parent": self.name}]}
-        if body["model"] not in (self.name, "adapter"):
+        told = {
+            "/get_model_info": {"model_path": self.name, "tokenizer_path": self.name},
+            "/lora-adapters": [{"id": 0, "path": "/somewhere/adapter.gguf", "scale": 1.0}],
+            "/props": {
+                "default_generation_settings": {"n_ctx": self.model.window},
+                "bos_token": self.model.tokenizer.bos_token or "",
+                "model_path": self.name,
+                "build_info": "b1-tests",
+            },
+        }
+        if path in told:
+            return told[path]
+        if body.get("model", self.name) not in (self.name, "adapter"):
             raise Refusal(404, f"The model `{body['model']}` does not exist.", "model_not_found")
         paths = {
             "/v1/chat/completions": self.chat,
             "/v1/completions": self.completions,
             "/tokenize": self.tokenize,
             "/detokenize": self.detokenize,
+            "/generate": self.generate,
+            "/completion": self.llama,
+            "/apply-template": self.template,
         }
         if path not in paths:
             raise Refusal(404, f"no {path}")
@@ -184,38 +194,43 @@ class Server:
             return word.encode()
         return bytes(BYTES[c] for c in word)
 
-    # --- vLLM -----------------------------------------------------------------------------------
+    # --- vLLM, SGLang, llama.cpp ----------------------------------------------------------------
 
     def completions(self, body: dict[str, Any]) -> dict[str, Any]:
-        choices: list[dict[str, Any]] = []
-        for i, ids in enumerate(ids for ids in body["prompt"] for _ in range(body.get("n") or 1)):
-            if len(ids) + body["max_tokens"] > self.model.window:
-                raise Refusal(400, f"maximum context length is {self.model.window}")
-            drawn = torch.Generator().manual_seed(body.get("seed") or 0)
-            choice = self.draw(ids, body, drawn, i)
-            text = choice["message"]["content"]
-            told = {
-                "index": i,
-                "text": text,
-                "finish_reason": choice["finish_reason"],
-                "prompt_logprobs": None,
-            }
-            if body.get("prompt_logprobs") is not None:
-                told["prompt_logprobs"] = [None, *self.prompted(ids, body["prompt_logprobs"])]
-            choices.append(told)
-        return {"id": "c", "object": "text_completion", "model": body["model"], "choices": choices}
+        return vllm(self, self.engine, body, lambda ids, i: self.completion(ids, body, i))
 
-    def prompted(self, ids: list[int], most: int) -> Iterator[dict[str, Any]]:
-        with self.lock, torch.no_grad():
-            logp = self.model.net(torch.tensor([ids])).logits[0].double().log_softmax(-1)
-        for row, token in zip(logp, ids[1:], strict=False):
-            kept = dict.fromkeys([token, *row.topk(most).indices.tolist()])
-            yield {
-                str(t): {"logprob": float(row[t]), "rank": 1, "decoded_token": self.model.tokenizer.decode(t)}
-                for t in kept
-            }
+    def generate(self, body: dict[str, Any]) -> Any:
+        sampling = {"max_tokens": body["sampling_params"].get("max_new_tokens")} | body["sampling_params"]
+        return sglang(self, self.engine, body, lambda ids, i: self.completion(ids, sampling, i))
+
+    def completion(self, ids: list[int], body: dict[str, Any], index: int) -> dict[str, Any]:
+        return self.draw(ids, body, torch.Generator().manual_seed(body.get("seed") or 0), index)
+
+    def llama(self, body: dict[str, Any]) -> dict[str, Any]:
+        return llamacpp(self, self.engine, body)
+
+    def template(self, body: dict[str, Any]) -> dict[str, Any]:
+        """llama.cpp leaves an assistant's turn at the end open, to be continued."""
+        *before, last = body["messages"]
+        opened = last["role"] == "assistant"
+        text = self.model.tokenizer.apply_chat_template(
+            before if opened else body["messages"],
+            tokenize=False,
+            add_generation_prompt=True,
+            **(body.get("chat_template_kwargs") or {}),
+        )
+        return {"prompt": text + (last["content"] if opened else "")}
 
     def tokenize(self, body: dict[str, Any]) -> dict[str, Any]:
+        if "content" in body:  # llama.cpp
+            special = body.get("parse_special", True)
+            return {
+                "tokens": self.model.tokenizer(
+                    body["content"],
+                    add_special_tokens=body.get("add_special", False),
+                    split_special_tokens=not special,
+                ).input_ids
+            }
         if "prompt" in body:
             ids = self.model.tokenizer(
                 body["prompt"], add_special_tokens=body["add_special_tokens"]

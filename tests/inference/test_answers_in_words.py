@@ -469,12 +469,12 @@ def test_a_server_of_vllm_without_log_probabilities_is_read_in_words(
     net: HuggingFace, monkeypatch: pytest.MonkeyPatch, refuses: bool
 ) -> None:
     def lacking(path: str, body: dict[str, Any]) -> None:
-        if refuses and body.get("prompt_logprobs") is not None:
-            raise Refusal(400, "prompt_logprobs is not supported by this engine")
+        if refuses and body.get("logprobs") is not None:
+            raise Refusal(400, "logprobs is not supported by this engine")
 
     def spoil(path: str, body: dict[str, Any], reply: Any) -> Any:
         for i, choice in enumerate(reply.get("choices", ())):
-            choice |= {"prompt_logprobs": None, "text": TURNS[i % 5], "finish_reason": "stop"}
+            choice |= {"logprobs": None, "text": TURNS[i % 5], "finish_reason": "stop"}
         return reply
 
     with serve(net, before=lacking, spoil=spoil) as server:

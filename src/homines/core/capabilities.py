@@ -133,7 +133,8 @@ def check_begun(model: object, prompts: Iterable[Prompt], name: str = "") -> Non
         name = name or getattr(model, "name", type(model).__name__)
         raise HominesError(
             f"{name} cannot continue an answer that begins {begun!r}: its messages end with the user's turn. "
-            "smollm2, hf/... and vllm/... can; use one of these, or leave begins out of the frame"
+            "smollm2, hf/..., vllm/..., sglang/... and llamacpp/... can; use one of these, or leave begins "
+            "out of the frame"
         )
 
 

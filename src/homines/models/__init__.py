@@ -26,7 +26,7 @@ PROVIDERS = (
 """Providers of inspect-ai that need no `inspect/` before them."""
 
 
-UNTRAINED = ("mock", "vllm", "inspect")
+UNTRAINED = ("mock", "vllm", "sglang", "llamacpp", "inspect")
 """Kinds of models whose weights are out of reach."""
 
 

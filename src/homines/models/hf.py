@@ -154,7 +154,7 @@ def load(
         rest = str(folder)
         _check_folder(folder)
     files = _check_files(rest)
-    tokenizer = _tokenizer(rest, trust_remote_code)
+    tokenizer = load_tokenizer(rest, trust_remote_code)
     try:
         if files:
             stored = saved_dtype(files) if kind == "auto" else kind
@@ -188,7 +188,8 @@ def load(
         raise HominesError(f"cannot read with {name}: {first_line(failure)}") from failure
 
 
-def _tokenizer(rest: str, trust_remote_code: bool) -> Any:
+def load_tokenizer(rest: str, trust_remote_code: bool = False) -> Any:
+    """The tokenizer in a folder or of a Hub id. Raises HominesError where there is none."""
     from transformers import AutoTokenizer
 
     try:

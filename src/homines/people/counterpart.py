@@ -126,8 +126,8 @@ def opponent_or_model(spec: str, **placement: Any) -> Policy | Model:
 def _offered() -> str:
     """Whom a person can meet."""
     return (
-        "Models you can meet: smollm2, hf/FOLDER-OR-HUB-ID, vllm/NAME, any of these with +ADAPTER-FOLDER, "
-        "and PROVIDER/NAME where the provider tells log-probabilities; strategies: "
+        "Models you can meet: smollm2, hf/FOLDER-OR-HUB-ID, vllm/NAME, sglang/NAME, llamacpp/NAME, any of "
+        "these with +ADAPTER, and PROVIDER/NAME where the provider tells log-probabilities; strategies: "
         f"{', '.join(names('opponents'))}, axelrod:NAME, module:object"
     )
 

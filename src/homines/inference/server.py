@@ -1,0 +1,111 @@
+"""HTTP calls of a model's server: bounded replies, retries, an end by time or `stop`; no keys in errors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from homines.core.progress import Stop, never
+from homines.core.redaction import redact
+from homines.core.types import HominesError
+from homines.inference.api_calls import CallFailed, wait
+from homines.inference.http import MOST, Unacceptable, fetch
+from homines.inference.impossible import Impossible, Kind
+
+TRIES = 3
+"""Tries of a call whose failure may be temporary: TEMPORARY, a broken connection, a reply that is no JSON."""
+TEMPORARY = (408, 409, 429, 500, 502, 503, 504)
+SECONDS = 600.0
+"""Seconds of one try, at most: a batch may wait for others on its server."""
+
+
+class Server:
+    """HTTP calls of one server. Each ends after SECONDS, or where `stop` is true.
+
+    variable   the environment variable that holds the address, for the error
+    """
+
+    def __init__(self, address: str, key: str | None, variable: str) -> None:
+        import httpx
+
+        self.address = address
+        self.stop: Stop = never
+        try:
+            url = httpx.URL(address)
+        except httpx.InvalidURL as failure:
+            raise HominesError(
+                f"{variable} {redact(address)!r} is no address ({failure}); write http://HOST:PORT"
+            ) from None
+        headers = {"Accept-Encoding": "gzip"}
+        if key:  # a user name in the address would replace the header
+            headers["Authorization"] = f"Bearer {key}"
+            url = url.copy_with(userinfo=b"")
+        self.http = httpx.AsyncClient(
+            base_url=url.copy_with(path=url.path.rstrip("/").removesuffix("/v1"), query=None, fragment=None),
+            params=url.params,
+            headers=headers,
+            timeout=None,
+        )
+
+    def get(self, path: str) -> Any:
+        return self._sent("GET", path)
+
+    def post(self, path: str, body: dict[str, Any], most: int = MOST) -> Any:
+        """The reply to this body. most: its bytes, at most."""
+        return self._sent("POST", path, most, json=body)
+
+    def close(self) -> None:
+        """Close its connections."""
+        wait(self.http.aclose())
+
+    def _sent(self, method: str, path: str, most: int = MOST, **more: Any) -> Any:
+        """JSON of a reply. Raises CallFailed where the last try fails, Interrupted where `stop` is true."""
+        import httpx
+
+        for attempt in range(TRIES):
+            try:
+                reply = wait(self._reply(method, path, most, **more), self.stop)
+                if reply.is_success:
+                    return json.loads(reply.content, object_pairs_hook=_once)
+                failed = CallFailed(self.address, Refused(reply.text.strip(), reply.status_code))
+                if reply.status_code not in TEMPORARY:
+                    raise failed
+            except TimeoutError:
+                raise CallFailed(
+                    self.address, TimeoutError(f"no whole reply came within {SECONDS:g} s")
+                ) from None
+            except Unacceptable as failure:
+                raise CallFailed(self.address, failure) from None
+            except (CallFailed, Impossible):
+                raise
+            except (httpx.HTTPError, ValueError, RecursionError) as failure:
+                failed = CallFailed(self.address, failure)
+            if attempt + 1 == TRIES:
+                raise failed from None
+            wait(asyncio.sleep(2.0**attempt), self.stop)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _reply(self, method: str, path: str, most: int, **more: Any) -> Any:
+        request = self.http.build_request(method, path, **more)
+        async with asyncio.timeout(SECONDS):
+            return await fetch(await self.http.send(request, stream=True, follow_redirects=False), most)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object from its pairs. Raises Impossible where a name occurs twice with two values: neither of
+    two log-probabilities of a token is the right one."""
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in fields and fields[name] != value:
+            raise Impossible(Kind.TWICE, name)
+        fields[name] = value
+    return fields
+
+
+class Refused(Exception):  # noqa: N818
+    """A reply with a status of failure, and its text."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(f"{status}: {text}")
+        self.status_code = status
