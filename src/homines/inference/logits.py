@@ -212,6 +212,29 @@ def _read(
     return torch.cat(out)
 
 
+def text_logits(net: Any, texts: Sequence[Sequence[int]], *, share: bool = True) -> torch.Tensor:
+    """Logits after every token of these texts, [token, vocabulary]; tokens of a common beginning once.
+
+    share   as in `label_logprobs`; without it every text is read by itself
+    """
+    if share:
+        forest = Forest()
+        for ids in texts:
+            forest.add(-1, ids)
+        return _read(net, forest, 0, range(len(forest.tokens)), None)
+    device, _ = _place(net)
+    read = [
+        _logits(
+            net,
+            torch.arange(len(ids), device=device),
+            input_ids=torch.tensor([ids], device=device),
+            use_cache=False,
+        )[0].float()
+        for ids in texts
+    ]
+    return torch.cat(read)
+
+
 def _keep(cache: Any, nodes: Sequence[int]) -> None:
     """Remove from the cache the keys and values of all tokens but these."""
     for layer in cache.layers:
