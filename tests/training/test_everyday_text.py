@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -26,30 +25,23 @@ from homines.training.settings import Settings
 Fresh = Callable[[], HuggingFace]
 
 
-def next_tokens(net: Any, texts: list[tuple[int, ...]]) -> dict[tuple[int, ...], torch.Tensor]:
-    """Log-probabilities after every distinct beginning, each text read by itself."""
-    with torch.no_grad():
-        read = [net(input_ids=torch.tensor([ids])).logits[0].double().log_softmax(-1) for ids in texts]
-    return {ids[: i + 1]: logp[i] for ids, logp in zip(texts, read, strict=True) for i in range(len(ids))}
-
-
-@pytest.mark.parametrize("share", [True, False])
-def test_it_is_the_mean_kl_over_the_tokens_and_zero_at_the_start(fresh: Fresh, share: bool) -> None:
+def test_it_is_the_mean_kl_over_a_texts_tokens_and_zero_at_the_start(fresh: Fresh) -> None:
     model = fresh()
-    model.share = share
     texts = everyday_texts(model.tokenizer)
-    before = next_tokens(model.net, texts)
-    text = EverydayText(model, model.net, 1.0)
-    assert float(text.kl(model.net).detach()) == pytest.approx(0, abs=1e-6)
+
+    def read(ids: tuple[int, ...]) -> torch.Tensor:
+        with torch.no_grad():
+            return model.net(input_ids=torch.tensor([ids])).logits[0].double().log_softmax(-1)
+
+    before, text = [read(ids) for ids in texts], EverydayText(model, model.net, 1.0)
+    assert [float(text.kl(model.net, i).detach()) for i in range(4)] == pytest.approx([0] * 4, abs=1e-6)
     torch.manual_seed(1)
     with torch.no_grad():
         for p in model.net.parameters():
             p.add_(torch.randn_like(p) * 0.05)
-    now = next_tokens(model.net, texts)
-    each = {begun: float((old.exp() * (old - now[begun])).sum()) for begun, old in before.items()}
-    read = each.values() if share else [each[ids[: i + 1]] for ids in texts for i in range(len(ids))]
-    assert float(text.kl(model.net).detach()) == pytest.approx(sum(read) / len(read), rel=1e-3)
-    assert sum(read) / len(read) > 0.01
+    due = [float((a.exp() * (a - read(ids))).sum() / len(ids)) for a, ids in zip(before, texts, strict=True)]
+    assert [float(text.kl(model.net, i).detach()) for i in range(8)] == pytest.approx(due * 2, rel=1e-3)
+    assert min(due) > 0.01
 
 
 def test_no_text_is_one_that_side_effects_are_measured_on() -> None:
@@ -68,5 +60,5 @@ def test_a_training_with_it_changes_everyday_text_less(fresh: Fresh, tmp_path: P
         rl(model, sets, settings, tmp_path / str(weight), follow=Follow(step=rows.append))
         assert ("text_kl" in rows[0]) is bool(weight)
         with torch.no_grad():
-            moved[weight] = float(watch.kl(model.net))
+            moved[weight] = sum(float(watch.kl(model.net, i)) for i in range(4))
     assert moved[100.0] < moved[0.0] / 2

@@ -212,27 +212,13 @@ def _read(
     return torch.cat(out)
 
 
-def text_logits(net: Any, texts: Sequence[Sequence[int]], *, share: bool = True) -> torch.Tensor:
-    """Logits after every token of these texts, [token, vocabulary]; tokens of a common beginning once.
-
-    share   as in `label_logprobs`; without it every text is read by itself
-    """
-    if share:
-        forest = Forest()
-        for ids in texts:
-            forest.add(-1, ids)
-        return _read(net, forest, 0, range(len(forest.tokens)), None)
+def next_logprobs(net: Any, text: Sequence[int]) -> torch.Tensor:
+    """Log-probability of every next token after each token of a text, [token, vocabulary]."""
     device, _ = _place(net)
-    read = [
-        _logits(
-            net,
-            torch.arange(len(ids), device=device),
-            input_ids=torch.tensor([ids], device=device),
-            use_cache=False,
-        )[0].float()
-        for ids in texts
-    ]
-    return torch.cat(read)
+    pass_length(net, len(text), len(text), len(text), whole=True)
+    every = torch.arange(len(text), device=device)
+    ids = torch.tensor([list(text)], device=device)
+    return _logits(net, every, input_ids=ids, use_cache=False)[0].float().log_softmax(-1)
 
 
 def _keep(cache: Any, nodes: Sequence[int]) -> None:

@@ -1,11 +1,11 @@
 """KL of a learner's next tokens in everyday text to the model before training: what must not change.
 
-    K = mean_i KL(before(. | x_1 .. x_i) || now(. | x_1 .. x_i))
+    K(x) = mean_i KL(before(. | x_1 .. x_i) || now(. | x_1 .. x_i))
 
-over every token i of a few fixed texts and the whole vocabulary, in nats: by so much the log perplexity of
-text of the model's own would rise. One short pass a step computes it exactly. The loss has it with the weight
-`text_kl` times the legal mass. The texts are not those that side effects are measured on
-(elicitation/capability.py).
+over every token i of a text x and the whole vocabulary, in nats: by so much the log perplexity of text of
+the model's own would rise. A step reads one of a few fixed texts, in turn, and computes its K exactly. The
+loss has it with the weight `text_kl` times the legal mass. The texts are not those that side effects are
+measured on (elicitation/capability.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from homines.core.types import Prompt
-from homines.inference.logits import text_logits
+from homines.inference.logits import next_logprobs
 from homines.inference.tokens import render
 from homines.models.hf import HuggingFace
 
@@ -52,19 +52,17 @@ class EverydayText:
     """
 
     def __init__(self, model: HuggingFace, net: Any, weight: float) -> None:
-        self.texts, self.share, self.weight = everyday_texts(model.tokenizer), model.share, weight
-        self.before = torch.empty(0)
+        self.weight, self.texts = weight, everyday_texts(model.tokenizer)
+        self.before: list[torch.Tensor] = []
         if weight:
             training = net.training
             net.eval()
             with torch.no_grad():
-                self.before = self._read(net)
+                self.before = [next_logprobs(net, ids) for ids in self.texts]
             net.train(training)
 
-    def kl(self, net: Any) -> torch.Tensor:
-        """K of this network, with gradients."""
-        return (self.before.exp() * (self.before - self._read(net))).sum(-1).mean()
-
-    def _read(self, net: Any) -> torch.Tensor:
-        """Log-probabilities of every next token, [token, vocabulary]."""
-        return text_logits(net, self.texts, share=self.share).log_softmax(-1)
+    def kl(self, net: Any, step: int) -> torch.Tensor:
+        """K of this network over the text that is this step's turn, with gradients."""
+        turn = step % len(self.texts)
+        before = self.before[turn]
+        return (before.exp() * (before - next_logprobs(net, self.texts[turn]))).sum(-1).mean()

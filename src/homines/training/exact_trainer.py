@@ -111,7 +111,7 @@ class Learners:
     def loss(self, net: Any, sets: list[int], step: int) -> torch.Tensor:
         """The objective of all learners over these sets; raises HominesError where training comes apart."""
         batch = self.source.batch(sets)
-        kept = self._text_kl(net)
+        kept = self._text_kl(net, step)
         logp = score_sets(net, batch.encoded, self.share)
         if self.rival is None:
             own = self._with_text(self._outcome(self.source, sets, batch, logp, step, None), kept)
@@ -119,7 +119,7 @@ class Learners:
             self.guard.check(own, step)
         else:
             speak_as(self.guard.net, RIVAL)
-            rival_kept = self._text_kl(net)
+            rival_kept = self._text_kl(net, step)
             rival_batch = self.rival.batch(sets)
             rival_logp = score_sets(net, rival_batch.encoded, self.share)
             speak_as(self.guard.net, MINE)
@@ -150,8 +150,8 @@ class Learners:
         signals = Signals(logp, batch.utility[phase], replies, source.follows, before, kl)
         return self.goal(self.settings, signals)
 
-    def _text_kl(self, net: Any) -> torch.Tensor | None:
-        return self.texts.kl(net) if self.texts.weight else None
+    def _text_kl(self, net: Any, step: int) -> torch.Tensor | None:
+        return self.texts.kl(net, step) if self.texts.weight else None
 
     def _with_text(self, outcome: Outcome, kept: torch.Tensor | None) -> Outcome:
         """The outcome with the KL on everyday text in its loss, weighed by the legal mass: an answer that is
