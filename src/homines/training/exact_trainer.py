@@ -41,11 +41,13 @@ Pass: TypeAlias = tuple[Outcome, tuple[str, ...]]
 """The outcome of one pass of a learner, and the names of its states as seen from its seat."""
 
 
-def score_sets(net: Any, sets: Sequence[Sequence[Encoded]], share: bool) -> torch.Tensor:
-    """Label log-probabilities, shape [set, state, action], of all sets in one pass."""
+def score_sets(
+    net: Any, sets: Sequence[Sequence[Encoded]], share: bool, budget: int | None = None
+) -> torch.Tensor:
+    """Label log-probabilities, shape [set, state, action], in passes of so many tokens; None: in one pass."""
     flat = [encoded for states in sets for encoded in states]
     whole = sum(len(encoded.prompt) + sum(map(len, encoded.labels)) for encoded in flat)
-    logp = label_logprobs(net, flat, share=share, budget=whole)
+    logp = label_logprobs(net, flat, share=share, budget=whole if budget is None else budget)
     return torch.stack(logp).view(len(sets), len(sets[0]), -1)
 
 
@@ -68,9 +70,10 @@ class Reference:
         return torch.stack([self.known[id(source), i] for i in chosen])
 
     def score(self, source: PromptSets, sets: Sequence[int]) -> None:
-        """Score these sets ahead of their use."""
-        for i in dict.fromkeys(sets) if self.wanted else ():
-            self.known[id(source), i] = self._score([source.sets[i]])[0]
+        """Score these sets ahead of their use, what they have in common once."""
+        chosen = [*dict.fromkeys(sets)] if self.wanted else []
+        scores = self._score([source.sets[i] for i in chosen]) if chosen else ()
+        self.known.update(((id(source), i), logp) for i, logp in zip(chosen, scores, strict=True))
 
     def _score(self, sets: Sequence[Sequence[Encoded]]) -> torch.Tensor:
         training = self.net.training
@@ -78,10 +81,10 @@ class Reference:
         with torch.no_grad():
             if self.lora:
                 with self.net.disable_adapter():
-                    out = score_sets(self.net, sets, self.model.share)
+                    out = score_sets(self.net, sets, self.model.share, self.model.budget)
                 speak_as(self.net, MINE)
             else:
-                out = score_sets(self.net, sets, self.model.share)
+                out = score_sets(self.net, sets, self.model.share, self.model.budget)
         self.net.train(training)
         return out
 

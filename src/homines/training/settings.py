@@ -57,7 +57,7 @@ class Settings:
     """First weight; it falls geometrically to `kl` over `kl_steps`. About the
     spread of the payoffs: large enough that no state settles before the states are told apart. Where it
     is not above the last weight, that one holds throughout."""
-    kl_steps: int = option(16, "Steps over which it falls; two thirds of a phase at most.")
+    kl_steps: int = option(16, "Steps over which it falls, at most two thirds of a phase; 0: those.")
     kl_between: float = option(0.3, "Last weight in a phase that another follows.")
     """A policy that has settled for good has no gradient left to unlearn with (it scales with p (1 - p))."""
     kl_limit: float = option(20.0, "Stop where the KL passes so many nats.")
@@ -93,7 +93,7 @@ class Settings:
         end = self.kl if last else max(self.kl, self.kl_between)
         if self.kl_start <= end:
             return end
-        way = min(1.0, done / min(self.kl_steps, 2 * steps / 3))
+        way = min(1.0, done / min(self.kl_steps or math.inf, 2 * steps / 3))
         return self.kl_start ** (1 - way) * end**way
 
     def __post_init__(self) -> None:
@@ -102,7 +102,7 @@ class Settings:
             ("gamma", 0 <= self.gamma < 1, "lie in [0, 1)"),
             ("kl", 0 <= self.kl < float("inf"), "be at least 0"),
             ("kl_start", 0 <= self.kl_start < float("inf"), "be at least 0"),
-            ("kl_steps", self.kl_steps >= 1, "be at least 1"),
+            ("kl_steps", self.kl_steps >= 0, "be at least 0 (0 takes two thirds of a phase)"),
             ("text_kl", 0 <= self.text_kl < float("inf"), "be at least 0"),
             ("until", 0 <= self.until < float("inf"), "be at least 0 (0 takes all steps)"),
             ("kl_between", 0 <= self.kl_between < float("inf"), "be at least 0"),

@@ -56,7 +56,7 @@ def kinds(task: StudyTask) -> list[AgentKind]:
     """Every kind of agent; in the short form the first alone, for a few steps, in a folder of its own."""
     out: list[AgentKind] = []
     for name, preference in list(REWARDS.items())[: 1 if task.quick else None]:
-        settings = replace(FIXED, steps=STEPS, sample=WALKERS, kl_steps=2 * STEPS // 3)
+        settings = replace(FIXED, steps=STEPS, sample=WALKERS)
         if task.quick:
             settings = replace(settings, steps=4, sample=4)
         plan = AlignmentPlan(

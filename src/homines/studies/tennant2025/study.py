@@ -69,7 +69,7 @@ def kinds(task: StudyTask) -> list[RewardKind]:
     add("Game → De", "unlearning", "economicus:16 -> deontological:14")
     add("Game → Ut", "unlearning", "economicus:16 -> utilitarian:14")
     few_seeds = task.seeds[:FEW]
-    far = replace(FIXED, objective="discounted", gamma=0.9, steps=FAR_STEPS, kl_steps=2 * FAR_STEPS // 3)
+    far = replace(FIXED, objective="discounted", gamma=0.9, steps=FAR_STEPS)
     for name in ("Game", "Ut", "De"):
         add(f"{name} (γ = .9)", "far", REWARDS[name], few_seeds, settings=far)
     words = tuple(spec.replace("table(", f"table(goal='{GOAL}', ") for spec in curriculum.FRAMES)
