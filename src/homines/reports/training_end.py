@@ -21,8 +21,8 @@ def training_end(noted: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     steps, most, regret = (finite(noted.get(key)) for key in ("steps", "most_steps", "regret"))
     if not isinstance(noted.get("reached"), bool) or None in (until, steps, most):
         return ""
-    target = f"each training prompt had a regret of at most {number(until)} points"
+    target = f"training prompt had a regret of at most {number(until)} points"
     if noted["reached"]:
-        return f"at step {steps:.0f} of at most {most:.0f}, once {target}"
+        return f"at step {steps:.0f} of at most {most:.0f}, once each {target}"
     last = "" if regret is None else f" (in the last step: {number(regret)})"
-    return f"after all {steps:.0f} steps, before {target}{last}"
+    return f"after all {steps:.0f} steps, when not every {target}{last}"
