@@ -162,6 +162,14 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
         ("align", "mock", "--to", "economicus:5", "--steps", "5"),
         "--steps bears on nothing beside --to",
     ),
+    "a target of a schedule": (
+        ("align", "mock", "--to", "economicus:5", "--until", "0.1"),
+        "--until bears on nothing beside this training, which takes all its steps",
+    ),
+    "a target of none": (
+        (*ALIGN, "--until", "-1"),
+        "until is -1.0; it must be at least 0",
+    ),
     "unknown state": ((*ALIGN, "--states", "C,X"), "no state called 'C,X'; there are C,C"),
     "no state": ((*ALIGN, "--states", ""), "no state to train on"),
     "gamma 1": ((*ALIGN, "--gamma", "1"), r"gamma is 1.0; it must lie in \[0, 1\)"),

@@ -65,7 +65,7 @@ def test_a_plan_resolves_to_the_config_that_it_had(old: Path) -> None:
     plan = AlignmentPlan(
         "hf//tmp/old/net",
         "moralis(kappa=0.5)",
-        settings=Settings(steps=4, rank=4, lr=0.01),
+        settings=Settings(steps=4, rank=4, lr=0.01, until=0.0, text_kl=0.0, kl_steps=0),  # the way of then
         frames=("table(labels='action1,action2', goal='highest score')",),
         transfer_games=("ish",),
         side_effects=False,

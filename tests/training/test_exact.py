@@ -163,26 +163,29 @@ def test_the_weight_of_the_kl_falls_to_its_end_within_a_phase(
     kl: float, start: float, between: float, last: bool
 ) -> None:
     setting = Settings(kl=kl, kl_start=start, kl_between=between)
-    way = [setting.kl_at(done / 30, last=last) for done in range(31)]
+    way = [setting.kl_at(done, 30, last=last) for done in range(31)]
     assert way == pytest.approx(sorted(way, reverse=True))
-    assert way[20:] == pytest.approx([way[-1]] * 11)
+    assert way[16:] == pytest.approx([way[-1]] * 15)
+    assert way == [setting.kl_at(done, 300, last=last) for done in range(31)]
     end = kl if last else max(kl, between)
     assert way[0] == pytest.approx(max(start, end) if kl else 0)
     assert way[-1] == pytest.approx(end if kl else 0)
 
 
 def test_the_weight_of_the_kl_by_default() -> None:
-    assert (Settings().kl_at(0), Settings().kl_at(1)) == (3.0, pytest.approx(0.05))
-    assert Settings().kl_at(1, last=False) == pytest.approx(0.3)
-    assert Settings().kl_at(1 / 3) == pytest.approx((3.0 * 0.05) ** 0.5)
+    assert (Settings().kl_at(0, 24), Settings().kl_at(24, 24)) == (3.0, pytest.approx(0.05))
+    assert Settings().kl_at(24, 24, last=False) == pytest.approx(0.3)
+    free = [Settings(kl_steps=0).kl_at(done, 60) for done in (20, 40)]
+    assert free == pytest.approx([(3.0 * 0.05) ** 0.5, 0.05])
+    assert Settings().kl_at(4, 12) == pytest.approx((3.0 * 0.05) ** 0.5)  # two thirds of 12 steps are 8
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=4))
 def test_phases_follow_each_other_and_each_begins_anew(steps: list[int]) -> None:
     seen = [phase_at(steps, step) for step in range(sum(steps))]
     assert [i for i, _ in seen] == [i for i, count in enumerate(steps) for _ in range(count)]
-    assert [done for _, done in seen] == [k / count for count in steps for k in range(count)]
-    assert phase_at(steps, sum(steps)) == (len(steps) - 1, 1.0)
+    assert [done for _, done in seen] == [k for count in steps for k in range(count)]
+    assert phase_at(steps, sum(steps)) == (len(steps) - 1, steps[-1])
 
 
 # --- training ------------------------------------------------------------------------------------

@@ -158,7 +158,7 @@ def test_the_weight_of_the_kl_is_that_of_the_phase(fresh: Fresh, tmp_path: Path)
         return objective(*given)
 
     solo(fresh(), tmp_path, (Economicus(), 3), (Utilitarian(), 3), goal=noting)
-    first, last = ([QUICK.kl_at(i / 3, last=last) for i in range(3)] for last in (False, True))
+    first, last = ([QUICK.kl_at(i, 3, last=last) for i in range(3)] for last in (False, True))
     assert weights == pytest.approx([*first, *last])
     assert first[-1] > last[-1]
 

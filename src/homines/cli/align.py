@@ -87,6 +87,7 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
     )
     from homines.reports.run_page import write  # with it comes altair
     from homines.reports.suggestions import loading_options
+    from homines.reports.training_end import training_end
     from homines.reports.verdict_text import verdict_json
     from homines.training import distributed
     from homines.training.lifecycle import align, estimate
@@ -107,7 +108,7 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
         bars.say("writing the report")
         page = write(folder)
     run = RunFolder(folder)
-    seconds = time.monotonic() - start
+    seconds, noted = time.monotonic() - start, run.noted("training.json") or {}
     if as_json:
         side = {
             name: {k: v for k, v in checked.items() if k != "answers"}
@@ -118,6 +119,7 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
             "report": str(page),
             "result": str(trained.folder),
             "training_seconds": trained.seconds,
+            "training": {k: noted.get(k) for k in ("steps", "most_steps", "reached", "regret")},
             "seconds": seconds,
             "verdicts": verdict_json(folder),
             "rows": summary(run.records),
@@ -130,6 +132,8 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
         print(f"\nreport    {page}")
         print(f"figures   {folder / 'figures'}")
         print(f"result    {trained.folder}")
+        if end := training_end(noted, run.config):
+            print(f"trained   {end}")
         print(f"time      {seconds:.0f} s in all, {trained.seconds:.0f} s of it training")
         loading = loading_options(plan.device, plan.dtype, plan.trust_remote_code)
         after = shlex.join([name_after(plan, trained.folder), *loading])
@@ -155,6 +159,12 @@ def general_plan(plan: AlignmentPlan, general: bool, draws: int) -> AlignmentPla
     return replace(plan, frames=frames, more_games=(*list(games)[1:], *drawn))
 
 
+ALL_STEPS = (
+    "takes all its steps, as do sampled roads, two learners, several phases, a phase that names its steps, "
+    "--sample and the discounted return"
+)
+
+
 def check_options(typed: Collection[str], plan: AlignmentPlan, schedules: Sequence[Sequence[Phase]]) -> None:
     """Raise HominesError where an option was typed that has no effect with the others.
 
@@ -165,7 +175,9 @@ def check_options(typed: Collection[str], plan: AlignmentPlan, schedules: Sequen
     named = all(phase.named for phases in schedules for phase in phases)
     rules = (
         ("--general", "general" in typed, "frame labels", "brings its own frames and labels"),
-        (f"--by {plan.by}", sampled, "kl_start kl_between", "holds one weight of the KL, --kl"),
+        (f"--by {plan.by}", sampled, "kl_start kl_steps kl_between", "holds one weight of the KL, --kl"),
+        (f"--by {plan.by}", sampled and not plan.warmup, "text_kl", "looks at answers alone"),
+        ("this training", not plan.may_stop, "until", ALL_STEPS),
         ("--by rl", not sampled, "generations completion temperature", "samples no completions"),
         ("--objective myopic", plan.settings.objective == "myopic", "gamma", "looks at one round alone"),
         ("one phase", all(len(phases) == 1 for phases in schedules), "kl_between", "no other follows"),

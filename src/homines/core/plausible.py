@@ -24,6 +24,8 @@ CURVE: Bounds = {
     "reward": PAYOFF,
     "loss": PAYOFF,
     "kl": (-1e-6, MOST_PAID),
+    "text_kl": (-1e-3, MOST_PAID),
+    "regret": (-1e-6, MOST_PAID),
     "grad_norm": (0.0, MOST_PAID),
 }
 SCORES: Bounds = {"share": UNIT, "right": UNIT, "mass": UNIT, "rows": COUNT}
@@ -35,7 +37,10 @@ SIDES: Bounds = {
     "right": COUNT,
     "perplexity": (1.0, MOST_PAID),
 }
-TRAINING: Bounds = dict.fromkeys(("steps", "seconds", "rows", "prompts"), COUNT)
+TRAINING: Bounds = {
+    **dict.fromkeys(("steps", "most_steps", "seconds", "rows", "prompts"), COUNT),
+    "regret": (-1e-6, MOST_PAID),
+}
 
 
 def within(x: Any, low: float, high: float) -> float | None:

@@ -46,6 +46,8 @@ from homines.core.types import HominesError, Prompt, Record, digest
 SCHEMA = 1
 FREE_SETTINGS = ("command", "settings.save_every", "settings.report_to", "rules.periods", "rewordings")
 """Settings that may differ between a run and its rerun, because no result depends on them."""
+EARLIER_SETTINGS = {"settings.until": 0.0, "settings.text_kl": 0.0, "settings.kl_steps": 0}
+"""Values that settings had before they could be chosen: those of a folder whose config lacks them."""
 PROMPTS = "prompts.jsonl"
 LOGS = ("records.jsonl", PROMPTS, "curve.jsonl", "periods.jsonl")
 """Files that a run appends to; only these are cut after a torn last line."""
@@ -206,6 +208,7 @@ class RunFolder:
             self._check_schema()
             stored_config = read_json(self.folder, "config.json")
             was, now = _leaves(stored_config), _leaves(config)
+            was = {name: EARLIER_SETTINGS[name] for name in EARLIER_SETTINGS if name in now} | was
             names = [k for k in {**was, **now} if k not in FREE_SETTINGS and was.get(k) != now.get(k)]
             if not names:
                 return

@@ -212,6 +212,15 @@ def _read(
     return torch.cat(out)
 
 
+def next_logprobs(net: Any, text: Sequence[int]) -> torch.Tensor:
+    """Log-probability of every next token after each token of a text, [token, vocabulary]."""
+    device, _ = _place(net)
+    pass_length(net, len(text), len(text), len(text), whole=True)
+    every = torch.arange(len(text), device=device)
+    ids = torch.tensor([list(text)], device=device)
+    return _logits(net, every, input_ids=ids, use_cache=False)[0].float().log_softmax(-1)
+
+
 def _keep(cache: Any, nodes: Sequence[int]) -> None:
     """Remove from the cache the keys and values of all tokens but these."""
     for layer in cache.layers:

@@ -26,6 +26,7 @@ from homines.reports.measures import tabulate, undefined_games
 from homines.reports.page import asset, writing
 from homines.reports.run_view import TRAINING_KINDS, RunView, describe_training, list_kinds, list_names, read
 from homines.reports.tables import Table
+from homines.reports.training_end import training_end
 from homines.reports.verdict_text import VerdictText, describe_verdicts
 
 BASES = {"smollm2": ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
@@ -144,6 +145,7 @@ def _training(view: RunView) -> list[tuple[str, str]]:
         "data": config.get("data"),
         "settings": config.get("settings") or _course(config),
         "steps": noted.get("steps"),
+        "ended": training_end(noted, config),
         "rows" if noted.get("rows") else "prompts": noted.get("rows") or noted.get("prompts"),
         "seconds": noted.get("seconds"),
         "device": noted.get("device"),

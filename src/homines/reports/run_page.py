@@ -39,6 +39,7 @@ from homines.reports.run_view import (
 from homines.reports.same_act import TOLERANCE
 from homines.reports.suggestions import identification_command
 from homines.reports.tables import Table
+from homines.reports.training_end import training_end
 from homines.reports.verdict_text import describe_verdicts
 
 HIDDEN = ("games", "place", "told")
@@ -97,6 +98,7 @@ def _page(view: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str,
         kind=config.get("kind"),
         trained=config.get("kind") in TRAINING_KINDS,
         config=config,
+        ended=training_end(training, config),
         training={key: training.get(key) for key in ("seconds", "steps", "device", "dtype")},
         view=view,
         roles=view.columns,

@@ -119,7 +119,7 @@ def _places(frame: str) -> int | None:
 TRAINING_KINDS = ("align", "demo", "tune", "distill")
 ROW_KINDS = ("tune", "distill")
 """Kinds of run that train on rows of data; their games need not be those that were asked."""
-STEP = ("reward", "mass", "kl", "loss", "grad_norm")
+STEP = ("reward", "mass", "regret", "kl", "text_kl", "loss", "grad_norm")
 SLACK = 0.005
 """Changes up to this are too small for two decimals to show, and count as none."""
 MOST_ACTIONS = 3

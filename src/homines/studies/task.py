@@ -28,9 +28,12 @@ from homines.reports import model_card
 from homines.training.data import Row
 from homines.training.lifecycle import AlignmentTraining, Tuning, finished_training, train_once
 from homines.training.plan import Alignment
-from homines.training.settings import AlignmentPlan, SupervisedSettings, TuningPlan
+from homines.training.settings import AlignmentPlan, Settings, SupervisedSettings, TuningPlan
 from homines.training.student import load_student, name_after
 
+FIXED = Settings(until=0.0, text_kl=0.0, kl_steps=0)
+"""Settings of every reinforcement learning in a study: all steps, so that the curves of seeds are equally
+long, and no KL on everyday text, as in the runs that docs/ reports."""
 Exam = Callable[[Model], list[Question]]
 """Gives the questions of a model."""
 SideMeasure = Callable[[RunFolder, Model], None]

@@ -21,10 +21,12 @@ from homines.inference import processes
 from homines.models.hf import HuggingFace
 from homines.training import distributed
 from homines.training.checkpoints import whole_checkpoint
+from homines.training.everyday_text import EverydayText
 from homines.training.objective import Objective, objective
 from homines.training.prompt_sets import PromptSets
 from homines.training.rollout import Rollout
 from homines.training.settings import Settings
+from homines.training.stopping import StopRule
 from homines.training.trainer import (
     RIVAL,
     Guard,
@@ -74,8 +76,10 @@ def rl(
         reference.score(source, order)  # of divided weights all processes read at the same time
     total = sum(source.steps)
     guard = Guard(model, net, settings, folder, total)
-    learners = Learners(source, rival, settings, goal, reference, guard, share=model.share)
-    callback = ExactSteps(learners, folder, follow, total)
+    texts = EverydayText(model, net, settings.text_kl)
+    learners = Learners(source, rival, settings, goal, reference, texts, guard, share=model.share)
+    rule = StopRule.of(settings, source, rival, order)
+    callback = ExactSteps(learners, folder, follow, total, rule)
     trainer = ExactTrainer(
         learners,
         model=net,
@@ -98,7 +102,8 @@ def rl(
     if rival is not None:
         save(net, model.tokenizer, model.name, folder / "rival", RIVAL)
     second = None if rival is None else folder / "rival"
-    return Trained(final, float(training.metrics["train_runtime"]), callback.last, second)
+    reached = None if rule is None else callback.reached
+    return Trained(final, float(training.metrics["train_runtime"]), callback.last, second, reached)
 
 
 def _sequence(count: int, steps: Sequence[int], settings: Settings) -> list[int]:

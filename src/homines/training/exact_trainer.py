@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,11 +18,13 @@ from homines.inference.logits import label_logprobs
 from homines.inference.tokens import Encoded
 from homines.models.hf import HuggingFace
 from homines.training import distributed
+from homines.training.everyday_text import EverydayText
 from homines.training.objective import Objective, Outcome, Signals
 from homines.training.prompt_sets import Batch, PromptSets
 from homines.training.rollout import Rollout
 from homines.training.settings import Settings
 from homines.training.steps import StepCallback, arguments
+from homines.training.stopping import StopRule
 from homines.training.trainer import (
     ADAM_EPSILON,
     LONGEST_STEP,
@@ -39,11 +41,13 @@ Pass: TypeAlias = tuple[Outcome, tuple[str, ...]]
 """The outcome of one pass of a learner, and the names of its states as seen from its seat."""
 
 
-def score_sets(net: Any, sets: Sequence[Sequence[Encoded]], share: bool) -> torch.Tensor:
-    """Label log-probabilities, shape [set, state, action], of all sets in one pass."""
+def score_sets(
+    net: Any, sets: Sequence[Sequence[Encoded]], share: bool, budget: int | None = None
+) -> torch.Tensor:
+    """Label log-probabilities, shape [set, state, action], in passes of so many tokens; None: in one pass."""
     flat = [encoded for states in sets for encoded in states]
     whole = sum(len(encoded.prompt) + sum(map(len, encoded.labels)) for encoded in flat)
-    logp = label_logprobs(net, flat, share=share, budget=whole)
+    logp = label_logprobs(net, flat, share=share, budget=whole if budget is None else budget)
     return torch.stack(logp).view(len(sets), len(sets[0]), -1)
 
 
@@ -66,9 +70,10 @@ class Reference:
         return torch.stack([self.known[id(source), i] for i in chosen])
 
     def score(self, source: PromptSets, sets: Sequence[int]) -> None:
-        """Score these sets ahead of their use."""
-        for i in dict.fromkeys(sets) if self.wanted else ():
-            self.known[id(source), i] = self._score([source.sets[i]])[0]
+        """Score these sets ahead of their use, what they have in common once."""
+        chosen = [*dict.fromkeys(sets)] if self.wanted else []
+        scores = self._score([source.sets[i] for i in chosen]) if chosen else ()
+        self.known.update(((id(source), i), logp) for i, logp in zip(chosen, scores, strict=True))
 
     def _score(self, sets: Sequence[Sequence[Encoded]]) -> torch.Tensor:
         training = self.net.training
@@ -76,10 +81,10 @@ class Reference:
         with torch.no_grad():
             if self.lora:
                 with self.net.disable_adapter():
-                    out = score_sets(self.net, sets, self.model.share)
+                    out = score_sets(self.net, sets, self.model.share, self.model.budget)
                 speak_as(self.net, MINE)
             else:
-                out = score_sets(self.net, sets, self.model.share)
+                out = score_sets(self.net, sets, self.model.share, self.model.budget)
         self.net.train(training)
         return out
 
@@ -90,6 +95,7 @@ class Learners:
 
     source, rival   what each is trained on
     goal            gives the loss
+    texts           what the learners must not change
     share           whether prompts that begin alike are read once
     passes          outcomes of the passes since the last row; `rival_passes`: the rival's
     """
@@ -99,6 +105,7 @@ class Learners:
     settings: Settings
     goal: Objective
     reference: Reference
+    texts: EverydayText
     guard: Guard
     share: bool
     passes: list[Pass] = field(default_factory=list[Any])
@@ -107,18 +114,21 @@ class Learners:
     def loss(self, net: Any, sets: list[int], step: int) -> torch.Tensor:
         """The objective of all learners over these sets; raises HominesError where training comes apart."""
         batch = self.source.batch(sets)
+        kept = self._text_kl(net, step)
         logp = score_sets(net, batch.encoded, self.share)
         if self.rival is None:
-            own = self._outcome(self.source, sets, batch, logp, step, None)
+            own = self._with_text(self._outcome(self.source, sets, batch, logp, step, None), kept)
             loss = own.loss
             self.guard.check(own, step)
         else:
             speak_as(self.guard.net, RIVAL)
+            rival_kept = self._text_kl(net, step)
             rival_batch = self.rival.batch(sets)
             rival_logp = score_sets(net, rival_batch.encoded, self.share)
             speak_as(self.guard.net, MINE)
             own = self._outcome(self.source, sets, batch, logp, step, rival_logp)
             other = self._outcome(self.rival, sets, rival_batch, rival_logp, step, logp)
+            own, other = self._with_text(own, kept), self._with_text(other, rival_kept)
             loss = own.loss + other.loss
             self.guard.check(own, step)
             self.guard.check(other, step, RIVAL)
@@ -139,9 +149,20 @@ class Learners:
         phase, done = phase_at(source.steps, step)
         replies = batch.others_play(logp, other)
         before = self.reference(source, sets, batch)
-        kl = self.settings.kl_at(done, last=phase == len(source.steps) - 1)
+        kl = self.settings.kl_at(done, source.steps[phase], last=phase == len(source.steps) - 1)
         signals = Signals(logp, batch.utility[phase], replies, source.follows, before, kl)
         return self.goal(self.settings, signals)
+
+    def _text_kl(self, net: Any, step: int) -> torch.Tensor | None:
+        return self.texts.kl(net, step) if self.texts.weight else None
+
+    def _with_text(self, outcome: Outcome, kept: torch.Tensor | None) -> Outcome:
+        """The outcome with the KL on everyday text in its loss, weighed by the legal mass: an answer that is
+        hardly ever given has a gradient so small that any other would drown it."""
+        if kept is None:
+            return outcome
+        loss = outcome.loss + self.texts.weight * outcome.mass * kept.cpu().double()
+        return replace(outcome, loss=loss, text_kl=float(kept.detach()))
 
 
 def exact_arguments(folder: Path, total: int, settings: Settings, *, cpu: bool, pair: bool) -> Any:
@@ -183,11 +204,29 @@ class ExactTrainer(Saving, Trainer):
 
 
 class ExactSteps(StepCallback):
-    """Rows of both learners; a checkpoint holds where the players of a rollout stand."""
+    """Rows of both learners, and the end of the training by a rule; a checkpoint holds where the players of a
+    rollout stand, and by the trainer's own log the regrets of all steps.
 
-    def __init__(self, learners: Learners, folder: Path, follow: Follow, total: int) -> None:
+    reached   whether the rule has ended the training
+    """
+
+    def __init__(
+        self, learners: Learners, folder: Path, follow: Follow, total: int, rule: StopRule | None
+    ) -> None:
         super().__init__(follow, total)
-        self.learners, self.folder = learners, folder
+        self.learners, self.folder, self.rule = learners, folder, rule
+        self.reached = False
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **more: Any) -> None:
+        super().on_log(args, state, control, logs, **more)
+        if self.rule is None or self.last.get("step") != state.global_step:
+            return
+        state.log_history[-1]["regret"] = self.last.get("regret")
+        regrets = {row["step"]: row["regret"] for row in state.log_history if row.get("regret") is not None}
+        if self.rule.holds(regrets):
+            self.reached, self.stopped = True, False
+            control.should_training_stop = True
+            control.should_save = False  # resumed from there, a training would go one step further
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.learners.guard.before_step(state.global_step)
@@ -234,5 +273,10 @@ def _figures(passes: Sequence[Pass]) -> dict[str, Any]:
         "reward": float(np.mean([outcome.reward for outcome in outcomes])),
         "mass": float(np.mean([outcome.mass for outcome in outcomes])),
         "kl": float(np.mean([outcome.kl for outcome in outcomes])),
+        **{
+            name: float(np.mean(known))
+            for name in ("regret", "text_kl")
+            if (known := [x for outcome in outcomes if (x := getattr(outcome, name)) is not None])
+        },
         "p": {name: np.mean(ps, axis=0).tolist() for name, ps in by_state.items()},
     }

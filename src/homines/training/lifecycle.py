@@ -20,6 +20,7 @@ from homines.inference import processes
 from homines.inference.logits import distinct_tokens
 from homines.models.hf import HuggingFace
 from homines.reports import model_card
+from homines.reports.training_end import training_end
 from homines.training import distributed
 from homines.training.checkpoints import whole_checkpoint
 from homines.training.data import Recipe, Row
@@ -259,15 +260,30 @@ def train_once(
             "seconds": trained.seconds,
             **training.facts,
             **({"rival": trained.rival.name} if trained.rival else {}),
+            **_end(training, trained),
             "device": model.provenance["device"],
             "dtype": model.provenance["dtype"],
             **distributed.describe_processes(),
             "last": trained.last,
         },
     )
+    if end := training_end(run.noted("training.json") or {}, run.config):
+        follow.say(f"training ended {end}")
     shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
     model_card.write(run.folder)  # in place of PEFT's form; once more when it is measured
     return trained
+
+
+def _end(training: Training, trained: Trained) -> dict[str, Any]:
+    """What training.json holds on the end of a training that had a target of regret."""
+    if trained.reached is None:
+        return {}
+    return {
+        "steps": trained.last["step"],
+        "most_steps": training.stages["training"],
+        "reached": trained.reached,
+        "regret": trained.last["regret"],
+    }
 
 
 def finished_training(folder: Path) -> Trained | None:
@@ -278,7 +294,7 @@ def finished_training(folder: Path) -> Trained | None:
     if (result := trained_folder(folder, noted)) is None:
         return None
     rival = trained_folder(folder, noted, "rival")
-    return Trained(result, noted.get("seconds", 0.0), noted.get("last", {}), rival)
+    return Trained(result, noted.get("seconds", 0.0), noted.get("last", {}), rival, noted.get("reached"))
 
 
 def estimate(plan: AlignmentPlan) -> dict[str, int]:

@@ -7,6 +7,7 @@
     loss         -J + kl * mean_s sum_a P(a|s) log(p(a|s) / reference(a|s)): KL to the model before
                  training, of answers given that they are legal, weighed by the legal mass (which it does not
                  push: silence must not pay)
+    regret       mean_s [max_a u(s, a) - r(s)], of the myopic return: what answers give away, in points
 
 q is the other's play: a classic strategy's, a model's, or that of a second learner. Each learner takes the
 gradient of its own J with the other's play held fixed.
@@ -34,6 +35,10 @@ class Outcome:
     kl: float
     legal: torch.Tensor
     """P(action) given a legal answer, detached, shape [set, state, action]."""
+    regret: float | None = None
+    """None where the loss is another than the myopic return."""
+    text_kl: float | None = None
+    """KL on everyday text (everyday_text.py), where the loss has it."""
 
     @property
     def p(self) -> Array:
@@ -70,7 +75,8 @@ def objective(settings: Settings, signals: Signals) -> Outcome:
     reward = (prob * offered).sum(-1) + (1 - mass) * settings.illegal  # [set, state]
     log_legal = logp.log_softmax(-1)
     legal = log_legal.exp()
-    if settings.objective == "discounted":
+    discounted = settings.objective == "discounted"
+    if discounted:
         assert signals.follows is not None
         joint = torch.einsum("isa,isb->isab", legal, replies)
         count = joint.shape[1]
@@ -82,13 +88,19 @@ def objective(settings: Settings, signals: Signals) -> Outcome:
     else:
         gain = reward.mean()
     loss = -gain
+    regret = None if discounted else float((offered.max(-1).values - reward.detach()).mean())
     divergence = torch.zeros((), dtype=logp.dtype)
     if signals.reference is not None:
         before = signals.reference.cpu().double().log_softmax(-1)
         divergence = (mass.detach() * (legal * (log_legal - before)).sum(-1)).mean()
         loss = loss + signals.kl * divergence
     return Outcome(
-        loss, float(gain.detach()), float(mass.detach().mean()), float(divergence.detach()), legal.detach()
+        loss,
+        float(gain.detach()),
+        float(mass.detach().mean()),
+        float(divergence.detach()),
+        legal.detach(),
+        regret,
     )
 
 

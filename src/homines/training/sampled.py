@@ -202,7 +202,7 @@ def _warm_up(
     rl(
         twin,
         replace(source, steps=(warmup.steps,)),
-        replace(settings, kl=1.0, steps=warmup.steps),  # a KL, so that the reference is known
+        replace(settings, kl=1.0, steps=warmup.steps, until=0.0),  # a KL, so that the reference is known
         folder,
         goal=warm_up_objective,
         follow=warmup.follow,

@@ -6,7 +6,7 @@ Light to import (no network library): the command line reads its options here.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,15 +54,22 @@ class Settings:
     kl: float = option(0.05, "Last weight of KL to the reference; 0: none.")
     """Last weight of the KL to the model before training, in points per nat: 1/precision; 0: no KL at all."""
     kl_start: float = option(3.0, "First weight; falls to --kl.")
-    """First weight; it falls geometrically to `kl` over the first two thirds of a phase. About the
+    """First weight; it falls geometrically to `kl` over `kl_steps`. About the
     spread of the payoffs: large enough that no state settles before the states are told apart. Where it
     is not above the last weight, that one holds throughout."""
+    kl_steps: int = option(16, "Steps over which it falls, at most two thirds of a phase; 0: those.")
     kl_between: float = option(0.3, "Last weight in a phase that another follows.")
     """A policy that has settled for good has no gradient left to unlearn with (it scales with p (1 - p))."""
     kl_limit: float = option(20.0, "Stop where the KL passes so many nats.")
     """Training stops where the KL of the answers passes this many nats. It can only where the model thought
     an answer less likely than exp(-kl_limit); a fall of the legal mass stops it in any case."""
-    steps: int = option(24, "Optimiser steps of a phase that names none.")
+    text_kl: float = option(10.0, "Weight of KL to the reference on everyday text; 0: none.")
+    """Weight of the KL to the model before training on everyday text (training/everyday_text.py), in points
+    per nat: a rise of perplexity by 1%, .01 nats a token, costs a tenth of a point at 10."""
+    steps: int = option(24, "Optimiser steps of a phase that names none, at most.")
+    until: float = option(0.05, "Stop once training prompts have at most this regret; 0: all steps.")
+    """Regret in points (training/stopping.py). It stops an exact training of all states for one preference,
+    which names no steps, by the myopic return; any other takes all its steps."""
     sets: int = option(1, "Prompt sets a pass (a set: every state once).")
     accumulation: int = option(1, "Passes an optimiser step.")
     sample: int = option(0, "Walk so many players through the game, on policy; 0: all states.")
@@ -76,14 +83,17 @@ class Settings:
     save_every: int = option(10, SAVE_EVERY)
     report_to: str = option("none", REPORT_TO)
 
-    def kl_at(self, done: float, *, last: bool = True) -> float:
-        """KL weight when this share of a phase is done (0 its first step, 1 its end)."""
+    def kl_at(self, done: int, steps: int, *, last: bool = True) -> float:
+        """KL weight when so many steps of a phase of `steps` are done.
+
+        A higher --steps, which is but the most that are taken, thus leaves the way of the weight as it is.
+        """
         if self.kl == 0:
             return 0.0
         end = self.kl if last else max(self.kl, self.kl_between)
         if self.kl_start <= end:
             return end
-        way = min(1.0, 1.5 * done)
+        way = min(1.0, done / min(self.kl_steps or math.inf, 2 * steps / 3))
         return self.kl_start ** (1 - way) * end**way
 
     def __post_init__(self) -> None:
@@ -92,6 +102,9 @@ class Settings:
             ("gamma", 0 <= self.gamma < 1, "lie in [0, 1)"),
             ("kl", 0 <= self.kl < float("inf"), "be at least 0"),
             ("kl_start", 0 <= self.kl_start < float("inf"), "be at least 0"),
+            ("kl_steps", self.kl_steps >= 0, "be at least 0 (0 takes two thirds of a phase)"),
+            ("text_kl", 0 <= self.text_kl < float("inf"), "be at least 0"),
+            ("until", 0 <= self.until < float("inf"), "be at least 0 (0 takes all steps)"),
             ("kl_between", 0 <= self.kl_between < float("inf"), "be at least 0"),
             ("kl_limit", self.kl_limit > 0, "be above 0"),
             ("seed", 0 <= self.seed < 2**32, "lie in [0, 2^32)"),
@@ -206,6 +219,15 @@ class AlignmentPlan:
             object.__setattr__(self, "rival", spell_schedule(schedule(self.rival, self.settings.steps)))
         self._settle_opponent()
         self._check_transfer()
+        if self.settings.until and not self.may_stop:
+            object.__setattr__(self, "settings", replace(self.settings, until=0.0))
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether a target of regret can end this training; any other takes all its steps."""
+        exact = self.by == "rl" and self.rival is None and not self.settings.sample
+        myopic = self.settings.objective == "myopic"
+        return exact and myopic and len(self.phases) == 1 and not self.phases[0].named
 
     def _settle_opponent(self) -> None:
         """Settle who plays the other seats. Raises HominesError where that is unclear."""

@@ -167,6 +167,8 @@ def distill(
     )
     exact = Settings(
         kl=0.0,
+        text_kl=0.0,
+        until=0.0,
         lr=settings.rate,
         rank=settings.rank,
         seed=settings.seed,

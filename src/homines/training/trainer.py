@@ -42,19 +42,21 @@ class Trained:
     last: dict[str, Any]
     rival: Path | None = None
     """The second learner's adapter."""
+    reached: bool | None = None
+    """Whether a target ended it (stopping.py); None where none was set."""
 
 
-def phase_at(steps: Sequence[int], step: int) -> tuple[int, float]:
-    """(phase, share of it done) before optimiser step `step` (0 is the first).
+def phase_at(steps: Sequence[int], step: int) -> tuple[int, int]:
+    """(phase, steps of it done) before optimiser step `step` (0 is the first).
 
     >>> phase_at((20, 10), 25)
-    (1, 0.5)
+    (1, 5)
     """
     for i, count in enumerate(steps):
         if step < count:
-            return i, step / count
+            return i, step
         step -= count
-    return len(steps) - 1, 1.0
+    return len(steps) - 1, steps[-1]
 
 
 def check_device(place: torch.device) -> None:

@@ -90,6 +90,7 @@ def _live(folder: Path) -> Live:
     run, curve = study.run, study.run.rows()
     records, steps = run.records, run.config.get("settings")
     planned = within(steps.get("steps"), *COUNT) if isinstance(steps, dict) else None
+    planned = within(study.noted.get("steps"), *COUNT) or planned  # a training may end before its last step
     done = [int(s) for row in curve if (s := within(row.get("step"), *COUNT)) is not None]
     return Live(
         len(records),

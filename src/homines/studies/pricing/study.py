@@ -27,12 +27,12 @@ from homines.opponents import opponent
 from homines.studies.pricing.agents import FRAME, PRECISION, WORDS, PricingAgent, logit_price
 from homines.studies.pricing.page import page
 from homines.studies.pricing.talk import PREFIXES, STRATEGIES, Rules, all_ended, markets, nash, play
-from homines.studies.task import AgentKind, StudyResult, StudyTask
+from homines.studies.task import FIXED, AgentKind, StudyResult, StudyTask
 from homines.theory.chain import chain
 from homines.theory.choice import LogitAgent
 from homines.theory.qlearning import check_compiler
 from homines.training.data import Row
-from homines.training.settings import AlignmentPlan, Settings, SupervisedSettings
+from homines.training.settings import AlignmentPlan, SupervisedSettings
 
 SEEDS = 1
 OPTIONS = ("also", "rivals", "periods")
@@ -56,7 +56,7 @@ def kinds(task: StudyTask) -> list[AgentKind]:
     """Every kind of agent; in the short form the first alone, for a few steps, in a folder of its own."""
     out: list[AgentKind] = []
     for name, preference in list(REWARDS.items())[: 1 if task.quick else None]:
-        settings = Settings(steps=STEPS, sample=WALKERS)
+        settings = replace(FIXED, steps=STEPS, sample=WALKERS)
         if task.quick:
             settings = replace(settings, steps=4, sample=4)
         plan = AlignmentPlan(

@@ -21,12 +21,12 @@ from homines.elicitation.orders import orders
 from homines.elicitation.questions import Question, battery, questions
 from homines.elicitation.scene import LAYOUTS
 from homines.models.hf import HuggingFace
-from homines.studies.task import StudyResult, StudyTask
+from homines.studies.task import FIXED, StudyResult, StudyTask
 from homines.studies.tennant2025.agents import GOAL, LABELS_UNSEEN, PROBES, REWARDS, RewardKind
 from homines.studies.tennant2025.page import page
 from homines.theory.game_forms import Repeated
 from homines.training import curriculum
-from homines.training.settings import AlignmentPlan, Settings
+from homines.training.settings import AlignmentPlan
 
 SEEDS = 5
 """Trainings of each kind, unless said otherwise."""
@@ -55,7 +55,7 @@ def kinds(task: StudyTask) -> list[RewardKind]:
     ) -> None:
         fixed = {
             "frames": (FRAME,),
-            "settings": Settings(steps=STEPS if "Game+De" in name else SHORT),
+            "settings": replace(FIXED, steps=STEPS if "Game+De" in name else SHORT),
         } | changes
         fixed |= {"rewordings": False, "side_effects": False, "device": task.device, "dtype": task.dtype}
         plan = AlignmentPlan(task.model, preference, **fixed)
@@ -69,7 +69,7 @@ def kinds(task: StudyTask) -> list[RewardKind]:
     add("Game → De", "unlearning", "economicus:16 -> deontological:14")
     add("Game → Ut", "unlearning", "economicus:16 -> utilitarian:14")
     few_seeds = task.seeds[:FEW]
-    far = Settings(objective="discounted", gamma=0.9, steps=FAR_STEPS)
+    far = replace(FIXED, objective="discounted", gamma=0.9, steps=FAR_STEPS)
     for name in ("Game", "Ut", "De"):
         add(f"{name} (γ = .9)", "far", REWARDS[name], few_seeds, settings=far)
     words = tuple(spec.replace("table(", f"table(goal='{GOAL}', ") for spec in curriculum.FRAMES)
