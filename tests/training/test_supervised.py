@@ -254,7 +254,7 @@ def test_reasons_are_recorded_beside_the_answer(tokenizer: Any) -> None:
         assert len(r.provenance["reasons"]) == len(r.provenance["counted"]) == 4
         assert r.provenance["tokens"] > 0
         assert r.choice is not None
-        assert r.choice.n == 2
+        assert r.choice.n == 4
     assert all("reasons" not in r.provenance for r in records if r not in spoken)
 
 
