@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from homines.core.registry import find
-from homines.core.run_folder import RunFolder
-from homines.core.types import Interrupted, Prompt
-from homines.elicitation.asking import measure
-from homines.elicitation.questions import battery, questions
+from homines.core.types import Prompt
 from homines.inference import generation, memory, reasoning
 from homines.inference.generation import Generation, Rules, Text, writes
 from homines.inference.logits import label_logprobs
@@ -237,91 +232,3 @@ def test_a_network_that_cannot_write_in_slots_writes_in_transformers_way(
     (heard,) = read_reasoned(model, [thinking()], ReasoningOptions(most=3))
     assert heard.sampler == 1
     assert reasoning.write(model, [thinking()], ReasoningOptions(most=3)) == [""]
-
-
-# --- as a stream ---------------------------------------------------------------------------------
-
-
-def silent(words: str) -> Prompt:
-    return Prompt((("user", words),), ("A", "B"))
-
-
-def test_a_stream_gives_the_choices_of_score_and_the_failure_of_one_prompt(model: HuggingFace) -> None:
-    model.reasoning = ReasoningOptions(3, 1.5, 24, 2)
-    good = [silent(f"A or B, {i}?") for i in range(5)] + [thinking(), thinking("B or A?")]
-    expected = {p.key: choice for p, choice in zip(good, model.score(good), strict=True)}
-    notes = {p.key: model.notes(p) for p in good}
-    model.budget = 40
-    long, longer = silent("word " * model.window), thinking("word " * (model.window - 60))
-    answers: dict[str, Any] = {}
-    parts = 0
-    for part in model.stream([long, *good, longer]):
-        parts += bool(part)
-        for prompt, answer in part:
-            answers[prompt.key] = answer
-            if prompt.key in notes:
-                mine, other = model.notes(prompt), notes[prompt.key]
-                assert mine.keys() == other.keys()
-                assert mine.get("reasons") == other.get("reasons")
-    assert parts > 3
-    assert "context" in str(answers.pop(long.key))
-    assert "of thinking do not fit" in str(answers.pop(longer.key))
-    assert answers.keys() == expected.keys()
-    for key, choice in expected.items():
-        assert answers[key].logp == pytest.approx(choice.logp, abs=1e-4)
-        assert answers[key].mass == pytest.approx(choice.mass, abs=1e-5)
-
-
-def test_a_pass_that_fails_costs_its_own_prompt_alone(
-    model: HuggingFace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    prompts = [silent(f"A or B, {i}?") for i in range(4)]
-    (bad,) = model.encode(prompts[2:3])
-    real = model.net.forward
-
-    def forward(*args: Any, **named: Any) -> Any:
-        if set(bad.prompt) <= set(named["input_ids"][0].tolist()):
-            raise RuntimeError("no memory")
-        return real(*args, **named)
-
-    monkeypatch.setattr(model.net, "forward", forward)
-    model.budget = 512
-    answers = {p.key: answer for part in model.stream(prompts) for p, answer in part}
-    assert [isinstance(answers[p.key], Exception) for p in prompts] == [False, False, True, False]
-
-
-def test_a_stopped_stream_has_handed_out_what_it_read(model: HuggingFace) -> None:
-    model.budget = 40
-    prompts = [silent(f"A or B, {i}?") for i in range(6)]
-    handed: list[Prompt] = []
-
-    def enough() -> bool:
-        return len(handed) >= 2
-
-    for part in model.stream(prompts, enough):
-        handed.extend(prompt for prompt, _ in part)
-    assert 2 <= len(handed) < 6
-
-
-def test_a_run_that_was_stopped_ends_as_one_that_was_not(model: HuggingFace, tmp_path: Path) -> None:
-    model.reasoning = ReasoningOptions(2, 1.5, 16, 4)
-    model.budget = 40
-    frames = [
-        find("frames", f"table(labels='A,B', goal='highest score'{asks})") for asks in ("", ", asks=aloud")
-    ]
-    asked = questions(model, {"ipd": battery(find("games", "ipd"))}, frames)
-    whole = {r.key: r for r in measure(model, asked)}
-    with RunFolder(tmp_path / "run", {"model": model.name}) as run:
-        for most in (3, len(asked) // 2 + 3):
-            with pytest.raises(Interrupted):
-                measure(model, asked, run, stop=lambda most=most: len(run.records) >= most)
-            assert most <= len(run.records) < len(asked)
-    with RunFolder(tmp_path / "run", {"model": model.name}) as run:
-        resumed = measure(model, asked, run)
-    for r in resumed:
-        assert r.choice is not None
-        other = whole[r.key]
-        assert other.choice is not None
-        assert r.choice.logp == pytest.approx(other.choice.logp, abs=1e-4)
-        assert r.provenance.get("reasons") == other.provenance.get("reasons")
-        assert r.provenance.get("counted") == other.provenance.get("counted")

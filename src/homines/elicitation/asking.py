@@ -47,7 +47,7 @@ def measure(
     """Answer every question that the run has no answer to; all records in question order.
 
     batch   questions between two writes; None: the model's own `batch`, else 16. A model that streams its
-            answers (`Streams`) writes every answer as it arrives, unless it states a batch and one is given
+            answers (`Streams`) writes every answer as it arrives
     stop    called between batches; True ends the work
 
     A failed call becomes a record with its error. A model that checks its access first (`ChecksAccess`)
@@ -76,7 +76,6 @@ def measure(
         return [by_key[key] for key in prompts]
     before = _usage(model)
     open_questions = [Question(record, prompts[record.key]) for record in unanswered]
-    in_batches = bool(batch) and isinstance(model, Batches)
     batch = batch or (model.batch if isinstance(model, Batches) else BATCH)
     try:
         with _account(model, run):
@@ -84,7 +83,7 @@ def measure(
                 model.ready(stop)
             batches = (
                 _streamed(model, open_questions, stop)
-                if isinstance(model, Streams) and not in_batches
+                if isinstance(model, Streams)
                 else _batched(model, open_questions, batch, stop)
             )
             for records in batches:

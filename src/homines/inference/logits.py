@@ -8,7 +8,7 @@ common beginning once for all its prompts, in the forward and the backward pass.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,29 +147,15 @@ def label_logprobs(
     budget  distinct tokens of one pass, at most (a longer prompt has a pass of its own)
     pad     side of padding where nothing is shared
     """
-    out: list[torch.Tensor] = [torch.empty(0)] * len(encoded)
-    for part in read_passes(net, encoded, share=share, hold=hold, budget=budget, pad=pad):
-        for i, logp in part:
-            out[i] = logp
-    return out
-
-
-def read_passes(
-    net: Any,
-    encoded: Sequence[Encoded],
-    *,
-    share: bool = True,
-    hold: bool = False,
-    budget: int = 512,
-    pad: str = "right",
-) -> Iterator[list[tuple[int, torch.Tensor]]]:
-    """The same, pass by pass: (index, log-probabilities) of the prompts of each."""
     hold = hold and share and not torch.is_grad_enabled()
+    out: list[torch.Tensor] = [torch.empty(0)] * len(encoded)
     cache = DynamicCache() if hold else None
     for pack in plan_passes(encoded, budget, hold=hold):
         items = [encoded[i] for i in pack.items]
-        logp = _shared(net, items, pack.prefix, cache) if share else _plain(net, items, pad)
-        yield list(zip(pack.items, logp, strict=True))
+        scored = _shared(net, items, pack.prefix, cache) if share else _plain(net, items, pad)
+        for i, logp in zip(pack.items, scored, strict=True):
+            out[i] = logp
+    return out
 
 
 def _shared(

@@ -10,7 +10,7 @@ that do not reach the cue within their tokens count as illegal answers (mass 0).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,36 +111,18 @@ class Written:
 
 def read_reasoned(model: Any, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[Reasoned]:
     """Sample reasons for each prompt, and read the answer after every reason."""
-    out = {i: reasoned for part in stream_reasoned(model, prompts, how) for i, reasoned in part}
-    return [out[i] for i in range(len(prompts))]
-
-
-def stream_reasoned(
-    model: Any, prompts: Sequence[Prompt], how: ReasoningOptions
-) -> Iterator[list[tuple[int, Reasoned]]]:
-    """The same in the order in which prompts are done: (index, its reasons)."""
-    traces: list[list[Written | None]] = [[None] * how.traces for _ in prompts]
     pairs = [(prompt, trace) for prompt in prompts for trace in range(how.traces)]
-    parts = _in_slots(model, pairs, how) if model.writes else _by_transformers(model, prompts, how)
-    for part in parts:
-        for i, written in part:
-            traces[i // how.traces][i % how.traces] = written
-        done = {i // how.traces: None for i, _ in part}
-        complete = {i: [each for each in traces[i] if each is not None] for i in done}
-        yield [
-            (i, _reasoned(prompts[i], each, how, 2 if model.writes else 1))
-            for i, each in complete.items()
-            if len(each) == how.traces
-        ]
-
-
-def _reasoned(prompt: Prompt, traces: Sequence[Written], how: ReasoningOptions, sampler: int) -> Reasoned:
-    mute = np.full(len(prompt.labels), -np.inf)
-    p = np.exp([mute if trace.logp is None else trace.logp for trace in traces])
-    rng = np.random.default_rng(int(digest([prompt.key, how.seed, "count"]), 16))
-    drawn = tuple(_drawn(row, rng) for row in p)
-    texts, tokens = tuple(trace.text for trace in traces), sum(trace.tokens for trace in traces)
-    return Reasoned(texts, frozen(p), drawn, tokens, sampler)
+    written = iter(_in_slots(model, pairs, how) if model.writes else _by_transformers(model, prompts, how))
+    out: list[Reasoned] = []
+    for prompt in prompts:
+        traces = [next(written) for _ in range(how.traces)]
+        mute = np.full(len(prompt.labels), -np.inf)
+        p = np.exp([mute if trace.logp is None else trace.logp for trace in traces])
+        rng = np.random.default_rng(int(digest([prompt.key, how.seed, "count"]), 16))
+        drawn = tuple(_drawn(row, rng) for row in p)
+        texts, tokens = tuple(trace.text for trace in traces), sum(trace.tokens for trace in traces)
+        out.append(Reasoned(texts, frozen(p), drawn, tokens, 2 if model.writes else 1))
+    return out
 
 
 def write(model: Any, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[str]:
@@ -157,22 +139,19 @@ def write(model: Any, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[
     for prompt in prompts:
         pairs.append((prompt, before[prompt.key]))
         before[prompt.key] += 1
-    texts = {i: written.text or "" for part in _in_slots(model, pairs, how) for i, written in part}
-    return [texts[i] for i in range(len(prompts))]
+    return [written.text or "" for written in _in_slots(model, pairs, how)]
 
 
-def _in_slots(
-    model: Any, pairs: Sequence[tuple[Prompt, int]], how: ReasoningOptions
-) -> Iterator[list[tuple[int, Written]]]:
-    """A text for each (prompt, trace), and the answer after it, as they end: (index, text)."""
+def _in_slots(model: Any, pairs: Sequence[tuple[Prompt, int]], how: ReasoningOptions) -> list[Written]:
+    """A text for each (prompt, trace), and the answer after it, by `generation`."""
     from homines.inference.generation import Generation, Rules, Text
 
     if not pairs:
-        return
+        return []
     tokenizer, end = model.tokenizer, terminator(model.tokenizer)
     rows = {prompt.key: prompt for prompt, _ in pairs}
     encoded = dict(zip(rows, encode(tokenizer, list(rows.values())), strict=True))
-    check_room(model, max(len(item.prompt) for item in encoded.values()), how)
+    _check_room(model, max(len(item.prompt) for item in encoded.values()), how)
     sampled = how.temperature > 0
     texts = [
         Text(
@@ -200,13 +179,10 @@ def _in_slots(
         return item
 
     model.net.eval()
-    at = {text: i for i, text in enumerate(texts)}
-    for part in Generation(model.net, texts, Rules(end, how.most, how.temperature, done, answer)).run():
-        yield [(at[text], Written(cut(text), len(text.tokens), _numbers(text.logp))) for text in part]
-
-
-def _numbers(logp: Any) -> Array | None:
-    return None if logp is None else logp.cpu().double().numpy()
+    for _ in Generation(model.net, texts, Rules(end, how.most, how.temperature, done, answer)).run():
+        pass
+    read = [None if text.logp is None else text.logp.cpu().double().numpy() for text in texts]
+    return [Written(cut(text), len(text.tokens), logp) for text, logp in zip(texts, read, strict=True)]
 
 
 def _cut(text: str, cue: str, ended: bool) -> str | None:
@@ -220,8 +196,7 @@ def _tail(tokenizer: Any, cue: str) -> int:
     return len(tokenizer(cue, add_special_tokens=False).input_ids) + 4
 
 
-def check_room(model: Any, longest: int, how: ReasoningOptions) -> None:
-    """HominesError where a prompt of so many tokens and its text are longer than the model's context."""
+def _check_room(model: Any, longest: int, how: ReasoningOptions) -> None:
     if longest + how.most > model.window:
         raise HominesError(
             f"a prompt of {longest} tokens and {how.most} of thinking do not fit this model's "
@@ -240,26 +215,25 @@ def _drawn(p: Array, rng: np.random.Generator) -> int:
     return -1
 
 
-def _by_transformers(
-    model: Any, prompts: Sequence[Prompt], how: ReasoningOptions
-) -> Iterator[list[tuple[int, Written]]]:
+def _by_transformers(model: Any, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[Written]:
     """For networks that cannot write in slots: texts by transformers' generate, answers by a second pass."""
     import torch
 
-    together = TOGETHER if how.temperature == 0 else 1
-    for start in range(0, len(prompts), together):
-        rows = [prompt for prompt in prompts[start : start + together] for _ in range(how.traces)]
-        texts = _generate(model, rows, how)
-        complete = [(row, text) for row, (text, _) in zip(rows, texts, strict=True) if text is not None]
-        encoded = encode(model.tokenizer, [row for row, _ in complete], [text for _, text in complete])
-        for item in encoded:
-            model.fits(item)
-        with torch.no_grad():
-            read = iter([_numbers(logp) for logp in model.logprobs(encoded)])
-        yield [
-            (start * how.traces + i, Written(text, tokens, None if text is None else next(read)))
-            for i, (text, tokens) in enumerate(texts)
-        ]
+    texts: list[tuple[str | None, int]] = []
+    if how.temperature == 0:
+        for start in range(0, len(prompts), TOGETHER):
+            texts += _generate(model, prompts[start : start + TOGETHER], how)
+    else:
+        for prompt in prompts:
+            texts += _generate(model, [prompt] * how.traces, how)
+    of = [prompt for prompt in prompts for _ in range(how.traces)]
+    complete = [(prompt, text) for prompt, (text, _) in zip(of, texts, strict=True) if text is not None]
+    encoded = encode(model.tokenizer, [prompt for prompt, _ in complete], [text for _, text in complete])
+    for item in encoded:
+        model.fits(item)
+    with torch.no_grad():
+        read = iter([logp.cpu().double().numpy() for logp in model.logprobs(encoded)])
+    return [Written(text, tokens, None if text is None else next(read)) for text, tokens in texts]
 
 
 def _generate(model: Any, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[tuple[str | None, int]]:
@@ -271,7 +245,7 @@ def _generate(model: Any, prompts: Sequence[Prompt], how: ReasoningOptions) -> l
     tokenizer = model.tokenizer
     rows = [item.prompt for item in encode(tokenizer, prompts)]
     width = max(map(len, rows))
-    check_room(model, width, how)
+    _check_room(model, width, how)
     end = terminator(tokenizer)
     ids = torch.full((len(rows), width), end, dtype=torch.long)
     mask = torch.zeros(len(rows), width, dtype=torch.long)

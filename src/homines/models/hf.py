@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from homines.core.progress import Stop, never
 from homines.core.types import Choice, HominesError, Prompt
 from homines.inference import model_folder, processes
 from homines.inference.dtypes import NF4, four_bits, loading_arguments, pick_dtype, weight_dtype
@@ -19,7 +18,6 @@ from homines.inference.logits import distinct_tokens, holds, label_logprobs, sha
 from homines.inference.memory import EMBEDDINGS, check_memory, count_numbers, saved_dtype
 from homines.inference.products import use_onednn
 from homines.inference.reasoning import Reasoned, ReasoningOptions, read_reasoned, write
-from homines.inference.streaming import Reading, stream_readings
 from homines.inference.tokens import Encoded, encode, render, terminator
 
 
@@ -27,7 +25,6 @@ class HuggingFace:
     """A transformers causal LM and its tokenizer behind the `Model` protocol."""
 
     continues = True
-    batch = 16
 
     def __init__(self, net: Any, tokenizer: Any, *, name: str, provenance: Mapping[str, Any]) -> None:
         self.net = use_onednn(net).eval()
@@ -90,16 +87,6 @@ class HuggingFace:
         self._reasoned = {prompts[i].key: r for i, r in zip(spoken, reasoned, strict=True)}
         return [out[i] for i in range(len(prompts))]
 
-    def stream(
-        self, prompts: Sequence[Prompt], stop: Stop = never
-    ) -> Iterator[list[tuple[Prompt, Choice | Exception]]]:
-        """The same choices, each after its pass. A failure stands in the place of a choice."""
-        for part in stream_readings(self, prompts, stop):
-            self._reasoned = {p.key: reading for p, reading in part if isinstance(reading, Reasoned)}
-            yield [
-                (p, reading if isinstance(reading, Exception) else _choice(reading)) for p, reading in part
-            ]
-
     def notes(self, prompt: Prompt) -> dict[str, Any]:
         """What to record with the answer just scored. For a prompt with a cue: the reasons, their tokens, the
         standard error of the average, and one drawn answer for each reason."""
@@ -139,12 +126,6 @@ def to_choice(logp: torch.Tensor) -> Choice:
     """Label log-probabilities, terminator included, to a Choice with its legal mass; 0 where all are -inf."""
     values = logp.cpu().double()  # in this order: Apple's GPUs have no float64
     return Choice(Choice.of(values.numpy()).logp, min(1.0, float(values.exp().sum())))
-
-
-def _choice(reading: Reading) -> Choice | Exception:
-    if isinstance(reading, torch.Tensor):
-        return to_choice(reading)
-    return reading.choice if isinstance(reading, Reasoned) else reading
 
 
 def _window(shape: Any) -> int:
