@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from homines.core.types import Prompt
+from homines.core.registry import find
+from homines.core.run_folder import RunFolder
+from homines.core.types import Interrupted, Prompt
+from homines.elicitation.asking import measure
+from homines.elicitation.questions import battery, questions
 from homines.inference import generation, memory, reasoning
 from homines.inference.generation import Generation, Rules, Text, writes
 from homines.inference.logits import label_logprobs
@@ -232,3 +237,24 @@ def test_a_network_that_cannot_write_in_slots_writes_in_transformers_way(
     (heard,) = read_reasoned(model, [thinking()], ReasoningOptions(most=3))
     assert heard.sampler == 1
     assert reasoning.write(model, [thinking()], ReasoningOptions(most=3)) == [""]
+
+
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(model: HuggingFace, tmp_path: Path) -> None:
+    model.reasoning = ReasoningOptions(2, 1.5, 16, 4)
+    words = ("", ", asks=aloud")
+    frames = [find("frames", f"table(labels='A,B', goal='highest score'{asks})") for asks in words]
+    asked = questions(model, {"ipd": battery(find("games", "ipd"))}, frames, most=4)
+    whole = {r.key: r for r in measure(model, asked)}
+    with RunFolder(tmp_path / "run", {"model": model.name}) as run:
+        for most in (3, len(asked) - 3):
+            with pytest.raises(Interrupted):
+                measure(model, asked, run, batch=3, stop=lambda most=most: len(run.records) >= most)
+    with RunFolder(tmp_path / "run", {"model": model.name}) as run:
+        resumed = measure(model, asked, run)
+    for r in resumed:
+        other = whole[r.key]
+        assert r.choice is not None
+        assert other.choice is not None
+        assert r.choice.logp == pytest.approx(other.choice.logp, abs=1e-4)
+        assert r.provenance.get("reasons") == other.provenance.get("reasons")
+        assert r.provenance.get("counted") == other.provenance.get("counted")

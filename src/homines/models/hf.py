@@ -25,6 +25,7 @@ class HuggingFace:
     """A transformers causal LM and its tokenizer behind the `Model` protocol."""
 
     continues = True
+    batch = 32
 
     def __init__(self, net: Any, tokenizer: Any, *, name: str, provenance: Mapping[str, Any]) -> None:
         self.net = use_onednn(net).eval()
