@@ -129,6 +129,11 @@ def test_tokens_are_drawn_as_often_as_the_network_gives_them() -> None:
     assert (np.abs(off) < 5 * np.sqrt(2000 * p.numpy() * (1 - p.numpy())) + 1).all()
 
 
+def test_what_cannot_come_is_never_drawn() -> None:
+    logits = torch.tensor([[-np.inf, 0.0, 0.0, -np.inf]])
+    assert [generation._draw(logits, [u])[0] for u in (0.0, 0.49, 0.51, 1 - 2**-53)] == [1, 1, 2, 2]
+
+
 def test_a_text_ends_where_the_caller_says() -> None:
     net = network()
     (whole,) = in_slots(net, [Text((1, 2, 3, 4))])
@@ -150,6 +155,9 @@ def test_passes_are_as_wide_as_the_slots_and_prompts_are_read_once() -> None:
         "each distinct token once, but the last one of a prompt that comes again"
     )
     assert max(rows for rows, _ in seen) == 3
+    seen.clear()
+    in_slots(net, [Text((*shared, i)) for i in (50, 51, 52, 53)], None, most=4)
+    assert max(rows for rows, _ in seen) == 4, "as many as there are"
 
 
 def test_the_slots_fit_into_half_of_the_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:

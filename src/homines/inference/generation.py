@@ -318,9 +318,10 @@ def _draw(logits: torch.Tensor, uniform: Sequence[float]) -> list[int]:
     """A token of each row [row, vocabulary]: the first whose cumulative probability exceeds the uniform
     number."""
     total = logits.softmax(-1).cumsum(-1)
-    at = torch.tensor(uniform, dtype=total.dtype, device=total.device) * total[:, -1]
-    found = torch.searchsorted(total, at[:, None], right=True)[:, 0]
-    return found.clamp(max=logits.shape[-1] - 1).tolist()
+    whole = total[:, -1]
+    at = torch.tensor(uniform, dtype=total.dtype, device=total.device) * whole
+    at = torch.minimum(at, torch.nextafter(whole, torch.zeros_like(whole)))  # a number near 1 may round to 1
+    return torch.searchsorted(total, at[:, None], right=True)[:, 0].tolist()
 
 
 def writes(net: Any) -> bool:

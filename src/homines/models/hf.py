@@ -33,7 +33,8 @@ class HuggingFace:
         self.name = name
         self.share = shares(net)
         self.hold = self.share and holds(net)
-        self.budget = 512 if net.device.type == "cpu" else 4096
+        # products gain little beyond 256 tokens, and each token attends to all of its pass
+        self.budget = 4096 if net.device.type != "cpu" else 256 if self.hold else 512
         self.window = _window(net.config.get_text_config())
         self.reasoning = ReasoningOptions()
         self._reasoned: dict[str, Reasoned] = {}
