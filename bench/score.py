@@ -1,13 +1,15 @@
 """Decisions a second: homines, lm-evaluation-harness's loglikelihood, and generate-and-parse, in one run.
 
-    python bench/score.py [--prompts 144]
+    python bench/score.py [MODEL ...] [--prompts 144] [--peers 36]
     python bench/score.py --memory
 
-The same network in memory, the same prompts (the Tennant battery), one after the other, rounds in turn. A
+The same weights in memory, the same prompts (the Tennant battery), one after the other, rounds in turn. A
 decision is one prompt answered: for homines and lm-eval the log-probability of every whole label, for
-generate-and-parse one sampled answer. --memory: instead, peak memory and seconds of batteries of 1 and 100
-times as many prompts, on a random network with SmolLM2's vocabulary. Writes bench/score.json. Needs the extra
-[bench].
+generate-and-parse one sampled answer. The two peers have the network as transformers loads it, and every n-th
+prompt: their time is in proportion to the prompts, of which they share nothing.
+
+--memory: instead, peak memory and seconds of batteries of 1 and 100 times as many prompts, on a random
+network with SmolLM2's vocabulary. Writes bench/score.json. Needs the extra [bench].
 """
 
 from __future__ import annotations
@@ -28,13 +30,16 @@ import numpy as np
 import torch
 
 from homines.core.types import Prompt
+from homines.inference.products import use_onednn
 from homines.inference.tokens import encode, render, terminator
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.studies.tennant2025.study import exam
 
 HERE = Path(__file__).parent
-ROUNDS = 3
+ROUNDS = 2
+PEERS, SMALL = 36, 1.4e8
+"""Prompts of the two peers for a model of so many weights; larger ones get fewer, 8 at least."""
 BATCH = 16
 
 
@@ -104,32 +109,41 @@ def timed(work: Callable[[], Any], device: str) -> tuple[float, Any]:
     return time.perf_counter() - start, out
 
 
-def compare(model: HuggingFace, prompts: Sequence[Prompt], rounds: int = ROUNDS) -> dict[str, Any]:
-    """Seconds of each, the best of some rounds in turn; and how far log-probabilities differ."""
+def compare(
+    model: HuggingFace, prompts: Sequence[Prompt], rounds: int = ROUNDS, peers: int | None = None
+) -> dict[str, Any]:
+    """Decisions a second of each, the best of some rounds in turn; and how far log-probabilities differ.
+
+    peers  how many of the prompts lm-evaluation-harness and generate-and-parse answer; None: all
+    """
     harness, device = Harness(model), str(model.net.device)
-    ways: dict[str, Callable[[], Any]] = {
-        "homines": lambda: ours(model, prompts),
-        "lm-eval": lambda: harness(prompts),
-        "generate-and-parse": lambda: sampled(model, prompts),
+    every = range(0, len(prompts), max(1, len(prompts) // (peers or len(prompts))))
+    some = [prompts[i] for i in every]
+    ways: dict[str, tuple[int, Callable[[], Any]]] = {
+        "homines": (len(prompts), lambda: ours(model, prompts)),
+        "lm-eval": (len(some), lambda: harness(some)),
+        "generate-and-parse": (len(some), lambda: sampled(model, some)),
     }
-    ours(model, prompts[:BATCH]), harness(prompts[:BATCH])
+    ours(model, prompts[:BATCH]), harness(some[:2])
     took: dict[str, list[float]] = {way: [] for way in ways}
     said: dict[str, Any] = {}
     for _ in range(rounds):
-        for way, work in ways.items():
+        for way, (_, work) in ways.items():
+            use_onednn(model.net, use=way == "homines")
             seconds, said[way] = timed(work, device)
             took[way].append(seconds)
-    best = {way: min(some) for way, some in took.items()}
-    apart = [float(np.abs(a - b).max()) for a, b in zip(said["homines"], said["lm-eval"], strict=True)]
+    use_onednn(model.net)
+    rate = {way: count / min(took[way]) for way, (count, _) in ways.items()}
+    apart = [float(np.abs(said["homines"][i] - b).max()) for i, b in zip(every, said["lm-eval"], strict=True)]
     encoded = encode(model.tokenizer, prompts)
     return {
-        "prompts": len(prompts),
+        "prompts": {way: count for way, (count, _) in ways.items()},
         "tokens": sum(len(e.prompt) * len(e.labels) + sum(map(len, e.labels)) for e in encoded),
         "tokens_read": model.tokens(prompts),
-        "seconds": {way: [round(s, 3) for s in some] for way, some in took.items()},
-        "decisions_per_second": {way: len(prompts) / s for way, s in best.items()},
-        "times_lm_eval": best["lm-eval"] / best["homines"],
-        "times_generate": best["generate-and-parse"] / best["homines"],
+        "seconds": {way: [round(s, 3) for s in seconds] for way, seconds in took.items()},
+        "decisions_per_second": rate,
+        "times_lm_eval": rate["homines"] / rate["lm-eval"],
+        "times_generate": rate["homines"] / rate["generate-and-parse"],
         "largest_difference": max(apart),
         "share_of_samples_legal": said["generate-and-parse"],
     }
@@ -138,21 +152,27 @@ def compare(model: HuggingFace, prompts: Sequence[Prompt], rounds: int = ROUNDS)
 def peak(model: HuggingFace, prompts: Sequence[Prompt]) -> dict[str, Any]:
     """Where the time of scoring goes: matrix products at this machine's own best rate, against all of it."""
     net = model.net
-    size = 2048
-    a = torch.randn(size, size, dtype=net.dtype, device=net.device)
-    seconds = min(timed(lambda: a @ a, str(net.device))[0] for _ in range(5))
-    rate = 2 * size**3 / seconds
+    layer = torch.nn.Linear(2048, 2048, bias=False, dtype=net.dtype, device=net.device)
+    x = torch.randn(2048, 2048, dtype=net.dtype, device=net.device)
+    rates: dict[str, float] = {}
+    with torch.no_grad():
+        for products in ("pytorch", "homines"):
+            use_onednn(layer, use=products == "homines")
+            best = min(timed(lambda: layer(x), str(net.device))[0] for _ in range(6))
+            rates[products] = 2 * 2048**3 / best
     embedding = net.get_input_embeddings().weight.numel()
-    body = sum(p.numel() for p in net.parameters()) - embedding
+    whole = sum(p.numel() for p in net.parameters())
+    tied = net.get_output_embeddings().weight is net.get_input_embeddings().weight
+    body = whole - (1 if tied else 2) * embedding
     kept = sum(1 + sum(len(label) - 1 for label in e.labels) for e in encode(model.tokenizer, prompts))
     work = 2 * body * model.tokens(prompts) + 2 * embedding * kept
-    took = min(timed(lambda: ours(model, prompts), str(net.device))[0] for _ in range(2))
+    seconds = min(timed(lambda: ours(model, prompts), str(net.device))[0] for _ in range(2))
     return {
-        "flop_per_second_of_a_product": rate,
+        "flop_per_second_of_a_product": rates,
         "flop_of_the_products": work,
-        "share_of_the_limit": work / rate / took,
+        "share_of_the_limit": work / rates["homines"] / seconds,
         "share_of_the_output_layer": 2 * embedding * kept / work,
-        "seconds": took,
+        "seconds": seconds,
     }
 
 
@@ -185,29 +205,40 @@ def memory(times: int) -> dict[str, float]:
 
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__)
+    ask.add_argument("models", nargs="*", metavar="MODEL")
     ask.add_argument("--prompts", type=int, default=144)
+    ask.add_argument("--peers", type=int)
+    ask.add_argument("--rounds", type=int, default=ROUNDS)
     ask.add_argument("--memory", action="store_true")
     ask.add_argument("--times", type=int)
     given = ask.parse_args()
     if given.times:
         print(json.dumps(memory(given.times)))
         return
-    out: dict[str, Any] = {}
     if given.memory:
         for times in (1, 100):
             done = subprocess.run(
                 [sys.executable, __file__, "--times", str(times)], capture_output=True, text=True, check=True
             )
-            out[f"battery x {times}"] = json.loads(done.stdout.splitlines()[-1])
-    else:
-        model = load("smollm2", device="cpu")
+            keep(f"battery x {times}", json.loads(done.stdout.splitlines()[-1]))
+        return
+    for name in given.models or ["smollm2"]:
+        model = load(name, device="cpu")
         assert isinstance(model, HuggingFace)
+        size = sum(p.numel() for p in model.net.parameters())
+        peers = given.peers or max(8, round(PEERS * SMALL / size))
         prompts = battery(model, given.prompts)
-        out = compare(model, prompts) | {"profile": peak(model, prompts)}
-    print(json.dumps(out, indent=1))
-    kept = HERE / "score.json"  # the other part stays
-    there = json.loads(kept.read_text()) if kept.exists() else {}
-    kept.write_text(json.dumps(there | out, indent=1) + "\n")
+        found = compare(model, prompts, given.rounds, peers) | {"profile": peak(model, prompts)}
+        keep(Path(name).name, found)
+        del model
+
+
+def keep(name: str, found: dict[str, Any]) -> None:
+    """Print a part's figures, and write them beside those of the others."""
+    print(name, json.dumps(found, indent=1), flush=True)
+    path = HERE / "score.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(known | {name: found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -217,13 +217,13 @@ def test_reasons_end_with_the_cue_and_the_answer_after_each_is_exact(tokenizer: 
 
 def test_the_same_seed_hears_the_same_whatever_else_is_asked(tokenizer: Any) -> None:
     model = pupil(tokenizer, "Answer:,A")
-    how = ReasoningOptions(traces=3, temperature=1.0, most=12, seed=5)
+    how = ReasoningOptions(traces=8, temperature=1.5, most=24, seed=5)
     other = Prompt((("user", "B or A? Answer: A or Answer: B"),), ("A", "B"), cue="Answer:")
     alone = read_reasoned(model, [thinking()], how)[0]
     beside = read_reasoned(model, [other, thinking()], how)[1]
     assert alone.reasons == beside.reasons
     assert alone.counted == beside.counted
-    assert read_reasoned(model, [thinking()], ReasoningOptions(3, 1.0, 12, 6))[0].reasons != alone.reasons
+    assert read_reasoned(model, [thinking()], ReasoningOptions(8, 1.5, 24, 6))[0].reasons != alone.reasons
 
 
 def test_silent_and_spoken_prompts_are_scored_together_in_order(tokenizer: Any) -> None:
@@ -241,7 +241,7 @@ def test_reasons_are_recorded_beside_the_answer(tokenizer: Any) -> None:
     from homines.elicitation.questions import battery, questions
 
     model = pupil(tokenizer, "Answer:,A")
-    model.reasoning = ReasoningOptions(traces=2, temperature=1.0, most=8)
+    model.reasoning = ReasoningOptions(traces=4, temperature=1.5, most=8)
     games = {"ipd": battery(find("games", "ipd"))[:1]}
     frames = [
         find("frames", "table(labels='A,B', goal='highest score', asks=aloud)"),
@@ -251,10 +251,10 @@ def test_reasons_are_recorded_beside_the_answer(tokenizer: Any) -> None:
     spoken = [r for r in records if "asks=aloud" in r.frame]
     assert len(spoken) == 2
     for r in spoken:
-        assert len(r.provenance["reasons"]) == len(r.provenance["counted"]) == 2
+        assert len(r.provenance["reasons"]) == len(r.provenance["counted"]) == 4
         assert r.provenance["tokens"] > 0
         assert r.choice is not None
-        assert r.choice.n == 2
+        assert r.choice.n == 4
     assert all("reasons" not in r.provenance for r in records if r not in spoken)
 
 

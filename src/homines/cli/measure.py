@@ -46,7 +46,8 @@ def measure(
     batch: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Prompts between two writes; default: 16. Of an API each is written at once."
+            min=1,
+            help="Prompts between two writes; default: 32 of a local model. Of an API each is written.",
         ),
     ] = None,
     show: Annotated[

@@ -78,12 +78,15 @@ class Pack:
     tokens: int
 
 
-def plan_passes(encoded: Sequence[Encoded], budget: int, *, hold: bool = False) -> list[Pack]:
+def plan_passes(
+    encoded: Sequence[Encoded], budget: int, *, hold: bool = False, after: tuple[int, ...] = ()
+) -> list[Pack]:
     """Group prompts (by index) with common beginnings. A group reads at most `budget` distinct tokens, or is
     a single prompt.
 
     hold   a pass may begin on the path of the last prompt of the previous pass. In sorted order no earlier
            prompt shares more tokens, thus no token is read twice over all passes.
+    after  tokens of a prompt read before the first pass, whose keys and values are held
     """
     order = sorted(range(len(encoded)), key=lambda i: encoded[i].prompt)
     out: list[Pack] = []
@@ -92,21 +95,22 @@ def plan_passes(encoded: Sequence[Encoded], budget: int, *, hold: bool = False) 
     for i in order:
         before = len(forest.tokens)
         if group and len(encoded[i].prompt) > len(prefix):
-            _plant(forest, encoded[i])
+            plant(forest, encoded[i])
         if not group or len(forest.tokens) - len(prefix) > budget or len(encoded[i].prompt) <= len(prefix):
             if group:
                 out.append(Pack(tuple(group), prefix, before - len(prefix)))
-            prefix = _alike(encoded[group[-1]].prompt, encoded[i].prompt) if group and hold else ()
+            before_it = encoded[group[-1]].prompt if group else after
+            prefix = common_beginning(before_it, encoded[i].prompt) if hold else ()
             forest, group = Forest(), []
             forest.add(-1, prefix)
-            _plant(forest, encoded[i])
+            plant(forest, encoded[i])
         group.append(i)
     if group:
         out.append(Pack(tuple(group), prefix, len(forest.tokens) - len(prefix)))
     return out
 
 
-def _alike(one: Sequence[int], two: Sequence[int]) -> tuple[int, ...]:
+def common_beginning(one: Sequence[int], two: Sequence[int]) -> tuple[int, ...]:
     """Their common beginning, without the last token of the second: the network must read at least one."""
     n = 0
     while n < min(len(one), len(two) - 1) and one[n] == two[n]:
@@ -114,7 +118,7 @@ def _alike(one: Sequence[int], two: Sequence[int]) -> tuple[int, ...]:
     return tuple(two[:n])
 
 
-def _plant(forest: Forest, item: Encoded) -> list[list[int]]:
+def plant(forest: Forest, item: Encoded) -> list[list[int]]:
     """Add a prompt and its labels (the terminator is predicted, never read). For each label: the nodes that
     predict its first token, its second, ..., and its terminator."""
     root = forest.add(-1, item.prompt)[-1]
@@ -160,26 +164,33 @@ def _shared(
     """prefix: the beginning whose keys and values are in `cache`; afterwards those of the last prompt are."""
     forest, known = Forest(), len(prefix)
     forest.add(-1, prefix)
-    nodes = [_plant(forest, item) for item in items]
+    nodes = [plant(forest, item) for item in items]
     targets = sorted({i for labels in nodes for path in labels for i in path})
     if cache is not None:
-        _keep(cache, list(range(known)))
-    logits = _read(net, forest, known, targets, cache)
+        keep_nodes(cache, list(range(known)))
+    logits = read_nodes(net, forest, known, targets, cache)
     if cache is not None:
-        _keep(cache, forest.add(-1, items[-1].prompt))
+        keep_nodes(cache, forest.add(-1, items[-1].prompt))
     total = logits.logsumexp(-1)
     row = {node: i for i, node in enumerate(targets)}
-    out: list[torch.Tensor] = []
-    for item, labels in zip(items, nodes, strict=True):
-        sums = [
-            (logits[(at := [row[n] for n in path]), list(ids)] - total[at]).sum()
-            for path, ids in zip(labels, item.labels, strict=True)
-        ]
-        out.append(torch.stack(sums))
-    return out
+    return [
+        sum_labels(logits, total, item, [[row[n] for n in path] for path in labels])
+        for item, labels in zip(items, nodes, strict=True)
+    ]
 
 
-def _read(
+def sum_labels(
+    logits: torch.Tensor, total: torch.Tensor, item: Encoded, paths: Sequence[Sequence[int]]
+) -> torch.Tensor:
+    """Log-probability of every label, [label], from logits [row, vocabulary] and their logsumexp `total`.
+
+    paths  for each label: the rows that predict its first token, its second, ..., and its terminator
+    """
+    pairs = zip(paths, item.labels, strict=True)
+    return torch.stack([(logits[path, list(ids)] - total[path]).sum() for path, ids in pairs])
+
+
+def read_nodes(
     net: Any, forest: Forest, known: int, targets: Sequence[int], cache: DynamicCache | None
 ) -> torch.Tensor:
     """Logits at the target nodes, [target, vocabulary]. The cache holds the first `known` nodes of the
@@ -188,7 +199,7 @@ def _read(
     Where memory is short and there is a cache, the forest is read in pieces, each with the keys and values of
     the pieces before. Raises HominesError where the memory does not suffice.
     """
-    device, dtype = _place(net)
+    device, dtype = place(net)
     end = len(forest.tokens)
     size = pass_length(net, end - known, end, len(targets), whole=cache is None)
     # the prefix is one path: each of its nodes sees all before it
@@ -221,7 +232,7 @@ def next_logprobs(net: Any, text: Sequence[int]) -> torch.Tensor:
     return _logits(net, every, input_ids=ids, use_cache=False)[0].float().log_softmax(-1)
 
 
-def _keep(cache: Any, nodes: Sequence[int]) -> None:
+def keep_nodes(cache: Any, nodes: Sequence[int]) -> None:
     """Remove from the cache the keys and values of all tokens but these."""
     for layer in cache.layers:
         if layer.keys is not None and layer.keys.numel():
@@ -231,7 +242,7 @@ def _keep(cache: Any, nodes: Sequence[int]) -> None:
 
 def _plain(net: Any, items: Sequence[Encoded], pad: str) -> list[torch.Tensor]:
     """One padded row per prompt and label: the reference that sharing must equal."""
-    device, _ = _place(net)
+    device, _ = place(net)
     rows = [(*item.prompt, *label[:-1]) for item in items for label in item.labels]
     width = max(map(len, rows))
     pass_length(net, len(rows) * width, width, len(rows) * width, whole=True)
@@ -261,7 +272,7 @@ def _plain(net: Any, items: Sequence[Encoded], pad: str) -> list[torch.Tensor]:
     return out
 
 
-def _place(net: Any) -> tuple[torch.device, torch.dtype]:
+def place(net: Any) -> tuple[torch.device, torch.dtype]:
     weight = next(p for p in net.parameters() if p.is_floating_point())
     return weight.device, weight.dtype
 
@@ -301,5 +312,5 @@ def _trial(net: Any, **how: Any) -> bool:
         except (TypeError, ValueError, RuntimeError, NotImplementedError, AttributeError):
             return False
         alone = torch.cat([label_logprobs(net, [item], share=False)[0] for item in trial])
-    exact = _place(net)[1] in (torch.float32, torch.float64)
+    exact = place(net)[1] in (torch.float32, torch.float64)
     return bool((tree - alone).abs().max() < (1e-3 if exact else 0.25))

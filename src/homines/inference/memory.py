@@ -175,17 +175,31 @@ def pass_bytes(net: Any, new: int, context: int, outputs: int) -> int:
     item = next(p for p in net.parameters() if p.is_floating_point()).dtype.itemsize
     heads, hidden = shape.num_attention_heads, shape.hidden_size
     wide = getattr(shape, "intermediate_size", None) or 4 * hidden
-    each = getattr(shape, "head_dim", None) or hidden // heads
-    cache_row = 2 * (getattr(shape, "num_key_value_heads", None) or heads) * each * shape.num_hidden_layers
     mask = new * context * (1 + 2 * item)
     scores = 2 * new * context * heads * item if getattr(shape, "_attn_implementation", "") == "eager" else 0
     return (
         mask
         + scores
-        + context * cache_row * item
+        + context * _key_bytes(net)
         + new * (8 * hidden + 3 * wide) * item
         + 8 * outputs * shape.vocab_size
     )
+
+
+def _key_bytes(net: Any) -> int:
+    """Bytes of the keys and values of one token in all layers."""
+    shape = getattr(net, "module", net).config.get_text_config()
+    item = next(p for p in net.parameters() if p.is_floating_point()).dtype.itemsize
+    heads = shape.num_attention_heads
+    each = getattr(shape, "head_dim", None) or shape.hidden_size // heads
+    return 2 * (getattr(shape, "num_key_value_heads", None) or heads) * each * shape.num_hidden_layers * item
+
+
+def slots_that_fit(net: Any, width: int, most: int) -> int:
+    """How many texts of `width` tokens can have their keys and values in half of the memory that is free now:
+    1 to `most`."""
+    free = free_bytes(next(net.parameters()).device)
+    return max(1, min(most, free // 2 // (width * _key_bytes(net))))
 
 
 def pass_length(net: Any, new: int, context: int, outputs: int, *, whole: bool = False) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import torch
 from homines.core.types import Choice, HominesError, Prompt
 from homines.inference import model_folder, processes
 from homines.inference.dtypes import NF4, four_bits, loading_arguments, pick_dtype, weight_dtype
+from homines.inference.generation import writes
 from homines.inference.logits import distinct_tokens, holds, label_logprobs, shares
 from homines.inference.memory import EMBEDDINGS, check_memory, count_numbers, saved_dtype
+from homines.inference.products import use_onednn
 from homines.inference.reasoning import Reasoned, ReasoningOptions, read_reasoned, write
 from homines.inference.tokens import Encoded, encode, render, terminator
 
@@ -22,14 +25,16 @@ class HuggingFace:
     """A transformers causal LM and its tokenizer behind the `Model` protocol."""
 
     continues = True
+    batch = 32
 
     def __init__(self, net: Any, tokenizer: Any, *, name: str, provenance: Mapping[str, Any]) -> None:
-        self.net = net.eval()
+        self.net = use_onednn(net).eval()
         self.tokenizer = tokenizer
         self.name = name
         self.share = shares(net)
         self.hold = self.share and holds(net)
-        self.budget = 512 if net.device.type == "cpu" else 4096
+        # products gain little beyond 256 tokens, and each token attends to all of its pass
+        self.budget = 4096 if net.device.type != "cpu" else 256 if self.hold else 512
         self.window = _window(net.config.get_text_config())
         self.reasoning = ReasoningOptions()
         self._reasoned: dict[str, Reasoned] = {}
@@ -40,6 +45,11 @@ class HuggingFace:
             "prefix_sharing": self.share,
             "chat_template": bool(tokenizer.chat_template),
         }
+
+    @cached_property
+    def writes(self) -> bool:
+        """Whether texts can be written in slots (`generation`); else transformers' generate writes them."""
+        return self.hold and writes(self.net)
 
     def encode(self, prompts: Sequence[Prompt]) -> list[Encoded]:
         """Tokens of these prompts and labels; HominesError where one does not fit the context."""
