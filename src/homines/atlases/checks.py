@@ -65,7 +65,7 @@ def check(run: RunFolder, cells: Mapping[str, Cell], base: Base) -> tuple[str, l
         column=ACT.name,
         outcome=first.act.outcome,
         value=first.act.figure,
-        n=first.act.answers,
+        n=None if first.act.answers is None else round(first.act.answers),
         instability=first.act.instability,
     )
     return headline(verdict), [_cell(first.legal), act, _cell(lost, reason)]
@@ -92,4 +92,7 @@ def _lost(cells: Mapping[str, Cell], base: Base) -> tuple[NothingLost, str]:
         if before is not None and after is not None:
             of = QUESTIONS if name == "everyday accuracy" else 1
             losses.append(Loss(name, before / of, after / of, float(of) if of > 1 else None))
-    return NothingLost(tuple(sorted(losses, key=lambda row: -row.share))), f"against {base.name}"
+    reason = f"against {base.name}"
+    if lacking := {"everyday accuracy", "perplexity"} - {loss.name for loss in losses}:
+        reason += f"; {' and '.join(sorted(lacking))} not read of both"
+    return NothingLost(tuple(sorted(losses, key=lambda row: -row.share))), reason

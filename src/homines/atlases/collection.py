@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from homines.atlases import cars, everyday, market, payoffs, preferences, states
+from homines.atlases.options import AtlasOptions
 from homines.atlases.section import Section
 from homines.core.capabilities import CountsTokens, EstimatesCost
 from homines.core.format import finite
-from homines.core.options import DEVICE, DTYPE, MODEL, option
 from homines.core.paths import inside
 from homines.core.progress import QUIET, Follow
 from homines.core.redaction import redact
@@ -32,18 +32,6 @@ SECTIONS: tuple[Section, ...] = tuple(
 )
 """In the order in which they are asked; a new one is asked of rows that lack it."""
 ROW = "row.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AtlasOptions:
-    """Which row is added or completed, and where."""
-
-    model: str | None = option(None, f"{MODEL} Left out: only the table and the page are written.", "model")
-    out: Path = option(Path("runs/atlas"), "Folder of the atlas.")
-    base: str | None = option(None, "Model that it was made from; default: what stands before the +.")
-    quick: bool = option(False, "Fewer questions; a row is completed without it.", "--quick")
-    device: str | None = option(None, DEVICE)
-    dtype: str | None = option(None, DTYPE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,9 +110,12 @@ def planned(options: AtlasOptions) -> Iterator[tuple[str, dict[str, Any]]]:
         yield section.name, counts
 
 
-def complete(options: AtlasOptions, *, command: str = "", follow: Follow = QUIET) -> ModelRow:
+def complete(
+    options: AtlasOptions, *, loaded: Model | None = None, command: str = "", follow: Follow = QUIET
+) -> ModelRow:
     """Ask a model what its row lacks, section by section; the row.
 
+    loaded   the model in memory; None: it is loaded where something is missing
     A section that fails is noted with its reason, and the next one is asked. Raises HominesError for a model
     that cannot be loaded, Interrupted where the work was stopped; all answers until then are kept.
     """
@@ -146,7 +137,7 @@ def complete(options: AtlasOptions, *, command: str = "", follow: Follow = QUIET
             "sections": row.facts.get("sections") or {},
         },
     )
-    model = _load(options) if missing else None
+    model = (loaded or _load(options)) if missing else None
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder, ROW, row.facts)
     for section in SECTIONS:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from homines.atlases.collection import AtlasOptions
+from homines.atlases.options import AtlasOptions
 from homines.cli.measure import BudgetOptions, limit, spell_counts
 from homines.cli.options import AsJson
 from homines.core.types import HominesError
