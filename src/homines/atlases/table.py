@@ -19,7 +19,7 @@ from homines.atlases.states import SECTION as STATES
 from homines.core.format import TableRow
 from homines.core.paths import write_whole
 from homines.core.redaction import redact
-from homines.core.run_folder import write_json
+from homines.core.run_folder import RunFolder, write_json
 from homines.core.types import HominesError
 from homines.reports.tables import Table
 
@@ -28,9 +28,15 @@ NAME = "atlas"
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A row as it was read: the headline of its verdict, and its cells by column in the order of COLUMNS."""
+    """A row as it was read.
+
+    runs       its run folders that hold answers, by section
+    headline   of its verdict
+    cells      by column, in the order of `columns`
+    """
 
     row: ModelRow
+    runs: Mapping[str, RunFolder]
     headline: str
     cells: Mapping[str, Cell]
 
@@ -45,22 +51,26 @@ def entries(out: Path) -> list[Entry]:
     found = rows(out)
     if not found:
         raise HominesError(f"{out} holds no row of an atlas; add one with `homines atlas MODEL --out {out}`")
-    cells = {row.model: {c.column: c for s in SECTIONS for c in _read(row, s)} for row in found}
-    return [_entry(row, cells) for row in found]
+    runs: dict[str, dict[str, RunFolder]] = {row.model: {} for row in found}
+    cells = {
+        row.model: {c.column: c for section in SECTIONS for c in _read(row, section, runs[row.model])}
+        for row in found
+    }
+    return [_entry(row, runs[row.model], cells) for row in found]
 
 
-def _entry(row: ModelRow, cells: Mapping[str, Mapping[str, Cell]]) -> Entry:
+def _entry(row: ModelRow, runs: Mapping[str, RunFolder], cells: Mapping[str, Mapping[str, Cell]]) -> Entry:
     own, base = cells[row.model], checks.Base(row.base, cells.get(row.base or ""))
-    run = row.run(STATES)
-    if run is None:
-        lacking = [Cell(column=c.name, outcome="not asked") for c in checks.COLUMNS]
-        return Entry(row, "It was not asked.", {**{c.column: c for c in lacking}, **own})
-    headline, made = checks.check(run, own, base)
-    return Entry(row, headline, {**{c.column: c for c in made}, **own})
+    if STATES.name not in runs:
+        reason = "not asked yet"
+        lacking = {c.name: Cell(column=c.name, outcome="not asked", reason=reason) for c in checks.COLUMNS}
+        return Entry(row, runs, "It was not asked.", {**lacking, **own})
+    headline, made = checks.check(runs[STATES.name], own, base)
+    return Entry(row, runs, headline, {**{c.column: c for c in made}, **own})
 
 
-def _read(row: ModelRow, section: Section) -> list[Cell]:
-    """The cells of a section, or the reason why it has none."""
+def _read(row: ModelRow, section: Section, runs: dict[str, RunFolder]) -> list[Cell]:
+    """The cells of a section, or the reason why it has none; its run folder is added to `runs`."""
     noted = row.section(section.name)
     if error := noted.get("error"):
         return [Cell(column=c.name, outcome="error", reason=str(error)) for c in section.columns]
@@ -69,6 +79,7 @@ def _read(row: ModelRow, section: Section) -> list[Cell]:
         if run is None or not run.records:
             reason = "not among the questions of --quick" if row.quick and noted else "not asked yet"
             return [Cell(column=c.name, outcome="not asked", reason=reason) for c in section.columns]
+        runs[section.name] = run
         return section.read(run)
     except HominesError as failure:
         reason = redact(str(failure))[:400]
@@ -86,11 +97,11 @@ def tidy(found: Sequence[Entry]) -> Iterator[TableRow]:
 
 def facts(found: Sequence[Entry]) -> list[TableRow]:
     """What was asked of each model, by which commands and versions."""
-    return [_facts(entry.row) for entry in found]
+    return [_facts(entry) for entry in found]
 
 
-def _facts(row: ModelRow) -> TableRow:
-    runs = {s.name: run for s in SECTIONS if (run := row.run(s)) is not None}
+def _facts(entry: Entry) -> TableRow:
+    row, runs = entry.row, entry.runs
     provenance = next((run.provenance for run in runs.values()), {})
     records = [r for run in runs.values() for r in run.records]
     parts = [row.section(s.name) for s in SECTIONS]
