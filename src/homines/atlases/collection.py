@@ -16,7 +16,7 @@ from typing import Any
 from homines.atlases import cars, everyday, market, payoffs, preferences, states
 from homines.atlases.options import AtlasOptions
 from homines.atlases.section import Section
-from homines.core.capabilities import CountsTokens, EstimatesCost
+from homines.core.capabilities import ChecksAccess, CountsTokens, EstimatesCost
 from homines.core.format import finite
 from homines.core.paths import inside
 from homines.core.progress import QUIET, Follow
@@ -117,7 +117,7 @@ def complete(
 
     loaded   the model in memory; None: it is loaded where something is missing
     A section that fails is noted with its reason, and the next one is asked. Raises HominesError for a model
-    that cannot be loaded, Interrupted where the work was stopped; all answers until then are kept.
+    that cannot be loaded or reached, Interrupted where the work was stopped; all answers until then are kept.
     """
     name = str(options.model)
     check_kind(name)
@@ -138,6 +138,8 @@ def complete(
         },
     )
     model = (loaded or _load(options)) if missing else None
+    if isinstance(model, ChecksAccess):
+        model.ready(follow.stop)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder, ROW, row.facts)
     for section in SECTIONS:

@@ -133,7 +133,7 @@ def line(entry: Entry, cell: Cell) -> TableRow:
         "n": cell.n,
         "legal mass": cell.mass,
         "instability": cell.instability,
-        "why": cell.reason or ("" if cell.outcome == "read" else cell.outcome),
+        **({"why": reason} if (reason := cell.reason or cell.outcome.removeprefix("read")) else {}),
     }
 
 

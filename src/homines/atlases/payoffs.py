@@ -28,7 +28,8 @@ FOLLOWS = Column(
     "follows payoffs",
     "0 to 1",
     "Mean over games of |P(A) - P(A after A and B have exchanged their payoffs)|, orders weighing alike. 0: "
-    "the answer is that of a label or a place; 1: only payoffs count, and surely.",
+    "the answer is that of a label or a place; 1: only payoffs count, and surely. Answers that vary from "
+    "prompt to prompt for no reason raise it; the column with a sign tells.",
     GAMES_INTERVAL,
 )
 OWN = Column(
