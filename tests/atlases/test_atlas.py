@@ -15,7 +15,8 @@ import pytest
 
 import homines as hm
 from homines.atlases import collection, payoffs
-from homines.atlases.collection import SECTIONS, AtlasOptions, complete, row_folder
+from homines.atlases.collection import SECTIONS, complete, row_folder
+from homines.atlases.options import AtlasOptions
 from homines.atlases.page import write_atlas
 from homines.atlases.table import Entry, columns, entries, tidy
 from homines.cli.app import main
@@ -150,7 +151,7 @@ def test_a_row_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     options = AtlasOptions(model="mock", out=tmp_path, quick=True)
     calls = iter(range(1000))
     with pytest.raises(Interrupted):
-        complete(options, follow=Follow(stop=lambda: next(calls) > 7))
+        complete(options, follow=Follow(stop=lambda: next(calls) > 3))
     kept = {path: path.read_bytes() for path in tmp_path.rglob("records.jsonl")}
     assert sum(len(x) for x in kept.values()) > 0
     row = complete(options)

@@ -16,7 +16,7 @@ from typing import Any
 from homines.atlases import cars, everyday, market, payoffs, preferences, states
 from homines.atlases.options import AtlasOptions
 from homines.atlases.section import Section
-from homines.core.capabilities import ChecksAccess, CountsTokens, EstimatesCost
+from homines.core.capabilities import Batches, ChecksAccess, CountsTokens, EstimatesCost
 from homines.core.format import finite
 from homines.core.paths import inside
 from homines.core.progress import QUIET, Follow
@@ -32,6 +32,9 @@ SECTIONS: tuple[Section, ...] = tuple(
 )
 """In the order in which they are asked; a new one is asked of rows that lack it."""
 ROW = "row.json"
+BATCH = 48
+"""Questions between two writes, for a model that states no batch. Those of one batch share their beginnings:
+48 take a tenth of the tokens less than 16."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +181,12 @@ def _ask(
             with RunFolder(place, {**config, "command": row.facts["commands"][-1:]}) as run:
                 tell = follow.begin(section.title, len(questions))
                 records = measure(
-                    model, questions, run, progress=lambda done, _: tell(done), stop=follow.stop
+                    model,
+                    questions,
+                    run,
+                    batch=None if isinstance(model, Batches) else BATCH,
+                    progress=lambda done, _: tell(done),
+                    stop=follow.stop,
                 )
                 noted["failed"] = sum(r.choice is None for r in records)
                 section.beside(run, model)

@@ -19,7 +19,7 @@ RIGHT = Column(
     "everyday right",
     "of 60",
     "Everyday questions whose likeliest answer is the right one; guessing is right on 21.",
-    "No interval: the questions are fixed, and an answer is the likeliest one, of sampled ones the commonest.",
+    "No interval: the questions are fixed, and an answer is the likeliest one (the commonest of samples).",
 )
 PERPLEXITY = Column(
     "perplexity",
