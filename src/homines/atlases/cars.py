@@ -12,7 +12,7 @@ from homines.studies.kit import finite_or_none
 from homines.studies.moral_machine.agents import MachineAgent
 from homines.studies.moral_machine.study import scenario_questions
 
-DRAWS, DRAWS_QUICK = 24, 8
+DRAWS, DRAWS_QUICK = 16, 8
 """Scenarios of each kind; a multiple of four, as pairs exchange the groups and take turns with the labels."""
 INTERVAL = (
     "95% over scenarios of the same design, those that exchange groups taken together, by Student's t: what "

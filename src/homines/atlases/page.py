@@ -57,8 +57,15 @@ def verdicts(found: Sequence[Entry]) -> Section:
 
 def check_text(cell: Cell) -> str:
     """'passed (.86)', 'not asked: its base smollm2 has no row here'."""
-    figure = "" if cell.value is None else f" ({number(cell.value)})"
+    figure = "" if cell.value is None else f" ({figure_text(cell.value)})"
     return f"{cell.outcome}{figure}" + (f": {cell.reason}" if cell.reason else "")
+
+
+def figure_text(x: float) -> str:
+    """'.03', '3e-03', '32.0', '40'."""
+    if 0 < x < 0.005:
+        return f"{x:.0e}"
+    return number(x, 2 if abs(x) < 10 else 0 if x == round(x) else 1)
 
 
 def everything(found: Sequence[Entry]) -> Section:
@@ -95,7 +102,7 @@ def shown_text(cell: Cell) -> str:
     """'.85', '.85 [.80, .90]', '.85†', 'not identified'."""
     if cell.value is None:
         return cell.outcome
-    text = number(cell.value, 1 if abs(cell.value) >= 10 else 2)
+    text = number(cell.value) if abs(cell.value) < 1 else figure_text(cell.value)
     text += "†" if cell.mass is not None and cell.mass < LEGAL_MASS else ""
     return text + interval_text(cell)
 

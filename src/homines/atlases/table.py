@@ -79,6 +79,9 @@ def _read(row: ModelRow, section: Section, runs: dict[str, RunFolder]) -> list[C
         if run is None or not run.records:
             reason = "not among the questions of --quick" if row.quick and noted else "not asked yet"
             return [Cell(column=c.name, outcome="not asked", reason=reason) for c in section.columns]
+        if not noted:
+            reason = f"begun, {len(run.records)} questions asked; the same command goes on"
+            return [Cell(column=c.name, outcome="not asked", reason=reason) for c in section.columns]
         runs[section.name] = run
         return section.read(run)
     except HominesError as failure:

@@ -58,17 +58,18 @@ def print_entries(found: Sequence[Entry]) -> None:
     """The verdict on every model, then a column a line and a model a column."""
     from rich.console import Console
 
-    from homines.atlases.page import shown_text
+    from homines.atlases import checks
+    from homines.atlases.page import check_text, shown_text
     from homines.atlases.table import columns
     from homines.reports.tables import Table
 
     console = Console(highlight=False)
     for entry in found:
         console.print(f"{entry.row.model}: {entry.headline}", markup=False, soft_wrap=True)
-    lines = [
-        {"": column.name} | {entry.row.model: shown_text(entry.cells[column.name]) for entry in found}
-        for column in columns()
-    ]
+    lines: list[dict[str, str]] = []
+    for column in columns():
+        text = check_text if column in checks.COLUMNS else shown_text
+        lines.append({"": column.name} | {entry.row.model: text(entry.cells[column.name]) for entry in found})
     title = "95% intervals in brackets; † a legal answer is unlikely"
     console.print(Table(lines).console(title, left=("",)))
 
