@@ -21,7 +21,10 @@ from homines.atlases.page import write_atlas
 from homines.atlases.table import Entry, columns, entries, tidy
 from homines.cli.app import main
 from homines.core.progress import Follow
+from homines.core.registry import find
+from homines.core.run_folder import RunFolder, StoreError
 from homines.core.types import Choice, HominesError, Interrupted, Model, Prompt
+from homines.elicitation.questions import battery, questions
 from homines.models.mock import HANDLERS, Mock, uniform
 
 pytest.importorskip("polars")
@@ -195,6 +198,19 @@ def test_a_section_that_fails_is_told_and_the_others_are_read(
 
 
 @pytest.mark.usefixtures("short")
+def test_two_processes_do_not_write_one_row(tmp_path: Path) -> None:
+    options = AtlasOptions(model="mock", out=tmp_path, quick=True)
+    row = complete(options)
+    sections = dict(row.facts["sections"], states={})
+    (row.folder / "row.json").write_text(json.dumps({**row.facts, "sections": sections}))
+    run = row.run(collection.SECTIONS[0])
+    assert run is not None
+    with RunFolder(run.folder, run.config), pytest.raises(StoreError, match="written by another process"):
+        complete(options)
+    assert complete(options).failed == 0
+
+
+@pytest.mark.usefixtures("short")
 def test_failed_questions_are_counted_and_asked_again(tmp_path: Path) -> None:
     entry = add(tmp_path, "mock", HANDLERS["broken"])
     assert entry.row.failed > 0
@@ -209,6 +225,20 @@ def letter(prompt: Prompt) -> Choice:
     """Always the label A, else the alphabetically first."""
     least = min(prompt.labels)
     return Choice.at([1.0 * (label == least) for label in prompt.labels])
+
+
+def test_exchanging_payoffs_of_labels_is_exchanging_labels_of_acts() -> None:
+    frames = [find("frames", spec) for spec in payoffs.FRAMES]
+
+    def texts(spec: str) -> set[str]:
+        decisions = {spec: battery(find("games", spec).stage)}
+        return {q.prompt.text for q in questions(Mock(uniform), decisions, frames)}
+
+    reward, sucker, temptation, punishment = 5, 1, 7, 2
+    game = texts(f"symmetric({reward}, {sucker}, {temptation}, {punishment}, rounds=1)")
+    exchanged = texts(f"symmetric({punishment}, {temptation}, {sucker}, {reward}, rounds=1)")
+    assert game == exchanged
+    assert game != texts(f"symmetric({reward}, {sucker}, {temptation}, {punishment + 1}, rounds=1)")
 
 
 @pytest.mark.usefixtures("short")
