@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import homines as hm
@@ -21,10 +23,8 @@ from homines.atlases.page import write_atlas
 from homines.atlases.table import Entry, columns, entries, tidy
 from homines.cli.app import main
 from homines.core.progress import Follow
-from homines.core.registry import find
 from homines.core.run_folder import RunFolder, StoreError
 from homines.core.types import Choice, HominesError, Interrupted, Model, Prompt
-from homines.elicitation.questions import battery, questions
 from homines.models.mock import HANDLERS, Mock, uniform
 
 pytest.importorskip("polars")
@@ -227,26 +227,40 @@ def letter(prompt: Prompt) -> Choice:
     return Choice.at([1.0 * (label == least) for label in prompt.labels])
 
 
-def test_exchanging_payoffs_of_labels_is_exchanging_labels_of_acts() -> None:
-    frames = [find("frames", spec) for spec in payoffs.FRAMES]
+def test_variants_of_a_game_differ_in_their_payoffs_alone() -> None:
+    asked = payoffs.ask(Mock(uniform), True)
+    one = payoffs.games(1)[0]
+    assert len({(q.record.order, q.record.frame) for q in asked if q.record.game == one.plain}) == 4
+    found = {
+        spec: [q for q in asked if q.record.game == spec] for spec in (one.plain, one.exchanged, one.tenfold)
+    }
+    for a, b, c in zip(*found.values(), strict=True):
+        assert (a.record.order, a.record.frame) == (b.record.order, b.record.frame)
+        assert np.array_equal(b.record.decision.payoffs, a.record.decision.payoffs[:, ::-1, ::-1])
+        assert np.array_equal(c.record.decision.payoffs, 10 * a.record.decision.payoffs)
+        assert re.sub(r"\d+", "", a.prompt.text) == re.sub(r"\d+", "", b.prompt.text)
 
-    def texts(spec: str) -> set[str]:
-        decisions = {spec: battery(find("games", spec).stage)}
-        return {q.prompt.text for q in questions(Mock(uniform), decisions, frames)}
 
-    reward, sucker, temptation, punishment = 5, 1, 7, 2
-    game = texts(f"symmetric({reward}, {sucker}, {temptation}, {punishment}, rounds=1)")
-    exchanged = texts(f"symmetric({punishment}, {temptation}, {sucker}, {reward}, rounds=1)")
-    assert game == exchanged
-    assert game != texts(f"symmetric({reward}, {sucker}, {temptation}, {punishment + 1}, rounds=1)")
+def first_row(prompt: Prompt) -> Choice:
+    """The label in the first row of a table, else the first named."""
+    named = min(prompt.labels, key=lambda label: prompt.text.find(f"\n{label}, ") % 10**6)
+    return Choice.at([1.0 * (label == named) for label in prompt.labels])
 
 
 @pytest.mark.usefixtures("short")
-def test_who_follows_a_label_follows_no_payoff(tmp_path: Path) -> None:
-    cells = add(tmp_path, "mock", letter).cells
+@pytest.mark.parametrize(("handler", "spread"), [(letter, 1), (first_row, 0)])
+def test_who_follows_a_label_or_a_place_follows_no_payoff(
+    tmp_path: Path, handler: Handler, spread: float
+) -> None:
+    cells = add(tmp_path, "mock", handler).cells
     for column in payoffs.COLUMNS:
         assert cells[column.name].value == pytest.approx(0)
-    assert cells["follows payoffs"].instability == pytest.approx(1)
+    assert cells["follows payoffs"].instability == pytest.approx(spread)
+
+
+@pytest.mark.usefixtures("short")
+def test_who_follows_a_label_does_not_the_same_act(tmp_path: Path) -> None:
+    cells = add(tmp_path, "mock", letter).cells
     assert cells["the same act in other words"].outcome == "failed"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import t as student
@@ -11,7 +12,7 @@ from homines.atlases.section import Cell, Column, Section, unanswered
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import Decision, Model, Record
-from homines.elicitation.metrics import answered_records, average_by_decision, instability, mass
+from homines.elicitation.metrics import answered_records, average_by_decision, group_by, instability, mass
 from homines.elicitation.questions import Question, battery, questions
 from homines.theory.choice import expected_utility, stated_beliefs
 
@@ -19,7 +20,6 @@ DRAWS, DRAWS_QUICK = 24, 8
 SEED = 0
 SCALE = 10
 FRAMES = ("table(labels='A,B', goal='')", "table(labels='B,A', goal='')")
-"""Both ways round: exchanging the payoffs of two labels is exchanging the labels of two acts."""
 GAMES_INTERVAL = (
     "95% over games of the same draw (payoffs 1 to 9), by Student's t: what other games might have shown. "
     "In sampled answers chance widens it, and raises what has no sign."
@@ -27,9 +27,9 @@ GAMES_INTERVAL = (
 FOLLOWS = Column(
     "follows payoffs",
     "0 to 1",
-    "Mean over games of |P(A) - P(A after A and B have exchanged their payoffs)|, orders weighing alike. 0: "
-    "the answer is that of a label or a place; 1: only payoffs count, and surely. Answers that vary from "
-    "prompt to prompt for no reason raise it; the column with a sign tells.",
+    "Mean over games of |P(C) - P(C after C and D have exchanged their payoffs)|, labels and orders weighing "
+    "alike. 0: the answer is that of a label or a place; 1: only payoffs count, and surely. Answers that "
+    "vary from prompt to prompt for no reason raise it; the column with a sign tells.",
     GAMES_INTERVAL,
 )
 OWN = Column(
@@ -50,54 +50,69 @@ TENFOLD = Column(
 COLUMNS = (FOLLOWS, OWN, TENFOLD)
 
 
-def games(quick: bool) -> dict[str, tuple[Decision, ...]]:
-    """Games of one round with whole payoffs of 1 to 9, each followed by itself at ten times the payoffs.
+class Variants(NamedTuple):
+    """A game and two variants of it, by spec: the payoffs of the two acts exchanged, for both players; all
+    payoffs at ten times."""
 
-    Left out: games in which both acts pay the same at even beliefs.
-    """
-    rng, out = np.random.default_rng(SEED), dict[str, tuple[Decision, ...]]()
-    while len(out) < 2 * (DRAWS_QUICK if quick else DRAWS):
-        paid = rng.integers(1, 10, 4)
-        if paid[:2].sum() != paid[2:].sum():  # reward + sucker, temptation + punishment
-            for factor in (1, SCALE):
-                values = ", ".join(f"{factor * x}" for x in paid)
-                spec = f"symmetric({values}, rounds=1)"
-                out[spec] = battery(find("games", spec).stage)
+    plain: str
+    exchanged: str
+    tenfold: str
+
+
+def games(draws: int) -> list[Variants]:
+    """Games of one round with whole payoffs of 1 to 9, those left out in which both acts pay the same at even
+    beliefs; fewer draws are the first of more."""
+    rng, out = np.random.default_rng(SEED), list[Variants]()
+    while len(out) < draws:
+        paid = rng.integers(1, 10, 4)  # reward, sucker, temptation, punishment
+        if paid[:2].sum() != paid[2:].sum():
+            out.append(Variants(*map(_spec, (paid, paid[::-1], SCALE * paid))))
     return out
 
 
+def _spec(paid: Any) -> str:
+    return f"symmetric({', '.join(map(str, paid))}, rounds=1)"
+
+
 def ask(model: Model, quick: bool) -> list[Question]:
-    """Every game with both assignments of the labels, in every order."""
-    return questions(model, games(quick), [find("frames", spec) for spec in FRAMES])
+    """Every game and its variants, with both assignments of the labels, in two orders each."""
+    frames = [find("frames", spec) for spec in FRAMES]
+    specs = dict.fromkeys(spec for each in games(DRAWS_QUICK if quick else DRAWS) for spec in each)
+    # one call a game: the same orders for all of them
+    return [
+        q
+        for spec in specs
+        for q in questions(model, {spec: battery(find("games", spec).stage)}, frames, most=2)
+    ]
 
 
 def read(run: RunFolder) -> list[Cell]:
     """Effects of exchanging and of scaling payoffs."""
     records = run.records
-    by_game: dict[str, list[Record]] = {}
-    for r in records:
-        by_game.setdefault(r.game, []).append(r)
+    by_game = {game: group for (game,), group in group_by(records, "game").items()}
     whole = {
         game: average_by_decision(group)[0]
         for game, group in by_game.items()
-        if len({r.frame for r, _ in answered_records(group)}) == len(FRAMES)
+        if len(answered_records(group)) == len(group)
     }
-    plain = {game: pair for game, pair in whole.items() if pair[0].payoffs.max() < SCALE}
-    if not plain:
+    drawn = [each for each in games(DRAWS) if each.plain in whole]
+    exchanged = {
+        each: float(whole[each.plain][1].p[0] - whole[each.exchanged][1].p[0])
+        for each in drawn
+        if each.exchanged in whole
+    }
+    if not exchanged:
         return unanswered(COLUMNS, records)
-    exchanged = {game: 2 * float(c.p[0]) - 1 for game, (_, c) in plain.items()}
-    signs = {game: _own_sign(d) for game, (d, _) in plain.items()}
-    large = {_payoffs(d, 1): c for d, c in whole.values()}
-    scaled = [
-        abs(float(c.p[0] - large[key].p[0]))
-        for d, c in plain.values()
-        if (key := _payoffs(d, SCALE)) in large
-    ]
-    used = [r for game in plain for r in by_game[game]]
+    scaled = {
+        each: abs(float(whole[each.tenfold][1].p[0] - whole[each.plain][1].p[0]))
+        for each in drawn
+        if each.tenfold in whole
+    }
+    pairs = [r for each in exchanged for spec in each[:2] for r in by_game[spec]]
     return [
-        _cell(FOLLOWS, list(map(abs, exchanged.values())), used),
-        _cell(OWN, [exchanged[game] * signs[game] for game in plain], used),
-        _cell(TENFOLD, scaled, records) if scaled else unanswered((TENFOLD,), records)[0],
+        _cell(FOLLOWS, list(map(abs, exchanged.values())), pairs),
+        _cell(OWN, [x * _own_sign(whole[each.plain][0]) for each, x in exchanged.items()], pairs),
+        _cell(TENFOLD, list(scaled.values()), records) if scaled else unanswered((TENFOLD,), records)[0],
     ]
 
 
@@ -105,10 +120,6 @@ def _own_sign(d: Decision) -> float:
     """1 where the first act pays more at even beliefs, else -1."""
     worth = expected_utility(d.payoffs[0], stated_beliefs(d))
     return float(np.sign(worth[0] - worth[1]))
-
-
-def _payoffs(d: Decision, factor: int) -> tuple[float, ...]:
-    return tuple(factor * d.payoffs[0].ravel())
 
 
 def _cell(column: Column, values: Sequence[float], records: Sequence[Record]) -> Cell:
