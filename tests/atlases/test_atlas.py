@@ -84,6 +84,7 @@ def test_a_coin_is_at_the_null_of_every_column(whole: tuple[Path, dict[str, Entr
     for column in payoffs.COLUMNS:
         assert cells[column.name].value == pytest.approx(0)
     assert [c.value for name, c in cells.items() if name.startswith("saves")] == [pytest.approx(0)] * 9
+    assert cells["everyday right"].value == 0  # of labels that are all as likely none is the likeliest
     assert cells["price"].value == pytest.approx(1.70, abs=0.01)  # the middle of the menu
     assert {cells[name].outcome for name in ("alpha", "beta", "kappa")} == {"not identified"}
 

@@ -55,7 +55,7 @@ def read(run: RunFolder) -> list[Cell]:
     if not answered:
         right = unanswered((RIGHT,), run.records)[0]
     else:
-        n = sum(int(c.logp.argmax()) == 0 for _, c in answered)
+        n = sum(c.logp[0] > c.logp[1:].max() for _, c in answered)
         right = Cell(column=RIGHT.name, value=float(n), mass=mass(run.records))
         if len(answered) < len(run.records):
             reason = (
