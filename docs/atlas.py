@@ -32,7 +32,7 @@ DATA = DOCS / "atlas.json"
 PAGES = ("atlas.md", "which_model.md")
 CHECKS = ("answers legally", "the same act in other words", "nothing else lost")
 STATES = ("C after CC", "C after CD", "C after DC", "C after DD")
-FIGURE = (*STATES, "follows payoffs", "follows its own payoff", "price", "saves: humans over pets")
+FIGURE = (*STATES, "follows payoffs", "follows its own payoff", "saves: humans over pets")
 FIGURE += ("saves: more characters", "alpha", "beta", "kappa")
 Cells = Mapping[str, Cell]
 Row = dict[str, Any]
@@ -131,7 +131,13 @@ def tables(data: Mapping[str, Any], models: Mapping[str, Cells]) -> dict[str, st
         "asked": asked(data),
         "columns": columns(data),
     }
-    return {name: Table(rows).markdown() if rows else "None." for name, rows in made.items()}
+    return {name: markdown(rows) for name, rows in made.items()}
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """A table whose cells hold no bar that would end them."""
+    whole = [{key: str(x).replace("|", "\\|") for key, x in row.items()} for row in rows]
+    return Table(whole).markdown() if rows else "None."
 
 
 def fill(text: str, made: Mapping[str, str]) -> str:

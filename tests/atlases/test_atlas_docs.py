@@ -48,4 +48,5 @@ def test_the_figure_shows_every_model(script: ModuleType) -> None:
     drawn = (DOCS / "atlas.svg").read_text(encoding="utf-8")
     _, models = script.read()
     assert all(name[:12] in drawn for name in models)
-    assert all(column in drawn for column in script.FIGURE)
+    for column in script.FIGURE:
+        assert (column in drawn) == any(cells[column].value is not None for cells in models.values())
