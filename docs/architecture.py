@@ -19,7 +19,7 @@ ORDER = (
     "",
     *("games", "preferences", "frames", "opponents", "models", "studies"),
     *("core", "theory", "inference", "elicitation", "estimation", "reports", "training"),
-    *("people", "cli", "view", "evals", "sweeps"),
+    *("atlases", "people", "cli", "view", "evals", "sweeps"),
 )
 """Folders as README lists them."""
 DATA = {

@@ -38,7 +38,7 @@ def gather(pages: Path) -> None:
     shutil.rmtree(pages, ignore_errors=True)
     (pages / "reference").mkdir(parents=True)
     for path in (ROOT / "docs").iterdir():
-        if path.suffix in (".md", ".svg", ".css", ".csv"):
+        if path.suffix in (".md", ".svg", ".css", ".csv", ".json"):
             shutil.copy(path, pages)
     more = {
         "bench.md": "bench/README.md",

@@ -16,7 +16,8 @@ ROOT = Path(homines.__file__).parent
 ORDER = (
     "core < theory < games < preferences < opponents "
     "< inference < elicitation < frames < models < estimation "
-    "< reports < training < studies < people < results, api, namespace < sweeps < evals < view < cli"
+    "< reports < training < studies < atlases < people "
+    "< results, api, namespace < sweeps < evals < view < cli"
 )
 """A folder imports from itself and from those before it, and nothing else."""
 

@@ -1,6 +1,7 @@
 """What the package offers, for editors: printed by `python -m homines.namespace`."""
 
 from homines.api import Frames, Games, Loaded, Path, Policy, Preference, RunResult, Words
+from homines.api import atlas as atlas
 from homines.api import load as load
 from homines.api import report as report
 from homines.frames.bare import Bare as _frames_bare

@@ -1,4 +1,4 @@
-"""The Python interface: load, measure, align, report. It does what the commands do, in the same run folders.
+"""The Python interface: load, measure, align, report, atlas. What the commands do, in the same run folders.
 
     import homines as hm
     m = hm.load("smollm2")
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from homines import models
+from homines.atlases.options import AtlasOptions
 from homines.core.options import LABELS, fields_among, option, with_options
 from homines.core.progress import QUIET
 from homines.core.registry import TrustedPath, find, spell, trust
@@ -27,7 +28,7 @@ from homines.elicitation.asking import measure as answer
 from homines.elicitation.survey import Survey, frame_specs
 from homines.inference.processes import quiet
 from homines.reports.console import Bars
-from homines.results import RunResult, folders
+from homines.results import Rows, RunResult, folders
 from homines.training.schedule import schedule, schedule_title
 from homines.training.settings import AlignmentPlan, Settings
 
@@ -223,6 +224,40 @@ def report(runs: Any, out: str | Path | None = None, *, trust_modules: bool = Fa
 
     paths = list(dict.fromkeys(folders(runs)))
     return reports([TrustedPath(folder) for folder in paths] if trust_modules else paths, out)
+
+
+def atlas(
+    model: str | Loaded | None = None,
+    *,
+    out: str | Path = "runs/atlas",
+    base: str | None = None,
+    quick: bool = False,
+    progress: bool = True,
+) -> Rows:
+    """Add or complete a model's row of an atlas, as `homines atlas` does; a line a model and column.
+
+    model      None: only the table and the page are written anew from the rows in `out`
+    base       the model that it was made from; None: what stands before the + of its name
+    quick      fewer questions; the same call without it completes the row
+    progress   bars on standard error
+    A line has model, column, outcome, value, lower, upper, n, legal mass, instability, reason. Raises
+    HominesError where `out` holds no row.
+    """
+    from homines.atlases.collection import complete
+    from homines.atlases.page import write_atlas  # with it comes altair
+    from homines.atlases.table import tidy
+
+    loaded = model if isinstance(model, Loaded) else None
+    spec = loaded.spec if loaded else trust(model) if isinstance(model, str) else None
+    command = _call_text("atlas", *([spec] if spec else []), out=str(out), base=base, quick=quick or None)
+    if spec is not None:
+        kind = {} if loaded is None else {"device": loaded.device, "dtype": loaded.dtype}
+        options = AtlasOptions(model=spec, out=Path(out), base=base, quick=quick, **kind)
+        quiet()
+        with Bars() if progress else nullcontext() as bars:
+            follow = QUIET if bars is None else bars.follow()
+            complete(options, loaded=loaded and loaded.model, command=command, follow=follow)
+    return Rows(tidy(write_atlas(Path(out), command)[1]))
 
 
 def _spec(folder: str, instance: Any) -> str:

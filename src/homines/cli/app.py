@@ -56,6 +56,10 @@ COMMANDS = {
         "Have a service fine-tune a closed model on a data folder (OPENAI_API_KEY, OPENAI_BASE_URL).",
     ),
     "study": ("study:study", "A whole experiment on any model, resumable, ending in one report."),
+    "atlas": (
+        "atlas:atlas",
+        "One table and page over models: add a model's row, or write them anew from the rows there are.",
+    ),
     "sweep": (
         "sweep:sweep",
         "A grid of alignments, measurements and studies, each done once; a rerun does what is missing.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -175,9 +175,11 @@ def print_counts(model: Model, prompts: Sequence[Prompt], as_json: bool) -> None
         totals |= model.estimate_cost(prompts)
     else:
         totals["tokens"] = model.tokens(prompts) if isinstance(model, CountsTokens) else None
-    if as_json:
-        print(json.dumps(totals))
-        return
+    print(json.dumps(totals) if as_json else spell_counts(totals))
+
+
+def spell_counts(totals: Mapping[str, Any]) -> str:
+    """'32 questions, 936 tokens'; bounds as '4,000 to 6,000 tokens in'."""
     words = {"input": "tokens in", "output": "tokens out"}
 
     def spelt(value: Any) -> str:
@@ -185,8 +187,6 @@ def print_counts(model: Model, prompts: Sequence[Prompt], as_json: bool) -> None
             return f"{value}"
         return " to ".join(f"{x:.2f}" if isinstance(x, float) else f"{x:,}" for x in value)
 
-    print(
-        ", ".join(
-            f"{spelt(value)} {words.get(name, name)}" for name, value in totals.items() if value is not None
-        )
+    return ", ".join(
+        f"{spelt(value)} {words.get(name, name)}" for name, value in totals.items() if value is not None
     )

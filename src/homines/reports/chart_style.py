@@ -63,7 +63,7 @@ def panels(cells: Any, field: str, columns: int) -> Any:
 
 def axis(ticks: int = 4, **more: Any) -> alt.Axis:
     """An axis of numbers."""
-    return alt.Axis(tickCount=ticks, format="~g", **more)
+    return alt.Axis(tickCount=ticks, format="~f", **more)
 
 
 def scale(unit: bool) -> alt.Scale:

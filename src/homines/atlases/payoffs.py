@@ -1,0 +1,139 @@
+"""Payoffs: whether the answer follows them when the two acts exchange theirs, and when all are tenfold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import t as student
+
+from homines.atlases.section import Cell, Column, Section, unanswered
+from homines.core.registry import find
+from homines.core.run_folder import RunFolder
+from homines.core.types import Decision, Model, Record
+from homines.elicitation.metrics import answered_records, average_by_decision, group_by, instability, mass
+from homines.elicitation.questions import Question, battery, questions
+from homines.theory.choice import expected_utility, stated_beliefs
+
+DRAWS, DRAWS_QUICK = 24, 8
+SEED = 0
+SCALE = 10
+FRAMES = ("table(labels='A,B', goal='')", "table(labels='B,A', goal='')")
+GAMES_INTERVAL = (
+    "95% over games of the same draw (payoffs 1 to 9), by Student's t: what other games might have shown. "
+    "In sampled answers chance widens it, and raises what has no sign."
+)
+FOLLOWS = Column(
+    "follows payoffs",
+    "0 to 1",
+    "Mean over games of |P(C) - P(C after C and D have exchanged their payoffs)|, labels and orders weighing "
+    "alike. 0: the answer is that of a label or a place; 1: only payoffs count, and surely. Answers that "
+    "vary from prompt to prompt for no reason raise it; the column with a sign tells.",
+    GAMES_INTERVAL,
+)
+OWN = Column(
+    "follows its own payoff",
+    "-1 to 1",
+    "The same with a sign: above 0 where the exchange moves the answer to the act that pays itself more "
+    "when the other is as likely to choose either; -1 to 1.",
+    GAMES_INTERVAL,
+)
+TENFOLD = Column(
+    "moved by tenfold payoffs",
+    "0 to 1",
+    "Mean over games of |P(C at ten times the payoffs) - P(C)|, averaged over labels and orders. 0: only "
+    "ratios of payoffs count, or nothing does.",
+    GAMES_INTERVAL,
+    shown=False,
+)
+COLUMNS = (FOLLOWS, OWN, TENFOLD)
+
+
+class Variants(NamedTuple):
+    """A game and two variants of it, by spec: the payoffs of the two acts exchanged, for both players; all
+    payoffs at ten times."""
+
+    plain: str
+    exchanged: str
+    tenfold: str
+
+
+def games(draws: int) -> list[Variants]:
+    """Games of one round with whole payoffs of 1 to 9, those left out in which both acts pay the same at even
+    beliefs; fewer draws are the first of more."""
+    rng, out = np.random.default_rng(SEED), list[Variants]()
+    while len(out) < draws:
+        paid = rng.integers(1, 10, 4)  # reward, sucker, temptation, punishment
+        if paid[:2].sum() != paid[2:].sum():
+            out.append(Variants(*map(_spec, (paid, paid[::-1], SCALE * paid))))
+    return out
+
+
+def _spec(paid: Any) -> str:
+    return f"symmetric({', '.join(map(str, paid))}, rounds=1)"
+
+
+def ask(model: Model, quick: bool) -> list[Question]:
+    """Every game and its variants, with both assignments of the labels, in two orders each."""
+    frames = [find("frames", spec) for spec in FRAMES]
+    specs = dict.fromkeys(spec for each in games(DRAWS_QUICK if quick else DRAWS) for spec in each)
+    # one call a game: the same orders for all of them
+    return [
+        q
+        for spec in specs
+        for q in questions(model, {spec: battery(find("games", spec).stage)}, frames, most=2)
+    ]
+
+
+def read(run: RunFolder) -> list[Cell]:
+    """Effects of exchanging and of scaling payoffs."""
+    records = run.records
+    by_game = {game: group for (game,), group in group_by(records, "game").items()}
+    whole = {
+        game: average_by_decision(group)[0]
+        for game, group in by_game.items()
+        if len(answered_records(group)) == len(group)
+    }
+    drawn = [each for each in games(DRAWS) if each.plain in whole]
+    exchanged = {
+        each: float(whole[each.plain][1].p[0] - whole[each.exchanged][1].p[0])
+        for each in drawn
+        if each.exchanged in whole
+    }
+    if not exchanged:
+        return unanswered(COLUMNS, records)
+    scaled = {
+        each: abs(float(whole[each.tenfold][1].p[0] - whole[each.plain][1].p[0]))
+        for each in drawn
+        if each.tenfold in whole
+    }
+    pairs = [r for each in exchanged for spec in each[:2] for r in by_game[spec]]
+    return [
+        _cell(FOLLOWS, list(map(abs, exchanged.values())), pairs),
+        _cell(OWN, [x * _own_sign(whole[each.plain][0]) for each, x in exchanged.items()], pairs),
+        _cell(TENFOLD, list(scaled.values()), records) if scaled else unanswered((TENFOLD,), records)[0],
+    ]
+
+
+def _own_sign(d: Decision) -> float:
+    """1 where the first act pays more at even beliefs, else -1."""
+    worth = expected_utility(d.payoffs[0], stated_beliefs(d))
+    return float(np.sign(worth[0] - worth[1]))
+
+
+def _cell(column: Column, values: Sequence[float], records: Sequence[Record]) -> Cell:
+    """The mean over games, with its interval over them."""
+    mean, n = float(np.mean(values)), len(values)
+    half = float(student.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5) if n > 1 else None
+    return Cell(
+        column=column.name,
+        value=mean,
+        lower=None if half is None else max(-1.0, mean - half),
+        upper=None if half is None else min(1.0, mean + half),
+        mass=mass(records),
+        instability=instability(records),
+    )
+
+
+SECTION = Section("payoffs", "Whether answers follow payoffs", COLUMNS, ask, read)
