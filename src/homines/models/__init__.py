@@ -1,4 +1,4 @@
-"""Models by name: `smollm2`, `hf/FOLDER-OR-HUB-ID`, `mock`; `+FOLDER` adds a PEFT adapter.
+"""Models by name: `smollm2`, `hf/FOLDER-OR-HUB-ID`, `mock`; `+FOLDER-OR-HUB-ID` adds a PEFT adapter.
 
 The part before the first "/" names the file of this folder that loads the rest; a provider of
 PROVIDERS is short for `inspect/PROVIDER`. A file of this folder defines
@@ -60,14 +60,14 @@ def load(
     dtype: str | None = None,
     trust_remote_code: bool = False,
 ) -> Model:
-    """Load a model by name. more: further adapter folders. device, dtype: None for the best here."""
+    """Load a model by name. more: further adapters. device, dtype: None for the best here."""
     head, *adapters = spec.split("+")
     kind, _, rest = head.partition("/")
     if not known(spec):
         raise HominesError(
             f"no model called {spec!r}; there are {', '.join(names('models'))}; behind an API "
             f"{', '.join(f'{name}/' for name in PROVIDERS)}, others as inspect/PROVIDER/NAME. "
-            f"A local folder or hub id is hf/{head}; an adapter is added as MODEL+FOLDER"
+            f"A local folder or hub id is hf/{head}; an adapter is added as MODEL+FOLDER-OR-HUB-ID"
         )
     if kind in PROVIDERS:
         kind, rest = "inspect", head
