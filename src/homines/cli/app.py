@@ -66,6 +66,10 @@ COMMANDS = {
         "Write a run's report.html and figures from its records alone; of several runs, one page beside one\n"
         "another.",
     ),
+    "doctor": (
+        "doctor:doctor",
+        "What this machine is for homines: speed by number type, which models fit, what is missing.",
+    ),
     "import": (
         "import_log:import_log",
         "Turn a log of Inspect (`inspect eval homines/...`), or a CSV of anybody's play, into a run folder.",
