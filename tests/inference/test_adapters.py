@@ -73,6 +73,8 @@ def test_an_adapter_of_the_hub_answers_as_its_folder_does(hub: Hub, sound: Path)
     assert by_id.provenance["revision"] == f"{base}+{COMMIT}"
     fetched = {line.rpartition("/")[2] for line in hub.asked if "/resolve/" in line}
     assert fetched == {"adapter_config.json", "adapter_model.safetensors"}
+    weights = {line.split("/")[4] for line in hub.asked if line.endswith("adapter_model.safetensors")}
+    assert weights == {COMMIT}  # those of the settings, should main move in between
 
 
 def test_two_files_lie_in_the_cache_and_it_answers_without_a_network(

@@ -23,7 +23,7 @@ MISSING = {
     WEIGHTS: ", and no other format is loaded; save it again by PEFT's save_pretrained, which writes that",
 }
 """What follows from a file that a repository lacks."""
-SECONDS = 5
+SECONDS = 4
 """Time in which the Hub answers, else the cache is read."""
 PUBLISHED: Mapping[str, str] = {
     "smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct",
