@@ -7,6 +7,7 @@ import platform
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -59,7 +60,6 @@ def examine(device: str | None = None) -> dict[str, Any]:
     from homines.inference import machine
     from homines.inference.memory import free_bytes
     from homines.models.hf import pick_device
-    from homines.models.smollm2 import cache_folder
 
     place = pick_device(device)
     products = machine.product_rates(place)
@@ -69,7 +69,7 @@ def examine(device: str | None = None) -> dict[str, Any]:
             "python": platform.python_version(),
             "torch": torch.__version__,
         },
-        "machine": machine.describe_machine(cache_folder()),
+        "machine": machine.describe_machine(_open_models()[0]),
         "device": place,
         "products": products,
         "default": _default_dtype(place),
@@ -102,7 +102,7 @@ def advise(place: str, products: Sequence[Mapping[str, Any]]) -> list[str]:
     first = "Take float32, the default here: it loses nothing of the weights."
     ratio = (rates.get("bfloat16") or 0) / rates["float32"]
     if ratio > 1.2:
-        speed = f"bfloat16 has {ratio:.1f} times its rate: take it only where all that is compared is in it."
+        speed = f"bfloat16's products are {ratio:.1f} times as fast, a model's passes rarely so: see --model."
     else:
         speed = "bfloat16 is no faster here; it halves the memory."
     return [first, speed, another]
@@ -113,28 +113,25 @@ def model_sizes(free: int) -> list[dict[str, Any]]:
     all weights; whether each fits into these free bytes; whether it is on this machine."""
     from homines.inference.memory import TRAINED
 
-    return [
-        {
-            "model": name,
-            "here": here,
-            "float32": 4 * weights,
-            "bfloat16": 2 * weights,
-            "trained": 4 * TRAINED * weights,
-            "fits": [
-                key
-                for key, need in (("float32", 4), ("bfloat16", 2), ("trained", 4 * TRAINED))
-                if need * weights <= free
-            ],
-        }
-        for name, weights, here in _open_models()
-    ]
+    cache, models = _open_models()
+    rows: list[dict[str, Any]] = []
+    for name, weights in models.items():
+        sizes = {"float32": 4 * weights, "bfloat16": 2 * weights, "trained": 4 * TRAINED * weights}
+        fits = [key for key, need in sizes.items() if need <= free]
+        rows.append({"model": name, "here": (cache / name).exists(), **sizes, "fits": fits})
+    return rows
 
 
-def _open_models() -> list[tuple[str, int, bool]]:
-    """(name, weights, whether it was fetched) of every model that is fetched by name."""
-    from homines.models.smollm2 import cache_folder
+def _open_models() -> tuple[Path, dict[str, int]]:
+    """The cache folder of the models that are fetched by name, and the number of weights of each."""
+    try:
+        from homines.core.catalogue import CATALOGUE  # pyright: ignore[reportMissingImports]
+        from homines.models.catalogue import cache_folder  # pyright: ignore[reportMissingImports]
+    except ImportError:  # only the embedded model has a name
+        from homines.models.smollm2 import cache_folder  # pyright: ignore[reportMissingImports]
 
-    return [("smollm2", 134_515_008, (cache_folder() / "smollm2").exists())]
+        return cache_folder(), {"smollm2": 134_515_008}
+    return cache_folder(), {model.name: model.weights for model in CATALOGUE}
 
 
 def compare_types(
@@ -222,14 +219,20 @@ def print_state(state: Mapping[str, Any]) -> None:
     for text in state["advice"]:
         console.print(Text(text))
     sizes = [
-        {"model": row["model"], "fetched": "yes" if row["here"] else f"homines pull {row['model']}"}
+        {"model": row["model"], "fetched": "yes" if row["here"] else "no"}
         | {
-            head: size(row[key]) + ("" if key in row["fits"] else " (too large)")
+            head: size(row[key]) if key in row["fits"] else f"({size(row[key])})"
             for head, key in (("float32", "float32"), ("bfloat16", "bfloat16"), ("all trained", "trained"))
         }
         for row in state["models"]
     ]
-    console.print(Table(sizes).console("memory of the weights", left=("model", "fetched")))
+    console.print(
+        Table(sizes).console(
+            "memory of the weights; in brackets: more than is free", left=("model", "fetched")
+        )
+    )
+    if absent := [row["model"] for row in state["models"] if not row["here"]]:
+        say("fetch", f"homines pull {absent[0]}")
     if state["model"]:
         _print_types(console, state["model"])
     _print_extras(say, state["extras"])
