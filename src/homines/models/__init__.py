@@ -1,8 +1,8 @@
 """Models by name: `smollm2`, `qwen-0.5b`, `hf/FOLDER-OR-HUB-ID`, `mock`; `+FOLDER` adds a PEFT adapter.
 
-The part before the first "/" names the file of this folder that loads the rest; a name of the catalogue is
-short for `catalogue/NAME`, a provider of PROVIDERS for `inspect/PROVIDER`. A file of this folder defines
-`load(rest, adapters, *, device, dtype, trust_remote_code) -> Model`.
+The part before the first "/" names the file of this folder that loads the rest; a name of the
+catalogue is loaded by catalogue.py, and a provider of PROVIDERS is short for `inspect/PROVIDER`. A file of
+this folder defines `load(rest, adapters, *, device, dtype, trust_remote_code) -> Model`.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def load(
     head, *adapters = spec.split("+")
     kind, _, rest = head.partition("/")
     if not known(spec):
-        close = get_close_matches(kind.lower(), kinds(), n=1, cutoff=0.5)
-        hint = f" (did you mean {close[0]}?)" if close else ""
+        close = get_close_matches(kind.lower(), kinds(), n=2, cutoff=0.5)
+        hint = f" (did you mean {' or '.join(close)}?)" if close else ""
         raise HominesError(
             f"no model called {spec!r}{hint}; there are {', '.join(kinds())}; behind an API "
             f"{', '.join(f'{name}/' for name in PROVIDERS)}, others as inspect/PROVIDER/NAME. "

