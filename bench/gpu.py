@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from homines.models import smollm2
+from homines.models import catalogue
 from homines.models.hf import HuggingFace
 
 HERE = Path(__file__).parent
@@ -46,7 +46,7 @@ def main() -> None:
     sys.path.insert(0, str(HERE))
     from score import battery, compare, peak
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(str(smollm2.pull()))
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(catalogue.pull()))
     torch.manual_seed(0)
     config = AutoConfig.for_model("gemma2", **GEMMA_2_2B)
     with torch.device("cuda"):

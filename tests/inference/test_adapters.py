@@ -88,7 +88,7 @@ def test_two_files_lie_in_the_cache_and_it_answers_without_a_network(
     reach(monkeypatch, "http://127.0.0.1:9")
     start = time.monotonic()
     assert find_adapter("org/moral") == find_adapter(f"org/moral@{COMMIT}") == first
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 6
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert find_adapter("org/moral@main") == first
     reach(monkeypatch, hub.url)
@@ -160,9 +160,9 @@ def test_a_hub_out_of_reach_is_said_at_once(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     reach(monkeypatch, "http://127.0.0.1:9")
     start = time.monotonic()
-    with pytest.raises(HominesError, match=r"nothing could be fetched .* refused\), and its cache has no"):
+    with pytest.raises(HominesError, match=r"here, the Hub cannot be reached, and the Hub's cache has no"):
         find_adapter("org/moral")
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 6
 
 
 def test_another_base_is_said(

@@ -24,7 +24,7 @@ app = typer.Typer(
 
 COMMANDS = {
     "list": ("listing:list_names", "What there is: games, preferences, frames, opponents, models, studies."),
-    "pull": ("pull:pull", "Fetch the embedded model and convert it, once; offline from then on."),
+    "pull": ("pull:pull", "Fetch an open model and convert it, once; offline from then on."),
     "measure": (
         "measure:measure",
         "Read a model's choice distribution in games, in every option order; exactly where it can be.",

@@ -7,7 +7,6 @@ import platform
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -59,6 +58,7 @@ def examine(device: str | None = None) -> dict[str, Any]:
     from homines import __version__
     from homines.inference import machine
     from homines.inference.memory import free_bytes
+    from homines.models.catalogue import cache_folder
     from homines.models.hf import pick_device
 
     place = pick_device(device)
@@ -69,7 +69,7 @@ def examine(device: str | None = None) -> dict[str, Any]:
             "python": platform.python_version(),
             "torch": torch.__version__,
         },
-        "machine": machine.describe_machine(_open_models()[0]),
+        "machine": machine.describe_machine(cache_folder()),
         "device": place,
         "products": products,
         "default": _default_dtype(place),
@@ -111,27 +111,18 @@ def advise(place: str, products: Sequence[Mapping[str, Any]]) -> list[str]:
 def model_sizes(free: int) -> list[dict[str, Any]]:
     """The models that are fetched by name: bytes to measure in float32, to measure in bfloat16, and to train
     all weights; whether each fits into these free bytes; whether it is on this machine."""
+    from homines.core.catalogue import CATALOGUE
     from homines.inference.memory import TRAINED
+    from homines.models.catalogue import cache_folder
 
-    cache, models = _open_models()
     rows: list[dict[str, Any]] = []
-    for name, weights in models.items():
-        sizes = {"float32": 4 * weights, "bfloat16": 2 * weights, "trained": 4 * TRAINED * weights}
+    for model in CATALOGUE:
+        sizes = {"float32": 4 * model.weights, "bfloat16": 2 * model.weights}
+        sizes["trained"] = TRAINED * sizes["float32"]
         fits = [key for key, need in sizes.items() if need <= free]
-        rows.append({"model": name, "here": (cache / name).exists(), **sizes, "fits": fits})
+        here = (cache_folder() / model.name).exists()
+        rows.append({"model": model.name, "here": here, **sizes, "fits": fits})
     return rows
-
-
-def _open_models() -> tuple[Path, dict[str, int]]:
-    """The cache folder of the models that are fetched by name, and the number of weights of each."""
-    try:
-        from homines.core.catalogue import CATALOGUE  # pyright: ignore[reportMissingImports]
-        from homines.models.catalogue import cache_folder  # pyright: ignore[reportMissingImports]
-    except ImportError:  # only the embedded model has a name
-        from homines.models.smollm2 import cache_folder  # pyright: ignore[reportMissingImports]
-
-        return cache_folder(), {"smollm2": 134_515_008}
-    return cache_folder(), {model.name: model.weights for model in CATALOGUE}
 
 
 def compare_types(

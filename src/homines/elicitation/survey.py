@@ -46,7 +46,7 @@ class Survey:
         None, "Also ask what another would do, for `fit`; default: with battery only."
     )
     goal: str | None = option(None, "Also with this goal in the prompt, as 'highest score'.")
-    begins: str | None = option(None, "Also with the answer begun so, as 'Answer:' (smollm2, hf, vllm).")
+    begins: str | None = option(None, "Also with the answer begun so, as 'Answer:' (weights here, or vllm).")
     traces: int = option(1, "Reasons sampled where a frame asks to think aloud.", low=1)
     temperature: float = option(0.0, "Of those reasons; 0: likeliest words.")
     think: int = option(192, "Tokens of a reason, at most.", low=1)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from homines.core import strict_json
+from homines.core import catalogue, strict_json
 from homines.core.types import HominesError
+from homines.inference import hub
 
 SETTINGS, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 HUB_ID = re.compile(r"(?P<repository>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>\w[\w./-]*))?")
@@ -23,14 +23,6 @@ MISSING = {
     WEIGHTS: ", and no other format is loaded; save it again by PEFT's save_pretrained, which writes that",
 }
 """What follows from a file that a repository lacks."""
-SECONDS = 4
-"""Time in which the Hub answers, else the cache is read."""
-PUBLISHED: Mapping[str, str] = {
-    "smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct",
-    "qwen-0.5b": "Qwen/Qwen2.5-Coder-0.5B-Instruct",
-    "qwen-1.5b": "Qwen/Qwen2.5-Coder-1.5B-Instruct",
-}
-"""Hub ids of the models that have a name of their own, as published adapters name their base."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +62,12 @@ def is_hub_id(name: str) -> bool:
 
 def _of_hub(repository: str, revision: str) -> Adapter:
     """The adapter in the Hub's cache, fetched there where the Hub can be reached and has another commit."""
-    from huggingface_hub import errors, get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub import errors, hf_hub_download
 
     if COMMIT.fullmatch(revision) and (adapter := _cached(repository, revision)):
         return adapter
-    wanted = SETTINGS
+    wanted, reached = SETTINGS, hub.in_reach()  # out of reach, a download would try for 23 s
     try:
-        url = hf_hub_url(repository, SETTINGS, revision=revision)
-        get_hf_file_metadata(url, timeout=SECONDS, retry_on_errors=False)  # a download tries for 23 s
         folder = Path(hf_hub_download(repository, SETTINGS, revision=revision)).parent
         wanted = WEIGHTS
         hf_hub_download(repository, WEIGHTS, revision=folder.name)
@@ -102,8 +92,9 @@ def _of_hub(repository: str, revision: str) -> Adapter:
         if adapter := _cached(repository, revision):
             return adapter
         first = (str(failure).strip().splitlines() or [type(failure).__name__])[0]
+        why = f"nothing could be fetched ({first[:200]})" if reached else "the Hub cannot be reached"
         raise HominesError(
-            f"no folder {repository!r} here, nothing could be fetched from the Hub ({first[:200]}), and its "
+            f"no folder {repository!r} here, {why}, and the Hub's "
             f"cache has no {SETTINGS} and {WEIGHTS} of {repository} at {revision}; run this where the Hub "
             "can be reached, or fetch both files by hand and name their folder"
         ) from failure
@@ -137,11 +128,12 @@ def note_base(adapter: Adapter, name: str, model: str) -> None:
 
 
 def same_model(base: str, model: str) -> bool:
-    """Whether two names may be of one model: by the last part of each, a pulled model's being its Hub id's.
+    """Whether two names may be of one model: by the last part of each, of the catalogue's the Hub id's.
 
     >>> same_model("google/gemma-2-2b-it", "hf/~/models/gemma-2-2b-it"), same_model("gpt2", "smollm2")
     (True, False)
     """
     names = (name.partition("+")[0] for name in (base, model))
-    first, second = (PUBLISHED.get(name, name).rstrip("/").rpartition("/")[2].lower() for name in names)
+    known = (entry.base if (entry := catalogue.find(name)) else name for name in names)
+    first, second = (name.rstrip("/").rpartition("/")[2].lower() for name in known)
     return first == second

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from homines.core.types import Choice, HominesError, Prompt
-from homines.inference import model_folder, processes
+from homines.inference import hub, model_folder, processes
 from homines.inference.adapters import find_adapter, note_base
 from homines.inference.dtypes import NF4, four_bits, loading_arguments, pick_dtype, weight_dtype
 from homines.inference.logits import distinct_tokens, holds, label_logprobs, shares
@@ -154,6 +154,8 @@ def load(
     if folder.is_dir():
         rest = str(folder)
         _check_folder(folder)
+    else:
+        hub.check_reach(rest)
     files = _check_files(rest)
     tokenizer = _tokenizer(rest, trust_remote_code)
     try:

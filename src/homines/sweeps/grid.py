@@ -36,6 +36,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from homines.core.catalogue import NAMES
 from homines.core.plugins import names
 from homines.core.registry import TrustedPath, convert
 from homines.core.registry import trust_from as known_texts
@@ -159,7 +160,7 @@ def _alignments(table: Table, axes: Table, shared: Table) -> Iterator[AlignmentP
         if not trainable(model):
             raise HominesError(
                 f"{model} cannot be trained here: its weights are out of reach; give preferences a file of "
-                "their own, with smollm2 or hf/..."
+                f"their own, with {', '.join(NAMES)} or hf/..."
             )
     fixed = {k: _fitted(k, v, PLAN[k].type) for k, v in shared.items() if k in PLAN}
     trained = {k: _fitted(k, v, SETTINGS[k].type) for k, v in shared.items() if k in SETTINGS}
