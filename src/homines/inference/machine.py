@@ -112,8 +112,8 @@ def _fastest(product: Callable[[], Any], device: str, seconds: float) -> float:
 
 
 def _wait(device: str) -> None:
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
+    if device != "cpu":
+        torch.accelerator.synchronize(device)
 
 
 def _processor() -> str:
