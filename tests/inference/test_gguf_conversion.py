@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import constants
 from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -15,6 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from homines.core.progress import QUIET
 from homines.inference import gguf_conversion
 from homines.inference.tokens import terminator
+from homines.models.hf import hash_files, model_files
 from tests.helpers import tiny_gguf
 
 
@@ -46,6 +48,14 @@ def test_the_file_is_the_one_that_its_library_writes(tmp_path: Path) -> None:
     ours.save_pretrained(tmp_path / "again")
     for name in ("model.safetensors", "config.json"):
         assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+
+
+def test_the_files_are_the_same_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gguf = tiny_gguf.write(tmp_path / "tiny.gguf")
+    for offline in (False, True):
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
+        gguf_conversion.convert(gguf, tmp_path / str(offline), QUIET)
+    assert hash_files(model_files(tmp_path / "True")) == hash_files(model_files(tmp_path / "False"))
 
 
 def test_the_template_and_the_end_of_turn_are_the_files_own(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ COMMANDS = {
         "sweep:sweep",
         "A grid of alignments, measurements and studies, each done once; a rerun does what is missing.",
     ),
-    "demo": ("demo:demo", "Measure, align and verify the embedded model; under three minutes on two cores."),
+    "demo": ("demo:demo", "Measure, align and verify a small open model; minutes on two cores."),
     "report": (
         "report:report",
         "Write a run's report.html and figures from its records alone; of several runs, one page beside one\n"

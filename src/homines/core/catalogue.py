@@ -60,8 +60,8 @@ class OpenModel:
     def notice(self) -> str:
         """Whose it is, under which licence, and what was changed."""
         return (
-            f"{self.title} by {self.publisher}, https://huggingface.co/{self.base}, licence {self.licence} "
-            f"(LICENSE).\nChanged by homines: the tensors of {self.file} (SHA-256 {self.sha256}) were "
+            f"{self.title} by {self.publisher}, https://huggingface.co/{self.base}, licence {self.licence}."
+            f"\nChanged by homines: the tensors of {self.file} (SHA-256 {self.sha256}) were "
             "dequantised and written as safetensors, in the names and the order of transformers."
         )
 

@@ -83,11 +83,10 @@ def convert(source: Path, folder: Path, follow: Follow) -> None:
     network.config.architectures = [type(network).__name__]
     network.config.save_pretrained(folder)
     network.generation_config.save_pretrained(folder)
+    tokenizer.init_kwargs["local_files_only"] = False  # else the files tell whether this machine was online
     tokenizer.save_pretrained(folder)
-    # the order of the safetensors library: by type, then by name
-    write_weights(
-        sorted(pieces, key=lambda p: (p.type != "F32", p.name)), folder / WEIGHTS, processor, follow
-    )
+    pieces.sort(key=lambda piece: (piece.type != "F32", piece.name))  # as the safetensors library does
+    write_weights(pieces, folder / WEIGHTS, processor, follow)
 
 
 def is_tied(tensors: Mapping[str, Any]) -> bool:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,12 @@ def _locked(path: Path, follow: Follow) -> Iterator[bool]:
 
 
 def _entry(name: str) -> OpenModel:
-    if (model := find(name)) is None:
+    if (model := find(name)) is None or model.name != name:
+        close = get_close_matches(name.lower(), NAMES, n=2, cutoff=0.5)
+        hint = f" (did you mean {' or '.join(close)}?)" if close else ""
         raise HominesError(
-            f"no model called {name!r} is pulled; there are {', '.join(NAMES)}. Models hf/... come through "
-            "the Hub's cache"
+            f"no model called {name!r} is pulled{hint}; there are {', '.join(NAMES)}. Models hf/... come "
+            "through the Hub's cache"
         )
     return model
 
