@@ -11,7 +11,6 @@ PYTEST := $(BIN)/pytest -n 2 --durations=30
 .PHONY: demo check test test-system test-statistics test-all coverage bench docs clean
 
 demo: $(VENV)/.base
-	$(BIN)/homines pull
 	$(BIN)/homines demo
 
 check: $(VENV)/.dev

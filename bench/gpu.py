@@ -30,7 +30,7 @@ from torch.nn.functional import linear
 from homines.core.progress import Follow
 from homines.inference.logits import Forest
 from homines.inference.processes import quiet
-from homines.models import smollm2
+from homines.models import catalogue
 from homines.models.hf import HuggingFace
 from homines.training import exact
 
@@ -72,7 +72,7 @@ def network(shape: dict[str, Any], device: str) -> Any:
 def student(net: Any) -> HuggingFace:
     from transformers import AutoTokenizer
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(str(smollm2.pull()))
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(catalogue.pull()))
     return HuggingFace(net, tokenizer, name="gemma-2-2b's shape", provenance={"revision": "random"})
 
 

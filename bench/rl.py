@@ -70,7 +70,7 @@ def student(name: str, tiny: bool) -> HuggingFace:
         return model
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    from homines.models.smollm2 import pull
+    from homines.models.catalogue import pull
 
     tokenizer: Any = AutoTokenizer.from_pretrained(pull())
     torch.manual_seed(0)

@@ -185,10 +185,10 @@ def memory(times: int) -> dict[str, float]:
     from homines.elicitation.asking import measure
     from homines.elicitation.questions import battery, questions
     from homines.games.symmetric import symmetric
-    from homines.models import smollm2
+    from homines.models import catalogue
     from tests.helpers.tiny import tiny
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(str(smollm2.pull()))
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(catalogue.pull()))
     model = HuggingFace(tiny("llama"), tokenizer, name="tiny", provenance={"revision": "random"})
     games = {
         f"symmetric({i})": battery(symmetric(reward=3 + i, sucker=0, temptation=4 + i, punishment=1))

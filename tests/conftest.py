@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, settings
 
 from homines.inference import api_calls
 from homines.models import load
+from homines.models.catalogue import cache_folder, pull
 from homines.models.hf import HuggingFace
-from homines.models.smollm2 import cache_folder, pull
 from tests.helpers.browsing import CHROMIUM, DRIVER, FLAGS
 from tests.helpers.pages import Kit
 from tests.helpers.tiny import willing

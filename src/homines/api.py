@@ -76,7 +76,7 @@ class Loaded:
 def load(
     model: str, *, device: str | None = None, dtype: str | None = None, trust_remote_code: bool = False
 ) -> Loaded:
-    """A model by name: 'smollm2', 'hf/FOLDER-OR-HUB-ID', either with '+ADAPTER-FOLDER'; 'mock' for trials.
+    """A model by name: 'smollm2', 'qwen-0.5b', 'hf/FOLDER-OR-HUB-ID', any with '+ADAPTER'; 'mock' for trials.
 
     device, dtype   None: the best of this machine
     Raises HominesError for an unknown model.

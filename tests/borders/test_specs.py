@@ -160,7 +160,7 @@ def log_of(payload: str, homines_: Homines) -> Iterator[Callable[[], Any]]:
 def data_of(payload: str, homines_: Homines) -> Iterator[Callable[[], Any]]:
     from transformers import AutoTokenizer
 
-    from homines.models.smollm2 import cache_folder, pull
+    from homines.models.catalogue import cache_folder, pull
 
     code, said = homines_("data", "--to", "economicus", "--n", "4", "--test", "2", "--out", "data")
     assert code == 0, said
@@ -264,10 +264,11 @@ READERS = {
     "sweeps/grid.py": "a sweep's file",
     "inference/model_folder.py": "",  # settings of networks and adapters: tests/borders/test_model_folders.py
     "inference/memory.py": "",  # headers of weights, and the machine's own numbers
+    "inference/gguf_conversion.py": "",  # a file of the catalogue, known by its hash
     "inference/http.py": "",  # replies of a server, which hold answers
     "inference/api_book.py": "",  # tokens of earlier calls
     "models/hf.py": "",  # networks by transformers, safetensors only, remote code off
-    "models/smollm2.py": "",  # what this package wrote in its own cache
+    "models/catalogue.py": "",  # what this package wrote in its own cache
     "inference/server.py": "",  # replies of a server
     "estimation/observations_csv.py": "a table of people",
     "training/sampled.py": "",  # an adapter of this package's own training

@@ -540,7 +540,7 @@ def test_smollm2_behind_transformers_serve(
     smollm2: HuggingFace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The embedded model itself, sampled behind a real server and exact in process."""
-    from homines.models.smollm2 import cache_folder
+    from homines.models.catalogue import cache_folder
 
     folder = tmp_path / "smollm2"
     folder.mkdir()

@@ -69,6 +69,23 @@ def paying(name: str, labels: Sequence[str] = ()) -> Any:
     return frame
 
 
+def by_outcome(text: str) -> str:
+    """The text with a line for each cell of a matrix in place of it: my action, the other's, the payoffs."""
+    lines: list[str] = []
+    heads: list[str] = []
+    for line in text.split("\n"):
+        if not line.startswith("|"):
+            lines.append(line)
+            continue
+        first, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        if not first:
+            heads = cells
+        else:
+            assert len(cells) == len(heads)
+            lines += [f"{first}, {head}, {cell}" for head, cell in zip(heads, cells, strict=True)]
+    return "\n".join(lines)
+
+
 def words_in(text: str) -> list[str]:
     return re.findall(r"[\w.'-]*\w", text)
 
@@ -152,7 +169,7 @@ def test_every_outcome_is_told_my_part_first(name: str) -> None:
     game = Repeated(NormalForm.two(("C", "D"), [[11, 12], [13, 14]], [[21, 22], [23, 24]]))
     frame = paying(name, ("zug", "wab"))
     for k in (0, 1):
-        text = frame(game.seat(k, ((0, 1),)), ((0, 1),)).text
+        text = by_outcome(frame(game.seat(k, ((0, 1),)), ((0, 1),)).text)
         told = [re.findall(r"zug|wab|\d+", piece) for piece in re.split(r"\.\s|\n", text)]
         for a, b in ((0, 0), (0, 1), (1, 0), (1, 1)):
             outcome = (a, b) if k == 0 else (b, a)
@@ -242,6 +259,12 @@ CASES: tuple[Decision, ...] = (
     spd(3).due(((0, None),))[1],
     ipd().seat(0),
 )
+MATRIX = (
+    "You can choose X or Y.\n"
+    "What both choose decides the points. Rows are what you choose, columns are what B chooses; "
+    "a cell holds your points, then B's:\n"
+    "| | X | Y |\n| X | 3, 3 | 0, 4 |\n| Y | 4, 0 | 1, 1 |\n"
+)
 ONE_ROUND = {
     "table": (
         "You play with B. All choose at the same time, in every round.\n"
@@ -316,6 +339,19 @@ ONE_ROUND = {
         "When you go for Y and Robin for Y, you take home 1 and Robin 1. "
         "What do you go for now: X or Y? Say just the one.",
     ),
+    "bimatrix": (
+        f"You play with B. All choose at the same time, in every round. {MATRIX}"
+        "You have met B before. Last time you chose X and B chose Y, so you got 0 points and B got 4.\n"
+        "What do you choose this time? Answer with exactly Y or X, without an explanation.",
+        f"You play with B. All choose at the same time, for 5 rounds. {MATRIX}"
+        "You have met B before. Last time you chose Y and B chose X, so you got 4 points and B got 0.\n"
+        "What do you choose this time? Answer with exactly Y or X, without an explanation.",
+        "You play once with B. B moved first and you reply. You can choose X or Y.\n"
+        "you, your points, B's points\nX, 65, 65\nY, 80, 20\nB has chosen X.\n"
+        "What do you choose this time? Answer with exactly Y or X, without an explanation.",
+        f"You play with B. All choose at the same time, in every round. {MATRIX}"
+        "What do you choose this time? Answer with exactly Y or X, without an explanation.",
+    ),
     "bare": (
         "You play with B.\nLast time you played X and B played Y.\nAnswer with exactly X or Y.",
         "You play with B.\nLast time you played Y and B played X.\nAnswer with exactly X or Y.",
@@ -323,7 +359,7 @@ ONE_ROUND = {
         "You play with B.\nAnswer with exactly X or Y.",
     ),
 }
-"""CASES as they were worded before frames could tell more than the last round."""
+"""CASES as each frame words them with a memory of one round."""
 TWO_ROUNDS = {
     "table": "Two rounds ago you got 0 and B got 4, because you played zug and B played wab.\n"
     "Last time you got 4 and B got 0, because you played wab and B played zug.\n",
@@ -333,6 +369,8 @@ TWO_ROUNDS = {
     "Yesterday you went for wab and Robin for zug. ",
     "market": "Two periods ago you chose zug and earned 0, B chose wab and earned 4.\n"
     "Last period you chose wab and earned 4, B chose zug and earned 0.\n",
+    "bimatrix": "Two rounds ago you chose zug and B chose wab, so you got 0 points and B got 4. "
+    "Last time you chose wab and B chose zug, so you got 4 points and B got 0.\n",
     "bare": "Two rounds ago you played zug and B played wab.\nLast time you played wab and B played zug.\n",
 }
 
@@ -467,7 +505,7 @@ def test_layouts_turn_the_table_and_nothing_else(name: str) -> None:
         return
     plain = labelled(name, ("zug", "wab"))
     for d in (*ipd().memory_one(), public_goods(3).seat(0), *battery(trust(3))):
-        texts = [replace(plain, layout=layout)(d, ((0, 1),)).text for layout in LAYOUTS]
+        texts = [by_outcome(replace(plain, layout=layout)(d, ((0, 1),)).text) for layout in LAYOUTS]
         pieces = [re.split(r"(?<=\.) |\n", text) for text in texts]
         outcomes = int(np.prod(d.payoffs.shape[1:]))
         for turned in pieces:
@@ -487,9 +525,13 @@ def test_layouts_turn_the_table_and_nothing_else(name: str) -> None:
 def test_what_never_changes_stands_first(name: str) -> None:
     """So that prompts share their beginning: the game, before the last round and the question."""
     frame = paying(name, ("zug", "wab"))
-    texts = [p.text for d in ipd().memory_one() for p in prompts(frame, d)]
-    same = [len(set(letters)) == 1 for letters in zip(*texts, strict=False)]
-    assert same.index(False) > 0.5 * len(same)
+    asked = [prompts(frame, d) for d in ipd().memory_one()]
+    groups = [[p for ps in asked for p in ps]]
+    if name == "bimatrix":  # its options stand before the payoffs, as published: so by their order
+        groups = [[ps[0] for ps in asked], [ps[-1] for ps in asked]]
+    for group in groups:
+        same = [len(set(letters)) == 1 for letters in zip(*(p.text for p in group), strict=False)]
+        assert same.index(False) > 0.5 * len(same)
 
 
 def test_it_is_spelt(name: str) -> None:

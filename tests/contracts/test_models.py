@@ -71,8 +71,12 @@ def test_the_broken_mock_fails_on_some_prompts_and_not_on_others() -> None:
     [
         (
             "mok",
-            "no model called 'mok'; there are hf, inspect, llamacpp, mock, sglang, .* hub id is hf/mok",
+            r"no model called 'mok' \(did you mean mock\?\); there are smollm2, .* hub id is hf/mok",
         ),
+        ("qwen0.5b", r"did you mean qwen-0.5b"),
+        ("qwen", r"did you mean qwen-\d.5b or qwen-\d.5b\?"),
+        ("qwen-0.5b/x", "qwen-0.5b is one model and takes no name after it"),
+        ("catalogue/smollm2", "no model called"),
         ("Qwen/Qwen3-0.6B", "hub id is hf/Qwen/Qwen3-0.6B"),
         ("", "no model called ''"),
         ("__init__", "no model called '__init__'"),

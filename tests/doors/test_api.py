@@ -19,7 +19,7 @@ from homines.core.run_folder import RunFolder, StoreError
 from homines.core.types import HominesError
 from homines.elicitation.survey import PROTOCOLS, Survey
 from homines.estimation.fit import Estimate
-from homines.models.smollm2 import cache_folder
+from homines.models.catalogue import cache_folder
 from homines.results import Rows, RunResult
 from homines.sweeps.grid import parse
 from homines.training.settings import Settings

@@ -20,6 +20,7 @@ from homines.cli.app import COMMANDS, main
 from homines.cli.listing import FOLDERS
 from homines.core.plugins import names
 from homines.core.run_folder import SCHEMA, RunFolder
+from homines.models import kinds
 
 Homines = Callable[..., tuple[int, str, str]]
 
@@ -82,7 +83,10 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown frame": ((*MEASURE, "--frame", "tabel"), "no frame called 'tabel'; .* did you mean 'table'"),
     "unknown preference": (("align", "mock", "--to", "moralss"), "no preference .* did you mean 'moralis'"),
     "unknown opponent": ((*ALIGN, "--opponent", "titfortat"), "no opponent .* did you mean 'tit_for_tat'"),
-    "unknown model": (("measure", "mok"), "no model called 'mok'; there are hf, .*mock, smollm2.* hf/mok"),
+    "unknown model": (
+        ("measure", "mok"),
+        "no model called 'mok' .did you mean mock.*there are smollm2, .*mock, .* hf/mok",
+    ),
     "unknown mock": (("measure", "mock/bad"), "no mock called 'bad'; there are uniform, slow, broken"),
     "unknown folder": (("list", "gmes"), "no folder called 'gmes'; there are .*frames, games"),
     "no folder": (("list", "."), "no folder called '.'"),
@@ -130,7 +134,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "study, unknown model": (("study", "tennant2025", "--model", "nosuch"), "no model called 'nosuch'"),
     "study, unknown model, nothing run": (
         ("study", "tennant2025", "--model", "nosuch+x", "--dry-run"),
-        r"no model called 'nosuch\+x'; there are hf",
+        r"no model called 'nosuch\+x'; there are smollm2, qwen-0.5b",
     ),
     "study, none of this name": (("study", "demo"), "no study called 'demo'; there are av_dilemma, lu2025"),
     "general and labels": (
@@ -181,7 +185,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "align, asymmetric": (("align", "mock", "--to", "moralis", "--game", "trust"), "needs a symmetric game"),
     "no run folder": (("report", "."), r"\. is no run folder \(no config.json\); make one with"),
     "nowhere": (("report", "nowhere"), "nowhere is no run folder"),
-    "pull another": (("pull", "gpt2"), "only smollm2 is pulled, got 'gpt2'"),
+    "pull another": (("pull", "gpt2"), "no model called 'gpt2' is pulled; there are smollm2, qwen-0.5b"),
 }
 
 
@@ -445,6 +449,9 @@ def test_list_tells_everything_there_is(homines_: Homines) -> None:
     assert list(told) == list(FOLDERS)
     for folder in FOLDERS:
         there = [name for name in names(folder) if (folder, name) != ("studies", "demo")]  # homines demo
+        if folder == "models":
+            there = list(kinds())
+            assert "Coder" in told[folder][1]["summary"]
         assert [entry["name"] for entry in told[folder]] == there
         assert json.loads(homines_("list", folder, "--json")[1]) == {folder: told[folder]}
         for entry in told[folder]:

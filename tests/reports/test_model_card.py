@@ -94,11 +94,20 @@ def test_it_tells_what_was_measured_before_and_after(tmp_path: Path) -> None:
         ("hf/Qwen/Qwen3-0.6B", "Qwen/Qwen3-0.6B", None),
         ("hf/Qwen/Qwen3-0.6B+other/adapter", "Qwen/Qwen3-0.6B", None),
         ("hf//a/folder", None, None),
+        ("qwen-0.5b", "Qwen/Qwen2.5-Coder-0.5B-Instruct", "apache-2.0"),
         ("smollm2+runs/x/adapter", "HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0"),
     ],
 )
 def test_a_base_is_named_where_the_hub_knows_it(model: str, hub: str | None, licence: str | None) -> None:
     assert model_card.base({"model": model}) == (hub, licence)
+
+
+def test_a_pulled_model_is_named_with_its_publisher_and_what_it_was_trained_for(tmp_path: Path) -> None:
+    config = {**CONFIG, "model": "qwen-0.5b"}
+    (path,) = model_card.write(trained(tmp_path / "run", config))
+    text = path.read_text(encoding="utf-8")
+    for part in ("Qwen2.5-Coder-0.5B-Instruct by Qwen", "licence apache-2.0", "trained for code"):
+        assert part in text
 
 
 def test_hostile_text_stays_text(tmp_path: Path) -> None:

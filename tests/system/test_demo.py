@@ -1,4 +1,4 @@
-"""The README's first command, as a user runs it: the real model, aligned and verified."""
+"""The README's first command, as a user runs it: the smallest real model, aligned and verified."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from tests.helpers.running import HOMINES
 
 pytestmark = pytest.mark.system
 
+DEMO = [*HOMINES, "demo", "--model", "smollm2"]
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("demo") / "run"
-    done = subprocess.run([*HOMINES, "demo", "--out", str(folder)], capture_output=True, text=True)
+    done = subprocess.run([*DEMO, "--out", str(folder)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
 
@@ -63,7 +65,7 @@ def test_it_ends_by_telling_what_it_made(demo: tuple[Path, str]) -> None:
 def test_a_second_run_does_nothing_twice(demo: tuple[Path, str]) -> None:
     folder, _ = demo
     before = (folder / "records.jsonl").read_bytes()
-    again = subprocess.run([*HOMINES, "demo", "--out", str(folder), "--json"], capture_output=True, text=True)
+    again = subprocess.run([*DEMO, "--out", str(folder), "--json"], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     assert (folder / "records.jsonl").read_bytes() == before
     assert json.loads(again.stdout)["result"] == str(folder / "adapter")

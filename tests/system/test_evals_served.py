@@ -17,7 +17,7 @@ from urllib.request import urlopen
 import pytest
 
 from homines.core.types import LEGAL_MASS
-from homines.models.smollm2 import pull
+from homines.models.catalogue import pull
 from tests.helpers.running import HOMINES
 
 pytestmark = pytest.mark.system

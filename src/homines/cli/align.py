@@ -200,14 +200,16 @@ def state_names(text: str, game: Game, memory: int) -> tuple[str, ...]:
 DEMO_UNSEEN = ("action3,action4", "action2,action1", "X,Y", "B,A")
 
 
-def demo_plan() -> AlignmentPlan:
-    """What the demo does, every choice written out."""
+def demo_plan(model: str = "qwen-0.5b") -> AlignmentPlan:
+    """What the demo does, every choice written out. The answer of smollm2, which seldom gives a legal one by
+    itself, is begun."""
+    begun = ", begins='Answer:'" if model.partition("+")[0] == "smollm2" else ""
     return AlignmentPlan(
-        model="smollm2",
+        model=model,
         preference="game_deontological(rule='betrayal', penalty=3)",
         game="ipd",
         opponent="tit_for_tat",
-        frames=("table(labels='action1,action2')",),
-        transfer_frames=tuple(f"table(labels='{labels}')" for labels in DEMO_UNSEEN),
+        frames=(f"table(labels='action1,action2'{begun})",),
+        transfer_frames=tuple(f"table(labels='{labels}'{begun})" for labels in DEMO_UNSEEN),
         transfer_games=("ish", "icn", "bos", "icd", "ivd"),
     )

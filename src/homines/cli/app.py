@@ -24,7 +24,7 @@ app = typer.Typer(
 
 COMMANDS = {
     "list": ("listing:list_names", "What there is: games, preferences, frames, opponents, models, studies."),
-    "pull": ("pull:pull", "Fetch the embedded model and convert it, once; offline from then on."),
+    "pull": ("pull:pull", "Fetch an open model and convert it, once; offline from then on."),
     "measure": (
         "measure:measure",
         "Read a model's choice distribution in games, in every option order; exactly where it can be.",
@@ -64,11 +64,15 @@ COMMANDS = {
         "sweep:sweep",
         "A grid of alignments, measurements and studies, each done once; a rerun does what is missing.",
     ),
-    "demo": ("demo:demo", "Measure, align and verify the embedded model; under three minutes on two cores."),
+    "demo": ("demo:demo", "Measure, align and verify a small open model; minutes on two cores."),
     "report": (
         "report:report",
         "Write a run's report.html and figures from its records alone; of several runs, one page beside one\n"
         "another.",
+    ),
+    "doctor": (
+        "doctor:doctor",
+        "What this machine is for homines: speed by number type, which models fit, what is missing.",
     ),
     "import": (
         "import_log:import_log",

@@ -1,7 +1,8 @@
-"""Command line of `homines demo`: an alignment of the embedded model (cli/align.py)."""
+"""Command line of `homines demo`: an alignment of a small open model (cli/align.py)."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -10,15 +11,36 @@ import typer
 
 from homines.cli.align import carry_out, demo_plan
 from homines.cli.options import Fields, Output, Values
+from homines.core.types import HominesError
 from homines.inference.processes import quiet
 from homines.training.settings import AlignmentPlan
+
+FIRST, OTHER = "qwen-0.5b", "smollm2"
+"""The demo's model, and the smaller one where the first cannot be fetched."""
 
 
 def demo(
     placement: Annotated[Values, Fields(AlignmentPlan, "device dtype")],
     output: Annotated[Values, Fields(Output, "dry_run as_json")],
     out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo"),
+    model: Annotated[
+        str | None, typer.Option(help=f"Another model; default: {FIRST}, or {OTHER} where it cannot be had.")
+    ] = None,
 ) -> None:
     """Carry out the plan of the demo."""
     quiet()
-    carry_out(replace(demo_plan(), **placement), out, "demo", **output)
+    carry_out(replace(demo_plan(model or first_model()), **placement), out, "demo", **output)
+
+
+def first_model() -> str:
+    """FIRST, fetched and converted where it is missing; OTHER, with the reason said, where that fails."""
+    from homines.models.catalogue import pull
+    from homines.reports.console import Bars
+
+    try:
+        with Bars() as bars:
+            pull(FIRST, follow=bars.follow())
+    except HominesError as failure:
+        print(f"{failure}\nThe demo goes on with {OTHER}, its answer begun with 'Answer:'.", file=sys.stderr)
+        return OTHER
+    return FIRST

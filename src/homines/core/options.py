@@ -15,11 +15,12 @@ from functools import wraps
 from inspect import Parameter
 from typing import Any, TypeVar, cast
 
+from homines.core.catalogue import NAMES
 from homines.core.types import HominesError
 
 Call = TypeVar("Call", bound=Callable[..., Any])
 
-MODEL = "smollm2, hf/FOLDER-OR-ID, openai/NAME, ...: docs/models.md."
+MODEL = f"{', '.join(NAMES)}, hf/FOLDER-OR-ID, openai/NAME, ...: docs/models.md."
 DEVICE = "cpu, cuda, mps; default: the best there is."
 DTYPE = "float32, bfloat16, float16, nf4; default: by device."
 TRUST_REMOTE_CODE = "Run code that comes with a model (off: never)."

@@ -36,7 +36,7 @@ class Table:
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
         scene = Scene.of(d, self.labels, order)
-        parts = [introduction(scene), scene.rule or self._table(scene), self.goal]
+        parts = [introduction(scene), scene.rule or listing(scene, self.layout), self.goal]
         parts += [scene.beliefs("plays"), f"You can play {scene.options}."]
         if (move := scene.first_move) is not None:
             parts.append(f"{scene.people[0]} played {move}.")
@@ -54,14 +54,15 @@ class Table:
         request = f"\nAnswer with exactly {scene.last_options}."
         return scene.prompt(self.asks, paragraph(parts, "\n"), request, self.begins)
 
-    def _table(self, scene: Scene) -> str:
-        """A row for each outcome: what everybody plays, then what everybody gets."""
-        heads = ["you", *scene.choosers, "your points", *(f"{person}'s points" for person in scene.people)]
-        rows = [", ".join(heads)]
-        for outcome in scene.outcomes(self.layout):
-            theirs = outcome.words[1:] or ["any"] * len(scene.choosers)
-            rows.append(", ".join([outcome.words[0], *theirs, *map(number, outcome.payoffs)]))
-        return "\n".join(rows)
+
+def listing(scene: Scene, layout: str) -> str:
+    """A line for each outcome: what everybody plays, then what everybody gets."""
+    heads = ["you", *scene.choosers, "your points", *(f"{person}'s points" for person in scene.people)]
+    lines = [", ".join(heads)]
+    for outcome in scene.outcomes(layout):
+        theirs = outcome.words[1:] or ["any"] * len(scene.choosers)
+        lines.append(", ".join([outcome.words[0], *theirs, *map(number, outcome.payoffs)]))
+    return "\n".join(lines)
 
 
 def introduction(scene: Scene) -> str:

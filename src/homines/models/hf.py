@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from homines.core.types import Choice, HominesError, Prompt
-from homines.inference import model_folder, processes
+from homines.inference import hub, model_folder, processes
+from homines.inference.adapters import find_adapter, note_base
 from homines.inference.dtypes import NF4, four_bits, loading_arguments, pick_dtype, weight_dtype
 from homines.inference.generation import writes
 from homines.inference.logits import distinct_tokens, holds, label_logprobs, shares
@@ -163,6 +164,8 @@ def load(
     if folder.is_dir():
         rest = str(folder)
         _check_folder(folder)
+    else:
+        hub.check_reach(rest)
     files = _check_files(rest)
     tokenizer = load_tokenizer(rest, trust_remote_code)
     try:
@@ -189,7 +192,7 @@ def load(
             "adapters into the model in float first and name that folder"
         )
     for adapter in adapters:
-        net, facts["revision"] = _adapted(net, adapter, str(facts["revision"]))
+        net, facts["revision"] = _adapted(net, adapter, name, str(facts["revision"]))
     try:
         return HuggingFace(net, tokenizer, name="+".join((name, *adapters)), provenance=facts)
     except HominesError:
@@ -273,25 +276,22 @@ def _check_files(rest: str) -> list[Path]:
     return files
 
 
-def _adapted(net: Any, adapter: str, revision: str) -> tuple[Any, str]:
+def _adapted(net: Any, name: str, model: str, revision: str) -> tuple[Any, str]:
+    """The network with an adapter, and its revision: the model's, then the Hub's commit or a hash."""
     from peft import PeftModel
 
-    folder = Path(adapter).expanduser()
-    if not (folder / "adapter_config.json").exists():
-        raise HominesError(
-            f"no PEFT adapter in {adapter!r}: it must be a folder with adapter_config.json and "
-            "adapter_model.safetensors, as `homines align` writes it"
-        )
-    weights = folder / "adapter_model.safetensors"
-    if not weights.exists():
-        raise HominesError(f"{folder} holds no adapter_model.safetensors; no other format is loaded")
-    model_folder.check_adapter(folder)
+    adapter = find_adapter(name)
+    model_folder.check_adapter(adapter.folder)
+    note_base(adapter, name, model)
     try:
-        adapted: Any = PeftModel.from_pretrained(net, str(folder))
+        adapted: Any = PeftModel.from_pretrained(net, str(adapter.folder))
         merged = adapted if four_bits(net) else adapted.merge_and_unload()
     except Exception as failure:
-        raise HominesError(f"cannot put adapter {adapter} on this model: {first_line(failure)}") from failure
-    return merged, f"{revision}+{hash_files([weights, folder / 'adapter_config.json'])}"
+        raise HominesError(
+            f"cannot put adapter {name} on this model: {first_line(failure)}; name the model that it was "
+            "trained on"
+        ) from failure
+    return merged, f"{revision}+{adapter.commit or hash_files(adapter.files)}"
 
 
 def pick_device(device: str | None) -> str:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from homines.core.capabilities import ChecksAccess, StatesFeatures, asks_of
+from homines.core.catalogue import NAMES
 from homines.core.plugins import names
 from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder
@@ -17,7 +18,7 @@ from homines.elicitation.asking import measure
 from homines.elicitation.metrics import average_by_decision
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import Question, questions
-from homines.models import PROVIDERS, behind, known, load
+from homines.models import PROVIDERS, behind, kinds, known, load
 from homines.opponents import opponent
 from homines.people.plan import SessionPlan
 
@@ -117,7 +118,7 @@ def opponent_or_model(spec: str, **placement: Any) -> Policy | Model:
     if ":" in word or word in names("opponents"):
         return opponent(spec)
     first = re.split(r"[/+(]", spec, maxsplit=1)[0].strip()
-    choices = (*names("models"), *names("opponents"), *PROVIDERS)
+    choices = (*kinds(), *names("opponents"), *PROVIDERS)
     near = get_close_matches(first.lower(), choices, n=1)
     hint = f"; did you mean {near[0] + ('/NAME' if near[0] in PROVIDERS else '')!r}?" if near else "."
     raise HominesError(f"no model and no opponent called {spec[:80]!r}{hint} {_offered()}")
@@ -126,8 +127,9 @@ def opponent_or_model(spec: str, **placement: Any) -> Policy | Model:
 def _offered() -> str:
     """Whom a person can meet."""
     return (
-        "Models you can meet: smollm2, hf/FOLDER-OR-HUB-ID, vllm/NAME, sglang/NAME, llamacpp/NAME, any of "
-        "these with +ADAPTER, and PROVIDER/NAME where the provider tells log-probabilities; strategies: "
+        f"Models you can meet: {', '.join(NAMES)}, hf/FOLDER-OR-HUB-ID, vllm/NAME, sglang/NAME, "
+        "llamacpp/NAME, any of these with +ADAPTER, and PROVIDER/NAME where the provider tells "
+        "log-probabilities; strategies: "
         f"{', '.join(names('opponents'))}, axelrod:NAME, module:object"
     )
 

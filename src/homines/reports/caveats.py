@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from homines.core import catalogue
 from homines.core.format import TableRow, clean, lines, number
 from homines.core.registry import UntrustedModule
 from homines.core.types import LEGAL_MASS
@@ -63,6 +64,7 @@ def caveats(view: RunView, rows: Mapping[str, list[TableRow]]) -> list[str]:
             f"{clean(aim, 80)} has no value in {games}: regret and best answers by it are missing there "
             f"({clean(undefined[0]['why'])})."
         )
+    out += catalogue.remarks(r.model for r in view.records)
     out += impossible.caveats(impossible.counts(view.every))
     out += [describe_omission(file, n) for file, n in view.impossible.items() if n]
     if failed := sum(row["count"] for row in rows["errors"]):

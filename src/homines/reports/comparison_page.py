@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from homines.core.catalogue import remarks
 from homines.core.format import TableRow, count
 from homines.core.types import HominesError, Record
 from homines.reports import changes, comparison_sections, page
@@ -154,7 +155,7 @@ def write(folders: Sequence[str | Path], out: Path) -> Path:
     return page.write(
         out,
         title=f"{_title(agents)} side by side",
-        summary=[*changes.summary(agents, trainings), *notes],
+        summary=[*changes.summary(agents, trainings), *notes, *remarks(a.model for a in agents)],
         sections=[section for section in sections if section is not None],
         facts=facts,
         command=shlex.join(["homines", "report", *map(str, folders), "--out", str(out)]),

@@ -21,6 +21,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from homines.core.catalogue import remarks
 from homines.core.progress import Follow, Stop, never
 from homines.core.rates import describe
 from homines.core.redaction import redact
@@ -139,11 +140,18 @@ def print_measurement(records: list[Record], *, advice: bool = True) -> None:
             for where, p in row["p"].items():
                 odds = "; ".join(f"{action} {describe(x)}" for action, x in p.items())
                 console.print(Text(f"{row['game']}, {row['frame']}, {where}: {odds}"))
+    print_remarks(console, {r.model for r in records})
     print_reasons(console, records)
     print_uncertainty(console, rows, records)
     print_words(console, records, advice=advice)
     for text in dict.fromkeys(r.error for r in records if r.error):
         console.print(Text(f"failed: {text}"))
+
+
+def print_remarks(console: Console, models: Iterable[str]) -> None:
+    """What a reader must know of these models, a line each."""
+    for remark in remarks(models):
+        console.print(Text(remark))
 
 
 def print_before_after(run: RunFolder) -> None:
@@ -181,6 +189,7 @@ def print_before_after(run: RunFolder) -> None:
     for text in others:
         console.print(Text(text))
     console.print("before → after; rates are given a legal answer")
+    print_remarks(console, [base])
 
 
 def print_verdicts(folder: Path) -> None:

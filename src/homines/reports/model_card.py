@@ -15,6 +15,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from homines.core import catalogue
 from homines.core.format import clean, number
 from homines.core.paths import write_whole
 from homines.core.rates import describe
@@ -29,8 +30,6 @@ from homines.reports.tables import Table
 from homines.reports.training_end import training_end
 from homines.reports.verdict_text import VerdictText, describe_verdicts
 
-BASES = {"smollm2": ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
-"""Hub id and licence of the models that this package has under a name of its own."""
 MOST_ROWS = 40
 SCORES = {"share": "P(implied)", "right": "likeliest is implied", "mass": "legal mass"}
 """Scores of a fine-tuning, and what the card calls them."""
@@ -85,6 +84,7 @@ def text(view: RunView, place: Path, learner: str = "") -> str:
         limits=_limits(view),
         hub=hub,
         licence=licence,
+        notice=entry.notice if (entry := catalogue.find(str(config.get("model")))) else "",
         loading=f"homines measure {loaded}\n\nimport homines as hm\nmodel = hm.load({clean(loaded)!r})",
         command=str(config.get("command") or "(not recorded)"),
         versions="\n".join(_versions(view)),
@@ -94,8 +94,8 @@ def text(view: RunView, place: Path, learner: str = "") -> str:
 def base(config: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """(Hub id, licence) of the model that was trained; None where not known."""
     head = str(config.get("model") or "").partition("+")[0]
-    if head in BASES:
-        return BASES[head]
+    if (model := catalogue.find(head)) is not None:
+        return model.base, model.licence
     hub = head.removeprefix("hf/")
     known = head.startswith("hf/") and re.fullmatch(r"[\w.-]+/[\w.-]+", hub) and not Path(hub).exists()
     return (hub if known else None), None

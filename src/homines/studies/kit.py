@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from scipy.stats import t as student
 
+from homines.core.catalogue import remarks
 from homines.core.format import TableRow
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Record
@@ -167,7 +168,7 @@ def write_page(
     return write(
         task.folder,
         title=f"{title}: {task.model}",
-        summary=summary,
+        summary=[*summary, *remarks((task.model, *task.also, *task.rivals))],
         sections=[section for part in (*parts, verdict_section) if (section := part(findings)) is not None],
         facts=facts,
         command=task.command,

@@ -22,7 +22,7 @@ from homines.core.run_folder import RunFolder, read_json, write_json
 from homines.core.types import Model, Record, digest
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question
-from homines.models import load
+from homines.models import load, trainable
 from homines.models.mock import Mock, uniform
 from homines.reports import model_card
 from homines.training.data import Row
@@ -63,10 +63,6 @@ class AgentKind:
         return replace(self.plan, settings=replace(self.plan.settings, seed=seed))
 
 
-TRAINABLE = ("smollm2", "hf")
-"""Models whose weights are here, by the file of models/ that loads them."""
-
-
 @dataclass(frozen=True)
 class StudyTask:
     """A study's settings, and the callbacks of the caller that follows its work.
@@ -96,7 +92,7 @@ class StudyTask:
     def trainable(self) -> bool:
         """Whether the model's weights are here. Where they are not, a study of agents and their untrained
         model is one of the model as it is."""
-        here = self.model.partition("/")[0].partition("+")[0] in TRAINABLE
+        here = trainable(self.model)
         if not here:
             self.follow.say(
                 f"{self.model} cannot be trained here (its weights are out of reach): it is measured alone"

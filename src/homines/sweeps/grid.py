@@ -36,11 +36,13 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from homines.core.catalogue import NAMES
 from homines.core.plugins import names
 from homines.core.registry import TrustedPath, convert
 from homines.core.registry import trust_from as known_texts
 from homines.core.types import HominesError
 from homines.elicitation.survey import Survey
+from homines.inference.adapters import is_hub_id
 from homines.inference.dtypes import DTYPES, NF4
 from homines.models import check_kind, known, trainable
 from homines.models.mock import Mock, uniform
@@ -158,7 +160,7 @@ def _alignments(table: Table, axes: Table, shared: Table) -> Iterator[AlignmentP
         if not trainable(model):
             raise HominesError(
                 f"{model} cannot be trained here: its weights are out of reach; give preferences a file of "
-                "their own, with smollm2 or hf/..."
+                f"their own, with {', '.join(NAMES)} or hf/..."
             )
     fixed = {k: _fitted(k, v, PLAN[k].type) for k, v in shared.items() if k in PLAN}
     trained = {k: _fitted(k, v, SETTINGS[k].type) for k, v in shared.items() if k in SETTINGS}
@@ -243,12 +245,12 @@ def _four_bits(of_machine: Table, trained: Table) -> None:
 
 
 def _check_folders(model: str) -> None:
-    """Raise HominesError where a model or adapter is written as a path (a hub id has one "/" at most) and is
-    no folder here."""
+    """Raise HominesError where a model or adapter is written as a path, and not as a hub id, and is no
+    folder here."""
     head, *adapters = model.split("+")
     folders = [head.removeprefix("hf/")] if head.startswith("hf/") else []
     for name in (*folders, *adapters):
-        path = name.startswith((".", "~", "/")) or name.count("/") > 1
+        path = not is_hub_id(name) and (name.startswith((".", "~", "/")) or name.count("/") > 1)
         if path and not Path(name).expanduser().is_dir():
             raise HominesError(f"{model}: {name} is no folder here; give one that is there, or a hub id")
 

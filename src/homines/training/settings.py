@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homines.core.capabilities import Remembers, variant
+from homines.core.catalogue import NAMES
 from homines.core.checks import count
 from homines.core.options import (
     DEVICE,
@@ -286,7 +287,7 @@ class AlignmentPlan:
 
     @property
     def remedy(self) -> str:
-        return "smollm2 or hf/..."
+        return f"{', '.join(NAMES)} or hf/..."
 
     def config(self, *, kind: str = "align", command: str = "") -> dict[str, Any]:
         """The resolved config of the run folder of this plan."""
@@ -335,7 +336,7 @@ class TuningPlan:
 
     @property
     def remedy(self) -> str:
-        return "smollm2 or hf/..., or a fine-tuning service"
+        return f"{', '.join(NAMES)} or hf/..., or a fine-tuning service"
 
     def config(self, recipe: Recipe, *, kind: str = "tune", command: str = "") -> dict[str, Any]:
         """The resolved config of the run folder of this plan, on data of this recipe."""

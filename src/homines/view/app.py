@@ -31,6 +31,7 @@ from homines.core.format import clean
 from homines.core.plugins import names
 from homines.core.types import HominesError
 from homines.elicitation.survey import BATTERY
+from homines.models import kinds
 from homines.reports.page import environment, script_sources
 from homines.view.guard import Guard, Refusal, fields, inside
 from homines.view.live import live
@@ -209,7 +210,7 @@ def whole(text: str | None) -> int:
 
 def offers() -> dict[str, Any]:
     """What the form to play offers."""
-    rivals = [*names("opponents"), *names("models")]
+    rivals = [*names("opponents"), *kinds()]
     games = [BATTERY, *names("games")]
     return {"games": games, "rivals": rivals, "frames": names("frames")}
 
