@@ -235,7 +235,7 @@ def caveats(findings: Findings[Any]) -> list[str]:
             f"Of {join(mute)} there is no rate: it takes a legal answer to every question that a section "
             "reads. The verdicts have the legal mass."
         )
-    if sampled := [agent.name for agent in findings.agents if agent.sampled]:
+    if sampled := [agent.name for agent in findings.able if agent.sampled]:
         out.append(
             f"Answers of {join(sampled)} are samples: a rate stands with its 95% interval and its number n "
             "of legal answers. What is computed from such rates (long runs, regret, estimates) is as "

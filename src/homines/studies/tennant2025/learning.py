@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from homines.core.format import TableRow
-from homines.elicitation.metrics import mass
+from homines.elicitation.metrics import action_types, mass
 from homines.opponents import opponent
 from homines.reports import charts as draw
 from homines.reports.page import Section
@@ -39,8 +39,7 @@ def behaviour(findings: RewardFindings) -> Section | Omission:
             | {"legal mass": mean(masses)}
         )
         for last in "CD":
-            pairs = zip(by_state[f"C,{last}"], by_state[f"D,{last}"], strict=True)
-            values = [(x + y) / 2 for x, y in pairs]
+            values = [action_types(a.trained_prompts)[f"C|{last}"] for a in agents]
             marks.append(
                 {"panel": f"C after {last}", "group": name, "series": "probability of C"}
                 | interval_row(values, unit=True)
