@@ -93,7 +93,7 @@ def test_a_study_measures_what_can_be_measured_and_says_what_was_left_out(name: 
     top = lead(tmp_path)
     assert f"{ABSENT} could not be asked" in top
     assert f"Answers of {SAMPLED} are samples" in top
-    assert f"Of {MUTE} there is no rate" in top
+    assert f"No rate of {MUTE} is shown" in top
     for omission in result.omissions:
         assert omission.section in top
         assert NEEDS[omission.need] in top.replace("&#39;", "'")

@@ -232,8 +232,8 @@ def caveats(findings: Findings[Any]) -> list[str]:
     ]
     if mute := [agent.name for agent in findings.agents if agent not in findings.able]:
         out.append(
-            f"Of {join(mute)} there is no rate: it takes a legal answer to every question that a section "
-            "reads. The verdicts have the legal mass."
+            f"No rate of {join(mute)} is shown: a rate here takes a legal answer to every question that it "
+            "is of. The verdicts have the legal mass."
         )
     if sampled := [agent.name for agent in findings.able if agent.sampled]:
         out.append(

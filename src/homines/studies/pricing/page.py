@@ -231,7 +231,7 @@ def trained(findings: MarketFindings) -> Omission | None:
     """Agents of a preference, which stand in every section beside models as they are."""
     if any(agent.preference for agent in findings.able):
         return None
-    return findings.lacks_training("Agents that are trained to a preference")
+    return findings.lacks_training("Prices of firms aligned to a preference")
 
 
 PARTS: tuple[Callable[[MarketFindings], Section | Omission | None], ...] = (
