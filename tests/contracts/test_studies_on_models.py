@@ -27,6 +27,15 @@ from homines.studies.task import StudyResult, StudyTask
 SAMPLED, MUTE = "mockllm/sampled(samples=4)", "mockllm/mute(samples=1)"
 EXACT, ABSENT = "mock", "mock/none"
 
+RATES = {
+    "lu2025": ("as_it_is", "share"),
+    "tennant2025": ("behaviour", "C after C,C"),
+    "pricing": ("prices", "legal mass"),
+    "av_dilemma": ("behaviour", "2 saved"),
+    "moral_machine": ("effects", "legal mass"),
+}
+"""A table of each study and a rate in it."""
+
 
 def labels_of(text: str) -> list[str]:
     """The labels that the last line of a prompt asks for; 'now?' lists them in the lines before."""
@@ -111,7 +120,10 @@ def test_a_study_measures_what_can_be_measured_and_says_what_was_left_out(name: 
     for stem in of_models:
         assert SAMPLED in cells[stem]
         assert stem == "verdicts" or MUTE not in cells[stem]
-    assert [stem for stem, rows in shown.items() if any(head.endswith(" n") for head in rows[0])]
+    stem, rate = RATES[name]
+    (row,) = [row for row in shown[stem] if row[rate] and SAMPLED in row.values()][:1]
+    assert float(row[f"{rate} lower"]) <= float(row[rate]) <= float(row[f"{rate} upper"])
+    assert int(row[f"{rate} n"]) > 0
     page = (tmp_path / "report.html").read_text()
     assert "There is nothing to show here yet" not in page
 
