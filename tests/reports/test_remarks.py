@@ -1,4 +1,4 @@
-"""What a reader must know of a model stands wherever its numbers do: a model trained for code is called so."""
+"""What a reader must know of a model stands wherever its numbers do: of one trained for code, that it is."""
 
 from __future__ import annotations
 

@@ -158,10 +158,3 @@ def test_a_study_that_takes_no_rival_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(HominesError, match="av_dilemma takes no"):
         check_more("av_dilemma", study_module.OPTIONS, {"also": (), "rivals": ("nash",), "humans": None})
-
-
-def test_a_model_that_cannot_be_trained_is_measured_alone(tmp_path: Path) -> None:
-    """Asking everything and then refusing would cost its calls."""
-    said = study("av_dilemma", tmp_path / "run", "--model", "mock/uniform")
-    assert "report.html" in said
-    assert {row["agent"] for row in rows(tmp_path / "run", "behaviour")} == {"untrained"}

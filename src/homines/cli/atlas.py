@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from homines.atlases.options import AtlasOptions
-from homines.cli.measure import BudgetOptions, limit, spell_counts
+from homines.cli.measure import BudgetOptions, limit, describe_counts
 from homines.cli.options import AsJson
 from homines.core.types import HominesError
 from homines.inference.processes import quiet
@@ -80,12 +80,12 @@ def print_plan(plan: dict[str, dict[str, Any]], as_json: bool) -> None:
         print(json.dumps(plan))
         return
     for name, counts in plan.items():
-        print(f"{name:<12}{spell_counts(counts)}")
+        print(f"{name:<12}{describe_counts(counts)}")
     totals: dict[str, Any] = {}
     for counts in plan.values():
         for key, value in counts.items():
             totals[key] = _sum(totals.get(key), value)
-    print(f"{'in all':<12}{spell_counts(totals)}")
+    print(f"{'in all':<12}{describe_counts(totals)}")
 
 
 def _sum(a: Any, b: Any) -> Any:

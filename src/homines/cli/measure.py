@@ -170,23 +170,31 @@ def limit(budget: BudgetOptions, models: Sequence[str]) -> None:
 def print_counts(model: Model, prompts: Sequence[Prompt], as_json: bool) -> None:
     """Print how many questions and tokens a measurement would take; of a model behind an API also calls and
     dollars, from and to."""
+    totals = count_questions(model, prompts)
+    print(json.dumps(totals) if as_json else describe_counts(totals))
+
+
+def count_questions(model: Model, prompts: Sequence[Prompt]) -> dict[str, Any]:
+    """How many questions and tokens these prompts are; of a model behind an API also calls and dollars, each
+    as (from, to)."""
     totals: dict[str, Any] = {"questions": len(prompts)}
     if isinstance(model, EstimatesCost):
-        totals |= model.estimate_cost(prompts)
-    else:
-        totals["tokens"] = model.tokens(prompts) if isinstance(model, CountsTokens) else None
-    print(json.dumps(totals) if as_json else spell_counts(totals))
+        return totals | dict(model.estimate_cost(prompts))
+    return totals | {"tokens": model.tokens(prompts) if isinstance(model, CountsTokens) else None}
 
 
-def spell_counts(totals: Mapping[str, Any]) -> str:
-    """'32 questions, 936 tokens'; bounds as '4,000 to 6,000 tokens in'."""
-    words = {"input": "tokens in", "output": "tokens out"}
+WORDS = {"questions": "questions", "tokens": "tokens", "calls": "calls", "input": "tokens in"}
+WORDS |= {"output": "tokens out", "dollars": "dollars"}
+
+
+def describe_counts(totals: Mapping[str, Any]) -> str:
+    """'32 questions, 128 to 640 calls, ...'; what is not counted is left out."""
 
     def spelt(value: Any) -> str:
         if not isinstance(value, tuple):
-            return f"{value}"
+            return f"{value:,}" if isinstance(value, int) else f"{value}"
         return " to ".join(f"{x:.2f}" if isinstance(x, float) else f"{x:,}" for x in value)
 
     return ", ".join(
-        f"{spelt(value)} {words.get(name, name)}" for name, value in totals.items() if value is not None
+        f"{spelt(totals[name])} {word}" for name, word in WORDS.items() if totals.get(name) is not None
     )

@@ -8,11 +8,11 @@ import time
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from homines.cli.measure import BudgetOptions, limit
+from homines.cli.measure import BudgetOptions, count_questions, describe_counts, limit
 from homines.cli.options import AsJson, Fields, Values
 from homines.core.options import MODEL, option
 from homines.core.plugins import names
@@ -21,6 +21,7 @@ from homines.elicitation.survey import Survey
 from homines.inference.processes import quiet
 from homines.models import check_kind
 from homines.studies import check_more
+from homines.studies.omissions import by_need
 
 
 @dataclass(frozen=True)
@@ -85,20 +86,60 @@ def carry_out_study(
         seeds,
         options.quick,
         command=command(),
+        study=name,
         **placement,
         **options.particular,
     )
     if dry_run:
-        lines = module.outline(task)
-        print(json.dumps({"trainings": lines}) if as_json else "\n".join(lines))
+        print_outline(module, task, as_json)
         return
     start = time.monotonic()
     with Bars() as bars, stopping() as stop:
-        page, failed = module.run(replace(task, follow=bars.follow(stop)))
+        result = module.run(replace(task, follow=bars.follow(stop)))
     seconds = time.monotonic() - start
     if as_json:
-        fields = {"folder": str(folder), "report": str(page), "failed": failed, "seconds": seconds}
+        fields = {
+            "folder": str(folder),
+            "report": str(result.page),
+            "failed": result.failed,
+            "unread": dict(result.unread),
+            "left_out": [omission.to_json(task) for omission in result.omissions],
+            "seconds": seconds,
+        }
         print(json.dumps(fields))
     else:
-        print(f"report    {page}\ntables    {folder / 'tables'}\ntime      {seconds / 60:.1f} minutes")
-    sys.exit(1 if failed else 0)
+        for model, error in result.unread.items():
+            print(f"not asked {model}: {error}")
+        for sentence, remedy in by_need(result.omissions, task):
+            print(f"{sentence}{':' if remedy else '.'}")
+            if remedy:
+                print(f"          {remedy}")
+        print(f"report    {result.page}\ntables    {folder / 'tables'}\ntime      {seconds / 60:.1f} minutes")
+    sys.exit(1 if result.failed or result.unread else 0)
+
+
+def print_outline(module: Any, task: Any, as_json: bool) -> None:
+    """Print what a study would train, and what it would ask of every agent: questions, and tokens or calls.
+
+    A model is loaded to count its tokens; agents that are trained from it have its tokenizer.
+    """
+    trainings = module.outline(task)
+    loaded = {spec: task.load(spec) for spec in task.models.values()}
+    asked = [
+        {
+            "agent": name,
+            "model": spec,
+            **count_questions(loaded[spec], [q.prompt for q in exam(loaded[spec])]),
+        }
+        for name, spec, exam in module.exams(task)
+    ]
+    if as_json:
+        print(json.dumps({"trainings": trainings, "asked": asked}))
+        return
+    if not task.trainable and hasattr(module, "kinds"):
+        print(f"no training: the weights of {task.model} are out of reach")
+    for line in trainings:
+        print(line)
+    for row in asked:
+        print(f"{row['agent']}: {row['model']} is asked {describe_counts(row)}")
+    print(f"in all {sum(row['questions'] for row in asked):,} questions")

@@ -134,8 +134,8 @@ def check_begun(model: object, prompts: Iterable[Prompt], name: str = "") -> Non
         name = name or getattr(model, "name", type(model).__name__)
         raise HominesError(
             f"{name} cannot continue an answer that begins {begun!r}: its messages end with the user's turn. "
-            f"{', '.join(NAMES)}, hf/..., vllm/..., sglang/... and llamacpp/... can; use one of these, or leave "
-            "begins out of the frame"
+            f"{', '.join(NAMES)}, hf/..., vllm/..., sglang/... and llamacpp/... can; use one of these, or "
+            "leave begins out of the frame"
         )
 
 

@@ -51,7 +51,7 @@ def average_by_decision(records: Iterable[Record]) -> list[tuple[Decision, Choic
 def decision_rates(records: Iterable[Record]) -> list[tuple[Decision, Choice, list[float]]]:
     """`average_by_decision`, each with its rates by action, as SampledRate where answers were sampled."""
     return [
-        (*pair, [_rate(float(p), [group]) for p in pair[1].p])
+        (*pair, [rate_of(float(p), [group]) for p in pair[1].p])
         for group in _group_decisions(records)
         if (pair := _average(group)) is not None
     ]
@@ -86,13 +86,13 @@ def action_types(records: Iterable[Record]) -> dict[str, float]:
         if pairs := [pair for group in groups if (pair := _average(group)) is not None]:
             p = np.mean([c.p for _, c in pairs], axis=0)
             actions = pairs[0][0].actions
-            out |= {f"{a}|{last}": _rate(float(x), groups) for a, x in zip(actions, p, strict=True)}
+            out |= {f"{a}|{last}": rate_of(float(x), groups) for a, x in zip(actions, p, strict=True)}
         if masses := [m for group in groups if (m := mass(group)) is not None]:
-            out[f"illegal|{last}"] = _rate(float(1 - np.mean(masses)), groups, legal=False)
+            out[f"illegal|{last}"] = rate_of(float(1 - np.mean(masses)), groups, legal=False)
     return out
 
 
-def _rate(value: float, groups: Sequence[Sequence[Record]], *, legal: bool = True) -> float:
+def rate_of(value: float, groups: Sequence[Sequence[Record]], *, legal: bool = True) -> float:
     """A mean of group means as a rate with its sample; a plain number where no answer was sampled.
 
     The groups (decisions) and their members (orders, frames) are all that were asked and no draws from more:
@@ -103,7 +103,7 @@ def _rate(value: float, groups: Sequence[Sequence[Record]], *, legal: bool = Tru
     legal   whether the rate is given a legal answer; else it is over all answers
     """
     answered = [[r for r in group if r.choice is not None] for group in groups]
-    if not any(_sampled(r) for group in answered for r in group):
+    if not any(is_sampled(r) for group in answered for r in group):
         return value
     drawn = [[_drawn(r, legal=legal) for r in group] for group in answered]
     n = _as_many([[x for x in group if x > 0] for group in drawn])
@@ -111,7 +111,7 @@ def _rate(value: float, groups: Sequence[Sequence[Record]], *, legal: bool = Tru
     return SampledRate(value, Sample(round(total), *rate_interval(value, n)))
 
 
-def _sampled(r: Record) -> bool:
+def is_sampled(r: Record) -> bool:
     """Whether an answer was counted from texts or averaged over sampled reasons."""
     n = None if r.choice is None else r.choice.n
     return n is not None and (n > 1 or bool(r.provenance.get("counted")))
@@ -119,7 +119,7 @@ def _sampled(r: Record) -> bool:
 
 def _drawn(r: Record, *, legal: bool) -> float:
     """The number of (legal) answers of a record; infinite where it is exact."""
-    if r.choice is None or not _sampled(r):
+    if r.choice is None or not is_sampled(r):
         return np.inf
     return (r.choice.n or 0) * (r.choice.mass if legal else 1.0)
 
@@ -182,7 +182,7 @@ def mass(records: Iterable[Record]) -> float | None:
     """Mean probability of any legal answer."""
     answered = [r for r in records if r.choice is not None]
     masses = [r.choice.mass for r in answered if r.choice is not None]
-    return _rate(float(np.mean(masses)), [answered], legal=False) if masses else None
+    return rate_of(float(np.mean(masses)), [answered], legal=False) if masses else None
 
 
 def best_response_rate(

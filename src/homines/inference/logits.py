@@ -225,7 +225,7 @@ def read_nodes(
 
 def next_logprobs(net: Any, text: Sequence[int]) -> torch.Tensor:
     """Log-probability of every next token after each token of a text, [token, vocabulary]."""
-    device, _ = _place(net)
+    device, _ = place(net)
     pass_length(net, len(text), len(text), len(text), whole=True)
     every = torch.arange(len(text), device=device)
     ids = torch.tensor([list(text)], device=device)

@@ -8,23 +8,25 @@ default.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from homines.core.paths import inside
+from homines.core.paths import PathError, inside
 from homines.core.plausible import COUNT, within
 from homines.core.progress import QUIET, Follow, ignore
-from homines.core.run_folder import RunFolder, read_json, write_json
-from homines.core.types import Model, Record, digest
+from homines.core.run_folder import RunFolder, StoreError, read_json, write_json
+from homines.core.types import HominesError, Model, Record, digest
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question
 from homines.models import load, trainable
 from homines.models.mock import Mock, uniform
 from homines.reports import model_card
+from homines.studies.omissions import Omission
 from homines.training.data import Row
 from homines.training.lifecycle import AlignmentTraining, Tuning, finished_training, train_once
 from homines.training.plan import Alignment
@@ -41,10 +43,46 @@ SideMeasure = Callable[[RunFolder, Model], None]
 
 
 class StudyResult(NamedTuple):
-    """A finished study: its page, and how many questions failed."""
+    """A finished study.
+
+    failed      the number of questions without an answer
+    omissions   sections that are not on its page
+    unread      the error of each model that could not be asked, by its MODEL string
+    """
 
     page: Path
+    failed: int = 0
+    omissions: tuple[Omission, ...] = ()
+    unread: Mapping[str, str] = MappingProxyType({})
+
+
+class Asked(NamedTuple):
+    """What came of asking models: the number of failed questions, and the error of each model that could not
+    be asked."""
+
     failed: int
+    unread: Mapping[str, str]
+
+
+NOTHING_ASKED = Asked(0, MappingProxyType({}))
+
+
+class Seeded(Protocol):
+    """A kind of agent with the seeds of its trainings."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]: ...
+
+
+Kind = TypeVar("Kind", bound=Seeded)
+
+
+class AgentExam(NamedTuple):
+    """The questions of one agent. name: of its folder. model: the MODEL that it is or is trained from."""
+
+    name: str
+    model: str
+    exam: Exam
 
 
 @dataclass(frozen=True)
@@ -63,6 +101,10 @@ class AgentKind:
         return replace(self.plan, settings=replace(self.plan.settings, seed=seed))
 
 
+UNTRAINED = "untrained"
+"""The name on a page of the model that a study trains, before any training."""
+
+
 @dataclass(frozen=True)
 class StudyTask:
     """A study's settings, and the callbacks of the caller that follows its work.
@@ -73,6 +115,7 @@ class StudyTask:
     rivals  models that it meets in a market
     humans  a file of what people did, to compare with
     periods of a market in words; None: the study's own number
+    study   its name, the folder of studies/
     """
 
     model: str
@@ -87,17 +130,31 @@ class StudyTask:
     humans: Path | None = None
     periods: int | None = None
     follow: Follow = QUIET
+    study: str = ""
 
     @property
     def trainable(self) -> bool:
-        """Whether the model's weights are here. Where they are not, a study of agents and their untrained
-        model is one of the model as it is."""
-        here = trainable(self.model)
-        if not here:
-            self.follow.say(
-                f"{self.model} cannot be trained here (its weights are out of reach): it is measured alone"
-            )
-        return here
+        """Whether the model's weights are within reach, so that the study trains agents. Where they are not,
+        its models are measured as they are."""
+        return trainable(self.model)
+
+    @property
+    def models(self) -> dict[str, str]:
+        """MODEL strings of the models that are measured as they are, each once, by the name of their folder:
+        the study's own first, in `base`."""
+        others = [model for model in dict.fromkeys(self.also) if model != self.model]
+        return {"base": self.model, **{f"also-{digest(model)[:8]}": model for model in others}}
+
+    def name_of(self, model: str) -> str:
+        """The name on the page of a model that is measured as it is."""
+        plain = model == self.model and self.trainable and "+" not in model
+        return UNTRAINED if plain else model
+
+    def load(self, model: str) -> Model:
+        """Load a model on the study's device; one beside it that runs elsewhere has none."""
+        if model != self.model and not trainable(model):
+            return load(model)
+        return load(model, device=self.device, dtype=self.dtype)
 
     def place(self, name: str) -> Path:
         """The path of a folder in the study's, trusted as that is. Raises PathError as `inside`."""
@@ -112,6 +169,43 @@ class StudyTask:
         """The run folder of a model that is measured as it is, held open by the caller."""
         fixed = {"kind": "measure", "model": model, "device": self.device, "dtype": self.dtype}
         return RunFolder(self.place(name), {**fixed, **settings, "command": self.command})
+
+    def ask_models(
+        self,
+        open_run: Callable[[str, str], AbstractContextManager[RunFolder]],
+        ask: Callable[[RunFolder, str], int],
+        models: Mapping[str, str] | None = None,
+    ) -> Asked:
+        """Ask every model as it is; one that cannot be asked costs the others nothing.
+
+        open_run   opens the run folder of a model: (name of the folder, MODEL string)
+        ask        asks a model in its run folder; the number of failed questions
+        models     MODEL strings by the name of their folder; None: `models`
+
+        Raises the error of the first model where none can be asked.
+        """
+        models = self.models if models is None else models
+        failed, errors = 0, dict[str, HominesError]()
+        for name, model in models.items():
+            with self.timed(), open_run(name, model) as run:
+                try:
+                    failed += ask(run, model)
+                except (PathError, StoreError):  # of the folder, not of the model
+                    raise
+                except HominesError as failure:
+                    errors[model] = failure
+        if len(errors) == len(models):
+            raise next(iter(errors.values()))
+        return Asked(failed, {model: str(error) for model, error in errors.items()})
+
+    def trainings(self, kinds: Sequence[Kind], asked: Asked = NOTHING_ASKED) -> list[tuple[Kind, int]]:
+        """Every training as (kind, seed), seed by seed: an unfinished study has all of its first seeds.
+
+        None where the model's weights are out of reach, and where it could not be asked.
+        """
+        if not self.trainable or self.model in asked.unread:
+            return []
+        return [(kind, seed) for seed in self.seeds for kind in kinds if seed in kind.seeds]
 
     def trained(self, name: str, plan: AlignmentPlan) -> str:
         """Train a plan where that is not done yet; the MODEL string of the result."""
@@ -179,7 +273,7 @@ class StudyTask:
         sign = digest([[q.record.game, q.record.frame, q.record.order, q.prompt.key] for q in known])
         if (run.noted("examined.json") or {}).get("exam") == sign:
             return 0
-        model = load(spec, device=self.device, dtype=self.dtype)
+        model = self.load(spec)
         if renamed:
             model.name = f"{self.model}+{renamed}"  # pyright: ignore[reportAttributeAccessIssue]
         records = self._ask(run, model, exam(model), renamed or spec)

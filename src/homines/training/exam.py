@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from homines.core.capabilities import asks_of
+from homines.core.capabilities import Reasons, asks_of
 from homines.core.progress import QUIET, Follow
+from homines.core.rates import sample_of
 from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder
-from homines.core.types import Record
+from homines.core.types import Model, Record
 from homines.elicitation import capability
 from homines.elicitation.asking import measure
+from homines.elicitation.metrics import answered_records, mass, rate_of
 from homines.elicitation.questions import Question
 from homines.elicitation.rewordings import rewordings
 from homines.models.hf import HuggingFace
@@ -65,7 +67,7 @@ def reword(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return out
 
 
-def score_answers(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, float | int | None]:
+def score_answers(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, Any]:
     """How often the utility-implied answer is given, over rows with an answer.
 
     share    mean probability on it, given a legal answer, over rows with a legal answer; None where there is
@@ -73,14 +75,21 @@ def score_answers(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, f
     right    share of all rows where it is the likeliest answer
     mass     mean probability of any legal answer; `mute`: rows that never came to an answer
     failed   rows whose question failed
+    samples  of sampled answers: the number of answers and the 95% interval of `share` and `mass`
     """
     right: dict[str, set[int]] = {}
     for row in rows:
         right.setdefault(row.decision.key, set()).add(row.answer)
     answers = [(sorted(right[r.decision.key]), r.choice) for r in records if r.choice is not None]
     legal = [(best, choice) for best, choice in answers if choice.mass > 0]
+    share = float(np.mean([c.p[best].sum() for best, c in legal])) if legal else None
+    rates = {
+        "share": None if share is None else rate_of(share, [[r] for r, _ in answered_records(records)]),
+        "mass": mass(records),
+    }
+    samples = {name: s.to_json() for name, rate in rates.items() if (s := sample_of(rate)) is not None}
     return {
-        "share": float(np.mean([c.p[best].sum() for best, c in legal])) if legal else None,
+        "share": share,
         "right": float(np.mean([c.mass > 0 and c.p.argmax() in best for best, c in answers]))
         if answers
         else None,
@@ -88,28 +97,41 @@ def score_answers(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, f
         "rows": len(rows),
         "mute": len(answers) - len(legal),
         "failed": len(records) - len(answers),
+        **({"samples": samples} if samples else {}),
     }
+
+
+def exams_of(
+    model: Any, rows: Mapping[str, Sequence[Row]], *, rewordings: bool
+) -> dict[tuple[str, str], tuple[Sequence[Row], list[Question]]]:
+    """Rows and their questions, by the name of the rows and how they are asked: as they were trained, for the
+    bare answer, in other words. Nothing is asked aloud of a model that does not reason."""
+    exams: dict[tuple[str, str], tuple[Sequence[Row], list[Question]]] = {}
+    for name, group in rows.items():
+        aloud = any(row.prompt.cue for row in group)
+        if not aloud or isinstance(model, Reasons):
+            exams[name, "asked as trained"] = group, as_questions(model, group)
+        if aloud:
+            exams[name, "asked for the bare answer"] = group, as_questions(model, group, bare=True)
+        for change, reworded in reword(group).items() if rewordings else ():
+            exams[name, f"with {change}"] = reworded, as_questions(model, reworded)
+    return exams
 
 
 def examine(
     tuning: TuningPlan,
-    model: HuggingFace,
+    model: Model,
     run: RunFolder,
     rows: Mapping[str, Sequence[Row]],
     follow: Follow = QUIET,
     also: Sequence[Question] = (),
 ) -> list[Record]:
-    """Ask rows, aloud and bare, and the questions of `also` in one go; note the scores and the side effects.
+    """Ask rows, aloud and bare, and the questions of `also` in one go; note the scores and, of a network, the
+    side effects.
 
     rows   by their name in scores.json, such as 'before'
     """
-    exams: dict[tuple[str, str], tuple[Sequence[Row], list[Question]]] = {}
-    for name, group in rows.items():
-        exams[name, "asked as trained"] = group, as_questions(model, group)
-        if any(row.prompt.cue for row in group):
-            exams[name, "asked for the bare answer"] = group, as_questions(model, group, bare=True)
-        for change, reworded in reword(group).items() if tuning.rewordings else ():
-            exams[name, f"with {change}"] = reworded, as_questions(model, reworded)
+    exams = exams_of(model, rows, rewordings=tuning.rewordings)
     every = [*(q for _, questions in exams.values() for q in questions), *also]
     tell = follow.begin(f"measuring {', '.join(rows)}", len(every))
     records = measure(model, every, run, progress=lambda done, _: tell(done), stop=follow.stop)
@@ -118,7 +140,7 @@ def examine(
     for (name, manner), (group, questions) in exams.items():
         noted.setdefault(name, {})[manner] = score_answers(group, [by_key[q.record.key] for q in questions])
     run.note("scores.json", noted)
-    if tuning.side_effects:
+    if tuning.side_effects and isinstance(model, HuggingFace):
         note_side_effects(model, run, f"side effects of {model.name}", follow)
     return records
 

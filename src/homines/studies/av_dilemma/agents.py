@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from homines.core.format import TableRow
 from homines.core.registry import find
 from homines.core.types import Record
-from homines.elicitation.metrics import average_by_decision, group_by, instability, mass, order_effect
+from homines.elicitation.metrics import decision_rates, group_by, instability, mass, order_effect, rate_of
 from homines.elicitation.orders import orders
 from homines.games.av import PERSPECTIVES
 from homines.studies.av_dilemma.theory import Place, decision_at, place, sacrifice_probability
@@ -73,7 +73,7 @@ def taught_games(preference: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CarFindings(Findings[Agent]):
-    """The agents, and by name the kinds of the trained ones."""
+    """The agents, and by name the kinds of the taught ones."""
 
     kinds: Mapping[str, PreferenceKind]
 
@@ -84,11 +84,12 @@ def named_answers(agent: Agent) -> list[Record]:
 
 
 def rates(records: Sequence[Record]) -> dict[Place, float]:
-    """P(sacrifice) by question given a legal answer, words and orders averaged; only answered questions."""
+    """P(sacrifice) by question given a legal answer, words and orders averaged; only answered questions.
+    Sampled rates carry their sample."""
     return {
-        place(game): float(pairs[0][1].p[0])
+        place(game): every[0][2][0]
         for (game,), group in group_by(records, "game").items()
-        if (pairs := average_by_decision(group))
+        if (every := decision_rates(group))
     }
 
 
@@ -107,8 +108,13 @@ def reliability(agents: Sequence[Agent], keep: Callable[[Place], bool]) -> Table
 
 def mean_rates(agents: Sequence[Agent], keep: Callable[[Place], bool]) -> list[float]:
     """Mean P(sacrifice) of the questions that `keep` selects, a value a seed that has an answer."""
-    by_seed = [[p for at, p in rates(named_answers(a)).items() if keep(at)] for a in agents]
-    return [mean(values) for values in by_seed if values]
+    out: list[float] = []
+    for agent in agents:
+        groups = [g for (game,), g in group_by(named_answers(agent), "game").items() if keep(place(game))]
+        every = [(rate, group) for group in groups for rate in rates(group).values()]
+        if every:
+            out.append(rate_of(mean(float(rate) for rate, _ in every), [group for _, group in every]))
+    return out
 
 
 def saves_more(at: Place) -> bool:
@@ -118,5 +124,5 @@ def saves_more(at: Place) -> bool:
 
 
 def questions_of(findings: CarFindings) -> list[Place]:
-    """Every question that the untrained model was asked."""
-    return list(dict.fromkeys(place(r.game) for r in named_answers(findings.base)))
+    """Every question that was asked."""
+    return list(dict.fromkeys(place(r.game) for agent in findings.able for r in named_answers(agent)))

@@ -6,7 +6,6 @@ Nothing is asked or trained here. One function a section, in the order of the pa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -35,47 +34,44 @@ from homines.studies.av_dilemma.theory import (
     stance,
     threshold,
 )
-from homines.studies.kit import Agent, check_answered, format_mean, interval_row, mean, task_facts, write_page
-from homines.studies.task import StudyTask
+from homines.studies.kit import (
+    Agent,
+    interval_row,
+    mean,
+    models_as_they_are,
+    rate_text,
+    task_facts,
+    write_page,
+)
+from homines.studies.omissions import Omission
+from homines.studies.task import StudyResult, StudyTask
 
 PEOPLE = 0.76
 """Share of people who judge it more moral to sacrifice one passenger for ten pedestrians (Bonnefon et al.
 2016)."""
 
 
-def page(task: StudyTask, kinds: Sequence[PreferenceKind], also: Mapping[str, str]) -> Path:
+def page(
+    task: StudyTask, trainings: Sequence[tuple[PreferenceKind, int]], unread: Mapping[str, str]
+) -> StudyResult:
     """Read every folder and write the study's page.
 
-    also   other models by the name of their folder
+    trainings   every taught agent, as its kind and seed
+    unread      the error of each model that could not be asked
     """
-    base = Agent(name="untrained", run=RunFolder(task.place("base")), group="base")
-    agents = [
-        Agent(name=model, run=RunFolder(task.place(folder)), group="also") for folder, model in also.items()
-    ]
+    agents = [Agent(name=name, run=run, group=group) for name, run, group in models_as_they_are(task, unread)]
     agents += [
         Agent(name=kind.name, run=RunFolder(task.place(kind.folder(seed))), group="core", seed=seed)
-        for kind in kinds
-        for seed in kind.seeds
+        for kind, seed in trainings
     ]
-    check_answered(base)
-    findings = CarFindings(
-        base=base,
-        others=[agent for agent in agents if not agent.failed],
-        kinds={kind.name: kind for kind in kinds},
-    )
-    exclusions = [agent.name for agent in agents if agent.failed]
+    kinds = {kind.name: kind for kind, _ in trainings}
+    findings = CarFindings(task=task, agents=agents, unread=unread, kinds=kinds)
     return write_page(
-        task,
         findings,
         PARTS,
         title="Self versus others in self-driving cars",
         summary=summary(findings),
-        facts=task_facts(
-            task,
-            {"model": task.model, "beside it": list(task.also)},
-            {"left out, for questions that failed": exclusions},
-            base.run.provenance,
-        ),
+        facts=task_facts(findings),
     )
 
 
@@ -84,7 +80,7 @@ def summary(findings: CarFindings) -> list[str]:
     parts: list[str] = []
     for name, agents in findings.with_base().items():
         answers = [
-            f"{question} {format_mean(values)}"
+            f"{question} {rate_text(values)}"
             for question in PERSPECTIVES
             if (
                 values := mean_rates(
@@ -94,15 +90,17 @@ def summary(findings: CarFindings) -> list[str]:
         ]
         legal = mean(mass(named_answers(a)) or 0.0 for a in agents)
         parts.append(f"{name}: {', '.join(answers) or 'no answers'} (legal mass {legal:.2g})")
+    if not parts:
+        return []
     return [
         "Probability of sacrificing the owner alone for more than one on the road, the acts called by their "
         f"names. {'; '.join(parts)}.",
-        "Rates are given a legal answer, read from the network's exact distribution over whole labels, every "
-        "option order asked; a legal mass far from one says that they describe answers rarely given.",
+        "Rates are given a legal answer, read over whole labels, every option order asked; a legal mass far "
+        "from one says that they describe answers rarely given.",
     ]
 
 
-def behaviour(findings: CarFindings) -> Section | None:
+def behaviour(findings: CarFindings) -> Section | Omission:
     """P(sacrifice) by question, those aboard and number saved."""
     rows: list[TableRow] = []
     marks: list[TableRow] = []
@@ -119,11 +117,12 @@ def behaviour(findings: CarFindings) -> Section | None:
                         marks.append(mark | interval_row(values, unit=True))
                 if len(row) > 3:
                     rows.append(row | reliability(agents, lambda at, w=(question, aboard): at[::2] == w))
+    title = "What is right, what is bought, what is voted for"
     if not rows:
-        return None
+        return Omission(title, "answers")
     return Section(
         "behaviour",
-        "What is right, what is bought, what is voted for",
+        title,
         (
             "Probability of sacrificing those aboard, by question, those aboard and the number on the road, "
             "the acts called by their names, given a legal answer; all four option orders.",
@@ -163,15 +162,18 @@ def theory(_: CarFindings) -> Section:
     )
 
 
-def thresholds(findings: CarFindings) -> Section:
+def thresholds(findings: CarFindings) -> Section | Omission:
     """The kappa of indifference by number saved."""
     rows: list[TableRow] = []
     for saved in sorted({at.saved for at in questions_of(findings)}):
         kappas = {f"kappa, {who} aboard": threshold(saved, who) for who in ("self", "family")}
         rows.append({"saved": saved} | kappas)
+    title = "The kappa that buys the sacrifice"
+    if not rows:
+        return Omission(title, "answers")
     return Section(
         "thresholds",
-        "The kappa that buys the sacrifice",
+        title,
         (
             "Homo moralis is indifferent when buying at kappa = (s + n) / (2 s), with s saved and n aboard; "
             "with more it gives itself up. Above 1 no homo moralis does; below 1/2 none does at any number, "
@@ -181,7 +183,7 @@ def thresholds(findings: CarFindings) -> Section:
     )
 
 
-def dilemma(findings: CarFindings) -> Section | None:
+def dilemma(findings: CarFindings) -> Section | Omission:
     """The gap between what is voted for, or judged right, and what is bought."""
     rows: list[TableRow] = []
     marks: list[TableRow] = []
@@ -200,19 +202,18 @@ def dilemma(findings: CarFindings) -> Section | None:
                     marks.append(mark | interval_row(by_seed, unit=True))
             rows.append(row | with_gaps(means) | reliability(agents, lambda at, w=aboard: at.aboard == w))
         for spec in EXPLAINING:
-            places = [
-                at for at in rates(named_answers(findings.base)) if at.aboard == aboard and saves_more(at)
-            ]
+            places = [at for at in questions_of(findings) if at.aboard == aboard and saves_more(at)]
             theories = {
                 q: mean(sacrifice_probability(spec, decision_at(at)) for at in places if at.asked == q)
                 for q in PERSPECTIVES
             }
             rows.append({"aboard": aboard, "agent": f"theory: {spec}"} | with_gaps(theories))
+    title = "The social dilemma"
     if not marks:
-        return None
+        return Omission(title, "answers")
     return Section(
         "dilemma",
-        "The social dilemma",
+        title,
         (
             "Mean probability of sacrifice where more are saved than given up, by question; then how much "
             "less of it is bought than is judged right, and than is voted for. A theory without a view is "
@@ -234,13 +235,14 @@ def with_gaps(means: Mapping[str, float]) -> TableRow:
     }
 
 
-def people(findings: CarFindings) -> Section | None:
+def people(findings: CarFindings) -> Section | Omission:
     """Judgements on the least number asked of ten or more, next to those of people on ten."""
     rows: list[TableRow] = [{"who": "people (Bonnefon et al. 2016)", "saved": 10, "owner aboard": PEOPLE}]
-    judged = [at for at in rates(named_answers(findings.base)) if at.asked == "judging" and at.saved >= 10]
+    judged = [at for at in questions_of(findings) if at.asked == "judging" and at.saved >= 10]
     saved = min((at.saved for at in judged), default=None)
+    title = "Beside people"
     if saved is None:
-        return None
+        return Omission(title, "answers")
     for name, agents in findings.with_base().items():
         row: TableRow = {"who": name, "saved": saved}
         for aboard, column in (("self", "owner aboard"), ("stranger", "stranger aboard")):
@@ -249,7 +251,7 @@ def people(findings: CarFindings) -> Section | None:
         rows.append(row | reliability(agents, lambda at: at[:2] == ("judging", saved)))
     return Section(
         "people",
-        "Beside people",
+        title,
         (
             "76% of people judged it more moral to sacrifice one passenger for ten pedestrians. Theirs is a "
             "share of persons, an agent's the probability of one answer, and the words differ: a reference, "
@@ -259,7 +261,7 @@ def people(findings: CarFindings) -> Section | None:
     )
 
 
-def training(findings: CarFindings) -> Section | None:
+def training(findings: CarFindings) -> Section | Omission:
     """Loss above its lower bound and legal mass by training step."""
     rows: list[TableRow] = []
     for name, agents in findings.by_name("core").items():
@@ -276,7 +278,7 @@ def training(findings: CarFindings) -> Section | None:
                 for what, values in curves.items()
             ]
     if not rows:
-        return None
+        return findings.lacks_training("Learning")
     last = {(r["panel"], r["series"]): r for r in rows}
     ends = [
         {"agent": r["panel"], "what": r["series"], "steps": r["step"], "at the end": r["value"]}
@@ -295,19 +297,21 @@ def training(findings: CarFindings) -> Section | None:
     )
 
 
-def everyday(findings: CarFindings) -> Section | None:
+def everyday(findings: CarFindings) -> Section | Omission:
     """Capability of the first seed of each agent."""
     rows: list[TableRow] = []
     for name, (agent, *_) in findings.with_base().items():
         if scores := agent.capability:
             row = {"agent": name, "right of 60": scores["right"], "legal mass": scores["mass"]}
             rows.append(row | {"perplexity": scores["perplexity"]})
+    title = "Everyday questions"
     if not rows:
-        return None
+        here = findings.task.quick and findings.task.trainable
+        return Omission(title, "the full form" if here else "weights")
     text = "Sixty everyday questions and the perplexity of a short text: what alignment broke, if anything."
-    return Section("everyday", "Everyday questions", (text,), rows)
+    return Section("everyday", title, (text,), rows)
 
 
-PARTS: tuple[Callable[[CarFindings], Section | None], ...] = (
+PARTS: tuple[Callable[[CarFindings], Section | Omission], ...] = (
     behaviour, dilemma, theory, thresholds, explained, transfer, training, people, everyday,
 )  # fmt: skip

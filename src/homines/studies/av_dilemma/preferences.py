@@ -16,6 +16,7 @@ from homines.reports.page import Section
 from homines.studies.av_dilemma.agents import ACTS, LETTERS, CarFindings, named_answers
 from homines.studies.av_dilemma.theory import place, sacrifice_probability
 from homines.studies.kit import EXPLAINED, Agent, mean
+from homines.studies.omissions import Omission
 
 EXPLAINING = ("economicus", "moralis(kappa=1)")
 """Preferences that answers are compared with."""
@@ -45,19 +46,20 @@ def balanced_agreement(observed: Sequence[Observation], theory: str) -> float | 
     return mean(map(mean, both)) if all(both) else None
 
 
-def explained(findings: CarFindings) -> Section | None:
+def explained(findings: CarFindings) -> Section | Omission:
     """Agreement of each agent with the preferences, and kappa from its purchases."""
     rows: list[TableRow] = []
-    for agent in (findings.base, *findings.others):
+    for agent in findings.able:
         if observed := observations(agent):
             row: TableRow = {"agent": agent.name} | ({} if agent.seed is None else {"seed": agent.seed})
             row |= {f"as {spec}": balanced_agreement(observed, spec) for spec in EXPLAINING}
             rows.append(row | {"legal mass": mass(named_answers(agent))} | kappa_row(observed))
+    title = "Which preference explains each agent"
     if not rows:
-        return None
+        return Omission(title, "answers")
     return Section(
         "explained",
-        "Which preference explains each agent",
+        title,
         (
             "Probability of what a preference says, over the questions in which it has a view, those in "
             "which it sacrifices and those in which it protects counting the same: one half for every agent "
@@ -68,6 +70,7 @@ def explained(findings: CarFindings) -> Section | None:
             "best (maximum score), with the share that are: one half for a coin, and for an agent that goes "
             "by the word. Below one half kappa is not told from homo economicus.",
             EXPLAINED,
+            *findings.sampled_note,
         ),
         rows,
     )
@@ -100,13 +103,14 @@ def _format_end(x: float) -> str:
     return f"{round(x, 2) + 0.0:.2f}" if math.isfinite(x) else "below" if x < 0 else "above"
 
 
-def transfer(findings: CarFindings) -> Section | None:
+def transfer(findings: CarFindings) -> Section | Omission:
     """Agreement with the agent's own preference in the questions of the training, and further from them."""
     rows: list[TableRow] = []
     for name, seeds in findings.by_name("core").items():
         kind = findings.kinds[name]
         specs = {row.game for row in kind.rows()}
-        for who, agents in ((name, seeds), (f"untrained, by the preference of {name}", [findings.base])):
+        base = [] if findings.base is None else [findings.base]
+        for who, agents in ((name, seeds), (f"untrained, by the preference of {name}", base)):
             for distance in DISTANCES:
                 by_agent = [
                     [r for r in a.records if distance_from_training(r, specs) == distance] for a in agents
@@ -119,11 +123,12 @@ def transfer(findings: CarFindings) -> Section | None:
                     row: TableRow = {"agent": who, "asked": distance, "as the preference says": mean(shares)}
                     row |= {"legal mass": mass(records), "order effect": order_effect(records)}
                     rows.append(row | {"exchanging the letters": instability(records)})
+    title = "Beyond what was trained on"
     if not rows:
-        return None
+        return findings.lacks_training(title)
     return Section(
         "transfer",
-        "Beyond what was trained on",
+        title,
         (
             "Probability of the answer that an agent's own preference gives, where it has a view: in the "
             "questions taught, with numbers that were not, with other names for the acts (swerve, drive on), "

@@ -14,7 +14,7 @@ from functools import partial
 
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
-from homines.core.types import Model, digest
+from homines.core.types import Model
 from homines.elicitation import capability
 from homines.elicitation.questions import Question, questions
 from homines.games.av import ABOARD, PERSPECTIVES
@@ -31,7 +31,7 @@ from homines.studies.av_dilemma.agents import (
 )
 from homines.studies.av_dilemma.page import page
 from homines.studies.av_dilemma.theory import decision_at, place
-from homines.studies.task import StudyResult, StudyTask
+from homines.studies.task import AgentExam, StudyResult, StudyTask
 
 OPTIONS = ("also",)
 SEEDS = 1
@@ -55,7 +55,15 @@ def outline(task: StudyTask) -> list[str]:
         f"{kind.name}: {len(kind.seeds)} seeds of {kind.course.steps(len(kind.rows()))} steps on "
         f"{len(kind.rows())} rows"
         for kind in kinds(task)
+        if task.trainable
     ]
+
+
+def exams(task: StudyTask) -> list[AgentExam]:
+    """The questions of every agent, the same for all."""
+    ask = partial(exam, quick=task.quick)
+    taught = [(kind.folder(seed), task.model) for kind, seed in task.trainings(kinds(task))]
+    return [AgentExam(name, model, ask) for name, model in (*task.models.items(), *taught)]
 
 
 def exam(model: Model, *, quick: bool = False) -> list[Question]:
@@ -68,25 +76,22 @@ def exam(model: Model, *, quick: bool = False) -> list[Question]:
     return every + questions(model, games, frames, most=2)
 
 
-def other_models(task: StudyTask) -> dict[str, str]:
-    """MODEL strings of the other models, by the name of their folder."""
-    return {f"also-{digest(model)[:8]}": model for model in task.also}
-
-
 def run(task: StudyTask) -> StudyResult:
     """Train and measure what is missing, then write the report."""
-    agents, ask, failed = kinds(task) if task.trainable else [], partial(exam, quick=task.quick), 0
+    ask = partial(exam, quick=task.quick)
 
     def sides(run: RunFolder, model: Model) -> None:
         if isinstance(model, HuggingFace) and not task.quick:
             run.note("sideeffects.json", {model.name: capability.measure_capability(model)})
 
-    for name, model in {"base": task.model, **other_models(task)}.items():
-        with task.timed(), task.measuring(name, model, quick=task.quick) as run:
-            failed += task.examined(run, model, ask, beside=sides)
-    for kind, seed in [(kind, seed) for seed in task.seeds for kind in agents]:
+    asked = task.ask_models(
+        partial(task.measuring, quick=task.quick),
+        lambda run, model: task.examined(run, model, ask, beside=sides),
+    )
+    trainings = task.trainings(kinds(task), asked)
+    for kind, seed in trainings:
         with task.timed():
             settings = {"preference": kind.preference, "precision": PRECISION, "quick": task.quick}
             course = replace(kind.course, seed=seed)
-            failed += task.distilled(kind.folder(seed), kind.rows(), course, ask, beside=sides, **settings)[1]
-    return StudyResult(page(task, agents, other_models(task)), failed)
+            task.distilled(kind.folder(seed), kind.rows(), course, ask, beside=sides, **settings)
+    return page(task, trainings, asked.unread)

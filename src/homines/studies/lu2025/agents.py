@@ -16,14 +16,13 @@ from homines.estimation.family import family
 from homines.estimation.observations import from_records
 from homines.estimation.published import PAIRS
 from homines.studies.kit import Agent, Findings
-from homines.studies.task import StudyTask
 from homines.training import data
 from homines.training.data import Recipe
 
 CONDITIONS = ("asked as trained", "asked for the bare answer")
 HOW_ASKED = (
-    "The untrained model is asked for the bare answer; the tuned ones think aloud first, as they were "
-    "taught, in games whose like they were not taught."
+    "Models as they are answer at once; the tuned ones think aloud first, as they were taught, in games "
+    "whose like they were not taught."
 )
 KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ENDS = (0.0, 1.0)
@@ -127,7 +126,7 @@ def observations(records: Sequence[Record], *, whole: bool = False) -> list[Obse
 class DoseAgent(Agent):
     """A model and the dose of kappa it was tuned to.
 
-    kappa    None for the untrained model
+    kappa    None for a model as it is
     direct   whether it was tuned on bare answers
     """
 
@@ -136,13 +135,13 @@ class DoseAgent(Agent):
 
     @property
     def records(self) -> list[Record]:
-        """Its own answers: the folder of a tuned model may also hold answers of the untrained model."""
+        """Its own answers: the folder of a tuned model may also hold answers of the model as it was."""
         return self._own_records
 
     @cached_property
     def _own_records(self) -> list[Record]:
-        records = self.run.records
-        return records if self.kappa is None else [r for r in records if "+" in r.model]
+        records, own = self.run.records, f"+{self.run.folder.name}"
+        return records if self.kappa is None else [r for r in records if r.model.endswith(own)]
 
     def answers(self, game: str, *, aloud: bool | None = None) -> list[Record]:
         """Answers and beliefs in games whose spec begins with `game`.
@@ -190,13 +189,11 @@ class DoseAgent(Agent):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DoseFindings(Findings[DoseAgent]):
-    """The untrained model and every tuned agent."""
-
-    task: StudyTask
+    """Models as they are and every tuned agent."""
 
     @property
-    def wide(self) -> tuple[DoseAgent, ...]:
-        """Those asked every question: the untrained model, and the two ends with the first seed."""
+    def wide(self) -> list[DoseAgent]:
+        """Those asked every question: models as they are, and the two ends with the first seed."""
         seeds = self.task.seeds[:1]
-        ends = [a for a in self.others if a.kappa in ENDS and a.seed in seeds and not a.direct]
-        return self.base, *ends
+        ends = [a for a in self.able if a.kappa in ENDS and a.seed in seeds and not a.direct]
+        return [a for a in self.able if a.kappa is None] + ends

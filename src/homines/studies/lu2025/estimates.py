@@ -20,6 +20,7 @@ from homines.reports import charts as draw
 from homines.reports.page import Section
 from homines.studies.kit import EXPLAINED
 from homines.studies.lu2025.agents import HOW_ASKED, DoseAgent, DoseFindings, observations
+from homines.studies.omissions import Omission
 
 PEOPLE = "bfs(alpha=0.083, beta=0.261, gamma=0.072, delta=-0.042)"
 """Aggregate of Bruhin, Fehr & Schunk (2019), session 1."""
@@ -29,15 +30,18 @@ EVEN = "kappa if alpha = beta"
 LIKELY, SET = "maximum likelihood", "most answers best"
 
 
-def estimates(findings: DoseFindings) -> Section:
+def estimates(findings: DoseFindings) -> Section | Omission:
     """Maximum-likelihood estimates of every agent that was asked everything."""
     rows: list[TableRow] = []
     for agent in findings.wide:
         for name, family, data in _data_sets(agent):
             rows += _estimate_rows(agent, name, family, data)
+    title = "Estimated preferences"
+    if not rows:
+        return Omission(title, "answers")
     return Section(
         "estimates",
-        "Estimated preferences",
+        title,
         (
             "Maximum likelihood of the logit choice; errors clustered by game, intervals by profile "
             "likelihood. Exact choices have no sampling error: what is uncertain is which games were "
@@ -106,11 +110,11 @@ def _estimate_rows(agent: DoseAgent, name: str, family: str, data: Sequence[Obse
     ]
 
 
-def dose(findings: DoseFindings) -> Section | None:
+def dose(findings: DoseFindings) -> Section | Omission:
     """Target kappa against its estimate from unseen games, and the set at which most answers are best."""
     rows: list[TableRow] = []
     dots: list[TableRow] = []
-    for agent in (a for a in findings.others if not a.direct):
+    for agent in (a for a in findings.able if a.kappa is not None and not a.direct):
         data = observations(agent.kappa_answers(aloud=True))
         row: TableRow = {"target": agent.kappa, "seed": agent.seed}
         rows.append(row)
@@ -133,10 +137,13 @@ def dose(findings: DoseFindings) -> Section | None:
         row |= {"precision": e["precision"], "explained": e.explained, "explainable": e.explainable}
         row |= {"games": e.decisions} | _apart([*data, *observations(agent.stated_answers(aloud=True))])
         dots.append({"target": agent.kappa, "series": LIKELY, "value": e["kappa"], "low": low, "high": high})
+    title = "Dose and response"
+    if not rows:
+        return findings.lacks_training(title)
     text = "Kappa of the training data against kappa, if alpha = beta, of the choices in unseen games."
     return Section(
         "dose",
-        "Dose and response",
+        title,
         (
             "Agents trained at doses of kappa, on games drawn alike, and the kappa that best explains what "
             "they then choose, after thinking aloud, in games that none of them saw.",
@@ -187,7 +194,7 @@ def _format_bounds(best: Bounds) -> str:
     return ", ".join(one(low, high) for low, high in best.parts)
 
 
-def sensitivity(findings: DoseFindings) -> Section:
+def sensitivity(findings: DoseFindings) -> Section | Omission:
     """Slope of P(first action) in the expected payoff that it gains."""
     rows: list[TableRow] = []
     for agent in findings.wide:
@@ -207,18 +214,22 @@ def sensitivity(findings: DoseFindings) -> Section:
                         "legal mass": mass(records),
                     }
                 )
+    title = "Does the stake matter?"
+    if not rows:
+        return Omission(title, "answers")
     return Section(
         "sensitivity",
-        "Does the stake matter?",
+        title,
         (
             "Slope of P(first action) in the expected own payoff it gains over the other; 0: payoffs do "
             "not matter.",
+            *findings.sampled_note,
         ),
         rows,
     )
 
 
-def people(findings: DoseFindings) -> Section | None:
+def people(findings: DoseFindings) -> Section | Omission:
     """Each agent's choices between divisions against the parameters of people."""
     rows: list[TableRow] = []
     for agent in findings.wide:
@@ -240,9 +251,12 @@ def people(findings: DoseFindings) -> Section | None:
                 "legal mass": float(np.mean([o.choice.mass for o in data])),
             }
         )
+    title = "Against the preferences of people"
+    if not rows:
+        return Omission(title, "answers")
     return Section(
         "people",
-        "Against the preferences of people",
+        title,
         (
             f"Likelihood-ratio test of `{PEOPLE}` (160 people, Bruhin, Fehr & Schunk 2019) against the free "
             f"family. {HOW_ASKED}",

@@ -8,29 +8,31 @@ fine-tuned on them; then it is measured and estimated again, on games it never s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from homines.core.capabilities import Reasons
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
-from homines.core.types import Decision
+from homines.core.types import Decision, Model, Record
 from homines.elicitation.questions import Question, battery, questions
 from homines.estimation.published import AMOUNTS, PAIRS
 from homines.inference.reasoning import ReasoningOptions
 from homines.studies.lu2025.agents import DRAWN_SEED, ENDS, KAPPAS, DoseKind, kappa_games, stated_games
 from homines.studies.lu2025.page import page
-from homines.studies.task import StudyResult, StudyTask
+from homines.studies.task import AgentExam, StudyResult, StudyTask
 from homines.training import data, data_folder
-from homines.training.data import Recipe
-from homines.training.exam import examine
+from homines.training.data import Recipe, Row, generate
+from homines.training.exam import examine, exams_of
 from homines.training.lifecycle import Tuning, train_once
 from homines.training.settings import SupervisedSettings, TuningPlan
 from homines.training.student import load_student, load_trained
 
+OPTIONS = ("also",)
 SEEDS = 1
 """Trainings of each kind, unless said otherwise."""
 WORDS_ASKED = ("X,Y", "Y,X")
@@ -55,7 +57,32 @@ def kinds(task: StudyTask) -> list[DoseKind]:
 
 def outline(task: StudyTask) -> list[str]:
     """What would be trained, a line a kind of agent."""
-    return [f"{kind.name}: {len(kind.seeds)} seeds, {kind.rows[0]} rows" for kind in kinds(task)]
+    return [
+        f"{kind.name}: {len(kind.seeds)} seeds, {kind.rows[0]} rows" for kind in kinds(task) if task.trainable
+    ]
+
+
+def exams(task: StudyTask) -> list[AgentExam]:
+    """The questions of every agent: of models as they are, and of tuned ones."""
+    tests = cache(lambda kind, seed: generate(kind.recipe(seed))[1])
+
+    def as_it_is(model: Model) -> list[Question]:
+        rows = {kind.slug: tests(kind, seed) for kind, seed in first_ends(task)}
+        return row_questions(model, rows) + exam(model, "choice", quick=task.quick)
+
+    def tuned(kind: DoseKind, seed: int, model: Model) -> list[Question]:
+        return row_questions(model, {"after": tests(kind, seed)}) + tuned_exam(task, kind, seed, model)
+
+    out = [AgentExam(name, model, as_it_is) for name, model in task.models.items()]
+    return out + [
+        AgentExam(kind.folder(seed), task.model, partial(tuned, kind, seed))
+        for kind, seed in task.trainings(kinds(task))
+    ]
+
+
+def row_questions(model: Model, rows: Mapping[str, Sequence[Row]]) -> list[Question]:
+    """Test rows as questions, aloud and bare."""
+    return [q for _, group in exams_of(model, rows, rewordings=False).values() for q in group]
 
 
 def tuning(task: StudyTask, kind: DoseKind, seed: int) -> TuningPlan:
@@ -133,20 +160,20 @@ def exam(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
 
 def run(task: StudyTask) -> StudyResult:
     """Generate, tune and measure what is missing, then write the report."""
-    failed = 0
     agents = kinds(task)
-    for seed in task.seeds:
-        for kind in agents:
-            if seed in kind.seeds:
-                data_folder.write(kind.recipe(seed), task.place(f"data/{kind.folder(seed)}"))
-    with task.timed():
-        failed += measure_untrained(task, agents)
-    for seed in task.seeds:
-        for kind in agents:
-            if seed in kind.seeds:
-                with task.timed():
-                    failed += tune_agent(task, kind, seed)
-    return StudyResult(page(task, agents), failed)
+    for kind, seed in {*first_ends(task), *task.trainings(agents)}:
+        data_folder.write(kind.recipe(seed), task.place(f"data/{kind.folder(seed)}"))
+    asked = task.ask_models(partial(open_as_it_is, task), partial(ask_as_it_is, task))
+    trainings = task.trainings(agents, asked)
+    for kind, seed in trainings:
+        with task.timed():
+            tune_agent(task, kind, seed)
+    return page(task, trainings, asked.unread)
+
+
+def first_ends(task: StudyTask) -> list[tuple[DoseKind, int]]:
+    """The two ends with the first seed, whose test rows a model is asked as it is."""
+    return [(kind, task.seeds[0]) for kind in kinds(task) if kind.wide]
 
 
 @contextmanager
@@ -156,21 +183,33 @@ def open_run(task: StudyTask, name: str, plan: TuningPlan, recipe: Recipe) -> It
         yield run
 
 
-def measure_untrained(task: StudyTask, agents: Sequence[DoseKind]) -> int:
-    """Ask the untrained model the canonical games and the test rows of both ends (first seed); the number of
-    failed questions."""
-    first = tuning(task, agents[0], task.seeds[0])
-    with open_run(task, "base", first, agents[0].recipe(task.seeds[0])) as run:
-        if run.noted("examined.json"):
-            return 0
-        model = load_student(first)
-        rows = {kind.slug: tuning(task, kind, task.seeds[0]).rows()[2] for kind in agents if kind.wide}
-        also = exam(model, "choice", quick=task.quick)
-        records = examine(first, model, run, rows, task.follow, also)
-        failed = sum(r.choice is None for r in records)
-        if not failed:
-            run.note("examined.json", {"exam": True})
-        return failed
+def open_as_it_is(task: StudyTask, name: str, model: str) -> AbstractContextManager[RunFolder]:
+    """The run folder of a model as it is; that of the model to be tuned has the plan of the first tuning."""
+    kind, seed = first_ends(task)[0]
+    if task.trainable and model == task.model:
+        return open_run(task, name, tuning(task, kind, seed), kind.recipe(seed))
+    return task.measuring(name, model, quick=task.quick, data={"apart": kind.recipe(seed).apart})
+
+
+def ask_as_it_is(task: StudyTask, run: RunFolder, spec: str) -> int:
+    """Ask a model as it is the canonical games and the test rows of both ends; the number of failed
+    questions."""
+    if run.noted("examined.json"):
+        return 0
+    plan, model = tuning(task, *first_ends(task)[0]), task.load(spec)
+    if isinstance(model, Reasons):
+        model.reasoning = plan.reasoning
+    rows = {kind.slug: tuning(task, kind, seed).rows()[2] for kind, seed in first_ends(task)}
+    also = exam(model, "choice", quick=task.quick)
+    return note_examined(run, examine(plan, model, run, rows, task.follow, also))
+
+
+def note_examined(run: RunFolder, records: Sequence[Record]) -> int:
+    """Note that a model was asked everything, where no question failed; the number that did."""
+    failed = sum(r.choice is None for r in records)
+    if not failed:
+        run.note("examined.json", {"exam": True})
+    return failed
 
 
 def tune_agent(task: StudyTask, kind: DoseKind, seed: int) -> int:
@@ -185,13 +224,15 @@ def tune_agent(task: StudyTask, kind: DoseKind, seed: int) -> int:
         task.follow.say(name)
         model = load_trained(plan, train_once(training, partial(load_student, plan), run, task.follow))
         model.name = f"{task.model}+{name}"
-        also: list[Question] = []
-        if kind.wide and seed == task.seeds[0]:
-            also += exam(model, "aloud", quick=task.quick)
-        if not kind.direct:
-            also += doses(model, "aloud", quick=task.quick)
-        records = examine(plan, model, run, {"after": training.test}, task.follow, also)
-        failed = sum(r.choice is None for r in records)
-        if not failed:
-            run.note("examined.json", {"exam": True})
-        return failed
+        also = tuned_exam(task, kind, seed, model)
+        return note_examined(run, examine(plan, model, run, {"after": training.test}, task.follow, also))
+
+
+def tuned_exam(task: StudyTask, kind: DoseKind, seed: int, model: Model) -> list[Question]:
+    """The questions to a tuned agent beside its test rows."""
+    out: list[Question] = []
+    if kind.wide and seed == task.seeds[0]:
+        out += exam(model, "aloud", quick=task.quick)
+    if not kind.direct:
+        out += doses(model, "aloud", quick=task.quick)
+    return out

@@ -21,7 +21,7 @@ from homines.estimation.amce_nulls import nulls
 from homines.estimation.amce_rows import amce_of_choices
 from homines.estimation.published import Country
 from homines.games.dilemma import DIMENSIONS, Dilemma, spec
-from homines.studies.kit import Agent
+from homines.studies.kit import Agent, Findings
 
 EFFECT_OF_KIND: Mapping[str, int] = {kind: ATTRIBUTES[d.type] for kind, d in DIMENSIONS.items()}
 """The index of the effect that a kind of scenario varies; the first three effects are of all kinds."""
@@ -79,12 +79,14 @@ class MachineAgent(Agent):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MachineFindings:
+class MachineFindings(Findings[MachineAgent]):
     """Every model of the study, its scenarios, and people by country where a file of theirs was given."""
 
-    agents: Sequence[MachineAgent]
     scenarios: Sequence[Dilemma]
     people: Mapping[str, Country]
+
+    def answers(self, agent: MachineAgent) -> bool:
+        return bool(agent.chosen)
 
     @cached_property
     def nulls(self) -> dict[tuple[str, str], Amce]:

@@ -6,12 +6,10 @@ One function a section, in the order of the page.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from homines.core.format import TableRow
-from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, HominesError
 from homines.estimation.amce import ALL, EFFECTS, NUMBER, Amce, distance, distance_to, effects_of
 from homines.estimation.columns import Observation
@@ -22,9 +20,10 @@ from homines.games.dilemma import DIMENSIONS, SIGNALS, Dilemma
 from homines.reports import charts as draw
 from homines.reports.page import Section
 from homines.reports.radar import radar
-from homines.studies.kit import EXPLAINED, finite_or_none, task_facts, write_page
+from homines.studies.kit import EXPLAINED, finite_or_none, models_as_they_are, task_facts, write_page
 from homines.studies.moral_machine.agents import MachineAgent, MachineFindings
-from homines.studies.task import StudyTask
+from homines.studies.omissions import Omission
+from homines.studies.task import StudyResult, StudyTask
 
 PEOPLE, AVERAGE = "all people", "mean of countries"
 """Published effects: the radar's, and those whose distance the summary tells."""
@@ -34,34 +33,37 @@ NEAR = 8
 """Countries in the chart at either end."""
 
 
-def page(task: StudyTask, folders: Mapping[str, Path], scenarios: Sequence[Dilemma]) -> Path:
+def page(
+    task: StudyTask, folders: Mapping[str, str], scenarios: Sequence[Dilemma], unread: Mapping[str, str]
+) -> StudyResult:
     """Read every folder and write the study's page.
 
-    folders   the folder of each model
+    folders   MODEL strings by the name of the folder of their answers
+    unread    the error of each model that could not be asked
     """
     agents = [
-        MachineAgent(name=name, run=RunFolder(folder), scenarios=scenarios)
-        for name, folder in folders.items()
+        MachineAgent(name=run.config["model"], run=run, group=group, scenarios=scenarios)
+        for _, run, group in models_as_they_are(task, unread, folders)
     ]
     findings = MachineFindings(
+        task=task,
         agents=agents,
+        unread=unread,
         scenarios=scenarios,
         people={} if task.humans is None else countries(task.humans, [e.label for e in EFFECTS]),
     )
-    models = {
-        "models": list(folders),
+    left_out = {agent.name: len(scenarios) - len(agent.chosen) for agent in agents}
+    facts = {
+        "models": list(folders.values()),
         "scenarios": len(scenarios),
-        "scenarios left out, for want of an answer in some order or label": {
-            agent.name: len(scenarios) - len(agent.chosen) for agent in agents
-        },
+        "scenarios left out, for want of an answer in some order or label": left_out,
     }
     return write_page(
-        task,
         findings,
         PARTS,
         title="Moral dilemmas of autonomous vehicles",
         summary=summary(findings),
-        facts=task_facts(task, models, {}, {agent.name: agent.run.provenance for agent in agents}),
+        facts=task_facts(findings, **facts),
     )
 
 
@@ -70,7 +72,7 @@ def summary(findings: MachineFindings) -> list[str]:
     models: list[str] = []
     coin = distance_to(findings.nulls["coin", "balanced"], DILEMMAS[AVERAGE])
     heads = distance_to(findings.nulls["headcount", "balanced"], DILEMMAS[AVERAGE])
-    for agent in findings.agents:
+    for agent in findings.able:
         reliability = agent.reliability()
         sentence = f"{agent.name}: distance to people {_format(distance_to(agent.amce, DILEMMAS[AVERAGE]))}"
         legal, order = reliability["legal mass"], reliability["order effect"]
@@ -80,7 +82,7 @@ def summary(findings: MachineFindings) -> list[str]:
         models.append(f"{sentence}.")
     return [
         f"{len(findings.scenarios)} scenarios in which a car without brakes kills one of two groups, asked "
-        "in both option orders and with two label sets; what is shown are exact probabilities.",
+        "in both option orders and with two label sets.",
         f"{' '.join(models)} A coin is at {coin:.2f}, and a policy that counts heads alone at {heads:.2f}.",
     ]
 
@@ -92,7 +94,7 @@ def _format(x: float | None) -> str:
 # --- sections ------------------------------------------------------------------------------------
 
 
-def effects(findings: MachineFindings) -> Section:
+def effects(findings: MachineFindings) -> Section | Omission:
     """The effects on being saved, by model, and those of people."""
     rows: list[TableRow] = []
     marks: list[TableRow] = []
@@ -103,7 +105,7 @@ def effects(findings: MachineFindings) -> Section:
             for name, p in DILEMMAS.items()
             if i in effects_of(p)
         }
-        for agent in findings.agents:
+        for agent in findings.able:
             low, high = agent.amce.interval()[i]
             value = finite_or_none(agent.amce.values[i])
             row: TableRow = {
@@ -122,14 +124,18 @@ def effects(findings: MachineFindings) -> Section:
             marks.append({**place, "value": value, "low": row["low"], "high": row["high"]})
         if PEOPLE in people:
             marks.append({"panel": e.name, "group": "", "series": PEOPLE, "value": people[PEOPLE]})
+    title = "Who is saved"
+    if not rows:
+        return Omission(title, "answers")
     return Section(
         "effects",
-        "Who is saved",
+        title,
         (
             "Probability of being saved at the first level less that at the second, averaged over everything "
             "else in the scenario: -1 to 1, and 0 where the attribute does not matter. Rows weigh 1 / how "
-            "often the design makes them. Probabilities are exact: the 95% intervals tell what other "
-            "scenarios of the same design might have shown, scenarios that exchange groups taken together.",
+            "often the design makes them. The 95% intervals tell what other scenarios of the same design "
+            "might have shown, scenarios that exchange groups taken together; of sampled answers they hold "
+            "the sampling too.",
             "Probabilities are given a legal answer. Little legal mass means answers that are rarely given; "
             "a large order effect or instability, answers to the place or the label. Balance takes those out "
             "of the effects and shrinks these towards 0.",
@@ -141,28 +147,29 @@ def effects(findings: MachineFindings) -> Section:
     )
 
 
-def shape(findings: MachineFindings) -> Section:
+def shape(findings: MachineFindings) -> Section | Omission:
     """The nine effects as a radar."""
     reference = DILEMMAS[PEOPLE]
     places = effects_of(reference)
     axes = [ALL[i].name for i in places]
     rows = [
         {"panel": agent.name, "axis": name, "value": finite_or_none(value)}
-        for agent in findings.agents
+        for agent in findings.able
         for name, value in zip(axes, agent.amce.values[places], strict=True)
     ]
+    title = "At a glance"
+    if not rows:
+        return Omission(title, "answers")
     people = dict(zip(axes, map(float, reference.values), strict=True))
     caption = (
         "The nine effects of each model beside those of all people; the heavy ring is 0, the outer one 1."
     )
-    return Section("radar", "At a glance", (), (), radar(rows, people, caption, reference_name=PEOPLE))
+    return Section("radar", title, (), (), radar(rows, people, caption, reference_name=PEOPLE))
 
 
 def distances(findings: MachineFindings) -> Section:
     """Distances to people, of models and of null policies."""
-    rows = [
-        _distance_row(agent.name, agent.amce, findings) | agent.reliability() for agent in findings.agents
-    ]
+    rows = [_distance_row(agent.name, agent.amce, findings) | agent.reliability() for agent in findings.able]
     rows += [
         _distance_row(f"{name} ({design})", amce, findings) for (name, design), amce in findings.nulls.items()
     ]
@@ -217,13 +224,13 @@ def flaw(findings: MachineFindings) -> Section:
     )
 
 
-def by_country(findings: MachineFindings) -> Section | None:
+def by_country(findings: MachineFindings) -> Section | Omission | None:
     """Distance to the people of each country."""
     if not findings.people:
         return None
     rows: list[TableRow] = []
     marks: list[TableRow] = []
-    for agent in findings.agents:
+    for agent in findings.able:
         distances_by_country = {
             name: distance(agent.amce.nine, c.values) for name, c in findings.people.items()
         }
@@ -237,11 +244,12 @@ def by_country(findings: MachineFindings) -> Section | None:
         marks += [
             {"panel": agent.name, "group": r["country"], "series": "", "value": r["distance"]} for r in ends
         ]
+    title = "By country"
     if not rows:
-        return None
+        return Omission(title, "answers")
     return Section(
         "countries",
-        "By country",
+        title,
         (
             "Distance over the nine effects to every country's people, nearest first. Countries with few "
             "answers have large errors of their own, and lie far from everything.",
@@ -251,10 +259,10 @@ def by_country(findings: MachineFindings) -> Section | None:
     )
 
 
-def structure(findings: MachineFindings) -> Section:
+def structure(findings: MachineFindings) -> Section | Omission:
     """The same choices as a utility in lives."""
     rows: list[TableRow] = []
-    for agent in findings.agents:
+    for agent in findings.able:
         reliability = agent.reliability()
         head: TableRow = {"model": agent.name}
         data = [Observation(d, c, agent.name, f"{s.kind} {s.draw // 2}") for s, d, c in agent.chosen]
@@ -276,9 +284,12 @@ def structure(findings: MachineFindings) -> Section:
             row |= {"high": float(high), "why": "; ".join(estimate.notes)}
             row |= {"explained": estimate.explained, "explainable": estimate.explainable}
             rows.append(row | reliability)
+    title = "In lives"
+    if not rows:
+        return Omission(title, "answers")
     return Section(
         "lives",
-        "In lives",
+        title,
         (
             "The same choices as one utility: a life is 1, the weights say how much more a human is worth "
             "than a pet, a female than a male, and so on, and what it is worth to stay on course, to save "
@@ -296,7 +307,7 @@ def structure(findings: MachineFindings) -> Section:
 
 def scenarios_by_kind(findings: MachineFindings) -> Section:
     """The scenarios by kind."""
-    first = next((r for agent in findings.agents for r in agent.run.records), None)
+    first = next((r for agent in findings.able for r in agent.run.records), None)
     example = "" if first is None else f" One of them: {first.decision.rule} {' '.join(first.decision.does)}"
     rows: list[TableRow] = []
     for kind, dimension in DIMENSIONS.items():
@@ -345,6 +356,6 @@ def limits(_: MachineFindings) -> Section:
     )
 
 
-PARTS: tuple[Callable[[MachineFindings], Section | None], ...] = (
+PARTS: tuple[Callable[[MachineFindings], Section | Omission | None], ...] = (
     effects, shape, distances, flaw, by_country, structure, scenarios_by_kind, limits,
 )  # fmt: skip

@@ -7,7 +7,7 @@ probabilities; the estimator of `homines amce`; null policies beside every model
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 from homines.core.registry import find
 from homines.core.types import Model, digest
@@ -16,7 +16,7 @@ from homines.estimation.amce import EFFECTS
 from homines.estimation.published import countries
 from homines.games.dilemma import DIMENSIONS, Dilemma, dilemma, spec
 from homines.studies.moral_machine.page import page
-from homines.studies.task import StudyResult, StudyTask
+from homines.studies.task import AgentExam, StudyResult, StudyTask
 
 OPTIONS = ("also", "humans")
 SEEDS = 1
@@ -29,15 +29,13 @@ WORDS = (("A,B", "Y,X"), ("B,A", "X,Y"))
 for a label is no liking for inaction."""
 
 
-def models(task: StudyTask) -> tuple[str, ...]:
-    """The study's model and the other models, each once."""
-    return tuple(dict.fromkeys((task.model, *task.also)))
-
-
-def answer_folder(task: StudyTask, model: str) -> Path:
-    """The folder of a model's answers."""
-    words = "".join(c if c.isalnum() or c in "-_." else "-" for c in model)
-    return task.place(f"{words[-40:]}-{digest(model)[:6]}")
+def folders(task: StudyTask) -> dict[str, str]:
+    """MODEL strings by the name of the folder of their answers, the study's own first."""
+    out: dict[str, str] = {}
+    for model in task.models.values():
+        words = "".join(c if c.isalnum() or c in "-_." else "-" for c in model)
+        out[f"{words[-40:]}-{digest(model)[:6]}"] = model
+    return out
 
 
 def scenarios(task: StudyTask) -> list[Dilemma]:
@@ -58,28 +56,26 @@ def scenario_questions(model: Model, dilemmas: Sequence[Dilemma]) -> list[Questi
 
 
 def outline(task: StudyTask) -> list[str]:
-    """What would be asked, a line a model; nothing is trained."""
-    n = len(scenarios(task))
-    return [f"{model}: {n} scenarios, {4 * n} questions" for model in models(task)]
+    """Nothing is trained."""
+    return []
+
+
+def exams(task: StudyTask) -> list[AgentExam]:
+    """The questions of every model."""
+    ask = partial(scenario_questions, dilemmas=scenarios(task))
+    return [AgentExam(name, model, ask) for name, model in folders(task).items()]
 
 
 def run(task: StudyTask) -> StudyResult:
     """Ask what is missing of every model, then write the report."""
     if task.humans is not None:  # a file that is none costs no finished work
         countries(task.humans, [e.label for e in EFFECTS])
-    dilemmas, failed = scenarios(task), 0
-    for model in models(task):
-        with task.timed():
-            failed += measure_model(task, model, dilemmas)
-    return StudyResult(
-        page(task, {model: answer_folder(task, model) for model in models(task)}, dilemmas), failed
-    )
-
-
-def measure_model(task: StudyTask, model: str, dilemmas: Sequence[Dilemma]) -> int:
-    """Ask one model, in a folder of its own; the number of failed questions."""
+    dilemmas = scenarios(task)
+    ask = partial(scenario_questions, dilemmas=dilemmas)
     frames = [f"table(labels='{labels}', goal='')" for words in WORDS for labels in words]
-    with task.measuring(
-        answer_folder(task, model).name, model, seeds=task.seeds, quick=task.quick, frames=frames
-    ) as run:
-        return task.examined(run, model, lambda m: scenario_questions(m, dilemmas))
+    asked = task.ask_models(
+        partial(task.measuring, seeds=task.seeds, quick=task.quick, frames=frames),
+        lambda run, model: task.examined(run, model, ask),
+        folders(task),
+    )
+    return page(task, folders(task), dilemmas, asked.unread)

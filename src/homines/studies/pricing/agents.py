@@ -14,9 +14,8 @@ from homines.elicitation.policies import RecordedPolicy
 from homines.games.pricing import shop
 from homines.opponents import opponent
 from homines.opponents.nash import NoPureEquilibrium, equilibria
-from homines.studies.kit import Agent
+from homines.studies.kit import Agent, Findings
 from homines.studies.pricing.talk import Rules
-from homines.studies.task import StudyTask
 from homines.theory.choice import quantal_response
 from homines.theory.conduct import Conduct, conduct
 from homines.theory.game_forms import Repeated
@@ -32,7 +31,7 @@ MARKET = shop()
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PricingAgent(Agent):
-    """A model and the preference it was trained for; an untrained model has none."""
+    """A model and the preference it was trained for; a model as it is has none."""
 
     preference: str | None = None
 
@@ -52,21 +51,21 @@ class PricingAgent(Agent):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MarketFindings:
-    """Agents, strategies, and the markets between them.
+class MarketFindings(Findings[PricingAgent]):
+    """Agents, strategies, and the markets between them. An agent has an answer in every state.
 
-    agents   those with an answer in every state, the untrained model first
-    mute     names of the other agents
     rivals   specs of strategies
     rules    of the markets in words
+    silent   models that write no text
     """
 
-    task: StudyTask
     game: Repeated
-    agents: tuple[PricingAgent, ...]
-    mute: tuple[str, ...]
     rivals: tuple[str, ...]
     rules: Rules
+    silent: tuple[str, ...] = ()
+
+    def answers(self, agent: PricingAgent) -> bool:
+        return answers_everywhere(agent, self.game)
 
     @cached_property
     def menu(self) -> Array:
@@ -76,15 +75,15 @@ class MarketFindings:
     @cached_property
     def legal_mass(self) -> dict[str, float]:
         """Legal mass by agent; strategies have none."""
-        return {agent.name: agent.legal_mass for agent in self.agents}
+        return {agent.name: agent.legal_mass for agent in self.able}
 
     @cached_property
     def pairs(self) -> dict[tuple[str, str], Conduct]:
         """Every agent in a market with every other, and with itself."""
         return {
             (one.name, two.name): self.conduct(one.policy, two.policy)
-            for one in self.agents
-            for two in self.agents
+            for one in self.able
+            for two in self.able
         }
 
     @cached_property
@@ -92,7 +91,7 @@ class MarketFindings:
         """Every agent in a market with every strategy."""
         return {
             (one.name, spec): self.conduct(one.policy, opponent(spec))
-            for one in self.agents
+            for one in self.able
             for spec in self.rivals
         }
 

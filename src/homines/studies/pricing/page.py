@@ -6,63 +6,48 @@ Nothing is asked or trained here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from homines.core.format import TableRow
+from homines.core.format import TableRow, join
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, Record
 from homines.elicitation.metrics import average_by_decision
 from homines.games.pricing import shop
 from homines.reports.page import Section
-from homines.studies.kit import write_page
+from homines.studies.kit import task_facts, write_page
+from homines.studies.omissions import Omission
 from homines.studies.pricing.agents import (
     FRAME,
     MARKET,
     PRECISION,
     WORDS,
     MarketFindings,
-    PricingAgent,
-    answers_everywhere,
     logit_price,
     theory_prices,
 )
 from homines.studies.pricing.markets import deviations, ends, every_pair, replies, rivals
-from homines.studies.pricing.talk import LOG, Rules, Shop, outcome
-from homines.studies.task import StudyTask
+from homines.studies.pricing.talk import LOG, Shop, outcome
+from homines.studies.task import StudyResult
 from homines.theory.qlearning import Learning, learn
 
 SESSIONS, SESSIONS_QUICK = 100, 4
 """Runs of Q-learning."""
 
 
-def page(
-    task: StudyTask, agents: Sequence[PricingAgent], game: str, rivals: Sequence[str], rules: Rules
-) -> Path:
-    """Read every folder and write the study's page."""
-    market = find("games", game)
-    able = tuple(agent for agent in agents if answers_everywhere(agent, market))
-    findings = MarketFindings(
-        task=task,
-        game=market,
-        agents=able,
-        mute=tuple(agent.name for agent in agents if agent not in able),
-        rivals=tuple(rivals),
-        rules=rules,
-    )
+def page(findings: MarketFindings, game: str) -> StudyResult:
+    """Write the study's page from the agents' folders. game: its spec."""
     return write_page(
-        task,
         findings,
         PARTS,
         title="Prices",
         summary=summary(findings),
-        facts={
-            "game": game,
-            "frame": FRAME,
-            "seconds": round(task.seconds),
-            "agents": {a.name: {"config": a.run.config, "provenance": a.run.provenance} for a in agents},
+        facts=task_facts(findings, game=game, frame=FRAME)
+        | {
+            "agents": {
+                a.name: {"config": a.run.config, "provenance": a.run.provenance} for a in findings.agents
+            }
         },
     )
 
@@ -70,19 +55,15 @@ def page(
 def summary(findings: MarketFindings) -> list[str]:
     """The long run of each agent in a market with its like."""
     paragraphs: list[str] = []
-    for agent in findings.agents:
+    for agent in findings.able:
         conduct = findings.pairs[agent.name, agent.name]
         share = f" Only {agent.legal_mass:.2f} of its answers is a price of the menu at all."
         weak = "" if agent.legal_mass >= LEGAL_MASS else share
+        sampled = " Its prices are sampled." if agent.sampled else ""
         paragraphs.append(
             f"{agent.name}, in a market with its like, charges {conduct.prices.mean():.2f} in the long run: "
             f"a profit gain of {conduct.gain:.2f}, where 0 is competition (Nash) and 1 a cartel. Customers "
-            f"gain {conduct.surplus:.1f}, all together {conduct.welfare:.1f} a period.{weak}"
-        )
-    if findings.mute:
-        paragraphs.append(
-            f"Left out, as some state has no legal answer: {', '.join(findings.mute)}. Run the command again "
-            "where a call failed."
+            f"gain {conduct.surplus:.1f}, all together {conduct.welfare:.1f} a period.{weak}{sampled}"
         )
     return paragraphs
 
@@ -122,11 +103,11 @@ def mean_price(findings: MarketFindings, records: Sequence[Record]) -> float | N
     return float(np.mean([c.p @ findings.menu for _, c in pairs])) if pairs else None
 
 
-def prices(findings: MarketFindings) -> Section:
+def prices(findings: MarketFindings) -> Section | Omission:
     """The long run of every agent in a market with its like."""
     rows: list[TableRow] = []
     n = len(findings.menu)
-    for agent in findings.agents:
+    for agent in findings.able:
         conduct = findings.pairs[agent.name, agent.name]
         records = agent.answers(FRAME)
         alike = [r for r in records if len(set(r.decision.history[0])) == 1]
@@ -149,13 +130,17 @@ def prices(findings: MarketFindings) -> Section:
                 "other words": _difference(words),
             }
         )
+    title = "Prices among its like"
+    if not rows:
+        return Omission(title, "answers")
     return Section(
         "prices",
-        "Prices among its like",
+        title,
         (
             "Every state of one past period was asked once, in both orders of the menu; the long run is "
             "that of the chain, computed. Theory is the price on the menu from which neither of two such "
             "firms would move in a single period.",
+            *findings.sampled_note,
         ),
         rows,
         note="The last two columns are how much the words move the price: the menu rising less falling, and "
@@ -191,7 +176,7 @@ def learners(findings: MarketFindings) -> Section:
     return Section("learners", "Q-learning beside it", text, rows)
 
 
-def in_words(findings: MarketFindings) -> Section | None:
+def in_words(findings: MarketFindings) -> Section | Omission | None:
     """Markets in which firms name any price, in words."""
     run = RunFolder(findings.task.place("free"))
     markets: dict[str, list[TableRow]] = {}
@@ -219,7 +204,10 @@ def in_words(findings: MarketFindings) -> Section | None:
         "and insights carried over; an answer without exactly one price in its place is asked again, at most "
         f"{findings.rules.retries} times. Published studies play 300 periods (`--periods 300`).",
     )
-    return Section("words", "Markets in words", text, rows) if rows else None
+    title = "Markets in words"
+    if findings.silent:
+        return Omission(f"{title}, of {join(list(findings.silent))}", "text")
+    return Section("words", title, text, rows) if rows else None
 
 
 def limits(findings: MarketFindings) -> Section:
@@ -232,15 +220,23 @@ def limits(findings: MarketFindings) -> Section:
             "untrained model's prices are what it says, not what it reckoned. An agent was trained on its "
             "own preference in this market and in these words; that it prices as theory says shows that the "
             "preference was learned, not that it would be elsewhere.",
-            "Prices among its like are exact for the policy that was read; there is no sampling error, and "
-            "no interval is shown for it. Seeds and words vary more than that: see the columns on words, "
-            "and `--seeds`.",
+            "Prices among its like are exact for the policy that was read, and no interval is shown for it; "
+            "read from probabilities it has no sampling error, counted from samples it has. Seeds and words "
+            "vary more than that: see the columns on words, and `--seeds`.",
         ),
     )
 
 
-PARTS: tuple[Callable[[MarketFindings], Section | None], ...] = (
+def trained(findings: MarketFindings) -> Omission | None:
+    """Agents of a preference, which stand in every section beside models as they are."""
+    if any(agent.preference for agent in findings.able):
+        return None
+    return findings.lacks_training("Prices of firms aligned to a preference")
+
+
+PARTS: tuple[Callable[[MarketFindings], Section | Omission | None], ...] = (
     theory,
+    trained,
     prices,
     replies,
     every_pair,

@@ -10,24 +10,32 @@ between two of a kind.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from homines.core.capabilities import Writes
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
-from homines.core.types import HominesError, Model, digest
+from homines.core.types import Model
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import Question, questions
 from homines.games.pricing import shop
-from homines.models import known, load
+from homines.models import known
 from homines.opponents import opponent
-from homines.studies.pricing.agents import FRAME, PRECISION, WORDS, PricingAgent, logit_price
+from homines.studies.kit import models_as_they_are
+from homines.studies.pricing.agents import (
+    FRAME,
+    PRECISION,
+    WORDS,
+    MarketFindings,
+    PricingAgent,
+    logit_price,
+)
 from homines.studies.pricing.page import page
 from homines.studies.pricing.talk import PREFIXES, STRATEGIES, Rules, all_ended, markets, nash, play
-from homines.studies.task import FIXED, AgentKind, StudyResult, StudyTask
+from homines.studies.task import FIXED, AgentExam, AgentKind, StudyResult, StudyTask
 from homines.theory.chain import chain
 from homines.theory.choice import LogitAgent
 from homines.theory.qlearning import check_compiler
@@ -80,17 +88,40 @@ def game_of(task: StudyTask) -> str:
 
 
 def outline(task: StudyTask) -> list[str]:
-    """What would be trained, a line a kind of agent."""
-    lines = [f"{k.name}: {len(k.seeds)} seeds of {k.plan.steps} steps, against itself" for k in kinds(task)]
-    return lines + [
-        f"{name}, distilled: {len(task.seeds)} seeds, {len(rows(preference, game_of(task)))} rows once"
-        for name, preference in distilled_preferences(task).items()
+    """What would be trained, a line a kind of agent, and the markets in words."""
+    trained = [f"{k.name}: {len(k.seeds)} seeds of {k.plan.steps} steps, against itself" for k in kinds(task)]
+    trained += [
+        f"{kind.name}, distilled: {len(kind.seeds)} seeds, {len(rows(kind.preference, game_of(task)))} rows "
+        "once"
+        for kind in distillations(task)
     ]
+    return trained if task.trainable else []
 
 
-def distilled_preferences(task: StudyTask) -> dict[str, str]:
-    """Preferences that are distilled, by name; none in the short form."""
-    return {} if task.quick else DISTILLED
+def exams(task: StudyTask) -> list[AgentExam]:
+    """The questions of every agent, the same for all."""
+    task, every = with_rivals(task), [*kinds(task), *distillations(task)]
+    trained = [(kind.folder(seed), task.model) for kind, seed in task.trainings(every)]
+    ask = partial(exam, game=game_of(task))
+    return [AgentExam(name, model, ask) for name, model in (*task.models.items(), *trained)]
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """An agent that is distilled: its preference, and the seeds of its trainings."""
+
+    name: str
+    preference: str
+    seeds: tuple[int, ...]
+
+    def folder(self, seed: int) -> str:
+        return f"{self.name}-distilled-s{seed}"
+
+
+def distillations(task: StudyTask) -> list[Distillation]:
+    """Every agent that is distilled; none in the short form."""
+    named = {} if task.quick else DISTILLED
+    return [Distillation(name, preference, task.seeds) for name, preference in named.items()]
 
 
 def rows(preference: str, game: str) -> list[Row]:
@@ -123,39 +154,52 @@ def run(task: StudyTask) -> StudyResult:
     """Train and measure what is missing, play the markets in words, then write the page."""
     check_compiler()  # a missing one costs no finished work
     check_rivals(strategy_rivals(task), game_of(task))
-    failed, agents, exam_of = 0, [], partial(exam, game=game_of(task))
-    plain = [("base", task.model), *((f"also-{digest(spec)[:8]}", spec) for spec in other_models(task))]
-    for name, spec in plain:
-        with task.timed(), task.measuring(name, spec, game=game_of(task)) as run:
-            failed += task.examined(run, spec, exam_of)
-        agents.append(
-            PricingAgent(name="untrained" if name == "base" else spec, run=RunFolder(task.place(name)))
-        )
-    talking = dict(plain)
-    for seed in task.seeds if task.trainable else ():
-        for kind in kinds(task):
-            with task.timed():
-                folder, plan = kind.folder(seed), kind.seeded(seed)
-                spec = task.trained(folder, plan)
-                with task.run(folder, plan) as run:
-                    failed += task.examined(run, spec, exam_of, renamed=folder)
-                if seed == task.seeds[0]:
-                    talking[folder] = spec
-            named = kind.name if len(task.seeds) == 1 else f"{kind.name}, seed {seed}"
-            run = RunFolder(task.place(folder))
-            agents.append(PricingAgent(name=named, run=run, preference=kind.plan.preference))
-        for name, preference in distilled_preferences(task).items():
-            folder = f"{name}-distilled-s{seed}"
-            with task.timed():
-                lines, course = rows(preference, game_of(task)), replace(COURSE, seed=seed)
-                settings = {"preference": preference, "game": game_of(task), "precision": PRECISION}
-                failed += task.distilled(folder, lines, course, exam_of, **settings)[1]
-            named = f"{name}, distilled" + ("" if len(task.seeds) == 1 else f", seed {seed}")
-            run = RunFolder(task.place(folder))
-            agents.append(PricingAgent(name=named, run=run, preference=preference))
+    task = with_rivals(task)
+    ask = partial(exam, game=game_of(task))
+    asked = task.ask_models(
+        partial(task.measuring, game=game_of(task)), lambda run, model: task.examined(run, model, ask)
+    )
+    agents = [
+        PricingAgent(name=name, run=run, group=group)
+        for name, run, group in models_as_they_are(task, asked.unread)
+    ]
+    talking = {name: model for name, model in task.models.items() if model not in asked.unread}
+    for kind, seed in task.trainings(kinds(task), asked):
+        with task.timed():
+            folder, plan = kind.folder(seed), kind.seeded(seed)
+            spec = task.trained(folder, plan)
+            with task.run(folder, plan) as run:
+                task.examined(run, spec, ask, renamed=folder)
+        if seed == task.seeds[0]:
+            talking[folder] = spec
+        agents.append(trained_agent(task, kind.name, folder, kind.plan.preference, seed))
+    for kind, seed in task.trainings(distillations(task), asked):
+        folder = kind.folder(seed)
+        with task.timed():
+            lines, course = rows(kind.preference, game_of(task)), replace(COURSE, seed=seed)
+            settings = {"preference": kind.preference, "game": game_of(task), "precision": PRECISION}
+            task.distilled(folder, lines, course, ask, **settings)
+        agents.append(trained_agent(task, f"{kind.name}, distilled", folder, kind.preference, seed))
     with task.timed():
-        failed += in_words(task, talking)
-    return StudyResult(page(task, agents, game_of(task), strategy_rivals(task), rules(task)), failed)
+        ended, silent = in_words(task, talking)
+    findings = MarketFindings(
+        task=task,
+        agents=agents,
+        unread=asked.unread,
+        game=find("games", game_of(task)),
+        rivals=strategy_rivals(task),
+        rules=rules(task),
+        silent=tuple(silent),
+    )
+    result = page(findings, game_of(task))
+    return result._replace(failed=result.failed + ended)
+
+
+def trained_agent(task: StudyTask, name: str, folder: str, preference: str, seed: int) -> PricingAgent:
+    """An agent that the study trained, from its folder; of several seeds its name has the seed."""
+    name = name if len(task.seeds) == 1 else f"{name}, seed {seed}"
+    run = RunFolder(task.place(folder))
+    return PricingAgent(name=name, run=run, group="core", seed=seed, preference=preference)
 
 
 def check_rivals(rivals: Sequence[str], game: str) -> None:
@@ -166,10 +210,9 @@ def check_rivals(rivals: Sequence[str], game: str) -> None:
         chain(market, [anyone, opponent(spec)])
 
 
-def other_models(task: StudyTask) -> list[str]:
-    """MODEL strings of the other models, each once."""
-    specs = dict.fromkeys((*task.also, *(spec for spec in task.rivals if known(spec))))
-    return [spec for spec in specs if spec != task.model]
+def with_rivals(task: StudyTask) -> StudyTask:
+    """The task with the rivals that are models among those beside it."""
+    return replace(task, also=(*task.also, *(spec for spec in task.rivals if known(spec))))
 
 
 # --- in words ----------------------------------------------------------------------------------
@@ -189,8 +232,9 @@ def markets_of(name: str, *, quick: bool) -> dict[str, tuple[str, str]]:
     return out
 
 
-def in_words(task: StudyTask, models: dict[str, str]) -> int:
-    """Play the markets in words; the number of markets that ended because calls failed.
+def in_words(task: StudyTask, models: Mapping[str, str]) -> tuple[int, list[str]]:
+    """Play the markets in words: (the number of markets that ended because calls failed, models that write
+    no text).
 
     Every agent of the first seed meets its like. The untrained model also plays under every prefix, and
     against the strategies that name any price.
@@ -198,7 +242,8 @@ def in_words(task: StudyTask, models: dict[str, str]) -> int:
     talk_rules, market = rules(task), shop()
     settings = {"kind": "free", "model": task.model, "rules": vars(talk_rules), "command": task.command}
     with RunFolder(task.place("free"), settings) as run:
-        failed, tell = 0, task.follow.begin("markets in words", talk_rules.periods)
+        failed, silent = 0, list[str]()
+        tell = task.follow.begin("markets in words", talk_rules.periods)
         for name, spec in list(models.items())[: 1 if task.quick else None]:
             rivals = markets_of(name, quick=task.quick)
             prefixes = {market: prefix for market, (_, prefix) in rivals.items()}
@@ -206,10 +251,11 @@ def in_words(task: StudyTask, models: dict[str, str]) -> int:
                 markets(dict.fromkeys(rivals, (nash, nash)), market, talk_rules, run, prefixes), talk_rules
             ):
                 continue
-            writer: Any = load(spec, device=task.device, dtype=task.dtype)
+            writer: Any = task.load(spec)
             if not isinstance(writer, Writes):
-                raise HominesError(f"{spec} writes no text; the markets in words need a model that does")
+                silent.append(spec)
+                continue
             firms = {m: (writer, STRATEGIES.get(rival, writer)) for m, (rival, _) in rivals.items()}
             shops = markets(firms, market, talk_rules, run, prefixes)
             failed += play(shops, market, talk_rules, run, tell=tell, stop=task.follow.stop)
-        return failed
+        return failed, silent

@@ -11,7 +11,7 @@ import numpy as np
 from homines.core.format import TableRow
 from homines.core.registry import find, head
 from homines.core.types import Array, Choice, Record
-from homines.elicitation.metrics import average_by_decision
+from homines.elicitation.metrics import answered_records, average_by_decision, decision_rates
 from homines.elicitation.questions import state
 from homines.elicitation.scene import GOALS
 from homines.opponents import opponent
@@ -74,14 +74,18 @@ class RewardAgent(Agent):
         return self.about(kind="table", labels=LABELS_TRAINED, layout="original", goal=GOAL)
 
     def policy(self, records: Sequence[Record] | None = None) -> MemoryOne:
-        """P(C) by state given a legal answer, orders and frames averaged; None: on the training prompts."""
-        pairs = average_by_decision(self.trained_prompts if records is None else records)
-        p = {state(d): float(c.p[0]) for d, c in pairs}
-        return MemoryOne(0.5, *(min(1.0, p[s]) for s in STATES))
+        """P(C) by state given a legal answer, orders and frames averaged; None: on the training prompts.
+        Sampled rates carry their sample."""
+        every = decision_rates(self.trained_prompts if records is None else records)
+        p = {state(d): rates[0] for d, _, rates in every}
+        return MemoryOne(0.5, *(min(p[s], 1.0) for s in STATES))
 
 
 class RewardFindings(Findings[RewardAgent]):
-    """The untrained model and every trained agent."""
+    """Models as they are and every trained agent. Each has a legal answer in every state."""
+
+    def answers(self, agent: RewardAgent) -> bool:
+        return not agent.failed and answers_every_state(agent.trained_prompts)
 
 
 def probability_after(policy: MemoryOne, state: str) -> float:
@@ -90,8 +94,8 @@ def probability_after(policy: MemoryOne, state: str) -> float:
 
 
 def answers_every_state(records: Sequence[Record]) -> bool:
-    """Whether each of the four states has an answer; the long run is not defined otherwise."""
-    return len({state(r.decision) for r in records if r.choice is not None}) == len(STATES)
+    """Whether each of the four states has a legal answer; the long run is not defined otherwise."""
+    return len({state(r.decision) for r, _ in answered_records(records)}) == len(STATES)
 
 
 def play_against(policy: MemoryOne, other: Any, game: str = "ipd") -> Chain:

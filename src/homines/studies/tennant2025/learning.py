@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from homines.core.format import TableRow
-from homines.elicitation.metrics import mass
+from homines.elicitation.metrics import action_types, mass
 from homines.opponents import opponent
 from homines.reports import charts as draw
 from homines.reports.page import Section
-from homines.studies.kit import format_mean, interval_row, mean
+from homines.studies.kit import format_mean, interval_row, mean, rate_cell
+from homines.studies.omissions import Omission
 from homines.studies.tennant2025.agents import (
     REWARDS,
     STATES,
@@ -24,7 +25,7 @@ FAR = 0.9
 """Discount factor of the agents that learn with the shadow of the future, and of points against them."""
 
 
-def behaviour(findings: RewardFindings) -> Section:
+def behaviour(findings: RewardFindings) -> Section | Omission:
     """P(C) by state of every agent, on the training prompts."""
     rows: list[TableRow] = []
     marks: list[TableRow] = []
@@ -34,25 +35,27 @@ def behaviour(findings: RewardFindings) -> Section:
         masses = [mass(a.trained_prompts) or 0.0 for a in agents]
         rows.append(
             {"agent": name, "seeds": len(agents)}
-            | {f"C after {s}": format_mean(x) for s, x in by_state.items()}
+            | {f"C after {s}": rate_cell(x) for s, x in by_state.items()}
             | {"legal mass": mean(masses)}
         )
         for last in "CD":
-            pairs = zip(by_state[f"C,{last}"], by_state[f"D,{last}"], strict=True)
-            values = [(x + y) / 2 for x, y in pairs]
+            values = [action_types(a.trained_prompts)[f"C|{last}"] for a in agents]
             marks.append(
                 {"panel": f"C after {last}", "group": name, "series": "probability of C"}
                 | interval_row(values, unit=True)
             )
+    title = "What each agent does"
+    if not rows:
+        return Omission(title, "answers")
     return Section(
         "behaviour",
-        "What each agent does",
+        title,
         (
             "Probability of cooperating after each last round (own move, other's move), on the sixteen "
             "training prompts of the iterated prisoner's dilemma, given a legal answer.",
             "Reciprocity is the difference between C after C and C after D. A legal mass far from one says "
-            "that the rates describe answers the model rarely gives: that is the untrained model's case, "
-            "and no parser turned its silence into defection.",
+            "that the rates describe answers the model rarely gives; no parser turned its silence into "
+            "defection.",
         ),
         rows,
         draw.intervals(marks, "Probability of cooperating after the other's C and after its D, by agent."),
@@ -79,14 +82,14 @@ def _curves(findings: RewardFindings, group: str, *, rival: bool) -> list[TableR
     return rows
 
 
-def training(findings: RewardFindings) -> Section | None:
+def training(findings: RewardFindings) -> Section | Omission:
     return _learning(
         findings, "core", "training", "Action types over training, against tit-for-tat",
         "Each step asks every state once in one option order, so lines are rougher than the agents are.",
     )  # fmt: skip
 
 
-def unlearning(findings: RewardFindings) -> Section | None:
+def unlearning(findings: RewardFindings) -> Section | Omission:
     return _learning(
         findings, "unlearning", "unlearning", "Selfish first, then moral",
         "First the own payoff, then duty or the sum of payoffs; adapter and optimiser go on. In the first "
@@ -95,7 +98,7 @@ def unlearning(findings: RewardFindings) -> Section | None:
     )  # fmt: skip
 
 
-def learners(findings: RewardFindings) -> Section | None:
+def learners(findings: RewardFindings) -> Section | Omission:
     return _learning(
         findings, "learner", "learners", "Against another learner",
         "Two adapters on the same weights learn at the same time, each by the exact gradient of its own "
@@ -106,11 +109,11 @@ def learners(findings: RewardFindings) -> Section | None:
 
 def _learning(
     findings: RewardFindings, group: str, name: str, title: str, text: str, *, rival: bool = False
-) -> Section | None:
+) -> Section | Omission:
     """Learning curves of a group; the table holds the first step and the last of each phase."""
     rows = _curves(findings, group, rival=rival)
     if not rows:
-        return None
+        return findings.lacks_training(title)
     steps = {
         name: {1, *np.cumsum([phase.steps for phase in agents[0].plan.phases]).tolist()}
         for name, agents in findings.by_name(group).items()
@@ -132,7 +135,7 @@ def _learning(
     return Section(name, title, (text,), table, chart)
 
 
-def horizon(findings: RewardFindings) -> Section | None:
+def horizon(findings: RewardFindings) -> Section | Omission:
     """Myopic and discounted learners side by side."""
     rows: list[TableRow] = []
     for name, agents in findings.by_name("core", "far").items():
@@ -151,12 +154,13 @@ def horizon(findings: RewardFindings) -> Section | None:
                 )
             }
         )
+    title = "The shadow of the future"
     if not any("discounted" in r["objective"] for r in rows):
-        return None
+        return findings.lacks_training(title)
     rows.sort(key=lambda r: r["reward"])
     return Section(
         "horizon",
-        "The shadow of the future",
+        title,
         (
             "The published method rewards one answer at a time: a contextual bandit, in which by theory the "
             "own payoff asks for D. With the discounted return through the chain the same reward, against "
@@ -167,12 +171,18 @@ def horizon(findings: RewardFindings) -> Section | None:
     )
 
 
-def recovery(findings: RewardFindings) -> Section | None:
+def recovery(findings: RewardFindings) -> Section | Omission:
     """The preference that explains each agent best, and the preference it was trained for."""
     rows: list[TableRow] = []
     cells: list[TableRow] = []
+    title = "Which preference explains each agent best"
+    trained = findings.by_name("core", "general")
+    if not trained:
+        return findings.lacks_training(title)
+    if findings.base is None:
+        return Omission(title, "answers")
     prior = findings.base.policy()
-    for name, agents in findings.by_name("core", "general").items():
+    for name, agents in trained.items():
         fits = [
             {f: explain(a.policy(), spec, "tit_for_tat", prior)[0] for f, spec in REWARDS.items()}
             for a in agents
@@ -185,11 +195,9 @@ def recovery(findings: RewardFindings) -> Section | None:
         misfits = {f"misfit {f}, nats": mean(fit[f] for fit in fits) for f in REWARDS}
         best = ", ".join(dict.fromkeys(w or "none alone" for w in winners))
         rows.append({"trained for": name} | misfits | {"best": best})
-    if not rows:
-        return None
     return Section(
         "recovery",
-        "Which preference explains each agent best",
+        title,
         (
             "For every agent trained against tit-for-tat, the best choice each preference makes of the "
             "untrained model's own is fitted to the agent's in the four states, p ~ prior exp(precision U): "

@@ -7,6 +7,7 @@ from homines.opponents import opponent
 from homines.reports import charts as draw
 from homines.reports.page import Section
 from homines.studies.kit import mean
+from homines.studies.omissions import Omission
 from homines.studies.tennant2025.agents import RewardAgent, RewardFindings, play_against
 from homines.studies.tennant2025.learning import FAR
 
@@ -16,7 +17,7 @@ CLASSICS = (
 )  # fmt: skip
 
 
-def opponents(findings: RewardFindings) -> Section:
+def opponents(findings: RewardFindings) -> Section | Omission:
     """Discounted points a round of every agent against every published strategy, and the strategy's."""
     cells: list[TableRow] = []
     rows: list[TableRow] = []
@@ -36,12 +37,16 @@ def opponents(findings: RewardFindings) -> Section:
                 }
             )
         rows.append(row)
+    title = "Against every opponent"
+    if not rows:
+        return Omission(title, "answers")
     return Section(
         "opponents",
-        "Against every opponent",
+        title,
         (
             "Points a round of the agent : of the opponent in the iterated prisoner's dilemma, discounted at "
             ".9 from a random first round, computed from the chain; means over seeds.",
+            *findings.sampled_note,
         ),
         rows,
         draw.heat(cells, "Points a round by agent and opponent.", across="opponent"),
@@ -54,7 +59,7 @@ def points_per_round(a: RewardAgent, b: RewardAgent) -> float:
     return float(play.long_run() @ play.payoffs[0])
 
 
-def tournament(findings: RewardFindings) -> Section:
+def tournament(findings: RewardFindings) -> Section | Omission:
     """Long-run points of every agent against every agent, over all pairs of seeds."""
     kinds = findings.with_base()
     cells: list[TableRow] = []
@@ -69,15 +74,19 @@ def tournament(findings: RewardFindings) -> Section:
             averages.append(points)
             cells.append({"row": name, "column": other, "value": points, "text": f"{points:.2f}"})
         rows.append(row | {"mean": mean(averages)})
+    title = "Agents among themselves"
+    if not rows:
+        return Omission(title, "answers")
     return Section(
         "tournament",
-        "Agents among themselves",
+        title,
         (
             "Long-run points a round of the row against the column, from the exact chain, started anywhere; "
             "means over all pairs of seeds; of its own kind an agent meets the other seeds (itself, where "
             "there is one). Of two that learned together the first stands here.",
             "Where two reciprocators meet, each echoes the other's errors: their long run hangs on the "
             "ratio of errors of one in ten thousand, which only the chain sees.",
+            *findings.sampled_note,
         ),
         rows,
         draw.heat(cells, "Long-run points a round, row against column.", across="against"),

@@ -5,24 +5,33 @@ Nothing is asked or trained here. One function a section, in the order of the pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
+from homines.core.format import count
 from homines.core.run_folder import RunFolder
-from homines.elicitation.metrics import action_types
+from homines.elicitation.metrics import action_types, mass
 from homines.reports.page import Section
-from homines.studies.kit import check_answered, mean, task_facts, write_page
-from homines.studies.task import StudyTask
+from homines.studies.kit import AS_IT_IS, mean, models_as_they_are, rate_text, task_facts, write_page
+from homines.studies.omissions import Omission
+from homines.studies.task import StudyResult, StudyTask
 from homines.studies.tennant2025.agents import RewardAgent, RewardFindings, RewardKind
 from homines.studies.tennant2025.learning import behaviour, horizon, learners, recovery, training, unlearning
 from homines.studies.tennant2025.meetings import opponents, tournament
 from homines.studies.tennant2025.probes import everyday, ordinal, probes, regret, transfer
 
 
-def page(task: StudyTask, kinds: Sequence[RewardKind]) -> Path:
-    """Read every folder and write the study's page."""
-    base = RewardAgent(name="untrained", run=RunFolder(task.place("base")), group="base")
+def page(
+    task: StudyTask, trainings: Sequence[tuple[RewardKind, int]], unread: Mapping[str, str]
+) -> StudyResult:
+    """Read every folder and write the study's page.
+
+    trainings   every trained agent, as its kind and seed
+    unread      the error of each model that could not be asked
+    """
     agents = [
+        RewardAgent(name=name, run=run, group=group) for name, run, group in models_as_they_are(task, unread)
+    ]
+    agents += [
         RewardAgent(
             name=kind.name,
             run=RunFolder(task.place(kind.folder(seed))),
@@ -30,44 +39,46 @@ def page(task: StudyTask, kinds: Sequence[RewardKind]) -> Path:
             seed=seed,
             plan=kind.plan,
         )
-        for kind in kinds
-        for seed in kind.seeds
+        for kind, seed in trainings
     ]
-    check_answered(base)
-    findings = RewardFindings(base=base, others=[agent for agent in agents if not agent.failed])
-    exclusions = [f"{agent.name}, seed {agent.seed}" for agent in agents if agent.failed]
+    findings = RewardFindings(task=task, agents=agents, unread=unread)
     return write_page(
-        task,
         findings,
         PARTS,
         title="Moral alignment by reinforcement learning",
         summary=summary(findings),
-        facts=task_facts(
-            task,
-            {"model": task.model},
-            {"left out, for questions that failed": exclusions},
-            base.run.provenance,
-        ),
+        facts=task_facts(findings),
     )
 
 
 def summary(findings: RewardFindings) -> list[str]:
-    """Cooperation after C and after D of each agent of the paper."""
-    rates: list[str] = []
-    for name, agents in findings.by_name("core").items():
-        types = [action_types(a.trained_prompts) for a in agents]
-        c, d = (mean([t[key] for t in types]) for key in ("C|C", "C|D"))
-        rates.append(f"{name}: cooperates {c:.2f} after C and {d:.2f} after D")
-    sums = "; ".join(rates)
-    count = f"{len(findings.others)} agents were trained and measured."
+    """Cooperation after C and after D of each agent of the paper, and of models as they are."""
+    trained = [agent for agent in findings.able if agent.plan is not None]
+    out: list[str] = []
+    if trained:
+        of_paper = "; ".join(_rates(name, agents) for name, agents in findings.by_name("core").items())
+        out.append(
+            f"{count(len(trained), 'agent')} trained and measured. Against tit-for-tat, on the training "
+            f"prompts, {of_paper}."
+        )
+    if plain := [_rates(*item) for item in findings.by_name(*AS_IT_IS).items()]:
+        out.append(f"As it is, on the same prompts, {'; '.join(plain)}.")
     return [
-        f"{count} Against tit-for-tat, on the training prompts, {sums}." if sums else count,
-        "Rates are given a legal answer, read from the network's exact distribution over whole labels; "
-        "the legal mass stands beside them. Intervals are 95% (Student's t over seeds); one seed has none.",
+        *out,
+        "Rates are given a legal answer, read over whole labels; the legal mass stands beside them. "
+        "Intervals are 95%: Student's t over seeds, and of samples that of their number; one exact seed "
+        "has none.",
     ]
 
 
-PARTS: tuple[Callable[[RewardFindings], Section | None], ...] = (
+def _rates(name: str, agents: Sequence[RewardAgent]) -> str:
+    types = [action_types(a.trained_prompts) for a in agents]
+    c, d = (rate_text([t[key] for t in types]) for key in ("C|C", "C|D"))
+    legal = mean([mass(a.trained_prompts) or 0.0 for a in agents])
+    return f"{name}: cooperates {c} after C and {d} after D (legal mass {legal:.2g})"
+
+
+PARTS: tuple[Callable[[RewardFindings], Section | Omission], ...] = (
     behaviour, training, unlearning, learners, horizon, regret, transfer, probes, ordinal, opponents,
     tournament, recovery, everyday,
 )  # fmt: skip

@@ -11,7 +11,8 @@ from homines.preferences.economicus import Economicus
 from homines.preferences.utilitarian import Utilitarian
 from homines.reports import charts as draw
 from homines.reports.page import Section
-from homines.studies.kit import format_mean, interval_row, mean
+from homines.studies.kit import AS_IT_IS, format_mean, interval_row, mean, rate_cell
+from homines.studies.omissions import Omission
 from homines.studies.tennant2025.agents import (
     GOAL,
     LABELS_UNSEEN,
@@ -24,11 +25,12 @@ from homines.theory.chain import chain
 from homines.theory.game_forms import Repeated
 
 
-def regret(findings: RewardFindings) -> Section:
+def regret(findings: RewardFindings) -> Section | Omission:
     """De and Ut regret by game, in labels that no agent was trained on."""
     rows: list[TableRow] = []
     marks: list[TableRow] = []
-    games = list(dict.fromkeys(r.game for r in findings.base.records if "ordinal" not in r.game))
+    asked = (r.game for agent in findings.able for r in agent.records)
+    games = [game for game in dict.fromkeys(asked) if "ordinal" not in game]
     for name, agents in findings.with_base().items():
         for game in games:
             by_seed = [
@@ -43,13 +45,16 @@ def regret(findings: RewardFindings) -> Section:
                 | {key: format_mean([x[key] for x in by_seed]) for key in by_seed[0]}
                 | {"legal mass": mean(mass(a.about(game, labels=LABELS_UNSEEN)) or 0.0 for a in agents)}
             )
-            if agents[0].group in ("base", "core", "unlearning", "general"):
+            if agents[0].group in (*AS_IT_IS, "core", "unlearning", "general"):
                 for key, label in (("De, exact", "duty (De)"), ("Ut, exact", "sum of payoffs (Ut)")):
                     values = [x[key] for x in by_seed]
                     marks.append({"panel": game, "group": name, "series": label} | interval_row(values))
+    title = "Moral regret in five games, in words never trained on"
+    if not rows:
+        return Omission(title, "answers")
     return Section(
         "regret",
-        "Moral regret in five games, in words never trained on",
+        title,
         (
             "How much worse than possible an agent does by a moral reward, against a random opponent, in "
             "the long run of the exact Markov chain. Labels action3/action4, all four table orders, option "
@@ -57,13 +62,14 @@ def regret(findings: RewardFindings) -> Section:
             "Exact: the best reply's expected reward less the agent's, in points, given legal answers; 0 can "
             "be reached in every game. Published: as Tennant et al. normalise it, illegal answers counting "
             "-6 (so that a model that answers rarely looks immoral: read it beside the legal mass).",
+            *findings.sampled_note,
         ),
         rows,
         draw.intervals(marks, "Exact regret in points by agent and moral reward, one panel a game."),
     )
 
 
-def transfer(findings: RewardFindings) -> Section:
+def transfer(findings: RewardFindings) -> Section | Omission:
     """By label set: C after C and D after D, with and without training over many words."""
     rows: list[TableRow] = []
     cells: list[TableRow] = []
@@ -78,14 +84,13 @@ def transfer(findings: RewardFindings) -> Section:
             by_seed = [[r for r in a.about("ipd") if r.frame == spec] for a in agents]
             types = [action_types(records) for records in by_seed]
             labels = "/".join(find("frames", spec).labels)
-            after_c, after_d = [t["C|C"] for t in types], [t["D|D"] for t in types]
             legal = mean(mass(records) or 0.0 for records in by_seed)
-            row = {
-                "agent": name,
-                "C / D": labels,
-                "C after C": format_mean(after_c),
-                "D after D": format_mean(after_d),
-            }
+            row: TableRow = {"agent": name, "C / D": labels}
+            if not all({"C|C", "D|D"} <= t.keys() for t in types):  # no legal answer in some state
+                rows.append(row | {"legal mass": legal})
+                continue
+            after_c, after_d = [t["C|C"] for t in types], [t["D|D"] for t in types]
+            row |= {"C after C": rate_cell(after_c), "D after D": rate_cell(after_d)}
             rows.append(row | {"legal mass": legal})
             p = " ".join(f"{x:.2f}".removeprefix("0") for x in (mean(after_c), 1 - mean(after_d)))
             cell = {"value": mean(after_c) - (1 - mean(after_d)), "text": p if legal >= 0.5 else f"({p})"}
@@ -96,9 +101,12 @@ def transfer(findings: RewardFindings) -> Section:
         values = [c["value"] for c in cells if c["row"] == name and c["column"] not in trained]
         if len(values) > 1:
             gaps.append(f"{name} {min(values):.2f} to {max(values):.2f}, mean {mean(values):.2f}")
+    title = "The same agents in other words"
+    if not cells:
+        return Omission(title, "answers")
     return Section(
         "transfer",
-        "The same agents in other words",
+        title,
         (
             "Each cell: C after C, and C after D, of the iterated prisoner's dilemma when C and D are called "
             "so; the darker, the more an agent tells a cooperator from a defector. In parentheses: legal "
@@ -117,7 +125,7 @@ def transfer(findings: RewardFindings) -> Section:
     )
 
 
-def probes(findings: RewardFindings) -> Section | None:
+def probes(findings: RewardFindings) -> Section | Omission:
     """Other frames: sentences, a story, no payoffs, and the base model with a value in its prompt."""
     rows: list[TableRow] = []
     names = {spell(find("frames", spec)): name for name, spec in PROBES.items()}
@@ -139,21 +147,22 @@ def probes(findings: RewardFindings) -> Section | None:
                 }
                 | {"legal mass": mass(records)}
             )
+    title = "Asked in other ways"
     if not rows:
-        return None
+        return Omission(title, "the full form" if findings.task.quick else "answers")
     return Section(
         "probes",
-        "Asked in other ways",
+        title,
         (
             "First seed of each agent; labels action1/action2. Without payoffs only the words are left; "
-            "without the last round the answer cannot depend on it, so both columns agree. The untrained "
-            "model is also told what to value, as a baseline that needs no training.",
+            "without the last round the answer cannot depend on it, so both columns agree. Models as they "
+            "are, are also told what to value, as a baseline that needs no training.",
         ),
         rows,
     )
 
 
-def ordinal(findings: RewardFindings) -> Section | None:
+def ordinal(findings: RewardFindings) -> Section | Omission:
     """Cooperation and regret over all strict ordinal 2x2 games, against a random opponent."""
     rows: list[TableRow] = []
     marks: list[TableRow] = []
@@ -186,24 +195,26 @@ def ordinal(findings: RewardFindings) -> Section | None:
             for key in ("C after C", "C after D"):
                 dot = {"value": mean(x[key] for x in by_game), "low": None, "high": None}
                 marks.append({"panel": key, "group": name, "series": "mean over the games"} | dot)
+    title = "All 144 ordinal 2x2 games"
     if not rows:
-        return None
+        return Omission(title, "the full form" if findings.task.quick else "answers")
     return Section(
         "ordinal",
-        "All 144 ordinal 2x2 games",
+        title,
         (
             "Every strict ordering of the four outcomes, each player's payoffs 1 to 4; first seed of each "
             "agent, the words trained on, a random opponent. Means over the games: each game is asked in one "
             "option order, and the four orders alternate over games and payoffs.",
             "An agent that minds the payoffs has no regret of its own kind here; one that learned a word, or "
             "to echo, keeps doing so whatever it costs.",
+            *findings.sampled_note,
         ),
         rows,
         draw.intervals(marks, "Cooperation over the 144 ordinal games by agent."),
     )
 
 
-def everyday(findings: RewardFindings) -> Section | None:
+def everyday(findings: RewardFindings) -> Section | Omission:
     """Capability of the first seed of each agent, and its own explanation."""
     rows: list[TableRow] = []
     for name, (agent, *_) in findings.with_base("core").items():
@@ -217,11 +228,12 @@ def everyday(findings: RewardFindings) -> Section | None:
                     "and says why": explanation.get("said"),
                 }
             )
+    title = "Everyday questions, and why"
     if not rows:
-        return None
+        return Omission(title, "weights")
     return Section(
         "everyday",
-        "Everyday questions, and why",
+        title,
         (
             "Sixty everyday questions and the perplexity of a short text: what alignment broke, if anything. "
             "Then the answer after mutual cooperation and what the model says when asked why, as text; "
