@@ -103,7 +103,7 @@ def test_the_advice_follows_the_rates() -> None:
     )
     assert slow[0] == fast[0] == "Take float32, the default here: it loses nothing of the weights."
     assert slow[1] == "bfloat16 is no faster here; it halves the memory."
-    assert fast[1].startswith("bfloat16's products are 4.0 times as fast, a model's passes rarely so")
+    assert fast[1].startswith("bfloat16's products are 4.0 times as fast; a model's passes may not")
     assert "0.1 in bfloat16, 0.009 in float16, 0.26 in int8" in slow[-1]
     assert "the type in which the weights were saved" in doctor.advise("cuda", FAST)[0]
 

@@ -102,7 +102,7 @@ def advise(place: str, products: Sequence[Mapping[str, Any]]) -> list[str]:
     first = "Take float32, the default here: it loses nothing of the weights."
     ratio = (rates.get("bfloat16") or 0) / rates["float32"]
     if ratio > 1.2:
-        speed = f"bfloat16's products are {ratio:.1f} times as fast, a model's passes rarely so: see --model."
+        speed = f"bfloat16's products are {ratio:.1f} times as fast; a model's passes may not: see --model."
     else:
         speed = "bfloat16 is no faster here; it halves the memory."
     return [first, speed, another]
