@@ -265,6 +265,8 @@ READERS = {
     "inference/model_folder.py": "",  # settings of networks and adapters: tests/borders/test_model_folders.py
     "inference/memory.py": "",  # headers of weights, and the machine's own numbers
     "inference/gguf_conversion.py": "",  # a file of the catalogue, known by its hash
+    "atlases/collection.py": "a row of an atlas",
+    "inference/adapters.py": "",  # networks by peft, safetensors only
     "inference/http.py": "",  # replies of a server, which hold answers
     "inference/api_book.py": "",  # tokens of earlier calls
     "models/hf.py": "",  # networks by transformers, safetensors only, remote code off

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from homines.atlases.options import AtlasOptions
-from homines.cli.measure import BudgetOptions, limit, describe_counts
+from homines.cli.measure import BudgetOptions, describe_counts, limit
 from homines.cli.options import AsJson
 from homines.core.types import HominesError
 from homines.inference.processes import quiet
