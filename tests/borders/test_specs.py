@@ -265,7 +265,7 @@ READERS = {
     "inference/model_folder.py": "",  # settings of networks and adapters: tests/borders/test_model_folders.py
     "inference/memory.py": "",  # headers of weights, and the machine's own numbers
     "inference/gguf_conversion.py": "",  # a file of the catalogue, known by its hash
-    "atlases/collection.py": "a row of an atlas",
+    "atlases/collection.py": "",  # names of models, which nothing loads; its runs are run folders
     "inference/adapters.py": "",  # networks by peft, safetensors only
     "inference/http.py": "",  # replies of a server, which hold answers
     "inference/api_book.py": "",  # tokens of earlier calls
