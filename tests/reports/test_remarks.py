@@ -1,4 +1,4 @@
-"""What a reader must know of a model stands wherever its numbers do: a model trained for code is called so."""
+"""What a reader must know of a model stands wherever its numbers do: a coding model is called so."""
 
 from __future__ import annotations
 
