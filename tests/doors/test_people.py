@@ -358,7 +358,7 @@ def test_a_plan_that_cannot_be_played_is_refused(case: str) -> None:
     ("spec", "told"),
     [
         ("smollm", r"no model and no opponent called 'smollm'; did you mean 'smollm2'\?.*strategies: .*grim"),
-        ("grm", r"did you mean 'grim'\?.*Models you can meet: smollm2, hf/"),
+        ("grm", r"did you mean 'grim'\?.*Models you can meet: smollm2, qwen-0.5b, .*hf/"),
         ("opnai/gpt-4o", r"did you mean 'openai/NAME'\?"),
         ("some/model", r"no model and no opponent called 'some/model'\. Models you can meet: .*hf/FOLDER"),
         ("openai/gpt-4o", r"OPENAI_API_KEY|openai"),
