@@ -51,7 +51,8 @@ def test_the_product_is_onednns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "_product", seen)
     layer = use_onednn(nn.Linear(8, 8))
     with torch.no_grad():
-        layer(torch.ones(20, 8)), layer(torch.ones(1, 8))
+        layer(torch.ones(20, 8))
+        layer(torch.ones(1, 8))
         layer.double()(torch.ones(20, 8, dtype=torch.float64))
     assert taken == [torch.Size([20, 8])]
 
