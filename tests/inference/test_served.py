@@ -96,6 +96,9 @@ def test_labels_and_long_menus_are_read_exactly(
 ) -> None:
     with served(spec, engine=Engine(**engine)) as (_, model):
         agree(model.score([*PROMPTS, *MENUS]), exact, 1e-3)
+        assert model.notes(MENUS[0]) == {
+            "reading": "forced tokens" if spec == "llamacpp/tiny" else "named logprobs"
+        }
 
 
 def test_log_probabilities_after_a_restriction_are_refused_with_the_flag(served: Serve) -> None:
