@@ -162,7 +162,7 @@ def test_a_prompt_is_read_once(spec: str, served: Serve, net: HuggingFace) -> No
 
     def count(path: str, body: dict[str, Any]) -> None:
         if path in ("/v1/completions", "/generate"):
-            requests.append(body.get("prompt", body.get("input_ids")))
+            requests.append(body["prompt" if "prompt" in body else "input_ids"])
 
     with served(spec, before=count) as (server, model):
         model.score(long)
