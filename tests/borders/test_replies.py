@@ -234,7 +234,7 @@ def test_a_drip_ends_in_its_time(spec: str, middle: Between, monkeypatch: pytest
 def test_a_stop_ends_a_drip_and_keeps_what_was_answered(middle: Between, tmp_path: Path) -> None:
     model: Any = load("vllm/tiny")
     asked = questions(model, {"ipd": battery(find("games", "ipd"))}, [find("frames", "table(labels='1,2')")])
-    middle.reply, middle.after = drip(middle.over), 1
+    middle.reply, middle.after = drip(middle.over), 2  # a batch is two requests: prompts, then labels
     with RunFolder(tmp_path / "run", {}) as run:
         with pytest.raises(Interrupted, match="stopped after 2 of 16"):
             measure(model, asked, run, batch=2, stop=lambda: bool(middle.seen))
@@ -245,7 +245,10 @@ def test_a_stop_ends_a_drip_and_keeps_what_was_answered(middle: Between, tmp_pat
 @pytest.mark.parametrize("spec", [API, "vllm/tiny"])
 def test_the_first_ctrl_c_ends_a_drip(spec: str, middle: Between, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    middle.reply, middle.after = drip(middle.over), 1 if spec == "vllm/tiny" else 5
+    middle.reply, middle.after = (
+        drip(middle.over),
+        3 if spec == "vllm/tiny" else 5,
+    )  # "action", its number, its end
     batch = ["--batch", "8"] if spec == "vllm/tiny" else []
     child = subprocess.Popen(
         [

@@ -96,6 +96,9 @@ def test_labels_and_long_menus_are_read_exactly(
 ) -> None:
     with served(spec, engine=Engine(**engine)) as (_, model):
         agree(model.score([*PROMPTS, *MENUS]), exact, 1e-3)
+        assert model.notes(MENUS[0]) == {
+            "reading": "forced tokens" if spec == "llamacpp/tiny" else "named logprobs"
+        }
 
 
 def test_log_probabilities_after_a_restriction_are_refused_with_the_flag(served: Serve) -> None:
@@ -159,7 +162,7 @@ def test_a_prompt_is_read_once(spec: str, served: Serve, net: HuggingFace) -> No
 
     def count(path: str, body: dict[str, Any]) -> None:
         if path in ("/v1/completions", "/generate"):
-            requests.append(body.get("prompt", body.get("input_ids")))
+            requests.append(body["prompt" if "prompt" in body else "input_ids"])
 
     with served(spec, before=count) as (server, model):
         model.score(long)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -81,11 +81,13 @@ class ServedModel:
     """A served model behind the `Model` protocol. A subclass implements `ask`.
 
     most_named   tokens that one request can name, at most
+    reading      the way in which it is read, for records
     """
 
     batch = 64
     continues = True
     most_named = 20
+    reading = "named logprobs"
 
     def __init__(
         self, server: Server, tokenizer: Any, *, name: str, window: int, provenance: dict[str, Any]
@@ -122,6 +124,10 @@ class ServedModel:
         encoded = [self._encoded(prompt) for prompt in prompts]
         choices = iter(self._tried([item for item in encoded if not isinstance(item, Exception)]))
         return [item if isinstance(item, Exception) else next(choices) for item in encoded]
+
+    def notes(self, prompt: Prompt) -> dict[str, Any]:
+        """How the latest answer to this prompt was read."""
+        return {"reading": self.reading}
 
     def _encoded(self, prompt: Prompt) -> Encoded | HominesError:
         """Tokens of prompt and labels, or the reason why the prompt cannot be asked."""
@@ -275,12 +281,13 @@ def check_adapters(model: str, adapters: Sequence[str]) -> None:
         raise HominesError(f"{model} takes one served adapter, got {', '.join(adapters)}")
 
 
-def check_served(server: Server, wanted: Sequence[str], served: Mapping[str, Any]) -> None:
+def check_served(server: Server, wanted: Sequence[str], served: Collection[str]) -> None:
     """Raises HominesError where one of these names is not served."""
+    names = ", ".join(served) or "none"
     for name in wanted:
         if name not in served:
             raise HominesError(
-                redact(f"the server at {server.address} serves no {name!r}; it serves {', '.join(served)}")
+                redact(f"the server at {server.address} serves no {name!r}; it serves {names}")
             )
 
 

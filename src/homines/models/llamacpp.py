@@ -92,6 +92,7 @@ class LlamaCpp(ServedModel):
 
     batch = 1
     most_named = 1024
+    reading = "forced tokens"
 
     def __init__(self, server: Server, tokenizer: Any, *, lora: list[dict[str, Any]], **more: Any) -> None:
         super().__init__(server, tokenizer, **more)
@@ -154,7 +155,6 @@ def load(
         provenance={
             "revision": redact(str(props.get("model_path"))),
             "served": rest,
-            "reading": "forced tokens",
             "server": redact(str(props.get("build_info"))),
         },
     )

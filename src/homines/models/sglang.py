@@ -100,5 +100,5 @@ def load(
         adapter=adapters[0] if adapters else None,
         name="+".join((model, *adapters)),
         window=int(models[rest].get("max_model_len") or 2**31),
-        provenance={"revision": root, "served": rest, "reading": "named logprobs"},
+        provenance={"revision": root, "served": rest},
     )

@@ -99,7 +99,7 @@ class Vllm(ServedModel):
     """A model on a server of vLLM; exact where it gives log-probabilities."""
 
     def __init__(self, server: Server, served: str, *, name: str, window: int, root: str | None) -> None:
-        provenance = {"revision": root, "served": served, "reading": "named logprobs"}
+        provenance = {"revision": root, "served": served}
         super().__init__(
             server, VllmTokenizer(server, served), name=name, window=window, provenance=provenance
         )
@@ -117,8 +117,8 @@ class Vllm(ServedModel):
         ]
 
     def notes(self, prompt: Prompt) -> dict[str, Any]:
-        """How the texts of the latest answer to this prompt were read; empty where it was read exactly."""
-        return self._notes.get(prompt.key, {})
+        """How the latest answer to this prompt was read; its texts too, where they were counted."""
+        return self._notes.get(prompt.key) or super().notes(prompt)
 
     def write(self, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[str]:
         """The text after each prompt; empty where its turn does not end within `how.most` tokens."""
@@ -170,7 +170,6 @@ class Vllm(ServedModel):
 
     def _count(self, prompt: Prompt) -> Choice | Exception:
         """The choice of sampled answers, read as words; the exception of a failed call."""
-        self.provenance["reading"] = "samples"
         (item,) = encode(self.tokenizer, [prompt])
         seed = int(digest([prompt.key, "samples"]), 16) % 2**31
         most = MOST + SAMPLES * IN_WORDS * BYTES
@@ -181,7 +180,7 @@ class Vllm(ServedModel):
             readings = [read(c["text"], prompt.labels, finished=c["finish_reason"] == "stop") for c in said]
         except (CallFailed, LookupError, TypeError, AttributeError) as failure:
             return failure if isinstance(failure, CallFailed) else CallFailed(self.server.address, failure)
-        self._notes[prompt.key] = {"counted": True, **reading_notes(texts, readings)}
+        self._notes[prompt.key] = {"reading": "samples", "counted": True, **reading_notes(texts, readings)}
         return count_answers([reading.label for reading in readings], len(prompt.labels))
 
     def _complete(self, prompts: list[list[int]], most: int, **sampling: Any) -> list[dict[str, Any]]:
