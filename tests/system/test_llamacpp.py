@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from homines.models.smollm2 import GGUF, PACKAGE, WHEEL, cache_folder
 
 BENCH = Path(__file__).parents[2] / "bench" / "llamacpp.py"
