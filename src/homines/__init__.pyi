@@ -91,7 +91,7 @@ def align(
     kl_steps: int = 16,
     kl_between: float = 0.3,
     kl_limit: float = 20.0,
-    text_kl: float = 10.0,
+    text_kl: float = 1.0,
     steps: int = 24,
     until: float = 0.05,
     sets: int = 1,

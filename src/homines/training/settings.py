@@ -64,9 +64,9 @@ class Settings:
     kl_limit: float = option(20.0, "Stop where the KL passes so many nats.")
     """Training stops where the KL of the answers passes this many nats. It can only where the model thought
     an answer less likely than exp(-kl_limit); a fall of the legal mass stops it in any case."""
-    text_kl: float = option(10.0, "Weight of KL to the reference on everyday text; 0: none.")
+    text_kl: float = option(1.0, "Weight of KL to the reference on everyday text; 0: none.")
     """Weight of the KL to the model before training on everyday text (training/everyday_text.py), in points
-    per nat: a rise of perplexity by 1%, .01 nats a token, costs a tenth of a point at 10."""
+    per nat: a rise of perplexity by 1%, .01 nats a token, costs a hundredth of a point at 1."""
     steps: int = option(24, "Optimiser steps of a phase that names none, at most.")
     until: float = option(0.05, "Stop once training prompts have at most this regret; 0: all steps.")
     """Regret in points (training/stopping.py). It stops an exact training of all states for one preference,
