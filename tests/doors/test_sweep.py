@@ -81,8 +81,8 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "settings of nobody": ({**MODELS, "measure": {}, "align": {"lr": 1.0}}, r"\[align\] bears on nothing"),
     "a study's settings of nobody": ({**MODELS, "measure": {}, "study": {}}, r"\[study\] bears on nothing"),
     "what a study does not take": (
-        {**MODELS, "studies": ["tennant2025"], "study": {"also": ["mock"]}},
-        "study tennant2025 takes no --also",
+        {**MODELS, "studies": ["tennant2025"], "study": {"periods": 3}},
+        "study tennant2025 takes no --periods",
     ),
     "an opponent of a game played once": (
         {**PREFERENCES, "opponents": ["random"], "align": {"game": "dictator"}},
