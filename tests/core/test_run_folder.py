@@ -206,6 +206,25 @@ def test_another_config_is_refused_by_name_and_value(folder: Path) -> None:
     assert len(RunFolder(folder).records) == 8
 
 
+def test_a_setting_younger_than_the_folder_is_refused_with_the_options_that_go_on(folder: Path) -> None:
+    """Where another setting differs too, these alone would not help; and only `homines align` has them."""
+    file = folder / "config.json"
+    file.write_text(json.dumps(CONFIG | {"kind": "align"}))
+
+    def refused(settings: dict[str, float], match: str, **more: Any) -> None:
+        with pytest.raises(StoreError, match=match):
+            RunFolder(folder, CONFIG | {"kind": "align", "settings": settings} | more)
+
+    young = {"until": 0.05, "text_kl": 1.0, "kl_steps": 16}
+    refused(young, r"or go on with --until 0 --text-kl 0 --kl-steps 0$")
+    refused({**young, "text_kl": 0.0}, r"or go on with --until 0 --kl-steps 0$")
+    refused(young, r"or the config that made it$", games=["bos"])
+    file.write_text(json.dumps(CONFIG | {"kind": "demo"}))
+    refused(young, r"or the config that made it$", kind="demo")
+    with RunFolder(folder, CONFIG | {"kind": "demo", "settings": dict.fromkeys(young, 0)}) as run:
+        assert len(run.records) == 8
+
+
 def test_the_commands_spelling_is_no_other_config(folder: Path) -> None:
     with RunFolder(folder, {**CONFIG, "command": "homines test --json"}) as run:
         assert len(run.records) == 8

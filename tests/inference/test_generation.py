@@ -11,7 +11,7 @@ import torch
 
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
-from homines.core.types import Interrupted, Prompt
+from homines.core.types import HominesError, Interrupted, Prompt
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
 from homines.inference import generation, memory, reasoning
@@ -158,6 +158,39 @@ def test_passes_are_as_wide_as_the_slots_and_prompts_are_read_once() -> None:
     seen.clear()
     in_slots(net, [Text((*shared, i)) for i in (50, 51, 52, 53)], None, most=4)
     assert max(rows for rows, _ in seen) == 4, "as many as there are"
+
+
+def test_every_pass_is_checked_and_computes_the_logits_that_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = network()
+    checked: list[tuple[int, ...]] = []
+    outputs: list[int] = []
+
+    def check(net: Any, *sizes: int, whole: bool = False) -> int:
+        assert whole
+        checked.append(sizes)
+        return sizes[0]
+
+    def answer(text: Text) -> Encoded:
+        """Other tokens for the same words: all after the first are read once more."""
+        return Encoded((*text.prompt, 11, *text.tokens[1:]), LABELS)
+
+    monkeypatch.setattr(generation, "pass_length", check)
+    net.register_forward_hook(lambda _, __, out: outputs.append(out.logits.shape[1]))
+    (text,) = in_slots(net, [Text((1, 2, 3, 4))], answer=answer)
+    assert len(text.tokens) == 12
+    # at the last, 12 tokens of the text and 5 of labels, after 6 of which a token is predicted
+    assert checked == [*((1, 4 + i, 1) for i in range(1, 12)), (17, 21, 6)]
+    assert outputs == [1, *(1 for _ in range(1, 12)), 6]
+
+
+def test_a_text_too_long_for_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = network()
+    monkeypatch.setattr(memory, "CHECKED_FROM", 0)
+    need = memory.pass_bytes(net, 42, 46, 6)
+    monkeypatch.setattr(memory, "free_bytes", lambda place: need - 1)
+    texts = [Text((1, 2, 3, 4))]
+    with pytest.raises(HominesError, match="reading 46 tokens"):
+        in_slots(net, texts, 1, most=2, answer=lambda text: Encoded((*text.prompt, *[11] * 37), LABELS))
 
 
 def test_the_slots_fit_into_half_of_the_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:

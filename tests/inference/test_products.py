@@ -40,6 +40,24 @@ def test_values_and_gradients_are_those_of_pytorch(bias: bool, shape: tuple[int,
 
 
 @needs_onednn
+def test_a_bias_learns_beside_a_fixed_weight() -> None:
+    """As in BitFit, and under PEFT's bias="all"."""
+    layer = use_onednn(nn.Linear(24, 56))
+    layer.weight.requires_grad_(False)
+    layer(torch.randn(20, 24)).sum().backward()
+    assert torch.equal(layer.bias.grad, torch.full((56,), 20.0))
+
+
+@needs_onednn
+def test_a_second_derivative_is_refused() -> None:
+    x = torch.randn(20, 24, requires_grad=True)
+    layer = use_onednn(nn.Linear(24, 56))
+    (grad,) = torch.autograd.grad(layer(x).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        grad.square().sum().backward()
+
+
+@needs_onednn
 def test_the_product_is_onednns(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[torch.Size] = []
     real = products._product

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from homines.core.progress import Follow
 from homines.core.run_folder import read_json
@@ -19,8 +20,10 @@ from homines.models.hf import HuggingFace
 from homines.opponents.tit_for_tat import TitForTat
 from homines.preferences.utilitarian import Utilitarian
 from homines.reports.run_page import write
+from homines.reports.training_end import training_end
 from homines.training.exact import rl
 from homines.training.lifecycle import align
+from homines.training.objective import Signals, objective
 from homines.training.prompt_sets import PromptSets, prompt_sets
 from homines.training.schedule import Phase
 from homines.training.settings import AlignmentPlan, Settings
@@ -44,18 +47,34 @@ def train(model: HuggingFace, settings: Settings, place: Path, **more: Any) -> t
 
 
 def test_the_rule_looks_at_the_newest_reading_of_every_set() -> None:
-    rule = StopRule(0.05, [1, 0, 2, 0, 1, 2, 2, 1, 0], a_step=1, count=3)
-    assert not rule.holds({})
-    assert not rule.holds({1: 0.0, 2: 0.0})  # set 2 was never read
-    assert rule.holds({1: 0.0, 2: 0.05, 3: 0.0})
-    assert not rule.holds({1: 0.0, 2: 0.06, 3: 0.0})
-    assert rule.holds({1: 0.0, 2: 0.06, 3: 0.0, 4: 0.0})  # set 0 once more
-    assert not rule.holds({1: 0.0, 2: 0.0, 3: 0.0, 4: 0.06})  # and worse than before
-    assert not rule.holds({1: 0.0, 2: 0.0, 3: -0.0, 4: float("nan")})
-    two = StopRule(0.05, [0, 1, 2, 0], a_step=2, count=3)
-    assert not two.holds({1: 0.0})
-    assert two.holds({1: 0.9, 2: 0.0}) is False  # set 1 was read in the first step
-    assert two.holds({1: 0.05, 2: 0.0})
+    rule = StopRule(0.05, 3)
+    assert not rule.holds([])
+    assert not rule.holds([(1, 0.0), (0, 0.0)])  # set 2 was never read
+    good = [(1, 0.0), (0, 0.05), (2, 0.0)]
+    assert rule.holds(good)
+    assert not rule.holds([(1, 0.0), (0, 0.06), (2, 0.0)])
+    assert rule.holds([(1, 0.0), (0, 0.06), (2, 0.0), (0, 0.0)])  # set 0 once more
+    assert not rule.holds([*good, (0, 0.06)])  # and worse than before
+    assert not rule.holds([*good, (0, float("nan"))])
+
+
+def test_one_prompt_above_the_target_is_hidden_by_no_mean() -> None:
+    """Action 0 pays 1 and action 1 nothing: the regret of a state is P(action 1)."""
+    p = torch.tensor([[0.999, 0.999, 0.999, 0.82], [1.0, 0.99, 0.99, 0.98]])
+    utility = torch.zeros(2, 4, 2, 2, dtype=torch.float64)
+    utility[:, :, 0] = 1
+    replies = torch.full((2, 4, 2), 0.5, dtype=torch.float64)
+    outcome = objective(Settings(), Signals(torch.stack([p, 1 - p], -1).log(), utility, replies))
+    assert outcome.highest is not None
+    assert outcome.highest == pytest.approx((0.18, 0.02), abs=1e-6)
+    assert outcome.regret == pytest.approx(0.223 / 8, abs=1e-6)
+    assert not StopRule(0.05, 2).holds(zip((0, 1), outcome.highest, strict=True))
+    assert objective(Settings(objective="discounted"), _chained(p, utility, replies)).highest is None
+
+
+def _chained(p: torch.Tensor, utility: torch.Tensor, replies: torch.Tensor) -> Signals:
+    follows = torch.zeros(4, 2, 2, dtype=torch.long)
+    return Signals(torch.stack([p, 1 - p], -1).log(), utility, replies, follows)
 
 
 def test_a_training_stops_at_the_rules_step_and_so_does_one_that_was_killed(
@@ -66,8 +85,9 @@ def test_a_training_stops_at_the_rules_step_and_so_does_one_that_was_killed(
     assert [row["step"] for row in rows] == [*range(1, STEPS + 1)]
     sets = sets_of(fresh())
     best = float(sets.offered().max(-1).values.mean())
-    regrets = [row["regret"] for row in rows]
-    assert regrets == pytest.approx([best - row["reward"] for row in rows])  # every set has the same states
+    assert [row["regret"] for row in rows] == pytest.approx([best - row["reward"] for row in rows])
+    regrets = [row["highest_regret"] for row in rows]
+    assert all(row["highest_regret"] > row["regret"] for row in rows)
     least = min(range(4, STEPS), key=lambda step: max(regrets[step - 4 : step]))
     due = next(k for k in range(4, STEPS) if max(regrets[k - 4 : k]) <= max(regrets[least - 4 : least]))
     until = max(regrets[due - 4 : due]) * (1 + 1e-4)  # sets are read four at a round: this is one at 4 or 8
@@ -121,6 +141,19 @@ def test_only_one_preference_learned_exactly_in_all_states_has_a_target(
     assert AlignmentPlan(**(PLAN | changes)).settings.until == until
 
 
+def test_settings_that_do_nothing_are_those_of_folders_that_lack_them() -> None:
+    sampled = AlignmentPlan(**PLAN, by="grpo").settings
+    assert (sampled.until, sampled.text_kl, sampled.kl_steps) == (0.0, 0.0, 0)
+    warm = AlignmentPlan(**PLAN, by="grpo", warmup=2).settings
+    assert (warm.text_kl, warm.kl_steps) == (Settings().text_kl, 0)
+
+
+def test_a_training_that_missed_its_target_says_by_how_much() -> None:
+    noted = {"steps": 24, "most_steps": 24, "reached": False, "regret": 0.01, "highest_regret": 0.18}
+    end = training_end(noted, {"settings": {"until": 0.05}})
+    assert end.endswith("at most .05 points (the highest in the last step: .18)")
+
+
 def test_how_a_training_ended_is_recorded_and_shown(folder: Path, tmp_path: Path) -> None:
     """A target that every answer meets ends it once all four sets were read."""
     plan = AlignmentPlan(
@@ -135,7 +168,7 @@ def test_how_a_training_ended_is_recorded_and_shown(folder: Path, tmp_path: Path
     trained = align(plan, tmp_path / "run", follow=Follow(say=said.append))
     noted = read_json(tmp_path / "run", "training.json")
     assert (noted["steps"], noted["most_steps"], noted["reached"]) == (4, 24, True)
-    assert noted["regret"] == trained.last["regret"] < 100
+    assert noted["regret"] == trained.last["regret"] < noted["highest_regret"] < 100
     sentence = "at step 4 of at most 24, once each training prompt had a regret of at most 100.00 points"
     assert f"training ended {sentence}" in said
     assert sentence in (trained.folder / "README.md").read_text()

@@ -119,7 +119,9 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
             "report": str(page),
             "result": str(trained.folder),
             "training_seconds": trained.seconds,
-            "training": {k: noted.get(k) for k in ("steps", "most_steps", "reached", "regret")},
+            "training": {
+                k: noted.get(k) for k in ("steps", "most_steps", "reached", "regret", "highest_regret")
+            },
             "seconds": seconds,
             "verdicts": verdict_json(folder),
             "rows": summary(run.records),

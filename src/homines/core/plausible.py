@@ -26,6 +26,7 @@ CURVE: Bounds = {
     "kl": (-1e-6, MOST_PAID),
     "text_kl": (-1e-3, MOST_PAID),
     "regret": (-1e-6, MOST_PAID),
+    "highest_regret": (-1e-6, MOST_PAID),
     "grad_norm": (0.0, MOST_PAID),
 }
 SCORES: Bounds = {"share": UNIT, "right": UNIT, "mass": UNIT, "rows": COUNT}
@@ -40,6 +41,7 @@ SIDES: Bounds = {
 TRAINING: Bounds = {
     **dict.fromkeys(("steps", "most_steps", "seconds", "rows", "prompts"), COUNT),
     "regret": (-1e-6, MOST_PAID),
+    "highest_regret": (-1e-6, MOST_PAID),
 }
 
 

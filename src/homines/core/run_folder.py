@@ -208,7 +208,8 @@ class RunFolder:
             self._check_schema()
             stored_config = read_json(self.folder, "config.json")
             was, now = _leaves(stored_config), _leaves(config)
-            was = {name: EARLIER_SETTINGS[name] for name in EARLIER_SETTINGS if name in now} | was
+            earlier = {name: x for name, x in EARLIER_SETTINGS.items() if name in now and name not in was}
+            was |= earlier
             names = [k for k in {**was, **now} if k not in FREE_SETTINGS and was.get(k) != now.get(k)]
             if not names:
                 return
@@ -216,9 +217,12 @@ class RunFolder:
                 differences = "; ".join(
                     f"{k}: {abbreviate(was.get(k))} there, {abbreviate(now.get(k))} asked" for k in names
                 )
+                remedy = "the config that made it"
+                if config.get("kind") == "align" and earlier.keys() >= {*names}:  # demo has none
+                    remedy = f"go on with {' '.join(_option(k, earlier[k]) for k in names)}"
                 raise StoreError(
-                    f"{self.folder} was made with another config ({differences}); use another --out, or the "
-                    "config that made it"
+                    f"{self.folder} was made with another config ({differences}); use another --out, or "
+                    f"{remedy}"
                 )
         write_json(self.folder, "provenance.json", provenance())
         write_json(self.folder, "config.json", config)
@@ -330,6 +334,11 @@ def source_commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return git.stdout.strip() or None
+
+
+def _option(name: str, value: float) -> str:
+    """A setting as the command line takes it: '--text-kl 0'."""
+    return f"--{name.rpartition('.')[2].replace('_', '-')} {value:g}"
 
 
 def _leaves(value: Any, name: str = "") -> dict[str, Any]:

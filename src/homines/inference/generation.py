@@ -20,13 +20,14 @@ from homines.inference.logits import (
     Forest,
     common_beginning,
     keep_nodes,
+    logits_at,
     place,
     plan_passes,
     plant,
     read_nodes,
     sum_labels,
 )
-from homines.inference.memory import slots_that_fit
+from homines.inference.memory import pass_length, slots_that_fit
 from homines.inference.tokens import Encoded
 
 SLOTS = 64
@@ -206,8 +207,8 @@ class Generation:
         tokens = torch.tensor([[text.tokens[-1]] for text in self.active])
         lengths = torch.tensor([[len(text.keyed)] for text in self.active])
         sees = torch.arange(int(lengths.max()) + 1) <= lengths
-        logits = self._pass(0, tokens, lengths, lengths, sees[:, None])
-        self._take(list(self.active), logits[:, -1])
+        logits = self._pass(0, tokens, lengths, lengths, sees[:, None], [0])
+        self._take(list(self.active), logits[:, 0])
 
     def _pass(
         self,
@@ -216,28 +217,34 @@ class Generation:
         lengths: torch.Tensor,
         positions: torch.Tensor,
         sees: torch.Tensor,
+        targets: Sequence[int],
     ) -> torch.Tensor:
-        """Logits [text, token, vocabulary] of new tokens of the texts in the slots from `first`.
+        """Logits [text, target, vocabulary] of new tokens of the texts in the slots from `first`. Raises
+        HominesError where the memory does not suffice.
 
         tokens     [text, token]
         lengths    places of each slot before its new tokens, [text, 1]
         positions  of the new tokens, [text, token]
         sees       places that each new token attends to, [text, token, place]
+        targets    those of each text's new tokens whose logits are needed
         """
         assert self.slots is not None
         device, dtype = place(self.net)
         count, width = tokens.shape[1], sees.shape[-1]
+        pass_length(self.net, tokens.numel(), width, len(tokens) * len(targets), whole=True)
         self.slots.reach(width)
         self.slots.span, self.slots.width = (first, first + len(tokens)), width
         self.slots.places = (lengths + torch.arange(count)).to(device)
         mask = torch.zeros(sees.shape, dtype=dtype).masked_fill_(~sees, torch.finfo(dtype).min)
-        return self.net(
+        return logits_at(
+            self.net,
+            torch.tensor(targets, device=device),
             input_ids=tokens.to(device),
             attention_mask=mask[:, None].to(device),
             position_ids=positions.to(device),
             past_key_values=self.slots,
             use_cache=True,
-        ).logits.float()
+        ).float()
 
     def _take(self, texts: Sequence[Text], logits: torch.Tensor) -> None:
         """Draw the next token of these texts, and move those that ended behind the others."""
@@ -292,9 +299,12 @@ class Generation:
             tokens[row, :size] = torch.tensor(forest.tokens)
             positions[row, :size] += torch.tensor(forest.depths)
             sees[row, :size, known : known + size] = forest.sees()
-        logits = self._pass(group[0].slot, tokens, lengths, positions, sees)
+        targets = sorted({node for answer in group for path in answer.paths for node in path})
+        row = {node: i for i, node in enumerate(targets)}
+        logits = self._pass(group[0].slot, tokens, lengths, positions, sees, targets)
         for rows, answer in zip(logits, group, strict=True):
-            answer.text.logp = sum_labels(rows, rows.logsumexp(-1), answer.item, answer.paths)
+            paths = [[row[node] for node in path] for path in answer.paths]
+            answer.text.logp = sum_labels(rows, rows.logsumexp(-1), answer.item, paths)
 
 
 class _Answer:

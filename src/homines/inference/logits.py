@@ -210,7 +210,7 @@ def read_nodes(
         mask = torch.zeros(stop - start, stop, dtype=dtype)
         mask.masked_fill_(~forest.sees(start, stop, rows), torch.finfo(dtype).min)
         here = [i - start for i in targets if start <= i < stop]
-        logits = _logits(
+        logits = logits_at(
             net,
             torch.tensor(here or [0], device=device),
             input_ids=torch.tensor([forest.tokens[start:stop]], device=device),
@@ -229,7 +229,7 @@ def next_logprobs(net: Any, text: Sequence[int]) -> torch.Tensor:
     pass_length(net, len(text), len(text), len(text), whole=True)
     every = torch.arange(len(text), device=device)
     ids = torch.tensor([list(text)], device=device)
-    return _logits(net, every, input_ids=ids, use_cache=False)[0].float().log_softmax(-1)
+    return logits_at(net, every, input_ids=ids, use_cache=False)[0].float().log_softmax(-1)
 
 
 def keep_nodes(cache: Any, nodes: Sequence[int]) -> None:
@@ -277,8 +277,8 @@ def place(net: Any) -> tuple[torch.device, torch.dtype]:
     return weight.device, weight.dtype
 
 
-def _logits(net: Any, positions: torch.Tensor, **inputs: Any) -> torch.Tensor:
-    """Logits at these positions, [1, position, vocabulary]; a network that can computes no others."""
+def logits_at(net: Any, positions: torch.Tensor, **inputs: Any) -> torch.Tensor:
+    """Logits at these positions, [row, position, vocabulary]; a network that can computes no others."""
     base = getattr(net, "module", net)  # distributed training wraps the network
     base = base.get_base_model() if hasattr(base, "get_base_model") else base
     if "logits_to_keep" in inspect.signature(base.forward).parameters:

@@ -11,18 +11,23 @@ from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 
 FEWEST = 8
 """Rows from which on oneDNN is faster; one row costs the same by either."""
 
 
 class Linear(nn.Linear):
-    """y = x W' + b, x [..., in], W [out, in]; the gradients of x and W are oneDNN's products too."""
+    """y = x W' + b, x [..., in], W [out, in]; the gradients of x and W are oneDNN's products too.
+
+    They have no gradients of their own: differentiating twice raises RuntimeError.
+    """
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         if input.numel() < FEWEST * self.in_features or not _suits(input, self.weight):
             return nn.functional.linear(input, self.weight, self.bias)
-        if torch.is_grad_enabled() and (input.requires_grad or self.weight.requires_grad):
+        learned = (input, self.weight, *(() if self.bias is None else (self.bias,)))
+        if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in learned):
             out: Any = _Product.apply(input, self.weight)
             return out if self.bias is None else out + self.bias
         return _product(input, self.weight, self.bias)
@@ -35,7 +40,10 @@ class _Product(torch.autograd.Function):
         return _product(x, weight)
 
     @staticmethod
-    def backward(ctx: Any, *grad: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    @once_differentiable
+    def backward(  # type: ignore[override]
+        ctx: Any, *grad: torch.Tensor
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         x, weight = ctx.saved_tensors
         (g,) = grad
         to_x = _product(g.contiguous(), weight.t()) if ctx.needs_input_grad[0] else None

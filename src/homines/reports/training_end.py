@@ -18,11 +18,11 @@ def training_end(noted: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     """
     settings = config.get("settings")
     until = finite(settings.get("until")) if isinstance(settings, Mapping) else None
-    steps, most, regret = (finite(noted.get(key)) for key in ("steps", "most_steps", "regret"))
+    steps, most, highest = (finite(noted.get(key)) for key in ("steps", "most_steps", "highest_regret"))
     if not isinstance(noted.get("reached"), bool) or None in (until, steps, most):
         return ""
     target = f"training prompt had a regret of at most {number(until)} points"
     if noted["reached"]:
         return f"at step {steps:.0f} of at most {most:.0f}, once each {target}"
-    last = "" if regret is None else f" (in the last step: {number(regret)})"
+    last = "" if highest is None else f" (the highest in the last step: {number(highest)})"
     return f"after all {steps:.0f} steps, when not every {target}{last}"

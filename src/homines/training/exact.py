@@ -78,7 +78,7 @@ def rl(
     guard = Guard(model, net, settings, folder, total)
     texts = EverydayText(model, net, settings.text_kl)
     learners = Learners(source, rival, settings, goal, reference, texts, guard, share=model.share)
-    rule = StopRule.of(settings, source, rival, order)
+    rule = StopRule.of(settings, source, rival)
     callback = ExactSteps(learners, folder, follow, total, rule)
     trainer = ExactTrainer(
         learners,

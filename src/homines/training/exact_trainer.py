@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -37,8 +37,13 @@ from homines.training.trainer import (
     speak_as,
 )
 
-Pass: TypeAlias = tuple[Outcome, tuple[str, ...]]
-"""The outcome of one pass of a learner, and the names of its states as seen from its seat."""
+
+class Pass(NamedTuple):
+    """The outcome of one pass of a learner, the names of its states as seen from its seat, and the sets."""
+
+    outcome: Outcome
+    states: tuple[str, ...]
+    sets: list[int]
 
 
 def score_sets(
@@ -132,8 +137,8 @@ class Learners:
             loss = own.loss + other.loss
             self.guard.check(own, step)
             self.guard.check(other, step, RIVAL)
-            self.rival_passes.append((other, self.rival.states))
-        self.passes.append((own, self.source.states))
+            self.rival_passes.append(Pass(other, self.rival.states, sets))
+        self.passes.append(Pass(own, self.source.states, sets))
         self.source.advance(own.legal)
         return loss
 
@@ -207,7 +212,8 @@ class ExactSteps(StepCallback):
     """Rows of both learners, and the end of the training by a rule; a checkpoint holds where the players of a
     rollout stand, and by the trainer's own log the regrets of all steps.
 
-    reached   whether the rule has ended the training
+    reached    whether the rule has ended the training
+    readings   of the newest step: each set and the highest regret of its prompts
     """
 
     def __init__(
@@ -216,14 +222,14 @@ class ExactSteps(StepCallback):
         super().__init__(follow, total)
         self.learners, self.folder, self.rule = learners, folder, rule
         self.reached = False
+        self.readings: list[tuple[int, float]] = []
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **more: Any) -> None:
         super().on_log(args, state, control, logs, **more)
         if self.rule is None or self.last.get("step") != state.global_step:
             return
-        state.log_history[-1]["regret"] = self.last.get("regret")
-        regrets = {row["step"]: row["regret"] for row in state.log_history if row.get("regret") is not None}
-        if self.rule.holds(regrets):
+        state.log_history[-1]["readings"] = self.readings
+        if self.rule.holds(reading for row in state.log_history for reading in row.get("readings", ())):
             self.reached, self.stopped = True, False
             control.should_training_stop = True
             control.should_save = False  # resumed from there, a training would go one step further
@@ -236,6 +242,12 @@ class ExactSteps(StepCallback):
         if not learners.passes:
             return None
         passes = distributed.gather(learners.passes)
+        self.readings = [
+            reading
+            for each in passes
+            if each.outcome.highest is not None
+            for reading in zip(each.sets, each.outcome.highest, strict=True)
+        ]
         row = _row(step, passes, learners.rival_passes, learners.source.steps, logs)
         learners.passes.clear()
         learners.rival_passes.clear()
@@ -262,11 +274,13 @@ def _row(
 
 
 def _figures(passes: Sequence[Pass]) -> dict[str, Any]:
-    """Means over the passes; of each state's probabilities, over the passes that asked it."""
-    outcomes = [outcome for outcome, _ in passes]
+    """Means over the passes; of each state's probabilities, over the passes that asked it. `highest_regret`
+    is the highest of all."""
+    outcomes = [each.outcome for each in passes]
+    highest = [regret for outcome in outcomes for regret in outcome.highest or ()]
     by_state: dict[str, list[Any]] = {}
-    for outcome, states in passes:
-        for name, p in zip(states, outcome.p, strict=True):
+    for each in passes:
+        for name, p in zip(each.states, each.outcome.p, strict=True):
             by_state.setdefault(name, []).append(p)
     return {
         "loss": float(np.mean([float(outcome.loss.detach()) for outcome in outcomes])),
@@ -278,5 +292,6 @@ def _figures(passes: Sequence[Pass]) -> dict[str, Any]:
             for name in ("regret", "text_kl")
             if (known := [x for outcome in outcomes if (x := getattr(outcome, name)) is not None])
         },
+        **({"highest_regret": float(np.max(highest))} if highest else {}),
         "p": {name: np.mean(ps, axis=0).tolist() for name, ps in by_state.items()},
     }

@@ -282,7 +282,7 @@ def _end(training: Training, trained: Trained) -> dict[str, Any]:
         "steps": trained.last["step"],
         "most_steps": training.stages["training"],
         "reached": trained.reached,
-        "regret": trained.last["regret"],
+        **{name: trained.last[name] for name in ("regret", "highest_regret")},
     }
 
 

@@ -7,7 +7,7 @@
     loss         -J + kl * mean_s sum_a P(a|s) log(p(a|s) / reference(a|s)): KL to the model before
                  training, of answers given that they are legal, weighed by the legal mass (which it does not
                  push: silence must not pay)
-    regret       mean_s [max_a u(s, a) - r(s)], of the myopic return: what answers give away, in points
+    regret       max_a u(s, a) - r(s), of the myopic return: what the answers of a state give away, in points
 
 q is the other's play: a classic strategy's, a model's, or that of a second learner. Each learner takes the
 gradient of its own J with the other's play held fixed.
@@ -36,7 +36,9 @@ class Outcome:
     legal: torch.Tensor
     """P(action) given a legal answer, detached, shape [set, state, action]."""
     regret: float | None = None
-    """None where the loss is another than the myopic return."""
+    """Mean over sets and states; None where the loss is another than the myopic return."""
+    highest: tuple[float, ...] | None = None
+    """The highest regret of a state in each set, [set]; None where `regret` is."""
     text_kl: float | None = None
     """KL on everyday text (everyday_text.py), where the loss has it."""
 
@@ -88,7 +90,7 @@ def objective(settings: Settings, signals: Signals) -> Outcome:
     else:
         gain = reward.mean()
     loss = -gain
-    regret = None if discounted else float((offered.max(-1).values - reward.detach()).mean())
+    regret = None if discounted else offered.max(-1).values - reward.detach()
     divergence = torch.zeros((), dtype=logp.dtype)
     if signals.reference is not None:
         before = signals.reference.cpu().double().log_softmax(-1)
@@ -100,7 +102,8 @@ def objective(settings: Settings, signals: Signals) -> Outcome:
         float(mass.detach().mean()),
         float(divergence.detach()),
         legal.detach(),
-        regret,
+        None if regret is None else float(regret.mean()),
+        None if regret is None else tuple(regret.amax(-1).tolist()),
     )
 
 

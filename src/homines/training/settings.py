@@ -222,6 +222,9 @@ class AlignmentPlan:
         self._check_transfer()
         if self.settings.until and not self.may_stop:
             object.__setattr__(self, "settings", replace(self.settings, until=0.0))
+        if self.by != "rl":  # as in folders that lack these settings, which do nothing here
+            idle = replace(self.settings, kl_steps=0)
+            object.__setattr__(self, "settings", idle if self.warmup else replace(idle, text_kl=0.0))
 
     @property
     def may_stop(self) -> bool:

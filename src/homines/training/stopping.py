@@ -9,7 +9,7 @@ training takes all its steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from homines.training.prompt_sets import PromptSets
@@ -17,33 +17,29 @@ from homines.training.rollout import Rollout
 from homines.training.settings import Settings
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class StopRule:
     """The rule of the module's docstring.
 
-    until   highest regret, in points
-    order   the sets in the order of reading; `a_step`: how many of them a step reads
-    count   number of different sets
+    until   highest regret of a prompt, in points
+    count   number of different sets of prompts
     """
 
     until: float
-    order: Sequence[int]
-    a_step: int
     count: int
 
     @classmethod
     def of(
-        cls, settings: Settings, source: PromptSets | Rollout, rival: PromptSets | None, order: Sequence[int]
+        cls, settings: Settings, source: PromptSets | Rollout, rival: PromptSets | None
     ) -> StopRule | None:
         """The rule of this training; None where it takes all its steps: two learners, several phases, states
         as they are met, or no target."""
         if not settings.until or rival is not None or isinstance(source, Rollout) or len(source.steps) > 1:
             return None
-        return cls(settings.until, order, settings.sets * settings.accumulation, len(source.sets))
+        return cls(settings.until, len(source.sets))
 
-    def holds(self, regrets: Mapping[int, float]) -> bool:
-        """Whether the training ends. regrets: by step, from 1 on."""
-        last: dict[int, float] = {}
-        for step, regret in sorted(regrets.items()):
-            last |= dict.fromkeys(self.order[(step - 1) * self.a_step : step * self.a_step], regret)
+    def holds(self, readings: Iterable[tuple[int, float]]) -> bool:
+        """Whether the training ends. readings: a set and the highest regret of its prompts, in the order of
+        the steps."""
+        last = dict(readings)
         return len(last) == self.count and all(regret <= self.until for regret in last.values())
