@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +24,7 @@ from homines.cli.align import demo_plan
 from homines.core import catalogue as table
 from homines.core.catalogue import OpenModel
 from homines.core.progress import Follow
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
 from homines.inference import hub, package_parts
 from homines.models import catalogue, load
@@ -226,6 +228,23 @@ def test_the_demo_goes_on_with_the_small_model_where_the_first_cannot_be_had(
     said = capsys.readouterr().err
     assert "cannot fetch tiny" in said
     assert "goes on with smollm2" in said
+
+
+def test_a_demo_goes_on_with_the_model_of_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models: list[str] = []
+    monkeypatch.setattr(demo, "first_model", lambda: "qwen-0.5b")
+    monkeypatch.setattr(demo, "carry_out", lambda plan, *_, **__: models.append(plan.model))
+    begun = demo_plan("smollm2").config(kind="demo")
+
+    def call(model: str | None = None, name: str | None = None) -> str:
+        with RunFolder(tmp_path / "run", begun | {"model": name}) if name else nullcontext():
+            demo.demo({}, {"dry_run": False, "as_json": False}, tmp_path / "run", model)
+        return models[-1]
+
+    assert call() == "qwen-0.5b"
+    assert call(name="smollm2") == "smollm2"  # though the network is there now
+    assert call(model="mock") == "mock"
+    assert call(name="hf/a/stranger") == "qwen-0.5b"
 
 
 def test_the_small_models_answer_is_begun_in_the_demo() -> None:
