@@ -8,7 +8,7 @@ import random
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib import import_module
 from itertools import count
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from homines.cli.study import StudyOptions
 from homines.core.plugins import names
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
@@ -182,9 +183,26 @@ def test_nothing_is_trained_of_a_model_that_could_not_be_asked() -> None:
 def test_the_full_form_is_of_the_same_model() -> None:
     task = StudyTask("mock", Path("x"), (0, 1), quick=True, also=("mock/uniform",), study="tennant2025")
     assert Omission("A", "the full form").command(task) == (
-        "homines study tennant2025 --model mock --also mock/uniform --seeds 2"
+        "homines study tennant2025 --model mock --also mock/uniform --seeds 2 --out x-full"
     )
+    usual = replace(task, folder=Path("runs/tennant2025-quick"), seeds=tuple(range(5)), also=())
+    assert Omission("A", "the full form").command(usual) == "homines study tennant2025 --model mock"
     assert Omission("A", "answers").command(task) == ""
+
+
+def test_a_remedy_has_every_option_of_the_run() -> None:
+    placement = {"device": "cuda", "dtype": "bfloat16"}
+    task = StudyTask("vllm/x", Path("a/b"), (0, 1), True, also=("mock",), study="pricing", **placement)
+    task = replace(task, rivals=("nash", "mock"), humans=Path("people.csv"), periods=7)
+    words = shlex.split(Omission("A", "weights").command(task))
+    assert words == [
+        *("homines", "study", "pricing", "--model", "smollm2", "--also", "vllm/x", "--also", "mock"),
+        *("--rival", "nash", "--rival", "mock", "--humans", "people.csv", "--periods", "7", "--seeds", "2"),
+        *("--device", "cuda", "--dtype", "bfloat16", "--out", "a/b-smollm2", "--quick"),
+    ]
+    flags = {word[2:] for word in words if word.startswith("--")}
+    every = {field.name for field in fields(StudyOptions)} | set(placement)  # none is forgotten
+    assert every == {"rivals" if flag == "rival" else flag for flag in flags}
 
 
 def test_the_terminal_and_json_say_what_was_left_out(
@@ -211,7 +229,8 @@ def test_the_terminal_and_json_say_what_was_left_out(
     status, text = said(*out)
     assert status == 0
     assert "Left out:" in text
-    assert "\n          homines study av_dilemma --model smollm2 --also mock --quick\n" in text
+    remedy = f"--model smollm2 --also mock --out {shlex.quote(str(tmp_path / 'a-smollm2'))} --quick"
+    assert f"\n          homines study av_dilemma {remedy}\n" in text
     plan = json.loads(said("--dry-run", "--json")[1])
     assert plan["trainings"] == []
     assert [(row["model"], row["questions"]) for row in plan["asked"]] == [("mock", 60)]

@@ -20,7 +20,7 @@ from homines.core.types import HominesError
 from homines.elicitation.survey import Survey
 from homines.inference.processes import quiet
 from homines.models import check_kind
-from homines.studies import check_more
+from homines.studies import check_more, default_folder
 from homines.studies.omissions import by_need
 
 
@@ -76,7 +76,7 @@ def carry_out_study(
     from homines.reports.console import Bars, command, stopping
     from homines.studies.task import StudyTask
 
-    folder = options.out or Path("runs") / (f"{name}-quick" if options.quick else name)
+    folder = options.out or default_folder(name, options.quick)
     module = import_module(f"homines.studies.{name}.study")
     check_more(name, getattr(module, "OPTIONS", ()), options.particular)
     seeds = tuple(range(module.SEEDS if options.seeds is None else options.seeds))
