@@ -8,17 +8,21 @@ import random
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import pytest
 
+from homines.cli.study import StudyOptions
 from homines.core.plugins import names
 from homines.core.run_folder import RunFolder
-from homines.core.types import HominesError
+from homines.core.types import HominesError, Model
+from homines.inference import server
+from homines.models import load
 from homines.models.mock import Mock, hashed
 from homines.reports import page as pages
 from homines.studies.omissions import NEEDS, Omission
@@ -182,9 +186,25 @@ def test_nothing_is_trained_of_a_model_that_could_not_be_asked() -> None:
 def test_the_full_form_is_of_the_same_model() -> None:
     task = StudyTask("mock", Path("x"), (0, 1), quick=True, also=("mock/uniform",), study="tennant2025")
     assert Omission("A", "the full form").command(task) == (
-        "homines study tennant2025 --model mock --also mock/uniform --seeds 2"
+        "homines study tennant2025 --model mock --also mock/uniform --seeds 2 --out x-full"
     )
+    usual = replace(task, folder=Path("runs/tennant2025-quick"), seeds=tuple(range(5)), also=())
+    assert Omission("A", "the full form").command(usual) == "homines study tennant2025 --model mock"
     assert Omission("A", "answers").command(task) == ""
+
+
+def test_a_remedy_has_every_option_of_the_run() -> None:
+    task = StudyTask("vllm/x", Path("a/b"), (0, 1), True, "cuda", "bfloat16", also=("mock",), study="pricing")
+    task = replace(task, rivals=("nash", "mock"), humans=Path("people.csv"), periods=7)
+    words = shlex.split(Omission("A", "weights").command(task))
+    assert words == [
+        *("homines", "study", "pricing", "--model", "smollm2", "--also", "vllm/x", "--also", "mock"),
+        *("--rival", "nash", "--rival", "mock", "--humans", "people.csv", "--periods", "7", "--seeds", "2"),
+        *("--device", "cuda", "--dtype", "bfloat16", "--out", "a/b-smollm2", "--quick"),
+    ]
+    flags = {word[2:] for word in words if word.startswith("--")}
+    every = {field.name for field in fields(StudyOptions)} | {"device", "dtype"}  # none is forgotten
+    assert every == {"rivals" if flag == "rival" else flag for flag in flags}
 
 
 def test_the_terminal_and_json_say_what_was_left_out(
@@ -211,7 +231,42 @@ def test_the_terminal_and_json_say_what_was_left_out(
     status, text = said(*out)
     assert status == 0
     assert "Left out:" in text
-    assert "\n          homines study av_dilemma --model smollm2 --also mock --quick\n" in text
+    remedy = f"--model smollm2 --also mock --out {shlex.quote(str(tmp_path / 'a-smollm2'))} --quick"
+    assert f"\n          homines study av_dilemma {remedy}\n" in text
     plan = json.loads(said("--dry-run", "--json")[1])
     assert plan["trainings"] == []
     assert [(row["model"], row["questions"]) for row in plan["asked"]] == [("mock", 60)]
+
+
+def test_an_outline_loads_one_model_at_a_time_and_goes_on_where_one_cannot_be(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from homines.cli.study import print_outline
+
+    loaded: list[ref[Model]] = []
+    load = StudyTask.load
+
+    def watch(task: StudyTask, spec: str) -> Model:
+        assert not any(model() for model in loaded)
+        model = load(task, spec)
+        loaded.append(ref(model))
+        return model
+
+    monkeypatch.setattr(StudyTask, "load", watch)
+    study = import_module("homines.studies.av_dilemma.study")
+    with pytest.raises(SystemExit) as end:
+        print_outline(study, task_of("av_dilemma", tmp_path, EXACT, ABSENT, "mock/uniform"), as_json=True)
+    assert end.value.code == 1
+    plan = json.loads(capsys.readouterr().out)
+    assert [row["model"] for row in plan["asked"]] == [EXACT, "mock/uniform"]
+    assert [*plan["unread"]] == [ABSENT]
+    assert len(loaded) == 2
+    with pytest.raises(HominesError, match="no mock called 'none'"):
+        print_outline(study, task_of("av_dilemma", tmp_path, ABSENT), as_json=False)
+
+
+def test_a_server_that_does_not_run_is_said_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(server, "TRIES", 1)
+    with pytest.raises(HominesError, match=r"is its address \(VLLM_BASE_URL\) right"):
+        load("vllm/x")

@@ -16,7 +16,7 @@ from huggingface_hub import constants
 import homines as hm
 from homines.core.types import HominesError, Prompt
 from homines.inference.adapters import find_adapter, note_base, same_model
-from homines.models import load
+from homines.models import hf, load
 from homines.sweeps import grid
 from tests.helpers.hub import COMMIT, Hub, Repository, serve
 from tests.helpers.tiny import tiny
@@ -154,6 +154,25 @@ def test_what_cannot_be_loaded_is_a_sentence(
     with pytest.raises(HominesError, match=match) as failure:
         load(f"hf/{sound / 'llama'}+{name}", device="cpu")
     assert "\n" not in str(failure.value)
+
+
+def test_a_mistyped_path_is_said_before_anything_is_loaded_or_asked(
+    hub: Hub, sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    network = hf._network
+    monkeypatch.setattr(hf, "_network", lambda *_: pytest.fail("loaded"))
+    (tmp_path / "org").mkdir()
+    for name in ("org/moral", f"{sound / 'moral'}+org/moral"):
+        with pytest.raises(HominesError, match=r"no folder 'org/moral', though .*org/moral@main"):
+            load(f"hf/{sound / 'llama'}+{name}", device="cpu")
+    assert hub.asked == []
+    with pytest.raises(HominesError, match="no such repository"):
+        load(f"hf/{sound / 'llama'}+nobody/moral", device="cpu")
+    monkeypatch.setattr(hf, "_network", network)
+    capsys.readouterr()
+    load(f"hf/{sound / 'llama'}+org/moral@main", device="cpu")
+    assert f"adapter org/moral@main from the Hub, commit {COMMIT}\n" in capsys.readouterr().err
 
 
 def test_a_hub_out_of_reach_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

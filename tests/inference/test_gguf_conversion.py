@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import gguf
 import pytest
 import torch
 from huggingface_hub import constants
@@ -26,8 +27,8 @@ def test_every_tensor_is_that_of_transformers(
     tmp_path: Path, architecture: str, output: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gguf_conversion, "ROWS", 50)  # several blocks a matrix, the last one shorter
-    gguf, folder = tiny_gguf.write(tmp_path / "tiny.gguf", architecture, output=output), tmp_path / "made"
-    gguf_conversion.convert(gguf, folder, QUIET)
+    source, folder = tiny_gguf.write(tmp_path / "tiny.gguf", architecture, output=output), tmp_path / "made"
+    gguf_conversion.convert(source, folder, QUIET)
     theirs: Any = AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file="tiny.gguf", dtype=torch.float32)
     ours: Any = AutoModelForCausalLM.from_pretrained(folder)
     expected = theirs.state_dict()
@@ -42,19 +43,36 @@ def test_every_tensor_is_that_of_transformers(
 
 
 def test_the_file_is_the_one_that_its_library_writes(tmp_path: Path) -> None:
-    gguf, folder = tiny_gguf.write(tmp_path / "tiny.gguf"), tmp_path / "made"
-    gguf_conversion.convert(gguf, folder, QUIET)
+    source, folder = tiny_gguf.write(tmp_path / "tiny.gguf"), tmp_path / "made"
+    gguf_conversion.convert(source, folder, QUIET)
     ours: Any = AutoModelForCausalLM.from_pretrained(folder)
     ours.save_pretrained(tmp_path / "again")
     for name in ("model.safetensors", "config.json"):
         assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
+def test_the_file_is_opened_once_and_the_reader_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths: list[Path] = []
+    reader = gguf.GGUFReader
+
+    def watch(path: Path) -> gguf.GGUFReader:
+        paths.append(path)
+        return reader(path)
+
+    monkeypatch.setattr(gguf, "GGUFReader", watch)
+    file = tiny_gguf.write(tmp_path / "tiny.gguf")
+    gguf_conversion.convert(file, tmp_path / "made", QUIET)
+    assert paths == [file]
+    assert gguf.GGUFReader is watch
+
+
 def test_the_files_are_the_same_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gguf = tiny_gguf.write(tmp_path / "tiny.gguf")
+    source = tiny_gguf.write(tmp_path / "tiny.gguf")
     for offline in (False, True):
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
-        gguf_conversion.convert(gguf, tmp_path / str(offline), QUIET)
+        gguf_conversion.convert(source, tmp_path / str(offline), QUIET)
     assert hash_files(model_files(tmp_path / "True")) == hash_files(model_files(tmp_path / "False"))
 
 

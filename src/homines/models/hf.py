@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 
 from homines.core.types import Choice, HominesError, Prompt
 from homines.inference import hub, model_folder, processes
-from homines.inference.adapters import find_adapter, note_base
+from homines.inference.adapters import Adapter, find_adapter, note_base
 from homines.inference.dtypes import NF4, four_bits, loading_arguments, pick_dtype, weight_dtype
 from homines.inference.generation import writes
 from homines.inference.logits import distinct_tokens, holds, label_logprobs, shares
@@ -166,6 +167,7 @@ def load(
         _check_folder(folder)
     else:
         hub.check_reach(rest)
+    sources = [_find_adapter(adapter, name) for adapter in adapters]  # a mistyped name costs no load
     files = _check_files(rest)
     tokenizer = load_tokenizer(rest, trust_remote_code)
     try:
@@ -191,8 +193,9 @@ def load(
             "can be merged into four bits, so one alone is put on them: use --dtype bfloat16, or merge the "
             "adapters into the model in float first and name that folder"
         )
-    for adapter in adapters:
-        net, facts["revision"] = _adapted(net, adapter, name, str(facts["revision"]))
+    for adapter, source in zip(adapters, sources, strict=True):
+        net = _put_adapter(net, adapter, source)
+        facts["revision"] = f"{facts['revision']}+{source.commit or hash_files(source.files)}"
     try:
         return HuggingFace(net, tokenizer, name="+".join((name, *adapters)), provenance=facts)
     except HominesError:
@@ -276,22 +279,28 @@ def _check_files(rest: str) -> list[Path]:
     return files
 
 
-def _adapted(net: Any, name: str, model: str, revision: str) -> tuple[Any, str]:
-    """The network with an adapter, and its revision: the model's, then the Hub's commit or a hash."""
-    from peft import PeftModel
-
+def _find_adapter(name: str, model: str) -> Adapter:
+    """The adapter of this name, its files checked; said on standard error where it is the Hub's."""
     adapter = find_adapter(name)
+    if adapter.commit:
+        print(f"adapter {name} from the Hub, commit {adapter.commit}", file=sys.stderr)
     model_folder.check_adapter(adapter.folder)
     note_base(adapter, name, model)
+    return adapter
+
+
+def _put_adapter(net: Any, name: str, adapter: Adapter) -> Any:
+    """The network with an adapter, merged into its weights unless these have four bits."""
+    from peft import PeftModel
+
     try:
-        adapted: Any = PeftModel.from_pretrained(net, str(adapter.folder))
-        merged = adapted if four_bits(net) else adapted.merge_and_unload()
+        whole: Any = PeftModel.from_pretrained(net, str(adapter.folder))
+        return whole if four_bits(net) else whole.merge_and_unload()
     except Exception as failure:
         raise HominesError(
             f"cannot put adapter {name} on this model: {first_line(failure)}; name the model that it was "
             "trained on"
         ) from failure
-    return merged, f"{revision}+{adapter.commit or hash_files(adapter.files)}"
 
 
 def pick_device(device: str | None) -> str:

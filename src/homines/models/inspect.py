@@ -360,7 +360,7 @@ class Inspect:
                 )
             self.provenance["reading"] = f"{listed} likeliest tokens" if listed else "samples"
             return ProviderFeatures(listed, len(output.choices) > 1, output.model)
-        raise HominesError(f"{refusals[-1]}; {refusals[-1].remedy}")
+        raise HominesError(f"{refusals[-1]}; {refusals[-1].remedy()}")
 
 
 def load(

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from homines.core.types import HominesError
 from homines.models import check_kind
+
+
+def default_folder(name: str, quick: bool) -> Path:
+    """The folder of a study in its full or its short form."""
+    return Path("runs") / (f"{name}-quick" if quick else name)
 
 
 def check_more(name: str, takes: Sequence[str], more: Mapping[str, Any]) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from homines.core.format import join
+from homines.studies import default_folder
 
 Need = Literal["training", "weights", "reasons", "text", "the full form", "answers"]
 NEEDS: Mapping[Need, str] = {
@@ -30,11 +33,23 @@ class Task(Protocol):
     @property
     def model(self) -> str: ...
     @property
-    def also(self) -> tuple[str, ...]: ...
+    def folder(self) -> Path: ...
     @property
     def seeds(self) -> tuple[int, ...]: ...
     @property
     def quick(self) -> bool: ...
+    @property
+    def device(self) -> str | None: ...
+    @property
+    def dtype(self) -> str | None: ...
+    @property
+    def also(self) -> tuple[str, ...]: ...
+    @property
+    def rivals(self) -> tuple[str, ...]: ...
+    @property
+    def humans(self) -> Path | None: ...
+    @property
+    def periods(self) -> int | None: ...
 
 
 @dataclass(frozen=True)
@@ -48,17 +63,43 @@ class Omission:
     need: Need
 
     def command(self, task: Task) -> str:
-        """The command that would give it; empty where it takes other answers, which no command gives."""
+        """The command that would give it, with all options of this run; empty where it takes other answers,
+        which no command gives. Another model or form takes a folder of its own."""
         if self.need == "answers":
             return ""
         here = self.need == "the full form"
         model = task.model if here else EMBEDDED
         beside = task.also if here else (task.model, *task.also)
-        others = [m for m in dict.fromkeys(beside) if m != model]
-        quick = ["--quick"] if task.quick and not here else []
-        seeds = ["--seeds", str(len(task.seeds))] if len(task.seeds) > 1 else []
-        also = [word for m in others for word in ("--also", m)]
-        return shlex.join(["homines", "study", task.study, "--model", model, *also, *seeds, *quick])
+        quick = task.quick and not here
+        usual = import_module(f"homines.studies.{task.study}.study").SEEDS
+        options = {
+            "model": model,
+            "also": tuple(m for m in dict.fromkeys(beside) if m != model),
+            "rival": task.rivals,
+            "humans": task.humans,
+            "periods": task.periods,
+            "seeds": len(task.seeds) if len(task.seeds) != usual else None,
+            "device": task.device,
+            "dtype": task.dtype,
+            "out": self._folder(task, model, quick),
+        }
+        words = [
+            word
+            for name, value in options.items()
+            for single in (value if isinstance(value, tuple) else (value,))
+            if single is not None
+            for word in (f"--{name}", str(single))
+        ]
+        return shlex.join(["homines", "study", task.study, *words, *["--quick"] * quick])
+
+    def _folder(self, task: Task, model: str, quick: bool) -> Path | None:
+        """The --out of the command; None for the study's default. A run folder is of one model and form."""
+        same = model == task.model
+        if same and task.folder == default_folder(task.study, task.quick):
+            return None
+        if same and quick == task.quick:
+            return task.folder
+        return task.folder.with_name(f"{task.folder.name}-{'full' if same else model}")
 
     def to_json(self, task: Task) -> dict[str, Any]:
         return {"section": self.section, "needs": NEEDS[self.need], "command": self.command(task)}
