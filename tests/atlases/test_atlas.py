@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -16,15 +17,19 @@ import numpy as np
 import pytest
 
 import homines as hm
-from homines.atlases import collection, payoffs
+from homines.atlases import collection, payoffs, preferences
 from homines.atlases.collection import SECTIONS, complete, row_folder
 from homines.atlases.options import AtlasOptions
-from homines.atlases.page import write_atlas
-from homines.atlases.table import Entry, columns, entries, tidy
+from homines.atlases.page import everything, shown_text, write_atlas
+from homines.atlases.page import line as page_line
+from homines.atlases.table import Entry, columns, entries, facts, tidy
 from homines.cli.app import main
+from homines.cli.atlas import print_entries
 from homines.core.progress import Follow
 from homines.core.run_folder import RunFolder, StoreError
 from homines.core.types import Choice, HominesError, Interrupted, Model, Prompt
+from homines.inference.adapters import find_adapter
+from homines.models.hf import hash_files
 from homines.models.mock import HANDLERS, Mock, uniform
 
 pytest.importorskip("polars")
@@ -325,9 +330,175 @@ def test_what_a_training_lost_is_told_against_its_base(
 
 
 def test_a_base_is_what_stands_before_the_adapter() -> None:
-    assert collection.base_of(AtlasOptions(model="smollm2+a+b")) == "smollm2"
-    assert collection.base_of(AtlasOptions(model="smollm2")) is None
+    assert collection.base_of("smollm2+a+b") == "smollm2"
+    assert collection.base_of("smollm2") is None
     assert row_folder(Path("x"), "../..").name.count(".") == 0
+
+
+@pytest.mark.usefixtures("short")
+def test_a_base_that_was_given_stays(tmp_path: Path) -> None:
+    options = AtlasOptions(model="smollm2+x", out=tmp_path, quick=True)
+    for base in ("hf/mine", None):
+        row = complete(replace(options, base=base), loaded=Mock(uniform, "smollm2+x"))
+        assert row.base == "hf/mine"
+
+
+# --- revisions -------------------------------------------------------------------------------------
+
+
+class Revised(Reader):
+    """A stand-in of a revision; it counts what it is asked."""
+
+    def __init__(self, revision: str, perplexity: float, name: str = "mock") -> None:
+        super().__init__(perplexity, name)
+        self.provenance = {"revision": revision}
+        self.asked = 0
+
+    def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
+        self.asked += len(prompts)
+        return super().score(prompts)
+
+
+@pytest.mark.usefixtures("short")
+def test_another_revision_is_asked_anew_and_the_first_one_comes_back(tmp_path: Path) -> None:
+    options = AtlasOptions(model="mock", out=tmp_path, quick=True)
+    for revision, perplexity, asked in (("one", 20.0, True), ("two", 30.0, True), ("one", 99.0, False)):
+        model = Revised(revision, perplexity)
+        complete(options, loaded=model)
+        (entry,) = entries(tmp_path)
+        assert bool(model.asked) == asked
+        assert entry.cells["perplexity"].value == {"one": 20.0, "two": 30.0}[revision]
+        assert facts([entry])[0]["revision"] == revision
+        assert {r.provenance["revision"] for run in entry.runs.values() for r in run.records} == {revision}
+
+
+@pytest.mark.usefixtures("short")
+def test_a_row_never_shows_two_revisions(tmp_path: Path) -> None:
+    options = AtlasOptions(model="mock", out=tmp_path, quick=True)
+    complete(options, loaded=Revised("one", 20.0))
+    calls = iter(range(1000))
+    with pytest.raises(Interrupted):
+        complete(options, loaded=Revised("two", 30.0), follow=Follow(stop=lambda: next(calls) > 0))
+    (entry,) = entries(tmp_path)
+    assert not entry.runs
+    assert "are of revision one, not two" in entry.cells["perplexity"].reason
+    model = Revised("two", 30.0)
+    complete(options, loaded=model)
+    assert model.asked
+    assert entries(tmp_path)[0].cells["perplexity"].value == 30.0
+
+
+@pytest.mark.usefixtures("short")
+def test_a_retrained_adapter_is_asked_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    name, loads = f"hf/base+{adapter}", list[str]()
+
+    def train(weights: str) -> None:
+        (adapter / "adapter_model.safetensors").write_text(weights)
+
+    def load(spec: str, **_: Any) -> Model:
+        loads.append(spec)
+        return Revised(f"commit+{hash_files(find_adapter(str(adapter)).files)}", 20.0, name)
+
+    monkeypatch.setattr(collection, "load", load)
+    options = AtlasOptions(model=name, out=tmp_path / "atlas", quick=True)
+    for weights, n in (("first", 1), ("first", 1), ("second", 2), ("second", 2)):
+        train(weights)
+        row = complete(options)
+        assert len(loads) == n
+        assert row.revision == f"commit+{hash_files(find_adapter(str(adapter)).files)}"
+
+
+# --- counted answers -------------------------------------------------------------------------------
+
+
+def coin(prompt: Prompt) -> Choice:
+    """A fair coin, counted twenty times."""
+    rng, k = np.random.default_rng(int(prompt.key, 16) % 2**32), len(prompt.labels)
+    return Choice.at(np.bincount(rng.integers(0, k, 20), minlength=k) / 20, n=20)
+
+
+def test_counted_answers_have_their_number_in_every_section(tmp_path: Path) -> None:
+    entry = add(tmp_path, "mock", coin)
+    own = [column.name for section in SECTIONS for column in section.columns]
+    cells = [entry.cells[name] for name in own if entry.cells[name].value is not None]
+    assert len(cells) > 15
+    assert all(cell.n for cell in cells)
+    assert ", n 1,280" in shown_text(entry.cells["follows its own payoff"])
+    for name in ("follows payoffs", "moved by tenfold payoffs"):
+        cell = entry.cells[name]
+        assert (cell.lower, cell.upper, cell.n) == (None, None, 1280)
+        assert "chance alone gives about .06" in cell.reason
+        assert cell.value == pytest.approx(0.06, abs=0.02)
+
+
+def test_an_interval_stays_within_the_unit_of_its_column() -> None:
+    values = [0.0, 0.0, 0.02, 0.0, 0.4, 0.0, 0.01, 0.0]
+    lower = {column.name: payoffs.interval_cell(column, values, []).lower for column in payoffs.COLUMNS}
+    assert lower["follows payoffs"] == lower["moved by tenfold payoffs"] == 0
+    assert lower["follows its own payoff"] == pytest.approx(-0.063, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "outcome"),
+    [
+        (0.1, 0.9, "read"),
+        (-math.inf, 0.9, "read"),
+        (-math.inf, math.inf, "not identified"),
+        (math.nan, math.nan, "not identified"),
+    ],
+)
+def test_an_estimate_without_bounds_is_none(low: float, high: float, outcome: str) -> None:
+    cell = preferences.estimate_cell(
+        {"value": 0.4, "low": low, "high": high, "why": "Too few."}, preferences.COLUMNS[0]
+    )
+    assert (cell.outcome, cell.value is None) == (outcome, outcome != "read")
+    assert cell.reason
+
+
+# --- what the page says ---------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("short")
+def test_page_and_terminal_say_what_a_model_was_trained_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(tmp_path, "qwen-0.5b", uniform)
+    page, found = write_atlas(tmp_path)
+    print_entries(found)
+    assert "trained for code" in page.read_text()
+    assert "trained for code" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("short")
+def test_a_small_legal_mass_is_no_zero(tmp_path: Path) -> None:
+    entry = add(tmp_path, "mock", lambda prompt: Choice.at([1.0] * len(prompt.labels), 0.003))
+    (row,) = everything([entry]).rows
+    assert row["legal mass by state"] == "3e-03"
+    assert page_line(entry, entry.cells["C after CC"])["legal mass"] == "3e-03"
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"commands": 5},
+        {"base": ["x"]},
+        {"revision": {}},
+        {"sections": [1]},
+        {"sections": {"states": {"seconds": "abc", "failed": "x", "questions": {}, "error": {"a": 1}}}},
+    ],
+)
+def test_an_odd_row_is_read_and_completed(tmp_path: Path, odd: dict[str, Any]) -> None:
+    options = AtlasOptions(model="mock", out=tmp_path, quick=True)
+    row = complete(options, command="homines atlas mock")
+    (row.folder / "row.json").write_text(json.dumps({**row.facts, **odd}))
+    _, (entry,) = write_atlas(tmp_path)
+    assert entry.cells["C after CC"].value is not None or "sections" in odd
+    assert complete(options).failed == 0
+    assert write_atlas(tmp_path)[1][0].cells["C after CC"].outcome == "read"
 
 
 # --- the doors -------------------------------------------------------------------------------------

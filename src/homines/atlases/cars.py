@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homines.atlases.section import Cell, Column, Section, unanswered
+from homines.atlases.section import Cell, Column, Section, sampled, unanswered
 from homines.core.run_folder import RunFolder
 from homines.core.types import Model
 from homines.elicitation.questions import Question
@@ -59,6 +59,7 @@ def read(run: RunFolder) -> list[Cell]:
                 value=value,
                 lower=finite_or_none(intervals[i][0]),
                 upper=finite_or_none(intervals[i][1]),
+                n=sampled(agent.records_of(i)),
                 mass=worth["legal mass"],
                 instability=worth["instability"],
                 reason="" if value is not None else "no scenario of one of its levels was answered in full",

@@ -1,11 +1,13 @@
 """A collection of rows: a model a folder, a run folder a section in it; a rerun asks only what is missing.
 
-FOLDER/MODEL-DIGEST/row.json        the model, its base, the commands, and how each section went
-FOLDER/MODEL-DIGEST/SECTION/        a run folder, as any other
+FOLDER/MODEL-DIGEST/row.json        the model, its revision and base, the commands, and how each section went
+FOLDER/MODEL-DIGEST/SECTION/        a run folder, as any other; answers of one revision
+FOLDER/MODEL-DIGEST/SECTION-DIGEST/ the same of another revision, put aside
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,14 +19,15 @@ from homines.atlases import cars, everyday, market, payoffs, preferences, states
 from homines.atlases.options import AtlasOptions
 from homines.atlases.section import Section
 from homines.core.capabilities import Batches, ChecksAccess, CountsTokens, EstimatesCost
-from homines.core.format import finite
+from homines.core.format import finite, texts
 from homines.core.paths import inside
 from homines.core.progress import QUIET, Follow
 from homines.core.redaction import redact
 from homines.core.run_folder import RunFolder, StoreError, read_json, write_json
 from homines.core.types import HominesError, Interrupted, Model, digest
 from homines.elicitation.asking import measure
-from homines.models import check_kind, load
+from homines.inference.adapters import find_adapter
+from homines.models import check_kind, load, trainable
 from homines.models.mock import Mock, uniform
 
 SECTIONS: tuple[Section, ...] = tuple(
@@ -35,11 +38,13 @@ ROW = "row.json"
 BATCH = 48
 """Questions between two writes, for a model that states no batch. Those of one batch share their beginnings:
 48 take a tenth of the tokens less than 16."""
+NUMBERS, TEXTS = ("questions", "failed", "seconds"), ("exam", "error")
+"""What row.json notes of a section."""
 
 
 @dataclass(frozen=True, eq=False)
 class ModelRow:
-    """A model's row: its folder and the content of row.json."""
+    """A model's row: its folder, and row.json, which may be anybody's; the properties are checked."""
 
     folder: Path
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -56,17 +61,34 @@ class ModelRow:
     @property
     def base(self) -> str | None:
         """The model that it was made from; None: none is known."""
-        return self.facts.get("base") or None
+        base = self.facts.get("base")
+        return base if isinstance(base, str) and base else None
+
+    @property
+    def revision(self) -> str | None:
+        """The model's revision when it was last asked; None: not known."""
+        revision = self.facts.get("revision")
+        return revision if isinstance(revision, str) else None
+
+    @property
+    def commands(self) -> list[str]:
+        """The commands that asked it."""
+        return texts(self.facts.get("commands"))
 
     @property
     def quick(self) -> bool:
         return bool(self.facts.get("quick"))
 
+    @property
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """How each section went: questions, failed, seconds, exam, error."""
+        sections: Any = self.facts.get("sections")
+        noted = sections if isinstance(sections, dict) else {}
+        return {name: _note(facts) for name, facts in noted.items() if isinstance(facts, dict)}
+
     def section(self, name: str) -> Mapping[str, Any]:
-        """How a section went: questions, failed, seconds, exam, error; empty where it was not begun."""
-        sections = self.facts.get("sections")
-        noted = sections.get(name) if isinstance(sections, Mapping) else None
-        return noted if isinstance(noted, Mapping) else {}
+        """How a section went; empty where it was not begun."""
+        return self.sections.get(name, {})
 
     def run(self, section: Section) -> RunFolder | None:
         """The run folder of a section, for reading; None where it was not begun."""
@@ -77,7 +99,19 @@ class ModelRow:
     def failed(self) -> int:
         """Failed questions of all sections, a failed section as one."""
         parts = [self.section(s.name) for s in SECTIONS]
-        return int(sum((finite(p.get("failed")) or 0) + bool(p.get("error")) for p in parts))
+        return int(sum(p.get("failed", 0) + bool(p.get("error")) for p in parts))
+
+
+def _note(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What row.json notes of a section, without what is of another kind."""
+    numbers = {key: facts[key] for key in NUMBERS if finite(facts.get(key)) is not None}
+    return numbers | {key: facts[key] for key in TEXTS if isinstance(facts.get(key), str)}
+
+
+def revisions(run: RunFolder) -> list[str]:
+    """The revisions of the model that a run folder has answers of."""
+    known = (record.provenance.get("revision") for record in run.records)
+    return list(dict.fromkeys(x for x in known if isinstance(x, str)))
 
 
 def row_folder(out: Path, model: str) -> Path:
@@ -94,13 +128,13 @@ def rows(out: Path) -> list[ModelRow]:
     return sorted((ModelRow.open(folder) for folder in folders), key=lambda row: row.model)
 
 
-def base_of(options: AtlasOptions) -> str | None:
-    """The base that is given, else the model without its adapters; None for a model that has none."""
-    head, plus, _ = str(options.model).partition("+")
-    return options.base or (head if plus else None)
+def base_of(model: str) -> str | None:
+    """The model without its adapters; None for a model that has none."""
+    head, plus, _ = model.partition("+")
+    return head if plus else None
 
 
-def planned(options: AtlasOptions) -> Iterator[tuple[str, dict[str, Any]]]:
+def plan(options: AtlasOptions) -> Iterator[tuple[str, dict[str, Any]]]:
     """(section, questions and tokens or cost) of a whole row; the model is loaded, nothing is asked."""
     model = _load(options)
     for section in SECTIONS:
@@ -119,8 +153,10 @@ def complete(
     """Ask a model what its row lacks, section by section; the row.
 
     loaded   the model in memory; None: it is loaded where something is missing
-    A section that fails is noted with its reason, and the next one is asked. Raises HominesError for a model
-    that cannot be loaded or reached, Interrupted where the work was stopped; all answers until then are kept.
+    Answers of another revision than the model's are put aside, and their sections are asked anew; of a model
+    that is not loaded, the files of its local adapters tell. A section that fails is noted with its reason,
+    and the next one is asked. Raises HominesError for a model that cannot be loaded or reached, Interrupted
+    where the work was stopped; all answers until then are kept.
     """
     name = str(options.model)
     check_kind(name)
@@ -129,20 +165,25 @@ def complete(
     options = replace(options, quick=options.quick and (row.quick or not row.facts))
     exams = {section.name: _exam(section, options) for section in SECTIONS}
     missing = {name: exam for name, exam in exams.items() if row.section(name).get("exam") != exam}
-    commands = [*row.facts.get("commands", []), *([command] if command else [])]
+    stale: dict[str, str] = {}
+    model = loaded or (_load(options) if missing or _retrained(row) else None)
+    revision = row.revision if model is None else model.provenance.get("revision")
+    if model is not None:
+        stale = {s.name: exams[s.name] for s in SECTIONS if _stale(row.run(s), revision)}
+        missing |= stale
+    if missing and isinstance(model, ChecksAccess):
+        model.ready(follow.stop)
     row = ModelRow(
         folder,
         {
             "model": name,
-            "base": base_of(options) or row.base,
+            "revision": revision,
+            "base": options.base or row.base or base_of(name),
             "quick": options.quick,
-            "commands": list(dict.fromkeys(commands)),
-            "sections": row.facts.get("sections") or {},
+            "commands": list(dict.fromkeys([*row.commands, *([command] if command else [])])),
+            "sections": {key: noted for key, noted in row.sections.items() if key not in stale},
         },
     )
-    model = (loaded or _load(options)) if missing else None
-    if isinstance(model, ChecksAccess):
-        model.ready(follow.stop)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder, ROW, row.facts)
     for section in SECTIONS:
@@ -150,13 +191,48 @@ def complete(
             noted = _ask(row, section, model, options, follow)
             if not noted.get("failed") and not noted.get("error"):
                 noted["exam"] = missing[section.name]
-            row = ModelRow(folder, {**row.facts, "sections": {**row.facts["sections"], section.name: noted}})
+            row = ModelRow(folder, {**row.facts, "sections": {**row.sections, section.name: noted}})
             write_json(folder, ROW, row.facts)
     return row
 
 
 def _load(options: AtlasOptions) -> Model:
     return load(str(options.model), device=options.device, dtype=options.dtype)
+
+
+def _retrained(row: ModelRow) -> bool:
+    """Whether the files of a local adapter are others than those of the row's revision."""
+    _, *adapters = row.model.split("+")
+    _, *hashes = (row.revision or "").split("+")
+    if not trainable(row.model) or len(adapters) != len(hashes):
+        return False
+    local = [(Path(name).expanduser(), noted) for name, noted in zip(adapters, hashes, strict=True)]
+    if not any(place.is_dir() for place, _ in local):
+        return False
+    from homines.models.hf import hash_files  # with it comes torch
+
+    return any(hash_files(find_adapter(str(p)).files) != noted for p, noted in local if p.is_dir())
+
+
+def _stale(run: RunFolder | None, revision: Any) -> bool:
+    """Whether a run folder has answers of another revision; of one that is not known none is another."""
+    return run is not None and revision is not None and any(x != revision for x in revisions(run))
+
+
+def _put_aside(place: Path, revision: str) -> None:
+    """Rename a run folder of another revision; the one of this revision, if put aside before, comes back."""
+    before = RunFolder(place)
+    with RunFolder(place, before.config):
+        pass  # no other process writes there
+    aside, back = (place.with_name(f"{place.name}-{digest(x)[:6]}") for x in (revisions(before), [revision]))
+    try:
+        os.rename(place, aside)
+        if back.exists():
+            os.rename(back, place)
+    except OSError as failure:
+        raise StoreError(
+            f"cannot put {place} aside, whose answers are of another revision: {failure}"
+        ) from failure
 
 
 def _exam(section: Section, options: AtlasOptions) -> str:
@@ -178,7 +254,9 @@ def _ask(
         noted["questions"] = len(questions)
         if questions:
             place = inside(row.folder, section.name)
-            with RunFolder(place, {**config, "command": row.facts["commands"][-1:]}) as run:
+            if _stale(row.run(section), row.revision):
+                _put_aside(place, str(row.revision))
+            with RunFolder(place, {**config, "command": row.commands[-1:]}) as run:
                 tell = follow.begin(section.title, len(questions))
                 records = measure(
                     model,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from homines.atlases.section import Cell, Column, Section, unanswered
+from homines.atlases.section import Cell, Column, Section, sampled, unanswered
 from homines.core.run_folder import RunFolder
 from homines.core.types import Decision, Model, Record, frozen
 from homines.elicitation.capability import TEXT, items
@@ -45,8 +45,12 @@ def ask(model: Model, quick: bool) -> list[Question]:
 
 def note_perplexity(run: RunFolder, model: Model) -> None:
     """Note the perplexity of the text, where the model can tell it."""
-    if run.noted(NOTE) is None and (perplexity := getattr(model, "perplexity", None)) is not None:
-        run.note(NOTE, {"perplexity": perplexity(TEXT)})
+    revision = model.provenance.get("revision")
+    noted = run.noted(NOTE)
+    if noted is not None and noted.get("revision", revision) == revision:
+        return
+    if (perplexity := getattr(model, "perplexity", None)) is not None:
+        run.note(NOTE, {"perplexity": perplexity(TEXT), "revision": revision})
 
 
 def read(run: RunFolder) -> list[Cell]:
@@ -56,7 +60,7 @@ def read(run: RunFolder) -> list[Cell]:
         right = unanswered((RIGHT,), run.records)[0]
     else:
         n = sum(c.logp[0] > c.logp[1:].max() for _, c in answered)
-        right = Cell(column=RIGHT.name, value=float(n), mass=mass(run.records))
+        right = Cell(column=RIGHT.name, value=float(n), n=sampled(run.records), mass=mass(run.records))
         if len(answered) < len(run.records):
             reason = (
                 f"{len(run.records) - len(answered)} of {len(run.records)} questions have no legal answer"

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from homines.atlases.section import Cell, Column, Section, unanswered
+from homines.atlases.section import Cell, Column, Section, sampled, unanswered
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import Model, Record
 from homines.elicitation.metrics import average_by_decision, group_by
 from homines.elicitation.questions import Question
-from homines.studies.pricing.agents import MARKET, PricingAgent, answers_everywhere
+from homines.studies.pricing.agents import FRAME, MARKET, PricingAgent, answers_everywhere
 from homines.studies.pricing.study import GAME, exam
 from homines.theory.conduct import conduct
 
@@ -49,9 +49,9 @@ def read(run: RunFolder) -> list[Cell]:
     if not answers_everywhere(agent, game):
         return unanswered(COLUMNS, run.records)
     found = conduct(MARKET, game, [agent.policy, agent.policy])
-    spread = spread_of_prices(run.records)
+    spread, n = spread_of_prices(run.records), sampled(agent.answers(FRAME))
     return [
-        Cell(column=column.name, value=float(value), mass=agent.legal_mass, instability=spread)
+        Cell(column=column.name, value=float(value), n=n, mass=agent.legal_mass, instability=spread)
         for column, value in zip(COLUMNS, (found.prices.mean(), found.gain), strict=True)
     ]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from homines.atlases import checks
 from homines.atlases.collection import SECTIONS
 from homines.atlases.section import Cell, Column
 from homines.atlases.table import Entry, columns, entries, facts, write_data
+from homines.core.catalogue import remarks
 from homines.core.format import TableRow, count, number
 from homines.core.types import LEGAL_MASS
 from homines.reports import charts
@@ -30,13 +31,18 @@ def write_atlas(out: Path, command: str = "") -> tuple[Path, list[Entry]]:
     page = write(
         out,
         title="Atlas of models",
-        summary=[*headlines(found), *ABOUT],
-        sections=[verdicts(found), everything(found), *parts(found), asked(found), meanings()],
+        summary=[*headlines(found), *remarks(models(found)), *ABOUT],
+        sections=[verdicts(found), everything(found), *parts(found), effort(found), meanings()],
         facts={entry["model"]: entry for entry in facts(found)},
         command=command,
         kind="atlas",
     )
     return page, found
+
+
+def models(found: Sequence[Entry]) -> list[str]:
+    """Every model of the rows, and what each was made from."""
+    return [name for entry in found for name in (entry.row.model, entry.row.base) if name]
 
 
 def headlines(found: Sequence[Entry]) -> list[str]:
@@ -68,18 +74,23 @@ def figure_text(x: float) -> str:
     return number(x, 2 if abs(x) < 10 else 0 if x == round(x) else 1)
 
 
+def mass_text(x: float | None) -> str | None:
+    """'.95', '3e-03'; None without one."""
+    return None if x is None else figure_text(x)
+
+
 def everything(found: Sequence[Entry]) -> Section:
     """A model a line: the columns that are shown of all, with their interval where there is one."""
     shown = [column for column in columns() if column.shown and column not in checks.COLUMNS]
     rows = [
         {"model": entry.row.model}
-        | {"legal mass by state": _mean_mass(entry), "instability": _instability(entry)}
+        | {"legal mass by state": mass_text(_mean_mass(entry)), "instability": _instability(entry)}
         | {column.name: shown_text(entry.cells[column.name]) for column in shown}
         for entry in found
     ]
     note = (
-        "In brackets 95% intervals, which the last table explains column by column; † where the legal mass "
-        f"is below {LEGAL_MASS:g}. A click on a heading sorts."
+        "In brackets 95% intervals, which the last table explains column by column; n: legal answers, where "
+        f"they are counted; † where the legal mass is below {LEGAL_MASS:g}. A click on a heading sorts."
     )
     return Section("models", "All models", (), rows, note=note)
 
@@ -99,12 +110,12 @@ def _by_state(entry: Entry) -> list[Cell]:
 
 
 def shown_text(cell: Cell) -> str:
-    """'.85', '.85 [.80, .90]', '.85†', 'not identified'."""
+    """'.85', '.85 [.80, .90], n 40', '.85†', 'not identified'."""
     if cell.value is None:
         return cell.outcome
     text = number(cell.value) if abs(cell.value) < 1 else figure_text(cell.value)
     text += "†" if cell.mass is not None and cell.mass < LEGAL_MASS else ""
-    return text + interval_text(cell)
+    return text + interval_text(cell) + ("" if cell.n is None else f", n {cell.n:,}")
 
 
 def interval_text(cell: Cell) -> str:
@@ -138,7 +149,7 @@ def line(entry: Entry, cell: Cell) -> TableRow:
         "lower": cell.lower,
         "upper": cell.upper,
         "n": cell.n,
-        "legal mass": cell.mass,
+        "legal mass": mass_text(cell.mass),
         "instability": cell.instability,
         **({"why": reason} if (reason := cell.reason or cell.outcome.removeprefix("read")) else {}),
     }
@@ -157,7 +168,7 @@ def mark(entry: Entry, column: Column, cell: Cell) -> TableRow:
     }
 
 
-def asked(found: Sequence[Entry]) -> Section:
+def effort(found: Sequence[Entry]) -> Section:
     """Questions, failures and minutes by model and section."""
     rows = [
         {
@@ -165,8 +176,8 @@ def asked(found: Sequence[Entry]) -> Section:
             "section": section.title,
             "questions": noted.get("questions"),
             "failed": noted.get("failed"),
-            "minutes": _minutes(noted),
-            "error": str(noted.get("error") or ""),
+            "minutes": noted["seconds"] / 60 if "seconds" in noted else None,
+            "error": noted.get("error", ""),
         }
         for entry in found
         for section in SECTIONS
@@ -174,14 +185,9 @@ def asked(found: Sequence[Entry]) -> Section:
     ]
     failed = sum(entry.row.failed for entry in found)
     about = f"{count(failed, 'question')} failed; the same command asks them again." if failed else ""
-    commands = [c for entry in found for c in entry.row.facts.get("commands", [])]
+    commands = [c for entry in found for c in entry.row.commands]
     text = [about] if about else []
     return Section("asked", "What was asked", (*text, *(f"`{c}`" for c in commands)), rows)
-
-
-def _minutes(noted: Mapping[str, object]) -> float | None:
-    seconds = noted.get("seconds")
-    return seconds / 60 if isinstance(seconds, int | float) else None
 
 
 def meanings() -> Section:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import t as student
 
-from homines.atlases.section import Cell, Column, Section, unanswered
+from homines.atlases.section import Cell, Column, Section, sampled, unanswered
+from homines.core.format import number
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
-from homines.core.types import Decision, Model, Record
+from homines.core.types import Choice, Decision, Model, Record
 from homines.elicitation.metrics import answered_records, average_by_decision, group_by, instability, mass
 from homines.elicitation.questions import Question, battery, questions
 from homines.theory.choice import expected_utility, stated_beliefs
@@ -22,29 +24,30 @@ SCALE = 10
 FRAMES = ("table(labels='A,B', goal='')", "table(labels='B,A', goal='')")
 GAMES_INTERVAL = (
     "95% over games of the same draw (payoffs 1 to 9), by Student's t: what other games might have shown. "
-    "In sampled answers chance widens it, and raises what has no sign."
 )
+SIGNED = GAMES_INTERVAL + "In counted answers chance widens it."
+UNSIGNED = GAMES_INTERVAL + "Of counted answers none: chance alone is above 0, and its size stands beside."
 FOLLOWS = Column(
     "follows payoffs",
     "0 to 1",
     "Mean over games of |P(C) - P(C after C and D have exchanged their payoffs)|, labels and orders weighing "
     "alike. 0: the answer is that of a label or a place; 1: only payoffs count, and surely. Answers that "
     "vary from prompt to prompt for no reason raise it; the column with a sign tells.",
-    GAMES_INTERVAL,
+    UNSIGNED,
 )
 OWN = Column(
     "follows its own payoff",
     "-1 to 1",
     "The same with a sign: above 0 where the exchange moves the answer to the act that pays itself more "
     "when the other is as likely to choose either; -1 to 1.",
-    GAMES_INTERVAL,
+    SIGNED,
 )
 TENFOLD = Column(
     "moved by tenfold payoffs",
     "0 to 1",
     "Mean over games of |P(C at ten times the payoffs) - P(C)|, averaged over labels and orders. 0: only "
     "ratios of payoffs count, or nothing does.",
-    GAMES_INTERVAL,
+    UNSIGNED,
     shown=False,
 )
 COLUMNS = (FOLLOWS, OWN, TENFOLD)
@@ -101,6 +104,7 @@ def read(run: RunFolder) -> list[Cell]:
         for each in drawn
         if each.exchanged in whole
     }
+    chance = [_chance(whole[each.plain][1], whole[each.exchanged][1]) for each in exchanged]
     if not exchanged:
         return unanswered(COLUMNS, records)
     scaled = {
@@ -108,11 +112,15 @@ def read(run: RunFolder) -> list[Cell]:
         for each in drawn
         if each.tenfold in whole
     }
-    pairs = [r for each in exchanged for spec in each[:2] for r in by_game[spec]]
+    by_chance = [_chance(whole[each.plain][1], whole[each.tenfold][1]) for each in scaled]
+    pairs = [r for each in exchanged for spec in (each.plain, each.exchanged) for r in by_game[spec]]
+    scales = [r for each in scaled for spec in (each.plain, each.tenfold) for r in by_game[spec]]
     return [
-        _cell(FOLLOWS, list(map(abs, exchanged.values())), pairs),
-        _cell(OWN, [x * _own_sign(whole[each.plain][0]) for each, x in exchanged.items()], pairs),
-        _cell(TENFOLD, list(scaled.values()), records) if scaled else unanswered((TENFOLD,), records)[0],
+        _unsigned(FOLLOWS, list(map(abs, exchanged.values())), chance, pairs),
+        interval_cell(OWN, [x * _own_sign(whole[each.plain][0]) for each, x in exchanged.items()], pairs),
+        _unsigned(TENFOLD, list(scaled.values()), by_chance, scales)
+        if scaled
+        else unanswered((TENFOLD,), records)[0],
     ]
 
 
@@ -122,15 +130,38 @@ def _own_sign(d: Decision) -> float:
     return float(np.sign(worth[0] - worth[1]))
 
 
-def _cell(column: Column, values: Sequence[float], records: Sequence[Record]) -> Cell:
-    """The mean over games, with its interval over them."""
+def _chance(a: Choice, b: Choice) -> float:
+    """E|p - q| of two shares of counted answers to questions that are answered alike; 0 for exact ones.
+
+    With z standard normal, E|z| = sqrt(2/pi); the variance is p(1-p)(1/n + 1/m) at the mean share p.
+    """
+    p = (a.p[0] + b.p[0]) / 2
+    return float(np.sqrt(2 / np.pi * p * (1 - p) * sum(1 / c.legal for c in (a, b) if c.legal)))
+
+
+def _unsigned(
+    column: Column, values: Sequence[float], chance: Sequence[float], records: Sequence[Record]
+) -> Cell:
+    """The mean over games of what has no sign: of counted answers without an interval, which would not hold 0
+    where nothing but chance moves them."""
+    cell = interval_cell(column, values, records)
+    if cell.n is None:
+        return cell
+    reason = f"counted answers: chance alone gives about {number(np.mean(chance))}, so no interval"
+    return replace(cell, lower=None, upper=None, reason=reason)
+
+
+def interval_cell(column: Column, values: Sequence[float], records: Sequence[Record]) -> Cell:
+    """The mean over games, with its interval over them, within the column's unit."""
+    least = -1.0 if column is OWN else 0.0
     mean, n = float(np.mean(values)), len(values)
     half = float(student.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5) if n > 1 else None
     return Cell(
         column=column.name,
         value=mean,
-        lower=None if half is None else max(-1.0, mean - half),
+        lower=None if half is None else max(least, mean - half),
         upper=None if half is None else min(1.0, mean + half),
+        n=sampled(records),
         mass=mass(records),
         instability=instability(records),
     )

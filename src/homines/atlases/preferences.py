@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from homines.atlases.section import Cell, Column, Section
+from homines.atlases.section import Cell, Column, Section, sampled
 from homines.core.run_folder import RunFolder
 from homines.core.types import Model
 from homines.elicitation.metrics import choices, instability
@@ -24,6 +25,7 @@ OF = {
     "kappa": ("kantian(alpha=0)", "weight on what if everyone did so"),
 }
 """Family and meaning of each parameter."""
+UNBOUNDED = "The answers bound it on neither side."
 COLUMNS = tuple(
     Column(
         name,
@@ -42,33 +44,31 @@ def ask(model: Model, quick: bool) -> list[Question]:
 
 def read(run: RunFolder) -> list[Cell]:
     """Estimates, or why there is none."""
-    spread = instability(choices(run.records))
-    rows = {row["parameter"]: row for row in estimates(run.records) if _wanted(row)}
-    return [_cell(column, rows.get(column.name, {}), spread) for column in COLUMNS]
+    records = choices(run.records)
+    spread, counted = instability(records), sampled(records) is not None
+    rows = {row["parameter"]: row for row in estimates(run.records) if _belongs(row)}
+    cells = [estimate_cell(rows.get(column.name, {}), column) for column in COLUMNS]
+    return [replace(cell, n=cell.n if counted else None, instability=spread) for cell in cells]
 
 
-def _wanted(row: Mapping[str, Any]) -> bool:
+def _belongs(row: Mapping[str, Any]) -> bool:
+    """Whether a column is of this estimate."""
     family, _ = OF.get(row["parameter"], ("", ""))
     return row["family"] == family or row["parameter"] == "kappa"  # kappa may be of the family moralis
 
 
-def _cell(column: Column, row: Mapping[str, Any], spread: float | None) -> Cell:
-    value = row.get("value")
-    known = value is not None and math.isfinite(value)
-    return Cell(
-        column=column.name,
-        outcome="read" if known else "not identified",
-        value=value if known else None,
-        lower=_end(row.get("low")) if known else None,
-        upper=_end(row.get("high")) if known else None,
-        mass=row.get("mass"),
-        instability=spread,
-        reason=row.get("why", ""),
-    )
-
-
-def _end(x: float | None) -> float | None:
-    return None if x is None or math.isnan(x) else float(x)
+def estimate_cell(row: Mapping[str, Any], column: Column) -> Cell:
+    """The estimate with its interval; not identified where it has none, or one without any end."""
+    value, low, high, why = (row.get(key) for key in ("value", "low", "high", "why"))
+    n, mass = round(row.get("choices", 0)), row.get("mass")
+    cell = Cell(column=column.name, outcome="not identified", n=n, mass=mass, reason=why or "")
+    if value is None or low is None or high is None or not math.isfinite(value):
+        return cell
+    if math.isinf(low) and math.isinf(high):
+        return replace(cell, reason=UNBOUNDED)
+    if math.isnan(low) or math.isnan(high):
+        return cell
+    return replace(cell, outcome="read", value=value, lower=float(low), upper=float(high))
 
 
 SECTION = Section("preferences", "Preferences by structural estimation", COLUMNS, ask, read)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from homines.core.progress import ignore
 from homines.core.rates import sample_of
 from homines.core.run_folder import RunFolder
 from homines.core.types import Model, Record
-from homines.elicitation.metrics import instability, mass
+from homines.elicitation.metrics import instability, is_sampled, mass
 from homines.elicitation.questions import Question
 
 Outcome = Literal[
@@ -46,7 +46,7 @@ class Cell:
 
     value            None without one
     lower, upper     of its 95% interval; None without one, +-inf where the answers set no bound
-    n                number of sampled answers; None where exact
+    n                number of legal sampled answers; None where exact
     mass             mean legal mass of the answers behind it
     instability      mean over decisions of the spread (max - min) over wordings
     """
@@ -86,6 +86,12 @@ class Section:
     ask: Callable[[Model, bool], list[Question]]
     read: Callable[[RunFolder], list[Cell]]
     beside: Callable[[RunFolder, Model], None] = ignore
+
+
+def sampled(records: Iterable[Record]) -> int | None:
+    """The number of legal sampled answers behind a figure; None where no answer was sampled."""
+    counts = [r.choice.legal or 0.0 for r in records if r.choice is not None and is_sampled(r)]
+    return round(sum(counts)) if counts else None
 
 
 def rate_cell(column: str, value: float, records: Sequence[Record]) -> Cell:

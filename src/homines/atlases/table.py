@@ -13,7 +13,7 @@ from typing import Any
 
 from homines import __version__
 from homines.atlases import checks
-from homines.atlases.collection import SECTIONS, ModelRow, rows
+from homines.atlases.collection import SECTIONS, ModelRow, revisions, rows
 from homines.atlases.section import Cell, Column, Section
 from homines.atlases.states import SECTION as STATES
 from homines.core.format import TableRow
@@ -79,6 +79,10 @@ def _read(row: ModelRow, section: Section, runs: dict[str, RunFolder]) -> list[C
         if run is None or not run.records:
             reason = "not among the questions of --quick" if row.quick and noted else "not asked yet"
             return [Cell(column=c.name, outcome="not asked", reason=reason) for c in section.columns]
+        one = row.revision or next((x for other in runs.values() for x in revisions(other)), None)
+        if others := [x for x in revisions(run) if one not in (None, x)]:
+            reason = f"its answers are of revision {others[0]}, not {one}; the same command asks it anew"
+            return [Cell(column=c.name, outcome="not asked", reason=reason) for c in section.columns]
         if not noted:
             reason = f"begun, {len(run.records)} questions asked; the same command goes on"
             return [Cell(column=c.name, outcome="not asked", reason=reason) for c in section.columns]
@@ -106,21 +110,20 @@ def facts(found: Sequence[Entry]) -> list[TableRow]:
 def _facts(entry: Entry) -> TableRow:
     row, runs = entry.row, entry.runs
     provenance = next((run.provenance for run in runs.values()), {})
-    records = [r for run in runs.values() for r in run.records]
     parts = [row.section(s.name) for s in SECTIONS]
     return {
         "model": row.model,
         "base": row.base,
         "short form": row.quick,
-        "questions": len(records),
+        "questions": sum(len(run.records) for run in runs.values()),
         "failed": row.failed,
-        "minutes": round(sum(float(p.get("seconds") or 0.0) for p in parts) / 60, 1),
-        "revision": next((str(x) for r in records if (x := r.provenance.get("revision"))), ""),
+        "minutes": round(sum(p.get("seconds", 0.0) for p in parts) / 60, 1),
+        "revision": ", ".join(dict.fromkeys(x for run in runs.values() for x in revisions(run))),
         "homines": provenance.get("homines"),
         "commit": provenance.get("commit"),
         "machine": provenance.get("machine"),
         "libraries": provenance.get("libraries"),
-        "commands": list(row.facts.get("commands", [])),
+        "commands": row.commands,
     }
 
 

@@ -26,7 +26,7 @@ def atlas(
     as_json: AsJson = False,
 ) -> None:
     """Add or complete a model's row, then write the table and the page of all rows."""
-    from homines.atlases.collection import complete, planned
+    from homines.atlases.collection import complete, plan
     from homines.atlases.page import write_atlas
     from homines.atlases.table import finite_lines
     from homines.reports.console import Bars, command, stopping
@@ -39,7 +39,7 @@ def atlas(
     else:
         limit(budget, [options.model])
         if dry_run:
-            print_plan(dict(planned(options)), as_json)
+            print_plan(dict(plan(options)), as_json)
             return
         with Bars() as bars, stopping() as stop:
             complete(options, command=command(), follow=bars.follow(stop))
@@ -59,18 +59,22 @@ def print_entries(found: Sequence[Entry]) -> None:
     from rich.console import Console
 
     from homines.atlases import checks
-    from homines.atlases.page import check_text, shown_text
+    from homines.atlases.page import check_text, models, shown_text
     from homines.atlases.table import columns
+    from homines.reports.console import print_remarks
     from homines.reports.tables import Table
 
     console = Console(highlight=False)
     for entry in found:
         console.print(f"{entry.row.model}: {entry.headline}", markup=False, soft_wrap=True)
+    print_remarks(console, models(found))
     lines: list[dict[str, str]] = []
     for column in columns():
         text = check_text if column in checks.COLUMNS else shown_text
         lines.append({"": column.name} | {entry.row.model: text(entry.cells[column.name]) for entry in found})
-    title = "95% intervals in brackets; † a legal answer is unlikely"
+    title = (
+        "95% intervals in brackets; n: legal answers, where they are counted; † a legal answer is unlikely"
+    )
     console.print(Table(lines).console(title, left=("",)))
 
 

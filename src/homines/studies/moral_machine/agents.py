@@ -60,17 +60,21 @@ class MachineAgent(Agent):
         """Its effects on being saved."""
         return amce_of_choices((d, float(c.p[0])) for d, _, c in self.chosen)
 
-    def reliability(self, effect: int | None = None) -> TableRow:
-        """Legal mass, order effect and instability in the scenarios of an effect; None: in all."""
+    def records_of(self, effect: int | None = None) -> list[Record]:
+        """Records of the scenarios of an effect; None: of all."""
         kinds = [
             kind for kind in DIMENSIONS if effect is None or effect < 3 or EFFECT_OF_KIND[kind] == effect
         ]
-        group = [
+        return [
             r
             for d in self.scenarios
             if d.kind in kinds
             for r in self.by_scenario.get(spec(d.kind, d.draw), [])
         ]
+
+    def reliability(self, effect: int | None = None) -> TableRow:
+        """Legal mass, order effect and instability in the scenarios of an effect; None: in all."""
+        group = self.records_of(effect)
         return {
             "legal mass": mass(group),
             "order effect": order_effect(group),
