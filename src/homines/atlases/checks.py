@@ -24,9 +24,10 @@ LEGAL = Column(
 )
 ACT = Column(
     SameAct.name,
-    "shift of a rate",
-    "Largest shift of a rate with labels, their exchange, frames or the order of options; passed up to "
-    f"{SameAct.threshold:g}. Read in frames whose legal mass is enough.",
+    "difference of a rate",
+    "The larger of two: how far a rate shifts with labels, their exchange, frames or the order of options, and "
+    f"its spread over all words together (instability); passed up to {SameAct.threshold:g}. Read in frames whose "
+    "legal mass is enough.",
     f"No interval: {NOTHING}.",
 )
 LOST = Column(

@@ -162,6 +162,7 @@ def complete(
     check_kind(name)
     folder = row_folder(options.out, name)
     row = ModelRow.open(folder) if (folder / ROW).exists() else ModelRow(folder)
+    _check_same(row, options)
     options = replace(options, quick=options.quick and (row.quick or not row.facts))
     exams = {section.name: _exam(section, options) for section in SECTIONS}
     missing = {name: exam for name, exam in exams.items() if row.section(name).get("exam") != exam}
@@ -179,8 +180,9 @@ def complete(
             "model": name,
             "revision": revision,
             "base": options.base or row.base or base_of(name),
+            "dtype": options.dtype,
             "quick": options.quick,
-            "commands": list(dict.fromkeys([*row.commands, *([command] if command else [])])),
+            "commands": list(dict.fromkeys([*row.commands, *([command] if command and missing else [])])),
             "sections": {key: noted for key, noted in row.sections.items() if key not in stale},
         },
     )
@@ -194,6 +196,18 @@ def complete(
             row = ModelRow(folder, {**row.facts, "sections": {**row.sections, section.name: noted}})
             write_json(folder, ROW, row.facts)
     return row
+
+
+def _check_same(row: ModelRow, options: AtlasOptions) -> None:
+    """Raises HominesError where a row was read in another number type, or is to be its own base."""
+    if row.facts and (dtype := row.facts.get("dtype")) != options.dtype:
+        was = f"--dtype {dtype}" if dtype else "without --dtype"
+        raise HominesError(
+            f"the row of {options.model} in {row.folder} was read {was}, which is another agent; ask for it so, "
+            "or give another --out"
+        )
+    if options.base == options.model:
+        raise HominesError(f"--base {options.base} is the model itself; name the one that it was made from")
 
 
 def _load(options: AtlasOptions) -> Model:

@@ -71,7 +71,7 @@ def figure_text(x: float) -> str:
     """'.03', '3e-03', '32.0', '40'."""
     if 0 < x < 0.005:
         return f"{x:.0e}"
-    return number(x, 2 if abs(x) < 10 else 0 if x == round(x) else 1)
+    return number(x, 0 if x == round(x) and abs(x) > 1 else 2 if abs(x) < 10 else 1)
 
 
 def mass_text(x: float | None) -> str | None:
@@ -134,7 +134,8 @@ def parts(found: Sequence[Entry]) -> list[Section]:
         rows = [line(entry, cell) for entry, _, cell in cells]
         marks = [mark(entry, column, cell) for entry, column, cell in cells if cell.value is not None]
         caption = f"{section.title}, by model, in 95% intervals where there are any."
-        chart = charts.intervals(marks, caption) if marks else None
+        alike = len({column.unit for column in section.columns}) == 1
+        chart = charts.intervals(marks, caption, alike=alike) if marks else None
         about = tuple(dict.fromkeys(column.interval for column in section.columns))
         out.append(Section(section.name, section.title, about, rows, chart, WEAK))
     return out

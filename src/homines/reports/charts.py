@@ -66,9 +66,9 @@ def curves(
     return _panels(alt.layer(*([band] if banded else []), lines).properties(height=150), points, description)
 
 
-def intervals(rows: Sequence[Row], description: str) -> alt.FacetChart:
+def intervals(rows: Sequence[Row], description: str, *, alike: bool = False) -> alt.FacetChart:
     """A dot in its interval for each group and series, a panel a quantity; each has a scale of its own
-    unless all of them lie in [0, 1].
+    unless all of them lie in [0, 1], or are `alike`: of one unit, and bounded.
 
     An infinite end is drawn to the panel's edge and a triangle stands there; where both are, the words
     'not bounded' stand in place of the dot. `weak` rows are grey.
@@ -127,7 +127,8 @@ def intervals(rows: Sequence[Row], description: str) -> alt.FacetChart:
     cells = alt.layer(*([style.zero_line(base)] if signed else []), spans, dots, *ends).properties(
         height=step
     )
-    return _panels(cells, points, description, x=not unit)
+    common = unit or (alike and not any(point["open"] for point in points))
+    return _panels(cells, points, description, x=not common)
 
 
 def _place_open_ends(points: Sequence[dict[str, Any]], rows: Sequence[Row], *, unit: bool) -> None:
