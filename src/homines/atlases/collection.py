@@ -203,7 +203,7 @@ def _check_same(row: ModelRow, options: AtlasOptions) -> None:
     if row.facts and (dtype := row.facts.get("dtype")) != options.dtype:
         was = f"--dtype {dtype}" if dtype else "without --dtype"
         raise HominesError(
-            f"the row of {options.model} in {row.folder} was read {was}, which is another agent; ask for it so, "
+            f"the row of {options.model} in {row.folder} was read {was}, another agent; ask for it so, "
             "or give another --out"
         )
     if options.base == options.model:
