@@ -104,7 +104,7 @@ def test_the_advice_follows_the_rates() -> None:
     assert slow[0] == fast[0] == "Take float32, the default here: it loses nothing of the weights."
     assert slow[1] == "bfloat16 is no faster here; it halves the memory."
     assert fast[1].startswith("bfloat16's products are 4.0 times as fast; a model's passes may not")
-    assert "0.1 in bfloat16, 0.009 in float16, 0.26 in int8" in slow[-1]
+    assert ".10 in bfloat16, .009 in float16, .26 in int8" in slow[-1]
     assert "the type in which the weights were saved" in doctor.advise("cuda", FAST)[0]
 
 
@@ -116,7 +116,7 @@ def test_a_model_that_does_not_fit_is_marked(
     assert doctor.model_sizes(10**12)[0]["fits"] == ["float32", "bfloat16", "trained"]
     monkeypatch.setattr(memory, "free_bytes", lambda place: 600_000_000)
     line = next(line for line in run(capsys, monkeypatch)[1].splitlines() if line.startswith("  smollm2"))
-    assert line.split()[2:] == ["0.5", "GiB", "0.3", "GiB", "(2.0", "GiB)"]
+    assert line.split()[2:] == ["0.5", "GB", "0.3", "GB", "(2.2", "GB)"]
 
 
 def test_what_an_extra_lacks_is_named_with_its_command(

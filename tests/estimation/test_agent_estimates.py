@@ -6,12 +6,15 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from homines.core.registry import find
 from homines.core.types import Record
 from homines.elicitation.questions import battery, questions
-from homines.estimation.agent_estimates import estimates, parameters_of
+from homines.estimation.agent_estimates import TOO_FEW, UNBOUNDED, estimates, numbers, parameters_of
+from homines.estimation.fit import fit
+from homines.estimation.observations import from_records
 from homines.estimation.published import HUMANS
 from homines.preferences.deontological import Deontological
 from homines.preferences.economicus import Economicus
@@ -128,3 +131,19 @@ def test_an_estimate_stands_beside_other_beliefs_and_games_left_out() -> None:
         assert row["correct"] != pytest.approx(row["value"], abs=1e-3)
         assert row["random"] < row["held_out"] <= row["in_sample"] + 1e-9
     assert {row["held_out"] for row in estimates([])} == {None}
+
+
+def test_what_the_choices_do_not_tell_has_a_reason_and_no_number() -> None:
+    games = [f"ultimatum({i})" for i in range(1, 7)] + [f"trust({i})" for i in range(1, 7)]
+    estimate = fit(from_records(answered(Inequity(alpha=0.4, beta=0.2), *games)), "inequity")
+    value, se, low, high, why = numbers(estimate, "alpha")
+    assert None not in (value, se, low, high)
+    assert not why
+    for ends, reason in (((-math.inf, math.inf), UNBOUNDED), ((math.nan, math.nan), TOO_FEW)):
+        blind = replace(estimate, intervals=np.tile(ends, (len(estimate.names), 1)))
+        assert numbers(blind, "alpha") == (None, None, None, None, reason)
+    open_end = replace(estimate, intervals=np.tile((0.1, math.inf), (len(estimate.names), 1)))
+    assert numbers(open_end, "alpha")[2:] == (0.1, math.inf, "")
+    chance = replace(estimate, expected=estimate.null - 1)
+    assert chance.explainable is None
+    assert "chance alone" in chance.fit_in_words

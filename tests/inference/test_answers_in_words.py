@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from homines.cli.app import main
 from homines.core.rates import sample_of
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Prompt, Record
+from homines.elicitation.answers_in_words import remedies
 from homines.elicitation.metrics import action_types, mass
 from homines.games.ipd import ipd
 from homines.inference.answer_reader import (
@@ -328,6 +330,15 @@ def test_a_sampled_rate_carries_legal_answers_and_interval() -> None:
     assert (sample.lower, sample.upper) == pytest.approx(rate_interval(0.9, effective))
     assert sample.lower < 0.75 < 0.9 < sample.upper < 1
     assert json.loads(json.dumps(rate)) == rate
+
+
+def test_a_model_that_thought_in_vain_is_to_think_longer() -> None:
+    (record,) = sampled([(0, 0, 5)])
+    quiet = replace(record, provenance={})
+    assert any("asks=aloud" in remedy for remedy in remedies([quiet]))
+    aloud = remedies([replace(quiet, asks="aloud")])
+    assert any("raise --think" in remedy for remedy in aloud)
+    assert not any("asks=aloud" in remedy for remedy in aloud)
 
 
 def test_an_exact_rate_carries_none() -> None:

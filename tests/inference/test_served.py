@@ -20,6 +20,8 @@ from homines.inference.served import label_trie
 from homines.inference.tokens import Encoded, encode
 from homines.models import load
 from homines.models.hf import HuggingFace
+from homines.training import student
+from homines.training.settings import AlignmentPlan
 from tests.helpers.protocols import Engine, vllm
 from tests.helpers.serve import Server, serve
 from tests.helpers.tiny import willing
@@ -259,3 +261,33 @@ def test_a_reply_in_another_form_is_no_answer(spec: str, reply: Any, served: Ser
         (failure,) = model.answers(PROMPTS[:1])
     assert isinstance(failure, HominesError)
     assert "127.0.0.1" in str(failure)
+
+
+@pytest.mark.parametrize("spec", ["vllm/tiny", "llamacpp/tiny"])
+@pytest.mark.parametrize("reply", [{}, [], {"tokens": None}])
+def test_a_server_of_other_software_is_told_in_a_sentence(spec: str, reply: Any, served: Serve) -> None:
+    def spoil(path: str, body: dict[str, Any], told: Any) -> Any:
+        return told if path == "/v1/models" else reply
+
+    def first_failure() -> Any:
+        with served(spec, spoil=spoil) as (_, model):
+            return model.answers(PROMPTS[:1])[0]
+
+    try:  # llama.cpp's properties are read when it is loaded, vLLM's tokens with the first question
+        failure = first_failure()
+    except HominesError as at_once:
+        failure = at_once
+    assert "is no server of" in str(failure)
+
+
+@pytest.mark.parametrize("kind", ["vllm", "sglang", "llamacpp"])
+def test_a_served_model_needs_a_name(kind: str) -> None:
+    for spec in (f"{kind}/", kind):
+        with pytest.raises(HominesError, match="needs the name of a model"):
+            load(spec)
+
+
+def test_a_model_on_a_server_is_not_trained_and_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(student, "load", pytest.fail)
+    with pytest.raises(HominesError, match="cannot be trained here"):
+        student.load_student(AlignmentPlan(model="llamacpp/x.gguf", preference="economicus"))

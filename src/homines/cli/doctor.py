@@ -18,7 +18,7 @@ from homines.core.options import DEVICE
 from homines.core.types import HominesError
 from homines.inference.processes import quiet
 
-MOVED = {"bfloat16": 0.10, "float16": 0.009, "int8": 0.26}
+MOVED = {"bfloat16": ".10", "float16": ".009", "int8": ".26"}
 """Largest shift of P from float32 in untrained SmolLM2: 24 prompts, a processor with AVX512, 2026-11-28."""
 FRAMES = ("table", "sentences", "story")
 SLOW = 5
@@ -94,7 +94,7 @@ def _default_dtype(place: str) -> str:
 def advise(place: str, products: Sequence[Mapping[str, Any]]) -> list[str]:
     """Which number type to take on this device, and why, in sentences."""
     rates = {row["type"]: row["all"] for row in products}
-    moved = ", ".join(f"{shift:.2g} in {name}" for name, shift in MOVED.items())
+    moved = ", ".join(f"{shift} in {name}" for name, shift in MOVED.items())
     another = f"Another type is another agent: P of untrained SmolLM2 moved by up to {moved} (24 prompts)."
     if place.startswith("cuda"):
         first = "Take the type in which the weights were saved, the default on cuda; nothing is rounded then."

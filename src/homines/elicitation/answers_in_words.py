@@ -69,7 +69,9 @@ def remedies(records: Sequence[Record]) -> list[str]:
     out = ["Ask with labels that it uses, by --labels, or in other words, by --frame; see what it said."]
     if len(labels) <= 60:
         out[0] += f" It was asked for {labels}."
-    if words is None:
+    if any(r.asks == "aloud" for r in records):
+        out.append("Give it more room to think: raise --think.")
+    elif words is None:
         out.append("Let it think before it answers: --frame 'table(asks=aloud)'.")
     elif words.read.get(TRUNCATED):
         out.append(

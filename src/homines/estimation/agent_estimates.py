@@ -56,6 +56,8 @@ REASONS: Mapping[type[HominesError], str] = {
     EqualOptions: "This preference values all options alike in every decision that was asked.",
 }
 """Why there is no estimate, by type of failure."""
+TOO_FEW = "Too few games or decisions for an interval, so no value is given."
+UNBOUNDED = "The choices do not tell it: they bound it on neither side."
 
 
 def estimates(records: Iterable[Record], preference: Preference | None = None) -> list[Row]:
@@ -66,8 +68,8 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
 
     A row has
         family, parameter, told (in words), theory (the parameter's value in `preference`, or None)
-        value, low, high    maximum likelihood, 95% by profile likelihood; +-inf: the choices set no bound,
-                            nan: too few games for an interval
+        value, low, high    maximum likelihood, 95% by profile likelihood; +-inf: the choices set no bound on
+                            this side; all None where they set none on either (`numbers`)
         observations        number of answers used; choices: choices in them (legal ones of sampled answers, 1
                             of an exact one); decisions: number of different decisions among them; asked:
                             number of different decisions in all records
@@ -79,7 +81,7 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
                             None where there is none, or beliefs change nothing
         held_out, in_sample, random   mean log-likelihood of a choice, nats: of games left out, of those
                             fitted, of random choice; None where there is no estimate, or one game
-        why                 a sentence where there is no value or no interval, or where kappa is estimated
+        why                 a sentence where there is no value, or where kappa is estimated
                             alone (family moralis), else empty
         scope               what the interval is of; empty where there is no estimate
         rivals              sentences on other families: not told apart, explaining as much, or more
@@ -123,7 +125,7 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
                 "theory": aims.get(spec, {}).get(name),
                 **{belief: by_belief.get(belief, {}).get(name) for belief in BELIEFS},
             }
-            rows.append(row | _value(estimate, name) | {"why": reason})
+            rows.append(row | _value(estimate, name, reason))
     return rows
 
 
@@ -222,25 +224,35 @@ def _fit(observations: Sequence[Observation], spec: str) -> tuple[Estimate | Non
             "ignorance (every point of a sequential game)."
         )
     try:
-        estimate = fit(observations, spec)
+        return fit(observations, spec), ""
     except HominesError as failure:
         return None, sentence(failure)
-    caveat = "Too few games or decisions for an interval." if np.isnan(estimate.intervals).any() else ""
-    return estimate, caveat
 
 
-def _value(estimate: Estimate | None, name: str) -> Row:
+def _value(estimate: Estimate | None, name: str, reason: str) -> Row:
     if estimate is None:
-        return dict.fromkeys(("value", "low", "high", "explained", "explainable"))
-    low, high = estimate.intervals[estimate.names.index(name)]
+        return dict.fromkeys(("value", "low", "high", "explained", "explainable")) | {"why": reason}
+    value, _, low, high, why = numbers(estimate, name)
     room = estimate.expected > estimate.null  # else chance alone comes as far
     return {
-        "value": estimate[name],
-        "low": float(low),
-        "high": float(high),
+        "value": value,
+        "low": low,
+        "high": high,
         "explained": estimate.explained if room else None,
         "explainable": estimate.explainable if room else None,
+        "why": " ".join(filter(None, (why, reason))),
     }
+
+
+def numbers(
+    estimate: Estimate, name: str
+) -> tuple[float | None, float | None, float | None, float | None, str]:
+    """Value, standard error and interval of a parameter, and an empty text; where the choices do not tell the
+    parameter, no number and the reason."""
+    if ends := estimate.interval(name):
+        return estimate[name], float(estimate.se[estimate.names.index(name)]), *ends, ""
+    few = np.isnan(estimate.intervals[estimate.names.index(name)]).any()
+    return None, None, None, None, TOO_FEW if few else UNBOUNDED
 
 
 def sentence(failure: HominesError) -> str:

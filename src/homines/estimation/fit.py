@@ -98,17 +98,27 @@ class Estimate:
     @property
     def explainable(self) -> float | None:
         """(expected - null) / (best - null): how far a family that is true comes, on average; 1 for exact
-        choices. None where each decision has one sampled choice: `expected` is then `loglik`, whatever the
-        family (its likelihood equations say so), and does not show whether it is true."""
-        return explained(self.expected, self.null, self.best) if self.repeated else None
+        choices. None where chance alone comes as far as the shares (it would be below 0), and where each
+        decision has one sampled choice: `expected` is then `loglik`, whatever the family (its likelihood
+        equations say so), and does not show whether it is true."""
+        known = self.repeated and self.expected >= self.null
+        return explained(self.expected, self.null, self.best) if known else None
 
     @property
     def fit_in_words(self) -> str:
         """'84% explained (a true family: about 96%)'; the second where choices are sampled."""
         share = f"{self.explained:.0%} explained"
-        if self.explainable is None:
+        if not self.repeated:
             return f"{share} (one choice a decision does not show whether the family is true)"
+        if self.explainable is None:
+            return f"{share} (chance alone comes as far as the observed shares)"
         return share if self.exact else f"{share} (a true family: about {self.explainable:.0%})"
+
+    def interval(self, name: str) -> tuple[float, float] | None:
+        """Interval of a parameter; None where the choices do not tell it: they bound it on neither side, or
+        there are too few games for an interval."""
+        low, high = self.intervals[self.names.index(name)].tolist()
+        return (low, high) if np.isfinite([low, high]).any() else None
 
     def __getitem__(self, name: str) -> float:
         return float(self.values[self.names.index(name)])

@@ -224,7 +224,7 @@ def pass_length(net: Any, new: int, context: int, outputs: int, *, whole: bool =
 def size(count: float) -> str:
     """Bytes in words.
 
-    >>> size(3 * 2**30)
-    '3.0 GiB'
+    >>> size(3e9)
+    '3.0 GB'
     """
-    return f"{count / GIB:.1f} GiB" if count >= GIB / 10 else f"{count / 2**20:.0f} MiB"
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.0f} MB"

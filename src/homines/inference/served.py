@@ -122,7 +122,7 @@ class ServedModel:
     def answers(self, prompts: Sequence[Prompt]) -> list[Choice | Exception]:
         """Exact choices; an exception in the place of a choice that cannot be read."""
         encoded = [self._encoded(prompt) for prompt in prompts]
-        choices = iter(self._tried([item for item in encoded if not isinstance(item, Exception)]))
+        choices = iter(self._try([item for item in encoded if not isinstance(item, Exception)]))
         return [item if isinstance(item, Exception) else next(choices) for item in encoded]
 
     def notes(self, prompt: Prompt) -> dict[str, Any]:
@@ -145,7 +145,7 @@ class ServedModel:
             )
         return item
 
-    def _tried(self, items: Sequence[Encoded]) -> list[Choice | Exception]:
+    def _try(self, items: Sequence[Encoded]) -> list[Choice | Exception]:
         """Choices, read together, or one by one if the server refuses that or replies in another form."""
         try:
             return self.read(items) if items else []
@@ -156,7 +156,7 @@ class ServedModel:
             if len(items) == 1 or not refused:
                 own = isinstance(failure, HominesError)
                 return [failure if own else CallFailed(self.server.address, failure)] * len(items)
-        return [answer for item in items for answer in self._tried([item])]
+        return [answer for item in items for answer in self._try([item])]
 
     def read(self, items: Sequence[Encoded]) -> list[Choice | Exception]:
         """Choices; an Impossible in the place of a choice whose log-probabilities cannot be right."""
@@ -261,14 +261,13 @@ def connect(
     start     the command that starts such a server
     """
     variable = f"{prefix}_BASE_URL"
-    server = Server(os.environ.get(variable) or default, os.environ.get(f"{prefix}_API_KEY"), variable)
+    server = Server(
+        os.environ.get(variable) or default, os.environ.get(f"{prefix}_API_KEY"), variable, software
+    )
     try:
         return server, {entry["id"]: entry for entry in server.get("/v1/models")["data"]}
     except (LookupError, TypeError) as failure:
-        raise HominesError(
-            f"what answers at {redact(server.address)} is no server of {software} (its list of models has "
-            f"another form: {failure!r}); set {variable} to one"
-        ) from None
+        raise server.foreign(f"its list of models has another form: {failure!r}") from None
     except CallFailed as failure:
         raise HominesError(
             f"no server of {software} for {model}: {failure}; {failure.remedy(variable)} Start one with "
@@ -276,8 +275,10 @@ def connect(
         ) from None
 
 
-def check_adapters(model: str, adapters: Sequence[str]) -> None:
-    """Raises HominesError where there is more than one adapter."""
+def check_name(model: str, adapters: Sequence[str]) -> None:
+    """Raises HominesError where the model has no name after its kind, or there is more than one adapter."""
+    if model.endswith("/"):
+        raise HominesError(f"{model} needs the name of a model that its server has, as in {model}NAME")
     if len(adapters) > 1:
         raise HominesError(f"{model} takes one served adapter, got {', '.join(adapters)}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 from homines.core.progress import Stop, never
 from homines.core.redaction import redact
@@ -12,6 +12,8 @@ from homines.core.types import HominesError
 from homines.inference.api_calls import CallFailed, wait
 from homines.inference.http import MOST, Unacceptable, fetch
 from homines.inference.impossible import Impossible, Kind
+
+T = TypeVar("T")
 
 TRIES = 3
 """Tries of a call whose failure may be temporary: TEMPORARY, a broken connection, a reply that is no JSON."""
@@ -23,13 +25,15 @@ SECONDS = 600.0
 class Server:
     """HTTP calls of one server. Each ends after SECONDS, or where `stop` is true.
 
-    variable   the environment variable that holds the address, for the error
+    variable   the environment variable that holds the address; software: of the server. Both for errors
     """
 
-    def __init__(self, address: str, key: str | None, variable: str) -> None:
+    def __init__(self, address: str, key: str | None, variable: str, software: str) -> None:
         import httpx
 
         self.address = address
+        self.variable = variable
+        self.software = software
         self.stop: Stop = never
         try:
             url = httpx.URL(address)
@@ -49,17 +53,31 @@ class Server:
         )
 
     def get(self, path: str) -> Any:
-        return self._sent("GET", path)
+        return self._send("GET", path)
 
     def post(self, path: str, body: dict[str, Any], most: int = MOST) -> Any:
         """The reply to this body. most: its bytes, at most."""
-        return self._sent("POST", path, most, json=body)
+        return self._send("POST", path, most, json=body)
+
+    def field(self, path: str, body: dict[str, Any], name: str, kind: type[T]) -> T:
+        """A field of the reply to this body. Raises HominesError where the reply has none of this type."""
+        reply = self.post(path, body)
+        if not isinstance(reply, dict) or not isinstance(reply.get(name), kind):
+            raise self.foreign(f"its reply to {path} has no {name}")
+        return reply[name]
+
+    def foreign(self, why: str) -> HominesError:
+        """That the server is of other software."""
+        return HominesError(
+            f"what answers at {redact(self.address)} is no server of {self.software} ({why}); set "
+            f"{self.variable} to one"
+        )
 
     def close(self) -> None:
         """Close its connections."""
         wait(self.http.aclose())
 
-    def _sent(self, method: str, path: str, most: int = MOST, **more: Any) -> Any:
+    def _send(self, method: str, path: str, most: int = MOST, **more: Any) -> Any:
         """JSON of a reply. Raises CallFailed where the last try fails, Interrupted where `stop` is true."""
         import httpx
 

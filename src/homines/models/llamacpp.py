@@ -25,7 +25,7 @@ from homines.inference.served import (
     Reading,
     ServedModel,
     ServedTokenizer,
-    check_adapters,
+    check_name,
     check_served,
     connect,
 )
@@ -56,7 +56,7 @@ class LlamaCppTokenizer(ServedTokenizer):
         ends = super().added_tokens_decoder
         for token, after in ends.items():
             body = {"content": after, "add_special": False, "parse_special": False}
-            if self.server.post("/tokenize", body)["tokens"][0] == token:
+            if self.server.field("/tokenize", body, "tokens", list)[:1] == [token]:
                 raise HominesError(
                     f"the model at {redact(self.server.address)} is served with a chat template whose end of "
                     f"turn is no token of it ({after[:20]!r}); give `llama-server` a --chat-template-file"
@@ -70,7 +70,7 @@ class LlamaCppTokenizer(ServedTokenizer):
         closing = [] if add_generation_prompt else [{"role": "user", "content": "?"}]
         body = {"messages": [*turns, *closing], "chat_template_kwargs": more}
         try:
-            text = str(self.server.post("/apply-template", body)["prompt"])
+            text = self.server.field("/apply-template", body, "prompt", str)
         except CallFailed as failure:
             raise TemplateError(
                 f"the server's chat template refuses these turns: {failure}; give `llama-server` another "
@@ -79,7 +79,7 @@ class LlamaCppTokenizer(ServedTokenizer):
         return text if text.startswith(self.bos) else self.bos + text
 
     def ids(self, text: str, special: bool) -> list[int]:
-        return self.server.post("/tokenize", {"content": text, "add_special": special})["tokens"]
+        return self.server.field("/tokenize", {"content": text, "add_special": special}, "tokens", list)
 
 
 class LlamaCpp(ServedModel):
@@ -138,20 +138,24 @@ def load(
     """Find NAME, and ADAPTER among the adapters loaded, on the server. Raises HominesError where there is no
     server, or it refuses the key, or serves another model or adapter (the error names those it has)."""
     model = f"llamacpp/{rest}"
-    check_adapters(model, adapters)
+    check_name(model, adapters)
     refuse_placement(f"{model}, which its server runs", device=device, dtype=dtype)
     server, models = connect(model, "llama.cpp", "LLAMACPP", ADDRESS, "llama-server -m FILE")
     files = {PurePath(name).name: entry for name, entry in models.items()}
     check_served(server, (rest,), files | models if rest in models else files)
-    props = server.get("/props")
-    loaded = {PurePath(entry["path"]).name: entry["id"] for entry in server.get("/lora-adapters")}
+    props, loras = server.get("/props"), server.get("/lora-adapters")
+    try:
+        window = int(props["default_generation_settings"]["n_ctx"])
+        loaded = {PurePath(entry["path"]).name: entry["id"] for entry in loras}
+    except (LookupError, TypeError, ValueError) as failure:
+        raise server.foreign(f"its /props or /lora-adapters has another form: {failure!r}") from None
     check_served(server, adapters, loaded)
     return LlamaCpp(
         server,
         LlamaCppTokenizer(server, props.get("bos_token") or ""),
         lora=[{"id": loaded[name], "scale": 1.0} for name in adapters],
         name="+".join((model, *adapters)),
-        window=int(props["default_generation_settings"]["n_ctx"]),
+        window=window,
         provenance={
             "revision": redact(str(props.get("model_path"))),
             "served": rest,

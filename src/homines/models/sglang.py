@@ -24,7 +24,7 @@ from homines.inference.served import (
     NoLogprobs,
     Reading,
     ServedModel,
-    check_adapters,
+    check_name,
     check_served,
     connect,
 )
@@ -82,7 +82,7 @@ def load(
     """Find NAME on the server, and its tokenizer here. Raises HominesError where there is no server, or it
     refuses the key, or serves another model, or there is no tokenizer."""
     model = f"sglang/{rest}"
-    check_adapters(model, adapters)
+    check_name(model, adapters)
     refuse_placement(f"{model}, which its server runs", device=device, dtype=dtype)
     start = f"python -m sglang.launch_server --model-path {rest}"
     server, models = connect(model, "SGLang", "SGLANG", ADDRESS, start)

@@ -33,7 +33,7 @@ from homines.inference.served import (
     Reading,
     ServedModel,
     ServedTokenizer,
-    check_adapters,
+    check_name,
     check_served,
     connect,
 )
@@ -84,15 +84,15 @@ class VllmTokenizer(ServedTokenizer):
                 f"the chat template of {self.model} refuses these turns: {failure}; give `vllm serve` another"
                 " --chat-template"
             ) from failure
-        return str(self.server.post("/detokenize", {"model": self.model, "tokens": ids})["prompt"])
+        return self.server.field("/detokenize", {"model": self.model, "tokens": ids}, "prompt", str)
 
     def ids(self, text: str, special: bool) -> list[int]:
         body = {"model": self.model, "prompt": text, "add_special_tokens": special}
-        return self.server.post("/tokenize", body)["tokens"]
+        return self.server.field("/tokenize", body, "tokens", list)
 
     def _template_ids(self, turns: list[dict[str, str]], prompt: bool, more: dict[str, Any]) -> list[int]:
         body = {"model": self.model, "messages": turns, "add_generation_prompt": prompt}
-        return self.server.post("/tokenize", {**body, "chat_template_kwargs": more})["tokens"]
+        return self.server.field("/tokenize", {**body, "chat_template_kwargs": more}, "tokens", list)
 
 
 class Vllm(ServedModel):
@@ -207,7 +207,7 @@ def load(
     """Find NAME, or the served ADAPTER, on the server. Raises HominesError where there is no server, or it
     refuses the key, or it does not serve this model (the error names those that it serves)."""
     model = f"vllm/{rest}"
-    check_adapters(model, adapters)
+    check_name(model, adapters)
     refuse_placement(f"{model}, which its server runs", device=device, dtype=dtype)
     server, models = connect(model, "vLLM", "VLLM", ADDRESS, f"vllm serve {rest}")
     check_served(server, (rest, *adapters), models)

@@ -160,7 +160,7 @@ def print_estimate(e: Estimate) -> None:
         )
     )
     console.print(Text(e.scope))
-    _print_misfit(console, {} if e.explainable is None else e.misfit, e.chance)
+    _print_misfit(console, e.misfit if e.repeated else {}, e.chance)
     for note in e.notes:
         console.print(Text(f"note: {note}"))
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from homines.core.types import HominesError
 from homines.inference.reasoning import ReasoningOptions
-from homines.models import load
+from homines.models import load, trainable
 from homines.models.hf import HuggingFace
 from homines.training.trainer import Trained
 
@@ -42,10 +42,11 @@ def load_student(plan: TrainingPlan, name: str = "", *adapters: str) -> HuggingF
     Raises HominesError where its weights are out of reach.
     """
     name = name or plan.model
+    if not trainable(name):
+        raise HominesError(f"{name} cannot be trained here: its weights are out of reach; use {plan.remedy}")
     trust = plan.trust_remote_code
     model = load(name, *adapters, device=plan.device, dtype=plan.dtype, trust_remote_code=trust)
-    if not isinstance(model, HuggingFace):
-        raise HominesError(f"{name} cannot be trained here: its weights are out of reach; use {plan.remedy}")
+    assert isinstance(model, HuggingFace)
     if plan.reasoning is not None:
         model.reasoning = plan.reasoning
     return model

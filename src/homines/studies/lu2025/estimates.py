@@ -10,7 +10,7 @@ import numpy as np
 from homines.core.format import TableRow
 from homines.core.types import Choice, HominesError
 from homines.elicitation.metrics import average_by_decision, choices, mass, payoff_sensitivity
-from homines.estimation.agent_estimates import sentence
+from homines.estimation.agent_estimates import numbers, sentence
 from homines.estimation.bounds import Bounds, bounds
 from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
@@ -91,23 +91,16 @@ def _estimate_rows(agent: DoseAgent, name: str, family: str, data: Sequence[Obse
         e = fit(data, family)
     except HominesError as failure:
         parameter = "not identified" if isinstance(failure, NotIdentified) else "none"
-        numbers = dict.fromkeys(("estimate", "s.e.", "low", "high", "explained", "explainable"))
+        empty = dict.fromkeys(("estimate", "s.e.", "low", "high", "explained", "explainable"))
         legal = float(np.mean([o.choice.mass for o in data]))
-        return [{**head, "parameter": parameter, **numbers, "legal mass": legal, "why": sentence(failure)}]
-    return [
-        {
-            **head,
-            "parameter": parameter,
-            "estimate": float(value),
-            "s.e.": float(se),
-            "low": float(ends[0]),
-            "high": float(ends[1]),
-            "explained": e.explained,
-            "explainable": e.explainable,
-            "legal mass": e.mass,
-        }
-        for parameter, value, se, ends in zip(e.names, e.values, e.se, e.intervals, strict=True)
-    ]
+        return [{**head, "parameter": parameter, **empty, "legal mass": legal, "why": sentence(failure)}]
+    rows: list[TableRow] = []
+    for parameter in e.names:
+        value, se, low, high, why = numbers(e, parameter)
+        row = head | {"parameter": parameter, "estimate": value, "s.e.": se, "low": low, "high": high}
+        row |= {"explained": e.explained, "explainable": e.explainable}
+        rows.append(row | {"legal mass": e.mass, "why": why or None})
+    return rows
 
 
 def dose(findings: DoseFindings) -> Section | Omission:
@@ -131,12 +124,15 @@ def dose(findings: DoseFindings) -> Section | Omission:
         except HominesError as failure:
             row["why no estimate"] = sentence(failure)
             continue
-        k = e.names.index("kappa")
-        low, high = e.intervals[k]
-        row |= {EVEN: e["kappa"], "s.e.": float(e.se[k]), "low": float(low), "high": float(high)}
-        row |= {"precision": e["precision"], "explained": e.explained, "explainable": e.explainable}
+        value, se, low, high, why = numbers(e, "kappa")
+        row |= {EVEN: value, "s.e.": se, "low": low, "high": high}
+        row |= {"precision": numbers(e, "precision")[0]}
+        row |= {"explained": e.explained, "explainable": e.explainable}
         row |= {"games": e.decisions} | _apart([*data, *observations(agent.stated_answers(aloud=True))])
-        dots.append({"target": agent.kappa, "series": LIKELY, "value": e["kappa"], "low": low, "high": high})
+        if value is None:
+            row["why no estimate"] = why
+            continue
+        dots.append({"target": agent.kappa, "series": LIKELY, "value": value, "low": low, "high": high})
     title = "Dose and response"
     if not rows:
         return findings.lacks_training(title)
@@ -172,13 +168,10 @@ def _apart(data: Sequence[Observation]) -> TableRow:
         e = fit(data, "kantian")
     except HominesError as failure:
         return {"why not kappa alone": sentence(failure)}
-    low, high = e.intervals[e.names.index("kappa")]
-    own: TableRow = {
-        "kappa alone": e["kappa"],
-        "kappa alone, low": float(low),
-        "kappa alone, high": float(high),
-    }
-    return own | {"alpha": e["alpha"], "beta": e["beta"]}
+    value, _, low, high, why = numbers(e, "kappa")
+    own: TableRow = {"kappa alone": value, "kappa alone, low": low, "kappa alone, high": high}
+    own |= {"alpha": numbers(e, "alpha")[0], "beta": numbers(e, "beta")[0]}
+    return own | ({"why not kappa alone": why} if why else {})
 
 
 def _format_bounds(best: Bounds) -> str:
