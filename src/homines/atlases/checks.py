@@ -25,7 +25,7 @@ LEGAL = Column(
 ACT = Column(
     SameAct.name,
     "difference of a rate",
-    "The larger of two: how far a rate shifts with labels, their exchange, frames or the order of options, and "
+    "The larger of two: how far a rate shifts with labels, their exchange, frames or option orders, and "
     f"its spread over all words together (instability); passed up to {SameAct.threshold:g}. Read in frames "
     "whose legal mass is enough.",
     f"No interval: {NOTHING}.",
