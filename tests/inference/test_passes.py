@@ -55,7 +55,7 @@ def test_a_long_prompt_is_read_in_pieces_that_fit(
 
 def test_one_that_cannot_be_read_is_refused(net: Any, item: Encoded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda place: 2**16)
-    told = r"reading 150\d tokens takes about .* MiB beside the weights, and 0 MiB are free on cpu; shorten"
+    told = r"reading 150\d tokens takes about .* MB beside the weights, and 0 MB are free on cpu; shorten"
     with torch.no_grad():
         for share, hold in ((True, True), (True, False), (False, False)):
             with pytest.raises(HominesError, match=told):

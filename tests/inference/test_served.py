@@ -263,8 +263,8 @@ def test_a_reply_in_another_form_is_no_answer(spec: str, reply: Any, served: Ser
     assert "127.0.0.1" in str(failure)
 
 
-@pytest.mark.parametrize("spec", ["vllm/tiny", "llamacpp/tiny"])
-@pytest.mark.parametrize("reply", [{}, [], {"tokens": None}])
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("reply", [{}, {"hello": 1}, {"tokens": None}])
 def test_a_server_of_other_software_is_told_in_a_sentence(spec: str, reply: Any, served: Serve) -> None:
     def spoil(path: str, body: dict[str, Any], told: Any) -> Any:
         return told if path == "/v1/models" else reply

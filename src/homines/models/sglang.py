@@ -60,6 +60,8 @@ class SGLang(ServedModel):
         if self.adapter:
             body["lora_path"] = self.adapter
         replies = self.server.post("/generate", body, MOST + BYTES * len(prompts) * (len(tokens) + 1))
+        if not isinstance(replies, list):
+            raise self.server.foreign("its reply to /generate is no list")
         if len(replies) != len(prompts):
             raise ValueError(f"{len(replies)} replies to {len(prompts)} prompts")
         return [self._reading(reply["meta_info"]) for reply in replies]
