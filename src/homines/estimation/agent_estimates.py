@@ -250,7 +250,8 @@ def numbers(
     """Value, standard error and interval of a parameter, and an empty text; where the choices do not tell the
     parameter, no number and the reason."""
     if ends := estimate.interval(name):
-        return estimate[name], float(estimate.se[estimate.names.index(name)]), *ends, ""
+        se = float(estimate.se[estimate.names.index(name)])
+        return estimate[name], None if np.isnan(se) else se, *ends, ""
     few = np.isnan(estimate.intervals[estimate.names.index(name)]).any()
     return None, None, None, None, TOO_FEW if few else UNBOUNDED
 

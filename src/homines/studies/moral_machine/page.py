@@ -11,6 +11,7 @@ import numpy as np
 
 from homines.core.format import TableRow
 from homines.core.types import LEGAL_MASS, HominesError
+from homines.estimation.agent_estimates import numbers
 from homines.estimation.amce import ALL, EFFECTS, NUMBER, Amce, distance, distance_to, effects_of
 from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
@@ -272,16 +273,10 @@ def structure(findings: MachineFindings) -> Section | Omission:
             parameter = "not identified" if isinstance(failure, NotIdentified) else "no estimate"
             rows.append(head | {"parameter": parameter, "why": str(failure), **reliability})
             continue
-        for name, value, se, (low, high) in zip(
-            estimate.names, estimate.values, estimate.se, estimate.intervals, strict=True
-        ):
-            row = head | {
-                "parameter": name,
-                "estimate": float(value),
-                "s.e.": finite_or_none(se),
-                "low": float(low),
-            }
-            row |= {"high": float(high), "why": "; ".join(estimate.notes)}
+        for name in estimate.names:
+            value, se, low, high, why = numbers(estimate, name)
+            row = head | {"parameter": name, "estimate": value, "s.e.": se, "low": low}
+            row |= {"high": high, "why": "; ".join(filter(None, (why, *estimate.notes)))}
             row |= {"explained": estimate.explained, "explainable": estimate.explainable}
             rows.append(row | reliability)
     title = "In lives"
@@ -297,7 +292,8 @@ def structure(findings: MachineFindings) -> Section | Omission:
             "more makes the odds 2.7 to 1.",
             "All is relative to the lives a policy counts. Where choices hardly rise with the number saved, "
             "the precision is near 0 and weights are a ratio of two small numbers: their intervals are then "
-            "wide or open. Where they do not rise at all (a coin, whoever saves the fewer) there is no "
+            "wide or open; where they are open on both sides, no number is printed. "
+            "Where they do not rise at all (a coin, whoever saves the fewer) there is no "
             "weight, and the row says so in place of a number.",
             EXPLAINED,
         ),
