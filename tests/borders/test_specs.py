@@ -267,6 +267,7 @@ READERS = {
     "inference/gguf_conversion.py": "",  # a file of the catalogue, known by its hash
     "atlases/collection.py": "",  # names of models, which nothing loads; its runs are run folders
     "inference/adapters.py": "",  # networks by peft, safetensors only
+    "cli/demo.py": "",  # the model of a run's config, where the catalogue has it
     "inference/http.py": "",  # replies of a server, which hold answers
     "inference/api_book.py": "",  # tokens of earlier calls
     "models/hf.py": "",  # networks by transformers, safetensors only, remote code off
