@@ -343,6 +343,19 @@ def test_a_base_that_was_given_stays(tmp_path: Path) -> None:
         assert row.base == "hf/mine"
 
 
+@pytest.mark.usefixtures("short")
+def test_a_row_is_of_one_number_type_and_has_another_base_than_itself(tmp_path: Path) -> None:
+    options = AtlasOptions(model="mock/uniform", out=tmp_path, quick=True)
+    row = complete(options, loaded=Mock(uniform), command="first")
+    before = (row.folder / collection.ROW).read_bytes()
+    with pytest.raises(HominesError, match=r"was read without --dtype, another agent; .* another --out"):
+        complete(replace(options, dtype="bfloat16"), loaded=Mock(uniform), command="second")
+    with pytest.raises(HominesError, match="--base mock/uniform is the model itself"):
+        complete(replace(options, base="mock/uniform"), loaded=Mock(uniform), command="second")
+    assert (row.folder / collection.ROW).read_bytes() == before
+    assert complete(options, loaded=Mock(uniform), command="third").commands == row.commands
+
+
 # --- revisions -------------------------------------------------------------------------------------
 
 
