@@ -23,13 +23,13 @@ from typing import Any
 import numpy as np
 
 from homines.core.registry import find
+from homines.datasets.folder import read
 from homines.elicitation.questions import battery, questions
 from homines.inference import reasoning
 from homines.inference.products import use_onednn
 from homines.inference.reasoning import ReasoningOptions, read_reasoned
 from homines.models import load
 from homines.models.hf import HuggingFace
-from homines.training.data_folder import read
 
 HERE = Path(__file__).parent
 

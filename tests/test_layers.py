@@ -16,7 +16,7 @@ ROOT = Path(homines.__file__).parent
 ORDER = (
     "core < theory < games < preferences < opponents "
     "< inference < elicitation < frames < models < estimation "
-    "< reports < training < studies < atlases < people "
+    "< datasets < reports < training < studies < atlases < people "
     "< results, api, namespace < sweeps < evals < view < cli"
 )
 """A folder imports from itself and from those before it, and nothing else."""
@@ -159,7 +159,7 @@ def test_the_reader_of_imports_sees_them_all() -> None:
     ) | set(own("preferences/game_deontological.py"))
     assert "torch" in {name.partition(".")[0] for name in imported("inference/logits.py")}
     assert "homines.sweeps.sweep" in own("cli/sweep.py")  # inside a function
-    assert "homines.games" in own("training/data.py")  # by string
+    assert "homines.games" in own("datasets/recipe.py")  # by string
     assert "axelrod" in imported("opponents/axelrod.py")
     source = """
 import_module("homines.view.app"); importlib.import_module(f"homines.view.{x}")

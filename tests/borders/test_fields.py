@@ -13,11 +13,12 @@ from homines.core.plugins import names
 from homines.core.registry import find
 from homines.core.run_folder import NO_DISTRIBUTION, RunFolder, StoreError
 from homines.core.types import Choice, HominesError, Record
+from homines.datasets import folder as data_folder
+from homines.datasets.recipe import Recipe
 from homines.elicitation.questions import battery
 from homines.people.plan import SessionPlan
 from homines.reports.run_page import write
 from homines.sweeps.grid import read as read_grid
-from homines.training import data, data_folder
 
 
 def run_of(folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
@@ -110,7 +111,7 @@ ROWS |= {"order": {"order": [[9, 9]]}, "game": {"game": {}}, "cue": {"cue": 9}, 
 
 @pytest.mark.parametrize("change", ROWS.values(), ids=ROWS)
 def test_a_row_of_data_that_cannot_be_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
-    data_folder.write(data.Recipe("economicus", train=4, test=2), tmp_path / "data")
+    data_folder.write(Recipe("economicus", train=4, test=2), tmp_path / "data")
     path = tmp_path / "data" / "train.facts.jsonl"
     assert data_folder.read(tmp_path / "data")
     rows = [json.loads(line) | change for line in path.read_text().splitlines()]

@@ -258,7 +258,7 @@ READERS = {
     "estimation/amce_rows.py": "",  # tables of responses: codes of countries and characters, no specs
     "estimation/published.py": "",  # a published table of numbers
     "sweeps/claims.py": "",  # leases of cells: tests/borders/test_shared_store.py
-    "training/data_folder.py": "a data folder",
+    "datasets/folder.py": "a data folder",
     "evals/logs.py": "a log of Inspect",
     "estimation/fitting.py": "a table of people",
     "sweeps/grid.py": "a sweep's file",
@@ -287,7 +287,7 @@ READERS = {
 }
 """Every file that reads a format from a disk, and the place in the table that tries it; '': no specs."""
 THROUGH_OTHERS = {
-    "training/service.py": ("training/data_folder.py", "a data folder"),  # uploads its files, unparsed
+    "training/service.py": ("datasets/folder.py", "a data folder"),  # uploads its files, unparsed
 }
 """Files that parse no format themselves: the file of READERS that does it for them, and the place."""
 
@@ -322,7 +322,7 @@ TRUSTING = {
     "results.py",
     "training/schedule.py",
     "core/run_folder.py",
-    "training/data.py",
+    "datasets/recipe.py",
 }
 """Who makes text trusted: the doors a person types at, and readers that ask a path whether it is trusted."""
 

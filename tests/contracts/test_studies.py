@@ -10,12 +10,12 @@ import pytest
 
 from homines.core.plugins import names
 from homines.core.types import Choice
+from homines.datasets.generator import generate
 from homines.estimation.bounds import bounds
 from homines.estimation.columns import Observation
 from homines.models.mock import HANDLERS, Mock
 from homines.studies.lu2025 import study
 from homines.studies.task import StudyTask
-from homines.training.data import generate
 from homines.training.plan import Alignment
 from homines.training.settings import AlignmentPlan, Settings
 

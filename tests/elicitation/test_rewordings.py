@@ -10,10 +10,11 @@ import pytest
 
 from homines.core.capabilities import labels_of
 from homines.core.registry import find, head
+from homines.datasets.generator import generate
+from homines.datasets.recipe import Recipe
 from homines.elicitation.questions import battery
 from homines.elicitation.rewordings import change, rewordings
 from homines.training.curriculum import FRAMES
-from homines.training.data import Recipe, generate
 from homines.training.exam import MOST_REWORDED, reword
 from homines.training.plan import Alignment
 from homines.training.settings import AlignmentPlan

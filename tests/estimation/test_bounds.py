@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from homines.core.registry import find
 from homines.core.types import Choice, HominesError
+from homines.datasets.recipe import drawer
 from homines.elicitation.questions import battery
 from homines.estimation.bounds import bounds
 from homines.estimation.columns import Observation
@@ -16,7 +17,6 @@ from homines.estimation.fit import fit
 from homines.estimation.problem import NotIdentified
 from homines.preferences.moralis import Moralis
 from homines.theory.choice import best_response, expected_utility, stated_beliefs
-from homines.training.data import drawer
 
 
 def certain(kappa: float, many: int = 80, seed: int = 0, wrong: int = 0) -> list[Observation]:

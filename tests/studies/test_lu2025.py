@@ -9,8 +9,8 @@ import pytest
 
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Decision, Record, frozen
+from homines.datasets.folder import read
 from homines.studies.lu2025.agents import observations
-from homines.training.data_folder import read
 from tests.helpers.running import rows, study
 
 PARTS = ("implied", "estimates", "plans", "sensitivity", "amounts", "pairs", "effects")

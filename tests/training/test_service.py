@@ -15,8 +15,8 @@ import pytest
 
 from homines.core.progress import Follow
 from homines.core.types import HominesError, Interrupted
-from homines.training.data import Recipe
-from homines.training.data_folder import write
+from homines.datasets.folder import write
+from homines.datasets.recipe import Recipe
 from homines.training.service import Order, finetune, service
 
 pytest.importorskip("openai", reason="the fine-tuning client is in the extra [finetune]")

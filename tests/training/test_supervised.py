@@ -12,11 +12,13 @@ import torch
 
 from homines.core.progress import Follow
 from homines.core.types import HominesError, Interrupted, Prompt
+from homines.datasets.folder import read, write
+from homines.datasets.generator import generate
+from homines.datasets.recipe import Recipe
+from homines.datasets.row import Row
 from homines.inference.reasoning import ReasoningOptions, read_reasoned
 from homines.inference.tokens import terminator
 from homines.models.hf import HuggingFace
-from homines.training.data import Recipe, Row, generate
-from homines.training.data_folder import read, write
 from homines.training.objective import Signals
 from homines.training.settings import Settings, SupervisedSettings
 from homines.training.supervised import completions, cross_entropy, train_supervised

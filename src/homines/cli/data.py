@@ -1,4 +1,4 @@
-"""Command line of `homines data`; the work is in training/data.py."""
+"""Command line of `homines data`; the work is in datasets/."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from homines.cli.options import AsJson
 from homines.core.run_folder import default_folder
-from homines.training.data import Recipe
+from homines.datasets.recipe import Recipe
 
 
 def data(
@@ -21,7 +21,7 @@ def data(
     as_json: AsJson = False,
 ) -> None:
     """Write the data folder of a recipe and print its counts."""
-    from homines.training.data_folder import write
+    from homines.datasets.folder import write
 
     folder = out or default_folder(f"data-{recipe.preference}", recipe.__dict__)
     counts: dict[str, Any] = write(recipe, folder)

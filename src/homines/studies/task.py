@@ -21,13 +21,13 @@ from homines.core.plausible import COUNT, within
 from homines.core.progress import QUIET, Follow, ignore
 from homines.core.run_folder import RunFolder, StoreError, read_json, write_json
 from homines.core.types import HominesError, Model, Record, digest
+from homines.datasets.row import Row
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question
 from homines.models import load, trainable
 from homines.models.mock import Mock, uniform
 from homines.reports import model_card
 from homines.studies.omissions import Omission
-from homines.training.data import Row
 from homines.training.lifecycle import AlignmentTraining, Tuning, finished_training, train_once
 from homines.training.plan import Alignment
 from homines.training.settings import AlignmentPlan, Settings, SupervisedSettings, TuningPlan

@@ -18,13 +18,13 @@ from homines.core.rates import sample_of
 from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder
 from homines.core.types import Model, Record
+from homines.datasets.row import Row
 from homines.elicitation import capability
 from homines.elicitation.asking import measure
 from homines.elicitation.metrics import answered_records, mass, rate_of
 from homines.elicitation.questions import Question
 from homines.elicitation.rewordings import rewordings
 from homines.models.hf import HuggingFace
-from homines.training.data import Row
 from homines.training.settings import TuningPlan
 
 MOST_REWORDED = 20

@@ -15,6 +15,8 @@ from homines.core.paths import inside
 from homines.core.progress import QUIET, Follow, Tell
 from homines.core.run_folder import RunFolder, read_json, trained_folder
 from homines.core.types import HominesError
+from homines.datasets.recipe import Recipe
+from homines.datasets.row import Row
 from homines.elicitation.asking import measure
 from homines.inference import processes
 from homines.inference.logits import distinct_tokens
@@ -23,7 +25,6 @@ from homines.reports import model_card
 from homines.reports.training_end import training_end
 from homines.training import distributed
 from homines.training.checkpoints import whole_checkpoint
-from homines.training.data import Recipe, Row
 from homines.training.exact import rl
 from homines.training.exam import examine, note_side_effects
 from homines.training.plan import Alignment

@@ -23,7 +23,7 @@ from homines.core.options import option, required
 from homines.core.progress import QUIET, Follow
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Interrupted
-from homines.training.data_folder import read
+from homines.datasets.folder import read
 
 SERVICE = "openai"
 KEY = "OPENAI_API_KEY"

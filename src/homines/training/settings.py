@@ -34,7 +34,8 @@ from homines.theory.game_forms import Repeated
 from homines.training.schedule import Phase, schedule, spell_schedule
 
 if TYPE_CHECKING:
-    from homines.training.data import Recipe, Row
+    from homines.datasets.recipe import Recipe
+    from homines.datasets.row import Row
 
 ROADS = ("rl", "grpo", "rloo")
 DATA_ROADS = ("sft", "distill")
@@ -353,6 +354,6 @@ class TuningPlan:
 
     def rows(self) -> tuple[Recipe, list[Row], list[Row]]:
         """(recipe, train, test) of the data folder."""
-        from homines.training.data_folder import read
+        from homines.datasets.folder import read
 
         return read(self.data)

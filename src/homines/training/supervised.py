@@ -22,11 +22,11 @@ import torch
 
 from homines.core.progress import QUIET, Follow
 from homines.core.types import HominesError
+from homines.datasets.row import Row
 from homines.inference import processes
 from homines.inference.tokens import encode, terminator
 from homines.models.hf import HuggingFace
 from homines.training.checkpoints import whole_checkpoint
-from homines.training.data import Row
 from homines.training.exact import rl
 from homines.training.objective import Outcome, Signals
 from homines.training.prompt_sets import PromptSets

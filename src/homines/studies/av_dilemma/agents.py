@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from homines.core.format import TableRow
 from homines.core.registry import find
 from homines.core.types import Record
+from homines.datasets.row import Row
 from homines.elicitation.metrics import decision_rates, group_by, instability, mass, order_effect, rate_of
 from homines.elicitation.orders import orders
 from homines.games.av import PERSPECTIVES
 from homines.studies.av_dilemma.theory import Place, decision_at, place, sacrifice_probability
 from homines.studies.kit import Agent, Findings, mean
 from homines.theory.choice import LogitAgent
-from homines.training.data import Row
 from homines.training.settings import SupervisedSettings
 
 FRAME = "sentences()"

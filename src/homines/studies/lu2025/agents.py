@@ -10,14 +10,13 @@ import numpy as np
 
 from homines.core.registry import find
 from homines.core.types import Record
+from homines.datasets.recipe import Recipe, drawer
 from homines.elicitation.metrics import answered_records, group_by
 from homines.estimation.columns import Observation
 from homines.estimation.family import family
 from homines.estimation.observations import from_records
 from homines.estimation.published import PAIRS
 from homines.studies.kit import Agent, Findings
-from homines.training import data
-from homines.training.data import Recipe
 
 CONDITIONS = ("asked as trained", "asked for the bare answer")
 HOW_ASKED = (
@@ -95,7 +94,7 @@ def kappa_games() -> dict[str, float]:
     always takes the same action thus fits no kappa well.
     """
     rng = np.random.default_rng(DRAWN_SEED)
-    draw, moralis = data.drawer("symmetric"), family("moralis")
+    draw, moralis = drawer("symmetric"), family("moralis")
     assert draw is not None
     games: tuple[dict[float, str], dict[float, str]] = {}, {}  # by whether a higher kappa favours the first
     for spec in (draw(rng) for _ in range(GAMES_DRAWN)):

@@ -19,14 +19,16 @@ from homines.core.capabilities import Reasons
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import Decision, Model, Record
+from homines.datasets import folder as data_folder
+from homines.datasets.generator import generate
+from homines.datasets.recipe import Recipe, drawer
+from homines.datasets.row import Row
 from homines.elicitation.questions import Question, battery, questions
 from homines.estimation.published import AMOUNTS, PAIRS
 from homines.inference.reasoning import ReasoningOptions
 from homines.studies.lu2025.agents import DRAWN_SEED, ENDS, KAPPAS, DoseKind, kappa_games, stated_games
 from homines.studies.lu2025.page import page
 from homines.studies.task import AgentExam, StudyResult, StudyTask
-from homines.training import data, data_folder
-from homines.training.data import Recipe, Row, generate
 from homines.training.exam import examine, exams_of
 from homines.training.lifecycle import Tuning, train_once
 from homines.training.settings import SupervisedSettings, TuningPlan
@@ -111,7 +113,7 @@ def table(words: str, **fields: str) -> Any:
 def random_games(game: str) -> dict[str, tuple[Decision, ...]]:
     """Games drawn with a seed of their own, by spec."""
     rng = np.random.default_rng(DRAWN_SEED)
-    draw = data.drawer(game)
+    draw = drawer(game)
     assert draw is not None
     specs = [draw(rng) for _ in range(DRAWN)]
     return {spec: battery(find("games", spec)) for spec in specs}

@@ -19,6 +19,7 @@ from homines.core.capabilities import Writes
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import Model
+from homines.datasets.row import Row
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import Question, questions
 from homines.games.pricing import shop
@@ -39,7 +40,6 @@ from homines.studies.task import FIXED, AgentExam, AgentKind, StudyResult, Study
 from homines.theory.chain import chain
 from homines.theory.choice import LogitAgent
 from homines.theory.qlearning import check_compiler
-from homines.training.data import Row
 from homines.training.settings import AlignmentPlan, SupervisedSettings
 
 SEEDS = 1

@@ -16,16 +16,17 @@ from hypothesis import strategies as st
 
 from homines.core.registry import find
 from homines.core.types import Choice, Decision, HominesError, Record
+from homines.datasets.best_answers import implied_answers
+from homines.datasets.folder import read, write
+from homines.datasets.generator import generate
+from homines.datasets.reasons import terms_of
+from homines.datasets.recipe import Recipe, drawable
 from homines.elicitation.questions import situation
 from homines.estimation.strategy_method import points
 from homines.games.spd import spd
 from homines.theory.choice import expected_utility, logit, stated_beliefs
 from homines.theory.game_forms import Repeated, plan_probability, veil
-from homines.training.best_answers import implied_answers
-from homines.training.data import Recipe, drawable, generate
-from homines.training.data_folder import read, write
 from homines.training.exam import score_answers
-from homines.training.reasons import terms_of
 
 PREFERENCES = (
     "economicus",

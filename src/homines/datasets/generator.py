@@ -9,36 +9,29 @@ utility is highest there. This file needs no network library.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from importlib import import_module
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations, product
 from typing import Any
 
 import numpy as np
 
-from homines.core.capabilities import AsksFor, labels_of
-from homines.core.checks import count, number
-from homines.core.options import LABELS, option, required
-from homines.core.plugins import names
 from homines.core.registry import find, spell
 from homines.core.types import (
-    Array,
     Decision,
     HominesError,
-    Order,
     Preference,
-    Prompt,
     digest,
 )
+from homines.datasets.best_answers import ImpliedAnswers, implied_answers
+from homines.datasets.reasons import WORDINGS, answered, reason, reason_by_plans
+from homines.datasets.recipe import Recipe, drawer
+from homines.datasets.row import Row
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import battery, situation
 from homines.elicitation.scene import split_labels
 from homines.theory.game_forms import Repeated
-from homines.training.best_answers import ImpliedAnswers, implied_answers
-from homines.training.reasons import WORDINGS, answered, reason, reason_by_plans
 
-TIES = ("drop", "both")
 TRIES = 2000
 """Games in a row that give nothing, after which no other is drawn."""
 SPARE = ("X,Y", "P,Q", "1,2", "left,right")
@@ -46,100 +39,6 @@ SPARE = ("X,Y", "P,Q", "1,2", "left,right")
 MOST_PERMUTED = 4
 NAMED = ("ipd", "ish", "icn", "bos", "icd", "ivd")
 PROTOCOLS = ("spd", "trust", "ultimatum")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What to generate: as many rows of each kind of game as of the others; no game of the test is in the
-    training."""
-
-    preference: str = required("Preference that the answers follow, as 'moralis(kappa=1)'.", "--to")
-    games: tuple[str, ...] = option(
-        ("symmetric",),
-        "Kind of game to draw: symmetric, spd, trust, ultimatum, split, reciprocity; several.",
-        "--game",
-    )
-    train: int = option(400, "Rows to train on.", "--n", low=1)
-    test: int = option(100, "Rows to test on, of other games.", low=0)
-    frame: str = option("table(goal='')", "Frame that tells the decision.")
-    words: tuple[str, ...] = option(("A,B",), LABELS, "--labels")
-    """The sets of labels take turns."""
-    reasons: bool = option(True, "The arithmetic of the utility before the answer.")
-    ties: str = option("drop", "Two best answers: drop, or both (a row each).")
-    precision: float = option(1.0, "Of the logit choice stored beside each row.")
-    seed: int = option(0, "The same seed gives the same rows.")
-    apart: tuple[str, ...] = ()
-    """Specs of games that no row is made of, beside the canonical ones."""
-
-    def __post_init__(self) -> None:
-        count("train", self.train)
-        count("test", self.test, 0)
-        number("precision", self.precision, 0)
-        if self.ties not in TIES:
-            raise HominesError(f"ties is {self.ties!r}; there are {', '.join(TIES)}")
-        if not self.games or not self.words:
-            raise HominesError("a recipe needs at least one game and one set of labels")
-        frame = find("frames", self.frame)
-        if not isinstance(frame, AsksFor) or frame.asks != "choice" or labels_of(frame):
-            raise HominesError(
-                f"frame {self.frame} cannot tell the rows: it must tell payoffs and leave its labels and "
-                "what it asks to the recipe, as table, sentences or story do; give labels by --labels"
-            )
-        count("seed", self.seed, 0)
-        if unknown := [game for game in self.games if game not in drawable()]:
-            raise HominesError(
-                f"no game {unknown[0]!r} can be drawn; there are {', '.join(drawable())}. "
-                "A game is drawn by a function draw(rng) in its file"
-            )
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One decision with the answer that its preference implies.
-
-    target      logit choice over the actions [mine]; `answer`: the best action
-    completion  the answer, after its reasons where the recipe asks for them
-    """
-
-    game: str
-    decision: Decision
-    frame: str
-    order: Order
-    prompt: Prompt
-    answer: int
-    target: Array
-    completion: str
-
-    def messages(self) -> dict[str, Any]:
-        """Chat turns, as fine-tuning services take them."""
-        turns = [{"role": role, "content": text} for role, text in self.prompt.messages]
-        said = f"{self.prompt.begins} {self.completion}".lstrip()
-        return {"messages": [*turns, {"role": "assistant", "content": said}]}
-
-    def facts(self) -> dict[str, Any]:
-        """What the row was made of."""
-        return {
-            "game": self.game,
-            "situation": situation(self.decision),
-            "frame": self.frame,
-            "order": [list(places) for places in self.order],
-            "labels": list(self.prompt.labels),
-            "cue": self.prompt.cue,
-            "begins": self.prompt.begins,
-            "answer": self.prompt.labels[self.answer],
-            "action": self.decision.actions[self.answer],
-            "target": [round(float(p), 9) for p in self.target],
-            "decision": self.decision.to_json(),
-        }
-
-
-def drawable() -> tuple[str, ...]:
-    """Games that can be drawn."""
-    return tuple(name for name in names("games") if drawer(name) is not None)
-
-
-def drawer(name: str) -> Callable[[np.random.Generator], str] | None:
-    return getattr(import_module(f"homines.games.{name}"), "draw", None)
 
 
 def generate(recipe: Recipe) -> tuple[list[Row], list[Row], Counter[str]]:

@@ -15,8 +15,10 @@ from homines import __version__
 from homines.core import paths, strict_json
 from homines.core.registry import find, trust_from
 from homines.core.types import Array, Decision, HominesError, Prompt
+from homines.datasets.generator import generate
+from homines.datasets.recipe import Recipe
+from homines.datasets.row import Row
 from homines.elicitation.questions import situation
-from homines.training.data import Recipe, Row, generate
 
 
 def write(recipe: Recipe, folder: str | Path) -> dict[str, Any]:

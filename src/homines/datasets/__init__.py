@@ -1,0 +1,1 @@
+"""Synthetic data of a preference: decisions, the answers that its utility implies, and the reasons."""

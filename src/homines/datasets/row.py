@@ -1,0 +1,49 @@
+"""A row of a data set: one decision with the answer that its preference implies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from homines.core.types import Array, Decision, Order, Prompt
+from homines.elicitation.questions import situation
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One decision with the answer that its preference implies.
+
+    target      logit choice over the actions [mine]; `answer`: the best action
+    completion  the answer, after its reasons where the recipe asks for them
+    """
+
+    game: str
+    decision: Decision
+    frame: str
+    order: Order
+    prompt: Prompt
+    answer: int
+    target: Array
+    completion: str
+
+    def messages(self) -> dict[str, Any]:
+        """Chat turns, as fine-tuning services take them."""
+        turns = [{"role": role, "content": text} for role, text in self.prompt.messages]
+        said = f"{self.prompt.begins} {self.completion}".lstrip()
+        return {"messages": [*turns, {"role": "assistant", "content": said}]}
+
+    def facts(self) -> dict[str, Any]:
+        """What the row was made of."""
+        return {
+            "game": self.game,
+            "situation": situation(self.decision),
+            "frame": self.frame,
+            "order": [list(places) for places in self.order],
+            "labels": list(self.prompt.labels),
+            "cue": self.prompt.cue,
+            "begins": self.prompt.begins,
+            "answer": self.prompt.labels[self.answer],
+            "action": self.decision.actions[self.answer],
+            "target": [round(float(p), 9) for p in self.target],
+            "decision": self.decision.to_json(),
+        }
