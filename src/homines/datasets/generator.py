@@ -9,9 +9,7 @@ utility is highest there. This file needs no network library.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
-from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -21,14 +19,14 @@ from homines.core.types import (
     Decision,
     HominesError,
     Preference,
-    digest,
 )
 from homines.datasets.best_answers import ImpliedAnswers, implied_answers
+from homines.datasets.measured_games import measured_keys, payoff_keys
 from homines.datasets.reasons import WORDINGS, answered, reason, reason_by_plans
 from homines.datasets.recipe import Recipe, drawer
 from homines.datasets.row import Row
 from homines.elicitation.orders import orders
-from homines.elicitation.questions import battery, situation
+from homines.elicitation.questions import situation
 from homines.elicitation.scene import split_labels
 from homines.theory.game_forms import Repeated
 
@@ -36,9 +34,6 @@ TRIES = 2000
 """Games in a row that give nothing, after which no other is drawn."""
 SPARE = ("X,Y", "P,Q", "1,2", "left,right")
 """Labels where those asked for name another's actions."""
-MOST_PERMUTED = 4
-NAMED = ("ipd", "ish", "icn", "bos", "icd", "ivd")
-PROTOCOLS = ("spd", "trust", "ultimatum")
 
 
 def generate(recipe: Recipe) -> tuple[list[Row], list[Row], Counter[str]]:
@@ -64,7 +59,7 @@ class Generator:
         # games and words are drawn apart, so that recipes which differ in their words hold the same games
         self.game_rng, self.word_rng = (np.random.default_rng([recipe.seed, k]) for k in range(2))
         self.left: Counter[str] = Counter()
-        self._known = _evaluated(recipe.apart)
+        self._known = measured_keys(recipe.apart)
         self._turns: Counter[tuple[str, str]] = Counter()
         """Rows so far, by kind of game and situation."""
 
@@ -79,7 +74,7 @@ class Generator:
             assert draw is not None
             spec = draw(self.game_rng)
             game = find("games", spec)
-            keys = _keys(game)
+            keys = payoff_keys(game)
             new: list[Row] = []
             if keys & self._known:
                 self.left["drawn before, or measured on"] += 1
@@ -151,33 +146,3 @@ class Generator:
         turns = [choices[(i // (n * n) + k) % len(choices)] for k in range(len(choices))]
         fitting = (words for words in map(split_labels, (*turns, *SPARE)) if len(words) == n)
         return next((words for words in fitting if not taken & set(words)), d.actions)
-
-
-def _evaluated(apart: Sequence[str]) -> set[str]:
-    """Keys of what models are measured on: no row is made of these."""
-    games = [find("games", name) for name in NAMED]
-    games += [find("games", f"{name}({k})") for name in PROTOCOLS for k in range(1, 7)]
-    games += [find("games", spec) for spec in apart]
-    return {key for game in games for key in _keys(game)}
-
-
-def _keys(game: Any) -> set[str]:
-    """The payoffs of every decision of a game; names and order of its actions make no difference."""
-    stage = game.stage if isinstance(game, Repeated) else game
-    return {_payoffs(d) for d in battery(stage) if len(d.actions) > 1}
-
-
-def _payoffs(d: Decision) -> str:
-    """Payoffs of a decision, least over the orders of its actions; of all seats at once where alike."""
-    axes = d.payoffs.shape[1:]
-    if max(axes) > MOST_PERMUTED:
-        return digest(d.payoffs.tolist())
-    together = d.same is not None
-    turns = [list(permutations(range(n))) for n in (axes[:1] if together else axes)]
-    forms: list[list[Any]] = []
-    for chosen in product(*turns):
-        turned = d.payoffs
-        for axis in range(len(axes)):
-            turned = turned.take(chosen[0 if together else axis], axis=1 + axis)
-        forms.append(turned.tolist())
-    return digest([min(forms), d.reply, bool(d.history)])
