@@ -74,14 +74,14 @@ def test_recipes_that_differ_in_words_hold_the_same_games() -> None:
         train, test, _ = generate(Recipe("economicus", train=30, test=10, **changes))
         return [[row.game for row in rows] for rows in (train, test)]
 
-    assert games() == games(reasons=False) == games(words=("A,B", "X,Y")) == games(frame="story()")
+    assert games() == games(asks=("bare",)) == games(words=("A,B", "X,Y")) == games(frames=("story",))
     assert games() != games(seed=1)
 
 
 @pytest.mark.parametrize("frame", ["bare", "table(labels='P,Q')", "table(asks='belief')"])
 def test_a_frame_that_cannot_tell_the_rows_is_refused(frame: str) -> None:
     with pytest.raises(HominesError, match="cannot tell the rows"):
-        Recipe("economicus", frame=frame)
+        Recipe("economicus", frames=(frame,))
 
 
 def test_either_of_two_best_answers_is_right() -> None:
