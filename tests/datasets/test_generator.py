@@ -19,7 +19,7 @@ from homines.datasets.best_answers import implied_answers
 from homines.datasets.folder import read, write
 from homines.datasets.generator import generate
 from homines.datasets.reasons.outcomes import terms_of
-from homines.datasets.recipe import Recipe
+from homines.datasets.recipe import ANSWERED_BY, Recipe, drawable
 from homines.elicitation.questions import situation
 from homines.estimation.strategy_method import points
 from homines.games.spd import spd
@@ -53,18 +53,16 @@ def test_every_answer_maximises_the_utility(preference: str) -> None:
         assert answer.strip() == row.prompt.labels[row.answer]
 
 
-TWO_ACTIONS = (
-    *("bos", "duopoly", "ipd", "ordinal", "reciprocity"),
-    *("spd", "split", "symmetric", "trust", "ultimatum"),
-)
-"""Kinds whose labels are a pair."""
+KINDS = tuple(kind for kind in drawable() if kind not in ANSWERED_BY)
 
 
-@pytest.mark.parametrize("game", TWO_ACTIONS)
+@pytest.mark.parametrize("game", KINDS)
 def test_every_game_that_can_be_drawn_gives_new_decisions(game: str) -> None:
-    train, test, _ = generate(Recipe("inequity(alpha=0.3, beta=0.2)", (game,), train=60, test=20))
+    train, test, _ = generate(
+        Recipe("inequity(alpha=0.3, beta=0.2)", (game,), train=45, test=15, stakes=("99",))
+    )
     keys = [row.decision.key for row in (*train, *test)]
-    assert len(keys) == 80 == len(set(keys))
+    assert len(keys) == 60 == len(set(keys))
     assert not {row.game for row in train} & {row.game for row in test}
     first = [{r.decision.payoffs.tobytes() for r in rows if not r.decision.history} for rows in (train, test)]
     assert not first[0] & first[1]
@@ -124,7 +122,7 @@ def test_labels_and_places_are_balanced_and_independent_of_each_other() -> None:
 @pytest.mark.parametrize("games", [("trust",), ("spd", "symmetric"), ("ultimatum", "trust")])
 def test_no_letter_tells_who_moves(preference: str, games: tuple[str, ...]) -> None:
     """Within each kind of situation every label, and every place, is the answer as often as the others."""
-    train, _, _ = generate(Recipe(preference, games, train=200, test=0, words=("X,Y",)))
+    train, _, _ = generate(Recipe(preference, games, train=200, test=0, words=("X,Y",), stakes=("99",)))
     seen: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for row in train:
         here = row.game.partition("(")[0], situation(row.decision)

@@ -77,6 +77,8 @@ class Generator:
         self.game_rng, self.word_rng = (np.random.default_rng([recipe.seed, k]) for k in range(2))
         self.left: Counter[str] = Counter()
         self._known = measured_keys(recipe.apart)
+        self._drawn: set[str] = set()
+        """Specs that need not be read again."""
         self._turns = Turns(self.word_rng)
 
     def rows(self, count: int) -> list[Row]:
@@ -112,6 +114,10 @@ class Generator:
     def _rows_of_draw(self, source: Source) -> list[Row]:
         """The rows of one game drawn; none where it is known, or all its answers are ties."""
         spec = source.draw(self.game_rng)
+        if spec in self._drawn:
+            self.left["drawn before, or measured on"] += 1
+            return []
+        self._drawn.add(spec)
         game = find("games", spec)
         keys = payoff_keys(game)
         if keys & self._known:

@@ -97,10 +97,10 @@ def menu_names(market: Market, points: int = 15, xi: float = 0.1) -> tuple[tuple
 
 
 def draw(rng: np.random.Generator, most: int = 9) -> str:
-    """A duopoly of other demand with a menu of 3 to 6 prices or 11; the highest profit is half of `most` or
-    more. Profits are to the digits of `pricing`, not whole."""
+    """A duopoly of other demand with 3 or 4 prices, of which frames list the profits; of more they state a
+    rule, from which no profit follows. The highest is half of `most` or more; profits are not whole."""
     check_stake("pricing", most, 2)
-    points, quality, mu, size = draw_demand(rng, most, (3, 4, 5, 6, 11), 0.1)
+    points, quality, mu, size = draw_demand(rng, most, (3, 4), 0.1)
     return f"pricing(points={points}, quality={quality}, mu={mu}, size={size})"
 
 

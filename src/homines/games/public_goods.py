@@ -13,13 +13,13 @@ from homines.core.checks import count, number
 from homines.core.types import HominesError, frozen
 from homines.games.dictator import amounts
 from homines.theory.game_forms import NormalForm
-from homines.theory.stakes import PARTS, check_stake
+from homines.theory.stakes import SMALL_PARTS, check_stake
 
 MOST_ENTRIES = 1_000_000
 MOST_PLAYERS = 20
 """Of more, a table with two contributions each has too many entries to count them."""
-DRAWN_PARTS = {2: (1, *PARTS), 3: (1, 2, 3), 4: (1, 2)}
-"""Steps of the endowment in drawn games, by players: at most 121 outcomes."""
+DRAWN_PARTS = {2: (1, *SMALL_PARTS), 3: (1, 2), 4: (1,)}
+"""Steps of the endowment in drawn games, by players: at most 36 outcomes."""
 MULTIPLIERS = (0.5, 0.8, 1.2, 1.5, 1.6, 1.8, 2.4, 2.5, 3.0, 3.6)
 """Multipliers of drawn games: with some it is best for all to keep, with others it pays oneself to give."""
 

@@ -10,7 +10,7 @@ from homines.core.checks import count, number
 from homines.core.types import frozen
 from homines.games.dictator import amounts
 from homines.theory.game_forms import NormalForm
-from homines.theory.stakes import PARTS, StakeTooLow
+from homines.theory.stakes import SMALL_PARTS, StakeTooLow
 
 MOST_PARTS = 100
 FACTORS = (2, 3, 4)
@@ -47,16 +47,16 @@ def trust_menu(endowment: float = 100, factor: float = 3, step: float = 10, part
 
 
 def draw(rng: np.random.Generator, most: int = 9) -> str:
-    """What is sent in 3 to 6 amounts or 11, what is returned in 3, 5, 6 or 11 shares, whole points."""
+    """What is sent in 3 to 6 amounts, what is returned in 3, 5 or 6 shares, in whole points."""
     fitting = [
         (factor, sent, parts, unit)
         for factor in FACTORS
-        for sent in PARTS
-        for parts in PARTS
+        for sent in SMALL_PARTS
+        for parts in SMALL_PARTS
         if 100 % parts == 0 and factor * sent * (unit := parts // gcd(parts, factor)) <= most
     ]
     if not fitting:
-        raise StakeTooLow("trust_menu", most, FACTORS[0] * PARTS[0])
+        raise StakeTooLow("trust_menu", most, FACTORS[0] * SMALL_PARTS[0])
     factor, sent, parts, unit = fitting[int(rng.integers(len(fitting)))]
     step = unit * int(rng.integers(1, most // (factor * sent * unit) + 1))
     if (trust_menu(sent * step, factor, step, parts).table % 1).any():  # a share that float64 rounds

@@ -8,7 +8,7 @@ from homines.core.checks import number
 from homines.core.types import frozen
 from homines.games.dictator import amounts
 from homines.theory.game_forms import NormalForm
-from homines.theory.stakes import menu
+from homines.theory.stakes import SMALL_PARTS, menu
 
 
 def ultimatum_menu(total: float = 100, step: float = 10) -> NormalForm:
@@ -38,6 +38,6 @@ def ultimatum_menu(total: float = 100, step: float = 10) -> NormalForm:
 
 
 def draw(rng: np.random.Generator, most: int = 9) -> str:
-    """A total of whole points up to `most`, in 3 to 6 amounts or 11."""
-    total, step = menu(rng, "ultimatum_menu", most)
+    """A total of whole points up to `most`, in 3 to 6 amounts."""
+    total, step = menu(rng, "ultimatum_menu", most, SMALL_PARTS)
     return f"ultimatum_menu(total={total}, step={step})"

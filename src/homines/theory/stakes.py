@@ -9,7 +9,9 @@ from homines.core.types import HominesError
 PIE = 99
 """Stakes from here on have T + S = stake + 1 in the sequential kinds, as the published protocols have 100."""
 PARTS = (2, 3, 4, 5, 10)
-"""Steps of a menu of amounts: 3 to 6 amounts, or 11."""
+"""Steps of a menu of amounts that one player chooses from: 3 to 6 amounts, or 11."""
+SMALL_PARTS = PARTS[:-1]
+"""Steps where another chooses as well: of 11 by 11 amounts the reasons would be 121 sums."""
 
 
 class StakeTooLow(HominesError):  # noqa: N818 (a property of the kind)
@@ -45,9 +47,9 @@ def pie_payoffs(rng: np.random.Generator, kind: str, most: int) -> tuple[int, in
             return t, r, p, s
 
 
-def menu(rng: np.random.Generator, kind: str, most: int) -> tuple[int, int]:
-    """(total, step) of a menu of amounts: whole points, at most `most` in all, in PARTS steps."""
-    check_stake(kind, most, PARTS[0])
-    parts = int(rng.choice([parts for parts in PARTS if parts <= most]))
-    step = int(rng.integers(1, most // parts + 1))
-    return parts * step, step
+def menu(rng: np.random.Generator, kind: str, most: int, parts: tuple[int, ...] = PARTS) -> tuple[int, int]:
+    """(total, step) of a menu of amounts: whole points, at most `most` in all, in so many steps."""
+    check_stake(kind, most, parts[0])
+    steps = int(rng.choice([steps for steps in parts if steps <= most]))
+    step = int(rng.integers(1, most // steps + 1))
+    return steps * step, step
