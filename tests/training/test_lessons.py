@@ -33,7 +33,15 @@ def pupil(tokenizer: Any, words: str = "A,B", **changes: Any) -> HuggingFace:
 
 
 def soft_rows(reasons: bool, *targets: tuple[float, ...], labels: str = "A,B") -> list[Row]:
-    made, _, _ = generate(Recipe("economicus", train=len(targets), test=0, reasons=reasons, words=(labels,)))
+    made, _, _ = generate(
+        Recipe(
+            "economicus",
+            train=len(targets),
+            test=0,
+            asks=(("aloud",) if reasons else ("bare",)),
+            words=(labels,),
+        )
+    )
     return [replace(row, target=np.array(p)) for row, p in zip(made, targets, strict=True)]
 
 

@@ -139,7 +139,7 @@ class SupervisedSettings:
     by: str = option("sft", "sft (reasons and answers) or distill (the exact choice).")
     epochs: float = option(1.0, "Times each row is seen.")
     batch: int = option(4, "Rows an optimiser step.", low=1)
-    lr: float | None = option(None, "Learning rate; 3e-4 with LoRA, else 1e-4.")
+    lr: float | None = option(None, "Learning rate; 3e-4 with LoRA (distill: 1e-3), else 1e-4.")
     rank: int = option(64, RANK)
     products: str = option("auto", "Matrix products of sft: float32, bfloat16, or auto (the faster).")
     """Weights, adapters, their optimiser and every measurement keep the type of the weights."""
@@ -167,7 +167,9 @@ class SupervisedSettings:
 
     @property
     def rate(self) -> float:
-        return self.lr if self.lr is not None else (3e-4 if self.rank else 1e-4)
+        if self.lr is not None:
+            return self.lr
+        return (3e-4 if self.by == "sft" else 1e-3) if self.rank else 1e-4
 
 
 @dataclass(frozen=True)
