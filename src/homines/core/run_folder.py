@@ -50,8 +50,8 @@ EARLIER_SETTINGS = {
     "settings.until": 0.0,
     "settings.text_kl": 0.0,
     "settings.kl_steps": 0,
-    "course.plain": 0,
     "course.products": "float32",
+    "course.text_kl": 0.0,
 }
 """Values that settings had before they could be chosen: those of a folder whose config lacks them."""
 PROMPTS = "prompts.jsonl"
