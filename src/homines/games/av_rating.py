@@ -12,8 +12,8 @@ from homines.games.dictator import amounts
 MOST = 100
 
 RATED = {
-    "judging": "How moral is it, compared with driving on, that the car swerves? 0: not at all, driving on is "
-    "right; 100: entirely, swerving is right.",
+    "judging": "How moral is it, compared with driving on, that the car swerves? 0: not at all, driving on "
+    "is right; 100: entirely, swerving is right.",
     "buying": "How likely are you to buy the car that swerves, and not the one that drives on? 0: surely the "
     "one that drives on; 100: surely the one that swerves.",
     "regulating": "How much are you for the rule that cars must swerve, and not for the one that they must "
@@ -23,8 +23,8 @@ RATED = {
 
 
 def av_rating(asked: str = "judging", saved: int = 10, aboard: str = "self", *, step: float = 10) -> Dilemma:
-    """Self-driving car: how right it is to swerve, how likely one is to buy the car that does, or how much one
-    is for the rule, from 0 to 100 in steps.
+    """Self-driving car: how right swerving is, how likely one is to buy the car that does, or how much one is
+    for the rule, from 0 to 100 in steps.
 
     asked, saved, aboard   as in `av`
 
