@@ -79,7 +79,7 @@ class DoseKind:
             train=train,
             test=test,
             words=WORDS,
-            reasons=not self.direct,
+            asks=("bare",) if self.direct else ("aloud",),
             seed=seed,
             apart=tuple(kappa_games()),
         )
