@@ -3,6 +3,10 @@
 An agent was tuned on games. Here it is asked about self-driving cars (cars.py), sets prices on a menu
 (markets.py) and in words (talks.py), beside the model before training, the theory of its preference, and
 agents that were trained in the application. claims.py says which sentences of the paper hold.
+
+    every = [*models_as_they_are(task), *tuned(task, "homo moralis", "moralis-s0", "moralis(kappa=1)")]
+    ask(task, every, reasoning)     # what is missing, in cars/, markets/ and words/ of the study's folder
+    sections(task, every)           # for its page
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from homines.core.run_folder import RunFolder
 from homines.studies import default_folder
 from homines.studies.kit import Agent
 from homines.studies.task import StudyTask
+from homines.training.lifecycle import finished_training
 
 BARE, ALOUD = "bare", "aloud"
 """How a question is asked: for the answer at once, or after reasons."""
@@ -47,6 +48,14 @@ def models_as_they_are(task: StudyTask) -> list[Subject]:
         )
         for folder, model in task.models.items()
     ]
+
+
+def tuned(task: StudyTask, name: str, folder: str, preference: str) -> list[Subject]:
+    """An agent that this study tuned, from its run folder; none where its training is not done."""
+    done = finished_training(task.place(folder))
+    if done is None:
+        return []
+    return [Subject(name=name, folder=folder, model=f"{task.model}+{done.folder}", preference=preference)]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
