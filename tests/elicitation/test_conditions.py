@@ -62,7 +62,7 @@ def test_records_keep_the_condition_and_prompts_are_retold() -> None:
 def test_what_a_frame_cannot_do_is_refused() -> None:
     with pytest.raises(HominesError, match=r"no condition called 'person'.*did you mean 'persona'"):
         Under("person")
-    with pytest.raises(HominesError, match="one condition a question"):
+    with pytest.raises(HominesError, match="has a condition already"):
         Under("persona", "under(condition=turns)")
     with pytest.raises(HominesError, match="takes no asks"):
         Under("persona", "bare", asks="aloud")
