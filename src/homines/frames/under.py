@@ -47,15 +47,15 @@ class Under:
                 raise HominesError(f"frame {self.frame} takes no {name}; leave it out, or use another frame")
         bare = variant(inner, **{name: x for name, x in PLAIN_SETTINGS.items() if hasattr(inner, name)})
         object.__setattr__(self, "frame", inherit_trust(self.frame, spell(bare)))
-        object.__setattr__(self, "goal", getattr(self._inner, "goal", ""))  # a sentence in place of its name
+        object.__setattr__(self, "goal", getattr(self.inner, "goal", ""))  # a sentence in place of its name
 
     @property
     def places(self) -> int:
         """How many times the question lists the options."""
-        return self._inner.places
+        return self.inner.places
 
     @property
-    def _inner(self) -> Any:
+    def inner(self) -> Any:
         """The frame that asks, with these settings."""
         frame = find("frames", self.frame)
         return variant(
@@ -63,4 +63,4 @@ class Under:
         )
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
-        return condition(self.condition)(self._inner(d, order))
+        return condition(self.condition)(self.inner(d, order))
