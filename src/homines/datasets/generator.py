@@ -24,7 +24,7 @@ from homines.core.types import (
     digest,
 )
 from homines.datasets.best_answers import ImpliedAnswers, implied_answers
-from homines.datasets.reasons import WORDINGS, answered, reason, reason_by_plans
+from homines.datasets.reasons import WORDINGS, answered, reason
 from homines.datasets.recipe import Recipe, drawer
 from homines.datasets.row import Row
 from homines.elicitation.orders import orders
@@ -128,12 +128,7 @@ class Generator:
         wording = int(self.word_rng.integers(WORDINGS))
         completion = labels[answer]
         if recipe.reasons:
-            if implied.plan_worth is not None:
-                names = implied.plan_names(labels)
-                says = {names[i]: labels[implied.acts[i]] for i in implied.top}
-                why = reason_by_plans(names, implied.plan_worth, says, labels[answer])
-            else:
-                why = reason(self.preference, d, labels, order, wording=wording)
+            why = reason(self.preference, implied, labels, order, answer, wording=wording)
             completion = answered(why, labels[answer])
         target = implied.target(recipe.precision)
         return Row(spec, d, spell(frame), order, frame(d, order), answer, target, completion)
