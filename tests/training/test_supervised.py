@@ -33,7 +33,7 @@ def pupil(tokenizer: Any, words: str = "A,B", **changes: Any) -> HuggingFace:
 
 
 def rows(reasons: bool, many: int = 24) -> list[Row]:
-    train, _, _ = generate(Recipe("economicus", train=many, test=0, reasons=reasons))
+    train, _, _ = generate(Recipe("economicus", train=many, test=0, asks=("aloud" if reasons else "bare",)))
     return train
 
 
@@ -167,7 +167,7 @@ def test_a_data_folder_is_read_as_it_was_made(tmp_path: Path) -> None:
 
 def test_answers_begun_are_taught_after_their_beginning(tokenizer: Any, tmp_path: Path) -> None:
     """As data for others too: the whole turn, of which the first words are the prompt's here."""
-    recipe = Recipe("economicus", train=8, test=2, frame="table(begins='Answer:')", reasons=False)
+    recipe = Recipe("economicus", train=8, test=2, frames=("table(begins='Answer:')",), asks=("bare",))
     write(recipe, tmp_path / "data")
     _, train, _ = read(tmp_path / "data")
     made, _, _ = generate(recipe)
@@ -187,7 +187,7 @@ def test_answers_begun_are_taught_after_their_beginning(tokenizer: Any, tmp_path
     with pytest.raises(HominesError, match="does not begin 'Answer:'"):
         read(tmp_path / "data")
     with pytest.raises(HominesError, match="asks to think aloud"):
-        generate(Recipe("economicus", train=8, test=0, frame="table(begins='Answer:')"))
+        generate(Recipe("economicus", train=8, test=0, frames=("table(begins='Answer:')",)))
 
 
 # --- thinking aloud ------------------------------------------------------------------------------

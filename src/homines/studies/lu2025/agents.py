@@ -10,12 +10,13 @@ import numpy as np
 
 from homines.core.registry import find
 from homines.core.types import Record
-from homines.datasets.recipe import Recipe, drawer
+from homines.datasets.recipe import Recipe
 from homines.elicitation.metrics import answered_records, group_by
 from homines.estimation.columns import Observation
 from homines.estimation.family import family
 from homines.estimation.observations import from_records
 from homines.estimation.published import PAIRS
+from homines.games.symmetric import draw_even
 from homines.studies.kit import Agent, Findings
 
 CONDITIONS = ("asked as trained", "asked for the bare answer")
@@ -79,7 +80,7 @@ class DoseKind:
             train=train,
             test=test,
             words=WORDS,
-            reasons=not self.direct,
+            asks=("bare",) if self.direct else ("aloud",),
             seed=seed,
             apart=tuple(kappa_games()),
         )
@@ -94,10 +95,9 @@ def kappa_games() -> dict[str, float]:
     always takes the same action thus fits no kappa well.
     """
     rng = np.random.default_rng(DRAWN_SEED)
-    draw, moralis = drawer("symmetric"), family("moralis")
-    assert draw is not None
+    moralis = family("moralis")
     games: tuple[dict[float, str], dict[float, str]] = {}, {}  # by whether a higher kappa favours the first
-    for spec in (draw(rng) for _ in range(GAMES_DRAWN)):
+    for spec in (draw_even(rng) for _ in range(GAMES_DRAWN)):
         base, slope = np.diff(moralis.columns(find("games", spec).stage.due(())[0]), axis=0)[0]
         indifferent = round(float(-base / slope), 9) if slope else 0.0
         if 0 < indifferent < 1 and indifferent not in KAPPAS:

@@ -41,6 +41,8 @@ WORDS_ASKED = ("X,Y", "Y,X")
 PROTOCOLS = tuple(f"{game}({k})" for game in ("spd", "trust", "ultimatum") for k in range(1, 7))
 DRAWN = 12
 """The number of divisions of money, and of those after a kind or unkind act, that are drawn."""
+STAKE = 99
+"""Their highest payoff."""
 THINK, THINK_QUICK = 256, 64
 """Tokens of reasons at most; the untrained model seldom ends before them."""
 
@@ -115,7 +117,7 @@ def random_games(game: str) -> dict[str, tuple[Decision, ...]]:
     rng = np.random.default_rng(DRAWN_SEED)
     draw = drawer(game)
     assert draw is not None
-    specs = [draw(rng) for _ in range(DRAWN)]
+    specs = [draw(rng, STAKE) for _ in range(DRAWN)]
     return {spec: battery(find("games", spec)) for spec in specs}
 
 
