@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
-import numpy as np
-
-from homines.core.registry import find
 from homines.core.types import Record
-from homines.datasets.recipe import Recipe, drawer
+from homines.datasets.recipe import Recipe
 from homines.elicitation.metrics import answered_records, group_by
 from homines.estimation.columns import Observation
-from homines.estimation.family import family
 from homines.estimation.observations import from_records
 from homines.estimation.published import PAIRS
 from homines.studies.kit import Agent, Findings
+from homines.studies.lu2025.dose_games import kappa_design
 
 CONDITIONS = ("asked as trained", "asked for the bare answer")
 HOW_ASKED = (
@@ -33,12 +30,6 @@ PROTOCOLS = ("spd", "trust(", "ultimatum(")
 """Beginnings of the specs of the protocols."""
 DRAWN_SEED = 2025
 """Seed of the games drawn for measurement; the games of the training have seeds of their own."""
-GAMES_DRAWN = 4000
-"""The number of symmetric games drawn to choose those that distinguish doses of kappa."""
-
-
-SHARES_STATED = (0.2, 0.8)
-"""Shares of the first action that stated beliefs give."""
 
 
 @dataclass(frozen=True)
@@ -81,39 +72,19 @@ class DoseKind:
             words=WORDS,
             reasons=not self.direct,
             seed=seed,
-            apart=tuple(kappa_games()),
+            apart=tuple(kappa_design()),
         )
 
 
-@cache
 def kappa_games() -> dict[str, float]:
-    """The kappa of indifference by spec, for symmetric games that distinguish doses of kappa.
-
-    There is one game for every kappa of indifference inside (0, 1) that payoffs of 1 to 9 can make, except
-    the doses themselves. A higher kappa favours the first action and the second action in turn; an agent that
-    always takes the same action thus fits no kappa well.
-    """
-    rng = np.random.default_rng(DRAWN_SEED)
-    draw, moralis = drawer("symmetric"), family("moralis")
-    assert draw is not None
-    games: tuple[dict[float, str], dict[float, str]] = {}, {}  # by whether a higher kappa favours the first
-    for spec in (draw(rng) for _ in range(GAMES_DRAWN)):
-        base, slope = np.diff(moralis.columns(find("games", spec).stage.due(())[0]), axis=0)[0]
-        indifferent = round(float(-base / slope), 9) if slope else 0.0
-        if 0 < indifferent < 1 and indifferent not in KAPPAS:
-            games[bool(slope > 0)].setdefault(indifferent, spec)
-    common = sorted(games[0].keys() & games[1].keys())
-    return {games[i % 2][kappa]: kappa for i, kappa in enumerate(common)}
+    """The kappa of indifference by spec, for the games that tell doses of kappa and state no share of others
+    (dose_games.py)."""
+    return {spec: kappa for spec, kappa in kappa_design().items() if "share=" not in spec}
 
 
 def stated_games() -> tuple[str, ...]:
-    """Every other of these games, with other beliefs than 50/50 stated: they tell kappa from aversion to
-    inequity, which symmetric games with even beliefs do not."""
-    specs = list(kappa_games())[::2]
-    return tuple(
-        spec.replace("rounds=1)", f"rounds=1, share={SHARES_STATED[i % len(SHARES_STATED)]})")
-        for i, spec in enumerate(specs)
-    )
+    """Those that state a share of others, which tell kappa from aversion to inequity."""
+    return tuple(spec for spec in kappa_design() if "share=" in spec)
 
 
 def observations(records: Sequence[Record], *, whole: bool = False) -> list[Observation]:

@@ -14,8 +14,10 @@ from homines.core.run_folder import RunFolder
 from homines.reports.page import Section
 from homines.studies.kit import models_as_they_are, task_facts, write_page
 from homines.studies.lu2025.agents import CONDITIONS, DoseAgent, DoseFindings, DoseKind
+from homines.studies.lu2025.beliefs import beliefs
 from homines.studies.lu2025.canonical import amounts, best_plans, pairs, plans
-from homines.studies.lu2025.estimates import dose, estimates, people, sensitivity
+from homines.studies.lu2025.estimates import estimates, people, sensitivity
+from homines.studies.lu2025.response import dose, slopes
 from homines.studies.omissions import Omission
 from homines.studies.task import StudyResult, StudyTask
 
@@ -222,6 +224,6 @@ def unknown(_: DoseFindings) -> Section:
 
 
 PARTS: tuple[Callable[[DoseFindings], Section | Omission | None], ...] = (
-    implied, as_it_is, reasons, dose, estimates, plans, best_plans, sensitivity, amounts, pairs, people,
-    effects, unknown,
+    implied, as_it_is, reasons, dose, slopes, beliefs, estimates, plans, best_plans, sensitivity, amounts,
+    pairs, people, effects, unknown,
 )  # fmt: skip

@@ -141,7 +141,8 @@ def exam(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
     """The canonical games: protocols by the strategy method, pairs and divisions as `asks` says ("choice" or
     "aloud"), and amounts and the games that tell kappa for the bare answer.
 
-    Beliefs are asked for with bare answers only, for an agent that was taught to think aloud gives no others.
+    Beliefs are asked for the bare answer of every agent; of one that was taught to think aloud the legal mass
+    says how far it gives one.
     """
     protocols = {spec: battery(find("games", spec)) for spec in PROTOCOLS[:: 6 if quick else 1]}
     pairs = {spec: battery(find("games", spec)) for spec, _ in PAIRS.values()}
@@ -149,8 +150,7 @@ def exam(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
     kind = {spec: tuple(d for d in ds if d.player == 1) for spec, ds in random_games("reciprocity").items()}
     divisions = {**pairs, **divided, **kind}
     every = balanced_questions(model, protocols, asks)
-    if asks == "choice":
-        every += balanced_questions(model, protocols, "belief")
+    every += balanced_questions(model, protocols, "belief")
     every += balanced_questions(model, dict(list(divisions.items())[:: 7 if quick else 1]), asks)
     amounts = {b.game: battery(find("games", b.game)) for b in AMOUNTS[: 1 if quick else None]}
     every += questions(model, amounts, [find("frames", "table(goal='')")], most=2)
