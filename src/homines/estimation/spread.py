@@ -21,7 +21,7 @@ import numpy as np
 from scipy.stats import chi2
 from scipy.stats import t as student
 
-from homines.core.types import Array, HominesError
+from homines.core.types import Array, HominesError, frozen
 from homines.estimation.columns import Observation, read_for
 from homines.estimation.family import Family, family
 from homines.estimation.fit import check_design, check_lapse, check_peak
@@ -190,7 +190,8 @@ def _estimate(p: Problem) -> _Alone:
     noise = np.zeros(len(values))
     if p.sampled.any():
         d = natural_design(p, design, peak.g, bend)
-        noise = np.diag(np.linalg.pinv(d.information(np.exp(design.logp(peak.g)), p.y.sum(-1))))
+        inverse = np.linalg.pinv(d.information(np.exp(design.logp(peak.g)), p.y.sum(-1)))
+        noise = frozen(np.diag(inverse))
     clusters = dict.fromkeys(p.games)  # in the order of `group`, by the first decision of each
     moves = jackknife(p, design, peak.g, bend) if len(clusters) > len(values) else None
     return _Alone(values, None if moves is None else dict(zip(clusters, moves, strict=True)), noise)

@@ -39,8 +39,8 @@ def beliefs(findings: DoseFindings) -> Section | Omission:
         (
             "At every point of the sequential games an agent is asked what the other does there, for the "
             "bare answer. Belief: the mean probability it gives to the other's first action (cooperate, "
-            "invest, divide equally). Kappa is then read from its own choices, under an even belief about others, "
-            "under the belief it gave, and under the correct one (that others do as it does).",
+            "invest, divide equally). Kappa is then read from its own choices, under an even belief about "
+            "others, under the belief it gave, and under the correct one (that others do as it does).",
             "An agent that was taught to think aloud may give a bare belief hardly any legal mass; what is "
             "given a legal answer is then hardly ever said. No interval is shown: these are one agent's "
             f"answers read three ways. {NO_KAPPA}",

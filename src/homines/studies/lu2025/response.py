@@ -83,8 +83,10 @@ def slope(points: Iterable[tuple[float, int, float]], level: float = 0.95) -> Sl
     free = len(every) - 2
     spread = np.sqrt((off**2).sum() / free / ((every[:, 0] - every[:, 0].mean()) ** 2).sum())
     around = float(student.ppf((1 + level) / 2, free)) * spread
-    ends = (value - half, value + half, own - around, own + around)
-    return Slope(float(value), float(intercept), *map(float, ends), len(lines), len(every))
+    low, high = float(value - half), float(value + half)
+    return Slope(
+        float(value), float(intercept), low, high, own - around, own + around, len(lines), len(every)
+    )
 
 
 def _line(points: Array) -> tuple[float, float]:
