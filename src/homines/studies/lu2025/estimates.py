@@ -107,7 +107,7 @@ def dose(findings: DoseFindings) -> Section | Omission:
     """Target kappa against its estimate from unseen games, and the set at which most answers are best."""
     rows: list[TableRow] = []
     dots: list[TableRow] = []
-    for agent in (a for a in findings.able if a.kappa is not None and not a.direct):
+    for agent in findings.doses:
         data = observations(agent.kappa_answers(aloud=True))
         row: TableRow = {"target": agent.kappa, "seed": agent.seed}
         rows.append(row)
