@@ -25,6 +25,7 @@ ORDER = (
 DATA = {
     "__init__.pyi": "The names of the package for editors and type checkers, generated",
     "models/LICENSE-2.0": "The text of the Apache License 2.0, laid beside pulled weights",
+    "training/plain_prompts.txt": "Everyday requests, whose answers by the untrained model are mixed among rows",
     "elicitation/capability.tsv": "Everyday questions, the right answer first",
     "estimation/published.toml": "The numbers of published.py",
     "reports/templates/model_card.md": "The text of a model card",

@@ -6,6 +6,7 @@ from homines.api import load as load
 from homines.api import report as report
 from homines.frames.bare import Bare as _frames_bare
 from homines.frames.bimatrix import Bimatrix as _frames_bimatrix
+from homines.frames.experiment import Experiment as _frames_experiment
 from homines.frames.market import Market as _frames_market
 from homines.frames.sentences import Sentences as _frames_sentences
 from homines.frames.story import Story as _frames_story
@@ -176,6 +177,7 @@ virtue_mixed = _preferences_virtue_mixed
 class frames:
     bare = _frames_bare
     bimatrix = _frames_bimatrix
+    experiment = _frames_experiment
     market = _frames_market
     sentences = _frames_sentences
     story = _frames_story
