@@ -1,4 +1,4 @@
-"""The Lu study: what agents are trained on and examined on, its page, and the short form as a user runs it."""
+"""The Lu study: what agents are trained and examined on, its page, and the short form as a user runs it."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Pupil:
 
 
 def examined(folder: Path, **weak: Sequence[str]) -> StudyTask:
-    """A study in short whose agents answered without training; weak: kinds by a folder's name without seed."""
+    """A study in short whose agents were not trained; weak: kinds of games by an agent's folder."""
     task = StudyTask("smollm2", folder, (0,), quick=True, study="lu2025")
     with task.measuring("base", "smollm2") as run:
         model = Pupil(cells_of(None, quick=True, untrained=True), KINDS)
@@ -199,7 +199,8 @@ def test_cells_are_pooled_by_decisions() -> None:
         return {**scores, "chance": 0.5, "other utility": 0.25}
 
     both = pooled([cell(1.0, 3, 0, 1.0), cell(0.5, 1, 0, 0.5), cell(None, 4, 4, 0.0)])
-    assert both is not None and both.share is not None
+    assert both is not None
+    assert both.share is not None
     assert both.share == pytest.approx(3.5 / 4)
     assert both.mass == pytest.approx(3.5 / 8)
     assert both.share.sample.n == 4  # pyright: ignore

@@ -39,8 +39,8 @@ SILENT: Mapping[str, tuple[str, ...]] = {
     "homo economicus": (),
     "homo moralis": ("dictator", "ultimatum", "ultimatum_menu", "trust_return"),
 }
-"""Kinds of games in which a utility implies no answer, by its name: those of a fixed sum, any division of which
-is as good behind the veil of ignorance."""
+"""Kinds of games in which a utility implies no answer, by its name: those of a fixed sum, any division of
+which is as good behind the veil of ignorance."""
 KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ROWS, DOSE_ROWS, QUICK_ROWS = 400, 200, 12
 """Rows to train on."""
