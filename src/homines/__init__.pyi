@@ -11,6 +11,7 @@ from homines.frames.market import Market as _frames_market
 from homines.frames.sentences import Sentences as _frames_sentences
 from homines.frames.story import Story as _frames_story
 from homines.frames.table import Table as _frames_table
+from homines.frames.under import Under as _frames_under
 from homines.games.av import av as _games_av
 from homines.games.bos import bos as _games_bos
 from homines.games.dictator import dictator as _games_dictator
@@ -182,6 +183,7 @@ class frames:
     sentences = _frames_sentences
     story = _frames_story
     table = _frames_table
+    under = _frames_under
 
 class games:
     av = staticmethod(_games_av)
