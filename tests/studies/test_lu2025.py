@@ -61,18 +61,18 @@ class Pupil:
 
     def __init__(self, cells: Sequence[Cell], weak: Sequence[str] = (), *, silent: bool = False) -> None:
         self.name, self.provenance = "pupil", {"revision": "1"}
-        self.answers: dict[str, tuple[int, float, str]] = {}
+        self.known: dict[str, tuple[int, float, str]] = {}
         for cell in cells:
             for question, row in zip(exam_questions(self, [cell]), cell.rows, strict=True):
                 mass = 0.001 if silent and cell.condition == "bare" else 1.0
                 answer = (row.answer + (cell.kind in weak)) % len(row.prompt.labels)
-                self.answers[question.prompt.key] = answer, mass, row.completion
+                self.known[question.prompt.key] = answer, mass, row.completion
 
     def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
         return [self._choice(prompt) for prompt in prompts]
 
     def _choice(self, prompt: Prompt) -> Choice:
-        known = self.answers.get(prompt.key)
+        known = self.known.get(prompt.key)
         p = np.full(len(prompt.labels), 1e-9)
         if known is None:
             return Choice.at(p)
@@ -81,7 +81,7 @@ class Pupil:
 
     def notes(self, prompt: Prompt) -> Mapping[str, Any]:
         """Its reasons, which are those of the row."""
-        known = self.answers.get(prompt.key)
+        known = self.known.get(prompt.key)
         return {"reasons": [known[2]]} if known and prompt.cue else {}
 
 

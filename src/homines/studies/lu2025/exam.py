@@ -22,6 +22,7 @@ from homines.core.run_folder import RunFolder
 from homines.core.types import Model, Record
 from homines.datasets.best_answers import implied_answers
 from homines.datasets.generator import generate
+from homines.datasets.reasons import read_reasons
 from homines.datasets.row import Row
 from homines.elicitation.questions import Question
 from homines.studies.lu2025.agents import canonical_specs
@@ -49,6 +50,8 @@ without a group in kinds that it is trained on."""
 EXAM_SEED = 2026
 """Seed of the games of the exam; those of a training have the seed of the training."""
 NOTE = "exam.json"
+NO_ANSWER = "no answer"
+"""The fault of reasons that end before an answer."""
 LEFT_OUT_LABELS = {label for words in LEFT_OUT_WORDS for label in words.split(",")}
 
 
@@ -188,10 +191,8 @@ def _shared(preference: str, row: Row) -> float:
 
 def faults_of(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, int]:
     """The number of texts by their first fault, as `read_reasons` finds it; none where nothing was said."""
-    from homines.datasets.reasons import read_reasons
-
     out: Counter[str] = Counter()
     for row, record in zip(rows, records, strict=True):
         for text in record.provenance.get("reasons", ()):
-            out["no answer" if text is None else read_reasons(text, row)] += 1
+            out[NO_ANSWER if text is None else str(read_reasons(text, row))] += 1
     return dict(out)

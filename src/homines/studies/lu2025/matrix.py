@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from homines.core.format import TableRow
 from homines.core.rates import describe
 from homines.core.types import LEGAL_MASS
+from homines.datasets.reasons import ReasonFault
 from homines.reports import charts as draw
 from homines.reports.page import Section
 from homines.studies.lu2025.agents import DoseAgent, DoseFindings
 from homines.studies.lu2025.curriculum import GROUP_OF, KINDS, UTILITIES
-from homines.studies.lu2025.exam import DECISIONS
+from homines.studies.lu2025.exam import DECISIONS, NO_ANSWER
 from homines.studies.lu2025.scores import (
     LEGAL,
     MOST_PERPLEXITY,
@@ -27,7 +28,7 @@ from homines.studies.lu2025.scores import (
 from homines.studies.omissions import Omission
 
 OUTCOMES = {True: "reached", False: "not reached", None: "not asked"}
-FAULTS = ("none", "read", "computed", "compared", "unreadable", "no answer")
+FAULTS = (*(str(fault) for fault in ReasonFault), NO_ANSWER)
 INTERVALS = (
     "Shares are probabilities of the implied answer given a legal one, averaged over decisions; their 95% "
     "intervals (Clopper-Pearson) and n are of the decisions with a legal answer, of one agent: they say "
@@ -222,10 +223,10 @@ def faults(findings: DoseFindings) -> Section | Omission:
         "faults",
         title,
         (
-            "Share of the agent's own reasons by their first fault: a number that stands elsewhere in the "
-            "prompt (read), an equation that is false (computed), a conclusion that is not the largest of "
-            "the numbers compared (compared); unreadable: none of the wordings taught; no answer: the text "
-            "ended before one.",
+            "Share of the agent's own reasons by their first fault. Read wrongly: an amount goes to acts for "
+            "which the prompt says another. Computed wrongly: an equation is false. Compared wrongly: the "
+            "conclusion is not the largest of the stated values. Unreadable: an option has no value. No "
+            "answer: the text ended before one.",
         ),
         rows,
     )

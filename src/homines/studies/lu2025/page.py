@@ -11,12 +11,13 @@ from homines.core.format import TableRow
 from homines.core.rates import describe
 from homines.core.run_folder import RunFolder
 from homines.reports.page import Section
-from homines.studies.kit import models_as_they_are, task_facts, write_page
+from homines.studies.kit import Part, models_as_they_are, task_facts, write_page
 from homines.studies.lu2025.agents import DoseAgent, DoseFindings
 from homines.studies.lu2025.canonical import amounts, best_plans, pairs, plans
-from homines.studies.lu2025.curriculum import UTILITIES, AgentKind
+from homines.studies.lu2025.curriculum import UTILITIES, AgentKind, TaughtKind
 from homines.studies.lu2025.estimates import dose, estimates, people, sensitivity
 from homines.studies.lu2025.matrix import cells, conditions, faults, matrix, sentences, verdict
+from homines.studies.lu2025.persistence import sections
 from homines.studies.lu2025.scores import pooled, select
 from homines.studies.omissions import Omission
 from homines.studies.task import StudyResult, StudyTask
@@ -100,8 +101,14 @@ def unknown(_: DoseFindings) -> Section:
     )
 
 
-PARTS: tuple[Callable[[DoseFindings], Section | Omission | None], ...] = (
-    verdict, matrix, conditions, faults, reasons, dose, estimates, plans, best_plans, sensitivity, amounts,
-    pairs, people, effects, cells, unknown,
+def persisting(findings: DoseFindings) -> list[Section]:
+    """What persists of the two ends."""
+    kinds = [(agent.kind, agent.seed) for agent in findings.ends]
+    return sections(findings.task, [(k, s) for k, s in kinds if isinstance(k, TaughtKind) and s is not None])
+
+
+PARTS: tuple[Callable[[DoseFindings], Part], ...] = (
+    verdict, matrix, conditions, faults, reasons, dose, persisting, estimates, plans, best_plans,
+    sensitivity, amounts, pairs, people, effects, cells, unknown,
 )  # fmt: skip
 """The sections, in order."""

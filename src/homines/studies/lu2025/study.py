@@ -20,17 +20,18 @@ from homines.datasets.recipe import Recipe
 from homines.elicitation.questions import Question
 from homines.inference.reasoning import ReasoningOptions
 from homines.models.hf import HuggingFace
+from homines.studies.lu2025 import persistence
 from homines.studies.lu2025.agents import canonical_specs
-from homines.studies.lu2025.curriculum import STAGES, AgentKind, agent_kinds
+from homines.studies.lu2025.curriculum import STAGES, AgentKind, Stage, TaughtKind, agent_kinds
 from homines.studies.lu2025.exam import Cell, cells_of, exam_questions, exam_specs, note_scores
 from homines.studies.lu2025.minutes import outline_lines
 from homines.studies.lu2025.page import page
 from homines.studies.lu2025.questions import canonical_questions, doses
 from homines.studies.task import AgentExam, StudyResult, StudyTask
 from homines.training.exam import note_side_effects
-from homines.training.lifecycle import Tuning, train_once
+from homines.training.lifecycle import Tuning, finished_training, train_once
 from homines.training.settings import SupervisedSettings, TuningPlan
-from homines.training.student import load_student
+from homines.training.student import load_student, name_after
 
 OPTIONS = ("also", "only")
 SEEDS = 3
@@ -41,10 +42,15 @@ THINK, THINK_QUICK = 256, 48
 
 def kinds(task: StudyTask) -> list[AgentKind]:
     """Every kind of agent that is trained in the parts of the study that are carried out."""
+    here = parts(task)
+    return [kind for kind in agent_kinds(task.seeds, quick=task.quick) if kind.stage in here]
+
+
+def parts(task: StudyTask) -> tuple[Stage, ...]:
+    """The parts of the study that are carried out. Raises HominesError for an unknown one."""
     if unknown := [name for name in task.only if name not in STAGES]:
         raise HominesError(f"lu2025 has no part {unknown[0]!r}; --only takes {', '.join(STAGES)}")
-    every = agent_kinds(task.seeds, quick=task.quick)
-    return [kind for kind in every if not task.only or kind.stage in task.only]
+    return tuple(stage for stage in STAGES if not task.only or stage in task.only)
 
 
 def outline(task: StudyTask) -> list[str]:
@@ -95,7 +101,19 @@ def run(task: StudyTask) -> StudyResult:
     for kind, seed in task.trainings(agents, asked):
         with task.timed():
             train_agent(task, kind, seed)
+    if "persistence" in parts(task) and task.model not in asked.unread:
+        persistence.ask(task, ends(task), reasoning(task).most)
     return page(task, trained_agents(task), asked.unread)
+
+
+def ends(task: StudyTask) -> list[tuple[TaughtKind, int, str]]:
+    """The two ends that have been trained here on every kind of game: kind, seed and MODEL string."""
+    out: list[tuple[TaughtKind, int, str]] = []
+    for kind, seed in trained_agents(task):
+        trained = finished_training(task.place(kind.folder(seed)))
+        if isinstance(kind, TaughtKind) and kind.stage == "full" and trained is not None:
+            out.append((kind, seed, name_after(tuning(task, kind, seed), trained.folder)))
+    return out
 
 
 def trained_agents(task: StudyTask) -> list[tuple[AgentKind, int]]:
@@ -150,7 +168,7 @@ def train_agent(task: StudyTask, kind: AgentKind, seed: int) -> int:
         trained = train_once(Tuning.of(plan), partial(load_student, plan), run, task.follow)
         return task.examined(
             run,
-            f"{task.model}+{trained.folder}",
+            name_after(plan, trained.folder),
             partial(questions_of, task, kind),
             renamed=name,
             beside=note,
