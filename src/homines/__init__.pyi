@@ -16,6 +16,7 @@ from homines.games.av import av as _games_av
 from homines.games.bos import bos as _games_bos
 from homines.games.dictator import dictator as _games_dictator
 from homines.games.dilemma import dilemma as _games_dilemma
+from homines.games.duopoly import duopoly as _games_duopoly
 from homines.games.icd import icd as _games_icd
 from homines.games.icn import icn as _games_icn
 from homines.games.ipd import ipd as _games_ipd
@@ -190,6 +191,7 @@ class games:
     bos = staticmethod(_games_bos)
     dictator = staticmethod(_games_dictator)
     dilemma = staticmethod(_games_dilemma)
+    duopoly = staticmethod(_games_duopoly)
     icd = staticmethod(_games_icd)
     icn = staticmethod(_games_icn)
     ipd = staticmethod(_games_ipd)

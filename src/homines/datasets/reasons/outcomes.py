@@ -89,7 +89,7 @@ def compare_outcomes(
         terms = (Term(WORTH, 1.0, preference(d)),)
     others = max(1, len(d.payoffs) - 1)
     weights, factor = in_proportion([weight_of(term, others) for term in terms])
-    names = Names.of(d, labels)
+    names = Names.of(d, labels if tuple(labels) != d.actions else ())
     by_kind = {term.kind: w for term, w in zip(terms, weights, strict=True)}
     if set(by_kind) == {SAME}:
         lines = [_line(terms, weights, a, (), Fraction(1), d, names, way) for a in order[0]]
