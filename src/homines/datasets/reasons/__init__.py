@@ -16,10 +16,13 @@ from homines.datasets.best_answers import ImpliedAnswers
 from homines.datasets.reasons import words
 from homines.datasets.reasons.arithmetic import Comparison, Line, exact, number
 from homines.datasets.reasons.outcomes import compare_outcomes
+from homines.datasets.reasons.reader import ReasonFault, read_reasons
 from homines.datasets.reasons.roles import compare_plans
 from homines.elicitation.scene import CUE
 from homines.theory.choice import Belief, stated_beliefs
 from homines.theory.utility_terms import WORTH
+
+__all__ = ["WORDINGS", "ReasonFault", "answered", "read_reasons", "reason"]
 
 WORDINGS = words.WAYS**3
 """Wordings of a whole: principles, steps and comparisons vary apart."""
