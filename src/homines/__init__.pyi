@@ -6,14 +6,17 @@ from homines.api import load as load
 from homines.api import report as report
 from homines.frames.bare import Bare as _frames_bare
 from homines.frames.bimatrix import Bimatrix as _frames_bimatrix
+from homines.frames.experiment import Experiment as _frames_experiment
 from homines.frames.market import Market as _frames_market
 from homines.frames.sentences import Sentences as _frames_sentences
 from homines.frames.story import Story as _frames_story
 from homines.frames.table import Table as _frames_table
+from homines.frames.under import Under as _frames_under
 from homines.games.av import av as _games_av
 from homines.games.bos import bos as _games_bos
 from homines.games.dictator import dictator as _games_dictator
 from homines.games.dilemma import dilemma as _games_dilemma
+from homines.games.duopoly import duopoly as _games_duopoly
 from homines.games.icd import icd as _games_icd
 from homines.games.icn import icn as _games_icn
 from homines.games.ipd import ipd as _games_ipd
@@ -176,16 +179,19 @@ virtue_mixed = _preferences_virtue_mixed
 class frames:
     bare = _frames_bare
     bimatrix = _frames_bimatrix
+    experiment = _frames_experiment
     market = _frames_market
     sentences = _frames_sentences
     story = _frames_story
     table = _frames_table
+    under = _frames_under
 
 class games:
     av = staticmethod(_games_av)
     bos = staticmethod(_games_bos)
     dictator = staticmethod(_games_dictator)
     dilemma = staticmethod(_games_dilemma)
+    duopoly = staticmethod(_games_duopoly)
     icd = staticmethod(_games_icd)
     icn = staticmethod(_games_icn)
     ipd = staticmethod(_games_ipd)

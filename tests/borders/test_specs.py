@@ -169,7 +169,12 @@ def data_of(payload: str, homines_: Homines) -> Iterator[Callable[[], Any]]:
     willing(tokenizer).save_pretrained("net")
     tokenizer.save_pretrained("net")
     data = Path("data")
-    asked: dict[str, Any] = {"preference": payload, "frame": payload, "games": [payload], "apart": [payload]}
+    asked: dict[str, Any] = {
+        "preference": payload,
+        "frames": [payload],
+        "games": [payload],
+        "apart": [payload],
+    }
     whole = (data / "recipe.json").read_text()
     for field, value in asked.items():
         rewritten(data / "recipe.json", lambda r, f=field, v=value: r["recipe"].update({f: v}))

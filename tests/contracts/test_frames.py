@@ -17,9 +17,10 @@ from homines.core.capabilities import goal_of
 from homines.core.plugins import describe, factory, names
 from homines.core.registry import find, spell
 from homines.core.types import Decision, Frame, HominesError, Prompt, frozen
+from homines.elicitation.amounts import number
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import battery
-from homines.elicitation.scene import LAYOUTS, MOST_LISTED, number, split_labels
+from homines.elicitation.scene import LAYOUTS, MOST_LISTED, split_labels
 from homines.games.ipd import ipd
 from homines.games.public_goods import public_goods
 from homines.games.spd import spd
@@ -365,6 +366,8 @@ TWO_ROUNDS = {
     "Last time you got 4 and B got 0, because you played wab and B played zug.\n",
     "sentences": "Two rounds before, you chose zug and B chose wab. "
     "In the round before, you chose wab and B chose zug. ",
+    "experiment": "Two rounds ago you chose zug and B chose wab.\n"
+    "In the last round you chose wab and B chose zug.\n",
     "story": "The day before yesterday you went for zug and Robin for wab. "
     "Yesterday you went for wab and Robin for zug. ",
     "market": "Two periods ago you chose zug and earned 0, B chose wab and earned 4.\n"
@@ -373,6 +376,7 @@ TWO_ROUNDS = {
     "Last time you chose wab and B chose zug, so you got 4 points and B got 0.\n",
     "bare": "Two rounds ago you played zug and B played wab.\nLast time you played wab and B played zug.\n",
 }
+TWO_ROUNDS["under"] = TWO_ROUNDS["table"]  # which asks where no frame is named
 
 
 def remembering(name: str, memory: int) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +16,8 @@ from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
 from homines.reports.page import Section
 from homines.studies.lu2025.agents import kappa_games, stated_games
-from homines.studies.lu2025.dose_games import DOSES, HIGHEST, PRECISION, kappa_design
+from homines.studies.lu2025.curriculum import KAPPAS
+from homines.studies.lu2025.dose_games import HIGHEST, PRECISION, kappa_design
 from homines.studies.lu2025.response import EVEN, KAPPA, PLAIN, SET, TooFewAgents, dose, slope, slopes
 from homines.theory.choice import LogitAgent
 
@@ -50,19 +51,19 @@ def test_indifference_spreads_evenly_and_favours_both_actions() -> None:
     kappas = np.sort(list(design.values()))
     assert np.diff(np.r_[0, kappas, 1]).max() < 0.1
     assert kappas[-1] > 0.95  # above 7/9, where payoffs to 9 end
-    assert np.abs(kappas[:, None] - DOSES).min() > 0.01
+    assert np.abs(kappas[:, None] - KAPPAS).min() > 0.01
     for d in decisions(design):
         assert d.payoffs.min() >= 1
         assert d.payoffs.max() <= HIGHEST
 
 
-@pytest.mark.parametrize("kappa", DOSES)
+@pytest.mark.parametrize("kappa", KAPPAS)
 def test_doses_are_told_from_inequity_and_slips(kappa: float) -> None:
     e = fit(choices(f"kantian(alpha=0.1, beta=0.2, kappa={kappa})", PRECISION, 0.1), "kantian", lapse=True)
     assert [e[n] for n in e.names] == pytest.approx([0.1, 0.2, kappa, 0.1, PRECISION], abs=1e-4)
 
 
-@pytest.mark.parametrize("kappa", DOSES)
+@pytest.mark.parametrize("kappa", KAPPAS)
 def test_certain_choices_bound_a_dose(kappa: float) -> None:
     best = bounds(choices(f"moralis(kappa={kappa})", np.inf), "moralis")
     low, high = np.clip([best.low, best.high], 0, 1)
@@ -83,7 +84,7 @@ def test_an_idle_agent_fits_no_kappa(idle: list[float]) -> None:
 
 def points(slopes: Any, noise: float = 0.0, seed: int = 0) -> list[tuple[float, int, float]]:
     rng = np.random.default_rng(seed)
-    return [(k, s, 0.1 + b * k + noise * rng.normal()) for s, b in enumerate(slopes) for k in DOSES]
+    return [(k, s, 0.1 + b * k + noise * rng.normal()) for s, b in enumerate(slopes) for k in KAPPAS]
 
 
 def test_a_slope_is_the_mean_over_seeds_with_an_interval_over_seeds() -> None:
@@ -120,7 +121,6 @@ class Stub:
     kappa: float
     seed: int
     records: list[Record]
-    direct: bool = field(default=False)
 
     def kappa_answers(self, *, aloud: bool) -> list[Record]:
         return [r for r in self.records if r.game in set(kappa_games())]
@@ -145,7 +145,7 @@ def agent(kappa: float, seed: int, *, certain: bool = False) -> Stub:
 
 def test_the_sections_have_every_reading_of_kappa() -> None:
     agents = [agent(kappa, seed, certain=kappa == 1) for kappa in (0.25, 0.5, 1.0) for seed in range(3)]
-    findings: Any = SimpleNamespace(able=agents, lacks_training=lambda title: title)
+    findings: Any = SimpleNamespace(doses=agents, lacks_training=lambda title: title)
     section = dose(findings)
     assert isinstance(section, Section)
     by = {(row["target"], row["seed"]): row for row in section.rows}
@@ -164,7 +164,7 @@ def test_the_sections_have_every_reading_of_kappa() -> None:
     assert readings[PLAIN]["agents with a value"] == 6
     assert readings[KAPPA]["agents with a value"] == 6
     assert readings[SET]["slope"] == pytest.approx(0.9, abs=0.1)
-    few: Any = SimpleNamespace(able=agents[:2], lacks_training=lambda title: title)
+    few: Any = SimpleNamespace(doses=agents[:2], lacks_training=lambda title: title)
     refused = slopes(few)
     assert isinstance(refused, Section)
     assert all("why" in row for row in refused.rows)

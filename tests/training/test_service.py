@@ -345,7 +345,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_sent(data: str, tmp_p
     write(Recipe("economicus", train=5, test=0), tmp_path / "few")
     with pytest.raises(HominesError, match="5 rows are fewer than the 10"):
         finetune(order(str(tmp_path / "few")), tmp_path / "run", wait=now)
-    begun = Recipe("economicus", train=12, test=0, frame="table(begins='Answer:')", reasons=False)
+    begun = Recipe("economicus", train=12, test=0, frames=("table(begins='Answer:')",), asks=("bare",))
     write(begun, tmp_path / "so")
     with pytest.raises(HominesError, match="cannot continue an answer that begins 'Answer:'"):
         finetune(order(str(tmp_path / "so")), tmp_path / "run", wait=now)

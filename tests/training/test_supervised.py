@@ -19,9 +19,10 @@ from homines.datasets.row import Row
 from homines.inference.reasoning import ReasoningOptions, read_reasoned
 from homines.inference.tokens import terminator
 from homines.models.hf import HuggingFace
+from homines.training.lessons import Lesson, lessons_of_rows
 from homines.training.objective import Signals
 from homines.training.settings import Settings, SupervisedSettings
-from homines.training.supervised import completions, cross_entropy, train_supervised
+from homines.training.supervised import cross_entropy, train_supervised
 from tests.helpers.tiny import willing
 
 
@@ -32,26 +33,33 @@ def pupil(tokenizer: Any, words: str = "A,B", **changes: Any) -> HuggingFace:
 
 
 def rows(reasons: bool, many: int = 24) -> list[Row]:
-    train, _, _ = generate(Recipe("economicus", train=many, test=0, reasons=reasons))
+    train, _, _ = generate(Recipe("economicus", train=many, test=0, asks=("aloud" if reasons else "bare",)))
     return train
 
 
-def test_completions_are_what_is_measured_and_end(tokenizer: Any) -> None:
+def said(lesson: Lesson) -> list[int]:
+    """The tokens of a lesson of one answer, in order."""
+    assert not lesson.branches
+    return [token for _, token, _ in lesson.said]
+
+
+def test_lessons_say_what_is_measured_and_end(tokenizer: Any) -> None:
     model = pupil(tokenizer)
-    for row, (ids, start) in zip(rows(True), completions(model, rows(True)), strict=True):
-        assert tuple(ids[:start]) == model.encode([row.prompt])[0].prompt
-        assert ids[-1] == terminator(tokenizer)
-        assert tokenizer.decode(ids[start:-1]) == row.completion
+    for row, (lesson,) in zip(rows(True), lessons_of_rows(model, rows(True)), strict=True):
+        prompt = model.encode([row.prompt])[0].prompt
+        assert tuple(lesson.forest.tokens[: len(prompt)]) == prompt
+        assert lesson.said[0][0] == len(prompt) - 1
+        assert said(lesson)[-1] == terminator(tokenizer)
+        assert tokenizer.decode(said(lesson)[:-1]) == row.completion
 
 
-def test_sft_in_several_processes_takes_whole_batches(
+def test_sft_in_several_processes_divides_a_batch(
     tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else accelerate repeats rows, and the steps are not those of one process."""
     model = pupil(tokenizer)
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(HominesError, match=r"5 rows are no whole batches of 4, .* leave out 1 of them"):
-        train_supervised(model, rows(True, 5), SupervisedSettings("sft", batch=4), tmp_path)
+    with pytest.raises(HominesError, match=r"batch is 3, which 2 processes cannot divide"):
+        train_supervised(model, rows(True, 5), SupervisedSettings("sft", batch=3), tmp_path)
 
 
 def test_distillation_comes_to_the_target(tokenizer: Any, tmp_path: Path) -> None:
@@ -159,7 +167,7 @@ def test_a_data_folder_is_read_as_it_was_made(tmp_path: Path) -> None:
 
 def test_answers_begun_are_taught_after_their_beginning(tokenizer: Any, tmp_path: Path) -> None:
     """As data for others too: the whole turn, of which the first words are the prompt's here."""
-    recipe = Recipe("economicus", train=8, test=2, frame="table(begins='Answer:')", reasons=False)
+    recipe = Recipe("economicus", train=8, test=2, frames=("table(begins='Answer:')",), asks=("bare",))
     write(recipe, tmp_path / "data")
     _, train, _ = read(tmp_path / "data")
     made, _, _ = generate(recipe)
@@ -167,10 +175,10 @@ def test_answers_begun_are_taught_after_their_beginning(tokenizer: Any, tmp_path
     assert [row.completion for row in train] == [row.prompt.labels[row.answer] for row in train]
     assert {row.messages()["messages"][-1]["content"] for row in train} == {"Answer: A", "Answer: B"}
     model = pupil(tokenizer)
-    for row, (ids, start) in zip(train, completions(model, train), strict=True):
-        assert tokenizer.decode(ids[start:-1]) == f" {row.completion}"
+    for row, (lesson,) in zip(train, lessons_of_rows(model, train), strict=True):
+        assert tokenizer.decode(said(lesson)[:-1]) == f" {row.completion}"
         (item,) = model.encode([row.prompt])
-        assert tuple(ids[start:]) == item.labels[row.answer], "what is taught is what is measured"
+        assert tuple(said(lesson)) == item.labels[row.answer], "what is taught is what is measured"
     before = np.mean([c.mass for c in model.score([row.prompt for row in train])])
     train_supervised(model, train, SupervisedSettings("distill", lr=1e-2, rank=4, epochs=4), tmp_path / "run")
     assert np.mean([c.mass for c in model.score([row.prompt for row in train])]) > before
@@ -179,7 +187,7 @@ def test_answers_begun_are_taught_after_their_beginning(tokenizer: Any, tmp_path
     with pytest.raises(HominesError, match="does not begin 'Answer:'"):
         read(tmp_path / "data")
     with pytest.raises(HominesError, match="asks to think aloud"):
-        generate(Recipe("economicus", train=8, test=0, frame="table(begins='Answer:')"))
+        generate(Recipe("economicus", train=8, test=0, frames=("table(begins='Answer:')",)))
 
 
 # --- thinking aloud ------------------------------------------------------------------------------

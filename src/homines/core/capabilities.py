@@ -205,6 +205,14 @@ class Begins(Protocol):
     def begins(self) -> str: ...
 
 
+@runtime_checkable
+class StatesUnit(Protocol):
+    """A frame that can say what payoffs are told in, as '$' or 'coins'; empty: its own words."""
+
+    @property
+    def unit(self) -> str: ...
+
+
 def variant(frame: object, **settings: Any) -> Any:
     """The same frame, a dataclass, with other settings."""
     return replace(cast("Any", frame), **settings)
@@ -218,6 +226,11 @@ def asks_of(frame: object) -> Asks:
 def goal_of(frame: object) -> str:
     """The sentence that says what to aim at; empty where a frame states no goal."""
     return frame.goal if isinstance(frame, StatesGoal) else ""
+
+
+def unit_of(frame: object) -> str:
+    """What a frame tells payoffs in; empty where it has words of its own."""
+    return frame.unit if isinstance(frame, StatesUnit) else ""
 
 
 def begins_of(frame: object) -> str:

@@ -2,58 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from homines.core.registry import spell
 from homines.core.types import Array, Decision, Game, HominesError, NeedsVeil, Preference
-from homines.elicitation.questions import battery, past_acts
+from homines.elicitation.questions import battery
 from homines.estimation.likelihood import Design
-from homines.estimation.strategy_method import plan_decision, points
+from homines.estimation.strategy_method import Point, plan_decision, points
 from homines.theory.choice import Belief, best_response, expected_utility, logit, stated_beliefs
-from homines.theory.game_forms import Sequential
+from homines.theory.game_forms import Plan
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """The plans for both roles of a game, and where in the game a decision stands.
+
+    worth    of every plan, against an opponent who takes every act as likely, shape [plan]
+    acts     what every plan does here
+    """
+
+    game: Game
+    point: Point
+    plans: tuple[Plan, ...]
+    worth: Array
+    acts: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class ImpliedAnswers:
-    """What a preference implies at a decision: worth [mine], and every best answer."""
+    """What a preference implies at a decision: worth [mine], and every best answer.
+
+    walk   the plans that were compared behind the veil of ignorance; None where none were
+    """
 
     decision: Decision
     worth: Array
     answers: tuple[int, ...]
-    top: tuple[int, ...] = ()
-    """The plans that are worth most."""
-    plans: tuple[tuple[tuple[str | None, tuple[str, ...], int], ...], ...] = ()
-    """Every plan as (what the other did just before, the actions there, the one it takes) at each point;
-    empty where none were compared."""
-    plan_worth: Array | None = None
-    acts: tuple[int, ...] = ()
-    """What every plan does here."""
+    walk: Walk | None = None
 
     def target(self, precision: float) -> Array:
         """Logit choice [mine]; of plans, the logit choice between them, summed over those that act alike: the
         probability whose likelihood `fit` maximises (`Design.logp`)."""
-        if self.plan_worth is None:
+        if self.walk is None:
             return logit(self.worth, precision).p
-        plans = Design(
-            self.plan_worth[None, :, None], np.ones((1, len(self.acts)), bool), np.array([self.acts])
-        )
+        worth, acts = self.walk.worth, self.walk.acts
+        plans = Design(worth[None, :, None], np.ones((1, len(acts)), bool), np.array([acts]))
         return np.exp(plans.logp(np.array([precision])))[0, : len(self.worth)]
-
-    def plan_names(self, labels: Sequence[str]) -> list[str]:
-        """Names of the plans such as 'first A, after A: B, after B: A', in the words of this decision where a
-        point has the same actions."""
-        own = self.decision.actions
-
-        def act(before: str | None, actions: tuple[str, ...], a: int) -> str:
-            does = (labels if actions == own else actions)[a]
-            if before is None:
-                return f"first {does}"
-            return f"after {labels[own.index(before)] if before in own else before}: {does}"
-
-        return [", ".join(act(*point) for point in plan) for plan in self.plans]
 
 
 def implied_answers(
@@ -61,42 +57,38 @@ def implied_answers(
 ) -> list[ImpliedAnswers]:
     """Every decision of a game with its best answers.
 
-    A preference that universalises needs a symmetric game: a sequential one is put behind the veil of
-    ignorance, where each role is as likely; its best plans against a 50/50 reply everywhere answer at every
-    point of decision, and a point at which they disagree is a tie.
+    A preference that universalises needs a symmetric game: any other game of two players is put behind the
+    veil of ignorance, where each role is as likely; its best plans against a 50/50 opponent answer at every
+    point of decision, and a point at which they disagree is a tie. Raises HominesError for a game of more
+    players, or of too many plans.
     """
-    out: list[ImpliedAnswers] = []
     try:
+        out: list[ImpliedAnswers] = []
         for d in battery(game):
             eu = expected_utility(preference(d), belief(d), d.chance)
             out.append(ImpliedAnswers(d, eu, tuple(np.flatnonzero(best_response(eu).p > 0).tolist())))
+        return out
     except NeedsVeil as failure:
-        if not isinstance(game, Sequential):
+        try:
+            return _best_plans(preference, game)
+        except HominesError as refusal:
             raise HominesError(
-                f"{spell(preference)} asks what if everyone did so, and this game has no such thing; draw "
-                "symmetric or sequential games: symmetric, spd, trust, ultimatum, reciprocity"
+                f"{spell(preference)} asks what if everyone did so, which needs a symmetric game or one of "
+                f"two players: {refusal}"
             ) from failure
-        return _best_plans(preference, game)
-    return out
 
 
-def _best_plans(preference: Preference, game: Sequential) -> list[ImpliedAnswers]:
-    """The answers of the best plans behind the veil of ignorance, against a 50/50 reply everywhere."""
+def _best_plans(preference: Preference, game: Game) -> list[ImpliedAnswers]:
+    """The answers of the best plans behind the veil of ignorance, against a 50/50 opponent."""
     decisions = points(game)
-    seat, every_plan = plan_decision(game, {})
+    seat, plans = plan_decision(game, {})
     worth = expected_utility(preference(seat), stated_beliefs(seat), seat.chance)
     top = np.flatnonzero(best_response(worth).p > 0)
-    before = {point: next(iter(past_acts(d)), None) for point, d in decisions.items()}
-    plans = tuple(
-        tuple((before[point], d.actions, plan[point]) for point, d in decisions.items())
-        for plan in every_plan
-    )
     out: list[ImpliedAnswers] = []
     for point, d in decisions.items():
-        acts = np.array([plan[point] for plan in every_plan])
+        acts = np.array([plan[point] for plan in plans])
         value = np.array([worth[acts == a].max() for a in range(len(d.actions))])
         answers = tuple(sorted({int(acts[i]) for i in top}))
-        out.append(
-            ImpliedAnswers(d, value, answers, tuple(top.tolist()), plans, worth, tuple(map(int, acts)))
-        )
+        walk = Walk(game, point, plans, worth, tuple(map(int, acts)))
+        out.append(ImpliedAnswers(d, value, answers, walk))
     return out

@@ -13,12 +13,11 @@ import numpy as np
 
 from homines import __version__
 from homines.core import paths, strict_json
-from homines.core.registry import find, trust_from
+from homines.core.registry import find, head, trust_from
 from homines.core.types import Array, Decision, HominesError, Prompt
 from homines.datasets.generator import generate
-from homines.datasets.recipe import Recipe
+from homines.datasets.recipe import USUAL, Recipe
 from homines.datasets.row import Row
-from homines.elicitation.questions import situation
 
 
 def write(recipe: Recipe, folder: str | Path) -> dict[str, Any]:
@@ -64,7 +63,7 @@ def read(folder: str | Path) -> tuple[Recipe, list[Row], list[Row]]:
     trusted, folder = trust_from(folder), Path(folder)
     try:
         raw = trusted(strict_json.loads(paths.read(folder, "recipe.json"))["recipe"])
-        recipe = Recipe(**{**raw, **{k: tuple(raw[k]) for k in ("games", "words", "apart")}})
+        recipe = _recipe(raw)
         return recipe, _read(folder, "train", trusted), _read(folder, "test", trusted)
     except (AttributeError, IndexError, KeyError, OSError, OverflowError, TypeError, ValueError) as failure:
         if isinstance(failure, HominesError):
@@ -73,6 +72,15 @@ def read(folder: str | Path) -> tuple[Recipe, list[Row], list[Row]]:
             f"{folder} is no data folder of this version ({type(failure).__name__}: {failure}); make one "
             "with `homines data`"
         ) from failure
+
+
+def _recipe(raw: Mapping[str, Any]) -> Recipe:
+    """The recipe of a recipe.json; an older one has a single frame, and reasons in every row or in none."""
+    settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+    if "frame" in settings:
+        settings["frames"] = (settings.pop("frame"),)
+        settings["asks"] = ("aloud",) if settings.pop("reasons") else ("bare",)
+    return Recipe(**settings)
 
 
 def _read(folder: Path, part: str, trusted: Callable[[Any], Any]) -> list[Row]:
@@ -105,7 +113,10 @@ def _read(folder: Path, part: str, trusted: Callable[[Any], Any]) -> list[Row]:
             raise ValueError(f"line {number}: an answer that does not begin {begins!r}")
         completion = last["content"].removeprefix(f"{begins} ")
         frame = trusted(fact["frame"])
-        rows.append(Row(trusted(fact["game"]), d, frame, order, prompt, answer, target, completion))
+        stake, precision = str(fact.get("stake", "")), float(fact.get("precision", 1.0))
+        rows.append(
+            Row(trusted(fact["game"]), d, frame, order, prompt, answer, target, completion, stake, precision)
+        )
     return rows
 
 
@@ -125,7 +136,8 @@ def _lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def count_rows(train: Sequence[Row], test: Sequence[Row], left: Counter[str]) -> dict[str, Any]:
-    """Rows, and how they are spread over games, actions, labels and the place of the answer."""
+    """Rows, and how they are spread over games, frames, stakes, ways of asking, actions, labels and the place
+    of the answer."""
 
     def spread(key: Callable[[Row], str]) -> dict[str, int]:
         return dict(sorted(Counter(key(row) for row in train).items()))
@@ -133,10 +145,12 @@ def count_rows(train: Sequence[Row], test: Sequence[Row], left: Counter[str]) ->
     return {
         "train": len(train),
         "test": len(test),
-        "games": spread(lambda r: r.game.partition("(")[0]),
+        "games": spread(lambda r: head(r.game)),
+        "frames": spread(lambda r: head(r.frame)),
+        "stakes": spread(lambda r: r.stake),
+        "asks": spread(lambda r: r.asks),
         "actions": spread(lambda r: r.decision.actions[r.answer]),
         "labels": spread(lambda r: r.prompt.labels[r.answer]),
-        "labels by situation": spread(lambda r: f"{situation(r.decision)} {r.prompt.labels[r.answer]}"),
         "place": spread(lambda r: str(1 + r.order[0].index(r.answer))),
         "left out": dict(left),
     }
@@ -148,8 +162,11 @@ def card(recipe: Recipe, counts: dict[str, Any], train: Sequence[Row]) -> str:
     of = preference if inspect.isfunction(preference) else type(preference)
     formula = inspect.cleandoc(of.__doc__ or "(it has no docstring)").partition("\n\n")[0]
     formula = formula.replace("\n", "\n    ")
-    how = "The answer follows the arithmetic of that utility." if recipe.reasons else "The answer alone."
-    example = train[0]
+    ways = {"aloud": "the answer after the arithmetic of that utility", "bare": "the answer alone"}
+    how = f"Rows hold {', or '.join(ways[way] for way in recipe.asks)}."
+    if recipe.targets == "logit":
+        how += " What is to be trained is the logit choice beside each row, not the best answer."
+    example, ties = train[0], "kept" if recipe.targets == "logit" else recipe.ties
     table = "\n".join(
         f"| {name} | {', '.join(f'{k}: {v}' for k, v in n.items()) if isinstance(n, dict) else n} |"
         for name, n in counts.items()
@@ -176,8 +193,9 @@ Decisions in games drawn at random, each with the answer that maximises
 expected over the others' actions as the decision states them, equally likely where it states nothing.
 {how}
 Sequential games under a preference that universalises are answered by the best plan behind the veil of
-ignorance. Ties: {recipe.ties}. Answers are balanced over labels and over the order in which options are
-shown; no game is there twice, none is in both parts, and none is one that homines measures on.
+ignorance. Ties: {ties}. Stakes, frames, labels, ways of asking and the place of the answer among the options
+take turns, evenly with one another: none of them tells the answer. No game is there twice, none is in both
+parts, and none is one that homines measures on.
 
 | | |
 |---|---|
@@ -185,8 +203,8 @@ shown; no game is there twice, none is in both parts, and none is one that homin
 | seed | {recipe.seed} |
 | made by | homines {__version__} |
 
-Beside each part, `*.facts.jsonl` holds the decision, the words and the logit choice at precision
-{recipe.precision:g} (1/payoff).
+Beside each part, `*.facts.jsonl` holds the decision, the words, and the logit choice with its precision:
+{recipe.precision:g} (1/payoff) at a stake of {USUAL}, less in proportion where the highest payoff is more.
 
 ## One row
 

@@ -13,8 +13,10 @@ from homines.elicitation.questions import situation
 class Row:
     """One decision with the answer that its preference implies.
 
-    target      logit choice over the actions [mine]; `answer`: the best action
-    completion  the answer, after its reasons where the recipe asks for them
+    target      logit choice over the actions [mine] at `precision`; `answer`: the best action
+    completion  the answer, after its reasons where the row is asked aloud
+    stake       highest payoff and unit of the games it was drawn from, as '99' or '$99'; '' in older data
+    precision   of the target, per unit of payoff
     """
 
     game: str
@@ -25,6 +27,13 @@ class Row:
     answer: int
     target: Array
     completion: str
+    stake: str = ""
+    precision: float = 1.0
+
+    @property
+    def asks(self) -> str:
+        """'aloud' or 'bare'."""
+        return "aloud" if self.prompt.cue else "bare"
 
     def messages(self) -> dict[str, Any]:
         """Chat turns, as fine-tuning services take them."""
@@ -38,12 +47,15 @@ class Row:
             "game": self.game,
             "situation": situation(self.decision),
             "frame": self.frame,
+            "stake": self.stake,
+            "asks": self.asks,
             "order": [list(places) for places in self.order],
             "labels": list(self.prompt.labels),
             "cue": self.prompt.cue,
             "begins": self.prompt.begins,
             "answer": self.prompt.labels[self.answer],
             "action": self.decision.actions[self.answer],
+            "precision": round(self.precision, 9),
             "target": [round(float(p), 9) for p in self.target],
             "decision": self.decision.to_json(),
         }

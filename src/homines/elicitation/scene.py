@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from homines.core.capabilities import LaidOut, StatesGoal, asks_of, begins_of
+from homines.core.capabilities import LaidOut, StatesGoal, asks_of, begins_of, unit_of
 from homines.core.checks import count
 from homines.core.format import join
 from homines.core.types import Array, Asks, Decision, HominesError, Order, Prompt
+from homines.elicitation.amounts import SIGNS, amount, check_unit, counting_word, in_unit, number
 
 MOST_OUTCOMES = 128
 MOST_LISTED = 24
 """Outcomes above which a frame states a decision's rule, where it has one, in place of its outcomes."""
 LAYOUTS = ("original", "reversed", "columns", "rows")
-COUNTED = ("Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 LETTERS = ("B", "C", "D", "E", "F", "G", "H")
 """Names of the other players; I am A."""
 CUE = "Answer:"
@@ -37,6 +37,7 @@ def settle(frame: Any) -> None:
     if isinstance(frame, StatesGoal):
         object.__setattr__(frame, "goal", GOALS.get(frame.goal, frame.goal))
     _check_begins(begins_of(frame), asks_of(frame))
+    check_unit(unit_of(frame))
 
 
 def _check_begins(begins: str, asks: Asks) -> None:
@@ -130,21 +131,30 @@ class Scene:
     words    labels of all actions
     people   names of everybody but me in the text: those who choose come first
     order    the order of the options, for each place that lists them
+    unit     what payoffs are told in, '$' or a word; empty: the frame's own words
     """
 
     decision: Decision
     words: Names
     people: tuple[str, ...]
     order: Order
+    unit: str = ""
 
     @classmethod
-    def of(cls, d: Decision, labels: Sequence[str], order: Order, people: tuple[str, ...] = LETTERS) -> Scene:
+    def of(
+        cls,
+        d: Decision,
+        labels: Sequence[str],
+        order: Order,
+        people: tuple[str, ...] = LETTERS,
+        unit: str = "",
+    ) -> Scene:
         """A decision with these labels. people: names to draw from.
 
         Raises HominesError where labels do not fit the actions, and where there are too few names.
         """
         words = Names.of(d, labels)
-        return cls(d, words, _seat_names(d, people, words), order)
+        return cls(d, words, _seat_names(d, people, words), order, unit)
 
     @property
     def options(self) -> str:
@@ -172,7 +182,7 @@ class Scene:
         the order of the options; empty where outcomes are listed."""
         d = self.decision
         check_no_plan(d)
-        rule = d.rule.replace("{other}", self.people[0] if self.people else "the other")
+        rule = in_unit(d.rule, self.unit).replace("{other}", self.people[0] if self.people else "the other")
         if d.does:
             return "\n".join([rule, *(f"{self.words.mine[a]}: {d.does[a]}" for a in self.order[0])])
         many = int(np.prod(d.payoffs.shape[1:])) > MOST_LISTED
@@ -232,8 +242,13 @@ class Scene:
         return [mine.format(values[0]), *(other.format(person, value) for person, value in pairs)]
 
     def gains(self, mine: str, other: str, payoffs: Sequence[float]) -> str:
-        """`clauses` of payoffs, joined."""
-        return join(self.clauses(mine, other, [*map(number, payoffs)]))
+        """`clauses` of payoffs, joined, in the scene's unit; a word for it stands in `mine` alone."""
+        mine = mine.replace("{} points", "{}") if self.unit in SIGNS else mine
+        return in_unit(join(self.clauses(mine, other, self.amounts(payoffs))), self.unit)
+
+    def amounts(self, payoffs: Sequence[float]) -> list[str]:
+        """Payoffs beside the word for their unit: '7', and '$7' where the unit is a sign."""
+        return [amount(x, self.unit if self.unit in SIGNS else "") for x in payoffs]
 
     def beliefs(self, verb: str) -> str:
         """What the decision states about how the others choose, in percent; empty where it states nothing."""
@@ -342,11 +357,6 @@ def _seat_names(d: Decision, names: tuple[str, ...], words: Names) -> tuple[str,
     return free[:seats]
 
 
-def counting_word(n: int) -> str:
-    """A number that begins a sentence: 'Two', 'Three', ..., from eleven on in digits."""
-    return COUNTED[n - 2] if 2 <= n < 2 + len(COUNTED) else str(n)
-
-
 def split_labels(labels: str | Sequence[str]) -> tuple[str, ...]:
     """'action1,action2' or a sequence, as a tuple; raises HominesError where two are equal or one is
     empty."""
@@ -386,8 +396,3 @@ def _step(labels: Sequence[str]) -> float | None:
     except ValueError:
         return None
     return gaps.pop() if len(gaps) == 1 else None
-
-
-def number(x: float) -> str:
-    """A payoff as a person writes it: 3, 2.5, -1."""
-    return f"{x:.10g}"

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from homines.core.capabilities import AsksFor, variant
 from homines.core.plugins import UnknownName
-from homines.core.registry import find, spell
+from homines.core.registry import find, head, spell
 from homines.core.types import LEGAL_MASS, Choice, Decision, HominesError, Record
 from homines.elicitation.metrics import average_by_decision, group_by
 from homines.elicitation.treatments import untreated
@@ -28,10 +28,12 @@ class NoAnswers(HominesError):  # noqa: N818 (a state of the records)
 
 def plain_records(records: Sequence[Record], config: Mapping[str, Any]) -> Sequence[Record]:
     """The records of a run that describe one way of asking: of a measurement with and without a goal, say,
-    those without. A person's answers by the strategy method say that they are plans, also in sittings of
-    versions that did not write so."""
+    those without, and of `homines persist` those under no condition. A person's answers by the strategy
+    method say that they are plans, also in sittings of versions that did not write so."""
     if config.get("kind") == "measure":
         return untreated(records)
+    if config.get("kind") == "persist":
+        return [r for r in records if head(r.frame) != "under"]
     if config.get("kind") == "play" and config.get("both"):
         person, whole = config.get("person"), {CHOSE_PLANS: True}
         return [replace(r, provenance={**r.provenance, **whole}) if r.model == person else r for r in records]

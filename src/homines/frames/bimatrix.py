@@ -8,7 +8,8 @@ from itertools import groupby
 from homines.core.format import join
 from homines.core.registry import LATER
 from homines.core.types import Decision, Order, Prompt
-from homines.elicitation.scene import Scene, number, paragraph, settle
+from homines.elicitation.amounts import number
+from homines.elicitation.scene import Scene, paragraph, settle
 from homines.frames.table import introduction, listing
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from homines.core.format import join
 from homines.core.registry import LATER
 from homines.core.types import Decision, Order, Prompt
+from homines.elicitation.amounts import in_unit
 from homines.elicitation.scene import Scene, paragraph, settle
 from homines.frames.table import introduction
 
@@ -21,6 +22,7 @@ class Sentences:
     asks     for a choice, for one after thinking aloud (aloud), or for what another will do (belief)
     goal     a goal that the text states: 'highest score', or a sentence; empty: none
     begins   words with which the model's answer begins, as 'Answer:'; empty: it begins by itself
+    unit     what payoffs are told in: $, or a word such as dollars or coins; empty: points
     """
 
     labels: tuple[str, ...] | str = ()
@@ -29,6 +31,7 @@ class Sentences:
     asks: str = "choice"
     goal: str = field(default="", metadata=LATER)
     begins: str = field(default="", metadata=LATER)
+    unit: str = field(default="", metadata=LATER)
 
     places = 2
 
@@ -36,12 +39,12 @@ class Sentences:
         settle(self)
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
-        scene = Scene.of(d, self.labels, order)
+        scene = Scene.of(d, self.labels, order, unit=self.unit)
         parts = [introduction(scene), scene.rule]
         for outcome in scene.outcomes(self.layout):
             acts = join(scene.clauses("you choose {}", "{} chooses {}", outcome.words))
             parts.append(f"If {acts}, {scene.gains('you get {} points', '{} gets {}', outcome.payoffs)}.")
-        parts += [self.goal, scene.beliefs("chooses")]
+        parts += [in_unit(self.goal, self.unit), scene.beliefs("chooses")]
         if (move := scene.first_move) is not None:
             parts.append(f"{scene.people[0]} has chosen {move}.")
         parts += scene.alternatives("chosen", " and you {}", "you would have got {} points")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from homines.core.format import join
 from homines.core.registry import LATER
 from homines.core.types import Decision, Order, Prompt
-from homines.elicitation.scene import Round, Scene, counting_word, paragraph, settle
+from homines.elicitation.amounts import counting_word, in_unit
+from homines.elicitation.scene import Round, Scene, paragraph, settle
 
 FRIENDS = ("Robin", "Kim", "Sam", "Noor", "Lee", "Ada", "Max")
 
@@ -19,8 +20,9 @@ class Story:
     labels   words for the ways to work, in the order of the actions; empty: the actions' own names
     memory   how many past days are told, at most
     asks     for a choice, for one after thinking aloud (aloud), or for what another will do (belief)
-    goal     a goal that the text states, points being coins: 'highest score', or a sentence; empty: none
+    goal     a goal that the text states, points being its unit: 'highest score', or a sentence; empty: none
     begins   words with which the model's answer begins, as 'Answer:'; empty: it begins by itself
+    unit     what payoffs are told in: $, or a word such as dollars or coins; empty: coins
     """
 
     labels: tuple[str, ...] | str = ()
@@ -28,6 +30,7 @@ class Story:
     asks: str = "choice"
     goal: str = field(default="", metadata=LATER)
     begins: str = field(default="", metadata=LATER)
+    unit: str = field(default="", metadata=LATER)
 
     places = 1
 
@@ -35,12 +38,13 @@ class Story:
         settle(self)
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
-        scene = Scene.of(d, self.labels, order, FRIENDS)
-        parts = [self._opening(scene), scene.rule.replace("points", "coins")]
+        scene = Scene.of(d, self.labels, order, FRIENDS, self.unit or "coins")
+        gain = "you take home {} points" if self.unit else "you take home {}"
+        parts = [self._opening(scene), scene.rule]
         for outcome in scene.outcomes():
             acts = join(scene.clauses("you go for {}", "{} for {}", outcome.words))
-            parts.append(f"When {acts}, {scene.gains('you take home {}', '{} {}', outcome.payoffs)}.")
-        parts += [self.goal.replace("points", "coins"), scene.beliefs("goes for")]
+            parts.append(f"When {acts}, {scene.gains(gain, '{} {}', outcome.payoffs)}.")
+        parts += [in_unit(self.goal, scene.unit), scene.beliefs("goes for")]
         if (move := scene.first_move) is not None:
             parts.append(f"Today {scene.people[0]} came first and went for {move}.")
         parts += scene.alternatives("gone for", " and you for {}", "you would have taken home {}")
@@ -53,12 +57,12 @@ class Story:
     @staticmethod
     def _opening(scene: Scene) -> str:
         """Who keeps a stall, when, and how often."""
-        d, company = scene.decision, scene.company
+        d, company, coins = scene.decision, scene.company, in_unit("points", scene.unit)
         if d.does:
             return ""
         if not d.theirs and not d.history:
             return (
-                f"A purse of coins was left to you to share with {company}."
+                f"A purse of {coins} was left to you to share with {company}."
                 if scene.people
                 else "A day at the market."
             )
@@ -68,7 +72,8 @@ class Story:
             return f"You and {company} share a stall for one day."
         often = "today" if d.rounds == 1 else "each day"
         return (
-            f"You and {company} keep stalls at the market, side by side. The coins {often} depend on you all."
+            f"You and {company} keep stalls at the market, side by side. The {coins} {often} depend on you "
+            "all."
         )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from homines.core.format import join
 from homines.core.registry import LATER
 from homines.core.types import Decision, Order, Prompt
-from homines.elicitation.scene import Scene, number, paragraph, settle
+from homines.elicitation.amounts import in_unit
+from homines.elicitation.scene import Scene, paragraph, settle
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Table:
     memory   how many past rounds are told, at most
     asks     for a choice, for one after thinking aloud (aloud), or for what another will do (belief)
     begins   words with which the model's answer begins, as 'Answer:'; empty: it begins by itself
+    unit     what payoffs are told in: $, or a word such as dollars or coins; empty: points
     """
 
     labels: tuple[str, ...] | str = ()
@@ -28,6 +30,7 @@ class Table:
     memory: int = 1
     asks: str = "choice"
     begins: str = field(default="", metadata=LATER)
+    unit: str = field(default="", metadata=LATER)
 
     places = 2
 
@@ -35,8 +38,9 @@ class Table:
         settle(self)
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
-        scene = Scene.of(d, self.labels, order)
-        parts = [introduction(scene), scene.rule or listing(scene, self.layout), self.goal]
+        scene = Scene.of(d, self.labels, order, unit=self.unit)
+        parts = [introduction(scene), scene.rule or listing(scene, self.layout)]
+        parts.append(in_unit(self.goal, self.unit))
         parts += [scene.beliefs("plays"), f"You can play {scene.options}."]
         if (move := scene.first_move) is not None:
             parts.append(f"{scene.people[0]} played {move}.")
@@ -58,10 +62,10 @@ class Table:
 def listing(scene: Scene, layout: str) -> str:
     """A line for each outcome: what everybody plays, then what everybody gets."""
     heads = ["you", *scene.choosers, "your points", *(f"{person}'s points" for person in scene.people)]
-    lines = [", ".join(heads)]
+    lines = [in_unit(", ".join(heads), scene.unit)]
     for outcome in scene.outcomes(layout):
         theirs = outcome.words[1:] or ["any"] * len(scene.choosers)
-        lines.append(", ".join([outcome.words[0], *theirs, *map(number, outcome.payoffs)]))
+        lines.append(", ".join([outcome.words[0], *theirs, *scene.amounts(outcome.payoffs)]))
     return "\n".join(lines)
 
 
@@ -72,7 +76,8 @@ def introduction(scene: Scene) -> str:
         return ""
     if not d.theirs and not d.history:
         if scene.people:
-            return f"You decide alone how points are shared between you and {others}."
+            points = in_unit("points", scene.unit)
+            return f"You decide alone how {points} are shared between you and {others}."
         return "You decide."
     if d.reply:
         return f"You play once with {others}. You move first, then {others} sees your move and replies."

@@ -7,6 +7,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import torch
 from homines.inference.dtypes import DTYPES
 from homines.inference.memory import free_bytes
 
+PAYS = 1.3
+"""How many times the rate of float32's products makes bfloat16 worth its rounding."""
 LARGEST = 1024
 """Rows of the matrices of a product, at most."""
 SHORT = 0.01
@@ -74,6 +77,17 @@ def product_rates(device: str, seconds: float = 0.25) -> list[dict[str, Any]]:
     finally:
         torch.set_num_threads(before)
     return rows
+
+
+@cache
+def bfloat16_pays(device: str) -> bool:
+    """Whether this machine multiplies bfloat16 so much faster than float32 that a training should."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported()
+    if device != "cpu":
+        return False
+    rates = [_rate(kind, device, 0.1) for kind in (torch.bfloat16, torch.float32)]
+    return all(rates) and (rates[0] or 0) > PAYS * (rates[1] or 0)
 
 
 def _rate(kind: torch.dtype, device: str, seconds: float) -> float | None:

@@ -13,8 +13,9 @@ from scipy.stats import chi2
 from homines.core.capabilities import labels_of, memory_of
 from homines.core.registry import find
 from homines.core.types import Array, Choice, Decision, HominesError, Record
+from homines.elicitation.amounts import number
 from homines.elicitation.questions import situation
-from homines.elicitation.scene import Names, number
+from homines.elicitation.scene import Names
 from homines.estimation import family as families
 from homines.estimation.bounds import EQUAL, Bounds, bounds
 from homines.estimation.columns import Observation, read_for

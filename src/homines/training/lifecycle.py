@@ -152,8 +152,14 @@ class Tuning:
         return cls(plan, *plan.rows())
 
     @property
+    def soft(self) -> bool:
+        """Whether the answers' logit choice is taught, not the best answer."""
+        return getattr(self.recipe, "targets", "best") == "logit"
+
+    @property
     def stages(self) -> dict[str, int]:
-        return {"training": self.plan.course.steps(len(self.rows))}
+        course = self.plan.course
+        return {"training": course.steps(len(self.rows) + (course.plain if course.by == "sft" else 0))}
 
     def config(self, *, kind: str, command: str) -> dict[str, Any]:
         assert self.recipe is not None  # rows without one are taught in a folder of the caller's
@@ -163,12 +169,12 @@ class Tuning:
         examine(self.plan, model, run, {when: self.test}, follow)
 
     def train(self, model: HuggingFace, folder: Path, follow: Follow, stages: Mapping[str, Tell]) -> Trained:
-        return train_supervised(model, self.rows, self.plan.course, folder, follow=follow)
+        return train_supervised(model, self.rows, self.plan.course, folder, soft=self.soft, follow=follow)
 
     def share(self, model: HuggingFace, folder: Path, follow: Follow) -> Trained:
         quiet = Follow(stop=follow.stop)
         return finished_training(folder) or train_supervised(
-            model, self.rows, self.plan.course, folder, follow=quiet
+            model, self.rows, self.plan.course, folder, soft=self.soft, follow=quiet
         )
 
     @property

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 ROADS = ("rl", "grpo", "rloo")
 DATA_ROADS = ("sft", "distill")
+PRODUCTS = ("auto", "float32", "bfloat16")
 PROMPTS_OF_PASS = 4
 """Prompts in one pass of a sampled road: the states of a two-player game with two actions, remembered for one
 round."""
@@ -140,6 +141,11 @@ class SupervisedSettings:
     batch: int = option(4, "Rows an optimiser step.", low=1)
     lr: float | None = option(None, "Learning rate; 1e-3 with LoRA, else 1e-4.")
     rank: int = option(64, RANK)
+    plain: int = option(
+        0, "Everyday requests with the untrained model's answers among the rows (sft).", low=0
+    )
+    products: str = option("auto", "Matrix products of sft: float32, bfloat16, or auto (the faster).")
+    """Weights, adapters, their optimiser and every measurement keep the type of the weights."""
     seed: int = option(0, SEED)
     save_every: int = option(10, SAVE_EVERY)
     report_to: str = option("none", REPORT_TO)
@@ -154,6 +160,9 @@ class SupervisedSettings:
         for name in ("batch", "save_every"):
             count(name, getattr(self, name))
         count("rank", self.rank, 0)
+        count("plain", self.plain, 0)
+        if self.products not in PRODUCTS:
+            raise HominesError(f"products is {self.products!r}; there are {', '.join(PRODUCTS)}")
 
     def steps(self, rows: int) -> int:
         """Optimiser steps for so many rows; the last one may see some again."""

@@ -69,7 +69,7 @@ class SupervisedSteps(StepCallback):
         return {
             "step": step,
             "loss": loss,
-            "token_accuracy": logs.get("mean_token_accuracy"),
+            "token_accuracy": logs.get("token_accuracy"),
             "grad_norm": float(logs.get("grad_norm", float("nan"))),
         }
 

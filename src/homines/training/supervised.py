@@ -1,7 +1,8 @@
 """Supervised fine-tuning on a data folder: reasons and answers (sft), or the exact logit choice (distill).
 
-    sft      -mean over completion tokens of log P(token | prompt, tokens before), end of turn included
-             (TRL's SFTTrainer; the prompt is not trained on)
+    sft      -mean over completion tokens of log P(token | prompt, tokens before), end of turn included; of
+             data whose targets are logit choices, the answer's tokens are weighted by target(a), for every
+             answer a: the expected loss of an answer drawn from the target, exact
     distill  -mean over rows of sum_a target(a) log P(label a | prompt), whole labels, end of turn included:
              the cross-entropy to the logit choice, exact; least where the model is the theory and legal
 
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,14 @@ from homines.core.progress import QUIET, Follow
 from homines.core.types import HominesError
 from homines.datasets.row import Row
 from homines.inference import processes
-from homines.inference.tokens import encode, terminator
+from homines.inference.machine import bfloat16_pays
 from homines.models.hf import HuggingFace
+from homines.training import distributed
 from homines.training.checkpoints import whole_checkpoint
 from homines.training.exact import rl
+from homines.training.lessons import lessons_of_rows, plan_batches
 from homines.training.objective import Outcome, Signals
+from homines.training.plain import plain_lessons
 from homines.training.prompt_sets import PromptSets
 from homines.training.settings import Settings, SupervisedSettings
 from homines.training.trainer import Trained, save, silence, trainable
@@ -40,76 +43,54 @@ def train_supervised(
     settings: SupervisedSettings,
     folder: Path,
     *,
+    soft: bool = False,
     follow: Follow = QUIET,
 ) -> Trained:
     """Train `model` on these rows and save folder/adapter (or folder/model).
 
-    folder/checkpoints is resumed from where there is a whole one; the caller removes it. Raises HominesError
-    where a row does not fit the context, where its answer cannot end in this tokenizer, and in several
-    processes where the rows fill no whole batches (sft).
+    soft: sft, too, teaches the row's target and not its best answer. folder/checkpoints is resumed from where
+    there is a whole one; the caller removes it. Raises HominesError where a row does not fit the context or
+    its answer cannot end in this tokenizer.
     """
     if not rows:
         raise HominesError("the data hold no rows to train on; generate some with `homines data`")
-    road = sft if settings.by == "sft" else distill
-    return road(model, rows, settings, folder, follow)
-
-
-def completions(model: HuggingFace, rows: Sequence[Row]) -> list[tuple[list[int], int]]:
-    """Token ids of each row, end of turn included, and how many of them are the prompt's."""
-    end = terminator(model.tokenizer)
-    out: list[tuple[list[int], int]] = []
-    for row, item in zip(rows, encode(model.tokenizer, [row.prompt for row in rows]), strict=True):
-        gap = "" if model.tokenizer.chat_template and not row.prompt.begins else " "
-        answer = model.tokenizer(gap + row.completion, add_special_tokens=False).input_ids
-        ids = [*item.prompt, *answer, end]
-        if len(ids) > model.window:
-            raise HominesError(
-                f"a row of {len(ids)} tokens does not fit this model's context of {model.window}; use "
-                "--no-reasons or a shorter frame"
-            )
-        if end in answer:
-            raise HominesError(
-                f"the answer {row.completion[-40:]!r} holds this tokenizer's end of turn, so it could never "
-                "end; choose other labels (--labels)"
-            )
-        out.append((ids, len(item.prompt)))
-    return out
+    if settings.by == "sft":
+        return sft(model, rows, settings, folder, follow, soft)
+    return distill(model, rows, settings, folder, follow)
 
 
 def sft(
-    model: HuggingFace, rows: Sequence[Row], settings: SupervisedSettings, folder: Path, follow: Follow
+    model: HuggingFace,
+    rows: Sequence[Row],
+    settings: SupervisedSettings,
+    folder: Path,
+    follow: Follow,
+    soft: bool = False,
 ) -> Trained:
-    """Completion-only cross-entropy on what each row says, by TRL's SFTTrainer."""
-    for package in ("trl", "datasets"):
-        if find_spec(package) is None:
-            raise HominesError(f"sft needs {package}, which is missing: pip install 'homines[sft]'")
-    from datasets import Dataset, disable_progress_bars
+    """Weighted cross-entropy on what each row says, by transformers' Trainer."""
     from transformers.trainer_utils import set_seed
 
     from homines.training.steps import SupervisedSteps
     from homines.training.supervised_trainer import CompletionTrainer, completion_arguments
 
-    disable_progress_bars()
-    _check_batches(len(rows), settings.batch)
-    tokens = completions(model, rows)
-    total = settings.steps(len(rows))
+    items = lessons_of_rows(model, rows, soft=soft)
+    items += plain_lessons(model, settings.plain, folder, follow)
+    total = settings.steps(len(items))
+    size, parts = min(settings.batch, len(items)), processes.process_count()
+    distributed.share(size, "batch")
+    order = plan_batches([sum(map(len, lessons)) for lessons in items], size, total, settings.seed)
+    batches = [[lesson for i in row[k::parts] for lesson in items[i]] for row in order for k in range(parts)]
     set_seed(settings.seed)
     net = trainable(model, Settings(rank=settings.rank, seed=settings.seed))
-    order = np.random.default_rng(settings.seed).permutation(len(rows))
-    examples = [
-        {"input_ids": ids, "completion_mask": [0] * start + [1] * (len(ids) - start)}
-        for ids, start in (tokens[i] for i in order)
-    ]
-    cpu = model.net.device.type == "cpu"
     callback = SupervisedSteps(folder, follow, total)
     trainer: Any = CompletionTrainer(
+        batches,
+        pad="left" if model.share else "right",
+        products=product_type(settings.products, model),
         model=net,
-        args=completion_arguments(folder, total, settings, cpu=cpu),
-        train_dataset=Dataset.from_list(examples),
-        processing_class=model.tokenizer,
+        args=completion_arguments(folder, total, settings, cpu=model.net.device.type == "cpu"),
         callbacks=[callback],
     )
-    trainer.own_loss = cpu
     silence(trainer)
     training = trainer.train(resume_from_checkpoint=whole_checkpoint(folder / "checkpoints"))
     callback.check(trainer.state.global_step)
@@ -119,15 +100,13 @@ def sft(
     return Trained(final, float(training.metrics["train_runtime"]), callback.last)
 
 
-def _check_batches(rows: int, batch: int) -> None:
-    """Raise HominesError where several processes would get a batch that is not whole: accelerate would fill
-    it with rows seen before."""
-    if processes.process_count() > 1 and (over := rows % batch):
-        raise HominesError(
-            f"{rows} rows are no whole batches of {batch}, which sft in {processes.process_count()} "
-            f"processes needs; choose --batch so that it divides them, leave out {over} of them, or train in "
-            "one process"
-        )
+def product_type(products: str, model: HuggingFace) -> torch.dtype | None:
+    """The number type of matrix products in training; None: that of the weights, which is all that weights
+    other than float32 have."""
+    if next(p.dtype for p in model.net.parameters() if p.is_floating_point()) != torch.float32:
+        return None
+    auto = products == "auto" and bfloat16_pays(model.net.device.type)
+    return torch.bfloat16 if auto or products == "bfloat16" else None
 
 
 def distill(

@@ -1,85 +1,90 @@
-"""The trainer of supervised fine-tuning: TRL's SFTTrainer, with its loss on the answers' tokens alone."""
+"""The trainer of supervised fine-tuning: weighted cross-entropy on what the lessons of a batch say."""
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from transformers import Trainer, TrainingArguments
 
 from homines.inference import processes
+from homines.inference.logits import logits_at
 from homines.training import distributed
+from homines.training.lessons import Lesson, collate
 from homines.training.settings import SupervisedSettings
-from homines.training.steps import Unattended, arguments
+from homines.training.steps import arguments
 from homines.training.trainer import Saving
 
-trl: Any = import_module("trl")
 
+class CompletionTrainer(Saving, Trainer):
+    """Trainer whose items are the lessons of a step (in several processes: of this process's part of it).
 
-class CompletionTrainer(Unattended, Saving, trl.SFTTrainer):
-    """TRL's trainer; where `own_loss` is set, the loss is `completion_loss`, which is faster on a CPU."""
-
-    own_loss = False
-
-    def compute_loss(
-        self,
-        model: Any,
-        inputs: Any,
-        return_outputs: bool = False,
-        num_items_in_batch: Any = None,
-    ) -> Any:
-        # TRL's fused loss takes the prompt's tokens through the output layer as well; without its GPU
-        # kernel that is 40% of a step
-        if not self.own_loss or self.aux_loss_enabled or return_outputs:
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        tokens = {k: v for k, v in inputs.items() if k != "labels"}
-        loss, accuracy = completion_loss(model, tokens, inputs["labels"], num_items_in_batch)
-        self._metrics["train"]["mean_token_accuracy"].append(float(np.mean(distributed.gather([accuracy]))))
-        # tokens are those of all processes, and gradients will be averaged over these
-        return loss * (processes.process_count() if num_items_in_batch is not None else 1)
-
-
-def completion_loss(
-    net: Any, inputs: dict[str, Any], labels: torch.Tensor, tokens: Any
-) -> tuple[torch.Tensor, float]:
-    """(mean cross-entropy over the tokens that are trained on, share of them that are likeliest).
-
-    labels   [row, token], -100 where nothing is trained; only positions that some row needs get logits
-    tokens   how many there are in the whole step; None: those of this batch
+    products  the number type of matrix products; None: that of the weights
+    accuracy  share of the weight that lies on the likeliest token, in the last step
     """
-    targets = labels[:, 1:]
-    positions = (targets != -100).any(0).nonzero()[:, 0]
-    logits = net(**inputs, use_cache=False, logits_to_keep=positions).logits
-    targets = targets[:, positions]
-    trained = targets != -100
-    logits, targets = logits[trained].float(), targets[trained]
-    total = torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
-    accuracy = float((logits.detach().argmax(-1) == targets).float().mean())
-    return total / (tokens if tokens is not None else len(targets)), accuracy
+
+    def __init__(
+        self, batches: Sequence[Sequence[Lesson]], *, pad: str, products: Any = None, **more: Any
+    ) -> None:
+        def first(items: list[Sequence[Lesson]]) -> dict[str, Any]:
+            return collate(items[0], torch.float32 if products else dtype, pad=pad)
+
+        dtype = next(p.dtype for p in more["model"].parameters() if p.is_floating_point())
+        super().__init__(train_dataset=batches, data_collator=first, **more)
+        self.products = products
+        self.accuracy = float("nan")
+
+    def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> torch.Tensor:
+        with casting(model, self.products):
+            total, weight, right = weighted_loss(model, inputs)
+        sums = distributed.gather([(weight, right)])
+        weight = sum(each for each, _ in sums)
+        self.accuracy = sum(each for _, each in sums) / weight
+        # gradients will be averaged over the processes, and the weights are those of all
+        return total * (processes.process_count() / weight)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        super().log({**logs, "token_accuracy": self.accuracy} if "loss" in logs else logs, start_time)
+
+
+def casting(net: Any, products: torch.dtype | None) -> AbstractContextManager[Any]:
+    """Matrix products in this number type; weights, gradients and sums stay as they are."""
+    kind = next(net.parameters()).device.type
+    return torch.autocast(kind, dtype=products, enabled=products is not None)
+
+
+def weighted_loss(net: Any, batch: dict[str, Any]) -> tuple[torch.Tensor, float, float]:
+    """(sum of -weight log P(token), sum of weights, of the weights of likeliest tokens) of a batch as
+    `collate` makes it. Only columns that some row needs get logits."""
+    logits = logits_at(net, batch["columns"], **batch["inputs"], use_cache=False)
+    logits = logits[batch["rows"], batch["at"]].float()
+    weights, tokens = batch["weights"], batch["tokens"]
+    total = (weights * torch.nn.functional.cross_entropy(logits, tokens, reduction="none")).sum()
+    right = float(weights[logits.detach().argmax(-1) == tokens].sum())
+    return total, float(weights.sum()), right
 
 
 def completion_arguments(folder: Path, total: int, settings: SupervisedSettings, *, cpu: bool) -> Any:
     """Arguments of a supervised training of `total` steps."""
     return arguments(
-        trl.SFTConfig,
+        TrainingArguments,
         folder,
         total,
         settings,
         cpu=cpu,
-        per_device_train_batch_size=distributed.share(settings.batch, "batch"),
+        per_device_train_batch_size=1,  # an item is a whole step
         ddp_find_unused_parameters=False,
         ddp_timeout=distributed.LONGEST_WAIT,
         learning_rate=settings.rate,
         lr_scheduler_type="cosine",
         warmup_steps=min(5, total // 4),
         max_grad_norm=1.0,
-        max_length=None,
-        completion_only_loss=True,
-        packing=False,
+        train_sampling_strategy="sequential",
+        remove_unused_columns=False,
         logging_nan_inf_filter=False,
-        bf16=False,  # in the type of its weights, as the other roads
         activation_checkpointing=not cpu,
-        dataset_num_proc=None,
+        activation_checkpointing_kwargs={"use_reentrant": False},
     )

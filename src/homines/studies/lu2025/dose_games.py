@@ -18,9 +18,9 @@ import numpy as np
 from homines.core.types import Array, frozen
 from homines.estimation.family import family
 from homines.games.symmetric import symmetric
+from homines.studies.lu2025.curriculum import KAPPAS
 from homines.theory.choice import stated_beliefs
 
-DOSES = (0.0, 0.25, 0.5, 0.75, 1.0)
 HIGHEST = 99
 """Payoffs are whole numbers from 1 to this."""
 PRECISION = 9 / HIGHEST
@@ -91,7 +91,7 @@ def _draw() -> _Pool:
     x = np.concatenate(columns)
     kappa = -np.divide(x[:, 0], x[:, place], out=np.full(len(x), -1.0), where=x[:, place] != 0)
     kappa = np.where(x[:, place] == 0, np.nan, kappa)
-    clear = (np.abs(kappa[:, None] - DOSES) > CLEAR).all(1)
+    clear = (np.abs(kappa[:, None] - KAPPAS) > CLEAR).all(1)
     kept = np.flatnonzero(clear & (kappa > 0) & (kappa < 1))
     even = np.repeat([share is None for share in SHARES], DRAWN)
     return _Pool(tuple(specs[i] for i in kept), x[kept], kappa[kept], x[kept, place] > 0, even[kept])
@@ -101,8 +101,8 @@ def _exchange(x: Array, strata: list[np.ndarray]) -> list[int]:
     """One game of each stratum such that the sum over doses of ln det(information) is large: each in turn is
     exchanged for the best of its stratum."""
     place = 1 + family("kantian").free.index("kappa")
-    g = np.zeros((len(DOSES), x.shape[1]))
-    g[:, 0], g[:, place] = PRECISION, PRECISION * np.array(DOSES)
+    g = np.zeros((len(KAPPAS), x.shape[1]))
+    g[:, 0], g[:, place] = PRECISION, PRECISION * np.array(KAPPAS)
     p = 1 / (1 + np.exp(-x @ g.T))
     weighted = np.sqrt(p * (1 - p))[:, :, None] * x[:, None, :]  # [game, dose, column]
     ridge = 1e-3 * np.einsum("gdk,gdl->dkl", weighted, weighted) / len(x)

@@ -154,14 +154,9 @@ def _format_bounds(best: Bounds) -> str:
     return ", ".join(one(low, high) for low, high in best.parts)
 
 
-def tuned(findings: DoseFindings) -> list[DoseAgent]:
-    """Agents tuned to a dose, after reasons."""
-    return [a for a in findings.able if a.kappa is not None and not a.direct]
-
-
 def dose(findings: DoseFindings) -> Section | Omission:
     """Target kappa against its estimate from unseen games, and the set at which most answers are best."""
-    agents = tuned(findings)
+    agents = findings.doses
     title = "Dose and response"
     if not agents:
         return findings.lacks_training(title)
@@ -201,7 +196,7 @@ def dose(findings: DoseFindings) -> Section | Omission:
 
 def slopes(findings: DoseFindings) -> Section | Omission:
     """The slope of estimated on target kappa, over agents and seeds, by reading."""
-    agents = tuned(findings)
+    agents = findings.doses
     title = "How far kappa follows the dose"
     if not agents:
         return findings.lacks_training(title)

@@ -1,0 +1,79 @@
+"""Reasons: what an agent of a preference would say before it answers, every number read or computed.
+
+    principle, once -> a line for each action: what it leads to, its arithmetic -> the comparison
+
+The compared values are the expected utilities times a factor plus a constant, so that weights are whole
+numbers and means are sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from homines.core.types import Order, Preference
+from homines.datasets.best_answers import ImpliedAnswers
+from homines.datasets.reasons import words
+from homines.datasets.reasons.arithmetic import Comparison, Line, exact, number
+from homines.datasets.reasons.outcomes import compare_outcomes
+from homines.datasets.reasons.reader import ReasonFault, read_reasons
+from homines.datasets.reasons.roles import compare_plans
+from homines.elicitation.scene import CUE
+from homines.theory.choice import Belief, stated_beliefs
+from homines.theory.utility_terms import WORTH
+
+__all__ = ["WORDINGS", "ReasonFault", "answered", "read_reasons", "reason"]
+
+WORDINGS = words.WAYS**3
+"""Wordings of a whole: principles, steps and comparisons vary apart."""
+
+
+def reason(
+    preference: Preference,
+    implied: ImpliedAnswers,
+    labels: Sequence[str],
+    order: Order,
+    answer: int,
+    *,
+    belief: Belief = stated_beliefs,
+    wording: int = 0,
+    margin: bool = False,
+) -> str:
+    """Why the answer is best: the principle, a line for each option in the order shown, the comparison.
+
+    wording   a number below WORDINGS
+    margin    end with by how much the answer is ahead
+
+    Ends before the cue. Where two options are worth the same it says so.
+    """
+    first, step, last = (wording // words.WAYS**k % words.WAYS for k in range(3))
+    if implied.walk is None:
+        compared, weights = compare_outcomes(
+            preference, implied.decision, labels, order, belief=belief, way=step
+        )
+    else:
+        compared, weights = compare_plans(preference, implied, labels, order[0], step) or _whole(
+            implied, order
+        )
+    parts = [words.principle(weights, first, roles=implied.walk is not None)]
+    parts.append(compared.preface)
+    parts += [sentence(f"{line.text} for {labels[line.act]}.", labels) for line in compared.lines]
+    parts.append(words.comparison(compared, answer, labels, last, margin=margin))
+    return " ".join(filter(None, parts))
+
+
+def _whole(implied: ImpliedAnswers, order: Order) -> tuple[Comparison, dict[str, Fraction]]:
+    """What the best plan with each action is worth, for a preference without terms."""
+    worth = [exact(x) for x in implied.worth]
+    lines = [Line(a, f"the best plan is worth {number(worth[a])}", worth[a]) for a in order[0]]
+    return Comparison(tuple(lines), Fraction(1)), {WORTH: Fraction(1)}
+
+
+def sentence(text: str, labels: Sequence[str]) -> str:
+    """With a capital, unless it begins with a label."""
+    return text if text.startswith(tuple(labels)) else text[0].upper() + text[1:]
+
+
+def answered(reasons: str, label: str) -> str:
+    """The completion: reasons, cue, answer; the label alone where there are no reasons."""
+    return f"{reasons} {CUE} {label}" if reasons else label

@@ -1,0 +1,297 @@
+"""Lines of a decision taken on its own: what each action leads to, outcome by outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import lcm
+from typing import Any
+
+import numpy as np
+
+from homines.core.format import join
+from homines.core.types import Array, Decision, Order, Preference
+from homines.datasets.reasons import words
+from homines.datasets.reasons.arithmetic import Comparison, Line, Sum, exact, in_proportion, number, share
+from homines.elicitation.scene import Names, either
+from homines.theory.choice import Belief, stated_beliefs
+from homines.theory.utility_terms import (
+    AHEAD,
+    BEHIND,
+    LEAST,
+    OTHERS,
+    OWN,
+    SAME,
+    TOTAL,
+    WORTH,
+    Term,
+)
+
+LARGEST_FACTOR = 9
+"""Weights of more digits are not merged: a small model multiplies by one digit."""
+MOST_APART = 3
+"""Outcomes that are told one by one; of more, those that give the same are told together."""
+SOCIAL = frozenset((OTHERS, TOTAL, LEAST, BEHIND, AHEAD))
+"""Kinds of amounts that need everybody's gains."""
+Parts = tuple[tuple[Fraction, Fraction], ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One outcome that an action may have.
+
+    acts     words for what everybody does
+    gains    what everybody gets, mine first
+    weight   how much it counts: probabilities in proportion
+    amounts  of the terms that no gains make, by their place among the terms
+    """
+
+    acts: str
+    gains: tuple[Fraction, ...]
+    weight: Fraction
+    amounts: tuple[Fraction, ...] = ()
+
+
+PARTS: dict[str, Callable[[tuple[Fraction, ...]], Parts]] = {
+    OWN: lambda gains: ((Fraction(1), gains[0]),),
+    OTHERS: lambda gains: tuple((Fraction(1), g) for g in gains[1:]),
+    TOTAL: lambda gains: tuple((Fraction(1), g) for g in gains),
+    LEAST: lambda gains: ((Fraction(1), min(gains)),),
+    BEHIND: lambda gains: tuple(p for g in gains[1:] if g > gains[0] for p in _gap(g, gains[0])),
+    AHEAD: lambda gains: tuple(p for g in gains[1:] if g < gains[0] for p in _gap(gains[0], g)),
+}
+"""How a kind of amount is made of everybody's gains: (coefficient, gain), to be added up. Behindness and
+aheadness are summed over the others; the mean is in the weight of the term."""
+
+
+def _gap(more: Fraction, less: Fraction) -> Parts:
+    return (Fraction(1), more), (Fraction(-1), less)
+
+
+def compare_outcomes(
+    preference: Preference,
+    d: Decision,
+    labels: Sequence[str],
+    order: Order,
+    *,
+    belief: Belief = stated_beliefs,
+    way: int = 0,
+) -> tuple[Comparison, dict[str, Fraction]]:
+    """A line for each action in the order shown, and the weight of each kind of amount.
+
+    The values are those of the preference's own terms where everybody's gains make them; else its utility as
+    a whole.
+    """
+    terms = _derivable(terms_of(preference, d), d)
+    if terms is None:
+        terms = (Term(WORTH, 1.0, preference(d)),)
+    others = max(1, len(d.payoffs) - 1)
+    weights, factor = in_proportion([weight_of(term, others) for term in terms])
+    names = Names.of(d, labels if tuple(labels) != d.actions else ())
+    by_kind = {term.kind: w for term, w in zip(terms, weights, strict=True)}
+    if set(by_kind) == {SAME}:
+        lines = [_line(terms, weights, a, (), Fraction(1), d, names, way) for a in order[0]]
+        return Comparison(tuple(lines), factor), by_kind
+    beliefs = belief(d)
+    chances = [_chances(beliefs, a) for a in range(len(d.actions))]
+    count = Fraction(lcm(*(p.denominator for each in chances for p in each)))
+    cases = [
+        gather(_outcomes(d, terms, [p * count for p in chances[a]], names, a), by_kind.keys())
+        for a in range(len(d.actions))
+    ]
+    stated = d.others is not None and chances.count(chances[0]) == len(chances)
+    preface = _ratio([p for p in chances[0] if p], total=SAME in by_kind) if stated else ""
+    merged = _merge(by_kind, cases, count, d) if not preface else None
+    if merged is not None:
+        preface, cases = merged
+        lines = [_line(terms[:1], [Fraction(1)], a, cases[a], count, d, names, way) for a in order[0]]
+    else:
+        lines = [_line(terms, weights, a, cases[a], count, d, names, way) for a in order[0]]
+    return Comparison(tuple(lines), factor * count, preface), by_kind
+
+
+def _ratio(chances: Sequence[Fraction], *, total: bool) -> str:
+    """'80 to 20 is 4 to 1.' of stated beliefs that are not even; with their total where a line needs it."""
+    if len(set(chances)) == 1:
+        return ""
+    whole = lcm(*(p.denominator for p in chances))
+    said, counted = ([number(p * n) for p in chances] for n in (100, whole))
+    end = f", {' + '.join(counted)} = {whole}" if total else ""
+    return f"{' to '.join(said)} is {' to '.join(counted)}{end}."
+
+
+def _merge(
+    weights: dict[str, Fraction], cases: Sequence[Sequence[Outcome]], count: Fraction, d: Decision
+) -> tuple[str, list[list[Outcome]]] | None:
+    """Own gain and gain if all do the same as one weighted sum of own gains, where these are two players' and
+    the weights have one digit: what I get where all do the same counts for both. None where not."""
+    if set(weights) != {OWN, SAME} or d.same is None or d.theirs != (d.actions,):
+        return None
+    own, same = weights[OWN], weights[OWN] + weights[SAME] * count
+    if any(len(each) != len(d.actions) or {o.weight for o in each} != {1} for each in cases):
+        return None
+    if same > LARGEST_FACTOR or not np.allclose(d.same, np.diagonal(d.payoffs[0])):
+        return None
+    preface = f"So what I get counts {number(same)} times where both do the same, else {number(own)} times."
+    preface = preface.replace("else 1 times", "else once")
+    return preface, [
+        [replace(o, weight=same if a == b else own) for b, o in enumerate(each)]
+        for a, each in enumerate(cases)
+    ]
+
+
+def _chances(beliefs: Sequence[Array], a: int) -> list[Fraction]:
+    """The probability of every joint action of the others after mine."""
+    odds = np.ones(1)
+    for b in beliefs:
+        odds = np.outer(odds, b if b.ndim == 1 else b[a]).ravel()
+    return [share(p) for p in odds]
+
+
+def weight_of(term: Term, others: int) -> Fraction:
+    """The weight of a term whose gaps are summed over the others instead of averaged."""
+    return exact(term.weight) / (others if term.kind in (BEHIND, AHEAD) else 1)
+
+
+def terms_of(preference: Preference, d: Decision) -> tuple[Term, ...]:
+    """The preference's terms that count here; where it names none, its utility as a whole."""
+    own = getattr(preference, "terms", None)
+    if own is None:
+        return (Term(WORTH, 1.0, preference(d)),)
+    terms = tuple(term for term in own(d) if term.weight != 0)
+    return terms or (Term(WORTH, 1.0, preference(d)),)
+
+
+def _derivable(terms: Sequence[Term], d: Decision) -> tuple[Term, ...] | None:
+    """The terms; None where a term's amounts are not those that its kind says, or a kind comes twice."""
+    others = max(1, len(d.payoffs) - 1)
+    kinds = [term.kind for term in terms]
+    if len(set(kinds)) < len(kinds):
+        return None
+    for term in terms:
+        if term.kind not in PARTS:
+            continue
+        gains = d.payoffs.reshape(len(d.payoffs), -1).T
+        made = [float(sum(c * v for c, v in PARTS[term.kind](tuple(map(exact, column))))) for column in gains]
+        if term.kind in (BEHIND, AHEAD):
+            made = [x / others for x in made]
+        amounts = np.broadcast_to(term.amount, d.payoffs.shape[1:]).ravel()
+        if not np.allclose(amounts, made, atol=1e-7):
+            return None
+    return tuple(terms)
+
+
+def _outcomes(
+    d: Decision, terms: Sequence[Term], weights: Sequence[Fraction], names: Names, a: int
+) -> list[Outcome]:
+    """The outcomes of an action that are possible, each with its weight; one alone where they are alike."""
+    shape = d.payoffs.shape[2:]
+    loose = [term for term in terms if term.kind not in PARTS and term.kind != SAME]
+    outcomes: list[Outcome] = []
+    for place, weight in zip(np.ndindex(*shape), weights, strict=True):
+        if weight <= 0:
+            continue
+        theirs = [labels[b] for labels, b in zip(names.theirs, place, strict=True)]
+        acts = f"{names.mine[a]}{(' then ' if d.reply else ' against ') + join(theirs) if theirs else ''}"
+        gains = tuple(exact(x) for x in d.payoffs[(slice(None), a, *place)])
+        amounts = tuple(exact(np.broadcast_to(t.amount, d.payoffs.shape[1:])[(a, *place)]) for t in loose)
+        outcomes.append(Outcome(acts, gains, weight, amounts))
+    if d.reply and len({(o.gains, o.amounts) for o in outcomes}) == 1:
+        total = sum((o.weight for o in outcomes), Fraction())
+        return [Outcome(names.mine[a], outcomes[0].gains, total, outcomes[0].amounts)]
+    return outcomes
+
+
+def _line(
+    terms: Sequence[Term],
+    weights: Sequence[Fraction],
+    a: int,
+    cases: Sequence[Outcome],
+    count: Fraction,
+    d: Decision,
+    names: Names,
+    way: int,
+) -> Line:
+    loose = [term.kind for term in terms if term.kind not in PARTS and term.kind != SAME]
+    sums: list[Sum] = []
+    steps: list[str] = []
+    reading = read_outcomes(cases, {term.kind for term in terms}, way, loose)
+    for term in terms:
+        if term.kind == SAME:
+            assert d.same is not None
+            made = Sum(((count, exact(d.same[a])),))
+            steps.append(f"{words.ALL[way].format(act=names.mine[a])}: {made.text}")
+        else:
+            made = add_up(term.kind, cases, loose)
+            if len(terms) > 1 and made.value and not made.trivial:
+                steps.append(f"{words.NAMES[term.kind]} {made.text}")
+        sums.append(made)
+    return close_line(a, reading, steps, sums, weights)
+
+
+def add_up(kind: str, cases: Sequence[Outcome], loose: Sequence[str] = ()) -> Sum:
+    """The sum of an amount over outcomes, by their weights."""
+    if kind in loose:
+        place = loose.index(kind)
+        return Sum(tuple((o.weight, o.amounts[place]) for o in cases))
+    parts = tuple((o.weight * c, v) for o in cases for c, v in PARTS[kind](o.gains))
+    if len(cases) <= MOST_APART:
+        return Sum(parts)
+    return Sum(tuple(part for part in parts if part[1]) or parts[:1])
+
+
+def gather(outcomes: Sequence[Outcome], kinds: AbstractSet[str]) -> list[Outcome]:
+    """Outcomes of more than MOST_APART with those that give the same told as one, 'A against B or C'."""
+    if len(outcomes) <= MOST_APART:
+        return list(outcomes)
+    both = kinds & SOCIAL
+    groups: dict[tuple[Any, ...], list[Outcome]] = {}
+    for o in outcomes:
+        groups.setdefault((o.gains if both else o.gains[:1], o.amounts), []).append(o)
+    gathered: list[Outcome] = []
+    for same in groups.values():
+        start, joint, _ = same[0].acts.partition(" against ")
+        acts = f"{start}{joint}{either([o.acts.partition(' against ')[2] for o in same], range(len(same)))}"
+        gathered.append(replace(same[0], acts=acts, weight=sum((o.weight for o in same), Fraction())))
+    return gathered
+
+
+def read_outcomes(
+    cases: Sequence[Outcome], kinds: AbstractSet[str], way: int, loose: Sequence[str], *, alone: bool = True
+) -> str:
+    """What each outcome gives: 'A against A gives me 7, A against B 2'; what the others get too where that
+    counts."""
+    if not cases:
+        return ""
+    if loose and not kinds & set(PARTS):
+        return ", ".join(f"{o.acts} {number(o.amounts[0])}" for o in cases)
+    both = bool(kinds & SOCIAL)
+    first, *rest = cases
+    gains = number(first.gains[0])
+    if both and len(first.gains) > 1:
+        gains += f" and the other{'s' * (len(first.gains) > 2)} {join([number(g) for g in first.gains[1:]])}"
+    alone = (
+        alone and len(cases) == 1 and not both and "then" not in first.acts and "against" not in first.acts
+    )
+    text = (words.GET if alone else words.GIVES)[way].format(acts=first.acts, gain=gains)
+    for o in rest:
+        shown = join([number(g) for g in (o.gains if both else o.gains[:1])])
+        text += f", {o.acts} {'gives ' * o.acts[-1].isdigit()}{shown}"
+    return text
+
+
+def close_line(
+    act: int, reading: str, steps: Sequence[str], sums: Sequence[Sum], weights: Sequence[Fraction]
+) -> Line:
+    """Reading, sums of the terms, and their weighted sum, which is the value."""
+    if len(sums) == 1 and weights[0] == 1:
+        text = steps[0] if steps and not reading else reading
+        total = sums[0].text
+        if not text.endswith(f" {total}"):
+            text = f"{text}: {total}" if text else total
+        return Line(act, text, sums[0].value)
+    parts = [(w, s.value) for w, s in zip(weights, sums, strict=True) if s.value]
+    last = Sum(tuple(parts))
+    return Line(act, "; ".join([*filter(None, [reading]), *steps, last.text]), last.value)

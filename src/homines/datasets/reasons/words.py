@@ -1,0 +1,194 @@
+"""Wordings of reasons: principles, steps and comparisons, each in five ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from homines.core.format import join
+from homines.datasets.reasons.arithmetic import Comparison, number
+from homines.theory.utility_terms import (
+    AHEAD,
+    BEHIND,
+    FORBIDDEN,
+    LEAST,
+    OTHERS,
+    OWN,
+    SAME,
+    TOTAL,
+    WORTH,
+)
+
+WAYS = 5
+"""Wordings of a principle, a step and a comparison each."""
+MOST_COMPARED = 4
+"""Smaller amounts that a comparison names."""
+PRINCIPLES: Mapping[str, tuple[str, ...]] = {
+    OWN: (
+        "Only what I get counts.",
+        "I look at my own gain alone.",
+        "What others get does not matter to me.",
+        "I want as much as possible for myself.",
+        "Only my own gain matters.",
+    ),
+    SAME: (
+        "Suppose everyone in my place did the same.",
+        "I act as I would want everyone in my place to act.",
+        "What if everybody did as I do?",
+        "I ask what comes of it if all do the same.",
+        "Let everyone act as I act.",
+    ),
+    OTHERS: (
+        "Only what the others get counts.",
+        "I look at the gain of the others alone.",
+        "What I get myself does not matter.",
+        "I want as much as possible for the others.",
+        "Only the gain of the others matters.",
+    ),
+    TOTAL: (
+        "Everyone's gain counts the same.",
+        "I look at the sum of all gains.",
+        "Whoever gets it, each gain counts alike.",
+        "I want as much as possible for all together.",
+        "Only the sum for all matters.",
+    ),
+    LEAST: (
+        "What counts is whoever gets least.",
+        "I look at the smallest gain.",
+        "The poorest must get as much as possible.",
+        "I want the most for whoever has least.",
+        "Only the smallest gain matters.",
+    ),
+}
+"""What counts, where it is one thing."""
+COUNTS: Mapping[str, str] = {
+    OWN: "what I get",
+    SAME: "what I would get if everyone did the same",
+    OTHERS: "what the others get",
+    TOTAL: "the sum of all",
+    LEAST: "what the poorest gets",
+    BEHIND: "what I am behind",
+    AHEAD: "what I am ahead",
+    FORBIDDEN: "a breach of the rule",
+    WORTH: "what it is worth",
+}
+WEIGHED = (
+    "I count {sum}.",
+    "What counts is {sum}.",
+    "My measure is {sum}.",
+    "I weigh {sum}.",
+    "To me what counts is {sum}.",
+)
+"""What counts, where it is several things: '3 times what I get, plus what I would get if ...'."""
+EITHER_PLACE = (
+    "I may be in either place.",
+    "Either place may be mine.",
+    "I could as well be in the other's place.",
+    "Both places count alike.",
+    "My place might be either one.",
+)
+GIVES = (
+    "{acts} gives me {gain}",
+    "{acts} pays me {gain}",
+    "with {acts} I get {gain}",
+    "from {acts} I get {gain}",
+    "{acts} brings me {gain}",
+)
+GET = ("I get {gain}", "my part is {gain}", "I would get {gain}", "it gives me {gain}", "my gain is {gain}")
+ALL = ("all {act}", "everyone {act}", "if all choose {act}", "{act} by all", "if everyone chooses {act}")
+PATH = (
+    "{acts}: {sum}",
+    "with {acts}, {sum}",
+    "{acts} makes {sum}",
+    "{acts} comes to {sum}",
+    "after {acts}: {sum}",
+)
+ALIKE = "If everyone did the same, I would get as much either way."
+NAMES: Mapping[str, str] = {
+    OWN: "mine",
+    OTHERS: "theirs",
+    TOTAL: "together",
+    LEAST: "least",
+    BEHIND: "behind",
+    AHEAD: "ahead",
+    FORBIDDEN: "broken",
+    WORTH: "worth",
+}
+MORE = (
+    "{x} is more than {y}, so {x} for {a}.",
+    "{x} beats {y}: {x} for {a}.",
+    "The most is {x}, not {y}: {x} for {a}.",
+    "{x} is above {y}, hence {x} for {a}.",
+    "Against {y}, {x} is the most: {x} for {a}.",
+)
+"""The amount comes before its option here and in every line: a small model that has found the largest
+amount then only copies what followed it. The other way round ('A gives 8 ... the most is 8') it learns every
+number and no answer (measured: 400 rows, all but the last word)."""
+MOST = (
+    "{x} is the most, so {x} for {a}.",
+    "{x} beats all: {x} for {a}.",
+    "The most is {x}: {x} for {a}.",
+    "{x} is above all, hence {x} for {a}.",
+    "Of all these {x} is the most: {x} for {a}.",
+)
+EVEN = (
+    "{names} are worth the same, {x} each: I take {a}.",
+    "{names} both come to {x} and are worth the same, so I take {a}.",
+    "As {names} are worth the same, {x}, I take {a}.",
+    "{x} is the most for each of {names}: they are worth the same, and I take {a}.",
+    "{names} are worth the same at {x}; I take {a}.",
+)
+
+
+def principle(weights: Mapping[str, Fraction], way: int, *, roles: bool) -> str:
+    """What counts, in words a stranger understands. weights: by kind of amount, none of them 0.
+
+    roles   either place may be mine
+    """
+    kinds = list(weights)
+    if kinds == [WORTH]:
+        return ""
+    if len(kinds) == 1 and weights[kinds[0]] > 0 and kinds[0] in PRINCIPLES:
+        text = PRINCIPLES[kinds[0]][way]
+    else:
+        first, *rest = (_times(kind, w) for kind, w in weights.items())
+        signs = ["less" if w < 0 else "plus" for w in weights.values()]
+        start = f"less {first}" if signs[0] == "less" else first
+        text = WEIGHED[way].format(
+            sum=", ".join([start, *(f"{sign} {part}" for sign, part in zip(signs[1:], rest, strict=True))])
+        )
+    return f"{text} {EITHER_PLACE[way]}" if roles else text
+
+
+def _times(kind: str, weight: Fraction) -> str:
+    """'3 times what I get'."""
+    return COUNTS[kind] if abs(weight) == 1 else f"{number(abs(weight))} times {COUNTS[kind]}"
+
+
+def comparison(compared: Comparison, answer: int, labels: Sequence[str], way: int, *, margin: bool) -> str:
+    """Which value is the largest, and for which option; with `margin` by how much, in units of payoff."""
+    values = compared.best()
+    top = max(values.values())
+    even = [labels[a] for a, value in values.items() if value == top]
+    x = number(top)
+    if len(even) > 1:
+        return EVEN[way].format(names=join(even), x=x, a=labels[answer])
+    smaller = sorted({line.value for line in compared.lines} - {top}, reverse=True)
+    least = join([number(value) for value in smaller])
+    words = MORE if len(smaller) <= MOST_COMPARED else MOST
+    text = words[way].format(x=x, y=least, a=labels[answer])
+    if not margin:
+        return text
+    second = max(value for a, value in values.items() if a != answer)
+    return f"{text} {_margin(top, second, compared.scale)} for {labels[answer]}."
+
+
+def _margin(top: Fraction, second: Fraction, scale: Fraction) -> str:
+    """'12 - 4 = 8, 8 / 2 = 4 ahead': the lead in units of payoff."""
+    lead = top - second
+    text = f"{number(top)} - {number(second)} = {number(lead)}".replace("- -", "+ ")
+    if scale == 1:
+        return f"{text} ahead"
+    if scale.numerator == 1:
+        return f"{text}, {number(1 / scale)} * {number(lead)} = {number(lead / scale)} ahead"
+    return f"{text}, {number(lead)} / {number(scale)} = {number(lead / scale)} ahead"

@@ -1,0 +1,176 @@
+"""Reasons: every number is read or computed, every equation true, the conclusion what the utility implies."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from homines.core.registry import find, spell
+from homines.datasets.best_answers import implied_answers
+from homines.datasets.generator import Generator
+from homines.datasets.reasons import WORDINGS, ReasonFault, answered, read_reasons, reason
+from homines.datasets.recipe import Recipe, drawable
+from homines.datasets.row import Row
+from homines.elicitation.orders import orders
+from homines.theory.game_forms import Repeated
+from tests.datasets.test_generator import PREFERENCES
+from tests.helpers.reasons_checker import NUMBER, faults
+
+MENUS = (
+    "dictator(total=9, step=3)",
+    "ultimatum_menu(total=9, step=3)",
+    "trust_return(received=9, factor=3, step=3, endowment=6)",
+)
+OTHERS = (
+    *MENUS,
+    "public_goods(3, endowment=8, step=8, multiplier=1.5)",
+    "symmetric(5, 1, 7, 2, rounds=1, share=0.8)",
+    "symmetric(50, 13, 70, 20, rounds=1, share=0.25)",
+)
+
+
+def rows_of(game: str, preference: str, wording: int = 0, *, margin: bool = False) -> Iterator[Row]:
+    """A row for each decision of a game, of the first best answer."""
+    u, g = find("preferences", preference), find("games", game)
+    for implied in implied_answers(u, g.stage if isinstance(g, Repeated) else g):
+        d, answer = implied.decision, implied.answers[0]
+        labels = ("A", "B") if len(d.actions) == 2 else d.actions
+        frame = replace(find("frames", "table(goal='')"), labels=labels, asks="aloud")
+        order = orders(len(labels), frame.places)[-1]
+        why = reason(u, implied, labels, order, answer, wording=wording, margin=margin)
+        told = answered(why, labels[answer])
+        yield Row(game, d, spell(frame), order, frame(d, order), answer, implied.target(1.0), told)
+
+
+@pytest.mark.parametrize("preference", [*PREFERENCES, "moralis(kappa=0.5)", "moralis(kappa=0.75)"])
+@pytest.mark.parametrize("words", [("A,B", "left,right"), ("1,2", "red,blue")])
+def test_an_independent_checker_finds_no_fault(preference: str, words: tuple[str, ...]) -> None:
+    for game in drawable():
+        rows = Generator(Recipe(preference, (game,), words=words, ties="both")).rows(8)
+        for row in rows:
+            assert not faults(row, preference), row.completion
+
+
+@pytest.mark.statistics
+@pytest.mark.parametrize("preference", [*PREFERENCES, "moralis(kappa=0.5)", "moralis(kappa=0.75)"])
+def test_an_independent_checker_finds_no_fault_in_ten_thousand_rows(preference: str) -> None:
+    for game in drawable():
+        recipe = Recipe(preference, (game,), words=("A,B", "1,2", "left,right"), ties="both")
+        rows = Generator(recipe).rows(10_000 // (len(PREFERENCES) + 2) // len(drawable()))
+        assert not [(row.completion, why) for row in rows if (why := faults(row, preference))]
+
+
+@pytest.mark.parametrize("preference", PREFERENCES)
+@pytest.mark.parametrize("game", OTHERS)
+def test_games_of_other_forms_have_reasons_without_fault(game: str, preference: str) -> None:
+    for row in rows_of(game, preference):
+        assert not faults(row, preference), row.completion
+
+
+@pytest.mark.parametrize("preference", ["economicus", "moralis(kappa=1)", "moralis(kappa=0.5)"])
+def test_the_checker_sees_any_number_that_is_changed(preference: str) -> None:
+    """Each number of a line in turn is replaced by one that is nowhere in the prompt."""
+    for game in (
+        "symmetric(5, 1, 8, 2, rounds=1)",
+        "spd(payoffs=(87, 61, 30, 13))",
+        "split((40, 70), (60, 20))",
+    ):
+        for row in rows_of(game, preference):
+            for match in re.finditer(NUMBER, row.completion):
+                changed = f"{row.completion[: match.start()]}977{row.completion[match.end() :]}"
+                assert faults(replace(row, completion=changed), preference), changed
+            told, _, label = row.completion.rpartition(" ")
+            other = next(x for x in row.prompt.labels if x != label)
+            assert faults(replace(row, completion=f"{told} {other}"), preference)
+
+
+def test_every_wording_is_without_fault_and_all_differ() -> None:
+    for game in ("symmetric(5, 1, 8, 2, rounds=1)", "spd(payoffs=(87, 61, 30, 13))"):
+        for preference in ("economicus", "moralis(kappa=1)", "moralis(kappa=0.5)"):
+            told: Counter[str] = Counter()
+            for wording in range(WORDINGS):
+                row = next(rows_of(game, preference, wording, margin=True))
+                told[row.completion] += 1
+                assert not faults(row, preference), row.completion
+            assert len(told) == WORDINGS == 125
+
+
+@pytest.mark.parametrize(
+    ("game", "preference", "most"),
+    [
+        ("symmetric(5, 1, 8, 2, rounds=1)", "economicus", 60),
+        ("symmetric(5, 1, 8, 2, rounds=1)", "moralis(kappa=1)", 45),
+        ("spd(payoffs=(87, 61, 30, 13))", "economicus", 60),
+        ("spd(payoffs=(87, 61, 30, 13))", "moralis(kappa=1)", 80),
+        ("split((40, 70), (60, 20))", "moralis(kappa=1)", 50),
+    ],
+)
+def test_reasons_are_short(game: str, preference: str, most: int) -> None:
+    """In words and signs, which are about as many tokens."""
+    for wording in range(0, WORDINGS, 31):
+        for row in rows_of(game, preference, wording):
+            assert len(row.completion.split()) <= most, row.completion
+
+
+def test_the_margin_is_the_lead_in_utility() -> None:
+    for preference in ("moralis(kappa=0.25)", "economicus", "inequity(alpha=0.5, beta=0.3)"):
+        u = find("preferences", preference)
+        game = find("games", "symmetric(5, 1, 8, 2, rounds=1)").stage
+        (implied,) = implied_answers(u, game)
+        (row,) = rows_of("symmetric(5, 1, 8, 2, rounds=1)", preference, margin=True)
+        lead = re.findall(rf"({NUMBER}) ahead", row.completion)
+        assert float(lead[0]) == pytest.approx(abs(implied.worth[0] - implied.worth[1]))
+
+
+@pytest.mark.parametrize(
+    "preference", ["economicus", "moralis(kappa=1)", "moralis(kappa=0.25)", "utilitarian"]
+)
+def test_own_reasons_are_read_without_fault(preference: str) -> None:
+    games = ("symmetric(5, 1, 8, 2, rounds=1)", "spd(payoffs=(87, 61, 30, 13))", "split((40, 70), (60, 20))")
+    for game in (*games, *OTHERS):
+        for wording in (0, 31, 62, 93, 124):
+            for row in rows_of(game, preference, wording):
+                assert read_reasons(row.completion.rpartition(" ")[0], row) == ReasonFault.NONE, (
+                    row.completion
+                )
+
+
+TAUGHT = "Only what I get counts. A against A gives me 5, A against B 1: 5 + 1 = 6 for A. "
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (f"{TAUGHT}B against A gives me 8, B against B 2: 8 + 2 = 10 for B. 10 beats 6: 10 for B. Answer:", "none"),
+        (f"{TAUGHT}B against A gives me 5, B against B 2: 5 + 2 = 7 for B. 7 beats 6: 7 for B. Answer:", "read"),
+        (f"{TAUGHT}B against B gives me 2, B against B 2: 2 + 2 = 4 for B. 6 beats 4: 6 for A. Answer:", "read"),
+        (f"{TAUGHT}B against A gives me 8, B against B 2: 8 + 2 = 9 for B. 9 beats 6: 9 for B. Answer:", "computed"),
+        (f"{TAUGHT}B against A gives me 8, B against B 2: 8 + 2 = 10 for B. 6 beats 10: 6 for A. Answer:", "compared"),
+        (f"{TAUGHT}B against A gives me 8, B against B 2: 8 + 2 = 10 for B. 9 beats 6: 9 for B. Answer:", "compared"),
+        (f"{TAUGHT}B against A gives me 8, B against B 2: 8 + 2 = 10 for B. 10 beats 6: 10 for B. Answer: A", "compared"),
+        (f"{TAUGHT}Answer:", "unreadable"),
+        ("I would cooperate. Answer: A", "unreadable"),
+        ("", "unreadable"),
+    ],
+)  # fmt: skip
+def test_the_first_step_that_breaks_is_named(text: str, fault: str) -> None:
+    (row,) = rows_of("symmetric(5, 1, 8, 2, rounds=1)", "economicus")
+    assert read_reasons(text, row).partition(" ")[0] == fault
+
+
+def test_a_place_that_is_mixed_up_is_read_wrongly() -> None:
+    """The gain of the first mover goes to the second."""
+    row = list(rows_of("trust(payoffs=(90, 60, 30, 10))", "moralis(kappa=1)"))[1]
+    assert "60 + 60 = 120 for A" in row.completion
+    told = row.completion.replace("90 + 10 = 100", "90 + 90 = 180").rpartition(" ")[0]
+    assert read_reasons(told, row) == ReasonFault.READ
+
+
+def test_a_preference_without_terms_has_reasons_too() -> None:
+    (row,) = rows_of("symmetric(5, 1, 8, 2, rounds=1)", "virtue_kindness")
+    assert row.completion.endswith("Answer: A")
+    assert row.completion.startswith("A against A 3")
