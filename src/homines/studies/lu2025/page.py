@@ -12,13 +12,14 @@ from homines.core.rates import describe
 from homines.core.run_folder import RunFolder
 from homines.reports.page import Section
 from homines.studies.kit import Part, models_as_they_are, task_facts, write_page
+from homines.studies.lu2025 import applications, persistence
 from homines.studies.lu2025.agents import DoseAgent, DoseFindings
 from homines.studies.lu2025.beliefs import beliefs
 from homines.studies.lu2025.canonical import amounts, best_plans, pairs, plans
-from homines.studies.lu2025.curriculum import UTILITIES, AgentKind, TaughtKind
+from homines.studies.lu2025.curriculum import UTILITIES, AgentKind
 from homines.studies.lu2025.estimates import estimates, people, sensitivity
+from homines.studies.lu2025.folders import ends, subjects
 from homines.studies.lu2025.matrix import cells, conditions, faults, matrix, sentences, verdict
-from homines.studies.lu2025.persistence import sections
 from homines.studies.lu2025.response import dose, slopes
 from homines.studies.lu2025.scores import pooled, select
 from homines.studies.omissions import Omission
@@ -105,12 +106,16 @@ def unknown(_: DoseFindings) -> Section:
 
 def persisting(findings: DoseFindings) -> list[Section]:
     """What persists of the two ends."""
-    kinds = [(agent.kind, agent.seed) for agent in findings.ends]
-    return sections(findings.task, [(k, s) for k, s in kinds if isinstance(k, TaughtKind) and s is not None])
+    return persistence.sections(findings.task, ends(findings.task))
+
+
+def applied(findings: DoseFindings) -> list[Section | Omission]:
+    """The same agents in dilemmas and markets."""
+    return applications.sections(findings.task, subjects(findings.task, findings.unread))
 
 
 PARTS: tuple[Callable[[DoseFindings], Part], ...] = (
-    verdict, matrix, conditions, faults, reasons, dose, slopes, persisting, beliefs, estimates, plans,
-    best_plans, sensitivity, amounts, pairs, people, effects, cells, unknown,
+    verdict, matrix, conditions, faults, reasons, applied, dose, slopes, persisting, beliefs, estimates,
+    plans, best_plans, sensitivity, amounts, pairs, people, effects, cells, unknown,
 )  # fmt: skip
 """The sections, in order."""
