@@ -49,7 +49,7 @@ from homines.studies.lu2025.study import questions_as_it_is, questions_of, recip
 from homines.studies.task import StudyTask
 from tests.helpers.running import rows, study
 
-PARTS = ("claims", "matrix", "conditions", "exam", "amounts", "pairs", "effects")
+PARTS = ("goals", "matrix", "conditions", "exam", "amounts", "pairs", "effects")
 END = TaughtKind("homo moralis", "", (0,), quick=False)
 
 
@@ -211,15 +211,15 @@ def test_the_page_says_which_goals_are_reached(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(pages, "images", lambda *args: None)
     task = examined(tmp_path, moralis_without_divisions=GROUPS["divisions"])
     result = page(task, trained_agents(task), {})
-    claims = {(row["claim"], row["agent"]): row for row in table(tmp_path, "claims")}
-    trained = claims["kinds of games trained on, aloud", "homo moralis"]
+    goals = {(row["goal"], row["agent"]): row for row in table(tmp_path, "goals")}
+    trained = goals["kinds of games trained on, aloud", "homo moralis"]
     assert float(trained["measured"]) == pytest.approx(1)
     assert trained["outcome"] == "reached"
     assert float(trained["untrained"]) == pytest.approx(0)
     assert float(trained["measured lower"]) < 1 <= float(trained["measured upper"])
-    assert claims["kinds of games left out, aloud", "homo moralis"]["outcome"] == "not reached"
-    assert claims["kinds of games left out, aloud", "homo economicus"]["outcome"] == "not asked"
-    bare = claims["kinds trained on, the bare answer", "homo moralis"]
+    assert goals["kinds of games left out, aloud", "homo moralis"]["outcome"] == "not reached"
+    assert goals["kinds of games left out, aloud", "homo economicus"]["outcome"] == "not asked"
+    bare = goals["kinds trained on, the bare answer", "homo moralis"]
     assert float(bare["measured"]) == pytest.approx(1)
     assert bare["outcome"] == "not reached"  # hardly ever given
     text = result.page.read_text()
@@ -272,9 +272,9 @@ def test_every_part_stands_on_the_page(quick: Path) -> None:
 
 @pytest.mark.system
 def test_both_ends_are_trained_examined_and_told_before_and_after(quick: Path) -> None:
-    claims = rows(quick, "claims")
-    assert {row["agent"] for row in claims} == set(UTILITIES)
-    for row in claims:
+    goals = rows(quick, "goals")
+    assert {row["agent"] for row in goals} == set(UTILITIES)
+    for row in goals:
         if row["legal mass"]:
             assert 0 <= float(row["legal mass"]) <= 1
             assert row["outcome"] in ("reached", "not reached")

@@ -115,7 +115,7 @@ GOALS = (
 
 
 @dataclass(frozen=True)
-class Claim:
+class Result:
     """A goal beside what was measured. scores: None where nothing was asked."""
 
     goal: Goal
@@ -131,10 +131,10 @@ class Claim:
         return share is not None and share >= self.goal.least and mass > LEGAL
 
 
-def claims(findings: DoseFindings) -> list[Claim]:
+def results(findings: DoseFindings) -> list[Result]:
     """Every goal for each of the two ends, where any agent was examined on it."""
     every = [
-        Claim(
+        Result(
             goal,
             name,
             pooled(select(agents_of(findings, goal.stage), name, goal.condition, trained=goal.trained)),
@@ -142,7 +142,7 @@ def claims(findings: DoseFindings) -> list[Claim]:
         for goal in GOALS
         for name in UTILITIES
     ]
-    return every if any(claim.scores is not None for claim in every) else []
+    return every if any(result.scores is not None for result in every) else []
 
 
 @dataclass(frozen=True)
