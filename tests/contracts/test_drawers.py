@@ -32,7 +32,7 @@ FEW = {  # distinct games by stake, of kinds with few whole numbers below it
     ("ultimatum", 9): 45,
     ("ultimatum_menu", 9): 10,
 }
-NOT_WHOLE = {"av", "pricing"}
+NOT_WHOLE = {"av", "av_rating", "pricing"}
 """Lives that votes divide, and money to the cent."""
 
 

@@ -7,7 +7,9 @@ import numpy as np
 from homines.core.checks import number
 from homines.core.types import Decision, frozen
 from homines.games.av import Dilemma, av
+from homines.games.av import draw as draw_av
 from homines.games.dictator import amounts
+from homines.theory.stakes import check_stake
 
 MOST = 100
 
@@ -45,3 +47,10 @@ def av_rating(asked: str = "judging", saved: int = 10, aboard: str = "self", *, 
     rule = f"{situation}.\n{d.does[0]}\n{d.does[1]}\n{RATED[asked]}"
     names = tuple(f"{rating:.10g}" for rating in ratings)
     return Dilemma(Decision(names, frozen(d.payoffs @ mixed), same=frozen(d.same @ mixed), rule=rule))
+
+
+def draw(rng: np.random.Generator, most: int = 9) -> str:
+    """Any of these dilemmas with up to `most` saved, rated in 3, 5, 6 or 11 numbers; not whole."""
+    check_stake("av_rating", most, 2)
+    rated = draw_av(rng, most).removeprefix("av(").removesuffix(")")
+    return f"av_rating({rated}, step={MOST // int(rng.choice((2, 4, 5, 10)))})"
