@@ -124,7 +124,7 @@ def test_labels_and_places_are_balanced_and_independent_of_each_other() -> None:
 @pytest.mark.parametrize("games", [("trust",), ("spd", "symmetric"), ("ultimatum", "trust")])
 def test_no_letter_tells_who_moves(preference: str, games: tuple[str, ...]) -> None:
     """Within each kind of situation every label, and every place, is the answer as often as the others."""
-    train, _, _ = generate(Recipe(preference, games, train=200, test=0, words=("X,Y",)))
+    train, _, _ = generate(Recipe(preference, games, train=200, test=0, words=("X,Y",), stakes=("99",)))
     seen: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for row in train:
         here = row.game.partition("(")[0], situation(row.decision)

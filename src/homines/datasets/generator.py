@@ -34,7 +34,7 @@ from homines.theory.game_forms import Repeated
 TRIES = 500
 """Known games of a kind and stake in a row, after which no other of these is drawn."""
 MOST_TIED = 50
-"""Games of a kind and stake in a row all of whose answers are ties, after which no other of these is drawn."""
+"""Games of a kind and stake in a row with ties alone, after which no other of these is drawn."""
 
 
 def generate(recipe: Recipe) -> tuple[list[Row], list[Row], Counter[str]]:
