@@ -31,10 +31,10 @@ from homines.elicitation.orders import orders
 from homines.elicitation.questions import situation
 from homines.theory.game_forms import Repeated
 
-TRIES = 500
+TRIES = 2000
 """Known games of a kind and stake in a row, after which no other of these is drawn."""
 MOST_TIED = 50
-"""Games of a kind and stake in a row with ties alone, after which no other of these is drawn."""
+"""Games of a kind and stake in a row with ties or long rows alone, after which no other of these is drawn."""
 
 
 def generate(recipe: Recipe) -> tuple[list[Row], list[Row], Counter[str]]:
@@ -102,7 +102,7 @@ class Generator:
                 known[source] = tied[source] = 0
             elif known[source] > TRIES or tied[source] > MOST_TIED:
                 able.remove(source)
-                why = "no more distinct" if known[source] > TRIES else "all ties in"
+                why = "no more distinct" if known[source] > TRIES else "ties or long rows alone in"
                 self.left[f"{why} {source.kind} at stake {source.text}"] += 1
         return rows
 
