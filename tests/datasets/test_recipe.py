@@ -192,7 +192,7 @@ def test_a_kind_without_more_games_leaves_the_others(monkeypatch: pytest.MonkeyP
         train, _, left = generate(recipe)
         assert {row.game.partition("(")[0] for row in train} == {"symmetric"}
         assert len(train) == 60
-        assert left[f"{why} {kind} at stake {stake}"] == 1
+        assert left[f"{why} dictator at stake {stake}"] == 1
 
 
 def test_a_folder_of_before_the_stakes_is_read(tmp_path: Path) -> None:
