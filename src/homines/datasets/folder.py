@@ -142,6 +142,11 @@ def count_rows(train: Sequence[Row], test: Sequence[Row], left: Counter[str]) ->
     def spread(key: Callable[[Row], str]) -> dict[str, int]:
         return dict(sorted(Counter(key(row) for row in train).items()))
 
+    def word(row: Row, names: Sequence[str]) -> str:
+        """An option's name; those of menus of amounts are counted together."""
+        amounts = row.prompt.labels == row.decision.actions and row.decision.rule
+        return "amounts" if amounts else names[row.answer]
+
     return {
         "train": len(train),
         "test": len(test),
@@ -149,8 +154,8 @@ def count_rows(train: Sequence[Row], test: Sequence[Row], left: Counter[str]) ->
         "frames": spread(lambda r: head(r.frame)),
         "stakes": spread(lambda r: r.stake),
         "asks": spread(lambda r: r.asks),
-        "actions": spread(lambda r: r.decision.actions[r.answer]),
-        "labels": spread(lambda r: r.prompt.labels[r.answer]),
+        "actions": spread(lambda r: word(r, r.decision.actions)),
+        "labels": spread(lambda r: word(r, r.prompt.labels)),
         "place": spread(lambda r: str(1 + r.order[0].index(r.answer))),
         "left out": dict(left),
     }

@@ -32,7 +32,9 @@ from homines.elicitation.questions import situation
 from homines.theory.game_forms import Repeated
 
 TRIES = 2000
-"""Games of a kind and stake in a row that give nothing, after which no other of these is drawn."""
+"""Known games of a kind and stake in a row, after which no other of these is drawn."""
+MOST_TIED = 50
+"""Games of a kind and stake in a row with ties or long rows alone, after which no other of these is drawn."""
 
 
 def generate(recipe: Recipe) -> tuple[list[Row], list[Row], Counter[str]]:
@@ -86,7 +88,7 @@ class Generator:
         kind that has no more distinct games at a stake is left out from there on."""
         rows: list[Row] = []
         self._turns = Turns(self.word_rng)
-        misses: Counter[Source] = Counter()
+        known, tied = Counter[Source](), Counter[Source]()
         kinds, sources = Counter[str](), Counter[Source]()
         able = [Source(kind, stake) for kind in self.recipe.games for stake in self.recipe.stakes]
         while len(rows) < count:
@@ -94,25 +96,28 @@ class Generator:
                 raise self._exhausted(len(rows), count)
             source = min(able, key=lambda source: (kinds[source.kind], sources[source]))
             new = self._rows_of_draw(source)
-            kinds[source.kind] += len(new)
-            sources[source] += len(new)
-            rows += new[: count - len(rows)]
-            misses[source] = 0 if new else misses[source] + 1
-            if misses[source] > TRIES:
+            (known if new is None else tied)[source] += not new
+            kinds[source.kind] += len(new or ())
+            sources[source] += len(new or ())
+            rows += (new or [])[: count - len(rows)]
+            if new:
+                known[source] = tied[source] = 0
+            elif known[source] > TRIES or tied[source] > MOST_TIED:
                 able.remove(source)
-                self.left[f"no more distinct {source.kind} at stake {source.text}"] += 1
+                why = "no more distinct" if known[source] > TRIES else "ties or long rows alone in"
+                self.left[f"{why} {source.kind} at stake {source.text}"] += 1
         return rows
 
     def _exhausted(self, rows: int, count: int) -> HominesError:
         why = ", ".join(f"{reason} {n}" for reason, n in self.left.most_common())
         return HominesError(
-            f"{', '.join(self.recipe.games)} gave {rows} of {count} rows, and {TRIES} more games "
-            f"gave none ({why}): there are no more distinct ones, or all are ties; ask for fewer "
+            f"{', '.join(self.recipe.games)} gave {rows} of {count} rows, and hundreds more "
+            f"games gave none ({why}): there are no more distinct ones, or all are ties; ask for fewer "
             "rows, name more games (--game) or stakes (--stake), or keep ties (--ties both)"
         )
 
-    def _rows_of_draw(self, source: Source) -> list[Row]:
-        """The rows of one game drawn; none where it is known, or all its answers are ties."""
+    def _rows_of_draw(self, source: Source) -> list[Row] | None:
+        """The rows of one game drawn; None where it is known, empty where all its answers are ties."""
         spec = source.draw(self.game_rng)
         if spec in self._drawn:
             self.left["drawn before, or measured on"] += 1
@@ -122,7 +127,7 @@ class Generator:
         keys = payoff_keys(game)
         if keys & self._known:
             self.left["drawn before, or measured on"] += 1
-            return []
+            return None
         self._known |= keys
         rows: list[Row] = []
         for implied in implied_answers(self.preference, game.stage if isinstance(game, Repeated) else game):
