@@ -23,7 +23,7 @@ from homines.core.types import (
 from homines.datasets.best_answers import ImpliedAnswers, implied_answers
 from homines.datasets.labels import fitting_labels
 from homines.datasets.measured_games import measured_keys, payoff_keys
-from homines.datasets.reasons import WORDINGS, Style, answered, reason
+from homines.datasets.reasons import WORDINGS, Style, answered, is_readable, reason
 from homines.datasets.recipe import Recipe, Stake, drawer
 from homines.datasets.row import Row
 from homines.datasets.turns import Turns
@@ -121,6 +121,9 @@ class Generator:
         rows: list[Row] = []
         for implied in implied_answers(self.preference, game.stage if isinstance(game, Repeated) else game):
             if len(implied.decision.actions) < 2:
+                continue
+            if "aloud" in self.recipe.asks and not is_readable(implied.decision):
+                self.left["amounts that the prompt does not list"] += 1
                 continue
             answers = implied.answers
             if len(answers) > 1 and self.recipe.targets == "logit":

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from homines.core.types import Order, Preference
+from homines.core.types import Decision, Order, Preference
 from homines.datasets.best_answers import ImpliedAnswers
 from homines.datasets.reasons import rules, words
 from homines.datasets.reasons.arithmetic import Comparison, Line, exact, number
@@ -19,10 +19,10 @@ from homines.datasets.reasons.outcomes import compare_outcomes
 from homines.datasets.reasons.reader import ReasonFault, read_reasons
 from homines.datasets.reasons.roles import compare_plans
 from homines.datasets.reasons.words import Style
-from homines.elicitation.scene import CUE
+from homines.elicitation.scene import CUE, states_rule
 from homines.theory.utility_terms import FORBIDDEN, KIND, WORTH
 
-__all__ = ["WORDINGS", "ReasonFault", "Style", "answered", "read_reasons", "reason"]
+__all__ = ["WORDINGS", "ReasonFault", "Style", "answered", "is_readable", "read_reasons", "reason"]
 
 PLAIN = Style()
 WORDINGS = words.WAYS**3
@@ -66,6 +66,12 @@ def _whole(implied: ImpliedAnswers, order: Order) -> tuple[Comparison, dict[str,
 def sentence(text: str, labels: Sequence[str]) -> str:
     """With a capital, unless it begins with a label."""
     return text if text.startswith(tuple(labels)) else text[0].upper() + text[1:]
+
+
+def is_readable(d: Decision) -> bool:
+    """Whether a prompt lists every amount that reasons would read: not where frames state a rule instead,
+    but for lives that are told act by act."""
+    return bool(d.does) or not states_rule(d)
 
 
 def answered(reasons: str, label: str) -> str:

@@ -89,6 +89,9 @@ def compare_outcomes(
     a whole.
     """
     terms = _derivable(terms_of(preference, d), d) or (Term(WORTH, 1.0, preference(d)),)
+    style = replace(style, unit="") if d.does else style  # lives are no money
+    if d.does and any((term.amount != np.round(term.amount)).any() for term in terms):
+        return _by_people(preference, d, labels, order, style)
     if len(terms) == 1 and is_duty(terms[0], d):
         return compare_duty(terms[0], d, labels, order, style.step), {terms[0].kind: exact(terms[0].weight)}
     others = max(1, len(d.payoffs) - 1)
@@ -115,6 +118,20 @@ def compare_outcomes(
         terms, weights = terms[:1], [Fraction(1)]
     lines = [_line(terms, weights, a, cases[a], _everyone(d, a, names, count), style) for a in order[0]]
     return Comparison(tuple(lines), factor * count, preface), by_kind
+
+
+def _by_people(
+    preference: Preference, d: Decision, labels: Sequence[str], order: Order, style: Style
+) -> tuple[Comparison, dict[str, Fraction]]:
+    """A situation that pays shares of lives, in whole lives: as if I were each of its people once."""
+    saved = d.payoffs.reshape(len(d.payoffs), -1).sum(0)
+    whole = replace(
+        d, payoffs=d.payoffs * saved.sum(), same=None if d.same is None else d.same * saved.sum(), does=()
+    )
+    compared, weights = compare_outcomes(preference, whole, labels, order, style)
+    people = Sum(tuple((Fraction(1), exact(x)) for x in saved))
+    scale = compared.scale * people.value
+    return replace(compared, scale=scale, preface=words.PEOPLE.format(people=people.text)), weights
 
 
 def _ratio(chances: Sequence[Fraction], *, total: bool) -> str:

@@ -36,8 +36,8 @@ from homines.estimation.strategy_method import Point, points
 from homines.theory.game_forms import Plan, Sequential, append_stage
 from homines.theory.utility_terms import OWN, SAME
 
-MOST_PATHS = 3
-"""Ways to go on after an action that are all told; of more, only the best."""
+MOST_PATHS = 6
+"""Ways to go on after all actions that are told; of more, only the best after each."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _plans(walk: Walk, order: Sequence[int], *, only_same: bool) -> list[tuple[i
         chosen = {path(walk.game, walk.plans[choice]): choice}
         if only_same:
             through = {path(walk.game, walk.plans[i]): i for i in here if _passes(walk, i)}
-            if len(through) <= MOST_PATHS:
+            if len(through) * len(order) <= MOST_PATHS:
                 chosen = {**through, **chosen}
         told += [(act, i) for i in chosen.values()]
     return told

@@ -138,6 +138,7 @@ PATH = (
     "after {acts}: {sum}",
 )
 ALIKE = "If everyone did the same, I would get as much either way."
+PEOPLE = "There are {people} people, and I count once as each."
 APART = "What the others do adds the same to each, so one case is enough."
 NAMES: Mapping[str, str] = {
     OWN: "mine",
