@@ -35,7 +35,7 @@ from homines.theory.utility_terms import (
 
 LARGEST_FACTOR = 9
 """Weights of more digits are not merged: a small model multiplies by one digit."""
-MOST_COUNTED = 16
+MOST_COUNTED = 4
 """Outcomes that are always counted one by one."""
 MOST_APART = 3
 """Outcomes that are told one by one; of more, those that give the same are told together."""
