@@ -63,6 +63,7 @@ def faults(row: Row, preference: str) -> list[str]:
     known = {Fraction(x) for x in re.findall(NUMBER, row.prompt.text)}
     known |= {Fraction(x) for label in labels for x in re.findall(NUMBER, label)}
     known |= _weights(said, row, preference, found) | _counts(row)
+    known |= {Fraction(0)} if row.decision.does else set()  # I die
     known |= {Fraction(2)}  # a place of mine and one of the other's
     # the divisor that turns the lead into payoffs is checked with the lead
     known |= {
@@ -171,7 +172,7 @@ def _conclusion(row: Row, said: str, preference: str) -> list[str]:
     if set(np.flatnonzero(worth >= worth.max() - tolerance)) != set(np.flatnonzero(stated == stated.max())):
         found.append(f"stated {stated}, worth {worth}")
     gaps = worth - worth[0], stated - stated[0]
-    scale = (gaps[0] @ gaps[1]) / (gaps[0] @ gaps[0]) if gaps[0].any() else 1.0
+    scale = (gaps[0] @ gaps[1]) / (gaps[0] @ gaps[0]) if abs(gaps[0]).max() > tolerance else 1.0
     if scale <= 0 or not np.allclose(scale * gaps[0], gaps[1], atol=1e-6 * max(1.0, abs(gaps[1]).max())):
         found.append(f"stated {stated} is no positive affine transform of {worth}")
     return found

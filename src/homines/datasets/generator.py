@@ -23,7 +23,7 @@ from homines.core.types import (
 from homines.datasets.best_answers import ImpliedAnswers, implied_answers
 from homines.datasets.labels import fitting_labels
 from homines.datasets.measured_games import measured_keys, payoff_keys
-from homines.datasets.reasons import WORDINGS, answered, reason
+from homines.datasets.reasons import WORDINGS, Style, answered, is_readable, reason
 from homines.datasets.recipe import Recipe, Stake, drawer
 from homines.datasets.row import Row
 from homines.datasets.turns import Turns
@@ -133,6 +133,9 @@ class Generator:
         for implied in implied_answers(self.preference, game.stage if isinstance(game, Repeated) else game):
             if len(implied.decision.actions) < 2:
                 continue
+            if "aloud" in self.recipe.asks and not is_readable(implied.decision):
+                self.left["amounts that the prompt does not list"] += 1
+                continue
             answers = implied.answers
             if len(answers) > 1 and self.recipe.targets == "logit":
                 answers = (answers[int(self.word_rng.integers(len(answers)))],)
@@ -176,12 +179,8 @@ class Generator:
         wording = int(self.word_rng.integers(WORDINGS))
         prompt = frame(d, order)
         said = prompt.labels
-        margin = recipe.targets == "logit"
-        why = (
-            reason(self.preference, implied, said, order, answer, wording=wording, margin=margin)
-            if aloud
-            else ""
-        )
+        style = Style(wording, stake.unit, recipe.targets == "logit")
+        why = reason(self.preference, implied, said, order, answer, style) if aloud else ""
         completion, precision = answered(why, said[answer]), stake.precision(recipe.precision)
         target = implied.target(precision)
         return Row(spec, d, spell(frame), order, prompt, answer, target, completion, source.text, precision)

@@ -185,8 +185,7 @@ class Scene:
         rule = in_unit(d.rule, self.unit).replace("{other}", self.people[0] if self.people else "the other")
         if d.does:
             return "\n".join([rule, *(f"{self.words.mine[a]}: {d.does[a]}" for a in self.order[0])])
-        many = int(np.prod(d.payoffs.shape[1:])) > MOST_LISTED
-        return rule if d.rule and (many or _bystanders(d) or _situation(d)) else ""
+        return rule if states_rule(d) else ""
 
     def outcomes(self, layout: str = "original") -> Iterator[Outcome]:
         """Every outcome in the order of a layout; none where a rule states them.
@@ -335,6 +334,12 @@ def _odds(labels: tuple[str, ...], belief: Array) -> str:
     """'C in 25% and D in 75% of cases'."""
     odds = [f"{label} in {number(round(100 * p, 4))}%" for label, p in zip(labels, belief, strict=True)]
     return f"{join(odds)} of cases"
+
+
+def states_rule(d: Decision) -> bool:
+    """Whether frames state a decision's rule in place of its outcomes."""
+    many = int(np.prod(d.payoffs.shape[1:])) > MOST_LISTED
+    return bool(d.rule) and (many or bool(d.does) or _bystanders(d) or _situation(d))
 
 
 def _bystanders(d: Decision) -> bool:

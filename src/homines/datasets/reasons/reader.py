@@ -130,8 +130,8 @@ class Gains:
 
     def __init__(self, row: Row) -> None:
         d, labels = row.decision, row.prompt.labels
-        self.here = d.player
-        names = Names.of(d, labels)
+        self.here, self.lives = d.player, bool(d.does)
+        names = Names.of(d, labels if labels != d.actions else ())
         self.by_acts: dict[tuple[int, str], tuple[Fraction, ...]] = {}
         for place in np.ndindex(*d.payoffs.shape[1:]):
             theirs = [labels[b] for labels, b in zip(names.theirs, place[1:], strict=True)]
@@ -150,15 +150,10 @@ class Gains:
         joint = rf" against (?:{_any(others)})(?:(?:, | or )(?:{_any(others)}))*" if others else ""
         acts = rf"(?<!\w)(?:(?:{_any(firsts)}){joint}|{_any(acts for _, acts in self.by_acts)})(?!\w)"
         self.step = re.compile(rf"(?i:as (first|second) mover|in (my|the other's) place)|{acts}")
-        self.all = [
-            (
-                label,
-                re.compile(re.escape(way.format(act=label)) + rf": (?:\d+ \* )?({NUMBER})", re.IGNORECASE),
-            )
-            for label in labels
-            for way in words.ALL
-        ]
-        self.labels = labels
+        says = [(label, re.escape(way.format(act=label))) for label in labels for way in words.ALL]
+        amount = rf": (?:\d+ \* )?[^\w\s]?({NUMBER})"
+        self.all = [(label, re.compile(rf"(?<!\w){said}{amount}", re.IGNORECASE)) for label, said in says]
+        self.labels, self.several = labels, len(d.theirs) > 1
 
     def _walk(self, row: Row) -> None:
         """Add the ends of the whole game, from either role."""
@@ -175,7 +170,10 @@ class Gains:
                 self.by_acts.setdefault((player, acts), (paid[player], paid[1 - player]))
 
     def checks(self, line: str) -> Iterator[bool]:
-        """For every amount that a line reads off: whether the acts give it."""
+        """For every amount that a line reads off: whether the acts give it. Lives are not checked: reasons
+        count shares of them in whole people."""
+        if self.lives:
+            return
         if read := GET.match(line):
             yield self._gives(self.here, _last_label(line, self.labels), [read[1]])
             return
@@ -198,10 +196,14 @@ class Gains:
 
     def _gives(self, player: int, acts: str, amounts: Sequence[str]) -> bool:
         """Whether these acts, 'A against B or C' among them, give the amounts."""
-        mine, against, theirs = acts.partition(" against ")
-        each = [f"{mine}{against}{other}" for other in re.split(r", | or ", theirs)]
         want = [Fraction(x) for x in amounts]
-        return all([abs(g) for g in self.by_acts.get((player, a), ())][: len(want)] == want for a in each)
+        mine, against, theirs = acts.partition(" against ")
+        apart = [f"{mine}{against}{other}" for other in re.split(", | or ", theirs)]
+        each = [acts] if (player, acts) in self.by_acts else apart
+        known = [self.by_acts.get((player, one)) for one in each]
+        if self.several and None in known:
+            return True  # joint acts of several that are told together cannot be told apart
+        return all(gains is not None and [*map(abs, gains)][: len(want)] == want for gains in known)
 
 
 def ends(game: Game) -> Iterator[History]:
