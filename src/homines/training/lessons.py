@@ -21,7 +21,7 @@ from homines.models.hf import HuggingFace
 
 LEAST_WEIGHT = 0.01
 """Answers of less probability are left out of a lesson; those of the others then add up to one."""
-WINDOW = 8
+WINDOW = 16
 """Batches within which rows are sorted by length."""
 
 
