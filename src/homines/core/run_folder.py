@@ -44,7 +44,9 @@ from homines.core.strict_json import simplify
 from homines.core.types import HominesError, Prompt, Record, digest
 
 SCHEMA = 1
-FREE_SETTINGS = ("command", "settings.save_every", "settings.report_to", "rules.periods", "rewordings")
+FREE_SETTINGS = (
+    *("command", "settings.save_every", "settings.report_to", "rules.periods", "rewordings", "benchmark"),
+)
 """Settings that may differ between a run and its rerun, because no result depends on them."""
 EARLIER_SETTINGS = {
     "settings.until": 0.0,

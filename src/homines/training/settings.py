@@ -14,6 +14,7 @@ from homines.core.capabilities import Remembers, variant
 from homines.core.catalogue import NAMES
 from homines.core.checks import count, number
 from homines.core.options import (
+    BENCHMARK,
     DEVICE,
     DTYPE,
     MODEL,
@@ -203,6 +204,7 @@ class AlignmentPlan:
     settings: Settings = field(default_factory=Settings)
     rewordings: bool = option(True, REWORDINGS)
     side_effects: bool = option(True, SIDE_EFFECTS, "--check/--no-check")
+    benchmark: tuple[str, ...] | None = option(None, BENCHMARK)
     device: str | None = option(None, DEVICE)
     dtype: str | None = option(None, DTYPE)
     trust_remote_code: bool = option(False, TRUST_REMOTE_CODE)
@@ -322,6 +324,11 @@ class AlignmentPlan:
         }
 
 
+def without_benchmark(plan: AlignmentPlan | TuningPlan) -> dict[str, Any]:
+    """The plan as a mapping, for the name of its folder: a benchmark changes nothing that is trained."""
+    return {name: value for name, value in asdict(plan).items() if name != "benchmark"}
+
+
 def few(game: Any, memory: int) -> bool:
     """Whether a game has so few states of this memory that all are measured."""
     # beyond 64 rounds the number itself would be too long to compute
@@ -338,6 +345,7 @@ class TuningPlan:
     aloud: ReasoningOptions = field(default_factory=ReasoningOptions)
     rewordings: bool = option(True, REWORDINGS)
     side_effects: bool = option(True, SIDE_EFFECTS, "--check/--no-check")
+    benchmark: tuple[str, ...] | None = option(None, BENCHMARK)
     device: str | None = option(None, DEVICE)
     dtype: str | None = option(None, DTYPE)
     trust_remote_code: bool = option(False, TRUST_REMOTE_CODE)
