@@ -48,13 +48,9 @@ FREE_SETTINGS = (
     *("command", "settings.save_every", "settings.report_to", "rules.periods", "rewordings", "benchmark"),
 )
 """Settings that may differ between a run and its rerun, because no result depends on them."""
-EARLIER_SETTINGS = {
-    "settings.until": 0.0,
-    "settings.text_kl": 0.0,
-    "settings.kl_steps": 0,
-    "course.products": "float32",
-    "course.text_kl": 0.0,
-}
+EARLIER_SETTINGS = {"course.products": "float32"} | dict.fromkeys(
+    ("settings.until", "settings.text_kl", "settings.kl_steps", "course.plain", "course.text_kl"), 0
+)
 """Values that settings had before they could be chosen: those of a folder whose config lacks them."""
 PROMPTS = "prompts.jsonl"
 LOGS = ("records.jsonl", PROMPTS, "curve.jsonl", "periods.jsonl")

@@ -123,7 +123,7 @@ class PersistencePlan:
     @property
     def tuning(self) -> TuningPlan:
         """The plan of the plain instruction tuning."""
-        course = SupervisedSettings(by="sft", plain=self.tune, seed=self.seed)
+        course = SupervisedSettings(by="sft", plain=self.tune, text_kl=0.0, seed=self.seed)
         return TuningPlan(self.model, "", course, self.reasoning, **self.placement)
 
     def config(self, command: str = "") -> dict[str, Any]:
