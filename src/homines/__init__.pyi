@@ -87,6 +87,7 @@ def align(
     states: tuple[str, ...] | None = None,
     rewordings: bool = True,
     side_effects: bool = True,
+    benchmark: tuple[str, ...] | None = None,
     objective: str = 'myopic',
     gamma: float = 0.9,
     illegal: float = -6.0,
@@ -155,6 +156,33 @@ def measure(
     swap, beliefs, goal, begins, traces, temperature, think, seed   as of the command
     progress   bars on standard error (default)
     Raises HominesError for an unknown spec or option, before a model is loaded.
+    """
+
+def persist(
+    model: str | Loaded,
+    *,
+    to: str | Preference | None = None,
+    games: Games | None = None,
+    frames: Frames = 'table',
+    labels: Words | None = None,
+    conditions: Words | None = None,
+    out: str | Path | None = None,
+    progress: bool = True,
+    tune: int = 0,
+    aloud: bool = False,
+    traces: int = 1,
+    temperature: float = 0.0,
+    think: int = 192,
+    seed: int = 0,
+    side_effects: bool = True,
+) -> RunResult:
+    """Ask the same questions plainly and under each condition, as `homines persist` does.
+
+    to           preference whose answers are counted; None: those given plainly
+    games        None: ipd, and 12 symmetric games that tell kappa
+    conditions   names of elicitation/conditions.toml; None: all
+    options      fields of PersistencePlan (training.persistence): tune, aloud, traces, think, seed ...
+    The page is `.report()`. Raises HominesError for an unknown spec or option, before a model is loaded.
     """
 
 altruist = _preferences_altruist

@@ -142,21 +142,25 @@ def test_own_reasons_are_read_without_fault(preference: str) -> None:
 TAUGHT = "Only what I get counts. A against A gives me 5, A against B 1: 5 + 1 = 6 for A. "
 
 
+START = f"{TAUGHT}B against A gives me "
+RIGHT = f"{START}8, B against B 2: 8 + 2 = 10 for B. "
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        (f"{TAUGHT}B against A gives me 8, B against B 2: 8 + 2 = 10 for B. 10 beats 6: 10 for B. Answer:", "none"),
-        (f"{TAUGHT}B against A gives me 5, B against B 2: 5 + 2 = 7 for B. 7 beats 6: 7 for B. Answer:", "read"),
-        (f"{TAUGHT}B against B gives me 2, B against B 2: 2 + 2 = 4 for B. 6 beats 4: 6 for A. Answer:", "read"),
-        (f"{TAUGHT}B against A gives me 8, B against B 2: 8 + 2 = 9 for B. 9 beats 6: 9 for B. Answer:", "computed"),
-        (f"{TAUGHT}B against A gives me 8, B against B 2: 8 + 2 = 10 for B. 6 beats 10: 6 for A. Answer:", "compared"),
-        (f"{TAUGHT}B against A gives me 8, B against B 2: 8 + 2 = 10 for B. 9 beats 6: 9 for B. Answer:", "compared"),
-        (f"{TAUGHT}B against A gives me 8, B against B 2: 8 + 2 = 10 for B. 10 beats 6: 10 for B. Answer: A", "compared"),
+        (f"{RIGHT}10 beats 6: 10 for B. Answer:", "none"),
+        (f"{START}5, B against B 2: 5 + 2 = 7 for B. 7 is more: 7 for B. Answer:", "read"),
+        (f"{TAUGHT}B against B gives me 2, B against B 2: 2 + 2 = 4 for B. 6 for A. Answer:", "read"),
+        (f"{START}8, B against B 2: 8 + 2 = 9 for B. 9 beats 6: 9 for B. Answer:", "computed"),
+        (f"{RIGHT}6 beats 10: 6 for A. Answer:", "compared"),
+        (f"{RIGHT}9 beats 6: 9 for B. Answer:", "compared"),
+        (f"{RIGHT}10 beats 6: 10 for B. Answer: A", "compared"),
         (f"{TAUGHT}Answer:", "unreadable"),
         ("I would cooperate. Answer: A", "unreadable"),
         ("", "unreadable"),
     ],
-)  # fmt: skip
+)
 def test_the_first_step_that_breaks_is_named(text: str, fault: str) -> None:
     (row,) = rows_of("symmetric(5, 1, 8, 2, rounds=1)", "economicus")
     assert read_reasons(text, row).partition(" ")[0] == fault
