@@ -167,7 +167,7 @@ def train_agent(task: StudyTask, kind: AgentKind, seed: int) -> int:
 
 def recipe_of(kind: AgentKind, seed: int) -> Recipe:
     """The recipe of an agent's training, without any game that an agent is asked."""
-    return kind.recipe(seed, (*canonical_specs(), *exam_specs()))
+    return kind.recipe(seed, (*canonical_specs(), *persistence.KAPPA_GAMES, *exam_specs()))
 
 
 def tuning(task: StudyTask, kind: AgentKind, seed: int) -> TuningPlan:
