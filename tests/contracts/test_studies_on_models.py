@@ -32,7 +32,7 @@ SAMPLED, MUTE = "mockllm/sampled(samples=4)", "mockllm/mute(samples=1)"
 EXACT, ABSENT = "mock", "mock/none"
 
 RATES = {
-    "lu2025": ("as_it_is", "share"),
+    "lu2025": ("conditions", "share"),
     "tennant2025": ("behaviour", "C after C,C"),
     "pricing": ("prices", "legal mass"),
     "av_dilemma": ("behaviour", "2 saved"),
@@ -140,7 +140,7 @@ def test_what_a_dry_run_counts_is_what_is_asked(
     study = import_module(f"homines.studies.{name}.study")
     run(name, tmp_path, "mock/uniform", "mock")
     exams = study.exams(task_of(name, tmp_path, "mock/uniform", "mock"))
-    assert [exam.model for exam in exams] == ["mock/uniform", "mock"]
+    assert list(dict.fromkeys(exam.model for exam in exams)) == ["mock/uniform", "mock"]
     for folder, _, exam in exams:
         with RunFolder(tmp_path / folder) as asked:
             assert {q.prompt.key for q in exam(Mock(hashed))} == {
@@ -195,11 +195,12 @@ def test_the_full_form_is_of_the_same_model() -> None:
 
 def test_a_remedy_has_every_option_of_the_run() -> None:
     task = StudyTask("vllm/x", Path("a/b"), (0, 1), True, "cuda", "bfloat16", also=("mock",), study="pricing")
-    task = replace(task, rivals=("nash", "mock"), humans=Path("people.csv"), periods=7)
+    task = replace(task, rivals=("nash", "mock"), humans=Path("people.csv"), periods=7, only=("full",))
     words = shlex.split(Omission("A", "weights").command(task))
     assert words == [
         *("homines", "study", "pricing", "--model", "smollm2", "--also", "vllm/x", "--also", "mock"),
-        *("--rival", "nash", "--rival", "mock", "--humans", "people.csv", "--periods", "7", "--seeds", "2"),
+        *("--rival", "nash", "--rival", "mock", "--humans", "people.csv", "--periods", "7", "--only", "full"),
+        *("--seeds", "2"),
         *("--device", "cuda", "--dtype", "bfloat16", "--out", "a/b-smollm2", "--quick"),
     ]
     flags = {word[2:] for word in words if word.startswith("--")}

@@ -12,7 +12,7 @@ import pytest
 from homines.core.registry import find, spell
 from homines.datasets.best_answers import implied_answers
 from homines.datasets.generator import Generator
-from homines.datasets.reasons import WORDINGS, ReasonFault, answered, read_reasons, reason
+from homines.datasets.reasons import WORDINGS, ReasonFault, Style, answered, read_reasons, reason
 from homines.datasets.recipe import Recipe, drawable
 from homines.datasets.row import Row
 from homines.elicitation.orders import orders
@@ -23,6 +23,7 @@ from tests.helpers.reasons_checker import NUMBER, faults
 MENUS = (
     "dictator(total=9, step=3)",
     "ultimatum_menu(total=9, step=3)",
+    "trust_menu(endowment=6, factor=2, step=2, parts=2)",
     "trust_return(received=9, factor=3, step=3, endowment=6)",
 )
 OTHERS = (
@@ -33,15 +34,18 @@ OTHERS = (
 )
 
 
-def rows_of(game: str, preference: str, wording: int = 0, *, margin: bool = False) -> Iterator[Row]:
+def rows_of(
+    game: str, preference: str, wording: int = 0, *, margin: bool = False, unit: str = ""
+) -> Iterator[Row]:
     """A row for each decision of a game, of the first best answer."""
     u, g = find("preferences", preference), find("games", game)
     for implied in implied_answers(u, g.stage if isinstance(g, Repeated) else g):
         d, answer = implied.decision, implied.answers[0]
-        labels = ("A", "B") if len(d.actions) == 2 else d.actions
-        frame = replace(find("frames", "table(goal='')"), labels=labels, asks="aloud")
+        own = ("A", "B") if len(d.actions) == 2 else ()
+        labels = own or d.actions
+        frame = replace(find("frames", "table(goal='')"), labels=own, asks="aloud", unit=unit)
         order = orders(len(labels), frame.places)[-1]
-        why = reason(u, implied, labels, order, answer, wording=wording, margin=margin)
+        why = reason(u, implied, labels, order, answer, Style(wording, unit, margin))
         told = answered(why, labels[answer])
         yield Row(game, d, spell(frame), order, frame(d, order), answer, implied.target(1.0), told)
 
@@ -142,21 +146,25 @@ def test_own_reasons_are_read_without_fault(preference: str) -> None:
 TAUGHT = "Only what I get counts. A against A gives me 5, A against B 1: 5 + 1 = 6 for A. "
 
 
+START = f"{TAUGHT}B against A gives me "
+RIGHT = f"{START}8, B against B 2: 8 + 2 = 10 for B. "
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        (f"{TAUGHT}B against A gives me 8, B against B 2: 8 + 2 = 10 for B. 10 beats 6: 10 for B. Answer:", "none"),
-        (f"{TAUGHT}B against A gives me 5, B against B 2: 5 + 2 = 7 for B. 7 beats 6: 7 for B. Answer:", "read"),
-        (f"{TAUGHT}B against B gives me 2, B against B 2: 2 + 2 = 4 for B. 6 beats 4: 6 for A. Answer:", "read"),
-        (f"{TAUGHT}B against A gives me 8, B against B 2: 8 + 2 = 9 for B. 9 beats 6: 9 for B. Answer:", "computed"),
-        (f"{TAUGHT}B against A gives me 8, B against B 2: 8 + 2 = 10 for B. 6 beats 10: 6 for A. Answer:", "compared"),
-        (f"{TAUGHT}B against A gives me 8, B against B 2: 8 + 2 = 10 for B. 9 beats 6: 9 for B. Answer:", "compared"),
-        (f"{TAUGHT}B against A gives me 8, B against B 2: 8 + 2 = 10 for B. 10 beats 6: 10 for B. Answer: A", "compared"),
+        (f"{RIGHT}10 beats 6: 10 for B. Answer:", "none"),
+        (f"{START}5, B against B 2: 5 + 2 = 7 for B. 7 is more: 7 for B. Answer:", "read"),
+        (f"{TAUGHT}B against B gives me 2, B against B 2: 2 + 2 = 4 for B. 6 for A. Answer:", "read"),
+        (f"{START}8, B against B 2: 8 + 2 = 9 for B. 9 beats 6: 9 for B. Answer:", "computed"),
+        (f"{RIGHT}6 beats 10: 6 for A. Answer:", "compared"),
+        (f"{RIGHT}9 beats 6: 9 for B. Answer:", "compared"),
+        (f"{RIGHT}10 beats 6: 10 for B. Answer: A", "compared"),
         (f"{TAUGHT}Answer:", "unreadable"),
         ("I would cooperate. Answer: A", "unreadable"),
         ("", "unreadable"),
     ],
-)  # fmt: skip
+)
 def test_the_first_step_that_breaks_is_named(text: str, fault: str) -> None:
     (row,) = rows_of("symmetric(5, 1, 8, 2, rounds=1)", "economicus")
     assert read_reasons(text, row).partition(" ")[0] == fault
@@ -171,6 +179,6 @@ def test_a_place_that_is_mixed_up_is_read_wrongly() -> None:
 
 
 def test_a_preference_without_terms_has_reasons_too() -> None:
-    (row,) = rows_of("symmetric(5, 1, 8, 2, rounds=1)", "virtue_kindness")
+    (row,) = rows_of("symmetric(5, 1, 8, 2, rounds=1)", "virtue_equality")
     assert row.completion.endswith("Answer: A")
-    assert row.completion.startswith("A against A 3")
+    assert "A against A 1, A against B 1: 1 + 1 = 2 for A." in row.completion

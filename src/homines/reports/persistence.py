@@ -20,7 +20,7 @@ from homines.datasets.best_answers import implied_answers
 from homines.elicitation.conditions import PLAIN, condition, conditions
 from homines.elicitation.metrics import average_by_decision, group_by, instability, mass
 from homines.elicitation.metrics import choices as own_choices
-from homines.elicitation.questions import situation
+from homines.elicitation.questions import situation, without_past
 from homines.estimation.kappa_change import LEVEL, KappaChange, kappa_change
 from homines.frames.under import Under
 from homines.reports.run_view import RunView, find_or_none
@@ -210,7 +210,7 @@ def _implied(preference: Preference | None, plain: Sequence[Record]) -> dict[Pla
         if (known := find_or_none("games", game)) is None:
             continue
         try:
-            answers = implied_answers(preference, known)
+            answers = implied_answers(preference, without_past(known))
         except HominesError:
             continue
         out |= {(game, a.decision.key): a.answers for a in answers if len(a.answers) < len(a.worth)}

@@ -33,9 +33,9 @@ NOTE = (
     "An interval (95%) is of the change over questions like these, each compared with itself asked plainly; "
     "that of kappa leaves out one game at a time. A behaviour stays where the interval of its rate lies "
     f"within {number(BOUND)} of no change and a single answer moves by no more on average; else it gives "
-    "other answers at the same rate. It moves where the rate changed by more and the interval excludes 0; else "
-    f"this is not told. Rates are given a legal answer; under a legal mass of {number(LEGAL_MASS)} there is "
-    "none to speak of."
+    "other answers at the same rate. It moves where the rate changed by more and the interval excludes 0; "
+    "else this is not told. Rates are given a legal answer; under a legal mass of "
+    f"{number(LEGAL_MASS)} there is none to speak of."
 )
 
 

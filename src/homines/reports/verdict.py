@@ -86,9 +86,14 @@ class Loss:
         return self.before - self.after
 
     @property
+    def tolerance(self) -> float:
+        """Most that may be lost; of a user's own benchmark as of the everyday questions."""
+        return LOSSES.get(self.name, LOSSES["everyday accuracy"])
+
+    @property
     def share(self) -> float:
         """Of the tolerance."""
-        return self.lost / LOSSES[self.name]
+        return self.lost / self.tolerance
 
 
 @dataclass(frozen=True)
@@ -237,4 +242,8 @@ def losses(before: TableRow, after: TableRow, needs: frozenset[str] = NothingLos
         if isinstance(a, int | float) and isinstance(b, int | float) and (a > 0 or key != "perplexity"):
             of = after.get("questions") if key == "accuracy" else None
             rows.append(Loss(name, float(a), float(b), float(of) if isinstance(of, int | float) else None))
+    for name, scores in after.get("benchmarks", {}).items():
+        a, b = (side.get("accuracy") for side in (before.get("benchmarks", {}).get(name, {}), scores))
+        if isinstance(a, int | float) and isinstance(b, int | float):
+            rows.append(Loss(f"accuracy on {name}", float(a), float(b)))
     return NothingLost(tuple(sorted(rows, key=lambda row: -row.share)), needs)

@@ -280,6 +280,8 @@ class StudyTask:
         if (run.noted("examined.json") or {}).get("exam") == sign:
             return 0
         model = self.load(spec)
+        if reasoning is not None and isinstance(model, Reasons):
+            model.reasoning = reasoning
         if renamed:
             model.name = f"{self.model}+{renamed}"  # pyright: ignore[reportAttributeAccessIssue]
         if reasoning is not None and isinstance(model, Reasons):

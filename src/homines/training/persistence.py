@@ -22,7 +22,7 @@ from homines.core.types import HominesError, Model, Record
 from homines.elicitation.asking import measure
 from homines.elicitation.capability import measure_capability
 from homines.elicitation.conditions import PLAIN, condition, conditions
-from homines.elicitation.questions import Question, battery, questions
+from homines.elicitation.questions import Question, battery, questions, without_past
 from homines.elicitation.survey import Survey, thinking
 from homines.frames.under import Under
 from homines.inference.reasoning import ReasoningOptions
@@ -157,7 +157,7 @@ class PersistencePlan:
             for game, specs in self.words.items():
                 for spec in specs:
                     frame = find("frames", spec)
-                    decisions = battery(find("games", game), int(memory_of(frame)))
+                    decisions = battery(without_past(find("games", game)), int(memory_of(frame)))
                     under = frame if name == PLAIN else Under(name, spec)
                     out += questions(model, {game: decisions}, [under], most=MOST_ORDERS)
         return out

@@ -28,6 +28,7 @@ from homines.inference.machine import bfloat16_pays
 from homines.models.hf import HuggingFace
 from homines.training import distributed
 from homines.training.checkpoints import whole_checkpoint
+from homines.training.everyday_text import EverydayText
 from homines.training.exact import rl
 from homines.training.lessons import lessons_of_rows, plan_batches
 from homines.training.objective import Outcome, Signals
@@ -71,7 +72,7 @@ def sft(
     from transformers.trainer_utils import set_seed
 
     from homines.training.steps import SupervisedSteps
-    from homines.training.supervised_trainer import CompletionTrainer, completion_arguments
+    from homines.training.supervised_trainer import CompletionTrainer, casting, completion_arguments
 
     items = lessons_of_rows(model, rows, soft=soft)
     items += plain_lessons(model, settings.plain, folder, follow)
@@ -82,11 +83,15 @@ def sft(
     batches = [[lesson for i in row[k::parts] for lesson in items[i]] for row in order for k in range(parts)]
     set_seed(settings.seed)
     net = trainable(model, Settings(rank=settings.rank, seed=settings.seed))
+    products = product_type(settings.products, model)
+    with casting(net, products):
+        texts = EverydayText(model, net, settings.text_kl)
     callback = SupervisedSteps(folder, follow, total)
     trainer: Any = CompletionTrainer(
         batches,
+        texts,
         pad="left" if model.share else "right",
-        products=product_type(settings.products, model),
+        products=products,
         model=net,
         args=completion_arguments(folder, total, settings, cpu=model.net.device.type == "cpu"),
         callbacks=[callback],
@@ -97,7 +102,10 @@ def sft(
     final = folder / ("adapter" if settings.rank else "model")
     if processes.is_first():
         save(net, model.tokenizer, model.name, final)
-    return Trained(final, float(training.metrics["train_runtime"]), callback.last)
+    seconds = float(training.metrics["train_runtime"])
+    return Trained(
+        final, seconds, callback.last, products=str(products).removeprefix("torch.") if products else None
+    )
 
 
 def product_type(products: str, model: HuggingFace) -> torch.dtype | None:

@@ -17,12 +17,12 @@ from homines.studies.lu2025.scores import (
     LEGAL,
     MOST_PERPLEXITY,
     MOST_QUESTIONS_LOST,
-    Claim,
     Pooled,
+    Result,
     agents_of,
-    claims,
     costs,
     pooled,
+    results,
     select,
 )
 from homines.studies.omissions import Omission
@@ -39,12 +39,12 @@ INTERVALS = (
 def sentences(findings: DoseFindings) -> list[str]:
     """The verdict in words: which goals are reached, by whom, with figures."""
     out: list[str] = []
-    by_goal: dict[str, list[Claim]] = {}
-    for claim in claims(findings):
-        if claim.scores is not None:
-            by_goal.setdefault(claim.goal.name, []).append(claim)
+    by_goal: dict[str, list[Result]] = {}
+    for result in results(findings):
+        if result.scores is not None:
+            by_goal.setdefault(result.goal.name, []).append(result)
     for name, group in by_goal.items():
-        figures = "; ".join(f"{c.utility} {_figure(c.scores)}: {OUTCOMES[c.reached]}" for c in group)
+        figures = "; ".join(f"{c.utility} {_figure(c)}: {OUTCOMES[c.reached]}" for c in group)
         out.append(f"{name[0].upper()}{name[1:]} (goal {group[0].goal.least:g}): {figures}.")
     return out + [
         f"Elsewhere {cost.agent} lost {cost.lost} of {cost.before['questions']} everyday questions, and "
@@ -54,26 +54,29 @@ def sentences(findings: DoseFindings) -> list[str]:
     ]
 
 
-def _figure(scores: Pooled | None) -> str:
+def _figure(result: Result) -> str:
+    scores = result.scores
     if scores is None or scores.share is None:
         return "no legal answer"
-    return f"{describe(scores.share)}, legal mass {scores.mass:.2g}"
+    low = f", lowest in {result.lowest[0]} {result.lowest[1]:.2f}" if result.lowest else ""
+    return f"{describe(scores.share)}, legal mass {scores.mass:.2g}{low}"
 
 
 def verdict(findings: DoseFindings) -> Section | Omission:
     """Every goal beside what was measured, before and after the training."""
     rows: list[TableRow] = []
-    for claim in claims(findings):
-        goal, scores = claim.goal, claim.scores
-        before = findings.base and pooled(select([findings.base], claim.utility, goal.condition))
+    for result in results(findings):
+        goal, scores = result.goal, result.scores
+        before = findings.base and pooled(select([findings.base], result.utility, goal.condition))
         rows.append(
             {
-                "claim": goal.name,
-                "agent": claim.utility,
-                "goal": goal.least,
+                "goal": goal.name,
+                "agent": result.utility,
+                "least": goal.least,
                 "measured": scores and scores.share,
                 "legal mass": scores and scores.mass,
-                "outcome": OUTCOMES[claim.reached],
+                "outcome": OUTCOMES[result.reached],
+                "lowest in": result.lowest and f"{result.lowest[0]} {result.lowest[1]:.2f}",
                 "untrained": before.share if before else None,
                 "untrained, legal mass": before.mass if before else None,
                 "by chance": scores and scores.chance,
@@ -84,7 +87,7 @@ def verdict(findings: DoseFindings) -> Section | Omission:
     if not rows:
         return findings.lacks_training(title)
     return Section(
-        "claims",
+        "goals",
         title,
         (
             "Theory is 1 in every line: the answer of highest expected utility, always. A goal is reached "

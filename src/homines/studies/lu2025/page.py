@@ -9,17 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 
 from homines.core.format import TableRow
 from homines.core.rates import describe
-from homines.core.run_folder import RunFolder
+from homines.core.run_folder import RunFolder, write_json
 from homines.reports.page import Section
+from homines.reports.tables import Table, spread_samples
 from homines.studies.kit import Part, models_as_they_are, task_facts, write_page
+from homines.studies.lu2025 import applications, persistence
 from homines.studies.lu2025.agents import DoseAgent, DoseFindings
 from homines.studies.lu2025.beliefs import beliefs
 from homines.studies.lu2025.canonical import amounts, best_plans, pairs, plans
-from homines.studies.lu2025.curriculum import UTILITIES, AgentKind, TaughtKind
+from homines.studies.lu2025.curriculum import UTILITIES, AgentKind
 from homines.studies.lu2025.estimates import estimates, people, sensitivity
+from homines.studies.lu2025.folders import ends, subjects
 from homines.studies.lu2025.matrix import cells, conditions, faults, matrix, sentences, verdict
-from homines.studies.lu2025.persistence import sections
-from homines.studies.lu2025.response import dose, slopes
+from homines.studies.lu2025.response import GOAL, dose, slopes
 from homines.studies.lu2025.scores import pooled, select
 from homines.studies.omissions import Omission
 from homines.studies.task import StudyResult, StudyTask
@@ -39,6 +41,7 @@ def page(task: StudyTask, trained: Sequence[tuple[AgentKind, int]], unread: Mapp
         for kind, seed in trained
     ]
     findings = DoseFindings(task=task, agents=agents, unread=unread)
+    _note_figures(findings)
     return write_page(
         findings,
         PARTS,
@@ -56,6 +59,8 @@ def summary(findings: DoseFindings) -> list[str]:
             f"{findings.task.model} was fine-tuned on what homo economicus and homo moralis would say and do "
             "in canonical games drawn at random, and examined on games that no training has.",
             *verdicts,
+            *_slope_sentences(findings),
+            *_application_sentences(findings),
         ]
     for agent in (a for a in findings.able if a.kind is None):
         figures = [
@@ -67,6 +72,33 @@ def summary(findings: DoseFindings) -> list[str]:
         if figures:
             out.append(f"Share of answers that a utility implies, of {agent.name}: {'; '.join(figures)}.")
     return out
+
+
+def _slope_sentences(findings: DoseFindings) -> list[str]:
+    """How far kappa follows the dose, by the readings that have a slope."""
+    section = slopes(findings)
+    rows = section.rows if isinstance(section, Section) else []
+    return [
+        f"Doses of kappa: {row['reading']} rises by {row['slope']:.2f} [{row['low']:.2f}, {row['high']:.2f}] "
+        f"for each unit of the dose (goal: within {GOAL:g} of 1)."
+        for row in rows
+        if "slope" in row
+    ]
+
+
+def _application_sentences(findings: DoseFindings) -> list[str]:
+    """Which of the paper's sentences on the applications hold."""
+    every = applications.claims(findings.task, subjects(findings.task, findings.unread))
+    told = {"yes": "hold here", "no": "do not hold here", "undecided": "are undecided"}
+    groups = {end: [c.sentence for c in every if c.verdict == verdict] for verdict, end in told.items()}
+    return [f"Of the paper's sentences {end}: {'; '.join(group)}." for end, group in groups.items() if group]
+
+
+def _note_figures(findings: DoseFindings) -> None:
+    """Write the tables of the exam and of the doses as figures.json."""
+    every = [part(findings) for part in (verdict, matrix, conditions, faults, slopes)]
+    tables = {s.name: spread_samples(Table(s.rows).rows) for s in every if isinstance(s, Section)}
+    write_json(findings.task.folder, "figures.json", tables)
 
 
 def reasons(findings: DoseFindings) -> Omission | None:
@@ -105,12 +137,16 @@ def unknown(_: DoseFindings) -> Section:
 
 def persisting(findings: DoseFindings) -> list[Section]:
     """What persists of the two ends."""
-    kinds = [(agent.kind, agent.seed) for agent in findings.ends]
-    return sections(findings.task, [(k, s) for k, s in kinds if isinstance(k, TaughtKind) and s is not None])
+    return persistence.sections(findings.task, ends(findings.task))
+
+
+def applied(findings: DoseFindings) -> list[Section | Omission]:
+    """The same agents in dilemmas and markets."""
+    return applications.sections(findings.task, subjects(findings.task, findings.unread))
 
 
 PARTS: tuple[Callable[[DoseFindings], Part], ...] = (
-    verdict, matrix, conditions, faults, reasons, dose, slopes, persisting, beliefs, estimates, plans,
-    best_plans, sensitivity, amounts, pairs, people, effects, cells, unknown,
+    verdict, matrix, conditions, faults, reasons, applied, dose, slopes, persisting, beliefs, estimates,
+    plans, best_plans, sensitivity, amounts, pairs, people, effects, cells, unknown,
 )  # fmt: skip
 """The sections, in order."""

@@ -12,6 +12,7 @@ from homines.reports.page import Section
 from homines.reports.persistence_text import sections as sections_of
 from homines.reports.run_view import read
 from homines.studies.lu2025.curriculum import FRAMES, TaughtKind
+from homines.studies.lu2025.folders import End
 from homines.studies.task import StudyTask
 from homines.training.persistence import KAPPA_GAMES, PersistencePlan, persist
 
@@ -42,8 +43,8 @@ def folder_of(kind: TaughtKind, seed: int) -> str:
     return f"persistence-{kind.folder(seed)}"
 
 
-def ask(task: StudyTask, ends: Sequence[tuple[TaughtKind, int, str]], most: int) -> int:
-    """Ask the two ends under every condition; the number of failed questions. ends: kind, seed and MODEL."""
+def ask(task: StudyTask, ends: Sequence[End], most: int) -> int:
+    """Ask the two ends under every condition; the number of failed questions. most: tokens of reasons."""
     failed = 0
     for kind, seed, model in ends:
         with task.timed():
@@ -53,10 +54,10 @@ def ask(task: StudyTask, ends: Sequence[tuple[TaughtKind, int, str]], most: int)
     return failed
 
 
-def sections(task: StudyTask, ends: Sequence[tuple[TaughtKind, int]]) -> list[Section]:
+def sections(task: StudyTask, ends: Sequence[End]) -> list[Section]:
     """What persists of each end that was asked."""
     out: list[Section] = []
-    for kind, seed in ends:
+    for kind, seed, _ in ends:
         if inside(task.place(folder_of(kind, seed)), "config.json").exists():
             name = kind.slug
             every = sections_of(read(RunFolder(task.place(folder_of(kind, seed)))))

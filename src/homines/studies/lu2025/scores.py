@@ -83,6 +83,12 @@ def select(
     ]
 
 
+def lowest(cells: Iterable[Scores]) -> tuple[str, float] | None:
+    """The kind of game with the lowest share, and that share; None where there is none."""
+    shares = {cell["kind"]: float(cell["share"]) for cell in cells if cell["share"] is not None}
+    return min(shares.items(), key=lambda item: item[1]) if shares else None
+
+
 def agents_of(findings: DoseFindings, stage: Stage) -> list[DoseAgent]:
     """Agents of the two ends that a part of the study trained."""
     return [a for a in findings.able if isinstance(a.kind, TaughtKind) and a.kind.stage == stage]
@@ -115,12 +121,14 @@ GOALS = (
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A goal beside what was measured. scores: None where nothing was asked."""
+class Result:
+    """A goal beside what was measured. scores: None where nothing was asked. lowest: the kind of game with
+    the lowest share."""
 
     goal: Goal
     utility: str
     scores: Pooled | None
+    lowest: tuple[str, float] | None = None
 
     @property
     def reached(self) -> bool | None:
@@ -131,18 +139,15 @@ class Claim:
         return share is not None and share >= self.goal.least and mass > LEGAL
 
 
-def claims(findings: DoseFindings) -> list[Claim]:
+def results(findings: DoseFindings) -> list[Result]:
     """Every goal for each of the two ends, where any agent was examined on it."""
-    every = [
-        Claim(
-            goal,
-            name,
-            pooled(select(agents_of(findings, goal.stage), name, goal.condition, trained=goal.trained)),
-        )
-        for goal in GOALS
-        for name in UTILITIES
-    ]
-    return every if any(claim.scores is not None for claim in every) else []
+    every: list[Result] = []
+    for goal in GOALS:
+        agents = agents_of(findings, goal.stage)
+        for name in UTILITIES:
+            cells = select(agents, name, goal.condition, trained=goal.trained)
+            every.append(Result(goal, name, pooled(cells), lowest(cells)))
+    return every if any(result.scores is not None for result in every) else []
 
 
 @dataclass(frozen=True)

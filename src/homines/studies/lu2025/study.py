@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 
-from homines.core.paths import inside
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Model
 from homines.datasets import folder as data_folder
@@ -20,16 +19,17 @@ from homines.datasets.recipe import Recipe
 from homines.elicitation.questions import Question
 from homines.inference.reasoning import ReasoningOptions
 from homines.models.hf import HuggingFace
-from homines.studies.lu2025 import persistence
+from homines.studies.lu2025 import applications, persistence
 from homines.studies.lu2025.agents import canonical_specs
-from homines.studies.lu2025.curriculum import STAGES, AgentKind, Stage, TaughtKind, agent_kinds
+from homines.studies.lu2025.curriculum import STAGES, AgentKind, Stage, agent_kinds
 from homines.studies.lu2025.exam import Cell, cells_of, exam_questions, exam_specs, note_scores
+from homines.studies.lu2025.folders import ends, subjects, trained_agents
 from homines.studies.lu2025.minutes import outline_lines
 from homines.studies.lu2025.page import page
 from homines.studies.lu2025.questions import canonical_questions, doses
 from homines.studies.task import AgentExam, StudyResult, StudyTask
 from homines.training.exam import note_side_effects
-from homines.training.lifecycle import Tuning, finished_training, train_once
+from homines.training.lifecycle import Tuning, train_once
 from homines.training.settings import SupervisedSettings, TuningPlan
 from homines.training.student import load_student, name_after
 
@@ -65,9 +65,10 @@ def exams(task: StudyTask) -> list[AgentExam]:
         for name, model in task.models.items()
     ]
     trained = task.trainings(kinds(task))
-    return every + [
+    every += [
         AgentExam(kind.folder(seed), task.model, partial(questions_of, task, kind)) for kind, seed in trained
     ]
+    return every + (applications.exams(task, subjects(task)) if "applications" in parts(task) else [])
 
 
 def cells_as_it_is(task: StudyTask, spec: str) -> list[Cell]:
@@ -101,26 +102,14 @@ def run(task: StudyTask) -> StudyResult:
     for kind, seed in task.trainings(agents, asked):
         with task.timed():
             train_agent(task, kind, seed)
-    if "persistence" in parts(task) and task.model not in asked.unread:
-        persistence.ask(task, ends(task), reasoning(task).most)
-    return page(task, trained_agents(task), asked.unread)
-
-
-def ends(task: StudyTask) -> list[tuple[TaughtKind, int, str]]:
-    """The two ends that have been trained here on every kind of game: kind, seed and MODEL string."""
-    out: list[tuple[TaughtKind, int, str]] = []
-    for kind, seed in trained_agents(task):
-        trained = finished_training(task.place(kind.folder(seed)))
-        if isinstance(kind, TaughtKind) and kind.stage == "full" and trained is not None:
-            out.append((kind, seed, name_after(tuning(task, kind, seed), trained.folder)))
-    return out
-
-
-def trained_agents(task: StudyTask) -> list[tuple[AgentKind, int]]:
-    """Every agent of this study that has been trained in its folder."""
-    every = agent_kinds(task.seeds, quick=task.quick)
-    there = [(kind, seed) for kind in every for seed in kind.seeds]
-    return [(k, seed) for k, seed in there if inside(task.place(k.folder(seed)), "training.json").exists()]
+    here, failed, unread = parts(task), 0, dict(asked.unread)
+    if "applications" in here:
+        applied = applications.ask(task, subjects(task, unread), reasoning(task))
+        failed, unread = applied.failed, unread | dict(applied.unread)
+    if "persistence" in here:
+        failed += persistence.ask(task, ends(task), reasoning(task).most)
+    result = page(task, trained_agents(task), asked.unread)
+    return result._replace(failed=result.failed + failed, unread=unread)
 
 
 def reasoning(task: StudyTask) -> ReasoningOptions:
@@ -178,7 +167,7 @@ def train_agent(task: StudyTask, kind: AgentKind, seed: int) -> int:
 
 def recipe_of(kind: AgentKind, seed: int) -> Recipe:
     """The recipe of an agent's training, without any game that an agent is asked."""
-    return kind.recipe(seed, (*canonical_specs(), *exam_specs()))
+    return kind.recipe(seed, (*canonical_specs(), *persistence.KAPPA_GAMES, *exam_specs()))
 
 
 def tuning(task: StudyTask, kind: AgentKind, seed: int) -> TuningPlan:
