@@ -12,15 +12,18 @@ from scipy.stats import binom
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import Array, Choice, Decision, HominesError, frozen
+from homines.elicitation.asking import measure
+from homines.elicitation.questions import battery, questions
 from homines.estimation.columns import Observation
 from homines.estimation.cross_validation import cross_validate
 from homines.estimation.family import family
-from homines.estimation.fit import Estimate, fit
+from homines.estimation.fit import fit
 from homines.estimation.lapse import GRID, climb_lapse, lapse_bend, lapse_slope
 from homines.estimation.likelihood import Design, loglik
 from homines.estimation.observations import from_records
 from homines.estimation.options import FitOptions
 from homines.estimation.problem import NearIndifference, Separated, problem
+from homines.studies.lu2025.dose_games import PRECISION, kappa_design
 from homines.theory.choice import LogitAgent, lapsing
 from tests.estimation.test_as_models_are_asked import beliefs, draw, estimate, run_of
 from tests.helpers.theorist import Theorist
@@ -160,26 +163,30 @@ SAMPLES = 40
 
 
 @pytest.mark.statistics
-@pytest.mark.parametrize(("n", "precision"), [(5, 0.1), (20, 0.2)])
-def test_intervals_of_kappa_cover_it_with_lapses_and_not_without(
-    n: int, precision: float, tmp_path: Path
-) -> None:
-    """A tenth of n drawn answers to each question are slips. 95% intervals that know of slips hold kappa as
-    often as they say; those that do not miss it."""
-    theorist = Theorist(TRUTH, precision, beliefs=beliefs(2), lapse=0.1)
-    exact = RunFolder(run_of(theorist, tmp_path / "exact", ask_beliefs=True)).records
+@pytest.mark.parametrize("n", [5, 20])
+def test_intervals_of_kappa_cover_it_with_lapses_and_not_without(n: int, tmp_path: Path) -> None:
+    """Homo moralis (kappa 1), a tenth of whose n drawn answers to each of the 36 dose games are slips. 95%
+    intervals that know of slips hold kappa as often as they say; without slips its estimate is far above."""
+    theorist = Theorist("kantian(alpha=0.0, beta=0.0, kappa=1.0)", 2 * PRECISION, lapse=0.1)
+    games = {spec: battery(find("games", spec)) for spec in kappa_design()}
+    asked = questions(theorist, games, [find("frames", "table(labels='X,Y')")])
+    theorist.prepare(asked)
+    with RunFolder(tmp_path / "run", {"kind": "measure", "model": theorist.name}) as run:
+        measure(theorist, asked, run)
+    exact = from_records(RunFolder(tmp_path / "run").records)
     rng = np.random.default_rng(n)
-    hits: dict[bool, list[bool]] = {True: [], False: []}
+    hits: list[bool] = []
     values: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(SAMPLES):
-        drawn = [r if r.asks == "belief" else replace(r, choice=draw(r.choice, n, rng)) for r in exact]
-        observations = from_records(drawn)
-        for lapse in hits:
-            e = fit(observations, "kantian", lapse=lapse)
-            assert isinstance(e, Estimate)
-            low, high = e.intervals[e.names.index("kappa")]
-            hits[lapse].append(bool(low <= 0.4 <= high))
+        drawn = [replace(o, choice=draw(o.choice, n, rng)) for o in exact]
+        for lapse in values:
+            e = fit(drawn, "kantian", lapse=lapse)
             values[lapse].append(e["kappa"])
-    print({lapse: (np.mean(hits[lapse]), np.mean(values[lapse]), np.std(values[lapse])) for lapse in hits})
-    assert sum(hits[True]) >= binom.ppf(1e-3, SAMPLES, 0.95)
-    assert sum(hits[False]) < sum(hits[True])
+            if lapse:
+                low, high = e.intervals[e.names.index("kappa")]
+                hits.append(bool(low <= 1 <= high))
+    error = {lapse: np.std(each, ddof=1) / np.sqrt(SAMPLES) for lapse, each in values.items()}
+    off = {lapse: np.mean(each) - 1 for lapse, each in values.items()}
+    assert sum(hits) >= binom.ppf(1e-3, SAMPLES, 0.95)
+    assert abs(off[True]) < 3.3 * error[True]
+    assert off[False] > 0.15

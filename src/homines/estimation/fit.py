@@ -190,10 +190,8 @@ def fit(
     peak, r = p.peak()
     check_peak(p, peak)
     design = p.design_at(r)
-    if lapse:
-        check_lapse(p, design, peak)
+    check_lapse(p, design, peak)
     theta, precision = to_parameters(peak.g)
-    names = p.names
     values = np.r_[theta, *([r] if risk or lapse else []), precision]
     cov, bare, groups, notes = covariance(p, design, peak.g, r)
     if p.mass < LEGAL_MASS:
@@ -212,14 +210,14 @@ def fit(
                 risk=r,
                 start=peak.g if p.y.sum() >= WARM_START_FROM else None,
             )
-            for i, (name, value, ratio) in enumerate(zip(names, values, shape, strict=True))
+            for i, (name, value, ratio) in enumerate(zip(p.names, values, shape, strict=True))
         ]
     )
     q = np.exp(design.logp(peak.g))
     chance = expected_misfit(p, q)
     return Estimate(
         of,
-        names,
+        p.names,
         values,
         cov,
         intervals,
@@ -295,7 +293,10 @@ def check_peak(p: Problem, peak: Peak) -> None:
 
 
 def check_lapse(p: Problem, design: Design, peak: Peak) -> None:
-    """Raise NotIdentified where the decisions do not tell lapses from a low precision."""
+    """Raise NotIdentified where lapses are estimated and the decisions do not tell them from a low
+    precision."""
+    if not p.lapse:
+        return
     d = natural_design(p, design, peak.g, 0.0)
     information = d.information(np.exp(design.logp(peak.g)), p.y.sum(-1))
     k = p.names.index(LAPSE)

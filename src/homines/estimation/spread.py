@@ -183,8 +183,7 @@ def _estimate(p: Problem) -> _Alone:
     peak, bend = p.peak()
     check_peak(p, peak)
     design = p.design_at(bend)
-    if p.lapse:
-        check_lapse(p, design, peak)
+    check_lapse(p, design, peak)
     theta, precision = to_parameters(peak.g)
     values = np.r_[theta, *([bend] if p.lapse else []), precision]
     noise = np.zeros(len(values))
