@@ -89,9 +89,10 @@ def _slope_sentences(findings: DoseFindings) -> list[str]:
 def _application_sentences(findings: DoseFindings) -> list[str]:
     """Which of the paper's sentences on the applications hold."""
     every = applications.claims(findings.task, subjects(findings.task, findings.unread))
-    told = {"yes": "hold here", "no": "do not hold here", "undecided": "are undecided"}
-    groups = {end: [c.sentence for c in every if c.verdict == verdict] for verdict, end in told.items()}
-    return [f"Of the paper's sentences {end}: {'; '.join(group)}." for end, group in groups.items() if group]
+    words = {"yes": "hold here", "no": "do not hold here", "undecided": "are undecided"}
+    groups = {end: [c.sentence for c in every if c.verdict == verdict] for verdict, end in words.items()}
+    told = [(end, group) for end, group in groups.items() if group]
+    return [f"Sentences of the paper that {end}: {'; '.join(group)}." for end, group in told]
 
 
 def _note_figures(findings: DoseFindings) -> None:
