@@ -164,8 +164,8 @@ def persist(
     games: Games | None = None,
     frames: Frames = 'table',
     labels: Words | None = None,
-    conditions: Words | None = None,
     out: str | Path | None = None,
+    conditions: tuple[str, ...] | None = None,
     progress: bool = True,
     tune: int = 0,
     aloud: bool = False,
@@ -179,7 +179,8 @@ def persist(
 
     to           preference whose answers are counted; None: those given plainly
     games        None: ipd, and 12 symmetric games that tell kappa
-    conditions   names of elicitation/conditions.toml; None: all
+    conditions   names of elicitation/conditions.toml; default: all
+    progress     bars on standard error (default)
     options      fields of PersistencePlan (training.persistence): tune, aloud, traces, think, seed ...
     The page is `.report()`. Raises HominesError for an unknown spec or option, before a model is loaded.
     """

@@ -44,15 +44,11 @@ from homines.core.strict_json import simplify
 from homines.core.types import HominesError, Prompt, Record, digest
 
 SCHEMA = 1
-FREE_SETTINGS = (
-    *("command", "settings.save_every", "settings.report_to", "rules.periods", "rewordings", "benchmark"),
-)
+FREE_SETTINGS = ("command", "rewordings", "benchmark", "rules.periods")
+FREE_SETTINGS += ("settings.save_every", "settings.report_to")
 """Settings that may differ between a run and its rerun, because no result depends on them."""
-EARLIER_SETTINGS = {
-    "settings.until": 0.0,
-    "settings.text_kl": 0.0,
-    "settings.kl_steps": 0,
-    "course.plain": 0,
+EARLIER_SETTINGS: dict[str, Any] = {
+    **dict.fromkeys(("settings.until", "settings.text_kl", "settings.kl_steps", "course.plain"), 0),
     "course.products": "float32",
 }
 """Values that settings had before they could be chosen: those of a folder whose config lacks them."""
