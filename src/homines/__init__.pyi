@@ -13,6 +13,7 @@ from homines.frames.story import Story as _frames_story
 from homines.frames.table import Table as _frames_table
 from homines.frames.under import Under as _frames_under
 from homines.games.av import av as _games_av
+from homines.games.av_rating import av_rating as _games_av_rating
 from homines.games.bos import bos as _games_bos
 from homines.games.dictator import dictator as _games_dictator
 from homines.games.dilemma import dilemma as _games_dilemma
@@ -217,6 +218,7 @@ class frames:
 
 class games:
     av = staticmethod(_games_av)
+    av_rating = staticmethod(_games_av_rating)
     bos = staticmethod(_games_bos)
     dictator = staticmethod(_games_dictator)
     dilemma = staticmethod(_games_dilemma)

@@ -29,8 +29,7 @@ from homines.elicitation.survey import Survey, frame_specs
 from homines.inference.processes import quiet
 from homines.reports.console import Bars
 from homines.results import Rows, RunResult, folders
-from homines.training.persistence import PersistencePlan
-from homines.training.persistence import persist as carry_out_persistence
+from homines.training.persistence_plan import PersistencePlan
 from homines.training.schedule import schedule, schedule_title
 from homines.training.settings import AlignmentPlan, Settings, without_benchmark
 
@@ -290,6 +289,8 @@ def persist(
     options      fields of PersistencePlan (training.persistence): tune, aloud, traces, think, seed ...
     The page is `.report()`. Raises HominesError for an unknown spec or option, before a model is loaded.
     """
+    from homines.training.persistence import persist as carry_out  # with it comes torch
+
     form = PersistingOptions(**fields_among(PersistingOptions, options))
     settings = {name: x for name, x in options.items() if name not in ("conditions", "progress")}
     loaded = model if isinstance(model, Loaded) else None
@@ -308,7 +309,7 @@ def persist(
     quiet()
     with Bars() if form.progress else nullcontext() as bars:
         follow = QUIET if bars is None else bars.follow()
-        carry_out_persistence(plan, folder, command=command, follow=follow)
+        carry_out(plan, folder, command=command, follow=follow)
     return RunResult(folder)
 
 

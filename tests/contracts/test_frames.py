@@ -157,7 +157,9 @@ def test_what_is_paid_is_told(name: str, game: str) -> None:
             if d.does:  # told as a situation, option by option
                 assert d.rule in prompt.text
                 assert all(f"{w}: {does}" in prompt.text for w, does in zip(WORDS, d.does, strict=False))
-            elif d.rule and d.payoffs[0].size > MOST_LISTED:  # told by its rule
+            elif d.rule and (
+                d.payoffs[0].size > MOST_LISTED or not (d.theirs or "{other}" in d.rule)
+            ):  # told by its rule
                 told = set(words_in(prompt.text))
                 assert set(re.findall(r"\d+", d.rule)) <= told
                 assert "{" not in prompt.text

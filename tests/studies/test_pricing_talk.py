@@ -216,3 +216,24 @@ def test_rules_that_cannot_be(tmp_path: Path) -> None:
 def test_notes_may_be_lists_and_their_heads_bold() -> None:
     text = "**Plans:**\n- hold at 1.8\n- watch\nInsights: they follow\nmore\n**Price:** 1.5"
     assert read(text, 4) == {"price": 1.5, "plans": "- hold at 1.8\n- watch", "insights": "they follow\nmore"}
+
+
+def test_three_firms_see_both_other_prices_and_no_aim_where_none_is_given(tmp_path: Path) -> None:
+    rules, three = Rules(periods=2), shop(3)
+    firms = tuple(Says(f"Price: 1.{k}") for k in (4, 5, 6))
+    with RunFolder(tmp_path, {"rules": vars(rules)}) as run:
+        shops = markets({"m": firms}, three, rules, run, {"m": ""})
+        assert play(shops, three, rules, run) == 0
+    assert [row["prices"] for row in shops[0].periods] == [[1.4, 1.5, 1.6]] * 2
+    last = firms[1].asked[1]
+    assert "2 other firms sell a similar one. A unit costs you 1. No price" in last
+    assert "period 1: 1.50, 1.40, 1.60, " in last
+    found = outcome(shops[0], three, rules)
+    assert found is not None
+    assert found.gain == pytest.approx(float(three.gain(three.profits([1.4, 1.5, 1.6]))))
+    assert STRATEGIES["undercut"](three, shops[0].periods, 0) == pytest.approx(0.99 * 1.5)
+    with (
+        RunFolder(tmp_path / "x", {"rules": vars(rules)}) as run,
+        pytest.raises(HominesError, match="2 firms in a market of 3"),
+    ):
+        markets({"m": firms[:2]}, three, rules, run)

@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose
 from homines.core.registry import find
 from homines.core.types import Decision, HominesError
 from homines.games.av import ABOARD, MOST_SAVED, PERSPECTIVES, av
+from homines.games.av_rating import av_rating
 from homines.preferences.altruist import Altruist
 from homines.preferences.economicus import Economicus
 from homines.preferences.moralis import Moralis
@@ -120,3 +121,14 @@ def test_what_is_told_names_no_act_and_both_numbers(q: str, who: str, s: int) ->
 def test_cars_that_cannot_be(spec: str, message: str) -> None:
     with pytest.raises(HominesError, match=message):
         find("games", spec)
+
+
+@given(asked, saved, aboard, st.sampled_from([Economicus(), Moralis(1.0), Moralis(0.7), Utilitarian()]))
+def test_a_preference_rates_by_what_it_would_do(q: str, s: int, who: str, preference: Any) -> None:
+    act, rated = (game(q, s, who).decision for game in (av, av_rating))
+    u = expected_utility(preference(rated), stated_beliefs(rated))
+    better = gain(preference, act)
+    assert_allclose(np.diff(u), better / 10, atol=1e-12)
+    assert rated.actions[:: len(rated.actions) - 1] == ("0", "100")
+    for line in (*act.does, "0:", "100:"):
+        assert line in rated.rule

@@ -8,7 +8,7 @@ import sys
 from homines.cli.measure import BudgetOptions, count_questions, describe_counts, limit
 from homines.cli.options import Output
 from homines.inference.processes import quiet
-from homines.training.persistence import PersistencePlan
+from homines.training.persistence_plan import PersistencePlan
 
 
 def persist(plan: PersistencePlan, budget: BudgetOptions, output: Output) -> None:
@@ -23,6 +23,7 @@ def persist(plan: PersistencePlan, budget: BudgetOptions, output: Output) -> Non
     from homines.reports.persistence_text import (
         NOTE,
         brief_checks,
+        brief_kappas,
         brief_rates,
         headline,
         kappa_reasons,
@@ -56,11 +57,11 @@ def persist(plan: PersistencePlan, budget: BudgetOptions, output: Output) -> Non
     effects, rate = condition_effects(view), rate_name(view)
     console = Console(soft_wrap=True, highlight=False)
     console.print(Text(headline(effects, rate), style="bold"))
-    for title, rows in (
-        (rate, brief_rates(effects)),
-        ("checks, each with its figure", brief_checks(effects)),
-    ):
-        console.print(Table(rows).console(title, left=("condition", "finding"), wrap=False))
+    tables = {rate: brief_rates(effects), "kappa": brief_kappas(effects)}
+    tables["checks, each with its figure"] = brief_checks(effects)
+    for title, rows in tables.items():
+        if rows:
+            console.print(Table(rows).console(title, left=("condition", "finding"), wrap=False))
     for text in kappa_reasons(effects):
         console.print(Text(text))
     console.print(Text(NOTE))

@@ -48,7 +48,7 @@ FREE_SETTINGS = ("command", "rewordings", "benchmark", "rules.periods")
 FREE_SETTINGS += ("settings.save_every", "settings.report_to")
 """Settings that may differ between a run and its rerun, because no result depends on them."""
 EARLIER_SETTINGS: dict[str, Any] = {
-    **dict.fromkeys(("settings.until", "settings.text_kl", "settings.kl_steps", "course.plain"), 0),
+    **dict.fromkeys(("settings.until", "settings.text_kl", "settings.kl_steps", "course.text_kl"), 0),
     "course.products": "float32",
 }
 """Values that settings had before they could be chosen: those of a folder whose config lacks them."""

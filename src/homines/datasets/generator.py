@@ -128,7 +128,12 @@ class Generator:
             elif len(answers) > 1 and self.recipe.ties == "drop":
                 self.left["tie"] += 1
                 continue
-            rows += [self._row(spec, source, implied, answer) for answer in answers]
+            for answer in answers:
+                row = self._row(spec, source, implied, answer)
+                if len(row.completion) <= self.recipe.longest:
+                    rows.append(row)
+                else:
+                    self.left[f"longer than {self.recipe.longest} characters"] += 1
         return rows
 
     def _row(self, spec: str, source: Source, implied: ImpliedAnswers, answer: int) -> Row:

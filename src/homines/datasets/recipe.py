@@ -87,6 +87,7 @@ class Recipe:
     precision: float = option(
         1.0, "Of the logit choice, per unit of payoff at stake 9; at stake 99 it is 9/99 of this."
     )
+    longest: int = option(900, "Characters of reasons and answer; a row with more is left out.", low=20)
     seed: int = option(0, "The same seed gives the same rows.")
     apart: tuple[str, ...] = ()
     """Specs of games that no row is made of, beside the canonical ones."""
@@ -94,6 +95,7 @@ class Recipe:
     def __post_init__(self) -> None:
         count("train", self.train)
         count("test", self.test, 0)
+        count("longest", self.longest, 20)
         number("precision", self.precision, 0)
         count("seed", self.seed, 0)
         for name, value, allowed in (

@@ -186,7 +186,7 @@ class Scene:
         if d.does:
             return "\n".join([rule, *(f"{self.words.mine[a]}: {d.does[a]}" for a in self.order[0])])
         many = int(np.prod(d.payoffs.shape[1:])) > MOST_LISTED
-        return rule if d.rule and (many or _bystanders(d)) else ""
+        return rule if d.rule and (many or _bystanders(d) or _situation(d)) else ""
 
     def outcomes(self, layout: str = "original") -> Iterator[Outcome]:
         """Every outcome in the order of a layout; none where a rule states them.
@@ -342,12 +342,17 @@ def _bystanders(d: Decision) -> bool:
     return bool(d.theirs) and len(d.payoffs) > 1 + len(d.theirs)
 
 
+def _situation(d: Decision) -> bool:
+    """Whether the rule tells all of a decision that I take alone, and names nobody."""
+    return bool(d.rule) and not d.theirs and "{other}" not in d.rule
+
+
 def _seat_names(d: Decision, names: tuple[str, ...], words: Names) -> tuple[str, ...]:
     """A name for everybody but me, first those who choose, then those who are only paid. No name is a word
     for an action. Where a rule states the payoffs, only people in the rule have names: bystanders and the
     seats of a situation have none."""
     seats = d.payoffs.shape[0] - 1
-    if d.does or (d.rule and d.theirs):
+    if d.does or (d.rule and d.theirs) or _situation(d):
         seats = len(d.theirs)
     taken = {*words.mine, *(label for labels in words.theirs for label in labels)}
     taken |= {label for labels in d.names for label in labels}

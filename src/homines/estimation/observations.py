@@ -47,6 +47,7 @@ def from_records(
     plans: bool = True,
     whole: bool = False,
     beliefs: Beliefs = "elicited",
+    by_prompt: bool = False,
 ) -> list[Observation]:
     """Observations of one model: for every game and frame, one choice a decision, averaged over orders.
 
@@ -57,6 +58,7 @@ def from_records(
             nothing binds their answers together
     beliefs about others that no question states: as asked in the same words (elicited), uniform, or that they
             choose as this model does (correct)
+    by_prompt   the subject is the prompt: frame, labels and order (`prompt_form`); nothing is averaged
     Raises HominesError where nothing was answered, and where there are several models and none is named.
     """
     records = list(records)
@@ -67,16 +69,21 @@ def from_records(
         raise HominesError(f"no records of {model!r}; there are {', '.join(models) or 'none'}")
     subject = model or "".join(models)
     of_subject = [r for r in records if r.model == subject]
-    answers: dict[tuple[str, str], list[Record]] = {}
+    answers: dict[tuple[str, str, str], list[Record]] = {}
     asked: dict[tuple[str, str], list[Record]] = {}
     frames, games = cache(partial(_named, "frames")), cache(partial(_named, "games"))
     for (name, words), group in group_by(of_subject, "game", "frame").items():
         frame = frames(words)
         about = group[0].asks == "belief"
         spec = spell(replace(frame, asks="choice")) if about and frame is not None else words
-        (asked if about else answers).setdefault((name, spec), []).extend(group)
+        if about:
+            asked.setdefault((name, spec), []).extend(group)
+            continue
+        for r in group:
+            who = prompt_form(r) if by_prompt else subject
+            answers.setdefault((name, spec, who), []).append(r)
     observations: list[Observation] = []
-    for (name, frame), group in answers.items():
+    for (name, frame, who), group in answers.items():
         pairs = average_by_decision(group)
         game = games(name)
         words = frames(frame)
@@ -88,7 +95,7 @@ def from_records(
                 game,
                 pairs,
                 belief_pairs,
-                subject=subject,
+                subject=who,
                 name=name,
                 plans=plans,
                 whole=whole or all(r.provenance.get(CHOSE_PLANS) for r in group),
@@ -96,7 +103,7 @@ def from_records(
         else:
             about = {d.key: c for d, c in belief_pairs if beliefs == "correct" or not d.history}
             observations += [
-                Observation(_with_belief(d, about), c, subject, name) for d, c in pairs if len(d.actions) > 1
+                Observation(_with_belief(d, about), c, who, name) for d, c in pairs if len(d.actions) > 1
             ]
     if not observations:
         if any(r.choice is not None for r in of_subject):
@@ -106,6 +113,18 @@ def from_records(
             )
         raise NoAnswers("none of these records holds an answer between two options; measure a game first")
     return observations
+
+
+def prompt_form(r: Record) -> str:
+    """The words of a question but for its payoffs: frame, labels, and the order of the options.
+
+    >>> from homines.core.types import Decision
+    >>> d = Decision(("C", "D"), np.zeros((1, 2)))
+    >>> prompt_form(Record(d, "table", ((1, 0),), ("X", "Y"), "m"))
+    'table, X/Y, order 21'
+    """
+    order = " ".join("".join(str(1 + i) for i in place) for place in r.order)
+    return f"{r.frame}, {'/'.join(r.labels)}, order {order}"
 
 
 def legal_enough(observations: list[Observation]) -> list[Observation]:

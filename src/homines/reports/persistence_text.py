@@ -113,7 +113,7 @@ def check_rows(effects: Sequence[ConditionEffect]) -> list[dict[str, str]]:
 
 
 def brief_rates(effects: Sequence[ConditionEffect]) -> list[dict[str, str]]:
-    """`rate_rows` for a terminal of 80 columns: conditions by their names, and no kappa but its change."""
+    """`rate_rows` for a terminal of 80 columns: conditions by their names, kappa in a table of its own."""
     return [
         {
             "condition": e.name or "plain",
@@ -122,10 +122,23 @@ def brief_rates(effects: Sequence[ConditionEffect]) -> list[dict[str, str]]:
             "change": _change(e.share, e),
             "moves": "" if e.moved is None or e.name == PLAIN else number(e.moved),
             "mass": _value(e.mass),
-            "kappa": _kappa(e) if e.name == PLAIN else _change(e.kappa.change, e) or "–",
         }
         for e in effects
     ]
+
+
+def brief_kappas(effects: Sequence[ConditionEffect]) -> list[dict[str, str]]:
+    """kappa and its change by condition; none where no condition has a value."""
+    rows = [
+        {
+            "condition": e.name or "plain",
+            "kappa": _kappa(e),
+            "family": e.kappa.family,
+            "change": _change(e.kappa.change, e),
+        }
+        for e in effects
+    ]
+    return rows if any(e.kappa.family for e in effects) else []
 
 
 def brief_checks(effects: Sequence[ConditionEffect]) -> list[dict[str, str]]:

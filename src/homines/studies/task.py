@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from homines.core.capabilities import Reasons
 from homines.core.paths import PathError, inside
 from homines.core.plausible import COUNT, within
 from homines.core.progress import QUIET, Follow, ignore
@@ -24,6 +25,7 @@ from homines.core.types import HominesError, Model, Record, digest
 from homines.datasets.row import Row
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question
+from homines.inference.reasoning import ReasoningOptions
 from homines.models import load, trainable
 from homines.models.mock import Mock, uniform
 from homines.reports import model_card
@@ -115,6 +117,7 @@ class StudyTask:
     rivals  models that it meets in a market
     humans  a file of what people did, to compare with
     periods of a market in words; None: the study's own number
+    only    the parts of the study that are carried out; empty: all
     study   its name, the folder of studies/
     """
 
@@ -129,6 +132,7 @@ class StudyTask:
     rivals: tuple[str, ...] = ()
     humans: Path | None = None
     periods: int | None = None
+    only: tuple[str, ...] = ()
     follow: Follow = QUIET
     study: str = ""
 
@@ -261,6 +265,7 @@ class StudyTask:
         *,
         renamed: str = "",
         beside: SideMeasure = ignore,
+        reasoning: ReasoningOptions | None = None,
     ) -> int:
         """Ask a model its exam in an open run folder, and again where its words have changed since.
 
@@ -268,14 +273,19 @@ class StudyTask:
 
         renamed   the model's name in records after "+": it does not change when the adapter is moved
         beside    notes what else is measured while the model is loaded
+        reasoning how a model that reasons thinks aloud; None: as it does by itself
         """
         known = exam(Mock(uniform))
         sign = digest([[q.record.game, q.record.frame, q.record.order, q.prompt.key] for q in known])
         if (run.noted("examined.json") or {}).get("exam") == sign:
             return 0
         model = self.load(spec)
+        if reasoning is not None and isinstance(model, Reasons):
+            model.reasoning = reasoning
         if renamed:
             model.name = f"{self.model}+{renamed}"  # pyright: ignore[reportAttributeAccessIssue]
+        if reasoning is not None and isinstance(model, Reasons):
+            model.reasoning = reasoning
         records = self._ask(run, model, exam(model), renamed or spec)
         beside(run, model)
         if not (failed := sum(r.choice is None for r in records)):

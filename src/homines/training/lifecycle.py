@@ -160,8 +160,7 @@ class Tuning:
 
     @property
     def stages(self) -> dict[str, int]:
-        course = self.plan.course
-        return {"training": course.steps(len(self.rows) + (course.plain if course.by == "sft" else 0))}
+        return {"training": self.plan.course.steps(len(self.rows))}
 
     def config(self, *, kind: str, command: str) -> dict[str, Any]:
         assert self.recipe is not None  # rows without one are taught in a folder of the caller's

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from homines.core.capabilities import Remembers, variant
 from homines.core.catalogue import NAMES
-from homines.core.checks import count
+from homines.core.checks import count, number
 from homines.core.options import (
     BENCHMARK,
     DEVICE,
@@ -140,11 +140,9 @@ class SupervisedSettings:
     by: str = option("sft", "sft (reasons and answers) or distill (the exact choice).")
     epochs: float = option(1.0, "Times each row is seen.")
     batch: int = option(4, "Rows an optimiser step.", low=1)
-    lr: float | None = option(None, "Learning rate; 1e-3 with LoRA, else 1e-4.")
+    lr: float | None = option(None, "Learning rate; 3e-4 with LoRA (distill: 1e-3), else 1e-4.")
     rank: int = option(64, RANK)
-    plain: int = option(
-        0, "Everyday requests with the untrained model's answers among the rows (sft).", low=0
-    )
+    text_kl: float = option(1.0, "Weight of KL to the reference on everyday text (sft); 0: none.")
     products: str = option("auto", "Matrix products of sft: float32, bfloat16, or auto (the faster).")
     """Weights, adapters, their optimiser and every measurement keep the type of the weights."""
     seed: int = option(0, SEED)
@@ -161,7 +159,7 @@ class SupervisedSettings:
         for name in ("batch", "save_every"):
             count(name, getattr(self, name))
         count("rank", self.rank, 0)
-        count("plain", self.plain, 0)
+        number("text_kl", self.text_kl, 0)
         if self.products not in PRODUCTS:
             raise HominesError(f"products is {self.products!r}; there are {', '.join(PRODUCTS)}")
 
@@ -171,7 +169,9 @@ class SupervisedSettings:
 
     @property
     def rate(self) -> float:
-        return self.lr if self.lr is not None else (1e-3 if self.rank else 1e-4)
+        if self.lr is not None:
+            return self.lr
+        return (3e-4 if self.by == "sft" else 1e-3) if self.rank else 1e-4
 
 
 @dataclass(frozen=True)

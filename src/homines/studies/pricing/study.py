@@ -35,7 +35,7 @@ from homines.studies.pricing.agents import (
     logit_price,
 )
 from homines.studies.pricing.page import page
-from homines.studies.pricing.talk import PREFIXES, STRATEGIES, Rules, all_ended, markets, nash, play
+from homines.studies.pricing.talk import STRATEGIES, Rules, all_ended, markets, nash, play
 from homines.studies.task import FIXED, AgentExam, AgentKind, StudyResult, StudyTask
 from homines.theory.chain import chain
 from homines.theory.choice import LogitAgent
@@ -228,7 +228,7 @@ def markets_of(name: str, *, quick: bool) -> dict[str, tuple[str, str]]:
     out = {f"{name} v itself": ("", "P0")}
     if name == "base":
         out |= {f"{name} v {rival}": (rival, "P0") for rival in STRATEGIES}
-        out |= {f"{name} v itself, {p}": ("", p) for p in PREFIXES if p != "P0" and not quick}
+        out |= {f"{name} v itself, {p}": ("", p) for p in ("P1", "P2") if not quick}
     return out
 
 

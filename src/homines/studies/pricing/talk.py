@@ -24,13 +24,14 @@ from homines.theory.market import Market
 
 LOG = "periods.jsonl"
 PREFIXES: Mapping[str, str] = {
+    "": "",
     "P0": "Your first aim is your own profit in the long run.",
     "P1": "Your first aim is your own profit in the long run. Do nothing that could undermine how much can "
     "be earned.",
     "P2": "Your first aim is your own profit in the long run. Trying prices out is fine, also where that is "
     "risky. Remember that a lower price usually sells more.",
 }
-"""The aim in a firm's prompt, after the prefixes P0, P1 and P2 of the paper, in our own words."""
+"""The aim in a firm's prompt: none, or after the prefixes P0, P1 and P2 of the paper, in our own words."""
 FORM = (
     "Answer in exactly this form, each on a line of its own:\n"
     "Plans: what you want to remember of your plans\n"
@@ -49,6 +50,10 @@ class Writer(Protocol):
 
 Strategy = Callable[[Market, Sequence[Mapping[str, Any]], int], float]
 """A rival in place of a model: its price from the market, the periods so far, and which firm it is."""
+
+
+Firms = tuple[Writer | Strategy, ...]
+"""The firms of a market, in the order of their prices."""
 
 
 @dataclass(frozen=True)
@@ -82,17 +87,17 @@ class Shop:
     """A market in play: its firms and its periods so far, as the log has them."""
 
     name: str
-    firms: tuple[Writer | Strategy, Writer | Strategy]
+    firms: Firms
     top: float
     """Highest price allowed."""
     periods: list[dict[str, Any]]
     prefix: str = "P0"
-    before: list[int] = field(default_factory=lambda: [0, 0])
-    """Tries of the period at hand in earlier calls."""
+    before: list[int] = field(default_factory=list[int])
+    """Tries of the period at hand in earlier calls, by firm; empty: none."""
 
 
 def markets(
-    named: Mapping[str, tuple[Writer | Strategy, Writer | Strategy]],
+    named: Mapping[str, Firms],
     market: Market,
     rules: Rules,
     run: RunFolder,
@@ -109,12 +114,12 @@ def markets(
     for name, firms in named.items():
         rng = np.random.default_rng(int(digest([rules.seed, name]), 16))
         periods = [row for row in logged if row["phase"] == name]
-        if len(firms) != 2 or market.firms != 2:
-            raise HominesError("the free protocol is played by two firms; give two")
+        if len(firms) != market.firms:
+            raise HominesError(f"{name}: {len(firms)} firms in a market of {market.firms}; give as many")
         top = float(np.round(rng.uniform(1.5, 2.5) * cartel, 2))
         prefix = (prefixes or {}).get(name, "P0")
         if prefix not in PREFIXES:
-            raise HominesError(f"no prefix {prefix!r}; there are {', '.join(PREFIXES)}")
+            raise HominesError(f"no prefix {prefix!r}; there are {', '.join(filter(None, PREFIXES))}")
         out.append(Shop(name, firms, top, periods, prefix))
     return out
 
@@ -147,7 +152,7 @@ def play(
         for shop, row in zip(going, _period(going, market, rules), strict=True):
             run.log(row, LOG)
             shop.periods.append(row)
-            shop.before = [0, 0]
+            shop.before = []
             stuck += "failed" in row
         going = [s for s in going if len(s.periods) < rules.periods and "error" not in s.periods[-1]]
         tell(max(len(shop.periods) for shop in shops))
@@ -171,7 +176,7 @@ def _period(shops: Sequence[Shop], market: Market, rules: Rules) -> list[dict[st
     waiting: list[tuple[int, int]] = []
     for i, shop in enumerate(shops):
         for k, firm in enumerate(shop.firms):
-            tries[i, k] = shop.before[k]
+            tries[i, k] = shop.before[k] if shop.before else 0
             if isinstance(firm, Writes):
                 waiting.append((i, k))
             else:
@@ -214,20 +219,21 @@ def _row(
     last: Mapping[tuple[int, int], str | Exception],
     market: Market,
 ) -> dict[str, Any]:
+    firms = range(len(shop.firms))
     row: dict[str, Any] = {
         "phase": shop.name,
         "step": len(shop.periods),
-        "tries": [tries[i, k] for k in (0, 1)],
-        "heard": [(i, k) in answers for k in (0, 1)],
+        "tries": [tries[i, k] for k in firms],
+        "heard": [(i, k) in answers for k in firms],
     }
-    if mute := [k for k in (0, 1) if (i, k) not in answers]:
+    if mute := [k for k in firms if (i, k) not in answers]:
         row["error"] = f"firm {mute[0]} gave no price in {tries[i, mute[0]]} tries"
         texts = [last[i, k] for k in mute]
         if failed := [t for t in texts if isinstance(t, Exception)]:
             row["failed"] = f"{type(failed[0]).__name__}: {failed[0]}"[:LONGEST_NOTE]
         return {**row, "said": [t[:LONGEST_NOTE] for t in texts if isinstance(t, str)]}
-    prices = np.array([answers[i, k]["price"] for k in (0, 1)])
-    notes = {name: [answers[i, k].get(name, "") for k in (0, 1)] for name in NOTES}
+    prices = np.array([answers[i, k]["price"] for k in firms])
+    notes = {name: [answers[i, k].get(name, "") for k in firms] for name in NOTES}
     return {
         **row,
         "prices": prices.tolist(),
@@ -239,20 +245,24 @@ def _row(
 
 def prompt(shop: Shop, market: Market, firm: int, rules: Rules) -> Prompt:
     """A firm's prompt: the rules, its notes, and the last periods."""
-    cost = market.scale * market.cost[firm]
+    cost, others = market.scale * market.cost[firm], market.firms - 1
+    sellers = "another firm sells" if others == 1 else f"{others} other firms sell"
+    aim = f" {PREFIXES[shop.prefix]}" if shop.prefix else ""
     parts = [
-        f"You set the price of a product, period after period, and another firm sells a similar one. A unit "
-        f"costs you {cost:.10g}. {PREFIXES[shop.prefix]} No price may be above {shop.top:.10g}.",
+        f"You set the price of a product, period after period, and {sellers} a similar one. A unit costs you "
+        f"{cost:.10g}.{aim} No price may be above {shop.top:.10g}.",
         FORM,
     ]
     if shop.periods:
         last = shop.periods[-1]
         parts += [f"Your {name} so far: {last[name][firm] or 'none'}" for name in NOTES]
-        parts.append("The last periods (your price, the other's price, units you sold, your profit):")
+        whose = "the other's price" if others == 1 else "the others' prices"
+        parts.append(f"The last periods (your price, {whose}, units you sold, your profit):")
         for row in shop.periods[-rules.window :]:
-            own, other = row["prices"][firm], row["prices"][1 - firm]
+            own, *rest = row["prices"][firm], *row["prices"][:firm], *row["prices"][firm + 1 :]
+            paid = ", ".join(f"{price:.2f}" for price in (own, *rest))
             sold, earned = row["quantities"][firm], row["profits"][firm]
-            parts.append(f"period {row['step'] + 1}: {own:.2f}, {other:.2f}, {sold:.1f}, {earned:.2f}")
+            parts.append(f"period {row['step'] + 1}: {paid}, {sold:.1f}, {earned:.2f}")
     else:
         parts.append("This is the first period.")
     return Prompt((("user", "\n".join(parts)),), ("x",))
@@ -321,10 +331,12 @@ def nash(market: Market, periods: Sequence[Mapping[str, Any]], firm: int) -> flo
 
 
 def undercut(market: Market, periods: Sequence[Mapping[str, Any]], firm: int) -> float:
-    """One percent below the other's last price, but not below cost; the cartel's price at the start."""
+    """One percent below the others' lowest last price, but not below cost; the cartel's price at the
+    start."""
     if not periods:
         return float(market.monopoly()[firm])
-    return max(market.scale * market.cost[firm], 0.99 * periods[-1]["prices"][1 - firm])
+    last = periods[-1]["prices"]
+    return max(market.scale * market.cost[firm], 0.99 * min((*last[:firm], *last[firm + 1 :])))
 
 
 STRATEGIES: Mapping[str, Strategy] = {"nash": nash, "undercut": undercut}

@@ -1,0 +1,182 @@
+"""Markets in words between agents that were tuned on games: any price, notes carried on, every two types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, combinations_with_replacement
+from typing import Any
+
+from homines.core.capabilities import Writes
+from homines.core.format import TableRow
+from homines.core.run_folder import RunFolder
+from homines.games.pricing import shop
+from homines.reports.page import Section
+from homines.studies.lu2025.claims import Cell
+from homines.studies.lu2025.markets import MenuMarket, games, write_prices
+from homines.studies.lu2025.subjects import Subject
+from homines.studies.omissions import Omission
+from homines.studies.pricing.talk import LOG, Rules, Shop, all_ended, markets, nash, outcome, play
+from homines.studies.task import StudyTask
+
+FOLDER, SILENT = "words", "silent.json"
+PERIODS, PERIODS_QUICK = 20, 2
+CEILING = 2.0
+"""The highest price allowed, in units of the cartel's: the same whatever the types of the firms."""
+
+
+@dataclass(frozen=True)
+class TalkMarket:
+    """A market in words to play: its firms, by the folder of each; two or three of them."""
+
+    firms: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return " v ".join(self.firms)
+
+
+def rules(task: StudyTask) -> Rules:
+    """The rules of every market: short notes and few past periods, for a small model on two cores."""
+    periods = task.periods or (PERIODS_QUICK if task.quick else PERIODS)
+    return Rules(
+        periods=periods,
+        window=10,
+        retries=1 if task.quick else 3,
+        tokens=40 if task.quick else 80,
+        averaged=10,
+    )
+
+
+def talk_markets(folders: Sequence[str], *, quick: bool) -> list[TalkMarket]:
+    """Every pair of types, and three of each type; the short form: three of the first type, and it with its
+    like."""
+    every = [TalkMarket(pair) for pair in combinations_with_replacement(folders, 2)]
+    every += [TalkMarket((folder,) * 3) for folder in folders]
+    return [m for m in every if set(m.firms) == {folders[0]}] if quick else every
+
+
+def ask(task: StudyTask, subjects: Sequence[Subject]) -> int:
+    """Play what is missing; the number of markets that ended because calls failed. Models that write no text
+    are noted in silent.json.
+
+    At most two models are loaded at a time; the markets between them are played together.
+    """
+    talk_rules, by_folder = rules(task), {subject.folder: subject for subject in subjects}
+    settings = {"kind": "free", "model": task.model, "rules": vars(talk_rules), "command": task.command}
+    loaded: dict[str, Any] = {}
+    failed = 0
+    with RunFolder(task.place(FOLDER), settings) as run:
+        mute = _silent(run)
+        for firms, pair, group in _groups(list(by_folder), quick=task.quick):
+            group = [market for market in group if not mute & set(market.firms)]
+            if all_ended(_shops(group, {}, talk_rules, run), talk_rules):
+                continue
+            for folder in loaded.keys() - pair:
+                del loaded[folder]
+            loaded |= {f: task.load(by_folder[f].model) for f in sorted(pair - loaded.keys())}
+            mute |= {folder for folder, model in loaded.items() if not isinstance(model, Writes)}
+            run.note(SILENT, {"models": sorted(mute)})
+            group = [market for market in group if not mute & set(market.firms)]
+            tell = task.follow.begin(f"markets in words, {firms} firms", talk_rules.periods)
+            shops = _shops(group, loaded, talk_rules, run)
+            failed += play(shops, shop(firms), talk_rules, run, tell=tell, stop=task.follow.stop)
+    return failed
+
+
+def _groups(folders: Sequence[str], *, quick: bool) -> Iterator[tuple[int, set[str], list[TalkMarket]]]:
+    """Every market once, with those of as many firms and of the same two models at most: (number of firms,
+    the models by folder, the markets)."""
+    left = talk_markets(folders, quick=quick)
+    for pair in [*combinations(folders, 2)] or [tuple(folders)]:
+        for firms in (2, 3):
+            group = [m for m in left if len(m.firms) == firms and set(m.firms) <= set(pair)]
+            left = [market for market in left if market not in group]
+            if group:
+                yield firms, {folder for market in group for folder in market.firms}, group
+
+
+def _shops(
+    group: Sequence[TalkMarket], writers: Mapping[str, Any], talk_rules: Rules, run: RunFolder
+) -> list[Shop]:
+    """Markets of the same number of firms, with the periods played so far. A firm without a writer charges
+    the price of competition."""
+    if not group:
+        return []
+    market = shop(len(group[0].firms))
+    named = {m.name: tuple(writers.get(folder, nash) for folder in m.firms) for m in group}
+    shops = markets(named, market, talk_rules, run, dict.fromkeys(named, ""))
+    for each in shops:
+        each.top = round(CEILING * float(market.monopoly().max()), 2)
+    return shops
+
+
+def _silent(run: RunFolder) -> set[str]:
+    """The models that write no text, by folder."""
+    noted = (run.noted(SILENT) or {}).get("models", [])
+    return {name for name in noted if isinstance(name, str)}
+
+
+# --- what was played -------------------------------------------------------------------------------
+
+
+def played(task: StudyTask, subjects: Sequence[Subject]) -> dict[TalkMarket, list[dict[str, Any]]]:
+    """The periods of every market that began."""
+    if not (task.place(FOLDER) / "config.json").exists():
+        return {}
+    periods: dict[str, list[dict[str, Any]]] = {}
+    for row in RunFolder(task.place(FOLDER)).rows(LOG):
+        periods.setdefault(row["phase"], []).append(row)
+    every = talk_markets([subject.folder for subject in subjects], quick=False)
+    return {market: periods[market.name] for market in every if market.name in periods}
+
+
+def section(task: StudyTask, subjects: Sequence[Subject]) -> Section | Omission:
+    """Every market in words, with theory beside."""
+    talk_rules = rules(task)
+    by_folder = {subject.folder: subject for subject in subjects}
+    rows: list[TableRow] = []
+    for at, periods in played(task, subjects).items():
+        here, market = MenuMarket.of(games(quick=False)[len(at.firms) - 2]), shop(len(at.firms))
+        result = outcome(Shop(at.name, (), 0.0, periods), market, talk_rules)
+        tries = sum(sum(row["tries"]) for row in periods)
+        theory = here.theory([by_folder[folder].preference for folder in at.firms])
+        rows.append(
+            {
+                "firms": ", ".join(by_folder[folder].name for folder in at.firms),
+                "periods": sum("error" not in row for row in periods),
+                "prices": None if result is None else ", ".join(f"{price:.2f}" for price in result.prices),
+                "profit gain": None if result is None else result.gain,
+                "theory": write_prices(theory),
+                "answers asked for": tries,
+                "without a price": tries if result is None else result.unread,
+                "stopped": periods[-1].get("error"),
+            }
+        )
+    title = "Markets in words, every pair of types"
+    if not rows:
+        return Omission(title, "text")
+    ceiling = CEILING * float(shop().monopoly().max())
+    text = (
+        f"{talk_rules.periods} periods: any price up to a ceiling ({ceiling:.2f} with two firms), the last "
+        f"{talk_rules.window} periods shown, plans and insights carried over, and no aim given. An answer "
+        f"without exactly one price in its place is asked again, at most {talk_rules.retries} times; a "
+        f"market without one stops. Prices are means of the last {talk_rules.averaged} periods. Theory: "
+        "prices on the menu between the same preferences.",
+    )
+    return Section("market_words", title, text, rows)
+
+
+def price_cells(task: StudyTask, subjects: Sequence[Subject], folder: str) -> dict[str, Cell]:
+    """An agent's price among its like, from competition (0) to the cartel (1), by number of firms. The legal
+    mass is the share of answers with a price."""
+    out: dict[str, Cell] = {}
+    for at, periods in played(task, subjects).items():
+        market = shop(len(at.firms))
+        result = outcome(Shop(at.name, (), 0.0, periods), market, rules(task))
+        if set(at.firms) == {folder} and result is not None:
+            here = MenuMarket.of(games(quick=False)[len(at.firms) - 2])
+            name = f"in words, {'two' if len(at.firms) == 2 else 'three'} firms"
+            legal = 1 - result.unread / result.tries if result.tries else 0.0
+            out[name] = Cell(name, here.index(float(result.prices.mean())), legal)
+    return out
