@@ -166,8 +166,7 @@ def persist(
     frames: Frames = 'table',
     labels: Words | None = None,
     out: str | Path | None = None,
-    conditions: tuple[str, ...] | None = None,
-    progress: bool = True,
+    conditions: Words | None = None,
     tune: int = 0,
     aloud: bool = False,
     traces: int = 1,
@@ -175,6 +174,7 @@ def persist(
     think: int = 192,
     seed: int = 0,
     side_effects: bool = True,
+    progress: bool = True,
 ) -> RunResult:
     """Ask the same questions plainly and under each condition, as `homines persist` does.
 

@@ -269,7 +269,7 @@ class PersistingOptions:
     progress: bool = option(True, "Bars on standard error.")
 
 
-@with_options(PersistingOptions, PersistencePlan, without=LOADING)
+@with_options(PersistencePlan, PersistingOptions, without=LOADING)
 def persist(
     model: str | Loaded,
     *,

@@ -46,7 +46,8 @@ def ask_plain(model: HuggingFace, run: RunFolder, follow: Follow) -> None:
 def plain_rows(run: RunFolder, count: int) -> list[Row]:
     """`count` rows of the answers in a run folder, each request in turn; more than there are come again."""
     lines = paths.read(run.folder, STORE).decode().split("\n")[:-1]
-    rows = [_row(str(asked), str(said)) for asked, said in map(strict_json.loads, lines)]
+    pairs = [strict_json.loads(line) for line in lines]
+    rows = [_row(str(asked), str(said)) for asked, said in pairs]
     return [rows[i % len(rows)] for i in range(count)] if rows else []
 
 
