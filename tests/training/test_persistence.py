@@ -20,7 +20,7 @@ from homines.models import mock
 from homines.reports.persistence import ConditionEffect, PairedChange, condition_effects, paired
 from homines.reports.persistence_text import headline, rate_rows, sections
 from homines.reports.run_view import read
-from homines.training import plain_rows
+from homines.training import plain
 from homines.training.persistence import persist
 from homines.training.persistence_plan import KAPPA_GAMES, PersistencePlan
 from tests.helpers.tiny import willing
@@ -167,7 +167,7 @@ def test_a_run_of_another_kind_has_no_such_section(tmp_path: Path) -> None:
 def test_plain_tuning_asks_the_base_once_and_is_another_model(
     tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plain_rows, "requests", lambda: ["Name a tree.", "Name a fish.", "Say hello."])
+    monkeypatch.setattr(plain, "requests", lambda: ["Name a tree.", "Name a fish.", "Say hello."])
     net = tmp_path / "net"
     willing(tokenizer, max_position_embeddings=4096).save_pretrained(net)
     tokenizer.save_pretrained(net)
@@ -189,8 +189,8 @@ def test_plain_tuning_asks_the_base_once_and_is_another_model(
     asked_again = by_name["persona"].right
     assert asked_again is not None
     assert asked_again.questions == 60
-    said = (tmp_path / "run" / plain_rows.STORE).read_text()
-    assert all(json.loads(line)[0] in plain_rows.requests() for line in said.splitlines())
+    said = (tmp_path / "run" / plain.STORE).read_text()
+    assert all(json.loads(line)[0] in plain.requests() for line in said.splitlines())
     stamp = (tmp_path / "run/adapter/adapter_model.safetensors").stat().st_mtime_ns
     assert len(persist(plan, tmp_path / "run")) == len(records)
     assert (tmp_path / "run/adapter/adapter_model.safetensors").stat().st_mtime_ns == stamp

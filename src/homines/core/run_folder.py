@@ -44,13 +44,13 @@ from homines.core.strict_json import simplify
 from homines.core.types import HominesError, Prompt, Record, digest
 
 SCHEMA = 1
-FREE_SETTINGS = ("command", "rewordings", "benchmark", "rules.periods")
-FREE_SETTINGS += ("settings.save_every", "settings.report_to")
+FREE_SETTINGS = (
+    *("command", "settings.save_every", "settings.report_to", "rules.periods", "rewordings", "benchmark"),
+)
 """Settings that may differ between a run and its rerun, because no result depends on them."""
-EARLIER_SETTINGS: dict[str, Any] = {
-    **dict.fromkeys(("settings.until", "settings.text_kl", "settings.kl_steps", "course.text_kl"), 0),
-    "course.products": "float32",
-}
+EARLIER_SETTINGS = {"course.products": "float32"} | dict.fromkeys(
+    ("settings.until", "settings.text_kl", "settings.kl_steps", "course.plain", "course.text_kl"), 0
+)
 """Values that settings had before they could be chosen: those of a folder whose config lacks them."""
 PROMPTS = "prompts.jsonl"
 LOGS = ("records.jsonl", PROMPTS, "curve.jsonl", "periods.jsonl")

@@ -12,7 +12,7 @@ from typing import Any
 
 from homines.core.progress import QUIET, Follow
 from homines.core.run_folder import RunFolder
-from homines.core.types import HominesError, Model, Record
+from homines.core.types import Model, Record
 from homines.elicitation.asking import measure
 from homines.elicitation.capability import measure_capability
 from homines.elicitation.conditions import PLAIN, condition
@@ -22,9 +22,9 @@ from homines.reports.persistence import EVERYDAY
 from homines.training.exam import note_side_effects
 from homines.training.lifecycle import finished_training
 from homines.training.persistence_plan import PersistencePlan
-from homines.training.plain_rows import ask_plain, plain_rows
+from homines.training.plain import plain_lessons
 from homines.training.student import load_student, load_trained
-from homines.training.supervised import train_supervised
+from homines.training.supervised import sft
 
 
 def persist(
@@ -70,19 +70,14 @@ def _tuned(plan: PersistencePlan, run: RunFolder, follow: Follow) -> HuggingFace
     tuning = plan.tuning
     if (trained := finished_training(run.folder)) is None:
         base = plan.model.partition("+")[0]  # its answers, not those of the agent
-        ask_plain(load_student(tuning, base), run, follow)
-        rows = plain_rows(run, plan.tune)
-        if not rows:
-            raise HominesError(f"{base} gave no plain answer that ends, so there is nothing to train on")
-        tell = follow.begin("plain instruction tuning", tuning.course.steps(len(rows)))
+        plain_lessons(load_student(tuning, base), 1, run.folder, follow)  # stores them
+        tell = follow.begin("plain instruction tuning", tuning.course.steps(plan.tune))
 
         def log(row: dict[str, Any]) -> None:
             run.log(row)
             tell(row["step"])
 
-        trained = train_supervised(
-            load_student(tuning), rows, tuning.course, run.folder, follow=follow.also(log)
-        )
+        trained = sft(load_student(tuning), (), tuning.course, run.folder, follow.also(log))
         noted = {"result": trained.folder.name, "seconds": trained.seconds, "rows": plan.tune}
         run.note("training.json", {**noted, "last": trained.last})
         shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)

@@ -111,7 +111,7 @@ class PersistencePlan:
     @property
     def tuning(self) -> TuningPlan:
         """The plan of the plain instruction tuning."""
-        course = SupervisedSettings(by="sft", text_kl=0.0, seed=self.seed)  # nothing holds it back
+        course = SupervisedSettings(by="sft", plain=self.tune, text_kl=0.0, seed=self.seed)
         return TuningPlan(self.model, "", course, self.reasoning, **self.placement)
 
     def config(self, command: str = "") -> dict[str, Any]:
