@@ -165,9 +165,8 @@ def persist(
     games: Games | None = None,
     frames: Frames = 'table',
     labels: Words | None = None,
-    conditions: Words | None = None,
     out: str | Path | None = None,
-    progress: bool = True,
+    conditions: Words | None = None,
     tune: int = 0,
     aloud: bool = False,
     traces: int = 1,
@@ -175,12 +174,14 @@ def persist(
     think: int = 192,
     seed: int = 0,
     side_effects: bool = True,
+    progress: bool = True,
 ) -> RunResult:
     """Ask the same questions plainly and under each condition, as `homines persist` does.
 
     to           preference whose answers are counted; None: those given plainly
     games        None: ipd, and 12 symmetric games that tell kappa
-    conditions   names of elicitation/conditions.toml; None: all
+    conditions   names of elicitation/conditions.toml; default: all
+    progress     bars on standard error (default)
     options      fields of PersistencePlan (training.persistence): tune, aloud, traces, think, seed ...
     The page is `.report()`. Raises HominesError for an unknown spec or option, before a model is loaded.
     """

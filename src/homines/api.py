@@ -29,8 +29,7 @@ from homines.elicitation.survey import Survey, frame_specs
 from homines.inference.processes import quiet
 from homines.reports.console import Bars
 from homines.results import Rows, RunResult, folders
-from homines.training.persistence import PersistencePlan
-from homines.training.persistence import persist as carry_out_persistence
+from homines.training.persistence_plan import PersistencePlan
 from homines.training.schedule import schedule, schedule_title
 from homines.training.settings import AlignmentPlan, Settings, without_benchmark
 
@@ -262,7 +261,15 @@ def atlas(
     return Rows(tidy(write_atlas(Path(out), command)[1]))
 
 
-@with_options(PersistencePlan, without=LOADING)
+@dataclass(frozen=True, kw_only=True)
+class PersistingOptions:
+    """Conditions and progress, in the form of the Python interface."""
+
+    conditions: Words | None = option(None, "Names of conditions; None: all.")
+    progress: bool = option(True, "Bars on standard error.")
+
+
+@with_options(PersistencePlan, PersistingOptions, without=LOADING)
 def persist(
     model: str | Loaded,
     *,
@@ -270,37 +277,39 @@ def persist(
     games: Games | None = None,
     frames: Frames = "table",
     labels: Words | None = None,
-    conditions: Words | None = None,
     out: str | Path | None = None,
-    progress: bool = True,
     **options: Any,
 ) -> RunResult:
     """Ask the same questions plainly and under each condition, as `homines persist` does.
 
     to           preference whose answers are counted; None: those given plainly
     games        None: ipd, and 12 symmetric games that tell kappa
-    conditions   names of elicitation/conditions.toml; None: all
+    conditions   names of elicitation/conditions.toml; default: all
+    progress     bars on standard error (default)
     options      fields of PersistencePlan (training.persistence): tune, aloud, traces, think, seed ...
     The page is `.report()`. Raises HominesError for an unknown spec or option, before a model is loaded.
     """
+    from homines.training.persistence import persist as carry_out  # with it comes torch
+
+    form = PersistingOptions(**fields_among(PersistingOptions, options))
+    settings = {name: x for name, x in options.items() if name not in ("conditions", "progress")}
     loaded = model if isinstance(model, Loaded) else None
     plan = PersistencePlan(
         model=trust(model if isinstance(model, str) else model.spec),
         to=to if to is None else trust(to) if isinstance(to, str) else spell(to),
         frames=_specs("frames", frames),
         labels=None if labels is None else _several(labels),
-        conditions=None if conditions is None else _several(conditions),
+        conditions=None if form.conditions is None else _several(form.conditions),
         **({} if games is None else {"games": _specs("games", games)}),
         **({} if loaded is None else {name: getattr(loaded, name) for name in LOADING}),
-        **options,
+        **settings,
     )
     folder = plan.folder if out is None else Path(out)
+    command = _call_text("persist", plan.model, to=plan.to)
     quiet()
-    with Bars() if progress else nullcontext() as bars:
+    with Bars() if form.progress else nullcontext() as bars:
         follow = QUIET if bars is None else bars.follow()
-        carry_out_persistence(
-            plan, folder, command=_call_text("persist", plan.model, to=plan.to), follow=follow
-        )
+        carry_out(plan, folder, command=command, follow=follow)
     return RunResult(folder)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from homines.cli.app import main
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Prompt
 from homines.elicitation import benchmark_file
@@ -141,3 +143,33 @@ def test_a_failed_question_counts_as_wrong(tmp_path: Path) -> None:
         note_benchmarks(Mock(breaks), run, [path])
         scores = (run.noted(NOTE) or {})["f"]["mock"]
     assert (scores["right"], scores["failed"], scores["accuracy"]) == (1, 1, 0.5)
+
+
+def homines(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(sys, "argv", ["homines", *arguments])
+    with pytest.raises(SystemExit) as left:
+        main()
+    return int(str(left.value.code or 0))
+
+
+def test_an_alignment_asks_it_before_and_after(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, run = tmp_path / "own.csv", tmp_path / "run"
+    path.write_text("question,A,B,answer,type\n1?,yes,no,A,x\n2?,no,yes,yes,y\n")
+    typed = ["align", f"hf/{folder}", "--to", "economicus", "--steps", "1", "--no-check", "--no-rewordings"]
+    typed += ["--out", str(run), "--json"]
+    (tmp_path / "bad.csv").write_text("question,A,B,answer\n1?,yes,no,C\n")
+    assert homines([*typed, "--benchmark", str(tmp_path / "bad.csv")], monkeypatch) == 2
+    assert "bad.csv line 2: answer 'C' is no option" in capsys.readouterr().err
+    assert not run.exists()
+    assert homines([*typed, "--benchmark", str(path)], monkeypatch) == 0
+    result = json.loads(capsys.readouterr().out)
+    before, after = result["benchmarks"]["own"].values()
+    assert before["questions"] == after["questions"] == 2
+    (check,) = [c for c in result["verdicts"][0]["checks"] if c["name"] == "nothing else lost"]
+    assert [row["name"] for row in check["rows"]] == ["accuracy on own"]
+    assert check["outcome"] == ("failed" if after["accuracy"] < before["accuracy"] else "not asked")
+    page = (run / "report.html").read_text()
+    assert "Right answers on files of the user" in page
+    assert (run / "tables" / "benchmarks.csv").read_text().count("own,") == 6

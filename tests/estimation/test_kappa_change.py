@@ -11,7 +11,7 @@ from homines.elicitation.questions import battery
 from homines.estimation.kappa_change import NOWHERE, kappa_change
 from homines.preferences.kantian import Kantian
 from homines.theory.choice import LogitAgent
-from homines.training.persistence import KAPPA_GAMES
+from homines.training.persistence_plan import KAPPA_GAMES
 
 
 def answers(kappa: float, beta: float = 0.2, precision: float = 0.5, noise: float = 0.0) -> list[Record]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import homines as hm
 from homines.cli.app import main
 from homines.core.registry import head
 from homines.core.run_folder import RunFolder
@@ -18,7 +20,10 @@ from homines.models import mock
 from homines.reports.persistence import ConditionEffect, PairedChange, condition_effects, paired
 from homines.reports.persistence_text import headline, rate_rows, sections
 from homines.reports.run_view import read
-from homines.training.persistence import KAPPA_GAMES, PersistencePlan, persist
+from homines.training import plain
+from homines.training.persistence import persist
+from homines.training.persistence_plan import KAPPA_GAMES, PersistencePlan
+from tests.helpers.tiny import willing
 
 GAMES = ("ipd", *KAPPA_GAMES[:4])
 
@@ -157,3 +162,53 @@ def test_a_run_of_another_kind_has_no_such_section(tmp_path: Path) -> None:
         pass
     assert sections(read(tmp_path)) == []
     assert rate_rows([], "x") == []
+
+
+def test_plain_tuning_asks_the_base_once_and_is_another_model(
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain, "requests", lambda: ["Name a tree.", "Name a fish.", "Say hello."])
+    net = tmp_path / "net"
+    willing(tokenizer, max_position_embeddings=4096).save_pretrained(net)
+    tokenizer.save_pretrained(net)
+    plan = PersistencePlan(
+        model=f"hf/{net}", games=KAPPA_GAMES[:1], conditions=("persona",), tune=4, to="economicus"
+    )
+    records = persist(plan, tmp_path / "run")
+    after = f"hf/{net}+adapter"
+    assert [r.model for r in records] == [f"hf/{net}"] * 8 + [after] * 4
+    assert not any(r.error for r in records)
+    by_name = {e.name: e for e in condition_effects(read(tmp_path / "run"))}
+    assert list(by_name) == ["", "persona", "tuned"]
+    tuned = by_name["tuned"]
+    assert tuned.title == "after 4 rows of plain instructions"
+    assert tuned.perplexity is not None
+    assert tuned.perplexity[0] != tuned.perplexity[1]
+    assert tuned.verdict.lost is not None
+    assert {row.name for row in tuned.verdict.lost.rows} >= {"everyday accuracy", "perplexity"}
+    asked_again = by_name["persona"].right
+    assert asked_again is not None
+    assert asked_again.questions == 60
+    said = (tmp_path / "run" / plain.STORE).read_text()
+    assert all(json.loads(line)[0] in plain.requests() for line in said.splitlines())
+    stamp = (tmp_path / "run/adapter/adapter_model.safetensors").stat().st_mtime_ns
+    assert len(persist(plan, tmp_path / "run")) == len(records)
+    assert (tmp_path / "run/adapter/adapter_model.safetensors").stat().st_mtime_ns == stamp
+
+
+def test_from_python_it_is_the_same_run(tmp_path: Path) -> None:
+    run = hm.persist(
+        "mock",
+        to=hm.moralis(kappa=1),
+        games="ipd",
+        labels="X,Y",
+        conditions="text",
+        progress=False,
+        out=tmp_path,
+    )
+    assert run.config["kind"] == "persist"
+    assert run.config["preference"] == "moralis(kappa=1.0)"
+    assert len(run.records) == 2 * 4 * 4
+    assert len(run.table()) == 4
+    with pytest.raises(HominesError, match="persist has no option 'condition'"):
+        hm.persist("mock", condition="text")  # pyright: ignore[reportCallIssue]

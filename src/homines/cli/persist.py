@@ -8,7 +8,7 @@ import sys
 from homines.cli.measure import BudgetOptions, count_questions, describe_counts, limit
 from homines.cli.options import Output
 from homines.inference.processes import quiet
-from homines.training.persistence import PersistencePlan
+from homines.training.persistence_plan import PersistencePlan
 
 
 def persist(plan: PersistencePlan, budget: BudgetOptions, output: Output) -> None:
@@ -20,7 +20,16 @@ def persist(plan: PersistencePlan, budget: BudgetOptions, output: Output) -> Non
     from homines.models import load
     from homines.reports.console import Bars, command, stopping
     from homines.reports.persistence import condition_effects
-    from homines.reports.persistence_text import NOTE, check_rows, headline, rate_name, rate_rows, to_json
+    from homines.reports.persistence_text import (
+        NOTE,
+        brief_checks,
+        brief_kappas,
+        brief_rates,
+        headline,
+        kappa_reasons,
+        rate_name,
+        to_json,
+    )
     from homines.reports.run_page import write
     from homines.reports.run_view import read
     from homines.reports.tables import Table
@@ -48,10 +57,12 @@ def persist(plan: PersistencePlan, budget: BudgetOptions, output: Output) -> Non
     effects, rate = condition_effects(view), rate_name(view)
     console = Console(soft_wrap=True, highlight=False)
     console.print(Text(headline(effects, rate), style="bold"))
-    tables = {"the same questions, plainly and under each condition": rate_rows(effects, rate)}
-    for title, rows in (tables | {"checks": check_rows(effects)}).items():
-        console.print(Table(rows).console(title, left=("condition", "finding")))
-    for text in dict.fromkeys(f"kappa, {e.title}: {e.kappa.why}" for e in effects if e.kappa.why):
+    tables = {rate: brief_rates(effects), "kappa": brief_kappas(effects)}
+    tables["checks, each with its figure"] = brief_checks(effects)
+    for title, rows in tables.items():
+        if rows:
+            console.print(Table(rows).console(title, left=("condition", "finding"), wrap=False))
+    for text in kappa_reasons(effects):
         console.print(Text(text))
     console.print(Text(NOTE))
     for text in dict.fromkeys(r.error for r in records if r.error):

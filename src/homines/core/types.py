@@ -364,7 +364,6 @@ class Game(Protocol):
 
     def payoffs(self, history: History) -> Array:
         """Total payoff of every player at the end, shape [player]."""
-        ...
 
 
 class Preference(Protocol):

@@ -287,7 +287,7 @@ def sides(agents: Sequence[Agent]) -> Section | None:
     rows = [
         {"agent": a.name, **{key: scores.get(key) for key in ("right", "questions", "mass", "perplexity")}}
         for a in agents
-        if (scores := a.sides)
+        if (scores := a.sides) and scores.keys() - {"benchmarks"}
     ]
     text = "Sixty everyday questions by exact label probabilities, and the perplexity of a plain text."
     return Section("sides", "Side effects", (text,), rows) if rows else None

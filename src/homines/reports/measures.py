@@ -69,7 +69,7 @@ def tabulate(view: RunView) -> dict[str, list[TableRow]]:
                 for key in ("right", "questions", "accuracy", "mass", "perplexity")
             }
             for model, scores in view.sides.items()
-            if "accuracy" in scores
+            if scores.keys() - {"benchmarks"}
         ],
         "benchmarks": _benchmarks(view),
         "answers": _answers(view),

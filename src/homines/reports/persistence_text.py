@@ -60,8 +60,10 @@ def headline(effects: Sequence[ConditionEffect], rate: str) -> str:
         names = [f"{e.title}{_shift(e) if outcome == 'moved' else ''}" for e in here]
         parts += [f"{verb} in {len(here)} ({'; '.join(names)})"] if here else []
     untold = sum(e.outcome == "not told" for e in others)
-    parts += [f"is not told in {untold}"] if untold else []
-    return f"Of {count(len(others), 'condition')}, {rate} {join(parts)}."
+    if not parts:
+        return f"Whether {rate} stays is told in none of {count(len(others), 'condition')}."
+    rest = f"; whether it stays is not told in {untold}" if untold else ""
+    return f"Of {count(len(others), 'condition')}, {rate} {join(parts)}{rest}."
 
 
 def _shift(e: ConditionEffect) -> str:
@@ -108,6 +110,54 @@ def check_rows(effects: Sequence[ConditionEffect]) -> list[dict[str, str]]:
             }
         )
     return [{k: v for k, v in row.items() if any(r[k] for r in rows)} for row in rows]
+
+
+def brief_rates(effects: Sequence[ConditionEffect]) -> list[dict[str, str]]:
+    """`rate_rows` for a terminal of 80 columns: conditions by their names, kappa in a table of its own."""
+    return [
+        {
+            "condition": e.name or "plain",
+            "finding": FINDINGS[e.outcome],
+            "rate": _value(e.share),
+            "change": _change(e.share, e),
+            "moves": "" if e.moved is None or e.name == PLAIN else number(e.moved),
+            "mass": _value(e.mass),
+        }
+        for e in effects
+    ]
+
+
+def brief_kappas(effects: Sequence[ConditionEffect]) -> list[dict[str, str]]:
+    """kappa and its change by condition; none where no condition has a value."""
+    rows = [
+        {
+            "condition": e.name or "plain",
+            "kappa": _kappa(e),
+            "family": e.kappa.family,
+            "change": _change(e.kappa.change, e),
+        }
+        for e in effects
+    ]
+    return rows if any(e.kappa.family for e in effects) else []
+
+
+def brief_checks(effects: Sequence[ConditionEffect]) -> list[dict[str, str]]:
+    """`check_rows` for a terminal: the checks alone."""
+    names = {"answers legally": "legal", "the same act in other words": "same act"}
+    names |= {"nothing else lost": "nothing lost"}
+    return [
+        {"condition": e.name or "plain", **{short: row.get(name, "") for name, short in names.items()}}
+        for e, row in zip(effects, check_rows(effects), strict=True)
+    ]
+
+
+def kappa_reasons(effects: Sequence[ConditionEffect]) -> list[str]:
+    """Why kappa has no value, each reason once, with its conditions."""
+    by_reason: dict[str, list[str]] = {}
+    for e in effects:
+        if e.kappa.why:
+            by_reason.setdefault(e.kappa.why, []).append(e.title)
+    return [f"kappa ({', '.join(titles)}): {why}" for why, titles in by_reason.items()]
 
 
 def state_rows(effects: Sequence[ConditionEffect]) -> list[TableRow]:
@@ -173,7 +223,6 @@ def sections(view: RunView) -> list[Section]:
     if not effects:
         return []
     rate = rate_name(view)
-    why = list(dict.fromkeys(f"{e.title}: {e.kappa.why}" for e in effects if e.kappa.why))
     return [
         Section(
             "persistence",
@@ -181,7 +230,7 @@ def sections(view: RunView) -> list[Section]:
             (headline(effects, rate),),
             rate_rows(effects, rate),
             chart(effects),
-            " ".join([NOTE, *(["Of kappa: " + " ".join(why)] if why else [])]),
+            " ".join([NOTE, *kappa_reasons(effects)]),
         ),
         Section("persistence_checks", "The checks under every condition", (), check_rows(effects)),
         *(

@@ -115,9 +115,9 @@ class NothingLost:
 
     @property
     def outcome(self) -> Outcome:
-        if self.figure is None or not self.needs <= {row.name for row in self.rows}:
-            return "not asked"
-        return "failed" if self.figure > self.threshold + 1e-9 else "passed"
+        if self.figure is not None and self.figure > self.threshold + 1e-9:
+            return "failed"
+        return "passed" if self.needs <= {row.name for row in self.rows} else "not asked"
 
 
 Check = LegalAnswers | SameAct | NothingLost

@@ -14,7 +14,8 @@ from homines.reports.run_view import read
 from homines.studies.lu2025.curriculum import FRAMES, TaughtKind
 from homines.studies.lu2025.folders import End
 from homines.studies.task import StudyTask
-from homines.training.persistence import KAPPA_GAMES, PersistencePlan, persist
+from homines.training.persistence import persist
+from homines.training.persistence_plan import KAPPA_GAMES, PersistencePlan
 
 LABELS = ("A,B",)
 TUNED_ROWS = 100
