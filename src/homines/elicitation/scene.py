@@ -186,7 +186,8 @@ class Scene:
         if d.does:
             return "\n".join([rule, *(f"{self.words.mine[a]}: {d.does[a]}" for a in self.order[0])])
         many = int(np.prod(d.payoffs.shape[1:])) > MOST_LISTED
-        return rule if d.rule and (many or _bystanders(d) or _situation(d)) else ""
+        bystanders = bool(d.theirs) and len(d.payoffs) > 1 + len(d.theirs)  # whom the rule does not mention
+        return rule if d.rule and (many or bystanders or _situation(d)) else ""
 
     def outcomes(self, layout: str = "original") -> Iterator[Outcome]:
         """Every outcome in the order of a layout; none where a rule states them.
@@ -335,11 +336,6 @@ def _odds(labels: tuple[str, ...], belief: Array) -> str:
     """'C in 25% and D in 75% of cases'."""
     odds = [f"{label} in {number(round(100 * p, 4))}%" for label, p in zip(labels, belief, strict=True)]
     return f"{join(odds)} of cases"
-
-
-def _bystanders(d: Decision) -> bool:
-    """Whether the decision pays somebody who does not choose: the rule does not mention them."""
-    return bool(d.theirs) and len(d.payoffs) > 1 + len(d.theirs)
 
 
 def _situation(d: Decision) -> bool:

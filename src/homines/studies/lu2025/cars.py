@@ -24,8 +24,8 @@ from homines.studies.task import StudyTask
 from homines.theory.choice import best_response, expected_utility, stated_beliefs
 
 FOLDER = "cars"
-SAVED, SAVED_QUICK = (1, 2, 5, 20, 100), (1, 20)
-RATED, RATED_QUICK = (1, 20), (20,)
+SAVED, SAVED_QUICK = (1, 2, 10, 100), (1, 10)
+RATED = (10,)
 """Numbers saved in the ratings."""
 DOMAIN_FOLDERS = {"economicus-s0": "economicus", "moralis-s0": "moralis(kappa=1)"}
 """Agents of the study av_dilemma, by folder."""
@@ -40,7 +40,7 @@ def exam(model: Model, *, quick: bool = False) -> list[Question]:
     ratings in two orders; all of it bare, and aloud where the model thinks aloud."""
     aboard = ABOARD[:2] if quick else ABOARD
     acts = _specs("av", SAVED_QUICK if quick else SAVED, aboard)
-    ratings = _specs("av_rating", RATED_QUICK if quick else RATED, aboard)
+    ratings = _specs("av_rating", RATED, aboard)
     out: list[Question] = []
     for asks in ("choice", "aloud") if isinstance(model, Reasons) else ("choice",):
         frame = replace(find("frames", FRAME), asks=asks)
