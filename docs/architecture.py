@@ -25,8 +25,9 @@ ORDER = (
 DATA = {
     "__init__.pyi": "The names of the package for editors and type checkers, generated",
     "models/LICENSE-2.0": "The text of the Apache License 2.0, laid beside pulled weights",
-    "training/plain_prompts.txt": "Everyday requests, whose answers by the untrained model are mixed among rows",
+    "training/plain_prompts.txt": "Everyday requests, mixed among rows with the untrained answers",
     "elicitation/capability.tsv": "Everyday questions, the right answer first",
+    "elicitation/conditions.toml": "Conditions: what stands before a question, an entry each",
     "estimation/published.toml": "The numbers of published.py",
     "reports/templates/model_card.md": "The text of a model card",
     "reports/templates/page.css": "Looks of all pages",

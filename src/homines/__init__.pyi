@@ -11,11 +11,13 @@ from homines.frames.market import Market as _frames_market
 from homines.frames.sentences import Sentences as _frames_sentences
 from homines.frames.story import Story as _frames_story
 from homines.frames.table import Table as _frames_table
+from homines.frames.under import Under as _frames_under
 from homines.games.av import av as _games_av
 from homines.games.av_rating import av_rating as _games_av_rating
 from homines.games.bos import bos as _games_bos
 from homines.games.dictator import dictator as _games_dictator
 from homines.games.dilemma import dilemma as _games_dilemma
+from homines.games.duopoly import duopoly as _games_duopoly
 from homines.games.icd import icd as _games_icd
 from homines.games.icn import icn as _games_icn
 from homines.games.ipd import ipd as _games_ipd
@@ -85,6 +87,7 @@ def align(
     states: tuple[str, ...] | None = None,
     rewordings: bool = True,
     side_effects: bool = True,
+    benchmark: tuple[str, ...] | None = None,
     objective: str = 'myopic',
     gamma: float = 0.9,
     illegal: float = -6.0,
@@ -155,6 +158,33 @@ def measure(
     Raises HominesError for an unknown spec or option, before a model is loaded.
     """
 
+def persist(
+    model: str | Loaded,
+    *,
+    to: str | Preference | None = None,
+    games: Games | None = None,
+    frames: Frames = 'table',
+    labels: Words | None = None,
+    conditions: Words | None = None,
+    out: str | Path | None = None,
+    progress: bool = True,
+    tune: int = 0,
+    aloud: bool = False,
+    traces: int = 1,
+    temperature: float = 0.0,
+    think: int = 192,
+    seed: int = 0,
+    side_effects: bool = True,
+) -> RunResult:
+    """Ask the same questions plainly and under each condition, as `homines persist` does.
+
+    to           preference whose answers are counted; None: those given plainly
+    games        None: ipd, and 12 symmetric games that tell kappa
+    conditions   names of elicitation/conditions.toml; None: all
+    options      fields of PersistencePlan (training.persistence): tune, aloud, traces, think, seed ...
+    The page is `.report()`. Raises HominesError for an unknown spec or option, before a model is loaded.
+    """
+
 altruist = _preferences_altruist
 anti_deontological = _preferences_anti_deontological
 anti_equality = _preferences_anti_equality
@@ -183,6 +213,7 @@ class frames:
     sentences = _frames_sentences
     story = _frames_story
     table = _frames_table
+    under = _frames_under
 
 class games:
     av = staticmethod(_games_av)
@@ -190,6 +221,7 @@ class games:
     bos = staticmethod(_games_bos)
     dictator = staticmethod(_games_dictator)
     dilemma = staticmethod(_games_dilemma)
+    duopoly = staticmethod(_games_duopoly)
     icd = staticmethod(_games_icd)
     icn = staticmethod(_games_icn)
     ipd = staticmethod(_games_ipd)

@@ -1,4 +1,4 @@
-"""The Python interface: load, measure, align, report, atlas. What the commands do, in the same run folders.
+"""The Python interface: load, measure, align, persist, report, atlas. The commands, in the same run folders.
 
     import homines as hm
     m = hm.load("smollm2")
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,10 @@ from homines.elicitation.survey import Survey, frame_specs
 from homines.inference.processes import quiet
 from homines.reports.console import Bars
 from homines.results import Rows, RunResult, folders
+from homines.training.persistence import PersistencePlan
+from homines.training.persistence import persist as carry_out_persistence
 from homines.training.schedule import schedule, schedule_title
-from homines.training.settings import AlignmentPlan, Settings
+from homines.training.settings import AlignmentPlan, Settings, without_benchmark
 
 Words = str | Sequence[str]
 Games = str | Game | Sequence[str | Game]
@@ -202,7 +204,7 @@ def align(
         **kind,
     )
     title = schedule_title(schedule(plan.preference, plan.settings.steps))
-    folder = default_folder(f"align-{spec}-{title}", asdict(plan)) if out is None else Path(out)
+    folder = default_folder(f"align-{spec}-{title}", without_benchmark(plan)) if out is None else Path(out)
     command = _call_text("align", spec, to=plan.preference, games=(first, *others), **options)
     quiet()
     with Bars() if data.progress else nullcontext() as bars:
@@ -258,6 +260,48 @@ def atlas(
             follow = QUIET if bars is None else bars.follow()
             complete(options, loaded=loaded and loaded.model, command=command, follow=follow)
     return Rows(tidy(write_atlas(Path(out), command)[1]))
+
+
+@with_options(PersistencePlan, without=LOADING)
+def persist(
+    model: str | Loaded,
+    *,
+    to: str | Preference | None = None,
+    games: Games | None = None,
+    frames: Frames = "table",
+    labels: Words | None = None,
+    conditions: Words | None = None,
+    out: str | Path | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> RunResult:
+    """Ask the same questions plainly and under each condition, as `homines persist` does.
+
+    to           preference whose answers are counted; None: those given plainly
+    games        None: ipd, and 12 symmetric games that tell kappa
+    conditions   names of elicitation/conditions.toml; None: all
+    options      fields of PersistencePlan (training.persistence): tune, aloud, traces, think, seed ...
+    The page is `.report()`. Raises HominesError for an unknown spec or option, before a model is loaded.
+    """
+    loaded = model if isinstance(model, Loaded) else None
+    plan = PersistencePlan(
+        model=trust(model if isinstance(model, str) else model.spec),
+        to=to if to is None else trust(to) if isinstance(to, str) else spell(to),
+        frames=_specs("frames", frames),
+        labels=None if labels is None else _several(labels),
+        conditions=None if conditions is None else _several(conditions),
+        **({} if games is None else {"games": _specs("games", games)}),
+        **({} if loaded is None else {name: getattr(loaded, name) for name in LOADING}),
+        **options,
+    )
+    folder = plan.folder if out is None else Path(out)
+    quiet()
+    with Bars() if progress else nullcontext() as bars:
+        follow = QUIET if bars is None else bars.follow()
+        carry_out_persistence(
+            plan, folder, command=_call_text("persist", plan.model, to=plan.to), follow=follow
+        )
+    return RunResult(folder)
 
 
 def _spec(folder: str, instance: Any) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from homines.estimation.fit import Estimate
     from homines.estimation.mixture import Mixture
     from homines.estimation.random_coefficients import RandomCoefficients
+    from homines.estimation.spread import Spread
     from homines.reports.verdict import Verdict
 
 
@@ -92,15 +93,15 @@ class RunResult:
 
     def fit(
         self, family: Any, *, model: str | None = None, plans: bool = True, **options: Any
-    ) -> Estimate | Mixture | RandomCoefficients:
+    ) -> Estimate | Mixture | RandomCoefficients | Spread:
         """Estimate a preference from these choices, as `homines fit` does.
 
         family   a spec, as 'kantian(alpha=0)': parameters that it leaves out are estimated; or a preference's
                  class
         model    the model of the records, in a run with several
         plans    families with kappa read an answer in a sequential game as part of a plan; False: never
-        options  fields of FitOptions: cluster, belief, risk, level, classes, starts, random, draws,
-                 seed
+        options  fields of FitOptions: cluster, belief, risk, lapse, level, classes, starts, by, random,
+                 draws, seed
         Raises NotIdentified where the choices do not identify the parameters.
         """
         spec = family if isinstance(family, str) else _family(family)
@@ -109,9 +110,10 @@ class RunResult:
             raise HominesError(
                 f"fit has no option {unknown[0]!r}; its options are model, plans, {options_text}"
             )
-        return estimate_one(
-            read_observations(self.folder, model, plans=plans)[0], trust(spec), FitOptions(**options)
-        )
+        how = FitOptions(**options)
+        by_prompt = how.by == "prompt"
+        observations, _, _ = read_observations(self.folder, model, plans=plans, by_prompt=by_prompt)
+        return estimate_one(observations, trust(spec), how)
 
     def report(self) -> Path:
         """Write the run's report.html and figures; its path."""

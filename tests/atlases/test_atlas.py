@@ -235,7 +235,7 @@ def letter(prompt: Prompt) -> Choice:
 
 def test_variants_of_a_game_differ_in_their_payoffs_alone() -> None:
     asked = payoffs.ask(Mock(uniform), True)
-    one = payoffs.games(1)[0]
+    one = payoffs.payoff_variants(1)[0]
     assert len({(q.record.order, q.record.frame) for q in asked if q.record.game == one.plain}) == 4
     found = {
         spec: [q for q in asked if q.record.game == spec] for spec in (one.plain, one.exchanged, one.tenfold)

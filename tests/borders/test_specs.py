@@ -260,6 +260,8 @@ def test_a_spec_from_a_file_runs_nothing(place: str, payload: str, homines_: Hom
 
 READERS = {
     "training/lifecycle.py": "a run's config",
+    "elicitation/benchmark_file.py": "",  # texts and places of answers: tests/elicitation/test_benchmark.py
+    "elicitation/conditions.py": "",  # this package's own texts
     "estimation/amce_rows.py": "",  # tables of responses: codes of countries and characters, no specs
     "estimation/published.py": "",  # a published table of numbers
     "sweeps/claims.py": "",  # leases of cells: tests/borders/test_shared_store.py

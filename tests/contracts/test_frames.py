@@ -378,6 +378,7 @@ TWO_ROUNDS = {
     "Last time you chose wab and B chose zug, so you got 4 points and B got 0.\n",
     "bare": "Two rounds ago you played zug and B played wab.\nLast time you played wab and B played zug.\n",
 }
+TWO_ROUNDS["under"] = TWO_ROUNDS["table"]  # which asks where no frame is named
 
 
 def remembering(name: str, memory: int) -> Any:

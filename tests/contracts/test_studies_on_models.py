@@ -32,7 +32,7 @@ SAMPLED, MUTE = "mockllm/sampled(samples=4)", "mockllm/mute(samples=1)"
 EXACT, ABSENT = "mock", "mock/none"
 
 RATES = {
-    "lu2025": ("as_it_is", "share"),
+    "lu2025": ("conditions", "share"),
     "tennant2025": ("behaviour", "C after C,C"),
     "pricing": ("prices", "legal mass"),
     "av_dilemma": ("behaviour", "2 saved"),
@@ -140,7 +140,7 @@ def test_what_a_dry_run_counts_is_what_is_asked(
     study = import_module(f"homines.studies.{name}.study")
     run(name, tmp_path, "mock/uniform", "mock")
     exams = study.exams(task_of(name, tmp_path, "mock/uniform", "mock"))
-    assert [exam.model for exam in exams] == ["mock/uniform", "mock"]
+    assert list(dict.fromkeys(exam.model for exam in exams)) == ["mock/uniform", "mock"]
     for folder, _, exam in exams:
         with RunFolder(tmp_path / folder) as asked:
             assert {q.prompt.key for q in exam(Mock(hashed))} == {

@@ -12,7 +12,7 @@ import pytest
 from homines.core.registry import find, spell
 from homines.datasets.best_answers import implied_answers
 from homines.datasets.generator import Generator
-from homines.datasets.reasons import WORDINGS, answered, reason
+from homines.datasets.reasons import WORDINGS, ReasonFault, answered, read_reasons, reason
 from homines.datasets.recipe import Recipe, drawable
 from homines.datasets.row import Row
 from homines.elicitation.orders import orders
@@ -124,6 +124,54 @@ def test_the_margin_is_the_lead_in_utility() -> None:
         (row,) = rows_of("symmetric(5, 1, 8, 2, rounds=1)", preference, margin=True)
         lead = re.findall(rf"({NUMBER}) ahead", row.completion)
         assert float(lead[0]) == pytest.approx(abs(implied.worth[0] - implied.worth[1]))
+
+
+@pytest.mark.parametrize(
+    "preference", ["economicus", "moralis(kappa=1)", "moralis(kappa=0.25)", "utilitarian"]
+)
+def test_own_reasons_are_read_without_fault(preference: str) -> None:
+    games = ("symmetric(5, 1, 8, 2, rounds=1)", "spd(payoffs=(87, 61, 30, 13))", "split((40, 70), (60, 20))")
+    for game in (*games, *OTHERS):
+        for wording in (0, 31, 62, 93, 124):
+            for row in rows_of(game, preference, wording):
+                assert read_reasons(row.completion.rpartition(" ")[0], row) == ReasonFault.NONE, (
+                    row.completion
+                )
+
+
+TAUGHT = "Only what I get counts. A against A gives me 5, A against B 1: 5 + 1 = 6 for A. "
+
+
+START = f"{TAUGHT}B against A gives me "
+RIGHT = f"{START}8, B against B 2: 8 + 2 = 10 for B. "
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (f"{RIGHT}10 beats 6: 10 for B. Answer:", "none"),
+        (f"{START}5, B against B 2: 5 + 2 = 7 for B. 7 is more: 7 for B. Answer:", "read"),
+        (f"{TAUGHT}B against B gives me 2, B against B 2: 2 + 2 = 4 for B. 6 for A. Answer:", "read"),
+        (f"{START}8, B against B 2: 8 + 2 = 9 for B. 9 beats 6: 9 for B. Answer:", "computed"),
+        (f"{RIGHT}6 beats 10: 6 for A. Answer:", "compared"),
+        (f"{RIGHT}9 beats 6: 9 for B. Answer:", "compared"),
+        (f"{RIGHT}10 beats 6: 10 for B. Answer: A", "compared"),
+        (f"{TAUGHT}Answer:", "unreadable"),
+        ("I would cooperate. Answer: A", "unreadable"),
+        ("", "unreadable"),
+    ],
+)
+def test_the_first_step_that_breaks_is_named(text: str, fault: str) -> None:
+    (row,) = rows_of("symmetric(5, 1, 8, 2, rounds=1)", "economicus")
+    assert read_reasons(text, row).partition(" ")[0] == fault
+
+
+def test_a_place_that_is_mixed_up_is_read_wrongly() -> None:
+    """The gain of the first mover goes to the second."""
+    row = list(rows_of("trust(payoffs=(90, 60, 30, 10))", "moralis(kappa=1)"))[1]
+    assert "60 + 60 = 120 for A" in row.completion
+    told = row.completion.replace("90 + 10 = 100", "90 + 90 = 180").rpartition(" ")[0]
+    assert read_reasons(told, row) == ReasonFault.READ
 
 
 def test_a_preference_without_terms_has_reasons_too() -> None:

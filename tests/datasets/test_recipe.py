@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -226,3 +227,12 @@ def test_a_folder_is_read_as_it_was_written(tmp_path: Path) -> None:
     card = (tmp_path / "data" / "README.md").read_text()
     assert "the answer after the arithmetic of that utility, or the answer alone" in card
     assert "logit choice beside each row" in card
+
+
+def test_a_row_that_is_too_long_is_left_out() -> None:
+    recipe = Recipe("economicus", ("trust_menu",), train=20, test=0)
+    long = [row for row in generate(recipe)[0] if len(row.completion) > 300]
+    rows, _, left = generate(replace(recipe, longest=300))
+    assert long
+    assert max(len(row.completion) for row in rows) <= 300
+    assert left["longer than 300 characters"] > 0

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from homines.core.registry import find
 from homines.core.types import Choice, HominesError
-from homines.datasets.recipe import drawer
 from homines.elicitation.questions import battery
 from homines.estimation.bounds import bounds
 from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
 from homines.estimation.problem import NotIdentified
+from homines.games.symmetric import draw_even
 from homines.preferences.moralis import Moralis
 from homines.theory.choice import best_response, expected_utility, stated_beliefs
 
@@ -22,11 +22,9 @@ from homines.theory.choice import best_response, expected_utility, stated_belief
 def certain(kappa: float, many: int = 80, seed: int = 0, wrong: int = 0) -> list[Observation]:
     """Best answers of homo moralis in games drawn at random, some turned round."""
     rng = np.random.default_rng(seed)
-    draw = drawer("symmetric")
-    assert draw is not None
     out: list[Observation] = []
     while len(out) < many:
-        game = draw(rng)
+        game = draw_even(rng)
         (d, *_) = battery(find("games", game))
         p = best_response(expected_utility(Moralis(kappa)(d), stated_beliefs(d), d.chance)).p
         if p.max() > 0.9:

@@ -64,6 +64,11 @@ def faults(row: Row, preference: str) -> list[str]:
     known |= {Fraction(x) for label in labels for x in re.findall(NUMBER, label)}
     known |= _weights(said, row, preference, found) | _counts(row)
     known |= {Fraction(2)}  # a place of mine and one of the other's
+    # the divisor that turns the lead into payoffs is checked with the lead
+    known |= {
+        Fraction(x)
+        for x in re.findall(rf"({NUMBER})(?= [*] {NUMBER} = {NUMBER} ahead| = {NUMBER} ahead)", said)
+    }
     ends = 0
     for match in EQUATION.finditer(said):
         found += _foreign(said[ends : match.start()], known)
@@ -77,6 +82,10 @@ def faults(row: Row, preference: str) -> list[str]:
         known.add(abs(evaluate(sides[-1])))
         ends = match.end()
     found += _foreign(said[ends:], known)
+    for lead in re.findall(rf"({NUMBER}) ahead for ", said):
+        worth = np.sort(_worth(preference, row.game, row.decision.key))
+        if abs(float(lead) - (worth[-1] - worth[-2])) > 1e-6:
+            found.append(f"the lead is not {lead}")
     return found + _conclusion(row, said, preference)
 
 

@@ -11,7 +11,7 @@ from homines.core.registry import find
 from homines.core.types import Array, Choice, Decision, NeedsVeil, Prompt
 from homines.elicitation.questions import Question, battery
 from homines.estimation.strategy_method import Point, plan_decision, points, with_stated_beliefs
-from homines.theory.choice import LogitAgent
+from homines.theory.choice import LogitAgent, lapsing
 from homines.theory.game_forms import Repeated, Sequential
 
 
@@ -20,6 +20,7 @@ class Theorist:
     universalises, as its plan does there.
 
     beliefs   by game, the probabilities it gives to the other's actions at every point; 50/50 elsewhere
+    lapse     share of answers in which every option is equally likely
     n         answers are drawn so many times; None: exact
     """
 
@@ -29,11 +30,13 @@ class Theorist:
         precision: float,
         *,
         beliefs: Mapping[str, Mapping[Point, Array]] | None = None,
+        lapse: float = 0.0,
         n: int | None = None,
         rng: np.random.Generator | None = None,
     ) -> None:
         self.agent = LogitAgent(find("preferences", preference), precision)
         self.beliefs = dict(beliefs or {})
+        self.lapse = lapse
         self.n, self.rng = n, rng or np.random.default_rng(0)
         self.name = f"theorist/{preference}"
         self.provenance: Mapping[str, Any] = {"revision": f"{precision}"}
@@ -48,7 +51,9 @@ class Theorist:
             if game not in by_game:
                 by_game[game], believed[game] = self._game(game, find("games", game))
             key = q.record.decision.key
-            self._answers[q.prompt.key] = (believed if q.record.asks == "belief" else by_game)[game][key]
+            about = q.record.asks == "belief"
+            answer = believed[game][key] if about else lapsing(by_game[game][key], self.lapse)
+            self._answers[q.prompt.key] = answer
 
     def _game(self, name: str, game: Any) -> tuple[dict[str, Choice], dict[str, Choice]]:
         at = {(0, d.history): d for d in battery(game)} if isinstance(game, Repeated) else points(game)

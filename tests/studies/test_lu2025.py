@@ -1,19 +1,258 @@
-"""The short form of the Lu study as a user runs it, on the embedded model."""
+"""The Lu study: what agents are trained and examined on, its page, and the short form as a user runs it."""
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from homines.core.registry import head
 from homines.core.run_folder import RunFolder
-from homines.core.types import Choice, Decision, Record, frozen
+from homines.core.types import Choice, Decision, HominesError, Prompt, Record, frozen
 from homines.datasets.folder import read
+from homines.datasets.generator import generate
+from homines.elicitation.asking import measure
+from homines.reports import page as pages
+from homines.studies.lu2025 import study as study_module
 from homines.studies.lu2025.agents import observations
+from homines.studies.lu2025.curriculum import (
+    GROUPS,
+    KINDS,
+    SILENT,
+    UTILITIES,
+    AgentKind,
+    DoseKind,
+    TaughtKind,
+    agent_kinds,
+    kinds_of,
+    recipe,
+)
+from homines.studies.lu2025.exam import (
+    DECISIONS,
+    LEFT_OUT_LABELS,
+    Cell,
+    cells_of,
+    drawn_rows,
+    exam_questions,
+    exam_specs,
+    score_cell,
+)
+from homines.studies.lu2025.page import page
+from homines.studies.lu2025.scores import pooled
+from homines.studies.lu2025.study import questions_as_it_is, questions_of, recipe_of, trained_agents
+from homines.studies.task import StudyTask
 from tests.helpers.running import rows, study
 
-PARTS = ("implied", "estimates", "plans", "sensitivity", "amounts", "pairs", "effects")
+PARTS = ("goals", "matrix", "conditions", "exam", "amounts", "pairs", "effects")
+END = TaughtKind("homo moralis", "", (0,), quick=False)
+
+
+class Pupil:
+    """Gives the implied answers of these cells, wrong ones in kinds of `weak`, and a coin's elsewhere.
+
+    silent   whether it never gives a bare answer
+    """
+
+    def __init__(self, cells: Sequence[Cell], weak: Sequence[str] = (), *, silent: bool = False) -> None:
+        self.name, self.provenance = "pupil", {"revision": "1"}
+        self.known: dict[str, tuple[int, float, str]] = {}
+        for cell in cells:
+            for question, row in zip(exam_questions(self, [cell]), cell.rows, strict=True):
+                mass = 0.001 if silent and cell.condition == "bare" else 1.0
+                answer = (row.answer + (cell.kind in weak)) % len(row.prompt.labels)
+                self.known[question.prompt.key] = answer, mass, row.completion
+
+    def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
+        return [self._choice(prompt) for prompt in prompts]
+
+    def _choice(self, prompt: Prompt) -> Choice:
+        known = self.known.get(prompt.key)
+        p = np.full(len(prompt.labels), 1e-9)
+        if known is None:
+            return Choice.at(p)
+        p[known[0]] = 1.0
+        return Choice.at(p, known[1])
+
+    def notes(self, prompt: Prompt) -> Mapping[str, Any]:
+        """Its reasons, which are those of the row."""
+        known = self.known.get(prompt.key)
+        return {"reasons": [known[2]]} if known and prompt.cue else {}
+
+
+def examined(folder: Path, **weak: Sequence[str]) -> StudyTask:
+    """A study in short whose agents were not trained; weak: kinds of games by an agent's folder."""
+    task = StudyTask("smollm2", folder, (0,), quick=True, study="lu2025")
+    with task.measuring("base", "smollm2") as run:
+        model = Pupil(cells_of(None, quick=True, untrained=True), KINDS)
+        measure(model, questions_as_it_is(task, "smollm2", model), run)
+        study_module.note_scores(run, model, cells_of(None, quick=True, untrained=True))
+    for kind in study_module.kinds(task):
+        name = kind.folder(0)
+        with task.measuring(name, "smollm2") as run:
+            cells = cells_of(kind, quick=True)
+            model = Pupil(cells, weak.get(kind.slug.replace("-", "_"), ()), silent=kind.stage == "full")
+            model.name = f"smollm2+{name}"
+            measure(model, questions_of(task, kind, model), run)
+            study_module.note_scores(run, model, cells)
+            run.note("training.json", {"result": "adapter"})
+    return task
+
+
+def table(folder: Path, name: str) -> list[dict[str, str]]:
+    with open(folder / "tables" / f"{name}.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# --- what is trained and asked ---------------------------------------------------------------------
+
+
+def test_every_group_is_left_out_once_of_each_utility_and_nothing_else_is() -> None:
+    kinds = [kind for kind in agent_kinds((0, 1, 2), quick=False) if isinstance(kind, TaughtKind)]
+    assert {(k.name, k.left_out) for k in kinds} == {(u, g) for u in UTILITIES for g in ("", *GROUPS)}
+    for kind in kinds:
+        assert set(kind.games) == set(kinds_of(kind.name)) - set(GROUPS.get(kind.left_out, ()))
+        assert kind.seeds == (0,)
+    doses = [kind for kind in agent_kinds((0, 1, 2), quick=False) if isinstance(kind, DoseKind)]
+    assert [kind.kappa for kind in doses] == [0, 0.25, 0.5, 0.75, 1]
+    assert all(kind.seeds == (0, 1, 2) and kind.recipe(0).targets == "logit" for kind in doses)
+
+
+def test_no_training_has_a_game_label_or_frame_of_the_exam() -> None:
+    recipe = recipe_of(TaughtKind("homo economicus", "menus", (0,), quick=False), 0)
+    train, _, _ = generate(recipe)
+    assert {head(row.game) for row in train} == set(KINDS) - set(GROUPS["menus"])
+    assert not {row.game for row in train} & set(exam_specs())
+    assert not {label for row in train for label in row.prompt.labels} & LEFT_OUT_LABELS
+    assert not any(row.frame.startswith("story") for row in train)
+    assert {bool(row.prompt.cue) for row in train} == {True, False}
+    exam = {
+        row.decision.key for name in UTILITIES for r in drawn_rows(name, "aloud", 12).values() for row in r
+    }
+    assert exam.isdisjoint(row.decision.key for row in train)
+
+
+def test_the_exam_has_every_kind_in_every_condition() -> None:
+    amounts = {*GROUPS["menus"], "dictator", "public_goods"}
+    for name in UTILITIES:
+        for condition, most in DECISIONS.items():
+            here = drawn_rows(name, condition, most)
+            there = set(kinds_of(name)) - (amounts if condition == "other labels" else set())
+            assert set(here) == there
+            assert {len(group) for group in here.values()} == {most}
+            for row in (row for group in here.values() for row in group):
+                assert row.frame.startswith("story") == (condition == "other frame")
+                assert condition != "other labels" or LEFT_OUT_LABELS.issuperset(row.prompt.labels)
+
+
+def test_a_utility_is_silent_where_it_implies_nothing() -> None:
+    for name, kinds in SILENT.items():
+        for kind in kinds:
+            with pytest.raises(HominesError, match="gave 0 of 1 rows"):
+                generate(replace(recipe(UTILITIES[name], (kind,)), train=1, test=0, stakes=("9",)))
+
+
+def test_an_agent_without_a_group_is_examined_on_that_group_and_controlled_on_the_rest() -> None:
+    cells = cells_of(TaughtKind("homo economicus", "sequential", (0,), quick=False), quick=False)
+    left_out = {(c.kind, c.condition) for c in cells if c.trained is False}
+    assert {kind for kind, _ in left_out} == set(GROUPS["sequential"])
+    assert {condition for _, condition in left_out} == set(DECISIONS)
+    control = [c for c in cells if c.trained]
+    assert {c.condition for c in control} == {"aloud"}
+    assert {c.kind for c in control} == set(KINDS) - set(GROUPS["sequential"])
+    assert all(len(c.rows) <= 4 for c in control)
+
+
+def test_only_one_part_is_planned_where_one_is_named(tmp_path: Path) -> None:
+    task = StudyTask("smollm2", tmp_path, (0, 1, 2), only=("full",), study="lu2025")
+    assert {kind.stage for kind in study_module.kinds(task)} == {"full"}
+    with pytest.raises(HominesError, match="lu2025 has no part 'half'; --only takes full, left_out, doses"):
+        study_module.kinds(StudyTask("smollm2", tmp_path, (0,), only=("half",)))
+
+
+# --- scores and page -------------------------------------------------------------------------------
+
+
+def test_a_share_stands_beside_chance_and_the_other_utility() -> None:
+    cells = cells_of(END, quick=False)
+    (cell,) = [c for c in cells if c.kind == "symmetric" and c.condition == "aloud"]
+    model = Pupil([cell])
+    records = measure(model, exam_questions(model, [cell]))
+    scores = score_cell(cell, records)
+    assert scores["share"] == pytest.approx(1)
+    assert scores["chance"] == 0.5
+    assert 0 <= scores["other utility"] < 1  # the two utilities differ somewhere
+    assert scores["faults"] == {"none": len(cell.rows)}  # the reasons of the rows themselves
+    other = Pupil([cell], ["symmetric"])
+    wrong = score_cell(cell, measure(other, exam_questions(other, [cell])))
+    assert wrong["share"] == pytest.approx(0)
+
+
+def test_cells_are_pooled_by_decisions() -> None:
+    def cell(share: float | None, n: int, mute: int, mass: float) -> dict[str, Any]:
+        scores = {"share": share, "rows": n, "mute": mute, "failed": 0, "mass": mass, "right": 1.0}
+        return {**scores, "chance": 0.5, "other utility": 0.25}
+
+    both = pooled([cell(1.0, 3, 0, 1.0), cell(0.5, 1, 0, 0.5), cell(None, 4, 4, 0.0)])
+    assert both is not None
+    assert both.share is not None
+    assert both.share == pytest.approx(3.5 / 4)
+    assert both.mass == pytest.approx(3.5 / 8)
+    assert both.share.sample.n == 4  # pyright: ignore
+    assert pooled([]) is None
+
+
+def test_the_page_says_which_goals_are_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "images", lambda *args: None)
+    task = examined(tmp_path, moralis_without_divisions=GROUPS["divisions"])
+    result = page(task, trained_agents(task), {})
+    goals = {(row["goal"], row["agent"]): row for row in table(tmp_path, "goals")}
+    trained = goals["kinds of games trained on, aloud", "homo moralis"]
+    assert float(trained["measured"]) == pytest.approx(1)
+    assert trained["outcome"] == "reached"
+    assert float(trained["untrained"]) == pytest.approx(0)
+    assert float(trained["measured lower"]) < 1 <= float(trained["measured upper"])
+    assert goals["kinds of games left out, aloud", "homo moralis"]["outcome"] == "not reached"
+    assert goals["kinds of games left out, aloud", "homo economicus"]["outcome"] == "not asked"
+    bare = goals["kinds trained on, the bare answer", "homo moralis"]
+    assert float(bare["measured"]) == pytest.approx(1)
+    assert bare["outcome"] == "not reached"  # hardly ever given
+    text = result.page.read_text()
+    assert "Kinds of games left out, aloud (goal 0.9): homo moralis" in text
+    cells = {(row["kind"], row["utility"]): row for row in table(tmp_path, "matrix")}
+    assert float(cells["split", "homo moralis"]["trained"]) == pytest.approx(1)
+    assert float(cells["split", "homo moralis"]["left out"]) == pytest.approx(0)
+    assert cells["spd", "homo moralis"]["left out"] == ""
+    assert {row["agent"] for row in table(tmp_path, "faults")} >= {
+        "homo moralis",
+        "homo moralis without divisions",
+    }
+
+
+def test_parts_that_other_calls_carried_out_stand_on_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "images", lambda *args: None)
+    task = examined(tmp_path)
+    everyone: list[tuple[AgentKind, int]] = trained_agents(task)
+    assert {kind.stage for kind, _ in everyone} == {"full", "left_out", "doses"}
+    (tmp_path / "kappa-0.5-s0" / "training.json").unlink()
+    assert {kind.stage for kind, _ in trained_agents(task)} == {"full", "left_out"}
+
+
+def test_an_agent_that_never_came_to_an_answer_has_no_observations() -> None:
+    d = Decision(("C", "D"), frozen([[1, 0]]))
+    mute = Record(d, "table(asks='aloud')", ((0, 1),), ("A", "B"), "m", choice=Choice.of([0.0, 0.0], 0.0))
+    assert observations([mute]) == []
+    assert observations([]) == []
+
+
+# --- the short form, on the embedded model ---------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -25,56 +264,47 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.system
 def test_every_part_stands_on_the_page(quick: Path) -> None:
-    page = (quick / "report.html").read_text()
+    text = (quick / "report.html").read_text()
     assert {p.stem for p in (quick / "tables").glob("*.csv")} >= set(PARTS)
-    for title in ("What the utility implies", "Estimated preferences", "could not be known"):
-        assert title in page
+    for title in ("What the training reached", "Kinds of games", "could not be known"):
+        assert title in text
 
 
 @pytest.mark.system
-def test_both_ends_are_tuned_asked_and_told_before_and_after(quick: Path) -> None:
-    found = rows(quick, "implied")
-    assert {row["agent"] for row in found} == {"homo economicus", "homo moralis"}
-    for row in found:
-        for when in ("before", "after"):
-            assert 0 <= float(row[f"legal mass {when}"]) <= 1
-            if row[when]:
-                assert 0 <= float(row[when]) <= 1
-            else:  # never came to an answer
-                assert float(row[f"legal mass {when}"]) == 0
+def test_both_ends_are_trained_examined_and_told_before_and_after(quick: Path) -> None:
+    goals = rows(quick, "goals")
+    assert {row["agent"] for row in goals} == set(UTILITIES)
+    for row in goals:
+        if row["legal mass"]:
+            assert 0 <= float(row["legal mass"]) <= 1
+            assert row["outcome"] in ("reached", "not reached")
 
 
 @pytest.mark.system
 def test_what_was_trained_on_is_not_what_was_asked(quick: Path) -> None:
     for folder in (quick / "data").iterdir():
-        _, train, test = read(folder)
-        assert {r.decision.key for r in train}.isdisjoint(r.decision.key for r in test)
+        _, train, _ = read(folder)
+        with RunFolder(quick / folder.name) as run:
+            assert {r.decision.key for r in train}.isdisjoint(r.decision.key for r in run.records)
 
 
 @pytest.mark.system
-def test_people_and_older_models_stand_beside(quick: Path) -> None:
+def test_people_stand_beside(quick: Path) -> None:
     first = rows(quick, "amounts")[0]
     assert first["game"] == "dictator, given"
     assert float(first["people"]) == 25.70
-    for agent in ("untrained", "homo economicus", "homo moralis"):
+    for agent in ("untrained", *UTILITIES):
         assert 0 <= float(first[agent]) <= 100
         assert 0 < float(first[f"{agent}, mass"]) <= 1
 
 
 @pytest.mark.system
 def test_provenance_and_data_are_kept_with_the_result(quick: Path) -> None:
-    with RunFolder(quick / "kappa-1-s0") as run:
-        assert run.config["preference"] == "moralis(kappa=1.0)"
+    with RunFolder(quick / "moralis-s0") as run:
+        assert run.config["preference"] == "moralis(kappa=1)"
         assert run.config["course"]["by"] == "sft"
         assert (run.noted("training.json") or {})["rows"] > 0
         assert run.provenance
-
-
-def test_an_agent_that_never_came_to_an_answer_has_no_observations() -> None:
-    d = Decision(("C", "D"), frozen([[1, 0]]))
-    mute = Record(d, "table(asks='aloud')", ((0, 1),), ("A", "B"), "m", choice=Choice.of([0.0, 0.0], 0.0))
-    assert observations([mute]) == []
-    assert observations([]) == []
 
 
 @pytest.mark.system

@@ -12,15 +12,14 @@ import pytest
 import torch
 
 from homines.core.progress import Follow
-from homines.core.types import HominesError, Prompt
+from homines.core.types import HominesError
 from homines.datasets.generator import generate
 from homines.datasets.recipe import Recipe
 from homines.datasets.row import Row
-from homines.elicitation import capability
 from homines.inference.tokens import terminator
 from homines.models.hf import HuggingFace
+from homines.training.everyday_text import EverydayText
 from homines.training.lessons import Lesson, collate, lessons_of_rows, plan_batches
-from homines.training.plain import STORE, plain_lessons, requests
 from homines.training.settings import SupervisedSettings
 from homines.training.supervised import train_supervised
 from homines.training.supervised_trainer import weighted_loss
@@ -34,7 +33,15 @@ def pupil(tokenizer: Any, words: str = "A,B", **changes: Any) -> HuggingFace:
 
 
 def soft_rows(reasons: bool, *targets: tuple[float, ...], labels: str = "A,B") -> list[Row]:
-    made, _, _ = generate(Recipe("economicus", train=len(targets), test=0, reasons=reasons, words=(labels,)))
+    made, _, _ = generate(
+        Recipe(
+            "economicus",
+            train=len(targets),
+            test=0,
+            asks=(("aloud",) if reasons else ("bare",)),
+            words=(labels,),
+        )
+    )
     return [replace(row, target=np.array(p)) for row, p in zip(made, targets, strict=True)]
 
 
@@ -69,10 +76,9 @@ def test_the_gradient_is_that_of_the_expected_loss(tokenizer: Any, labels: str, 
             if p:
                 said = tokenizer(before + row.prompt.labels[a], add_special_tokens=False).input_ids
                 said.append(terminator(tokenizer))
-                logp = model.net(input_ids=torch.tensor([[*prompt, *said]])).logits[0].log_softmax(-1)
-                for i, token in enumerate(said):
-                    total = total - p * logp[len(prompt) - 1 + i, token]
-                    weight += p
+                logits = model.net(input_ids=torch.tensor([[*prompt, *said]])).logits[0, len(prompt) - 1 : -1]
+                logp = logits.log_softmax(-1)[range(len(said)), said]
+                total, weight = total - p * logp.sum(), weight + p * len(said)
     assert mine == pytest.approx(gradient(model.net, total / weight), rel=1e-4, abs=1e-5)
 
 
@@ -88,7 +94,7 @@ def test_rare_answers_are_left_out_and_the_others_add_up(tokenizer: Any) -> None
 def test_one_prompt_with_a_target_is_answered_at_its_rates(tokenizer: Any, tmp_path: Path) -> None:
     (row,) = soft_rows(False, (0.7, 0.3))
     model = pupil(tokenizer)
-    course = SupervisedSettings(epochs=150, batch=1, lr=5e-3, rank=8)
+    course = SupervisedSettings(epochs=150, batch=1, lr=5e-3, rank=8, save_every=200)
     train_supervised(model, [row], course, tmp_path, soft=True)
     choice = model.score([row.prompt])[0]
     assert choice.p == pytest.approx([0.7, 0.3], abs=0.03)
@@ -99,7 +105,7 @@ def test_bare_rows_and_rows_aloud_are_taught_together(tokenizer: Any, tmp_path: 
     (aloud,), (bare,) = soft_rows(True, (1.0, 0.0)), soft_rows(False, (1.0, 0.0))
     model = pupil(tokenizer, aloud.completion)
     seen: list[dict[str, Any]] = []
-    course = SupervisedSettings(epochs=60, batch=2, lr=5e-3, rank=0)
+    course = SupervisedSettings(epochs=40, batch=2, lr=5e-3, rank=0, save_every=200)
     train_supervised(model, [aloud, bare], course, tmp_path, follow=Follow(step=seen.append))
     assert seen[-1]["loss"] < 0.3 * seen[0]["loss"]
     assert seen[-1]["token_accuracy"] > 0.9
@@ -132,7 +138,7 @@ def test_bfloat16_products_teach_the_same(tokenizer: Any, tmp_path: Path) -> Non
     for products in ("float32", "bfloat16"):
         model = pupil(tokenizer)
         seen: list[dict[str, Any]] = []
-        course = SupervisedSettings(epochs=10, batch=4, lr=3e-3, rank=8, products=products)
+        course = SupervisedSettings(epochs=10, batch=4, lr=3e-3, rank=8, products=products, save_every=200)
         train_supervised(model, rows, course, tmp_path / products, follow=Follow(step=seen.append))
         losses[products] = [row["loss"] for row in seen]
         assert {p.dtype for p in model.net.parameters()} == {torch.float32}
@@ -143,39 +149,19 @@ def test_bfloat16_products_teach_the_same(tokenizer: Any, tmp_path: Path) -> Non
         SupervisedSettings(products="int4")
 
 
-# --- plain rows ----------------------------------------------------------------------------------
-
-
-def test_plain_requests_are_none_that_side_effects_are_measured_on() -> None:
-    asked = requests()
-    assert len(asked) == len({*asked}) == 120
-    measured = " ".join(prompt.text for prompt in capability.items()) + capability.TEXT
-    assert not [text for text in asked if text in measured]
-
-
-def test_plain_rows_are_the_models_own_answers_and_asked_once(
-    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = pupil(tokenizer, "yes indeed")
-    lessons = plain_lessons(model, 130, tmp_path, Follow())
-    assert len(lessons) == 130
-    assert lessons[0] is lessons[len(lines := (tmp_path / STORE).read_text().splitlines())]
-    assert 0 < len(lines) <= 120
-    (first,) = lessons[0]
-    item = model.encode([Prompt((("user", requests()[0]),), ("x",))])[0]
-    assert tuple(first.forest.tokens[: len(item.prompt)]) == item.prompt
-    logits = model.net(input_ids=torch.tensor([first.forest.tokens])).logits[0]
-    assert all(int(logits[node].argmax()) == token for node, token, _ in first.said), "greedy, and it ends"
-    monkeypatch.setattr("homines.training.plain.write", None)
-    assert len(plain_lessons(model, 3, tmp_path, Follow())) == 3
-
-
-def test_plain_rows_join_the_others(tokenizer: Any, tmp_path: Path) -> None:
-    model = pupil(tokenizer, "A yes")
-    seen: list[dict[str, Any]] = []
-    course = SupervisedSettings(batch=4, rank=4, plain=8)
-    train_supervised(
-        model, soft_rows(False, *[(1.0, 0.0)] * 8), course, tmp_path, follow=Follow(step=seen.append)
-    )
-    assert len(seen) == 4
-    assert (tmp_path / STORE).exists()
+def test_everyday_text_keeps_the_network_as_it_was(tokenizer: Any, tmp_path: Path) -> None:
+    """The KL to the model before is in the loss and in every row of the curve, and lower for it."""
+    rows = soft_rows(False, *[(1.0, 0.0)] * 4)
+    change: dict[float, float] = {}
+    for weight in (0.0, 10.0):
+        model = pupil(tokenizer)
+        seen: list[dict[str, Any]] = []
+        course = SupervisedSettings(epochs=12, batch=4, lr=1e-2, rank=8, text_kl=weight, save_every=200)
+        follow = Follow(step=seen.append)
+        train_supervised(model, rows, course, tmp_path / f"{weight}", follow=follow)
+        assert all(("text_kl" in row) == bool(weight) for row in seen)
+        assert not weight or (abs(seen[0]["text_kl"]) < 1e-6 < seen[-1]["text_kl"])
+        before = EverydayText(pupil(tokenizer), pupil(tokenizer).net, 1.0)
+        with torch.no_grad():
+            change[weight] = float(np.mean([float(before.kl(model.net, k)) for k in range(4)]))
+    assert change[10.0] < 0.5 * change[0.0]

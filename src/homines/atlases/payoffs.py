@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import t as student
@@ -15,12 +14,10 @@ from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Decision, Model, Record
 from homines.elicitation.metrics import answered_records, average_by_decision, group_by, instability, mass
+from homines.elicitation.payoff_variants import DRAWS, DRAWS_QUICK, payoff_variants
 from homines.elicitation.questions import Question, battery, questions
 from homines.theory.choice import expected_utility, stated_beliefs
 
-DRAWS, DRAWS_QUICK = 24, 8
-SEED = 0
-SCALE = 10
 FRAMES = ("table(labels='A,B', goal='')", "table(labels='B,A', goal='')")
 GAMES_INTERVAL = (
     "95% over games of the same draw (payoffs 1 to 9), by Student's t: what other games might have shown. "
@@ -53,34 +50,10 @@ TENFOLD = Column(
 COLUMNS = (FOLLOWS, OWN, TENFOLD)
 
 
-class Variants(NamedTuple):
-    """A game and two variants of it, by spec: the payoffs of the two acts exchanged, for both players; all
-    payoffs at ten times."""
-
-    plain: str
-    exchanged: str
-    tenfold: str
-
-
-def games(draws: int) -> list[Variants]:
-    """Games of one round with whole payoffs of 1 to 9, those left out in which both acts pay the same at even
-    beliefs; fewer draws are the first of more."""
-    rng, out = np.random.default_rng(SEED), list[Variants]()
-    while len(out) < draws:
-        paid = rng.integers(1, 10, 4)  # reward, sucker, temptation, punishment
-        if paid[:2].sum() != paid[2:].sum():
-            out.append(Variants(*map(_spec, (paid, paid[::-1], SCALE * paid))))
-    return out
-
-
-def _spec(paid: Any) -> str:
-    return f"symmetric({', '.join(map(str, paid))}, rounds=1)"
-
-
 def ask(model: Model, quick: bool) -> list[Question]:
     """Every game and its variants, with both assignments of the labels, in two orders each."""
     frames = [find("frames", spec) for spec in FRAMES]
-    specs = dict.fromkeys(spec for each in games(DRAWS_QUICK if quick else DRAWS) for spec in each)
+    specs = dict.fromkeys(spec for each in payoff_variants(DRAWS_QUICK if quick else DRAWS) for spec in each)
     # one call a game: the same orders for all of them
     return [
         q
@@ -98,7 +71,7 @@ def read(run: RunFolder) -> list[Cell]:
         for game, group in by_game.items()
         if len(answered_records(group)) == len(group)
     }
-    drawn = [each for each in games(DRAWS) if each.plain in whole]
+    drawn = [each for each in payoff_variants(DRAWS) if each.plain in whole]
     exchanged = {
         each: float(whole[each.plain][1].p[0] - whole[each.exchanged][1].p[0])
         for each in drawn

@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,12 +19,13 @@ from homines.core.progress import Follow
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import Game, HominesError
+from homines.elicitation.benchmark import NOTE
 from homines.elicitation.metrics import summary
 from homines.elicitation.survey import frame_specs
 from homines.inference import processes
 from homines.theory.game_forms import Repeated
 from homines.training.schedule import Phase, schedule, schedule_title
-from homines.training.settings import AlignmentPlan, Settings
+from homines.training.settings import AlignmentPlan, Settings, without_benchmark
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def align(
     target: Annotated[Values, Fields(AlignmentPlan, "model preference by warmup opponent rival memory")],
     words: AlignmentWords,
     settings: Settings,
-    checks: Annotated[Values, Fields(AlignmentPlan, "rewordings side_effects")],
+    checks: Annotated[Values, Fields(AlignmentPlan, "rewordings side_effects benchmark")],
     placement: Annotated[Values, Fields(AlignmentPlan, "device dtype trust_remote_code")],
     output: Output,
 ) -> None:
@@ -72,7 +73,8 @@ def align(
     plan = AlignmentPlan(**target, **words.fields(target["memory"]), settings=settings, **checks, **placement)
     check_options([name for name in ctx.params if is_typed(ctx, name)], plan, schedules)
     plan = general_plan(plan, words.general, words.draws)
-    folder = output.out or default_folder(f"align-{plan.model}-{schedule_title(schedules[0])}", asdict(plan))
+    name = f"align-{plan.model}-{schedule_title(schedules[0])}"
+    folder = output.out or default_folder(name, without_benchmark(plan))
     carry_out(plan, folder, "align", output.dry_run, output.as_json)
 
 
@@ -82,6 +84,7 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
         Bars,
         command,
         print_before_after,
+        print_benchmarks,
         print_verdicts,
         stopping,
     )
@@ -126,11 +129,13 @@ def carry_out(plan: AlignmentPlan, folder: Path, kind: str, dry_run: bool, as_js
             "verdicts": verdict_json(folder),
             "rows": summary(run.records),
             "side_effects": side,
+            "benchmarks": run.noted(NOTE) or {},
         }
         print(json.dumps(result))
     else:
         print_verdicts(folder)
         print_before_after(run)
+        print_benchmarks(run.noted(NOTE) or {})
         print(f"\nreport    {page}")
         print(f"figures   {folder / 'figures'}")
         print(f"result    {trained.folder}")

@@ -29,6 +29,10 @@ COMMANDS = {
         "measure:measure",
         "Read a model's choice distribution in games, in every option order; exactly where it can be.",
     ),
+    "persist": (
+        "persist:persist",
+        "Ask the same questions after a conversation, as a persona, under orders: what stays of a behaviour.",
+    ),
     "fit": ("fit:fit", "Estimate a preference from choices: parameters, intervals, misfit, tests, types."),
     "play": (
         "play:play",

@@ -74,8 +74,10 @@ def print_plan(task: FitTask, options: FitOptions, *, as_json: bool) -> None:
     from homines.estimation.sample_size import Truth, Wanted, sample_size
     from homines.reports.estimate_console import print_sample_size
 
-    if len(task.family) != 1 or options.classes > 1 or options.random or options.risk:
-        raise HominesError("--plan is for one --family: leave out the others, --classes, --random and --risk")
+    if len(task.family) != 1 or not options.one_for_all or options.bends:
+        raise HominesError(
+            "--plan is for one --family: leave out the others, --classes, --random, --by, --risk and --lapse"
+        )
     if task.against:
         raise HominesError(
             "--plan is for the error of one family, and plans no test: leave out --against, or --plan"
@@ -119,14 +121,19 @@ def carry_out_fit(task: FitTask, options: FitOptions, *, as_json: bool) -> None:
     wanted = FamilySet(task.family, task.against, options, task.rivals)
     if task.against and not wanted.testable:
         raise HominesError(
-            "--against tests one preference for all at given payoffs: leave out --classes, --random and "
-            "--risk, or --against"
+            "--against tests one preference for all at given payoffs: leave out --classes, --random, --by, "
+            "--risk and --lapse, or --against"
         )
     for spec in (*task.family, *task.against):
         family(spec)  # a mistyped one costs no finished work
     with reading(task.source) as follow:
         agents, unsound, impossible = read_agents(
-            task.source, task.model, plans=task.plans, together=not wanted.one_for_all, follow=follow
+            task.source,
+            task.model,
+            plans=task.plans,
+            together=options.together,
+            by_prompt=options.by == "prompt",
+            follow=follow,
         )
     file = task.source.is_file()
     column = choice_column(task.source, agents[0].observations) if file else None

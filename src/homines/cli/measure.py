@@ -13,11 +13,12 @@ import typer
 
 from homines.cli.options import Output
 from homines.core.capabilities import CountsTokens, EstimatesCost
-from homines.core.options import TRUST_REMOTE_CODE, option
+from homines.core.options import BENCHMARK, TRUST_REMOTE_CODE, option
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Model, Prompt, Record
 from homines.elicitation import asking
 from homines.elicitation.answers_in_words import answers_in_words, none_legal, remedies
+from homines.elicitation.benchmark import NOTE, note_benchmarks, read_benchmarks
 from homines.elicitation.metrics import choices, group_by, instability, summary
 from homines.elicitation.questions import Question
 from homines.elicitation.survey import Survey
@@ -50,6 +51,7 @@ def measure(
             help="Prompts between two writes; default: 32 of a local model. Of an API each is written.",
         ),
     ] = None,
+    benchmark: Annotated[list[str] | None, typer.Option(help=BENCHMARK)] = None,
     show: Annotated[
         bool, typer.Option("--show", help="Also print a prompt of each wording with its likeliest answers.")
     ] = False,
@@ -59,6 +61,7 @@ def measure(
 
     quiet()
     survey.words()  # a mistyped one costs no loading
+    read_benchmarks(benchmark or ())
     limit(budget, [survey.model])
     model = load(survey.model, device=survey.device, dtype=survey.dtype, trust_remote_code=trust_remote_code)
     questions = survey.questions(model)
@@ -73,6 +76,7 @@ def measure(
         records = asking.measure(
             model, questions, run, batch=batch, progress=lambda done, _: tell(done), stop=stop
         )
+        note_benchmarks(model, run, benchmark or (), bars.follow(stop))
     if show:
         print_prompts(folder, questions)
     finish(survey, folder, records, trust_remote_code, output.as_json)
@@ -95,7 +99,7 @@ def finish(
 ) -> None:
     """Report a measurement and print it; exits with 1 where some questions failed, else with 0."""
     from homines.reports.asked import additions, effect_rows
-    from homines.reports.console import print_measurement, print_verdicts
+    from homines.reports.console import print_benchmarks, print_measurement, print_verdicts
     from homines.reports.run_page import write
     from homines.reports.suggestions import next_command
     from homines.reports.verdict_text import verdict_json
@@ -116,6 +120,7 @@ def finish(
             "rows": summary(records),
             "instability": {name: instability(group) for (name,), group in games.items()},
             "treatments": effect_rows(chosen),
+            "benchmarks": RunFolder(folder).noted(NOTE) or {},
             "calls": asking.spent(RunFolder(folder)) or None,
             "impossible": counts(records),
             "words": asdict(words) if (words := answers_in_words(records)) else None,
@@ -128,6 +133,7 @@ def finish(
         for text in additions(plain):
             print(text)
         print_treatments(chosen)
+        print_benchmarks(RunFolder(folder).noted(NOTE) or {})
         if believed:
             print(f"and {believed} answers on what another would do, for `homines fit`")
         if used := asking.spent(RunFolder(folder)):

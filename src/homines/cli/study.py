@@ -43,11 +43,12 @@ class StudyOptions:
     )
     humans: Path | None = option(None, "What people did, by country: a CSV of Estimates, se, Label, Country.")
     periods: int | None = option(None, "Periods of a market in words; 300 as published.", low=1)
+    only: tuple[str, ...] = option((), "Do this part of lu2025; repeat for more: docs/preferences_taught.md.")
 
     @property
     def particular(self) -> Values:
         """What only some studies take (their OPTIONS)."""
-        return {name: getattr(self, name) for name in ("also", "rivals", "humans", "periods")}
+        return {name: getattr(self, name) for name in ("also", "rivals", "humans", "periods", "only")}
 
 
 def study(

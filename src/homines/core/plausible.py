@@ -31,9 +31,7 @@ CURVE: Bounds = {
 }
 SCORES: Bounds = {"share": UNIT, "right": UNIT, "mass": UNIT, "rows": COUNT}
 SIDES: Bounds = {
-    "accuracy": UNIT,
-    "mass": UNIT,
-    "p": UNIT,
+    **dict.fromkeys(("accuracy", "mass", "p", "low", "high"), UNIT),
     "questions": COUNT,
     "right": COUNT,
     "perplexity": (1.0, MOST_PAID),

@@ -44,14 +44,16 @@ from homines.core.strict_json import simplify
 from homines.core.types import HominesError, Prompt, Record, digest
 
 SCHEMA = 1
-FREE_SETTINGS = ("command", "settings.save_every", "settings.report_to", "rules.periods", "rewordings")
+FREE_SETTINGS = (
+    *("command", "settings.save_every", "settings.report_to", "rules.periods", "rewordings", "benchmark"),
+)
 """Settings that may differ between a run and its rerun, because no result depends on them."""
 EARLIER_SETTINGS = {
     "settings.until": 0.0,
     "settings.text_kl": 0.0,
     "settings.kl_steps": 0,
-    "course.plain": 0,
     "course.products": "float32",
+    "course.text_kl": 0.0,
 }
 """Values that settings had before they could be chosen: those of a folder whose config lacks them."""
 PROMPTS = "prompts.jsonl"

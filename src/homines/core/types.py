@@ -382,7 +382,8 @@ class Policy(Protocol):
 class Frame(Protocol):
     """Words for a decision; `places` is how many times it lists the options."""
 
-    places: int
+    @property
+    def places(self) -> int: ...
 
     def __call__(self, d: Decision, order: Order, /) -> Prompt: ...
 

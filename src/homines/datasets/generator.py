@@ -8,37 +8,31 @@ utility is highest there. This file needs no network library.
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations, product
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from homines.core.registry import find, spell
 from homines.core.types import (
-    Decision,
     HominesError,
     Preference,
-    digest,
 )
 from homines.datasets.best_answers import ImpliedAnswers, implied_answers
 from homines.datasets.labels import fitting_labels
+from homines.datasets.measured_games import measured_keys, payoff_keys
 from homines.datasets.reasons import WORDINGS, answered, reason
 from homines.datasets.recipe import Recipe, Stake, drawer
 from homines.datasets.row import Row
 from homines.datasets.turns import Turns
 from homines.elicitation.orders import orders
-from homines.elicitation.questions import battery, situation
+from homines.elicitation.questions import situation
 from homines.theory.game_forms import Repeated
 
 TRIES = 2000
 """Games of a kind and stake in a row that give nothing, after which no other of these is drawn."""
-MOST_PERMUTED = 4
-NAMED = ("ipd", "ish", "icn", "bos", "icd", "ivd")
-PROTOCOLS = ("spd", "trust", "ultimatum")
 
 
 def generate(recipe: Recipe) -> tuple[list[Row], list[Row], Counter[str]]:
@@ -64,9 +58,9 @@ class Source:
 
     def draw(self, rng: np.random.Generator) -> str:
         """The spec of a game of this kind at this stake."""
-        draw: Any = drawer(self.kind)
-        known = "most" in inspect.signature(draw).parameters
-        return draw(rng, most=self.stake.most) if known else draw(rng)
+        draw = drawer(self.kind)
+        assert draw is not None
+        return draw(rng, self.stake.most)
 
 
 class Generator:
@@ -82,7 +76,7 @@ class Generator:
         # games and words are drawn apart, so that recipes which differ in their words hold the same games
         self.game_rng, self.word_rng = (np.random.default_rng([recipe.seed, k]) for k in range(2))
         self.left: Counter[str] = Counter()
-        self._known = _evaluated(recipe.apart)
+        self._known = measured_keys(recipe.apart)
         self._turns = Turns(self.word_rng)
 
     def rows(self, count: int) -> list[Row]:
@@ -119,7 +113,7 @@ class Generator:
         """The rows of one game drawn; none where it is known, or all its answers are ties."""
         spec = source.draw(self.game_rng)
         game = find("games", spec)
-        keys = _keys(game)
+        keys = payoff_keys(game)
         if keys & self._known:
             self.left["drawn before, or measured on"] += 1
             return []
@@ -134,7 +128,12 @@ class Generator:
             elif len(answers) > 1 and self.recipe.ties == "drop":
                 self.left["tie"] += 1
                 continue
-            rows += [self._row(spec, source, implied, answer) for answer in answers]
+            for answer in answers:
+                row = self._row(spec, source, implied, answer)
+                if len(row.completion) <= self.recipe.longest:
+                    rows.append(row)
+                else:
+                    self.left[f"longer than {self.recipe.longest} characters"] += 1
         return rows
 
     def _row(self, spec: str, source: Source, implied: ImpliedAnswers, answer: int) -> Row:
@@ -175,33 +174,3 @@ class Generator:
         completion, precision = answered(why, said[answer]), stake.precision(recipe.precision)
         target = implied.target(precision)
         return Row(spec, d, spell(frame), order, prompt, answer, target, completion, source.text, precision)
-
-
-def _evaluated(apart: Sequence[str]) -> set[str]:
-    """Keys of what models are measured on: no row is made of these."""
-    games = [find("games", name) for name in NAMED]
-    games += [find("games", f"{name}({k})") for name in PROTOCOLS for k in range(1, 7)]
-    games += [find("games", spec) for spec in apart]
-    return {key for game in games for key in _keys(game)}
-
-
-def _keys(game: Any) -> set[str]:
-    """The payoffs of every decision of a game; names and order of its actions make no difference."""
-    stage = game.stage if isinstance(game, Repeated) else game
-    return {_payoffs(d) for d in battery(stage) if len(d.actions) > 1}
-
-
-def _payoffs(d: Decision) -> str:
-    """Payoffs of a decision, least over the orders of its actions; of all seats at once where alike."""
-    axes = d.payoffs.shape[1:]
-    if max(axes) > MOST_PERMUTED:
-        return digest(d.payoffs.tolist())
-    together = d.same is not None
-    turns = [list(permutations(range(n))) for n in (axes[:1] if together else axes)]
-    forms: list[list[Any]] = []
-    for chosen in product(*turns):
-        turned = d.payoffs
-        for axis in range(len(axes)):
-            turned = turned.take(chosen[0 if together else axis], axis=1 + axis)
-        forms.append(turned.tolist())
-    return digest([min(forms), d.reply, bool(d.history)])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Protocol
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from homines.core.capabilities import AsksFor, StatesUnit, labels_of
 from homines.core.checks import count, number
 from homines.core.options import option, required
 from homines.core.plugins import names
-from homines.core.registry import find
+from homines.core.registry import find, head
 from homines.core.types import HominesError
 from homines.datasets.labels import label_sets
 from homines.elicitation.amounts import check_unit
@@ -51,6 +51,10 @@ class Stake:
         return usual * USUAL / self.most
 
 
+ANSWERED_BY = {"dilemma": "lives"}
+"""Kinds of games in which one preference of this package alone answers."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What to generate: as many rows of each kind of game as of the others; no game of the test is in the
@@ -59,7 +63,7 @@ class Recipe:
     preference: str = required("Preference that the answers follow, as 'moralis(kappa=1)'.", "--to")
     games: tuple[str, ...] = option(
         ("symmetric",),
-        "Kind of game to draw: symmetric, spd, trust, ultimatum, split, reciprocity; several.",
+        "Kind of game to draw, any of `homines list games`; several.",
         "--game",
     )
     train: int = option(400, "Rows to train on.", "--n", low=1)
@@ -83,6 +87,7 @@ class Recipe:
     precision: float = option(
         1.0, "Of the logit choice, per unit of payoff at stake 9; at stake 99 it is 9/99 of this."
     )
+    longest: int = option(900, "Characters of reasons and answer; a row with more is left out.", low=20)
     seed: int = option(0, "The same seed gives the same rows.")
     apart: tuple[str, ...] = ()
     """Specs of games that no row is made of, beside the canonical ones."""
@@ -90,6 +95,7 @@ class Recipe:
     def __post_init__(self) -> None:
         count("train", self.train)
         count("test", self.test, 0)
+        count("longest", self.longest, 20)
         number("precision", self.precision, 0)
         count("seed", self.seed, 0)
         for name, value, allowed in (
@@ -110,8 +116,30 @@ class Recipe:
         if unknown := [game for game in self.games if game not in drawable()]:
             raise HominesError(
                 f"no game {unknown[0]!r} can be drawn; there are {', '.join(drawable())}. "
-                "A game is drawn by a function draw(rng) in its file"
+                "A game is drawn by a function draw(rng, most) in its file"
             )
+        for game in self.games:
+            check_answered(game, self.preference)
+
+
+class NotAnswered(HominesError):  # noqa: N818 (a property of the pair)
+    """A preference has no sensible answer in any game of a kind."""
+
+    def __init__(self, game: str, preference: str, only: str) -> None:
+        super().__init__(
+            f"{preference} has no answer in {game}, whose payoffs are lives of others and marks of the act, "
+            f"not points; give another game (--game), or a preference that weighs lives, as {only}"
+        )
+        self.game, self.preference = game, preference
+
+
+def check_answered(game: str, preference: str) -> None:
+    """Raise NotAnswered where no sensible answer follows from a preference of this package in a kind of game.
+    A stranger's own preference (module:object) is taken as it is."""
+    only = ANSWERED_BY.get(game)
+    name = head(preference)
+    if only is not None and name in names("preferences") and name != only:
+        raise NotAnswered(game, preference, only)
 
 
 def _check_frame(spec: str, units: set[str]) -> None:
@@ -130,9 +158,23 @@ def _check_frame(spec: str, units: set[str]) -> None:
 
 
 def drawable() -> tuple[str, ...]:
-    """Games that can be drawn."""
+    """Games that can be drawn: all whose files hold a function draw(rng, most).
+
+    In `dilemma` only `lives` answers (ANSWERED_BY): I get nothing there, whatever the car does, and its
+    other seats are kinds of beings and marks of the act, which no sum or comparison of points is about.
+    """
     return tuple(name for name in names("games") if drawer(name) is not None)
 
 
-def drawer(name: str) -> Callable[[np.random.Generator], str] | None:
+class Drawer(Protocol):
+    """Draws the spec of a game of one kind, with whole payoffs up to `most` where the kind has such.
+
+    Raises StakeTooLow where the kind has none up to this stake.
+    """
+
+    def __call__(self, rng: np.random.Generator, most: int = 9) -> str: ...
+
+
+def drawer(name: str) -> Drawer | None:
+    """The drawer of a game; None where its file holds none."""
     return getattr(import_module(f"homines.games.{name}"), "draw", None)

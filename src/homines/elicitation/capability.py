@@ -6,6 +6,7 @@ probability, terminator included. With two or three labels a question, guessing 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, Protocol
 
@@ -49,9 +50,14 @@ def _brief(question: str) -> str:
     return f"{question} Answer in one or two words."
 
 
-def measure_capability(model: ReadsText, *, batch: int = 20) -> dict[str, Any]:
-    """Accuracy on the questions and perplexity of the text (exp of the mean loss a token)."""
-    prompts = items()
+def measure_capability(
+    model: ReadsText, *, before: Callable[[Prompt], Prompt] | None = None, batch: int = 20
+) -> dict[str, Any]:
+    """Accuracy on the questions and perplexity of the text (exp of the mean loss a token).
+
+    before   puts something before every question, as a Condition does; the text is then not read
+    """
+    prompts = items() if before is None else list(map(before, items()))
     choices: list[Choice] = []
     for i in range(0, len(prompts), batch):
         choices += model.score(prompts[i : i + batch])
@@ -73,6 +79,6 @@ def measure_capability(model: ReadsText, *, batch: int = 20) -> dict[str, Any]:
         "questions": len(answers),
         "accuracy": right / len(answers),
         "mass": sum(choice.mass for choice in choices) / len(choices),
-        "perplexity": model.perplexity(TEXT),
+        **({"perplexity": model.perplexity(TEXT)} if before is None else {}),
         "answers": answers,
     }

@@ -35,6 +35,11 @@ def battery(game: Any, memory: int = 1) -> tuple[Decision, ...]:
     return tuple(d for _, due in nodes(game) for d in due.values())
 
 
+def without_past(game: Any) -> Any:
+    """The game; of a repeated one that ends after a round its stage, which no round comes before."""
+    return game.stage if isinstance(game, Repeated) and game.rounds == 1 else game
+
+
 def questions(
     model: Model,
     batteries: Mapping[str, Sequence[Decision]],

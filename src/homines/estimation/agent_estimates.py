@@ -16,10 +16,10 @@ from homines.core.types import HominesError, NotDefined, Preference, Record
 from homines.estimation.belief_sensitivity import sensitivity
 from homines.estimation.columns import Columns, DecisionBlock, Observation, read_for
 from homines.estimation.cross_validation import cross_validate
-from homines.estimation.family import PRECISION, Family, family
+from homines.estimation.family import LAPSE, PRECISION, Family, family
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.observations import Beliefs, NoAnswers, from_records, legal_enough
-from homines.estimation.problem import EqualOptions, FlatLikelihood, NotRising, Separated
+from homines.estimation.problem import EqualOptions, FlatLikelihood, NearIndifference, NotRising, Separated
 from homines.estimation.rivals import Rival, rival_sentences, rivals
 from homines.preferences.charness_rabin import CharnessRabin
 from homines.preferences.economicus import Economicus
@@ -42,6 +42,7 @@ PARAMETER_WORDS: Mapping[str, str] = {
     "kappa": "weight on what if everyone did so",
     "alpha": "aversion to being behind",
     "beta": "aversion to being ahead",
+    LAPSE: "share of choices made at random",
     PRECISION: "how sharply choices follow it, in 1/point",
 }
 BELIEFS: tuple[Beliefs, ...] = ("uniform", "elicited", "correct")
@@ -53,6 +54,10 @@ REASONS: Mapping[type[HominesError], str] = {
     Separated: "The choices are so nearly certain that they bound the parameters and give no value.",
     NotRising: "The choices do not rise with what this preference values, so its parameters have no value.",
     FlatLikelihood: "What was asked cannot tell the parameters apart; it takes more, and more unlike, games.",
+    NearIndifference: (
+        "All decisions lie so near indifference that slips and a low precision look alike; it takes "
+        "decisions in which one option is much better."
+    ),
     EqualOptions: "This preference values all options alike in every decision that was asked.",
 }
 """Why there is no estimate, by type of failure."""

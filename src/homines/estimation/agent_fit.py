@@ -14,6 +14,7 @@ from homines.estimation.model_tests import Comparison, contest, holm
 from homines.estimation.options import BELIEFS, FitOptions
 from homines.estimation.random_coefficients import RandomCoefficients
 from homines.estimation.rivals import Rival, rivals
+from homines.estimation.spread import Spread
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,7 @@ class FamilyFit:
     """One family's estimate, its checks (`checks_of`), and its rivals; both empty where it is not of one
     preference for all."""
 
-    estimate: Estimate | Mixture | RandomCoefficients
+    estimate: Estimate | Mixture | RandomCoefficients | Spread
     checks: dict[str, Any]
     rivals: list[Rival]
 
@@ -54,12 +55,12 @@ class FamilySet:
     @property
     def one_for_all(self) -> bool:
         """Whether one preference for all subjects is estimated."""
-        return self.options.classes == 1 and not self.options.random
+        return self.options.one_for_all
 
     @property
     def testable(self) -> bool:
         """Whether families can be tested against each other: one for all, of given payoffs."""
-        return self.one_for_all and not self.options.risk
+        return self.one_for_all and not self.options.bends
 
     @property
     def narrower(self) -> tuple[str, ...]:

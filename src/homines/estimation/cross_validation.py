@@ -43,14 +43,14 @@ def cross_validate(
     belief: Belief = stated_beliefs,
     cluster: str | None = None,
     risk: bool = False,
+    lapse: bool = False,
 ) -> HeldOut | None:
     """Held-out log-likelihood of a family: each cluster is left out alone, many in FOLDS folds.
 
     None where there is one cluster. Raises NotIdentified where all choices together have no estimate.
     """
-    p = problem(
-        observations, family(of) if isinstance(of, str) else of, belief=belief, cluster=cluster, risk=risk
-    )
+    of = family(of) if isinstance(of, str) else of
+    p = problem(observations, of, belief=belief, cluster=cluster, risk=risk, lapse=lapse)
     clusters = int(p.group.max()) + 1
     if clusters < 2:
         return None
@@ -75,9 +75,9 @@ def _judge(p: Problem, out: np.ndarray, start: np.ndarray) -> float:
     rest = replace(p, rows=np.where(out[:, None], 0.0, p.rows))
     if flat_direction(rest.design.potential(rest.y.sum(-1))) is not None:
         raise FlatLikelihood(f"the other decisions cannot tell the parameters of {p.family.spec} apart")
-    peak, risk = rest.peak(start=start)
+    peak, bend = rest.peak(start=start)
     check_peak(rest, peak)
-    return loglik(p.rows[out], p.at_risk(risk).logp(peak.g)[p.at[out]])
+    return loglik(p.rows[out], p.design_at(bend).logp(peak.g)[p.at[out]])
 
 
 def _without(p: Problem, out: np.ndarray, failure: NotIdentified) -> str:

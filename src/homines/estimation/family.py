@@ -14,6 +14,7 @@ from homines.core.types import Array, Decision, HominesError, NeedsVeil, Prefere
 from homines.theory.choice import Belief, expected_utility, stated_beliefs, uniform_beliefs
 
 RISK = "risk"
+LAPSE = "lapse"
 PRECISION = "precision"
 STACKED_FROM = 32
 """Number of decisions in a block from which their utilities are computed in one call."""

@@ -16,11 +16,12 @@ from scipy.stats import f as fisher
 
 from homines.core.types import LEGAL_MASS, Array, HominesError, Preference
 from homines.estimation.columns import Observation
-from homines.estimation.family import PRECISION, RISK, Family, family
-from homines.estimation.likelihood import Peak, explained, flat_direction
+from homines.estimation.family import LAPSE, PRECISION, Family, family
+from homines.estimation.likelihood import Design, Peak, explained, flat_direction
 from homines.estimation.problem import (
     EqualOptions,
     FlatLikelihood,
+    NearIndifference,
     NotIdentified,
     NotRising,
     Problem,
@@ -29,9 +30,19 @@ from homines.estimation.problem import (
     to_parameters,
 )
 from homines.estimation.scope import scope
-from homines.estimation.uncertainty import covariance, expected_misfit, mean_by_game, misfit, profile
+from homines.estimation.uncertainty import (
+    covariance,
+    expected_misfit,
+    mean_by_game,
+    misfit,
+    natural_design,
+    profile,
+)
 from homines.theory.choice import Belief, LogitAgent, stated_beliefs
 
+LEAST_OWN = 1e-3
+"""Information on lapses that no other parameter shares, as a part of all information on them, under which
+lapses and imprecision look alike."""
 SHARE_SHOWN = 1e-6
 """Share of a flat direction under which a parameter does not take part in it."""
 WARM_START_FROM = 1e5
@@ -42,7 +53,8 @@ WARM_START_FROM = 1e5
 class Estimate:
     """The parameters that explain the choices best, with errors, intervals and fit.
 
-    names      free parameters of the family, `risk` where asked for, `precision` last (1/lambda, in 1/payoff)
+    names      free parameters of the family, `risk` or `lapse` where asked for, `precision` (1/lambda, in
+               1/payoff) last
     values     [parameter]; cov, robust to dependence within clusters, [parameter, parameter]
     intervals  profile likelihood, [parameter, (low, high)]; inf: the choices set no bound
     loglik     in nats; `null`: of random choice; `best`: of the observed shares, the most for anything that
@@ -143,7 +155,8 @@ class Estimate:
     @property
     def agent(self) -> LogitAgent:
         """The theory's own player with these parameters."""
-        return LogitAgent(self.preference, self[PRECISION])
+        lapse = self[LAPSE] if LAPSE in self.names else 0.0
+        return LogitAgent(self.preference, self[PRECISION], lapse=lapse)
 
 
 def fit(
@@ -153,6 +166,7 @@ def fit(
     belief: Belief = stated_beliefs,
     cluster: str | None = None,
     risk: bool = False,
+    lapse: bool = False,
     level: float = 0.95,
 ) -> Estimate:
     """Maximum-likelihood estimate of a family: max over parameters and precision of sum counts * log p.
@@ -161,22 +175,26 @@ def fit(
     cluster  the group within which choices depend: subject, game, decision or none. None: subjects where
              there are several, else games, else decisions
     risk     estimate relative risk aversion of payoffs too (`family.value_payoffs`)
+    lapse    estimate the share of choices made at random too (lapse.py); not with `risk`
     level    of the intervals
 
     Raises NotIdentified where the choices cannot tell parameters apart, where they are separated (precision
-    would grow without bound), and where they do not rise with what the family values.
+    would grow without bound), where they do not rise with what the family values, and where lapses and
+    imprecision look alike.
     """
     of = of if isinstance(of, Family) else family(of)
-    p = problem(observations, of, belief=belief, cluster=cluster, risk=risk)
+    p = problem(observations, of, belief=belief, cluster=cluster, risk=risk, lapse=lapse)
     if not 0 < level < 1:
         raise HominesError(f"level {level} must lie between 0 and 1, such as 0.95")
     check_design(p)
     peak, r = p.peak()
     check_peak(p, peak)
-    design = p.at_risk(r)
+    design = p.design_at(r)
+    if lapse:
+        check_lapse(p, design, peak)
     theta, precision = to_parameters(peak.g)
-    names = (*of.free, *((RISK,) if risk else ()), PRECISION)
-    values = np.r_[theta, *([r] if risk else []), precision]
+    names = p.names
+    values = np.r_[theta, *([r] if risk or lapse else []), precision]
     cov, bare, groups, notes = covariance(p, design, peak.g, r)
     if p.mass < LEGAL_MASS:
         notes = [*notes, f"legal mass {p.mass:.2g}: these are parameters of answers that are rarely given"]
@@ -274,6 +292,25 @@ def check_peak(p: Problem, peak: Peak) -> None:
             "parameters, which are relative to that, have no values. Nearly certain choices can end here "
             "too, however good: homines.estimation.bounds says what those tell"
         )
+
+
+def check_lapse(p: Problem, design: Design, peak: Peak) -> None:
+    """Raise NotIdentified where the decisions do not tell lapses from a low precision."""
+    d = natural_design(p, design, peak.g, 0.0)
+    information = d.information(np.exp(design.logp(peak.g)), p.y.sum(-1))
+    k = p.names.index(LAPSE)
+    others = np.delete(np.arange(len(information)), k)
+    shared = information[k, others]
+    own = information[k, k] - shared @ np.linalg.pinv(information[np.ix_(others, others)]) @ shared
+    if own > LEAST_OWN * information[k, k]:
+        return
+    meant, _, _ = design.meant(design.action_logp(peak.g))
+    raise NearIndifference(
+        f"these {len(p.decisions)} decisions cannot tell lapses from a low precision: all they say on lapses "
+        f"but for a share of {max(own, 0.0) / max(information[k, k], 1e-300):.1g}, they say on the other "
+        f"parameters too (the surest choice has a probability of {meant.max():.2g}). Ask decisions far from "
+        "indifference, in which one option is much better, or leave out --lapse"
+    )
 
 
 def _spell_direction(of: Family, direction: Array) -> str:

@@ -24,11 +24,17 @@ from homines.estimation.observations import NoAnswers, from_records, legal_enoug
 from homines.estimation.observations_csv import READING_STEPS, read_csv
 from homines.estimation.options import BELIEFS, FitOptions
 from homines.estimation.random_coefficients import RandomCoefficients, random_coefficients
+from homines.estimation.spread import Spread, spread
 from homines.inference.impossible import counts
 
 
 def read_observations(
-    source: Path, model: str | None, *, plans: bool = True, follow: Follow = QUIET
+    source: Path,
+    model: str | None,
+    *,
+    plans: bool = True,
+    by_prompt: bool = False,
+    follow: Follow = QUIET,
 ) -> tuple[Sequence[Observation], int, dict[str, dict[str, int]]]:
     """(observations, number of stored answers that are no distribution, impossible ones by model and kind).
 
@@ -37,15 +43,20 @@ def read_observations(
     source   a run folder or a CSV
     model    of a run with several; None for a CSV
     plans    families with kappa read an answer in a sequential game as part of a plan; False: never
+    by_prompt   every prompt of a run is a subject
     follow   reports the progress of reading a CSV
     """
     if source.is_dir():
         run = RunFolder(source)
         theirs = (r for r in run.records if model in (None, r.model))
-        every = from_records(plain_records(run.records, run.config), model=model, plans=plans)
+        every = from_records(
+            plain_records(run.records, run.config), model=model, plans=plans, by_prompt=by_prompt
+        )
         return legal_enough(every), run.unsound, counts(theirs)
     if model is not None:
         raise HominesError(f"--model names one of a run's models; {source} is a file")
+    if by_prompt:
+        raise HominesError(f"--by prompt is for a run folder, whose records hold prompts; {source} is a file")
     return read_csv(source, follow.begin("reading the CSV", READING_STEPS)), 0, {}
 
 
@@ -67,15 +78,24 @@ class AgentChoices:
 
 
 def read_agents(
-    source: Path, model: str | None, *, plans: bool = True, together: bool = False, follow: Follow = QUIET
+    source: Path,
+    model: str | None,
+    *,
+    plans: bool = True,
+    together: bool = False,
+    by_prompt: bool = False,
+    follow: Follow = QUIET,
 ) -> tuple[list[AgentChoices], int, dict[str, dict[str, int]]]:
     """As `read_observations`, of every agent of a run by itself: the base, the trained one, a person.
 
     model      of this agent alone
     together   the agents are the subjects of one set of choices
+    by_prompt  the prompts are the subjects of each agent's choices
     """
     if not source.is_dir():
-        observations, unsound, impossible = read_observations(source, model, plans=plans, follow=follow)
+        observations, unsound, impossible = read_observations(
+            source, model, plans=plans, by_prompt=by_prompt, follow=follow
+        )
         variants = {} if together else under_beliefs(observations)
         return [AgentChoices(None, observations, variants=variants)], unsound, impossible
     run = RunFolder(source)
@@ -83,7 +103,7 @@ def read_agents(
     agents: list[AgentChoices] = []
     for name in [model] if model is not None else dict.fromkeys(r.model for r in run.records):
         try:
-            agents.append(_of_agent(records, name, plans=plans, together=together))
+            agents.append(_of_agent(records, name, plans=plans, together=together, by_prompt=by_prompt))
         except HominesError as failure:
             agents.append(AgentChoices(name, (), str(failure)))
     if not any(a.observations for a in agents):
@@ -95,11 +115,13 @@ def read_agents(
     return agents, run.unsound, counts(theirs)
 
 
-def _of_agent(records: Sequence[Record], name: str, *, plans: bool, together: bool) -> AgentChoices:
-    every = from_records(records, model=name, plans=plans)
+def _of_agent(
+    records: Sequence[Record], name: str, *, plans: bool, together: bool, by_prompt: bool
+) -> AgentChoices:
+    every = from_records(records, model=name, plans=plans, by_prompt=by_prompt)
     elicited = legal_enough(every)
     left = len(every) - len(elicited)
-    if together:
+    if together or by_prompt:
         return AgentChoices(name, elicited, left=left)
     uniform = legal_enough(from_records(records, model=name, plans=plans, beliefs="uniform"))
     correct = legal_enough(from_records(records, model=name, plans=plans, beliefs="correct"))
@@ -136,29 +158,38 @@ def checks_of(choices: AgentChoices, spec: str, options: FitOptions) -> dict[str
         belief=BELIEFS[options.belief],
         cluster=options.cluster,
         risk=options.risk,
+        lapse=options.lapse,
     )
     variants = {name: with_values(each, spec) for name, each in choices.variants.items()}
     return {
         "held_out": None if held_out is None else asdict(held_out),
-        "beliefs": [] if options.risk else [asdict(u) for u in sensitivity(variants, spec)],
+        "beliefs": [] if options.bends else [asdict(u) for u in sensitivity(variants, spec)],
     }
 
 
 def estimate_one(
     observations: Sequence[Observation], spec: str, options: FitOptions
-) -> Estimate | Mixture | RandomCoefficients:
-    """One family, a mixture of it, or its distribution over subjects; a note says how many choices it has no
-    values for."""
+) -> Estimate | Mixture | RandomCoefficients | Spread:
+    """One family, a mixture of it, its distribution over subjects, or its spread over prompts; a note says
+    how many choices it has no values for."""
     belief, seed = BELIEFS[options.belief], options.seed
     valued = with_values(observations, spec)
-    found: Estimate | Mixture | RandomCoefficients
+    found: Estimate | Mixture | RandomCoefficients | Spread
     if options.random:
         found = random_coefficients(valued, spec, belief=belief, draws=options.draws, seed=seed)
+    elif options.by:
+        found = spread(valued, spec, by=options.by, belief=belief, lapse=options.lapse, level=options.level)
     elif options.classes > 1:
         found = mixture(valued, spec, options.classes, belief=belief, starts=options.starts, seed=seed)
     else:
         found = fit(
-            valued, spec, belief=belief, cluster=options.cluster, risk=options.risk, level=options.level
+            valued,
+            spec,
+            belief=belief,
+            cluster=options.cluster,
+            risk=options.risk,
+            lapse=options.lapse,
+            level=options.level,
         )
     if not (left := len(observations) - len(valued)):
         return found
@@ -166,8 +197,13 @@ def estimate_one(
     return replace(found, notes=(*found.notes, note))
 
 
-def estimate_row(e: Estimate | Mixture | RandomCoefficients) -> dict[str, Any]:
+def estimate_row(e: Estimate | Mixture | RandomCoefficients | Spread) -> dict[str, Any]:
     """An estimate as JSON."""
+    if isinstance(e, Spread):
+        return {"family": e.family.spec, "by": e.by, "spread": e.rows()} | {
+            name: getattr(e, name)
+            for name in ("values", "refused", "games", "observations", "level", "scope", "notes")
+        }
     if isinstance(e, RandomCoefficients):
         return {
             "family": e.family.spec,

@@ -7,6 +7,9 @@ Every family is fitted here, kappa among its parameters or not:
 A utility that is linear in its parameters, times a precision, is x . g with g = precision * (1, parameters).
 Of whole choices the log-likelihood is concave in g: a climb from any start ends at its maximum. Of answers
 that are parts of plans (`Design.answer`) it need not be: a climb ends at a maximum, perhaps not the highest.
+A share of lapses (`Design.lapse`) is a number given here, and found in lapse.py:
+
+    P(answer) = (1 - lapse) p(answer) + lapse / (number of answers)
 """
 
 from __future__ import annotations
@@ -47,15 +50,17 @@ class Design:
     legal   which actions a decision has, bool [decision, action]
     answer  the answer that each action gives, an index below the number of actions, [decision, action]:
             several plans give the same answer at one point. None: every action is an answer of its own
+    lapse   share of choices in which every answer is equally likely, in [0, 1)
 
     An answer has the probability of the actions that give it. Near g the slope of its log-probability is
-    E[x | answer] - E[x]: the information and the score of answers are those of a design whose columns are
-    E[x | answer] (`near`).
+    w (E[x | answer] - E[x]), w the probability that it is no lapse: the information and the score of answers
+    are those of a design with these columns (`near`; without lapses E[x | answer] will do).
     """
 
     x: Array
     legal: NDArray[np.bool_]
     answer: Integers | None = None
+    lapse: float = 0.0
 
     @classmethod
     def of(cls, columns: Sequence[Array]) -> Design:
@@ -75,11 +80,30 @@ class Design:
 
     def logp(self, g: Array, offset: Array | float = 0.0) -> Array:
         """Log-probabilities of answers [decision, answer]; -inf where there is no such answer."""
-        v = self.action_logp(g, offset)
-        if self.answer is None:
-            return v
+        logp = self._logp_of_answers(self.action_logp(g, offset))
+        if not self.lapse:
+            return logp
         with np.errstate(divide="ignore"):
-            return np.log(self._by_answer(np.exp(v)))
+            return np.logaddexp(np.log1p(-self.lapse) + logp, np.log(self.lapse * self.random))
+
+    def _logp_of_answers(self, action_logp: Array) -> Array:
+        """Log-probabilities of answers that are no lapses [decision, answer]."""
+        if self.answer is None:
+            return action_logp
+        with np.errstate(divide="ignore"):
+            return np.log(self._by_answer(np.exp(action_logp)))
+
+    @property
+    def random(self) -> Array:
+        """Probabilities of answers in a lapse, all alike [decision, answer]; 0 where there is no answer."""
+        return self.answers / self.answers.sum(-1, keepdims=True)
+
+    def meant(self, action_logp: Array) -> tuple[Array, Array, Array]:
+        """(p, P, w) [decision, answer]: probabilities of answers without and with lapses, and the probability
+        that such an answer is no lapse. action_logp [decision, action]"""
+        p = np.exp(self._logp_of_answers(action_logp))
+        both = (1 - self.lapse) * p + self.lapse * self.random
+        return p, both, np.divide((1 - self.lapse) * p, both, out=np.zeros_like(p), where=both > 0)
 
     def action_logp(self, g: Array, offset: Array | float = 0.0) -> Array:
         """Log-probabilities of actions [decision, action]; -inf where there is no such action."""
@@ -88,18 +112,24 @@ class Design:
         return v - np.log(_over_actions(np.add, np.exp(v)))
 
     def near(self, g: Array, offset: Array | float = 0.0) -> Design:
-        """The design of answers near g: columns E[x | answer]."""
-        return self if self.answer is None else self.expect(self.x, self.action_logp(g, offset))
+        """The design of answers near g: columns w (E[x | answer] - E[x]), or E[x | answer] without lapses."""
+        if self.answer is None and not self.lapse:
+            return self
+        return self.expect(self.x, self.action_logp(g, offset))
 
     def expect(self, columns: Array, logp: Array) -> Design:
         """The design of answers whose columns are the means of these [decision, action, column] over the
-        actions that give an answer; logp [decision, action]: of actions."""
-        if self.answer is None:
-            return Design(columns, self.legal)
-        p = np.exp(logp)
-        total = self._by_answer(p)[:, :, None]
-        mean = self._by_answer(columns * p[:, :, None])
-        return Design(np.divide(mean, total, out=np.zeros_like(mean), where=total > 0), self.answers)
+        actions that give an answer, with lapses w times as far from their mean; logp [decision, action]: of
+        actions."""
+        if self.answer is not None:
+            p = np.exp(logp)
+            total = self._by_answer(p)[:, :, None]
+            mean = self._by_answer(columns * p[:, :, None])
+            columns = np.divide(mean, total, out=np.zeros_like(mean), where=total > 0)
+        if self.lapse:
+            p, _, w = self.meant(logp)
+            columns = w[:, :, None] * Design(columns, self.answers).centred(p)
+        return Design(columns, self.answers)
 
     def potential(self, n: Array) -> Array:
         """Information before any climb [column, column]: at equal probabilities of the actions; n [decision].
@@ -112,17 +142,25 @@ class Design:
         size = np.sqrt(np.maximum(np.diag(Design(self.x, self.legal).information(equal, n)), 0.0))
         aside = np.divide(np.cos(np.arange(k)), size, out=np.zeros(k), where=size > 0) * np.sqrt(n.sum())
         points = [np.zeros(k)] if self.answer is None else [np.zeros(k), aside, -aside]
-        return np.mean([self.near(g).information(np.exp(self.logp(g)), n) for g in points], axis=0)
+        meant = replace(self, lapse=0.0)
+        return np.mean([meant.near(g).information(np.exp(meant.logp(g)), n) for g in points], axis=0)
 
     def bend(self, y: Array, g: Array, offset: Array | float = 0.0) -> Array:
         """Minus the second derivative of the log-likelihood of answers y by g, [column, column]: the
-        covariance of x less that given the answer. With misfit it is not the information, and need not be
-        positive definite."""
-        p = np.exp(self.action_logp(g, offset))
+        covariance of x less that given the answer, each weighed by w, less w (1 - w) times the square of the
+        slope. With misfit it is not the information, and need not be positive definite."""
+        logp = self.action_logp(g, offset)
+        p = np.exp(logp)
+        meant, _, w = self.meant(logp)
+        y = y * w if self.lapse else y
         whole = Design(self.x, self.legal).information(p, y.sum(-1))
+        if self.lapse:
+            slope = replace(self, lapse=0.0).near(g, offset).centred(meant)
+            whole -= np.einsum("da,dak,dal->kl", y * (1 - w), slope, slope)
         if self.answer is None:
             return whole
-        mean = np.take_along_axis(self.near(g, offset).x, self.answer[:, :, None], axis=1)
+        mean = replace(self, lapse=0.0).near(g, offset).x
+        mean = np.take_along_axis(mean, self.answer[:, :, None], axis=1)
         with np.errstate(invalid="ignore"):
             share = np.nan_to_num(y / self._by_answer(p))  # an answer that is not there has no share
         weight = p * np.take_along_axis(share, self.answer, axis=1)
@@ -263,7 +301,7 @@ def climb(
         gradient = local.gradient(y, q) * scale
         scaled = information * np.outer(scale, scale)
         roots, axes = np.linalg.eigh(scaled) if k else (np.zeros(0), np.zeros((0, 0)))
-        if design.answer is not None and k:
+        if (design.answer is not None or design.lapse) and k:
             bent, along_bent = np.linalg.eigh(design.bend(y, g, offset) * np.outer(scale, scale))
             if bent[0] > NO_CURVATURE:  # Newton's step, where the likelihood bends downward
                 roots, axes = bent, along_bent

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from homines.core.capabilities import AsksFor, variant
 from homines.core.plugins import UnknownName
-from homines.core.registry import find, spell
+from homines.core.registry import find, head, spell
 from homines.core.types import LEGAL_MASS, Choice, Decision, HominesError, Record
 from homines.elicitation.metrics import average_by_decision, group_by
 from homines.elicitation.treatments import untreated
@@ -28,10 +28,12 @@ class NoAnswers(HominesError):  # noqa: N818 (a state of the records)
 
 def plain_records(records: Sequence[Record], config: Mapping[str, Any]) -> Sequence[Record]:
     """The records of a run that describe one way of asking: of a measurement with and without a goal, say,
-    those without. A person's answers by the strategy method say that they are plans, also in sittings of
-    versions that did not write so."""
+    those without, and of `homines persist` those under no condition. A person's answers by the strategy
+    method say that they are plans, also in sittings of versions that did not write so."""
     if config.get("kind") == "measure":
         return untreated(records)
+    if config.get("kind") == "persist":
+        return [r for r in records if head(r.frame) != "under"]
     if config.get("kind") == "play" and config.get("both"):
         person, whole = config.get("person"), {CHOSE_PLANS: True}
         return [replace(r, provenance={**r.provenance, **whole}) if r.model == person else r for r in records]
@@ -45,6 +47,7 @@ def from_records(
     plans: bool = True,
     whole: bool = False,
     beliefs: Beliefs = "elicited",
+    by_prompt: bool = False,
 ) -> list[Observation]:
     """Observations of one model: for every game and frame, one choice a decision, averaged over orders.
 
@@ -55,6 +58,7 @@ def from_records(
             nothing binds their answers together
     beliefs about others that no question states: as asked in the same words (elicited), uniform, or that they
             choose as this model does (correct)
+    by_prompt   the subject is the prompt: frame, labels and order (`prompt_form`); nothing is averaged
     Raises HominesError where nothing was answered, and where there are several models and none is named.
     """
     records = list(records)
@@ -65,16 +69,21 @@ def from_records(
         raise HominesError(f"no records of {model!r}; there are {', '.join(models) or 'none'}")
     subject = model or "".join(models)
     of_subject = [r for r in records if r.model == subject]
-    answers: dict[tuple[str, str], list[Record]] = {}
+    answers: dict[tuple[str, str, str], list[Record]] = {}
     asked: dict[tuple[str, str], list[Record]] = {}
     frames, games = cache(partial(_named, "frames")), cache(partial(_named, "games"))
     for (name, words), group in group_by(of_subject, "game", "frame").items():
         frame = frames(words)
         about = group[0].asks == "belief"
         spec = spell(replace(frame, asks="choice")) if about and frame is not None else words
-        (asked if about else answers).setdefault((name, spec), []).extend(group)
+        if about:
+            asked.setdefault((name, spec), []).extend(group)
+            continue
+        for r in group:
+            who = prompt_form(r) if by_prompt else subject
+            answers.setdefault((name, spec, who), []).append(r)
     observations: list[Observation] = []
-    for (name, frame), group in answers.items():
+    for (name, frame, who), group in answers.items():
         pairs = average_by_decision(group)
         game = games(name)
         words = frames(frame)
@@ -86,7 +95,7 @@ def from_records(
                 game,
                 pairs,
                 belief_pairs,
-                subject=subject,
+                subject=who,
                 name=name,
                 plans=plans,
                 whole=whole or all(r.provenance.get(CHOSE_PLANS) for r in group),
@@ -94,7 +103,7 @@ def from_records(
         else:
             about = {d.key: c for d, c in belief_pairs if beliefs == "correct" or not d.history}
             observations += [
-                Observation(_with_belief(d, about), c, subject, name) for d, c in pairs if len(d.actions) > 1
+                Observation(_with_belief(d, about), c, who, name) for d, c in pairs if len(d.actions) > 1
             ]
     if not observations:
         if any(r.choice is not None for r in of_subject):
@@ -104,6 +113,18 @@ def from_records(
             )
         raise NoAnswers("none of these records holds an answer between two options; measure a game first")
     return observations
+
+
+def prompt_form(r: Record) -> str:
+    """The words of a question but for its payoffs: frame, labels, and the order of the options.
+
+    >>> from homines.core.types import Decision
+    >>> d = Decision(("C", "D"), np.zeros((1, 2)))
+    >>> prompt_form(Record(d, "table", ((1, 0),), ("X", "Y"), "m"))
+    'table, X/Y, order 21'
+    """
+    order = " ".join("".join(str(1 + i) for i in place) for place in r.order)
+    return f"{r.frame}, {'/'.join(r.labels)}, order {order}"
 
 
 def legal_enough(observations: list[Observation]) -> list[Observation]:

@@ -11,6 +11,9 @@ from homines.theory.choice import Belief, stated_beliefs, uniform_beliefs
 
 BELIEFS: dict[str, Belief] = {"told": stated_beliefs, "uniform": uniform_beliefs}
 
+BY = ("", "prompt", "subject")
+"""What has a distribution of parameters; empty: nothing, one preference is estimated."""
+
 
 @dataclass(frozen=True)
 class FitOptions:
@@ -21,9 +24,11 @@ class FitOptions:
     )
     belief: str = option("told", "About the others: told (uniform where nothing is), or uniform.")
     risk: bool = option(False, "Estimate relative risk aversion too.")
+    lapse: bool = option(False, "Estimate the share of choices made at random too (slips).")
     level: float = option(0.95, "Of the intervals.")
     classes: int = option(1, "Types of subjects: a finite mixture.", low=1)
     starts: int = option(20, "Random starts of a mixture.", low=1)
+    by: str = option("", "Mean and spread over: prompt (labels, frame and order), or subject.")
     random: bool = option(False, "Random coefficients: a distribution of every parameter over subjects.")
     draws: int = option(500, "Halton draws a subject of random coefficients.", low=10)
     seed: int = option(0, "Of those starts, or draws.")
@@ -33,12 +38,33 @@ class FitOptions:
         if not 0 < self.level < 1:
             raise HominesError(f"level {self.level} must lie between 0 and 1, such as 0.95")
         count("seed", self.seed, 0)
-        if self.random and (self.classes > 1 or self.risk or self.cluster not in (None, "subject")):
+        one_of("by", self.by, BY)
+        if self.by and (self.classes > 1 or self.risk or self.cluster is not None):
+            raise HominesError("--by estimates a spread: leave out --classes, --risk and --cluster")
+        if self.risk and self.lapse:
+            raise HominesError("--risk and --lapse are not estimated together; leave out one of them")
+        if self.random and (self.classes > 1 or self.bends or self.cluster not in (None, "subject")):
             raise HominesError(
-                "--random estimates a distribution over subjects: leave out --classes, --risk, and --cluster "
-                "but for subject"
+                "--random estimates a distribution over subjects: leave out --classes, --risk, --lapse, and "
+                "--cluster but for subject"
             )
-        if self.classes > 1 and (self.risk or self.cluster not in (None, "subject")):
+        if self.classes > 1 and (self.bends or self.cluster not in (None, "subject")):
             raise HominesError(
-                "--classes estimates a mixture over subjects: leave out --risk, and --cluster but for subject"
+                "--classes estimates a mixture over subjects: leave out --risk, --lapse, and --cluster but "
+                "for subject"
             )
+
+    @property
+    def bends(self) -> bool:
+        """Whether a parameter is estimated in which the likelihood is not that of a plain logit."""
+        return self.risk or self.lapse
+
+    @property
+    def one_for_all(self) -> bool:
+        """Whether one preference for all choices is estimated."""
+        return self.classes == 1 and not self.random and not self.by
+
+    @property
+    def together(self) -> bool:
+        """Whether the agents of a run are the subjects of one estimate."""
+        return not self.one_for_all and self.by != "prompt"

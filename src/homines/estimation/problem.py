@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -13,7 +13,8 @@ from scipy.optimize import minimize_scalar
 from homines.core.checks import one_of
 from homines.core.types import Array, HominesError, Integers
 from homines.estimation.columns import Columns, Decisions, Observation, read_for
-from homines.estimation.family import Family, crra
+from homines.estimation.family import LAPSE, PRECISION, RISK, Family, crra
+from homines.estimation.lapse import climb_lapse
 from homines.estimation.likelihood import Design, Peak, climb, loglik
 from homines.theory.choice import Belief, stated_beliefs
 
@@ -42,6 +43,10 @@ class FlatLikelihood(NotIdentified):
 
 class EqualOptions(NotIdentified):
     """The family values all options of every decision alike, thus the precision has no value."""
+
+
+class NearIndifference(NotIdentified):
+    """Lapses and imprecision look alike: no decision lies far from indifference."""
 
 
 class Separated(NotIdentified):
@@ -73,7 +78,14 @@ class Problem:
     risk: bool = False
     scale: float = 1.0
     mass: float = 1.0
+    lapse: bool = False
     designs: dict[float, Design] = field(default_factory=dict[float, Design])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is estimated: the family's parameters, one that bends the likelihood, the precision."""
+        bends = (RISK,) if self.risk else (LAPSE,) if self.lapse else ()
+        return (*self.family.free, *bends, PRECISION)
 
     @cached_property
     def y(self) -> Array:
@@ -103,6 +115,10 @@ class Problem:
         """Some decision has an exact choice, or more than one sampled: shares there can differ from a fit."""
         return not self.sampled.all() or bool((self.y.sum(-1) > 1 + 1e-9).any())
 
+    def design_at(self, bend: float) -> Design:
+        """The design at this risk attitude, or at this share of lapses: whichever is estimated."""
+        return replace(self.design, lapse=bend) if self.lapse else self.at_risk(bend)
+
     def at_risk(self, risk: float) -> Design:
         """The design where payoffs are valued at this risk attitude."""
         if risk == 0.0:
@@ -118,9 +134,10 @@ class Problem:
     def peak(
         self, take: Hold = hold_nothing, around: float | None = None, start: Array | None = None
     ) -> tuple[Peak, float]:
-        """The highest likelihood of the design that `take` makes, and the risk attitude where it lies.
+        """The highest likelihood of the design that `take` makes, and the risk attitude or the share of
+        lapses where it lies; 0 where neither is estimated.
 
-        around   the risk attitude is searched around this value only
+        around   this number is searched around this value only
         start    coefficients at the start of the climb
         """
 
@@ -128,6 +145,9 @@ class Problem:
             design, offset = take(self.at_risk(float(risk)))
             return climb(design, self.y, offset=offset, start=start)
 
+        if self.lapse:
+            design, offset = take(self.design)
+            return climb_lapse(design, self.y, offset=offset, start=start, around=around)
         if not self.risk:
             return at(0.0), 0.0
         low, high = self.risks
@@ -155,8 +175,12 @@ def problem(
     belief: Belief = stated_beliefs,
     cluster: str | None = None,
     risk: bool = False,
+    lapse: bool = False,
 ) -> Problem:
-    """Observations as arrays. Raises HominesError where there is nothing to choose or to cluster by."""
+    """Observations as arrays. Raises HominesError where there is nothing to choose or to cluster by, and for
+    risk and lapses together."""
+    if risk and lapse:
+        raise HominesError("risk attitude and lapses are not estimated together; leave out one of them")
     columns = Columns.of(read_for(observations, of))
     if not len(columns):
         raise HominesError("no observations to fit; measure a model first, or give a CSV with rows")
@@ -182,6 +206,7 @@ def problem(
         risk,
         float(np.mean(columns.decisions.largest)) or 1.0,
         float(np.mean(columns.mass)),
+        lapse,
     )
 
 

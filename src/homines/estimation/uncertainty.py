@@ -11,7 +11,8 @@ from scipy.special import kl_div
 from scipy.stats import binom
 
 from homines.core.types import Array, frozen
-from homines.estimation.family import PRECISION, RISK
+from homines.estimation.family import LAPSE, PRECISION, RISK
+from homines.estimation.lapse import HIGHEST, lapse_bend, lapse_slope
 from homines.estimation.likelihood import Design, climb, flat_direction
 from homines.estimation.problem import FlatLikelihood, Problem, to_parameters
 
@@ -94,6 +95,17 @@ def columns_at(p: Problem, design: Design, g: Array, r: float) -> Array:
     return np.concatenate([*parts, by_precision], axis=-1)
 
 
+def natural_design(p: Problem, design: Design, g: Array, r: float) -> Design:
+    """The design of answers near the maximum: columns are the slopes of their log-probability by the
+    parameters `p.names`."""
+    logp = design.action_logp(g)
+    d = design.expect(columns_at(p, design, g, r), logp)
+    if not p.lapse:
+        return d
+    by_lapse = lapse_slope(design, logp)[:, :, None]
+    return Design(np.concatenate([d.x[:, :, :-1], by_lapse, d.x[:, :, -1:]], axis=-1), d.legal)
+
+
 def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, Array, int, list[str]]:
     """(clustered covariance, H^-1, clusters, notes) of the natural parameters.
 
@@ -107,15 +119,16 @@ def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, A
     Bell & McCaffrey (2002); Cameron & Miller (2015), sections IV.A and VI.B.
     """
     q = np.exp(design.logp(g))
-    d = design.expect(columns_at(p, design, g, r), design.action_logp(g))
+    d = natural_design(p, design, g, r)
     information = _bend(p, design, d, g, p.y)
     direction = flat_direction(information)
     if direction is not None:
-        names = (*p.family.free, *((RISK,) if p.risk else ()), PRECISION)
-        line = " ".join(f"{x:+.2f}*{n}" for n, x in zip(names, direction, strict=True) if abs(x) > 0.05)
+        line = " ".join(f"{x:+.2f}*{n}" for n, x in zip(p.names, direction, strict=True) if abs(x) > 0.05)
         raise FlatLikelihood(f"at its maximum the likelihood of {p.family.spec} is flat along {line}")
     bread = frozen(np.linalg.inv(information))
     scores = cluster_scores(d, p.rows, p.at, p.group, q)
+    if p.lapse:  # at 0 lapses the likelihood may slope down: errors are of what is left without that slope
+        scores -= scores.mean(0)
     groups = len(scores)
     if groups <= len(bread):
         note = (
@@ -126,14 +139,28 @@ def covariance(p: Problem, design: Design, g: Array, r: float) -> tuple[Array, A
     if groups > JACKKNIFE:
         meat = scores.T @ scores * groups / (groups - 1)
         return bread @ meat @ bread, bread, groups, []
+    moves = jackknife(p, design, g, r)
+    if moves is None:
+        note = f"one cluster ({p.cluster}) alone identifies a parameter: no standard errors; measure more"
+        return np.full_like(bread, np.nan), bread, groups, [note]
+    return moves.T @ moves * (groups - 1) / groups, bread, groups, []
+
+
+def jackknife(p: Problem, design: Design, g: Array, r: float) -> Array | None:
+    """How far the estimate moves without each cluster, to first order, [cluster, parameter] (`covariance`);
+    None where one cluster alone identifies a parameter."""
+    d = natural_design(p, design, g, r)
+    information = _bend(p, design, d, g, p.y)
+    scores = cluster_scores(d, p.rows, p.at, p.group, np.exp(design.logp(g)))
+    if p.lapse:  # at 0 lapses the likelihood may slope down: errors are of what is left without that slope
+        scores -= scores.mean(0)
     moves = np.zeros_like(scores)
-    for c in range(groups):
+    for c in range(len(scores)):
         rest = information - _bend(p, design, d, g, choices_of(p, c))
         if flat_direction(rest) is not None:
-            note = f"one cluster ({p.cluster}) alone identifies a parameter: no standard errors; measure more"
-            return np.full_like(bread, np.nan), bread, groups, [note]
+            return None
         moves[c] = np.linalg.solve(rest, scores[c])
-    return moves.T @ moves * (groups - 1) / groups, bread, groups, []
+    return moves
 
 
 def variance_by_chance(p: Problem, d: Design, q: Array, k: int) -> tuple[float, float]:
@@ -181,7 +208,10 @@ def _bend(p: Problem, design: Design, d: Design, g: Array, y: Array) -> Array:
     natural = np.zeros((k + 1, k + 1))  # derivatives of g = precision * (1, theta) by (theta, precision)
     natural[1:, :k] = precision * np.eye(k)
     natural[:, k] = np.r_[1.0, theta]
-    return frozen(natural.T @ design.bend(y, g) @ natural)
+    if not p.lapse:
+        return frozen(natural.T @ design.bend(y, g) @ natural)
+    natural = np.insert(np.vstack([natural, np.zeros(k + 1)]), k, np.eye(k + 2)[-1], axis=1)
+    return frozen(natural.T @ lapse_bend(design, y, g) @ natural)
 
 
 def choices_of(p: Problem, cluster: int) -> Array:
@@ -242,6 +272,11 @@ def profile(
                 far = p.risks[0] if sign < 0 else p.risks[1]
                 if near == far:
                     break
+            if name == LAPSE:
+                far = float(np.clip(far, 0.0, HIGHEST))
+                if near == far:
+                    end = 0.0 if sign < 0 else 1.0
+                    break
             if fall(far) > 0:
                 # rounding can lift the fall at a tiny critical value: then the end is where it was lifted
                 lifted = fall(near) >= 0
@@ -265,11 +300,13 @@ def constrained_loglik(
 ) -> float:
     """The highest log-likelihood with one parameter fixed at a value, at a precision of at least 0.
 
-    near    the risk attitude, where it is estimated, is searched around this value
+    near    the risk attitude, or the share of lapses, where it is estimated, is searched around this value
     start   coefficients of all columns at the start of the climb
     """
     if name == RISK:
         return climb(p.at_risk(at), p.y, start=start).loglik
+    if name == LAPSE:
+        return climb(p.design_at(at), p.y, start=start).loglik
 
     def left(*columns: int) -> Array | None:
         return None if start is None else np.delete(start, columns)

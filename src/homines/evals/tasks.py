@@ -127,12 +127,13 @@ def lu2025(asks: str = "choice", quick: bool = False, logprobs: bool = True, see
 
     asks   choice (the bare answer, and beliefs), or aloud (reasons first)
     """
-    from homines.studies.lu2025.study import exam
+    from homines.studies.lu2025.questions import canonical_questions, doses
 
     if asks not in ("choice", "aloud"):
         raise HominesError(f"asks is {asks!r}; it must be choice or aloud")
     rules = _regrets(["economicus", "moralis(kappa=1)"], "random")
-    return _asking(exam(NOBODY, asks, quick=quick), rules, logprobs, seed, kind=_family)
+    every = canonical_questions(NOBODY, asks, quick=quick) + doses(NOBODY, "choice", quick=quick)
+    return _asking(every, rules, logprobs, seed, kind=_family)
 
 
 def _family(record: Record) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from homines.core.checks import count
 from homines.core.types import Array, Decision, History, HominesError, frozen
+from homines.theory.stakes import check_stake
 
 PERSPECTIVES = ("judging", "buying", "regulating")
 ABOARD = ("self", "family", "stranger")
@@ -105,6 +106,13 @@ def av(asked: str = "buying", saved: int = 10, aboard: str = "self") -> Dilemma:
     payoffs = frozen([mine, others * [0, 1], others * [1, 0]])
     rule, does = words(asked, saved, party)
     return Dilemma(Decision(("sacrifice", "protect"), payoffs, same=frozen(lottery), rule=rule, does=does))
+
+
+def draw(rng: np.random.Generator, most: int = 9) -> str:
+    """Any of these dilemmas with up to `most` saved. Payoffs are lives, which votes divide."""
+    check_stake("av", most, 2)
+    asked, aboard = PERSPECTIVES[int(rng.integers(3))], ABOARD[int(rng.integers(3))]
+    return f"av(asked={asked}, saved={rng.integers(1, min(most, MOST_SAVED) + 1)}, aboard={aboard})"
 
 
 def words(question: str, saved: int, party: Party) -> tuple[str, tuple[str, str]]:

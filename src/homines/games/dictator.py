@@ -9,6 +9,7 @@ import numpy as np
 
 from homines.core.checks import number
 from homines.core.types import Array, Decision, History, HominesError, frozen
+from homines.theory.stakes import menu
 
 MOST_GIFTS = 1001
 
@@ -45,6 +46,12 @@ def dictator(total: float = 100, step: float = 10) -> Allocation:
     gifts = amounts("total", total, step)
     rule = f"You have {total:.10g} points. Choose how many of them {{other}} gets; you keep the rest."
     return Allocation(tuple(f"{g:.10g}" for g in gifts), frozen([total - gifts, gifts]), rule)
+
+
+def draw(rng: np.random.Generator, most: int = 9) -> str:
+    """A total of whole points up to `most`, in 3 to 6 amounts or 11."""
+    total, step = menu(rng, "dictator", most)
+    return f"dictator(total={total}, step={step})"
 
 
 def amounts(name: str, total: float, step: float) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 from homines.core.checks import count, one_of
 from homines.core.format import join
 from homines.core.types import Array, Decision, History, frozen
+from homines.theory.stakes import check_stake
 
 STAY, SWERVE = 0, 1
 PEDESTRIANS, AHEAD, BEYOND = 0, 1, 2
@@ -24,6 +25,8 @@ RULE = "The brakes of a self-driving car have failed. Somebody will be killed. Y
 STEPS = (0.7548776662466927, 0.5698402909980532)
 """Of an additive sequence that fills the unit square evenly: few scenarios have the frequencies of many."""
 MOST = 5
+FIRST_DRAWN = 1_000_000
+"""Scenarios from here on are for data; models are asked those before."""
 
 
 class Character(NamedTuple):
@@ -206,6 +209,12 @@ def dilemma(kind: str = "number", draw: int = 0) -> Dilemma:
 def spec(kind: str, draw: int) -> str:
     """The spec of a scenario."""
     return f"dilemma(kind={kind}, draw={draw})"
+
+
+def draw(rng: np.random.Generator, most: int = 9) -> str:
+    """Any scenario past those that are asked. At most MOST beings of a kind are saved, at any stake."""
+    check_stake("dilemma", most, MOST)
+    return spec(list(DIMENSIONS)[int(rng.integers(len(DIMENSIONS)))], int(rng.integers(FIRST_DRAWN, 2**31)))
 
 
 def _groups(kind: str, rng: np.random.Generator) -> tuple[list[str], list[str]]:

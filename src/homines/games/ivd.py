@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from homines.theory.game_forms import NormalForm, Repeated
+import numpy as np
+
+from homines.theory.game_forms import NormalForm, Repeated, protocol_payoffs
+from homines.theory.stakes import check_stake, ranked
+
+PAYOFFS = (4, 3, 0, 1)
+"""T, R, P, S"""
 
 
-def ivd(rounds: int | None = None) -> Repeated:
+def ivd(rounds: int | None = None, payoffs: tuple[float, ...] = ()) -> Repeated:
     """Iterated volunteer's dilemma: one C is enough for both, and none is worst.
 
          C     D
     C   3, 3  1, 4
     D   4, 1  0, 0
 
-    rounds   how many rounds; None: no end is announced
-    Payoffs of Tennant et al. (2025).
+    rounds    how many rounds; None: no end is announced
+    payoffs   T, R, P, S in place of those of Tennant et al. (2025): of D against C, CC, DD, C against D
     """
-    return Repeated(NormalForm.two(("C", "D"), [[3, 1], [4, 0]]), rounds)
+    t, r, p, s = protocol_payoffs(1, payoffs, (PAYOFFS,))
+    return Repeated(NormalForm.two(("C", "D"), [[r, s], [t, p]]), rounds)
+
+
+def draw(rng: np.random.Generator, most: int = 9) -> str:
+    """A game of this kind of one round in whole points of 1 to `most`: T > R > S > P, and T + S < 2 R as in
+    the published game."""
+    check_stake("ivd", most, 5)
+    t, r, s, p = ranked(rng, "ivd", most, 4)
+    if not t + s < 2 * r:
+        return draw(rng, most)
+    return f"ivd(rounds=1, payoffs={(t, r, p, s)})"

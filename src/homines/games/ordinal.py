@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TypeAlias
 
-from homines.core.checks import count
+import numpy as np
+
+from homines.core.checks import count, number
+from homines.core.types import HominesError
 from homines.theory.game_forms import NormalForm
+from homines.theory.stakes import ranked
 
 Ranks: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 """One player's payoffs [row, column]: 1 (worst) to 4 (best), each once."""
 
+RANKS = (1, 2, 3, 4)
 FIRST_ROW: Ranks = ((3, 2), (4, 1))
 FIRST_COLUMN: Ranks = ((4, 3), (2, 1))
 WALK = ((2, 3), (1, 2), (2, 3), (1, 2), (2, 3), (3, 4)) * 2
 """The neighbouring ranks exchanged at each step. The walk is closed: its last step leads home."""
 
 
-def ordinal(row: int, column: int) -> NormalForm:
+def ordinal(row: int, column: int, values: tuple[float, ...] = RANKS) -> NormalForm:
     """One of the 144 strict ordinal 2x2 games, by the row's payoffs (1-12) and the column's (1-12).
 
     A strict ordinal game ranks the four outcomes 4 > 3 > 2 > 1 for each player. There are
@@ -27,12 +33,27 @@ def ordinal(row: int, column: int) -> NormalForm:
     Rapoport & Guyer (1966), General Systems 11: 203; the swaps: Robinson & Goforth (2005), The
     Topology of the 2x2 Games.
 
+    values   what the ranks 1 to 4 pay, rising
+
     >>> ordinal(6, 7).table.tolist()  # the prisoner's dilemma
     [[[3.0, 1.0], [4.0, 2.0]], [[3.0, 4.0], [1.0, 2.0]]]
     """
     count("row", row, 1, 12)
     count("column", column, 1, 12)
-    return NormalForm.two(("C", "D"), walk(FIRST_ROW)[row - 1], walk(FIRST_COLUMN)[column - 1])
+    for value in values:
+        number("values", value)
+    if len(values) != len(RANKS) or any(high <= low for low, high in pairwise(values)):
+        raise HominesError(f"values {values} must be {len(RANKS)} numbers that rise: what each rank pays")
+    ranks = np.array([walk(FIRST_ROW)[row - 1], walk(FIRST_COLUMN)[column - 1]])
+    mine, other = np.array(values, dtype=np.float64)[ranks - 1]
+    return NormalForm.two(("C", "D"), mine, other)
+
+
+def draw(rng: np.random.Generator, most: int = 9) -> str:
+    """Any of the 144 with four whole payoffs of 1 to `most` for the ranks."""
+    values = tuple(reversed(ranked(rng, "ordinal", most, len(RANKS))))
+    row, column = (int(x) for x in rng.integers(1, 13, 2))
+    return f"ordinal(row={row}, column={column}, values={values})"
 
 
 def all_ordinal() -> tuple[NormalForm, ...]:

@@ -8,10 +8,13 @@ from homines.core.checks import count, number
 from homines.core.types import HominesError, frozen
 from homines.theory.game_forms import NormalForm, Repeated
 from homines.theory.market import Market
+from homines.theory.stakes import check_stake
 
 MOST_ENTRIES = 1_000_000
 MOST_FIRMS, MOST_POINTS = 20, 1000
 """More of either make a table of more than MOST_ENTRIES."""
+QUALITIES, MUS = (1.4, 1.6, 1.8, 2.2, 2.4, 2.6, 2.8, 3.0), (0.15, 0.2, 0.3, 0.35, 0.4, 0.5)
+"""Demand of drawn markets, none of it that of the default."""
 
 
 def pricing(
@@ -91,3 +94,22 @@ def menu_names(market: Market, points: int = 15, xi: float = 0.1) -> tuple[tuple
                 f"{points} prices between {menu[0]} and {menu[-1]} are not all different; use fewer"
             )
     return names
+
+
+def draw(rng: np.random.Generator, most: int = 9) -> str:
+    """A duopoly of other demand with a menu of 3 to 6 prices or 11; the highest profit is half of `most` or
+    more. Profits are to the digits of `pricing`, not whole."""
+    check_stake("pricing", most, 2)
+    points, quality, mu, size = draw_demand(rng, most, (3, 4, 5, 6, 11), 0.1)
+    return f"pricing(points={points}, quality={quality}, mu={mu}, size={size})"
+
+
+def draw_demand(
+    rng: np.random.Generator, most: int, points: tuple[int, ...], xi: float
+) -> tuple[int, float, float, float]:
+    """(points, quality, mu, size) of two equal firms, whose highest profit is between most / 2 and most."""
+    many, quality, mu = int(rng.choice(points)), float(rng.choice(QUALITIES)), float(rng.choice(MUS))
+    market = shop(quality=quality, mu=mu, size=1)
+    highest = float(market.table(market.menus(many, xi))[0].max())
+    size = most * float(rng.uniform(0.5, 1)) / highest
+    return many, quality, mu, float(f"{size:.3g}") if size < 1000 else float(round(size))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from homines.core.checks import count, number
 from homines.core.types import HominesError, frozen
 from homines.games.dictator import Allocation, amounts
-from homines.games.public_goods import MOST_PLAYERS
+from homines.games.public_goods import MOST_PLAYERS, draw_good
+from homines.theory.stakes import PARTS
 
 
 def public_goods_round(
@@ -51,3 +54,17 @@ def public_goods_round(
     )
     table = frozen([endowment - gifts + share, endowment - before + share])
     return Allocation(tuple(f"{c:.10g}" for c in gifts), table, rule)
+
+
+def draw(rng: np.random.Generator, most: int = 9) -> str:
+    """The last of 2 to 5 rounds of two players, in whole points up to `most`.
+
+    Two, for with more the two seats of this game (mine, and that of each of the others) are no two roles of
+    one game, and what would follow if everyone did so cannot be read from them.
+    """
+    players, multiplier, endowment, step = draw_good(rng, "public_goods_round", most, {2: (1, *PARTS)})
+    before = step * int(rng.integers(0, endowment // step + 1))
+    return (
+        f"public_goods_round(players={players}, endowment={endowment}, multiplier={multiplier}, step={step}, "
+        f"rounds={rng.integers(2, 6)}, before={before})"
+    )

@@ -7,6 +7,7 @@ import numpy as np
 from homines.core.types import frozen
 from homines.games.split import pays
 from homines.theory.game_forms import Sequential
+from homines.theory.stakes import check_stake
 
 OUT = 1
 
@@ -29,13 +30,15 @@ def reciprocity(
     return Sequential(("L", "O"), ("X", "Y"), table, frozenset({OUT}))
 
 
-def draw(rng: np.random.Generator) -> str:
+def draw(rng: np.random.Generator, most: int = 9) -> str:
     """Two divisions, neither better for both, and a way out that is better or worse for the chooser than
-    either, in whole points."""
-    a, b, c, d = (int(x) for x in rng.integers(11, 90, 4))
+    either, in whole points of 1 to `most`."""
+    check_stake("reciprocity", most, 4)
+    margin = max(1, most // 9 - 1)  # of payoffs that only the way out has
+    a, b, c, d = (int(x) for x in rng.integers(1 + margin, most + 1 - margin, 4))
     if (a - c) * (b - d) >= 0:
-        return draw(rng)
+        return draw(rng, most)
     kind = bool(rng.integers(2))
-    low, high = (1, min(a, c)) if kind else (max(a, c) + 1, 100)
+    low, high = (1, min(a, c)) if kind else (max(a, c) + 1, most + 1)
     out = int(rng.integers(low, high))
-    return f"reciprocity(x=({a}, {b}), y=({c}, {d}), out=({out}, {rng.integers(1, 100)}))"
+    return f"reciprocity(x=({a}, {b}), y=({c}, {d}), out=({out}, {rng.integers(1, most + 1)}))"

@@ -7,6 +7,7 @@ import numpy as np
 from homines.core.checks import number
 from homines.core.types import HominesError, frozen
 from homines.games.dictator import Allocation
+from homines.theory.stakes import check_stake
 
 
 def split(x: tuple[float, ...] = (50, 50), y: tuple[float, ...] = (80, 20)) -> Allocation:
@@ -31,7 +32,8 @@ def pays(name: str, pair: tuple[float, ...]) -> None:
         number(name, value)
 
 
-def draw(rng: np.random.Generator) -> str:
-    """Two divisions in whole points, 1 to 99, neither better for both."""
-    a, b, c, d = rng.integers(1, 100, 4).tolist()
-    return f"split(x=({a}, {b}), y=({c}, {d}))" if (a - c) * (b - d) < 0 else draw(rng)
+def draw(rng: np.random.Generator, most: int = 9) -> str:
+    """Two divisions in whole points of 1 to `most`, neither better for both."""
+    check_stake("split", most, 2)
+    a, b, c, d = rng.integers(1, most + 1, 4).tolist()
+    return f"split(x=({a}, {b}), y=({c}, {d}))" if (a - c) * (b - d) < 0 else draw(rng, most)

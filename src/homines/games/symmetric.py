@@ -9,6 +9,10 @@ import numpy as np
 from homines.core.checks import number
 from homines.core.types import frozen
 from homines.theory.game_forms import NormalForm, Repeated
+from homines.theory.stakes import check_stake
+
+SHARES = (0.2, 0.25, 0.75, 0.8)
+"""Shares of others who choose C, as drawn games state them."""
 
 
 def symmetric(
@@ -39,8 +43,19 @@ def symmetric(
     return Repeated(stage, rounds)
 
 
-def draw(rng: np.random.Generator) -> str:
-    """Any such game of one round with whole payoffs from 1 to 9."""
+def draw(rng: np.random.Generator, most: int = 9) -> str:
+    """Any such game of one round with whole payoffs of 1 to `most`; a third state one of SHARES.
+
+    Stated shares other than a half tell kappa from aversion to inequity, which even beliefs do not.
+    """
+    game = draw_even(rng, most)
+    stated = int(rng.integers(3 * len(SHARES)))
+    return game if stated >= len(SHARES) else f"{game[:-1]}, share={SHARES[stated]})"
+
+
+def draw_even(rng: np.random.Generator, most: int = 9) -> str:
+    """Any such game of one round with whole payoffs of 1 to `most`, and no stated share."""
+    check_stake("symmetric", most, 2)
     names = ("reward", "sucker", "temptation", "punishment")
-    paid = ", ".join(f"{name}={rng.integers(1, 10)}" for name in names)
+    paid = ", ".join(f"{name}={rng.integers(1, most + 1)}" for name in names)
     return f"symmetric({paid}, rounds=1)"

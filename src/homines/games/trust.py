@@ -6,6 +6,7 @@ import numpy as np
 
 from homines.core.types import frozen
 from homines.theory.game_forms import Sequential, protocol_payoffs
+from homines.theory.stakes import pie_payoffs
 
 PROTOCOLS = (  # T, R, P, S
     (80, 50, 30, 20),
@@ -34,8 +35,7 @@ def trust(protocol: int = 3, payoffs: tuple[float, ...] = ()) -> Sequential:
     return Sequential(("I", "N"), ("G", "K"), table, frozenset({NOT_INVEST}))
 
 
-def draw(rng: np.random.Generator) -> str:
-    """A game of this kind with other payoffs, T + S = 100 and T > R > P > S, in whole points."""
-    s, p, r = sorted(rng.choice(np.arange(1, 100), 3, replace=False).tolist())
-    t = 100 - s
-    return f"trust(payoffs=({t}, {r}, {p}, {s}))" if r < t else draw(rng)
+def draw(rng: np.random.Generator, most: int = 9) -> str:
+    """A game of this kind with other payoffs, T > R > P > S in whole points of 1 to `most`; from 99 on
+    T + S = most + 1."""
+    return f"trust(payoffs={pie_payoffs(rng, 'trust', most)})"

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from math import gcd
+
 import numpy as np
 
-from homines.core.checks import number
+from homines.core.checks import count, number
 from homines.core.types import frozen
 from homines.games.dictator import amounts
 from homines.theory.game_forms import NormalForm
+from homines.theory.stakes import PARTS, StakeTooLow
 
-SHARES = np.linspace(0, 1, 11)
+MOST_PARTS = 100
+FACTORS = (2, 3, 4)
+"""By how much drawn games multiply what is sent."""
 
 
-def trust_menu(endowment: float = 100, factor: float = 3, step: float = 10) -> NormalForm:
+def trust_menu(endowment: float = 100, factor: float = 3, step: float = 10, parts: int = 10) -> NormalForm:
     """Player 0 sends part of its endowment, which is multiplied; player 1 states what share it returns.
 
-    Player 0's actions are the amounts sent; player 1's the percent of what arrives that it returns, in tens.
+    Player 0's actions are the amounts sent; player 1's the percent of what arrives that it returns: 0,
+    100 / parts, ..., 100.
     Berg, Dickhaut & McCabe (1995), GEB 10: 122, where player 1 has nothing of its own.
 
     >>> trust_menu(step=50).table[:, 1, 5].tolist()  # 50 sent, half of 150 returned
@@ -25,9 +31,11 @@ def trust_menu(endowment: float = 100, factor: float = 3, step: float = 10) -> N
     number("factor", factor, 0)
     number("step", step, 0)
     sent = amounts("endowment", endowment, step)[:, None]
-    returned = factor * sent * SHARES
+    count("parts", parts, 1, MOST_PARTS)
+    shares = np.linspace(0, 1, parts + 1)
+    returned = factor * sent * shares
     table = frozen([endowment - sent + returned, factor * sent - returned])
-    names = tuple(f"{x:.10g}" for x in sent[:, 0]), tuple(f"{x:.10g}" for x in 100 * SHARES)
+    names = tuple(f"{x:.10g}" for x in sent[:, 0]), tuple(f"{x:.10g}" for x in 100 * shares)
     rules = (
         f"You have {endowment:.10g} points and send {{other}} some of them. What you send is multiplied by "
         f"{factor:.10g}, and {{other}} returns a share of it to you. You get what you keep and what is "
@@ -36,3 +44,21 @@ def trust_menu(endowment: float = 100, factor: float = 3, step: float = 10) -> N
         "return a share of what arrives and keep the rest. Choose how many percent you return.",
     )
     return NormalForm(names, table, rules=rules)
+
+
+def draw(rng: np.random.Generator, most: int = 9) -> str:
+    """What is sent in 3 to 6 amounts or 11, what is returned in 3, 5, 6 or 11 shares, whole points."""
+    fitting = [
+        (factor, sent, parts, unit)
+        for factor in FACTORS
+        for sent in PARTS
+        for parts in PARTS
+        if 100 % parts == 0 and factor * sent * (unit := parts // gcd(parts, factor)) <= most
+    ]
+    if not fitting:
+        raise StakeTooLow("trust_menu", most, FACTORS[0] * PARTS[0])
+    factor, sent, parts, unit = fitting[int(rng.integers(len(fitting)))]
+    step = unit * int(rng.integers(1, most // (factor * sent * unit) + 1))
+    if (trust_menu(sent * step, factor, step, parts).table % 1).any():  # a share that float64 rounds
+        return draw(rng, most)
+    return f"trust_menu(endowment={sent * step}, factor={factor}, step={step}, parts={parts})"

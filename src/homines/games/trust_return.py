@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from homines.core.checks import number
 from homines.core.types import Array, Decision, History, HominesError, frozen
 from homines.games.dictator import amounts
+from homines.games.trust_menu import FACTORS
+from homines.theory.stakes import PARTS, StakeTooLow
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,3 +54,23 @@ def trust_return(
         f"you hold {received:.10g} points. Choose how many of them {{other}} gets back; you keep the rest."
     )
     return Returned(tuple(f"{x:.10g}" for x in back), frozen([remainder + back, received - back]), rule)
+
+
+def draw(rng: np.random.Generator, most: int = 9) -> str:
+    """Whole points up to `most` in 3 to 6 amounts or 11; the endowment may be more than was sent."""
+    fitting = [
+        (factor, sent, parts)
+        for factor in FACTORS
+        for sent in range(1, most // factor + 1)
+        for parts in PARTS
+        if factor * sent % parts == 0
+    ]
+    if not fitting:
+        raise StakeTooLow("trust_return", most, FACTORS[0])
+    factor, sent, parts = fitting[int(rng.integers(len(fitting)))]
+    received = factor * sent
+    remainder = int(rng.integers(0, most - received + 1))
+    return (
+        f"trust_return(received={received}, factor={factor}, step={received // parts}, "
+        f"endowment={sent + remainder})"
+    )

@@ -6,6 +6,7 @@ import numpy as np
 
 from homines.core.types import frozen
 from homines.theory.game_forms import Sequential, protocol_payoffs
+from homines.theory.stakes import PIE, check_stake
 
 PROTOCOLS = (  # T, R, P, S
     (60, 50, 10, 40),
@@ -34,7 +35,13 @@ def ultimatum(protocol: int = 3, payoffs: tuple[float, ...] = ()) -> Sequential:
     return Sequential(("E", "U"), ("A", "R"), table, frozenset({EQUAL}))
 
 
-def draw(rng: np.random.Generator) -> str:
-    """A game of this kind with other payoffs, T + S = 2R = 100 and T > R > S > P, in whole points."""
-    p, s = sorted(rng.choice(np.arange(1, 50), 2, replace=False).tolist())
-    return f"ultimatum(payoffs=({100 - s}, 50, {p}, {s}))"
+def draw(rng: np.random.Generator, most: int = 9) -> str:
+    """A game of this kind with other payoffs, T + S = 2 R and T > R > S > P in whole points of 0 to `most`;
+    from 99 on T + S = most + 1, where that is even."""
+    check_stake("ultimatum", most, 3)
+    if most < PIE:
+        p, s, r = sorted(rng.choice(most, 3, replace=False).tolist())
+        return f"ultimatum(payoffs={(2 * r - s, r, p, s)})" if 2 * r - s <= most else draw(rng, most)
+    equal = (most + 1) // 2
+    p, s = sorted((1 + rng.choice(equal - 1, 2, replace=False)).tolist())
+    return f"ultimatum(payoffs={(2 * equal - s, equal, p, s)})"

@@ -8,6 +8,7 @@ from homines.core.checks import number
 from homines.core.types import frozen
 from homines.games.dictator import amounts
 from homines.theory.game_forms import NormalForm
+from homines.theory.stakes import menu
 
 
 def ultimatum_menu(total: float = 100, step: float = 10) -> NormalForm:
@@ -34,3 +35,9 @@ def ultimatum_menu(total: float = 100, step: float = 10) -> NormalForm:
         "otherwise both of you get 0 points. Choose the least you accept.",
     )
     return NormalForm((names, names), table, rules=rules)
+
+
+def draw(rng: np.random.Generator, most: int = 9) -> str:
+    """A total of whole points up to `most`, in 3 to 6 amounts or 11."""
+    total, step = menu(rng, "ultimatum_menu", most)
+    return f"ultimatum_menu(total={total}, step={step})"

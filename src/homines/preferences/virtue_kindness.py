@@ -9,6 +9,7 @@ import numpy as np
 from homines.core.checks import action, number
 from homines.core.types import Array, Decision
 from homines.preferences.deontological import by_action
+from homines.theory.utility_terms import KIND, Term, weigh
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,10 @@ class VirtueKindness:
         number("reward", self.reward, 0)
 
     def __call__(self, d: Decision) -> Array:
-        return self.reward * plays("C", d, "kindness")
+        return weigh(self.terms(d), d)
+
+    def terms(self, d: Decision) -> tuple[Term, ...]:
+        return (Term(KIND, self.reward, plays("C", d, "kindness")),)
 
 
 def plays(name: str, d: Decision, why: str) -> Array:

@@ -237,6 +237,27 @@ def print_scores(rows: Sequence[Mapping[str, Any]], preference: str) -> None:
     Console().print(Table(cells, ("", *columns)).console(title, left=("",)))
 
 
+def print_benchmarks(benchmarks: Mapping[str, Any]) -> None:
+    """Accuracy on a user's own files, by model and category; nothing where there are none."""
+    cells = [
+        {
+            "benchmark": each.get("file", name),
+            "category": category or "all",
+            "model": model,
+            "right": f"{row['right']} of {row['questions']}",
+            "accuracy": f"{row['accuracy']:.2f} ({row['low']:.2f} to {row['high']:.2f})",
+            "legal mass": _mass(row["mass"]),
+        }
+        for name, by_model in benchmarks.items()
+        for model, each in by_model.items()
+        for category, row in {"": each, **each["categories"]}.items()
+    ]
+    if cells:
+        console = Console()
+        title = "right answers, each question in two orders; intervals over questions like these"
+        console.print(Table(cells).console(title, left=("benchmark", "category", "model")))
+
+
 def _share(x: float | None) -> str:
     return "" if x is None else f"{x:.2f}"
 

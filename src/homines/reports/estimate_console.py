@@ -18,6 +18,7 @@ from homines.estimation.model_tests import Comparison
 from homines.estimation.random_coefficients import RandomCoefficients
 from homines.estimation.rivals import Rival, rival_sentences
 from homines.estimation.sample_size import SampleSize
+from homines.estimation.spread import Spread
 from homines.reports.tables import Table
 
 MOST_GAMES = 8
@@ -100,6 +101,29 @@ def print_random_coefficients(e: RandomCoefficients) -> None:
             f"{e.draws} Halton draws a subject, {e.effective:.0f} effective at least{moved}"
         )
     )
+    for note in e.notes:
+        console.print(Text(f"note: {note}"))
+
+
+def print_spread(e: Spread) -> None:
+    """Mean and spread of every parameter, and what has no estimate."""
+    cells = [
+        {
+            "parameter": row["parameter"],
+            "mean": _value(row["mean"]),
+            f"over {e.by}s": _interval(*row["over"]),
+            f"over {e.by}s and games": _interval(*row["over_both"]),
+            f"sd over {e.by}s": _value(row["sd"]),
+            "of the sd": _interval(*row["sd_interval"]),
+            f"next {e.by}": _interval(*row["next"]),
+        }
+        for row in e.rows()
+    ]
+    console = Console()
+    console.print(Table(cells).console(f"{e.family.spec} by {e.by}", left=("parameter",)))
+    console.print(Text(f"{e.observations} answers; {len(e.values)} {e.by}s, {e.games} games. {e.scope}"))
+    for name, why in e.refused.items():
+        console.print(Text(f"without an estimate: {clean(name)}: {why}"))
     for note in e.notes:
         console.print(Text(f"note: {note}"))
 
@@ -222,6 +246,8 @@ def print_agents(fits: Sequence[AgentFit]) -> None:
             match each.estimate:
                 case Mixture() as e:
                     print_mixture(e)
+                case Spread() as e:
+                    print_spread(e)
                 case RandomCoefficients() as e:
                     print_random_coefficients(e)
                 case e:

@@ -69,7 +69,9 @@ def tabulate(view: RunView) -> dict[str, list[TableRow]]:
                 for key in ("right", "questions", "accuracy", "mass", "perplexity")
             }
             for model, scores in view.sides.items()
+            if "accuracy" in scores
         ],
+        "benchmarks": _benchmarks(view),
         "answers": _answers(view),
         **_words(view),
         "errors": _errors(view),
@@ -283,6 +285,19 @@ def _answers(view: RunView) -> list[TableRow]:
         row: TableRow = {"question": question, "answer": a.get("answer"), "change": change}
         answers = {"given before": a.get("given"), "given after": b.get("given")}
         rows.append(row | answers | {"before": finite(a.get("p")), "after": finite(b.get("p"))})
+    return rows
+
+
+def _benchmarks(view: RunView) -> list[TableRow]:
+    """Accuracy on a user's own files, in all (an empty category) and by category."""
+    keys = ("right", "questions", "accuracy", "low", "high", "p", "mass", "failed")
+    rows: list[TableRow] = []
+    for model, sides in view.sides.items():
+        for name, scores in sides.get("benchmarks", {}).items():
+            parts = scores.get("categories")
+            for category, part in {"": scores, **(parts if isinstance(parts, dict) else {})}.items():
+                numbers = {key: finite(part.get(key)) for key in keys} if isinstance(part, dict) else {}
+                rows.append({"benchmark": name, "category": category, "role": view.roles[model], **numbers})
     return rows
 
 

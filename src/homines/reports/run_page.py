@@ -24,6 +24,9 @@ from homines.reports import comparison_page, model_card, page, run_charts
 from homines.reports.asked import effect_rows, wordings
 from homines.reports.caveats import caveats
 from homines.reports.measures import elsewhere, preferences, tabulate
+from homines.reports.persistence import condition_effects
+from homines.reports.persistence_text import sections as persistence_sections
+from homines.reports.persistence_text import tidy
 from homines.reports.run_view import (
     EVERY_ORDER,
     MOST_ACTIONS,
@@ -61,13 +64,17 @@ def write(folder: str | Path, out: str | Path | None = None) -> Path:
     rows = tabulate(view) | {"preferences": preferences(view)}
     drawn = [role for role in view.columns if role in view.roles.values()]
     specs = {name: page.spec(chart) for name, chart in run_charts.draw(rows, drawn).items()}
+    persistence = persistence_sections(view)
+    specs |= {s.name: page.spec(s.chart, s.title) for s in persistence if s.chart is not None}
+    if persistence:
+        rows["persistence"] = tidy(condition_effects(view))
     tables = {
         name: Table({k: v for k, v in row.items() if k not in HIDDEN} for row in group)
         for name, group in rows.items()
         if group
     }
-    text = _page(view, rows, specs)
-    return page.files_of(place, text, specs, tables, {*run_charts.CAPTIONS, *rows})
+    text = _page(view, rows, specs, persistence)
+    return page.files_of(place, text, specs, tables, {*run_charts.CAPTIONS, *rows, "persistence"})
 
 
 def reports(folders: Sequence[str | Path], out: str | Path | None = None) -> Path:
@@ -87,7 +94,12 @@ def reports(folders: Sequence[str | Path], out: str | Path | None = None) -> Pat
     return comparison_page.write(folders, Path(out) if out else Path("runs") / f"beside-{digest(names)[:8]}")
 
 
-def _page(view: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str, TableRow]) -> str:
+def _page(
+    view: RunView,
+    rows: Mapping[str, list[TableRow]],
+    specs: Mapping[str, TableRow],
+    persistence: Sequence[page.Section],
+) -> str:
     config, training = view.run.config, view.noted
     revisions = {(r.model, str(r.provenance.get("revision") or "not recorded")): None for r in view.records}
     return page.render(
@@ -122,6 +134,9 @@ def _page(view: RunView, rows: Mapping[str, list[TableRow]], specs: Mapping[str,
         regrets=run_charts.regrets(rows),
         caveats=caveats(view, rows),
         verdicts=describe_verdicts(view),
+        persistence=[
+            (s, list(s.rows[0]) if s.rows else [], [list(r.values()) for r in s.rows]) for s in persistence
+        ],
         listed_steps=sorted({round(i) for i in np.linspace(0, len(view.curve) - 1, 12)})
         if view.curve
         else [],

@@ -12,10 +12,11 @@ from typing import Any
 
 from homines.core import registry
 from homines.core.format import TableRow, clean, count, finite, number, texts
-from homines.core.plausible import CURVE, SCORES, TRAINING, drop_impossible, drop_impossible_sides
+from homines.core.plausible import CURVE, SCORES, SIDES, TRAINING, drop_impossible, drop_impossible_sides
 from homines.core.plugins import UnknownName
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Preference, Record
+from homines.elicitation.benchmark import NOTE
 from homines.elicitation.metrics import choices, group_by
 from homines.elicitation.orders import orders
 from homines.estimation.observations import plain_records
@@ -138,7 +139,8 @@ class RunView:
     roles       'before', 'after', ... by model name
     short       a short name by spec of a frame
     training    specs of the frames trained on; `games` those of the games, `game` the first of them
-    sides       side effects by model name; `scores`, `noted`: the contents of scores.json and training.json
+    sides       side effects by model name, "benchmarks" among them
+    scores, noted   the contents of scores.json and training.json
     curve       rows of the learning curve, their steps counted on over phases
     impossible  count by file of numbers that cannot be; they are left out above
     """
@@ -182,6 +184,11 @@ def read(folder: str | Path | RunFolder) -> RunView:
     training, odd_training = drop_impossible(run.noted("training.json") or {}, TRAINING)
     curve, odd_curve = drop_impossible(list(run.rows()), CURVE)
     sides = {model: dict(effects) for model, effects in noted.items() if isinstance(effects, Mapping)}
+    benchmarks, odd_benchmarks = drop_impossible(run.noted(NOTE) or {}, SIDES)
+    for name, by_model in benchmarks.items():
+        for model, scored in by_model.items() if isinstance(by_model, Mapping) else ():
+            if isinstance(scored, Mapping):
+                sides.setdefault(model, {}).setdefault("benchmarks", {})[name] = dict(scored)
     models = list(dict.fromkeys([*(record.model for record in records), *sides]))
     specs = [*texts(config.get("training_frames")), *texts(config.get("frames"))]
     frames = [*map(_canonical, specs), *(record.frame for record in records)]
@@ -204,6 +211,7 @@ def read(folder: str | Path | RunFolder) -> RunView:
         training,
         {
             "sideeffects.json": odd_sides,
+            NOTE: odd_benchmarks,
             "scores.json": odd_scores,
             "training.json": odd_training,
             "curve.jsonl": odd_curve,

@@ -5,7 +5,7 @@ records, side effects -> LegalAnswers, SameAct (same_act.py), NothingLost -> Ver
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
@@ -86,16 +86,25 @@ class Loss:
         return self.before - self.after
 
     @property
+    def tolerance(self) -> float:
+        """Most that may be lost; of a user's own benchmark as of the everyday questions."""
+        return LOSSES.get(self.name, LOSSES["everyday accuracy"])
+
+    @property
     def share(self) -> float:
         """Of the tolerance."""
-        return self.lost / LOSSES[self.name]
+        return self.lost / self.tolerance
 
 
 @dataclass(frozen=True)
 class NothingLost:
-    """Whether a training left everyday answers and plain text as they were. rows: the worst first."""
+    """Whether a training left everyday answers and plain text as they were. rows: the worst first.
+
+    needs   names of what must have been measured for it to pass
+    """
 
     rows: tuple[Loss, ...]
+    needs: frozenset[str] = frozenset({"everyday accuracy", "perplexity"})
     name: ClassVar[str] = "nothing else lost"
     threshold: ClassVar[float] = 1.0
 
@@ -106,7 +115,7 @@ class NothingLost:
 
     @property
     def outcome(self) -> Outcome:
-        if self.figure is None or not {"everyday accuracy", "perplexity"} <= {row.name for row in self.rows}:
+        if self.figure is None or not self.needs <= {row.name for row in self.rows}:
             return "not asked"
         return "failed" if self.figure > self.threshold + 1e-9 else "passed"
 
@@ -197,8 +206,13 @@ def verdict(view: RunView, model: str) -> Verdict:
     """The verdict on a model of a run. `NothingLost` is of a model that the run trained."""
     records = _asked_alike(view, [r for r in view.records if r.model == model])
     training = "after" in view.roles.get(model, "")
-    lost = _losses(view.sides, view.roles, model) if training else None
-    return Verdict(model, _legal_answers(view, records), same_act(view, records), lost)
+    lost = None
+    if training:
+        before = next(
+            (view.sides[m] for m, role in view.roles.items() if role == "before" and m in view.sides), {}
+        )
+        lost = losses(before, view.sides.get(model, {}))
+    return Verdict(model, legal_answers(view, records), same_act(view, records), lost)
 
 
 def _asked_alike(view: RunView, records: list[Record]) -> list[Record]:
@@ -208,7 +222,8 @@ def _asked_alike(view: RunView, records: list[Record]) -> list[Record]:
     return aloud if aloud and view.run.config.get("kind") in ROW_KINDS else records
 
 
-def _legal_answers(view: RunView, records: Sequence[Record]) -> LegalAnswers:
+def legal_answers(view: RunView, records: Sequence[Record]) -> LegalAnswers:
+    """The legal mass of these records in every game and frame."""
     rows = [
         Place(game, view.short.get(frame, frame), m, frame in view.training and group[0].game in view.games)
         for game, inside in by_game(view, records).items()
@@ -218,9 +233,8 @@ def _legal_answers(view: RunView, records: Sequence[Record]) -> LegalAnswers:
     return LegalAnswers(tuple(sorted(rows, key=lambda row: row.mass)))
 
 
-def _losses(sides: Mapping[str, TableRow], roles: Mapping[str, str], model: str) -> NothingLost:
-    before = next((sides[name] for name, role in roles.items() if role == "before" and name in sides), {})
-    after = sides.get(model, {})
+def losses(before: TableRow, after: TableRow, needs: frozenset[str] = NothingLost.needs) -> NothingLost:
+    """What side effects (`measure_capability`) say was lost between two models, or two ways of asking one."""
     keys = {"everyday accuracy": "accuracy", "everyday legal mass": "mass", "perplexity": "perplexity"}
     rows: list[Loss] = []
     for name, key in keys.items():
@@ -228,4 +242,8 @@ def _losses(sides: Mapping[str, TableRow], roles: Mapping[str, str], model: str)
         if isinstance(a, int | float) and isinstance(b, int | float) and (a > 0 or key != "perplexity"):
             of = after.get("questions") if key == "accuracy" else None
             rows.append(Loss(name, float(a), float(b), float(of) if isinstance(of, int | float) else None))
-    return NothingLost(tuple(sorted(rows, key=lambda row: -row.share)))
+    for name, scores in after.get("benchmarks", {}).items():
+        a, b = (side.get("accuracy") for side in (before.get("benchmarks", {}).get(name, {}), scores))
+        if isinstance(a, int | float) and isinstance(b, int | float):
+            rows.append(Loss(f"accuracy on {name}", float(a), float(b)))
+    return NothingLost(tuple(sorted(rows, key=lambda row: -row.share)), needs)

@@ -129,7 +129,7 @@ def _text(check: Check) -> str:
     if check.outcome == "not asked":
         return "everyday questions and the perplexity of a text, before and after"
     rows = {row.name: row for row in check.rows}
-    return ", ".join(_loss(rows[name]) for name in LOSSES if name in rows)
+    return ", ".join(_loss(rows[name]) for name in dict.fromkeys([*LOSSES, *rows]) if name in rows)
 
 
 def _legal_text(check: LegalAnswers) -> str:
@@ -204,7 +204,7 @@ def _order(row: OrderEffect) -> str:
 
 
 def _loss(row: Loss) -> str:
-    limit = LOSSES[row.name]
+    limit = row.tolerance
     if row.name == "perplexity":
         text, allowed = f"{number(row.before, 1)} → {number(row.after, 1)}", f"{limit:.0%} more"
     elif row.of is None:

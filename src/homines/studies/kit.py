@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 from scipy.stats import t as student
@@ -245,20 +245,30 @@ def caveats(findings: Findings[Any]) -> list[str]:
     return out
 
 
+Part: TypeAlias = "Section | Omission | Sequence[Section | Omission] | None"
+"""What a part of a page gives."""
+
+
+def _each(part: Part) -> Sequence[Section | Omission]:
+    if part is None:
+        return ()
+    return (part,) if isinstance(part, Section | Omission) else part
+
+
 def write_page(
     findings: F,
-    parts: Iterable[Callable[[F], Section | Omission | None]],
+    parts: Iterable[Callable[[F], Part]],
     *,
     title: str,
     summary: Sequence[str],
     facts: Mapping[str, Any],
 ) -> StudyResult:
-    """Write report.html in the study's folder: a section for each part that has something to show.
+    """Write report.html in the study's folder: sections of each part that has something to show.
 
     What is left out, and what a reader has to know first, stands on its lead.
     """
     task = findings.task
-    every = [part(findings) for part in (verdict_section, *parts)]
+    every = [x for part in (verdict_section, *parts) for x in _each(part(findings))]
     omissions = tuple(x for x in every if isinstance(x, Omission))
     left_out = [
         f"{sentence}: `{command}`" if command else f"{sentence}."

@@ -50,6 +50,8 @@ class Task(Protocol):
     def humans(self) -> Path | None: ...
     @property
     def periods(self) -> int | None: ...
+    @property
+    def only(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Omission:
             "rival": task.rivals,
             "humans": task.humans,
             "periods": task.periods,
+            "only": task.only,
             "seeds": len(task.seeds) if len(task.seeds) != usual else None,
             "device": task.device,
             "dtype": task.dtype,

@@ -117,6 +117,7 @@ class StudyTask:
     rivals  models that it meets in a market
     humans  a file of what people did, to compare with
     periods of a market in words; None: the study's own number
+    only    the parts of the study that are carried out; empty: all
     study   its name, the folder of studies/
     """
 
@@ -131,6 +132,7 @@ class StudyTask:
     rivals: tuple[str, ...] = ()
     humans: Path | None = None
     periods: int | None = None
+    only: tuple[str, ...] = ()
     follow: Follow = QUIET
     study: str = ""
 
@@ -282,6 +284,8 @@ class StudyTask:
             model.reasoning = reasoning
         if renamed:
             model.name = f"{self.model}+{renamed}"  # pyright: ignore[reportAttributeAccessIssue]
+        if reasoning is not None and isinstance(model, Reasons):
+            model.reasoning = reasoning
         records = self._ask(run, model, exam(model), renamed or spec)
         beside(run, model)
         if not (failed := sum(r.choice is None for r in records)):

@@ -55,16 +55,27 @@ def best_response(eu: Array, tolerance: float = 1e-9) -> Choice:
 
 @dataclass(frozen=True)
 class LogitAgent:
-    """A preference with a precision and a belief is a policy: the theory's own player."""
+    """A preference with a precision and a belief is a policy: the theory's own player.
+
+    lapse   share of its choices in which every action is equally likely
+    """
 
     preference: Preference
     precision: float = 1.0
     belief: Belief = stated_beliefs
+    lapse: float = 0.0
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        return [
-            logit(expected_utility(self.preference(d), self.belief(d), d.chance), self.precision) for d in ds
-        ]
+        return [self._choose(d) for d in ds]
+
+    def _choose(self, d: Decision) -> Choice:
+        choice = logit(expected_utility(self.preference(d), self.belief(d), d.chance), self.precision)
+        return lapsing(choice, self.lapse) if self.lapse else choice
+
+
+def lapsing(choice: Choice, lapse: float) -> Choice:
+    """The choice of one whose share `lapse` of choices is made at random: (1 - lapse) p + lapse / actions."""
+    return Choice.at((1 - lapse) * choice.p + lapse / len(choice.p), choice.mass, choice.n)
 
 
 def quantal_response(

@@ -11,7 +11,8 @@ price times quantity, up to a constant (the outside good's own surplus is left i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -24,7 +25,7 @@ HIGHEST = 200.0
 """Largest markup in the search, in units of mu: beyond it demand is 0 in float64."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Market:
     """Firms with logit demand.
 
@@ -62,6 +63,11 @@ class Market:
     def symmetric(self) -> bool:
         """No firm differs from another."""
         return len(set(self.quality)) == 1 == len(set(self.cost))
+
+    @property
+    def _of_one_customer(self) -> Market:
+        """This market at size 1: size moves no price."""
+        return replace(self, quality=tuple(self.quality), cost=tuple(self.cost), size=1.0)
 
     # --- what prices lead to; prices [..., firm] -------------------------------------------------
 
@@ -105,7 +111,11 @@ class Market:
         return self.scale * (self.cost[firm] + self._root(gap))
 
     def nash(self) -> Array:
-        """Prices of the static Nash equilibrium [firm]; under logit demand it is unique.
+        """Prices of the static Nash equilibrium [firm]; under logit demand it is unique."""
+        return _nash(self._of_one_customer)
+
+    def search_nash(self) -> Array:
+        """The same, searched anew.
 
         With w_i = share_i, the markup is mu / (1 - w_i). All shares depend on one number,
         D = sum_j exp(v_j) + exp(a_0 / mu): an outer search finds D, an inner one each share.
@@ -132,6 +142,10 @@ class Market:
 
     def monopoly(self) -> Array:
         """Prices that maximise the sum of profits [firm]: one markup for all, mu / share of the outside."""
+        return _monopoly(self._of_one_customer)
+
+    def search_monopoly(self) -> Array:
+        """The same, searched anew."""
 
         def gap(markup: float) -> float:
             return markup - self.mu / (1 - float(self.shares(self._prices_at_markup(markup)).sum()))
@@ -189,6 +203,16 @@ class Market:
 
     def _root(self, gap: Callable[[float], float]) -> float:
         return _find_root(gap, 0.0, HIGHEST * self.mu + max(map(abs, self.quality)))
+
+
+@lru_cache(maxsize=1024)
+def _nash(market: Market) -> Array:
+    return market.search_nash()
+
+
+@lru_cache(maxsize=1024)
+def _monopoly(market: Market) -> Array:
+    return market.search_monopoly()
 
 
 def _find_root(f: Callable[[float], float], low: float, high: float) -> float:

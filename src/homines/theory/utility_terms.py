@@ -10,7 +10,7 @@ import numpy as np
 from homines.core.types import Array, Decision
 
 OWN, SAME, OTHERS, TOTAL, LEAST = "own", "same", "others", "total", "least"
-BEHIND, AHEAD, FORBIDDEN, WORTH = "behind", "ahead", "forbidden", "worth"
+BEHIND, AHEAD, FORBIDDEN, KIND, WORTH = "behind", "ahead", "forbidden", "kind", "worth"
 
 
 class Term(NamedTuple):

@@ -21,6 +21,7 @@ from homines.core.types import Model, Record
 from homines.datasets.row import Row
 from homines.elicitation import capability
 from homines.elicitation.asking import measure
+from homines.elicitation.benchmark import note_benchmarks
 from homines.elicitation.metrics import answered_records, mass, rate_of
 from homines.elicitation.questions import Question
 from homines.elicitation.rewordings import rewordings
@@ -142,6 +143,7 @@ def examine(
     run.note("scores.json", noted)
     if tuning.side_effects and isinstance(model, HuggingFace):
         note_side_effects(model, run, f"side effects of {model.name}", follow)
+    note_benchmarks(model, run, tuning.benchmark or (), follow)
     return records
 
 

@@ -18,6 +18,7 @@ from homines.core.types import HominesError
 from homines.datasets.recipe import Recipe
 from homines.datasets.row import Row
 from homines.elicitation.asking import measure
+from homines.elicitation.benchmark import note_benchmarks, read_benchmarks
 from homines.inference import processes
 from homines.inference.logits import distinct_tokens
 from homines.models.hf import HuggingFace
@@ -110,6 +111,7 @@ class AlignmentTraining:
         measure(model, questions, run, progress=lambda done, _: tell(done), stop=follow.stop)
         if self.plan.side_effects:
             note_side_effects(model, run, f"side effects {when}", follow)
+        note_benchmarks(model, run, self.plan.benchmark or (), follow)
 
     def train(self, model: HuggingFace, folder: Path, follow: Follow, stages: Mapping[str, Tell]) -> Trained:
         plan, source = self.plan, self.source
@@ -158,8 +160,7 @@ class Tuning:
 
     @property
     def stages(self) -> dict[str, int]:
-        course = self.plan.course
-        return {"training": course.steps(len(self.rows) + (course.plain if course.by == "sft" else 0))}
+        return {"training": self.plan.course.steps(len(self.rows))}
 
     def config(self, *, kind: str, command: str) -> dict[str, Any]:
         assert self.recipe is not None  # rows without one are taught in a folder of the caller's
@@ -195,6 +196,7 @@ def align(
     Raises Interrupted where `follow.stop` says so; the same call goes on from there.
     """
     alignment = Alignment.of(plan)
+    read_benchmarks(plan.benchmark or ())  # a bad line costs no training
     if plan.measured < plan.memory:
         follow.say(
             f"{plan.memory} rounds make more than {MOST_MEASURED} states: measuring those of one round"
@@ -211,6 +213,7 @@ def tune(plan: TuningPlan, folder: Path, *, command: str = "", follow: Follow = 
     Raises Interrupted where `follow.stop` says so; the same call goes on from there.
     """
     training = Tuning.of(plan)
+    read_benchmarks(plan.benchmark or ())
     follow.say(f"loading {plan.model}")
     return live(training, [load_student(plan)], folder, kind="tune", command=command, follow=follow)
 

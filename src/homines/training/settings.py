@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from homines.core.capabilities import Remembers, variant
 from homines.core.catalogue import NAMES
-from homines.core.checks import count
+from homines.core.checks import count, number
 from homines.core.options import (
+    BENCHMARK,
     DEVICE,
     DTYPE,
     MODEL,
@@ -139,11 +140,8 @@ class SupervisedSettings:
     by: str = option("sft", "sft (reasons and answers) or distill (the exact choice).")
     epochs: float = option(1.0, "Times each row is seen.")
     batch: int = option(4, "Rows an optimiser step.", low=1)
-    lr: float | None = option(None, "Learning rate; 1e-3 with LoRA, else 1e-4.")
+    lr: float | None = option(None, "Learning rate; 3e-4 with LoRA (distill: 1e-3), else 1e-4.")
     rank: int = option(64, RANK)
-    plain: int = option(
-        0, "Everyday requests with the untrained model's answers among the rows (sft).", low=0
-    )
     products: str = option("auto", "Matrix products of sft: float32, bfloat16, or auto (the faster).")
     """Weights, adapters, their optimiser and every measurement keep the type of the weights."""
     seed: int = option(0, SEED)
@@ -160,7 +158,7 @@ class SupervisedSettings:
         for name in ("batch", "save_every"):
             count(name, getattr(self, name))
         count("rank", self.rank, 0)
-        count("plain", self.plain, 0)
+        number("text_kl", self.text_kl, 0)
         if self.products not in PRODUCTS:
             raise HominesError(f"products is {self.products!r}; there are {', '.join(PRODUCTS)}")
 
@@ -170,7 +168,9 @@ class SupervisedSettings:
 
     @property
     def rate(self) -> float:
-        return self.lr if self.lr is not None else (1e-3 if self.rank else 1e-4)
+        if self.lr is not None:
+            return self.lr
+        return (3e-4 if self.by == "sft" else 1e-3) if self.rank else 1e-4
 
 
 @dataclass(frozen=True)
@@ -200,6 +200,7 @@ class AlignmentPlan:
     settings: Settings = field(default_factory=Settings)
     rewordings: bool = option(True, REWORDINGS)
     side_effects: bool = option(True, SIDE_EFFECTS, "--check/--no-check")
+    benchmark: tuple[str, ...] | None = option(None, BENCHMARK)
     device: str | None = option(None, DEVICE)
     dtype: str | None = option(None, DTYPE)
     trust_remote_code: bool = option(False, TRUST_REMOTE_CODE)
@@ -319,6 +320,11 @@ class AlignmentPlan:
         }
 
 
+def without_benchmark(plan: AlignmentPlan | TuningPlan) -> dict[str, Any]:
+    """The plan as a mapping, for the name of its folder: a benchmark changes nothing that is trained."""
+    return {name: value for name, value in asdict(plan).items() if name != "benchmark"}
+
+
 def few(game: Any, memory: int) -> bool:
     """Whether a game has so few states of this memory that all are measured."""
     # beyond 64 rounds the number itself would be too long to compute
@@ -335,6 +341,7 @@ class TuningPlan:
     aloud: ReasoningOptions = field(default_factory=ReasoningOptions)
     rewordings: bool = option(True, REWORDINGS)
     side_effects: bool = option(True, SIDE_EFFECTS, "--check/--no-check")
+    benchmark: tuple[str, ...] | None = option(None, BENCHMARK)
     device: str | None = option(None, DEVICE)
     dtype: str | None = option(None, DTYPE)
     trust_remote_code: bool = option(False, TRUST_REMOTE_CODE)

@@ -69,7 +69,8 @@ class SupervisedSteps(StepCallback):
         return {
             "step": step,
             "loss": loss,
-            "token_accuracy": logs.get("token_accuracy"),
+            "token_accuracy": logs["token_accuracy"],
+            **({"text_kl": logs["text_kl"]} if "text_kl" in logs else {}),
             "grad_norm": float(logs.get("grad_norm", float("nan"))),
         }
 

@@ -28,10 +28,10 @@ from homines.inference.machine import bfloat16_pays
 from homines.models.hf import HuggingFace
 from homines.training import distributed
 from homines.training.checkpoints import whole_checkpoint
+from homines.training.everyday_text import EverydayText
 from homines.training.exact import rl
 from homines.training.lessons import lessons_of_rows, plan_batches
 from homines.training.objective import Outcome, Signals
-from homines.training.plain import plain_lessons
 from homines.training.prompt_sets import PromptSets
 from homines.training.settings import Settings, SupervisedSettings
 from homines.training.trainer import Trained, save, silence, trainable
@@ -71,10 +71,9 @@ def sft(
     from transformers.trainer_utils import set_seed
 
     from homines.training.steps import SupervisedSteps
-    from homines.training.supervised_trainer import CompletionTrainer, completion_arguments
+    from homines.training.supervised_trainer import CompletionTrainer, casting, completion_arguments
 
     items = lessons_of_rows(model, rows, soft=soft)
-    items += plain_lessons(model, settings.plain, folder, follow)
     total = settings.steps(len(items))
     size, parts = min(settings.batch, len(items)), processes.process_count()
     distributed.share(size, "batch")
@@ -82,11 +81,15 @@ def sft(
     batches = [[lesson for i in row[k::parts] for lesson in items[i]] for row in order for k in range(parts)]
     set_seed(settings.seed)
     net = trainable(model, Settings(rank=settings.rank, seed=settings.seed))
+    products = product_type(settings.products, model)
+    with casting(net, products):
+        texts = EverydayText(model, net, settings.text_kl)
     callback = SupervisedSteps(folder, follow, total)
     trainer: Any = CompletionTrainer(
         batches,
+        texts,
         pad="left" if model.share else "right",
-        products=product_type(settings.products, model),
+        products=products,
         model=net,
         args=completion_arguments(folder, total, settings, cpu=model.net.device.type == "cpu"),
         callbacks=[callback],

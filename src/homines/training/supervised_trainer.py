@@ -13,6 +13,7 @@ from transformers import Trainer, TrainingArguments
 from homines.inference import processes
 from homines.inference.logits import logits_at
 from homines.training import distributed
+from homines.training.everyday_text import EverydayText
 from homines.training.lessons import Lesson, collate
 from homines.training.settings import SupervisedSettings
 from homines.training.steps import arguments
@@ -22,32 +23,44 @@ from homines.training.trainer import Saving
 class CompletionTrainer(Saving, Trainer):
     """Trainer whose items are the lessons of a step (in several processes: of this process's part of it).
 
+    texts     what the training must not change
     products  the number type of matrix products; None: that of the weights
-    accuracy  share of the weight that lies on the likeliest token, in the last step
+    figures   of the last step: the share of the weight that lies on the likeliest token, and the KL
     """
 
     def __init__(
-        self, batches: Sequence[Sequence[Lesson]], *, pad: str, products: Any = None, **more: Any
+        self,
+        batches: Sequence[Sequence[Lesson]],
+        texts: EverydayText,
+        *,
+        pad: str,
+        products: torch.dtype | None,
+        **more: Any,
     ) -> None:
         def first(items: list[Sequence[Lesson]]) -> dict[str, Any]:
             return collate(items[0], torch.float32 if products else dtype, pad=pad)
 
         dtype = next(p.dtype for p in more["model"].parameters() if p.is_floating_point())
         super().__init__(train_dataset=batches, data_collator=first, **more)
-        self.products = products
-        self.accuracy = float("nan")
+        self.texts, self.products = texts, products
+        self.figures: dict[str, float] = {}
 
     def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> torch.Tensor:
         with casting(model, self.products):
             total, weight, right = weighted_loss(model, inputs)
+            change = self.texts.kl(model, self.state.global_step) if self.texts.weight else None
         sums = distributed.gather([(weight, right)])
         weight = sum(each for each, _ in sums)
-        self.accuracy = sum(each for _, each in sums) / weight
+        self.figures = {"token_accuracy": sum(each for _, each in sums) / weight}
         # gradients will be averaged over the processes, and the weights are those of all
-        return total * (processes.process_count() / weight)
+        loss = total * (processes.process_count() / weight)
+        if change is None:
+            return loss
+        self.figures["text_kl"] = float(change.detach())
+        return loss + self.texts.weight * change
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        super().log({**logs, "token_accuracy": self.accuracy} if "loss" in logs else logs, start_time)
+        super().log({**logs, **self.figures} if "loss" in logs else logs, start_time)
 
 
 def casting(net: Any, products: torch.dtype | None) -> AbstractContextManager[Any]:

@@ -13,13 +13,16 @@ from fractions import Fraction
 
 from homines.core.types import Order, Preference
 from homines.datasets.best_answers import ImpliedAnswers
-from homines.datasets.reasons import words
+from homines.datasets.reasons import rules, words
 from homines.datasets.reasons.arithmetic import Comparison, Line, exact, number
 from homines.datasets.reasons.outcomes import compare_outcomes
+from homines.datasets.reasons.reader import ReasonFault, read_reasons
 from homines.datasets.reasons.roles import compare_plans
 from homines.elicitation.scene import CUE
 from homines.theory.choice import Belief, stated_beliefs
-from homines.theory.utility_terms import WORTH
+from homines.theory.utility_terms import FORBIDDEN, KIND, WORTH
+
+__all__ = ["WORDINGS", "ReasonFault", "answered", "read_reasons", "reason"]
 
 WORDINGS = words.WAYS**3
 """Wordings of a whole: principles, steps and comparisons vary apart."""
@@ -52,7 +55,13 @@ def reason(
         compared, weights = compare_plans(preference, implied, labels, order[0], step) or _whole(
             implied, order
         )
-    parts = [words.principle(weights, first, roles=implied.walk is not None)]
+    duties = [rules.principle(preference, kind, first) for kind in (FORBIDDEN, KIND) if kind in weights]
+    parts = (
+        []
+        if duties and len(weights) == 1
+        else [words.principle(weights, first, roles=implied.walk is not None)]
+    )
+    parts += duties
     parts.append(compared.preface)
     parts += [sentence(f"{line.text} for {labels[line.act]}.", labels) for line in compared.lines]
     parts.append(words.comparison(compared, answer, labels, last, margin=margin))

@@ -15,11 +15,13 @@ from homines.core.format import join
 from homines.core.types import Array, Decision, Order, Preference
 from homines.datasets.reasons import words
 from homines.datasets.reasons.arithmetic import Comparison, Line, Sum, exact, in_proportion, number, share
+from homines.datasets.reasons.rules import compare_duty, is_duty
 from homines.elicitation.scene import Names, either
 from homines.theory.choice import Belief, stated_beliefs
 from homines.theory.utility_terms import (
     AHEAD,
     BEHIND,
+    FORBIDDEN,
     LEAST,
     OTHERS,
     OWN,
@@ -84,12 +86,12 @@ def compare_outcomes(
     The values are those of the preference's own terms where everybody's gains make them; else its utility as
     a whole.
     """
-    terms = _derivable(terms_of(preference, d), d)
-    if terms is None:
-        terms = (Term(WORTH, 1.0, preference(d)),)
+    terms = _derivable(terms_of(preference, d), d) or (Term(WORTH, 1.0, preference(d)),)
+    if len(terms) == 1 and is_duty(terms[0], d):
+        return compare_duty(terms[0], d, labels, order, way), {terms[0].kind: exact(terms[0].weight)}
     others = max(1, len(d.payoffs) - 1)
     weights, factor = in_proportion([weight_of(term, others) for term in terms])
-    names = Names.of(d, labels)
+    names = Names.of(d, labels if tuple(labels) != d.actions else ())
     by_kind = {term.kind: w for term, w in zip(terms, weights, strict=True)}
     if set(by_kind) == {SAME}:
         lines = [_line(terms, weights, a, (), Fraction(1), d, names, way) for a in order[0]]
@@ -225,7 +227,9 @@ def _line(
             steps.append(f"{words.ALL[way].format(act=names.mine[a])}: {made.text}")
         else:
             made = add_up(term.kind, cases, loose)
-            if len(terms) > 1 and made.value and not made.trivial:
+            if term.kind == FORBIDDEN and made.value:
+                steps.append(f"{words.NAMES[term.kind]} {number(made.value)}")
+            elif len(terms) > 1 and made.value and not made.trivial:
                 steps.append(f"{words.NAMES[term.kind]} {made.text}")
         sums.append(made)
     return close_line(a, reading, steps, sums, weights)

@@ -19,7 +19,7 @@ from math import gcd, lcm
 
 import numpy as np
 
-from homines.core.types import Game, History, Preference
+from homines.core.types import Decision, Game, History, Preference
 from homines.datasets.best_answers import ImpliedAnswers, Walk
 from homines.datasets.reasons.arithmetic import Comparison, Line, Sum, exact, in_proportion
 from homines.datasets.reasons.outcomes import (
@@ -32,7 +32,7 @@ from homines.datasets.reasons.outcomes import (
     weight_of,
 )
 from homines.datasets.reasons.words import ALIKE, NAMES, PATH
-from homines.estimation.strategy_method import points
+from homines.estimation.strategy_method import Point, points
 from homines.theory.game_forms import Plan, Sequential, append_stage, veil
 from homines.theory.utility_terms import OWN, SAME
 
@@ -95,7 +95,7 @@ def compare_plans(
     count = Fraction(lcm(*(leaf.chance.denominator for each in own for leaf in each)))
     shares = [leaf.chance * count for each in own for leaf in each]
     common = Fraction(gcd(int(count), *map(int, shares)))
-    words = Words.of(implied, labels)
+    words = ActWords.of(walk.game, walk.point, implied.decision, labels)
     together = [_same(walk, walk.plans[i], words, count / common) for _, i in told]
     if any(own) and len({same.value for _, same in together}) == 1:  # what all share decides nothing
         by_kind = {kind: w for kind, w in by_kind.items() if kind != SAME}
@@ -151,7 +151,7 @@ def _own(game: Game, plan: Plan, here: int) -> dict[Leaf, None]:
     return dict.fromkeys(leaf for role in (here, 1 - here) for leaf in leaves(game, plan, role))
 
 
-def _same(walk: Walk, plan: Plan, words: Words, count: Fraction) -> tuple[str, Sum]:
+def _same(walk: Walk, plan: Plan, words: ActWords, count: Fraction) -> tuple[str, Sum]:
     """The acts where both follow the plan, and what they give in the two roles, mine here first."""
     history, here = path(walk.game, plan), walk.point[0]
     paid = [exact(x) for x in walk.game.payoffs(history)]
@@ -163,7 +163,7 @@ def _line(
     cases: Sequence[tuple[int, Outcome]],
     together: tuple[str, Sum],
     weights: Mapping[str, Fraction],
-    words: Words,
+    words: ActWords,
     way: int,
 ) -> Line:
     acts, same = together
@@ -203,7 +203,7 @@ def _fits(compared: Comparison, implied: ImpliedAnswers) -> bool:
 
 
 @dataclass(frozen=True)
-class Words:
+class ActWords:
     """Words for acts and roles of a game, as the prompt of one point of decision has them."""
 
     game: Game
@@ -213,11 +213,9 @@ class Words:
     names: Mapping[tuple[int, History], tuple[str, ...]]
 
     @classmethod
-    def of(cls, implied: ImpliedAnswers, labels: Sequence[str]) -> Words:
-        assert implied.walk is not None
-        walk = implied.walk
-        names = {point: d.actions for point, d in points(walk.game).items()}
-        return cls(walk.game, tuple(labels), implied.decision.actions, walk.point[0], names)
+    def of(cls, game: Game, point: Point, d: Decision, labels: Sequence[str]) -> ActWords:
+        names = {each: at.actions for each, at in points(game).items()}
+        return cls(game, tuple(labels), d.actions, point[0], names)
 
     def outcome(self, leaf: Leaf, count: Fraction) -> Outcome:
         return Outcome(self.acts(leaf.history, leaf.role), leaf.gains, leaf.chance * count)

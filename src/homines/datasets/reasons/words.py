@@ -69,7 +69,7 @@ COUNTS: Mapping[str, str] = {
     LEAST: "what the poorest gets",
     BEHIND: "what I am behind",
     AHEAD: "what I am ahead",
-    FORBIDDEN: "a breach of the rule",
+    FORBIDDEN: "each breach of the rule",
     WORTH: "what it is worth",
 }
 WEIGHED = (

@@ -1,119 +1,63 @@
-"""Agents of the study lu2025: doses of kappa, and what each agent answered."""
+"""Agents of the study lu2025, the canonical games that they are asked, and what each answered."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 
-from homines.core.registry import find
 from homines.core.types import Record
-from homines.datasets.recipe import Recipe, drawer
+from homines.datasets.recipe import drawer
 from homines.elicitation.metrics import answered_records, group_by
 from homines.estimation.columns import Observation
-from homines.estimation.family import family
 from homines.estimation.observations import from_records
-from homines.estimation.published import PAIRS
+from homines.estimation.published import AMOUNTS, PAIRS
 from homines.studies.kit import Agent, Findings
+from homines.studies.lu2025.curriculum import AgentKind, DoseKind
+from homines.studies.lu2025.dose_games import kappa_design
 
-CONDITIONS = ("asked as trained", "asked for the bare answer")
-HOW_ASKED = (
-    "Models as they are answer at once; the tuned ones think aloud first, as they were taught, in games "
-    "whose like they were not taught."
-)
-KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
-ENDS = (0.0, 1.0)
-"""Homo economicus and homo moralis, which are asked everything; of the doses between kappa is estimated."""
-ROWS, TESTS = 320, 64
-"""Rows of an agent's data: to train on, and to test on."""
-WORDS = ("A,B", "X,Y")
-PROTOCOLS = ("spd", "trust(", "ultimatum(")
+HOW_ASKED = "Models as they are answer at once; the tuned ones think aloud first, as they were taught."
+PROTOCOL_SPECS = tuple(f"{game}({k})" for game in ("spd", "trust", "ultimatum") for k in range(1, 7))
+PROTOCOLS = ("spd(", "trust(", "ultimatum(")
 """Beginnings of the specs of the protocols."""
 DRAWN_SEED = 2025
 """Seed of the games drawn for measurement; the games of the training have seeds of their own."""
-GAMES_DRAWN = 4000
-"""The number of symmetric games drawn to choose those that distinguish doses of kappa."""
+DRAWN = 12
+"""The number of divisions of money, and of those after a kind or unkind act, that are drawn."""
+STAKE = 99
+"""Their highest payoff."""
 
 
-SHARES_STATED = (0.2, 0.8)
-"""Shares of the first action that stated beliefs give."""
-
-
-@dataclass(frozen=True)
-class DoseKind:
-    """A kind of agent: the dose of kappa it is tuned to; `direct` tunes on bare answers, without reasons."""
-
-    kappa: float
-    seeds: tuple[int, ...]
-    quick: bool
-    direct: bool = False
-
-    @property
-    def name(self) -> str:
-        name = {0.0: "homo economicus", 1.0: "homo moralis"}.get(self.kappa, f"kappa = {self.kappa:g}")
-        return f"{name}, no reasons" if self.direct else name
-
-    @property
-    def slug(self) -> str:
-        return f"kappa-{self.kappa:g}{'-direct' if self.direct else ''}"
-
-    @property
-    def wide(self) -> bool:
-        """Whether it is asked every question: the two ends that think aloud."""
-        return self.kappa in ENDS and not self.direct
-
-    def folder(self, seed: int) -> str:
-        return f"{self.slug}-s{seed}"
-
-    @property
-    def rows(self) -> tuple[int, int]:
-        """The number of rows to train on, and to test on."""
-        return (24, 6) if self.quick else (ROWS, TESTS)
-
-    def recipe(self, seed: int) -> Recipe:
-        train, test = self.rows
-        return Recipe(
-            f"moralis(kappa={self.kappa!r})",
-            train=train,
-            test=test,
-            words=WORDS,
-            asks=("bare",) if self.direct else ("aloud",),
-            seed=seed,
-            apart=tuple(kappa_games()),
-        )
-
-
-@cache
 def kappa_games() -> dict[str, float]:
-    """The kappa of indifference by spec, for symmetric games that distinguish doses of kappa.
-
-    There is one game for every kappa of indifference inside (0, 1) that payoffs of 1 to 9 can make, except
-    the doses themselves. A higher kappa favours the first action and the second action in turn; an agent that
-    always takes the same action thus fits no kappa well.
-    """
-    rng = np.random.default_rng(DRAWN_SEED)
-    draw, moralis = drawer("symmetric"), family("moralis")
-    assert draw is not None
-    games: tuple[dict[float, str], dict[float, str]] = {}, {}  # by whether a higher kappa favours the first
-    for spec in (draw(rng) for _ in range(GAMES_DRAWN)):
-        base, slope = np.diff(moralis.columns(find("games", spec).stage.due(())[0]), axis=0)[0]
-        indifferent = round(float(-base / slope), 9) if slope else 0.0
-        if 0 < indifferent < 1 and indifferent not in KAPPAS:
-            games[bool(slope > 0)].setdefault(indifferent, spec)
-    common = sorted(games[0].keys() & games[1].keys())
-    return {games[i % 2][kappa]: kappa for i, kappa in enumerate(common)}
+    """The kappa of indifference by spec, for the games that tell doses of kappa and state no share of others
+    (dose_games.py)."""
+    return {spec: kappa for spec, kappa in kappa_design().items() if "share=" not in spec}
 
 
 def stated_games() -> tuple[str, ...]:
-    """Every other of these games, with other beliefs than 50/50 stated: they tell kappa from aversion to
-    inequity, which symmetric games with even beliefs do not."""
-    specs = list(kappa_games())[::2]
-    return tuple(
-        spec.replace("rounds=1)", f"rounds=1, share={SHARES_STATED[i % len(SHARES_STATED)]})")
-        for i, spec in enumerate(specs)
-    )
+    """Those that state a share of others, which tell kappa from aversion to inequity."""
+    return tuple(spec for spec in kappa_design() if "share=" in spec)
+
+
+@cache
+def random_games(game: str) -> tuple[str, ...]:
+    """Specs of games drawn with a seed of their own."""
+    rng = np.random.default_rng(DRAWN_SEED)
+    draw = drawer(game)
+    assert draw is not None
+    return tuple(draw(rng, STAKE) for _ in range(DRAWN))
+
+
+@cache
+def canonical_specs() -> tuple[str, ...]:
+    """Specs of the canonical games and of those that tell kappa: no exam or training has them."""
+    pairs = [spec for spec, _ in PAIRS.values()]
+    drawn = [spec for game in ("split", "reciprocity") for spec in random_games(game)]
+    amounts = [reference.game for reference in AMOUNTS]
+    return tuple(dict.fromkeys([*PROTOCOL_SPECS, *pairs, *drawn, *amounts, *kappa_games(), *stated_games()]))
 
 
 def observations(records: Sequence[Record], *, whole: bool = False) -> list[Observation]:
@@ -123,14 +67,17 @@ def observations(records: Sequence[Record], *, whole: bool = False) -> list[Obse
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DoseAgent(Agent):
-    """A model and the dose of kappa it was tuned to.
+    """A model of the study and what it was trained to.
 
-    kappa    None for a model as it is
-    direct   whether it was tuned on bare answers
+    kind   None for a model as it is
     """
 
-    kappa: float | None = None
-    direct: bool = False
+    kind: AgentKind | None = None
+
+    @property
+    def kappa(self) -> float | None:
+        """The dose of an agent that was trained to one; None for the others."""
+        return self.kind.kappa if isinstance(self.kind, DoseKind) else None
 
     @property
     def records(self) -> list[Record]:
@@ -140,19 +87,28 @@ class DoseAgent(Agent):
     @cached_property
     def _own_records(self) -> list[Record]:
         records, own = self.run.records, f"+{self.run.folder.name}"
-        return records if self.kappa is None else [r for r in records if r.model.endswith(own)]
+        return records if self.kind is None else [r for r in records if r.model.endswith(own)]
+
+    @cached_property
+    def cells(self) -> list[dict[str, Any]]:
+        """Scores of its exam, a row a cell."""
+        return list((self.run.noted("exam.json") or {}).get("cells", ()))
 
     def answers(self, game: str, *, aloud: bool | None = None) -> list[Record]:
-        """Answers and beliefs in games whose spec begins with `game`.
+        """Answers and beliefs in the canonical games whose spec begins with `game`.
 
         aloud   after reasons, or at once; None: as the agent was taught, at once where it is untrained
         """
-        reasons = self.kappa is not None if aloud is None else aloud
-        return [r for r in self.records if r.game.startswith(game) and (r.asks == "aloud") == reasons]
+        reasons, canonical = self.kind is not None if aloud is None else aloud, set(canonical_specs())
+        return [
+            r
+            for r in self.records
+            if r.game.startswith(game) and r.game in canonical and (r.asks == "aloud") == reasons
+        ]
 
     def kappa_answers(self, *, aloud: bool) -> list[Record]:
         """Answers in the games that distinguish doses of kappa, which no agent was trained on."""
-        specs = set(self.run.config["data"]["apart"])
+        specs = set(kappa_games())
         return [r for r in self.answers("symmetric", aloud=aloud) if r.game in specs]
 
     def stated_answers(self, *, aloud: bool) -> list[Record]:
@@ -188,11 +144,19 @@ class DoseAgent(Agent):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DoseFindings(Findings[DoseAgent]):
-    """Models as they are and every tuned agent."""
+    """Models as they are and every agent that was trained, whatever part of the study it is of."""
+
+    @property
+    def ends(self) -> list[DoseAgent]:
+        """The two ends, trained on every kind of game."""
+        return [a for a in self.able if a.kind is not None and a.kind.stage == "full"]
 
     @property
     def wide(self) -> list[DoseAgent]:
-        """Those asked every question: models as they are, and the two ends with the first seed."""
-        seeds = self.task.seeds[:1]
-        ends = [a for a in self.able if a.kappa in ENDS and a.seed in seeds and not a.direct]
-        return [a for a in self.able if a.kappa is None] + ends
+        """Those asked the canonical games: models as they are, and the two ends."""
+        return [a for a in self.able if a.kind is None] + self.ends
+
+    @property
+    def doses(self) -> list[DoseAgent]:
+        """Agents of a dose of kappa."""
+        return [a for a in self.able if a.kappa is not None]

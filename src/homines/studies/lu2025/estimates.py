@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from homines.core.format import TableRow
-from homines.core.types import Choice, HominesError
+from homines.core.types import HominesError
 from homines.elicitation.metrics import average_by_decision, choices, mass, payoff_sensitivity
 from homines.estimation.agent_estimates import numbers, sentence
-from homines.estimation.bounds import Bounds, bounds
 from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
 from homines.estimation.model_tests import compare
 from homines.estimation.problem import NotIdentified
-from homines.reports import charts as draw
 from homines.reports.page import Section
 from homines.studies.kit import EXPLAINED
 from homines.studies.lu2025.agents import HOW_ASKED, DoseAgent, DoseFindings, observations
@@ -24,10 +21,6 @@ from homines.studies.omissions import Omission
 
 PEOPLE = "bfs(alpha=0.083, beta=0.261, gamma=0.072, delta=-0.042)"
 """Aggregate of Bruhin, Fehr & Schunk (2019), session 1."""
-IDLE = tuple(Choice.at(p) for p in ([1, 0], [0, 1], [1, 1]))
-"""Choices of agents that ignore the game: always the same action, or a coin."""
-EVEN = "kappa if alpha = beta"
-LIKELY, SET = "maximum likelihood", "most answers best"
 
 
 def estimates(findings: DoseFindings) -> Section | Omission:
@@ -47,6 +40,8 @@ def estimates(findings: DoseFindings) -> Section | Omission:
             "likelihood. Exact choices have no sampling error: what is uncertain is which games were "
             "asked. Where choices cannot tell a parameter, the row says so and there is no number. A row "
             "with little legal mass explains answers that are hardly ever given.",
+            "Each interval is of one agent: other games like these would have kept to it. Another training "
+            "of the same dose is another agent, and other words are other prompts; neither is in it.",
             EXPLAINED,
             HOW_ASKED,
         ),
@@ -101,90 +96,6 @@ def _estimate_rows(agent: DoseAgent, name: str, family: str, data: Sequence[Obse
         row |= {"explained": e.explained, "explainable": e.explainable}
         rows.append(row | {"legal mass": e.mass, "why": why or None})
     return rows
-
-
-def dose(findings: DoseFindings) -> Section | Omission:
-    """Target kappa against its estimate from unseen games, and the set at which most answers are best."""
-    rows: list[TableRow] = []
-    dots: list[TableRow] = []
-    for agent in (a for a in findings.able if a.kappa is not None and not a.direct):
-        data = observations(agent.kappa_answers(aloud=True))
-        row: TableRow = {"target": agent.kappa, "seed": agent.seed}
-        rows.append(row)
-        if not data:
-            row["why no estimate"] = "never came to an answer"
-            continue
-        best = bounds(data, "moralis")
-        idle = max(bounds([replace(o, choice=c) for o in data], "moralis").share for c in IDLE)
-        row |= {"most best": _format_bounds(best), "share best": best.share, "idle share": idle}
-        dots += [{"target": agent.kappa, "series": SET, "low": low, "high": high} for low, high in best.parts]
-        row["legal mass"] = float(np.mean([o.choice.mass for o in data]))
-        try:
-            e = fit(data, "moralis")
-        except HominesError as failure:
-            row["why no estimate"] = sentence(failure)
-            continue
-        value, se, low, high, why = numbers(e, "kappa")
-        row |= {EVEN: value, "s.e.": se, "low": low, "high": high}
-        row |= {"precision": numbers(e, "precision")[0]}
-        row |= {"explained": e.explained, "explainable": e.explainable}
-        row |= {"games": e.decisions} | _apart([*data, *observations(agent.stated_answers(aloud=True))])
-        if value is None:
-            row["why no estimate"] = why
-            continue
-        dots.append({"target": agent.kappa, "series": LIKELY, "value": value, "low": low, "high": high})
-    title = "Dose and response"
-    if not rows:
-        return findings.lacks_training(title)
-    text = "Kappa of the training data against kappa, if alpha = beta, of the choices in unseen games."
-    return Section(
-        "dose",
-        title,
-        (
-            "Agents trained at doses of kappa, on games drawn alike, and the kappa that best explains what "
-            "they then choose, after thinking aloud, in games that none of them saw.",
-            "Two readings. The maximum-likelihood estimate with its 95% profile interval, errors clustered "
-            "by game; choices that are all certain have none. And the set of kappa at which the largest "
-            "share of the choices is best (maximum score), which certain choices have as well. The idle "
-            "share is what an agent reaches that always takes the same action or tosses a coin: a set with "
-            "little more says nothing.",
-            "With even beliefs these games do not tell kappa from aversion to inequity: an agent of kappa 0 "
-            "that minds being ahead (beta) and behind (alpha) gives the answers of kappa = (beta - alpha) / "
-            "(2 - beta + alpha). The estimate is of kappa where alpha = beta. Games with stated beliefs of "
-            ".2 and .8 give kappa alone, estimated together with alpha and beta.",
-            "Symmetric 2x2 games with whole payoffs of 1 to 9 and a 50/50 belief are what this model's "
-            "arithmetic reaches. In them, one kappa is told from another by a game whose two actions are "
-            "worth the same in between; the largest below 1 is 7/9 (of payoffs that differ by 8 and by 1), "
-            "so everything from there to 1 chooses alike.",
-        ),
-        rows,
-        draw.response(dots, text) if dots else None,
-    )
-
-
-def _apart(data: Sequence[Observation]) -> TableRow:
-    """Kappa apart from alpha and beta, where stated beliefs let it be told; else why not."""
-    try:
-        e = fit(data, "kantian")
-    except HominesError as failure:
-        return {"why not kappa alone": sentence(failure)}
-    value, _, low, high, why = numbers(e, "kappa")
-    own: TableRow = {"kappa alone": value, "kappa alone, low": low, "kappa alone, high": high}
-    own |= {"alpha": numbers(e, "alpha")[0], "beta": numbers(e, "beta")[0]}
-    return own | ({"why not kappa alone": why} if why else {})
-
-
-def _format_bounds(best: Bounds) -> str:
-    """'.20 to .27', or several; open ends as 'below .07' and 'above .78'."""
-
-    def one(low: float, high: float) -> str:
-        if np.isinf(low) and np.isinf(high):
-            return "any"
-        if np.isinf(low):
-            return f"below {high:.2f}"
-        return f"above {low:.2f}" if np.isinf(high) else f"{low:.2f} to {high:.2f}"
-
-    return ", ".join(one(low, high) for low, high in best.parts)
 
 
 def sensitivity(findings: DoseFindings) -> Section | Omission:

@@ -1,240 +1,182 @@
 """Preferences from economics: Lu, Dhanda, Chen & Hansen (2025), on any model, and beyond.
 
-A model is measured in canonical games and its preferences are estimated; utility-implied reasons and answers
-are generated for homo economicus (kappa = 0), homo moralis (kappa = 1) and doses between; the model is
-fine-tuned on them; then it is measured and estimated again, on games it never saw.
+A model is fine-tuned on a small set of utility-implied reasons and answers in canonical games, as homo
+economicus and as homo moralis: on every kind of game, and for each group of kinds on the others alone. All
+are examined on games, labels and a frame that no training has; the same agents then decide in cars and in
+markets, and are asked again in other circumstances. Doses of kappa give a dose and a response.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
-from functools import cache, partial
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 
-import numpy as np
-
-from homines.core.capabilities import Reasons
-from homines.core.registry import find
 from homines.core.run_folder import RunFolder
-from homines.core.types import Decision, Model, Record
+from homines.core.types import HominesError, Model
 from homines.datasets import folder as data_folder
-from homines.datasets.generator import generate
-from homines.datasets.recipe import Recipe, drawer
-from homines.datasets.row import Row
-from homines.elicitation.questions import Question, battery, questions
-from homines.estimation.published import AMOUNTS, PAIRS
+from homines.datasets.recipe import Recipe
+from homines.elicitation.questions import Question
 from homines.inference.reasoning import ReasoningOptions
-from homines.studies.lu2025.agents import DRAWN_SEED, ENDS, KAPPAS, DoseKind, kappa_games, stated_games
+from homines.models.hf import HuggingFace
+from homines.studies.lu2025 import applications, persistence
+from homines.studies.lu2025.agents import canonical_specs
+from homines.studies.lu2025.curriculum import STAGES, AgentKind, Stage, agent_kinds
+from homines.studies.lu2025.exam import Cell, cells_of, exam_questions, exam_specs, note_scores
+from homines.studies.lu2025.folders import ends, subjects, trained_agents
+from homines.studies.lu2025.minutes import outline_lines
 from homines.studies.lu2025.page import page
+from homines.studies.lu2025.questions import canonical_questions, doses
 from homines.studies.task import AgentExam, StudyResult, StudyTask
-from homines.training.exam import examine, exams_of
+from homines.training.exam import note_side_effects
 from homines.training.lifecycle import Tuning, train_once
 from homines.training.settings import SupervisedSettings, TuningPlan
-from homines.training.student import load_student, load_trained
+from homines.training.student import load_student, name_after
 
-OPTIONS = ("also",)
-SEEDS = 1
-"""Trainings of each kind, unless said otherwise."""
-WORDS_ASKED = ("X,Y", "Y,X")
-PROTOCOLS = tuple(f"{game}({k})" for game in ("spd", "trust", "ultimatum") for k in range(1, 7))
-DRAWN = 12
-"""The number of divisions of money, and of those after a kind or unkind act, that are drawn."""
-THINK, THINK_QUICK = 256, 64
+OPTIONS = ("also", "only")
+SEEDS = 3
+"""Trainings of each dose, unless said otherwise; of the others there is one each."""
+THINK, THINK_QUICK = 256, 48
 """Tokens of reasons at most; the untrained model seldom ends before them."""
 
-DecisionsByGame: TypeAlias = Mapping[str, tuple[Decision, ...]]
-"""Decisions by the spec of their game."""
+
+def kinds(task: StudyTask) -> list[AgentKind]:
+    """Every kind of agent that is trained in the parts of the study that are carried out."""
+    here = parts(task)
+    return [kind for kind in agent_kinds(task.seeds, quick=task.quick) if kind.stage in here]
 
 
-def kinds(task: StudyTask) -> list[DoseKind]:
-    """Every kind of agent; only the ends have every seed."""
-    first = task.seeds[:1]
-    if task.quick:
-        return [DoseKind(k, task.seeds, True) for k in ENDS]
-    doses = [DoseKind(k, task.seeds if k in ENDS else first, False) for k in KAPPAS]
-    return doses + [DoseKind(k, first, False, direct=True) for k in ENDS]
+def parts(task: StudyTask) -> tuple[Stage, ...]:
+    """The parts of the study that are carried out. Raises HominesError for an unknown one."""
+    if unknown := [name for name in task.only if name not in STAGES]:
+        raise HominesError(f"lu2025 has no part {unknown[0]!r}; --only takes {', '.join(STAGES)}")
+    return tuple(stage for stage in STAGES if not task.only or stage in task.only)
 
 
 def outline(task: StudyTask) -> list[str]:
-    """What would be trained, a line a kind of agent."""
-    return [
-        f"{kind.name}: {len(kind.seeds)} seeds, {kind.rows[0]} rows" for kind in kinds(task) if task.trainable
-    ]
+    """What would be trained and asked, a line a kind of agent, with the minutes it takes."""
+    return outline_lines(task, kinds(task), partial(questions_of, task)) if task.trainable else []
 
 
 def exams(task: StudyTask) -> list[AgentExam]:
-    """The questions of every agent: of models as they are, and of tuned ones."""
-    tests = cache(lambda kind, seed: generate(kind.recipe(seed))[1])
-
-    def as_it_is(model: Model) -> list[Question]:
-        rows = {kind.slug: tests(kind, seed) for kind, seed in first_ends(task)}
-        return row_questions(model, rows) + exam(model, "choice", quick=task.quick)
-
-    def tuned(kind: DoseKind, seed: int, model: Model) -> list[Question]:
-        return row_questions(model, {"after": tests(kind, seed)}) + tuned_exam(task, kind, seed, model)
-
-    out = [AgentExam(name, model, as_it_is) for name, model in task.models.items()]
-    return out + [
-        AgentExam(kind.folder(seed), task.model, partial(tuned, kind, seed))
-        for kind, seed in task.trainings(kinds(task))
+    """The questions of every agent: of models as they are, and of trained ones."""
+    every = [
+        AgentExam(name, model, partial(questions_as_it_is, task, model))
+        for name, model in task.models.items()
     ]
+    trained = task.trainings(kinds(task))
+    every += [
+        AgentExam(kind.folder(seed), task.model, partial(questions_of, task, kind)) for kind, seed in trained
+    ]
+    return every + (applications.exams(task, subjects(task)) if "applications" in parts(task) else [])
 
 
-def row_questions(model: Model, rows: Mapping[str, Sequence[Row]]) -> list[Question]:
-    """Test rows as questions, aloud and bare."""
-    return [q for _, group in exams_of(model, rows, rewordings=False).values() for q in group]
+def cells_as_it_is(task: StudyTask, spec: str) -> list[Cell]:
+    """The exam of a model as it is; a short one of the model that is trained here."""
+    return cells_of(None, quick=task.quick, untrained=task.name_of(spec) != spec)
 
 
-def tuning(task: StudyTask, kind: DoseKind, seed: int) -> TuningPlan:
-    """The fine-tuning of one agent."""
-    folder = task.place(f"data/{kind.folder(seed)}")
-    return TuningPlan(
-        task.model,
-        str(folder),
-        SupervisedSettings("sft", seed=seed),
-        ReasoningOptions(most=THINK_QUICK if task.quick else THINK),
-        rewordings=False,
-        side_effects=kind.wide and seed == task.seeds[0],
-        device=task.device,
-        dtype=task.dtype,
-    )
+def questions_as_it_is(task: StudyTask, spec: str, model: Model) -> list[Question]:
+    """The questions to a model as it is: the exam by both utilities, and the canonical games at once."""
+    cells = cells_as_it_is(task, spec)
+    canonical = canonical_questions(model, "choice", quick=task.quick)
+    return exam_questions(model, cells) + canonical + doses(model, "choice", quick=task.quick)
 
 
-# --- what is asked -----------------------------------------------------------------------------
+def questions_of(task: StudyTask, kind: AgentKind, model: Model) -> list[Question]:
+    """The questions to a trained agent: its exam; the two ends the canonical games too, aloud; they and the
+    doses the games that tell kappa."""
+    every = exam_questions(model, cells_of(kind, quick=task.quick))
+    if kind.stage == "full":
+        every += canonical_questions(model, "aloud", quick=task.quick)
+    return every + (doses(model, "aloud", quick=task.quick) if kind.stage != "left_out" else [])
 
 
-def table(words: str, **fields: str) -> Any:
-    """The frame of this study: payoffs as a table, no word on what to aim at."""
-    return replace(find("frames", f"table(labels='{words}', goal='')"), **fields)
-
-
-def random_games(game: str) -> dict[str, tuple[Decision, ...]]:
-    """Games drawn with a seed of their own, by spec."""
-    rng = np.random.default_rng(DRAWN_SEED)
-    draw = drawer(game)
-    assert draw is not None
-    specs = [draw(rng) for _ in range(DRAWN)]
-    return {spec: battery(find("games", spec)) for spec in specs}
-
-
-def balanced_questions(model: Any, games: DecisionsByGame, asks: str) -> list[Question]:
-    """Decisions between two actions, each asked twice: every action has either label and place once."""
-    out: list[Question] = []
-    for turn, words in enumerate(WORDS_ASKED):
-        every = questions(model, games, [table(words, asks=asks)], most=2)
-        out += [q for q in every if q.record.order[0][0] == turn]
-    return out
-
-
-def doses(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
-    """Questions in the games that tell doses of kappa, and in those that state beliefs. The short form has
-    every fifth game: an odd step, as neighbours favour the two actions in turn."""
-    step = 5 if quick else 1
-    specs = (*list(kappa_games())[::step], *stated_games()[::step])
-    games = {spec: battery(find("games", spec).stage) for spec in specs}
-    return balanced_questions(model, games, asks)
-
-
-def exam(model: Any, asks: str, *, quick: bool = False) -> list[Question]:
-    """The canonical games: protocols by the strategy method, pairs and divisions as `asks` says ("choice" or
-    "aloud"), and amounts and the games that tell kappa for the bare answer.
-
-    Beliefs are asked for with bare answers only, for an agent that was taught to think aloud gives no others.
-    """
-    protocols = {spec: battery(find("games", spec)) for spec in PROTOCOLS[:: 6 if quick else 1]}
-    pairs = {spec: battery(find("games", spec)) for spec, _ in PAIRS.values()}
-    divided = random_games("split")
-    kind = {spec: tuple(d for d in ds if d.player == 1) for spec, ds in random_games("reciprocity").items()}
-    divisions = {**pairs, **divided, **kind}
-    every = balanced_questions(model, protocols, asks)
-    if asks == "choice":
-        every += balanced_questions(model, protocols, "belief")
-    every += balanced_questions(model, dict(list(divisions.items())[:: 7 if quick else 1]), asks)
-    amounts = {b.game: battery(find("games", b.game)) for b in AMOUNTS[: 1 if quick else None]}
-    every += questions(model, amounts, [find("frames", "table(goal='')")], most=2)
-    return every + doses(model, "choice", quick=quick)
-
-
-# --- carrying it out ---------------------------------------------------------------------------
+# --- carrying it out -----------------------------------------------------------------------------
 
 
 def run(task: StudyTask) -> StudyResult:
-    """Generate, tune and measure what is missing, then write the report."""
+    """Train and ask what is missing, then write the page, also of parts that other calls carried out."""
     agents = kinds(task)
-    for kind, seed in {*first_ends(task), *task.trainings(agents)}:
-        data_folder.write(kind.recipe(seed), task.place(f"data/{kind.folder(seed)}"))
     asked = task.ask_models(partial(open_as_it_is, task), partial(ask_as_it_is, task))
-    trainings = task.trainings(agents, asked)
-    for kind, seed in trainings:
+    for kind, seed in task.trainings(agents, asked):
         with task.timed():
-            tune_agent(task, kind, seed)
-    return page(task, trainings, asked.unread)
+            train_agent(task, kind, seed)
+    unread = dict(asked.unread)
+    if "applications" in parts(task):
+        unread |= applications.ask(task, subjects(task, unread), reasoning(task)).unread
+    if "persistence" in parts(task):
+        persistence.ask(task, ends(task), reasoning(task).most)
+    return page(task, trained_agents(task), unread)
 
 
-def first_ends(task: StudyTask) -> list[tuple[DoseKind, int]]:
-    """The two ends with the first seed, whose test rows a model is asked as it is."""
-    return [(kind, task.seeds[0]) for kind in kinds(task) if kind.wide]
-
-
-@contextmanager
-def open_run(task: StudyTask, name: str, plan: TuningPlan, recipe: Recipe) -> Iterator[RunFolder]:
-    settings = plan.config(recipe, command=task.command)
-    with RunFolder(task.place(name), settings) as run:
-        yield run
+def reasoning(task: StudyTask) -> ReasoningOptions:
+    """How every model thinks aloud."""
+    return ReasoningOptions(most=THINK_QUICK if task.quick else THINK)
 
 
 def open_as_it_is(task: StudyTask, name: str, model: str) -> AbstractContextManager[RunFolder]:
-    """The run folder of a model as it is; that of the model to be tuned has the plan of the first tuning."""
-    kind, seed = first_ends(task)[0]
-    if task.trainable and model == task.model:
-        return open_run(task, name, tuning(task, kind, seed), kind.recipe(seed))
-    return task.measuring(name, model, quick=task.quick, data={"apart": kind.recipe(seed).apart})
+    """The run folder of a model as it is."""
+    return task.measuring(name, model, quick=task.quick)
 
 
 def ask_as_it_is(task: StudyTask, run: RunFolder, spec: str) -> int:
-    """Ask a model as it is the canonical games and the test rows of both ends; the number of failed
-    questions."""
-    if run.noted("examined.json"):
-        return 0
-    plan, model = tuning(task, *first_ends(task)[0]), task.load(spec)
-    if isinstance(model, Reasons):
-        model.reasoning = plan.reasoning
-    rows = {kind.slug: tuning(task, kind, seed).rows()[2] for kind, seed in first_ends(task)}
-    also = exam(model, "choice", quick=task.quick)
-    return note_examined(run, examine(plan, model, run, rows, task.follow, also))
+    """Ask a model as it is everything; the number of failed questions."""
+
+    def note(run: RunFolder, model: Model) -> None:
+        note_all(task, run, model, cells_as_it_is(task, spec), side_effects=True)
+
+    ask = partial(questions_as_it_is, task, spec)
+    return task.examined(run, spec, ask, beside=note, reasoning=reasoning(task))
 
 
-def note_examined(run: RunFolder, records: Sequence[Record]) -> int:
-    """Note that a model was asked everything, where no question failed; the number that did."""
-    failed = sum(r.choice is None for r in records)
-    if not failed:
-        run.note("examined.json", {"exam": True})
-    return failed
+def note_all(
+    task: StudyTask, run: RunFolder, model: Model, cells: Sequence[Cell], *, side_effects: bool
+) -> None:
+    """Note the scores of the exam, and of a network the side effects."""
+    note_scores(run, model, cells)
+    if side_effects and isinstance(model, HuggingFace):
+        note_side_effects(model, run, f"side effects of {model.name}", task.follow)
 
 
-def tune_agent(task: StudyTask, kind: DoseKind, seed: int) -> int:
-    """Tune one agent and ask it its test rows, the two ends also the canonical games; the number of failed
-    questions."""
+def train_agent(task: StudyTask, kind: AgentKind, seed: int) -> int:
+    """Train one agent and examine it; the number of failed questions."""
+    name, recipe = kind.folder(seed), recipe_of(kind, seed)
     plan = tuning(task, kind, seed)
-    name = kind.folder(seed)
-    with open_run(task, name, plan, kind.recipe(seed)) as run:
-        if run.noted("examined.json"):
-            return 0
-        training = Tuning.of(plan)
-        task.follow.say(name)
-        model = load_trained(plan, train_once(training, partial(load_student, plan), run, task.follow))
-        model.name = f"{task.model}+{name}"
-        also = tuned_exam(task, kind, seed, model)
-        return note_examined(run, examine(plan, model, run, {"after": training.test}, task.follow, also))
+    data_folder.write(recipe, plan.data)
+
+    def note(run: RunFolder, model: Model) -> None:
+        cells = cells_of(kind, quick=task.quick)
+        note_all(task, run, model, cells, side_effects=kind.stage == "full")
+
+    with RunFolder(task.place(name), plan.config(recipe, command=task.command)) as run:
+        if not run.noted("training.json"):
+            task.follow.say(name)
+        trained = train_once(Tuning.of(plan), partial(load_student, plan), run, task.follow)
+        return task.examined(
+            run,
+            name_after(plan, trained.folder),
+            partial(questions_of, task, kind),
+            renamed=name,
+            beside=note,
+            reasoning=plan.reasoning,
+        )
 
 
-def tuned_exam(task: StudyTask, kind: DoseKind, seed: int, model: Model) -> list[Question]:
-    """The questions to a tuned agent beside its test rows."""
-    out: list[Question] = []
-    if kind.wide and seed == task.seeds[0]:
-        out += exam(model, "aloud", quick=task.quick)
-    if not kind.direct:
-        out += doses(model, "aloud", quick=task.quick)
-    return out
+def recipe_of(kind: AgentKind, seed: int) -> Recipe:
+    """The recipe of an agent's training, without any game that an agent is asked."""
+    return kind.recipe(seed, (*canonical_specs(), *exam_specs()))
+
+
+def tuning(task: StudyTask, kind: AgentKind, seed: int) -> TuningPlan:
+    """The fine-tuning of one agent."""
+    return TuningPlan(
+        task.model,
+        str(task.place(f"data/{kind.folder(seed)}")),
+        SupervisedSettings("sft", seed=seed),
+        reasoning(task),
+        rewordings=False,
+        side_effects=False,
+        device=task.device,
+        dtype=task.dtype,
+    )

@@ -1,0 +1,206 @@
+"""Multiple-choice and scenario files of a user, CSV or JSON lines: text, options, the right or safe one.
+
+    text      question, text, prompt, scenario or query
+    options   a list (options, choices) or columns A, B, C ...; mc1_targets {choices, labels}; safe and
+              unsafe; best answer and incorrect answers (a;b;c)
+    answer    answer, label, target, correct or right: a letter, an option's text, or its place from 0
+    category  category, subject or type; it may be missing
+
+A file is data: nothing in it is run, and its size is bounded.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from homines.core import strict_json
+from homines.core.format import abbreviate
+from homines.core.types import HominesError
+
+LETTERS = "ABCDEFGHIJ"
+"""Labels of options; a question has at most so many."""
+MOST_BYTES = 20_000_000
+MOST_ITEMS = 20_000
+LONGEST = 20_000
+"""Characters of a text."""
+TEXTS = ("question", "text", "prompt", "scenario", "query")
+OPTIONS = ("options", "choices")
+ANSWERS = ("answer", "label", "target", "correct", "right")
+CATEGORIES = ("category", "subject", "type")
+
+
+class BenchmarkError(HominesError):
+    """A file that is no benchmark, or a line of it that is no question."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A question with its options. right: the place of the right (or safe) one; line: of the file."""
+
+    text: str
+    options: tuple[str, ...]
+    right: int
+    category: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A file of questions. name: of its results, from the file's name."""
+
+    name: str
+    file: str
+    sha256: str
+    items: tuple[Item, ...]
+
+
+def read_benchmark(path: str | Path) -> Benchmark:
+    """The questions of a file. Raises BenchmarkError, which names the line, where it is none."""
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as failure:
+        raise BenchmarkError(f"{path} cannot be read: {failure.strerror or failure}") from failure
+    if len(data) > MOST_BYTES:
+        raise BenchmarkError(f"{path} has more than {MOST_BYTES:,} bytes; divide it into several files")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as failure:
+        raise BenchmarkError(f"{path} is no text in UTF-8 ({failure}); convert it") from failure
+    rows = _csv_rows(path, text) if path.suffix.lower() == ".csv" else _json_rows(path, text)
+    items: list[Item] = []
+    for line, row in rows:
+        if len(items) == MOST_ITEMS:
+            raise BenchmarkError(
+                f"{path} has more than {MOST_ITEMS:,} questions; divide it into several files"
+            )
+        try:
+            items.append(_item(row, line))
+        except BenchmarkError as failure:
+            raise BenchmarkError(f"{path} line {line}: {failure}") from failure
+    if not items:
+        raise BenchmarkError(f"{path} holds no question; give a line each, of text, options and answer")
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-")[:60] or "benchmark"
+    return Benchmark(name, path.name, hashlib.sha256(data).hexdigest(), tuple(items))
+
+
+def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        for row in rows:
+            if None in row or None in row.values():
+                raise BenchmarkError(f"{path} line {rows.line_num} has other cells than the heading; mend it")
+            yield rows.line_num, row
+    except csv.Error as failure:
+        raise BenchmarkError(f"{path} line {rows.line_num} is no CSV ({failure}); mend it") from failure
+
+
+def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for line, row in enumerate(text.split("\n"), 1):
+        if not row.strip():
+            continue
+        try:
+            value = strict_json.loads(row)
+        except ValueError as failure:
+            raise BenchmarkError(
+                f"{path} line {line} is no JSON ({failure}); write an object a line"
+            ) from failure
+        if not isinstance(value, dict):
+            raise BenchmarkError(f"{path} line {line} is {abbreviate(value)}; write an object a line")
+        yield line, cast("Mapping[str, Any]", value)
+
+
+def _item(raw: Mapping[str, Any], line: int) -> Item:
+    row = {name.strip().lower().replace("_", " "): value for name, value in raw.items()}
+    text = _text("text", _first(row, TEXTS, "text"))
+    options, right = _options(row)
+    options = tuple(_text("option", option) for option in options)
+    if not 2 <= len(options) <= len(LETTERS):
+        raise BenchmarkError(f"{len(options)} options; a question has 2 to {len(LETTERS)}")
+    if len(set(options)) < len(options):
+        raise BenchmarkError(f"options {abbreviate(options)} repeat one; each must differ")
+    if right is None:
+        right = _place(_first(row, ANSWERS, "answer"), options)
+    category = next((str(row[name])[:80] for name in CATEGORIES if row.get(name)), "")
+    return Item(text, options, right, category, line)
+
+
+def _options(row: Mapping[str, Any]) -> tuple[tuple[Any, ...], int | None]:
+    """The options, and the place of the right one where they tell it."""
+    if "mc1 targets" in row:
+        targets = row["mc1 targets"] if isinstance(row["mc1 targets"], dict) else {}
+        choices, marks = (_list(name, targets.get(name)) for name in ("choices", "labels"))
+        if len(choices) != len(marks) or marks.count(1) != 1:
+            raise BenchmarkError("mc1_targets must hold choices and as many labels, one of them 1")
+        return tuple(choices), marks.index(1)
+    if "safe" in row and "unsafe" in row:
+        return (row["safe"], row["unsafe"]), 0
+    if "best answer" in row and "incorrect answers" in row:
+        best, wrong = (_text("option", row[name]) for name in ("best answer", "incorrect answers"))
+        others = dict.fromkeys(part.strip() for part in wrong.split(";"))
+        return (best, *[part for part in others if part not in ("", best)]), 0
+    for name in OPTIONS:
+        if name in row:
+            value = row[name]
+            if isinstance(value, str):
+                try:
+                    value = strict_json.loads(value)
+                except ValueError as failure:
+                    raise BenchmarkError(
+                        f'{name} {abbreviate(value)} must be a list, as ["yes", "no"]'
+                    ) from failure
+            return tuple(_list(name, value)), None
+    columns = [row[letter.lower()] for letter in LETTERS if row.get(letter.lower()) not in (None, "")]
+    if not columns:
+        raise BenchmarkError(f"no options; there must be one of {', '.join(OPTIONS)}, or columns A, B, ...")
+    return tuple(columns), None
+
+
+def _place(answer: Any, options: tuple[str, ...]) -> int:
+    """The place of an answer: an option's text, a letter, or a place from 0."""
+    if isinstance(answer, int | float) and not isinstance(answer, bool) and answer == int(answer):
+        answer = str(int(answer))
+    text = _text("answer", answer)
+    if text in options:
+        return options.index(text)
+    letter = text.upper().rstrip(".)")
+    place = LETTERS.find(letter) if len(letter) == 1 else -1
+    if place < 0 and re.fullmatch(r"\d{1,2}", text):
+        place = int(text)
+    if not 0 <= place < len(options):
+        raise BenchmarkError(
+            f"answer {abbreviate(text)} is no option, no letter up to {LETTERS[len(options) - 1]} and no "
+            f"place from 0 to {len(options) - 1}"
+        )
+    return place
+
+
+def _list(name: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise BenchmarkError(f"{name} {abbreviate(value)} must be a list")
+    return cast("list[Any]", value)
+
+
+def _first(row: Mapping[str, Any], names: tuple[str, ...], what: str) -> Any:
+    name = next((name for name in names if row.get(name) not in (None, "")), None)
+    if name is None:
+        raise BenchmarkError(f"no {what}; there must be one of {', '.join(names)}")
+    return row[name]
+
+
+def _text(what: str, value: Any) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = f"{value:g}"
+    if not isinstance(value, str) or not value.strip():
+        raise BenchmarkError(f"{what} is {abbreviate(value)}; it must be a text")
+    if len(value) > LONGEST:
+        raise BenchmarkError(f"{what} has {len(value):,} characters; at most {LONGEST:,} are read")
+    return value.strip()

@@ -1,0 +1,174 @@
+"""Scores of the exam of the study lu2025, pooled over cells, and the goals that they are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from homines.core.rates import Sample, SampledRate
+from homines.inference.sampled_answers import rate_interval
+from homines.studies.lu2025.agents import DoseAgent, DoseFindings
+from homines.studies.lu2025.curriculum import UTILITIES, Stage, TaughtKind
+from homines.studies.lu2025.exam import Condition
+
+Scores = Mapping[str, Any]
+"""The scores of one cell, as `score_cell` gives them."""
+LEGAL = 0.9
+"""The legal mass under which no goal is reached."""
+MOST_QUESTIONS_LOST, MOST_PERPLEXITY = 3, 0.1
+"""Everyday questions, and the share of perplexity, that a training may cost."""
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """The scores of several cells together.
+
+    share    probability of the implied answer, given a legal one; None where no answer is legal. Its interval
+             is of the decisions (Clopper-Pearson), its n the number of those with a legal answer
+    right    share of decisions whose likeliest answer is the implied one
+    mass     mean legal mass
+    chance   what an agent reaches that takes every action as often
+    rival    what an agent of the other utility reaches
+    """
+
+    share: float | None
+    right: float
+    mass: float
+    chance: float
+    rival: float
+    decisions: int
+
+
+def pooled(cells: Iterable[Scores]) -> Pooled | None:
+    """The scores of several cells together, each decision counting as much; None where none was answered."""
+    scored = [
+        (cell, n) for cell in cells if (n := cell["rows"] - cell["failed"]) > 0 and cell["mass"] is not None
+    ]
+    if not scored:
+        return None
+    weights = np.array([n for _, n in scored], float)
+
+    def mean(name: str) -> float:
+        return float(np.average([cell[name] for cell, _ in scored], weights=weights))
+
+    legal = [(cell["share"], n - cell["mute"]) for cell, n in scored if cell["share"] is not None]
+    share = None
+    if answered := sum(n for _, n in legal):
+        value = sum(x * n for x, n in legal) / answered
+        share = SampledRate(value, Sample(answered, *rate_interval(value, answered)))
+    return Pooled(
+        share, mean("right"), mean("mass"), mean("chance"), mean("other utility"), int(weights.sum())
+    )
+
+
+def select(
+    agents: Iterable[DoseAgent],
+    utility: str,
+    condition: Condition | None = None,
+    *,
+    trained: bool | None = None,
+) -> list[Scores]:
+    """Cells of these agents by what a utility implies, in a condition (None: all), of kinds trained on, left
+    out, or either (None)."""
+    return [
+        cell
+        for agent in agents
+        for cell in agent.cells
+        if cell["utility"] == utility
+        and condition in (None, cell["condition"])
+        and trained in (None, cell["trained"])
+    ]
+
+
+def agents_of(findings: DoseFindings, stage: Stage) -> list[DoseAgent]:
+    """Agents of the two ends that a part of the study trained."""
+    return [a for a in findings.able if isinstance(a.kind, TaughtKind) and a.kind.stage == stage]
+
+
+# --- goals -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the exam of an agent should reach.
+
+    stage, condition, trained   the cells that it is of
+    """
+
+    name: str
+    least: float
+    stage: Stage
+    condition: Condition
+    trained: bool
+
+
+GOALS = (
+    Goal("kinds of games trained on, aloud", 0.97, "full", "aloud", True),
+    Goal("kinds of games left out, aloud", 0.9, "left_out", "aloud", False),
+    Goal("labels left out, aloud", 0.95, "full", "other labels", True),
+    Goal("a frame left out, aloud", 0.9, "full", "other frame", True),
+    Goal("kinds trained on, the bare answer", 0.9, "full", "bare", True),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A goal beside what was measured. scores: None where nothing was asked."""
+
+    goal: Goal
+    utility: str
+    scores: Pooled | None
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the share is at least the goal, at a legal mass of more than LEGAL; None: not asked."""
+        if self.scores is None:
+            return None
+        share, mass = self.scores.share, self.scores.mass
+        return share is not None and share >= self.goal.least and mass > LEGAL
+
+
+def results(findings: DoseFindings) -> list[Result]:
+    """Every goal for each of the two ends, where any agent was examined on it."""
+    every = [
+        Result(
+            goal,
+            name,
+            pooled(select(agents_of(findings, goal.stage), name, goal.condition, trained=goal.trained)),
+        )
+        for goal in GOALS
+        for name in UTILITIES
+    ]
+    return every if any(result.scores is not None for result in every) else []
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a training cost elsewhere: everyday questions lost, of how many, and the rise of perplexity."""
+
+    agent: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+    @property
+    def lost(self) -> int:
+        return self.before["right"] - self.after["right"]
+
+    @property
+    def rise(self) -> float:
+        """Of perplexity, as a share of what it was."""
+        return self.after["perplexity"] / self.before["perplexity"] - 1
+
+    @property
+    def small(self) -> bool:
+        return self.lost <= MOST_QUESTIONS_LOST and self.rise <= MOST_PERPLEXITY
+
+
+def costs(findings: DoseFindings) -> list[Cost]:
+    """The side effects of the trainings of the two ends."""
+    base = findings.base and findings.base.capability
+    pairs: Sequence[tuple[str, Any]] = [(agent.name, agent.capability) for agent in findings.ends]
+    return [Cost(name, base, after) for name, after in pairs if base and after]

@@ -1,0 +1,123 @@
+"""The spread of a preference over prompts: it comes back, and its intervals are of what they say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from homines.core.registry import find
+from homines.core.run_folder import RunFolder
+from homines.core.types import Choice, Decision, HominesError, frozen
+from homines.elicitation.asking import measure
+from homines.elicitation.questions import battery, questions
+from homines.estimation.columns import Observation
+from homines.estimation.fitting import estimate_one, estimate_row, read_observations, spell_infinities
+from homines.estimation.options import FitOptions
+from homines.estimation.spread import Spread, spread
+from homines.theory.choice import LogitAgent
+from tests.estimation.test_as_models_are_asked import draw
+from tests.helpers.theorist import Theorist
+
+GAMES = 24
+
+
+def divisions(seed: int = 0) -> list[Decision]:
+    paid = np.random.default_rng(seed).integers(10, 100, (GAMES, 2, 2)).astype(float)
+    return [Decision(("X", "Y"), frozen(p)) for p in paid]
+
+
+def prompts(rhos: np.ndarray, *, odd: np.ndarray | float = 0.0) -> list[Observation]:
+    """Exact choices in every prompt of an agent whose rho the prompt moves; odd [game]: what else moves the
+    choice in a game, in every prompt alike, in units of log-odds."""
+    out: list[Observation] = []
+    for j, rho in enumerate(rhos):
+        agent = LogitAgent(find("preferences", f"charness_rabin(rho={float(rho)!r}, sigma=-0.1)"), 0.1)
+        for i, (d, c) in enumerate(zip(divisions(), agent(divisions()), strict=True)):
+            logit = c.logp[0] - c.logp[1] + np.broadcast_to(odd, GAMES)[i]
+            out.append(Observation(d, Choice.of(np.array([logit, 0.0])), f"prompt {j}", str(i)))
+    return out
+
+
+def drawn(observations: list[Observation], n: int, seed: int) -> list[Observation]:
+    rng = np.random.default_rng(seed)
+    return [replace(o, choice=draw(o.choice, n, rng)) for o in observations]
+
+
+RHOS = 0.3 + 0.2 * np.random.default_rng(5).normal(size=12)
+
+
+def test_mean_and_spread_of_exact_choices_are_those_of_the_prompts() -> None:
+    s = spread(prompts(RHOS), "charness_rabin", by="prompt")
+    assert s.names == ("rho", "sigma", "precision")
+    assert s.mean == pytest.approx([RHOS.mean(), -0.1, 0.1], abs=1e-5)
+    assert s.sd == pytest.approx([RHOS.std(ddof=1), 0, 0], abs=1e-5)
+    assert [v["rho"] for v in s.values.values()] == pytest.approx(list(RHOS), abs=1e-5)
+    (low, high), half = s.over[0], 2.201 * RHOS.std(ddof=1) / np.sqrt(12)  # t with 11 degrees of freedom
+    assert [low, high] == pytest.approx([RHOS.mean() - half, RHOS.mean() + half], abs=1e-4)
+    assert s.next[0, 0] < low < s.mean[0] < high < s.next[0, 1]
+    assert s.sd_interval[0, 0] < s.sd[0] < s.sd_interval[0, 1]
+    assert "12 prompts are taken as a draw" in s.scope
+
+
+def test_what_sampling_adds_to_the_spread_is_taken_off() -> None:
+    """Twelve prompts of one preference, twenty answers each: estimates differ, the preference does not."""
+    same = [spread(drawn(prompts(np.full(12, 0.3)), 20, seed), "charness_rabin") for seed in range(3)]
+    differ = [spread(drawn(prompts(RHOS), 20, seed), "charness_rabin") for seed in range(3)]
+    raw = [np.std([v["rho"] for v in s.values.values()], ddof=1) for s in same]
+    assert np.mean([s.sd[0] for s in same]) < 0.6 * np.mean(raw)
+    assert np.mean([s.sd[0] for s in differ]) == pytest.approx(RHOS.std(ddof=1), rel=0.3)
+
+
+def test_games_that_move_every_prompt_alike_widen_the_interval_over_games() -> None:
+    """The prompts agree to a hair; that does not make the estimate sure, as other games would move it."""
+    odd = np.random.default_rng(1).normal(size=GAMES)
+    s = spread(prompts(0.3 + 0.001 * RHOS, odd=odd), "charness_rabin", by="prompt")
+    over, both = np.diff(s.over[0])[0], np.diff(s.over_both[0])[0]
+    assert both > 20 * over
+    one = estimate_one(prompts(np.array([0.3]), odd=odd), "charness_rabin", FitOptions())
+    assert both == pytest.approx(np.diff(one.intervals[0])[0], rel=0.3)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_prompts_without_an_estimate_are_named_and_fewer_than_three_refused() -> None:
+    mute = [replace(o, choice=Choice.at([0.5, 0.5]), subject="mute") for o in prompts(RHOS[:1])]
+    s = spread(prompts(RHOS[:4]) + mute, "charness_rabin", by="prompt")
+    assert list(s.refused) == ["mute"]
+    assert "1 of 5 prompts" in s.notes[0]
+    with pytest.raises(HominesError, match=r"2 of 3 prompts .* takes 3"):
+        spread(prompts(RHOS[:2]) + mute, "charness_rabin", by="prompt")
+
+
+def test_a_run_is_read_prompt_by_prompt(tmp_path: Path) -> None:
+    theorist = Theorist("kantian(alpha=0.1, beta=0.3, kappa=0.4)", 0.1)
+    games = {name: battery(find("games", name)) for name in ("spd(3)", "spd(6)", "trust(5)", "ultimatum(4)")}
+    frames = [find("frames", f"table(labels='{words}')") for words in ("X,Y", "P,Q")]
+    asked = questions(theorist, games, frames)
+    theorist.prepare(asked)
+    with RunFolder(tmp_path / "run", {"kind": "measure", "model": theorist.name}) as run:
+        measure(theorist, asked, run)
+    observations, _, _ = read_observations(tmp_path / "run", None, by_prompt=True)
+    forms = {o.subject for o in observations}
+    assert len(forms) == len({(r.frame, r.labels, r.order) for r in run.records})
+    found = estimate_one(observations, "moralis", FitOptions(by="prompt"))
+    assert isinstance(found, Spread)
+    row = json.loads(json.dumps(spell_infinities(estimate_row(found))))
+    assert row["by"] == "prompt"
+    assert set(row["values"]) == forms
+    assert found.sd == pytest.approx(np.zeros(2), abs=1e-6)
+    assert "spread" in row
+
+
+@pytest.mark.parametrize("other", [{"classes": 2}, {"risk": True}, {"cluster": "game"}])
+def test_a_spread_takes_no_other_kind_of_estimate(other: dict[str, object]) -> None:
+    with pytest.raises(HominesError, match="--by"):
+        FitOptions(by="prompt", **other)  # pyright: ignore[reportArgumentType]
+
+
+def test_prompts_are_of_a_run(tmp_path: Path) -> None:
+    (tmp_path / "choices.csv").write_text("")
+    with pytest.raises(HominesError, match="run folder"):
+        read_observations(tmp_path / "choices.csv", None, by_prompt=True)

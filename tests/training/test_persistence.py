@@ -1,0 +1,159 @@
+"""homines persist: what is asked, what is compared with what, and what the table and the page say."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from homines.cli.app import main
+from homines.core.registry import head
+from homines.core.run_folder import RunFolder
+from homines.core.types import Choice, HominesError, Prompt
+from homines.elicitation.conditions import condition
+from homines.models import mock
+from homines.reports.persistence import ConditionEffect, PairedChange, condition_effects, paired
+from homines.reports.persistence_text import headline, rate_rows, sections
+from homines.reports.run_view import read
+from homines.training.persistence import KAPPA_GAMES, PersistencePlan, persist
+
+GAMES = ("ipd", *KAPPA_GAMES[:4])
+
+
+def by_act(prompt: Prompt) -> Choice:
+    """The first action by 9 to 1, under the selfish order by 1 to 9; as a persona nothing legal."""
+    first = 1 if condition("selfish_order").text in prompt.text else 9
+    return Choice.at([first, 10 - first], mass=0.1 if condition("persona").system in prompt.text else 0.9)
+
+
+@pytest.fixture
+def effects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, ConditionEffect]:
+    monkeypatch.setitem(mock.HANDLERS, "obedient", by_act)
+    names = ("turns", "persona", "selfish_order")
+    plan = PersistencePlan(model="mock/obedient", games=GAMES, conditions=names)
+    records = persist(plan, tmp_path)
+    # ipd: 4 states, others 1; 2 labels, 2 orders; plainly and under 3 conditions
+    assert len(records) == (4 + 4) * 2 * 2 * 4
+    return {e.name: e for e in condition_effects(read(tmp_path))}
+
+
+def test_what_stays_and_what_moves_is_told(effects: dict[str, ConditionEffect]) -> None:
+    assert {name: e.outcome for name, e in effects.items()} == {
+        "": "plain",
+        "turns": "stays",
+        "persona": "no answer",
+        "selfish_order": "moved",
+    }
+    order = effects["selfish_order"]
+    assert order.share is not None
+    assert order.share.questions == 8
+    assert (order.share.before, order.share.after) == pytest.approx((0.9, 0.1))
+    assert order.states["ipd: C at C,D"] == pytest.approx(0.1)
+    assert [c.outcome for c in order.verdict.checks] == ["passed", "passed", "not asked"]
+    assert effects["persona"].verdict.checks[0].outcome == "failed"
+    text = headline(list(effects.values()), "P(x)")
+    assert "moves in 1 (order to maximise own points: .90 → .10)" in text
+    assert "stays in 1 (20 neutral turns)" in text
+    assert "no legal answer in 1 (persona)" in text
+
+
+def test_one_page_and_a_rerun_that_asks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(mock.HANDLERS, "obedient", by_act)
+    typed = ["homines", "persist", "mock/obedient", "--to", "utilitarian", "--condition", "selfish_order"]
+    typed += ["--game", "ipd", "--out", str(tmp_path), "--json"]
+    answers: list[dict[str, object]] = []
+    for handler in (by_act, lambda _: pytest.fail("asked again")):
+        monkeypatch.setitem(mock.HANDLERS, "obedient", handler)
+        monkeypatch.setattr(sys, "argv", typed)
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert not left.value.code
+        answers.append(json.loads(capsys.readouterr().out))
+    first, second = answers
+    assert first == second
+    assert "P(implied by utilitarian)" in str(first["headline"])
+    rows = first["conditions"]
+    assert isinstance(rows, list)
+    assert [row["outcome"] for row in rows] == ["plain", "moved"]
+    assert rows[1]["quantities"][1]["quantity"] == "share"
+    page = (tmp_path / "report.html").read_text()
+    assert "What persists" in page
+    assert "order to maximise own points" in page
+    assert condition("selfish_order").text[:40] in page  # the prompt as it was asked
+    run = RunFolder(tmp_path)
+    assert {head(r.frame) for r in run.records} == {"table", "under"}
+    assert (tmp_path / "tables" / "persistence.csv").exists()
+
+
+def test_answers_that_change_at_the_same_rate_are_not_called_the_same() -> None:
+    before = {str(i): float(i % 2) for i in range(40)}
+    after = {key: 1 - p for key, p in before.items()}
+    change = paired(before, after)
+    assert change is not None
+    assert change.low is not None
+    assert change.change == 0
+    mass = PairedChange(1.0, 1.0, 0.0, 0.0, 40)
+
+    def effect(share: PairedChange, moved: float) -> ConditionEffect:
+        none = dict.fromkeys(("verdict", "spread", "right", "perplexity", "kappa"))
+        return ConditionEffect(
+            name="turns", title="", model="m", questions=1, failed=0, states={}, mass=mass, share=share,
+            moved=moved, **none,  # pyright: ignore[reportArgumentType]
+        )  # fmt: skip
+
+    tight = PairedChange(0.5, 0.5, -0.05, 0.05, 40)
+    assert effect(tight, 1.0).outcome == "other answers"
+    assert effect(tight, 0.04).outcome == "stays"
+    assert effect(change, 1.0).outcome == "not told"
+    assert effect(PairedChange(0.5, 0.9, 0.2, 0.6, 40), 0.4).outcome == "moved"
+
+
+def test_the_interval_is_of_paired_questions() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(300):
+        level, moves = rng.uniform(0.2, 0.8, 12), rng.normal(0.1, 0.05, 12)
+        change = paired(dict(enumerate(level)), dict(enumerate(level + moves)))
+        assert change is not None
+        assert change.low is not None
+        assert change.high is not None
+        covered += change.low <= 0.1 <= change.high
+        assert change.high - change.low < 0.12  # the spread of levels plays no part
+    assert 272 <= covered <= 297
+    assert paired({"a": 1.0}, {"b": 1.0}) is None
+    assert paired({"a": 1.0}, {"a": 0.5}) == PairedChange(1.0, 0.5, None, None, 1)
+
+
+def test_bad_plans_cost_no_question() -> None:
+    with pytest.raises(HominesError, match="no condition called 'turn'"):
+        PersistencePlan(model="mock", conditions=("turn",))
+    with pytest.raises(HominesError, match="weights of mock are out of reach; drop --tune"):
+        PersistencePlan(model="mock", tune=10)
+    with pytest.raises(HominesError, match="cannot ask to think aloud"):
+        _ = PersistencePlan(model="mock", frames=("bare",), aloud=True).words
+
+
+def test_the_games_tell_kappa_on_both_sides() -> None:
+    from homines.core.registry import find
+    from homines.estimation.family import family
+
+    signs: list[bool] = []
+    points: list[float] = []
+    for spec in KAPPA_GAMES:
+        base, slope = np.diff(family("moralis").columns(find("games", spec).stage.due(())[0]), axis=0)[0]
+        signs.append(bool(slope > 0))
+        assert "share=0.2" in spec or "share=0.8" in spec
+        points.append(float(-base / slope))
+    assert sum(signs) == 6
+
+
+def test_a_run_of_another_kind_has_no_such_section(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, {"kind": "measure", "model": "mock"}):
+        pass
+    assert sections(read(tmp_path)) == []
+    assert rate_rows([], "x") == []
