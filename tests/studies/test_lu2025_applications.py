@@ -116,6 +116,8 @@ def test_every_section_stands_with_theory_beside(
                 for asked in ("judging", "buying", "regulating"):
                     assert float(str(row[asked]).split(" ")[0]) == pytest.approx(theory[asked], abs=0.02)
                 assert row["legal mass"] == 1
+    assert ("self", "untrained", "bare") in shown
+    assert ("self", "untrained", "aloud") not in shown  # it does not think aloud
     rated = {(row["agent"], row.get("how"), row["asked"]): row for row in every["cars_ratings"].rows}
     assert rated["moralis", "aloud", "buying"]["self, 10 saved"] > 95
     assert rated["theory: moralis(kappa=1)", None, "buying"]["self, 10 saved"] == 100

@@ -18,7 +18,7 @@ from homines.studies.av_dilemma.agents import FRAME, LETTERS, saves_more, spec
 from homines.studies.av_dilemma.theory import Place, decision_at, place, sacrifice_probability
 from homines.studies.kit import format_mean, interval_row, mean
 from homines.studies.lu2025.claims import Cell, Claim
-from homines.studies.lu2025.subjects import ALOUD, BARE, AppliedAgent, domain_agents
+from homines.studies.lu2025.subjects import ALOUD, BARE, DOMAIN, AppliedAgent, domain_agents, untrained
 from homines.studies.omissions import Omission
 from homines.studies.task import StudyTask
 from homines.theory.choice import best_response, expected_utility, stated_beliefs
@@ -185,7 +185,7 @@ def section(task: StudyTask, agents: Sequence[AppliedAgent]) -> Section | Omissi
 
 def _beside(task: StudyTask, agents: Sequence[AppliedAgent], study: str) -> str:
     """A sentence on the agents trained in the application: that they are here, or how to have them."""
-    if any(a.group == "domain" for a in agents):
+    if any(a.group == DOMAIN for a in agents):
         return f"Agents trained in the application itself (study {study}) stand last: an upper line."
     return (
         f"Agents trained in the application itself, an upper line, stand here once "
@@ -204,7 +204,7 @@ def numbers(task: StudyTask, agents: Sequence[AppliedAgent]) -> Section | None:
     """P(sacrifice) by question, those aboard and number saved."""
     agents = with_domain(task, agents)
     rows: list[TableRow] = []
-    asked_here = dict.fromkeys(place(r.game) for a in agents if a.group != "domain" for r in choices(a))
+    asked_here = dict.fromkeys(place(r.game) for a in agents if a.group != DOMAIN for r in choices(a))
     for agent in agents:
         for how in ways(agent):
             every = by_condition(choices(agent, how))
@@ -314,5 +314,6 @@ def claims(
             if (values := [p for at, p in rates.items() if saves_more(at) and at.aboard != "stranger"])
         ]
         figure = "P(sacrifice) less one half, owner aboard, more saved than given up"
-        out.append(Claim("The untrained model sacrifices the passenger", "version 2", figure, tuple(cells)))
+        sentence = f"{untrained(base)} sacrifices the passenger"
+        out.append(Claim(sentence, "version 2", figure, tuple(cells)))
     return out
