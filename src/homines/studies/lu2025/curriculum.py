@@ -42,8 +42,8 @@ SILENT: Mapping[str, tuple[str, ...]] = {
 """Kinds of games in which a utility implies no answer, by its name: those of a fixed sum, any division of
 which is as good behind the veil of ignorance."""
 KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
-ROWS, DOSE_ROWS, QUICK_ROWS = 400, 200, 12
-"""Rows to train on."""
+ROWS, ROWS_WITHOUT, DOSE_ROWS, QUICK_ROWS = 400, 300, 160, 12
+"""Rows to train on; an agent without a group has as many of each kind as one of all kinds."""
 PRECISION = 1.0
 """Of the logit choice that doses are trained to; of payoffs to 9."""
 
@@ -85,7 +85,7 @@ class TaughtKind:
 
     @property
     def rows(self) -> int:
-        return QUICK_ROWS if self.quick else ROWS
+        return QUICK_ROWS if self.quick else ROWS_WITHOUT if self.left_out else ROWS
 
     def folder(self, seed: int) -> str:
         return f"{self.slug}-s{seed}"

@@ -47,6 +47,8 @@ labels or in a frame that no training has."""
 FEW = 4
 """Decisions of a cell where the figure is only a comparison: of the model before training, and of an agent
 without a group in kinds that it is trained on."""
+MOST_OF_GAME = 3
+"""Decisions of one game at most."""
 EXAM_SEED = 2026
 """Seed of the games of the exam; those of a training have the seed of the training."""
 NOTE = "exam.json"
@@ -82,7 +84,8 @@ def drawn_rows(utility: str, condition: Condition, most: int) -> Mapping[str, li
         "other frame": {"frames": (LEFT_OUT_FRAME,)},
     }.get(condition, {})
     base = recipe(UTILITIES[utility], kinds_of(utility), apart=canonical_specs())
-    full = replace(base, train=1, test=most * len(base.games), seed=EXAM_SEED, **words)
+    many = (most + MOST_OF_GAME) * len(base.games)  # the rows of a game come together
+    full = replace(base, train=1, test=many, seed=EXAM_SEED, **words)
     rows: dict[str, list[Row]] = {kind: [] for kind in KINDS}
     for row in generate(full)[1]:
         here = rows[head(row.game)]

@@ -102,12 +102,14 @@ def run(task: StudyTask) -> StudyResult:
     for kind, seed in task.trainings(agents, asked):
         with task.timed():
             train_agent(task, kind, seed)
-    unread = dict(asked.unread)
-    if "applications" in parts(task):
-        unread |= applications.ask(task, subjects(task, unread), reasoning(task)).unread
-    if "persistence" in parts(task):
-        persistence.ask(task, ends(task), reasoning(task).most)
-    return page(task, trained_agents(task), unread)
+    here, failed, unread = parts(task), 0, dict(asked.unread)
+    if "applications" in here:
+        applied = applications.ask(task, subjects(task, unread), reasoning(task))
+        failed, unread = applied.failed, unread | dict(applied.unread)
+    if "persistence" in here:
+        failed += persistence.ask(task, ends(task), reasoning(task).most)
+    result = page(task, trained_agents(task), asked.unread)
+    return result._replace(failed=result.failed + failed, unread=unread)
 
 
 def reasoning(task: StudyTask) -> ReasoningOptions:
@@ -165,7 +167,7 @@ def train_agent(task: StudyTask, kind: AgentKind, seed: int) -> int:
 
 def recipe_of(kind: AgentKind, seed: int) -> Recipe:
     """The recipe of an agent's training, without any game that an agent is asked."""
-    return kind.recipe(seed, (*canonical_specs(), *exam_specs()))
+    return kind.recipe(seed, (*canonical_specs(), *persistence.KAPPA_GAMES, *exam_specs()))
 
 
 def tuning(task: StudyTask, kind: AgentKind, seed: int) -> TuningPlan:
