@@ -142,6 +142,7 @@ class SupervisedSettings:
     batch: int = option(4, "Rows an optimiser step.", low=1)
     lr: float | None = option(None, "Learning rate; 3e-4 with LoRA (distill: 1e-3), else 1e-4.")
     rank: int = option(64, RANK)
+    text_kl: float = option(1.0, "Weight of KL to the model before on everyday text (sft); 0: none.")
     products: str = option("auto", "Matrix products of sft: float32, bfloat16, or auto (the faster).")
     """Weights, adapters, their optimiser and every measurement keep the type of the weights."""
     seed: int = option(0, SEED)
