@@ -153,8 +153,8 @@ def section(task: StudyTask, agents: Sequence[AppliedAgent]) -> Section | Omissi
                         means[asked], row[asked] = mean(cells), format_mean(cells)
                         mark = {"panel": f"{aboard} aboard", "group": f"{agent.name}, {how}", "series": asked}
                         marks.append(mark | interval_row(cells, unit=True))
-                if means:
-                    rows.append(row | _gap(means) | {"legal mass": mass(records)})
+                if records:
+                    rows.append(row | {"legal mass": mass(records)} | _gap(means))
         for preference in preferences(agents):
             asked_here = {place(r.game) for a in agents for r in choices(a)}
             places = [at for at in asked_here if at.aboard == aboard and saves_more(at)]
@@ -197,7 +197,7 @@ def _gap(means: Mapping[str, float]) -> TableRow:
     """How much more is voted for than bought."""
     if not {"regulating", "buying"} <= means.keys():
         return {}
-    return {"regulating less buying": means["regulating"] - means["buying"]}
+    return {"voted less bought": means["regulating"] - means["buying"]}
 
 
 def numbers(task: StudyTask, agents: Sequence[AppliedAgent]) -> Section | None:
