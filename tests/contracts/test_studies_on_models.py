@@ -195,11 +195,12 @@ def test_the_full_form_is_of_the_same_model() -> None:
 
 def test_a_remedy_has_every_option_of_the_run() -> None:
     task = StudyTask("vllm/x", Path("a/b"), (0, 1), True, "cuda", "bfloat16", also=("mock",), study="pricing")
-    task = replace(task, rivals=("nash", "mock"), humans=Path("people.csv"), periods=7)
+    task = replace(task, rivals=("nash", "mock"), humans=Path("people.csv"), periods=7, only=("full",))
     words = shlex.split(Omission("A", "weights").command(task))
     assert words == [
         *("homines", "study", "pricing", "--model", "smollm2", "--also", "vllm/x", "--also", "mock"),
-        *("--rival", "nash", "--rival", "mock", "--humans", "people.csv", "--periods", "7", "--seeds", "2"),
+        *("--rival", "nash", "--rival", "mock", "--humans", "people.csv", "--periods", "7", "--only", "full"),
+        *("--seeds", "2"),
         *("--device", "cuda", "--dtype", "bfloat16", "--out", "a/b-smollm2", "--quick"),
     ]
     flags = {word[2:] for word in words if word.startswith("--")}

@@ -528,3 +528,10 @@ def test_what_a_record_asks_is_stored_and_read_off_the_frame_of_an_earlier_versi
         ValueError, match=f"asks is '{other}', and the frame"
     ):  # it would leave, or enter, rates
         record_from_json({**row, "asks": other})
+
+
+def test_a_frame_under_a_condition_asks_what_it_states_after_its_own_frame() -> None:
+    d = Decision(("C", "D"), frozen([[1.0, 0.0]]))
+    frame = 'under(condition=turns, frame="table(memory=1, asks=choice)", asks=aloud)'
+    record = Record(d, frame, ((0, 1),), ("A", "B"), "m", asks="aloud")
+    assert record_from_json(record_to_json(record)).asks == "aloud"

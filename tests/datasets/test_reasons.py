@@ -12,7 +12,7 @@ import pytest
 from homines.core.registry import find, spell
 from homines.datasets.best_answers import implied_answers
 from homines.datasets.generator import Generator
-from homines.datasets.reasons import WORDINGS, ReasonFault, answered, read_reasons, reason
+from homines.datasets.reasons import WORDINGS, ReasonFault, Style, answered, read_reasons, reason
 from homines.datasets.recipe import Recipe, drawable
 from homines.datasets.row import Row
 from homines.elicitation.orders import orders
@@ -23,6 +23,7 @@ from tests.helpers.reasons_checker import NUMBER, faults
 MENUS = (
     "dictator(total=9, step=3)",
     "ultimatum_menu(total=9, step=3)",
+    "trust_menu(endowment=6, factor=2, step=2, parts=2)",
     "trust_return(received=9, factor=3, step=3, endowment=6)",
 )
 OTHERS = (
@@ -33,15 +34,18 @@ OTHERS = (
 )
 
 
-def rows_of(game: str, preference: str, wording: int = 0, *, margin: bool = False) -> Iterator[Row]:
+def rows_of(
+    game: str, preference: str, wording: int = 0, *, margin: bool = False, unit: str = ""
+) -> Iterator[Row]:
     """A row for each decision of a game, of the first best answer."""
     u, g = find("preferences", preference), find("games", game)
     for implied in implied_answers(u, g.stage if isinstance(g, Repeated) else g):
         d, answer = implied.decision, implied.answers[0]
-        labels = ("A", "B") if len(d.actions) == 2 else d.actions
-        frame = replace(find("frames", "table(goal='')"), labels=labels, asks="aloud")
+        own = ("A", "B") if len(d.actions) == 2 else ()
+        labels = own or d.actions
+        frame = replace(find("frames", "table(goal='')"), labels=own, asks="aloud", unit=unit)
         order = orders(len(labels), frame.places)[-1]
-        why = reason(u, implied, labels, order, answer, wording=wording, margin=margin)
+        why = reason(u, implied, labels, order, answer, Style(wording, unit, margin))
         told = answered(why, labels[answer])
         yield Row(game, d, spell(frame), order, frame(d, order), answer, implied.target(1.0), told)
 
@@ -175,6 +179,6 @@ def test_a_place_that_is_mixed_up_is_read_wrongly() -> None:
 
 
 def test_a_preference_without_terms_has_reasons_too() -> None:
-    (row,) = rows_of("symmetric(5, 1, 8, 2, rounds=1)", "virtue_kindness")
+    (row,) = rows_of("symmetric(5, 1, 8, 2, rounds=1)", "virtue_equality")
     assert row.completion.endswith("Answer: A")
-    assert row.completion.startswith("A against A 3")
+    assert "A against A 1, A against B 1: 1 + 1 = 2 for A." in row.completion

@@ -41,11 +41,13 @@ from homines.studies.lu2025.exam import (
     drawn_rows,
     exam_questions,
     exam_specs,
+    note_scores,
     score_cell,
 )
+from homines.studies.lu2025.folders import trained_agents
 from homines.studies.lu2025.page import page
 from homines.studies.lu2025.scores import pooled
-from homines.studies.lu2025.study import questions_as_it_is, questions_of, recipe_of, trained_agents
+from homines.studies.lu2025.study import questions_as_it_is, questions_of, recipe_of
 from homines.studies.task import StudyTask
 from tests.helpers.running import rows, study
 
@@ -91,7 +93,7 @@ def examined(folder: Path, **weak: Sequence[str]) -> StudyTask:
     with task.measuring("base", "smollm2") as run:
         model = Pupil(cells_of(None, quick=True, untrained=True), KINDS)
         measure(model, questions_as_it_is(task, "smollm2", model), run)
-        study_module.note_scores(run, model, cells_of(None, quick=True, untrained=True))
+        note_scores(run, model, cells_of(None, quick=True, untrained=True))
     for kind in study_module.kinds(task):
         name = kind.folder(0)
         with task.measuring(name, "smollm2") as run:
@@ -99,7 +101,7 @@ def examined(folder: Path, **weak: Sequence[str]) -> StudyTask:
             model = Pupil(cells, weak.get(kind.slug.replace("-", "_"), ()), silent=kind.stage == "full")
             model.name = f"smollm2+{name}"
             measure(model, questions_of(task, kind, model), run)
-            study_module.note_scores(run, model, cells)
+            note_scores(run, model, cells)
             run.note("training.json", {"result": "adapter"})
     return task
 

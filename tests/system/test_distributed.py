@@ -82,7 +82,8 @@ def test_sft_in_two_processes_is_sft_in_one(tiny_folder: Path, tmp_path: Path) -
     data = tmp_path / "data"
     made = ["data", "--to", "moralis(kappa=1)", "--n", "24", "--out", str(data)]
     subprocess.run([*HOMINES, *made], check=True, capture_output=True)
-    words = ["tune", f"hf/{tiny_folder}", "--data", str(data), "--by", "sft", "--no-check"]
+    words = ["tune", f"hf/{tiny_folder}", "--data", str(data), "--by", "sft", "--products", "float32"]
+    words += ["--no-check"]
     train(tmp_path / "one", words, two=False)
     train(tmp_path / "divided", words, two=True, **DIVIDED)
     alike(tmp_path / "one", tmp_path / "divided", divided=True)

@@ -12,14 +12,16 @@ import pytest
 import torch
 
 from homines.core.progress import Follow
-from homines.core.types import HominesError
+from homines.core.types import HominesError, Prompt
 from homines.datasets.generator import generate
 from homines.datasets.recipe import Recipe
 from homines.datasets.row import Row
+from homines.elicitation import capability
 from homines.inference.tokens import terminator
 from homines.models.hf import HuggingFace
 from homines.training.everyday_text import EverydayText
 from homines.training.lessons import Lesson, collate, lessons_of_rows, plan_batches
+from homines.training.plain import STORE, plain_lessons, requests
 from homines.training.settings import SupervisedSettings
 from homines.training.supervised import train_supervised
 from homines.training.supervised_trainer import weighted_loss
@@ -165,3 +167,43 @@ def test_everyday_text_keeps_the_network_as_it_was(tokenizer: Any, tmp_path: Pat
         with torch.no_grad():
             change[weight] = float(np.mean([float(before.kl(model.net, k)) for k in range(4)]))
     assert change[10.0] < 0.5 * change[0.0]
+
+
+# --- plain rows ----------------------------------------------------------------------------------
+
+
+def test_plain_requests_are_none_that_side_effects_are_measured_on() -> None:
+    asked = requests()
+    assert len(asked) == len({*asked}) == 120
+    measured = " ".join(prompt.text for prompt in capability.items()) + capability.TEXT
+    assert not [text for text in asked if text in measured]
+
+
+def test_plain_rows_are_the_models_own_answers_and_asked_once(
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("homines.training.plain.requests", lambda: requests()[:3])
+    model = pupil(tokenizer, "yes indeed")
+    lessons = plain_lessons(model, 5, tmp_path, Follow())
+    assert len(lessons) == 5
+    assert lessons[0] is lessons[len(lines := (tmp_path / STORE).read_text().splitlines())]
+    assert 0 < len(lines) <= 3
+    (first,) = lessons[0]
+    item = model.encode([Prompt((("user", requests()[0]),), ("x",))])[0]
+    assert tuple(first.forest.tokens[: len(item.prompt)]) == item.prompt
+    logits = model.net(input_ids=torch.tensor([first.forest.tokens])).logits[0]
+    assert all(int(logits[node].argmax()) == token for node, token, _ in first.said), "greedy, and it ends"
+    monkeypatch.setattr("homines.training.plain.write", None)
+    assert len(plain_lessons(model, 3, tmp_path, Follow())) == 3
+
+
+def test_plain_rows_join_the_others(tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("homines.training.plain.requests", lambda: requests()[:3])
+    model = pupil(tokenizer, "A yes")
+    seen: list[dict[str, Any]] = []
+    course = SupervisedSettings(batch=4, rank=4, plain=8)
+    train_supervised(
+        model, soft_rows(False, *[(1.0, 0.0)] * 8), course, tmp_path, follow=Follow(step=seen.append)
+    )
+    assert len(seen) == 4
+    assert (tmp_path / STORE).exists()

@@ -11,11 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from homines.core.progress import Follow
 from homines.core.types import HominesError, Interrupted
-from homines.datasets.folder import write
+from homines.datasets.folder import read, write
 from homines.datasets.recipe import Recipe
 from homines.training.service import Order, finetune, service
 
@@ -122,6 +123,7 @@ class Handler(BaseHTTPRequestHandler):
         held = {
             "id": name, "object": "file", "bytes": len(text), "created_at": 1, "purpose": "fine-tune",
             "filename": parts["file"].get_filename(), "rows": len(rows),
+            "said": [row["messages"][-1]["content"] for row in rows],
             "status": "error" if self.server.reject else "processed",
             "status_details": self.server.reject or None,
         }  # fmt: skip
@@ -217,6 +219,24 @@ def test_a_job_is_uploaded_started_followed_and_named(there: Service, data: str,
     assert job["method"] == {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 2}}}
     assert [there.files[job[part]]["rows"] for part in ("training_file", "validation_file")] == [20, 5]
     clean(tmp_path)
+
+
+def test_of_soft_targets_a_service_gets_answers_drawn(there: Service, tmp_path: Path) -> None:
+    """As often as the logit choice says; reasons stay as they are, and the same order sends the same."""
+    recipe = Recipe("economicus", train=200, test=0, targets="logit", precision=0.5)
+    write(recipe, tmp_path / "data")
+    _, rows, _ = read(tmp_path / "data")
+    said: list[str] = []
+    finetune(order(str(tmp_path / "data")), tmp_path / "run", follow=Follow(say=said.append), wait=now)
+    assert said == ["a service takes one answer a row: they are drawn from the logit choices (seed 0)"]
+    ((sent,),) = [[file["said"] for file in there.files.values()]]
+    best = [text == row.completion for text, row in zip(sent, rows, strict=True)]
+    expected = np.array([row.target[row.answer] for row in rows])
+    error = np.sqrt((expected * (1 - expected)).sum()) / len(rows)
+    assert 1 - expected.mean() > 0.03
+    assert abs(np.mean(best) - expected.mean()) < 3 * error
+    assert all(text.startswith(row.stem) for text, row in zip(sent, rows, strict=True))
+    assert [r.draw(rng).completion for rng in [np.random.default_rng(0)] for r in rows] == sent
 
 
 def test_what_was_done_is_not_done_again(there: Service, data: str, tmp_path: Path) -> None:

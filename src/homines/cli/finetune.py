@@ -33,6 +33,6 @@ def finetune(
             order_,
             folder,
             command=command(),
-            follow=Follow(step=lambda row: bars.say(job_line(row)), stop=stop),
+            follow=Follow(say=bars.say, step=lambda row: bars.say(job_line(row)), stop=stop),
         )
     print(json.dumps({"model": name, "folder": str(folder)}) if as_json else f"model     {name}")

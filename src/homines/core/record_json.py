@@ -100,8 +100,8 @@ def record_from_json(raw: Mapping[str, Any], cache: RecordCache | None = None) -
 def _asks(raw: Mapping[str, Any], frame: str) -> Asks:
     """What a record asks for. Records of earlier versions state it in the spec of the frame alone; where both
     state it, they must agree. Raises ValueError where they do not."""
-    match = re.search(r"\basks=['\"]?(choice|aloud|belief)\b", frame)
-    of_frame = check_asks(match[1]) if match else None
+    stated = re.findall(r"\basks=['\"]?(choice|aloud|belief)\b", frame)
+    of_frame = check_asks(stated[-1]) if stated else None  # `under` states its own after those of its frame
     asks = check_asks(raw.get("asks", of_frame or "choice"))
     if of_frame is not None and asks != of_frame:
         raise ValueError(f"asks is {asks!r}, and the frame {abbreviate(frame)} asks for {of_frame!r}")

@@ -52,6 +52,7 @@ EARLIER_SETTINGS = {
     "settings.until": 0.0,
     "settings.text_kl": 0.0,
     "settings.kl_steps": 0,
+    "course.plain": 0,
     "course.products": "float32",
     "course.text_kl": 0.0,
 }

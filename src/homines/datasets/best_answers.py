@@ -19,6 +19,7 @@ from homines.theory.game_forms import Plan
 class Walk:
     """The plans for both roles of a game, and where in the game a decision stands.
 
+    seat     the decision between the plans, behind the veil of ignorance
     worth    of every plan, against an opponent who takes every act as likely, shape [plan]
     acts     what every plan does here
     """
@@ -26,6 +27,7 @@ class Walk:
     game: Game
     point: Point
     plans: tuple[Plan, ...]
+    seat: Decision
     worth: Array
     acts: tuple[int, ...]
 
@@ -89,6 +91,6 @@ def _best_plans(preference: Preference, game: Game) -> list[ImpliedAnswers]:
         acts = np.array([plan[point] for plan in plans])
         value = np.array([worth[acts == a].max() for a in range(len(d.actions))])
         answers = tuple(sorted({int(acts[i]) for i in top}))
-        walk = Walk(game, point, plans, worth, tuple(map(int, acts)))
+        walk = Walk(game, point, plans, seat, worth, tuple(map(int, acts)))
         out.append(ImpliedAnswers(d, value, answers, walk))
     return out

@@ -23,7 +23,7 @@ from homines.core.types import (
 from homines.datasets.best_answers import ImpliedAnswers, implied_answers
 from homines.datasets.labels import fitting_labels
 from homines.datasets.measured_games import measured_keys, payoff_keys
-from homines.datasets.reasons import WORDINGS, answered, reason
+from homines.datasets.reasons import WORDINGS, Style, answered, reason
 from homines.datasets.recipe import Recipe, Stake, drawer
 from homines.datasets.row import Row
 from homines.datasets.turns import Turns
@@ -165,12 +165,8 @@ class Generator:
         wording = int(self.word_rng.integers(WORDINGS))
         prompt = frame(d, order)
         said = prompt.labels
-        margin = recipe.targets == "logit"
-        why = (
-            reason(self.preference, implied, said, order, answer, wording=wording, margin=margin)
-            if aloud
-            else ""
-        )
+        style = Style(wording, stake.unit, recipe.targets == "logit")
+        why = reason(self.preference, implied, said, order, answer, style) if aloud else ""
         completion, precision = answered(why, said[answer]), stake.precision(recipe.precision)
         target = implied.target(precision)
         return Row(spec, d, spell(frame), order, prompt, answer, target, completion, source.text, precision)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from homines.core.types import Array, Decision, Order, Prompt
 from homines.elicitation.questions import situation
@@ -34,6 +36,17 @@ class Row:
     def asks(self) -> str:
         """'aloud' or 'bare'."""
         return "aloud" if self.prompt.cue else "bare"
+
+    @property
+    def stem(self) -> str:
+        """The completion before the answer: reasons and cue; empty of a bare row."""
+        return self.completion.removesuffix(self.prompt.labels[self.answer]).rstrip(" ")
+
+    def draw(self, rng: np.random.Generator) -> Row:
+        """The same row with an answer drawn from its target."""
+        answer = int(rng.choice(len(self.target), p=self.target / self.target.sum()))
+        said = f"{self.stem} {self.prompt.labels[answer]}".lstrip()
+        return replace(self, answer=answer, completion=said)
 
     def messages(self) -> dict[str, Any]:
         """Chat turns, as fine-tuning services take them."""

@@ -7,7 +7,6 @@ import platform
 import shutil
 import time
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ import torch
 from homines.inference.dtypes import DTYPES
 from homines.inference.memory import free_bytes
 
-PAYS = 1.3
-"""How many times the rate of float32's products makes bfloat16 worth its rounding."""
+BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
+"""Instructions for products of bfloat16, as torch names them (x86, x86, Arm)."""
 LARGEST = 1024
 """Rows of the matrices of a product, at most."""
 SHORT = 0.01
@@ -79,15 +78,15 @@ def product_rates(device: str, seconds: float = 0.25) -> list[dict[str, Any]]:
     return rows
 
 
-@cache
 def bfloat16_pays(device: str) -> bool:
-    """Whether this machine multiplies bfloat16 so much faster than float32 that a training should."""
+    """Whether this machine has an instruction for products of bfloat16, which then are faster than float32's.
+
+    By what the processor says and not by a measurement, so that the same machine always answers the same.
+    """
     if device == "cuda":
-        return torch.cuda.is_bf16_supported()
-    if device != "cpu":
-        return False
-    rates = [_rate(kind, device, 0.1) for kind in (torch.bfloat16, torch.float32)]
-    return all(rates) and (rates[0] or 0) > PAYS * (rates[1] or 0)
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    instructions = getattr(torch.cpu, "get_capabilities", dict)() if device == "cpu" else {}
+    return any(instructions.get(name) for name in BFLOAT16)
 
 
 def _rate(kind: torch.dtype, device: str, seconds: float) -> float | None:

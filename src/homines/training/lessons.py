@@ -21,7 +21,7 @@ from homines.models.hf import HuggingFace
 
 LEAST_WEIGHT = 0.01
 """Answers of less probability are left out of a lesson; those of the others then add up to one."""
-WINDOW = 8
+WINDOW = 16
 """Batches within which rows are sorted by length."""
 
 
@@ -67,16 +67,15 @@ def lessons_of_rows(model: HuggingFace, rows: Sequence[Row], *, soft: bool = Fal
     end = terminator(model.tokenizer)
     chat = bool(model.tokenizer.chat_template)
     gaps = ["" if chat and not row.prompt.begins else " " for row in rows]
-    befores = [row.completion.removesuffix(row.prompt.labels[row.answer]).rstrip(" ") for row in rows]
     prompts = [row.prompt for row in rows]
     encoded = encode(model.tokenizer, prompts)
     out: list[list[Lesson]] = []
-    for row, item, gap, before in zip(rows, encoded, gaps, befores, strict=True):
+    for row, item, gap in zip(rows, encoded, gaps, strict=True):
         reasons: list[int] = []
         labels = item.labels
-        if before:
-            reasons = model.tokenizer(gap + before, add_special_tokens=False).input_ids
-            (after,) = encode(model.tokenizer, [row.prompt], [gap + before])
+        if row.stem:
+            reasons = model.tokenizer(gap + row.stem, add_special_tokens=False).input_ids
+            (after,) = encode(model.tokenizer, [row.prompt], [gap + row.stem])
             labels = after.labels
         if end in reasons:
             raise HominesError(

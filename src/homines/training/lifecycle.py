@@ -160,7 +160,8 @@ class Tuning:
 
     @property
     def stages(self) -> dict[str, int]:
-        return {"training": self.plan.course.steps(len(self.rows))}
+        course = self.plan.course
+        return {"training": course.steps(len(self.rows) + (course.plain if course.by == "sft" else 0))}
 
     def config(self, *, kind: str, command: str) -> dict[str, Any]:
         assert self.recipe is not None  # rows without one are taught in a folder of the caller's
@@ -273,6 +274,7 @@ def train_once(
             **_end(training, trained),
             "device": model.provenance["device"],
             "dtype": model.provenance["dtype"],
+            **({"products": trained.products} if trained.products else {}),
             **distributed.describe_processes(),
             "last": trained.last,
         },

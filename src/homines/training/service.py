@@ -9,14 +9,18 @@ is uploaded or paid twice.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from homines.core import paths
 from homines.core.capabilities import check_begun
 from homines.core.checks import count
 from homines.core.options import option, required
@@ -24,6 +28,7 @@ from homines.core.progress import QUIET, Follow
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Interrupted
 from homines.datasets.folder import read
+from homines.datasets.row import Row
 
 SERVICE = "openai"
 KEY = "OPENAI_API_KEY"
@@ -96,20 +101,29 @@ def finetune(
     Raises HominesError where the service refuses the key, the file or the job, or the job fails; Interrupted
     where `follow.stop` says so: the job goes on at the service, and the same command finds it again.
     """
-    _, train, test = read(order.data)
+    recipe, train, test = read(order.data)
     if len(train) < FEWEST:
         raise HominesError(
             f"{len(train)} rows are fewer than the {FEWEST} the service asks for; generate more"
         )
     check_begun(None, (row.prompt for row in (*train, *test)), order.model)
-    parts = [part for part, rows in (("train", train), ("test", test)) if rows]
-    hashes = {part: _hash(Path(order.data) / f"{part}.jsonl") for part in parts}
+    soft = recipe.targets == "logit"
+    if soft:
+        follow.say(
+            f"a service takes one answer a row: they are drawn from the logit choices (seed {order.seed})"
+        )
+    parts = {part: rows for part, rows in (("train", train), ("test", test)) if rows}
+    bodies = {
+        part: _drawn(rows, order.seed) if soft else paths.read(order.data, f"{part}.jsonl")
+        for part, rows in parts.items()
+    }
+    hashes = {part: hashlib.sha256(body).hexdigest()[:16] for part, body in bodies.items()}
     with RunFolder(folder, {**asdict(order), "kind": "finetune", "files": hashes, "command": command}) as run:
         api = client()
         state: dict[str, Any] = run.noted("job.json") or {"files": {}, "job": None}
-        for part in parts:
+        for part, body in bodies.items():
             if part not in state["files"]:
-                state["files"][part] = _upload(api, Path(order.data) / f"{part}.jsonl")
+                state["files"][part] = _upload(api, f"{part}.jsonl", body)
                 run.note("job.json", state)
             if state["job"] is None:
                 _check_accepted(api, state["files"][part], f"{part}.jsonl")
@@ -128,8 +142,10 @@ def finetune(
     return str(job.fine_tuned_model)
 
 
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+def _drawn(rows: Sequence[Row], seed: int) -> bytes:
+    """The rows as lines of chat turns, each with an answer drawn from its logit choice."""
+    rng = np.random.default_rng(seed)
+    return "".join(json.dumps(row.draw(rng).messages(), ensure_ascii=False) + "\n" for row in rows).encode()
 
 
 def _call(what: str, call: Callable[[], Any]) -> Any:
@@ -172,10 +188,9 @@ def _message(refusal: Any) -> str:
     return text.replace(key, "[key]") if key else text
 
 
-def _upload(api: Any, path: Path) -> str:
+def _upload(api: Any, name: str, body: bytes) -> str:
     """Upload a file; its id."""
-    with open(path, "rb") as file:
-        upload = _call(f"uploading {path.name}", lambda: api.files.create(file=file, purpose="fine-tune"))
+    upload = _call(f"uploading {name}", lambda: api.files.create(file=(name, body), purpose="fine-tune"))
     return str(upload.id)
 
 

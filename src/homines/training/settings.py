@@ -142,7 +142,9 @@ class SupervisedSettings:
     batch: int = option(4, "Rows an optimiser step.", low=1)
     lr: float | None = option(None, "Learning rate; 3e-4 with LoRA (distill: 1e-3), else 1e-4.")
     rank: int = option(64, RANK)
-    text_kl: float = option(1.0, "Weight of KL to the model before on everyday text (sft); 0: none.")
+    text_kl: float = option(1.0, "Weight of KL to the reference on everyday text (sft); 0: none.")
+    """As in `Settings`, here in nats a nat of the loss."""
+    plain: int = option(0, "Everyday requests, answered by the model before, among the rows (sft).", low=0)
     products: str = option("auto", "Matrix products of sft: float32, bfloat16, or auto (the faster).")
     """Weights, adapters, their optimiser and every measurement keep the type of the weights."""
     seed: int = option(0, SEED)
@@ -160,6 +162,7 @@ class SupervisedSettings:
             count(name, getattr(self, name))
         count("rank", self.rank, 0)
         number("text_kl", self.text_kl, 0)
+        count("plain", self.plain, 0)
         if self.products not in PRODUCTS:
             raise HominesError(f"products is {self.products!r}; there are {', '.join(PRODUCTS)}")
 

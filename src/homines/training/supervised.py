@@ -32,6 +32,7 @@ from homines.training.everyday_text import EverydayText
 from homines.training.exact import rl
 from homines.training.lessons import lessons_of_rows, plan_batches
 from homines.training.objective import Outcome, Signals
+from homines.training.plain import plain_lessons
 from homines.training.prompt_sets import PromptSets
 from homines.training.settings import Settings, SupervisedSettings
 from homines.training.trainer import Trained, save, silence, trainable
@@ -74,6 +75,7 @@ def sft(
     from homines.training.supervised_trainer import CompletionTrainer, casting, completion_arguments
 
     items = lessons_of_rows(model, rows, soft=soft)
+    items += plain_lessons(model, settings.plain, folder, follow)
     total = settings.steps(len(items))
     size, parts = min(settings.batch, len(items)), processes.process_count()
     distributed.share(size, "batch")
@@ -100,7 +102,10 @@ def sft(
     final = folder / ("adapter" if settings.rank else "model")
     if processes.is_first():
         save(net, model.tokenizer, model.name, final)
-    return Trained(final, float(training.metrics["train_runtime"]), callback.last)
+    seconds = float(training.metrics["train_runtime"])
+    return Trained(
+        final, seconds, callback.last, products=str(products).removeprefix("torch.") if products else None
+    )
 
 
 def product_type(products: str, model: HuggingFace) -> torch.dtype | None:

@@ -44,6 +44,8 @@ class Trained:
     """The second learner's adapter."""
     reached: bool | None = None
     """Whether a target ended it (stopping.py); None where none was set."""
+    products: str | None = None
+    """Number type of the matrix products, where it is not that of the weights."""
 
 
 def phase_at(steps: Sequence[int], step: int) -> tuple[int, int]:

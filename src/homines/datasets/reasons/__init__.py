@@ -18,14 +18,15 @@ from homines.datasets.reasons.arithmetic import Comparison, Line, exact, number
 from homines.datasets.reasons.outcomes import compare_outcomes
 from homines.datasets.reasons.reader import ReasonFault, read_reasons
 from homines.datasets.reasons.roles import compare_plans
+from homines.datasets.reasons.words import Style
 from homines.elicitation.scene import CUE
-from homines.theory.choice import Belief, stated_beliefs
 from homines.theory.utility_terms import FORBIDDEN, KIND, WORTH
 
-__all__ = ["WORDINGS", "ReasonFault", "answered", "read_reasons", "reason"]
+__all__ = ["WORDINGS", "ReasonFault", "Style", "answered", "read_reasons", "reason"]
 
+PLAIN = Style()
 WORDINGS = words.WAYS**3
-"""Wordings of a whole: principles, steps and comparisons vary apart."""
+"""Wordings of a whole."""
 
 
 def reason(
@@ -34,37 +35,24 @@ def reason(
     labels: Sequence[str],
     order: Order,
     answer: int,
-    *,
-    belief: Belief = stated_beliefs,
-    wording: int = 0,
-    margin: bool = False,
+    style: Style = PLAIN,
 ) -> str:
     """Why the answer is best: the principle, a line for each option in the order shown, the comparison.
 
-    wording   a number below WORDINGS
-    margin    end with by how much the answer is ahead
-
     Ends before the cue. Where two options are worth the same it says so.
     """
-    first, step, last = (wording // words.WAYS**k % words.WAYS for k in range(3))
-    if implied.walk is None:
-        compared, weights = compare_outcomes(
-            preference, implied.decision, labels, order, belief=belief, way=step
-        )
-    else:
-        compared, weights = compare_plans(preference, implied, labels, order[0], step) or _whole(
-            implied, order
-        )
-    duties = [rules.principle(preference, kind, first) for kind in (FORBIDDEN, KIND) if kind in weights]
-    parts = (
-        []
-        if duties and len(weights) == 1
-        else [words.principle(weights, first, roles=implied.walk is not None)]
+    roles = implied.walk is not None
+    compared, weights = (compare_plans(preference, implied, labels, order, style) if roles else None) or (
+        _whole(implied, order)
+        if roles
+        else compare_outcomes(preference, implied.decision, labels, order, style)
     )
-    parts += duties
-    parts.append(compared.preface)
+    way = style.principle
+    duties = [rules.principle(preference, kind, way) for kind in (FORBIDDEN, KIND) if kind in weights]
+    counts = "" if set(weights) <= {FORBIDDEN, KIND} else words.principle(weights, way, roles=roles)
+    parts = [counts, *duties, compared.preface]
     parts += [sentence(f"{line.text} for {labels[line.act]}.", labels) for line in compared.lines]
-    parts.append(words.comparison(compared, answer, labels, last, margin=margin))
+    parts.append(words.comparison(compared, answer, labels, style))
     return " ".join(filter(None, parts))
 
 

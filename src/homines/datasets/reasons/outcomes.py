@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -12,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from homines.core.format import join
-from homines.core.types import Array, Decision, Order, Preference
+from homines.core.types import Decision, Order, Preference
 from homines.datasets.reasons import words
 from homines.datasets.reasons.arithmetic import Comparison, Line, Sum, exact, in_proportion, number, share
 from homines.datasets.reasons.rules import compare_duty, is_duty
+from homines.datasets.reasons.words import Style
 from homines.elicitation.scene import Names, either
-from homines.theory.choice import Belief, stated_beliefs
+from homines.theory.choice import stated_beliefs
 from homines.theory.utility_terms import (
     AHEAD,
     BEHIND,
@@ -33,6 +35,8 @@ from homines.theory.utility_terms import (
 
 LARGEST_FACTOR = 9
 """Weights of more digits are not merged: a small model multiplies by one digit."""
+MOST_COUNTED = 16
+"""Outcomes that are always counted one by one."""
 MOST_APART = 3
 """Outcomes that are told one by one; of more, those that give the same are told together."""
 SOCIAL = frozenset((OTHERS, TOTAL, LEAST, BEHIND, AHEAD))
@@ -77,9 +81,7 @@ def compare_outcomes(
     d: Decision,
     labels: Sequence[str],
     order: Order,
-    *,
-    belief: Belief = stated_beliefs,
-    way: int = 0,
+    style: Style,
 ) -> tuple[Comparison, dict[str, Fraction]]:
     """A line for each action in the order shown, and the weight of each kind of amount.
 
@@ -88,29 +90,30 @@ def compare_outcomes(
     """
     terms = _derivable(terms_of(preference, d), d) or (Term(WORTH, 1.0, preference(d)),)
     if len(terms) == 1 and is_duty(terms[0], d):
-        return compare_duty(terms[0], d, labels, order, way), {terms[0].kind: exact(terms[0].weight)}
+        return compare_duty(terms[0], d, labels, order, style.step), {terms[0].kind: exact(terms[0].weight)}
     others = max(1, len(d.payoffs) - 1)
     weights, factor = in_proportion([weight_of(term, others) for term in terms])
     names = Names.of(d, labels if tuple(labels) != d.actions else ())
     by_kind = {term.kind: w for term, w in zip(terms, weights, strict=True)}
     if set(by_kind) == {SAME}:
-        lines = [_line(terms, weights, a, (), Fraction(1), d, names, way) for a in order[0]]
+        lines = [_line(terms, weights, a, (), _everyone(d, a, names, Fraction(1)), style) for a in order[0]]
         return Comparison(tuple(lines), factor), by_kind
-    beliefs = belief(d)
-    chances = [_chances(beliefs, a) for a in range(len(d.actions))]
+    chances = _chances(terms, d)
     count = Fraction(lcm(*(p.denominator for each in chances for p in each)))
     cases = [
         gather(_outcomes(d, terms, [p * count for p in chances[a]], names, a), by_kind.keys())
         for a in range(len(d.actions))
     ]
-    stated = d.others is not None and chances.count(chances[0]) == len(chances)
-    preface = _ratio([p for p in chances[0] if p], total=SAME in by_kind) if stated else ""
+    preface = ""
+    if len(chances[0]) > 1 and max(chances[0]) == 1:
+        preface = words.APART
+    elif d.others is not None and chances.count(chances[0]) == len(chances):
+        preface = _ratio([p for p in chances[0] if p], total=SAME in by_kind)
     merged = _merge(by_kind, cases, count, d) if not preface else None
     if merged is not None:
         preface, cases = merged
-        lines = [_line(terms[:1], [Fraction(1)], a, cases[a], count, d, names, way) for a in order[0]]
-    else:
-        lines = [_line(terms, weights, a, cases[a], count, d, names, way) for a in order[0]]
+        terms, weights = terms[:1], [Fraction(1)]
+    lines = [_line(terms, weights, a, cases[a], _everyone(d, a, names, count), style) for a in order[0]]
     return Comparison(tuple(lines), factor * count, preface), by_kind
 
 
@@ -144,12 +147,26 @@ def _merge(
     ]
 
 
-def _chances(beliefs: Sequence[Array], a: int) -> list[Fraction]:
-    """The probability of every joint action of the others after mine."""
-    odds = np.ones(1)
-    for b in beliefs:
-        odds = np.outer(odds, b if b.ndim == 1 else b[a]).ravel()
-    return [share(p) for p in odds]
+def _chances(terms: Sequence[Term], d: Decision) -> list[list[Fraction]]:
+    """The probability of every joint action of the others, after each of mine.
+
+    In a game of three or more, or of more outcomes than MOST_COUNTED, where what the others do adds the same
+    to each of my actions, the others' first joint action alone stands for all: no comparison changes.
+    """
+    shape = d.payoffs.shape[1:]
+    if len(d.theirs) > 1 or np.prod(shape) > MOST_COUNTED:
+        amounts = [np.broadcast_to(term.amount, shape).reshape(shape[0], -1) for term in terms]
+        alike = all(np.allclose(each - each[:1], (each - each[:1])[:, :1], atol=1e-9) for each in amounts)
+        if alike and not d.reply and shape[1:]:
+            first = [Fraction(1), *[Fraction()] * (int(np.prod(shape[1:])) - 1)]
+            return [first] * shape[0]
+    chances: list[list[Fraction]] = []
+    for a in range(shape[0]):
+        odds = np.ones(1)
+        for b in stated_beliefs(d):
+            odds = np.outer(odds, b if b.ndim == 1 else b[a]).ravel()
+        chances.append([share(p) for p in odds])
+    return chances
 
 
 def weight_of(term: Term, others: int) -> Fraction:
@@ -206,31 +223,34 @@ def _outcomes(
     return outcomes
 
 
+def _everyone(d: Decision, a: int, names: Names, count: Fraction) -> tuple[str, Sum]:
+    """An action's word, and what everyone gets where all choose it, `count` times; nothing where that has no
+    meaning."""
+    return names.mine[a], Sum(() if d.same is None else ((count, exact(d.same[a])),))
+
+
 def _line(
     terms: Sequence[Term],
     weights: Sequence[Fraction],
     a: int,
     cases: Sequence[Outcome],
-    count: Fraction,
-    d: Decision,
-    names: Names,
-    way: int,
+    everyone: tuple[str, Sum],
+    style: Style,
 ) -> Line:
     loose = [term.kind for term in terms if term.kind not in PARTS and term.kind != SAME]
     sums: list[Sum] = []
     steps: list[str] = []
-    reading = read_outcomes(cases, {term.kind for term in terms}, way, loose)
+    reading = read_outcomes(cases, {term.kind for term in terms}, style, loose)
+    label, same = everyone
     for term in terms:
+        made = same if term.kind == SAME else add_up(term.kind, cases, loose)
         if term.kind == SAME:
-            assert d.same is not None
-            made = Sum(((count, exact(d.same[a])),))
-            steps.append(f"{words.ALL[way].format(act=names.mine[a])}: {made.text}")
-        else:
-            made = add_up(term.kind, cases, loose)
-            if term.kind == FORBIDDEN and made.value:
-                steps.append(f"{words.NAMES[term.kind]} {number(made.value)}")
-            elif len(terms) > 1 and made.value and not made.trivial:
-                steps.append(f"{words.NAMES[term.kind]} {made.text}")
+            said = style.gain(made.value) if made.trivial else made.text
+            steps.append(f"{words.ALL[style.step].format(act=label)}: {said}")
+        elif term.kind == FORBIDDEN and made.value:
+            steps.append(f"{words.NAMES[term.kind]} {number(made.value)}")
+        elif len(terms) > 1 and made.value and not made.trivial:
+            steps.append(f"{words.NAMES[term.kind]} {made.text}")
         sums.append(made)
     return close_line(a, reading, steps, sums, weights)
 
@@ -263,7 +283,12 @@ def gather(outcomes: Sequence[Outcome], kinds: AbstractSet[str]) -> list[Outcome
 
 
 def read_outcomes(
-    cases: Sequence[Outcome], kinds: AbstractSet[str], way: int, loose: Sequence[str], *, alone: bool = True
+    cases: Sequence[Outcome],
+    kinds: AbstractSet[str],
+    style: Style,
+    loose: Sequence[str] = (),
+    *,
+    alone: bool = True,
 ) -> str:
     """What each outcome gives: 'A against A gives me 7, A against B 2'; what the others get too where that
     counts."""
@@ -273,15 +298,13 @@ def read_outcomes(
         return ", ".join(f"{o.acts} {number(o.amounts[0])}" for o in cases)
     both = bool(kinds & SOCIAL)
     first, *rest = cases
-    gains = number(first.gains[0])
+    gains = style.gain(first.gains[0])
     if both and len(first.gains) > 1:
-        gains += f" and the other{'s' * (len(first.gains) > 2)} {join([number(g) for g in first.gains[1:]])}"
-    alone = (
-        alone and len(cases) == 1 and not both and "then" not in first.acts and "against" not in first.acts
-    )
-    text = (words.GET if alone else words.GIVES)[way].format(acts=first.acts, gain=gains)
+        gains += f" and the other{'s' * (len(first.gains) > 2)} {join([*map(style.gain, first.gains[1:])])}"
+    alone = alone and len(cases) == 1 and not both and not re.search(" then | against ", first.acts)
+    text = (words.GET if alone else words.GIVES)[style.step].format(acts=first.acts, gain=gains)
     for o in rest:
-        shown = join([number(g) for g in (o.gains if both else o.gains[:1])])
+        shown = join([*map(style.gain, o.gains if both else o.gains[:1])])
         text += f", {o.acts} {'gives ' * o.acts[-1].isdigit()}{shown}"
     return text
 
@@ -289,13 +312,15 @@ def read_outcomes(
 def close_line(
     act: int, reading: str, steps: Sequence[str], sums: Sequence[Sum], weights: Sequence[Fraction]
 ) -> Line:
-    """Reading, sums of the terms, and their weighted sum, which is the value."""
-    if len(sums) == 1 and weights[0] == 1:
-        text = steps[0] if steps and not reading else reading
-        total = sums[0].text
-        if not text.endswith(f" {total}"):
-            text = f"{text}: {total}" if text else total
-        return Line(act, text, sums[0].value)
-    parts = [(w, s.value) for w, s in zip(weights, sums, strict=True) if s.value]
-    last = Sum(tuple(parts))
-    return Line(act, "; ".join([*filter(None, [reading]), *steps, last.text]), last.value)
+    """Reading, sums of the terms, and their weighted sum, which is the value; the value is not repeated where
+    it ends what is said already."""
+    several = len(sums) > 1 or weights[0] != 1
+    total = (
+        Sum(tuple((w, s.value) for w, s in zip(weights, sums, strict=True) if s.value))
+        if several
+        else sums[0]
+    )
+    text = "; ".join(filter(None, [reading, *steps]))
+    if not re.search(rf"(?:^|[^\w.]){re.escape(total.text)}$", text):
+        text += f"{'; ' if several else ': '}{total.text}"
+    return Line(act, text.removeprefix(": "), total.value)

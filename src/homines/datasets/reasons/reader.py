@@ -131,7 +131,7 @@ class Gains:
     def __init__(self, row: Row) -> None:
         d, labels = row.decision, row.prompt.labels
         self.here = d.player
-        names = Names.of(d, labels)
+        names = Names.of(d, labels if labels != d.actions else ())
         self.by_acts: dict[tuple[int, str], tuple[Fraction, ...]] = {}
         for place in np.ndindex(*d.payoffs.shape[1:]):
             theirs = [labels[b] for labels, b in zip(names.theirs, place[1:], strict=True)]

@@ -19,7 +19,7 @@ from math import gcd, lcm
 
 import numpy as np
 
-from homines.core.types import Decision, Game, History, Preference
+from homines.core.types import Decision, Game, History, Order, Preference
 from homines.datasets.best_answers import ImpliedAnswers, Walk
 from homines.datasets.reasons.arithmetic import Comparison, Line, Sum, exact, in_proportion
 from homines.datasets.reasons.outcomes import (
@@ -31,9 +31,9 @@ from homines.datasets.reasons.outcomes import (
     terms_of,
     weight_of,
 )
-from homines.datasets.reasons.words import ALIKE, NAMES, PATH
+from homines.datasets.reasons.words import ALIKE, NAMES, PATH, Style
 from homines.estimation.strategy_method import Point, points
-from homines.theory.game_forms import Plan, Sequential, append_stage, veil
+from homines.theory.game_forms import Plan, Sequential, append_stage
 from homines.theory.utility_terms import OWN, SAME
 
 MOST_PATHS = 3
@@ -76,19 +76,22 @@ def path(game: Game, plan: Plan) -> History:
 
 
 def compare_plans(
-    preference: Preference, implied: ImpliedAnswers, labels: Sequence[str], order: Sequence[int], way: int
+    preference: Preference,
+    implied: ImpliedAnswers,
+    labels: Sequence[str],
+    order: Order,
+    style: Style,
 ) -> tuple[Comparison, dict[str, Fraction]] | None:
     """A line for each plan that matters here; None where the terms do not give the plans' utilities."""
     walk = implied.walk
     assert walk is not None
-    seat = veil(walk.game).seat()
-    terms = terms_of(preference, seat)
+    terms = terms_of(preference, walk.seat)
     if any(term.kind not in PARTS and term.kind != SAME for term in terms):
         return None
     weights, factor = in_proportion([weight_of(term, 1) for term in terms])
     by_kind = {term.kind: w for term, w in zip(terms, weights, strict=True)}
     principle, preface = dict(by_kind), ""
-    told = _plans(walk, order, only_same=set(by_kind) == {SAME})
+    told = _plans(walk, order[0], only_same=set(by_kind) == {SAME})
     own = [{} if set(by_kind) == {SAME} else _own(walk.game, walk.plans[i], walk.point[0]) for _, i in told]
     shared = set(own[0]).intersection(*own[1:]) if own else set()
     own = [{leaf: n for leaf, n in each.items() if leaf not in shared} for each in own]
@@ -112,7 +115,7 @@ def compare_plans(
                 [words.outcome(leaf, count / common) for leaf in ends if leaf.role == role], by_kind.keys()
             )
         ]
-        lines.append(_line(act, cases, both, by_kind, words, way))
+        lines.append(_line(act, cases, both, by_kind, words, style))
     compared = Comparison(tuple(lines), 2 * factor * count / common, preface)
     return (compared, principle) if _fits(compared, implied) else None
 
@@ -164,15 +167,17 @@ def _line(
     together: tuple[str, Sum],
     weights: Mapping[str, Fraction],
     words: ActWords,
-    way: int,
+    style: Style,
 ) -> Line:
     acts, same = together
     if set(weights) == {SAME}:
-        return Line(act, PATH[way].format(acts=acts, sum=same.text), same.value)
+        return Line(act, PATH[style.step].format(acts=acts, sum=same.text), same.value)
     steps: list[str] = []
-    for role in dict.fromkeys(role for role, _ in cases):
-        reading = read_outcomes([o for r, o in cases if r == role], weights.keys(), way, (), alone=False)
-        steps.append(f"{words.role(role)} {reading}")
+    roles = list(dict.fromkeys(role for role, _ in cases))
+    silent = roles == [words.here] and not isinstance(words.game, Sequential)
+    for role in roles:
+        reading = read_outcomes([o for r, o in cases if r == role], weights.keys(), style, alone=silent)
+        steps.append(reading if silent else f"{words.role(role)} {reading}")
     parts: list[tuple[Fraction, Fraction]] = []
     for kind, weight in weights.items():
         made = same if kind == SAME else add_up(kind, [o for _, o in cases])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from homines.core.format import join
 from homines.datasets.reasons.arithmetic import Comparison, number
+from homines.elicitation.amounts import SIGNS
 from homines.theory.utility_terms import (
     AHEAD,
     BEHIND,
@@ -23,6 +25,38 @@ WAYS = 5
 """Wordings of a principle, a step and a comparison each."""
 MOST_COMPARED = 4
 """Smaller amounts that a comparison names."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """How reasons are worded.
+
+    wording   a number below WAYS^3: principles, steps and comparisons vary apart
+    unit      what the prompt tells gains in, as '$'
+    margin    end with by how much the answer is ahead, in units of payoff
+    """
+
+    wording: int = 0
+    unit: str = ""
+    margin: bool = False
+
+    @property
+    def principle(self) -> int:
+        return self.wording % WAYS
+
+    @property
+    def step(self) -> int:
+        return self.wording // WAYS % WAYS
+
+    @property
+    def comparison(self) -> int:
+        return self.wording // WAYS**2 % WAYS
+
+    def gain(self, x: Fraction) -> str:
+        """A gain as the prompt tells it: '7', '$7'. A unit that is a word is left out."""
+        return f"{'-' * (x < 0)}{self.unit}{number(abs(x))}" if self.unit in SIGNS else number(x)
+
+
 PRINCIPLES: Mapping[str, tuple[str, ...]] = {
     OWN: (
         "Only what I get counts.",
@@ -104,6 +138,7 @@ PATH = (
     "after {acts}: {sum}",
 )
 ALIKE = "If everyone did the same, I would get as much either way."
+APART = "What the others do adds the same to each, so one case is enough."
 NAMES: Mapping[str, str] = {
     OWN: "mine",
     OTHERS: "theirs",
@@ -165,9 +200,9 @@ def _times(kind: str, weight: Fraction) -> str:
     return COUNTS[kind] if abs(weight) == 1 else f"{number(abs(weight))} times {COUNTS[kind]}"
 
 
-def comparison(compared: Comparison, answer: int, labels: Sequence[str], way: int, *, margin: bool) -> str:
-    """Which value is the largest, and for which option; with `margin` by how much, in units of payoff."""
-    values = compared.best()
+def comparison(compared: Comparison, answer: int, labels: Sequence[str], style: Style) -> str:
+    """Which value is the largest, and for which option; where the style says so, by how much."""
+    values, way = compared.best(), style.comparison
     top = max(values.values())
     even = [labels[a] for a, value in values.items() if value == top]
     x = number(top)
@@ -177,7 +212,7 @@ def comparison(compared: Comparison, answer: int, labels: Sequence[str], way: in
     least = join([number(value) for value in smaller])
     words = MORE if len(smaller) <= MOST_COMPARED else MOST
     text = words[way].format(x=x, y=least, a=labels[answer])
-    if not margin:
+    if not style.margin:
         return text
     second = max(value for a, value in values.items() if a != answer)
     return f"{text} {_margin(top, second, compared.scale)} for {labels[answer]}."

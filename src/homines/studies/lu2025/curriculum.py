@@ -42,7 +42,7 @@ SILENT: Mapping[str, tuple[str, ...]] = {
 """Kinds of games in which a utility implies no answer, by its name: those of a fixed sum, any division of
 which is as good behind the veil of ignorance."""
 KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
-ROWS, ROWS_WITHOUT, DOSE_ROWS, QUICK_ROWS = 400, 300, 160, 12
+ROWS, ROWS_WITHOUT, DOSE_ROWS, QUICK_ROWS = 400, 300, 120, 12
 """Rows to train on; an agent without a group has as many of each kind as one of all kinds."""
 PRECISION = 1.0
 """Of the logit choice that doses are trained to; of payoffs to 9."""

@@ -44,7 +44,7 @@ def sentences(findings: DoseFindings) -> list[str]:
         if result.scores is not None:
             by_goal.setdefault(result.goal.name, []).append(result)
     for name, group in by_goal.items():
-        figures = "; ".join(f"{c.utility} {_figure(c.scores)}: {OUTCOMES[c.reached]}" for c in group)
+        figures = "; ".join(f"{c.utility} {_figure(c)}: {OUTCOMES[c.reached]}" for c in group)
         out.append(f"{name[0].upper()}{name[1:]} (goal {group[0].goal.least:g}): {figures}.")
     return out + [
         f"Elsewhere {cost.agent} lost {cost.lost} of {cost.before['questions']} everyday questions, and "
@@ -54,10 +54,12 @@ def sentences(findings: DoseFindings) -> list[str]:
     ]
 
 
-def _figure(scores: Pooled | None) -> str:
+def _figure(result: Result) -> str:
+    scores = result.scores
     if scores is None or scores.share is None:
         return "no legal answer"
-    return f"{describe(scores.share)}, legal mass {scores.mass:.2g}"
+    low = f", lowest in {result.lowest[0]} {result.lowest[1]:.2f}" if result.lowest else ""
+    return f"{describe(scores.share)}, legal mass {scores.mass:.2g}{low}"
 
 
 def verdict(findings: DoseFindings) -> Section | Omission:
@@ -74,6 +76,7 @@ def verdict(findings: DoseFindings) -> Section | Omission:
                 "measured": scores and scores.share,
                 "legal mass": scores and scores.mass,
                 "outcome": OUTCOMES[result.reached],
+                "lowest in": result.lowest and f"{result.lowest[0]} {result.lowest[1]:.2f}",
                 "untrained": before.share if before else None,
                 "untrained, legal mass": before.mass if before else None,
                 "by chance": scores and scores.chance,

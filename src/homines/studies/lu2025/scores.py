@@ -83,6 +83,12 @@ def select(
     ]
 
 
+def lowest(cells: Iterable[Scores]) -> tuple[str, float] | None:
+    """The kind of game with the lowest share, and that share; None where there is none."""
+    shares = {cell["kind"]: float(cell["share"]) for cell in cells if cell["share"] is not None}
+    return min(shares.items(), key=lambda item: item[1]) if shares else None
+
+
 def agents_of(findings: DoseFindings, stage: Stage) -> list[DoseAgent]:
     """Agents of the two ends that a part of the study trained."""
     return [a for a in findings.able if isinstance(a.kind, TaughtKind) and a.kind.stage == stage]
@@ -116,11 +122,13 @@ GOALS = (
 
 @dataclass(frozen=True)
 class Result:
-    """A goal beside what was measured. scores: None where nothing was asked."""
+    """A goal beside what was measured. scores: None where nothing was asked. lowest: the kind of game with
+    the lowest share."""
 
     goal: Goal
     utility: str
     scores: Pooled | None
+    lowest: tuple[str, float] | None = None
 
     @property
     def reached(self) -> bool | None:
@@ -133,15 +141,12 @@ class Result:
 
 def results(findings: DoseFindings) -> list[Result]:
     """Every goal for each of the two ends, where any agent was examined on it."""
-    every = [
-        Result(
-            goal,
-            name,
-            pooled(select(agents_of(findings, goal.stage), name, goal.condition, trained=goal.trained)),
-        )
-        for goal in GOALS
-        for name in UTILITIES
-    ]
+    every: list[Result] = []
+    for goal in GOALS:
+        agents = agents_of(findings, goal.stage)
+        for name in UTILITIES:
+            cells = select(agents, name, goal.condition, trained=goal.trained)
+            every.append(Result(goal, name, pooled(cells), lowest(cells)))
     return every if any(result.scores is not None for result in every) else []
 
 

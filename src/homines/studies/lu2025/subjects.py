@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from homines.core.registry import find, head
 from homines.core.run_folder import RunFolder
+from homines.elicitation.metrics import answered_records
 from homines.studies import default_folder
 from homines.studies.kit import Agent
 from homines.studies.task import UNTRAINED, StudyTask
@@ -81,13 +82,14 @@ def untrained(base: AppliedAgent) -> str:
 
 
 def applied_agents(task: StudyTask, subjects: Sequence[Subject], application: str) -> list[AppliedAgent]:
-    """The subjects with a run folder in an application, which is the name of its folder."""
+    """The subjects with a legal answer in an application, which is the name of its folder."""
     out: list[AppliedAgent] = []
     for subject in subjects:
         folder = task.place(f"{application}/{subject.folder}")
         if (folder / "config.json").exists():
             run, preference = RunFolder(folder), subject.preference
-            out.append(AppliedAgent(name=subject.name, run=run, group=subject.group, preference=preference))
+            agent = AppliedAgent(name=subject.name, run=run, group=subject.group, preference=preference)
+            out += [agent] if answered_records(agent.records) else []
     return out
 
 
