@@ -52,7 +52,7 @@ class Says:
 def played(folder: Path, firms: Any, how: Rules, prefix: str = "P0", **more: Any) -> tuple[list[Shop], int]:
     with RunFolder(folder, {"rules": vars(how)}) as run:
         shops = markets({"m": firms}, MARKET, how, run, {"m": prefix})
-        return shops, play(shops, MARKET, how, run, **more)
+        return shops, play(shops, how, run, **more)
 
 
 @given(st.decimals(0, 4, places=2))
@@ -84,7 +84,7 @@ def test_an_answer_without_a_price_is_asked_again_and_counted(tmp_path: Path) ->
     shops, stuck = played(tmp_path, (Says("hm", "Price: 1.5"), STRATEGIES["nash"]), how)
     assert stuck == 0
     assert [row["tries"] for row in shops[0].periods] == [[2, 0]] * 3
-    found = outcome(shops[0], MARKET, how)
+    found = outcome(shops[0], how)
     assert found is not None
     assert (found.tries, found.unread) == (6, 3)
     assert found.prices[0] == 1.5
@@ -104,7 +104,7 @@ def test_a_market_whose_calls_failed_is_tried_again_and_nothing_is_lost(tmp_path
     assert stuck == 0
     assert all_ended(again, how)
     assert [row["prices"][0] for row in again[0].periods] == [1.6, 1.7, 1.8, 1.9]
-    found = outcome(again[0], MARKET, how)
+    found = outcome(again[0], how)
     assert found is not None
     assert (found.tries, found.unread) == (6, 2)  # the tries of the first call are not forgotten
 
@@ -118,7 +118,7 @@ def test_a_firm_that_names_no_price_ends_its_market_for_good(tmp_path: Path) -> 
     assert all_ended(shops, how)
     assert [len(firm.asked), len(other.asked)] == [3, 2]
     assert shops[0].periods[-1]["said"] == ["no idea"]
-    found = outcome(shops[0], MARKET, how)
+    found = outcome(shops[0], how)
     assert found is not None
     assert (found.tries, found.unread) == (5, 2)
 
@@ -135,7 +135,7 @@ def test_one_prompt_that_fails_costs_itself_alone(tmp_path: Path) -> None:
     firm = Picky("")
     with RunFolder(tmp_path, {"rules": vars(how)}) as run:
         shops = markets({"a": (firm, firm)}, shop(costs=(1.0, 1.1)), how, run)
-        assert play(shops, shop(costs=(1.0, 1.1)), how, run) == 1
+        assert play(shops, how, run) == 1
     assert shops[0].periods[0]["heard"] == [True, False]
     assert shops[0].periods[0]["failed"] == "RuntimeError: too long"
 
@@ -188,7 +188,7 @@ def test_a_firm_is_shown_its_own_notes_and_the_last_rounds(tmp_path: Path) -> No
     assert f"No price may be above {shops[0].top:.10g}" in last
     cartel = float(MARKET.monopoly()[0])
     assert 1.5 * cartel - 0.01 <= shops[0].top <= 2.5 * cartel + 0.01
-    assert prompt(shops[0], MARKET, 0, how).text != prompt(shops[0], MARKET, 1, how).text
+    assert prompt(shops[0], 0, how).text != prompt(shops[0], 1, how).text
 
 
 def test_a_cartel_is_told_from_what_is_none(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_cartel_is_told_from_what_is_none(tmp_path: Path) -> None:
     for price, near in ((cartel, True), (cartel * 0.9, False)):
         firm = Says(f"Price: {price:.4f}")
         shops, _ = played(tmp_path / str(near), (firm, firm), how)
-        found = outcome(shops[0], MARKET, how)
+        found = outcome(shops[0], how)
         assert found is not None
         assert found.collusive is near
         assert (found.gain > 0.99) is near
@@ -223,12 +223,12 @@ def test_three_firms_see_both_other_prices_and_no_aim_where_none_is_given(tmp_pa
     firms = tuple(Says(f"Price: 1.{k}") for k in (4, 5, 6))
     with RunFolder(tmp_path, {"rules": vars(rules)}) as run:
         shops = markets({"m": firms}, three, rules, run, {"m": ""})
-        assert play(shops, three, rules, run) == 0
+        assert play(shops, rules, run) == 0
     assert [row["prices"] for row in shops[0].periods] == [[1.4, 1.5, 1.6]] * 2
     last = firms[1].asked[1]
     assert "2 other firms sell a similar one. A unit costs you 1. No price" in last
     assert "period 1: 1.50, 1.40, 1.60, " in last
-    found = outcome(shops[0], three, rules)
+    found = outcome(shops[0], rules)
     assert found is not None
     assert found.gain == pytest.approx(float(three.gain(three.profits([1.4, 1.5, 1.6]))))
     assert STRATEGIES["undercut"](three, shops[0].periods, 0) == pytest.approx(0.99 * 1.5)

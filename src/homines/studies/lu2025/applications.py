@@ -20,7 +20,7 @@ from homines.inference.reasoning import ReasoningOptions
 from homines.reports.page import Section
 from homines.studies.lu2025 import cars, markets, talks
 from homines.studies.lu2025.claims import Cell, Claim, cells_section, claims_section
-from homines.studies.lu2025.subjects import AppliedAgent, Subject, applied_agents
+from homines.studies.lu2025.subjects import AppliedAgent, Subject, applied_agents, untrained
 from homines.studies.omissions import Omission
 from homines.studies.task import AgentExam, Asked, StudyTask
 
@@ -174,7 +174,7 @@ def market_claims(
     if base:
         below = tuple(Cell(c.condition, -c.value, c.mass) for c in price[base.name].values())
         figure = "how far its price lies below competition, in units of cartel less competition"
-        out.append(Claim("The untrained model gives surplus away", "version 2", figure, below))
+        out.append(Claim(f"{untrained(base)} gives surplus away", "version 2", figure, below))
     return out
 
 

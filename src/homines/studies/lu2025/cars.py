@@ -18,14 +18,14 @@ from homines.studies.av_dilemma.agents import FRAME, LETTERS, saves_more, spec
 from homines.studies.av_dilemma.theory import Place, decision_at, place, sacrifice_probability
 from homines.studies.kit import format_mean, interval_row, mean
 from homines.studies.lu2025.claims import Cell, Claim
-from homines.studies.lu2025.subjects import ALOUD, BARE, AppliedAgent, domain_agents
+from homines.studies.lu2025.subjects import ALOUD, BARE, DOMAIN, AppliedAgent, domain_agents, untrained
 from homines.studies.omissions import Omission
 from homines.studies.task import StudyTask
 from homines.theory.choice import best_response, expected_utility, stated_beliefs
 
 FOLDER = "cars"
-SAVED, SAVED_QUICK = (1, 2, 5, 20, 100), (1, 20)
-RATED, RATED_QUICK = (1, 20), (20,)
+SAVED, SAVED_QUICK = (1, 2, 10, 100), (1, 10)
+RATED = (10,)
 """Numbers saved in the ratings."""
 DOMAIN_FOLDERS = {"economicus-s0": "economicus", "moralis-s0": "moralis(kappa=1)"}
 """Agents of the study av_dilemma, by folder."""
@@ -40,7 +40,7 @@ def exam(model: Model, *, quick: bool = False) -> list[Question]:
     ratings in two orders; all of it bare, and aloud where the model thinks aloud."""
     aboard = ABOARD[:2] if quick else ABOARD
     acts = _specs("av", SAVED_QUICK if quick else SAVED, aboard)
-    ratings = _specs("av_rating", RATED_QUICK if quick else RATED, aboard)
+    ratings = _specs("av_rating", RATED, aboard)
     out: list[Question] = []
     for asks in ("choice", "aloud") if isinstance(model, Reasons) else ("choice",):
         frame = replace(find("frames", FRAME), asks=asks)
@@ -153,8 +153,8 @@ def section(task: StudyTask, agents: Sequence[AppliedAgent]) -> Section | Omissi
                         means[asked], row[asked] = mean(cells), format_mean(cells)
                         mark = {"panel": f"{aboard} aboard", "group": f"{agent.name}, {how}", "series": asked}
                         marks.append(mark | interval_row(cells, unit=True))
-                if means:
-                    rows.append(row | _gap(means) | {"legal mass": mass(records)})
+                if records:
+                    rows.append(row | {"legal mass": mass(records)} | _gap(means))
         for preference in preferences(agents):
             asked_here = {place(r.game) for a in agents for r in choices(a)}
             places = [at for at in asked_here if at.aboard == aboard and saves_more(at)]
@@ -185,7 +185,7 @@ def section(task: StudyTask, agents: Sequence[AppliedAgent]) -> Section | Omissi
 
 def _beside(task: StudyTask, agents: Sequence[AppliedAgent], study: str) -> str:
     """A sentence on the agents trained in the application: that they are here, or how to have them."""
-    if any(a.group == "domain" for a in agents):
+    if any(a.group == DOMAIN for a in agents):
         return f"Agents trained in the application itself (study {study}) stand last: an upper line."
     return (
         f"Agents trained in the application itself, an upper line, stand here once "
@@ -197,14 +197,14 @@ def _gap(means: Mapping[str, float]) -> TableRow:
     """How much more is voted for than bought."""
     if not {"regulating", "buying"} <= means.keys():
         return {}
-    return {"regulating less buying": means["regulating"] - means["buying"]}
+    return {"voted less bought": means["regulating"] - means["buying"]}
 
 
 def numbers(task: StudyTask, agents: Sequence[AppliedAgent]) -> Section | None:
     """P(sacrifice) by question, those aboard and number saved."""
     agents = with_domain(task, agents)
     rows: list[TableRow] = []
-    asked_here = dict.fromkeys(place(r.game) for a in agents if a.group != "domain" for r in choices(a))
+    asked_here = dict.fromkeys(place(r.game) for a in agents if a.group != DOMAIN for r in choices(a))
     for agent in agents:
         for how in ways(agent):
             every = by_condition(choices(agent, how))
@@ -314,5 +314,6 @@ def claims(
             if (values := [p for at, p in rates.items() if saves_more(at) and at.aboard != "stranger"])
         ]
         figure = "P(sacrifice) less one half, owner aboard, more saved than given up"
-        out.append(Claim("The untrained model sacrifices the passenger", "version 2", figure, tuple(cells)))
+        sentence = f"{untrained(base)} sacrifices the passenger"
+        out.append(Claim(sentence, "version 2", figure, tuple(cells)))
     return out

@@ -83,14 +83,14 @@ class Claim:
         legal = self.legal
         return {
             "sentence": self.sentence,
-            "stands in": self.source,
             "holds here": self.verdict,
-            "figure": self.figure,
             "value": mean(cell.value for cell in legal) if legal else None,
             "low": low,
             "high": high,
             "cells": len(legal),
-            "left out, too few legal answers": len(self.cells) - len(legal),
+            "left out": len(self.cells) - len(legal),
+            "figure": self.figure,
+            "stands in": self.source,
         }
 
 

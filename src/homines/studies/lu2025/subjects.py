@@ -11,7 +11,7 @@ from homines.core.run_folder import RunFolder
 from homines.elicitation.metrics import answered_records
 from homines.studies import default_folder
 from homines.studies.kit import Agent
-from homines.studies.task import StudyTask
+from homines.studies.task import UNTRAINED, StudyTask
 from homines.training.lifecycle import finished_training
 
 BARE, ALOUD = "bare", "aloud"
@@ -73,6 +73,12 @@ class AppliedAgent(Agent):
         if head(self.preference) == "economicus":
             return 0.0
         return getattr(find("preferences", self.preference), "kappa", None)
+
+
+def untrained(base: AppliedAgent) -> str:
+    """The study's model as it is, as the subject of a sentence on untrained models. Of a model that is not
+    trained here it is not known whether it was trained elsewhere: it stands by its name."""
+    return "The untrained model" if base.name == UNTRAINED else base.name
 
 
 def applied_agents(task: StudyTask, subjects: Sequence[Subject], application: str) -> list[AppliedAgent]:

@@ -41,8 +41,8 @@ def rules(task: StudyTask) -> Rules:
     periods = task.periods or (PERIODS_QUICK if task.quick else PERIODS)
     return Rules(
         periods=periods,
-        window=10,
-        retries=1 if task.quick else 3,
+        window=6,
+        retries=1 if task.quick else 2,
         tokens=40 if task.quick else 80,
         averaged=10,
     )
@@ -68,7 +68,7 @@ def ask(task: StudyTask, subjects: Sequence[Subject]) -> int:
     failed = 0
     with RunFolder(task.place(FOLDER), settings) as run:
         mute = _silent(run)
-        for firms, pair, group in _groups(list(by_folder), quick=task.quick):
+        for pair, group in _groups(list(by_folder), quick=task.quick):
             group = [market for market in group if not mute & set(market.firms)]
             if all_ended(_shops(group, {}, talk_rules, run), talk_rules):
                 continue
@@ -78,37 +78,38 @@ def ask(task: StudyTask, subjects: Sequence[Subject]) -> int:
             mute |= {folder for folder, model in loaded.items() if not isinstance(model, Writes)}
             run.note(SILENT, {"models": sorted(mute)})
             group = [market for market in group if not mute & set(market.firms)]
-            tell = task.follow.begin(f"markets in words, {firms} firms", talk_rules.periods)
+            tell = task.follow.begin(f"markets in words: {', '.join(sorted(pair))}", talk_rules.periods)
             shops = _shops(group, loaded, talk_rules, run)
-            failed += play(shops, shop(firms), talk_rules, run, tell=tell, stop=task.follow.stop)
+            failed += play(shops, talk_rules, run, tell=tell, stop=task.follow.stop)
     return failed
 
 
-def _groups(folders: Sequence[str], *, quick: bool) -> Iterator[tuple[int, set[str], list[TalkMarket]]]:
-    """Every market once, with those of as many firms and of the same two models at most: (number of firms,
-    the models by folder, the markets)."""
+def _groups(folders: Sequence[str], *, quick: bool) -> Iterator[tuple[set[str], list[TalkMarket]]]:
+    """Every market once, with those of the same two models at most: (the models by folder, the markets). The
+    last two models come first, as the tuned ones stand there: most markets are theirs."""
     left = talk_markets(folders, quick=quick)
-    for pair in [*combinations(folders, 2)] or [tuple(folders)]:
-        for firms in (2, 3):
-            group = [m for m in left if len(m.firms) == firms and set(m.firms) <= set(pair)]
-            left = [market for market in left if market not in group]
-            if group:
-                yield firms, {folder for market in group for folder in market.firms}, group
+    for pair in [*combinations(folders, 2)][::-1] or [tuple(folders)]:
+        group = [market for market in left if set(market.firms) <= set(pair)]
+        left = [market for market in left if market not in group]
+        if group:
+            yield {folder for market in group for folder in market.firms}, group
 
 
 def _shops(
     group: Sequence[TalkMarket], writers: Mapping[str, Any], talk_rules: Rules, run: RunFolder
 ) -> list[Shop]:
-    """Markets of the same number of firms, with the periods played so far. A firm without a writer charges
-    the price of competition."""
-    if not group:
-        return []
-    market = shop(len(group[0].firms))
-    named = {m.name: tuple(writers.get(folder, nash) for folder in m.firms) for m in group}
-    shops = markets(named, market, talk_rules, run, dict.fromkeys(named, ""))
-    for each in shops:
-        each.top = round(CEILING * float(market.monopoly().max()), 2)
-    return shops
+    """Markets with the periods played so far. A firm without a writer charges the price of competition."""
+    out: list[Shop] = []
+    for number in (2, 3):
+        named = {
+            market.name: tuple(writers.get(folder, nash) for folder in market.firms)
+            for market in group
+            if len(market.firms) == number
+        }
+        out += markets(named, shop(number), talk_rules, run, dict.fromkeys(named, ""))
+    for each in out:
+        each.top = round(CEILING * float(each.market.monopoly().max()), 2)
+    return out
 
 
 def _silent(run: RunFolder) -> set[str]:
@@ -137,8 +138,8 @@ def section(task: StudyTask, subjects: Sequence[Subject]) -> Section | Omission:
     by_folder = {subject.folder: subject for subject in subjects}
     rows: list[TableRow] = []
     for at, periods in played(task, subjects).items():
-        here, market = MenuMarket.of(games(quick=False)[len(at.firms) - 2]), shop(len(at.firms))
-        result = outcome(Shop(at.name, (), 0.0, periods), market, talk_rules)
+        here = MenuMarket.of(games(quick=False)[len(at.firms) - 2])
+        result = outcome(Shop(at.name, (), here.market, 0.0, periods), talk_rules)
         tries = sum(sum(row["tries"]) for row in periods)
         theory = here.theory([by_folder[folder].preference for folder in at.firms])
         rows.append(
@@ -172,10 +173,9 @@ def price_cells(task: StudyTask, subjects: Sequence[Subject], folder: str) -> di
     mass is the share of answers with a price."""
     out: dict[str, Cell] = {}
     for at, periods in played(task, subjects).items():
-        market = shop(len(at.firms))
-        result = outcome(Shop(at.name, (), 0.0, periods), market, rules(task))
+        here = MenuMarket.of(games(quick=False)[len(at.firms) - 2])
+        result = outcome(Shop(at.name, (), here.market, 0.0, periods), rules(task))
         if set(at.firms) == {folder} and result is not None:
-            here = MenuMarket.of(games(quick=False)[len(at.firms) - 2])
             name = f"in words, {'two' if len(at.firms) == 2 else 'three'} firms"
             legal = 1 - result.unread / result.tries if result.tries else 0.0
             out[name] = Cell(name, here.index(float(result.prices.mean())), legal)

@@ -184,7 +184,7 @@ def in_words(findings: MarketFindings) -> Section | Omission | None:
         markets.setdefault(row["phase"], []).append(row)
     rows: list[TableRow] = []
     for name, periods in markets.items():
-        result = outcome(Shop(name, (), 0.0, periods), shop(), findings.rules)
+        result = outcome(Shop(name, (), shop(), 0.0, periods), findings.rules)
         error = periods[-1].get("error")
         tries = sum(sum(row["tries"]) for row in periods)
         rows.append(

@@ -257,5 +257,5 @@ def in_words(task: StudyTask, models: Mapping[str, str]) -> tuple[int, list[str]
                 continue
             firms = {m: (writer, STRATEGIES.get(rival, writer)) for m, (rival, _) in rivals.items()}
             shops = markets(firms, market, talk_rules, run, prefixes)
-            failed += play(shops, market, talk_rules, run, tell=tell, stop=task.follow.stop)
+            failed += play(shops, talk_rules, run, tell=tell, stop=task.follow.stop)
         return failed, silent

@@ -88,6 +88,7 @@ class Shop:
 
     name: str
     firms: Firms
+    market: Market
     top: float
     """Highest price allowed."""
     periods: list[dict[str, Any]]
@@ -120,13 +121,12 @@ def markets(
         prefix = (prefixes or {}).get(name, "P0")
         if prefix not in PREFIXES:
             raise HominesError(f"no prefix {prefix!r}; there are {', '.join(filter(None, PREFIXES))}")
-        out.append(Shop(name, firms, top, periods, prefix))
+        out.append(Shop(name, firms, market, top, periods, prefix))
     return out
 
 
 def play(
     shops: Sequence[Shop],
-    market: Market,
     rules: Rules,
     run: RunFolder,
     *,
@@ -149,7 +149,7 @@ def play(
     while going:
         if stop():
             raise Interrupted("stopped between two periods; the same command goes on")
-        for shop, row in zip(going, _period(going, market, rules), strict=True):
+        for shop, row in zip(going, _period(going, rules), strict=True):
             run.log(row, LOG)
             shop.periods.append(row)
             shop.before = []
@@ -168,7 +168,7 @@ def all_ended(shops: Sequence[Shop], rules: Rules) -> bool:
     )
 
 
-def _period(shops: Sequence[Shop], market: Market, rules: Rules) -> list[dict[str, Any]]:
+def _period(shops: Sequence[Shop], rules: Rules) -> list[dict[str, Any]]:
     """The rows of one period, a market each: prices, quantities, profits and notes, or the error."""
     answers: dict[tuple[int, int], dict[str, Any]] = {}
     tries: dict[tuple[int, int], int] = {}
@@ -180,11 +180,11 @@ def _period(shops: Sequence[Shop], market: Market, rules: Rules) -> list[dict[st
             if isinstance(firm, Writes):
                 waiting.append((i, k))
             else:
-                answers[i, k] = {"price": cast("Strategy", firm)(market, shop.periods, k)}
+                answers[i, k] = {"price": cast("Strategy", firm)(shop.market, shop.periods, k)}
     for turn in range(rules.retries + 1):
         for firm in {id(shops[i].firms[k]): shops[i].firms[k] for i, k in waiting}.values():
             mine = [(i, k) for i, k in waiting if shops[i].firms[k] is firm]
-            prompts = [prompt(shops[i], market, k, rules) for i, k in mine]
+            prompts = [prompt(shops[i], k, rules) for i, k in mine]
             seed = int(digest([rules.seed, len(shops[mine[0][0]].periods), turn]), 16) % 2**32
             texts = _write(
                 cast("Writer", firm), prompts, ReasoningOptions(1, rules.temperature, rules.tokens, seed)
@@ -195,7 +195,7 @@ def _period(shops: Sequence[Shop], market: Market, rules: Rules) -> list[dict[st
                 if isinstance(text, str) and (answer := read(text, shops[at[0]].top)) is not None:
                     answers[at] = answer
         waiting = [at for at in waiting if at not in answers]
-    return [_row(shop, i, answers, tries, last, market) for i, shop in enumerate(shops)]
+    return [_row(shop, i, answers, tries, last) for i, shop in enumerate(shops)]
 
 
 def _write(firm: Writer, prompts: Sequence[Prompt], options: ReasoningOptions) -> list[str | Exception]:
@@ -217,7 +217,6 @@ def _row(
     answers: Mapping[tuple[int, int], Mapping[str, Any]],
     tries: Mapping[tuple[int, int], int],
     last: Mapping[tuple[int, int], str | Exception],
-    market: Market,
 ) -> dict[str, Any]:
     firms = range(len(shop.firms))
     row: dict[str, Any] = {
@@ -237,14 +236,15 @@ def _row(
     return {
         **row,
         "prices": prices.tolist(),
-        "quantities": market.quantities(prices).tolist(),
-        "profits": market.profits(prices).tolist(),
+        "quantities": shop.market.quantities(prices).tolist(),
+        "profits": shop.market.profits(prices).tolist(),
         **notes,
     }
 
 
-def prompt(shop: Shop, market: Market, firm: int, rules: Rules) -> Prompt:
+def prompt(shop: Shop, firm: int, rules: Rules) -> Prompt:
     """A firm's prompt: the rules, its notes, and the last periods."""
+    market = shop.market
     cost, others = market.scale * market.cost[firm], market.firms - 1
     sellers = "another firm sells" if others == 1 else f"{others} other firms sell"
     aim = f" {PREFIXES[shop.prefix]}" if shop.prefix else ""
@@ -299,8 +299,9 @@ class Outcome:
     unread: int
 
 
-def outcome(shop: Shop, market: Market, rules: Rules) -> Outcome | None:
+def outcome(shop: Shop, rules: Rules) -> Outcome | None:
     """The figures of a market; None before its first period is over."""
+    market = shop.market
     rows = [row for row in shop.periods if "error" not in row]
     tries = sum(sum(row["tries"]) for row in shop.periods)
     priced = sum(
