@@ -20,7 +20,8 @@ from homines.core.types import Decision, Frame, HominesError, Prompt, frozen
 from homines.elicitation.amounts import number
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import battery
-from homines.elicitation.scene import LAYOUTS, MOST_LISTED, split_labels
+from homines.elicitation.scene import LAYOUTS, split_labels
+from homines.elicitation.stated_rules import MOST_LISTED
 from homines.games.ipd import ipd
 from homines.games.public_goods import public_goods
 from homines.games.spd import spd

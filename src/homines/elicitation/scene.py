@@ -15,10 +15,9 @@ from homines.core.checks import count
 from homines.core.format import join
 from homines.core.types import Array, Asks, Decision, HominesError, Order, Prompt
 from homines.elicitation.amounts import SIGNS, amount, check_unit, counting_word, in_unit, number
+from homines.elicitation.stated_rules import states_rule, tells_situation
 
 MOST_OUTCOMES = 128
-MOST_LISTED = 24
-"""Outcomes above which a frame states a decision's rule, where it has one, in place of its outcomes."""
 LAYOUTS = ("original", "reversed", "columns", "rows")
 LETTERS = ("B", "C", "D", "E", "F", "G", "H")
 """Names of the other players; I am A."""
@@ -336,28 +335,12 @@ def _odds(labels: tuple[str, ...], belief: Array) -> str:
     return f"{join(odds)} of cases"
 
 
-def states_rule(d: Decision) -> bool:
-    """Whether frames state a decision's rule in place of its outcomes."""
-    many = int(np.prod(d.payoffs.shape[1:])) > MOST_LISTED
-    return bool(d.rule) and (many or bool(d.does) or _bystanders(d) or _situation(d))
-
-
-def _bystanders(d: Decision) -> bool:
-    """Whether the decision pays somebody who does not choose: the rule does not mention them."""
-    return bool(d.theirs) and len(d.payoffs) > 1 + len(d.theirs)
-
-
-def _situation(d: Decision) -> bool:
-    """Whether the rule tells all of a decision that I take alone, and names nobody."""
-    return bool(d.rule) and not d.theirs and "{other}" not in d.rule
-
-
 def _seat_names(d: Decision, names: tuple[str, ...], words: Names) -> tuple[str, ...]:
     """A name for everybody but me, first those who choose, then those who are only paid. No name is a word
     for an action. Where a rule states the payoffs, only people in the rule have names: bystanders and the
     seats of a situation have none."""
     seats = d.payoffs.shape[0] - 1
-    if d.does or (d.rule and d.theirs) or _situation(d):
+    if d.does or (d.rule and d.theirs) or tells_situation(d):
         seats = len(d.theirs)
     taken = {*words.mine, *(label for labels in words.theirs for label in labels)}
     taken |= {label for labels in d.names for label in labels}

@@ -19,7 +19,8 @@ from homines.datasets.reasons.outcomes import compare_outcomes
 from homines.datasets.reasons.reader import ReasonFault, read_reasons
 from homines.datasets.reasons.roles import compare_plans
 from homines.datasets.reasons.words import Style
-from homines.elicitation.scene import CUE, states_rule
+from homines.elicitation.scene import CUE
+from homines.elicitation.stated_rules import states_rule
 from homines.theory.utility_terms import FORBIDDEN, KIND, WORTH
 
 __all__ = ["WORDINGS", "ReasonFault", "Style", "answered", "is_readable", "read_reasons", "reason"]
