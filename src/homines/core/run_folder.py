@@ -340,9 +340,9 @@ def source_commit() -> str | None:
     return git.stdout.strip() or None
 
 
-def _option(name: str, value: float) -> str:
+def _option(name: str, value: float | str) -> str:
     """A setting as the command line takes it: '--text-kl 0'."""
-    return f"--{name.rpartition('.')[2].replace('_', '-')} {value:g}"
+    return f"--{name.rpartition('.')[2].replace('_', '-')} {value}"
 
 
 def _leaves(value: Any, name: str = "") -> dict[str, Any]:

@@ -364,6 +364,7 @@ class Game(Protocol):
 
     def payoffs(self, history: History) -> Array:
         """Total payoff of every player at the end, shape [player]."""
+        ...
 
 
 class Preference(Protocol):
@@ -383,7 +384,6 @@ class Frame(Protocol):
 
     @property
     def places(self) -> int: ...
-
     def __call__(self, d: Decision, order: Order, /) -> Prompt: ...
 
 
