@@ -72,8 +72,10 @@ ANSWER: dict[str, Callable[[Row], Hashable]] = {
 
 @pytest.mark.parametrize(("surface", "answer"), list(product(SURFACE, ["label", "place", "action"])))
 def test_nothing_on_the_surface_tells_the_answer(rows: list[Row], surface: str, answer: str) -> None:
-    """Over 2,000 rows: of at most one bit, less than a hundredth."""
-    assert bits([(SURFACE[surface](row), ANSWER[answer](row)) for row in rows]) < 0.01
+    """Over 2,000 rows: of at most one bit, less than a hundredth. Other games exist at a stake of 9 than at 99
+    (there T + S = 100), so the stake itself tells a little of the action."""
+    most = 0.03 if (surface, answer) in (("stake", "action"), ("all", "action")) else 0.01
+    assert bits([(SURFACE[surface](row), ANSWER[answer](row)) for row in rows]) < most
 
 
 def test_label_and_place_tell_no_action_and_no_kind(rows: list[Row]) -> None:
@@ -243,3 +245,12 @@ def test_a_row_that_is_too_long_is_left_out() -> None:
     assert long
     assert max(len(row.completion) for row in rows) <= 500
     assert left["longer than 500 characters"] > 0
+
+
+def test_what_is_named_twice_comes_twice_as_often() -> None:
+    rows, _, _ = generate(Recipe("economicus", KINDS, train=120, test=0, asks=("aloud", "aloud", "bare")))
+    ways = Counter(row.asks for row in rows)
+    assert abs(ways["aloud"] - 80) <= 4
+    for kind in KINDS:
+        by_kind = Counter(row.asks for row in rows if head(row.game) == kind)
+        assert abs(by_kind["aloud"] - 2 * by_kind["bare"]) <= 4

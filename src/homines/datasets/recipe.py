@@ -78,7 +78,9 @@ class Recipe:
         ("9",), "Highest payoff, with a unit or without: 9, 99, $99, 99 coins; repeat for several.", "--stake"
     )
     asks: tuple[str, ...] = option(
-        ("aloud",), "aloud: the arithmetic of the utility, then the answer; bare: the answer alone; several."
+        ("aloud",),
+        "aloud: the arithmetic of the utility, then the answer; bare: the answer alone; both in turn. Named "
+        "twice is twice as often.",
     )
     targets: str = option(
         "best", "What is trained: best, the best answer; logit, the logit choice (ties are then kept)."

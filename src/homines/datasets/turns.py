@@ -22,10 +22,13 @@ class Turns:
 
     def take(self, factors: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         """A level of every factor, chosen one factor after another: the level that came least often with the
-        first factor's, then least often with all those chosen."""
+        first factor's, then least often with all those chosen. A level that is named twice comes twice as
+        often."""
         row: dict[str, Any] = {}
         for factor, levels in factors.items():
-            used = [self._used(row, factor, level) for level in levels]
+            used = [
+                tuple(n / levels.count(level) for n in self._used(row, factor, level)) for level in levels
+            ]
             least = [level for level, n in zip(levels, used, strict=True) if n == min(used)]
             row[factor] = least[int(self.rng.integers(len(least)))]
         chosen = list(row.items())

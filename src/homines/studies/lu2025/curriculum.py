@@ -31,7 +31,7 @@ WORDS = ("many",)
 LEFT_OUT_WORDS = ("P,Q", "left,right", "P,Q,R", "P,Q,R,S")
 """Labels with which no agent is trained."""
 STAKES = ("9", "99", "$99")
-ASKS = ("aloud", "bare")
+ASKS = ("aloud", "aloud", "aloud", "bare")
 
 UTILITIES: Mapping[str, str] = {"homo economicus": "economicus", "homo moralis": "moralis(kappa=1)"}
 """The two ends, by name: what agents are trained to, and by which models as they are are examined."""
