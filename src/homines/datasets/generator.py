@@ -121,7 +121,7 @@ class Generator:
         spec = source.draw(self.game_rng)
         if spec in self._drawn:
             self.left["drawn before, or measured on"] += 1
-            return []
+            return None
         self._drawn.add(spec)
         game = find("games", spec)
         keys = payoff_keys(game)
