@@ -113,7 +113,7 @@ ROWS |= {"order": {"order": [[9, 9]]}, "game": {"game": {}}, "cue": {"cue": 9}, 
 def test_a_row_of_data_that_cannot_be_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     data_folder.write(Recipe("economicus", train=4, test=2), tmp_path / "data")
     path = tmp_path / "data" / "train.facts.jsonl"
-    assert data_folder.read(tmp_path / "data")
+    assert data_folder.read(tmp_path / "data")[1]
     rows = [json.loads(line) | change for line in path.read_text().splitlines()]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(HominesError):

@@ -22,7 +22,6 @@ PURPOSES: Mapping[str, str] = {
     "opponents": "strategies of axelrod",
     "sampled": "sampled reinforcement learning",
     "scale": "sweeps on a Ray cluster",
-    "sft": "supervised fine-tuning",
     "view": "the local page, playing in a browser",
     "vllm": "a server of vLLM on this machine",
 }
