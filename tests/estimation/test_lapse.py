@@ -19,7 +19,7 @@ from homines.estimation.cross_validation import cross_validate
 from homines.estimation.family import family
 from homines.estimation.fit import fit
 from homines.estimation.lapse import GRID, climb_lapse, lapse_bend, lapse_slope
-from homines.estimation.likelihood import Design, loglik
+from homines.estimation.likelihood import Design, climb, loglik
 from homines.estimation.observations import from_records
 from homines.estimation.options import FitOptions
 from homines.estimation.problem import NearIndifference, Separated, problem
@@ -108,6 +108,19 @@ def test_the_climb_ends_at_the_highest_point() -> None:
     heights = [climb_lapse(p.design, p.y, around=share)[0].loglik for share in GRID]
     assert max(heights) <= peak.loglik + 1e-12
     assert share == pytest.approx(0.15, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", [30, 36, 47])
+def test_no_share_is_higher_than_the_maximum(seed: int) -> None:
+    """Sixty choices whose likelihood has several maxima over the share and over g given a share."""
+    rng = np.random.default_rng(1)
+    for _ in range(seed + 1):
+        design = Design(rng.normal(size=(60, 4, 3)), np.ones((60, 4), dtype=np.bool_), lapse=0.15)
+        p = np.exp(design.logp(np.array([1.5, -0.8, 0.6])))
+        y = np.eye(4)[[rng.choice(4, p=row / row.sum()) for row in p]]
+    top, _ = climb_lapse(design, y)
+    cold = [climb(replace(design, lapse=share), y).loglik for share in np.linspace(0, 0.6, 31)]
+    assert top.loglik >= max(cold) - 1e-9
 
 
 def test_near_indifference_lapses_are_refused() -> None:

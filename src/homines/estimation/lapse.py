@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import brentq
@@ -22,6 +23,9 @@ HIGHEST = 0.95
 """Upper end of the search for the share of lapses."""
 GRID = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, HIGHEST)
 """Shares from which the search begins."""
+EXACT, ROUGH = 1e-12, 1e-3
+"""Distance to which a share is found, and between shares at which choices are certain but for lapses, which
+have no estimate."""
 
 
 def climb_lapse(
@@ -35,37 +39,48 @@ def climb_lapse(
     """Maximise the likelihood over g and the share of lapses: (the maximum over g at this share, the share).
 
     At the highest likelihood over g given a share e, its slope in e is that of the likelihood itself,
-    sum y (1/n - p) / P (`lapse_slope`): the share is where this is 0, or an end of [0, HIGHEST].
+    sum y (1/n - p) / P (`lapse_slope`): a maximum is where this falls through 0, or an end of [0, HIGHEST].
+    Given a share above 0 the likelihood is not concave in g, and several shares can be maxima. Every share is
+    climbed from `start` and from the nearest one known, those of GRID from both neighbours, and the highest
+    of all maxima is taken.
 
-    around   a share near which the maximum lies; None: it is searched from every share of GRID
+    around   a share near which the maximum lies; None: it is searched between all shares of GRID
     """
     peaks: dict[float, Peak] = {}
+
+    def climbed(share: float, first: Array | None) -> Peak:
+        return climb(replace(design, lapse=share), y, offset=offset, start=first)
 
     def peak(share: float) -> Peak:
         if share not in peaks:
             near = min(peaks, key=lambda known: abs(known - share), default=None)
-            first = start if near is None else peaks[near].g
-            peaks[share] = climb(replace(design, lapse=share), y, offset=offset, start=first)
+            starts = [start] if near is None else [start, peaks[near].g]
+            peaks[share] = max((climbed(share, first) for first in starts), key=_height)
         return peaks[share]
 
     def slope(share: float) -> float:
         here = replace(design, lapse=share)
         return float((y * lapse_slope(here, here.action_logp(peak(share).g, offset))).sum())
 
+    def falls_to_zero(low: float, high: float) -> float:
+        arrived = peak(low).converged and peak(high).converged
+        return float(brentq(slope, low, high, xtol=EXACT if arrived else ROUGH, rtol=EXACT))  # pyright: ignore[reportArgumentType]
+
     if around is None:
-        low, high = 0.0, HIGHEST
-        heights = [peak(share).loglik for share in GRID]
-        top = int(np.argmax(heights))
-        low, high = GRID[max(top - 1, 0)], GRID[min(top + 1, len(GRID) - 1)]
+        for share in GRID:
+            peak(share)
+        for share, right in reversed(list(pairwise(GRID))):
+            peaks[share] = max(peaks[share], climbed(share, peaks[right].g), key=_height)
+        ends = GRID
     else:
-        low, high = _bracket(slope, around)
-    if slope(low) <= 0:
-        share = low
-    elif slope(high) >= 0:
-        share = high
-    else:
-        share = float(brentq(slope, low, high, xtol=1e-12, rtol=1e-12))  # pyright: ignore[reportArgumentType]
+        ends = _bracket(slope, around)
+    inner = [falls_to_zero(low, high) for low, high in pairwise(ends) if slope(low) > 0 > slope(high)]
+    share = max((*ends, *inner), key=lambda e: peak(e).loglik)
     return peak(share), share
+
+
+def _height(peak: Peak) -> float:
+    return peak.loglik
 
 
 def _bracket(slope: Callable[[float], float], around: float) -> tuple[float, float]:
