@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from homines.core.registry import find
 from homines.core.types import Choice, Record
 from homines.elicitation.questions import battery
-from homines.estimation.kappa_change import NOWHERE, kappa_change
+from homines.estimation.kappa_change import APART, NOWHERE, kappa_change
 from homines.preferences.kantian import Kantian
 from homines.theory.choice import LogitAgent
 from homines.training.persistence_plan import KAPPA_GAMES
@@ -47,6 +49,22 @@ def test_what_a_game_does_to_both_sides_alike_cancels() -> None:
     assert apart.high is not None
     assert apart.low < 0 < apart.high
     assert apart.high - apart.low > 0.05
+
+
+def test_answers_that_are_lost_change_no_kappa() -> None:
+    """A third of the games has little legal mass afterwards, or no answer; no answer has changed."""
+    before = answers(0.5, noise=0.4)
+    lost = set(KAPPA_GAMES[1::3])
+    for gone in (lambda r: replace(r, choice=replace(r.choice, mass=0.1)), lambda r: replace(r, choice=None)):
+        after = [gone(r) if r.game in lost else r for r in before]
+        for one, two in ((before, after), (after, before)):
+            estimate = kappa_change(one, two)
+            assert estimate.change is not None
+            assert estimate.change.change == pytest.approx(0, abs=1e-9)
+            assert estimate.change.games == len(KAPPA_GAMES) - len(lost)
+            assert estimate.value == pytest.approx(estimate.change.after)
+    apart = kappa_change([r for r in before if r.game in lost], [r for r in before if r.game not in lost])
+    assert (apart.value, apart.why) == (None, APART)
 
 
 def test_without_a_value_there_is_a_reason() -> None:

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from scipy.stats import t as student
 
-from homines.core.types import HominesError, Record
+from homines.core.types import LEGAL_MASS, HominesError, Record
+from homines.elicitation.metrics import choices, mass
 from homines.estimation.agent_estimates import numbers, sentence, where_defined
 from homines.estimation.columns import Observation
 from homines.estimation.family import Family, family
 from homines.estimation.fit import check_design, check_peak, fit
-from homines.estimation.observations import from_records, legal_enough
+from homines.estimation.observations import from_records
 from homines.estimation.problem import problem, to_parameters
 
 FAMILIES = ("kantian(alpha=0)", "moralis")
 """Families that kappa is estimated by: the first that both sets of answers identify."""
+APART = "No question has legal answers of both."
 NOWHERE = "No question asked has a value for it: kappa needs a symmetric game."
 LEVEL = 0.95
 FEWEST = 3
 """Games in common from which an interval is given."""
+Question: TypeAlias = tuple[str, str, str]
+"""Game, key of the decision, frame."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +64,21 @@ class KappaChange:
 def kappa_change(before: Sequence[Record], after: Sequence[Record], *, changed: bool = True) -> KappaChange:
     """kappa of two sets of records, of questions that state a belief about the other where there are some.
 
+    Both sets are restricted to the questions (game, decision and frame) that have legal answers in both: a
+    theory that fits no game exactly has another kappa in other games, and that is no change of the answers.
+
     changed   False: of the later records alone
     """
+    if not changed:
+        before = after
+    before, after = _in_both(before, after)
+    if changed and not choices(after):
+        return KappaChange(why=APART)
     alone, reasons = KappaChange(), list[str]()
     for spec in FAMILIES:
         of = family(spec)
         try:
-            one, two = (where_defined(of, legal_enough(_observations(side))) for side in (before, after))
+            one, two = (where_defined(of, _observations(side)) for side in (before, after))
             if not two:
                 return KappaChange(why=NOWHERE)
             value, _, low, high, why = numbers(fit(two, of), "kappa")
@@ -84,6 +97,29 @@ def kappa_change(before: Sequence[Record], after: Sequence[Record], *, changed: 
         except HominesError as failure:
             reasons.append(f"The change has no value: {sentence(failure)}")
     return replace(alone, why=reasons[-1 if alone.family else 0])
+
+
+def _in_both(before: Sequence[Record], after: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """The records of questions that `_legal` keeps of both."""
+    both = _legal(before) & _legal(after)
+    one, two = ([r for r in side if _question(r) in both] for side in (before, after))
+    return one, two
+
+
+def _legal(records: Sequence[Record]) -> set[Question]:
+    """The questions whose answers have a legal mass of LEGAL_MASS or more; all with an answer where none has
+    so much; and all on beliefs that have an answer."""
+    groups: dict[Question, list[Record]] = {}
+    for r in records:
+        groups.setdefault(_question(r), []).append(r)
+    masses = {question: part for question, group in groups.items() if (part := mass(group))}
+    beliefs = {question for question in masses if groups[question][0].asks == "belief"}
+    legal = {question for question, part in masses.items() if part >= LEGAL_MASS} - beliefs
+    return (legal | beliefs) if legal else set(masses)
+
+
+def _question(r: Record) -> Question:
+    return r.game, r.decision.key, r.frame
 
 
 def _observations(records: Sequence[Record]) -> list[Observation]:
