@@ -15,6 +15,7 @@ from homines.core.types import Choice, Decision, HominesError, frozen
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
 from homines.estimation.columns import Observation
+from homines.estimation.fit import fit
 from homines.estimation.fitting import estimate_one, estimate_row, read_observations, spell_infinities
 from homines.estimation.options import FitOptions
 from homines.estimation.spread import Spread, spread
@@ -70,6 +71,48 @@ def test_what_sampling_adds_to_the_spread_is_taken_off() -> None:
     raw = [np.std([v["rho"] for v in s.values.values()], ddof=1) for s in same]
     assert np.mean([s.sd[0] for s in same]) < 0.6 * np.mean(raw)
     assert np.mean([s.sd[0] for s in differ]) == pytest.approx(RHOS.std(ddof=1), rel=0.3)
+
+
+def test_exact_choices_beside_sampled_ones_are_no_noise() -> None:
+    """Every second game is sampled: what is taken off is the variance over such samples."""
+    exact = prompts(RHOS)
+    values: list[list[float]] = []
+    taken: list[float] = []
+    for seed in range(24):
+        mixed = [o if int(o.game) % 2 else d for o, d in zip(exact, drawn(exact, 2, seed), strict=True)]
+        s = spread(mixed, "charness_rabin")
+        values.append([v["rho"] for v in s.values.values()])
+        taken.append(float(np.var(values[-1], ddof=1) - s.sd[0] ** 2))
+    assert np.mean(taken) == pytest.approx(np.var(values, axis=0, ddof=1).mean(), rel=0.2)
+
+
+def test_the_fewest_games_of_a_prompt_set_the_degrees_of_freedom() -> None:
+    """Twelve prompts of six of the 24 games each, where games move nothing: t of 5 degrees for t of 11."""
+    parts = [
+        o for o in prompts(RHOS) if (int(o.game) - 5 * int(o.subject.removeprefix("prompt "))) % GAMES < 6
+    ]
+    s = spread(parts, "charness_rabin", by="prompt")
+    assert s.games == 6
+    assert np.diff(s.over_both[0])[0] == pytest.approx(np.diff(s.over[0])[0] * 2.571 / 2.201, rel=1e-3)
+    few = spread([o for o in prompts(RHOS) if int(o.game) < 3], "charness_rabin")
+    assert few.games == 3
+    assert np.isnan(few.over_both).all()
+
+
+def test_prompts_of_other_games_are_moved_by_their_own() -> None:
+    """Six prompts of the first half of the games, six of the second: the mean is moved by half of either."""
+    odd = np.random.default_rng(1).normal(size=GAMES)
+    rhos = 0.3 + 1e-4 * RHOS
+    parts = [o for o in prompts(rhos, odd=odd) if (int(o.game) < 12) == (int(o.subject.split()[1]) < 6)]
+    s = spread(parts, "charness_rabin", by="prompt")
+    one = [
+        fit([o for o in parts if o.subject == f"prompt {j}"], "charness_rabin", cluster="game")
+        for j in (0, 6)
+    ]
+    over_prompts = (np.diff(s.over[0])[0] / 2 / 2.201) ** 2
+    games = sum(e.se[0] ** 2 for e in one) * (6**2 - 6) / 12**2  # less the cells, which are in over_prompts
+    half = np.diff(s.over_both[0])[0] / 2
+    assert half == pytest.approx(2.201 * np.sqrt(over_prompts + games), rel=2e-3)
 
 
 def test_games_that_move_every_prompt_alike_widen_the_interval_over_games() -> None:

@@ -106,6 +106,21 @@ def test_intervals_over_seeds_hold_where_seeds_differ_and_those_over_agents_do_n
     assert agents < 0.85
 
 
+def test_the_interval_over_agents_is_around_the_slope_and_leaves_the_seeds_their_intercepts() -> None:
+    """Every seed has other doses and another intercept: one line through all agents has another slope."""
+    doses = [KAPPAS[:3], KAPPAS[1:4], KAPPAS[2:]]
+    rng = np.random.default_rng(0)
+
+    def drawn(noise: float) -> list[tuple[float, int, float]]:
+        return [(k, s, 0.9 * k + 0.2 * s + noise * rng.normal()) for s, own in enumerate(doses) for k in own]
+
+    exact = slope(drawn(0.0))
+    assert (exact.low_agents, exact.value, exact.high_agents) == pytest.approx((0.9, 0.9, 0.9))
+    found = [slope(drawn(0.1)) for _ in range(400)]
+    assert all(s.low_agents + s.high_agents == pytest.approx(2 * s.value) for s in found)
+    assert np.mean([s.low_agents <= 0.9 <= s.high_agents for s in found]) == pytest.approx(0.95, abs=0.03)
+
+
 @pytest.mark.parametrize("left", [{0, 1}, set()])
 def test_two_seeds_or_two_doses_have_no_slope(left: set[int]) -> None:
     every = points([1.0, 1.0, 1.0])

@@ -5,7 +5,8 @@
 An estimate from one prompt is of the agent in those words. A random effect of the prompt (Hedges 1983) makes
 it one of the agent in words like these: the mean over prompts, with an interval that other prompts would have
 kept to, and the standard deviation of e. Exact choices have no sampling error, and theirs is the deviation of
-the estimates; of sampled choices the mean sampling variance is taken off its square.
+the estimates; of sampled choices the mean sampling variance is taken off its square. Where a prompt has both,
+exact choices are information and no noise.
 
 Games are a draw too, and the same ones in every prompt: an interval over both adds the variance that each
 makes, less that of their cells, which both hold (Cameron, Gelbach & Miller 2011).
@@ -44,7 +45,7 @@ class Spread:
     sd_interval  [parameter, (low, high)]: of sd, by chi-square
     next         [parameter, (low, high)]: where the estimate of one more prompt lies
     values       by prompt, its estimate by parameter; refused: by prompt, why it has none
-    games        number of games that every estimate rests on, at least
+    games        number of games of the prompt that has the fewest
     """
 
     family: Family
@@ -101,9 +102,11 @@ class Spread:
 
 @dataclass(frozen=True, eq=False)
 class _Alone:
-    """The estimate of one prompt: values [parameter]; moves [parameter] without each game, by game (None: one
-    game alone identifies a parameter); noise [parameter]: sampling variance, 0 of exact choices."""
+    """The estimate of one prompt from so many games: values [parameter]; moves [parameter] without each game,
+    by game (None: one game alone identifies a parameter, or there are too few); noise [parameter]: sampling
+    variance, 0 of exact choices."""
 
+    games: int
     values: Array
     moves: Mapping[str, Array] | None
     noise: Array
@@ -151,7 +154,8 @@ def spread(
     reach = float(student.ppf((1 + level) / 2, many - 1))
     ends = chi2.ppf([(1 + level) / 2, (1 - level) / 2], many - 1)
     sd_ends = np.sqrt(np.maximum(square[:, None] * (many - 1) / ends - noise[:, None], 0.0))
-    games, variance = _over_both(list(alone.values()), square / many)
+    games = min(a.games for a in alone.values())
+    variance = _over_both(list(alone.values()), square / many)
     both = float(student.ppf((1 + level) / 2, max(1, min(many, games) - 1)))
     notes = [f"{len(refused)} of {len(groups)} {by}s have no estimate, and the mean is of the others"]
     return Spread(
@@ -189,26 +193,29 @@ def _estimate(p: Problem) -> _Alone:
     noise = np.zeros(len(values))
     if p.sampled.any():
         d = natural_design(p, design, peak.g, bend)
-        inverse = np.linalg.pinv(d.information(np.exp(design.logp(peak.g)), p.y.sum(-1)))
-        noise = frozen(np.diag(inverse))
+        q = np.exp(design.logp(peak.g))
+        drawn = np.bincount(p.at, np.where(p.sampled, p.rows.sum(-1), 0.0), len(p.y))
+        inverse = np.linalg.pinv(d.information(q, p.y.sum(-1)))
+        noise = frozen(np.diag(inverse @ d.information(q, drawn) @ inverse))
     clusters = dict.fromkeys(p.games)  # in the order of `group`, by the first decision of each
     moves = jackknife(p, design, peak.g, bend) if len(clusters) > len(values) else None
-    return _Alone(values, None if moves is None else dict(zip(clusters, moves, strict=True)), noise)
+    by_game = None if moves is None else dict(zip(clusters, moves, strict=True))
+    return _Alone(len(clusters), values, by_game, noise)
 
 
-def _over_both(alone: Sequence[_Alone], over_prompts: Array) -> tuple[int, Array]:
-    """(number of games, variance of the mean over prompts and games [parameter]): that over prompts, plus
-    that of games, which move the estimates of all prompts together, less that of cells, which is in both."""
-    moves = [a.moves for a in alone if a.moves is not None]
-    if len(moves) < len(alone):
-        return 0, np.full_like(over_prompts, np.nan)
+def _over_both(alone: Sequence[_Alone], over_prompts: Array) -> Array:
+    """Variance of the mean over prompts and games [parameter]: that over prompts, plus that of games, which
+    move the estimates of all prompts that have them together, less that of cells, which is in both. nan where
+    a prompt has no moves."""
     total: dict[str, Array] = {}
     cells = np.zeros_like(over_prompts)
-    for each in moves:
-        for game, move in each.items():
-            total[game] = total.get(game, 0.0) + move / len(alone)
-            cells = cells + (move / len(alone)) ** 2
-    games = len(total)
+    for each in alone:
+        if each.moves is None:
+            return np.full_like(over_prompts, np.nan)
+        shrink = np.sqrt((each.games - 1) / each.games)  # of the jackknife over this prompt's games
+        for game, move in each.moves.items():
+            part = shrink * move / len(alone)
+            total[game] = total.get(game, 0.0) + part
+            cells = cells + part**2
     over_games = sum((x**2 for x in total.values()), start=np.zeros_like(cells))
-    shrink = (games - 1) / games
-    return games, np.maximum(over_prompts + shrink * (over_games - cells), over_prompts)
+    return np.maximum(over_prompts + over_games - cells, over_prompts)

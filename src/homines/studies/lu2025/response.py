@@ -43,7 +43,8 @@ class Slope:
     value, intercept   of the least-squares line of each seed, the mean over seeds
     seeds, agents      how many
     low, high          95%: other seeds would have kept to it; Student's t over the slopes of the seeds
-    low_agents, high_agents   the same if every agent were a draw of its own; t over the agents' residuals
+    low_agents, high_agents   of `value` too, if all seeds had one slope and agents differed by themselves; t
+                              over the residuals of lines of one slope, each seed with its intercept
     """
 
     value: float
@@ -77,16 +78,23 @@ def slope(points: Iterable[tuple[float, int, float]], level: float = 0.95) -> Sl
     value, intercept = lines.mean(0)
     reach = float(student.ppf((1 + level) / 2, len(lines) - 1))
     half = reach * lines[:, 0].std(ddof=1) / np.sqrt(len(lines))
-    every = np.concatenate(list(full.values()))
-    own, start = _line(every)
-    off = every[:, 1] - start - own * every[:, 0]
-    free = len(every) - 2
-    spread = np.sqrt((off**2).sum() / free / ((every[:, 0] - every[:, 0].mean()) ** 2).sum())
-    around = float(student.ppf((1 + level) / 2, free)) * spread
+    around = _half_by_agents(list(full.values()), level)
     low, high = float(value - half), float(value + half)
+    agents = sum(map(len, full.values()))
     return Slope(
-        float(value), float(intercept), low, high, own - around, own + around, len(lines), len(every)
+        float(value), float(intercept), low, high, value - around, value + around, len(lines), agents
     )
+
+
+def _half_by_agents(series: Sequence[Array], level: float) -> float:
+    """Half the interval of the mean of the seeds' slopes where one slope holds in all: Student's t over the
+    residuals of lines of one slope with an intercept a seed, agents - seeds - 1 degrees of freedom."""
+    centred = [s - s.mean(0) for s in series]
+    target, value = np.concatenate(centred).T
+    off = value - (target @ value) / (target @ target) * target
+    free = len(off) - len(series) - 1
+    error = np.sqrt(off @ off / free * sum(1 / (s[:, 0] @ s[:, 0]) for s in centred)) / len(series)
+    return float(student.ppf((1 + level) / 2, free) * error)
 
 
 def _line(points: Array) -> tuple[float, float]:
@@ -226,7 +234,8 @@ def slopes(findings: DoseFindings) -> Section | Omission:
             "Least-squares slope of the kappa of the answers on that of the training; 1: a dose is reached "
             "in full. The interval is of seeds: agents of one seed share their games and first weights, so "
             "that each seed has its own line and is one draw (Student's t over the seeds' slopes). Over "
-            "agents: the same if every agent were a draw of its own, narrower and more trusting.",
+            "agents: the same if all seeds had one slope and agents differed by themselves (over residuals "
+            "of lines of one slope with an intercept a seed); usually narrower.",
             "Agents without a value are left out of the line, and how many is in the table: where these are "
             "the certain ones, the middle of the set at which most answers are best has them too.",
         ),
