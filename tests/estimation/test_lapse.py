@@ -127,6 +127,13 @@ def test_no_share_is_higher_than_the_maximum(draws: int) -> None:
     assert top.loglik >= max(cold) - 1e-9
 
 
+def test_an_answer_of_next_to_no_probability_has_a_slope_that_is_a_number() -> None:
+    design = Design(np.array([[[0.0], [-740.0]]]), np.ones((1, 2), dtype=np.bool_))
+    slope = lapse_slope(design, design.action_logp(np.ones(1)))
+    assert np.isfinite(slope).all()
+    assert slope[0, 1] > 1e299
+
+
 def test_near_indifference_lapses_are_refused() -> None:
     """All of what 60 small stakes say on lapses they say on the precision too."""
     with pytest.raises(NearIndifference, match="far from indifference"):

@@ -27,6 +27,9 @@ EXACT, ROUGH = 1e-12, 1e-3
 """Distance to which a share is found, and between shares at which choices are certain but for lapses, which
 have no estimate."""
 
+NEVER = 1e-300
+"""Probability that stands for all smaller ones, by which float64 cannot divide."""
+
 
 def climb_lapse(
     design: Design,
@@ -100,7 +103,7 @@ def lapse_slope(design: Design, action_logp: Array) -> Array:
     answer]; 0 where there is no answer."""
     p, both, _ = design.meant(action_logp)
     off = design.random - p
-    return np.divide(off, both, out=np.zeros_like(off), where=both > 0)
+    return np.divide(off, np.maximum(both, NEVER), out=np.zeros_like(off), where=both > 0)
 
 
 def lapse_bend(design: Design, y: Array, g: Array) -> Array:

@@ -194,7 +194,7 @@ def _estimate(p: Problem) -> _Alone:
     if p.sampled.any():
         d = natural_design(p, design, peak.g, bend)
         q = np.exp(design.logp(peak.g))
-        drawn = np.bincount(p.at, np.where(p.sampled, p.rows.sum(-1), 0.0), len(p.y))
+        drawn = np.bincount(p.at, np.where(p.sampled, p.rows.sum(-1), 0.0), len(p.y)).astype(float)
         inverse = np.linalg.pinv(d.information(q, p.y.sum(-1)))
         noise = frozen(np.diag(inverse @ d.information(q, drawn) @ inverse))
     clusters = dict.fromkeys(p.games)  # in the order of `group`, by the first decision of each
