@@ -22,8 +22,8 @@ NOWHERE = "No question asked has a value for it: kappa needs a symmetric game."
 LEVEL = 0.95
 FEWEST = 3
 """Games in common from which an interval is given."""
-NO_WIDTH = 1e-9
-"""Changes nearer to each other than this are the same, but for rounding."""
+NO_WIDTH = 1e-6
+"""Changes nearer to each other than this are the same, but for rounding and the search for the peak."""
 
 
 @dataclass(frozen=True)
