@@ -61,7 +61,8 @@ def headline(effects: Sequence[ConditionEffect], rate: str) -> str:
         parts += [f"{verb} in {len(here)} ({'; '.join(names)})"] if here else []
     untold = sum(e.outcome == "not told" for e in others)
     if not parts:
-        return f"Whether {rate} stays is told in none of {count(len(others), 'condition')}."
+        where = f"none of {len(others)} conditions" if len(others) > 1 else "the condition asked"
+        return f"Whether {rate} stays is {'told' if len(others) > 1 else 'not told'} in {where}."
     rest = f"; whether it stays is not told in {untold}" if untold else ""
     return f"Of {count(len(others), 'condition')}, {rate} {join(parts)}{rest}."
 
