@@ -23,6 +23,8 @@ FINDINGS: dict[Outcome, str] = {
     "not told": "not told",
     "no answer": "no legal answer",
 }
+FEWEST = 4
+"""Games from which an interval of a rate is shown: Student's t over two or three tells next to nothing."""
 VERBS: dict[Outcome, str] = {
     "stays": "stays",
     "moved": "moves",
@@ -250,8 +252,8 @@ def chart(effects: Sequence[ConditionEffect]) -> Any:
             "group": e.title,
             "series": "change",
             "value": c.change,
-            "low": c.low,
-            "high": c.high,
+            "low": None if _few(c) else c.low,
+            "high": None if _few(c) else c.high,
             "weak": e.outcome == "no answer",
         }
         for name, of in (("rate", "share"), ("legal mass", "mass"), ("instability", "spread"))
@@ -262,6 +264,11 @@ def chart(effects: Sequence[ConditionEffect]) -> Any:
     return charts.intervals(rows, text, alike=True) if rows else None
 
 
+def _few(c: PairedChange | ParameterChange) -> bool:
+    """Whether an interval of a rate is over fewer than FEWEST games."""
+    return isinstance(c, PairedChange) and c.low is not None and getattr(c, "games", c.questions) < FEWEST
+
+
 def _value(c: PairedChange | None) -> str:
     return "" if c is None else number(c.after)
 
@@ -270,6 +277,8 @@ def _change(c: PairedChange | ParameterChange | None, e: ConditionEffect) -> str
     """'−.04 (−.09 to .01)'; empty for the plain questions."""
     if c is None or e.name == PLAIN:
         return ""
+    if _few(c):
+        return f"{number(c.change)} (too few games)"
     ends = "" if c.low is None or c.high is None else f" ({number(c.low)} to {number(c.high)})"
     return f"{number(c.change)}{ends}"
 
