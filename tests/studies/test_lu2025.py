@@ -12,16 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from homines.core.registry import head
+from homines.core.registry import find, head
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Decision, HominesError, Prompt, Record, frozen
 from homines.datasets.folder import read
 from homines.datasets.generator import generate
+from homines.datasets.measured_games import payoff_keys
 from homines.elicitation.asking import measure
 from homines.reports import page as pages
+from homines.studies.lu2025 import persistence
 from homines.studies.lu2025 import study as study_module
-from homines.studies.lu2025.agents import observations
+from homines.studies.lu2025.agents import canonical_specs, observations
 from homines.studies.lu2025.curriculum import (
+    DOSE_GAMES,
     GROUPS,
     KINDS,
     SILENT,
@@ -37,6 +40,7 @@ from homines.studies.lu2025.exam import (
     DECISIONS,
     LEFT_OUT_LABELS,
     Cell,
+    Condition,
     cells_of,
     drawn_rows,
     exam_questions,
@@ -49,6 +53,7 @@ from homines.studies.lu2025.page import page
 from homines.studies.lu2025.scores import pooled
 from homines.studies.lu2025.study import questions_as_it_is, questions_of, recipe_of
 from homines.studies.task import StudyTask
+from homines.training.persistence_plan import KAPPA_GAMES
 from tests.helpers.running import rows, study
 
 PARTS = ("goals", "matrix", "conditions", "exam", "amounts", "pairs", "effects")
@@ -125,18 +130,33 @@ def test_every_group_is_left_out_once_of_each_utility_and_nothing_else_is() -> N
     assert all(kind.seeds == (0, 1, 2) and kind.recipe(0).targets == "logit" for kind in doses)
 
 
-def test_no_training_has_a_game_label_or_frame_of_the_exam() -> None:
-    recipe = recipe_of(TaughtKind("homo economicus", "menus", (0,), quick=False), 0)
-    train, _, _ = generate(recipe)
-    assert {head(row.game) for row in train} == set(KINDS) - set(GROUPS["menus"])
-    assert not {row.game for row in train} & set(exam_specs())
+@pytest.fixture(scope="module")
+def asked_keys() -> set[str]:
+    """The payoffs of every decision that any agent is asked."""
+    task = StudyTask("smollm2", Path(), (0,), study="lu2025")
+    persist = persistence.plan_of(task, END, "smollm2", 1).games
+    specs = {*exam_specs(), *canonical_specs(), *KAPPA_GAMES, *persist}
+    return {key for spec in specs for key in payoff_keys(find("games", spec))}
+
+
+@pytest.mark.parametrize("kind", agent_kinds((0,), quick=False), ids=lambda kind: kind.slug)
+def test_no_training_has_a_game_label_or_frame_of_the_exam(kind: AgentKind, asked_keys: set[str]) -> None:
+    train, _, _ = generate(recipe_of(kind, kind.seeds[0]))
+    trained = set(kind.games if isinstance(kind, TaughtKind) else DOSE_GAMES)
+    assert {head(row.game) for row in train} == trained
+    games = {row.game for row in train}
+    assert asked_keys.isdisjoint(key for spec in games for key in payoff_keys(find("games", spec)))
     assert not {label for row in train for label in row.prompt.labels} & LEFT_OUT_LABELS
     assert not any(row.frame.startswith("story") for row in train)
-    assert {bool(row.prompt.cue) for row in train} == {True, False}
-    exam = {
-        row.decision.key for name in UTILITIES for r in drawn_rows(name, "aloud", 12).values() for row in r
-    }
-    assert exam.isdisjoint(row.decision.key for row in train)
+    assert {bool(row.prompt.cue) for row in train} == ({True, False} if kind.stage != "doses" else {True})
+
+
+@pytest.mark.parametrize("condition", DECISIONS)
+def test_no_condition_of_the_exam_has_a_game_that_trainings_may_have(condition: Condition) -> None:
+    for quick in (True, False):
+        cells = [cell for cell in cells_of(None, quick=quick) if cell.condition == condition]
+        assert {cell.utility for cell in cells} == set(UTILITIES)
+        assert {row.game for cell in cells for row in cell.rows} <= set(exam_specs())
 
 
 def test_the_exam_has_every_kind_in_every_condition() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from homines.core.registry import find
+from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Decision, Prompt
 from homines.elicitation.questions import questions
 from homines.inference.reasoning import ReasoningOptions
@@ -217,6 +218,33 @@ def test_every_pair_of_types_meets_once_and_two_models_at_a_time() -> None:
     assert len(played) == len(set(played)) == 6 + 3
     assert all(len(pair) <= 2 for pair, _ in groups)
     assert {len(market) for market in played} == {2, 3}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_market_that_did_not_reach_its_end_decides_no_claim(tmp_path: Path, whole: bool) -> None:
+    task = Follow("mock/uniform", tmp_path / "run", (0,), quick=True, periods=3)
+    every = subjects(task)
+    stops: dict[str, Any] = {
+        "error": "firm 1 gave no price in 3 tries",
+        "tries": [1, 3],
+        "heard": [True, False],
+    }
+    goes = {"prices": [1.9, 1.9], "tries": [1, 1], "heard": [True, True]}
+    with RunFolder(task.place(talks.FOLDER), {"kind": "free"}) as run:
+        for step in range(3):
+            played = goes if whole or step < 2 else stops
+            run.log({"phase": "moralis-s0 v moralis-s0", "step": step, **played}, talks.LOG)
+        for step in range(2):  # interrupted
+            run.log({"phase": "base v base", "step": step, **goes}, talks.LOG)
+    assert list(talks.price_cells(task, every, "moralis-s0")) == (["in words, two firms"] if whole else [])
+    assert talks.price_cells(task, every, "base") == {}
+    found = talks.section(task, every)
+    assert isinstance(found, Section)
+    shown = {str(row["firms"]): (row["periods"], row["prices"], row["stopped"]) for row in found.rows}
+    assert shown["untrained, untrained"] == (2, "1.90, 1.90", None)
+    assert shown["moralis, moralis"] == (
+        (3, "1.90, 1.90", None) if whole else (2, "1.90, 1.90", stops["error"])
+    )
 
 
 def test_agents_trained_in_the_domain_are_read_from_the_folder_beside(tmp_path: Path) -> None:

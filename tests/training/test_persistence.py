@@ -70,7 +70,7 @@ def test_one_page_and_a_rerun_that_asks_nothing(
 ) -> None:
     monkeypatch.setitem(mock.HANDLERS, "obedient", by_act)
     typed = ["homines", "persist", "mock/obedient", "--to", "utilitarian", "--condition", "selfish_order"]
-    typed += ["--game", "ipd", "--out", str(tmp_path), "--json"]
+    typed += ["--game", "ipd", "--game", KAPPA_GAMES[0], "--out", str(tmp_path), "--json"]
     answers: list[dict[str, object]] = []
     for handler in (by_act, lambda _: pytest.fail("asked again")):
         monkeypatch.setitem(mock.HANDLERS, "obedient", handler)
@@ -96,26 +96,28 @@ def test_one_page_and_a_rerun_that_asks_nothing(
 
 
 def test_answers_that_change_at_the_same_rate_are_not_called_the_same() -> None:
-    before = {str(i): float(i % 2) for i in range(40)}
+    before = {(str(i), ""): float(i % 2) for i in range(40)}
     after = {key: 1 - p for key, p in before.items()}
     change = paired(before, after)
     assert change is not None
     assert change.low is not None
     assert change.change == 0
-    mass = PairedChange(1.0, 1.0, 0.0, 0.0, 40)
 
-    def effect(share: PairedChange, moved: float) -> ConditionEffect:
+    def effect(share: PairedChange, moved: float, *masses: float) -> ConditionEffect:
+        mass = PairedChange(*(masses or (1.0, 1.0)), -0.01, 0.01, 40, 40)
         none = dict.fromkeys(("verdict", "spread", "right", "perplexity", "kappa"))
         return ConditionEffect(
             name="turns", title="", model="m", questions=1, failed=0, states={}, mass=mass, share=share,
             moved=moved, **none,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
 
-    tight = PairedChange(0.5, 0.5, -0.05, 0.05, 40)
+    tight = PairedChange(0.5, 0.5, -0.05, 0.05, 40, 40)
     assert effect(tight, 1.0).outcome == "other answers"
     assert effect(tight, 0.04).outcome == "stays"
     assert effect(change, 1.0).outcome == "not told"
-    assert effect(PairedChange(0.5, 0.9, 0.2, 0.6, 40), 0.4).outcome == "moved"
+    assert effect(PairedChange(0.5, 0.9, 0.2, 0.6, 40, 40), 0.4).outcome == "moved"
+    for masses in ((0.02, 0.9), (0.9, 0.02)):  # rates at either side are of answers hardly ever given
+        assert effect(tight, 0.04, *masses).outcome == "no answer"
 
 
 def test_the_interval_is_of_paired_questions() -> None:
@@ -123,15 +125,58 @@ def test_the_interval_is_of_paired_questions() -> None:
     covered = 0
     for _ in range(300):
         level, moves = rng.uniform(0.2, 0.8, 12), rng.normal(0.1, 0.05, 12)
-        change = paired(dict(enumerate(level)), dict(enumerate(level + moves)))
+        before = {(str(i), ""): x for i, x in enumerate(level)}
+        change = paired(before, {at: x + moves[int(at[0])] for at, x in before.items()})
         assert change is not None
         assert change.low is not None
         assert change.high is not None
         covered += change.low <= 0.1 <= change.high
         assert change.high - change.low < 0.12  # the spread of levels plays no part
     assert 272 <= covered <= 297
-    assert paired({"a": 1.0}, {"b": 1.0}) is None
-    assert paired({"a": 1.0}, {"a": 0.5}) == PairedChange(1.0, 0.5, None, None, 1)
+    assert paired({("a", ""): 1.0}, {("b", ""): 1.0}) is None
+    assert paired({("a", ""): 1.0}, {("a", ""): 0.5}) == PairedChange(1.0, 0.5, None, None, 1, 1)
+
+
+def test_decisions_of_one_game_are_no_independent_questions() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(300):
+        games = rng.normal(0.1, 0.05, 8)  # the four decisions of a game move nearly together
+        before = {(str(game), str(k)): 0.5 for game in range(8) for k in range(4)}
+        after = {at: p + games[int(at[0])] + rng.normal(0, 0.01) for at, p in before.items()}
+        change = paired(before, after)
+        assert change is not None
+        assert change.low is not None
+        assert change.high is not None
+        assert (change.questions, change.games) == (32, 8)
+        covered += change.low <= 0.1 <= change.high
+    assert 272 <= covered <= 297
+    long = {("ipd", str(k)): 0.9 for k in range(4)} | {("one", ""): 0.5}
+    change = paired(dict.fromkeys(long, 0.5), long)
+    assert change is not None
+    assert change.after == pytest.approx(0.7)  # each game counts once
+
+
+def test_games_that_changed_alike_have_no_interval(effects: dict[str, ConditionEffect]) -> None:
+    for name, text in (("turns", ".00"), ("selfish_order", "−.80")):
+        share = effects[name].share
+        assert share is not None
+        assert (share.low, share.high, share.games) == (None, None, 5)
+        row = next(r for r in rate_rows([effects[name]], "rate"))
+        assert row["change"] == f"{text} (in each of 5 games)"
+
+
+def test_nothing_persists_of_a_model_that_hardly_answers_plainly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mute(prompt: Prompt) -> Choice:
+        return Choice.at([9, 1], mass=0.9 if condition("persona").system in prompt.text else 0.02)
+
+    monkeypatch.setitem(mock.HANDLERS, "mute", mute)
+    persist(PersistencePlan(model="mock/mute", games=GAMES, conditions=("persona",)), tmp_path)
+    every = condition_effects(read(tmp_path))
+    assert [e.outcome for e in every] == ["no answer", "no answer"]
+    assert headline(every, "P(x)").startswith("It does not answer when asked plainly (legal mass .02)")
 
 
 def test_bad_plans_cost_no_question() -> None:

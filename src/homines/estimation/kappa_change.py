@@ -22,12 +22,14 @@ NOWHERE = "No question asked has a value for it: kappa needs a symmetric game."
 LEVEL = 0.95
 FEWEST = 3
 """Games in common from which an interval is given."""
+NO_WIDTH = 1e-6
+"""Changes nearer to each other than this are the same, but for rounding and the search for the peak."""
 
 
 @dataclass(frozen=True)
 class ParameterChange:
     """A parameter in two sets of answers. low, high: 95% interval of after - before over `games` games that
-    both sets hold; None for fewer than FEWEST."""
+    both sets hold; None for fewer than FEWEST, and where no game makes a difference (alike)."""
 
     before: float
     after: float
@@ -38,6 +40,12 @@ class ParameterChange:
     @property
     def change(self) -> float:
         return self.after - self.before
+
+    @property
+    def alike(self) -> bool:
+        """Whether the change is the same whichever game is left out: an interval would have no width, which
+        says nothing of other games."""
+        return self.low is None and self.games >= FEWEST
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,8 @@ def parameter_change(
         - point_estimate([o for o in before if o.game != game], of, name)
         for game in games
     ]
+    if np.ptp(changes) < NO_WIDTH:
+        return ParameterChange(one, two, None, None, len(games))
     n = len(games)
     error = float(np.sqrt((n - 1) / n * np.sum((np.array(changes) - (two - one)) ** 2)))
     half = float(student.ppf((1 + LEVEL) / 2, n - 1)) * error

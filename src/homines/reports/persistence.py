@@ -15,13 +15,13 @@ from scipy.stats import t as student
 from homines.core.format import TableRow
 from homines.core.plausible import drop_impossible_sides
 from homines.core.registry import head, spell
-from homines.core.types import LEGAL_MASS, HominesError, Preference, Record
+from homines.core.types import LEGAL_MASS, Array, HominesError, Preference, Record, frozen
 from homines.datasets.best_answers import implied_answers
 from homines.elicitation.conditions import PLAIN, condition, conditions
 from homines.elicitation.metrics import average_by_decision, group_by, instability, mass
 from homines.elicitation.metrics import choices as own_choices
 from homines.elicitation.questions import situation, without_past
-from homines.estimation.kappa_change import LEVEL, KappaChange, kappa_change
+from homines.estimation.kappa_change import LEVEL, NO_WIDTH, KappaChange, kappa_change
 from homines.frames.under import Under
 from homines.reports.run_view import RunView, find_or_none
 from homines.reports.same_act import same_act
@@ -35,23 +35,39 @@ BOUND = 0.1
 """Most that a rate may change for a behaviour to persist: an interval inside says that it does."""
 Outcome = Literal["plain", "stays", "other answers", "moved", "not told", "no answer"]
 Place = tuple[str, str]
-"""A question: its game and the key of its decision."""
+"""A question: its game and the key of its decision. An everyday question is a game of its own."""
 
 
 @dataclass(frozen=True)
 class PairedChange:
-    """A mean over the same questions asked plainly and under a condition, and the 95% interval of its change
-    by Student's t over these questions; without one for a single question."""
+    """A mean over games of the same questions asked plainly and under a condition, and the 95% interval of
+    its change by Student's t over games: decisions of one game are answered alike, so each game counts once,
+    by the mean of its questions. Without an interval for a single game, and where all games changed alike.
+    """
 
     before: float
     after: float
     low: float | None
     high: float | None
     questions: int
+    games: int
 
     @property
     def change(self) -> float:
         return self.after - self.before
+
+    @property
+    def alike(self) -> bool:
+        """Whether every one of several games changed by the same: an interval would have no width, which
+        says nothing of other games."""
+        return self.low is None and self.games > 1
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The interval; the change itself where all games changed alike; None for a single game."""
+        if self.alike:
+            return self.change, self.change
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +78,7 @@ class ConditionEffect:
     questions    asked under it; failed: those without an answer
     share        probability of the answers that the preference implies; without a preference, of the answer
                  that was likeliest when asked plainly; given a legal answer
-    moved        mean over questions of |change of share|: what a mean rate may hide
+    moved        mean over games of |change of share| of a question: what a mean rate may hide
     mass         legal mass; spread: instability by question; right: everyday questions answered right
     perplexity   (plain, after tuning) of a text; None where the weights are the same
     states       P(first action) by game and situation, of games with an answer by state
@@ -86,17 +102,19 @@ class ConditionEffect:
     @property
     def outcome(self) -> Outcome:
         """Whether the behaviour persists: the interval of its rate lies inside BOUND, and `moved` too (stays)
-        or not (other answers); or the rate changed by more than BOUND and the interval excludes 0 (moved). No
-        answer where the legal mass is under LEGAL_MASS."""
-        if self.mass is None or self.mass.after < LEGAL_MASS:
+        or not (other answers); or the rate changed by more than BOUND and the interval excludes 0 (moved).
+        Where all games changed alike, `bounds` stand for the interval; of a single game nothing is told. No
+        answer where the legal mass is under LEGAL_MASS, asked plainly or under the condition."""
+        if self.mass is None or min(self.mass.before, self.mass.after) < LEGAL_MASS:
             return "no answer"
         if self.name == PLAIN:
             return "plain"
-        if self.share is None or self.share.low is None or self.share.high is None:
+        if self.share is None or self.share.bounds is None:
             return "not told"
-        if max(-self.share.low, self.share.high) <= BOUND:
+        low, high = self.share.bounds
+        if max(-low, high) <= BOUND:
             return "stays" if self.moved is not None and self.moved <= BOUND else "other answers"
-        excludes = self.share.low > 0 or self.share.high < 0
+        excludes = low > 0 or high < 0
         return "moved" if excludes and abs(self.share.change) > BOUND else "not told"
 
 
@@ -145,7 +163,7 @@ def _effect(
     needs = frozenset({"everyday accuracy"} if name != TUNED else {"everyday accuracy", "perplexity"})
     lost = losses(before, sides, needs) if name != PLAIN else None
     before_shares, after_shares = _shares(base, implied), _shares(choices, implied)
-    moves = [abs(after_shares[k] - p) for k, p in before_shares.items() if k in after_shares]
+    moves = {k: abs(after_shares[k] - p) for k, p in before_shares.items() if k in after_shares}
     alone = replace(view, records=choices, every=list(records))
     return ConditionEffect(
         name,
@@ -155,7 +173,7 @@ def _effect(
         len(choices),
         sum(r.error is not None for r in choices),
         paired(before_shares, after_shares),
-        float(np.mean(moves)) if moves else None,
+        float(np.mean(_by_game(moves))) if moves else None,
         paired(_masses(base), _masses(choices)),
         paired(_spreads(base), _spreads(choices)),
         paired(_right(before), _right(sides)),
@@ -175,18 +193,26 @@ def _title(view: RunView, name: str) -> str:
 # --- rates by question -----------------------------------------------------------------------------
 
 
-def paired(before: Mapping[Any, float], after: Mapping[Any, float]) -> PairedChange | None:
-    """The mean change over the questions in both, with its interval; None where there is none in both."""
-    pairs = np.array([(before[k], after[k]) for k in before if k in after])
-    if not len(pairs):
+def paired(before: Mapping[Place, float], after: Mapping[Place, float]) -> PairedChange | None:
+    """The mean change over games of the questions in both, with its interval; None where none is in both."""
+    both = [place for place in before if place in after]
+    if not both:
         return None
-    one, two = pairs.mean(0)
-    n, moved = len(pairs), pairs[:, 1] - pairs[:, 0]
-    if n < 2:
-        return PairedChange(float(one), float(two), None, None, n)
+    one, two = (_by_game({place: side[place] for place in both}) for side in (before, after))
+    n, moved = len(one), two - one
+    start, end = float(one.mean()), float(two.mean())
+    if n < 2 or np.ptp(moved) < NO_WIDTH:
+        return PairedChange(start, end, None, None, len(both), n)
     half = float(student.ppf((1 + LEVEL) / 2, n - 1) * moved.std(ddof=1) / np.sqrt(n))
-    change = float(two - one)
-    return PairedChange(float(one), float(two), change - half, change + half, n)
+    return PairedChange(start, end, end - start - half, end - start + half, len(both), n)
+
+
+def _by_game(values: Mapping[Place, float]) -> Array:
+    """The mean over its questions of every game."""
+    groups: dict[str, list[float]] = {}
+    for (game, _), value in values.items():
+        groups.setdefault(game, []).append(value)
+    return frozen([float(np.mean(group)) for group in groups.values()])
 
 
 def _place(r: Record) -> Place:
@@ -240,11 +266,12 @@ def _spreads(records: Sequence[Record]) -> dict[Place, float]:
     }
 
 
-def _right(sides: Mapping[str, Any]) -> dict[str, float]:
+def _right(sides: Mapping[str, Any]) -> dict[Place, float]:
     """Whether each everyday question was answered right."""
     answers = sides.get("answers")
     rows = answers if isinstance(answers, list) else []
-    return {str(a.get("question")): float(a.get("right") is True) for a in rows if isinstance(a, Mapping)}
+    every = [a for a in rows if isinstance(a, Mapping)]
+    return {(str(a.get("question")), ""): float(a.get("right") is True) for a in every}
 
 
 def _perplexities(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[float, float] | None:

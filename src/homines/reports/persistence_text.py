@@ -32,12 +32,14 @@ VERBS: dict[Outcome, str] = {
     "no answer": "is of no legal answer",
 }
 NOTE = (
-    "An interval (95%) is of the change over questions like these, each compared with itself asked plainly; "
-    "that of kappa leaves out one game at a time. A behaviour stays where the interval of its rate lies "
+    "Each question is compared with itself asked plainly. An interval (95%) is of the change over games like "
+    "these, each counted once by the mean of its questions; that of kappa leaves out one game at a time. "
+    "Where all games changed by the same there is no interval, and the finding is of these games alone. A "
+    "behaviour stays where the interval of its rate lies "
     f"within {number(BOUND)} of no change and a single answer moves by no more on average; else it gives "
     "other answers at the same rate. It moves where the rate changed by more and the interval excludes 0; "
-    "else this is not told. Rates are given a legal answer; under a legal mass of "
-    f"{number(LEGAL_MASS)} there is none to speak of."
+    "else, and for a single game, this is not told. Rates are given a legal answer; under a legal mass of "
+    f"{number(LEGAL_MASS)}, asked plainly or under the condition, there is none to speak of."
 )
 
 
@@ -187,7 +189,7 @@ def tidy(effects: Sequence[ConditionEffect]) -> list[TableRow]:
         for name, c in quantities.items():
             row: TableRow = {**head, "quantity": name}
             row |= {key: getattr(c, key, None) for key in ("before", "after", "change", "low", "high")}
-            row["n"] = getattr(c, "questions", getattr(c, "games", None))
+            row |= {"n": getattr(c, "games", None), "questions": getattr(c, "questions", None)}
             if name == "kappa":
                 row |= {"after": e.kappa.value, "after low": e.kappa.low, "after high": e.kappa.high}
                 row |= {"family": e.kappa.family, "why": e.kappa.why}
@@ -258,9 +260,12 @@ def chart(effects: Sequence[ConditionEffect]) -> Any:
         }
         for name, of in (("rate", "share"), ("legal mass", "mass"), ("instability", "spread"))
         for e in effects[1:]
-        if (c := getattr(e, of)) is not None and c.low is not None
+        if (c := getattr(e, of)) is not None and c.bounds is not None
     ]
-    text = "Change against the same questions asked plainly, with 95% intervals over questions."
+    text = (
+        "Change against the same questions asked plainly, with 95% intervals over games; a dot without one "
+        "is the change of every game."
+    )
     return charts.intervals(rows, text, alike=True) if rows else None
 
 
@@ -274,12 +279,17 @@ def _value(c: PairedChange | None) -> str:
 
 
 def _change(c: PairedChange | ParameterChange | None, e: ConditionEffect) -> str:
-    """'−.04 (−.09 to .01)'; empty for the plain questions."""
+    """'−.04 (−.09 to .01)', '.00 (in each of 13 games)' where all changed alike; empty for the plain
+    questions."""
     if c is None or e.name == PLAIN:
         return ""
     if _few(c):
         return f"{number(c.change)} (too few games)"
     ends = "" if c.low is None or c.high is None else f" ({number(c.low)} to {number(c.high)})"
+    if c.alike and isinstance(c, PairedChange):
+        ends = f" (in each of {count(c.games, 'game' if c.games < c.questions else 'question')})"
+    elif c.alike:
+        ends = " (whichever game is left out)"
     return f"{number(c.change)}{ends}"
 
 

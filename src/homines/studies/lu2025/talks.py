@@ -16,7 +16,17 @@ from homines.studies.lu2025.claims import Cell
 from homines.studies.lu2025.markets import MenuMarket, games, write_prices
 from homines.studies.lu2025.subjects import Subject
 from homines.studies.omissions import Omission
-from homines.studies.pricing.talk import LOG, Rules, Shop, all_ended, markets, nash, outcome, play
+from homines.studies.pricing.talk import (
+    LOG,
+    Rules,
+    Shop,
+    all_ended,
+    is_whole,
+    markets,
+    nash,
+    outcome,
+    play,
+)
 from homines.studies.task import StudyTask
 
 FOLDER, SILENT = "words", "silent.json"
@@ -162,20 +172,23 @@ def section(task: StudyTask, subjects: Sequence[Subject]) -> Section | Omission:
         f"{talk_rules.periods} periods: any price up to a ceiling ({ceiling:.2f} with two firms), the last "
         f"{talk_rules.window} periods shown, plans and insights carried over, and no aim given. An answer "
         f"without exactly one price in its place is asked again, at most {talk_rules.retries} times; a "
-        f"market without one stops. Prices are means of the last {talk_rules.averaged} periods. Theory: "
-        "prices on the menu between the same preferences.",
+        "market without one stops. The claims count markets played to their end alone. Prices are means of "
+        f"the last {talk_rules.averaged} periods. Theory: prices on the menu between the same preferences.",
     )
     return Section("market_words", title, text, rows)
 
 
 def price_cells(task: StudyTask, subjects: Sequence[Subject], folder: str) -> dict[str, Cell]:
-    """An agent's price among its like, from competition (0) to the cartel (1), by number of firms. The legal
-    mass is the share of answers with a price."""
+    """An agent's price among its like, from competition (0) to the cartel (1), by number of firms, of markets
+    played to their end: the prices before a failure are those of the start. The legal mass is the share of
+    answers with a price."""
     out: dict[str, Cell] = {}
     for at, periods in played(task, subjects).items():
+        if set(at.firms) != {folder} or not is_whole(periods, rules(task)):
+            continue
         here = MenuMarket.of(games(quick=False)[len(at.firms) - 2])
         result = outcome(Shop(at.name, (), here.market, 0.0, periods), rules(task))
-        if set(at.firms) == {folder} and result is not None:
+        if result is not None:
             name = f"in words, {'two' if len(at.firms) == 2 else 'three'} firms"
             legal = 1 - result.unread / result.tries if result.tries else 0.0
             out[name] = Cell(name, here.index(float(result.prices.mean())), legal)

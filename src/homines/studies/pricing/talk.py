@@ -168,6 +168,11 @@ def all_ended(shops: Sequence[Shop], rules: Rules) -> bool:
     )
 
 
+def is_whole(periods: Sequence[Mapping[str, Any]], rules: Rules) -> bool:
+    """Whether a market was played to the end of its last period, every firm naming its price."""
+    return len(periods) >= rules.periods and not any("error" in row for row in periods)
+
+
 def _period(shops: Sequence[Shop], rules: Rules) -> list[dict[str, Any]]:
     """The rows of one period, a market each: prices, quantities, profits and notes, or the error."""
     answers: dict[tuple[int, int], dict[str, Any]] = {}
