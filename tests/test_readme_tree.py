@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import isfunction
 from pathlib import Path
 
 import homines
+from homines import api
 
 ROOT = Path(homines.__file__).parent
 REPOSITORY = ROOT.parents[1]
@@ -24,6 +26,13 @@ def test_every_folder_has_a_line_in_the_readme() -> None:
     assert len(set(listed)) == len(listed)
     there = {f"{path.parent.name}/" for path in ROOT.glob("*/__init__.py")}
     assert set(listed) == there | {"api.py"}
+
+
+def test_the_readme_names_every_function_of_the_interface() -> None:
+    line = re.search(r"^  api\.py .*: (.*)$", (REPOSITORY / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert line
+    own = [name for name, x in vars(api).items() if isfunction(x) and x.__module__ == api.__name__]
+    assert set(line[1].split(", ")) == {name for name in own if name[0] != "_"}
 
 
 def test_the_architecture_lists_every_file_with_the_first_sentence_of_its_docstring() -> None:

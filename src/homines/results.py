@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from homines.core.format import count
 from homines.core.registry import TrustedPath, spell, spell_class, trust
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Record
@@ -129,7 +130,7 @@ class RunResult:
         return f"<p><strong>{escape(self._title())}</strong></p>{lines}{self.table()._repr_html_()}"
 
     def _title(self) -> str:
-        questions = f"{len(self.records)} questions"
+        questions = count(len(self.records), "question")
         return f"{self.config.get('kind')} of {self.config.get('model')}: {questions}, in {self.folder}"
 
     def _verdict_lines(self) -> list[str]:

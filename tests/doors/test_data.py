@@ -62,3 +62,14 @@ def test_no_reasons_is_the_short_way_to_bare_answers(typed: Typed) -> None:
     code, said = typed(*ROWS, "--asks", "loudly", "--out", "e")
     assert code == 2
     assert "there are aloud, bare" in said
+
+
+def test_help_and_errors_say_what_can_be_typed(typed: Typed) -> None:
+    text = " ".join(typed("data", "--help")[1].split())
+    assert "a name of `homines list games` without parameters; repeat for several" in text
+    few = ("--game", "dilemma", "--n", "2", "--test", "0", "--out")
+    for i, preference in enumerate(("lives", "economicus")):
+        code, said = typed("data", "--to", preference, *few, "d")
+        example = said.rpartition(", as ")[2].strip()
+        assert (code, example[:15]) == (2, "lives(human=1, ")
+        assert typed("data", "--to", example, *few, f"d{i}")[0] == 0

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from homines.cli.app import main
+from homines.cli.measure import describe_counts
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Prompt
 from homines.elicitation import benchmark_file
@@ -52,6 +53,51 @@ def test_scenarios_and_best_answers_put_the_right_one_first(tmp_path: Path) -> N
         "A stranger asks for a key.", ("ask why", "give it"), 0, "", 2
     )
     assert read_benchmark(best).items[0].options == ("No", "Yes", "Perhaps")
+
+
+def items(folder: Path, name: str, text: str) -> tuple[Item, ...]:
+    (folder / name).write_text(text)
+    return read_benchmark(folder / name).items
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"), [("1", 1), ("1.0", 1), ('"6"', 3), ('"4"', 0), ("0", 0), ('"B"', 1)]
+)
+def test_a_whole_number_of_json_is_a_place(answer: str, right: int, tmp_path: Path) -> None:
+    row = f'{{"question": "1 + 3?", "options": ["4", "2", "3", "6"], "answer": {answer}}}'
+    assert items(tmp_path, "f.jsonl", row)[0].right == right
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "match"),
+    [
+        (
+            "1,2,3",
+            "2",
+            "line 2: answer '2' is the text of option B and the place from 0 of option C; write its l",
+        ),
+        (
+            "B,C,A",
+            "B",
+            "line 2: answer 'B' is the text of option A and the letter of option B; write its place",
+        ),
+    ],
+)
+def test_an_answer_that_names_two_options_is_refused(
+    options: str, answer: str, match: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BenchmarkError, match=match):
+        items(tmp_path, "f.csv", f"question,A,B,C,answer\nq,{options},{answer}\n")
+    assert items(tmp_path, "f.csv", "question,A,B,C,answer\nq,0,1,2,1\n")[0].right == 1
+    with pytest.raises(BenchmarkError, match="answer '2' is the text of option B and the place"):
+        items(tmp_path, "f.jsonl", '{"question": "q", "options": [1, 2, 3], "answer": 2}')
+
+
+@pytest.mark.parametrize(("sign", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_another_separator_is_named(sign: str, name: str, tmp_path: Path) -> None:
+    text = "question;A;B;answer\n1, or 2?;x;y;A\n".replace(";", sign)
+    with pytest.raises(BenchmarkError, match=f"is separated by {name}"):
+        items(tmp_path, "f.csv", text)
 
 
 GOOD = '{"question": "q", "options": ["a", "b"], "answer": "A"}\n'
@@ -150,6 +196,18 @@ def homines(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     with pytest.raises(SystemExit) as left:
         main()
     return int(str(left.value.code or 0))
+
+
+def test_a_dry_run_counts_its_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("question,A,B,answer\n1?,yes,no,A\n2?,no,yes,yes\n")
+    for more, n in (([], 32), (["--benchmark", str(path)], 32 + 4)):
+        assert homines(["measure", "mock", "--dry-run", *more], monkeypatch) == 0
+        assert capsys.readouterr().out == f"{n} questions\n"
+    one = {"questions": 1, "calls": (1, 5), "input": 1}
+    assert describe_counts(one) == "1 question, 1 to 5 calls, 1 token in"
 
 
 def test_an_alignment_asks_it_before_and_after(

@@ -13,13 +13,14 @@ from scipy.stats import binom
 
 from homines.core.registry import find
 from homines.core.types import Choice, Decision, HominesError, frozen
+from homines.estimation.agent_estimates import sentence
 from homines.estimation.columns import Observation
 from homines.estimation.family import family, value_payoffs
 from homines.estimation.fit import Estimate, fit
 from homines.estimation.likelihood import Design, climb, loglik
 from homines.estimation.mixture import mixture
 from homines.estimation.model_tests import Comparison, compare, holm
-from homines.estimation.problem import NotIdentified, problem
+from homines.estimation.problem import NotIdentified, Separated, problem
 from homines.estimation.strategy_method import plan_observation, points
 from homines.estimation.uncertainty import constrained_loglik
 from homines.games.dictator import dictator
@@ -259,6 +260,18 @@ def test_separated_choices_have_no_precision() -> None:
     ]
     with pytest.raises(NotIdentified, match="separated"):
         fit(best, "economicus")
+
+
+def test_a_few_decisions_are_not_called_certain() -> None:
+    sure = [
+        Observation(d, Choice.at(np.eye(2)[int(d.payoffs[0].argmax())], n=1), str(i))
+        for i, d in enumerate(splits()[:2])
+    ]
+    with pytest.raises(
+        Separated, match=r"nearly certain everywhere, or few, .*ask more decisions"
+    ) as failure:
+        fit(sure, "economicus")
+    assert "(nearly certain, or too few)" in sentence(failure.value)
 
 
 def test_choices_against_the_payoff_have_no_parameters() -> None:

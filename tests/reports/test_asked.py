@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -18,7 +19,7 @@ from homines.elicitation.asking import measure
 from homines.elicitation.survey import Survey
 from homines.models.mock import Mock
 from homines.reports import run_page
-from homines.reports.asked import wordings
+from homines.reports.asked import brief, wordings
 
 FOLDERS = Path(__file__).parents[1] / "folders"
 
@@ -50,6 +51,28 @@ def test_one_prompt_a_wording_stands_on_the_page_as_it_was_asked(kit: Any, tmp_p
     assert "table, layout rows; goal stated: “<b>Win & win.</b>”" in page.text
     assert "story; no goal stated; answer begun: “So:”" in page.text
     assert "3 wordings of 9 state a goal." in page.text
+
+
+def test_a_frame_under_a_condition_has_a_short_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = "under(condition=persona, frame='story(memory=2)')"
+    assert brief(spec) == "story 2, persona"
+    assert brief("under(condition=text, frame=table, labels=[X, Y])") == "table X,Y, text"
+    assert brief("under") == "table, plain"
+    monkeypatch.setenv("COLUMNS", "80")
+    typed = ["homines", "measure", "mock", "--frame", "under(condition=persona, frame=story)"]
+    monkeypatch.setattr(sys, "argv", [*typed, "--game", "ipd", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        main()
+    shown = capsys.readouterr().out
+    assert "story action1,action2, persona" in shown
+    assert re.search(r"C\|C +C\|D +mass +order +failed", shown)
+    assert "labels=()" not in shown
+    page = (tmp_path / "report.html").read_text()
+    assert "story · action1/action2 · persona" in page
+    records = RunFolder(tmp_path).records
+    assert [w.name for w in wordings(records, lambda _: {})] == ["story, persona"]
 
 
 def test_the_likeliest_answers_are_not_given_a_legal_one(kit: Any, tmp_path: Path) -> None:

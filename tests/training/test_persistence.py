@@ -20,7 +20,7 @@ from homines.models import mock
 from homines.reports.persistence import ConditionEffect, PairedChange, condition_effects, paired
 from homines.reports.persistence_text import headline, rate_rows, sections
 from homines.reports.run_view import read
-from homines.training import plain
+from homines.training import persistence, plain
 from homines.training.persistence import persist
 from homines.training.persistence_plan import KAPPA_GAMES, PersistencePlan
 from tests.helpers.tiny import willing
@@ -186,6 +186,32 @@ def test_bad_plans_cost_no_question() -> None:
         PersistencePlan(model="mock", tune=10)
     with pytest.raises(HominesError, match="cannot ask to think aloud"):
         _ = PersistencePlan(model="mock", frames=("bare",), aloud=True).words
+
+
+@pytest.mark.parametrize("settings", [{"labels": ("A",)}, {"frames": ("under(condition=text)",)}])
+def test_what_cannot_be_asked_costs_no_loading_and_leaves_no_folder(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(persistence, "load", lambda *_, **__: pytest.fail("it was loaded"))
+    with pytest.raises(HominesError, match="labels|has a condition already"):
+        persist(PersistencePlan(model="mock", **settings), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_or_three_games_have_no_interval(tmp_path: Path) -> None:
+    def changes(games: tuple[str, ...], folder: Path) -> str:
+        persist(PersistencePlan(model="mock", games=games, conditions=("persona",)), folder)
+        effects = condition_effects(read(folder))
+        return rate_rows(effects, "P(x)")[1]["change"]
+
+    assert changes(KAPPA_GAMES[:3], tmp_path / "three").endswith("(too few games)")
+    assert " to " in changes(KAPPA_GAMES[:4], tmp_path / "four")
+
+
+def test_a_single_condition_has_a_sentence_of_its_own(tmp_path: Path) -> None:
+    persist(PersistencePlan(model="mock", games=("ipd",), conditions=("persona",)), tmp_path)
+    text = headline(condition_effects(read(tmp_path)), "P(x)")
+    assert text == "Whether P(x) stays is not told in the condition asked."
 
 
 def test_the_games_tell_kappa_on_both_sides() -> None:

@@ -19,6 +19,7 @@ from homines.core.types import HominesError, Model, Prompt, Record
 from homines.elicitation import asking
 from homines.elicitation.answers_in_words import answers_in_words, none_legal, remedies
 from homines.elicitation.benchmark import NOTE, note_benchmarks, read_benchmarks
+from homines.elicitation.benchmark import questions as own_questions
 from homines.elicitation.metrics import choices, group_by, instability, summary
 from homines.elicitation.questions import Question
 from homines.elicitation.survey import Survey
@@ -61,13 +62,14 @@ def measure(
 
     quiet()
     survey.words()  # a mistyped one costs no loading
-    read_benchmarks(benchmark or ())
+    benchmarks = read_benchmarks(benchmark or ())
     limit(budget, [survey.model])
     model = load(survey.model, device=survey.device, dtype=survey.dtype, trust_remote_code=trust_remote_code)
     questions = survey.questions(model)
     folder = output.out or survey.folder
     if output.dry_run:
-        print_counts(model, [q.prompt for q in questions], output.as_json)
+        own = [q for each in benchmarks for pair in own_questions(model, each) for q in pair]
+        print_counts(model, [q.prompt for q in (*questions, *own)], output.as_json)
         if show:
             print_prompts(folder, questions)
         return
@@ -189,8 +191,8 @@ def count_questions(model: Model, prompts: Sequence[Prompt]) -> dict[str, Any]:
     return totals | {"tokens": model.tokens(prompts) if isinstance(model, CountsTokens) else None}
 
 
-WORDS = {"questions": "questions", "tokens": "tokens", "calls": "calls", "input": "tokens in"}
-WORDS |= {"output": "tokens out", "dollars": "dollars"}
+WORDS = {"questions": "question{}", "tokens": "token{}", "calls": "call{}", "input": "token{} in"}
+WORDS |= {"output": "token{} out", "dollars": "dollar{}"}
 
 
 def describe_counts(totals: Mapping[str, Any]) -> str:
@@ -202,5 +204,7 @@ def describe_counts(totals: Mapping[str, Any]) -> str:
         return " to ".join(f"{x:.2f}" if isinstance(x, float) else f"{x:,}" for x in value)
 
     return ", ".join(
-        f"{spelt(totals[name])} {word}" for name, word in WORDS.items() if totals.get(name) is not None
+        f"{spelt(value)} {word.format('' if value == 1 else 's')}"
+        for name, word in WORDS.items()
+        if (value := totals.get(name)) is not None
     )

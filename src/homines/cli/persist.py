@@ -36,7 +36,7 @@ def persist(plan: PersistencePlan, budget: BudgetOptions, output: Output) -> Non
     from homines.training.persistence import persist as carry_out
 
     quiet()
-    _ = plan.words
+    plan.check()
     limit(budget, [plan.model])
     folder = output.out or plan.folder
     if output.dry_run:

@@ -147,7 +147,7 @@ def print_outline(module: Any, task: Any, as_json: bool) -> None:
             print(line)
         for row in rows:
             print(f"{row['agent']}: {row['model']} is asked {describe_counts(row)}")
-        print(f"in all {sum(row['questions'] for row in rows):,} questions")
+        print(f"in all {describe_counts({'questions': sum(row['questions'] for row in rows)})}")
         for spec, error in unread.items():
             print(f"not asked {spec}: {error}")
     if unread:

@@ -23,7 +23,7 @@ import inspect
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from keyword import iskeyword
@@ -256,6 +256,11 @@ def _parse_value(node: ast.expr, source: str, text: type[str]) -> Any:
         case _:
             pass
     segment = ast.get_source_segment(source, node) or ""
+    if isinstance(node, ast.Call):
+        raise HominesError(
+            f"{_short(segment)} is not a value; put a spec that stands in another in quotes, as in "
+            "under(condition=persona, frame='table(memory=2)')"
+        )
     raise HominesError(f"{_short(segment)} is not a value; {VALUES}")
 
 
@@ -301,13 +306,22 @@ def _bind(
     try:
         binding = (signature.bind if complete else signature.bind_partial)(*values, **keywords)
     except TypeError as error:
-        raise HominesError(f"cannot make {name}: {error}; its parameters are: {accepts}") from error
+        example = _example(name, parameters) if not (values or keywords) else ""
+        raise HominesError(f"cannot make {name}: {error}; its parameters are: {accepts}{example}") from error
     for parameter in parameters:
         plain = parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if plain and parameter.name in binding.arguments:
             value = binding.arguments[parameter.name]
             binding.arguments[parameter.name] = convert(parameter.name, value, parameter.annotation)
     return binding
+
+
+def _example(name: str, parameters: Iterable[inspect.Parameter]) -> str:
+    """', as inequity(alpha=1, beta=1)': the parameters without a default set, where all are numbers."""
+    needed = [p for p in parameters if p.default is p.empty]
+    if any(inspect.formatannotation(p.annotation).strip("'") not in ("float", "int") for p in needed):
+        return ""
+    return f", as {name}({', '.join(f'{p.name}=1' for p in needed)})"
 
 
 def parameters_of(signature: inspect.Signature) -> Iterator[str]:

@@ -51,8 +51,10 @@ class Stake:
         return usual * USUAL / self.most
 
 
-ANSWERED_BY = {"dilemma": "lives"}
-"""Kinds of games in which one preference of this package alone answers."""
+ANSWERED_BY = {
+    "dilemma": "lives(human=1, female=0, fit=0, status=0, young=0, inaction=0, pedestrians=0, lawful=0)"
+}
+"""Kinds of games in which one preference of this package alone answers, with an example of it."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Recipe:
     preference: str = required("Preference that the answers follow, as 'moralis(kappa=1)'.", "--to")
     games: tuple[str, ...] = option(
         ("symmetric",),
-        "Kind of game to draw, any of `homines list games`; several.",
+        "Kind of game to draw, a name of `homines list games` without parameters; repeat for several.",
         "--game",
     )
     train: int = option(400, "Rows to train on.", "--n", low=1)
@@ -140,7 +142,7 @@ def check_answered(game: str, preference: str) -> None:
     A stranger's own preference (module:object) is taken as it is."""
     only = ANSWERED_BY.get(game)
     name = head(preference)
-    if only is not None and name in names("preferences") and name != only:
+    if only is not None and name in names("preferences") and name != head(only):
         raise NotAnswered(game, preference, only)
 
 

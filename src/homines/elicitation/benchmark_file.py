@@ -3,7 +3,8 @@
     text      question, text, prompt, scenario or query
     options   a list (options, choices) or columns A, B, C ...; mc1_targets {choices, labels}; safe and
               unsafe; best answer and incorrect answers (a;b;c)
-    answer    answer, label, target, correct or right: a letter, an option's text, or its place from 0
+    answer    answer, label, target, correct or right: a letter, an option's text, or its place from 0; a
+              whole number of JSON is a place
     category  category, subject or type; it may be missing
 
 A file is data: nothing in it is run, and its size is bounded.
@@ -30,6 +31,10 @@ MOST_BYTES = 20_000_000
 MOST_ITEMS = 20_000
 LONGEST = 20_000
 """Characters of a text."""
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+"""Signs in place of commas, by which files that are called CSV are at times separated."""
+REMEDIES = {"letter": "its place from 0", "place from 0": "its letter"}
+"""What to write for an answer that is an option's text and may be read so too."""
 TEXTS = ("question", "text", "prompt", "scenario", "query")
 OPTIONS = ("options", "choices")
 ANSWERS = ("answer", "label", "target", "correct", "right")
@@ -95,6 +100,11 @@ def read_benchmark(path: str | Path) -> Benchmark:
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     rows = csv.DictReader(io.StringIO(text, newline=""))
     try:
+        heading = rows.fieldnames or ()
+        if len(heading) == 1:
+            for sign, name in SEPARATORS.items():
+                if sign in heading[0]:
+                    raise BenchmarkError(f"{path} is separated by {name} ({sign!r}); separate it by commas")
         for row in rows:
             if None in row or None in row.values():
                 raise BenchmarkError(f"{path} line {rows.line_num} has other cells than the heading; mend it")
@@ -121,14 +131,14 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]
 def _item(raw: Mapping[str, Any], line: int) -> Item:
     row = {name.strip().lower().replace("_", " "): value for name, value in raw.items()}
     text = _text("text", _first(row, TEXTS, "text"))
-    options, right = _options(row)
-    options = tuple(_text("option", option) for option in options)
+    raw_options, right = _options(row)
+    options = tuple(_text("option", option) for option in raw_options)
     if not 2 <= len(options) <= len(LETTERS):
         raise BenchmarkError(f"{len(options)} options; a question has 2 to {len(LETTERS)}")
     if len(set(options)) < len(options):
         raise BenchmarkError(f"options {abbreviate(options)} repeat one; each must differ")
     if right is None:
-        right = _place(_first(row, ANSWERS, "answer"), options)
+        right = _place(_first(row, ANSWERS, "answer"), options, raw_options)
     category = next((str(row[name])[:80] for name in CATEGORIES if row.get(name)), "")
     return Item(text, options, right, category, line)
 
@@ -164,23 +174,35 @@ def _options(row: Mapping[str, Any]) -> tuple[tuple[Any, ...], int | None]:
     return tuple(columns), None
 
 
-def _place(answer: Any, options: tuple[str, ...]) -> int:
-    """The place of an answer: an option's text, a letter, or a place from 0."""
-    if isinstance(answer, int | float) and not isinstance(answer, bool) and answer == int(answer):
-        answer = str(int(answer))
-    text = _text("answer", answer)
-    if text in options:
-        return options.index(text)
+def _place(answer: Any, options: tuple[str, ...], raw: tuple[Any, ...]) -> int:
+    """The place of an answer: an option's text, a letter, or a place from 0.
+
+    raw   the options as the file has them: a whole number is not the text of an option in quotes
+
+    Raises BenchmarkError where the answer names no option, or two by two of these readings.
+    """
+    whole = isinstance(answer, int | float) and not isinstance(answer, bool) and answer == int(answer)
+    text = str(int(answer)) if whole else _text("answer", answer)
     letter = text.upper().rstrip(".)")
-    place = LETTERS.find(letter) if len(letter) == 1 else -1
-    if place < 0 and re.fullmatch(r"\d{1,2}", text):
-        place = int(text)
-    if not 0 <= place < len(options):
+    texts = [None if whole and isinstance(x, str) else option for x, option in zip(raw, options, strict=True)]
+    readings = {
+        "text": texts.index(text) if text in texts else -1,
+        "letter": LETTERS.find(letter) if len(letter) == 1 else -1,
+        "place from 0": int(text) if re.fullmatch(r"\d{1,2}", text) else -1,
+    }
+    places = {name: place for name, place in readings.items() if 0 <= place < len(options)}
+    if len(set(places.values())) > 1:
+        (one, first), (two, second) = list(places.items())[:2]
+        raise BenchmarkError(
+            f"answer {abbreviate(text)} is the {one} of option {LETTERS[first]} and the {two} of option "
+            f"{LETTERS[second]}; write {REMEDIES[two]}"
+        )
+    if not places:
         raise BenchmarkError(
             f"answer {abbreviate(text)} is no option, no letter up to {LETTERS[len(options) - 1]} and no "
             f"place from 0 to {len(options) - 1}"
         )
-    return place
+    return next(iter(places.values()))
 
 
 def _list(name: str, value: Any) -> list[Any]:

@@ -51,7 +51,7 @@ NO_KAPPA = "No published estimate of people's kappa is held here, so none stands
 
 REASONS: Mapping[type[HominesError], str] = {
     NoAnswers: "No question was answered with one of its options.",
-    Separated: "The choices are so nearly certain that they bound the parameters and give no value.",
+    Separated: "The choices are separated (nearly certain, or too few): they bound the parameters, no more.",
     NotRising: "The choices do not rise with what this preference values, so its parameters have no value.",
     FlatLikelihood: "What was asked cannot tell the parameters apart; it takes more, and more unlike, games.",
     NearIndifference: (

@@ -281,8 +281,9 @@ def check_peak(p: Problem, peak: Peak) -> None:
     if direction is not None:
         raise Separated(
             f"the choices are separated: the likelihood of {p.family.spec} rises without bound along "
-            f"{_spell_direction(p.family, direction)}. Choices that are (nearly) certain everywhere set "
-            "bounds on the parameters but no values; ask decisions nearer to indifference, or fix a parameter"
+            f"{_spell_direction(p.family, direction)}. Choices that are nearly certain everywhere, or few, "
+            "set bounds on the parameters but no values; ask more decisions, nearer to indifference, or fix "
+            "a parameter"
         )
     if not peak.g[0] > 0:
         raise NotRising(

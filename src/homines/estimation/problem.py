@@ -50,7 +50,7 @@ class NearIndifference(NotIdentified):
 
 
 class Separated(NotIdentified):
-    """The likelihood rises without bound: choices are (nearly) certain at every decision."""
+    """The likelihood rises without bound: some values imply every choice (certain choices, few decisions)."""
 
 
 class NotRising(NotIdentified):

@@ -15,6 +15,7 @@ from homines.core.types import HominesError, Prompt, Record
 from homines.elicitation.questions import retell, situation
 from homines.elicitation.scene import GOALS
 from homines.elicitation.treatments import TREATMENTS, Effect, effects, treatments
+from homines.frames.under import Under
 
 ADDED = {
     "goal": "state a goal, “{}”: their rates are of play under that goal.",
@@ -135,6 +136,8 @@ def _name(spec: str, frame: Any) -> str:
     """'table', 'table, layout reversed': the frame and the settings that differ from its defaults."""
     if frame is None:
         return spec
+    if isinstance(frame, Under):
+        return f"{_name(spell(frame.inner), frame.inner)}, {frame.condition or 'plain'}"
     default = type(frame)  # a field's default is an attribute of its class
     shown = {k: v for k, v in vars(frame).items() if k not in ("labels", "goal", "begins")}
     settings = (f"{k} {v}" for k, v in shown.items() if v != getattr(default, k, None))
@@ -147,12 +150,14 @@ def _goal_name(text: str) -> str:
 
 
 def brief(spec: str) -> str:
-    """A frame's spec without the fields at their defaults: 'table X,Y', 'table X,Y begins: Answer:'; the spec
-    of one that is not here."""
+    """A frame's spec without the fields at their defaults: 'table X,Y', 'table X,Y begins: Answer:', 'story
+    X,Y, persona' under a condition; the spec of one that is not here."""
     try:
         frame = find("frames", spec)
     except (UnknownName, UntrustedModule):
         return spec
+    if isinstance(frame, Under):
+        return f"{brief(spell(frame.inner))}, {frame.condition or 'plain'}"
     words: list[str] = []
     for f in fields(frame):
         if (value := getattr(frame, f.name)) != f.default:

@@ -185,7 +185,8 @@ def _effect(
 
 def _title(view: RunView, name: str) -> str:
     if name == TUNED:
-        return f"after {view.run.config.get('tune')} rows of plain instructions"
+        rows = view.run.config.get("tune")
+        return f"after {rows} {'row' if rows == 1 else 'rows'} of plain instructions"
     return condition(name).title
 
 

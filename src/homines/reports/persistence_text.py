@@ -23,6 +23,8 @@ FINDINGS: dict[Outcome, str] = {
     "not told": "not told",
     "no answer": "no legal answer",
 }
+FEWEST = 4
+"""Games from which an interval of a rate is shown: Student's t over two or three tells next to nothing."""
 VERBS: dict[Outcome, str] = {
     "stays": "stays",
     "moved": "moves",
@@ -63,7 +65,8 @@ def headline(effects: Sequence[ConditionEffect], rate: str) -> str:
         parts += [f"{verb} in {len(here)} ({'; '.join(names)})"] if here else []
     untold = sum(e.outcome == "not told" for e in others)
     if not parts:
-        return f"Whether {rate} stays is told in none of {count(len(others), 'condition')}."
+        where = f"none of {len(others)} conditions" if len(others) > 1 else "the condition asked"
+        return f"Whether {rate} stays is {'told' if len(others) > 1 else 'not told'} in {where}."
     rest = f"; whether it stays is not told in {untold}" if untold else ""
     return f"Of {count(len(others), 'condition')}, {rate} {join(parts)}{rest}."
 
@@ -251,8 +254,8 @@ def chart(effects: Sequence[ConditionEffect]) -> Any:
             "group": e.title,
             "series": "change",
             "value": c.change,
-            "low": c.low,
-            "high": c.high,
+            "low": None if _few(c) else c.low,
+            "high": None if _few(c) else c.high,
             "weak": e.outcome == "no answer",
         }
         for name, of in (("rate", "share"), ("legal mass", "mass"), ("instability", "spread"))
@@ -266,6 +269,11 @@ def chart(effects: Sequence[ConditionEffect]) -> Any:
     return charts.intervals(rows, text, alike=True) if rows else None
 
 
+def _few(c: PairedChange | ParameterChange) -> bool:
+    """Whether an interval of a rate is over fewer than FEWEST games."""
+    return isinstance(c, PairedChange) and c.low is not None and getattr(c, "games", c.questions) < FEWEST
+
+
 def _value(c: PairedChange | None) -> str:
     return "" if c is None else number(c.after)
 
@@ -275,6 +283,8 @@ def _change(c: PairedChange | ParameterChange | None, e: ConditionEffect) -> str
     questions."""
     if c is None or e.name == PLAIN:
         return ""
+    if _few(c):
+        return f"{number(c.change)} (too few games)"
     ends = "" if c.low is None or c.high is None else f" ({number(c.low)} to {number(c.high)})"
     if c.alike and isinstance(c, PairedChange):
         ends = f" (in each of {count(c.games, 'game' if c.games < c.questions else 'question')})"

@@ -20,6 +20,7 @@ from homines.elicitation.benchmark import NOTE
 from homines.elicitation.metrics import choices, group_by
 from homines.elicitation.orders import orders
 from homines.estimation.observations import plain_records
+from homines.frames.under import Under
 
 EVERY_ORDER = "every order of the options"
 MOST_NAMED = 3
@@ -290,6 +291,8 @@ def _short(specs: Iterable[str]) -> dict[str, str]:
         frame, plain = find_or_none("frames", spec), find_or_none("frames", stem)
         if frame is None or plain is None:
             return spec
+        if isinstance(frame, Under):
+            return f"{name(registry.spell(frame.inner))} · {frame.condition or 'plain'}"
         parts = [stem]
         for key, value in vars(frame).items():
             if value != getattr(plain, key):

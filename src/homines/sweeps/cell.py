@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import homines
+from homines.core.format import count
 from homines.core.progress import Follow, Stop, never
 from homines.core.redaction import redact
 from homines.core.run_folder import FREE_SETTINGS, RunFolder, source_commit
@@ -195,7 +196,7 @@ def _attempt(job: Job, store: SharedStore, facts: dict[str, Any], stop: Stop) ->
         seconds = time.monotonic() - start
         facts |= {"seconds": seconds, "questions failed": failed, "results": results(cell, folder)}
         if failed:
-            error = f"{failed} questions failed; the next run asks them again"
+            error = f"{count(failed, 'question')} failed; the next run asks them again"
             store.fail(name, {**facts, "error": error}, folder)
             return Outcome(name, "failed", error, seconds)
         store.commit(name, folder, facts)

@@ -34,7 +34,7 @@ def persist(
 
     Raises Interrupted where `follow.stop` says so; the same call goes on from there.
     """
-    _ = plan.words  # a mistyped spec costs no loading
+    plan.check()  # a mistyped spec costs no loading and leaves no folder
     with RunFolder(folder, plan.config(command)) as run:
         follow.say(f"loading {plan.model}")
         models = [load(plan.model, **plan.placement)]

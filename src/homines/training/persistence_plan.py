@@ -20,6 +20,7 @@ from homines.elicitation.survey import Survey, thinking
 from homines.frames.under import Under
 from homines.inference.reasoning import ReasoningOptions
 from homines.models import trainable
+from homines.models.mock import Mock, uniform
 from homines.training.settings import SupervisedSettings, TuningPlan
 
 KAPPA_GAMES = tuple(
@@ -99,6 +100,10 @@ class PersistencePlan:
             return words
         return {game: [_aloud(spec) for spec in specs] for game, specs in words.items()}
 
+    def check(self) -> None:
+        """Raise HominesError for what cannot be asked, as too few labels for a game; no model is loaded."""
+        self._questions(Mock(uniform), (PLAIN, *self.names))
+
     @property
     def reasoning(self) -> ReasoningOptions:
         return ReasoningOptions(self.traces, self.temperature, self.think, self.seed)
@@ -140,6 +145,10 @@ class PersistencePlan:
         """Every decision of every game under each of these conditions."""
         if self.aloud:
             thinking(model, **vars(self.reasoning))
+        return self._questions(model, names)
+
+    def _questions(self, model: Model, names: Sequence[str]) -> list[Question]:
+        """The same of a model that need not reason."""
         out: list[Question] = []
         for name in names:
             for game, specs in self.words.items():

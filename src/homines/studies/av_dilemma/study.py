@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from homines.core.format import count
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import Model
@@ -52,7 +53,7 @@ def kinds(task: StudyTask) -> list[PreferenceKind]:
 def outline(task: StudyTask) -> list[str]:
     """What would be trained, a line a kind of agent."""
     return [
-        f"{kind.name}: {len(kind.seeds)} seeds of {kind.course.steps(len(kind.rows()))} steps on "
+        f"{kind.name}: {count(len(kind.seeds), 'seed')} of {kind.course.steps(len(kind.rows()))} steps on "
         f"{len(kind.rows())} rows"
         for kind in kinds(task)
         if task.trainable

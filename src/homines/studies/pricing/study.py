@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from homines.core.capabilities import Writes
+from homines.core.format import count
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import Model
@@ -89,10 +90,13 @@ def game_of(task: StudyTask) -> str:
 
 def outline(task: StudyTask) -> list[str]:
     """What would be trained, a line a kind of agent, and the markets in words."""
-    trained = [f"{k.name}: {len(k.seeds)} seeds of {k.plan.steps} steps, against itself" for k in kinds(task)]
+    trained = [
+        f"{k.name}: {count(len(k.seeds), 'seed')} of {k.plan.steps} steps, against itself"
+        for k in kinds(task)
+    ]
     trained += [
-        f"{kind.name}, distilled: {len(kind.seeds)} seeds, {len(rows(kind.preference, game_of(task)))} rows "
-        "once"
+        f"{kind.name}, distilled: {count(len(kind.seeds), 'seed')}, "
+        f"{len(rows(kind.preference, game_of(task)))} rows once"
         for kind in distillations(task)
     ]
     return trained if task.trainable else []

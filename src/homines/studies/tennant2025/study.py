@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from homines.core.format import count
 from homines.core.progress import ignore
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
@@ -86,7 +87,7 @@ def kinds(task: StudyTask) -> list[RewardKind]:
 def outline(task: StudyTask) -> list[str]:
     """What would be trained, a line a kind of agent."""
     return [
-        f"{kind.name}: {len(kind.seeds)} seeds of {kind.plan.steps} steps"
+        f"{kind.name}: {count(len(kind.seeds), 'seed')} of {kind.plan.steps} steps"
         + (", two learners" if kind.plan.rival else "")
         for kind in kinds(task)
         if task.trainable
