@@ -114,14 +114,14 @@ def test_a_prompt_is_named_by_what_is_its_own() -> None:
     d = divisions()[0]
     forms = [
         prompt_form(Record(d, spell(find("frames", words)), order, ("X", "Y"), "m"))
-        for words in ("table(labels='X,Y')", "table(labels='X,Y', goal='')")
+        for words in ("table(labels='X,Y')", "table(labels='X,Y', goal='highest score')")
         for order in (((0, 1),), ((1, 0),))
     ]
     assert forms == [
         "table, X/Y, first option first",
         "table, X/Y, last option first",
-        "table(goal=''), X/Y, first option first",
-        "table(goal=''), X/Y, last option first",
+        "table(goal='highest score'), X/Y, first option first",
+        "table(goal='highest score'), X/Y, last option first",
     ]
 
 
