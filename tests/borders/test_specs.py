@@ -323,6 +323,7 @@ def test_whoever_reads_a_file_is_in_the_table() -> None:
 
 TRUSTING = {
     "api.py",
+    "cli/data.py",
     "cli/options.py",
     "sweeps/grid.py",
     "core/registry.py",

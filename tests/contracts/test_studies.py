@@ -74,13 +74,14 @@ def test_every_recipe_of_a_study_can_be_made(name: str) -> None:
 
 @pytest.mark.parametrize("quick", [False, True])
 def test_an_agent_that_looks_at_nothing_fits_no_dose_well(quick: bool) -> None:
-    """In the games that tell kappa, always one action, or a coin, is best in little more than half."""
+    """In the games that tell kappa, always one action, or a coin, is best in at most one game over half."""
     every = doses(Mock(HANDLERS["uniform"]), "choice", quick=quick)
     asked = [q for q in every if "share=" not in q.record.game]
     assert len(asked) < len(every)
+    games = len({q.record.game for q in asked})
     for p in ([1, 0], [0, 1], [1, 1]):
         idle = [Observation(q.record.decision, Choice.at(p)) for q in asked]
-        assert 0.5 <= bounds(idle, "moralis").share <= (0.75 if quick else 0.56)
+        assert 0.5 <= bounds(idle, "moralis").share <= (0.75 if quick else 0.5 + 1 / games + 1e-9)
 
 
 @pytest.mark.parametrize("name", PLANNED)

@@ -379,7 +379,7 @@ def test_describe_reads_signatures_and_first_lines() -> None:
     assert about["moralis"].signature == "(kappa=0.5)"
     assert about["moralis"].summary.startswith("u(x, y) = (1 - kappa)")
     assert about["inequity"].signature == "(alpha, beta)"
-    assert about["ipd"].signature == "(rounds=None)"
+    assert about["ipd"].signature == "(rounds=None, payoffs=())"
     assert about["public_goods"].signature.startswith("(players=4, endowment=20, ")
     assert about["deontological"].signature == "(rule='betrayal', penalty=3.0)"
     assert all(entry.summary for entry in about.values())

@@ -72,8 +72,8 @@ ANSWER: dict[str, Callable[[Row], Hashable]] = {
 
 @pytest.mark.parametrize(("surface", "answer"), list(product(SURFACE, ["label", "place", "action"])))
 def test_nothing_on_the_surface_tells_the_answer(rows: list[Row], surface: str, answer: str) -> None:
-    """Over 2,000 rows: of at most one bit, less than a hundredth. Other games exist at a stake of 9 than at 99
-    (there T + S = 100), so the stake itself tells a little of the action."""
+    """Over 2,000 rows: of at most one bit, less than a hundredth. Other games exist at a stake of 9 than at
+    99 (there T + S = 100), so the stake itself tells a little of the action."""
     most = 0.03 if (surface, answer) in (("stake", "action"), ("all", "action")) else 0.01
     assert bits([(SURFACE[surface](row), ANSWER[answer](row)) for row in rows]) < most
 

@@ -22,7 +22,7 @@ from homines.estimation.lapse import GRID, climb_lapse, lapse_bend, lapse_slope
 from homines.estimation.likelihood import Design, climb, loglik
 from homines.estimation.observations import from_records
 from homines.estimation.options import FitOptions
-from homines.estimation.problem import NearIndifference, Separated, problem
+from homines.estimation.problem import NearIndifference, Separated, SeparatedByLapses, problem
 from homines.studies.lu2025.dose_games import PRECISION, kappa_design
 from homines.theory.choice import LogitAgent, lapsing
 from tests.estimation.test_as_models_are_asked import beliefs, draw, estimate, run_of
@@ -144,8 +144,16 @@ def test_near_indifference_lapses_are_refused() -> None:
 
 
 def test_choices_certain_but_for_lapses_have_no_precision() -> None:
-    with pytest.raises(Separated):
-        fit(chosen(RHO, 50.0, 0.1, divisions()), "charness_rabin", lapse=True)
+    """Without lapses the same choices have an estimate, and the error says so; choices that are certain are
+    separated either way."""
+    ds = divisions()
+    slips = chosen(RHO, 50.0, 0.1, ds)
+    assert fit(slips, "charness_rabin")["precision"] > 0
+    with pytest.raises(SeparatedByLapses, match="leave out --lapse"):
+        fit(slips, "charness_rabin", lapse=True)
+    with pytest.raises(Separated) as certain:
+        fit(chosen(RHO, 50.0, 0.0, ds), "charness_rabin", lapse=True)
+    assert type(certain.value) is Separated
 
 
 def test_no_lapses_are_an_edge_with_an_interval() -> None:

@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from homines.core.registry import find
+from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder
-from homines.core.types import Choice, Decision, HominesError, frozen
+from homines.core.types import Choice, Decision, HominesError, Record, frozen
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import battery, questions
 from homines.estimation.columns import Observation
 from homines.estimation.fit import fit
 from homines.estimation.fitting import estimate_one, estimate_row, read_observations, spell_infinities
+from homines.estimation.observations import prompt_form
 from homines.estimation.options import FitOptions
+from homines.estimation.problem import NotRising, Separated
 from homines.estimation.spread import Spread, spread
 from homines.theory.choice import LogitAgent
 from tests.estimation.test_as_models_are_asked import draw
@@ -129,9 +131,46 @@ def test_prompts_without_an_estimate_are_named_and_fewer_than_three_refused() ->
     mute = [replace(o, choice=Choice.at([0.5, 0.5]), subject="mute") for o in prompts(RHOS[:1])]
     s = spread(prompts(RHOS[:4]) + mute, "charness_rabin", by="prompt")
     assert list(s.refused) == ["mute"]
-    assert "1 of 5 prompts" in s.notes[0]
+    assert "1 of 5 prompts have no estimate and are dropped, which is not at random" in s.scope
+    assert "dropped" not in spread(prompts(RHOS[:4]), "charness_rabin", by="prompt").scope
     with pytest.raises(HominesError, match=r"2 of 3 prompts .* takes 3"):
         spread(prompts(RHOS[:2]) + mute, "charness_rabin", by="prompt")
+
+
+def test_every_reason_of_a_refusal_is_named_once_with_a_line_a_prompt() -> None:
+    certain = [replace(o, choice=Choice.at(np.eye(2)[o.choice.p.argmax()])) for o in prompts(RHOS[:3])]
+    against = [
+        replace(o, choice=Choice.at(o.choice.p[::-1]), subject=f"against {o.subject}")
+        for o in prompts(RHOS[:1])
+    ]
+    with pytest.raises(HominesError) as refusal:
+        spread(certain + against, "charness_rabin", by="prompt")
+    assert str(refusal.value).splitlines()[1:] == [
+        f"without an estimate: {Separated.reason}",
+        *("  prompt 0", "  prompt 1", "  prompt 2"),
+        f"without an estimate: {NotRising.reason}",
+        "  against prompt 0",
+    ]
+
+
+def test_a_prompt_is_named_by_what_is_its_own() -> None:
+    d = divisions()[0]
+    forms = [
+        prompt_form(Record(d, spell(find("frames", words)), order, ("X", "Y"), "m"))
+        for words in ("table(labels='X,Y')", "table(labels='X,Y', goal='highest score')")
+        for order in (((0, 1),), ((1, 0),))
+    ]
+    assert forms == [
+        "table, X/Y, first option first",
+        "table, X/Y, last option first",
+        "table(goal='highest score'), X/Y, first option first",
+        "table(goal='highest score'), X/Y, last option first",
+    ]
+
+
+def test_what_has_no_spread_is_said_with_what_has() -> None:
+    with pytest.raises(HominesError, match="no --by called 'prompts'; there are prompt, subject; did you"):
+        FitOptions(by="prompts")
 
 
 def test_a_run_is_read_prompt_by_prompt(tmp_path: Path) -> None:

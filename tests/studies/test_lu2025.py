@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from homines.cli.study import StudyOptions
 from homines.core.registry import find, head
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Decision, HominesError, Prompt, Record, frozen
@@ -20,6 +22,7 @@ from homines.datasets.generator import generate
 from homines.datasets.measured_games import payoff_keys
 from homines.elicitation.asking import measure
 from homines.reports import page as pages
+from homines.studies.lu2025 import page as page_module
 from homines.studies.lu2025 import persistence
 from homines.studies.lu2025 import study as study_module
 from homines.studies.lu2025.agents import canonical_specs, observations
@@ -28,6 +31,7 @@ from homines.studies.lu2025.curriculum import (
     GROUPS,
     KINDS,
     SILENT,
+    STAGES,
     UTILITIES,
     AgentKind,
     DoseKind,
@@ -48,10 +52,11 @@ from homines.studies.lu2025.exam import (
     note_scores,
     score_cell,
 )
-from homines.studies.lu2025.folders import trained_agents
+from homines.studies.lu2025.folders import End, trained_agents
 from homines.studies.lu2025.page import page
 from homines.studies.lu2025.scores import pooled
 from homines.studies.lu2025.study import questions_as_it_is, questions_of, recipe_of
+from homines.studies.omissions import by_need
 from homines.studies.task import StudyTask
 from homines.training.persistence_plan import KAPPA_GAMES
 from tests.helpers.running import rows, study
@@ -197,6 +202,39 @@ def test_only_one_part_is_planned_where_one_is_named(tmp_path: Path) -> None:
         study_module.kinds(StudyTask("smollm2", tmp_path, (0,), only=("half",)))
 
 
+def test_the_outline_counts_every_question_and_its_minutes_follow_the_form(tmp_path: Path) -> None:
+    """Cars, markets and persistence of agents that are still to be trained are counted too."""
+    full, quick = (StudyTask("smollm2", tmp_path, (0,), quick=q, study="lu2025") for q in (False, True))
+    names = {exam.name for exam in study_module.exams(quick)}
+    for agent in ("economicus-s0", "moralis-s0"):
+        assert {agent, f"cars/{agent}", f"markets/{agent}", f"persistence-{agent}"} <= names
+
+    def minutes(task: StudyTask) -> dict[str, int]:
+        found = re.findall(
+            r"^(.+?):? about (\d+) minutes", "\n".join(study_module.outline(task)), re.MULTILINE
+        )
+        return {what: int(number) for what, number in found}
+
+    long, short = minutes(full), minutes(quick)
+    assert long.keys() == short.keys()
+    assert all(short[what] < long[what] for what in long)
+    assert short["--only persistence"] < 5
+
+
+@pytest.mark.parametrize("part", ["applications", "persistence"])
+def test_a_part_without_agents_says_whose_it_needs(part: str, tmp_path: Path) -> None:
+    task = StudyTask("smollm2", tmp_path, (0,), quick=True, only=(part,), study="lu2025")
+    needs = f"--only {part}: needs the agents of --only full"
+    assert needs in study_module.outline(task)
+    assert needs not in study_module.outline(replace(task, only=(part, "full")))
+    assert not any("-s0" in exam.name for exam in study_module.exams(task))
+
+
+def test_the_help_names_every_part() -> None:
+    (only,) = [field for field in fields(StudyOptions) if field.name == "only"]
+    assert ", ".join(STAGES) in only.metadata["help"]
+
+
 # --- scores and page -------------------------------------------------------------------------------
 
 
@@ -265,6 +303,44 @@ def test_parts_that_other_calls_carried_out_stand_on_the_page(
     assert {kind.stage for kind, _ in everyone} == {"full", "left_out", "doses"}
     (tmp_path / "kappa-0.5-s0" / "training.json").unlink()
     assert {kind.stage for kind, _ in trained_agents(task)} == {"full", "left_out"}
+
+
+def left_out(task: StudyTask) -> dict[str, str]:
+    """What the page leaves out: sentences with their commands."""
+    return dict(by_need(page(task, trained_agents(task), {}).omissions, task))
+
+
+def test_a_part_that_was_not_asked_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "images", lambda *args: None)
+    task = replace(examined(tmp_path), only=("full",))
+    monkeypatch.setattr(page_module, "ends", lambda _: [End(END, 0, "smollm2+moralis-s0")])
+    (cars,) = [pair for pair in left_out(task).items() if "Self-driving cars" in pair[0]]
+    assert cars[0].endswith("which need a part of the study that was not asked: --only applications")
+    command = f"homines study lu2025 --model smollm2 --only {{}} --seeds 1 --out {tmp_path} --quick"
+    assert cars[1] == command.format("applications")
+    (persisting,) = [pair for pair in left_out(task).items() if "Whether it persists" in pair[0]]
+    assert persisting[0].endswith("not asked: --only persistence")
+    assert persisting[1] == command.format("persistence")
+    (tmp_path / "cars").mkdir()  # asked, and not answered
+    (cars,) = [sentence for sentence in left_out(task) if "Self-driving cars" in sentence]
+    assert cars.endswith("which needs legal answers to every question that it reads")
+
+
+def test_persistence_without_agents_says_how_to_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "images", lambda *args: None)
+    task = StudyTask("mock", tmp_path, (0,), quick=True, only=("persistence",), study="lu2025")
+    result = study_module.run(task)
+    commands = {o.section: o.command(task) for o in result.omissions}
+    assert commands["Whether it persists"] == "homines persist mock"
+    assert "--only doses" in commands["Dose and response"]
+    assert "homines persist mock" in result.page.read_text()
+    assert any("homines persist mock" in line for line in study_module.outline(task))
+    here = replace(examined(tmp_path / "smollm2"), only=("persistence",))
+    (ends,) = [pair for pair in left_out(here).items() if "Whether it persists" in pair[0]]
+    assert ends[0].endswith("which needs the agents of --only full")
+    assert "--only full --only persistence" in ends[1]
 
 
 def test_an_agent_that_never_came_to_an_answer_has_no_observations() -> None:

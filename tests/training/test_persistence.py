@@ -103,8 +103,8 @@ def test_answers_that_change_at_the_same_rate_are_not_called_the_same() -> None:
     assert change.low is not None
     assert change.change == 0
 
-    def effect(share: PairedChange, moved: float, *masses: float) -> ConditionEffect:
-        mass = PairedChange(*(masses or (1.0, 1.0)), -0.01, 0.01, 40, 40)
+    def effect(share: PairedChange, moved: float, before: float = 1, after: float = 1) -> ConditionEffect:
+        mass = PairedChange(before, after, -0.01, 0.01, 40, 40)
         none = dict.fromkeys(("verdict", "spread", "right", "perplexity", "kappa"))
         return ConditionEffect(
             name="turns", title="", model="m", questions=1, failed=0, states={}, mass=mass, share=share,
@@ -193,7 +193,7 @@ def test_what_cannot_be_asked_costs_no_loading_and_leaves_no_folder(
     settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(persistence, "load", lambda *_, **__: pytest.fail("it was loaded"))
-    with pytest.raises(HominesError, match="labels|has a condition already"):
+    with pytest.raises(HominesError, match=r"labels|has a condition already"):
         persist(PersistencePlan(model="mock", **settings), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

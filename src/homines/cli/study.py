@@ -43,7 +43,9 @@ class StudyOptions:
     )
     humans: Path | None = option(None, "What people did, by country: a CSV of Estimates, se, Label, Country.")
     periods: int | None = option(None, "Periods of a market in words; 300 as published.", low=1)
-    only: tuple[str, ...] = option((), "Do this part of lu2025; repeat for more: docs/preferences_taught.md.")
+    only: tuple[str, ...] = option(
+        (), "Part of lu2025: full, left_out, doses, applications, persistence; repeat for more."
+    )
 
     @property
     def particular(self) -> Values:

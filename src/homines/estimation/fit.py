@@ -17,7 +17,7 @@ from scipy.stats import f as fisher
 from homines.core.types import LEGAL_MASS, Array, HominesError, Preference
 from homines.estimation.columns import Observation
 from homines.estimation.family import LAPSE, PRECISION, Family, family
-from homines.estimation.likelihood import Design, Peak, explained, flat_direction
+from homines.estimation.likelihood import Design, Peak, climb, explained, flat_direction
 from homines.estimation.problem import (
     EqualOptions,
     FlatLikelihood,
@@ -26,6 +26,7 @@ from homines.estimation.problem import (
     NotRising,
     Problem,
     Separated,
+    SeparatedByLapses,
     problem,
     to_parameters,
 )
@@ -279,6 +280,13 @@ def check_peak(p: Problem, peak: Peak) -> None:
     """Raise NotIdentified where the likelihood has no maximum, or has it at a precision of 0 or less."""
     direction = peak.unbounded()
     if direction is not None:
+        if p.lapse and climb(p.design, p.y).unbounded() is None:
+            raise SeparatedByLapses(
+                "with lapses the choices are separated: all that is not certain counts as a lapse, and the "
+                f"likelihood of {p.family.spec} rises without bound along "
+                f"{_spell_direction(p.family, direction)}. Without lapses they are not separated: leave out "
+                "--lapse, or ask decisions nearer to indifference"
+            )
         raise Separated(
             f"the choices are separated: the likelihood of {p.family.spec} rises without bound along "
             f"{_spell_direction(p.family, direction)}. Choices that are nearly certain everywhere, or few, "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from functools import cache, partial
 from typing import Any, Literal, TypeAlias
 
@@ -119,12 +119,29 @@ def prompt_form(r: Record) -> str:
     """The words of a question but for its payoffs: frame, labels, and the order of the options.
 
     >>> from homines.core.types import Decision
-    >>> d = Decision(("C", "D"), np.zeros((1, 2)))
+    >>> d = Decision(("C", "D"), [[0.0, 0.0]])
     >>> prompt_form(Record(d, "table", ((1, 0),), ("X", "Y"), "m"))
-    'table, X/Y, order 21'
+    'table, X/Y, last option first'
     """
-    order = " ".join("".join(str(1 + i) for i in place) for place in r.order)
-    return f"{r.frame}, {'/'.join(r.labels)}, order {order}"
+    if all(place == tuple(range(len(place))) for place in r.order):
+        order = "first option first"
+    elif all(place[::-1] == tuple(range(len(place))) for place in r.order):
+        order = "last option first"
+    else:
+        order = f"order {' '.join(''.join(str(1 + i) for i in place) for place in r.order)}"
+    return f"{_short(r.frame)}, {'/'.join(r.labels)}, {order}"
+
+
+@cache
+def _short(spec: str) -> str:
+    """The spec of a frame without its labels and without what is as usual."""
+    frame = _named("frames", spec)
+    if not is_dataclass(frame) or isinstance(frame, type):
+        return spec
+    own = {f.name: getattr(frame, f.name) for f in fields(frame)}
+    unusual = [f for f in fields(frame) if f.name != "labels" and own[f.name] != f.default]
+    words = ", ".join(f"{f.name}={own[f.name]!r}" for f in unusual)
+    return f"{head(spec)}({words})" if words else head(spec)
 
 
 def legal_enough(observations: list[Observation]) -> list[Observation]:

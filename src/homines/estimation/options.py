@@ -11,8 +11,8 @@ from homines.theory.choice import Belief, stated_beliefs, uniform_beliefs
 
 BELIEFS: dict[str, Belief] = {"told": stated_beliefs, "uniform": uniform_beliefs}
 
-BY = ("", "prompt", "subject")
-"""What has a distribution of parameters; empty: nothing, one preference is estimated."""
+BY = ("prompt", "subject")
+"""What may have a distribution of parameters."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class FitOptions:
         if not 0 < self.level < 1:
             raise HominesError(f"level {self.level} must lie between 0 and 1, such as 0.95")
         count("seed", self.seed, 0)
-        one_of("by", self.by, BY)
+        if self.by:
+            one_of("--by", self.by, BY)
         if self.by and (self.classes > 1 or self.risk or self.cluster is not None):
             raise HominesError("--by estimates a spread: leave out --classes, --risk and --cluster")
         if self.risk and self.lapse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -34,27 +34,48 @@ def hold_nothing(design: Design) -> tuple[Design, Array | float]:
 
 
 class NotIdentified(HominesError):  # noqa: N818 (a finding, as much as an error)
-    """The choices or the decisions give these parameters no values."""
+    """The choices or the decisions give these parameters no values.
+
+    reason   the same in a few words without numbers, where many are listed
+    """
+
+    reason: ClassVar[str] = "the parameters have no values"
 
 
 class FlatLikelihood(NotIdentified):
     """The likelihood is flat along a direction: these decisions cannot tell the parameters apart."""
 
+    reason = "its decisions cannot tell the parameters apart"
+
 
 class EqualOptions(NotIdentified):
     """The family values all options of every decision alike, thus the precision has no value."""
+
+    reason = "every option has the same value"
 
 
 class NearIndifference(NotIdentified):
     """Lapses and imprecision look alike: no decision lies far from indifference."""
 
+    reason = "lapses look like a low precision, as no decision lies far from indifference"
+
 
 class Separated(NotIdentified):
     """The likelihood rises without bound: some values imply every choice (certain choices, few decisions)."""
 
+    reason = "choices are (nearly) certain at every decision: they are separated"
+
+
+class SeparatedByLapses(Separated):
+    """The same with lapses alone: what is not certain counts as a lapse."""
+
+    reason = "choices are certain but for lapses: with --lapse they are separated, without it they are not"
+
 
 class NotRising(NotIdentified):
     """The likelihood is highest at a precision of 0 or less."""
+
+    reason = "choices do not rise with what the family values"
 
 
 @dataclass(frozen=True, eq=False)

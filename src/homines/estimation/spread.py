@@ -85,7 +85,18 @@ class Spread:
         return (
             f"Intervals of the mean: these {len(self.values)} {self.by}s are taken as a draw from {self.by}s "
             f"like them, with these games alone (over {self.by}s) or games like them (over {self.by}s and "
-            f"games). Of one agent: another training of it is another agent."
+            f"games). Of one agent: another training of it is another agent.{self._dropped}"
+        )
+
+    @property
+    def _dropped(self) -> str:
+        """What it does to the numbers that some prompts have no estimate; empty where all have one."""
+        if not self.refused:
+            return ""
+        return (
+            f" {len(self.refused)} of {len(self.values) + len(self.refused)} {self.by}s have no estimate and "
+            "are dropped, which is not at random: nearly certain choices have the highest precision, choices "
+            "against the family the lowest. The numbers are of the others, and the sd is likely too small."
         )
 
     def __repr__(self) -> str:
@@ -141,12 +152,12 @@ def spread(
         try:
             alone[name] = _estimate(p)
         except NotIdentified as why:
-            refused[name] = str(why).partition(". ")[0].partition("; ")[0]
+            refused[name] = why.reason
     if len(alone) < LEAST:
         raise HominesError(
             f"{len(alone)} of {len(groups)} {by}s have an estimate of {of.spec}, and a spread takes {LEAST}: "
             "ask in more frames, labels and orders (--frame, --labels), or fit all together, without --by"
-            + "".join(f"; {name}: {why}" for name, why in refused.items())
+            + "".join(f"\n{line}" for line in refusal_lines(refused))
         )
     each = np.array([a.values for a in alone.values()])
     many, mean = len(each), each.mean(0)
@@ -157,7 +168,6 @@ def spread(
     games = min(a.games for a in alone.values())
     variance = _over_both(list(alone.values()), square / many)
     both = float(student.ppf((1 + level) / 2, max(1, min(many, games) - 1)))
-    notes = [f"{len(refused)} of {len(groups)} {by}s have no estimate, and the mean is of the others"]
     return Spread(
         of,
         by,
@@ -173,8 +183,16 @@ def spread(
         games,
         len(observations),
         level,
-        tuple(notes if refused else ()),
     )
+
+
+def refusal_lines(refused: Mapping[str, str]) -> list[str]:
+    """Every reason once, and below it a line a prompt. refused: reasons by prompt."""
+    lines: list[str] = []
+    for reason in dict.fromkeys(refused.values()):
+        lines.append(f"without an estimate: {reason}")
+        lines += [f"  {name}" for name, why in refused.items() if why == reason]
+    return lines
 
 
 def _around(mean: Array, half: Array) -> Array:

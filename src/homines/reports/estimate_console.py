@@ -18,7 +18,7 @@ from homines.estimation.model_tests import Comparison
 from homines.estimation.random_coefficients import RandomCoefficients
 from homines.estimation.rivals import Rival, rival_sentences
 from homines.estimation.sample_size import SampleSize
-from homines.estimation.spread import Spread
+from homines.estimation.spread import Spread, refusal_lines
 from homines.reports.tables import Table
 
 MOST_GAMES = 8
@@ -122,8 +122,8 @@ def print_spread(e: Spread) -> None:
     console = Console()
     console.print(Table(cells).console(f"{e.family.spec} by {e.by}", left=("parameter",)))
     console.print(Text(f"{e.observations} answers; {len(e.values)} {e.by}s, {e.games} games. {e.scope}"))
-    for name, why in e.refused.items():
-        console.print(Text(f"without an estimate: {clean(name)}: {why}"))
+    for line in refusal_lines(e.refused):
+        console.print(Text(clean(line)))
     for note in e.notes:
         console.print(Text(f"note: {note}"))
 

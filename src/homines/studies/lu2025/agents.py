@@ -16,8 +16,9 @@ from homines.estimation.columns import Observation
 from homines.estimation.observations import from_records
 from homines.estimation.published import AMOUNTS, PAIRS
 from homines.studies.kit import Agent, Findings
-from homines.studies.lu2025.curriculum import AgentKind, DoseKind
+from homines.studies.lu2025.curriculum import AgentKind, DoseKind, Stage
 from homines.studies.lu2025.dose_games import kappa_design
+from homines.studies.omissions import Omission
 
 HOW_ASKED = "Models as they are answer at once; the tuned ones think aloud first, as they were taught."
 PROTOCOL_SPECS = tuple(f"{game}({k})" for game in ("spd", "trust", "ultimatum") for k in range(1, 7))
@@ -145,6 +146,13 @@ class DoseAgent(Agent):
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DoseFindings(Findings[DoseAgent]):
     """Models as they are and every agent that was trained, whatever part of the study it is of."""
+
+    def lacks(self, section: str, part: Stage) -> Omission:
+        """The omission of a section on the agents of one part of the study."""
+        if not self.task.trainable:
+            return Omission(section, "training", (part,))
+        asked = not self.task.only or part in self.task.only
+        return Omission(section, "the full form" if asked else "another part", (part,))
 
     @property
     def ends(self) -> list[DoseAgent]:

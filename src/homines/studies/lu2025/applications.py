@@ -37,14 +37,10 @@ def exams(task: StudyTask, subjects: Sequence[Subject]) -> list[AgentExam]:
     ]
 
 
-def outline(task: StudyTask, subjects: Sequence[Subject]) -> list[str]:
-    """What is asked and played, a line an application."""
-    folders = [subject.folder for subject in subjects]
-    talk = len(talks.talk_markets(folders, quick=task.quick))
-    return [
-        f"dilemmas of self-driving cars and markets on a menu: {len(subjects)} models",
-        f"markets in words: {talk} of {talks.rules(task).periods} periods",
-    ]
+def texts(task: StudyTask, subjects: Sequence[Subject]) -> int:
+    """How many texts the markets in words take, none asked again."""
+    every = talks.talk_markets([subject.folder for subject in subjects], quick=task.quick)
+    return sum(len(market.firms) for market in every) * talks.rules(task).periods
 
 
 def ask(task: StudyTask, subjects: Sequence[Subject], reasoning: ReasoningOptions) -> Asked:
@@ -93,16 +89,23 @@ def sections(task: StudyTask, subjects: Sequence[Subject]) -> list[Section | Omi
     every = claims(task, subjects)
     parts: list[Section | Omission | None] = [
         claims_section(every),
-        cars.section(task, drivers),
+        _where_asked(task, cars.FOLDER, cars.section(task, drivers)),
         cars.numbers(task, drivers),
         cars.ratings(task, drivers),
-        markets.pairs(task, firms),
+        _where_asked(task, markets.FOLDER, markets.pairs(task, firms)),
         markets.triples(task, firms),
         markets.prices(task, firms),
-        talks.section(task, subjects),
+        _where_asked(task, talks.FOLDER, talks.section(task, subjects)),
         cells_section(every),
     ]
     return [part for part in parts if part is not None]
+
+
+def _where_asked(task: StudyTask, application: str, part: Section | Omission) -> Section | Omission:
+    """The part; where its application has no folder, what it lacks is to be asked."""
+    if isinstance(part, Section) or task.place(application).exists():
+        return part
+    return Omission(part.section, "another part", ("applications",))
 
 
 def claims(task: StudyTask, subjects: Sequence[Subject]) -> list[Claim]:

@@ -36,6 +36,26 @@ def ends(task: StudyTask) -> list[End]:
     ]
 
 
+def planned_ends(task: StudyTask) -> list[tuple[TaughtKind, int]]:
+    """The two ends with the seeds that have been trained here, or are by this call."""
+    trained, here = trained_agents(task), not task.only or "full" in task.only
+    every = agent_kinds(task.seeds, quick=task.quick) if task.trainable else []
+    return [
+        (kind, seed)
+        for kind in every
+        for seed in kind.seeds
+        if isinstance(kind, TaughtKind) and kind.stage == "full" and (here or (kind, seed) in trained)
+    ]
+
+
+def planned_subjects(task: StudyTask) -> list[Subject]:
+    """Whom the applications will ask: the ends by the model that they are trained from."""
+    return models_as_they_are(task) + [
+        Subject(name=kind.name, folder=kind.folder(seed), model=task.model, preference=kind.preference)
+        for kind, seed in planned_ends(task)
+    ]
+
+
 def subjects(task: StudyTask, unread: Container[str] = ()) -> list[Subject]:
     """Whom the applications ask: models as they are, but for those that could not be asked, and the ends."""
     every = [subject for subject in models_as_they_are(task) if subject.model not in unread]

@@ -85,7 +85,7 @@ def verdict(findings: DoseFindings) -> Section | Omission:
         )
     title = "What the training reached"
     if not rows:
-        return findings.lacks_training(title)
+        return findings.lacks(title, "full")
     return Section(
         "goals",
         title,
@@ -125,7 +125,7 @@ def matrix(findings: DoseFindings) -> Section | Omission:
             rows.append(row)
     title = "Kinds of games, trained on and left out"
     if not dots:
-        return findings.lacks_training(title)
+        return findings.lacks(title, "full")
     columns = list(
         dict.fromkeys(f"{u.partition(' ')[2]}, {way}" for u in UTILITIES for way in ("trained", "left out"))
     )
@@ -221,7 +221,7 @@ def faults(findings: DoseFindings) -> Section | Omission:
                 rows.append(row | {"texts": texts} | {fault: n / texts for fault, n in counts.items()})
     title = "Which step of the reasons breaks"
     if not rows:
-        return findings.lacks_training(title)
+        return findings.lacks(title, "full")
     return Section(
         "faults",
         title,

@@ -136,9 +136,14 @@ def unknown(_: DoseFindings) -> Section:
     )
 
 
-def persisting(findings: DoseFindings) -> list[Section]:
+def persisting(findings: DoseFindings) -> Sequence[Section | Omission]:
     """What persists of the two ends."""
-    return persistence.sections(findings.task, ends(findings.task))
+    task, title = findings.task, "Whether it persists"
+    if not task.trainable:
+        return [Omission(title, "persist")]
+    if not (here := ends(task)):
+        return [Omission(title, "the ends", ("full", "persistence"))]
+    return persistence.sections(task, here) or [Omission(title, "another part", ("persistence",))]
 
 
 def applied(findings: DoseFindings) -> list[Section | Omission]:

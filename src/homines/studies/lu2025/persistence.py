@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from homines.core.paths import inside
 from homines.core.run_folder import RunFolder
-from homines.elicitation.conditions import conditions
+from homines.core.types import Model
+from homines.elicitation.conditions import PLAIN, conditions
+from homines.elicitation.questions import Question
 from homines.reports.page import Section
 from homines.reports.persistence_text import sections as sections_of
 from homines.reports.run_view import read
 from homines.studies.lu2025.curriculum import FRAMES, TaughtKind
 from homines.studies.lu2025.folders import End
-from homines.studies.task import StudyTask
+from homines.studies.task import AgentExam, StudyTask
 from homines.training.persistence import persist
 from homines.training.persistence_plan import KAPPA_GAMES, PersistencePlan
 
@@ -42,6 +45,19 @@ def plan_of(task: StudyTask, kind: TaughtKind, model: str, most: int) -> Persist
 
 def folder_of(kind: TaughtKind, seed: int) -> str:
     return f"persistence-{kind.folder(seed)}"
+
+
+def exams(task: StudyTask, ends: Sequence[tuple[TaughtKind, int]], most: int) -> list[AgentExam]:
+    """The questions to the two ends, those after plain instruction tuning too. most: tokens of reasons."""
+    return [
+        AgentExam(folder_of(kind, seed), task.model, partial(_every, plan_of(task, kind, task.model, most)))
+        for kind, seed in ends
+    ]
+
+
+def _every(plan: PersistencePlan, model: Model) -> list[Question]:
+    plain = plan.questions(model, (PLAIN,))
+    return plan.questions(model, plan.names) + plain * (2 if plan.tune else 1)
 
 
 def ask(task: StudyTask, ends: Sequence[End], most: int) -> int:

@@ -167,7 +167,7 @@ def dose(findings: DoseFindings) -> Section | Omission:
     agents = findings.doses
     title = "Dose and response"
     if not agents:
-        return findings.lacks_training(title)
+        return findings.lacks(title, "doses")
     rows: list[TableRow] = []
     dots: list[TableRow] = []
     for agent in agents:
@@ -207,7 +207,7 @@ def slopes(findings: DoseFindings) -> Section | Omission:
     agents = findings.doses
     title = "How far kappa follows the dose"
     if not agents:
-        return findings.lacks_training(title)
+        return findings.lacks(title, "doses")
     rows: list[TableRow] = []
     for name in READINGS:
         points = [

@@ -23,7 +23,7 @@ from homines.studies.lu2025 import applications, persistence
 from homines.studies.lu2025.agents import canonical_specs
 from homines.studies.lu2025.curriculum import STAGES, AgentKind, Stage, agent_kinds
 from homines.studies.lu2025.exam import Cell, cells_of, exam_questions, exam_specs, note_scores
-from homines.studies.lu2025.folders import ends, subjects, trained_agents
+from homines.studies.lu2025.folders import ends, planned_ends, planned_subjects, subjects, trained_agents
 from homines.studies.lu2025.minutes import outline_lines
 from homines.studies.lu2025.page import page
 from homines.studies.lu2025.questions import canonical_questions, doses
@@ -55,7 +55,14 @@ def parts(task: StudyTask) -> tuple[Stage, ...]:
 
 def outline(task: StudyTask) -> list[str]:
     """What would be trained and asked, a line a kind of agent, with the minutes it takes."""
-    return outline_lines(task, kinds(task), partial(questions_of, task)) if task.trainable else []
+    here = parts(task)
+    if not task.trainable:
+        lines = [f"persistence takes agents that are trained here; as it is: homines persist {task.model}"]
+        return lines if "persistence" in here else []
+    lacking = [part for part in ("applications", "persistence") if part in here and not planned_ends(task)]
+    return outline_lines(task, kinds(task), exams(task)) + [
+        f"--only {part}: needs the agents of --only full" for part in lacking
+    ]
 
 
 def exams(task: StudyTask) -> list[AgentExam]:
@@ -68,7 +75,11 @@ def exams(task: StudyTask) -> list[AgentExam]:
     every += [
         AgentExam(kind.folder(seed), task.model, partial(questions_of, task, kind)) for kind, seed in trained
     ]
-    return every + (applications.exams(task, subjects(task)) if "applications" in parts(task) else [])
+    if "applications" in parts(task):
+        every += applications.exams(task, planned_subjects(task))
+    if "persistence" in parts(task):
+        every += persistence.exams(task, planned_ends(task), reasoning(task).most)
+    return every
 
 
 def cells_as_it_is(task: StudyTask, spec: str) -> list[Cell]:
