@@ -107,8 +107,12 @@ def test_amounts_that_a_prompt_does_not_list_are_not_reasoned_about() -> None:
     rows = generator.rows(12)
     assert generator.left["amounts that the prompt does not list"] > 0
     assert all(np.prod(row.decision.payoffs.shape[1:]) <= 24 for row in rows)
-    bare = Generator(replace(recipe, asks=("bare",))).rows(40)
-    assert any(np.prod(row.decision.payoffs.shape[1:]) > 24 for row in bare)
+    for asks in (("bare",), ("aloud", "bare")):
+        bare = Generator(replace(recipe, asks=asks))
+        long = [row for row in bare.rows(40) if np.prod(row.decision.payoffs.shape[1:]) > 24]
+        assert long
+        assert {row.asks for row in long} == {"bare"}
+        assert not bare.left["amounts that the prompt does not list"]
 
 
 @pytest.mark.parametrize("preference", PREFERENCES)
@@ -211,6 +215,44 @@ RIGHT = f"{START}8, B against B 2: 8 + 2 = 10 for B. "
 def test_the_first_step_that_breaks_is_named(text: str, fault: str) -> None:
     (row,) = rows_of("symmetric(5, 1, 8, 2, rounds=1)", "economicus")
     assert read_reasons(text, row).partition(" ")[0] == fault
+
+
+@pytest.mark.parametrize("wording", range(0, 25, 5))
+@pytest.mark.parametrize(
+    "game",
+    [
+        "symmetric(5, 1, 8, 2, rounds=1)",
+        "spd(payoffs=(87, 61, 30, 13))",
+        "trust_menu(endowment=6, factor=3, step=2, parts=2)",
+    ],
+)
+def test_an_amount_read_wrongly_is_found_in_every_wording(game: str, wording: int) -> None:
+    """The last amount that each line reads off, before its sum, is replaced."""
+    row = next(rows_of(game, "economicus", wording))
+    lines = list(re.finditer(rf"({NUMBER}): {NUMBER} \+", row.completion))
+    assert len(lines) == len(row.prompt.labels)
+    for line in lines:
+        told = f"{row.completion[: line.start(1)]}977{row.completion[line.end(1) :]}"
+        assert read_reasons(told.rpartition(" ")[0], row) == ReasonFault.READ, told
+
+
+def test_an_uncertain_gain_and_a_certain_one_differ_from_their_first_word() -> None:
+    """The second mover of spd knows what the first did; the first mover, and one of two at once, do not."""
+    starts: dict[bool, set[str]] = {True: set(), False: set()}
+    for game in ("spd(payoffs=(87, 61, 30, 13))", "symmetric(5, 1, 8, 2, rounds=1)"):
+        for wording in range(WORDINGS):
+            for row in rows_of(game, "economicus", wording):
+                line = row.completion.split(". ")[1]
+                starts["+" in line].add(line.split()[0])
+    assert all(starts.values())
+    assert not starts[True] & starts[False]
+
+
+def test_the_larger_number_comes_first_in_every_comparison() -> None:
+    for margin in (False, True):
+        for wording in range(WORDINGS):
+            row = next(rows_of("symmetric(5, 1, 8, 2, rounds=1)", "economicus", wording, margin=margin))
+            assert re.findall(NUMBER, row.completion.split(". ")[3])[:2] == ["10", "6"], row.completion
 
 
 def test_a_place_that_is_mixed_up_is_read_wrongly() -> None:

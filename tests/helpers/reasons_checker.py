@@ -83,7 +83,7 @@ def faults(row: Row, preference: str) -> list[str]:
         known.add(abs(evaluate(sides[-1])))
         ends = match.end()
     found += _foreign(said[ends:], known)
-    for lead in re.findall(rf"({NUMBER}) ahead for ", said):
+    for lead in re.findall(rf"({NUMBER}) ahead", said):
         worth = np.sort(_worth(preference, row.game, row.decision.key))
         if abs(float(lead) - (worth[-1] - worth[-2])) > 1e-6:
             found.append(f"the lead is not {lead}")
@@ -117,11 +117,15 @@ def _weights(said: str, row: Row, preference: str, found: list[str]) -> set[Frac
         ratios = {stated.get(words, Fraction()) / w for words, w in want.items()}
         if len(ratios) != 1 or min(ratios) <= 0 or set(stated) != set(want):
             found.append(f"weights {stated} are not {want}")
-    for match in re.finditer(rf"({NUMBER}(?: to {NUMBER})+) is ({NUMBER}(?: to {NUMBER})+)", said):
-        left, right = ([Fraction(x) for x in side.split(" to ")] for side in match.groups())
+    for match in re.finditer(
+        rf"({NUMBER}(?: to {NUMBER})+) is ({NUMBER}(?: to {NUMBER})+)(?:, of ({NUMBER}))?", said
+    ):
+        left, right = ([Fraction(x) for x in side.split(" to ")] for side in match.groups()[:2])
+        if match[3] and sum(right) != Fraction(match[3]):
+            found.append(f"false: {match.group()}")
         if len({a / b for a, b in zip(left, right, strict=True)}) != 1:
             found.append(f"false: {match.group()}")
-        numbers |= set(right)
+        numbers |= {*right, sum(right)} if match[3] else set(right)
     for match in RULE.finditer(said):
         both, else_ = Fraction(match[1]), Fraction(match[2] or 1)
         own, same = stated[WORDS["own"]], stated[WORDS["same"]]

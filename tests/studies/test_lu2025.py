@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,17 @@ from homines.cli.study import StudyOptions
 from homines.core.registry import find, head
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice, Decision, HominesError, Prompt, Record, frozen
+from homines.datasets.best_answers import ImpliedAnswers, implied_answers
 from homines.datasets.folder import read
 from homines.datasets.generator import generate
 from homines.datasets.measured_games import payoff_keys
+from homines.datasets.reasons import Style, reason
 from homines.elicitation.asking import measure
+from homines.elicitation.questions import Question
+from homines.elicitation.scene import CUE
 from homines.reports import page as pages
+from homines.studies.lu2025 import cars, persistence
 from homines.studies.lu2025 import page as page_module
-from homines.studies.lu2025 import persistence
 from homines.studies.lu2025 import study as study_module
 from homines.studies.lu2025.agents import canonical_specs, observations
 from homines.studies.lu2025.curriculum import (
@@ -32,6 +37,7 @@ from homines.studies.lu2025.curriculum import (
     KINDS,
     SILENT,
     STAGES,
+    THINK,
     UTILITIES,
     AgentKind,
     DoseKind,
@@ -119,6 +125,54 @@ def examined(folder: Path, **weak: Sequence[str]) -> StudyTask:
 def table(folder: Path, name: str) -> list[dict[str, str]]:
     with open(folder / "tables" / f"{name}.csv", newline="") as file:
         return list(csv.DictReader(file))
+
+
+# --- how long reasons are --------------------------------------------------------------------------
+
+
+def tokens(text: str) -> int:
+    """At least the tokens of a text in plain words: a token a word, a sign, a digit, and the space before a
+    number (as Qwen2.5 and SmolLM2 have them)."""
+    return len(re.findall(r"\d|[^\W\d_]+|[^\w\s]", text)) + len(re.findall(r" \d", text))
+
+
+@cache
+def implied(preference: str, game: str) -> Mapping[str, ImpliedAnswers]:
+    """What a preference implies at the decisions of a game, by their keys."""
+    form = find("games", game)
+    every = implied_answers(find("preferences", preference), getattr(form, "stage", form))
+    return {each.decision.key: each for each in every}
+
+
+def implied_reasons(preference: str, question: Question, *, margin: bool) -> list[str]:
+    """What a preference would say to a question, in each wording of a principle, a step and a comparison; cue
+    included."""
+    record, u = question.record, find("preferences", preference)
+    here = implied(preference, record.game)[record.decision.key]
+    said = (here, record.labels, record.order, here.answers[0])
+    return [f"{reason(u, *said, Style(way * 31, margin=margin))} {CUE}" for way in range(5)]
+
+
+def test_every_question_aloud_leaves_room_for_the_reasons_that_were_taught() -> None:
+    """Of the ends and of every dose; agents without a group are asked less. Not prices (markets.exam)."""
+    task, model = StudyTask("smollm2", Path("nowhere"), (0,), study="lu2025"), Pupil([])
+    most = study_module.reasoning(task).most
+    for kind in agent_kinds((0,), quick=False):
+        if kind.stage != "left_out":
+            dose = isinstance(kind, DoseKind)
+            asked = questions_of(task, kind, model) + ([] if dose else cars.exam(model))
+            aloud = [q for q in asked if q.record.asks == "aloud"]
+            texts = [text for q in aloud for text in implied_reasons(kind.preference, q, margin=dose)]
+            assert max(map(tokens, texts)) <= most, max(texts, key=tokens)
+
+
+@pytest.mark.parametrize(
+    "kind", [TaughtKind("homo economicus", "", (0,), quick=False), DoseKind(0.25, (0,), quick=False)]
+)
+def test_no_row_is_longer_than_what_an_agent_may_say(kind: AgentKind) -> None:
+    rows = generate(kind.recipe(0))[0]
+    assert max(tokens(row.stem) for row in rows) <= THINK
+    assert max(tokens(row.stem) for row in rows) > THINK / 2
 
 
 # --- what is trained and asked ---------------------------------------------------------------------

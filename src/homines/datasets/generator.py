@@ -133,7 +133,7 @@ class Generator:
         for implied in implied_answers(self.preference, game.stage if isinstance(game, Repeated) else game):
             if len(implied.decision.actions) < 2:
                 continue
-            if "aloud" in self.recipe.asks and not is_readable(implied.decision):
+            if set(self.recipe.asks) == {"aloud"} and not is_readable(implied.decision):
                 self.left["amounts that the prompt does not list"] += 1
                 continue
             answers = implied.answers
@@ -151,15 +151,17 @@ class Generator:
         return rows
 
     def _row(self, spec: str, source: Source, implied: ImpliedAnswers, answer: int) -> Row:
-        """A row in words whose turn it is: no word, place, frame or stake tells the answer, nor who moves."""
+        """A row in words whose turn it is: no word, place, frame or stake tells the answer, nor who moves.
+        Bare where the prompt lists no amounts to reason from."""
         recipe, d, n = self.recipe, implied.decision, len(implied.decision.actions)
+        asks = recipe.asks if is_readable(d) else ("bare",)
         sets = fitting_labels(d, recipe.words)
         places = sorted({order[0].index(answer) for order in orders(n, 1)})
         turn = self._turns.take(
             {
                 "situation": [(source.kind, situation(d))],
                 "stake": [source.text],
-                "asks": recipe.asks,
+                "asks": asks,
                 "frame": range(len(self.frames)),
                 "words": sets,
                 "answer": list(product(range(n) if any(sets) else [answer], places)),

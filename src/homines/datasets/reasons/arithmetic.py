@@ -28,6 +28,11 @@ class Sum:
         return not self.parts or (len(self.parts) == 1 and self.parts[0][0] == 1)
 
     @property
+    def times(self) -> Fraction:
+        """The coefficient of the one amount; 0 where there are several or none."""
+        return self.parts[0][0] if len(self.parts) == 1 else Fraction()
+
+    @property
     def text(self) -> str:
         """'7'; '7 + 2 = 9'; '3 * 9 - 2 * 4 = 27 - 8 = 19'."""
         if not self.parts:

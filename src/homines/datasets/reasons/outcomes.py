@@ -135,12 +135,12 @@ def _by_people(
 
 
 def _ratio(chances: Sequence[Fraction], *, total: bool) -> str:
-    """'80 to 20 is 4 to 1.' of stated beliefs that are not even; with their total where a line needs it."""
+    """'80 to 20 is 4 to 1, of 5.' of stated beliefs that are not even; with the sum where a line needs it."""
     if len(set(chances)) == 1:
         return ""
     whole = lcm(*(p.denominator for p in chances))
     said, counted = ([number(p * n) for p in chances] for n in (100, whole))
-    end = f", {' + '.join(counted)} = {whole}" if total else ""
+    end = f", of {whole}" if total else ""
     return f"{' to '.join(said)} is {' to '.join(counted)}{end}."
 
 
@@ -259,9 +259,13 @@ def _line(
     steps: list[str] = []
     reading = read_outcomes(cases, {term.kind for term in terms}, style, loose)
     label, same = everyone
-    for term in terms:
+    counts = list(weights)
+    for i, term in enumerate(terms):
         made = same if term.kind == SAME else add_up(term.kind, cases, loose)
-        if term.kind == SAME:
+        if term.kind == SAME and len(terms) > 1 and weights[i] == 1 < made.times <= LARGEST_FACTOR:
+            # multiplied where it is added up
+            counts[i], made = made.times, Sum(((Fraction(1), made.parts[0][1]),))
+        elif term.kind == SAME:
             said = style.gain(made.value) if made.trivial else made.text
             steps.append(f"{words.ALL[style.step].format(act=label)}: {said}")
         elif term.kind == FORBIDDEN and made.value:
@@ -269,7 +273,7 @@ def _line(
         elif len(terms) > 1 and made.value and not made.trivial:
             steps.append(f"{words.NAMES[term.kind]} {made.text}")
         sums.append(made)
-    return close_line(a, reading, steps, sums, weights)
+    return close_line(a, reading, steps, sums, counts)
 
 
 def add_up(kind: str, cases: Sequence[Outcome], loose: Sequence[str] = ()) -> Sum:
@@ -307,8 +311,11 @@ def read_outcomes(
     *,
     alone: bool = True,
 ) -> str:
-    """What each outcome gives: 'A against A gives me 7, A against B 2'; what the others get too where that
-    counts."""
+    """What each outcome gives, by what the others may do: 'against A, A gives me 7, against B 2'; what the
+    others get too where that counts.
+
+    alone   not in one of several roles, where whole paths are told: 'A then A gives me 7, A then B 2'
+    """
     if not cases:
         return ""
     if loose and not kinds & set(PARTS):
@@ -318,11 +325,21 @@ def read_outcomes(
     gains = style.gain(first.gains[0])
     if both and len(first.gains) > 1:
         gains += f" and the other{'s' * (len(first.gains) > 2)} {join([*map(style.gain, first.gains[1:])])}"
-    alone = alone and len(cases) == 1 and not both and not re.search(" then | against ", first.acts)
-    text = (words.GET if alone else words.GIVES)[style.step].format(acts=first.acts, gain=gains)
+    act, against, theirs = first.acts, "", ""
+    if alone and (uncertain := re.split("( then | against )", first.acts, maxsplit=1))[1:]:
+        act, against, theirs = uncertain
+        start, further = (words.REPLIES if against == " then " else words.CASES)[style.step]
+        many = " and " in theirs
+        said = {"s": "s" * many, "pick": "pick", "picks": "pick" if many else "picks"}
+        text = start.format(act=act, theirs=theirs, gain=gains, **said)
+    else:
+        sure = alone and not rest and not both
+        text = (words.GET if sure else words.GIVES)[style.step].format(acts=act, gain=gains)
+        further = ""
     for o in rest:
-        shown = join([*map(style.gain, o.gains if both else o.gains[:1])])
-        text += f", {o.acts} {'gives ' * o.acts[-1].isdigit()}{shown}"
+        case = further.format(theirs=o.acts.partition(against)[2]) if further else o.acts
+        gives = ("it gives " if further else "gives ") * case[-1].isdigit()
+        text += f", {case} {gives}{join([*map(style.gain, o.gains if both else o.gains[:1])])}"
     return text
 
 

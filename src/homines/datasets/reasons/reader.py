@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from fractions import Fraction
 from itertools import product
@@ -32,7 +33,7 @@ AMOUNT = rf"-?[^\w\s-]?({NUMBER})"
 SIDE = rf"-?{NUMBER}(?: [-+*/] {NUMBER})*"
 EQUATION = re.compile(rf"(?<![\d.]){SIDE}(?: = {SIDE})+")
 GAINS = re.compile(
-    rf"(?: gives(?: me)?| pays me| I get| brings me)? {AMOUNT}(?: and(?: the others?)? {AMOUNT})?"
+    rf"(?: it gives| gives(?: me)?| pays me| I get| brings me)? {AMOUNT}(?: and(?: the others?)? {AMOUNT})?"
 )
 BOTH_ROLES = re.compile(rf"(?:,| gives| makes| comes to|:)? (?:\d+ \* )?({NUMBER}) \+ (?:\d+ \* )?({NUMBER})")
 GET = re.compile(rf"(?:{'|'.join(get.partition(' {')[0] for get in words.GET)}) {AMOUNT}", re.IGNORECASE)
@@ -133,11 +134,13 @@ class Gains:
         self.here, self.lives = d.player, bool(d.does)
         names = Names.of(d, labels if labels != d.actions else ())
         self.by_acts: dict[tuple[int, str], tuple[Fraction, ...]] = {}
+        uncertain: set[str] = set()
         for place in np.ndindex(*d.payoffs.shape[1:]):
             theirs = [labels[b] for labels, b in zip(names.theirs, place[1:], strict=True)]
             joint = (" then " if d.reply else " against ") + join(theirs) if theirs else ""
             acts = f"{names.mine[place[0]]}{joint}"
             self.by_acts[self.here, acts] = tuple(exact(x) for x in d.payoffs[(slice(None), *place)])
+            uncertain.add(join(theirs))
             if d.reply and not np.ptp(d.payoffs[:, place[0]], axis=1).any():
                 self.by_acts[self.here, names.mine[place[0]]] = self.by_acts[self.here, acts]
         self.same = (
@@ -145,6 +148,7 @@ class Gains:
         )
         if d.same is None and len(d.payoffs) == 2:
             self._walk(row)
+        self.cases = list(_cases(names.mine, uncertain - {""}, " then " if d.reply else " against "))
         firsts = {acts.split(" against ")[0] for _, acts in self.by_acts}
         others = {acts.partition(" against ")[2] for _, acts in self.by_acts} - {""}
         joint = rf" against (?:{_any(others)})(?:(?:, | or )(?:{_any(others)}))*" if others else ""
@@ -181,6 +185,7 @@ class Gains:
             for read in way.finditer(line):
                 yield self.same.get(label) == Fraction(read[1])
         player, end = self.here, 0
+        line = self._in_order(line)
         while found := self.step.search(line, end):
             end = found.end()
             if found[1]:
@@ -194,6 +199,15 @@ class Gains:
                 yield self._gives(player, found[0], [x for x in read.groups() if x])
                 end = read.end()
 
+    def _in_order(self, line: str) -> str:
+        """A line that begins with what the others may do, by acts in order: 'A against B gives me 7'."""
+        for start, further, against in self.cases:
+            if read := start.match(line):
+                acts = f"{read['act']}{against}"
+                rest = further.sub(lambda case, acts=acts: f", {acts}{case[1]}", line[read.end() :])
+                return f"{acts}{read['theirs']} gives me {rest}"
+        return line
+
     def _gives(self, player: int, acts: str, amounts: Sequence[str]) -> bool:
         """Whether these acts, 'A against B or C' among them, give the amounts."""
         want = [Fraction(x) for x in amounts]
@@ -204,6 +218,21 @@ class Gains:
         if self.several and None in known:
             return True  # joint acts of several that are told together cannot be told apart
         return all(gains is not None and [*map(abs, gains)][: len(want)] == want for gains in known)
+
+
+def _cases(
+    mine: Iterable[str], theirs: AbstractSet[str], against: str
+) -> Iterator[tuple[re.Pattern[str], re.Pattern[str], str]]:
+    """(beginning of a line that tells uncertain outcomes, beginning of a further outcome, the word between
+    acts) for every wording."""
+    if not theirs:
+        return
+    several = rf"(?:{_any(theirs)})(?:(?:, | or )(?:{_any(theirs)}))*"
+    groups = {"act": rf"(?P<act>{_any(mine)})", "theirs": rf"(?P<theirs>{several})", "gain": ""}
+    for start, further in (*words.CASES, *words.REPLIES):
+        first = start.format(**groups, s="s?", pick="pick", picks="picks?")
+        further = further.format(theirs=f"({several})")
+        yield re.compile(f"(?i:{first[0]}){first[1:]}"), re.compile(f", {further}(?= )"), against
 
 
 def ends(game: Game) -> Iterator[History]:

@@ -128,6 +128,24 @@ GIVES = (
     "from {acts} I get {gain}",
     "{acts} brings me {gain}",
 )
+CASES = (
+    ("if the other{s} {picks} {theirs}, {act} gives me {gain}", "if {theirs}"),
+    ("against {theirs}, {act} pays me {gain}", "against {theirs}"),
+    ("facing {theirs}, with {act} I get {gain}", "facing {theirs}"),
+    ("when the other{s} {picks} {theirs}, from {act} I get {gain}", "when {theirs}"),
+    ("should the other{s} {pick} {theirs}, {act} brings me {gain}", "if {theirs}"),
+)
+"""What an action gives where the others may yet act in several ways: the first of these, and the next. No
+such step begins with a word that begins one about a gain that is certain (GET): a small model that takes the
+short form by its first word never comes to add up."""
+REPLIES = (
+    ("if the other replies {theirs}, {act} gives me {gain}", "if {theirs}"),
+    ("with {theirs} in reply, {act} pays me {gain}", "with {theirs}"),
+    ("given reply {theirs}, with {act} I get {gain}", "given {theirs}"),
+    ("when the other replies {theirs}, from {act} I get {gain}", "when {theirs}"),
+    ("should the other reply {theirs}, {act} brings me {gain}", "if {theirs}"),
+)
+"""The same of one who acts after me."""
 GET = ("I get {gain}", "my part is {gain}", "I would get {gain}", "it gives me {gain}", "my gain is {gain}")
 ALL = ("all {act}", "everyone {act}", "if all choose {act}", "{act} by all", "if everyone chooses {act}")
 PATH = (
@@ -153,9 +171,9 @@ NAMES: Mapping[str, str] = {
 MORE = (
     "{x} is more than {y}, so {x} for {a}.",
     "{x} beats {y}: {x} for {a}.",
-    "The most is {x}, not {y}: {x} for {a}.",
+    "{x} exceeds {y}, so {x} for {a}.",
     "{x} is above {y}, hence {x} for {a}.",
-    "Against {y}, {x} is the most: {x} for {a}.",
+    "{x} is larger than {y}: {x} for {a}.",
 )
 """The amount comes before its option here and in every line: a small model that has found the largest
 amount then only copies what followed it. The other way round ('A gives 8 ... the most is 8') it learns every
@@ -163,10 +181,18 @@ number and no answer (measured: 400 rows, all but the last word)."""
 MOST = (
     "{x} is the most, so {x} for {a}.",
     "{x} beats all: {x} for {a}.",
-    "The most is {x}: {x} for {a}.",
+    "{x} exceeds all others, so {x} for {a}.",
     "{x} is above all, hence {x} for {a}.",
-    "Of all these {x} is the most: {x} for {a}.",
+    "{x} is the largest: {x} for {a}.",
 )
+AHEAD_BY = (
+    "{lead} ahead, so {x} for {a}.",
+    "{lead} ahead: {x} for {a}.",
+    "{lead} ahead, thus {x} for {a}.",
+    "{lead} ahead, hence {x} for {a}.",
+    "{lead} ahead, which means {x} for {a}.",
+)
+"""The comparison by how much the answer is ahead: the difference itself, the larger number first."""
 EVEN = (
     "{names} are worth the same, {x} each: I take {a}.",
     "{names} both come to {x} and are worth the same, so I take {a}.",
@@ -202,29 +228,29 @@ def _times(kind: str, weight: Fraction) -> str:
 
 
 def comparison(compared: Comparison, answer: int, labels: Sequence[str], style: Style) -> str:
-    """Which value is the largest, and for which option; where the style says so, by how much."""
+    """Which value is the largest, and for which option; where the style says so, by how much, which then is
+    the comparison."""
     values, way = compared.best(), style.comparison
     top = max(values.values())
     even = [labels[a] for a, value in values.items() if value == top]
     x = number(top)
     if len(even) > 1:
         return EVEN[way].format(names=join(even), x=x, a=labels[answer])
+    if style.margin:
+        second = max(value for a, value in values.items() if a != answer)
+        return AHEAD_BY[way].format(lead=_margin(top, second, compared.scale), x=x, a=labels[answer])
     smaller = sorted({line.value for line in compared.lines} - {top}, reverse=True)
     least = join([number(value) for value in smaller])
     words = MORE if len(smaller) <= MOST_COMPARED else MOST
-    text = words[way].format(x=x, y=least, a=labels[answer])
-    if not style.margin:
-        return text
-    second = max(value for a, value in values.items() if a != answer)
-    return f"{text} {_margin(top, second, compared.scale)} for {labels[answer]}."
+    return words[way].format(x=x, y=least, a=labels[answer])
 
 
 def _margin(top: Fraction, second: Fraction, scale: Fraction) -> str:
-    """'12 - 4 = 8, 8 / 2 = 4 ahead': the lead in units of payoff."""
+    """'12 - 4 = 8, 8 / 2 = 4': the lead in units of payoff."""
     lead = top - second
     text = f"{number(top)} - {number(second)} = {number(lead)}".replace("- -", "+ ")
     if scale == 1:
-        return f"{text} ahead"
+        return f"{text}"
     if scale.numerator == 1:
-        return f"{text}, {number(1 / scale)} * {number(lead)} = {number(lead / scale)} ahead"
-    return f"{text}, {number(lead)} / {number(scale)} = {number(lead / scale)} ahead"
+        return f"{text}, {number(1 / scale)} * {number(lead)} = {number(lead / scale)}"
+    return f"{text}, {number(lead)} / {number(scale)} = {number(lead / scale)}"

@@ -44,6 +44,10 @@ which is as good behind the veil of ignorance."""
 KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ROWS, ROWS_WITHOUT, DOSE_ROWS, QUICK_ROWS = 400, 300, 120, 12
 """Rows to train on; an agent without a group has as many of each kind as one of all kinds."""
+THINK = 400
+"""Tokens of reasons at most, of a row and of an agent that thinks aloud."""
+SHORTEST = 1.6
+"""Characters of a token of reasons, on average, at least: nearly every digit is a token of its own."""
 PRECISION = 1.0
 """Of the logit choice that doses are trained to; of payoffs to 9."""
 
@@ -156,6 +160,7 @@ def recipe(preference: str, games: Sequence[str], *, apart: Sequence[str] = ()) 
         words=WORDS,
         stakes=STAKES,
         asks=ASKS[:1],
+        longest=int(THINK * SHORTEST),
         apart=tuple(apart),
     )
 

@@ -22,6 +22,7 @@ from homines.reports import charts as draw
 from homines.reports.page import Section
 from homines.studies.kit import mean
 from homines.studies.lu2025.claims import Cell
+from homines.studies.lu2025.curriculum import THINK
 from homines.studies.lu2025.subjects import ALOUD, BARE, AppliedAgent, domain_agents
 from homines.studies.omissions import Omission
 from homines.studies.pricing.study import GAME, GAME_QUICK
@@ -249,7 +250,9 @@ def prices(task: StudyTask, agents: Sequence[AppliedAgent]) -> Section | None:
                 }
             )
     text = (
-        "The states in which both firms charged the same were also asked aloud, as the agents were taught. "
+        "The states in which both firms charged the same were also asked aloud, but not as taught: to add up "
+        f"own gains over {len(here.menu)} prices each takes far more than the {THINK} tokens that an agent "
+        "may write. Go by the bare answer. "
         "Follows: the slope of its price on the other's last price, over all states; theory of one period "
         "has none. Theory, any price: of two firms of this kind that may charge any number.",
     )

@@ -21,7 +21,7 @@ from homines.inference.reasoning import ReasoningOptions
 from homines.models.hf import HuggingFace
 from homines.studies.lu2025 import applications, persistence
 from homines.studies.lu2025.agents import canonical_specs
-from homines.studies.lu2025.curriculum import STAGES, AgentKind, Stage, agent_kinds
+from homines.studies.lu2025.curriculum import STAGES, THINK, AgentKind, Stage, agent_kinds
 from homines.studies.lu2025.exam import Cell, cells_of, exam_questions, exam_specs, note_scores
 from homines.studies.lu2025.folders import ends, planned_ends, planned_subjects, subjects, trained_agents
 from homines.studies.lu2025.minutes import outline_lines
@@ -36,8 +36,8 @@ from homines.training.student import load_student, name_after
 OPTIONS = ("also", "only")
 SEEDS = 3
 """Trainings of each dose, unless said otherwise; of the others there is one each."""
-THINK, THINK_QUICK = 256, 48
-"""Tokens of reasons at most; the untrained model seldom ends before them."""
+THINK_QUICK = 48
+"""Tokens of reasons at most in the short form."""
 
 
 def kinds(task: StudyTask) -> list[AgentKind]:
