@@ -78,7 +78,8 @@ class Cell:
 
 @cache
 def drawn_rows(utility: str, condition: Condition, most: int) -> Mapping[str, list[Row]]:
-    """At most so many rows of every kind of game. All conditions have the same games."""
+    """At most so many rows of every kind of game. All conditions have the same games, but for those whose
+    reasons are too long in one's words."""
     words: dict[str, Any] = {
         "other labels": {"words": LEFT_OUT_WORDS},
         "other frame": {"frames": (LEFT_OUT_FRAME,)},
@@ -130,7 +131,13 @@ def _cells(
 def exam_specs() -> tuple[str, ...]:
     """Specs of every game of the exam, which no training has."""
     most = max(DECISIONS.values())
-    rows = [row for name in UTILITIES for here in drawn_rows(name, "aloud", most).values() for row in here]
+    rows = [
+        row
+        for name in UTILITIES
+        for condition in DECISIONS
+        for here in drawn_rows(name, condition, most).values()
+        for row in here
+    ]
     return tuple(dict.fromkeys(row.game for row in rows))
 
 
