@@ -125,7 +125,7 @@ def _weights(said: str, row: Row, preference: str, found: list[str]) -> set[Frac
             found.append(f"false: {match.group()}")
         if len({a / b for a, b in zip(left, right, strict=True)}) != 1:
             found.append(f"false: {match.group()}")
-        numbers |= {*right, sum(right, Fraction())} if match[3] else set(right)
+        numbers |= {*right, *([Fraction(match[3])] if match[3] else [])}
     for match in RULE.finditer(said):
         both, else_ = Fraction(match[1]), Fraction(match[2] or 1)
         own, same = stated[WORDS["own"]], stated[WORDS["same"]]
