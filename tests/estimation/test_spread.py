@@ -163,8 +163,8 @@ def test_a_prompt_is_named_by_what_is_its_own() -> None:
     assert forms == [
         "table, X/Y, first option first",
         "table, X/Y, last option first",
-        "table(goal='highest score'), X/Y, first option first",
-        "table(goal='highest score'), X/Y, last option first",
+        "table(goal='You want the highest score in points.'), X/Y, first option first",
+        "table(goal='You want the highest score in points.'), X/Y, last option first",
     ]
 
 
