@@ -145,12 +145,11 @@ def implied(preference: str, game: str) -> Mapping[str, ImpliedAnswers]:
 
 
 def implied_reasons(preference: str, question: Question, *, margin: bool) -> list[str]:
-    """What a preference would say to a question, in each wording of a principle, a step and a comparison; cue
-    included."""
+    """What a preference would say to a question, in each wording; cue included."""
     record, u = question.record, find("preferences", preference)
     here = implied(preference, record.game)[record.decision.key]
     said = (here, record.labels, record.order, here.answers[0])
-    return [f"{reason(u, *said, Style(way * 31, margin=margin))} {CUE}" for way in range(5)]
+    return [f"{reason(u, *said, Style(way, margin=margin))} {CUE}" for way in range(5)]
 
 
 def test_every_question_aloud_leaves_room_for_the_reasons_that_were_taught() -> None:

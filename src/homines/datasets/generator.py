@@ -23,7 +23,7 @@ from homines.core.types import (
 from homines.datasets.best_answers import ImpliedAnswers, implied_answers
 from homines.datasets.labels import fitting_labels
 from homines.datasets.measured_games import measured_keys, payoff_keys
-from homines.datasets.reasons import WORDINGS, Style, answered, is_readable, reason
+from homines.datasets.reasons import WAYS, Style, answered, is_readable, reason
 from homines.datasets.recipe import Recipe, Stake, drawer
 from homines.datasets.row import Row
 from homines.datasets.turns import Turns
@@ -178,10 +178,10 @@ class Generator:
         )
         fitting = [order for order in orders(n, frame.places) if order[0].index(answer) == place]
         order = fitting[int(self.word_rng.integers(len(fitting)))]
-        wording = int(self.word_rng.integers(WORDINGS))
+        way = int(self.word_rng.integers(WAYS))
         prompt = frame(d, order)
         said = prompt.labels
-        style = Style(wording, stake.unit, recipe.targets == "logit")
+        style = Style(way, stake.unit, recipe.targets == "logit")
         why = reason(self.preference, implied, said, order, answer, style) if aloud else ""
         completion, precision = answered(why, said[answer]), stake.precision(recipe.precision)
         target = implied.target(precision)

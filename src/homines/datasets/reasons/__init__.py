@@ -18,16 +18,14 @@ from homines.datasets.reasons.arithmetic import Comparison, Line, exact, number
 from homines.datasets.reasons.outcomes import compare_outcomes
 from homines.datasets.reasons.reader import ReasonFault, read_reasons
 from homines.datasets.reasons.roles import compare_plans
-from homines.datasets.reasons.words import Style
+from homines.datasets.reasons.words import WAYS, Style
 from homines.elicitation.scene import CUE
 from homines.elicitation.stated_rules import states_rule
 from homines.theory.utility_terms import FORBIDDEN, KIND, WORTH
 
-__all__ = ["WORDINGS", "ReasonFault", "Style", "answered", "is_readable", "read_reasons", "reason"]
+__all__ = ["WAYS", "ReasonFault", "Style", "answered", "is_readable", "read_reasons", "reason"]
 
 PLAIN = Style()
-WORDINGS = words.WAYS**3
-"""Wordings of a whole."""
 
 
 def reason(
@@ -48,7 +46,7 @@ def reason(
         if roles
         else compare_outcomes(preference, implied.decision, labels, order, style)
     )
-    way = style.principle
+    way = style.way
     duties = [rules.principle(preference, kind, way) for kind in (FORBIDDEN, KIND) if kind in weights]
     counts = "" if set(weights) <= {FORBIDDEN, KIND} else words.principle(weights, way, roles=roles)
     parts = [counts, *duties, compared.preface]

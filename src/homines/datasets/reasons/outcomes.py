@@ -93,7 +93,7 @@ def compare_outcomes(
     if d.does and any((term.amount != np.round(term.amount)).any() for term in terms):
         return _by_people(preference, d, labels, order, style)
     if len(terms) == 1 and is_duty(terms[0], d):
-        return compare_duty(terms[0], d, labels, order, style.step), {terms[0].kind: exact(terms[0].weight)}
+        return compare_duty(terms[0], d, labels, order, style.way), {terms[0].kind: exact(terms[0].weight)}
     others = max(1, len(d.payoffs) - 1)
     weights, factor = in_proportion([weight_of(term, others) for term in terms])
     names = Names.of(d, labels if tuple(labels) != d.actions else ())
@@ -267,7 +267,7 @@ def _line(
             counts[i], made = made.times, Sum(((Fraction(1), made.parts[0][1]),))
         elif term.kind == SAME:
             said = style.gain(made.value) if made.trivial else made.text
-            steps.append(f"{words.ALL[style.step].format(act=label)}: {said}")
+            steps.append(f"{words.ALL[style.way].format(act=label)}: {said}")
         elif term.kind == FORBIDDEN and made.value:
             steps.append(f"{words.NAMES[term.kind]} {number(made.value)}")
         elif len(terms) > 1 and made.value and not made.trivial:
@@ -328,13 +328,13 @@ def read_outcomes(
     act, against, theirs = first.acts, "", ""
     if alone and (uncertain := re.split("( then | against )", first.acts, maxsplit=1))[1:]:
         act, against, theirs = uncertain
-        start, further = (words.REPLIES if against == " then " else words.CASES)[style.step]
+        start, further = (words.REPLIES if against == " then " else words.CASES)[style.way]
         many = " and " in theirs
         said = {"s": "s" * many, "pick": "pick", "picks": "pick" if many else "picks"}
         text = start.format(act=act, theirs=theirs, gain=gains, **said)
     else:
         sure = alone and not rest and not both
-        text = (words.GET if sure else words.GIVES)[style.step].format(acts=act, gain=gains)
+        text = (words.GET if sure else words.GIVES)[style.way].format(acts=act, gain=gains)
         further = ""
     for o in rest:
         case = further.format(theirs=o.acts.partition(against)[2]) if further else o.acts

@@ -171,7 +171,7 @@ def _line(
 ) -> Line:
     acts, same = together
     if set(weights) == {SAME}:
-        return Line(act, PATH[style.step].format(acts=acts, sum=same.text), same.value)
+        return Line(act, PATH[style.way].format(acts=acts, sum=same.text), same.value)
     steps: list[str] = []
     roles = list(dict.fromkeys(role for role, _ in cases))
     silent = roles == [words.here] and not isinstance(words.game, Sequential)

@@ -1,4 +1,4 @@
-"""Wordings of reasons: principles, steps and comparisons, each in five ways."""
+"""Wordings of reasons: principles, steps and comparisons, in five ways."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from homines.theory.utility_terms import (
 )
 
 WAYS = 5
-"""Wordings of a principle, a step and a comparison each."""
+"""Wordings of a whole: of its principle, its steps and its comparison."""
 MOST_COMPARED = 4
 """Smaller amounts that a comparison names."""
 
@@ -31,26 +31,15 @@ MOST_COMPARED = 4
 class Style:
     """How reasons are worded.
 
-    wording   a number below WAYS^3: principles, steps and comparisons vary apart
-    unit      what the prompt tells gains in, as '$'
-    margin    end with by how much the answer is ahead, in units of payoff
+    way     a number below WAYS. Principle, steps and comparison have the same: drawn apart, the likeliest
+            word of a small model is that of the form with the fewest wordings, whatever the game is
+    unit    what the prompt tells gains in, as '$'
+    margin  end with by how much the answer is ahead, in units of payoff
     """
 
-    wording: int = 0
+    way: int = 0
     unit: str = ""
     margin: bool = False
-
-    @property
-    def principle(self) -> int:
-        return self.wording % WAYS
-
-    @property
-    def step(self) -> int:
-        return self.wording // WAYS % WAYS
-
-    @property
-    def comparison(self) -> int:
-        return self.wording // WAYS**2 % WAYS
 
     def gain(self, x: Fraction) -> str:
         """A gain as the prompt tells it: '7', '$7'. A unit that is a word is left out."""
@@ -230,7 +219,7 @@ def _times(kind: str, weight: Fraction) -> str:
 def comparison(compared: Comparison, answer: int, labels: Sequence[str], style: Style) -> str:
     """Which value is the largest, and for which option; where the style says so, by how much, which then is
     the comparison."""
-    values, way = compared.best(), style.comparison
+    values, way = compared.best(), style.way
     top = max(values.values())
     even = [labels[a] for a, value in values.items() if value == top]
     x = number(top)
