@@ -153,9 +153,9 @@ def test_every_wording_is_without_fault_and_all_differ() -> None:
 @pytest.mark.parametrize(
     ("game", "preference", "most"),
     [
-        ("symmetric(5, 1, 8, 2, rounds=1)", "economicus", 60),
+        ("symmetric(5, 1, 8, 2, rounds=1)", "economicus", 75),
         ("symmetric(5, 1, 8, 2, rounds=1)", "moralis(kappa=1)", 45),
-        ("spd(payoffs=(87, 61, 30, 13))", "economicus", 60),
+        ("spd(payoffs=(87, 61, 30, 13))", "economicus", 75),
         ("spd(payoffs=(87, 61, 30, 13))", "moralis(kappa=1)", 90),
         ("split((40, 70), (60, 20))", "moralis(kappa=1)", 50),
     ],
@@ -242,17 +242,34 @@ def test_an_uncertain_gain_and_a_certain_one_differ_from_their_first_word() -> N
     for game in ("spd(payoffs=(87, 61, 30, 13))", "symmetric(5, 1, 8, 2, rounds=1)"):
         for way in range(WAYS):
             for row in rows_of(game, "economicus", way):
-                line = row.completion.split(". ")[1]
+                line = row.completion.split(". ")[2]
                 starts["+" in line].add(line.split()[0])
     assert all(starts.values())
     assert not starts[True] & starts[False]
+
+
+@pytest.mark.parametrize(
+    ("game", "situations"),
+    [
+        ("symmetric(5, 1, 8, 2, rounds=1)", ["The other may pick A or B."]),
+        ("spd(payoffs=(87, 61, 30, 13))", ["The other may reply A or B.", *2 * ["Nobody decides after me."]]),
+        (
+            "trust(payoffs=(90, 60, 30, 10))",
+            ["The other may reply G or K after A, nothing after B.", "Nobody decides after me."],
+        ),
+        ("split((40, 70), (60, 20))", ["Nobody decides after me."]),
+    ],
+)
+def test_reasons_tell_first_what_others_may_yet_do(game: str, situations: list[str]) -> None:
+    said = [row.completion.split(". ")[0] + "." for row in rows_of(game, "economicus")]
+    assert said == situations
 
 
 def test_the_larger_number_comes_first_in_every_comparison() -> None:
     for margin in (False, True):
         for way in range(WAYS):
             row = next(rows_of("symmetric(5, 1, 8, 2, rounds=1)", "economicus", way, margin=margin))
-            assert re.findall(NUMBER, row.completion.split(". ")[3])[:2] == ["10", "6"], row.completion
+            assert re.findall(NUMBER, row.completion.split(". ")[4])[:2] == ["10", "6"], row.completion
 
 
 def test_a_place_that_is_mixed_up_is_read_wrongly() -> None:

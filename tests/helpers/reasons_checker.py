@@ -104,7 +104,7 @@ def _weights(said: str, row: Row, preference: str, found: list[str]) -> set[Frac
     u: Any = find("preferences", preference)
     stated = {
         words: Fraction(number or 1) * (-1 if sign == "less" else 1)
-        for sign, number, words in WEIGHT.findall(said.split(". ")[0])
+        for sign, number, words in WEIGHT.findall(". ".join(said.split(". ")[:2]))
     }
     numbers = set(map(abs, stated.values()))
     if len(stated) > 1:

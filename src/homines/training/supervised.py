@@ -79,6 +79,7 @@ def sft(
     total = settings.steps(len(items))
     size, parts = min(settings.batch, len(items)), processes.process_count()
     distributed.share(size, "batch")
+    weights = [sum(weight for lesson in lessons for _, _, weight in lesson.said) for lessons in items]
     order = plan_batches([sum(map(len, lessons)) for lessons in items], size, total, settings.seed)
     batches = [[lesson for i in row[k::parts] for lesson in items[i]] for row in order for k in range(parts)]
     set_seed(settings.seed)
@@ -90,6 +91,7 @@ def sft(
     trainer: Any = CompletionTrainer(
         batches,
         texts,
+        weight=sum(weights[i] for row in order for i in row) / len(order),
         pad="left" if model.share else "right",
         products=products,
         model=net,

@@ -24,8 +24,10 @@ class CompletionTrainer(Saving, Trainer):
     """Trainer whose items are the lessons of a step (in several processes: of this process's part of it).
 
     texts     what the training must not change
+    weight    of the lessons of a step, on average: every token of the rows counts alike, in whichever step
     products  the number type of matrix products; None: that of the weights
-    figures   of the last step: the share of the weight that lies on the likeliest token, and the KL
+    figures   of the last step: the loss by the weight of this step alone, the share of the weight that lies on
+              the likeliest token, and the KL
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class CompletionTrainer(Saving, Trainer):
         batches: Sequence[Sequence[Lesson]],
         texts: EverydayText,
         *,
+        weight: float,
         pad: str,
         products: torch.dtype | None,
         **more: Any,
@@ -42,21 +45,22 @@ class CompletionTrainer(Saving, Trainer):
 
         dtype = next(p.dtype for p in more["model"].parameters() if p.is_floating_point())
         super().__init__(train_dataset=batches, data_collator=first, **more)
-        self.texts, self.products = texts, products
+        self.texts, self.products, self.weight = texts, products, weight
         self.figures: dict[str, float] = {}
 
     def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> torch.Tensor:
         with casting(model, self.products):
             total, weight, right = weighted_loss(model, inputs)
             change = self.texts.kl(model, self.state.global_step) if self.texts.weight else None
-        sums = distributed.gather([(weight, right)])
-        weight = sum(each for each, _ in sums)
-        self.figures = {"token_accuracy": sum(each for _, each in sums) / weight}
-        # gradients will be averaged over the processes, and the weights are those of all
-        loss = total * (processes.process_count() / weight)
+        sums = distributed.gather([(weight, right, float(total.detach()))])
+        weight, right, said = (sum(each) for each in zip(*sums, strict=True))
+        self.figures = {"loss": said / weight, "token_accuracy": right / weight}
+        # gradients will be averaged over the processes, and the weight is that of all
+        loss = total * (processes.process_count() / self.weight)
         if change is None:
             return loss
         self.figures["text_kl"] = float(change.detach())
+        self.figures["loss"] += self.texts.weight * self.figures["text_kl"]
         return loss + self.texts.weight * change
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:

@@ -1,6 +1,7 @@
 """Reasons: what an agent of a preference would say before it answers, every number read or computed.
 
-    principle, once -> a line for each action: what it leads to, its arithmetic -> the comparison
+    what others may yet do -> principle, once -> a line for each action: what it leads to, its arithmetic
+    -> the comparison
 
 The compared values are the expected utilities times a factor plus a constant, so that weights are whole
 numbers and means are sums.
@@ -18,6 +19,7 @@ from homines.datasets.reasons.arithmetic import Comparison, Line, exact, number
 from homines.datasets.reasons.outcomes import compare_outcomes
 from homines.datasets.reasons.reader import ReasonFault, read_reasons
 from homines.datasets.reasons.roles import compare_plans
+from homines.datasets.reasons.situation import tell_situation
 from homines.datasets.reasons.words import WAYS, Style
 from homines.elicitation.scene import CUE
 from homines.elicitation.stated_rules import states_rule
@@ -36,7 +38,7 @@ def reason(
     answer: int,
     style: Style = PLAIN,
 ) -> str:
-    """Why the answer is best: the principle, a line for each option in the order shown, the comparison.
+    """Why the answer is best: the situation, the principle, a line for each option in the order shown, the comparison.
 
     Ends before the cue. Where two options are worth the same it says so.
     """
@@ -49,7 +51,7 @@ def reason(
     way = style.way
     duties = [rules.principle(preference, kind, way) for kind in (FORBIDDEN, KIND) if kind in weights]
     counts = "" if set(weights) <= {FORBIDDEN, KIND} else words.principle(weights, way, roles=roles)
-    parts = [counts, *duties, compared.preface]
+    parts = [tell_situation(implied.decision, labels), counts, *duties, compared.preface]
     parts += [sentence(f"{line.text} for {labels[line.act]}.", labels) for line in compared.lines]
     parts.append(words.comparison(compared, answer, labels, style))
     return " ".join(filter(None, parts))
