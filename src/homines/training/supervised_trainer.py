@@ -26,8 +26,8 @@ class CompletionTrainer(Saving, Trainer):
     texts     what the training must not change
     weight    of the lessons of a step, on average: every token of the rows counts alike, in whichever step
     products  the number type of matrix products; None: that of the weights
-    figures   of the last step: the loss by the weight of this step alone, the share of the weight that lies on
-              the likeliest token, and the KL
+    figures   of the last step: the loss by the weight of this step alone, the share of that weight that lies
+              on the likeliest token, and the KL
     """
 
     def __init__(

@@ -38,7 +38,8 @@ def reason(
     answer: int,
     style: Style = PLAIN,
 ) -> str:
-    """Why the answer is best: the situation, the principle, a line for each option in the order shown, the comparison.
+    """Why the answer is best: the situation, the principle, a line for each option in the order shown, and
+    the comparison.
 
     Ends before the cue. Where two options are worth the same it says so.
     """

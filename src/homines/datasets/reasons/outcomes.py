@@ -37,7 +37,7 @@ LARGEST_FACTOR = 9
 """Weights of more digits are not merged: a small model multiplies by one digit."""
 MOST_COUNTED = 4
 """Outcomes that are always counted one by one."""
-MOST_APART = 3
+MOST_APART = 6
 """Outcomes that are told one by one; of more, those that give the same are told together."""
 SOCIAL = frozenset((OTHERS, TOTAL, LEAST, BEHIND, AHEAD))
 """Kinds of amounts that need everybody's gains."""
@@ -333,8 +333,7 @@ def read_outcomes(
         said = {"s": "s" * many, "pick": "pick", "picks": "pick" if many else "picks"}
         text = start.format(act=act, theirs=theirs, gain=gains, **said)
     else:
-        sure = alone and not rest and not both
-        text = (words.GET if sure else words.GIVES)[style.way].format(acts=act, gain=gains)
+        text = words.GIVES[style.way].format(acts=act, gain=gains)
         further = ""
     for o in rest:
         case = further.format(theirs=o.acts.partition(against)[2]) if further else o.acts
@@ -347,7 +346,7 @@ def close_line(
     act: int, reading: str, steps: Sequence[str], sums: Sequence[Sum], weights: Sequence[Fraction]
 ) -> Line:
     """Reading, sums of the terms, and their weighted sum, which is the value; the value is not repeated where
-    it ends what is said already."""
+    it ends a step."""
     several = len(sums) > 1 or weights[0] != 1
     total = (
         Sum(tuple((w, s.value) for w, s in zip(weights, sums, strict=True) if s.value))
@@ -355,6 +354,6 @@ def close_line(
         else sums[0]
     )
     text = "; ".join(filter(None, [reading, *steps]))
-    if not re.search(rf"(?:^|[^\w.]){re.escape(total.text)}$", text):
+    if not steps or not re.search(rf"(?:^|[^\w.]){re.escape(total.text)}$", text):
         text += f"{'; ' if several else ': '}{total.text}"
     return Line(act, text.removeprefix(": "), total.value)

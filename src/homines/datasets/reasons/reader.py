@@ -36,7 +36,6 @@ GAINS = re.compile(
     rf"(?: it gives| gives(?: me)?| pays me| I get| brings me)? {AMOUNT}(?: and(?: the others?)? {AMOUNT})?"
 )
 BOTH_ROLES = re.compile(rf"(?:,| gives| makes| comes to|:)? (?:\d+ \* )?({NUMBER}) \+ (?:\d+ \* )?({NUMBER})")
-GET = re.compile(rf"(?:{'|'.join(get.partition(' {')[0] for get in words.GET)}) {AMOUNT}", re.IGNORECASE)
 
 
 class ReasonFault(StrEnum):
@@ -177,9 +176,6 @@ class Gains:
         """For every amount that a line reads off: whether the acts give it. Lives are not checked: reasons
         count shares of them in whole people."""
         if self.lives:
-            return
-        if read := GET.match(line):
-            yield self._gives(self.here, _last_label(line, self.labels), [read[1]])
             return
         for label, way in self.all:
             for read in way.finditer(line):

@@ -124,9 +124,7 @@ CASES = (
     ("when the other{s} {picks} {theirs}, from {act} I get {gain}", "when {theirs}"),
     ("should the other{s} {pick} {theirs}, {act} brings me {gain}", "if {theirs}"),
 )
-"""What an action gives where the others may yet act in several ways: the first of these, and the next. No
-such step begins with a word that begins one about a gain that is certain (GET): a small model that takes the
-short form by its first word never comes to add up."""
+"""What an action gives where the others may yet act in several ways: the first of these, and the next."""
 REPLIES = (
     ("if the other replies {theirs}, {act} gives me {gain}", "if {theirs}"),
     ("with {theirs} in reply, {act} pays me {gain}", "with {theirs}"),
@@ -135,7 +133,6 @@ REPLIES = (
     ("should the other reply {theirs}, {act} brings me {gain}", "if {theirs}"),
 )
 """The same of one who acts after me."""
-GET = ("I get {gain}", "my part is {gain}", "I would get {gain}", "it gives me {gain}", "my gain is {gain}")
 ALL = ("all {act}", "everyone {act}", "if all choose {act}", "{act} by all", "if everyone chooses {act}")
 PATH = (
     "{acts}: {sum}",

@@ -31,7 +31,7 @@ WORDS = ("many",)
 LEFT_OUT_WORDS = ("P,Q", "left,right", "P,Q,R", "P,Q,R,S")
 """Labels with which no agent is trained."""
 STAKES = ("9", "99", "$99")
-ASKS = ("aloud", "aloud", "aloud", "bare")
+ASKS = ("aloud", "aloud", "aloud", "aloud", "aloud", "bare")
 
 UTILITIES: Mapping[str, str] = {"homo economicus": "economicus", "homo moralis": "moralis(kappa=1)"}
 """The two ends, by name: what agents are trained to, and by which models as they are are examined."""
@@ -48,6 +48,8 @@ THINK = 400
 """Tokens of reasons at most, of a row and of an agent that thinks aloud."""
 SHORTEST = 1.6
 """Characters of a token of reasons, on average, at least: nearly every digit is a token of its own."""
+BATCH, RATE = 2, 5e-4
+"""Rows an optimiser step, and the learning rate: with 4 and 3e-4 which gains are certain is not learned."""
 PRECISION = 1.0
 """Of the logit choice that doses are trained to; of payoffs to 9."""
 

@@ -21,7 +21,7 @@ from homines.inference.reasoning import ReasoningOptions
 from homines.models.hf import HuggingFace
 from homines.studies.lu2025 import applications, persistence
 from homines.studies.lu2025.agents import canonical_specs
-from homines.studies.lu2025.curriculum import STAGES, THINK, AgentKind, Stage, agent_kinds
+from homines.studies.lu2025.curriculum import BATCH, RATE, STAGES, THINK, AgentKind, Stage, agent_kinds
 from homines.studies.lu2025.exam import Cell, cells_of, exam_questions, exam_specs, note_scores
 from homines.studies.lu2025.folders import ends, planned_ends, planned_subjects, subjects, trained_agents
 from homines.studies.lu2025.minutes import outline_lines
@@ -186,7 +186,7 @@ def tuning(task: StudyTask, kind: AgentKind, seed: int) -> TuningPlan:
     return TuningPlan(
         task.model,
         str(task.place(f"data/{kind.folder(seed)}")),
-        SupervisedSettings("sft", seed=seed),
+        SupervisedSettings("sft", batch=BATCH, lr=RATE, seed=seed),
         reasoning(task),
         rewordings=False,
         side_effects=False,
