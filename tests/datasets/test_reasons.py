@@ -236,18 +236,6 @@ def test_an_amount_read_wrongly_is_found_in_every_wording(game: str, way: int) -
         assert read_reasons(told.rpartition(" ")[0], row) == ReasonFault.READ, told
 
 
-def test_an_uncertain_gain_and_a_certain_one_differ_from_their_first_word() -> None:
-    """The second mover of spd knows what the first did; the first mover, and one of two at once, do not."""
-    starts: dict[bool, set[str]] = {True: set(), False: set()}
-    for game in ("spd(payoffs=(87, 61, 30, 13))", "symmetric(5, 1, 8, 2, rounds=1)"):
-        for way in range(WAYS):
-            for row in rows_of(game, "economicus", way):
-                line = row.completion.split(". ")[2]
-                starts["+" in line].add(line.split()[0])
-    assert all(starts.values())
-    assert not starts[True] & starts[False]
-
-
 @pytest.mark.parametrize(
     ("game", "situations"),
     [

@@ -346,7 +346,7 @@ def close_line(
     act: int, reading: str, steps: Sequence[str], sums: Sequence[Sum], weights: Sequence[Fraction]
 ) -> Line:
     """Reading, sums of the terms, and their weighted sum, which is the value; the value is not repeated where
-    it ends a step."""
+    it ends a step, nor a fraction, which is long."""
     several = len(sums) > 1 or weights[0] != 1
     total = (
         Sum(tuple((w, s.value) for w, s in zip(weights, sums, strict=True) if s.value))
@@ -354,6 +354,7 @@ def close_line(
         else sums[0]
     )
     text = "; ".join(filter(None, [reading, *steps]))
-    if not steps or not re.search(rf"(?:^|[^\w.]){re.escape(total.text)}$", text):
+    whole = not steps and total.value.denominator == 1
+    if whole or not re.search(rf"(?:^|[^\w.]){re.escape(total.text)}$", text):
         text += f"{'; ' if several else ': '}{total.text}"
     return Line(act, text.removeprefix(": "), total.value)
