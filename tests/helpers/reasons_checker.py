@@ -80,7 +80,8 @@ def faults(row: Row, preference: str) -> list[str]:
         products = {abs(evaluate(part)) for part in re.split(r" [-+] ", sides[0])}
         for side in sides[1:]:
             found += _foreign(side, known | products | {abs(evaluate(sides[-1]))})
-        known.add(abs(evaluate(sides[-1])))
+        # '3 * 4 + 2 = 12 + 2' gives 12 and 2, which the next equation adds up
+        known |= {abs(evaluate(sides[-1]))} | {abs(evaluate(x)) for x in re.split(r" [-+] ", sides[-1])}
         ends = match.end()
     found += _foreign(said[ends:], known)
     for lead in re.findall(rf"({NUMBER}) ahead", said):

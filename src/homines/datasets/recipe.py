@@ -91,7 +91,7 @@ class Recipe:
     precision: float = option(
         1.0, "Of the logit choice, per unit of payoff at stake 9; at stake 99 it is 9/99 of this."
     )
-    longest: int = option(900, "Characters of reasons and answer; a row with more is left out.", low=20)
+    longest: int = option(1200, "Characters of reasons and answer; a row with more is left out.", low=20)
     seed: int = option(0, "The same seed gives the same rows.")
     apart: tuple[str, ...] = ()
     """Specs of games that no row is made of, beside the canonical ones."""

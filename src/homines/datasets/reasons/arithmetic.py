@@ -34,13 +34,24 @@ class Sum:
 
     @property
     def text(self) -> str:
-        """'7'; '7 + 2 = 9'; '3 * 9 - 2 * 4 = 27 - 8 = 19'."""
-        if not self.parts:
+        """'7'; '7 + 2 = 9'; '3 * 9 - 2 * 4 = 27 - 8 = 19'; of more amounts, two at a time: '7 + 2 = 9;
+        9 + 5 = 14'. Of more than two a nought is left out."""
+        parts = self.parts
+        if len(parts) > 2:
+            parts = tuple((c, v) for c, v in parts if v)
+        if not parts:
             return "0"
-        steps = [_signed([(_negative(c, v), _product(abs(c), abs(v))) for c, v in self.parts])]
-        if any(abs(c) != 1 for c, _ in self.parts):
-            steps.append(_signed([(_negative(c, v), number(abs(c * v))) for c, v in self.parts]))
-        return " = ".join(dict.fromkeys((*steps, number(self.value))))
+        steps = [_signed([(_negative(c, v), _product(abs(c), abs(v))) for c, v in parts])]
+        plain = _signed([(_negative(c, v), number(abs(c * v))) for c, v in parts])
+        if len(parts) <= 2:
+            return " = ".join(dict.fromkeys((*steps, plain, number(self.value))))
+        steps = [f"{steps[0]} = {plain}"] if plain != steps[0] else []
+        value = parts[0][0] * parts[0][1]
+        for c, v in parts[1:]:
+            pair = _signed([(value < 0, number(abs(value))), (_negative(c, v), number(abs(c * v)))])
+            value += c * v
+            steps.append(f"{pair} = {number(value)}")
+        return "; ".join(steps)
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,9 @@ LARGEST_FACTOR = 9
 """Weights of more digits are not merged: a small model multiplies by one digit."""
 MOST_COUNTED = 4
 """Outcomes that are always counted one by one."""
-MOST_APART = 6
-"""Outcomes that are told one by one; of more, those that give the same are told together."""
+MOST_APART, MOST_APART_OF_ALL = 6, 3
+"""Outcomes that are told one by one, of one gain and of everybody's; of more, those that give the same are
+told together."""
 SOCIAL = frozenset((OTHERS, TOTAL, LEAST, BEHIND, AHEAD))
 """Kinds of amounts that need everybody's gains."""
 Parts = tuple[tuple[Fraction, Fraction], ...]
@@ -281,17 +282,14 @@ def add_up(kind: str, cases: Sequence[Outcome], loose: Sequence[str] = ()) -> Su
     if kind in loose:
         place = loose.index(kind)
         return Sum(tuple((o.weight, o.amounts[place]) for o in cases))
-    parts = tuple((o.weight * c, v) for o in cases for c, v in PARTS[kind](o.gains))
-    if len(cases) <= MOST_APART:
-        return Sum(parts)
-    return Sum(tuple(part for part in parts if part[1]) or parts[:1])
+    return Sum(tuple((o.weight * c, v) for o in cases for c, v in PARTS[kind](o.gains)))
 
 
 def gather(outcomes: Sequence[Outcome], kinds: AbstractSet[str]) -> list[Outcome]:
-    """Outcomes of more than MOST_APART with those that give the same told as one, 'A against B or C'."""
-    if len(outcomes) <= MOST_APART:
-        return list(outcomes)
+    """Outcomes, where they are many, with those that give the same told as one, 'A against B or C'."""
     both = kinds & SOCIAL
+    if len(outcomes) <= (MOST_APART_OF_ALL if both else MOST_APART):
+        return list(outcomes)
     groups: dict[tuple[Any, ...], list[Outcome]] = {}
     for o in outcomes:
         groups.setdefault((o.gains if both else o.gains[:1], o.amounts), []).append(o)
