@@ -228,7 +228,8 @@ def _cases(
     for start, further in (*words.CASES, *words.REPLIES):
         first = start.format(**groups, s="s?", pick="pick", picks="picks?")
         further = further.format(theirs=f"({several})")
-        yield re.compile(f"(?i:{first[0]}){first[1:]}"), re.compile(f", {further}(?= )"), against
+        first = first if first.startswith("(") else f"(?i:{first[0]}){first[1:]}"
+        yield re.compile(first), re.compile(f", {further}(?= )"), against
 
 
 def ends(game: Game) -> Iterator[History]:

@@ -118,19 +118,21 @@ GIVES = (
     "{acts} brings me {gain}",
 )
 CASES = (
-    ("if the other{s} {picks} {theirs}, {act} gives me {gain}", "if {theirs}"),
-    ("against {theirs}, {act} pays me {gain}", "against {theirs}"),
-    ("facing {theirs}, with {act} I get {gain}", "facing {theirs}"),
-    ("when the other{s} {picks} {theirs}, from {act} I get {gain}", "when {theirs}"),
-    ("should the other{s} {pick} {theirs}, {act} brings me {gain}", "if {theirs}"),
+    ("{act}: if the other{s} {picks} {theirs} it gives me {gain}", "if {theirs}"),
+    ("{act}: against {theirs} it pays me {gain}", "against {theirs}"),
+    ("with {act}, facing {theirs} I get {gain}", "facing {theirs}"),
+    ("from {act}, when the other{s} {picks} {theirs} I get {gain}", "when {theirs}"),
+    ("{act}: should the other{s} {pick} {theirs} it brings me {gain}", "if {theirs}"),
 )
-"""What an action gives where the others may yet act in several ways: the first of these, and the next."""
+"""What an action gives where the others may yet act in several ways: the first of these, and the next. The act
+comes before the fork between a gain that is certain (GIVES) and one that is not: a small model that has not
+named the act takes the one for the other."""
 REPLIES = (
-    ("if the other replies {theirs}, {act} gives me {gain}", "if {theirs}"),
-    ("with {theirs} in reply, {act} pays me {gain}", "with {theirs}"),
-    ("given reply {theirs}, with {act} I get {gain}", "given {theirs}"),
-    ("when the other replies {theirs}, from {act} I get {gain}", "when {theirs}"),
-    ("should the other reply {theirs}, {act} brings me {gain}", "if {theirs}"),
+    ("{act}: if the other replies {theirs} it gives me {gain}", "if {theirs}"),
+    ("{act}: with {theirs} in reply it pays me {gain}", "with {theirs}"),
+    ("with {act}, given reply {theirs} I get {gain}", "given {theirs}"),
+    ("from {act}, when the other replies {theirs} I get {gain}", "when {theirs}"),
+    ("{act}: should the other reply {theirs} it brings me {gain}", "if {theirs}"),
 )
 """The same of one who acts after me."""
 ALL = ("all {act}", "everyone {act}", "if all choose {act}", "{act} by all", "if everyone chooses {act}")
