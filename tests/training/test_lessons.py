@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from homines.training.lessons import Lesson, collate, lessons_of_rows, plan_batc
 from homines.training.plain import STORE, plain_lessons, requests
 from homines.training.settings import SupervisedSettings
 from homines.training.supervised import train_supervised
-from homines.training.supervised_trainer import weighted_loss
+from homines.training.supervised_trainer import CompletionTrainer, weighted_loss
 from tests.helpers.tiny import willing
 
 
@@ -82,6 +83,22 @@ def test_the_gradient_is_that_of_the_expected_loss(tokenizer: Any, labels: str, 
                 logp = logits.log_softmax(-1)[range(len(said)), said]
                 total, weight = total - p * logp.sum(), weight + p * len(said)
     assert mine == pytest.approx(gradient(model.net, total / weight), rel=1e-4, abs=1e-5)
+
+
+def test_a_token_counts_alike_in_a_short_step_and_in_a_long_one(tokenizer: Any) -> None:
+    """The loss of a step is its tokens' sum by one weight for all steps; the figure shown is by its own."""
+    model = pupil(tokenizer)
+    trainer = CompletionTrainer.__new__(CompletionTrainer)
+    trainer.products, trainer.weight = None, 10.0
+    trainer.texts = SimpleNamespace(weight=0.0)  # pyright: ignore[reportAttributeAccessIssue]
+    for row in (*soft_rows(True, (1.0, 0.0)), *soft_rows(False, (1.0, 0.0))):
+        ((lesson,),) = lessons_of_rows(model, [row])
+        batch = collate([lesson], torch.float32, pad="left")
+        with torch.no_grad():
+            total, weight, _ = weighted_loss(model.net, batch)
+            loss = trainer.compute_loss(model.net, batch)
+        assert float(loss) == pytest.approx(float(total) / 10, rel=1e-5)
+        assert trainer.figures["loss"] == pytest.approx(float(total) / weight, rel=1e-5)
 
 
 def test_rare_answers_are_left_out_and_the_others_add_up(tokenizer: Any) -> None:

@@ -22,6 +22,7 @@ from homines.core.types import Game, History
 from homines.datasets.reasons import words
 from homines.datasets.reasons.arithmetic import exact
 from homines.datasets.reasons.roles import ActWords
+from homines.datasets.reasons.situation import is_last
 from homines.datasets.row import Row
 from homines.elicitation.scene import CUE, Names
 from homines.estimation.strategy_method import points
@@ -140,7 +141,7 @@ class Gains:
             acts = f"{names.mine[place[0]]}{joint}"
             self.by_acts[self.here, acts] = tuple(exact(x) for x in d.payoffs[(slice(None), *place)])
             uncertain.add(join(theirs))
-            if d.reply and not np.ptp(d.payoffs[:, place[0]], axis=1).any():
+            if d.reply and is_last(d, place[0]):
                 self.by_acts[self.here, names.mine[place[0]]] = self.by_acts[self.here, acts]
         self.same = (
             {} if d.same is None else {label: exact(x) for label, x in zip(labels, d.same, strict=True)}

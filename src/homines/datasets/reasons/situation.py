@@ -26,7 +26,7 @@ def tell_situation(d: Decision, labels: Sequence[str]) -> str:
     if d.does or len({tuple(each) for each in names.theirs}) > 1:
         return ""
     acts = range(len(d.actions))
-    closed = [a for a in acts if not np.ptp(d.payoffs[:, a].reshape(len(d.payoffs), -1), axis=1).any()]
+    closed = [a for a in acts if is_last(d, a)]
     if not names.theirs or (d.reply and len(closed) == len(d.actions)):
         return SURE
     theirs = either(names.theirs[0], range(len(names.theirs[0])))
@@ -35,3 +35,8 @@ def tell_situation(d: Decision, labels: Sequence[str]) -> str:
     opened = either(names.mine, [a for a in acts if a not in closed])
     after = ENDS.format(open=opened, closed=either(names.mine, closed)) if closed else ""
     return REPLIES.format(theirs=theirs, after=after)
+
+
+def is_last(d: Decision, a: int) -> bool:
+    """Whether everybody's gains after this act are the same whatever the others do."""
+    return not np.ptp(d.payoffs[:, a].reshape(len(d.payoffs), -1), axis=1).any()

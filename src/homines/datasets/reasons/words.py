@@ -124,9 +124,9 @@ CASES = (
     ("from {act}, when the other{s} {picks} {theirs} I get {gain}", "when {theirs}"),
     ("{act}: should the other{s} {pick} {theirs} it brings me {gain}", "if {theirs}"),
 )
-"""What an action gives where the others may yet act in several ways: the first of these, and the next. The act
-comes before the fork between a gain that is certain (GIVES) and one that is not: a small model that has not
-named the act takes the one for the other."""
+"""What an action gives where the others may yet act in several ways: the first of these, and the next. The
+act comes before the fork between a gain that is certain (GIVES) and one that is not: a small model that has
+not named the act takes the one for the other."""
 REPLIES = (
     ("{act}: if the other replies {theirs} it gives me {gain}", "if {theirs}"),
     ("{act}: with {theirs} in reply it pays me {gain}", "with {theirs}"),
@@ -163,7 +163,7 @@ MORE = (
     "{x} is above {y}, hence {x} for {a}.",
     "{x} is larger than {y}: {x} for {a}.",
 )
-"""The amount comes before its option here and in every line: a small model that has found the largest
+"""The amount comes before its option here and where every line ends: a small model that has found the largest
 amount then only copies what followed it. The other way round ('A gives 8 ... the most is 8') it learns every
 number and no answer (measured: 400 rows, all but the last word)."""
 MOST = (
