@@ -66,6 +66,7 @@ from homines.studies.omissions import by_need
 from homines.studies.task import StudyTask
 from homines.training.persistence_plan import KAPPA_GAMES
 from tests.helpers.running import rows, study
+from tests.helpers.tiny import willing
 
 PARTS = ("goals", "matrix", "conditions", "exam", "amounts", "pairs", "effects")
 END = TaughtKind("homo moralis", "", (0,), quick=False)
@@ -403,13 +404,22 @@ def test_an_agent_that_never_came_to_an_answer_has_no_observations() -> None:
     assert observations([]) == []
 
 
-# --- the short form, on the embedded model ---------------------------------------------------------
+# --- the short form, on a tiny network ---------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def net(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tiny network as a user names it, with room for every prompt and its reasons."""
+    folder = tmp_path_factory.mktemp("net")
+    willing(tokenizer, "Answer:AB", max_position_embeddings=4096).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return f"hf/{folder}"
+
+
+@pytest.fixture(scope="module")
+def quick(net: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lu2025") / "run"
-    assert "report.html" in study("lu2025", folder)
+    assert "report.html" in study("lu2025", folder, "--model", net)
     return folder
 
 
@@ -459,9 +469,9 @@ def test_provenance_and_data_are_kept_with_the_result(quick: Path) -> None:
 
 
 @pytest.mark.system
-def test_a_rerun_asks_and_trains_nothing(quick: Path) -> None:
+def test_a_rerun_asks_and_trains_nothing(net: str, quick: Path) -> None:
     before = {p: p.stat().st_size for p in quick.rglob("*.jsonl")}
     (quick / "report.html").unlink()
-    told = study("lu2025", quick, "--json")
+    told = study("lu2025", quick, "--json", "--model", net)
     assert Path(json.loads(told)["report"]).exists()
     assert {p: p.stat().st_size for p in quick.rglob("*.jsonl")} == before
