@@ -272,8 +272,10 @@ def three_who_differ() -> NormalForm:
 
 
 def test_what_cannot_be_made_is_refused() -> None:
-    with pytest.raises(HominesError, match=r"gave .* of 3000 rows, and hundreds more games gave none"):
+    with pytest.raises(HominesError, match=r"gave .* of 3000 rows, and many more games gave none"):
         generate(Recipe("economicus", ("ultimatum",), train=3000))
+    with pytest.raises(HominesError, match=r"longer than 20 characters .*\(--longest\)"):
+        generate(Recipe("economicus", train=3, test=0, longest=20))
     with pytest.raises(HominesError, match="no game 'chess' can be drawn; there are"):
         Recipe("economicus", ("chess",))
     with pytest.raises(HominesError, match="ties is 'maybe'"):

@@ -110,10 +110,12 @@ class Generator:
 
     def _exhausted(self, rows: int, count: int) -> HominesError:
         why = ", ".join(f"{reason} {n}" for reason, n in self.left.most_common())
+        long = any(reason.startswith("longer than") for reason in self.left)
         return HominesError(
-            f"{', '.join(self.recipe.games)} gave {rows} of {count} rows, and hundreds more "
-            f"games gave none ({why}): there are no more distinct ones, or all are ties; ask for fewer "
-            "rows, name more games (--game) or stakes (--stake), or keep ties (--ties both)"
+            f"{', '.join(self.recipe.games)} gave {rows} of {count} rows, and many more games gave none "
+            f"({why}): there are no more distinct ones, or all are ties{' or too long' * long}; ask for "
+            "fewer rows, name more games (--game) or stakes (--stake), or keep ties (--ties both)"
+            f"{' or longer rows (--longest)' * long}"
         )
 
     def _rows_of_draw(self, source: Source) -> list[Row] | None:
