@@ -21,7 +21,7 @@ from homines.elicitation import capability
 from homines.inference.tokens import terminator
 from homines.models.hf import HuggingFace
 from homines.training.everyday_text import EverydayText
-from homines.training.lessons import Lesson, collate, lessons_of_rows, plan_batches
+from homines.training.lessons import Lesson, collate, lessons_of_rows, plan_batches, weights_of
 from homines.training.plain import STORE, plain_lessons, requests
 from homines.training.settings import SupervisedSettings
 from homines.training.supervised import train_supervised
@@ -108,6 +108,13 @@ def test_rare_answers_are_left_out_and_the_others_add_up(tokenizer: Any) -> None
     assert {weight for _, _, weight in lesson.said} == {1.0}
     ((lesson,),) = lessons_of_rows(model, soft_rows(False, (0.7, 0.3)))
     assert not lesson.branches, "the best answer alone, unless the data ask for the target"
+
+
+def test_where_every_answer_is_rare_all_are_kept() -> None:
+    """A menu of many amounts at a low precision has no answer of LEAST_WEIGHT."""
+    (row,) = soft_rows(False, (0.5, 0.5))
+    wide = np.full(160, 1 / 160)
+    assert weights_of(replace(row, target=wide)) == pytest.approx(dict.fromkeys(range(160), 1 / 160))
 
 
 def test_one_prompt_with_a_target_is_answered_at_its_rates(tokenizer: Any, tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from homines.inference.tokens import encode, terminator
 from homines.models.hf import HuggingFace
 
 LEAST_WEIGHT = 0.01
-"""Answers of less probability are left out of a lesson; those of the others then add up to one."""
+"""Answers of less probability are left out of a lesson, unless all are; those of the others then add up to
+one."""
 WINDOW = 16
 """Batches within which rows are sorted by length."""
 
@@ -101,8 +102,9 @@ def lessons_of_rows(model: HuggingFace, rows: Sequence[Row], *, soft: bool = Fal
 
 
 def weights_of(row: Row) -> dict[int, float]:
-    """The probability of every answer of a row that is not too rare, adding up to one."""
-    kept = {a: float(p) for a, p in enumerate(row.target) if p >= LEAST_WEIGHT}
+    """The probability of every answer of a row that is not too rare, adding up to one; of all, if all are."""
+    every = {a: float(p) for a, p in enumerate(row.target)}
+    kept = {a: p for a, p in every.items() if p >= LEAST_WEIGHT} or every
     total = sum(kept.values())
     return {a: p / total for a, p in kept.items()}
 
