@@ -313,6 +313,8 @@ def test_families_of_other_choices_are_not_ranked(homines_: Homines) -> None:
         (("people.csv", "--family", "inequity", "--classes", "30"), "too few for 30 classes"),
         (("people.csv", "--family", "inequity", "--classes", "2", "--risk"), "leave out --risk"),
         (("people.csv", "--family", "inequity", "--model", "m"), "is a file"),
+        (("nobody", "--family", "inequity", "--model", "m"), "cannot read nobody: No such file"),
+        (("nobody", "--family", "inequity", "--by", "prompt"), "cannot read nobody: No such file"),
         (("people.csv", "--family", "inequity", "--against", "nonsense"), "no preference called 'nonsense'"),
         (
             ("people.csv", "--family", "inequity", "--against", "economicus", "--classes", "2"),

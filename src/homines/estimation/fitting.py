@@ -53,9 +53,9 @@ def read_observations(
             plain_records(run.records, run.config), model=model, plans=plans, by_prompt=by_prompt
         )
         return legal_enough(every), run.unsound, counts(theirs)
-    if model is not None:
+    if model is not None and source.exists():
         raise HominesError(f"--model names one of a run's models; {source} is a file")
-    if by_prompt:
+    if by_prompt and source.exists():
         raise HominesError(f"--by prompt is for a run folder, whose records hold prompts; {source} is a file")
     return read_csv(source, follow.begin("reading the CSV", READING_STEPS)), 0, {}
 
