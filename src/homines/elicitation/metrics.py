@@ -251,12 +251,13 @@ def moral_regret(
 
 @dataclass(frozen=True)
 class Slope:
-    """P(first action) = intercept + slope * advantage, least squares over decisions."""
+    """P(first action) = intercept + slope * advantage, least squares over decisions. r2: None where P(first
+    action) is always the same."""
 
     slope: float
     intercept: float
     decisions: int
-    r2: float
+    r2: float | None
 
 
 def payoff_sensitivity(
@@ -279,7 +280,7 @@ def payoff_sensitivity(
     slope, intercept = np.polyfit(x, y, 1)
     fitted = intercept + slope * np.array(x)
     total = float(np.var(y))
-    r2 = 1 - float(np.var(np.array(y) - fitted)) / total if total > 1e-18 else 1.0
+    r2 = 1 - float(np.var(np.array(y) - fitted)) / total if total > 1e-18 else None
     return Slope(float(slope), float(intercept), len(x), r2)
 
 
