@@ -17,13 +17,17 @@ from tests.estimation.test_as_models_are_asked import run_of
 from tests.helpers.theorist import Theorist
 
 
-def test_kappa_is_read_under_three_beliefs(tmp_path: Path) -> None:
-    theorist = Theorist("kantian(alpha=0.0, beta=0.1, kappa=0.4)", 0.1, beliefs=believed(2))
-    records = RunFolder(run_of(theorist, tmp_path / "run", ask_beliefs=True)).records
-    agent = SimpleNamespace(
+def _as_agent(theorist: Theorist, folder: Path) -> SimpleNamespace:
+    """An agent of the study with a theorist's answers and beliefs."""
+    records = RunFolder(run_of(theorist, folder, ask_beliefs=True)).records
+    return SimpleNamespace(
         name="theorist", records=records, answers=lambda game: [r for r in records if r.game.startswith(game)]
     )
-    findings: Any = SimpleNamespace(wide=[agent])
+
+
+def test_kappa_is_read_under_three_beliefs(tmp_path: Path) -> None:
+    theorist = Theorist("kantian(alpha=0.0, beta=0.1, kappa=0.4)", 0.1, beliefs=believed(2))
+    findings: Any = SimpleNamespace(wide=[_as_agent(theorist, tmp_path / "run")])
     section = beliefs(findings)
     assert isinstance(section, Section)
     rows = {row["family"]: row for row in section.rows}
@@ -33,5 +37,9 @@ def test_kappa_is_read_under_three_beliefs(tmp_path: Path) -> None:
     assert 0 < row["belief"] < 1
     assert row["legal mass"] == 1
     assert "No published estimate of people's kappa" in " ".join(section.text)
+    coin: Any = SimpleNamespace(wide=[_as_agent(Theorist("economicus", 0.0), tmp_path / "coin")])
+    section = beliefs(coin)
+    assert isinstance(section, Section)
+    assert all("the same" in row["why"] for row in section.rows)  # no kappa without its reason
     mute: Any = SimpleNamespace(wide=[SimpleNamespace(name="m", records=[], answers=lambda game: [])])
     assert isinstance(beliefs(mute), Omission)

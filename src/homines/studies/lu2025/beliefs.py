@@ -63,6 +63,8 @@ def _kappas(agent: DoseAgent, asked: Sequence[Record], spec: str) -> TableRow:
     except HominesError as failure:
         return {"why": str(failure).partition("; ")[0]}
     found = {row.belief: row for row in sensitivity(variants, spec)}
+    if not found:
+        return {"why": "the three beliefs come to the same here"}
     row: TableRow = {f"kappa, {belief}": found[belief].values.get("kappa") for belief in found}
     whys = [f"{belief}: {row.why}" for belief, row in found.items() if row.why]
     return row | ({"why": "; ".join(whys)} if whys else {})
