@@ -179,6 +179,9 @@ def test_the_sections_have_every_reading_of_kappa() -> None:
     assert readings[PLAIN]["agents with a value"] == 6
     assert readings[KAPPA]["agents with a value"] == 6
     assert readings[SET]["slope"] == pytest.approx(0.9, abs=0.1)
+    more: Any = SimpleNamespace(doses=[*agents, agent(0.5, 3)])  # a seed of one dose has no line
+    row = next(row for row in slopes(more).rows if row["reading"] == SET)  # pyright: ignore
+    assert (row["agents with a value"], row["in the line"], row["seeds"]) == (10, 9, 3)
     few: Any = SimpleNamespace(doses=agents[:2], lacks_training=lambda title: title)
     refused = slopes(few)
     assert isinstance(refused, Section)

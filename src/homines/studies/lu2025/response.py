@@ -223,7 +223,7 @@ def slopes(findings: DoseFindings) -> Section | Omission:
         except TooFewAgents as few:
             rows.append(row | {"why": sentence(few)})
             continue
-        row |= {"slope": s.value, "low": s.low, "high": s.high, "seeds": s.seeds}
+        row |= {"slope": s.value, "low": s.low, "high": s.high, "seeds": s.seeds, "in the line": s.agents}
         row |= {"low over agents": s.low_agents, "high over agents": s.high_agents}
         row |= {"intercept": s.intercept, f"within {GOAL:g} of 1": abs(s.value - 1) <= GOAL}
         rows.append(row)
@@ -236,8 +236,9 @@ def slopes(findings: DoseFindings) -> Section | Omission:
             "that each seed has its own line and is one draw (Student's t over the seeds' slopes). Over "
             "agents: the same if all seeds had one slope and agents differed by themselves (over residuals "
             "of lines of one slope with an intercept a seed); usually narrower.",
-            "Agents without a value are left out of the line, and how many is in the table: where these are "
-            "the certain ones, the middle of the set at which most answers are best has them too.",
+            "Agents without a value, and seeds with values at fewer than "
+            f"{LEAST_DOSES} doses, are left out of the line; how many are in it is in the table. Where these "
+            "are the certain ones, the middle of the set at which most answers are best has them too.",
         ),
         rows,
     )
