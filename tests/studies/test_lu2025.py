@@ -338,6 +338,10 @@ def test_the_page_says_which_goals_are_reached(tmp_path: Path, monkeypatch: pyte
     assert bare["outcome"] == "not reached"  # hardly ever given
     text = result.page.read_text()
     assert "Kinds of games left out, aloud (goal 0.9): homo moralis" in text
+    assert re.search(r"of untrained: bare [^;]*legal mass [^;]* by homo", text)
+    plans = table(tmp_path, "plans")
+    assert plans
+    assert all(0 < float(row["homo moralis, legal mass"]) <= 1 for row in plans)
     cells = {(row["kind"], row["utility"]): row for row in table(tmp_path, "matrix")}
     assert float(cells["split", "homo moralis"]["trained"]) == pytest.approx(1)
     assert float(cells["split", "homo moralis"]["left out"]) == pytest.approx(0, abs=1e-6)

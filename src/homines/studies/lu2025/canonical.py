@@ -89,6 +89,7 @@ def plans(findings: DoseFindings) -> Section | Omission:
             row = rows.setdefault((o.game, ",".join(labels)), {"game": o.game, "words": ",".join(labels)})
             top = int(o.choice.p.argmax())
             row[agent.name] = f"{o.decision.actions[top]} {o.choice.p[top]:.2f}"
+            row[f"{agent.name}, legal mass"] = o.choice.mass
     title = "Protocols by the strategy method"
     if not rows:
         return Omission(title, "answers")
@@ -137,8 +138,8 @@ def best_plans(findings: DoseFindings) -> Section | Omission:
         title,
         (
             "Mean probability on plans that are best for a utility: against what a model as it is says "
-            "another would do, and against either reply as likely for the tuned ones, who were not asked. By "
-            "chance: the share of plans that are best.",
+            "another would do, and against either reply as likely for the tuned ones, whose bare answers to "
+            "that are in the section on beliefs. By chance: the share of plans that are best.",
             *findings.sampled_note,
         ),
         rows,

@@ -64,7 +64,7 @@ def summary(findings: DoseFindings) -> list[str]:
         ]
     for agent in (a for a in findings.able if a.kind is None):
         figures = [
-            f"{condition} {describe(scores.share)} by {utility}"
+            f"{condition} {describe(scores.share)}, legal mass {scores.mass:.2g}, by {utility}"
             for utility in UTILITIES
             for condition in ("aloud", "bare")
             if (scores := pooled(select([agent], utility, condition))) and scores.share is not None
