@@ -102,7 +102,8 @@ def claims_section(claims: Sequence[Claim]) -> Section:
         (
             "Sentences of the paper's abstracts and of the beginning of its second version, as far as they "
             "are about the applications, in words of our own; and what follows from the preferences "
-            "themselves (theory). The verdict is computed by one rule, never by hand.",
+            "themselves (theory). The verdict is computed by one rule, never by hand. It is of these agents, "
+            "one training of each: the intervals hold other words, not other trainings.",
             RULE,
         ),
         [claim.row() for claim in claims],

@@ -31,8 +31,9 @@ OUTCOMES = {True: "reached", False: "not reached", None: "not asked"}
 FAULTS = (*(str(fault) for fault in ReasonFault), NO_ANSWER)
 INTERVALS = (
     "Shares are probabilities of the implied answer given a legal one, averaged over decisions; their 95% "
-    "intervals (Clopper-Pearson) and n are of the decisions with a legal answer, of one agent: they say "
-    "nothing of another training."
+    "intervals (Clopper-Pearson) and n are of the decisions with a legal answer, as if they were "
+    "independent, though up to three are of one game. They are of one agent (of kinds left out: of the four "
+    "that each lack a group, together) and say nothing of another training."
 )
 
 
