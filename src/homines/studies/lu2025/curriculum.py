@@ -43,7 +43,8 @@ SILENT: Mapping[str, tuple[str, ...]] = {
 which is as good behind the veil of ignorance."""
 KAPPAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ROWS, ROWS_WITHOUT, DOSE_ROWS, QUICK_ROWS = 400, 300, 120, 12
-"""Rows to train on; an agent without a group has as many of each kind as one of all kinds."""
+"""Rows to train on; homo economicus without a group has as many of each kind as with all kinds, homo moralis,
+which is trained on fewer kinds, from 43 to 60 of each in place of 50."""
 THINK = 400
 """Tokens of reasons at most, of a row and of an agent that thinks aloud."""
 SHORTEST = 1.6
