@@ -284,8 +284,6 @@ class StudyTask:
             model.reasoning = reasoning
         if renamed:
             model.name = f"{self.model}+{renamed}"  # pyright: ignore[reportAttributeAccessIssue]
-        if reasoning is not None and isinstance(model, Reasons):
-            model.reasoning = reasoning
         records = self._ask(run, model, exam(model), renamed or spec)
         beside(run, model)
         if not (failed := sum(r.choice is None for r in records)):
