@@ -338,7 +338,7 @@ def test_the_page_says_which_goals_are_reached(tmp_path: Path, monkeypatch: pyte
     assert bare["outcome"] == "not reached"  # hardly ever given
     text = result.page.read_text()
     assert "Kinds of games left out, aloud (goal 0.9): homo moralis" in text
-    assert re.search(r"of untrained: bare [^;]*legal mass [^;]* by homo", text)
+    assert re.search(r"of untrained: aloud [^;]*legal mass [^;]* by homo", text)
     plans = table(tmp_path, "plans")
     assert plans
     assert all(0 < float(row["homo moralis, legal mass"]) <= 1 for row in plans)
