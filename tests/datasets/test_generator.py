@@ -102,6 +102,9 @@ def test_either_of_two_best_answers_is_right() -> None:
     ]
     found = score_answers(held, records)
     assert (found["share"], found["right"]) == (1, 1)
+    single = generate(Recipe("economicus", ("symmetric",), train=1, test=0))[0]
+    coin = [replace(records[0], decision=single[0].decision)]
+    assert score_answers(single, coin)["right"] == 0.5  # of two as likely answers one is best
 
 
 def test_games_set_apart_are_never_drawn() -> None:

@@ -198,6 +198,12 @@ def test_what_cannot_be_asked_costs_no_loading_and_leaves_no_folder(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_model_that_cannot_think_aloud_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(HominesError, match="cannot think aloud"):
+        persist(PersistencePlan(model="mock", aloud=True), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_two_or_three_games_have_no_interval(tmp_path: Path) -> None:
     def changes(games: tuple[str, ...], folder: Path) -> str:
         persist(PersistencePlan(model="mock", games=games, conditions=("persona",)), folder)

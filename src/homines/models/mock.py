@@ -40,6 +40,12 @@ class Mock:
         return out
 
 
+class Thinker(Mock):
+    """A mock that thinks aloud, to count and to sign the questions of models that do."""
+
+    reasoning: Any = None
+
+
 def hashed(prompt: Prompt) -> Choice:
     """Logits in [-2, 2] and a mass in [0.6, 1], by a hash of the prompt's text and the answer's beginning."""
     rng = np.random.default_rng(int(digest(prompt.text + prompt.begins), 16))

@@ -27,7 +27,7 @@ from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question
 from homines.inference.reasoning import ReasoningOptions
 from homines.models import load, trainable
-from homines.models.mock import Mock, uniform
+from homines.models.mock import Thinker, uniform
 from homines.reports import model_card
 from homines.studies.omissions import Omission
 from homines.training.lifecycle import AlignmentTraining, Tuning, finished_training, train_once
@@ -275,7 +275,7 @@ class StudyTask:
         beside    notes what else is measured while the model is loaded
         reasoning how a model that reasons thinks aloud; None: as it does by itself
         """
-        known = exam(Mock(uniform))
+        known = exam(Thinker(uniform))
         sign = digest([[q.record.game, q.record.frame, q.record.order, q.prompt.key] for q in known])
         if (run.noted("examined.json") or {}).get("exam") == sign:
             return 0

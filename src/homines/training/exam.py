@@ -17,7 +17,7 @@ from homines.core.progress import QUIET, Follow
 from homines.core.rates import sample_of
 from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder
-from homines.core.types import Model, Record
+from homines.core.types import Choice, Model, Record
 from homines.datasets.row import Row
 from homines.elicitation import capability
 from homines.elicitation.asking import measure
@@ -73,7 +73,7 @@ def score_answers(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, A
 
     share    mean probability on it, given a legal answer, over rows with a legal answer; None where there is
              none. A decision with rows for several best answers counts any of them
-    right    share of all rows where it is the likeliest answer
+    right    share of all rows where it is the likeliest answer; of several as likely ones its part
     mass     mean probability of any legal answer; `mute`: rows that never came to an answer
     failed   rows whose question failed
     samples  of sampled answers: the number of answers and the 95% interval of `share` and `mass`
@@ -91,15 +91,21 @@ def score_answers(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, A
     samples = {name: s.to_json() for name, rate in rates.items() if (s := sample_of(rate)) is not None}
     return {
         "share": share,
-        "right": float(np.mean([c.mass > 0 and c.p.argmax() in best for best, c in answers]))
-        if answers
-        else None,
+        "right": float(np.mean([_likeliest(c, best) for best, c in answers])) if answers else None,
         "mass": float(np.mean([c.mass for _, c in answers])) if answers else None,
         "rows": len(rows),
         "mute": len(answers) - len(legal),
         "failed": len(records) - len(answers),
         **({"samples": samples} if samples else {}),
     }
+
+
+def _likeliest(choice: Choice, best: Sequence[int]) -> float:
+    """The part of the likeliest answers that are among these; 0 without a legal answer."""
+    if choice.mass <= 0:
+        return 0.0
+    top = np.flatnonzero(choice.p >= choice.p.max() * (1 - 1e-12))
+    return float(np.isin(top, best).mean())
 
 
 def exams_of(

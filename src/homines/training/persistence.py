@@ -35,9 +35,10 @@ def persist(
     Raises Interrupted where `follow.stop` says so; the same call goes on from there.
     """
     plan.check()  # a mistyped spec costs no loading and leaves no folder
+    follow.say(f"loading {plan.model}")
+    models = [load(plan.model, **plan.placement)]
+    plan.questions(models[0], (PLAIN,))  # a model that cannot be asked so leaves no folder either
     with RunFolder(folder, plan.config(command)) as run:
-        follow.say(f"loading {plan.model}")
-        models = [load(plan.model, **plan.placement)]
         _ask(plan, models[0], run, (PLAIN, *plan.names), follow)
         if plan.tune:
             models.clear()  # the memory is needed for the learner

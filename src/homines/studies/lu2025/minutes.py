@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from homines.elicitation.conditions import conditions
 from homines.elicitation.questions import Question
-from homines.inference.reasoning import ReasoningOptions
-from homines.models.mock import Mock, uniform
+from homines.models.mock import Thinker, uniform
 from homines.studies.lu2025 import applications, persistence
 from homines.studies.lu2025.curriculum import STAGES, AgentKind, Stage
 from homines.studies.lu2025.folders import planned_ends, planned_subjects
@@ -21,12 +20,6 @@ TEXT = 5.0
 """Seconds of a text of 80 tokens in a market."""
 ROW: Mapping[Stage, float] = {"full": 1.8, "left_out": 1.8, "doses": 1.1}
 """Seconds of a row in training, in bfloat16 and with the KL on everyday text (738 for 400 rows)."""
-
-
-class Thinker(Mock):
-    """A mock that thinks aloud, to count its questions."""
-
-    reasoning = ReasoningOptions()
 
 
 def asking_seconds(questions: Sequence[Question]) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from homines.core.format import TableRow
-from homines.core.types import Array, Choice, HominesError
+from homines.core.types import LEGAL_MASS, Array, Choice, HominesError
 from homines.estimation.agent_estimates import numbers, sentence
 from homines.estimation.bounds import Bounds, bounds
 from homines.estimation.columns import Observation
@@ -215,6 +215,7 @@ def slopes(findings: DoseFindings) -> Section | Omission:
             for agent in agents
             if agent.kappa is not None
             and agent.seed is not None
+            and readings(agent).get("legal mass", 0.0) >= LEGAL_MASS
             and (value := readings(agent).get(name)) is not None
         ]
         row: TableRow = {"reading": name, "agents with a value": len(points), "of": len(agents)}
@@ -236,9 +237,10 @@ def slopes(findings: DoseFindings) -> Section | Omission:
             "that each seed has its own line and is one draw (Student's t over the seeds' slopes). Over "
             "agents: the same if all seeds had one slope and agents differed by themselves (over residuals "
             "of lines of one slope with an intercept a seed); usually narrower.",
-            "Agents without a value, and seeds with values at fewer than "
-            f"{LEAST_DOSES} doses, are left out of the line; how many are in it is in the table. Where these "
-            "are the certain ones, the middle of the set at which most answers are best has them too.",
+            f"Agents without a value or with a legal mass below {LEGAL_MASS:g}, and seeds with values at "
+            f"fewer than {LEAST_DOSES} doses, are left out of the line; how many are in it is in the table. "
+            "Where these are the certain ones, the middle of the set at which most answers are best has them "
+            "too.",
         ),
         rows,
     )
