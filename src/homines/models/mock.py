@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from homines.core.types import Choice, HominesError, Prompt, digest
+from homines.inference.reasoning import ReasoningOptions
 
 Handler = Callable[[Prompt], Choice]
 
@@ -43,7 +44,7 @@ class Mock:
 class Thinker(Mock):
     """A mock that thinks aloud, to count and to sign the questions of models that do."""
 
-    reasoning: Any = None
+    reasoning = ReasoningOptions()
 
 
 def hashed(prompt: Prompt) -> Choice:

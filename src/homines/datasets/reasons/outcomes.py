@@ -35,8 +35,6 @@ from homines.theory.utility_terms import (
 
 LARGEST_FACTOR = 9
 """Weights of more digits are not merged: a small model multiplies by one digit."""
-MOST_COUNTED = 4
-"""Outcomes that are always counted one by one."""
 MOST_APART, MOST_APART_OF_ALL = 6, 3
 """Outcomes that are told one by one, of one gain and of everybody's; of more, those that give the same are
 told together."""
@@ -168,11 +166,12 @@ def _merge(
 def _chances(terms: Sequence[Term], d: Decision) -> list[list[Fraction]]:
     """The probability of every joint action of the others, after each of mine.
 
-    In a game of three or more, or of more outcomes than MOST_COUNTED, where what the others do adds the same
-    to each of my actions, the others' first joint action alone stands for all: no comparison changes.
+    In a game of three or more, or where the others may act in more ways than MOST_APART, and what they do
+    adds the same to each of my actions, the others' first joint action alone stands for all: no comparison
+    changes.
     """
     shape = d.payoffs.shape[1:]
-    if len(d.theirs) > 1 or np.prod(shape) > MOST_COUNTED:
+    if len(d.theirs) > 1 or np.prod(shape[1:]) > MOST_APART:
         amounts = [np.broadcast_to(term.amount, shape).reshape(shape[0], -1) for term in terms]
         alike = all(np.allclose(each - each[:1], (each - each[:1])[:, :1], atol=1e-9) for each in amounts)
         if alike and not d.reply and shape[1:]:
@@ -320,7 +319,8 @@ def read_outcomes(
         return ", ".join(f"{o.acts} {number(o.amounts[0])}" for o in cases)
     both = bool(kinds & SOCIAL)
     first, *rest = cases
-    gains = style.gain(first.gains[0])
+    counted = bool(rest) and not both and any(o.weight != 1 for o in cases)
+    gains = _counted(first, style) if counted else style.gain(first.gains[0])
     if both and len(first.gains) > 1:
         gains += f" and the other{'s' * (len(first.gains) > 2)} {join([*map(style.gain, first.gains[1:])])}"
     act, against, theirs = first.acts, "", ""
@@ -331,13 +331,22 @@ def read_outcomes(
         said = {"s": "s" * many, "pick": "pick", "picks": "pick" if many else "picks"}
         text = start.format(act=act, theirs=theirs, gain=gains, **said)
     else:
-        text = words.GIVES[style.way].format(acts=act, gain=gains)
+        sure = alone and not rest and first.weight > 1  # though the other may reply to another act
+        all_ = "both cases" if first.weight == 2 else f"all {number(first.weight)} cases"
+        text = (words.SURE if sure else words.GIVES)[style.way].format(acts=act, gain=gains, cases=all_)
         further = ""
     for o in rest:
         case = further.format(theirs=o.acts.partition(against)[2]) if further else o.acts
         gives = ("it gives " if further else "gives ") * case[-1].isdigit()
-        text += f", {case} {gives}{join([*map(style.gain, o.gains if both else o.gains[:1])])}"
+        text += f", {case} {gives}"
+        text += _counted(o, style) if counted else join([*map(style.gain, o.gains if both else o.gains[:1])])
     return text
+
+
+def _counted(o: Outcome, style: Style) -> str:
+    """My gain and how often it counts: '4 times 43'."""
+    gain = style.gain(o.gains[0])
+    return gain if o.weight == 1 else f"{number(o.weight)} times {gain}"
 
 
 def close_line(

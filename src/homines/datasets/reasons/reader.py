@@ -34,7 +34,9 @@ AMOUNT = rf"-?[^\w\s-]?({NUMBER})"
 SIDE = rf"-?{NUMBER}(?: [-+*/] {NUMBER})*"
 EQUATION = re.compile(rf"(?<![\d.]){SIDE}(?: = {SIDE})+")
 GAINS = re.compile(
-    rf"(?: it gives| gives(?: me)?| pays me| I get| brings me)? {AMOUNT}(?: and(?: the others?)? {AMOUNT})?"
+    r"(?:[:,] in (?:both|all \d+) cases)?"
+    r"(?: it gives(?: me)?| gives(?: me)?|(?: it)? pays me| I get|(?: it)? brings me)?"
+    rf"(?: \d+ times)? {AMOUNT}(?: and(?: the others?)? {AMOUNT})?"
 )
 BOTH_ROLES = re.compile(rf"(?:,| gives| makes| comes to|:)? (?:\d+ \* )?({NUMBER}) \+ (?:\d+ \* )?({NUMBER})")
 

@@ -117,6 +117,14 @@ GIVES = (
     "from {acts} I get {gain}",
     "{acts} brings me {gain}",
 )
+SURE = (
+    "{acts}: in {cases} it gives me {gain}",
+    "{acts}: in {cases} it pays me {gain}",
+    "with {acts}, in {cases} I get {gain}",
+    "from {acts}, in {cases} I get {gain}",
+    "{acts}: in {cases} it brings me {gain}",
+)
+"""A gain that is certain after this act alone: it counts as often as the cases after another."""
 CASES = (
     ("{act}: if the other{s} {picks} {theirs} it gives me {gain}", "if {theirs}"),
     ("{act}: against {theirs} it pays me {gain}", "against {theirs}"),
