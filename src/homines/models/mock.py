@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from homines.core.types import Choice, HominesError, Prompt, digest
-from homines.inference.reasoning import ReasoningOptions
 
 Handler = Callable[[Prompt], Choice]
 
@@ -39,12 +38,6 @@ class Mock:
             price = f"Price: {rng.uniform(1, 2):.2f}" if rng.random() > 1 / 8 else "Price: as before"
             out.append(f"Plans: watch the other firm\nInsights: lower prices sell more\n{price}")
         return out
-
-
-class Thinker(Mock):
-    """A mock that thinks aloud, to count and to sign the questions of models that do."""
-
-    reasoning = ReasoningOptions()
 
 
 def hashed(prompt: Prompt) -> Choice:

@@ -27,7 +27,7 @@ from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question
 from homines.inference.reasoning import ReasoningOptions
 from homines.models import load, trainable
-from homines.models.mock import Thinker, uniform
+from homines.models.mock import Mock, uniform
 from homines.reports import model_card
 from homines.studies.omissions import Omission
 from homines.training.lifecycle import AlignmentTraining, Tuning, finished_training, train_once
@@ -85,6 +85,12 @@ class AgentExam(NamedTuple):
     name: str
     model: str
     exam: Exam
+
+
+class Thinker(Mock):
+    """A mock that thinks aloud, to count and to sign the questions of models that do."""
+
+    reasoning = ReasoningOptions()
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from homines.elicitation.conditions import conditions
 from homines.elicitation.questions import Question
-from homines.models.mock import Thinker, uniform
+from homines.models.mock import uniform
 from homines.studies.lu2025 import applications, persistence
 from homines.studies.lu2025.curriculum import STAGES, AgentKind, Stage
 from homines.studies.lu2025.folders import planned_ends, planned_subjects
-from homines.studies.task import AgentExam, StudyTask
+from homines.studies.task import AgentExam, StudyTask, Thinker
 
 START, ALOUD, BARE = 45.0, 1.4, 0.6
 """Seconds of loading, and of a question aloud and at once: qwen-0.5b on two cores, in float32."""
