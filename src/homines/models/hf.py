@@ -27,7 +27,7 @@ class HuggingFace:
     """A transformers causal LM and its tokenizer behind the `Model` protocol."""
 
     continues = True
-    batch = 32
+    batch = 96  # more than the slots of `generation`, so that these stay full for longer
 
     def __init__(self, net: Any, tokenizer: Any, *, name: str, provenance: Mapping[str, Any]) -> None:
         self.net = use_onednn(net).eval()
