@@ -21,6 +21,7 @@ from homines.elicitation.answers_in_words import answers_in_words, none_legal, r
 from homines.elicitation.benchmark import NOTE, note_benchmarks, read_benchmarks
 from homines.elicitation.benchmark import questions as own_questions
 from homines.elicitation.metrics import choices, group_by, instability, summary
+from homines.elicitation.promises import promise_rows
 from homines.elicitation.questions import Question
 from homines.elicitation.survey import Survey
 from homines.elicitation.treatments import untreated
@@ -104,6 +105,7 @@ def finish(
     from homines.reports.asked import additions, effect_rows
     from homines.reports.console import print_benchmarks, print_measurement, print_verdicts
     from homines.reports.decomposition_text import tidy
+    from homines.reports.promises_text import lines
     from homines.reports.run_page import write
     from homines.reports.suggestions import next_command
     from homines.reports.verdict_text import verdict_json
@@ -125,6 +127,7 @@ def finish(
             "instability": {name: instability(group) for (name,), group in games.items()},
             "treatments": effect_rows(chosen),
             "benchmarks": RunFolder(folder).noted(NOTE) or {},
+            "promises": promise_rows(plain),
             "decomposition": tidy(decompositions(plain)),
             "calls": asking.spent(RunFolder(folder)) or None,
             "impossible": counts(records),
@@ -136,6 +139,8 @@ def finish(
         print_verdicts(folder)
         print_measurement(plain)
         for text in additions(plain):
+            print(text)
+        for text in lines(plain):
             print(text)
         print_treatments(chosen)
         if survey.decompose:

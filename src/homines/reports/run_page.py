@@ -29,6 +29,8 @@ from homines.reports.measures import elsewhere, preferences, tabulate
 from homines.reports.persistence import condition_effects
 from homines.reports.persistence_text import sections as persistence_sections
 from homines.reports.persistence_text import tidy
+from homines.reports.promises_text import NAME as PROMISES
+from homines.reports.promises_text import sections as promise_sections
 from homines.reports.run_view import (
     EVERY_ORDER,
     MOST_ACTIONS,
@@ -75,11 +77,11 @@ def write(folder: str | Path, out: str | Path | None = None) -> Path:
         for name, group in rows.items()
         if group
     }
-    moves = decomposition_sections(view)
+    moves = [*promise_sections(view), *decomposition_sections(view)]
     tables |= {s.name: Table(s.rows) for s in moves}
     text = _page(view, rows, specs, persistence, moves)
     return page.files_of(
-        place, text, specs, tables, {*run_charts.CAPTIONS, *rows, "persistence", DECOMPOSITION}
+        place, text, specs, tables, {*run_charts.CAPTIONS, *rows, "persistence", DECOMPOSITION, PROMISES}
     )
 
 
