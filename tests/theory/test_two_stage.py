@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from homines.core.registry import find
 from homines.core.types import Choice, HominesError, Prompt
+from homines.datasets.best_answers import implied_answers
 from homines.elicitation.asking import measure
 from homines.elicitation.promises import promise_rows
 from homines.elicitation.questions import Question, battery, questions
@@ -100,8 +101,8 @@ def test_gifts_are_given_by_those_who_count_all_points(benefit: float, cost: flo
     for preference, gives in ((SELFISH, False), (Utilitarian(), benefit > cost)):
         (plan,) = perfect_plays(game, preference)
         assert set(plan.values()) == {0 if gives else 1}
-    helper = [plan for plan in perfect_plays(game, SELFISH, Utilitarian())]
-    assert all(plan[0, ()] == 1 for plan in helper)  # its gift is not what it is helped for
+    helped = perfect_plays(game, SELFISH, Utilitarian())
+    assert all(plan[0, ()] == 1 for plan in helped)  # its gift is not what it is helped for
 
 
 def test_backward_induction_is_that_of_the_trust_game() -> None:
@@ -149,6 +150,8 @@ def test_what_is_not_of_two_stages_is_refused() -> None:
             perfect_plays(find("games", spec), SELFISH)
     with pytest.raises(HominesError, match="bystander"):
         veil(reputation())
+    with pytest.raises(HominesError, match="does not say what then follows"):
+        implied_answers(find("preferences", "moralis(kappa=1)"), promise())
     with pytest.raises(HominesError, match="must hold finite numbers"):
         TwoStage(("P", "S"), ("C", "D"), np.zeros((2, 2, 2)), "", (), (), ())
 
@@ -171,7 +174,7 @@ def test_prompts_tell_the_past_and_the_payoffs_in_any_labels(frame: str, game: T
 
 
 def chooser(kept: float) -> Mock:
-    """Promises with .7; after its own promise cooperates with this, a tenth less where it is alone; else .2."""
+    """Promises with .7; after its own promise cooperates with this, a tenth less where alone; else .2."""
 
     def answer(prompt: Prompt) -> Choice:
         if "promise" in prompt.labels:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from homines.games.ipd import PAYOFFS
 from homines.theory.game_forms import NormalForm, protocol_payoffs
+from homines.theory.stakes import ranked
 
 
 def mediator(payoffs: tuple[float, ...] = ()) -> NormalForm:
@@ -19,3 +22,9 @@ def mediator(payoffs: tuple[float, ...] = ()) -> NormalForm:
     """
     t, r, p, s = protocol_payoffs(1, payoffs, (PAYOFFS,))
     return NormalForm.two(("C", "D", "M"), [[r, s, s], [t, p, p], [t, p, r]])
+
+
+def draw(rng: np.random.Generator, most: int = 9) -> str:
+    """A game of this kind, T > R > P > S, in whole points of 1 to `most`."""
+    t, r, p, s = ranked(rng, "mediator", most, 4)
+    return f"mediator(payoffs={(t, r, p, s)})"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from homines.core.checks import number
 from homines.core.types import frozen
 from homines.games.split import pays
 from homines.theory.game_forms import Sequential
+from homines.theory.stakes import ranked
 
 
 def punishment(
@@ -32,3 +35,11 @@ def punishment(
     rows = [[[pair[0] - fine, pair[0]] for pair in (cooperate, defect)]]
     rows += [[[pair[1] - cost, pair[1]] for pair in (cooperate, defect)]]
     return Sequential(("C", "D"), ("P", "N"), frozen(rows))
+
+
+def draw(rng: np.random.Generator, most: int = 9) -> str:
+    """A game of this kind of whole payoffs up to `most`: defection pays player 0 more and player 1 less, and
+    both can pay for a punishment, dear or cheap."""
+    t, r, reply, s = ranked(rng, "punishment", most, 4)
+    cost, fine = int(rng.integers(1, s + 1)), int(rng.integers(1, r + 1))
+    return f"punishment(cooperate={(r, reply)}, defect={(t, s)}, cost={cost}, fine={fine})"

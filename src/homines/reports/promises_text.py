@@ -14,8 +14,9 @@ from homines.reports.run_view import RunView
 NAME = "promises"
 NOTE = (
     "Rates are given a legal answer. broken: the probability of defecting after an own promise, mean over "
-    "what the other said; every agent is told that it promised, whether or not it would have, which the first "
-    "column says. Beside it defection without a promise: a promise changes nothing where the two are alike."
+    "what the other said; every agent is told that it promised, whether or not it would have, which the "
+    "first column says. Beside it defection without a promise: where the two are alike, a promise changes "
+    "nothing."
 )
 
 
@@ -35,7 +36,8 @@ def lines(records: Iterable[Record]) -> list[str]:
         told = {key: describe(value) for key, value in row.items()}
         out.append(
             f"promises broken {told['broken']} (both promised {told['broken, both promised']}, alone "
-            f"{told['broken, alone']}), legal mass {told['legal mass']}; promises {told['promises']}; defects "
-            f"without a promise {told['defects without a promise']}: {row['game']}, {brief(row['frame'])}"
+            f"{told['broken, alone']}), legal mass {told['legal mass']}; promises {told['promises']}; "
+            f"defects without a promise {told['defects without a promise']}: {row['game']}, "
+            f"{brief(row['frame'])}"
         )
     return out
