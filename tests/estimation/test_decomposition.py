@@ -172,7 +172,7 @@ def test_what_the_design_cannot_tell_apart_has_no_number() -> None:
     found = decomposed(model, questions(model, ipd, [find("frames", "table(labels='X,Y')")]))
     mains = {s.name: s for s in found.odds if s.order < 2}
     assert mains["act or payoffs or vocabulary or label"].value == pytest.approx(4 / 5)
-    for name, level in (("payoffs", "ipd"), ("vocabulary", "X/Y"), ("label", "True")):
+    for name, level in (("payoffs", "ipd"), ("vocabulary", "X/Y"), ("label", "one way round")):
         assert mains[name].value is None
         assert level in mains[name].reason
     assert mains["act"].value is None

@@ -42,17 +42,31 @@ _Cell: TypeAlias = tuple[Any, ...]
 class Share:
     """The part of the mean square of log-odds (or of 2p - 1) that a term has.
 
-    name       'label', 'label × place', 'act or payoffs' where the design cannot tell these apart
+    names      (('label', 'place'),), and several where the design cannot tell them apart
     value      in [0, 1]; None: not told apart, `reason` says from what
     low, high  interval of LEVEL, as `Decomposition.units` says of what; None where it has none
     """
 
-    name: str
-    order: int
+    names: tuple[Names, ...]
     value: float | None
     low: float | None = None
     high: float | None = None
     reason: str = ""
+
+    @property
+    def name(self) -> str:
+        """'label', 'label × place', 'act or payoffs'."""
+        return " or ".join(" × ".join(parts) or ACT for parts in self.names)
+
+    @property
+    def order(self) -> int:
+        """The number of parts: 0 of the act, 1 of a factor, more of an interaction."""
+        return min(map(len, self.names))
+
+    @property
+    def rank(self) -> int:
+        """The place of the first of its names among mains, as FACTORS has them."""
+        return -1 if not self.names[0] else FACTORS.index(self.names[0][0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,26 +138,28 @@ class Decomposition:
         for names, value in values.items():
             half = halves.get(names)
             ends = (None, None) if half is None else (max(0.0, value - half), min(1.0, value + half))
-            out.append(Share(_name(names), _order(names), value, *ends))
-        order = [ACT, *FACTORS]
-        mains = sorted((s for s in out if s.order < 2), key=lambda s: order.index(s.name.split(" or ")[0]))
-        told = {part for s in mains for part in s.name.split(" or ") if " or " not in s.name}
+            out.append(Share(names, value, *ends))
+        mains = sorted((s for s in out if s.order < 2), key=lambda s: s.rank)
+        told = {s.names[0] for s in mains if len(s.names) == 1}
         untold = [
-            Share(name, 1, None, reason=self._reason(name)) for name in self._untold() if name not in told
+            Share((names,), None, reason=self._reason(names)) for names in self._untold() if names not in told
         ]
         rest = sorted((s for s in out if s.order > 1), key=lambda s: -(s.value or 0.0))
         return (*mains, *untold, *rest)
 
-    def _untold(self) -> list[str]:
-        """Names that only stand in groups."""
+    def _untold(self) -> list[Names]:
+        """Mains that stand in a group with others."""
         groups = {self._group(s) for s in self._sets()}
-        names = dict.fromkeys(n[0] if n else ACT for g in groups if len(g) > 1 for n in g if len(n) < 2)
-        return [name for name in (ACT, *FACTORS) if name in names]
+        grouped = {names for group in groups if len(group) > 1 for names in group}
+        return [names for names in ((), *((f,) for f in FACTORS)) if names in grouped]
 
-    def _reason(self, name: str) -> str:
-        """Why the design tells this name from nothing."""
-        if name in self.single:
-            return f"asked with one level: {_level(self.levels[name][0])}"
+    def _reason(self, names: Names) -> str:
+        """Why the design tells a main from nothing."""
+        if names and names[0] in self.single:
+            level = (
+                "one way round" if names[0] == "label" else f"with {_level(self.levels[names[0]][0])} alone"
+            )
+            return f"asked {level}"
         return f"{' and '.join(self.single)} asked with one level"
 
     def _sets(self) -> list[frozenset[str]]:
@@ -194,14 +210,6 @@ def _names(s: frozenset[str]) -> Names:
     """The parts of a term, in the order of FACTORS. A word is one of a pair, and its effect may differ from
     pair to pair: with 'label' the vocabulary is no part of its own."""
     return tuple(f for f in FACTORS if f in s and not (f == "vocabulary" and "label" in s))
-
-
-def _order(group: tuple[Names, ...]) -> int:
-    return min(map(len, group))
-
-
-def _name(group: tuple[Names, ...]) -> str:
-    return " or ".join(" × ".join(names) or ACT for names in group)
 
 
 def _squares(y: Array) -> Array:

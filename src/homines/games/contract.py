@@ -30,17 +30,18 @@ def contract(fine: float = 2, payoffs: tuple[float, ...] = ()) -> TwoStage:
     mine = np.array([[[[r, s], [t - f, p - f]] for f in row] for row in ((fine, 0.0), (0.0, 0.0))])
     rule, then = dilemma_words(mine)
     rule += (
-        " Before that, both sign a contract or refuse it, at the same time. Where both have signed, whoever "
-        f"does not take the option that pays both {r:.10g} where both take it is fined {fine:.10g}."
+        " Before that, a contract is put to both, and each accepts it or not, at the same time. Where both "
+        f"have accepted, whoever does not take the option that pays both {r:.10g} where both take it loses "
+        f"{fine:.10g}."
     )
-    signed = ("You signed", "You refused")
-    seen = ("the other signed", "the other refused")
+    did = ("You accepted it", "You did not accept it")
+    seen = ("the other accepted it", "the other did not")
     return TwoStage(
         ("sign", "refuse"),
         ("C", "D"),
         frozen(mine),
         rule,
-        ("you sign the contract.", "you refuse the contract."),
-        tuple(tuple(f"{a} and {x}. Now both choose." for x in seen) for a in signed),
+        ("you accept it.", "you do not accept it."),
+        tuple(tuple(f"{a} and {x}. Now both choose." for x in seen) for a in did),
         then,
     )

@@ -28,24 +28,22 @@ def promise(penalty: float = 0, payoffs: tuple[float, ...] = ()) -> TwoStage:
     t, r, p, s = protocol_payoffs(1, payoffs, (PAYOFFS,))
     number("penalty", penalty, 0)
     mine = np.array([[[[r, s], [t - broken, p - broken]]] * 2 for broken in (penalty, 0.0)])
-    held = (
-        f"Who promises it and takes the other option loses {penalty:.10g}"
-        if penalty
-        else "Nothing holds one to it"
-    )
+    held = "Nothing holds one to it"
+    if penalty:
+        held = f"Who gives it and takes the other option loses {penalty:.10g}"
     rule, then = dilemma_words(mine)
     rule += (
-        f" Before that, both say at the same time whether they promise to take the option that pays both "
-        f"{r:.10g} where both take it. {held}."
+        " Before that, both say at the same time whether they give their word to take the option that pays "
+        f"both {r:.10g} where both take it. {held}."
     )
-    said = ("You promised it", "You promised nothing")
-    heard = ("the other promised it", "the other promised nothing")
+    said = ("You gave your word", "You gave no word")
+    heard = ("the other gave its word", "the other gave none")
     return TwoStage(
         (PROMISE, "silence"),
         ("C", "D"),
         frozen(mine),
         rule,
-        ("you promise it.", "you promise nothing."),
+        ("you give your word.", "you give no word."),
         tuple(tuple(f"{a} and {x}. Now both choose." for x in heard) for a in said),
         then,
     )

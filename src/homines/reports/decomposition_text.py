@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from homines.core.format import TableRow, count, join, number
 from homines.core.types import LEGAL_MASS
 from homines.estimation.decomposition import CERTAIN, FEWEST, Decomposition, Share, decompositions
+from homines.reports.asked import brief
 from homines.reports.page import Section
 from homines.reports.run_view import ROW_KINDS, RunView, list_names
 
@@ -102,7 +103,7 @@ def tidy(every: Sequence[Decomposition]) -> list[TableRow]:
     return [
         {
             "model": d.model,
-            "frame": d.frame,
+            "frame": brief(d.frame),
             "acts": "/".join(d.actions),
             "term": s.name,
             "share": s.value,
@@ -134,7 +135,7 @@ def sections(view: RunView) -> list[Section]:
     for i, ((frame, acts), named) in enumerate(groups.items()):
         title = TITLE
         if len(groups) > 1:
-            title += f": {'/'.join(acts)} in {view.short.get(frame, frame)}"
+            title += f": {'/'.join(acts)} in {brief(frame)}"
         text = [f"{role}: {' '.join([headline(d), *cautions(d)])}" for role, d in named.items()]
         out.append(
             Section(f"{NAME}_{i + 1}" if i else NAME, title, tuple(text), share_rows(named), None, NOTE)

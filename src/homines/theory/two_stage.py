@@ -24,7 +24,8 @@ class TwoStage:
     has a place and nothing is assumed of what follows.
 
     first, second   names of the actions of the two stages
-    rule            the game in words, told at both stages; no action's name in it, for frames rename them
+    rule            the game in words, told at both stages; neither an action's name nor a unit in it, for frames
+                    give both
     does            what each first action does, in words
     later           later[a][x]: what is told at the second stage after these first actions
     then            then[a][x][b]: what each second action does after them
@@ -89,7 +90,7 @@ def dilemma_words(mine: Array) -> tuple[str, tuple[tuple[tuple[str, ...], ...], 
     (r, s), (t, p) = mine[-1, -1]
     rule = (
         "You and another player each take one of two options, at the same time and once. One option pays "
-        f"each {r:.10g} points where both take it, and {s:.10g} to one who takes it alone. The other option "
+        f"each {r:.10g} where both take it, and {s:.10g} to one who takes it alone. The other option "
         f"pays each {p:.10g} where both take it, and {t:.10g} to one who takes it alone."
     )
 

@@ -8,7 +8,7 @@ from homines.core.capabilities import variant
 from homines.core.format import TableRow
 from homines.core.registry import find, spell
 from homines.elicitation.balanced_design import LABELS
-from homines.estimation.decomposition import ACT, FACTORS, Decomposition, Share, decompositions
+from homines.estimation.decomposition import Decomposition, Share, decompositions
 from homines.reports import charts as draw
 from homines.reports.decomposition_text import NAME, NOTE, TITLE
 from homines.reports.page import Section
@@ -76,7 +76,5 @@ def _of(agent: RewardAgent) -> Decomposition | None:
 
 def _sums(shares: Sequence[Share]) -> Mapping[str, float]:
     """Shares by term, all interactions as one."""
-    order = [ACT, *FACTORS]
     mains = {s.name: s.value for s in shares if s.order < 2 and s.value is not None}
-    sums = {name: mains[name] for name in sorted(mains, key=lambda n: order.index(n.split(" or ")[0]))}
-    return sums | {INTERACTIONS: sum(s.value or 0.0 for s in shares if s.order > 1)}
+    return mains | {INTERACTIONS: sum(s.value or 0.0 for s in shares if s.order > 1)}
