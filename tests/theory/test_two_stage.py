@@ -105,6 +105,13 @@ def test_gifts_are_given_by_those_who_count_all_points(benefit: float, cost: flo
     assert all(plan[0, ()] == 1 for plan in helped)  # its gift is not what it is helped for
 
 
+def test_a_bystander_is_one_in_either_role_behind_the_veil() -> None:
+    behind = veil(reputation(benefit=5, cost=2, endowment=5))
+    gives, keeps = behind.names.index("GGG"), behind.names.index("KKK")
+    assert behind.table[:, gives, keeps].tolist() == [[3, 3], [5, 10], [10, 5]]
+    assert behind.table[:, keeps, gives].tolist() == [[10, 5], [3, 3], [5, 10]]
+
+
 def test_backward_induction_is_that_of_the_trust_game() -> None:
     (plan,) = perfect_plays(trust(3), SELFISH)
     assert (plan[0, ()], plan[1, ((0, None),)]) == (1, 1)
@@ -148,8 +155,6 @@ def test_what_is_not_of_two_stages_is_refused() -> None:
     for spec in ("ipd", "public_goods"):
         with pytest.raises(HominesError, match="perfect_plays takes games of"):
             perfect_plays(find("games", spec), SELFISH)
-    with pytest.raises(HominesError, match="bystander"):
-        veil(reputation())
     with pytest.raises(HominesError, match="does not say what then follows"):
         implied_answers(find("preferences", "moralis(kappa=1)"), promise())
     with pytest.raises(HominesError, match="must hold finite numbers"):

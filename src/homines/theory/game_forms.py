@@ -279,7 +279,7 @@ class Veil:
     plans: tuple[Plan, ...]
     names: tuple[str, ...]
     table: Array
-    """table[seat, my plan, other's plan, role]; role 0: I am player 0."""
+    """table[seat, my plan, other's plan, role]; role 0: I am player 0. A bystander is one in either role."""
 
     def seat(self, k: int = 0) -> Decision:
         n = np.arange(len(self.plans))
@@ -299,8 +299,6 @@ def veil(game: Game) -> Veil:
     points = [(k, history, d) for history, due in nodes(game) for k, d in due.items()]
     if any(k > 1 for k, _, _ in points):
         raise HominesError("veil() takes two-player games; this one has more players")
-    if any(len(d.payoffs) > 2 for _, _, d in points):
-        raise HominesError("veil() takes games of two roles; this one pays a bystander, who has a third")
     points.sort(key=lambda point: point[0])
     many = int(np.prod([len(d.actions) for _, _, d in points]))
     if many > MOST_PLANS:
@@ -319,9 +317,9 @@ def veil(game: Game) -> Veil:
         return game.payoffs(history)
 
     paid = np.array([[outcome(x, y) for y in plans] for x in plans])  # [x as 0, y as 1, player]
-    mine = np.stack([paid[:, :, 0], paid[:, :, 1].T], axis=-1)
-    other = np.stack([paid[:, :, 1], paid[:, :, 0].T], axis=-1)
-    return Veil(game, plans, names, frozen([mine, other]))
+    seats = [(0, 1), (1, 0), *((k, k) for k in range(2, paid.shape[-1]))]  # as which I am player 0, and 1
+    table = [np.stack([paid[:, :, i], paid[:, :, j].T], axis=-1) for i, j in seats]
+    return Veil(game, plans, names, frozen(table))
 
 
 def plan_probability(v: Veil, choices: Mapping[tuple[int, History], Array]) -> Array:

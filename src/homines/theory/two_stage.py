@@ -24,7 +24,7 @@ class TwoStage:
     has a place and nothing is assumed of what follows.
 
     first, second   names of the actions of the two stages
-    rule            the game in words, told at both stages; neither an action's name nor a unit in it, for frames
+    rule            the game in words, told at both stages; no action's name and no unit in it, for frames
                     give both
     does            what each first action does, in words
     later           later[a][x]: what is told at the second stage after these first actions
