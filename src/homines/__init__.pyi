@@ -15,6 +15,7 @@ from homines.frames.under import Under as _frames_under
 from homines.games.av import av as _games_av
 from homines.games.av_rating import av_rating as _games_av_rating
 from homines.games.bos import bos as _games_bos
+from homines.games.contract import contract as _games_contract
 from homines.games.dictator import dictator as _games_dictator
 from homines.games.dilemma import dilemma as _games_dilemma
 from homines.games.duopoly import duopoly as _games_duopoly
@@ -23,11 +24,15 @@ from homines.games.icn import icn as _games_icn
 from homines.games.ipd import ipd as _games_ipd
 from homines.games.ish import ish as _games_ish
 from homines.games.ivd import ivd as _games_ivd
+from homines.games.mediator import mediator as _games_mediator
 from homines.games.ordinal import ordinal as _games_ordinal
 from homines.games.pricing import pricing as _games_pricing
+from homines.games.promise import promise as _games_promise
 from homines.games.public_goods import public_goods as _games_public_goods
 from homines.games.public_goods_round import public_goods_round as _games_public_goods_round
+from homines.games.punishment import punishment as _games_punishment
 from homines.games.reciprocity import reciprocity as _games_reciprocity
+from homines.games.reputation import reputation as _games_reputation
 from homines.games.spd import spd as _games_spd
 from homines.games.split import split as _games_split
 from homines.games.symmetric import symmetric as _games_symmetric
@@ -139,6 +144,7 @@ def measure(
     beliefs: bool | None = None,
     goal: str | None = None,
     begins: str | None = None,
+    decompose: bool = False,
     traces: int = 1,
     temperature: float = 0.0,
     think: int = 192,
@@ -153,6 +159,7 @@ def measure(
     labels     words for the actions, 'X,Y'; several sets as a list
     out        run folder; None: the folder in runs/ that the command would use. Questions with an answer
                there are not asked again
+    decompose  also drawn games and words that tell word, place, echo and payoff apart: RunResult.decompose
     swap, beliefs, goal, begins, traces, temperature, think, seed   as of the command
     progress   bars on standard error (default)
     Raises HominesError for an unknown spec or option, before a model is loaded.
@@ -220,6 +227,7 @@ class games:
     av = staticmethod(_games_av)
     av_rating = staticmethod(_games_av_rating)
     bos = staticmethod(_games_bos)
+    contract = staticmethod(_games_contract)
     dictator = staticmethod(_games_dictator)
     dilemma = staticmethod(_games_dilemma)
     duopoly = staticmethod(_games_duopoly)
@@ -228,11 +236,15 @@ class games:
     ipd = staticmethod(_games_ipd)
     ish = staticmethod(_games_ish)
     ivd = staticmethod(_games_ivd)
+    mediator = staticmethod(_games_mediator)
     ordinal = staticmethod(_games_ordinal)
     pricing = staticmethod(_games_pricing)
+    promise = staticmethod(_games_promise)
     public_goods = staticmethod(_games_public_goods)
     public_goods_round = staticmethod(_games_public_goods_round)
+    punishment = staticmethod(_games_punishment)
     reciprocity = staticmethod(_games_reciprocity)
+    reputation = staticmethod(_games_reputation)
     spd = staticmethod(_games_spd)
     split = staticmethod(_games_split)
     symmetric = staticmethod(_games_symmetric)

@@ -112,6 +112,7 @@ def measure(
     labels     words for the actions, 'X,Y'; several sets as a list
     out        run folder; None: the folder in runs/ that the command would use. Questions with an answer
                there are not asked again
+    decompose  also drawn games and words that tell word, place, echo and payoff apart: RunResult.decompose
     swap, beliefs, goal, begins, traces, temperature, think, seed   as of the command
     progress   bars on standard error (default)
     Raises HominesError for an unknown spec or option, before a model is loaded.

@@ -12,9 +12,11 @@ from homines.core.registry import TrustedPath, spell, spell_class, trust
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Record
 from homines.elicitation.metrics import choices, summary
+from homines.estimation.decomposition import FEWEST_CELLS, decompositions
 from homines.estimation.fitting import estimate_one, read_observations
 from homines.estimation.options import FitOptions
 from homines.reports.asked import brief
+from homines.reports.decomposition_text import tidy
 from homines.reports.tables import Table, spread_samples
 
 if TYPE_CHECKING:
@@ -91,6 +93,20 @@ class RunResult:
         from homines.reports.verdict import verdicts
 
         return verdicts(read(self._run))
+
+    def decompose(self) -> Rows:
+        """What moves the choices between two acts: shares of their exact log-odds by label, place, own and
+        the other's last act, payoffs and their interactions, with intervals where there are units enough.
+
+        A row a model, frame and term; `share` is None, with a reason, where the design cannot tell. Raises
+        HominesError where the records hold no design in which games, labels, orders and states all meet.
+        """
+        if not (rows := tidy(decompositions(self.records))):
+            raise HominesError(
+                f"{self.folder} holds no crossed design of exact choices between two acts, of "
+                f"{FEWEST_CELLS} answers or more; ask one: hm.measure(..., decompose=True)"
+            )
+        return Rows(rows)
 
     def fit(
         self, family: Any, *, model: str | None = None, plans: bool = True, **options: Any

@@ -32,6 +32,9 @@ FEW = {  # distinct games by stake, of kinds with few whole numbers below it
     ("ultimatum", 9): 45,
     ("ultimatum_menu", 9): 10,
 }
+NO_ROWS = {"promise", "contract", "reputation"}
+"""Of two stages, or with a bystander: what a first act is worth hangs on an own later one, which no row sums
+up, and one who is paid and does nothing has no role to walk through (docs/decisions.md)."""
 NOT_WHOLE = {"av", "av_rating", "pricing"}
 """Lives that votes divide, and money to the cent."""
 
@@ -50,7 +53,8 @@ def decisions(spec: str) -> tuple[Decision, ...]:
 
 
 def test_no_game_is_out_of_reach() -> None:
-    assert drawable() == names("games")
+    assert {*drawable()} | NO_ROWS == {*names("games")}
+    assert not NO_ROWS & {*drawable()}
 
 
 @pytest.mark.parametrize("most", STAKES)

@@ -88,6 +88,15 @@ def test_the_folder_of_another_plan_is_refused(quick: Path) -> None:
     assert RunFolder(quick / kind.folder(0)).noted("training.json")
 
 
+def test_the_page_says_what_moves_every_agent(tmp_path: Path) -> None:
+    study("tennant2025", tmp_path / "run", "--model", "mock/uniform", "--also", "mock")
+    every = rows(tmp_path / "run", "decomposition")
+    assert {(row["agent"], row["scale"]) for row in every} == {("mock", "log-odds"), ("mock", "2p − 1")}
+    terms = ("act", "payoffs", "vocabulary", "label", "place", "own last act", "other's last act")
+    for row in every:  # of even odds nothing moves
+        assert sum(float(row[term]) for term in (*terms, "interactions")) == pytest.approx(1, abs=0.05)
+
+
 def test_what_is_tested_is_never_trained_on() -> None:
     task = StudyTask("smollm2", Path("nowhere"), (0,))
     trained = {spec for kind in study_module.kinds(task) for spec in kind.plan.frames}

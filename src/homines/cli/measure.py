@@ -21,6 +21,7 @@ from homines.elicitation.answers_in_words import answers_in_words, none_legal, r
 from homines.elicitation.benchmark import NOTE, note_benchmarks, read_benchmarks
 from homines.elicitation.benchmark import questions as own_questions
 from homines.elicitation.metrics import choices, group_by, instability, summary
+from homines.elicitation.promises import promise_rows
 from homines.elicitation.questions import Question
 from homines.elicitation.survey import Survey
 from homines.elicitation.treatments import untreated
@@ -100,8 +101,11 @@ def finish(
     survey: Survey, folder: Path, records: list[Record], trust_remote_code: bool, as_json: bool
 ) -> None:
     """Report a measurement and print it; exits with 1 where some questions failed, else with 0."""
+    from homines.estimation.decomposition import decompositions
     from homines.reports.asked import additions, effect_rows
     from homines.reports.console import print_benchmarks, print_measurement, print_verdicts
+    from homines.reports.decomposition_text import tidy
+    from homines.reports.promises_text import lines
     from homines.reports.run_page import write
     from homines.reports.suggestions import next_command
     from homines.reports.verdict_text import verdict_json
@@ -123,6 +127,8 @@ def finish(
             "instability": {name: instability(group) for (name,), group in games.items()},
             "treatments": effect_rows(chosen),
             "benchmarks": RunFolder(folder).noted(NOTE) or {},
+            "promises": promise_rows(plain),
+            "decomposition": tidy(decompositions(plain)),
             "calls": asking.spent(RunFolder(folder)) or None,
             "impossible": counts(records),
             "words": asdict(words) if (words := answers_in_words(records)) else None,
@@ -134,7 +140,11 @@ def finish(
         print_measurement(plain)
         for text in additions(plain):
             print(text)
+        for text in lines(plain):
+            print(text)
         print_treatments(chosen)
+        if survey.decompose:
+            print_decompositions(plain)
         print_benchmarks(RunFolder(folder).noted(NOTE) or {})
         if believed:
             print(f"and {believed} answers on what another would do, for `homines fit`")
@@ -158,6 +168,19 @@ def print_treatments(records: Sequence[Record]) -> None:
         print("\nthe same questions without → with; rates are given a legal answer")
     for row in rows:
         print(effect_line(row))
+
+
+def print_decompositions(records: Sequence[Record]) -> None:
+    """Print what moves the choices, a table of shares a model, frame and pair of acts."""
+    from homines.estimation.decomposition import decompositions
+    from homines.reports.decomposition_text import cautions, headline, share_rows
+    from homines.reports.tables import Table
+
+    for d in decompositions(records):
+        print(f"\nshares of the mean square\n{headline(d)}")
+        for text in cautions(d):
+            print(text)
+        print(Table(share_rows({"": d})).text())
 
 
 def limit(budget: BudgetOptions, models: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from homines.estimation.likelihood import Design
 from homines.estimation.strategy_method import Point, plan_decision, points
 from homines.theory.choice import Belief, best_response, expected_utility, logit, stated_beliefs
 from homines.theory.game_forms import Plan
+from homines.theory.two_stage import TwoStage
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,11 @@ def implied_answers(
             out.append(ImpliedAnswers(d, eu, tuple(np.flatnonzero(best_response(eu).p > 0).tolist())))
         return out
     except NeedsVeil as failure:
+        if isinstance(game, TwoStage):
+            raise HominesError(
+                f"{spell(preference)} asks what if everyone did so, and a first stage does not say what then "
+                "follows; take a preference that does not universalise"
+            ) from failure
         try:
             return _best_plans(preference, game)
         except HominesError as refusal:

@@ -12,6 +12,7 @@ from homines.core.registry import find, spell
 from homines.core.types import Decision, Frame, HominesError, Model, Prompt, Record
 from homines.elicitation.orders import few_orders, orders
 from homines.theory.game_forms import NormalForm, Repeated, nodes
+from homines.theory.two_stage import TwoStage
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,8 @@ def battery(game: Any, memory: int = 1) -> tuple[Decision, ...]:
         return game.remembered(0, memory)
     if isinstance(game, NormalForm) and game.symmetric:
         return (game.seat(0),)
+    if isinstance(game, TwoStage):
+        return tuple(due[0] for _, due in nodes(game))
     return tuple(d for _, due in nodes(game) for d in due.values())
 
 

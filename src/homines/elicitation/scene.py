@@ -211,12 +211,18 @@ class Scene:
                 yield Outcome(self._acts(a, others), tuple(d.payoffs[(slice(None), a, *others)]))
 
     def rounds(self, memory: int) -> list[Round]:
-        """The last `memory` rounds, oldest first, without rounds in which not all moved at the same time."""
+        """The last `memory` rounds, oldest first, without rounds in which not all moved at the same time and
+        stages of other actions, which the rule tells."""
         d = self.decision
         rounds: list[Round] = []
         for ago in range(min(memory, len(d.history)), 0, -1):
             stage = [a for a in d.history[-ago] if a is not None]
-            if not d.theirs or len(stage) < len(d.history[-ago]) or len(stage) != 1 + len(d.theirs):
+            if (
+                not d.theirs
+                or d.names
+                or len(stage) < len(d.history[-ago])
+                or len(stage) != 1 + len(d.theirs)
+            ):
                 continue
             mine, theirs = stage[d.player], tuple(a for k, a in enumerate(stage) if k != d.player)
             payoffs = tuple(d.payoffs[(slice(None), mine, *theirs)])
@@ -341,7 +347,7 @@ def _seat_names(d: Decision, names: tuple[str, ...], words: Names) -> tuple[str,
     seats of a situation have none."""
     seats = d.payoffs.shape[0] - 1
     if d.does or (d.rule and d.theirs) or tells_situation(d):
-        seats = len(d.theirs)
+        seats = min(seats, len(d.theirs))  # of which some may be acts yet to come
     taken = {*words.mine, *(label for labels in words.theirs for label in labels)}
     taken |= {label for labels in d.names for label in labels}
     free = tuple(name for name in names if name not in taken)

@@ -15,6 +15,8 @@ from homines.core.options import DEVICE, DTYPE, LABELS, MODEL, option, required
 from homines.core.registry import find, spell
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import Game, HominesError, Model
+from homines.elicitation.balanced_design import GAMES as DESIGN_GAMES
+from homines.elicitation.balanced_design import LABELS as DESIGN_LABELS
 from homines.elicitation.questions import Question, battery, questions
 from homines.elicitation.treatments import TREATMENTS
 
@@ -32,6 +34,7 @@ class Survey:
 
     games    `battery` stands for PROTOCOLS
     beliefs  None: with `battery` only, where what is worth doing depends on what the other is believed to do
+    decompose   adds the games and labels of elicitation/balanced_design.py
     """
 
     model: str = required(MODEL, "model")
@@ -47,6 +50,9 @@ class Survey:
     )
     goal: str | None = option(None, "Also with this goal in the prompt, as 'highest score'.")
     begins: str | None = option(None, "Also with the answer begun so, as 'Answer:' (no API can).")
+    decompose: bool = option(
+        False, "Also drawn games and words that tell word, place, echo and payoff apart."
+    )
     traces: int = option(1, "Reasons sampled where a frame asks to think aloud.", low=1)
     temperature: float = option(0.0, "Of those reasons; 0: likeliest words.")
     think: int = option(192, "Tokens of a reason, at most.", low=1)
@@ -60,6 +66,14 @@ class Survey:
         if BATTERY in self.games:
             games = [spec for name in self.games for spec in (PROTOCOLS if name == BATTERY else (name,))]
             object.__setattr__(self, "games", tuple(dict.fromkeys(games)))
+        if self.decompose:
+            if not self.swap:
+                raise HominesError(
+                    "decompose with swap=False (--no-swap): a word is told from an act where the two labels "
+                    "are exchanged; leave out one of the two"
+                )
+            object.__setattr__(self, "games", tuple(dict.fromkeys([*self.games, *DESIGN_GAMES])))
+            object.__setattr__(self, "labels", tuple(dict.fromkeys([*(self.labels or ()), *DESIGN_LABELS])))
 
     @property
     def title(self) -> str:

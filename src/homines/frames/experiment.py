@@ -67,8 +67,8 @@ def _instructions(scene: Scene) -> str:
     if not d.theirs and not d.history:
         return f"{matched} You alone decide what everyone earns."
     if d.reply:
-        return f"{matched} You decide first; {others} learns your decision and then decides."
+        return f"{matched} You decide first; {scene.people[0]} learns your decision and then decides."
     if not d.theirs:
-        return f"{matched} {others} decided first; you learn the decision and then decide."
+        return f"{matched} {scene.people[0]} decided first; you learn the decision and then decide."
     often = "in every round" if d.rounds is None else "once" if d.rounds == 1 else f"for {d.rounds} rounds"
     return f"{matched} {'All' if several else 'Both'} of you decide at the same time, {often}."

@@ -67,7 +67,8 @@ class Story:
                 else "A day at the market."
             )
         if d.reply:
-            return f"You and {company} share a stall for one day. You start; {company} sees it and goes on."
+            mate = scene.people[0]
+            return f"You and {company} share a stall for one day. You start; {mate} sees it and goes on."
         if not d.theirs:
             return f"You and {company} share a stall for one day."
         often = "today" if d.rounds == 1 else "each day"

@@ -80,8 +80,10 @@ def introduction(scene: Scene) -> str:
             return f"You decide alone how {points} are shared between you and {others}."
         return "You decide."
     if d.reply:
-        return f"You play once with {others}. You move first, then {others} sees your move and replies."
+        return (
+            f"You play once with {others}. You move first, then {scene.people[0]} sees your move and replies."
+        )
     if not d.theirs:
-        return f"You play once with {others}. {others} moved first and you reply."
+        return f"You play once with {others}. {scene.people[0]} moved first and you reply."
     often = "in every round" if d.rounds is None else "once" if d.rounds == 1 else f"for {d.rounds} rounds"
     return f"You play with {others}. All choose at the same time, {often}."

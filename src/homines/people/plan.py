@@ -148,7 +148,8 @@ def players(game: Any) -> int:
         return len(game.stage.actions)
     if isinstance(game, NormalForm):
         return len(game.actions)
-    return max(max(k + 1, 1 + len(d.theirs)) for k, d in game.due(()).items())
+    every = game.due(()).items()
+    return max(max(k + 1, min(1 + len(d.theirs), len(d.payoffs))) for k, d in every)
 
 
 def deciders(game: Any) -> set[int]:

@@ -23,10 +23,14 @@ from homines.inference.answer_reader import ILLEGAL, LEGAL
 from homines.reports import comparison_page, model_card, page, run_charts
 from homines.reports.asked import effect_rows, wordings
 from homines.reports.caveats import caveats
+from homines.reports.decomposition_text import NAME as DECOMPOSITION
+from homines.reports.decomposition_text import sections as decomposition_sections
 from homines.reports.measures import elsewhere, preferences, tabulate
 from homines.reports.persistence import condition_effects
 from homines.reports.persistence_text import sections as persistence_sections
 from homines.reports.persistence_text import tidy
+from homines.reports.promises_text import NAME as PROMISES
+from homines.reports.promises_text import sections as promise_sections
 from homines.reports.run_view import (
     EVERY_ORDER,
     MOST_ACTIONS,
@@ -73,8 +77,12 @@ def write(folder: str | Path, out: str | Path | None = None) -> Path:
         for name, group in rows.items()
         if group
     }
-    text = _page(view, rows, specs, persistence)
-    return page.files_of(place, text, specs, tables, {*run_charts.CAPTIONS, *rows, "persistence"})
+    moves = [*promise_sections(view), *decomposition_sections(view)]
+    tables |= {s.name: Table(s.rows) for s in moves}
+    text = _page(view, rows, specs, persistence, moves)
+    return page.files_of(
+        place, text, specs, tables, {*run_charts.CAPTIONS, *rows, "persistence", DECOMPOSITION, PROMISES}
+    )
 
 
 def reports(folders: Sequence[str | Path], out: str | Path | None = None) -> Path:
@@ -99,6 +107,7 @@ def _page(
     rows: Mapping[str, list[TableRow]],
     specs: Mapping[str, TableRow],
     persistence: Sequence[page.Section],
+    moves: Sequence[page.Section],
 ) -> str:
     config, training = view.run.config, view.noted
     revisions = {(r.model, str(r.provenance.get("revision") or "not recorded")): None for r in view.records}
@@ -134,9 +143,8 @@ def _page(
         regrets=run_charts.regrets(rows),
         caveats=caveats(view, rows),
         verdicts=describe_verdicts(view),
-        persistence=[
-            (s, list(s.rows[0]) if s.rows else [], [list(r.values()) for r in s.rows]) for s in persistence
-        ],
+        persistence=_tables(persistence),
+        moves=_tables(moves),
         listed_steps=sorted({round(i) for i in np.linspace(0, len(view.curve) - 1, 12)})
         if view.curve
         else [],
@@ -154,6 +162,11 @@ def _page(
         legal=LEGAL_MASS,
         tolerance=TOLERANCE,
     )
+
+
+def _tables(sections: Sequence[page.Section]) -> list[tuple[page.Section, list[str], list[list[str]]]]:
+    """Sections, each with the keys and the values of its table."""
+    return [(s, list(s.rows[0]) if s.rows else [], [list(r.values()) for r in s.rows]) for s in sections]
 
 
 def _asked(view: RunView) -> TableRow:

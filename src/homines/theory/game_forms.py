@@ -176,7 +176,7 @@ class Sequential:
     """Player 0 moves; player 1, having seen it, replies, unless the move ended the game.
 
     table[k, a, b] is what player k gets after move a and reply b. For a move in `ends` nobody
-    replies and the payoffs are those of b = 0.
+    replies and the payoffs are those of b = 0. Seats after the players' are bystanders, who are paid.
     """
 
     first: tuple[str, ...]
@@ -186,9 +186,15 @@ class Sequential:
 
     def __post_init__(self) -> None:
         want = (2, len(self.first), len(self.second))
-        if self.table.shape != want or not np.isfinite(self.table).all():
+        if (
+            self.table.ndim != 3
+            or self.table.shape[1:] != want[1:]
+            or len(self.table) < 2
+            or not np.isfinite(self.table).all()
+        ):
             raise HominesError(
                 f"table {self.table.tolist()} must hold finite numbers, shape [player, move, reply] = {want}"
+                ", or with more seats for bystanders"
             )
         for a in self.ends:
             if np.ptp(self.table[:, a, :], axis=1).any():
@@ -202,16 +208,21 @@ class Sequential:
             return {0: Decision(self.first, self.table, (self.second,), reply=True)}
         move = history[0][0]
         if len(history) == 1 and move is not None and move not in self.ends:
-            mine = frozen(self.table[::-1, move, :])
+            mine = frozen(self._replying[:, move, :])
             names = (self.first, self.second)
             reply = Decision(self.second, mine, history=history, player=1, names=names)
             return {1: replace(reply, kindness=self.kindness(move), forgone=self.forgone(move))}
         return {}
 
+    @property
+    def _replying(self) -> Array:
+        """The table with player 1's payoffs first."""
+        return self.table[[1, 0, *range(2, len(self.table))]]
+
     def forgone(self, move: int) -> tuple[tuple[str, Array], ...]:
         """Every other move, with the payoffs player 1 would have faced, its own first."""
         return tuple(
-            (name, frozen(self.table[::-1, a, : 1 if a in self.ends else None]))
+            (name, frozen(self._replying[:, a, : 1 if a in self.ends else None]))
             for a, name in enumerate(self.first)
             if a != move
         )
@@ -268,7 +279,7 @@ class Veil:
     plans: tuple[Plan, ...]
     names: tuple[str, ...]
     table: Array
-    """table[seat, my plan, other's plan, role]; role 0: I am player 0."""
+    """table[seat, my plan, other's plan, role]; role 0: I am player 0. A bystander is one in either role."""
 
     def seat(self, k: int = 0) -> Decision:
         n = np.arange(len(self.plans))
@@ -306,9 +317,9 @@ def veil(game: Game) -> Veil:
         return game.payoffs(history)
 
     paid = np.array([[outcome(x, y) for y in plans] for x in plans])  # [x as 0, y as 1, player]
-    mine = np.stack([paid[:, :, 0], paid[:, :, 1].T], axis=-1)
-    other = np.stack([paid[:, :, 1], paid[:, :, 0].T], axis=-1)
-    return Veil(game, plans, names, frozen([mine, other]))
+    seats = [(0, 1), (1, 0), *((k, k) for k in range(2, paid.shape[-1]))]  # as which I am player 0, and 1
+    table = [np.stack([paid[:, :, i], paid[:, :, j].T], axis=-1) for i, j in seats]
+    return Veil(game, plans, names, frozen(table))
 
 
 def plan_probability(v: Veil, choices: Mapping[tuple[int, History], Array]) -> Array:

@@ -28,6 +28,8 @@ from homines.training.settings import AlignmentPlan
 REWARDS = {"Game": "economicus", "De": "deontological", "Ut": "utilitarian", "Game+De": "game_deontological"}
 STATES = ("C,C", "C,D", "D,C", "D,D")
 LABELS_TRAINED, LABELS_UNSEEN = ("action1", "action2"), ("action3", "action4")
+LABELS_TESTED = ("action2,action1", "X,Y", "B,A", "0,1", "XY,YX", "qzv,kpt")
+"""Other words for C,D; of these only the agent of many words was trained on action2,action1 and B,A."""
 PROBES = {
     "in sentences": "sentences(labels='action1,action2')",
     "as a story": "story(labels='action1,action2')",

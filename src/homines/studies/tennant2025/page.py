@@ -15,6 +15,7 @@ from homines.studies.kit import AS_IT_IS, mean, models_as_they_are, rate_text, t
 from homines.studies.omissions import Omission
 from homines.studies.task import StudyResult, StudyTask
 from homines.studies.tennant2025.agents import RewardAgent, RewardFindings, RewardKind
+from homines.studies.tennant2025.decomposition import moved_by
 from homines.studies.tennant2025.learning import behaviour, horizon, learners, recovery, training, unlearning
 from homines.studies.tennant2025.meetings import opponents, tournament
 from homines.studies.tennant2025.probes import everyday, ordinal, probes, regret, transfer
@@ -79,6 +80,6 @@ def _rates(name: str, agents: Sequence[RewardAgent]) -> str:
 
 
 PARTS: tuple[Callable[[RewardFindings], Section | Omission], ...] = (
-    behaviour, training, unlearning, learners, horizon, regret, transfer, probes, ordinal, opponents,
-    tournament, recovery, everyday,
+    behaviour, training, unlearning, learners, horizon, regret, transfer, moved_by, probes, ordinal,
+    opponents, tournament, recovery, everyday,
 )  # fmt: skip

@@ -15,6 +15,8 @@ from homines.studies.kit import AS_IT_IS, format_mean, interval_row, mean, rate_
 from homines.studies.omissions import Omission
 from homines.studies.tennant2025.agents import (
     GOAL,
+    LABELS_TESTED,
+    LABELS_TRAINED,
     LABELS_UNSEEN,
     PROBES,
     RewardFindings,
@@ -73,13 +75,14 @@ def transfer(findings: RewardFindings) -> Section | Omission:
     """By label set: C after C and D after D, with and without training over many words."""
     rows: list[TableRow] = []
     cells: list[TableRow] = []
+    words = {LABELS_TRAINED, *(tuple(pair.split(",")) for pair in LABELS_TESTED)}
     for name, agents in findings.with_base("core", "general").items():
         specs = dict.fromkeys(
             r.frame for a in agents for r in a.about("ipd", kind="table", layout="original")
         )
         for spec in specs:
             frame = find("frames", spec)
-            if frame.goal != GOAL or frame.labels == LABELS_UNSEEN:  # those of the regret: one order a layout
+            if frame.goal != GOAL or frame.labels not in words:
                 continue
             by_seed = [[r for r in a.about("ipd") if r.frame == spec] for a in agents]
             types = [action_types(records) for records in by_seed]
