@@ -91,8 +91,8 @@ def read_text(path: Path) -> tuple[str, str]:
     except UnicodeDecodeError as failure:
         line = data.count(b"\n", 0, failure.start) + 1
         raise BenchmarkError(
-            f"{path} line {line} is no text in UTF-8 (byte {data[failure.start]:#x}); save the file as UTF-8, "
-            "or convert it by `iconv -t utf-8 -f ENCODING`"
+            f"{path} line {line} is no text in UTF-8 (byte {data[failure.start]:#x}); save it as UTF-8, or "
+            "convert it by `iconv -t utf-8 -f ENCODING`"
         ) from failure
 
 
@@ -104,10 +104,8 @@ def rows_of(path: Path, text: str) -> Iterator[tuple[int, Row]]:
         yield line, {name.strip().lower().replace("_", " "): value for name, value in row.items()}
 
 
-def read_items(
-    path: Path, rows: Iterable[tuple[int, Row]], read: Callable[[Row, int], Read]
-) -> list[Read]:
-    """What `read` makes of every line, MOST_ITEMS at most. Raises BenchmarkError with the line of an error."""
+def read_items(path: Path, rows: Iterable[tuple[int, Row]], read: Callable[[Row, int], Read]) -> list[Read]:
+    """What `read` makes of every line, at most MOST_ITEMS. Raises BenchmarkError with the line."""
     items: list[Read] = []
     for line, row in rows:
         if len(items) == MOST_ITEMS:
