@@ -10,8 +10,8 @@
 
 GT-HarmBench: Cobben et al. (2026), arXiv 2602.12316. Implied is the act of the row player in the outcome of
 the highest sum of payoffs; a story in which both acts reach it is left out. ETHICS: Hendrycks et al. (2021),
-arXiv 2008.02275; its questions are judgements, and implied is the label of its annotators. No text of either is
-in this package: the user has the file.
+arXiv 2008.02275; its questions are judgements, and implied is the label of its annotators. No text of
+either is in this package: the user has the file.
 """
 
 from __future__ import annotations
