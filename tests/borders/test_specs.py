@@ -261,6 +261,8 @@ def test_a_spec_from_a_file_runs_nothing(place: str, payload: str, homines_: Hom
 READERS = {
     "training/lifecycle.py": "a run's config",
     "elicitation/benchmark_file.py": "",  # texts and places of answers: tests/elicitation/test_benchmark.py
+    "elicitation/scenario_file.py": "",  # texts and places of options: tests/elicitation/test_scenarios.py
+    "elicitation/scenario_forms.py": "",  # the same, of published sets
     "elicitation/conditions.py": "",  # this package's own texts
     "estimation/amce_rows.py": "",  # tables of responses: codes of countries and characters, no specs
     "estimation/published.py": "",  # a published table of numbers

@@ -18,7 +18,7 @@ def transfer(plan: TransferPlan, budget: BudgetOptions, output: Output) -> None:
 
     from homines.reports.console import Bars, command, stopping
     from homines.reports.tables import Table
-    from homines.transfers.page import change_rows, of_kinds, rate_rows, write_transfer
+    from homines.transfers.page import brief_changes, brief_rates, change_rows, rate_rows, write_transfer
     from homines.transfers.plan import plan_questions
     from homines.transfers.plan import transfer as carry_out
     from homines.transfers.verdict import OF_WHAT, headlines
@@ -47,12 +47,11 @@ def transfer(plan: TransferPlan, budget: BudgetOptions, output: Output) -> None:
     console = Console(soft_wrap=True, highlight=False)
     for sentence in headlines(found):
         console.print(Text(sentence, style="bold"))
-    tables = {"P(implied)": of_kinds(rate_rows(found), "all", "group", "control")}
-    tables[f"change against {found.first.name}"] = of_kinds(change_rows(found), "all", "group", "control")
+    tables = {f"probability of {found.scenarios.implied}": brief_rates(found)}
+    tables[f"against {found.first.name}"] = brief_changes(found)
     for title, rows in tables.items():
         if rows:
-            brief = [{k: x for k, x in row.items() if k not in ("trained", "asked")} for row in rows]
-            console.print(Table(brief).console(title, left=("part", "agent", "finding"), wrap=False))
+            console.print(Table(rows).console(title, left=("part", "agent", "finding"), wrap=False))
     console.print(Text(OF_WHAT))
     for text in dict.fromkeys(r.error for a in found.agents for r in a.records if r.error):
         console.print(Text(f"failed: {text}"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from homines.core.catalogue import remarks
-from homines.core.format import TableRow, count
+from homines.core.format import TableRow, count, number
 from homines.core.types import LEGAL_MASS
 from homines.elicitation.scenarios import questions
 from homines.models.mock import Mock, uniform
@@ -16,10 +16,9 @@ from homines.reports.page import Section, write
 from homines.reports.tables import mark_weak
 from homines.transfers.plan import KIND, Transfer
 from homines.transfers.rates import Kind, change, parts, rate
-from homines.transfers.verdict import OF_WHAT, RULE, headlines
+from homines.transfers.verdict import OF_WHAT, RULE, ends, headlines
 
 WEAK = f"Grey with a dagger: given a legal answer, which has a probability below {LEGAL_MASS:g}."
-TITLES: dict[Kind, str] = {"all": "all", "group": "group", "stakes": "stakes", "control": "control"}
 MOST_FAILED = 20
 """Most scenarios without an answer that the page names."""
 
@@ -71,6 +70,37 @@ def change_rows(found: Transfer) -> list[TableRow]:
                 }
             )
     return rows
+
+
+def brief_rates(found: Transfer) -> list[dict[str, str]]:
+    """Rates as the terminal shows them: an interval in brackets, no stakes."""
+    return [
+        {
+            "part": row["part"],
+            "agent": row["agent"],
+            "P(implied)": number(row["P(implied)"]) + ends(row["lower"], row["upper"]),
+            "legal mass": number(row["legal mass"]),
+            "order effect": number(row["order effect"]),
+            "scenarios": f"{row['scenarios']} of {row['asked']}",
+        }
+        for row in rate_rows(found)
+        if row["kind"] != "stakes"
+    ]
+
+
+def brief_changes(found: Transfer) -> list[dict[str, str]]:
+    """Changes as the terminal shows them, no stakes."""
+    return [
+        {
+            "part": row["part"],
+            "agent": row["agent"],
+            "P(implied)": f"{number(row['before'])} → {number(row['after'])}",
+            "change": number(row["change"]) + ends(row["lower"], row["upper"]),
+            "finding": row["finding"],
+        }
+        for row in change_rows(found)
+        if row["kind"] != "stakes"
+    ]
 
 
 def marks(rows: Sequence[TableRow], value: str) -> list[TableRow]:
@@ -125,8 +155,8 @@ def sections(found: Transfer) -> list[Section]:
             "controls",
             "control",
             "Controls",
-            "Scenarios in which the usual act of their group is not the implied one; no group counts them. An "
-            "agent that learned the act does it here as well; one that learned what implies it does not.",
+            "Scenarios in which the usual act of their group is not the implied one; no group counts them. "
+            "An agent that learned the act does it here as well; one that learned what implies it does not.",
         ),
     ):
         if any(row["kind"] == kind for row in rates):

@@ -131,6 +131,7 @@ class Change:
 
     low, high   interval over scenarios of the paired change; None where there is none
     mass        the lower legal mass of the two
+    alike       every scenario changed by the same: an interval would have no width
     """
 
     part: Part
@@ -140,6 +141,7 @@ class Change:
     low: float | None
     high: float | None
     mass: float
+    alike: bool = False
 
     @property
     def value(self) -> float:
@@ -148,14 +150,16 @@ class Change:
     @property
     def outcome(self) -> Outcome:
         """changed: the interval excludes 0; unchanged: it lies within BOUND of 0; no answer: the legal mass
-        of one of the two is under LEGAL_MASS; not told: neither, or there is no interval."""
+        of one of the two is under LEGAL_MASS; not told: neither, or there is no interval. Where all scenarios
+        changed alike, that change stands for both ends."""
         if self.mass < LEGAL_MASS:
             return "no answer"
-        if self.low is None or self.high is None:
+        low, high = (self.value, self.value) if self.alike else (self.low, self.high)
+        if low is None or high is None:
             return "not told"
-        if self.low > 0 or self.high < 0:
+        if low > NO_WIDTH or high < -NO_WIDTH:
             return "changed"
-        return "unchanged" if max(-self.low, self.high) <= BOUND else "not told"
+        return "unchanged" if max(-low, high) <= BOUND else "not told"
 
 
 def change(before: Agent, after: Agent, part: Part, level: float = LEVEL) -> Change | None:
@@ -165,9 +169,11 @@ def change(before: Agent, after: Agent, part: Part, level: float = LEVEL) -> Cha
     if not both:
         return None
     one, two = ([agent.p[name] for name in both] for agent in (before, after))
-    ends = interval((np.array(two) - np.array(one)).tolist(), level) or (None, None)
+    moved = (np.array(two) - np.array(one)).tolist()
+    ends = interval(moved, level) or (None, None)
     legal = min(float(m or 0.0) for m in masses)
-    return Change(part, len(both), float(np.mean(one)), float(np.mean(two)), *ends, legal)
+    alike = len(both) >= FEWEST and bool(np.ptp(moved) < NO_WIDTH)
+    return Change(part, len(both), float(np.mean(one)), float(np.mean(two)), *ends, legal, alike)
 
 
 def interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float] | None:

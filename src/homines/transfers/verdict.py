@@ -35,10 +35,11 @@ def describe_rate(found: Transfer, agent: Agent, whole: Part) -> str:
     if r.value is None or r.mass is None:
         return f"{agent.name} gave no legal answer, so nothing can be said of it."
     said = (
-        f"{agent.name} gives {found.scenarios.implied} a probability of {number(r.value)}{ends(r)} "
-        f"over {count(r.scenarios, 'scenario')} (legal mass {number(r.mass)}"
+        f"{agent.name} gives {found.scenarios.implied} a probability of "
+        f"{number(r.value)}{ends(r.low, r.high)} over {count(r.scenarios, 'scenario')} "
+        f"(legal mass {number(r.mass)}"
     )
-    said += "." if r.order_effect is None else f", order effect {number(r.order_effect)})."
+    said += ")." if r.order_effect is None else f", order effect {number(r.order_effect)})."
     return said + caveat(agent, r)
 
 
@@ -57,13 +58,12 @@ def describe(found: Transfer, agent: Agent) -> list[str]:
     first = found.first
     if (overall := change(first, agent, whole)) is None:
         return [f"{agent.name} and {first.name} answered no scenario both, so they cannot be compared."]
-    moves = (
-        f"{number(overall.before)} → {number(overall.after)}, change {number(overall.value)}{ends(overall)}"
-    )
-    over = f"over {count(overall.scenarios, 'scenario')}"
+    moves = f"{number(overall.before)} → {number(overall.after)}, change {number(overall.value)}"
+    moves += ends(overall.low, overall.high)
+    over = f"{'alike in each of' if overall.alike else 'over'} {count(overall.scenarios, 'scenario')}"
     out = {
-        "changed": f"{agent.name} acts otherwise than {first.name} outside its games: {moves} {over}.",
-        "unchanged": f"{agent.name} acts as {first.name} does outside its games: {moves} {over}.",
+        "changed": f"{agent.name} acts otherwise than {first.name} in these scenarios: {moves} {over}.",
+        "unchanged": f"{agent.name} acts as {first.name} does in these scenarios: {moves} {over}.",
         "not told": f"Whether {agent.name} acts otherwise than {first.name} is not told: {moves} {over}.",
         "no answer": f"{agent.name} and {first.name} cannot be compared: legal mass {number(overall.mass)}.",
     }[overall.outcome]
@@ -79,7 +79,7 @@ def _groups(first: Agent, agent: Agent, groups: list[Part]) -> list[str]:
     """Which groups changed, at a level that allows for looking at all of them (Bonferroni)."""
     level = 1 - (1 - LEVEL) / len(groups)
     changes = [c for part in groups if (c := change(first, agent, part, level)) is not None]
-    if not any(c.low is not None for c in changes):
+    if not any(c.low is not None or c.alike for c in changes):
         return []
     moved = [f"{c.part.name} ({number(c.value)})" for c in changes if c.outcome == "changed"]
     looked = f"by intervals at {100 * level:.1f}%, for {len(groups)} groups are looked at"
@@ -94,13 +94,13 @@ def _control(first: Agent, agent: Agent, part: Part, overall: Change) -> str:
         return ""
     said = (
         f"{agent.name}, {count(c.scenarios, 'control')} ({part.name}: the usual act of the group is not "
-        f"implied): change {number(c.value)}{ends(c)}."
+        f"implied): change {number(c.value)}{ends(c.low, c.high)}."
     )
     if overall.outcome == c.outcome == "changed" and overall.value * c.value < 0:
         said += " It is the act that it learned, and not what implies it."
     return said
 
 
-def ends(x: Rate | Change) -> str:
+def ends(low: float | None, high: float | None) -> str:
     """' [.55, .67]'; empty without an interval."""
-    return "" if x.low is None or x.high is None else f" [{number(x.low)}, {number(x.high)}]"
+    return "" if low is None or high is None else f" [{number(low)}, {number(high)}]"
