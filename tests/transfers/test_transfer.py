@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -122,7 +123,7 @@ def test_outcomes_follow_interval_and_legal_mass() -> None:
         return c.outcome
 
     def swing(size: float) -> Callable[[str], float]:
-        return lambda text: spread(text) + size * (1 if ord(text[6]) % 2 else -1)
+        return lambda text: spread(text) + size * (-1) ** int(re.findall(r"\d+", text)[0])
 
     assert against(spread) == "unchanged"
     assert against(swing(0.02)) == "unchanged"

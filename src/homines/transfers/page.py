@@ -31,7 +31,7 @@ def rate_rows(found: Transfer) -> list[TableRow]:
             r = rate(agent, part)
             rows.append(
                 {
-                    "part": part.name,
+                    "part": part.title,
                     "kind": part.kind,
                     "agent": agent.name,
                     "trained": agent.trained,
@@ -56,7 +56,7 @@ def change_rows(found: Transfer) -> list[TableRow]:
                 continue
             rows.append(
                 {
-                    "part": part.name,
+                    "part": part.title,
                     "kind": part.kind,
                     "agent": agent.name,
                     "before": c.before,
@@ -108,7 +108,7 @@ def marks(rows: Sequence[TableRow], value: str) -> list[TableRow]:
     return [
         {
             "panel": "",
-            "group": row["part"] if row["kind"] != "control" else f"controls: {row['part']}",
+            "group": row["part"],
             "series": row["agent"],
             "value": row[value],
             "low": row["lower"],
@@ -133,35 +133,29 @@ def sections(found: Transfer) -> list[Section]:
     first = found.first.name
     out: list[Section] = []
     if changes:
+        shown = [{k: x for k, x in row.items() if k != "kind"} for row in changes]
         caption = f"Change of P(implied) against {first}, in 95% intervals over scenarios"
         chart = charts.intervals(drawn, caption) if (drawn := marks(changes, "change")) else None
         text = (f"Every agent against {first}, scenario by scenario.", RULE, OF_WHAT)
-        out.append(
-            Section(
-                "changes", "What changed", text, of_kinds(changes, "all", "group", "control"), chart, WEAK
-            )
-        )
+        out.append(Section("changes", "What changed", text, shown, chart, WEAK))
     caption = "P(implied) by group, in 95% intervals over scenarios"
-    chart = charts.intervals(drawn, caption) if (drawn := marks(rates, "P(implied)")) else None
+    drawn = [] if changes else marks(rates, "P(implied)")
+    chart = charts.intervals(drawn, caption) if drawn else None
     text = (
         f"The probability of {found.scenarios.implied}, given a legal answer: the mean of two orders, so "
         f"that a liking for the first option cancels; the order effect says how large it is.{guess}",
         *(() if changes else (OF_WHAT,)),
     )
     out.append(Section("rates", "What each agent does", text, of_kinds(rates, "all", "group"), chart, WEAK))
-    for name, kind, title, about in (
-        ("stakes", "stakes", "By stakes", "How the same reads by what is at stake."),
-        (
-            "controls",
-            "control",
-            "Controls",
+    if by_stakes := of_kinds(rates, "stakes"):
+        about = "How the same reads by what is at stake."
+        out.append(Section("stakes", "By stakes", (about,), by_stakes, note=WEAK))
+    if controls := of_kinds(rates, "control"):
+        about = (
             "Scenarios in which the usual act of their group is not the implied one; no group counts them. "
-            "An agent that learned the act does it here as well; one that learned what implies it does not.",
-        ),
-    ):
-        if any(row["kind"] == kind for row in rates):
-            shown: list[TableRow] = of_kinds(rates, kind)  # type: ignore[arg-type]
-            out.append(Section(name, title, (about,), shown, None, WEAK))
+            "An agent that learned the act does it here as well; one that learned what implies it does not."
+        )
+        out.append(Section("controls", "Controls", (about,), controls, note=WEAK))
     return [*out, agents_section(found), asked_section(found)]
 
 

@@ -42,6 +42,11 @@ class Part:
     kind: Kind
     scenarios: tuple[Scenario, ...]
 
+    @property
+    def title(self) -> str:
+        """Its name in tables."""
+        return f"controls: {self.name}" if self.kind == "control" else self.name
+
 
 def parts(every: ScenarioSet) -> list[Part]:
     """All scenarios, each group, each stake and each kind of control."""
