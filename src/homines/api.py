@@ -342,7 +342,7 @@ def transfer(
     if len(placements) > 1:
         raise HominesError(f"the models were loaded in {len(placements)} ways; load them by the same options")
     names = tuple(m.spec if isinstance(m, Loaded) else m for m in every)
-    kind = dict(zip(LOADING, next(iter(placements)), strict=True)) if placements else {}
+    kind: dict[str, Any] = dict(zip(LOADING, next(iter(placements)), strict=True)) if placements else {}
     path = None if scenarios is None else Path(scenarios)
     plan = TransferPlan(models=names, scenarios=path, form=form, **kind)
     plan.check()

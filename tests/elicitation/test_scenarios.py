@@ -127,7 +127,7 @@ def test_every_scenario_is_asked_in_both_orders() -> None:
 
 # --- files of a user -------------------------------------------------------------------------------
 
-GOOD = {
+GOOD: dict[str, object] = {
     "id": "a",
     "text": "It rains. What do you do?",
     "options": ["go", "stay"],
