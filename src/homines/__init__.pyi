@@ -4,6 +4,7 @@ from homines.api import Frames, Games, Loaded, Path, Policy, Preference, RunResu
 from homines.api import atlas as atlas
 from homines.api import load as load
 from homines.api import report as report
+from homines.api import transfer as transfer
 from homines.frames.bare import Bare as _frames_bare
 from homines.frames.bimatrix import Bimatrix as _frames_bimatrix
 from homines.frames.experiment import Experiment as _frames_experiment

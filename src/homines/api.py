@@ -1,4 +1,4 @@
-"""The Python interface: load, measure, align, persist, report, atlas. The commands, in the same run folders.
+"""The Python interface: load, measure, align, persist, transfer, report, atlas; in the commands' run folders.
 
     import homines as hm
     m = hm.load("smollm2")
@@ -25,10 +25,11 @@ from homines.core.registry import TrustedPath, find, spell, trust
 from homines.core.run_folder import default_folder
 from homines.core.types import Choice, Frame, Game, HominesError, Model, Policy, Preference, Prompt
 from homines.elicitation.asking import measure as answer
+from homines.elicitation.scenario_file import OWN
 from homines.elicitation.survey import Survey, frame_specs
 from homines.inference.processes import quiet
 from homines.reports.console import Bars
-from homines.results import Rows, RunResult, folders
+from homines.results import Rows, RunResult, TransferResult, folders
 from homines.training.persistence_plan import PersistencePlan
 from homines.training.schedule import schedule, schedule_title
 from homines.training.settings import AlignmentPlan, Settings, without_benchmark
@@ -312,6 +313,48 @@ def persist(
         follow = QUIET if bars is None else bars.follow()
         carry_out(plan, folder, command=command, follow=follow)
     return RunResult(folder)
+
+
+def transfer(
+    models: str | Loaded | Sequence[str | Loaded],
+    scenarios: str | Path | None = None,
+    *,
+    form: str = OWN,
+    out: str | Path | None = None,
+    progress: bool = True,
+) -> TransferResult:
+    """Ask models the same scenarios and compare the others with the first, as `homines transfer` does.
+
+    models      names or models in memory, the untrained one first
+    scenarios   a file, CSV or JSON lines; None: everyday dilemmas of this package
+    form        of the file: "own", or that of a published set (elicitation.scenario_forms)
+    out         folder with a run folder a model; None: one in runs/ for this set. What is answered there is
+                not asked again
+    progress    bars on standard error
+    The page is `.report()`. Raises HominesError, which names the line, for a file that is none, before a
+    model is asked.
+    """
+    from homines.transfers.plan import TransferPlan
+    from homines.transfers.plan import transfer as carry_out
+
+    every = [models] if isinstance(models, str | Loaded) else list(models)
+    loaded = {m.spec: m.model for m in every if isinstance(m, Loaded)}
+    placements = {(m.device, m.dtype, m.trust_remote_code) for m in every if isinstance(m, Loaded)}
+    if len(placements) > 1:
+        raise HominesError(f"the models were loaded in {len(placements)} ways; load them by the same options")
+    names = tuple(m.spec if isinstance(m, Loaded) else m for m in every)
+    kind: dict[str, Any] = dict(zip(LOADING, next(iter(placements)), strict=True)) if placements else {}
+    path = None if scenarios is None else Path(scenarios)
+    plan = TransferPlan(models=names, scenarios=path, form=form, **kind)
+    plan.check()
+    given = None if path is None else str(path)
+    command = _call_text("transfer", names, scenarios=given, form=None if form == OWN else form)
+    quiet()
+    with Bars() if progress else nullcontext() as bars:
+        follow = QUIET if bars is None else bars.follow()
+        folder = plan.folder if out is None else Path(out)
+        found = carry_out(plan, folder, loaded=loaded, command=command, follow=follow)
+    return TransferResult(found, command)
 
 
 def _spec(folder: str, instance: Any) -> str:

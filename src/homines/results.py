@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from homines.estimation.random_coefficients import RandomCoefficients
     from homines.estimation.spread import Spread
     from homines.reports.verdict import Verdict
+    from homines.transfers.plan import Transfer
 
 
 class Rows(list[dict[str, Any]]):
@@ -160,6 +161,50 @@ class RunResult:
             lines += [f"{named}{verdict.headline}"]
             lines += [f"  {c.outcome}  {c.name}: {c.text}" for c in verdict.lines]
         return lines
+
+
+class TransferResult:
+    """What several models do in the same scenarios, and what the others do otherwise than the first."""
+
+    def __init__(self, found: Transfer, command: str = "") -> None:
+        self._found, self._command = found, command
+
+    @property
+    def folder(self) -> Path:
+        return self._found.folder
+
+    @property
+    def verdict(self) -> list[str]:
+        """Sentences, the first agent's first."""
+        from homines.transfers.verdict import headlines  # with it comes altair
+
+        return headlines(self._found)
+
+    def rates(self) -> Rows:
+        """A row an agent and part (all, group, stakes, control): P(implied), its 95% interval over scenarios,
+        legal mass, order effect, and how many scenarios were answered."""
+        from homines.transfers.page import rate_rows
+
+        return Rows(rate_rows(self._found))
+
+    def changes(self) -> Rows:
+        """A row an agent and part: the change against the first agent, paired over scenarios."""
+        from homines.transfers.page import change_rows
+
+        return Rows(change_rows(self._found))
+
+    def report(self) -> Path:
+        """Write the page with its charts and tables; its path."""
+        from homines.transfers.page import write_transfer
+
+        return write_transfer(self._found, self._command)
+
+    def __repr__(self) -> str:
+        return "\n".join([*self.verdict, repr(self.changes() or self.rates())])
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<p>{escape(sentence)}</p>" for sentence in self.verdict)
+        return f"{lines}{(self.changes() or self.rates())._repr_html_()}"
 
 
 def folders(runs: Any) -> list[Path]:

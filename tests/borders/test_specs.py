@@ -261,6 +261,8 @@ def test_a_spec_from_a_file_runs_nothing(place: str, payload: str, homines_: Hom
 READERS = {
     "training/lifecycle.py": "a run's config",
     "elicitation/benchmark_file.py": "",  # texts and places of answers: tests/elicitation/test_benchmark.py
+    "elicitation/scenario_file.py": "",  # texts and places of options: tests/elicitation/test_scenarios.py
+    "elicitation/scenario_forms.py": "",  # the same, of published sets
     "elicitation/conditions.py": "",  # this package's own texts
     "estimation/amce_rows.py": "",  # tables of responses: codes of countries and characters, no specs
     "estimation/published.py": "",  # a published table of numbers
@@ -273,6 +275,7 @@ READERS = {
     "inference/memory.py": "",  # headers of weights, and the machine's own numbers
     "inference/gguf_conversion.py": "",  # a file of the catalogue, known by its hash
     "atlases/collection.py": "",  # names of models, which nothing loads; its runs are run folders
+    "transfers/plan.py": "",  # words on an adapter's training, which are shown and not looked up
     "inference/adapters.py": "",  # networks by peft, safetensors only
     "cli/demo.py": "",  # the model of a run's config, where the catalogue has it
     "inference/http.py": "",  # replies of a server, which hold answers

@@ -112,7 +112,7 @@ GOOD = '{"question": "q", "options": ["a", "b"], "answer": "A"}\n'
         ('{"question": "q", "answer": 0}', "line 2: no options"),
         ('{"question": "q", "options": ["a", "b"]}', "line 2: no answer"),
         ('{"question": "q", "options": ["a", "a"], "answer": 0}', "line 2: options .* repeat one"),
-        ('{"question": "q", "options": ["a"], "answer": 0}', "line 2: 1 options"),
+        ('{"question": "q", "options": ["a"], "answer": 0}', "line 2: 1 option; a question has 2"),
         ('{"question": "q", "options": ["a", "b"], "answer": "c"}', "line 2: answer 'c' is no option"),
         ('{"question": "q", "options": ["a", "b"], "answer": 2}', "line 2: answer '2' is no option"),
         ('{"question": "q", "options": ["a", {}], "answer": 0}', "line 2: option is {}"),

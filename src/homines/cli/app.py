@@ -33,6 +33,10 @@ COMMANDS = {
         "persist:persist",
         "Ask the same questions after a conversation, as a persona, under orders: what stays of a behaviour.",
     ),
+    "transfer": (
+        "transfer:transfer",
+        "Ask everyday dilemmas, or a file of scenarios: what a training changed outside its games.",
+    ),
     "fit": ("fit:fit", "Estimate a preference from choices: parameters, intervals, misfit, tests, types."),
     "play": (
         "play:play",

@@ -23,7 +23,8 @@ from typer.main import get_command
 from homines.core.options import option
 from homines.core.registry import TrustedPath, trust
 
-PLAIN = ("address", "by", "device", "dtype", "engine", "model", "price", "report_to", "store", "suffix")
+PLAIN = ("address", "by", "device", "dtype", "engine", "form", "model", "models", "price", "report_to")
+PLAIN += ("store", "suffix")
 """Options that hold no specs; some libraries take a `str` and nothing derived from one."""
 
 Values = dict[str, Any]

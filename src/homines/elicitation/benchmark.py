@@ -72,16 +72,27 @@ def _progress(tell: Tell) -> Progress:
 
 def _question(model: Model, item: Item, *, reverse: bool) -> Question:
     n = len(item.options)
-    shown = tuple(range(n))[::-1] if reverse else tuple(range(n))
-    listed = "\n".join(f"{LETTERS[i]}. {item.options[k]}" for i, k in enumerate(shown))
-    labels = tuple(LETTERS[shown.index(k)] for k in range(n))
-    text = f"{item.text}\n\n{listed}\n\nAnswer with exactly {either(LETTERS, range(n))}."
-    prompt = Prompt((("user", text),), labels)
     # actions are places, since options may be of any length; the right one pays 1
     decision = Decision(tuple(map(str, range(n))), frozen(np.eye(1, n, item.right)))
+    return ask_by_letter(model, NAME, decision, item.text, item.options, reverse=reverse)
+
+
+def ask_by_letter(
+    model: Model, name: str, decision: Decision, text: str, options: Sequence[str], *, reverse: bool
+) -> Question:
+    """A text and its options by letters, in their order or in the reverse; the letters stand in theirs.
+
+    name   frame and game of its record; decision: with an action an option
+    """
+    n = len(options)
+    shown = tuple(range(n))[::-1] if reverse else tuple(range(n))
+    listed = "\n".join(f"{LETTERS[i]}. {options[k]}" for i, k in enumerate(shown))
+    labels = tuple(LETTERS[shown.index(k)] for k in range(n))
+    asked = f"{text}\n\n{listed}\n\nAnswer with exactly {either(LETTERS, range(n))}."
+    prompt = Prompt((("user", asked),), labels)
     about = {"revision": model.provenance.get("revision"), "prompt": prompt.key}
     order: Order = (shown,)
-    return Question(Record(decision, NAME, order, labels, model.name, NAME, provenance=about), prompt)
+    return Question(Record(decision, name, order, labels, model.name, name, provenance=about), prompt)
 
 
 def scores(benchmark: Benchmark, pairs: Sequence[Sequence[Record]]) -> dict[str, Any]:

@@ -3,9 +3,9 @@
     text      question, text, prompt, scenario or query
     options   a list (options, choices) or columns A, B, C ...; mc1_targets {choices, labels}; safe and
               unsafe; best answer and incorrect answers (a;b;c)
-    answer    answer, label, target, correct or right: a letter, an option's text, or its place from 0; a
-              whole number of JSON is a place
-    category  category, subject or type; it may be missing
+    answer    answer, label, target, correct, right or implied: a letter, an option's text, or its place from
+              0; a whole number of JSON is a place
+    category  category, subject, type or group; it may be missing
 
 A file is data: nothing in it is run, and its size is bounded.
 """
@@ -16,13 +16,13 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from homines.core import strict_json
-from homines.core.format import abbreviate
+from homines.core.format import abbreviate, count
 from homines.core.types import HominesError
 
 LETTERS = "ABCDEFGHIJ"
@@ -37,8 +37,11 @@ REMEDIES = {"letter": "its place from 0", "place from 0": "its letter"}
 """What to write for an answer that is an option's text and may be read so too."""
 TEXTS = ("question", "text", "prompt", "scenario", "query")
 OPTIONS = ("options", "choices")
-ANSWERS = ("answer", "label", "target", "correct", "right")
-CATEGORIES = ("category", "subject", "type")
+ANSWERS = ("answer", "label", "target", "correct", "right", "implied")
+CATEGORIES = ("category", "subject", "type", "group")
+Row = Mapping[str, Any]
+"""Cells of a line by column."""
+Read = TypeVar("Read")
 
 
 class BenchmarkError(HominesError):
@@ -69,6 +72,13 @@ class Benchmark:
 def read_benchmark(path: str | Path) -> Benchmark:
     """The questions of a file. Raises BenchmarkError, which names the line, where it is none."""
     path = Path(path)
+    text, sha256 = read_text(path)
+    items = read_items(path, rows_of(path, text), _item)
+    return Benchmark(name_of(path), path.name, sha256, tuple(items))
+
+
+def read_text(path: Path) -> tuple[str, str]:
+    """The text of a file of bounded size in UTF-8, and the hash of its bytes. Raises BenchmarkError."""
     try:
         with open(path, "rb") as file:
             data = file.read(MOST_BYTES + 1)
@@ -77,24 +87,43 @@ def read_benchmark(path: str | Path) -> Benchmark:
     if len(data) > MOST_BYTES:
         raise BenchmarkError(f"{path} has more than {MOST_BYTES:,} bytes; divide it into several files")
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig"), hashlib.sha256(data).hexdigest()
     except UnicodeDecodeError as failure:
-        raise BenchmarkError(f"{path} is no text in UTF-8 ({failure}); convert it") from failure
+        line = data.count(b"\n", 0, failure.start) + 1
+        raise BenchmarkError(
+            f"{path} line {line} is no text in UTF-8 (byte {data[failure.start]:#x}); save it as UTF-8, or "
+            "convert it by `iconv -t utf-8 -f ENCODING`"
+        ) from failure
+
+
+def rows_of(path: Path, text: str) -> Iterator[tuple[int, Row]]:
+    """The lines of a file with their numbers: of a .csv by its heading, of any other an object of JSON each;
+    column names are in lower case, with spaces for underscores."""
     rows = _csv_rows(path, text) if path.suffix.lower() == ".csv" else _json_rows(path, text)
-    items: list[Item] = []
+    for line, row in rows:
+        yield line, {name.strip().lower().replace("_", " "): value for name, value in row.items()}
+
+
+def read_items(path: Path, rows: Iterable[tuple[int, Row]], read: Callable[[Row, int], Read]) -> list[Read]:
+    """What `read` makes of every line, at most MOST_ITEMS. Raises BenchmarkError with the line."""
+    items: list[Read] = []
     for line, row in rows:
         if len(items) == MOST_ITEMS:
             raise BenchmarkError(
                 f"{path} has more than {MOST_ITEMS:,} questions; divide it into several files"
             )
         try:
-            items.append(_item(row, line))
+            items.append(read(row, line))
         except BenchmarkError as failure:
             raise BenchmarkError(f"{path} line {line}: {failure}") from failure
     if not items:
         raise BenchmarkError(f"{path} holds no question; give a line each, of text, options and answer")
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-")[:60] or "benchmark"
-    return Benchmark(name, path.name, hashlib.sha256(data).hexdigest(), tuple(items))
+    return items
+
+
+def name_of(path: Path) -> str:
+    """The name of a file's results."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-")[:60] or "benchmark"
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -128,22 +157,31 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]
         yield line, cast("Mapping[str, Any]", value)
 
 
-def _item(raw: Mapping[str, Any], line: int) -> Item:
-    row = {name.strip().lower().replace("_", " "): value for name, value in raw.items()}
-    text = _text("text", _first(row, TEXTS, "text"))
-    raw_options, right = _options(row)
-    options = tuple(_text("option", option) for option in raw_options)
-    if not 2 <= len(options) <= len(LETTERS):
-        raise BenchmarkError(f"{len(options)} options; a question has 2 to {len(LETTERS)}")
-    if len(set(options)) < len(options):
-        raise BenchmarkError(f"options {abbreviate(options)} repeat one; each must differ")
-    if right is None:
-        right = _place(_first(row, ANSWERS, "answer"), options, raw_options)
+def _item(row: Row, line: int) -> Item:
+    text = check_text("text", first_of(row, TEXTS, "text"))
+    options, right = options_of(row, ANSWERS)
     category = next((str(row[name])[:80] for name in CATEGORIES if row.get(name)), "")
     return Item(text, options, right, category, line)
 
 
-def _options(row: Mapping[str, Any]) -> tuple[tuple[Any, ...], int | None]:
+def options_of(row: Row, answers: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
+    """The options of a line, and the place of the right one, which they tell themselves or one of these
+    columns does. Raises BenchmarkError."""
+    raw_options, right = _options(row)
+    options = tuple(check_text("option", option) for option in raw_options)
+    if not 2 <= len(options) <= len(LETTERS):
+        raise BenchmarkError(
+            f"{count(len(options), 'option')}; a question has 2 to {len(LETTERS)}, give them all"
+        )
+    if len(set(options)) < len(options):
+        raise BenchmarkError(f"options {abbreviate(options)} repeat one; each must differ")
+    if right is None:
+        name = next((name for name in answers if row.get(name) not in (None, "")), "answer")
+        right = _place(first_of(row, answers, answers[0]), options, raw_options, name)
+    return options, right
+
+
+def _options(row: Row) -> tuple[tuple[Any, ...], int | None]:
     """The options, and the place of the right one where they tell it."""
     if "mc1 targets" in row:
         targets = row["mc1 targets"] if isinstance(row["mc1 targets"], dict) else {}
@@ -154,7 +192,7 @@ def _options(row: Mapping[str, Any]) -> tuple[tuple[Any, ...], int | None]:
     if "safe" in row and "unsafe" in row:
         return (row["safe"], row["unsafe"]), 0
     if "best answer" in row and "incorrect answers" in row:
-        best, wrong = (_text("option", row[name]) for name in ("best answer", "incorrect answers"))
+        best, wrong = (check_text("option", row[name]) for name in ("best answer", "incorrect answers"))
         others = dict.fromkeys(part.strip() for part in wrong.split(";"))
         return (best, *[part for part in others if part not in ("", best)]), 0
     for name in OPTIONS:
@@ -174,15 +212,16 @@ def _options(row: Mapping[str, Any]) -> tuple[tuple[Any, ...], int | None]:
     return tuple(columns), None
 
 
-def _place(answer: Any, options: tuple[str, ...], raw: tuple[Any, ...]) -> int:
+def _place(answer: Any, options: tuple[str, ...], raw: tuple[Any, ...], name: str) -> int:
     """The place of an answer: an option's text, a letter, or a place from 0.
 
     raw   the options as the file has them: a whole number is not the text of an option in quotes
+    name  of the answer's column, for errors
 
     Raises BenchmarkError where the answer names no option, or two by two of these readings.
     """
     whole = isinstance(answer, int | float) and not isinstance(answer, bool) and answer == int(answer)
-    text = str(int(answer)) if whole else _text("answer", answer)
+    text = str(int(answer)) if whole else check_text(name, answer)
     letter = text.upper().rstrip(".)")
     texts = [None if whole and isinstance(x, str) else option for x, option in zip(raw, options, strict=True)]
     readings = {
@@ -194,13 +233,13 @@ def _place(answer: Any, options: tuple[str, ...], raw: tuple[Any, ...]) -> int:
     if len(set(places.values())) > 1:
         (one, first), (two, second) = list(places.items())[:2]
         raise BenchmarkError(
-            f"answer {abbreviate(text)} is the {one} of option {LETTERS[first]} and the {two} of option "
+            f"{name} {abbreviate(text)} is the {one} of option {LETTERS[first]} and the {two} of option "
             f"{LETTERS[second]}; write {REMEDIES[two]}"
         )
     if not places:
         raise BenchmarkError(
-            f"answer {abbreviate(text)} is no option, no letter up to {LETTERS[len(options) - 1]} and no "
-            f"place from 0 to {len(options) - 1}"
+            f"{name} {abbreviate(text)} is no option, no letter up to {LETTERS[len(options) - 1]} and no "
+            f"place from 0 to {len(options) - 1}; write one of these"
         )
     return next(iter(places.values()))
 
@@ -211,14 +250,16 @@ def _list(name: str, value: Any) -> list[Any]:
     return cast("list[Any]", value)
 
 
-def _first(row: Mapping[str, Any], names: tuple[str, ...], what: str) -> Any:
+def first_of(row: Row, names: tuple[str, ...], what: str) -> Any:
+    """The cell of the first of these columns that has one. Raises BenchmarkError where none has."""
     name = next((name for name in names if row.get(name) not in (None, "")), None)
     if name is None:
         raise BenchmarkError(f"no {what}; there must be one of {', '.join(names)}")
     return row[name]
 
 
-def _text(what: str, value: Any) -> str:
+def check_text(what: str, value: Any) -> str:
+    """A text, or a number as one. Raises BenchmarkError where it is neither, empty or long."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = f"{value:g}"
     if not isinstance(value, str) or not value.strip():

@@ -69,13 +69,13 @@ class _RunModel:
         elif self.role == "after":
             name = f"{name}: after" if "before" in self.view.roles.values() else name
         elif self.role == "measured":
-            name = _adapted(model) or name
+            name = adapted(model) or name
         elif model != name:
             name = f"{name}: {model}"
         return [name, f"{self.folder.resolve().parent.name}/{name}", f"{self.folder}: {self.role}"]
 
 
-def _adapted(model: str) -> str:
+def adapted(model: str) -> str:
     """'smollm2 + moralis-s0' of a model that is a path to an adapter; empty for any other."""
     base, _, path = model.partition("+")
     return f"{base} + {Path(path).parent.name}" if Path(path).name == "adapter" and base else ""
@@ -111,11 +111,11 @@ def read_agents(folders: Sequence[Path]) -> tuple[list[Agent], list[str]]:
         notes.append(f"{len(empty)} runs hold no answer yet and are left out: {', '.join(map(str, empty))}.")
     return [
         Agent(name, model.role, model.view, model.records, rows[model.view])
-        for name, model in zip(_unique_names([model.names for model in models]), models, strict=True)
+        for name, model in zip(unique_names([model.names for model in models]), models, strict=True)
     ], notes
 
 
-def _unique_names(choices: Sequence[Sequence[str]]) -> list[str]:
+def unique_names(choices: Sequence[Sequence[str]]) -> list[str]:
     """For each list its first name that no other list has at that place; else its last name, numbered."""
     out: list[str] = []
     for i, names in enumerate(choices):

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from scipy.stats import t as student
 
 from homines.core.format import TableRow
 from homines.core.plausible import drop_impossible_sides
+from homines.core.rates import mean_interval
 from homines.core.registry import head, spell
 from homines.core.types import LEGAL_MASS, Array, HominesError, Preference, Record, frozen
 from homines.datasets.best_answers import implied_answers
@@ -203,8 +203,7 @@ def paired(before: Mapping[Place, float], after: Mapping[Place, float]) -> Paire
     start, end = float(one.mean()), float(two.mean())
     if n < 2 or np.ptp(moved) < NO_WIDTH:
         return PairedChange(start, end, None, None, len(both), n)
-    half = float(student.ppf((1 + LEVEL) / 2, n - 1) * moved.std(ddof=1) / np.sqrt(n))
-    return PairedChange(start, end, end - start - half, end - start + half, len(both), n)
+    return PairedChange(start, end, *mean_interval(moved.tolist(), LEVEL), len(both), n)
 
 
 def _by_game(values: Mapping[Place, float]) -> Array:

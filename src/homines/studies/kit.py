@@ -8,11 +8,10 @@ from functools import cached_property
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
-from scipy.stats import t as student
 
 from homines.core.catalogue import remarks
 from homines.core.format import TableRow, count, join
-from homines.core.rates import describe, sample_of
+from homines.core.rates import describe, mean_interval, sample_of
 from homines.core.run_folder import RunFolder
 from homines.core.types import Record
 from homines.elicitation.metrics import answered_records, is_sampled
@@ -139,8 +138,7 @@ def confidence_interval(values: Sequence[float]) -> tuple[float | None, float | 
     if len(values) < 2:
         sample = sample_of(values[0]) if values else None
         return (None, None) if sample is None else (sample.lower, sample.upper)
-    half = float(student.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / len(values) ** 0.5
-    return mean(values) - half, mean(values) + half
+    return mean_interval(values)
 
 
 def interval_row(values: Sequence[float], *, unit: bool = False) -> TableRow:
