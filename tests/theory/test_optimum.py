@@ -1,4 +1,4 @@
-"""Laws of the set of optimal policies: its members earn the most, all others less, and the prior picks one."""
+"""Laws of the set of optimal policies: members earn the most, all others less, the prior picks one."""
 
 from __future__ import annotations
 
@@ -131,14 +131,14 @@ def test_the_priors_member_is_the_limit_of_training_under_a_kl(
 )
 @pytest.mark.parametrize("other", [TitForTat(), Random(), MemoryOne(0, 0, 0, 0, 0)])
 def test_the_four_rewards_by_hand(preference: Any, want: Any, members: int, other: Any) -> None:
-    """One round at a time the opponent changes nothing in the prisoner's dilemma: C costs 1 whatever it does."""
+    """One round at a time the opponent changes nothing in this dilemma: C costs 1 whatever it does."""
     found = optimum(ipd(), preference, other)
     assert tuple(found.rules(s)[0] for s in range(4)) == want
     assert found.members == members
 
 
 def test_the_threshold_of_tit_for_tat() -> None:
-    """Own payoff 4, 3, 1, 0: above gamma 1/3 C is required in every state, below it D; at it both are best."""
+    """Own payoff 4, 3, 1, 0: above gamma 1/3 C is required in every state, below it D; at it neither."""
     for gamma, rule in ((0.3, "forbidden"), (1 / 3, "indifferent"), (0.4, "required")):
         found = optimum(ipd(), Economicus(), TitForTat(), gamma=gamma)
         assert {found.rules(s)[0] for s in range(4)} == {rule}

@@ -1,11 +1,11 @@
-"""The set of optimal policies of a repeated game against a given opponent, exactly, and the prior's member of it.
+"""The set of optimal policies of a repeated game against an opponent, exactly, and the prior's member of it.
 
     Q(s, a) = U(s, a) + gamma sum_b q(b|s) V(t(s, a, b)),    V(s) = max_a Q(s, a)
 
 U(s, a) is the expected utility of an action in state s, q the others' play, t the state that follows. With
 gamma = 0 (myopic) Q is U. A stationary policy is optimal from every state if and only if it plays, in every
-state, only actions with Q(s, a) = V(s): the set is a product over states. An action is required where it is the
-only best one of its state, forbidden where it is not best, and indifferent where others are as good.
+state, only actions with Q(s, a) = V(s): the set is a product over states. An action is required where it is
+the only best one of its state, forbidden where it is not best, and indifferent where others are as good.
 
 A training under a KL to the policy before it (the prior) ends, as its weight goes to 0, at one member: the
 member nearest to the prior. The sum of KL(p(.|s) || prior(.|s)) over states is least at
