@@ -124,7 +124,13 @@ class RewardFindings(Findings[RewardAgent]):
         """The omission of a section on agents that a part trains or asks."""
         if not self.task.trainable:
             return Omission(section, "training")
-        asked = not self.task.only or part in self.task.only
+        if self.task.only and part not in self.task.only:
+            return Omission(section, "another part", (part,))
+        return Omission(section, "the full form" if self.task.quick else "answers")
+
+    def unasked(self, section: str, part: str) -> Omission:
+        """The omission of a section on what a part asks that trains nothing."""
+        asked = any(agent.of(part) for agent in self.agents)
         return Omission(section, "answers") if asked else Omission(section, "another part", (part,))
 
     def answers(self, agent: RewardAgent) -> bool:

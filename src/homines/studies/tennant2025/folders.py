@@ -34,13 +34,15 @@ def trained_agents(task: StudyTask) -> list[Trained]:
     return [x for x in every if inside(task.place(x.folder), "examined.json").exists()]
 
 
-def planned_probed(task: StudyTask) -> list[Trained]:
-    """First seeds of the core that are trained here, or are by this call: those that the probes ask too."""
+def planned_probed(task: StudyTask, part: Part = "probes") -> list[Trained]:
+    """First seeds of the core that are trained here, or are by this call: those that a part asks too. The
+    ordinal games, which are many, ask Game+De alone."""
     if not task.trainable:
         return []
     here = not task.only or "core" in task.only
     there = {x.folder for x in trained_agents(task)}
-    first = [Trained(kind, task.seeds[0]) for kind in all_kinds(task) if kind.group == "core"]
+    core = [kind for kind in all_kinds(task) if kind.group == "core"]
+    first = [Trained(k, task.seeds[0]) for k in core if part != "ordinal" or k.name == "Game+De"]
     return [x for x in first if here or x.folder in there]
 
 

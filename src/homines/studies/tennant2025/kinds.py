@@ -24,18 +24,18 @@ FRAME = f"table(labels='action1,action2', goal='{GOAL}')"
 """The one wording: that of the sixteen prompts on which every agent is compared."""
 WORDS = tuple(spec.replace("table(", f"table(goal='{GOAL}', ") for spec in curriculum.FRAMES)
 """The many wordings that agents are trained on unless said otherwise."""
-SETTLED = replace(FIXED, until=0.05, steps=60, kl_steps=16)
-"""A training of one learner in all states: until it has settled (training/stopping.py), at most 60 steps."""
-PAIR = replace(FIXED, steps=30)
-MET = replace(FIXED, sample=4, steps=32)
+SETTLED = replace(FIXED, until=0.05, steps=48, kl_steps=16)
+"""A training of one learner in all states: until it has settled (training/stopping.py), at most 48 steps."""
+PAIR = replace(FIXED, steps=20)
+MET = replace(FIXED, sample=4, steps=24)
 """A training in the states that four players meet, as published; none of these can settle by a rule."""
-REGIME = replace(FIXED, steps=24)
+REGIME = replace(FIXED, steps=20)
 GAMMA = 0.9
 FAR = replace(FIXED, objective="discounted", gamma=GAMMA, steps=30)
 OPPONENTS = ("random", "always_defect", "always_cooperate")
 LONG = ("grim", "two_tits_for_tat", "alternator")
 """Opponents of the learners with a longer memory."""
-LONG_STEPS = {1: 30, 2: 24, 3: 12}
+LONG_STEPS = {1: 30, 2: 20, 3: 8}
 """Steps by memory: each asks all 4^memory states."""
 SHORT = 3
 """Steps of a training in the short form, other than those of the core."""
@@ -116,7 +116,7 @@ def _learners(task: StudyTask) -> Iterator[RewardKind]:
 
 def _unlearning(task: StudyTask) -> Iterator[RewardKind]:
     for to in ("De", "Ut"):
-        plan = f"economicus:20 -> {REWARDS[to]}:20"
+        plan = f"economicus:16 -> {REWARDS[to]}:16"
         more: dict[str, Any] = {"part": "unlearning", "settings": FIXED}
         yield _kind(task, f"Game → {to}", "unlearning", plan, seeds=task.seeds, **more)
         yield _kind(task, f"Game → {to} v learner", "unlearning_learner", plan, rival=plan, **more)
@@ -135,11 +135,11 @@ def _sensitivity(task: StudyTask) -> Iterator[RewardKind]:
             more = fixed | {"settings": REGIME, "game": game}
             yield _kind(task, f"{name}, payoffs × {factor}", "scale", reward, f"times_{factor}", **more)
     for title, slug, settings in REGIMES:
-        for name in ("De", "Ut"):
+        for name in ("De", "Game+De"):
             more = fixed | {"settings": settings}
             yield _kind(task, f"{name}, {title}", "regime", REWARDS[name], slug, **more)
     for to in ("De", "Ut"):
-        plan = f"economicus:24 -> {REWARDS[to]}:20"
+        plan = f"economicus:20 -> {REWARDS[to]}:16"
         more = fixed | {"settings": replace(FIXED, kl_between=0.05)}
         yield _kind(task, f"Game → {to}, settled first", "regime", plan, "settled", **more)
 

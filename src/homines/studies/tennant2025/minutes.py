@@ -10,8 +10,8 @@ from homines.studies.tennant2025.kinds import Part, RewardKind, kinds, parts
 
 LOAD, QUESTION = 15.0, 0.6
 """Seconds of loading, and of a bare question: qwen-0.5b on two cores, in float32."""
-PROMPT = 0.8
-"""Seconds of a prompt in training (78 for 24 steps of four)."""
+PROMPT = 0.65
+"""Seconds of a prompt in training (bench/README.md: 44 for 17 steps of four, and everyday text)."""
 CHECK = 60.0
 """Seconds of sixty everyday questions and the perplexity of a text."""
 TEXT = 4.0

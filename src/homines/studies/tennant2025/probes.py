@@ -146,7 +146,7 @@ def probes(findings: RewardFindings) -> Section | Omission:
             )
     title = "Asked in other ways"
     if not any(agent.of("probes") for agent in findings.able):
-        return Omission(title, "another part", ("probes",))
+        return findings.unasked(title, "probes")
     return Section(
         "probes",
         title,
@@ -172,7 +172,7 @@ def prompted(findings: RewardFindings) -> Section | Omission:
                 asked = {"model": agent.name, "norm": told, "how it is asked": "unrelated questions"}
                 rows.append(asked | {"right of 60": right["right"], "legal mass": right["mass"]})
     if not rows:
-        return Omission(title, "another part", ("prompted",))
+        return findings.unasked(title, "prompted")
     return Section(
         "prompted",
         title,
@@ -242,15 +242,15 @@ def ordinal(findings: RewardFindings) -> Section | Omission:
                 marks.append({"panel": key, "group": name, "series": "mean over the games"} | dot)
     title = "All 144 ordinal 2x2 games"
     if not rows:
-        asked = any(agent.of("ordinal") for agent in findings.agents)
-        return Omission(title, "answers") if asked else Omission(title, "another part", ("ordinal",))
+        return findings.unasked(title, "ordinal")
     return Section(
         "ordinal",
         title,
         (
-            "Every strict ordering of the four outcomes, each player's payoffs 1 to 4; first seed of each "
-            "agent, the words trained on, a random opponent. Means over the games: each game is asked in one "
-            "option order, and the four orders alternate over games and payoffs.",
+            "Every strict ordering of the four outcomes, each player's payoffs 1 to 4; models as they are "
+            "and the first seed of Game+De, the words trained on, a random opponent. Means over the "
+            "games: each game is asked in one option order, and the four orders alternate over games and "
+            "payoffs.",
             "An agent that minds the payoffs has no regret of its own kind here; one that learned a word, or "
             "to echo, keeps doing so whatever it costs.",
             *findings.sampled_note,

@@ -101,7 +101,7 @@ def _long(name: str, agents: Sequence[RewardAgent]) -> TableRow:
         return row
     chains = [member_chain(game, p, other, memory=memory) for p in policies]
     paid = [float(c.discounted(GAMMA) @ c.payoffs[0]) for c in chains]
-    moved = [_moved(p, memory) for p in policies]
+    moved = [moved(p, memory) for p in policies]
     return row | {
         "points a round": format_mean(paid),
         "on what is forbidden": mean(float(found.forbidden_mass(p).mean()) for p in policies),
@@ -118,7 +118,7 @@ def _choices(agent: RewardAgent, memory: int) -> list[Choice] | None:
     return [answers[d.key] for d in ds] if all(d.key in answers for d in ds) else None
 
 
-def _moved(choices: Sequence[Choice], memory: int) -> list[float]:
+def moved(choices: Sequence[Choice], memory: int) -> list[float]:
     """By round, oldest first: mean change of P(C), absolute, between pasts that differ in it alone."""
     p = np.array([c.p[0] for c in choices]).reshape((4,) * memory)
     gaps: list[float] = []

@@ -87,7 +87,7 @@ def _asked(task: StudyTask, part: Part) -> Exam:
 def _asked_by(task: StudyTask, part: Part) -> dict[str, str]:
     """Whom such a part asks: MODEL strings by folder. Of agents not trained yet, that of the model they are
     trained from."""
-    agents = [] if part == "prompted" else [x.folder for x in planned_probed(task)]
+    agents = [] if part == "prompted" else [x.folder for x in planned_probed(task, part)]
     return dict(task.models) | {folder: spec_of(task, folder) or task.model for folder in agents}
 
 
