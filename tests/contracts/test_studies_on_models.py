@@ -173,7 +173,7 @@ def test_a_model_is_measured_once_and_named_without_doubt() -> None:
 
 def test_nothing_is_trained_of_a_model_that_could_not_be_asked() -> None:
     from homines.studies.task import Asked
-    from homines.studies.tennant2025.study import kinds
+    from homines.studies.tennant2025.kinds import kinds
 
     task = StudyTask("smollm2", Path("x"), (0, 1), quick=True, only=("core",))
     assert [(kind.name, seed) for kind, seed in task.trainings(kinds(task))] == [

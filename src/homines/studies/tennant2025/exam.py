@@ -127,6 +127,12 @@ def ordinal_exam(model: Model, *, quick: bool = False) -> list[Question]:
     return questions(model, games, [find("frames", FRAME)], most=1)
 
 
+def whole_exam(model: Model, *, wide: bool = False, quick: bool = False) -> list[Question]:
+    """The exam of the core in one list. wide: with the probes and the ordinal games, in full."""
+    every = core_exam(model, wide=True, quick=quick)
+    return every + probe_exam(model) + ordinal_exam(model) if wide and not quick else every
+
+
 def follow_ups(model: Model) -> list[dict[str, str]]:
     """After every state: the model's answer, and what it says to each follow-up question, as text."""
     if not isinstance(model, HuggingFace):
