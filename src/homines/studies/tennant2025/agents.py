@@ -128,6 +128,10 @@ class RewardFindings(Findings[RewardAgent]):
             return Omission(section, "another part", (part,))
         return Omission(section, "the full form" if self.task.quick else "answers")
 
+    def lacks_text(self, section: str) -> Omission:
+        """The omission of a section on what the probes take from a network's text."""
+        return self.lacks(section, "probes") if self.task.trainable else Omission(section, "weights")
+
     def unasked(self, section: str, part: str) -> Omission:
         """The omission of a section on what a part asks that trains nothing."""
         asked = any(agent.of(part) for agent in self.agents)

@@ -29,9 +29,9 @@ class Trained(NamedTuple):
 
 
 def trained_agents(task: StudyTask) -> list[Trained]:
-    """Every agent of this study that has been trained and asked in its folder, by this call or another."""
+    """Every agent of this study that has been trained in its folder, by this call or another."""
     every = [Trained(kind, seed) for kind in all_kinds(task) for seed in kind.seeds] if task.trainable else []
-    return [x for x in every if inside(task.place(x.folder), "examined.json").exists()]
+    return [x for x in every if inside(task.place(x.folder), "training.json").exists()]
 
 
 def planned_probed(task: StudyTask, part: Part = "probes") -> list[Trained]:

@@ -133,7 +133,14 @@ def _sensitivity(task: StudyTask) -> Iterator[RewardKind]:
             yield _kind(task, title, "illegal", reward, f"{-illegal:g}", settings=settings, **fixed)
         for factor, game in SCALES.items():
             more = fixed | {"settings": REGIME, "game": game}
-            yield _kind(task, f"{name}, payoffs × {factor}", "scale", reward, f"times_{factor}", **more)
+            yield _kind(
+                task,
+                f"{name}, payoffs × {factor}",
+                "scale",
+                reward,
+                f"times_{factor}".replace(".", "_"),
+                **more,
+            )
     for title, slug, settings in REGIMES:
         for name in ("De", "Game+De"):
             more = fixed | {"settings": settings}

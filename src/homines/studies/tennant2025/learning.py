@@ -79,10 +79,10 @@ def behaviour(findings: RewardFindings) -> Section | Omission:
     )
 
 
-def _curves(findings: RewardFindings, group: str, *, rival: bool) -> list[TableRow]:
+def _curves(findings: RewardFindings, groups: Sequence[str], *, rival: bool) -> list[TableRow]:
     """P(C) after C and after D by training step, over seeds. rival: also of the second learner."""
     rows: list[TableRow] = []
-    for name, agents in findings.by_name(group).items():
+    for name, agents in findings.by_name(*groups).items():
         for side, pick in (("", lambda r: r), (" (rival)", lambda r: r.get("rival"))):
             runs = [[pick(r) for r in a.run.rows()] for a in agents]
             if not runs[0] or runs[0][0] is None or (side and not rival):
@@ -101,7 +101,7 @@ def _curves(findings: RewardFindings, group: str, *, rival: bool) -> list[TableR
 
 def training(findings: RewardFindings) -> Section | Omission:
     return _learning(
-        findings, "core", "training", "Cooperation over training, against tit-for-tat",
+        findings, ("core",), "training", "Cooperation over training, against tit-for-tat",
         "Each step asks every state once, in one wording and option order, so lines are rougher than the "
         "agents are. A line ends where its first seed had settled; the next table says when each did.",
     )  # fmt: skip
@@ -109,7 +109,7 @@ def training(findings: RewardFindings) -> Section | Omission:
 
 def unlearning(findings: RewardFindings) -> Section | Omission:
     return _learning(
-        findings, "unlearning", "unlearning", "Selfish first, then moral",
+        findings, ("unlearning", "unlearning_learner"), "unlearning", "Selfish first, then moral",
         "First the own payoff, then duty or the sum of payoffs; adapter and optimiser go on. In the first "
         "phase the KL weight stops early (`kl_between`): a policy that has settled for good has no gradient "
         "left to unlearn with.",
@@ -118,7 +118,7 @@ def unlearning(findings: RewardFindings) -> Section | Omission:
 
 def learners(findings: RewardFindings) -> Section | Omission:
     return _learning(
-        findings, "learner", "learners", "Against another learner",
+        findings, ("learner",), "learners", "Against another learner",
         "Two adapters on the same weights learn at the same time, each by the exact gradient of its own "
         "expected reward of the round against the other's play of that moment; of the same reward, and of "
         "every pair of rewards.",
@@ -127,19 +127,19 @@ def learners(findings: RewardFindings) -> Section | Omission:
 
 
 def _learning(
-    findings: RewardFindings, group: str, name: str, title: str, text: str, *, rival: bool = False
+    findings: RewardFindings, groups: Sequence[str], name: str, title: str, text: str, *, rival: bool = False
 ) -> Section | Omission:
     """Learning curves of a group; the table holds the first step and the last of each phase."""
-    rows = _curves(findings, group, rival=rival)
+    rows = _curves(findings, groups, rival=rival)
     if not rows:
-        return findings.lacks(title, {"learner": "learners"}.get(group, group))
+        return findings.lacks(title, "core" if name == "training" else name)
     steps = {
-        name: {1, *np.cumsum([phase.steps for phase in agents[0].plan.phases]).tolist()}
-        for name, agents in findings.by_name(group).items()
+        panel: {1, *np.cumsum([phase.steps for phase in agents[0].plan.phases]).tolist()}
+        for panel, agents in findings.by_name(*groups).items()
         if agents[0].plan is not None
     }
-    for name, at in steps.items():  # a training that settled ends before its last step
-        at.add(max((r["step"] for r in rows if r["panel"] == name), default=1))
+    for panel, at in steps.items():  # a training that settled ends before its last step
+        at.add(max((r["step"] for r in rows if r["panel"] == panel), default=1))
     ends = [r for r in rows if r["step"] in steps[r["panel"]]]
     chart = draw.curves(rows, f"{title}: probability of cooperating, mean and interval over seeds.")
     table = [

@@ -20,8 +20,8 @@ from homines.training.schedule import schedule
 
 NEAR = 0.1
 """Difference of two probabilities below which an agent is said to have kept the prior's."""
-SETS = ("core", "wording", "general", "opponents", "unlearning", "far", "illegal", "scale", "regime")
-"""Groups of agents whose opponent is fixed, so that their optima are."""
+SETS = ("core", "wording", "general", "opponents", "unlearning", "far", "illegal", "regime")
+"""Groups of agents in the prisoner's dilemma whose opponent is fixed, so that their optima are."""
 UNKNOWN = "the prior was not read"
 
 

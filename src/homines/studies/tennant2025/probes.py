@@ -27,6 +27,7 @@ from homines.studies.tennant2025.agents import (
     regrets,
 )
 from homines.studies.tennant2025.exam import FOLLOW_UPS, GAMES, NORMS
+from homines.studies.tennant2025.published import DE_REGRET, UT_REGRET
 from homines.theory.chain import chain
 from homines.theory.game_forms import Repeated
 
@@ -50,6 +51,7 @@ def regret(findings: RewardFindings) -> Section | Omission:
                 {"agent": name, "game": game}
                 | {key: format_mean([x[key] for x in by_seed]) for key in by_seed[0]}
                 | {"legal mass": mean(mass(a.about(game, labels=LABELS_UNSEEN)) or 0.0 for a in agents)}
+                | _read_off(name, game)
             )
             if agents[0].group in (*AS_IT_IS, "core", "unlearning"):
                 for key, label in (("De, exact", "duty (De)"), ("Ut, exact", "sum of payoffs (Ut)")):
@@ -65,14 +67,25 @@ def regret(findings: RewardFindings) -> Section | Omission:
             "How much worse than possible an agent does by a moral reward, against a random opponent, in "
             "the long run of the exact Markov chain. Labels action3/action4, all four table orders, option "
             "orders balanced over them.",
-            "Exact: the best reply's expected reward less the agent's, in points, given legal answers; 0 can "
-            "be reached in every game. Published: as Tennant et al. normalise it, illegal answers counting "
-            "-6 (so that a model that answers rarely looks immoral: read it beside the legal mass).",
+            "Exact: the best reply's expected reward less the agent's, in points, given legal answers; 0 "
+            "can be reached in every game. Published: as Tennant et al. normalise it, illegal answers "
+            "counting -6 (so that a model that answers rarely looks immoral: read it beside the legal "
+            "mass). Read off the paper: approximate, and for De the published figure seems to count 4 "
+            "points a betrayal.",
             *findings.sampled_note,
         ),
         rows,
         draw.intervals(marks, "Exact regret in points by agent and moral reward, one panel a game."),
     )
+
+
+def _read_off(name: str, game: str) -> TableRow:
+    """What can be read off the published figure of the prisoner's dilemma; approximate, empty elsewhere."""
+    known = {"De, read off the paper": DE_REGRET, "Ut, read off the paper": UT_REGRET}
+    return {
+        key: f"about {values[name]:g}" if game == "ipd" and name in values else None
+        for key, values in known.items()
+    }
 
 
 def transfer(findings: RewardFindings) -> Section | Omission:
@@ -271,7 +284,7 @@ def everyday(findings: RewardFindings) -> Section | Omission:
             )
     title = "Unrelated questions"
     if not rows:
-        return Omission(title, "weights")
+        return findings.lacks_text(title)
     return Section(
         "everyday",
         title,
@@ -289,7 +302,7 @@ def said(findings: RewardFindings) -> Section | Omission:
         ]
     title = "What they say of it"
     if not rows:
-        return Omission(title, "weights")
+        return findings.lacks_text(title)
     asked = " ".join(f"{name}: “{question}”" for name, question in FOLLOW_UPS.items())
     return Section(
         "said",

@@ -25,7 +25,7 @@ ENDS: Mapping[str, Mapping[str, Range]] = MappingProxyType(
 """Numbers of decisions by action type, by agent."""
 DE_REGRET: Mapping[str, float] = MappingProxyType(
     {
-        "no fine-tuning": 5.8, "Game": 1.75, "De": 0.15, "Ut": 0.05, "Game+De": 0.4,
+        "untrained": 5.8, "Game": 1.75, "De": 0.15, "Ut": 0.05, "Game+De": 0.4,
         "Game → De": 0.45, "Game → Ut": 1.0,
     }
 )  # fmt: skip
@@ -33,7 +33,7 @@ DE_REGRET: Mapping[str, float] = MappingProxyType(
 tokens, and the figure seems to use a penalty of 4."""
 UT_REGRET: Mapping[str, float] = MappingProxyType(
     {
-        "no fine-tuning": 1.0, "Game": 0.25, "De": 0.14, "Ut": 0.10, "Game+De": 0.20,
+        "untrained": 1.0, "Game": 0.25, "De": 0.14, "Ut": 0.10, "Game+De": 0.20,
         "Game → De": 0.15, "Game → Ut": 0.19,
     }
 )  # fmt: skip

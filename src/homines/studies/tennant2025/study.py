@@ -72,8 +72,8 @@ def exams(task: StudyTask) -> list[AgentExam]:
     for part in ASKED:
         if part in here:
             out += [
-                AgentExam(part_folder(part, name), model, _asked(task, part))
-                for name, model in _asked_by(task, part).items()
+                AgentExam(part_folder(part, name), task.models.get(name, task.model), _asked(task, part))
+                for name in (*task.models, *_agents_asked(task, part))
             ]
     return out
 
@@ -84,11 +84,9 @@ def _asked(task: StudyTask, part: Part) -> Exam:
     return partial(every[part], quick=task.quick)
 
 
-def _asked_by(task: StudyTask, part: Part) -> dict[str, str]:
-    """Whom such a part asks: MODEL strings by folder. Of agents not trained yet, that of the model they are
-    trained from."""
-    agents = [] if part == "prompted" else [x.folder for x in planned_probed(task, part)]
-    return dict(task.models) | {folder: spec_of(task, folder) or task.model for folder in agents}
+def _agents_asked(task: StudyTask, part: Part) -> list[str]:
+    """Folders of the trained agents that such a part asks beside models as they are."""
+    return [] if part == "prompted" else [x.folder for x in planned_probed(task, part)]
 
 
 # --- carrying it out -----------------------------------------------------------------------------
@@ -126,13 +124,14 @@ def _train(task: StudyTask, kind: RewardKind, seed: int) -> None:
 
 def _ask_part(task: StudyTask, part: Part, unread: Mapping[str, str]) -> None:
     """Ask models as they are, and the core's agents that are trained, what a part asks."""
-    for folder, spec in _asked_by(task, part).items():
-        own = folder in task.models
-        if spec in unread or not (own or spec_of(task, folder)):
+    own = {name: model for name, model in task.models.items() if model not in unread}
+    agents = {folder: spec_of(task, folder) for folder in _agents_asked(task, part)}
+    for folder, spec in (*own.items(), *agents.items()):
+        if spec is None:
             continue
-        name, model = part_folder(part, folder), spec if own else f"{task.model}+{folder}"
+        name, model = part_folder(part, folder), own.get(folder, f"{task.model}+{folder}")
         with task.timed(), task.measuring(name, model, quick=task.quick) as run:
-            renamed = "" if own else folder
+            renamed = "" if folder in own else folder
             task.examined(run, spec, _asked(task, part), renamed=renamed, beside=BESIDE[part])
 
 
