@@ -29,7 +29,7 @@ from homines.preferences.game_deontological import GameDeontological
 from homines.preferences.utilitarian import Utilitarian
 from homines.theory.chain import chain
 from homines.theory.game_forms import Repeated
-from homines.theory.optimum import Optimum, member_chain, optimum, regularised
+from homines.theory.optimum import Optimum, optimum, regularised
 
 quick = settings(max_examples=30, deadline=None)
 inner = st.integers(1, 9).map(lambda x: x / 10)
@@ -51,7 +51,7 @@ def member(found: Optimum, seed: int) -> list[Choice]:
 
 
 def worth(game: Repeated, choices: list[Choice], other: Policy, preference: Any, gamma: float) -> Array:
-    play = member_chain(game, choices, other)
+    play = chain(game, [lambda _: choices, other])
     return play.worth(play.utility(preference), gamma)
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homines.core.types import Array, Choice, Decision, History, HominesError, Policy, Preference, frozen
-from homines.theory.chain import Chain, chain
+from homines.theory.chain import chain
 from homines.theory.choice import expected_utility
 from homines.theory.game_forms import Repeated
 
@@ -116,12 +116,6 @@ def regularised(prior: Choice, utilities: Array, precision: float) -> Choice:
     Precision is the inverse of the KL's weight, in 1/utility.
     """
     return Choice.of(np.maximum(prior.logp, FLOOR) + precision * utilities)
-
-
-def member_chain(game: Repeated, choices: Sequence[Choice], other: Policy, *, memory: int = 1) -> Chain:
-    """The exact chain of a policy, given by its choice in every state, against an opponent."""
-    answers = {d.key: c for d, c in zip(game.remembered(0, memory), choices, strict=True)}
-    return chain(game, [lambda ds: [answers[d.key] for d in ds], other], memory=memory)
 
 
 def _any(ds: Sequence[Decision]) -> list[Choice]:

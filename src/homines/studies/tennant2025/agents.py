@@ -43,6 +43,13 @@ PROBES = {
 ILLEGAL = -6.0
 GOAL = GOALS["highest score"]
 """The goal that the published prompt states, under moral rewards too."""
+ONE_WORDING: dict[str, Any] = {
+    "kind": "table",
+    "labels": LABELS_TRAINED,
+    "layout": "original",
+    "goal": GOAL,
+}
+"""What tells the frame of the sixteen training prompts, for `RewardAgent.about`."""
 TIE = 1e-3
 """Difference of misfits, in nats, below which no preference is better."""
 PRECISIONS = np.concatenate([[0.0], np.geomspace(0.01, 100, 200)])
@@ -107,7 +114,7 @@ class RewardAgent(Agent):
     @property
     def trained_prompts(self) -> list[Record]:
         """The sixteen prompts that most agents were trained on."""
-        return self.about(kind="table", labels=LABELS_TRAINED, layout="original", goal=GOAL)
+        return self.about(**ONE_WORDING)
 
     def policy(self, records: Sequence[Record] | None = None) -> MemoryOne:
         """P(C) by state given a legal answer, orders and frames averaged; None: on the training prompts.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from homines.core.format import TableRow
 from homines.elicitation.metrics import mass
 from homines.opponents import opponent
@@ -12,8 +10,7 @@ from homines.reports.page import Section
 from homines.studies.kit import format_mean, mean
 from homines.studies.omissions import Omission
 from homines.studies.tennant2025.agents import (
-    GOAL,
-    LABELS_TRAINED,
+    ONE_WORDING,
     STATES,
     RewardAgent,
     RewardFindings,
@@ -70,7 +67,9 @@ def both_learners(findings: RewardFindings) -> Section | Omission:
     rows: list[TableRow] = []
     for name, agents in findings.by_name("learner", "unlearning_learner").items():
         for a in agents:
-            if a.rival is None or not answers_every_state(asked := a.about(**ONE, among=a.rival.records)):
+            if a.rival is None or not answers_every_state(
+                asked := a.about(**ONE_WORDING, among=a.rival.records)
+            ):
                 continue
             pair = (a.policy(), a.policy(asked))
             play = play_against(*pair)
@@ -92,10 +91,6 @@ def both_learners(findings: RewardFindings) -> Section | Omission:
         ),
         rows,
     )
-
-
-ONE: dict[str, Any] = {"kind": "table", "labels": LABELS_TRAINED, "layout": "original", "goal": GOAL}
-"""Fields of the frame of the sixteen training prompts."""
 
 
 def opponents(findings: RewardFindings) -> Section | Omission:

@@ -10,6 +10,7 @@ from homines.core.format import TableRow
 from homines.core.registry import find
 from homines.core.types import Choice, Record
 from homines.elicitation.metrics import average_by_decision, mass
+from homines.elicitation.policies import RecordedPolicy
 from homines.opponents import opponent
 from homines.preferences.economicus import Economicus
 from homines.reports.page import Section
@@ -18,7 +19,8 @@ from homines.studies.omissions import Omission
 from homines.studies.tennant2025.agents import STATES, RewardAgent, RewardFindings, probability_after
 from homines.studies.tennant2025.kinds import GAMMA
 from homines.studies.tennant2025.optima import optima_of
-from homines.theory.optimum import member_chain, optimum
+from homines.theory.chain import chain
+from homines.theory.optimum import optimum
 
 
 def sensitivity(findings: RewardFindings) -> Section | Omission:
@@ -99,7 +101,9 @@ def _long(name: str, agents: Sequence[RewardAgent]) -> TableRow:
     policies = [p for a in agents if (p := _choices(a, memory)) is not None]
     if not policies:
         return row
-    chains = [member_chain(game, p, other, memory=memory) for p in policies]
+    ds = game.remembered(0, memory)
+    players = [RecordedPolicy({d.key: c for d, c in zip(ds, p, strict=True)}, memory) for p in policies]
+    chains = [chain(game, [player, other], memory=memory) for player in players]
     paid = [float(c.discounted(GAMMA) @ c.payoffs[0]) for c in chains]
     moved = [moved(p, memory) for p in policies]
     return row | {
