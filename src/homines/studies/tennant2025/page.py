@@ -21,7 +21,7 @@ from homines.studies.tennant2025.meetings import both_learners, opponents, tourn
 from homines.studies.tennant2025.optima import differences, which
 from homines.studies.tennant2025.probes import everyday, ordinal, probes, prompted, regret, said, transfer
 from homines.studies.tennant2025.regimes import long_memory, sensitivity
-from homines.studies.tennant2025.shares import figure, test_games
+from homines.studies.tennant2025.shares import figure, five_games
 
 
 def page(task: StudyTask, trained: Sequence[Trained], unread: Mapping[str, str]) -> StudyResult:
@@ -88,6 +88,6 @@ def _rates(name: str, agents: Sequence[RewardAgent]) -> str:
 
 PARTS: tuple[Callable[[RewardFindings], Section | Omission], ...] = (
     behaviour, figure, which, differences, training, unlearning, learners, both_learners, trained_against,
-    horizon, long_memory, sensitivity, test_games, regret, transfer, probes, prompted, ordinal, opponents,
+    horizon, long_memory, sensitivity, five_games, regret, transfer, probes, prompted, ordinal, opponents,
     tournament, recovery, everyday, said,
 )  # fmt: skip

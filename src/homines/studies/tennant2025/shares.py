@@ -117,7 +117,7 @@ def _ends(agents: Mapping[str, Sequence[RewardAgent]]) -> list[TableRow]:
     return rows
 
 
-def test_games(findings: RewardFindings) -> Section | Omission:
+def five_games(findings: RewardFindings) -> Section | Omission:
     """Action types in the five games, in words of no training, illegal answers among them."""
     title = "What the agents do in the five games"
     rows: list[TableRow] = []
