@@ -93,8 +93,8 @@ def teach(model: HuggingFace, steps: int, to: str) -> PromptSets:
     return some
 
 
-def reached(model: HuggingFace, taught: PromptSets) -> dict[str, float]:
-    """Regret, legal mass, and how surely C follows C and D follows D, over the training prompts."""
+def reached(model: HuggingFace, taught: PromptSets) -> dict[str, Any]:
+    """Regret, legal mass, how surely C follows C and D follows D, and C by state, over the training prompts."""
     was = model.net.training
     model.net.eval()
     with torch.no_grad():

@@ -39,7 +39,7 @@ from homines.studies.tennant2025.exam import (
 )
 from homines.studies.tennant2025.kinds import PARTS, all_kinds, kinds, parts
 from homines.studies.tennant2025.published import DECISIONS, ENDS, distance
-from homines.studies.tennant2025.regimes import moved
+from homines.studies.tennant2025.regimes import influence
 from homines.studies.tennant2025.shares import ILLEGAL, TYPES, type_shares
 from homines.theory.chain import chain
 from homines.training.curriculum import FRAMES, dilemmas
@@ -305,7 +305,8 @@ def test_shares_of_a_published_episode_are_those_of_play() -> None:
     exact = type_shares(policy, dict.fromkeys(STATES, 1.0))
     assert sum(exact.values()) == pytest.approx(1)
     assert exact[ILLEGAL] == 0
-    rng, counted = np.random.default_rng(0), dict.fromkeys(TYPES, 0)
+    rng = np.random.default_rng(0)
+    counted: dict[str, int] = dict.fromkeys(TYPES, 0)
     episodes = 400
     for _ in range(episodes):
         last = tuple(int(x) for x in rng.integers(2, size=2))
@@ -321,7 +322,7 @@ def test_shares_of_a_published_episode_are_those_of_play() -> None:
 
 
 def test_illegal_answers_are_a_band_of_their_own() -> None:
-    masses = dict(zip(STATES, (1.0, 0.5, 0.25, 0.0), strict=True))
+    masses: dict[str, float] = dict(zip(STATES, (1.0, 0.5, 0.25, 0.0), strict=True))
     found = type_shares(MemoryOne(0.5, 1, 1, 1, 1), masses, "always_defect")
     assert found["D|C"] == found["D|D"] == 0
     assert sum(found.values()) == pytest.approx(1)
@@ -340,7 +341,7 @@ def test_what_was_read_is_at_distance_nothing_from_itself() -> None:
 
 def test_a_policy_that_reads_one_round_is_moved_by_that_round_alone() -> None:
     ds = ipd().remembered(0, 2)
-    last, before = moved(MemoryOne(0.5, 1, 0, 1, 0)(ds), 2)[::-1]
+    last, before = influence(MemoryOne(0.5, 1, 0, 1, 0)(ds), 2)[::-1]
     assert before == 0
     assert last == pytest.approx(4 / 6)  # of six pairs of last rounds four differ in the other's act
 

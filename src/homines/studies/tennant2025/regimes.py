@@ -105,7 +105,7 @@ def _long(name: str, agents: Sequence[RewardAgent]) -> TableRow:
     players = [RecordedPolicy({d.key: c for d, c in zip(ds, p, strict=True)}, memory) for p in policies]
     chains = [chain(game, [player, other], memory=memory) for player in players]
     paid = [float(c.discounted(GAMMA) @ c.payoffs[0]) for c in chains]
-    moved = [moved(p, memory) for p in policies]
+    moved = [influence(p, memory) for p in policies]
     return row | {
         "points a round": format_mean(paid),
         "on what is forbidden": mean(float(found.forbidden_mass(p).mean()) for p in policies),
@@ -122,7 +122,7 @@ def _choices(agent: RewardAgent, memory: int) -> list[Choice] | None:
     return [answers[d.key] for d in ds] if all(d.key in answers for d in ds) else None
 
 
-def moved(choices: Sequence[Choice], memory: int) -> list[float]:
+def influence(choices: Sequence[Choice], memory: int) -> list[float]:
     """By round, oldest first: mean change of P(C), absolute, between pasts that differ in it alone."""
     p = np.array([c.p[0] for c in choices]).reshape((4,) * memory)
     gaps: list[float] = []
