@@ -94,7 +94,7 @@ def teach(model: HuggingFace, steps: int, to: str) -> PromptSets:
 
 
 def reached(model: HuggingFace, taught: PromptSets) -> dict[str, Any]:
-    """Regret, legal mass, how surely C follows C and D follows D, and C by state, over the training prompts."""
+    """Regret, legal mass, how surely C follows C and D follows D, C by state; over the training prompts."""
     was = model.net.training
     model.net.eval()
     with torch.no_grad():

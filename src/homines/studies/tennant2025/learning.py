@@ -103,7 +103,7 @@ def training(findings: RewardFindings) -> Section | Omission:
     return _learning(
         findings, ("core",), "training", "Cooperation over training, against tit-for-tat",
         "Each step asks every state once, in one wording and option order, so lines are rougher than the "
-        "agents are. A line ends where its first seed had settled; the next table says when each did.",
+        "agents are. A line ends where its first seed had settled; the first table says when each did.",
     )  # fmt: skip
 
 
