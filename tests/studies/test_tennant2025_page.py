@@ -27,10 +27,14 @@ from homines.studies.tennant2025.regimes import sensitivity
 from homines.studies.tennant2025.shares import figure, five_games
 
 Policy = Mapping[str, float]
-ALWAYS = dict.fromkeys(STATES, 1.0)
-NEVER = dict.fromkeys(STATES, 0.0)
-ECHO = dict(zip(STATES, (1.0, 0.0, 1.0, 0.0), strict=True))
-PRIOR = dict.fromkeys(STATES, 0.3)
+
+
+def by_state(*values: float) -> Policy:
+    return dict(zip(STATES, values, strict=True))
+
+
+ALWAYS, NEVER, PRIOR = by_state(1, 1, 1, 1), by_state(0, 0, 0, 0), by_state(0.3, 0.3, 0.3, 0.3)
+ECHO = by_state(1, 0, 1, 0)
 TASK = StudyTask("smollm2", Path("nowhere"), (0, 1, 2), study="tennant2025")
 KINDS = {kind.name: kind for kind in all_kinds(TASK)}
 
@@ -73,7 +77,7 @@ def rows_of(part: Section | Omission) -> list[Mapping[str, Any]]:
 
 def test_each_agent_stands_beside_the_whole_set_and_the_priors_member(tmp_path: Path) -> None:
     """A rate where the reward is silent is the prior's or was carried over; elsewhere the reward decides."""
-    kept = dict(zip(STATES, (1.0, 0.3, 1.0, 0.35), strict=True))
+    kept = by_state(1.0, 0.3, 1.0, 0.35)
     agents = [
         agent(tmp_path, None, PRIOR),
         agent(tmp_path, KINDS["De"], ALWAYS),
@@ -101,7 +105,7 @@ def test_without_the_model_before_no_prior_is_guessed(tmp_path: Path) -> None:
 
 def test_the_regime_nearest_to_what_was_read_is_marked(tmp_path: Path) -> None:
     """Of two regimes of De the one that mixes after a defection, as the published agent seems to."""
-    mixed = dict(zip(STATES, (0.87, 0.5, 0.87, 0.5), strict=True))
+    mixed = by_state(0.87, 0.5, 0.87, 0.5)
     agents = [
         agent(tmp_path, KINDS["De"], ALWAYS),
         agent(tmp_path, KINDS["De, KL weight .2 throughout"], mixed),
