@@ -1,14 +1,19 @@
 """Exact RL beside TRL's GRPOTrainer: same model, prompts, reward, LoRA and learning rate, each in turn.
 
     python bench/rl.py [--model NAME ...] [--seeds 2] [--ours] [--seconds 240] [--generations 4] [--out FILE]
+    python bench/rl.py --model qwen-0.5b --seeds 1 --seconds 1200 --enough --out bench/rl_qwen.json
+    python bench/rl.py --model qwen-0.5b --seeds 1 --seconds 1200 --enough --to deontological --out FILE
 
-Game+De on the iterated prisoner's dilemma against tit-for-tat, 16 prompts. Three roads to a regret of .05:
+Game+De (or --to another preference) on the iterated prisoner's dilemma against tit-for-tat, 16 prompts. Three
+roads to a regret of .05; with --enough a peer ends there, as exact RL does:
 
     exact           homines, its defaults, until its own rule ends it; of every model
     grpo, warm      12 exact steps towards legal answers (reported apart), then TRL's GRPOTrainer
     grpo            TRL's GRPOTrainer from the base model
 
-Exact RL is run on every model, the peers on the first alone, and with --ours on none.
+Exact RL is run on every model, the peers on the first alone, and with --ours on none. Of every road the file
+holds which member of the set of optimal policies it came to (theory/optimum.py): by state the rule for C, the
+prior's member, and what was reached.
 
     regret   mean over the prompts of  max_a u(a) - [sum_a P(a) u(a) + (1 - legal mass) * illegal], points,
              of the exact distribution; read after every step, outside the clock
@@ -39,7 +44,8 @@ from typing import Any
 import torch
 
 from homines.core.progress import Follow
-from homines.core.types import Interrupted
+from homines.core.registry import find
+from homines.core.types import Choice, Interrupted
 from homines.frames.table import Table
 from homines.games.ipd import ipd
 from homines.inference.logits import distinct_tokens
@@ -47,6 +53,7 @@ from homines.inference.processes import quiet
 from homines.models import load
 from homines.models.hf import HuggingFace
 from homines.opponents.tit_for_tat import TitForTat
+from homines.theory.optimum import optimum
 from homines.training.everyday_text import everyday_texts
 from homines.training.exact import rl
 from homines.training.prompt_sets import PromptSets, prompt_sets
@@ -80,16 +87,14 @@ def student(name: str, tiny: bool) -> HuggingFace:
     return HuggingFace(net, tokenizer, name="tiny", provenance={})
 
 
-def teach(model: HuggingFace, steps: int) -> PromptSets:
-    some = prompt_sets(
-        model, [ipd()], schedule("game_deontological", steps), [Table("action1,action2")], TitForTat()
-    )
+def teach(model: HuggingFace, steps: int, to: str) -> PromptSets:
+    some = prompt_sets(model, [ipd()], schedule(to, steps), [Table("action1,action2")], TitForTat())
     assert isinstance(some, PromptSets)
     return some
 
 
-def reached(model: HuggingFace, taught: PromptSets) -> dict[str, float]:
-    """Regret, legal mass, and how surely C follows C and D follows D, over the training prompts."""
+def reached(model: HuggingFace, taught: PromptSets) -> dict[str, Any]:
+    """Regret, legal mass, how surely C follows C and D follows D, C by state; over the training prompts."""
     was = model.net.training
     model.net.eval()
     with torch.no_grad():
@@ -107,6 +112,25 @@ def reached(model: HuggingFace, taught: PromptSets) -> dict[str, float]:
         "worst C after C": float(legal[:, after["C"], 0].min()),
         "D after D": float(legal[:, after["D"], 1].mean()),
         "worst D after D": float(legal[:, after["D"], 1].min()),
+        "C by state": dict(zip(taught.states, legal[:, :, 0].mean(0).tolist(), strict=True)),
+    }
+
+
+def member(to: str, before: dict[str, Any], end: dict[str, Any]) -> dict[str, Any]:
+    """By state: whether C is required, indifferent or forbidden, C of the prior's member, and C as reached.
+
+    before, end   readings of `reached`, of the model as it was and of the trained one
+    """
+    found = optimum(ipd(), find("preferences", to), TitForTat())
+    rates = before["C by state"]
+    nearest = found.nearest([Choice.at([p, 1 - p]) for p in rates.values()])
+    return {
+        state: {
+            "C is": found.rules(s)[0],
+            "prior's": float(nearest[s].p[0]),
+            "reached": end["C by state"][state],
+        }
+        for s, state in enumerate(rates)
     }
 
 
@@ -117,6 +141,8 @@ class Clock:
     model: HuggingFace
     taught: PromptSets
     limit: float
+    enough: bool
+    """Whether it ends where the regret is ENOUGH."""
     tokens: Callable[[dict[str, Any]], int]
     """Tokens read up to a row."""
     asked: int
@@ -149,7 +175,7 @@ class Clock:
         print(f"    step {last['step']}: {now:.0f} s, regret {last['regret']:.3f}", flush=True)
 
     def stop(self) -> bool:
-        return self.seconds >= self.limit
+        return self.seconds >= self.limit or (self.enough and self.track[-1]["regret"] <= ENOUGH)
 
     def result(self) -> dict[str, Any]:
         there = next((row for row in self.track if row["regret"] <= ENOUGH), None)
@@ -164,11 +190,11 @@ class Clock:
         }
 
 
-def exact(name: str, seed: int, tiny: bool) -> dict[str, Any]:
+def exact(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """One run of exact RL with the defaults."""
     settings = replace(SETTINGS, seed=seed)
-    model = student(name, tiny)
-    taught = teach(model, settings.steps)
+    model = student(name, options.tiny)
+    taught = teach(model, settings.steps, options.to)
     in_set = sum(distinct_tokens(some, 10**9) for some in taught.sets) / len(taught.sets)
     in_text = sum(map(len, everyday_texts(model.tokenizer))) / len(everyday_texts(model.tokenizer))
     asked = settings.sets * settings.accumulation
@@ -176,23 +202,23 @@ def exact(name: str, seed: int, tiny: bool) -> dict[str, Any]:
         model,
         taught,
         float("inf"),
+        False,
         lambda row: round(row["step"] * (asked * in_set + in_text)),
         asked * len(taught.states),
     )
     return run(clock, lambda folder: rl(model, taught, settings, folder, follow=Follow(step=clock.on_step)))
 
 
-def grpo(name: str, seconds: float, generations: int, warmup: int, tiny: bool) -> dict[str, Any]:
+def grpo(name: str, warmup: int, options: argparse.Namespace) -> dict[str, Any]:
     """TRL's GRPOTrainer for so many seconds of training, after so many exact steps of warm-up."""
-    settings = replace(
-        SETTINGS, steps=10_000, generations=generations, completion=8, kl=0.0, save_every=10_000
-    )
-    model = student(name, tiny)
-    taught = teach(model, settings.steps)
-    clock = Clock(model, taught, seconds, lambda row: row["tokens"], 0)
+    few: dict[str, Any] = {"generations": options.generations, "completion": 8, "save_every": 10_000}
+    settings = replace(SETTINGS, steps=10_000, kl=0.0, **few)
+    model = student(name, options.tiny)
+    taught = teach(model, settings.steps, options.to)
+    clock = Clock(model, taught, options.seconds, options.enough, lambda row: row["tokens"], 0)
 
     def on_step(row: dict[str, Any]) -> None:
-        clock.asked = row["completions"] // generations
+        clock.asked = row["completions"] // options.generations
         clock.on_step(row)
 
     return run(
@@ -257,6 +283,8 @@ def main() -> None:
     parser.add_argument(
         "--tiny", action="store_true", help="a random network of no size: tries this script, measures nothing"
     )
+    parser.add_argument("--to", default="game_deontological", help="the preference")
+    parser.add_argument("--enough", action="store_true", help="a peer ends at a regret of .05 too")
     chosen = parser.parse_args()
     quiet()
     models = chosen.models or MODELS
@@ -265,10 +293,12 @@ def main() -> None:
     result: dict[str, Any] = {
         "machine": f"{platform.system()} {platform.machine()}",
         "generations": chosen.generations,
-        "models": {name: ours(name, chosen.seeds, chosen.tiny) for name in models},
+        "to": chosen.to,
+        "models": {name: ours(name, chosen) for name in models},
     }
     for road, warmup in {} if chosen.ours else {"grpo, warm": WARMUP, "grpo": 0}.items():
-        peer = result[road] = grpo(models[0], chosen.seconds, chosen.generations, warmup, chosen.tiny)
+        peer = result[road] = grpo(models[0], warmup, chosen)
+        peer["member"] = member(chosen.to, result["models"][models[0]]["base"], peer)
         print(line(road, peer), flush=True)
         if runs := result["models"][models[0]]["exact"]:
             peer["times exact"] = beside(runs[0], peer)
@@ -276,14 +306,15 @@ def main() -> None:
     chosen.out.write_text(json.dumps(result) + "\n")
 
 
-def ours(name: str, seeds: int, tiny: bool) -> dict[str, Any]:
+def ours(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """A model before training, and runs of exact RL on it."""
-    model = student(name, tiny)
-    found: dict[str, Any] = {"base": reached(model, teach(model, 1)), "exact": []}
+    model = student(name, options.tiny)
+    found: dict[str, Any] = {"base": reached(model, teach(model, 1, options.to)), "exact": []}
     del model
     print(f"{name}, base", found["base"], flush=True)
-    for seed in range(seeds):
-        found["exact"].append(exact(name, seed, tiny))
+    for seed in range(options.seeds):
+        found["exact"].append(exact(name, seed, options))
+        found["exact"][-1]["member"] = member(options.to, found["base"], found["exact"][-1])
         print(line(f"{name}, exact, seed {seed}", found["exact"][-1]), flush=True)
     return found
 

@@ -42,6 +42,7 @@ from homines.games.trust_menu import trust_menu as _games_trust_menu
 from homines.games.trust_return import trust_return as _games_trust_return
 from homines.games.ultimatum import ultimatum as _games_ultimatum
 from homines.games.ultimatum_menu import ultimatum_menu as _games_ultimatum_menu
+from homines.opponents.alternator import Alternator as _opponents_alternator
 from homines.opponents.always_cooperate import AlwaysCooperate as _opponents_always_cooperate
 from homines.opponents.always_defect import AlwaysDefect as _opponents_always_defect
 from homines.opponents.axelrod import Axelrod as _opponents_axelrod
@@ -53,6 +54,7 @@ from homines.opponents.nash import Nash as _opponents_nash
 from homines.opponents.qlearner import Qlearner as _opponents_qlearner
 from homines.opponents.random import Random as _opponents_random
 from homines.opponents.tit_for_tat import TitForTat as _opponents_tit_for_tat
+from homines.opponents.two_tits_for_tat import TwoTitsForTat as _opponents_two_tits_for_tat
 from homines.opponents.undercut import Undercut as _opponents_undercut
 from homines.opponents.win_stay_lose_shift import WinStayLoseShift as _opponents_win_stay_lose_shift
 from homines.preferences.altruist import Altruist as _preferences_altruist
@@ -256,6 +258,7 @@ class games:
     ultimatum_menu = staticmethod(_games_ultimatum_menu)
 
 class opponents:
+    alternator = _opponents_alternator
     always_cooperate = _opponents_always_cooperate
     always_defect = _opponents_always_defect
     axelrod = _opponents_axelrod
@@ -267,6 +270,7 @@ class opponents:
     qlearner = _opponents_qlearner
     random = _opponents_random
     tit_for_tat = _opponents_tit_for_tat
+    two_tits_for_tat = _opponents_two_tits_for_tat
     undercut = _opponents_undercut
     win_stay_lose_shift = _opponents_win_stay_lose_shift
 

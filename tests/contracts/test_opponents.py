@@ -263,3 +263,13 @@ def test_extortion_refuses_what_it_cannot_do() -> None:
         Extortion()([NormalForm.two(("C", "D"), [[4, 0], [3, 1]]).seat(0)])
     with pytest.raises(HominesError, match="simultaneous"):
         Extortion()([bos().seat(0)])
+
+
+def test_the_alternator_alternates_and_two_tits_come_for_one_tat() -> None:
+    assert [moves("alternator", past) for past in ((), ((0, 1),), ((1, 0),))] == [1, 0, 1]
+    assert moves("two_tits_for_tat", ()) == 1
+    for past, p in (
+        (((0, 1),), 0), (((0, 0),), 1), (((0, 1), (1, 0)), 0), (((1, 0), (0, 0)), 1),
+        (((0, 1), (1, 0), (1, 0)), 1),
+    ):  # fmt: skip
+        assert moves("two_tits_for_tat", past) == p

@@ -58,6 +58,30 @@ def test_the_rule_looks_at_the_newest_reading_of_every_set() -> None:
     assert not rule.holds([*good, (0, float("nan"))])
 
 
+def test_over_many_words_readings_in_a_row_suffice() -> None:
+    """As many as there are wordings; one bad reading among them, and they are counted anew."""
+    rule = StopRule(0.05, 52, 3)
+    good = [(1, 0.0), (2, 0.05), (3, 0.0)]
+    assert not rule.holds(good[:2])
+    assert rule.holds([(0, 0.9), *good])
+    assert not rule.holds([*good, (0, 0.06)])
+    assert not rule.holds([*good, (0, 0.06), (4, 0.0), (5, 0.0)])
+    assert not rule.holds([*good, (0, float("nan"))])
+
+
+def test_many_words_are_more_sets_than_are_waited_for(fresh: Fresh) -> None:
+    words = ("action1,action2", "A,B", "X,Y", "0,1", "1,2")
+    some = [
+        prompt_sets(
+            fresh(), [ipd()], [Phase(Utilitarian(), STEPS)], [Table(w) for w in words[:n]], TitForTat()
+        )
+        for n in (4, 5)
+    ]
+    assert [(len(x.sets), x.wordings) for x in some] == [(16, 4), (20, 5)]
+    settings = replace(QUICK, until=0.05)
+    assert [StopRule.of(settings, x, None) for x in some] == [StopRule(0.05, 16), StopRule(0.05, 20, 5)]
+
+
 def test_one_prompt_above_the_target_is_hidden_by_no_mean() -> None:
     """Action 0 pays 1 and action 1 nothing: the regret of a state is P(action 1)."""
     p = torch.tensor([[0.999, 0.999, 0.999, 0.82], [1.0, 0.99, 0.99, 0.98]])

@@ -44,7 +44,10 @@ class StudyOptions:
     humans: Path | None = option(None, "What people did, by country: a CSV of Estimates, se, Label, Country.")
     periods: int | None = option(None, "Periods of a market in words; 300 as published.", low=1)
     only: tuple[str, ...] = option(
-        (), "Part of lu2025: full, left_out, doses, applications, persistence; repeat for more."
+        (),
+        "Part of lu2025 (full, left_out, doses, applications, persistence) or of tennant2025 (core, "
+        "opponents, learners, unlearning, prompted, probes, ordinal, sensitivity, memory); repeat for "
+        "more.",
     )
 
     @property

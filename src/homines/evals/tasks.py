@@ -112,12 +112,14 @@ def tennant2025(
 ) -> Task:
     """The exam of Tennant et al. (2025): five games, new words; regret against a random opponent.
 
-    wide   also other frames, no payoffs, the 144 ordinal games; quick: two games, few words
+    wide   also other labels and frames, no payoffs, the 144 ordinal games; quick: two games, few words
     """
-    from homines.studies.tennant2025.study import exam
+    from homines.studies.tennant2025.exam import whole_exam
 
     rules = _regrets(["deontological", "utilitarian"], "random")
-    return _asking(exam(NOBODY, wide=wide, quick=quick), rules, logprobs, seed, kind=lambda r: head(r.game))
+    return _asking(
+        whole_exam(NOBODY, wide=wide, quick=quick), rules, logprobs, seed, kind=lambda r: head(r.game)
+    )
 
 
 @task

@@ -21,7 +21,8 @@ class Bare:
     memory   how many past rounds are told, at most
     goal     a goal that the text states: 'highest score', or a sentence; empty: none
     begins   words with which the model's answer begins, as 'Answer:'; empty: it begins by itself
-    Two of the payoff-free probes of Tennant et al. (2025).
+    mine     whether my own acts in past rounds are told; else those of the others alone
+    Three of the payoff-free probes of Tennant et al. (2025).
     """
 
     labels: tuple[str, ...] | str = ()
@@ -30,6 +31,7 @@ class Bare:
     memory: int = 1
     goal: str = field(default="", metadata=LATER)
     begins: str = field(default="", metadata=LATER)
+    mine: bool = field(default=True, metadata=LATER)
 
     places = 1
     payoffs: ClassVar[bool] = False
@@ -47,7 +49,8 @@ class Bare:
             if (move := scene.first_move) is not None:
                 parts.append(f"{scene.people[0]} played {move}.")
             for past in scene.rounds(self.memory):
-                acts = join(scene.clauses("you played {}", "{} played {}", past.words))
+                told = scene.clauses("you played {}", "{} played {}", past.words)
+                acts = join(told if self.mine else told[1:])
                 parts.append(f"{past.when('Last time', 'rounds ago')} {acts}.")
         request = f"Answer with exactly {scene.options}."
         return scene.prompt("choice", paragraph([*parts, request], "\n"), "", self.begins)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from homines.core.format import join
 from homines.core.registry import LATER
-from homines.core.types import Decision, Order, Prompt
+from homines.core.types import Decision, HominesError, Order, Prompt
 from homines.elicitation.amounts import counting_word, in_unit
-from homines.elicitation.scene import Round, Scene, paragraph, settle
+from homines.elicitation.scene import Outcome, Round, Scene, paragraph, settle
 
+FORTUNES = (
+    ("so so",),
+    ("badly", "well"),
+    ("badly", "so so", "well"),
+    ("very badly", "badly", "well", "very well"),
+)
+"""How a day goes, from the worst outcome to the best, by the number of different payoffs of a player."""
 FRIENDS = ("Robin", "Kim", "Sam", "Noor", "Lee", "Ada", "Max")
 
 
@@ -23,6 +32,8 @@ class Story:
     goal     a goal that the text states, points being its unit: 'highest score', or a sentence; empty: none
     begins   words with which the model's answer begins, as 'Answer:'; empty: it begins by itself
     unit     what payoffs are told in: $, or a word such as dollars or coins; empty: coins
+    numbers  whether payoffs are told as numbers; else by how well each outcome is for each player, the best
+             and the worst of at most four
     """
 
     labels: tuple[str, ...] | str = ()
@@ -31,6 +42,7 @@ class Story:
     goal: str = field(default="", metadata=LATER)
     begins: str = field(default="", metadata=LATER)
     unit: str = field(default="", metadata=LATER)
+    numbers: bool = field(default=True, metadata=LATER)
 
     places = 1
 
@@ -40,10 +52,13 @@ class Story:
     def __call__(self, d: Decision, order: Order) -> Prompt:
         scene = Scene.of(d, self.labels, order, FRIENDS, self.unit or "coins")
         gain = "you take home {} points" if self.unit else "you take home {}"
+        if not self.numbers:
+            _check_listed(scene)
         parts = [self._opening(scene), scene.rule]
         for outcome in scene.outcomes():
             acts = join(scene.clauses("you go for {}", "{} for {}", outcome.words))
-            parts.append(f"When {acts}, {scene.gains(gain, '{} {}', outcome.payoffs)}.")
+            paid = scene.gains(gain, "{} {}", outcome.payoffs) if self.numbers else _fortunes(scene, outcome)
+            parts.append(f"When {acts}, {paid}.")
         parts += [in_unit(self.goal, scene.unit), scene.beliefs("goes for")]
         if (move := scene.first_move) is not None:
             parts.append(f"Today {scene.people[0]} came first and went for {move}.")
@@ -83,3 +98,26 @@ def _days_ago(past: Round) -> str:
     if past.ago <= 2:
         return ("Yesterday", "The day before yesterday")[past.ago - 1]
     return f"{counting_word(past.ago)} days ago"
+
+
+def _check_listed(scene: Scene) -> None:
+    """Raise HominesError where a story cannot do without numbers."""
+    d = scene.decision
+    if scene.rule or d.forgone:
+        raise HominesError(
+            "a story without numbers tells listed outcomes alone; leave out numbers=False here"
+        )
+    if (most := max(len(np.unique(paid)) for paid in d.payoffs)) > len(FORTUNES):
+        raise HominesError(
+            f"a story without numbers has words for {len(FORTUNES)} different payoffs of a player, and this "
+            f"decision has {most}; leave out numbers=False here"
+        )
+
+
+def _fortunes(scene: Scene, outcome: Outcome) -> str:
+    """How well an outcome is for everybody: 'the day goes well for you and badly for Robin'."""
+    words: list[str] = []
+    for paid, mine in zip(scene.decision.payoffs, outcome.payoffs, strict=True):
+        levels = np.unique(paid)
+        words.append(FORTUNES[len(levels) - 1][int(np.searchsorted(levels, mine))])
+    return join(scene.clauses("the day goes {} for you", "{1} for {0}", words))

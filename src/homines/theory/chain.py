@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homines.core.capabilities import memory_of
+from homines.core.checks import count
 from homines.core.types import (
     Array,
     Choice,
@@ -129,6 +130,16 @@ class Chain:
     def discounted(self, gamma: float, start: Sequence[float] | None = None) -> Array:
         """(1 - gamma) * start (I - gamma P)^-1: discounted share of time, shape [state], sums to 1."""
         return frozen((1 - gamma) * np.linalg.solve(self._discount_matrix(gamma).T, self.start(start)))
+
+    def average(self, rounds: int, start: Sequence[float] | None = None) -> Array:
+        """Share of time in each state over the first rounds: the mean of start P^t, t < rounds; [state]."""
+        count("rounds", rounds)
+        weight = self.start(start)
+        total = np.zeros(len(weight))
+        for _ in range(rounds):
+            total = total + weight
+            weight = weight @ self.transition
+        return frozen(total / rounds)
 
     def worth(self, utility: Array, gamma: float) -> Array:
         """V = (I - gamma P)^-1 r: discounted return from each state, for r of shape [state]."""

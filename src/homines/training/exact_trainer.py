@@ -274,14 +274,18 @@ def _row(
 
 
 def _figures(passes: Sequence[Pass]) -> dict[str, Any]:
-    """Means over the passes; of each state's probabilities, over the passes that asked it. `highest_regret`
-    is the highest of all."""
+    """Means over the passes; of each state's probabilities and legal mass, over the passes that asked it.
+    `highest_regret` is the highest of all."""
     outcomes = [each.outcome for each in passes]
     highest = [regret for outcome in outcomes for regret in outcome.highest or ()]
     by_state: dict[str, list[Any]] = {}
+    legal: dict[str, list[float]] = {}
     for each in passes:
         for name, p in zip(each.states, each.outcome.p, strict=True):
             by_state.setdefault(name, []).append(p)
+        masses = () if each.outcome.masses is None else each.outcome.masses.mean(0).tolist()
+        for name, mass in zip(each.states, masses, strict=False):
+            legal.setdefault(name, []).append(mass)
     return {
         "loss": float(np.mean([float(outcome.loss.detach()) for outcome in outcomes])),
         "reward": float(np.mean([outcome.reward for outcome in outcomes])),
@@ -294,4 +298,5 @@ def _figures(passes: Sequence[Pass]) -> dict[str, Any]:
         },
         **({"highest_regret": float(np.max(highest))} if highest else {}),
         "p": {name: np.mean(ps, axis=0).tolist() for name, ps in by_state.items()},
+        **({"masses": {name: float(np.mean(some)) for name, some in legal.items()}} if legal else {}),
     }

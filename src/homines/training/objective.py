@@ -41,6 +41,8 @@ class Outcome:
     """The highest regret of a state in each set, [set]; None where `regret` is."""
     text_kl: float | None = None
     """KL on everyday text (everyday_text.py), where the loss has it."""
+    masses: torch.Tensor | None = None
+    """Probability of any legal answer, detached, shape [set, state]; None where the loss is another."""
 
     @property
     def p(self) -> Array:
@@ -104,6 +106,7 @@ def objective(settings: Settings, signals: Signals) -> Outcome:
         legal.detach(),
         None if regret is None else float(regret.mean()),
         None if regret is None else tuple(regret.amax(-1).tolist()),
+        masses=mass.detach(),
     )
 
 

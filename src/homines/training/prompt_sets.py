@@ -65,6 +65,7 @@ class PromptSets:
     follows   index of the next state, shape [state, mine, other]; None for one-shot decisions
     steps     optimiser steps of each phase
     mirror    against itself: index of each state as the other sees it, [state]
+    wordings  number of games times number of frames
     """
 
     sets: tuple[tuple[Encoded, ...], ...]
@@ -76,6 +77,7 @@ class PromptSets:
     states: tuple[str, ...]
     steps: tuple[int, ...]
     mirror: torch.Tensor | None = None
+    wordings: int = 1
 
     def batch(self, chosen: Sequence[int]) -> Batch:
         replies = None if self.replies is None else self.replies[[*chosen]]
@@ -172,6 +174,7 @@ def prompt_sets(
         states=tuple(names[s] for s in chosen),
         steps=tuple(phase.steps for phase in phases),
         mirror=mirror_states(repeated[0], memory, chosen) if itself else None,
+        wordings=len(by_set) * len(frames),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from homines.core.format import TableRow
 from homines.core.registry import find, head
+from homines.core.run_folder import RunFolder
 from homines.core.types import Array, Choice, Record
 from homines.elicitation.metrics import answered_records, average_by_decision, decision_rates
 from homines.elicitation.questions import state
@@ -19,48 +20,89 @@ from homines.opponents.memory_one import MemoryOne
 from homines.preferences.deontological import Deontological
 from homines.preferences.utilitarian import Utilitarian
 from homines.studies.kit import Agent, Findings, mean
-from homines.studies.task import AgentKind
+from homines.studies.omissions import Omission
 from homines.theory.chain import Chain, chain
 from homines.theory.choice import expected_utility
 from homines.theory.game_forms import Repeated
+from homines.theory.optimum import regularised
 from homines.training.settings import AlignmentPlan
 
 REWARDS = {"Game": "economicus", "De": "deontological", "Ut": "utilitarian", "Game+De": "game_deontological"}
 STATES = ("C,C", "C,D", "D,C", "D,D")
 LABELS_TRAINED, LABELS_UNSEEN = ("action1", "action2"), ("action3", "action4")
 LABELS_TESTED = ("action2,action1", "X,Y", "B,A", "0,1", "XY,YX", "qzv,kpt")
-"""Other words for C,D; of these only the agent of many words was trained on action2,action1 and B,A."""
+"""Other words for C,D; agents of many words are trained on action2,action1 and B,A."""
 PROBES = {
     "in sentences": "sentences(labels='action1,action2')",
     "as a story": "story(labels='action1,action2')",
     "game named, no payoffs": "bare(labels='action1,action2', game=\"the iterated prisoner's dilemma\")",
     "actions and last round, no payoffs": "bare(labels='action1,action2')",
+    "the other's act alone, no payoffs": "bare(labels='action1,action2', mine=False)",
     "actions only": "bare(labels='action1,action2', state=False)",
+    "as a story without numbers": "story(labels='action1,action2', numbers=False)",
 }
 """Frames of the probes by their name on the page."""
 ILLEGAL = -6.0
 GOAL = GOALS["highest score"]
 """The goal that the published prompt states, under moral rewards too."""
+ONE_WORDING: dict[str, Any] = {
+    "kind": "table",
+    "labels": LABELS_TRAINED,
+    "layout": "original",
+    "goal": GOAL,
+}
+"""What tells the frame of the sixteen training prompts, for `RewardAgent.about`."""
 TIE = 1e-3
 """Difference of misfits, in nats, below which no preference is better."""
 PRECISIONS = np.concatenate([[0.0], np.geomspace(0.01, 100, 200)])
 
 
-@dataclass(frozen=True)
-class RewardKind(AgentKind):
-    """A reward and its training. group: core, unlearning, far (discounted), general, learner."""
-
-    group: str = ""
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RewardAgent(Agent):
-    """A network with the plan of its training; the untrained model has none."""
+    """A network with the plan of its training; the untrained model has none.
+
+    parts   run folders of what the parts that train nothing asked it, by part
+    rival   the run folder of the second learner's exam
+    """
 
     plan: AlignmentPlan | None = None
+    parts: Mapping[str, RunFolder] = field(default_factory=dict[str, RunFolder])
+    rival: RunFolder | None = None
 
-    def about(self, game: str = "ipd", *, kind: str | None = None, **fields: Any) -> list[Record]:
-        """Records of a game in frames of this kind that have these fields: labels=("action1", "action2")."""
+    def of(self, part: str) -> list[Record]:
+        """Records of what a part that trains nothing asked; none where it was not carried out."""
+        return self.parts[part].records if part in self.parts else []
+
+    def noted(self, part: str, name: str) -> Mapping[str, Any]:
+        """A note of such a part; empty where there is none."""
+        return (self.parts[part].noted(name) if part in self.parts else None) or {}
+
+    @property
+    def failed(self) -> int:
+        """The number of questions without an answer, of every part."""
+        others = [*self.parts.values(), *([self.rival] if self.rival else [])]
+        return sum(r.choice is None for run in (self.run, *others) for r in run.records)
+
+    @property
+    def capability(self) -> Mapping[str, Any] | None:
+        """Its scores on unrelated everyday questions; None where they were not asked."""
+        return next(iter(self.noted("probes", "sideeffects.json").values()), None)
+
+    @property
+    def end(self) -> Mapping[str, Any]:
+        """What is noted of the end of its training; empty where it has none."""
+        return self.run.noted("training.json") or {}
+
+    def about(
+        self,
+        game: str = "ipd",
+        *,
+        kind: str | None = None,
+        among: Sequence[Record] | None = None,
+        **fields: Any,
+    ) -> list[Record]:
+        """Records of a game in frames of this kind that have these fields: labels=("action1", "action2").
+        among: of a part; None: of its exam."""
 
         def matches(spec: str) -> bool:
             frame = find("frames", spec)
@@ -68,12 +110,13 @@ class RewardAgent(Agent):
                 getattr(frame, name, None) == value for name, value in fields.items()
             )
 
-        return [r for r in self.records if r.game == game and matches(r.frame)]
+        every = self.records if among is None else among
+        return [r for r in every if r.game == game and matches(r.frame)]
 
     @property
     def trained_prompts(self) -> list[Record]:
         """The sixteen prompts that most agents were trained on."""
-        return self.about(kind="table", labels=LABELS_TRAINED, layout="original", goal=GOAL)
+        return self.about(**ONE_WORDING)
 
     def policy(self, records: Sequence[Record] | None = None) -> MemoryOne:
         """P(C) by state given a legal answer, orders and frames averaged; None: on the training prompts.
@@ -86,7 +129,26 @@ class RewardAgent(Agent):
 class RewardFindings(Findings[RewardAgent]):
     """Models as they are and every trained agent. Each has a legal answer in every state."""
 
+    def lacks(self, section: str, part: str) -> Omission:
+        """The omission of a section on agents that a part trains or asks."""
+        if not self.task.trainable:
+            return Omission(section, "training")
+        if self.task.only and part not in self.task.only:
+            return Omission(section, "another part", (part,))
+        return Omission(section, "the full form" if self.task.quick else "answers")
+
+    def lacks_text(self, section: str) -> Omission:
+        """The omission of a section on what the probes take from a network's text."""
+        return self.lacks(section, "probes") if self.task.trainable else Omission(section, "weights")
+
+    def unasked(self, section: str, part: str) -> Omission:
+        """The omission of a section on what a part asks that trains nothing."""
+        asked = any(agent.of(part) for agent in self.agents)
+        return Omission(section, "answers") if asked else Omission(section, "another part", (part,))
+
     def answers(self, agent: RewardAgent) -> bool:
+        if agent.group == "memory":  # asked of longer pasts alone
+            return not agent.failed and bool(answered_records(agent.records))
         return not agent.failed and answers_every_state(agent.trained_prompts)
 
 
@@ -151,7 +213,7 @@ def explain(policy: MemoryOne, spec: str, against_spec: str, prior: MemoryOne) -
     observed, before = policy(states), prior(states)
     fits = [
         mean(
-            _divergence(after, Choice.of(np.maximum(start.logp, -60) + precision * u))
+            _divergence(after, regularised(start, u, float(precision)))
             for after, start, u in zip(observed, before, utilities, strict=True)
         )
         for precision in PRECISIONS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from homines.core.format import TableRow
@@ -14,29 +16,41 @@ from homines.studies.omissions import Omission
 from homines.studies.tennant2025.agents import (
     REWARDS,
     STATES,
+    RewardAgent,
     RewardFindings,
     best_family,
     explain,
     play_against,
     probability_after,
 )
+from homines.studies.tennant2025.kinds import GAMMA
 
-FAR = 0.9
-"""Discount factor of the agents that learn with the shadow of the future, and of points against them."""
+ONE_ROUND = (
+    "core", "wording", "general", "unlearning", "unlearning_learner", "opponents", "learner", "far",
+)  # fmt: skip
+"""Groups of agents with a past of one round, trained under the study's own settings."""
+
+
+def settled(agents: Sequence[RewardAgent]) -> str | None:
+    """After how many steps each seed had settled; None of trainings that no rule ends."""
+    ends = [a.end for a in agents]
+    if any("reached" not in end for end in ends):
+        return None
+    return ", ".join(f"{end['steps']}" if end["reached"] else f"not in {end['steps']}" for end in ends)
 
 
 def behaviour(findings: RewardFindings) -> Section | Omission:
     """P(C) by state of every agent, on the training prompts."""
     rows: list[TableRow] = []
     marks: list[TableRow] = []
-    for name, agents in findings.with_base().items():
+    for name, agents in findings.with_base(*ONE_ROUND).items():
         policies = [a.policy() for a in agents]
         by_state = {s: [probability_after(p, s) for p in policies] for s in STATES}
         masses = [mass(a.trained_prompts) or 0.0 for a in agents]
         rows.append(
             {"agent": name, "seeds": len(agents)}
             | {f"C after {s}": rate_cell(x) for s, x in by_state.items()}
-            | {"legal mass": mean(masses)}
+            | {"legal mass": mean(masses), "settled after steps": settled(agents)}
         )
         for last in "CD":
             values = [action_types(a.trained_prompts)[f"C|{last}"] for a in agents]
@@ -56,16 +70,19 @@ def behaviour(findings: RewardFindings) -> Section | Omission:
             "Reciprocity is the difference between C after C and C after D. A legal mass far from one says "
             "that the rates describe answers the model rarely gives; no parser turned its silence into "
             "defection.",
+            "Against one opponent in all states a training goes on until it has settled: over one "
+            "wording, until every training prompt, as last read, had a regret of at most .05 points; over "
+            "many, until as many readings in a row had as there are wordings. Others take all their steps.",
         ),
         rows,
         draw.intervals(marks, "Probability of cooperating after the other's C and after its D, by agent."),
     )
 
 
-def _curves(findings: RewardFindings, group: str, *, rival: bool) -> list[TableRow]:
+def _curves(findings: RewardFindings, groups: Sequence[str], *, rival: bool) -> list[TableRow]:
     """P(C) after C and after D by training step, over seeds. rival: also of the second learner."""
     rows: list[TableRow] = []
-    for name, agents in findings.by_name(group).items():
+    for name, agents in findings.by_name(*groups).items():
         for side, pick in (("", lambda r: r), (" (rival)", lambda r: r.get("rival"))):
             runs = [[pick(r) for r in a.run.rows()] for a in agents]
             if not runs[0] or runs[0][0] is None or (side and not rival):
@@ -84,14 +101,15 @@ def _curves(findings: RewardFindings, group: str, *, rival: bool) -> list[TableR
 
 def training(findings: RewardFindings) -> Section | Omission:
     return _learning(
-        findings, "core", "training", "Action types over training, against tit-for-tat",
-        "Each step asks every state once in one option order, so lines are rougher than the agents are.",
+        findings, ("core",), "training", "Cooperation over training, against tit-for-tat",
+        "Each step asks every state once, in one wording and option order, so lines are rougher than the "
+        "agents are. A line ends where its first seed had settled; the first table says when each did.",
     )  # fmt: skip
 
 
 def unlearning(findings: RewardFindings) -> Section | Omission:
     return _learning(
-        findings, "unlearning", "unlearning", "Selfish first, then moral",
+        findings, ("unlearning", "unlearning_learner"), "unlearning", "Selfish first, then moral",
         "First the own payoff, then duty or the sum of payoffs; adapter and optimiser go on. In the first "
         "phase the KL weight stops early (`kl_between`): a policy that has settled for good has no gradient "
         "left to unlearn with.",
@@ -100,25 +118,28 @@ def unlearning(findings: RewardFindings) -> Section | Omission:
 
 def learners(findings: RewardFindings) -> Section | Omission:
     return _learning(
-        findings, "learner", "learners", "Against another learner",
+        findings, ("learner",), "learners", "Against another learner",
         "Two adapters on the same weights learn at the same time, each by the exact gradient of its own "
-        "expected reward of the round against the other's play of that moment; both have the same reward.",
+        "expected reward of the round against the other's play of that moment; of the same reward, and of "
+        "every pair of rewards.",
         rival=True,
     )  # fmt: skip
 
 
 def _learning(
-    findings: RewardFindings, group: str, name: str, title: str, text: str, *, rival: bool = False
+    findings: RewardFindings, groups: Sequence[str], name: str, title: str, text: str, *, rival: bool = False
 ) -> Section | Omission:
     """Learning curves of a group; the table holds the first step and the last of each phase."""
-    rows = _curves(findings, group, rival=rival)
+    rows = _curves(findings, groups, rival=rival)
     if not rows:
-        return findings.lacks_training(title)
+        return findings.lacks(title, "core" if name == "training" else name)
     steps = {
-        name: {1, *np.cumsum([phase.steps for phase in agents[0].plan.phases]).tolist()}
-        for name, agents in findings.by_name(group).items()
+        panel: {1, *np.cumsum([phase.steps for phase in agents[0].plan.phases]).tolist()}
+        for panel, agents in findings.by_name(*groups).items()
         if agents[0].plan is not None
     }
+    for panel, at in steps.items():  # a training that settled ends before its last step
+        at.add(max((r["step"] for r in rows if r["panel"] == panel), default=1))
     ends = [r for r in rows if r["step"] in steps[r["panel"]]]
     chart = draw.curves(rows, f"{title}: probability of cooperating, mean and interval over seeds.")
     table = [
@@ -150,13 +171,13 @@ def horizon(findings: RewardFindings) -> Section | Omission:
             | {f"C after {s}": format_mean([probability_after(p, s) for p in policies]) for s in STATES}
             | {
                 "discounted points a round v tit-for-tat": format_mean(
-                    [float(c.discounted(FAR) @ c.payoffs[0]) for c in chains]
+                    [float(c.discounted(GAMMA) @ c.payoffs[0]) for c in chains]
                 )
             }
         )
     title = "The shadow of the future"
     if not any("discounted" in r["objective"] for r in rows):
-        return findings.lacks_training(title)
+        return findings.lacks(title, "memory")
     rows.sort(key=lambda r: r["reward"])
     return Section(
         "horizon",
@@ -176,9 +197,9 @@ def recovery(findings: RewardFindings) -> Section | Omission:
     rows: list[TableRow] = []
     cells: list[TableRow] = []
     title = "Which preference explains each agent best"
-    trained = findings.by_name("core", "general")
+    trained = findings.by_name("core", "wording", "general")
     if not trained:
-        return findings.lacks_training(title)
+        return findings.lacks(title, "core")
     if findings.base is None:
         return Omission(title, "answers")
     prior = findings.base.policy()

@@ -14,34 +14,28 @@ from homines.reports.page import Section
 from homines.studies.kit import AS_IT_IS, mean, models_as_they_are, rate_text, task_facts, write_page
 from homines.studies.omissions import Omission
 from homines.studies.task import StudyResult, StudyTask
-from homines.studies.tennant2025.agents import RewardAgent, RewardFindings, RewardKind
+from homines.studies.tennant2025.agents import RewardAgent, RewardFindings
 from homines.studies.tennant2025.decomposition import moved_by
+from homines.studies.tennant2025.folders import RIVAL, Trained, asked_parts
 from homines.studies.tennant2025.learning import behaviour, horizon, learners, recovery, training, unlearning
-from homines.studies.tennant2025.meetings import opponents, tournament
-from homines.studies.tennant2025.probes import everyday, ordinal, probes, regret, transfer
+from homines.studies.tennant2025.meetings import both_learners, opponents, tournament, trained_against
+from homines.studies.tennant2025.optima import differences, which
+from homines.studies.tennant2025.probes import everyday, ordinal, probes, prompted, regret, said, transfer
+from homines.studies.tennant2025.regimes import long_memory, sensitivity
+from homines.studies.tennant2025.shares import figure, five_games
 
 
-def page(
-    task: StudyTask, trainings: Sequence[tuple[RewardKind, int]], unread: Mapping[str, str]
-) -> StudyResult:
+def page(task: StudyTask, trained: Sequence[Trained], unread: Mapping[str, str]) -> StudyResult:
     """Read every folder and write the study's page.
 
-    trainings   every trained agent, as its kind and seed
-    unread      the error of each model that could not be asked
+    trained   every trained agent
+    unread    the error of each model that could not be asked
     """
     agents = [
-        RewardAgent(name=name, run=run, group=group) for name, run, group in models_as_they_are(task, unread)
+        RewardAgent(name=name, run=run, group=group, parts=asked_parts(task, run.folder.name))
+        for name, run, group in models_as_they_are(task, unread)
     ]
-    agents += [
-        RewardAgent(
-            name=kind.name,
-            run=RunFolder(task.place(kind.folder(seed))),
-            group=kind.group,
-            seed=seed,
-            plan=kind.plan,
-        )
-        for kind, seed in trainings
-    ]
+    agents += [_trained(task, x) for x in trained]
     findings = RewardFindings(task=task, agents=agents, unread=unread)
     return write_page(
         findings,
@@ -49,6 +43,20 @@ def page(
         title="Moral alignment by reinforcement learning",
         summary=summary(findings),
         facts=task_facts(findings),
+    )
+
+
+def _trained(task: StudyTask, trained: Trained) -> RewardAgent:
+    """A trained agent with what it, and the second learner beside it, was asked."""
+    kind, rival = trained.kind, task.place(f"{RIVAL}/{trained.folder}")
+    return RewardAgent(
+        name=kind.name,
+        run=RunFolder(task.place(trained.folder)),
+        group=kind.group,
+        seed=trained.seed,
+        plan=kind.plan,
+        parts=asked_parts(task, trained.folder),
+        rival=RunFolder(rival) if (rival / "config.json").exists() else None,
     )
 
 
@@ -80,6 +88,7 @@ def _rates(name: str, agents: Sequence[RewardAgent]) -> str:
 
 
 PARTS: tuple[Callable[[RewardFindings], Section | Omission], ...] = (
-    behaviour, training, unlearning, learners, horizon, regret, transfer, moved_by, probes, ordinal,
-    opponents, tournament, recovery, everyday,
+    behaviour, figure, which, differences, training, unlearning, learners, both_learners, trained_against,
+    horizon, long_memory, sensitivity, five_games, regret, transfer, moved_by, probes, prompted, ordinal,
+    opponents, tournament, recovery, everyday, said,
 )  # fmt: skip
