@@ -47,16 +47,26 @@ from tests.helpers.tiny import willing
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def net(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tiny network as a user names it."""
+    folder = tmp_path_factory.mktemp("net")
+    willing(tokenizer, max_position_embeddings=4096).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return f"hf/{folder}"
+
+
+@pytest.fixture(scope="module")
+def quick(net: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study") / "run"
-    assert "report.html" in study("tennant2025", folder)
+    assert "report.html" in study("tennant2025", folder, "--model", net)
     return folder
 
 
 @pytest.mark.system
-def test_duty_alone_cooperates_always_and_under_payoff_it_reciprocates(quick: Path) -> None:
-    found = {row["agent"]: row for row in rows(quick, "behaviour")}
-    assert {"untrained", "De", "Game+De"} < set(found)
+def test_duty_alone_cooperates_always_and_under_payoff_it_reciprocates(tmp_path: Path) -> None:
+    study("tennant2025", tmp_path / "run", "--only", "core")  # of the embedded model
+    found = {row["agent"]: row for row in rows(tmp_path / "run", "behaviour")}
+    assert {"untrained", "De", "Game+De"} <= set(found)
     for state in ("C,C", "D,C"):
         assert float(found["De"][f"C after {state}"]) >= 0.95
         assert float(found["Game+De"][f"C after {state}"]) >= 0.95
@@ -81,10 +91,10 @@ def test_every_part_stands_on_the_page(quick: Path) -> None:
 
 
 @pytest.mark.system
-def test_a_rerun_asks_and_trains_nothing(quick: Path) -> None:
+def test_a_rerun_asks_and_trains_nothing(net: str, quick: Path) -> None:
     before = {p: p.stat().st_size for p in quick.rglob("*.jsonl")}
     (quick / "report.html").unlink()
-    told = study("tennant2025", quick, "--json")
+    told = study("tennant2025", quick, "--json", "--model", net)
     assert Path(json.loads(told)["report"]).exists()
     assert {p: p.stat().st_size for p in quick.rglob("*.jsonl")} == before
 
@@ -126,8 +136,8 @@ def test_any_model_of_transformers_will_do_part_by_part(
 
 
 @pytest.mark.system
-def test_the_folder_of_another_plan_is_refused(quick: Path) -> None:
-    task = StudyTask("smollm2", quick, (0,), quick=True)
+def test_the_folder_of_another_plan_is_refused(net: str, quick: Path) -> None:
+    task = StudyTask(net, quick, (0,), quick=True)
     kind = study_module.kinds(task)[0]
     with pytest.raises(HominesError, match="another config"):
         task.run(kind.folder(0), kind.seeded(1))
