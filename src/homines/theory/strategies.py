@@ -21,6 +21,11 @@ def check_simultaneous(d: Decision) -> None:
 def payoffs_by_player(d: Decision) -> Array:
     """Payoffs of the players who choose, in the game's order of players: [player, a_0, a_1, ...]."""
     check_simultaneous(d)
+    if d.crowd:
+        raise NotDefined(
+            f"this opponent reckons with what each other player does, and is told only how many of "
+            f"{d.crowd} do it; choose an opponent such as conditional_contributor"
+        )
     mine, others = d.player, [k for k in range(1 + len(d.theirs)) if k != d.player]
     seats = np.argsort([mine, *others])
     return d.payoffs[seats].transpose(0, *(1 + seats))
@@ -58,6 +63,31 @@ def first_or_second(index: int) -> Choice:
     return first_action_with(1.0 - index)
 
 
+def cooperators(d: Decision) -> tuple[int, int] | None:
+    """How many of the others played the first action (C, where there is one) in the last round, and how many
+    others moved then; None where nobody did."""
+    if not d.history:
+        return None
+    if d.crowd:
+        _, second = last_actions(d) or (0, 0)
+        return d.crowd - second, d.crowd
+    acts = [a for k, a in enumerate(d.history[-1]) if k != d.player and a is not None]
+    return (sum(a == 0 for a in acts), len(acts)) if acts else None
+
+
+def check_two_actions(ds: Sequence[Decision]) -> None:
+    """Raise NotDefined unless every player has two actions, C (where there is one) first; any number of
+    players."""
+    for d in ds:
+        others = () if d.crowd else d.theirs
+        if {len(d.actions), *map(len, others)} != {2} or (not d.crowd and len(d.payoffs) > 1 + len(others)):
+            raise NotDefined(
+                f"a decision of {len(d.payoffs)} players with {[len(d.actions), *map(len, d.theirs)]} actions; "
+                "this opponent plays games in which each has two actions"
+            )
+        _check_first((d.actions, *others))
+
+
 def check_pair(ds: Sequence[Decision]) -> None:
     """Raise NotDefined unless there are two players with two actions each, C (where there is one) first."""
     for d in ds:
@@ -67,8 +97,13 @@ def check_pair(ds: Sequence[Decision]) -> None:
                 f"a decision of {len(d.payoffs)} players with {sizes} actions; this opponent plays "
                 "games of two players with two actions each"
             )
-        if any(names[1] == "C" for names in (d.actions, *d.theirs)):
-            raise NotDefined(
-                f"actions {d.actions} put C second; this opponent takes the first action for "
-                "cooperation: list C first"
-            )
+        _check_first((d.actions, *d.theirs))
+
+
+def _check_first(every: Sequence[tuple[str, ...]]) -> None:
+    """Raise NotDefined where C is the second of somebody's actions."""
+    if any(names[1] == "C" for names in every):
+        raise NotDefined(
+            f"actions {every[0]} put C second; this opponent takes the first action for cooperation: list C "
+            "first"
+        )
