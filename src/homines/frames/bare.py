@@ -47,7 +47,7 @@ class Bare:
             if (move := scene.first_move) is not None:
                 parts.append(f"{scene.people[0]} played {move}.")
             for past in scene.rounds(self.memory):
-                acts = join(scene.clauses("you played {}", "{} played {}", past.words))
+                acts = join(scene.clauses("you played {}", "{} played {}", past.words, past.people))
                 parts.append(f"{past.when('Last time', 'rounds ago')} {acts}.")
         request = f"Answer with exactly {scene.options}."
         return scene.prompt("choice", paragraph([*parts, request], "\n"), "", self.begins)
