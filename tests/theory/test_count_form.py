@@ -278,7 +278,7 @@ def test_what_does_not_fit_is_said() -> None:
     with pytest.raises(HominesError, match=r"40\^2 = 1600 states.*fewer players"):
         chain(game, [LinearContributor()] * 20, memory=2)
     kinds = [LinearContributor(x / 20) for x in range(1, 11)]
-    with pytest.raises(HominesError, match="2048 states.*fewer kinds"):
+    with pytest.raises(HominesError, match=r"2048 states.*fewer kinds"):
         chain(public_goods_iterated(11), [Random(), *kinds])
     with pytest.raises(NotDefined, match="how many of 19"):
         Nash()(game.remembered(0))

@@ -29,8 +29,8 @@ def crowd_rule(d: Decision, labels: Sequence[str], layout: str, amounts: Sequenc
     often = "in every round" if d.rounds is None else "once" if d.rounds == 1 else f"for {d.rounds} rounds"
     others = "one other" if d.crowd == 1 else f"{d.crowd} others"
     lines = [
-        f"You and {others} each choose {first} or {second}, all at the same time, {often}. Your points depend "
-        "on what you choose and on how many of the others choose what, and theirs in the same way:"
+        f"You and {others} each choose {first} or {second}, all at the same time, {often}. Your points "
+        "depend on what you choose and on how many of the others choose what, and theirs in the same way:"
     ]
     for j in counts:
         chosen = {0: f"{d.crowd - j} of them {labels[0]}", 1: f"{j} {labels[1]}"}

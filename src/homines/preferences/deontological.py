@@ -90,8 +90,8 @@ def find_rule(rule: str) -> Rule:
     if ":" not in rule:
         raise HominesError(
             f"no rule called {rule!r}; there are {', '.join(RULES)}. "
-            "Name another as 'module:object': a function from a decision to a bool (or a degree of 0 to 1) for "
-            "each action"
+            "Name another as 'module:object': a function from a decision to a bool for each action, or to a "
+            "degree of 0 to 1"
         )
     function: Any = registry.find("preferences", rule)
     if not callable(function):

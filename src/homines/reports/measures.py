@@ -354,6 +354,6 @@ def _games(view: RunView) -> list[TableRow]:
             for (i, j), mine in np.ndenumerate(d.payoffs[0]):
                 paid.append(f"{d.actions[i]},{d.theirs[0][j]}:\u00a0{mine:g},\u00a0{d.payoffs[1, i, j]:g}")
         for name, mine in zip(d.actions, d.payoffs[0], strict=True) if 1 < d.crowd < MOST_TOLD else ():
-            paid.append(f"{name}:\u00a0{',\u00a0'.join(f'{x:g}' for x in mine)}")
+            paid.append(f"{name}: {', '.join(f'{x:g}' for x in mine)}".replace(" ", "\u00a0"))
         rows.append({"game": game, "what": about.get(head(game)), "payoffs": "; ".join(paid)})
     return rows

@@ -216,8 +216,8 @@ def _count_chain(crowd: Crowd, policy: Policy, memory: int) -> Chain:
     game, rounds = crowd.game, crowd.states()
     if (many := len(rounds) ** min(memory, 64)) > MOST_STATES:
         raise HominesError(
-            f"memory {memory} makes {len(rounds)}^{memory} states{f' = {many}' if memory <= 64 else ''}, more "
-            f"than {MOST_STATES}; use fewer players or a smaller memory"
+            f"memory {memory} makes {len(rounds)}^{memory} states{f' = {many}' if memory <= 64 else ''}, "
+            f"more than {MOST_STATES}; use fewer players or a smaller memory"
         )
     states = tuple(product(rounds, repeat=memory))
     seen = [tuple((a, sum(others)) for a, *others in state) for state in states]

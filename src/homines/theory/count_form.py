@@ -81,8 +81,8 @@ class CountForm:
 
     def payoffs(self, history: History) -> Array:
         """What every player gets in the last round of everyone's actions, shape [player]."""
-        acts, seen = (np.array(x) for x in zip(*(self._view(k, history[-1]) for k in range(self.players))))
-        return frozen(self.pays[acts, seen])
+        seen = [self._view(k, history[-1]) for k in range(self.players)]
+        return frozen([self.pays[view] for view in seen])
 
     def seat(self, k: int, history: History = ()) -> Decision:
         """Player k's decision after a history of everyone's actions."""

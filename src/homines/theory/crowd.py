@@ -119,7 +119,7 @@ class Crowd:
 
 
 def total(counts: Sequence[Array]) -> Array:
-    """The distribution of the sum of independent counts, each [state, n_g + 1]; shape [state, sum n_g + 1]."""
+    """The distribution of the sum of independent counts, [state, n_g + 1] each: [state, sum n_g + 1]."""
     rows: list[Array] = []
     for own in zip(*counts, strict=True):
         row = np.ones(1)

@@ -163,8 +163,8 @@ class Repeated:
     def pasts(self, memory: int = 1) -> tuple[History, ...]:
         """Every history of `memory` rounds, oldest round first: the states of that memory.
 
-        With n states of one round, the history of rounds s_1, ..., s_m (as indices into `states`) has the index
-        sum_i s_i n^(m-i). Raises HominesError for more than MOST_STATES.
+        With n states of one round, the history of rounds s_1, ..., s_m (as indices into `states`) has the
+        index sum_i s_i n^(m-i). Raises HominesError for more than MOST_STATES.
         """
         count("memory", memory)
         n = len(self.states)

@@ -82,7 +82,7 @@ def check_two_actions(ds: Sequence[Decision]) -> None:
         others = () if d.crowd else d.theirs
         if {len(d.actions), *map(len, others)} != {2} or (not d.crowd and len(d.payoffs) > 1 + len(others)):
             raise NotDefined(
-                f"a decision of {len(d.payoffs)} players with {[len(d.actions), *map(len, d.theirs)]} actions; "
+                f"a decision of {len(d.payoffs)} players with {[len(d.actions), *map(len, others)]} actions; "
                 "this opponent plays games in which each has two actions"
             )
         _check_first((d.actions, *others))
