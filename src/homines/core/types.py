@@ -144,9 +144,7 @@ class Decision:
                 f"others' {self.theirs}: axis 0 is the seat, the rest must be {want}"
             )
         if self.crowd and (want != (2, self.crowd + 1) or len(self.payoffs) != self.crowd + 1):
-            raise HominesError(
-                f"payoffs of shape {self.payoffs.shape} must be [n, 2, n], n - 1 = {self.crowd}"
-            )
+            raise HominesError(f"payoffs {self.payoffs.shape} must be [n, 2, n], n - 1 = {self.crowd}")
         paid = [("payoffs", self.payoffs), *self.forgone]
         for name, values in paid if self.same is None else [*paid, ("same", self.same)]:
             if not (np.abs(values) <= MOST_PAID).all():

@@ -18,7 +18,7 @@ from homines.models.mock import Mock, uniform
 from homines.opponents import opponent
 from homines.theory.count_form import CountForm
 from homines.theory.game_forms import Repeated
-from homines.training.prompt_sets import EverySet, PromptSets, StateSpace, prompt_sets
+from homines.training.prompt_sets import EverySet, PromptSets, StateSpace, mixed_sets, prompt_sets
 from homines.training.rollout import Rollout, check_settings
 from homines.training.sampled import check_sampled
 from homines.training.schedule import Phase, schedule
@@ -156,7 +156,7 @@ class Alignment:
             spec: game if isinstance(game, Repeated) else battery(game)
             for spec, game in zip(specs, self.games, strict=True)
         }
-        return prompt_sets(
+        return mixed_sets(
             model,
             games,
             self.phases,
@@ -172,13 +172,7 @@ class Alignment:
             return None
         plan = self.plan
         space = StateSpace(memory=plan.memory, seat=1, names=plan.states)
-        sets = prompt_sets(self.model, self.games, self.rival, self.frames, space=space)
-        if not isinstance(sets, PromptSets):
-            raise HominesError(
-                f"two learners need games that share their actions, and {plan.game}, "
-                f"{', '.join(plan.more_games)} do not; keep those of one kind"
-            )
-        return sets
+        return prompt_sets(self.model, self.games, self.rival, self.frames, space=space)
 
 
 def _told_by_counts(game: Any) -> bool:

@@ -146,6 +146,7 @@ class MixedSets:
 
 
 EverySet: TypeAlias = PromptSets | MixedSets
+Games: TypeAlias = Sequence[Repeated] | Sequence[Decision] | Mapping[str, Repeated | Sequence[Decision]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +165,35 @@ class StateSpace:
 
 def prompt_sets(
     model: HuggingFace,
-    games: Sequence[Repeated] | Sequence[Decision] | Mapping[str, Repeated | Sequence[Decision]],
+    games: Games,
+    phases: Sequence[Phase],
+    frames: Sequence[Frame],
+    opponent: Policy | None = None,
+    *,
+    space: StateSpace = StateSpace(),
+    itself: bool = False,
+) -> PromptSets:
+    """Prompts and utilities for repeated games against an opponent, or for decisions taken once.
+
+    games      of one shape, with names or without: repeated games, a set each; or decisions, all in one set
+    opponent   plays every other seat of a repeated game, remembering the same rounds; None: they learn too
+    itself     the learner meets its own play: symmetric games
+
+    Raises HominesError where the decisions do not share their actions and number of players, and where no
+    state has a name of `space`.
+    """
+    kinds = list(_kinds(games, space))
+    if len(kinds) != 1:
+        raise HominesError(
+            "this training needs decisions that share their actions and number of players, all of repeated "
+            "games or all taken once; others are not taught together here: keep those of one kind"
+        )
+    return _alike(model, kinds[0], phases, frames, opponent, space, itself=itself)
+
+
+def mixed_sets(
+    model: HuggingFace,
+    games: Games,
     phases: Sequence[Phase],
     frames: Sequence[Frame],
     opponent: Policy | None = None,
@@ -172,34 +201,22 @@ def prompt_sets(
     space: StateSpace = StateSpace(),
     itself: bool = False,
 ) -> EverySet:
-    """Prompts and utilities for repeated games against an opponent, and for decisions taken once.
+    """`prompt_sets` of games of any shapes, repeated and played once: MixedSets where they are several.
 
-    games      by name, or without names: repeated games, a set each; decisions, in one set those that share
-               their actions
-    opponent   plays every other seat of a repeated game, remembering the same rounds; None: they learn too
-    itself     the learner meets its own play: symmetric games
-
-    Sets of one shape are PromptSets; of several they are MixedSets, whose states are named by their game too.
-    Raises HominesError where there is no decision, or no state has a name of `space`.
+    States are then named by their game too, and `space` names none. Decisions taken once that share their
+    actions are one set.
     """
     kinds = list(_kinds(games, space))
-    if not kinds:
-        raise HominesError("there is no decision to train on; name a game")
-    if len(kinds) > 1 and space.names is not None:
+    if len(kinds) < 2:
+        return prompt_sets(model, games, phases, frames, opponent, space=space, itself=itself)
+    if space.names is not None:
         raise HominesError(
             "--states names states of games that share their actions and number of players; drop it, or keep "
             "games of one kind"
         )
-    parts = tuple(
-        _alike(
-            model, kind, phases, frames, opponent, space, itself=itself and isinstance(kind[0].game, Repeated)
-        )
-        for kind in kinds
-    )
-    if len(parts) == 1:
-        return parts[0]
-    named = [replace(part, states=_told_apart(kind)) for part, kind in zip(parts, kinds, strict=True)]
-    return MixedSets(tuple(named))
+    parts = [_alike(model, kind, phases, frames, opponent, space, itself=itself) for kind in kinds]
+    named = zip(parts, map(_told_apart, kinds), strict=True)
+    return MixedSets(tuple(replace(part, states=names) for part, names in named))
 
 
 class _Battery(NamedTuple):
@@ -211,10 +228,7 @@ class _Battery(NamedTuple):
     names: tuple[str, ...]
 
 
-def _kinds(
-    games: Sequence[Repeated] | Sequence[Decision] | Mapping[str, Repeated | Sequence[Decision]],
-    space: StateSpace,
-) -> Iterator[list[_Battery]]:
+def _kinds(games: Games, space: StateSpace) -> Iterator[list[_Battery]]:
     """The sets by their shape: repeated games by actions and states, decisions taken once by actions."""
     if isinstance(games, Mapping):
         named = dict(games)

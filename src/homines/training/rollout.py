@@ -71,8 +71,8 @@ class Rollout:
         shapes = {(game.stage.actions[0], game.state_shape) for game in self.games}
         if len(shapes) > 1 or len(self.games[0].state_shape) != 2:
             raise HominesError(
-                "--sample walks through two-player games that share their actions, or games told by counts of "
-                "as many players; choose other games, or drop --sample"
+                "--sample walks through two-player games that share their actions, or games told by counts "
+                "of as many players; choose other games, or drop --sample"
             )
         if self.opponent is None and len(self.games[0].stage.actions) > 2:
             raise HominesError(
