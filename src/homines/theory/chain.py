@@ -26,7 +26,7 @@ from homines.core.types import (
 from homines.theory.choice import expected_utility
 from homines.theory.count_form import CountForm
 from homines.theory.crowd import Crowd, total
-from homines.theory.game_forms import MOST_STATES, Repeated, append_stage
+from homines.theory.game_forms import Repeated, append_stage, check_states
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,11 +214,7 @@ def _count_chain(crowd: Crowd, policy: Policy, memory: int) -> Chain:
     """The chain of a game told by counts: player 0 and the others by kind."""
     _check_memory(policy, 0, memory)
     game, rounds = crowd.game, crowd.states()
-    if (many := len(rounds) ** min(memory, 64)) > MOST_STATES:
-        raise HominesError(
-            f"memory {memory} makes {len(rounds)}^{memory} states{f' = {many}' if memory <= 64 else ''}, "
-            f"more than {MOST_STATES}; use fewer players or a smaller memory"
-        )
+    check_states(len(rounds), memory, "fewer players, a smaller memory")
     states = tuple(product(rounds, repeat=memory))
     seen = [tuple((a, sum(others)) for a, *others in state) for state in states]
     decisions = tuple(game.remember(0, past) for past in seen)

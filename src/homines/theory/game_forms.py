@@ -115,6 +115,19 @@ def stage_index(stage: tuple[int | None, ...]) -> tuple[int, ...]:
     return tuple(a for a in stage if a is not None)
 
 
+def check_states(each: int, memory: int, remedy: str) -> None:
+    """Raise HominesError where `memory` rounds of so many states each are more than MOST_STATES."""
+    count("memory", memory)
+    # beyond 64 rounds the number itself would be too long to compute or to print
+    many = each ** min(memory, 64)
+    if many > MOST_STATES:
+        number = f"{each}^{memory}" + (f" = {many}" if memory <= 64 else "")
+        raise HominesError(
+            f"memory {memory} makes {number} states, more than {MOST_STATES}; "
+            f"use {remedy}, or train on sampled on-policy states (--sample 8)"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Repeated:
     """A normal form, or a game told by counts, played again and again; payoffs add up.
@@ -166,17 +179,8 @@ class Repeated:
         With n states of one round, the history of rounds s_1, ..., s_m (as indices into `states`) has the
         index sum_i s_i n^(m-i). Raises HominesError for more than MOST_STATES.
         """
-        count("memory", memory)
-        n = len(self.states)
-        # beyond 64 rounds the number itself would be too long to compute or to print
-        many = n ** min(memory, 64)
-        if many > MOST_STATES:
-            number = f"{n}^{memory}" + (f" = {many}" if memory <= 64 else "")
-            fewer = "fewer players, " if isinstance(self.stage, CountForm) else ""
-            raise HominesError(
-                f"memory {memory} makes {number} states, more than {MOST_STATES}; "
-                f"use {fewer}a smaller memory, or train on sampled on-policy states (--sample 8)"
-            )
+        fewer = "fewer players, " if isinstance(self.stage, CountForm) else ""
+        check_states(len(self.states), memory, f"{fewer}a smaller memory")
         return tuple(product(self.states, repeat=memory))
 
     def remembered(self, k: int = 0, memory: int = 1) -> tuple[Decision, ...]:
