@@ -76,16 +76,21 @@ def cooperators(d: Decision) -> tuple[int, int] | None:
 
 
 def check_two_actions(ds: Sequence[Decision]) -> None:
-    """Raise NotDefined unless every player has two actions, C (where there is one) first; any number of
-    players."""
+    """Raise NotDefined unless two players are as `check_pair` asks, or more choose between C, which is first,
+    and another action."""
     for d in ds:
+        several = d.crowd > 1 or len(d.payoffs) > 2
+        if not several:
+            check_pair([d])
+            continue
         others = () if d.crowd else d.theirs
-        if {len(d.actions), *map(len, others)} != {2} or (not d.crowd and len(d.payoffs) > 1 + len(others)):
+        paid = 1 + (d.crowd or len(others))
+        if any(len(names) != 2 or names[0] != "C" for names in (d.actions, *others)) or len(d.payoffs) > paid:
             raise NotDefined(
-                f"a decision of {len(d.payoffs)} players with {[len(d.actions), *map(len, others)]} actions; "
-                "this opponent plays games in which each has two actions"
+                f"a decision of {len(d.payoffs)} players between {', '.join(d.actions)}; this opponent plays "
+                "games of two players with two actions each, or of more in which all who are paid choose "
+                "between C and another action, C first"
             )
-        _check_first((d.actions, *others))
 
 
 def check_pair(ds: Sequence[Decision]) -> None:
@@ -97,13 +102,8 @@ def check_pair(ds: Sequence[Decision]) -> None:
                 f"a decision of {len(d.payoffs)} players with {sizes} actions; this opponent plays "
                 "games of two players with two actions each"
             )
-        _check_first((d.actions, *d.theirs))
-
-
-def _check_first(every: Sequence[tuple[str, ...]]) -> None:
-    """Raise NotDefined where C is the second of somebody's actions."""
-    if any(names[1] == "C" for names in every):
-        raise NotDefined(
-            f"actions {every[0]} put C second; this opponent takes the first action for cooperation: list C "
-            "first"
-        )
+        if any(names[1] == "C" for names in (d.actions, *d.theirs)):
+            raise NotDefined(
+                f"actions {d.actions} put C second; this opponent takes the first action for "
+                "cooperation: list C first"
+            )
