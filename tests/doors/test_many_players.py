@@ -20,15 +20,18 @@ GAME = "public_goods_iterated(players=3)"
 QUICK = ("--no-check", "--no-rewordings", "--steps", "2", "--rank", "4", "--kl", "0", "--text-kl", "0")
 
 
-def call(*words: str) -> None:
+def call(*words: str) -> int:
+    """The exit code of a command."""
     try:
         app(list(words), standalone_mode=False)
     except SystemExit as left:
-        assert not left.code
+        return int(left.code or 0)
+    return 0
 
 
 def test_a_crowd_is_measured_and_its_page_counts(tmp_path: Path) -> None:
-    call("measure", "mock/uniform", "--game", GAME, "--frame", "table", "--out", str(tmp_path / "run"))
+    words = ("--game", GAME, "--frame", "table", "--out", str(tmp_path / "run"))
+    assert call("measure", "mock/uniform", *words) == 0
     run = RunFolder(tmp_path / "run")
     records = list(run.records())
     assert {r.decision.crowd for r in records} == {2}
@@ -56,7 +59,8 @@ def test_a_learner_among_its_like_and_over_games_of_all_kinds(
 ) -> None:
     out = tmp_path / "run"
     frames = ("--frame", "bare(labels='action1,action2')")
-    call("align", f"hf/{folder}", "--to", "utilitarian", *words, *frames, *QUICK, "--out", str(out))
+    told = (*words, *frames, *QUICK, "--out", str(out))
+    assert call("align", f"hf/{folder}", "--to", "utilitarian", *told) == 0
     rows = [json.loads(line) for line in (out / "curve.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2]
     assert (out / "adapter").exists()

@@ -96,8 +96,9 @@ class Chain:
     payoffs      expected payoff of the next round, shape [seat, state]
 
     In a game told by counts there are two, player 0 and the others together: choices[1][s] is the
-    distribution of how many of them play the second action, and decisions are those of player 0 alone. Where
-    the others are of several kinds, a round of a state is (a, j_1, ..., j_g) (`theory.crowd`).
+    distribution of how many of them play the second action, and decisions are those of player 0 alone. Seats
+    after the first are those of the others who play the first action, then of the rest. Where the others are
+    of several kinds, a round of a state is (a, j_1, ..., j_g) (`theory.crowd`).
     """
 
     states: tuple[History, ...]

@@ -72,14 +72,15 @@ def mirror_of(game: Repeated, memory: int, states: Sequence[int]) -> Mirror | Cr
         ]
         return CrowdMirror(torch.tensor(where), torch.tensor(second), game.stage.players - 1)
     turned = [tuple(stage[::-1] for stage in past[s]) for s in states]
-    return Mirror(torch.tensor([_index(at, history) for history in turned]))
+    return Mirror(torch.tensor([_index(at, history, both=True) for history in turned]))
 
 
-def _index(at: dict[History, int], history: History, *, need: bool = True) -> int:
-    """Where a history stands; some index where nobody does."""
+def _index(at: dict[History, int], history: History, *, need: bool = True, both: bool = False) -> int:
+    """Where a history stands; some index where nobody does. both: there is one other player."""
     if need and history not in at:
+        seen = "the one that the other then sees" if both else "those that the others then see"
         raise HominesError(
-            "a learner that meets itself is trained on a state only with those that the others then see: "
-            "name them all in --states, or leave them out"
+            f"a learner that meets itself is trained on a state only with {seen}: name "
+            f"{'both' if both else 'them all'} in --states, or leave them out"
         )
     return at.get(history, 0)
