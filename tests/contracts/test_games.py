@@ -47,7 +47,8 @@ def seen(d: Decision, k: int, history: History) -> tuple[int, History]:
     """(player, history) of a decision; among a crowd it is (own action, how many others took the second)."""
     if not d.crowd:
         return k, history
-    return 0, tuple((stage[k], sum(stage[:k] + stage[k + 1 :])) for stage in history)  # pyright: ignore[reportArgumentType]
+    acts = [[a or 0 for a in stage] for stage in history]
+    return 0, tuple((stage[k], sum(stage) - stage[k]) for stage in acts)
 
 
 def plays(game: Game) -> Iterator[list[tuple[History, dict[int, Decision], dict[int, int]]]]:
@@ -128,6 +129,7 @@ def test_universalising_is_everyone_doing_the_same(name: str) -> None:
     for _, due, _ in (stage for stages in plays(game) for stage in stages):
         for d in due.values():
             if d.crowd:
+                assert d.same is not None
                 assert_allclose(d.same, [d.payoffs[0, 0, 0], d.payoffs[0, 1, -1]])
             elif d.same is not None and not d.does and (d.theirs or not d.rule):
                 assert all(theirs == d.actions for theirs in d.theirs)

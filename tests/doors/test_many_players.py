@@ -33,7 +33,7 @@ def test_a_crowd_is_measured_and_its_page_counts(tmp_path: Path) -> None:
     words = ("--game", GAME, "--frame", "table", "--out", str(tmp_path / "run"))
     assert call("measure", "mock/uniform", *words) == 0
     run = RunFolder(tmp_path / "run")
-    records = list(run.records())
+    records = list(run.records)
     assert {r.decision.crowd for r in records} == {2}
     page = next((tmp_path / "run").rglob("report.html")).read_text()
     assert "C|2" in page

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from homines.core.types import Decision, HominesError, NotDefined, Policy
+from homines.core.types import Decision, History, HominesError, NotDefined, Policy
 from homines.games.commons_iterated import commons_iterated
 from homines.games.ipd import ipd
 from homines.games.public_goods import public_goods
@@ -65,8 +65,10 @@ def normal_form(form: CountForm) -> NormalForm:
     return NormalForm(form.actions, table, symmetric=True)
 
 
-def counted(history: tuple[Any, ...], k: int = 0) -> tuple[tuple[int, int], ...]:
-    return tuple((stage[k], sum(stage) - stage[k]) for stage in history)
+def counted(history: History) -> History:
+    """Rounds as (player 0's action, how many others took the second)."""
+    acts = [[a or 0 for a in stage] for stage in history]
+    return tuple((stage[0], sum(stage[1:])) for stage in acts)
 
 
 @given(forms())
@@ -82,6 +84,8 @@ def test_it_is_the_normal_form_of_a_symmetric_game(form: CountForm) -> None:
                 sorted(counts.payoffs[1:, mine, sum(others)]),
                 sorted(whole.payoffs[(slice(1, None), mine, *others)]),
             )
+            assert counts.same is not None
+            assert whole.same is not None
             assert_allclose(counts.same, whole.same)
             for u in PREFERENCES:
                 assert_allclose(
@@ -141,16 +145,16 @@ def test_the_long_run_is_that_of_the_joint_chain(form: CountForm, data: Any) -> 
     assert_allclose(counts.payoffs.sum(0) @ share, whole.payoffs.sum(0) @ joint, atol=1e-9)
     spent, brute = Counter[Any](), Counter[Any]()
     for (stage,), x in zip(counts.states, share, strict=True):
-        spent[stage[0], sum(stage[1:])] += x
+        spent[counted((stage,))] += x
     for (stage,), x in zip(whole.states, joint, strict=True):
-        brute[stage[0], sum(stage[1:])] += x
+        brute[counted((stage,))] += x
     assert spent == pytest.approx(dict(brute), abs=1e-9)
     for u in PREFERENCES:
         assert counts.regret(u, share) == pytest.approx(whole.regret(u, joint), abs=1e-9)
     discounted = [c.discounted(0.8) for c in (counts, whole)]
     if len({*everyone[1:]}) == 1:  # the same first states, but weighed by how many joint ones each stands for
-        start = Counter((s[0][0], sum(s[0][1:])) for s in whole.states)
-        weights = [start[s[0]] / len(whole.states) for s in counts.states]
+        start = Counter(map(counted, whole.states))
+        weights = [start[s] / len(whole.states) for s in counts.states]
         mine = counts.discounted(0.8, weights)
         assert_allclose(counts.payoffs[0] @ mine, whole.payoffs[0] @ discounted[1], atol=1e-9)
 
@@ -213,7 +217,7 @@ def test_fifty_players_are_a_hundred_states() -> None:
     # all of one kind: everyone cooperates as often, so a player's share is that of the others
     share = play.long_run()
     mine = sum(x for (stage,), x in zip(play.states, share, strict=True) if stage[0] == 0)
-    others = sum(x * (49 - stage[1]) / 49 for (stage,), x in zip(play.states, share, strict=True))
+    others = sum(x * (49 - (stage[1] or 0)) / 49 for (stage,), x in zip(play.states, share, strict=True))
     assert mine == pytest.approx(others)
 
 
@@ -256,6 +260,7 @@ def test_conditional_contributors() -> None:
     for mine, other in zip(ConditionalContributor()(pair), TitForTat()(pair), strict=True):
         assert_allclose(mine.p, other.p)
     form = public_goods_iterated(5).stage
+    assert isinstance(form, CountForm)
     states = [form.remember(((0, j),)) for j in range(5)]  # 4, 3, 2, 1, 0 of 4 cooperated
     assert [c.p[0] for c in ConditionalContributor(0.5)(states)] == [1, 1, 1, 0, 0]
     assert_allclose(

@@ -156,12 +156,14 @@ def test_decisions_of_several_games_are_taught_together() -> None:
     assert len(orders) == len(lesson.prompts)
     assert some.config()["training_games"] == [*CARS]
     one = replace(some, states=(CARS[1],))
-    assert Alignment.of(one).prompt_source().states == CARS[1:2]
+    (kept,) = Alignment.of(one).prompt_source().parts
+    assert kept.states == CARS[1:2]
 
 
 def test_decisions_of_one_game_are_called_as_before() -> None:
     some = plan(game="dictator", frames=("table",))
-    assert Alignment.of(some).prompt_source().states == ("first move",)
+    (kept,) = Alignment.of(some).prompt_source().parts
+    assert kept.states == ("first move",)
 
 
 def test_a_model_may_be_the_opponent() -> None:

@@ -103,7 +103,7 @@ def forbidden(rule: str, d: Decision) -> Array:
     """1.0 where the rule forbids my action, 0.0 elsewhere, between them the degree of a graded rule; shape
     d.payoffs.shape[1:]."""
     wrong = np.asarray(find_rule(rule)(d))
-    fits = wrong.shape == (len(d.actions),) and wrong.dtype in (np.bool_, np.float64)
+    fits = wrong.shape == (len(d.actions),) and wrong.dtype.kind in "bf"
     if not fits or not ((wrong >= 0) & (wrong <= 1)).all():
         raise HominesError(
             f"rule {rule!r} returned {wrong.tolist()}; it must return one bool for each of "

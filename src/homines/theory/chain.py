@@ -255,7 +255,7 @@ def _joint(players: Sequence[Array]) -> Array:
 def _transition(joint: Array) -> Array:
     """P[s, t], [state, state], from the next round of each state, [state, round]."""
     count, n = joint.shape
-    s = np.arange(count)[:, None]
+    s = np.arange(count).reshape(-1, 1)
     transition = np.zeros((count, count))
     transition[s, s * n % count + np.arange(n)] = joint  # the oldest round is the leading digit
     return frozen(transition)

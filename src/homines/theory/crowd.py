@@ -122,8 +122,8 @@ def total(counts: Sequence[Array]) -> Array:
     """The distribution of the sum of independent counts, [state, n_g + 1] each: [state, sum n_g + 1]."""
     rows: list[Array] = []
     for own in zip(*counts, strict=True):
-        row = np.ones(1)
+        row: Array = np.ones(1)
         for p in own:
-            row = np.convolve(row, p)
+            row = np.asarray(np.convolve(row, p), dtype=np.float64)
         rows.append(row)
     return frozen(np.array(rows))

@@ -158,8 +158,8 @@ class Repeated:
 
     def remember(self, k: int, past: History) -> Decision:
         """Player k's decision after these rounds, each one of `states`."""
-        counts = isinstance(self.stage, CountForm)
-        d = self.stage.remember(past) if counts else self.stage.seat(k, past)
+        stage = self.stage
+        d = stage.remember(past) if isinstance(stage, CountForm) else stage.seat(k, past)
         return replace(d, rounds=self.rounds)
 
     @property
