@@ -111,7 +111,7 @@ def test_a_plan_that_cannot_be_read_is_refused(changes: dict[str, Any], message:
         ({"game": "public_goods_iterated", "opponent": "tit_for_tat"}, "games of two players with two"),
         ({"game": "public_goods_iterated(players=20)", "memory": 2}, r"1600 states.*--sample 8"),
         ({"game": "public_goods_iterated", "opponent": "self", "memory": 2}, "use --memory 1"),
-        ({"game": "public_goods_iterated", "opponent": "self", "states": ("C,3",)}, "name them all"),
+        ({"game": "public_goods_iterated", "opponent": "self", "states": ("C,2",)}, "name them all"),
         (
             {"game": "public_goods_iterated", "opponent": "self", "settings": Settings(sample=8)},
             "has 4 players; drop --sample",

@@ -58,7 +58,9 @@ def tabulate(view: RunView) -> dict[str, list[TableRow]]:
             | {"role": view.roles[row["model"]], "frame": view.short.get(row["frame"], row["frame"])}
             for row in summary(view.records)
         ],
-        "regret": [row | regrets for row, group in named if (regrets := _regrets(view, group, undefined))],
+        "regret": _with_all_columns(
+            [row | regrets for row, group in named if (regrets := _regrets(view, group, undefined))]
+        ),
         "scores": _scores(view),
         "stability": [
             row | {"instability": instability(group), "order effect": order_effect(group)}
@@ -83,6 +85,12 @@ def tabulate(view: RunView) -> dict[str, list[TableRow]]:
         "undefined": [{"game": game, "why": why} for game, why in undefined.items()],
         "games": _games(view),
     }
+
+
+def _with_all_columns(rows: Sequence[TableRow]) -> list[TableRow]:
+    """The rows with None for what another row alone has, as graded duty among many players."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name) for name in names} for row in rows]
 
 
 def _overview(view: RunView) -> list[TableRow]:

@@ -65,7 +65,7 @@ def rates(rows: Mapping[str, Sequence[Row]]) -> list[str]:
 
 
 def regrets(rows: Mapping[str, Sequence[Row]]) -> list[str]:
-    return list(dict.fromkeys(key for row in rows["regret"] for key in row if key.endswith(" regret")))
+    return [key for key in (rows["regret"][0] if rows["regret"] else ()) if key.endswith(" regret")]
 
 
 def _over_steps(rows: Sequence[Row], name: str) -> list[Row]:

@@ -18,6 +18,7 @@ from homines.core.types import (
     Game,
     History,
     HominesError,
+    Integers,
     NotDefined,
     Policy,
     Preference,
@@ -255,7 +256,7 @@ def _joint(players: Sequence[Array]) -> Array:
 def _transition(joint: Array) -> Array:
     """P[s, t], [state, state], from the next round of each state, [state, round]."""
     count, n = joint.shape
-    s = np.arange(count).reshape(-1, 1)
+    s: Integers = np.arange(len(joint))[:, None]
     transition = np.zeros((count, count))
     transition[s, s * n % count + np.arange(n)] = joint  # the oldest round is the leading digit
     return frozen(transition)
