@@ -151,10 +151,11 @@ def test_walkers_meet_what_the_exact_training_holds() -> None:
 # --- games of several shapes ---------------------------------------------------------------------
 
 GAMES = ("ipd", "public_goods_iterated(players=3)", "public_goods_iterated(players=5)", "spd(3)", "av")
+"""Each of a shape of its own."""
 
 
-def mixture(model: Any = UNREAD) -> MixedSets:
-    games = {spec: find("games", spec) for spec in GAMES}
+def mixture(model: Any = UNREAD, *more: str) -> MixedSets:
+    games = {spec: find("games", spec) for spec in (*GAMES, *more)}
     decisions = {k: g if isinstance(g, Repeated) else battery(g) for k, g in games.items()}
     some = mixed_sets(model, decisions, [Phase(Economicus(), 1)], [FRAME], ConditionalContributor())
     assert isinstance(some, MixedSets)
@@ -193,24 +194,37 @@ def test_a_game_played_once_has_its_reward_for_a_return() -> None:
     assert ways[0].reward == pytest.approx(ways[1].reward)
 
 
-def test_one_loss_of_several_parts_is_their_mean(student: HuggingFace, tmp_path: Path) -> None:
+def test_one_loss_of_several_parts_is_their_mean_by_sets(
+    student: HuggingFace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from homines.training.exact_trainer import Learners
+
     seen: list[Outcome] = []
+    taken: list[float] = []
+    whole = Learners.loss
 
     def noting(*given: Any) -> Outcome:
         seen.append(objective(*given))
         return seen[-1]
 
+    def keeping(*given: Any) -> torch.Tensor:
+        loss = whole(*given)
+        taken.append(float(loss.detach()))
+        return loss
+
+    monkeypatch.setattr(Learners, "loss", keeping)
     rows: list[dict[str, Any]] = []
-    some = mixture(student)
+    some = mixture(student, "ish", "icn")  # of the first shape there are three games then
+    assert len({len(part.sets) for part in some.parts}) == 2
     one = Settings(rank=4, lr=1e-2, kl=0.0, text_kl=0.0, sets=len(some.sets))
     rl(student, some, one, tmp_path, goal=noting, follow=Follow(step=rows.append))
-    assert len(seen) == len(some.parts)
+    first = seen[: len(some.parts)]
     weights = [len(part.sets) / len(some.sets) for part in some.parts]
-    assert rows[0]["loss"] == pytest.approx(
-        sum(w * float(o.loss.detach()) for w, o in zip(weights, seen, strict=True))
-    )
+    mean = sum(w * float(o.loss.detach()) for w, o in zip(weights, first, strict=True))
+    assert taken[0] == pytest.approx(mean)
+    assert rows[0]["loss"] == pytest.approx(mean)
     assert rows[0]["p"].keys() == {name for part in some.parts for name in part.states}
-    assert rows[0]["highest_regret"] == pytest.approx(max(max(o.highest or ()) for o in seen))
+    assert rows[0]["highest_regret"] == pytest.approx(max(max(o.highest or ()) for o in first))
 
 
 def test_a_plan_over_both_is_made() -> None:
