@@ -16,6 +16,7 @@ from homines.frames.under import Under as _frames_under
 from homines.games.av import av as _games_av
 from homines.games.av_rating import av_rating as _games_av_rating
 from homines.games.bos import bos as _games_bos
+from homines.games.commons_iterated import commons_iterated as _games_commons_iterated
 from homines.games.contract import contract as _games_contract
 from homines.games.dictator import dictator as _games_dictator
 from homines.games.dilemma import dilemma as _games_dilemma
@@ -30,6 +31,7 @@ from homines.games.ordinal import ordinal as _games_ordinal
 from homines.games.pricing import pricing as _games_pricing
 from homines.games.promise import promise as _games_promise
 from homines.games.public_goods import public_goods as _games_public_goods
+from homines.games.public_goods_iterated import public_goods_iterated as _games_public_goods_iterated
 from homines.games.public_goods_round import public_goods_round as _games_public_goods_round
 from homines.games.punishment import punishment as _games_punishment
 from homines.games.reciprocity import reciprocity as _games_reciprocity
@@ -46,9 +48,11 @@ from homines.opponents.alternator import Alternator as _opponents_alternator
 from homines.opponents.always_cooperate import AlwaysCooperate as _opponents_always_cooperate
 from homines.opponents.always_defect import AlwaysDefect as _opponents_always_defect
 from homines.opponents.axelrod import Axelrod as _opponents_axelrod
+from homines.opponents.conditional_contributor import ConditionalContributor as _opponents_conditional_contributor
 from homines.opponents.extortion import Extortion as _opponents_extortion
 from homines.opponents.generous_tit_for_tat import GenerousTitForTat as _opponents_generous_tit_for_tat
 from homines.opponents.grim import Grim as _opponents_grim
+from homines.opponents.linear_contributor import LinearContributor as _opponents_linear_contributor
 from homines.opponents.memory_one import MemoryOne as _opponents_memory_one
 from homines.opponents.nash import Nash as _opponents_nash
 from homines.opponents.qlearner import Qlearner as _opponents_qlearner
@@ -230,6 +234,7 @@ class games:
     av = staticmethod(_games_av)
     av_rating = staticmethod(_games_av_rating)
     bos = staticmethod(_games_bos)
+    commons_iterated = staticmethod(_games_commons_iterated)
     contract = staticmethod(_games_contract)
     dictator = staticmethod(_games_dictator)
     dilemma = staticmethod(_games_dilemma)
@@ -244,6 +249,7 @@ class games:
     pricing = staticmethod(_games_pricing)
     promise = staticmethod(_games_promise)
     public_goods = staticmethod(_games_public_goods)
+    public_goods_iterated = staticmethod(_games_public_goods_iterated)
     public_goods_round = staticmethod(_games_public_goods_round)
     punishment = staticmethod(_games_punishment)
     reciprocity = staticmethod(_games_reciprocity)
@@ -262,9 +268,11 @@ class opponents:
     always_cooperate = _opponents_always_cooperate
     always_defect = _opponents_always_defect
     axelrod = _opponents_axelrod
+    conditional_contributor = _opponents_conditional_contributor
     extortion = _opponents_extortion
     generous_tit_for_tat = _opponents_generous_tit_for_tat
     grim = _opponents_grim
+    linear_contributor = _opponents_linear_contributor
     memory_one = _opponents_memory_one
     nash = _opponents_nash
     qlearner = _opponents_qlearner

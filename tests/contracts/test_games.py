@@ -43,6 +43,14 @@ def players(game: Game) -> int:
     return len(d.payoffs)
 
 
+def seen(d: Decision, k: int, history: History) -> tuple[int, History]:
+    """(player, history) of a decision; among a crowd it is (own action, how many others took the second)."""
+    if not d.crowd:
+        return k, history
+    acts = [[a or 0 for a in stage] for stage in history]
+    return 0, tuple((stage[k], sum(stage) - stage[k]) for stage in acts)
+
+
 def plays(game: Game) -> Iterator[list[tuple[History, dict[int, Decision], dict[int, int]]]]:
     """Random plays of a few stages: the history, who decides what, and what they do."""
     rng = np.random.default_rng(0)
@@ -63,7 +71,7 @@ def test_decisions_fit_the_history(name: str) -> None:
         assert stages
         for history, due, _ in stages:
             for k, d in due.items():
-                assert (d.player, d.history) == (k, history)
+                assert (d.player, d.history) == seen(d, k, history)
                 assert len(d.payoffs) == players(game)
                 assert len(set(d.actions)) == len(d.actions)
                 assert all(d.actions)
@@ -95,6 +103,13 @@ def test_a_decision_shows_what_the_game_then_pays(name: str) -> None:
                     continue
                 # a move that ends the game is followed by no reply, and any entry will do
                 others = [moved.get(j, 0) for j in range(players(game)) if j != k][: len(d.theirs)]
+                if d.crowd:  # seats are told apart by what they do alone
+                    shown = d.payoffs[:, acts[k], sum(others := [acts[j] for j in acts if j != k])]
+                    paid = game.payoffs(append_stage(history, acts, players(game))) - game.payoffs(history)
+                    assert_allclose(paid[k], shown[0], atol=1e-9)
+                    assert_allclose(sorted(paid), sorted(shown), atol=1e-9)
+                    checked += 1
+                    continue
                 shown = d.payoffs[(slice(None), acts[k], *others)]
                 if d.chance is not None:
                     shown = shown @ d.chance
@@ -113,7 +128,10 @@ def test_universalising_is_everyone_doing_the_same(name: str) -> None:
     game = made(name)
     for _, due, _ in (stage for stages in plays(game) for stage in stages):
         for d in due.values():
-            if d.same is not None and not d.does and (d.theirs or not d.rule):
+            if d.crowd:
+                assert d.same is not None
+                assert_allclose(d.same, [d.payoffs[0, 0, 0], d.payoffs[0, 1, -1]])
+            elif d.same is not None and not d.does and (d.theirs or not d.rule):
                 assert all(theirs == d.actions for theirs in d.theirs)
                 for a in range(len(d.actions)):
                     index = (0, a, *[a] * len(d.theirs))

@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 
 from homines.core import run_folder
+from homines.core.capabilities import check_asks
 from homines.core.record_json import record_from_json, record_to_json
 from homines.core.run_folder import RunFolder, StoreError
-from homines.core.types import Choice, Decision, HominesError, Prompt, Record, check_asks, frozen
+from homines.core.types import Choice, Decision, HominesError, Prompt, Record, frozen
 from homines.elicitation.asking import measure
 from homines.elicitation.metrics import summary
 from homines.elicitation.questions import battery, questions, retell

@@ -82,6 +82,15 @@ def test_the_figure_of_identification_is_the_one_its_script_draws(tmp_path: Path
     assert (tmp_path / "identification.svg").exists()
 
 
+def test_the_tables_of_many_players_are_those_its_script_prints() -> None:
+    script = [sys.executable, str(DOCS / "many_players.py")]
+    done = subprocess.run(script, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    page = (DOCS / "many_players.md").read_text(encoding="utf-8")
+    for line in done.stdout.splitlines():
+        assert line in page
+
+
 def test_the_numbers_of_dilemmas_are_those_its_script_prints() -> None:
     pytest.importorskip("polars")
     script = [sys.executable, str(DOCS / "dilemmas.py")]

@@ -104,9 +104,19 @@ def test_a_plan_that_cannot_be_read_is_refused(changes: dict[str, Any], message:
     [
         ({"rival": "economicus", "game": "dictator", "frames": ("table",)}, "repeated games of two players"),
         ({"rival": "economicus", "more_games": ("spd",)}, "repeated games of two players"),
-        ({"more_games": ("av",)}, "repeated and games played once .* ipd, av are of both kinds"),
-        ({"game": "av", "more_games": ("ipd",)}, "av, ipd are of both kinds; keep those of one kind"),
-        ({"game": "av", "more_games": ("dictator",), "frames": ("table",)}, "share their actions"),
+        ({"more_games": ("dictator(step=50)",)}, "2 labels .* for 3 actions"),
+        ({"more_games": ("av",), "states": ("C,C",)}, "--states names states of games that share"),
+        ({"more_games": ("av",), "by": "grpo"}, "does not go with games of several kinds"),
+        ({"game": "public_goods_iterated", "rival": "economicus"}, "repeated games of two players"),
+        ({"game": "public_goods_iterated", "opponent": "tit_for_tat"}, "games of two players with two"),
+        ({"game": "public_goods_iterated(players=20)", "memory": 2}, r"1600 states.*--sample 8"),
+        ({"game": "public_goods_iterated", "opponent": "self", "memory": 2}, "use --memory 1"),
+        ({"game": "public_goods_iterated", "opponent": "self", "states": ("C,2",)}, "name them all"),
+        (
+            {"game": "public_goods_iterated", "opponent": "self", "settings": Settings(sample=8)},
+            "has 4 players; drop --sample",
+        ),
+        ({"game": "public_goods_iterated(players=600)"}, r"players must be a whole number in \[2, 512\]"),
         ({"opponent": "nonsense"}, "no opponent called 'nonsense'"),
         ({"opponent": "mock/nonsense"}, "no mock called 'nonsense'"),
         ({"memory": 6}, "4096 states"),
@@ -146,12 +156,14 @@ def test_decisions_of_several_games_are_taught_together() -> None:
     assert len(orders) == len(lesson.prompts)
     assert some.config()["training_games"] == [*CARS]
     one = replace(some, states=(CARS[1],))
-    assert Alignment.of(one).prompt_source().states == CARS[1:2]
+    (kept,) = Alignment.of(one).prompt_source().parts
+    assert kept.states == CARS[1:2]
 
 
 def test_decisions_of_one_game_are_called_as_before() -> None:
     some = plan(game="dictator", frames=("table",))
-    assert Alignment.of(some).prompt_source().states == ("first move",)
+    (kept,) = Alignment.of(some).prompt_source().parts
+    assert kept.states == ("first move",)
 
 
 def test_a_model_may_be_the_opponent() -> None:

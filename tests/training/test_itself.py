@@ -53,7 +53,7 @@ def walk(count: int = 8, game: Any = None) -> Rollout:
 def test_what_is_met_is_the_same_state_from_the_other_seat() -> None:
     some = prompt_sets(UNREAD, [ipd()], [Phase(Economicus(), 1)], [FRAME], itself=True)
     assert some.mirror is not None
-    assert [some.states[i] for i in some.mirror] == ["C,C", "D,C", "C,D", "D,D"]
+    assert [some.states[i] for i in some.mirror.index] == ["C,C", "D,C", "C,D", "D,D"]
     check_settings(some, Settings())
     kept = prompt_sets(
         UNREAD,
@@ -64,7 +64,7 @@ def test_what_is_met_is_the_same_state_from_the_other_seat() -> None:
         space=StateSpace(names=["C,D", "D,C"]),
     )
     assert kept.mirror is not None
-    assert kept.mirror.tolist() == [1, 0]
+    assert kept.mirror.index.tolist() == [1, 0]
     with pytest.raises(HominesError, match="name both in --states"):
         prompt_sets(
             UNREAD, [ipd()], [Phase(Economicus(), 1)], [FRAME], itself=True, space=StateSpace(names=["C,D"])
@@ -80,7 +80,7 @@ def test_walkers_in_pairs_stand_in_one_game_and_meet_what_its_chain_says() -> No
         assert batch.mirror is not None
         for i, state in enumerate(some.states):
             met[state] += 1
-            assert some.states[int(batch.mirror[i])] == state[::-1]
+            assert some.states[int(batch.mirror.index[i])] == state[::-1]
         some.advance(torch.tensor([[[p[state], 1 - p[state]] for state in some.states]]))
     played = chain(ipd(), [MINE, MINE])
     powers = [played.start()]

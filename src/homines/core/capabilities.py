@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 from homines.core.catalogue import NAMES
-from homines.core.types import Asks, Choice, HominesError, Policy, Prompt, check_asks
+from homines.core.types import ASKS, Asks, Choice, HominesError, Policy, Prompt
 
 # --- models --------------------------------------------------------------------------------------
 
@@ -216,6 +216,14 @@ class StatesUnit(Protocol):
 def variant(frame: object, **settings: Any) -> Any:
     """The same frame, a dataclass, with other settings."""
     return replace(cast("Any", frame), **settings)
+
+
+def check_asks(value: Any) -> Asks:
+    """The value, where it is one of ASKS. Raises HominesError where it is none."""
+    for asks in ASKS:
+        if value == asks:
+            return asks
+    raise HominesError(f"a frame asks for no {str(value)[:80]!r}; there are {', '.join(ASKS)}")
 
 
 def asks_of(frame: object) -> Asks:

@@ -9,9 +9,10 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from homines.core.capabilities import check_asks
 from homines.core.format import abbreviate
 from homines.core.strict_json import simplify
-from homines.core.types import Asks, Choice, Decision, Order, Record, check_asks, frozen
+from homines.core.types import Asks, Choice, Decision, Order, Record, frozen
 
 SUM = b', "sum": "'
 """What stands before the checksum of a line."""

@@ -98,6 +98,9 @@ class Decision:
     does       what each of my actions does, in words, where `rule` tells a situation and not a table
     forgone    what the other could have done instead just before: (its name, payoffs [seat, my reply], or
                [seat, 1] where that would have ended the game)
+    crowd      how many others are one axis, told apart by nothing: how many of them take my first action (all
+               first, none last). Seats: mine, of those who do, of the rest; in `history` I am player 0, they
+               are player 1. 0: each other has an axis of its own
     """
 
     actions: tuple[str, ...]
@@ -115,6 +118,7 @@ class Decision:
     forgone: tuple[tuple[str, Array], ...] = ()
     rule: str = ""
     does: tuple[str, ...] = ()
+    crowd: int = 0
 
     def __post_init__(self) -> None:
         if self.kindness not in (-1, 0, 1):
@@ -139,6 +143,8 @@ class Decision:
                 f"payoffs of shape {self.payoffs.shape} do not fit actions {self.actions} and the "
                 f"others' {self.theirs}: axis 0 is the seat, the rest must be {want}"
             )
+        if self.crowd and (want != (2, self.crowd + 1) or len(self.payoffs) != self.crowd + 1):
+            raise HominesError(f"payoffs {self.payoffs.shape} must be [n, 2, n], n - 1 = {self.crowd}")
         paid = [("payoffs", self.payoffs), *self.forgone]
         for name, values in paid if self.same is None else [*paid, ("same", self.same)]:
             if not (np.abs(values) <= MOST_PAID).all():
@@ -211,6 +217,7 @@ class Decision:
             tuple((name, frozen(paid)) for name, paid in raw.get("forgone") or ()),
             str(raw.get("rule") or ""),
             tuple(raw.get("does") or ()),
+            int(raw.get("crowd") or 0),
         )
 
 
@@ -347,14 +354,6 @@ class Record:
         before = [self.model, self.provenance.get("revision"), self.game]
         after = [self.frame, self.order, self.provenance.get("prompt")]
         return _hash(f"{_text(before)[:-1]},{self.decision.text},{_text(after)[1:]}")
-
-
-def check_asks(value: Any) -> Asks:
-    """The value, where it is one of ASKS. Raises HominesError where it is none."""
-    for asks in ASKS:
-        if value == asks:
-            return asks
-    raise HominesError(f"a frame asks for no {str(value)[:80]!r}; there are {', '.join(ASKS)}")
 
 
 class Game(Protocol):

@@ -11,6 +11,7 @@ from homines.core.checks import count
 from homines.core.registry import find, spell
 from homines.core.types import Decision, Frame, HominesError, Model, Prompt, Record
 from homines.elicitation.orders import few_orders, orders
+from homines.theory.count_form import CountForm
 from homines.theory.game_forms import NormalForm, Repeated, nodes
 from homines.theory.two_stage import TwoStage
 
@@ -31,7 +32,7 @@ def battery(game: Any, memory: int = 1) -> tuple[Decision, ...]:
         raise HominesError(f"{game!r} is no game: it lacks due(history); core.Game says what one has")
     if isinstance(game, Repeated):
         return game.remembered(0, memory)
-    if isinstance(game, NormalForm) and game.symmetric:
+    if isinstance(game, NormalForm | CountForm) and game.symmetric:
         return (game.seat(0),)
     if isinstance(game, TwoStage):
         return tuple(due[0] for _, due in nodes(game))

@@ -19,8 +19,9 @@ def regret(records: Iterable[Record], preference: Preference, against: str = "ra
     """Best reply's expected utility less the achieved one, given legal answers; records of one game.
 
     A repeated game: states are weighed by their share of the long run of play against this opponent (the
-    exact chain). A game played once: the mean over its decisions, with the others' play as the decision
-    states it or uniform; `against` has no role there. In utility, at least 0. None where no answer or not
+    exact chain); of more than two players, all others are this opponent. A game played once: the mean over
+    its decisions, with the others' play as the decision states it or uniform; `against` has no role there. In
+    utility, at least 0. None where no answer or not
     every state was recorded, where the preference or the opponent is not defined in this game (a rule about
     C and D), and where the game's name leads to no game.
     """
@@ -47,5 +48,6 @@ def _long_run(
     answers = {d.key: c for d, c in pairs}
     if any(d.key not in answers for d in repeated.remembered(0, memory)):
         return None
-    play = chain(repeated, [RecordedPolicy(answers, memory), other], memory=memory)
+    others = [other] * (len(repeated.stage.actions) - 1)
+    play = chain(repeated, [RecordedPolicy(answers, memory), *others], memory=memory)
     return play.regret(preference, play.long_run())

@@ -14,7 +14,9 @@ from homines.core.capabilities import LaidOut, StatesGoal, asks_of, begins_of, u
 from homines.core.checks import count
 from homines.core.format import join
 from homines.core.types import Array, Asks, Decision, HominesError, Order, Prompt
-from homines.elicitation.amounts import SIGNS, amount, check_unit, counting_word, in_unit, number
+from homines.elicitation.amounts import SIGNS, amount, check_unit, in_unit, number
+from homines.elicitation.count_words import crowd_rule
+from homines.elicitation.rounds import Round, past_rounds
 from homines.elicitation.stated_rules import states_rule, tells_situation
 
 MOST_OUTCOMES = 128
@@ -87,6 +89,8 @@ class Names:
                 "give as many labels as actions, or none to use the actions' own names"
             )
         mine = tuple(labels)
+        if d.crowd:
+            return cls(mine, d.theirs)
         reserved = [name for names in d.theirs if names != d.actions for name in names]
         if both := [label for label in mine if label in reserved]:
             raise HominesError(f"labels {mine} give {both[0]!r} a second meaning: another's action has it")
@@ -105,24 +109,6 @@ class Outcome:
     payoffs: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class Round:
-    """One past round in words.
-
-    ago       how many rounds ago it was; 1 is the last
-    words     what everybody did, mine first
-    payoffs   what everybody got, mine first
-    """
-
-    ago: int
-    words: tuple[str, ...]
-    payoffs: tuple[float, ...]
-
-    def when(self, last: str, earlier: str) -> str:
-        """`last` for the last round, else 'Two' and `earlier`, such as 'Two rounds ago'."""
-        return last if self.ago == 1 else f"{counting_word(self.ago)} {earlier}"
-
-
 @dataclass(frozen=True, eq=False)
 class Scene:
     """One decision in the words of a frame.
@@ -131,6 +117,7 @@ class Scene:
     people   names of everybody but me in the text: those who choose come first
     order    the order of the options, for each place that lists them
     unit     what payoffs are told in, '$' or a word; empty: the frame's own words
+    layout   how the payoffs of a crowd are turned (`outcomes` is told its own)
     """
 
     decision: Decision
@@ -138,6 +125,7 @@ class Scene:
     people: tuple[str, ...]
     order: Order
     unit: str = ""
+    layout: str = LAYOUTS[0]
 
     @classmethod
     def of(
@@ -147,13 +135,14 @@ class Scene:
         order: Order,
         people: tuple[str, ...] = LETTERS,
         unit: str = "",
+        layout: str = LAYOUTS[0],
     ) -> Scene:
         """A decision with these labels. people: names to draw from.
 
         Raises HominesError where labels do not fit the actions, and where there are too few names.
         """
         words = Names.of(d, labels)
-        return cls(d, words, _seat_names(d, people, words), order, unit)
+        return cls(d, words, _seat_names(d, people, words), order, unit, layout)
 
     @property
     def options(self) -> str:
@@ -181,6 +170,9 @@ class Scene:
         the order of the options; empty where outcomes are listed."""
         d = self.decision
         check_no_plan(d)
+        if d.crowd and not d.rule:
+            amounts = [self.amounts(row) for row in d.payoffs[0]]
+            return in_unit(crowd_rule(d, self.words.mine, self.layout, amounts), self.unit)
         rule = in_unit(d.rule, self.unit).replace("{other}", self.people[0] if self.people else "the other")
         if d.does:
             return "\n".join([rule, *(f"{self.words.mine[a]}: {d.does[a]}" for a in self.order[0])])
@@ -213,21 +205,7 @@ class Scene:
     def rounds(self, memory: int) -> list[Round]:
         """The last `memory` rounds, oldest first, without rounds in which not all moved at the same time and
         stages of other actions, which the rule tells."""
-        d = self.decision
-        rounds: list[Round] = []
-        for ago in range(min(memory, len(d.history)), 0, -1):
-            stage = [a for a in d.history[-ago] if a is not None]
-            if (
-                not d.theirs
-                or d.names
-                or len(stage) < len(d.history[-ago])
-                or len(stage) != 1 + len(d.theirs)
-            ):
-                continue
-            mine, theirs = stage[d.player], tuple(a for k, a in enumerate(stage) if k != d.player)
-            payoffs = tuple(d.payoffs[(slice(None), mine, *theirs)])
-            rounds.append(Round(ago, self._acts(mine, theirs), payoffs))
-        return rounds
+        return past_rounds(self.decision, self.words.mine, self.words.theirs, self.people, memory)
 
     def _acts(self, mine: int, theirs: Sequence[int]) -> tuple[str, ...]:
         """The words of a joint action, mine first."""
@@ -236,19 +214,24 @@ class Scene:
             *(labels[a] for labels, a in zip(self.words.theirs, theirs, strict=True)),
         )
 
-    def clauses(self, mine: str, other: str, values: Sequence[str]) -> list[str]:
+    def clauses(
+        self, mine: str, other: str, values: Sequence[str], people: Sequence[str] | None = None
+    ) -> list[str]:
         """A clause for me and one for every other person with a value.
 
-        mine    a template for my value, such as 'you choose {}'
-        other   a template for a name and that person's value, such as '{} chooses {}'
+        mine     a template for my value, such as 'you choose {}'
+        other    a template for a name and that person's value, such as '{} chooses {}'
+        people   the names; None: the scene's
         """
-        pairs = zip(self.people, values[1:], strict=False)
+        pairs = zip(self.people if people is None else people, values[1:], strict=False)
         return [mine.format(values[0]), *(other.format(person, value) for person, value in pairs)]
 
-    def gains(self, mine: str, other: str, payoffs: Sequence[float]) -> str:
+    def gains(
+        self, mine: str, other: str, payoffs: Sequence[float], people: Sequence[str] | None = None
+    ) -> str:
         """`clauses` of payoffs, joined, in the scene's unit; a word for it stands in `mine` alone."""
         mine = mine.replace("{} points", "{}") if self.unit in SIGNS else mine
-        return in_unit(join(self.clauses(mine, other, self.amounts(payoffs))), self.unit)
+        return in_unit(join(self.clauses(mine, other, self.amounts(payoffs), people)), self.unit)
 
     def amounts(self, payoffs: Sequence[float]) -> list[str]:
         """Payoffs beside the word for their unit: '7', and '$7' where the unit is a sign."""
@@ -256,6 +239,9 @@ class Scene:
 
     def beliefs(self, verb: str) -> str:
         """What the decision states about how the others choose, in percent; empty where it states nothing."""
+        if self.decision.crowd and self.decision.others is not None:
+            (belief,) = self.decision.others
+            return f"How many of the others take {self.words.mine[0]}: {_odds(self.words.theirs[0], belief)}."
         parts: list[str] = []
         for person, labels, belief in zip(
             self.people, self.words.theirs, self.decision.others or (), strict=False
@@ -344,7 +330,9 @@ def _odds(labels: tuple[str, ...], belief: Array) -> str:
 def _seat_names(d: Decision, names: tuple[str, ...], words: Names) -> tuple[str, ...]:
     """A name for everybody but me, first those who choose, then those who are only paid. No name is a word
     for an action. Where a rule states the payoffs, only people in the rule have names: bystanders and the
-    seats of a situation have none."""
+    seats of a situation have none. A crowd has one name for all."""
+    if d.crowd:
+        return ("one other" if d.crowd == 1 else f"{d.crowd} others",)
     seats = d.payoffs.shape[0] - 1
     if d.does or (d.rule and d.theirs) or tells_situation(d):
         seats = min(seats, len(d.theirs))  # of which some may be acts yet to come

@@ -11,7 +11,10 @@ MOST_LISTED = 24
 
 
 def states_rule(d: Decision) -> bool:
-    """Whether frames state a decision's rule in place of its outcomes."""
+    """Whether frames state a decision's rule in place of its outcomes. Among a crowd they list its payoffs by
+    count, as a rule."""
+    if d.crowd:
+        return True
     many = int(np.prod(d.payoffs.shape[1:])) > MOST_LISTED
     return bool(d.rule) and (many or bool(d.does) or _bystanders(d) or tells_situation(d))
 

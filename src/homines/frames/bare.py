@@ -49,7 +49,7 @@ class Bare:
             if (move := scene.first_move) is not None:
                 parts.append(f"{scene.people[0]} played {move}.")
             for past in scene.rounds(self.memory):
-                told = scene.clauses("you played {}", "{} played {}", past.words)
+                told = scene.clauses("you played {}", "{} played {}", past.words, past.people)
                 acts = join(told if self.mine else told[1:])
                 parts.append(f"{past.when('Last time', 'rounds ago')} {acts}.")
         request = f"Answer with exactly {scene.options}."

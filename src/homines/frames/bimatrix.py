@@ -41,7 +41,7 @@ class Bimatrix:
         settle(self)
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
-        scene = Scene.of(d, self.labels, order)
+        scene = Scene.of(d, self.labels, order, layout=self.layout)
         rules = [introduction(scene), f"You can choose {scene.options}."]
         parts = [paragraph(rules), scene.rule or self._payoffs(scene), scene.beliefs("chooses")]
         if (move := scene.first_move) is not None:
@@ -50,8 +50,8 @@ class Bimatrix:
         rounds = scene.rounds(self.memory)
         past = [f"You have met {scene.company} before."] if rounds else []
         for one in rounds:
-            acts = join(scene.clauses("you chose {}", "{} chose {}", one.words))
-            gains = scene.gains("you got {} points", "{} got {}", one.payoffs)
+            acts = join(scene.clauses("you chose {}", "{} chose {}", one.words, one.people))
+            gains = scene.gains("you got {} points", "{} got {}", one.payoffs, one.people)
             past.append(f"{one.when('Last time', 'rounds ago')} {acts}, so {gains}.")
         parts += [paragraph(past), paragraph([self.goal, "What do you choose this time?"])]
         request = f" Answer with exactly {scene.last_options}, without an explanation."

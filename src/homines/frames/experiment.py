@@ -38,7 +38,7 @@ class Experiment:
         settle(self)
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
-        scene = Scene.of(d, self.labels, order, unit=self.unit)
+        scene = Scene.of(d, self.labels, order, unit=self.unit, layout=self.layout)
         parts = [_instructions(scene), scene.rule or "Earnings:"]
         for outcome in scene.outcomes(self.layout):
             acts = join(scene.clauses("you choose {}", "{} chooses {}", outcome.words))
@@ -48,7 +48,7 @@ class Experiment:
             parts.append(f"{scene.people[0]} has chosen {move}.")
         parts += scene.alternatives("chosen", " and you {}", "you would have earned {} points")
         for past in scene.rounds(self.memory):
-            acts = join(scene.clauses("you chose {}", "{} chose {}", past.words))
+            acts = join(scene.clauses("you chose {}", "{} chose {}", past.words, past.people))
             parts.append(f"{past.when('In the last round', 'rounds ago')} {acts}.")
         parts.append(f"Your decision: {scene.options}.")
         return scene.prompt(self.asks, paragraph(parts, "\n"), " State it alone.", self.begins)

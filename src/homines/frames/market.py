@@ -47,7 +47,7 @@ class Market:
         for past in scene.rounds(self.memory):
             pairs = zip(past.words, past.payoffs, strict=False)
             values = [f"{word} and earned {number(payoff)}" for word, payoff in pairs]
-            acts = ", ".join(scene.clauses("you chose {}", "{} chose {}", values))
+            acts = ", ".join(scene.clauses("you chose {}", "{} chose {}", values, past.people))
             parts.append(f"{past.when('Last period', 'periods ago')} {acts}.")
         request = "\nWhat do you choose now? Answer with exactly one of these."
         return scene.prompt(self.asks, paragraph(parts, "\n"), request, self.begins)

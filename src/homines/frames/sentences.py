@@ -39,7 +39,7 @@ class Sentences:
         settle(self)
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
-        scene = Scene.of(d, self.labels, order, unit=self.unit)
+        scene = Scene.of(d, self.labels, order, unit=self.unit, layout=self.layout)
         parts = [introduction(scene), scene.rule]
         for outcome in scene.outcomes(self.layout):
             acts = join(scene.clauses("you choose {}", "{} chooses {}", outcome.words))
@@ -49,7 +49,7 @@ class Sentences:
             parts.append(f"{scene.people[0]} has chosen {move}.")
         parts += scene.alternatives("chosen", " and you {}", "you would have got {} points")
         for past in scene.rounds(self.memory):
-            acts = join(scene.clauses("you chose {}", "{} chose {}", past.words))
+            acts = join(scene.clauses("you chose {}", "{} chose {}", past.words, past.people))
             parts.append(f"{past.when('In the round before', 'rounds before')}, {acts}.")
         parts.append(f"Which do you choose, {scene.options}?")
         request = f" Reply with {scene.last_options} only."

@@ -10,7 +10,8 @@ from homines.core.format import join
 from homines.core.registry import LATER
 from homines.core.types import Decision, HominesError, Order, Prompt
 from homines.elicitation.amounts import counting_word, in_unit
-from homines.elicitation.scene import Outcome, Round, Scene, paragraph, settle
+from homines.elicitation.rounds import Round
+from homines.elicitation.scene import Outcome, Scene, paragraph, settle
 
 FORTUNES = (
     ("so so",),
@@ -64,7 +65,7 @@ class Story:
             parts.append(f"Today {scene.people[0]} came first and went for {move}.")
         parts += scene.alternatives("gone for", " and you for {}", "you would have taken home {}")
         for past in scene.rounds(self.memory):
-            acts = join(scene.clauses("you went for {}", "{} for {}", past.words))
+            acts = join(scene.clauses("you went for {}", "{} for {}", past.words, past.people))
             parts.append(f"{_days_ago(past)} {acts}.")
         parts.append(f"What do you go for now: {scene.options}?")
         return scene.prompt(self.asks, paragraph(parts), " Say just the one.", self.begins)

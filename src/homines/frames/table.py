@@ -38,7 +38,7 @@ class Table:
         settle(self)
 
     def __call__(self, d: Decision, order: Order) -> Prompt:
-        scene = Scene.of(d, self.labels, order, unit=self.unit)
+        scene = Scene.of(d, self.labels, order, unit=self.unit, layout=self.layout)
         parts = [introduction(scene), scene.rule or listing(scene, self.layout)]
         parts.append(in_unit(self.goal, self.unit))
         parts += [scene.beliefs("plays"), f"You can play {scene.options}."]
@@ -52,8 +52,8 @@ class Table:
             ]
             parts.append(f"Had {scene.people[0]} played {move}, {'; '.join(outcomes)}.")
         for past in scene.rounds(self.memory):
-            gains = scene.gains("you got {}", "{} got {}", past.payoffs)
-            acts = join(scene.clauses("you played {}", "{} played {}", past.words))
+            gains = scene.gains("you got {}", "{} got {}", past.payoffs, past.people)
+            acts = join(scene.clauses("you played {}", "{} played {}", past.words, past.people))
             parts.append(f"{past.when('Last time', 'rounds ago')} {gains}, because {acts}.")
         request = f"\nAnswer with exactly {scene.last_options}."
         return scene.prompt(self.asks, paragraph(parts, "\n"), request, self.begins)

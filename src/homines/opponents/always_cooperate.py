@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from homines.core.types import Choice, Decision
-from homines.theory.strategies import check_pair, first_or_second
+from homines.theory.strategies import check_two_actions, first_or_second
 
 
 @dataclass(frozen=True)
@@ -17,5 +17,5 @@ class AlwaysCooperate:
     memory: ClassVar[int] = 0
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        check_pair(ds)
+        check_two_actions(ds)
         return [first_or_second(0) for _ in ds]

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from homines.core.checks import number
 from homines.core.types import Choice, Decision
-from homines.theory.strategies import check_pair, first_action_with
+from homines.theory.strategies import check_two_actions, first_action_with
 
 
 @dataclass(frozen=True)
@@ -23,5 +23,5 @@ class Random:
         number("p", self.p, 0, 1)
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        check_pair(ds)
+        check_two_actions(ds)
         return [first_action_with(self.p) for _ in ds]

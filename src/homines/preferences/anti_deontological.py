@@ -11,7 +11,8 @@ from homines.preferences.deontological import forbidden, spec_of
 
 @dataclass(frozen=True)
 class AntiDeontological:
-    """u = reward where the rule forbids my action, else 0: minus `deontological`.
+    """u = reward where the rule forbids my action (reward * degree, where by degrees), else 0: minus
+    `deontological`.
 
     rule     a name from deontological.RULES, a Rule itself, or, where it is typed, 'module:object'
     reward   at least 0, in utility

@@ -12,7 +12,7 @@ from homines.theory.utility_terms import FORBIDDEN, OWN, Term, weigh
 
 @dataclass(frozen=True)
 class GameDeontological:
-    """u = own - penalty where the rule forbids my action.
+    """u = own - penalty where the rule forbids my action (penalty * degree, where it forbids by degrees).
 
     rule      a name from deontological.RULES, a Rule itself, or, where it is typed, 'module:object'
     penalty   at least 0, in utility

@@ -33,6 +33,11 @@ from homines.reports.chart_style import SERIES
 from homines.reports.run_view import MOST_ACTIONS, MOST_GAMES, STEP, RunView
 from homines.theory.choice import uniform_beliefs
 
+GRADED = "graded_betrayal"
+"""The rule of `deontological` for more than two players."""
+MOST_TOLD = 12
+"""Players of a game told by counts whose payoffs stand on the page."""
+
 # --- rows: what was measured -----------------------------------------------------------------------
 
 
@@ -53,7 +58,9 @@ def tabulate(view: RunView) -> dict[str, list[TableRow]]:
             | {"role": view.roles[row["model"]], "frame": view.short.get(row["frame"], row["frame"])}
             for row in summary(view.records)
         ],
-        "regret": [row | regrets for row, group in named if (regrets := _regrets(view, group, undefined))],
+        "regret": _with_all_columns(
+            [row | regrets for row, group in named if (regrets := _regrets(view, group, undefined))]
+        ),
         "scores": _scores(view),
         "stability": [
             row | {"instability": instability(group), "order effect": order_effect(group)}
@@ -80,6 +87,12 @@ def tabulate(view: RunView) -> dict[str, list[TableRow]]:
     }
 
 
+def _with_all_columns(rows: Sequence[TableRow]) -> list[TableRow]:
+    """The rows with None for what another row alone has, as graded duty among many players."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name) for name in names} for row in rows]
+
+
 def _overview(view: RunView) -> list[TableRow]:
     """Action types in the games and words of the training and elsewhere; without a training, by game."""
     records = [r for r in view.records if state(r.decision) is not None and len(r.decision.actions) == 2]
@@ -98,11 +111,17 @@ def _overview(view: RunView) -> list[TableRow]:
             types = action_types(group)
             row = {"where": where, "sub": sub, "games": games, "role": view.roles[model]}
             if _few(group):
-                row |= {f"{a} after {a}": types.get(f"{a}|{a}") for a in group[0].decision.actions if types}
+                d = group[0].decision
+                row |= {f"{a} after {a}": types.get(f"{a}|{_all_do(d, a)}") for a in d.actions if types}
             else:
                 row |= _menu_row(average_by_decision(group))
             rows.append({**row, "mass": mass(group)})
     return rows
+
+
+def _all_do(d: Decision, action: str) -> str:
+    """What action types call the others' last action where all of them took this one of mine."""
+    return d.theirs[0][0 if action == d.actions[0] else -1] if d.crowd else action
 
 
 def _few(group: Sequence[Record]) -> bool:
@@ -181,14 +200,15 @@ def _states(view: RunView) -> list[TableRow]:
 
 
 def _regrets(view: RunView, group: Sequence[Record], undefined: Container[str]) -> TableRow:
-    """Regret in points in a 2x2 repeated game, the other's next action taken as uniform; else empty.
+    """Regret in points in a repeated game of two actions, of two players or told by counts, each other's next
+    action taken as uniform; else empty.
 
     Regret is None where a preference has no value in the game (`undefined`).
     """
     pairs = [
         (d, c)
         for d, c in average_by_decision(group)
-        if state(d) is not None and d.payoffs.shape[1:] == (2, 2)
+        if state(d) is not None and (d.crowd or d.payoffs.shape[1:] == (2, 2))
     ]
     if not pairs:
         return {}
@@ -196,12 +216,14 @@ def _regrets(view: RunView, group: Sequence[Record], undefined: Container[str]) 
     aim, aim_known = view.preference, group[0].game not in undefined
     if aim is not None and aim not in preferences.values():
         preferences["trained-for"] = aim
+    if pairs[0][0].crowd > 1:
+        preferences["graded duty"] = Deontological(GRADED)
     row: TableRow = {}
     for name, preference in preferences.items():
         if preference == aim:
             known = aim_known
-        else:  # duty is a rule about C and D, which the page says
-            known = name != "deontological" or all({"C", "D"} <= set(d.actions) for d, _ in pairs)
+        else:  # duty, graded or not, is a rule about C and D, which the page says
+            known = name == "utilitarian" or all({"C", "D"} <= set(d.actions) for d, _ in pairs)
         value = moral_regret(preference, pairs, belief=uniform_beliefs).regret if known else None
         row[f"{name} regret"] = value
     if aim is not None:
@@ -329,7 +351,8 @@ def _errors(view: RunView) -> list[TableRow]:
 
 
 def _games(view: RunView) -> list[TableRow]:
-    """The summary of each game, and its payoffs (own, other's) where it is two by two."""
+    """The summary of each game, and its payoffs (own, other's) where it is two by two; where it is told by
+    counts, mine by act, after 0, 1, ... others took the second."""
     about = {entry.name: entry.summary for entry in plugins.describe("games")}
     rows: list[TableRow] = []
     for (game,), group in group_by(view.records, "game").items():
@@ -338,5 +361,7 @@ def _games(view: RunView) -> list[TableRow]:
         if d.payoffs.shape == (2, 2, 2) and d.theirs:
             for (i, j), mine in np.ndenumerate(d.payoffs[0]):
                 paid.append(f"{d.actions[i]},{d.theirs[0][j]}:\u00a0{mine:g},\u00a0{d.payoffs[1, i, j]:g}")
+        for name, mine in zip(d.actions, d.payoffs[0], strict=True) if 1 < d.crowd < MOST_TOLD else ():
+            paid.append(f"{name}: {', '.join(f'{x:g}' for x in mine)}".replace(" ", "\u00a0"))
         rows.append({"game": game, "what": about.get(head(game)), "payoffs": "; ".join(paid)})
     return rows

@@ -19,13 +19,16 @@ from homines.core.types import (
     Game,
     History,
     HominesError,
+    Integers,
     NotDefined,
     Policy,
     Preference,
     frozen,
 )
 from homines.theory.choice import expected_utility
-from homines.theory.game_forms import Repeated, append_stage
+from homines.theory.count_form import CountForm
+from homines.theory.crowd import Crowd, total
+from homines.theory.game_forms import Repeated, append_stage, check_states
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +96,11 @@ class Chain:
     transition   P[s, t] = prod_k choices[k][s].p[j_k] where t is s less its oldest round and with
                  round j appended, else 0; shape [state, state]
     payoffs      expected payoff of the next round, shape [seat, state]
+
+    In a game told by counts there are two, player 0 and the others together: choices[1][s] is the
+    distribution of how many of them play the second action, and decisions are those of player 0 alone. Seats
+    after the first are those of the others who play the first action, then of the rest. Where the others are
+    of several kinds, a round of a state is (a, j_1, ..., j_g) (`theory.crowd`).
     """
 
     states: tuple[History, ...]
@@ -176,11 +184,13 @@ class Chain:
         """Share of each (own action | other's action in the last round), such as 'C|D', under state
         weights.
 
-        Two players. Shares sum to one over all types.
+        Two players, or a game told by counts: 'C|3' is C after 3 of the others cooperated. Shares sum to one
+        over all types.
         """
         if len(self.choices) != 2:
             raise HominesError(f"action types compare two players; this chain has {len(self.choices)}")
-        own, other = (self.decisions[k][0].actions for k in (player, 1 - player))
+        first = self.decisions[player][0]
+        own, other = first.actions, first.theirs[0]
         out = {f"{a}|{o}": 0.0 for o in other for a in own}
         for s, d in enumerate(self.decisions[player]):
             (last,) = (b for k, b in enumerate(d.history[-1]) if k != player and b is not None)
@@ -195,30 +205,72 @@ def chain(game: Repeated, policies: Sequence[Policy], *, memory: int = 1) -> Cha
     Raises NotDefined for a policy that states a longer memory (`memory_of`): in shorter histories it would be
     another policy. A policy that looks further back without stating it is given histories of `memory`
     rounds. At most game_forms.MOST_STATES states.
+
+    In a game told by counts, equal policies of the others are one kind, and remember one round.
     """
     players = len(game.stage.actions)
     if len(policies) != players:
         raise HominesError(f"{len(policies)} policies for a game of {players} players; give one for each")
+    if isinstance(game.stage, CountForm):
+        return _count_chain(Crowd.of(game, policies[1:]), policies[0], memory)
     states = game.pasts(memory)
     for k, policy in enumerate(policies):
-        if (far := memory_of(policy)) > memory:
-            remedy = "" if math.isinf(far) else f"give memory={far:g}, or "
-            raise NotDefined(
-                f"player {k}'s policy has a memory of {far:g} rounds, this chain of {memory}; {remedy}use "
-                "play(), which samples and shows the whole past"
-            )
+        _check_memory(policy, k, memory)
     decisions = tuple(game.remembered(k, memory) for k in range(players))
     choices = tuple(tuple(policy(ds)) for policy, ds in zip(policies, decisions, strict=True))
-    joint = np.ones((len(states), 1))
-    for own in choices:
-        p = np.array([choice.p for choice in own])
-        joint = (joint[:, :, None] * p[:, None, :]).reshape(len(states), -1)  # [state, joint action]
-    n = joint.shape[1]
-    s = np.arange(len(states))[:, None]
-    transition = np.zeros((len(states), len(states)))
-    transition[s, s * n % len(states) + np.arange(n)] = joint  # the oldest round is the leading digit
-    stage = game.stage.table.reshape(-1, n)
-    return Chain(states, decisions, choices, frozen(transition), frozen(stage @ joint.T))
+    joint = _joint([_shares(own) for own in choices])
+    stage = game.stage.table.reshape(-1, joint.shape[1])
+    return Chain(states, decisions, choices, _transition(joint), frozen(stage @ joint.T))
+
+
+def _count_chain(crowd: Crowd, policy: Policy, memory: int) -> Chain:
+    """The chain of a game told by counts: player 0 and the others by kind."""
+    _check_memory(policy, 0, memory)
+    game, rounds = crowd.game, crowd.states()
+    check_states(len(rounds), memory, "fewer players, a smaller memory")
+    states = tuple(product(rounds, repeat=memory))
+    seen = [tuple((a, sum(others)) for a, *others in state) for state in states]
+    decisions = tuple(game.remember(0, past) for past in seen)
+    own = tuple(policy(decisions))
+    counts = [np.tile(p, (len(states) // len(rounds), 1)) for p in crowd.counts(rounds)]  # by the last round
+    others = total(counts)
+    joint = _joint([_shares(own), others])
+    stage = game.stage.table.reshape(-1, joint.shape[1])
+    transition = _transition(_joint([_shares(own), *counts]))
+    choices = (own, tuple(map(Choice.at, others)))
+    return Chain(states, (decisions,), choices, transition, frozen(stage @ joint.T))
+
+
+def _check_memory(policy: Policy, k: int, memory: int) -> None:
+    """Raise NotDefined where player k's policy looks back further than the chain."""
+    if (far := memory_of(policy)) > memory:
+        remedy = "" if math.isinf(far) else f"give memory={far:g}, or "
+        raise NotDefined(
+            f"player {k}'s policy has a memory of {far:g} rounds, this chain of {memory}; {remedy}use "
+            "play(), which samples and shows the whole past"
+        )
+
+
+def _shares(choices: Sequence[Choice]) -> Array:
+    """[state, action]"""
+    return np.array([choice.p for choice in choices])
+
+
+def _joint(players: Sequence[Array]) -> Array:
+    """The product of independent choices, each [state, action]; shape [state, joint action]."""
+    joint = np.ones((len(players[0]), 1))
+    for p in players:
+        joint = (joint[:, :, None] * p[:, None, :]).reshape(len(joint), -1)
+    return joint
+
+
+def _transition(joint: Array) -> Array:
+    """P[s, t], [state, state], from the next round of each state, [state, round]."""
+    count, n = joint.shape
+    s: Integers = np.arange(len(joint))[:, None]
+    transition = np.zeros((count, count))
+    transition[s, s * n % count + np.arange(n)] = joint  # the oldest round is the leading digit
+    return frozen(transition)
 
 
 @dataclass(frozen=True, eq=False)

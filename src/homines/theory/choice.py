@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from homines.core.types import Array, Choice, Decision, HominesError, Preference
+from homines.theory.crowd import binomial
 
 Belief = Callable[[Decision], Sequence[Array]]
 """One distribution per other player: [other], or [mine, other] where they reply to my action."""
@@ -31,7 +32,9 @@ def expected_utility(u: Array, beliefs: Sequence[Array], chance: Array | None = 
 
 
 def uniform_beliefs(d: Decision) -> Sequence[Array]:
-    """Every other player's actions equally likely."""
+    """Every other player's actions equally likely; how many of a crowd do what is then binomial."""
+    if d.crowd:
+        return [binomial(d.crowd, 0.5)]
     return [np.full(len(names), 1 / len(names)) for names in d.theirs]
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from homines.core.checks import count, number
 from homines.core.types import Array, Decision, Game, History, HominesError, frozen
+from homines.theory.count_form import CountForm
 
 MOST_PLANS = 4096
 MOST_STATES = 1024
@@ -114,11 +115,27 @@ def stage_index(stage: tuple[int | None, ...]) -> tuple[int, ...]:
     return tuple(a for a in stage if a is not None)
 
 
+def check_states(each: int, memory: int, remedy: str) -> None:
+    """Raise HominesError where `memory` rounds of so many states each are more than MOST_STATES."""
+    count("memory", memory)
+    # beyond 64 rounds the number itself would be too long to compute or to print
+    many = each ** min(memory, 64)
+    if many > MOST_STATES:
+        number = f"{each}^{memory}" + (f" = {many}" if memory <= 64 else "")
+        raise HominesError(
+            f"memory {memory} makes {number} states, more than {MOST_STATES}; "
+            f"use {remedy}, or train on sampled on-policy states (--sample 8)"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Repeated:
-    """A normal form played again and again; payoffs add up. rounds None: no end announced."""
+    """A normal form, or a game told by counts, played again and again; payoffs add up.
 
-    stage: NormalForm
+    rounds   None: no end announced
+    """
+
+    stage: NormalForm | CountForm
     rounds: int | None = None
 
     def __post_init__(self) -> None:
@@ -133,38 +150,42 @@ class Repeated:
     def payoffs(self, history: History) -> Array:
         total = np.zeros(len(self.stage.table))
         for stage in history:
-            total = total + self.stage.table[(slice(None), *stage_index(stage))]
+            total = total + self.stage.payoffs((stage,))
         return frozen(total)
 
     def seat(self, k: int, history: History = ()) -> Decision:
         return replace(self.stage.seat(k, history), rounds=self.rounds)
 
+    def remember(self, k: int, past: History) -> Decision:
+        """Player k's decision after these rounds, each one of `states`."""
+        stage = self.stage
+        d = stage.remember(past) if isinstance(stage, CountForm) else stage.seat(k, past)
+        return replace(d, rounds=self.rounds)
+
+    @property
+    def state_shape(self) -> tuple[int, ...]:
+        """How many values each entry of a state has: each player's actions; my actions and the counts."""
+        return self.stage.table.shape[1:]
+
     @property
     def states(self) -> tuple[tuple[int, ...], ...]:
-        """Every joint action of the last round, in table order: the memory-one states."""
-        return tuple(product(*(range(len(names)) for names in self.stage.actions)))
+        """What a decision can hold of the last round, in table order: the memory-one states. Every joint
+        action; in a game told by counts, my action and how many others played the second."""
+        return tuple(product(*map(range, self.state_shape)))
 
     def pasts(self, memory: int = 1) -> tuple[History, ...]:
         """Every history of `memory` rounds, oldest round first: the states of that memory.
 
-        With n joint actions, the history of rounds s_1, ..., s_m (as indices into `states`) has the index
-        sum_i s_i n^(m-i). Raises HominesError for more than MOST_STATES.
+        With n states of one round, the history of rounds s_1, ..., s_m (as indices into `states`) has the
+        index sum_i s_i n^(m-i). Raises HominesError for more than MOST_STATES.
         """
-        count("memory", memory)
-        n = len(self.states)
-        # beyond 64 rounds the number itself would be too long to compute or to print
-        many = n ** min(memory, 64)
-        if many > MOST_STATES:
-            number = f"{n}^{memory}" + (f" = {many}" if memory <= 64 else "")
-            raise HominesError(
-                f"memory {memory} makes {number} states, more than {MOST_STATES}; "
-                "use a smaller memory, or train on sampled on-policy states (--sample 8)"
-            )
+        fewer = "fewer players, " if isinstance(self.stage, CountForm) else ""
+        check_states(len(self.states), memory, f"{fewer}a smaller memory")
         return tuple(product(self.states, repeat=memory))
 
     def remembered(self, k: int = 0, memory: int = 1) -> tuple[Decision, ...]:
         """Player k's decision in every state of `memory` past rounds, in the order of `pasts`."""
-        return tuple(self.seat(k, past) for past in self.pasts(memory))
+        return tuple(self.remember(k, past) for past in self.pasts(memory))
 
     def memory_one(self, k: int = 0) -> tuple[Decision, ...]:
         """Player k's decision in every memory-one state."""

@@ -21,6 +21,11 @@ def check_simultaneous(d: Decision) -> None:
 def payoffs_by_player(d: Decision) -> Array:
     """Payoffs of the players who choose, in the game's order of players: [player, a_0, a_1, ...]."""
     check_simultaneous(d)
+    if d.crowd:
+        raise NotDefined(
+            f"this opponent reckons with what each other player does, and is told only how many of "
+            f"{d.crowd} do it; choose an opponent such as conditional_contributor"
+        )
     mine, others = d.player, [k for k in range(1 + len(d.theirs)) if k != d.player]
     seats = np.argsort([mine, *others])
     return d.payoffs[seats].transpose(0, *(1 + seats))
@@ -56,6 +61,36 @@ def first_action_with(p: float) -> Choice:
 def first_or_second(index: int) -> Choice:
     """One of two actions for sure."""
     return first_action_with(1.0 - index)
+
+
+def cooperators(d: Decision) -> tuple[int, int] | None:
+    """How many of the others played the first action (C, where there is one) in the last round, and how many
+    others moved then; None where nobody did."""
+    if not d.history:
+        return None
+    if d.crowd:
+        _, second = last_actions(d) or (0, 0)
+        return d.crowd - second, d.crowd
+    acts = [a for k, a in enumerate(d.history[-1]) if k != d.player and a is not None]
+    return (sum(a == 0 for a in acts), len(acts)) if acts else None
+
+
+def check_two_actions(ds: Sequence[Decision]) -> None:
+    """Raise NotDefined unless two players are as `check_pair` asks, or more choose between C, which is first,
+    and another action."""
+    for d in ds:
+        several = d.crowd > 1 or len(d.payoffs) > 2
+        if not several:
+            check_pair([d])
+            continue
+        others = () if d.crowd else d.theirs
+        paid = 1 + (d.crowd or len(others))
+        if any(len(names) != 2 or names[0] != "C" for names in (d.actions, *others)) or len(d.payoffs) > paid:
+            raise NotDefined(
+                f"a decision of {len(d.payoffs)} players between {', '.join(d.actions)}; this opponent plays "
+                "games of two players with two actions each, or of more in which all who are paid choose "
+                "between C and another action, C first"
+            )
 
 
 def check_pair(ds: Sequence[Decision]) -> None:

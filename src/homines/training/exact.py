@@ -23,7 +23,7 @@ from homines.training import distributed
 from homines.training.checkpoints import whole_checkpoint
 from homines.training.everyday_text import EverydayText
 from homines.training.objective import Objective, objective
-from homines.training.prompt_sets import PromptSets
+from homines.training.prompt_sets import EverySet, PromptSets
 from homines.training.rollout import Rollout
 from homines.training.settings import Settings
 from homines.training.stopping import StopRule
@@ -39,7 +39,7 @@ from homines.training.trainer import (
 
 def rl(
     model: HuggingFace,
-    source: PromptSets | Rollout,
+    source: EverySet | Rollout,
     settings: Settings,
     folder: Path,
     *,
@@ -70,10 +70,11 @@ def rl(
     checkpoints = inside(folder, "checkpoints")
     set_seed(settings.seed)
     net = trainable(model, settings, rival is not None)
-    order = _sequence(len(source.sets) if isinstance(source, PromptSets) else 1, source.steps, settings)
+    order = _sequence(1 if isinstance(source, Rollout) else len(source.sets), source.steps, settings)
     reference = Reference(model, net, settings)
-    if (settings.rank == 0 or distributed.divides_weights()) and isinstance(source, PromptSets):
-        reference.score(source, order)  # of divided weights all processes read at the same time
+    if (settings.rank == 0 or distributed.divides_weights()) and not isinstance(source, Rollout):
+        for part, sets, _ in source.divide(order):
+            reference.score(part, sets)  # of divided weights all processes read at the same time
     total = sum(source.steps)
     guard = Guard(model, net, settings, folder, total)
     texts = EverydayText(model, net, settings.text_kl)

@@ -20,7 +20,7 @@ from homines.models.hf import HuggingFace
 from homines.training import distributed
 from homines.training.everyday_text import EverydayText
 from homines.training.objective import Objective, Outcome, Signals
-from homines.training.prompt_sets import Batch, PromptSets
+from homines.training.prompt_sets import Batch, EverySet, PromptSets
 from homines.training.rollout import Rollout
 from homines.training.settings import Settings
 from homines.training.steps import StepCallback, arguments
@@ -105,7 +105,7 @@ class Learners:
     passes          outcomes of the passes since the last row; `rival_passes`: the rival's
     """
 
-    source: PromptSets | Rollout
+    source: EverySet | Rollout
     rival: PromptSets | None
     settings: Settings
     goal: Objective
@@ -118,29 +118,42 @@ class Learners:
 
     def loss(self, net: Any, sets: list[int], step: int) -> torch.Tensor:
         """The objective of all learners over these sets; raises HominesError where training comes apart."""
-        batch = self.source.batch(sets)
         kept = self._text_kl(net, step)
-        logp = score_sets(net, batch.encoded, self.share)
-        if self.rival is None:
-            own = self._with_text(self._outcome(self.source, sets, batch, logp, step, None), kept)
-            loss = own.loss
-            self.guard.check(own, step)
-        else:
-            speak_as(self.guard.net, RIVAL)
-            rival_kept = self._text_kl(net, step)
-            rival_batch = self.rival.batch(sets)
-            rival_logp = score_sets(net, rival_batch.encoded, self.share)
-            speak_as(self.guard.net, MINE)
-            own = self._outcome(self.source, sets, batch, logp, step, rival_logp)
-            other = self._outcome(self.rival, sets, rival_batch, rival_logp, step, logp)
-            own, other = self._with_text(own, kept), self._with_text(other, rival_kept)
-            loss = own.loss + other.loss
-            self.guard.check(own, step)
-            self.guard.check(other, step, RIVAL)
-            self.rival_passes.append(Pass(other, self.rival.states, sets))
-        self.passes.append(Pass(own, self.source.states, sets))
-        self.source.advance(own.legal)
+        if self.rival is not None:
+            return self._loss_of_pair(net, sets, step, self.rival, kept)
+        loss = torch.zeros((), dtype=torch.float64)
+        heard: dict[str, Outcome] = {}
+        for part, local, chosen in self.source.divide(sets):
+            batch = part.batch(local)
+            logp = score_sets(net, batch.encoded, self.share)
+            own = self._with_text(self._outcome(part, local, batch, logp, step, None), kept)
+            loss = loss + own.loss * (len(chosen) / len(sets))
+            heard[f"{MINE} {' '.join(part.states)}" if len(self.source.parts) > 1 else MINE] = own
+            self.passes.append(Pass(own, part.states, chosen))
+            part.advance(own.legal)
+        self.guard.check_all(heard, step)
         return loss
+
+    def _loss_of_pair(
+        self, net: Any, sets: list[int], step: int, rival: PromptSets, kept: torch.Tensor | None
+    ) -> torch.Tensor:
+        """The sum of both learners' objectives: neither has a gradient in the other's adapter."""
+        (source,) = self.source.parts
+        batch = source.batch(sets)
+        logp = score_sets(net, batch.encoded, self.share)
+        speak_as(self.guard.net, RIVAL)
+        rival_kept = self._text_kl(net, step)
+        rival_batch = rival.batch(sets)
+        rival_logp = score_sets(net, rival_batch.encoded, self.share)
+        speak_as(self.guard.net, MINE)
+        own = self._outcome(source, sets, batch, logp, step, rival_logp)
+        other = self._outcome(rival, sets, rival_batch, rival_logp, step, logp)
+        own, other = self._with_text(own, kept), self._with_text(other, rival_kept)
+        self.guard.check(own, step)
+        self.guard.check(other, step, RIVAL)
+        self.passes.append(Pass(own, source.states, sets))
+        self.rival_passes.append(Pass(other, rival.states, sets))
+        return own.loss + other.loss
 
     def _outcome(
         self,
@@ -274,9 +287,10 @@ def _row(
 
 
 def _figures(passes: Sequence[Pass]) -> dict[str, Any]:
-    """Means over the passes; of each state's probabilities and legal mass, over the passes that asked it.
-    `highest_regret` is the highest of all."""
+    """Means over the passes, each with the weight of its sets; of each state's probabilities and legal mass,
+    over the passes that asked it. `highest_regret` is the highest of all."""
     outcomes = [each.outcome for each in passes]
+    weights = [len(each.sets) for each in passes]
     highest = [regret for outcome in outcomes for regret in outcome.highest or ()]
     by_state: dict[str, list[Any]] = {}
     legal: dict[str, list[float]] = {}
@@ -287,14 +301,11 @@ def _figures(passes: Sequence[Pass]) -> dict[str, Any]:
         for name, mass in zip(each.states, masses, strict=False):
             legal.setdefault(name, []).append(mass)
     return {
-        "loss": float(np.mean([float(outcome.loss.detach()) for outcome in outcomes])),
-        "reward": float(np.mean([outcome.reward for outcome in outcomes])),
-        "mass": float(np.mean([outcome.mass for outcome in outcomes])),
-        "kl": float(np.mean([outcome.kl for outcome in outcomes])),
+        "loss": float(np.average([float(outcome.loss.detach()) for outcome in outcomes], weights=weights)),
         **{
-            name: float(np.mean(known))
-            for name in ("regret", "text_kl")
-            if (known := [x for outcome in outcomes if (x := getattr(outcome, name)) is not None])
+            name: float(np.average([getattr(outcome, name) for outcome in outcomes], weights=weights))
+            for name in ("reward", "mass", "kl", "regret", "text_kl")
+            if all(getattr(outcome, name) is not None for outcome in outcomes)
         },
         **({"highest_regret": float(np.max(highest))} if highest else {}),
         "p": {name: np.mean(ps, axis=0).tolist() for name, ps in by_state.items()},

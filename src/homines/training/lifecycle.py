@@ -29,7 +29,7 @@ from homines.training.checkpoints import whole_checkpoint
 from homines.training.exact import rl
 from homines.training.exam import examine, note_side_effects
 from homines.training.plan import Alignment
-from homines.training.prompt_sets import PromptSets
+from homines.training.prompt_sets import EverySet, PromptSets
 from homines.training.rollout import Rollout
 from homines.training.sampled import WarmUp, sampled
 from homines.training.settings import MOST_MEASURED, PROMPTS_OF_PASS, AlignmentPlan, TuningPlan
@@ -79,7 +79,7 @@ class AlignmentTraining:
     """Reinforcement learning of a preference."""
 
     alignment: Alignment
-    source: PromptSets | Rollout
+    source: EverySet | Rollout
     rival: PromptSets | None
     reloading: str = "loading the aligned model"
 
@@ -130,7 +130,7 @@ class AlignmentTraining:
 
     @property
     def facts(self) -> dict[str, Any]:
-        prompts = sum(map(len, self.source.sets)) if isinstance(self.source, PromptSets) else None
+        prompts = None if isinstance(self.source, Rollout) else sum(map(len, self.source.sets))
         return {"rival": None, "steps": self.plan.steps, "prompts": prompts}
 
 
@@ -319,11 +319,11 @@ def estimate(plan: AlignmentPlan) -> dict[str, int]:
     model = load_student(plan)
     alignment = alignment.on(model)
     questions, source = alignment.questions(), alignment.prompt_source()
-    encoded = source.sets if isinstance(source, PromptSets) else source.batch([0]).encoded
+    encoded = source.batch([0]).encoded if isinstance(source, Rollout) else source.sets
     in_set = [distinct_tokens(prompts, 10**9) for prompts in encoded]
     exact = plan.steps if plan.by == "rl" else plan.warmup
     sets = exact * plan.settings.sets * plan.settings.accumulation * (1 if plan.rival is None else 2)
-    prompts, tokens = sets * len(encoded[0]), sets * sum(in_set) / len(in_set)
+    prompts, tokens = round(sets * sum(map(len, encoded)) / len(encoded)), sets * sum(in_set) / len(in_set)
     if plan.by != "rl":
         completions = plan.steps * plan.settings.accumulation * PROMPTS_OF_PASS
         longest = max(len(item.prompt) for items in encoded for item in items)

@@ -57,7 +57,8 @@ class Signals:
     logp       label log-probabilities [set, state, action], with gradients
     utility    u(s, a, b), shape [set, state, action, other]
     replies    q(b | s), shape [set, state, other]
-    follows    index of the state after (s, a, b), shape [state, action, other]; for the discounted return
+    follows    index of the state after (s, a, b), shape [state, action, other], for the discounted return;
+               None: nothing follows, and the return of a state is its reward
     reference  logp before training; `kl`: the weight of the KL to it, in points per nat
     """
 
@@ -80,8 +81,7 @@ def objective(settings: Settings, signals: Signals) -> Outcome:
     log_legal = logp.log_softmax(-1)
     legal = log_legal.exp()
     discounted = settings.objective == "discounted"
-    if discounted:
-        assert signals.follows is not None
+    if discounted and signals.follows is not None:
         joint = torch.einsum("isa,isb->isab", legal, replies)
         count = joint.shape[1]
         flat = signals.follows.reshape(1, count, -1).expand(len(joint), -1, -1)

@@ -16,8 +16,9 @@ from homines.elicitation.rewordings import rewordings
 from homines.models import known, load
 from homines.models.mock import Mock, uniform
 from homines.opponents import opponent
+from homines.theory.count_form import CountForm
 from homines.theory.game_forms import Repeated
-from homines.training.prompt_sets import PromptSets, StateSpace, prompt_sets
+from homines.training.prompt_sets import EverySet, PromptSets, StateSpace, mixed_sets, prompt_sets
 from homines.training.rollout import Rollout, check_settings
 from homines.training.sampled import check_sampled
 from homines.training.schedule import Phase, schedule
@@ -79,15 +80,10 @@ class Alignment:
         )
         if plan.rival is not None and not all(map(_for_two, alignment.games)):
             raise HominesError("two learners need repeated games of two players; choose another --game")
-        if plan.opponent == ITSELF and not all(_for_two(g) and g.stage.symmetric for g in alignment.games):
+        if plan.opponent == ITSELF and not all(map(_of_one_kind, alignment.games)):
             raise HominesError(
-                "a learner meets itself in symmetric games of two players, where its like is in its place; "
-                "choose another --game or --opponent"
-            )
-        if len({isinstance(game, Repeated) for game in alignment.games}) > 1:
-            raise HominesError(
-                f"games that are repeated and games played once are not trained on together, and "
-                f"{plan.game}, {', '.join(plan.more_games)} are of both kinds; keep those of one kind"
+                "a learner meets itself in symmetric games of two players, or told by counts, where its like "
+                "is in its place; choose another --game or --opponent"
             )
         unread = alignment.on(UNREAD)
         unread._check_words()
@@ -139,15 +135,15 @@ class Alignment:
             *questions(model, trained, [*self.transfer_frames, *(find("frames", spec) for spec in reworded)]),
         ]
 
-    def prompt_source(self) -> PromptSets | Rollout:
+    def prompt_source(self) -> EverySet | Rollout:
         """What the learner is trained on: all states, or with `sample` those that it meets."""
         plan, model = self.plan, self.model
         if plan.settings.sample:
             nobody = self.opponent is None and plan.opponent != ITSELF
-            if nobody or plan.states or not all(map(_for_two, self.games)):
+            if nobody or plan.states or not all(_for_two(g) or _told_by_counts(g) for g in self.games):
                 raise HominesError(
-                    "--sample walks through repeated games of two players against an opponent, meeting "
-                    "states as they come; drop --sample, or --rival and --states"
+                    "--sample walks through repeated games of two players, or told by counts, against an "
+                    "opponent, meeting states as they come; drop --sample, or --rival and --states"
                 )
             players, seed = plan.settings.sample, plan.settings.seed
             rollout = Rollout(
@@ -156,11 +152,13 @@ class Alignment:
             rollout.batch([0])  # a prompt that cannot be, or does not fit the model, shows now
             return rollout
         specs = (plan.game, *plan.more_games)
-        once = {spec: battery(game) for spec, game in zip(specs, self.games, strict=True)}
-        decisions = self.games if isinstance(self.game, Repeated) else once
-        return prompt_sets(
+        games = {
+            spec: game if isinstance(game, Repeated) else battery(game)
+            for spec, game in zip(specs, self.games, strict=True)
+        }
+        return mixed_sets(
             model,
-            decisions,
+            games,
             self.phases,
             self.frames,
             self.opponent,
@@ -177,8 +175,19 @@ class Alignment:
         return prompt_sets(self.model, self.games, self.rival, self.frames, space=space)
 
 
+def _told_by_counts(game: Any) -> bool:
+    return isinstance(game, Repeated) and isinstance(game.stage, CountForm)
+
+
 def _for_two(game: Any) -> bool:
-    return isinstance(game, Repeated) and len(game.stage.actions) == 2
+    return isinstance(game, Repeated) and not _told_by_counts(game) and len(game.stage.actions) == 2
+
+
+def _of_one_kind(game: Any) -> bool:
+    """Whether a learner can meet its like here; in a game played once nobody is met."""
+    if not isinstance(game, Repeated):
+        return True
+    return _told_by_counts(game) or (_for_two(game) and game.stage.symmetric)
 
 
 def sample_decisions(game: Any, memory: int) -> Sequence[Decision]:
@@ -186,7 +195,7 @@ def sample_decisions(game: Any, memory: int) -> Sequence[Decision]:
     if few(game, memory):
         return battery(game, memory)
     drawn = np.random.default_rng(0).integers(len(game.states), size=(CHECKED, memory))
-    return [game.seat(0, tuple(game.states[s] for s in past)) for past in drawn]
+    return [game.remember(0, tuple(game.states[s] for s in past)) for past in drawn]
 
 
 def plan_opponent(plan: AlignmentPlan, spec: str, frame: Any) -> Policy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,8 +15,9 @@ from homines.elicitation.orders import orders
 from homines.elicitation.questions import situation
 from homines.models.hf import HuggingFace
 from homines.theory.game_forms import Repeated
-from homines.training.prompt_sets import Batch, PromptSets, joint_utility
+from homines.training.prompt_sets import Batch, EverySet, PromptSets, joint_utility, others_play
 from homines.training.schedule import Phase
+from homines.training.self_play import Mirror
 from homines.training.settings import Settings
 
 EPISODE = 20
@@ -35,7 +36,8 @@ class Walker(NamedTuple):
 
 @dataclass(eq=False)
 class Rollout:
-    """Walkers through a game: players of it with the learner's own play, whose states are those it meets.
+    """Walkers through a game of two players, or told by counts: players of it with the learner's own play,
+    whose states are those it meets.
 
     Each pass asks the state of every walker once, in one order of options. Then every walker draws an action
     from the learner's answer, meets the opponent's, and is one round further. The opponent sees the whole
@@ -66,8 +68,17 @@ class Rollout:
         self.rng = np.random.default_rng(self.seed)
         self.actions = self.games[0].stage.actions[0]
         self.steps = tuple(phase.steps for phase in self.phases)
-        if any(len(game.stage.actions) != 2 or game.stage.actions[0] != self.actions for game in self.games):
-            raise HominesError("--sample walks through two-player games that share their actions")
+        shapes = {(game.stage.actions[0], game.state_shape) for game in self.games}
+        if len(shapes) > 1 or len(self.games[0].state_shape) != 2:
+            raise HominesError(
+                "--sample walks through two-player games that share their actions, or games told by counts "
+                "of as many players; choose other games, or drop --sample"
+            )
+        if self.opponent is None and len(self.games[0].stage.actions) > 2:
+            raise HominesError(
+                f"learners of one kind walk in pairs, and this game has {len(self.games[0].stage.actions)} "
+                "players; drop --sample, or choose another --opponent"
+            )
         if self.opponent is None and self.count % 2:
             raise HominesError(f"{self.count} players cannot meet in pairs; give an even --sample")
         self.walkers = [self._new_episode() for _ in range(self.count)]
@@ -81,14 +92,22 @@ class Rollout:
             self.walkers[i] = first._replace(order=self.walkers[i].order, past=past)
 
     @property
-    def mirror(self) -> torch.Tensor | None:
+    def parts(self) -> tuple[Rollout, ...]:
+        return (self,)
+
+    def divide(self, chosen: Sequence[int]) -> Iterator[tuple[Rollout, list[int], list[int]]]:
+        """Itself, as `MixedSets` its parts."""
+        yield self, [*chosen], [*chosen]
+
+    @property
+    def mirror(self) -> Mirror | None:
         """Where each walker's partner stands."""
-        return None if self.opponent is not None else torch.arange(self.count) ^ 1
+        return None if self.opponent is not None else Mirror(torch.arange(self.count) ^ 1)
 
     def _new_episode(self) -> Walker:
         g, f = int(self.rng.integers(len(self.games))), int(self.rng.integers(len(self.frames)))
-        stage = self.games[g].stage.actions
-        past = [[int(self.rng.integers(len(names))) for names in stage] for _ in range(self.memory)]
+        shape = self.games[g].state_shape
+        past = [[int(self.rng.integers(values)) for values in shape] for _ in range(self.memory)]
         return Walker(g, f, self._order(f), int(self.rng.integers(2**32)), past)
 
     def _order(self, frame: int) -> int:
@@ -103,9 +122,10 @@ class Rollout:
         for g, f, o, seed, past in self.walkers:
             game, frame = self.games[g], self.frames[f]
             history: History = tuple(tuple(stage) for stage in past)
-            d = game.seat(0, history[-self.memory :])
+            d = game.remember(0, history[-self.memory :])
             if self.opponent is not None:
-                self._replies.append(self._opponent_in(self.opponent, seed)([game.seat(1, history)])[0].p)
+                opponent = self._opponent_in(self.opponent, seed)
+                self._replies.append(others_play(game, opponent, [history])[0])
             self._decisions.append((d, history))
             prompts.append(frame(d, orders(len(d.actions), frame.places)[o]))
             worth.append([joint_utility(phase.preference(d), d) for phase in self.phases])
@@ -142,11 +162,15 @@ class Rollout:
         self.rng.bit_generator.state = position["rng"]
 
 
-def check_settings(source: PromptSets | Rollout, settings: Settings, rival: PromptSets | None = None) -> None:
+def check_settings(source: EverySet | Rollout, settings: Settings, rival: PromptSets | None = None) -> None:
     """Raise HominesError where a learner cannot be trained on this source under these settings."""
-    if isinstance(source, PromptSets) and source.replies is None and source.mirror is None and rival is None:
+    sets = [part for part in source.parts if isinstance(part, PromptSets)]
+    if any(part.replies is None and part.mirror is None for part in sets) and rival is None:
         raise HominesError("a repeated game is taught against an opponent or beside a rival; give one")
-    if settings.objective == "discounted" and source.follows is None:
+    goes_on = bool(sets) and any(part.follows is not None for part in sets)
+    if settings.objective == "discounted" and not (
+        goes_on and all(part.once or part.follows is not None for part in sets)
+    ):
         raise HominesError(
             "the discounted return needs a repeated game with all its states; "
             "use --objective myopic, or drop --states"

@@ -40,7 +40,7 @@ from homines.models.hf import HuggingFace
 from homines.training.checkpoints import whole_checkpoint
 from homines.training.exact import rl
 from homines.training.objective import Outcome, Signals
-from homines.training.prompt_sets import PromptSets
+from homines.training.prompt_sets import EverySet, MixedSets, PromptSets
 from homines.training.rollout import Rollout
 from homines.training.settings import PROMPTS_OF_PASS, Settings
 from homines.training.trainer import (
@@ -68,7 +68,7 @@ class WarmUp:
 
 
 def check_sampled(
-    source: PromptSets | Rollout,
+    source: EverySet | Rollout,
     settings: Settings,
     rival: PromptSets | None = None,
     *,
@@ -83,7 +83,12 @@ def check_sampled(
             raise HominesError(f"--by {by} needs {package}, which is missing: pip install 'homines[sampled]'")
     rules = [
         (rival is not None, "a second learner", "drop --rival"),
-        (source.mirror is not None, "a learner that meets itself", "choose another --opponent"),
+        (isinstance(source, MixedSets), "games of several kinds", "keep those of one kind"),
+        (
+            not isinstance(source, MixedSets) and source.mirror is not None,
+            "a learner that meets itself",
+            "choose another --opponent",
+        ),
         (isinstance(source, Rollout), "players who walk (--sample)", "drop --sample"),
         (settings.objective != "myopic", f"the {settings.objective} objective", "use --objective myopic"),
         (settings.rank == 0, "rank 0 (all weights)", "give --rank 8 or more"),

@@ -192,8 +192,9 @@ class AlignmentPlan:
     opponent: str | None = option(
         None, "Plays the other seats: a strategy, axelrod:NAME, a MODEL, self; default: tit_for_tat."
     )
-    """`self`: the learner meets its own play, as it is at each step. None becomes tit_for_tat, but beside a
-    rival and in games played once, where no opponent is met."""
+    """`self`: the learner meets its own play, as it is at each step. None becomes tit_for_tat (of more than
+    two players conditional_contributor, which is tit_for_tat for two), but beside a rival and in games played
+    once, where no opponent is met."""
     rival: str | None = option(None, "Instead: a second learner, aligned to this at the same time.")
     memory: int = option(1, "Rounds remembered; measured after one where they make over 64 states.", low=1)
     """Remembered by the learner and by what it is told."""
@@ -250,7 +251,8 @@ class AlignmentPlan:
 
     def _settle_opponent(self) -> None:
         """Settle who plays the other seats. Raises HominesError where that is unclear."""
-        repeated = isinstance(find("games", self.game), Repeated)
+        games = [find("games", spec) for spec in (self.game, *self.more_games)]
+        repeated = [game for game in games if isinstance(game, Repeated)]
         if self.opponent is not None and self.rival is not None:
             raise HominesError(
                 f"opponent is {self.opponent!r} and rival {self.rival!r}; the second learner plays in the "
@@ -261,11 +263,12 @@ class AlignmentPlan:
                 f"opponent is {self.opponent!r}" if self.opponent is not None else f"memory is {self.memory}"
             )
             raise HominesError(
-                f"{what}, but {self.game} is no repeated game, so nothing is met or remembered there; drop "
-                f"--{what.partition(' ')[0]}, or choose another --game"
+                f"{what}, but {', '.join((self.game, *self.more_games))} is no repeated game, so nothing is "
+                f"met or remembered there; drop --{what.partition(' ')[0]}, or choose another --game"
             )
         if repeated and self.opponent is None and self.rival is None:
-            object.__setattr__(self, "opponent", "tit_for_tat")
+            pair = all(len(game.stage.actions) == 2 for game in repeated)
+            object.__setattr__(self, "opponent", "tit_for_tat" if pair else "conditional_contributor")
 
     def _check_transfer(self) -> None:
         """Raise HominesError where a frame or game that is trained on is to show transfer."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from homines.training.prompt_sets import PromptSets
+from homines.training.prompt_sets import EverySet, PromptSets
 from homines.training.rollout import Rollout
 from homines.training.settings import Settings
 
@@ -38,9 +38,7 @@ class StopRule:
     row: int = 0
 
     @classmethod
-    def of(
-        cls, settings: Settings, source: PromptSets | Rollout, rival: PromptSets | None
-    ) -> StopRule | None:
+    def of(cls, settings: Settings, source: EverySet | Rollout, rival: PromptSets | None) -> StopRule | None:
         """The rule of this training; None where it takes all its steps: two learners, several phases, states
         as they are met, or no target."""
         if not settings.until or rival is not None or isinstance(source, Rollout) or len(source.steps) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,20 +147,30 @@ class Guard:
         """Highest legal mass so far, by learner."""
 
     def check(self, out: Outcome, step: int, learner: str = MINE) -> None:
+        """`check_all` of one outcome."""
+        self.check_all({learner: out}, step)
+
+    def check_all(self, heard: Mapping[str, Outcome], step: int) -> None:
         """Before the gradient: raise HominesError where an outcome shows that the network is broken; with
-        several processes in all of them, by the worst outcome."""
-        read = distributed.gather([(float(out.loss.detach()), out.kl, out.mass)])
-        worst = next((loss for loss, _, _ in read if not np.isfinite(loss)), None)
+        several processes in all of them, by the worst outcome.
+
+        heard   outcomes by learner, and by kind of game where there are several: a model may well give fewer
+                legal answers in one than in another
+        """
+        read = distributed.gather([(who, float(o.loss.detach()), o.kl, o.mass) for who, o in heard.items()])
+        worst = next((loss for _, loss, _, _ in read if not np.isfinite(loss)), None)
         if worst is not None:
             raise self.broken(f"the loss is {worst}", step)
-        kl, mass = max(kl for _, kl, _ in read), min(mass for _, _, mass in read)
+        kl = max(kl for _, _, kl, _ in read)
         if kl > self.settings.kl_limit:
             raise self.broken(f"the KL to the model before is {kl:.1f} nats, over --kl-limit", step)
-        best = self.best.get(learner, 0.0)
-        if best > 0.5 and mass < best / 10:
-            fall = f"the legal mass fell from {best:.2f} to {mass:.3f}: the network is coming apart"
-            raise self.broken(fall, step)
-        self.best[learner] = max(best, mass)
+        for learner in dict.fromkeys(who for who, *_ in read):
+            mass = min(mass for who, _, _, mass in read if who == learner)
+            best = self.best.get(learner, 0.0)
+            if best > 0.5 and mass < best / 10:
+                fall = f"the legal mass fell from {best:.2f} to {mass:.3f}: the network is coming apart"
+                raise self.broken(fall, step)
+            self.best[learner] = max(best, mass)
 
     def before_step(self, step: int) -> None:
         """Before the optimiser: raise HominesError where a gradient is not finite; clip each of a pair."""
