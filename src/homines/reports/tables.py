@@ -16,7 +16,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -86,7 +86,8 @@ class Table:
     def console(
         self, title: str, *, left: Iterable[str] = (), total: Sequence[str] = (), wrap: bool = True
     ) -> ConsoleTable:
-        """For a terminal, through rich. left: columns of words; total: a last row below a line."""
+        """For a terminal, through rich. left: columns of words; total: a last row below a line; wrap: other
+        columns may break lines too."""
         from rich import box
         from rich.table import Table as ConsoleTable
         from rich.text import Text
@@ -94,7 +95,9 @@ class Table:
         words = set(left)
         table = ConsoleTable(box=box.SIMPLE_HEAD, title=Text(title, style="table.title"))
         for head in self.heads:
-            table.add_column(Text(head), justify="left" if head in words else "right", no_wrap=not wrap)
+            side: Literal["left", "right"] = "left" if head in words else "right"
+            whole = not wrap and head not in words
+            table.add_column(Text(head), justify=side, no_wrap=whole, overflow="fold")
         for row in self.body:
             table.add_row(*(Text(_text(x)) for x in row))
         if total:
