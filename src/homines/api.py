@@ -334,8 +334,8 @@ def transfer(
     The page is `.report()`. Raises HominesError, which names the line, for a file that is none, before a
     model is asked.
     """
+    from homines.transfers.asking import transfer as carry_out
     from homines.transfers.plan import TransferPlan
-    from homines.transfers.plan import transfer as carry_out
 
     every = [models] if isinstance(models, str | Loaded) else list(models)
     loaded = {m.spec: m.model for m in every if isinstance(m, Loaded)}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from homines.estimation.random_coefficients import RandomCoefficients
     from homines.estimation.spread import Spread
     from homines.reports.verdict import Verdict
-    from homines.transfers.plan import Transfer
+    from homines.transfers.asking import Transfer
 
 
 class Rows(list[dict[str, Any]]):

@@ -275,7 +275,7 @@ READERS = {
     "inference/memory.py": "",  # headers of weights, and the machine's own numbers
     "inference/gguf_conversion.py": "",  # a file of the catalogue, known by its hash
     "atlases/collection.py": "",  # names of models, which nothing loads; its runs are run folders
-    "transfers/plan.py": "",  # words on an adapter's training, which are shown and not looked up
+    "transfers/asking.py": "",  # words on an adapter's training, which are shown and not looked up
     "inference/adapters.py": "",  # networks by peft, safetensors only
     "cli/demo.py": "",  # the model of a run's config, where the catalogue has it
     "inference/http.py": "",  # replies of a server, which hold answers

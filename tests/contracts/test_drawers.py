@@ -32,9 +32,10 @@ FEW = {  # distinct games by stake, of kinds with few whole numbers below it
     ("ultimatum", 9): 45,
     ("ultimatum_menu", 9): 10,
 }
-NO_ROWS = {"promise", "contract", "reputation"}
+NO_ROWS = {"promise", "contract", "reputation", "public_goods_iterated", "commons_iterated"}
 """Of two stages, or with a bystander: what a first act is worth hangs on an own later one, which no row sums
-up, and one who is paid and does nothing has no role to walk through (docs/decisions.md)."""
+up, and one who is paid and does nothing has no role to walk through (docs/decisions.md). Of a crowd: reasons
+have no words for how many of the others do what."""
 NOT_WHOLE = {"av", "av_rating", "pricing"}
 """Lives that votes divide, and money to the cent."""
 

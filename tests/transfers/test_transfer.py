@@ -22,8 +22,9 @@ from homines.elicitation.asking import measure
 from homines.elicitation.scenario_file import Scenario, ScenarioSet, built_in
 from homines.elicitation.scenarios import questions
 from homines.models.mock import Mock
-from homines.transfers import plan as planning
-from homines.transfers.plan import Transfer, TransferPlan, training_of, transfer
+from homines.transfers import asking
+from homines.transfers.asking import Transfer, training_of, transfer
+from homines.transfers.plan import TransferPlan
 from homines.transfers.rates import FEWEST, Agent, change, interval, parts, rate
 from homines.transfers.verdict import headlines
 
@@ -205,7 +206,7 @@ def test_what_is_there_is_not_asked_again_and_models_are_added(
 def test_bad_input_is_refused_before_a_model_is_loaded(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(planning, "load", lambda *_, **__: pytest.fail("a model is loaded"))
+    monkeypatch.setattr(asking, "load", lambda *_, **__: pytest.fail("a model is loaded"))
     out = tmp_path / "out"
     file.write_text(file.read_text() + "s1,Another. What do you do?,act,rest,A,x\n")
     assert homines(["transfer", "mock", "--scenarios", str(file), "--out", str(out)], monkeypatch) == 2

@@ -18,9 +18,9 @@ def transfer(plan: TransferPlan, budget: BudgetOptions, output: Output) -> None:
 
     from homines.reports.console import Bars, command, stopping
     from homines.reports.tables import Table
+    from homines.transfers.asking import plan_questions
+    from homines.transfers.asking import transfer as carry_out
     from homines.transfers.page import brief_changes, brief_rates, change_rows, rate_rows, write_transfer
-    from homines.transfers.plan import plan_questions
-    from homines.transfers.plan import transfer as carry_out
     from homines.transfers.verdict import OF_WHAT, headlines
 
     quiet()

@@ -18,7 +18,6 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, xlog1py, xlogy
 
 from homines.core.capabilities import memory_of
 from homines.core.types import Array, HominesError, NotDefined, Policy, frozen
@@ -28,6 +27,8 @@ from homines.theory.game_forms import MOST_STATES, Repeated
 
 def binomial(n: int, p: float) -> Array:
     """P(x of n), each with probability p, shape [n + 1]."""
+    from scipy.special import gammaln, xlog1py, xlogy  # slow to import, and every game is imported at once
+
     x = np.arange(n + 1)
     logs = gammaln(n + 1) - gammaln(x + 1) - gammaln(n - x + 1) + xlogy(x, p) + xlog1py(n - x, -p)
     pmf = np.exp(logs)

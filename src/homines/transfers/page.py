@@ -14,7 +14,8 @@ from homines.models.mock import Mock, uniform
 from homines.reports import charts
 from homines.reports.page import Section, write
 from homines.reports.tables import mark_weak
-from homines.transfers.plan import KIND, Transfer
+from homines.transfers.asking import Transfer
+from homines.transfers.plan import KIND
 from homines.transfers.rates import Kind, change, parts, rate
 from homines.transfers.verdict import OF_WHAT, RULE, ends, headlines
 

@@ -6,7 +6,7 @@ from homines.core.format import count, join, number
 from homines.core.types import LEGAL_MASS
 from homines.estimation.kappa_change import LEVEL
 from homines.reports.persistence import BOUND
-from homines.transfers.plan import Transfer
+from homines.transfers.asking import Transfer
 from homines.transfers.rates import FEWEST, Agent, Change, Part, Rate, change, parts, rate
 
 BY_PLACE = 0.5

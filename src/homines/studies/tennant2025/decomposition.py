@@ -8,6 +8,7 @@ from homines.core.capabilities import variant
 from homines.core.format import TableRow
 from homines.core.registry import find, spell
 from homines.elicitation.balanced_design import LABELS
+from homines.elicitation.metrics import is_sampled
 from homines.estimation.decomposition import Decomposition, Share, decompositions
 from homines.reports import charts as draw
 from homines.reports.decomposition_text import NAME, NOTE, TITLE
@@ -17,6 +18,7 @@ from homines.studies.omissions import Omission
 from homines.studies.tennant2025.agents import GOAL, RewardAgent, RewardFindings
 
 INTERACTIONS = "interactions"
+COUNTED = "its answers are samples, and log-odds are read from exact answers alone"
 DESIGN_LABELS, DESIGN_LABELS_QUICK = LABELS, LABELS[:2]
 
 
@@ -27,6 +29,7 @@ def moved_by(findings: RewardFindings) -> Section | Omission:
     for name, agents in findings.with_base().items():
         each = [d for agent in agents if (d := _of(agent)) is not None]
         if not each:
+            rows += [{"agent": name, "seeds": 0, "why": COUNTED}] * any(map(_is_counted, agents))
             continue
         scales: dict[str, Sequence[Sequence[Share]]] = {
             "log-odds": [d.odds for d in each],
@@ -72,6 +75,10 @@ def _of(agent: RewardAgent) -> Decomposition | None:
     """The decomposition of the frame trained on; None where an agent has none."""
     frame = spell(variant(find("frames", "table"), goal=GOAL))
     return next((d for d in decompositions(agent.records) if d.frame == frame), None)
+
+
+def _is_counted(agent: RewardAgent) -> bool:
+    return any(map(is_sampled, agent.records))
 
 
 def _sums(shares: Sequence[Share]) -> Mapping[str, float]:
