@@ -34,7 +34,7 @@ from homines.inference.products import use_onednn
 from homines.inference.tokens import encode, render, terminator
 from homines.models import load
 from homines.models.hf import HuggingFace
-from homines.studies.tennant2025.study import exam
+from homines.studies.tennant2025.exam import core_exam
 
 HERE = Path(__file__).parent
 ROUNDS = 2
@@ -45,7 +45,7 @@ BATCH = 16
 
 def battery(model: HuggingFace, most: int | None) -> list[Prompt]:
     """The exam of the study tennant2025, in the order of the study."""
-    return [question.prompt for question in exam(model, wide=False)][:most]
+    return [question.prompt for question in core_exam(model, wide=True)][:most]
 
 
 def ours(model: HuggingFace, prompts: Sequence[Prompt]) -> list[np.ndarray]:
