@@ -17,7 +17,7 @@ from homines.estimation.agent_estimates import sentence
 from homines.estimation.columns import Observation
 from homines.estimation.family import family, value_payoffs
 from homines.estimation.fit import Estimate, fit
-from homines.estimation.likelihood import Design, climb, loglik
+from homines.estimation.likelihood import Design, climb, flat_direction, loglik
 from homines.estimation.mixture import mixture
 from homines.estimation.model_tests import Comparison, compare, holm
 from homines.estimation.problem import NotIdentified, Separated, problem
@@ -242,6 +242,21 @@ def test_a_flat_direction_is_named() -> None:
         fit(data, "kantian")
     with pytest.raises(NotIdentified, match=r"\+1\.00\*gamma"):
         fit(exact(tuple(d for d in splits() if d.kindness <= 0), "inequity(alpha=0, beta=0)", 0.1), "bfs")
+
+
+def test_of_several_flat_directions_no_rounding_chooses() -> None:
+    """A plane without information in four parameters, one of which lies nearest to it."""
+    rng = np.random.default_rng(0)
+    axes = np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    information = axes[:, :2] @ np.diag([1.0, 2.0]) @ axes[:, :2].T
+    first = flat_direction(information)
+    assert first is not None
+    assert np.allclose(information @ first, 0, atol=1e-9)
+    for _ in range(20):
+        noise = 1e-15 * rng.normal(size=(4, 4))
+        again = flat_direction(information + noise + noise.T)
+        assert again is not None
+        assert np.allclose(again, first, atol=1e-6)
 
 
 def test_it_is_flat_where_it_says() -> None:

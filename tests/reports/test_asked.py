@@ -60,6 +60,7 @@ def test_a_frame_under_a_condition_has_a_short_name(
     assert brief(spec) == "story 2, persona"
     assert brief("under(condition=text, frame=table, labels=[X, Y])") == "table X,Y, text"
     assert brief("under") == "table, plain"
+    assert brief("<script>(") == "<script>("  # no spec at all
     monkeypatch.setenv("COLUMNS", "80")
     typed = ["homines", "measure", "mock", "--frame", "under(condition=persona, frame=story)"]
     monkeypatch.setattr(sys, "argv", [*typed, "--game", "ipd", "--out", str(tmp_path)])

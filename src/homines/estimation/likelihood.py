@@ -254,7 +254,8 @@ class Peak:
 
 
 def flat_direction(information: Array) -> NDArray[np.float64] | None:
-    """A direction in which the information is negligible against its scale; None without one."""
+    """A direction in which the information is negligible against its scale; None without one. Of several the
+    one nearest to a parameter alone, which no rounding chooses."""
     if not information.size:
         return None
     size = np.sqrt(np.diag(information))
@@ -263,7 +264,10 @@ def flat_direction(information: Array) -> NDArray[np.float64] | None:
     roots, axes = np.linalg.eigh(information / np.outer(size, size))
     if roots[0] > NO_CURVATURE:
         return None
-    direction = axes[:, 0] / size
+    flat = axes[:, roots <= NO_CURVATURE]
+    onto = flat @ flat.T
+    nearest = int(np.argmax(np.round(np.diag(onto), 9)))
+    direction = onto[:, nearest] / size
     return direction / np.abs(direction).max()
 
 

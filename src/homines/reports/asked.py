@@ -9,8 +9,7 @@ from typing import Any, cast
 
 from homines.core.capabilities import begins_of, goal_of, labels_of, variant
 from homines.core.format import TableRow, clean, count, number
-from homines.core.plugins import UnknownName
-from homines.core.registry import UntrustedModule, find, head, spell
+from homines.core.registry import find, head, spell
 from homines.core.types import HominesError, Prompt, Record
 from homines.elicitation.questions import retell, situation
 from homines.elicitation.scene import GOALS
@@ -151,10 +150,10 @@ def _goal_name(text: str) -> str:
 
 def brief(spec: str) -> str:
     """A frame's spec without the fields at their defaults: 'table X,Y', 'table X,Y begins: Answer:', 'story
-    X,Y, persona' under a condition; the spec of one that is not here."""
+    X,Y, persona' under a condition; the spec of one that is not here; a text that is no spec as it is."""
     try:
         frame = find("frames", spec)
-    except (UnknownName, UntrustedModule):
+    except HominesError:
         return spec
     if isinstance(frame, Under):
         return f"{brief(spell(frame.inner))}, {frame.condition or 'plain'}"
