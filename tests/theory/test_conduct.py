@@ -163,6 +163,7 @@ def test_bystanders_are_paid_and_change_nothing_else() -> None:
 
 def test_costs_may_differ_and_prices_are_what_is_written() -> None:
     game = pricing(points=5, costs=(1.0, 0.5))
+    assert isinstance(game.stage, NormalForm)
     assert not game.stage.symmetric
     assert "costs you 0.5 a unit" in game.seat(1).rule
     one, two = ([float(name) for name in names] for names in game.stage.actions)

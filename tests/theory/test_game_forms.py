@@ -301,9 +301,9 @@ def test_the_key_is_the_same_in_every_version() -> None:
 
 
 def test_the_key_tells_decisions_apart() -> None:
-    game = Repeated(NormalForm.two(CD, [[3, 0], [4, 1]]))
-    other = Repeated(NormalForm.two(CD, [[3, 0], [5, 1]]))
-    told = game.stage.seat(0, (), (frozen([0.5, 0.5]),))
+    stage = NormalForm.two(CD, [[3, 0], [4, 1]])
+    game, other = Repeated(stage), Repeated(NormalForm.two(CD, [[3, 0], [5, 1]]))
+    told = stage.seat(0, (), (frozen([0.5, 0.5]),))
     several = [*game.memory_one(0), *game.memory_one(1), *other.memory_one(0), told]
     several += [game.seat(0), game.seat(1), game.stage.seat(0), Repeated(game.stage, 2).seat(0)]
     assert len({d.key for d in several}) == len(several)
