@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from homines.core.checks import count, number
 from homines.core.types import Choice, Decision, HominesError
-from homines.theory.strategies import check_two_actions, cooperators, first_action_with
+from homines.theory.strategies import contribute
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,9 @@ class ConditionalContributor:
         count("threshold", self.threshold, 0)
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        check_two_actions(ds)
-        return [first_action_with(self._probability(d)) for d in ds]
+        return contribute(ds, self.start, self._probability)
 
-    def _probability(self, d: Decision) -> float:
-        seen = cooperators(d)
-        if seen is None:
-            return self.start
-        did, others = seen
+    def _probability(self, did: int, others: int) -> float:
         if self.threshold > others:
             raise HominesError(
                 f"threshold {self.threshold} is more than the {others} others of this game; it must be at "

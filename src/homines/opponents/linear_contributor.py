@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from homines.core.checks import number
 from homines.core.types import Choice, Decision
-from homines.theory.strategies import check_two_actions, cooperators, first_action_with
+from homines.theory.strategies import contribute
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,7 @@ class LinearContributor:
         number("slope", self.slope, -1, 1)
 
     def __call__(self, ds: Sequence[Decision]) -> list[Choice]:
-        check_two_actions(ds)
-        return [first_action_with(self._probability(d)) for d in ds]
+        return contribute(ds, self.start, self._probability)
 
-    def _probability(self, d: Decision) -> float:
-        seen = cooperators(d)
-        if seen is None:
-            return self.start
-        did, others = seen
+    def _probability(self, did: int, others: int) -> float:
         return min(1.0, max(0.0, self.base + self.slope * did / others))

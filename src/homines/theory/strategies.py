@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -107,3 +107,13 @@ def check_pair(ds: Sequence[Decision]) -> None:
                 f"actions {d.actions} put C second; this opponent takes the first action for "
                 "cooperation: list C first"
             )
+
+
+def contribute(
+    ds: Sequence[Decision], start: float, probability: Callable[[int, int], float]
+) -> list[Choice]:
+    """Choices of one who takes the first action with `probability` of (how many of the others took it last
+    round, the others), in the first round with `start`."""
+    check_two_actions(ds)
+    seen = map(cooperators, ds)
+    return [first_action_with(start if last is None else probability(*last)) for last in seen]
