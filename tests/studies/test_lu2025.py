@@ -308,16 +308,24 @@ def test_a_share_stands_beside_chance_and_the_other_utility() -> None:
 
 
 def test_cells_are_pooled_by_decisions() -> None:
-    def cell(share: float | None, n: int, mute: int, mass: float) -> dict[str, Any]:
+    def cell(share: float | None, n: int, mute: int, mass: float, game: str = "") -> dict[str, Any]:
         scores = {"share": share, "rows": n, "mute": mute, "failed": 0, "mass": mass, "right": 1.0}
-        return {**scores, "chance": 0.5, "other utility": 0.25}
+        by_game = {} if share is None else {game: (n, share * n)}
+        return {**scores, "chance": 0.5, "other utility": 0.25, "by_game": by_game}
 
-    both = pooled([cell(1.0, 3, 0, 1.0), cell(0.5, 1, 0, 0.5), cell(None, 4, 4, 0.0)])
+    both = pooled([cell(1.0, 3, 0, 1.0, "a"), cell(0.5, 1, 0, 0.5, "b"), cell(None, 4, 4, 0.0)])
     assert both is not None
     assert both.share is not None
     assert both.share == pytest.approx(3.5 / 4)
     assert both.mass == pytest.approx(3.5 / 8)
-    assert both.share.sample.n == 4  # pyright: ignore
+    assert both.share.sample.n == 4
+    shares = [1.0, 0.5, 1.0, 1.0, 0.5, 1.0]
+    many, one = (pooled(cell(x, 1, 0, 1.0, game * i) for i, x in enumerate(shares)) for game in ("a", ""))
+    assert many is not None
+    assert one is not None
+    assert many.share is not None
+    assert one.share is not None
+    assert one.share.sample.lower < many.share.sample.lower  # decisions of one game tell less
     assert pooled([]) is None
 
 

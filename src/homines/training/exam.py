@@ -76,14 +76,19 @@ def score_answers(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, A
     right    share of all rows where it is the likeliest answer; of several as likely ones its part
     mass     mean probability of any legal answer; `mute`: rows that never came to an answer
     failed   rows whose question failed
+    by_game  of every game with a legal answer: its decisions with one, and the sum of their shares
     samples  of sampled answers: the number of answers and the 95% interval of `share` and `mass`
     """
     right: dict[str, set[int]] = {}
     for row in rows:
         right.setdefault(row.decision.key, set()).add(row.answer)
-    answers = [(sorted(right[r.decision.key]), r.choice) for r in records if r.choice is not None]
-    legal = [(best, choice) for best, choice in answers if choice.mass > 0]
-    share = float(np.mean([c.p[best].sum() for best, c in legal])) if legal else None
+    answers = [(r.game, sorted(right[r.decision.key]), r.choice) for r in records if r.choice is not None]
+    legal = [(game, float(c.p[best].sum())) for game, best, c in answers if c.mass > 0]
+    share = float(np.mean([x for _, x in legal])) if legal else None
+    by_game: dict[str, tuple[int, float]] = {}
+    for game, x in legal:
+        n, total = by_game.get(game, (0, 0.0))
+        by_game[game] = n + 1, total + x
     rates = {
         "share": None if share is None else rate_of(share, [[r] for r, _ in answered_records(records)]),
         "mass": mass(records),
@@ -91,11 +96,12 @@ def score_answers(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, A
     samples = {name: s.to_json() for name, rate in rates.items() if (s := sample_of(rate)) is not None}
     return {
         "share": share,
-        "right": float(np.mean([_likeliest(c, best) for best, c in answers])) if answers else None,
-        "mass": float(np.mean([c.mass for _, c in answers])) if answers else None,
+        "right": float(np.mean([_likeliest(c, best) for _, best, c in answers])) if answers else None,
+        "mass": float(np.mean([c.mass for *_, c in answers])) if answers else None,
         "rows": len(rows),
         "mute": len(answers) - len(legal),
         "failed": len(records) - len(answers),
+        "by_game": by_game,
         **({"samples": samples} if samples else {}),
     }
 

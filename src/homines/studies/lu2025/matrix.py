@@ -30,10 +30,11 @@ from homines.studies.omissions import Omission
 OUTCOMES = {True: "reached", False: "not reached", None: "not asked"}
 FAULTS = (*(str(fault) for fault in ReasonFault), NO_ANSWER)
 INTERVALS = (
-    "Shares are probabilities of the implied answer given a legal one, averaged over decisions; their 95% "
-    "intervals (Clopper-Pearson) and n are of the decisions with a legal answer, as if they were "
-    "independent, though up to three are of one game. They are of one agent (of kinds left out: of the four "
-    "that each lack a group, together) and say nothing of another training."
+    "Shares are probabilities of the implied answer given a legal one, averaged over decisions; n is the "
+    "number of decisions with a legal answer. Their 95% intervals (Clopper-Pearson of as many independent "
+    "draws as tell as much, Korn & Graubard 1998) are of games like these: up to three decisions are of one "
+    "game. They are of one agent (of kinds left out: of the four that each lack a group, together) and say "
+    "nothing of another training."
 )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from homines.core.rates import Sample, SampledRate
-from homines.inference.sampled_answers import rate_interval
+from homines.core.rates import SampledRate
+from homines.estimation.clustered_rate import clustered_rate
 from homines.studies.lu2025.agents import DoseAgent, DoseFindings
 from homines.studies.lu2025.curriculum import UTILITIES, Stage, TaughtKind
 from homines.studies.lu2025.exam import Condition
@@ -27,14 +27,14 @@ class Pooled:
     """The scores of several cells together.
 
     share    probability of the implied answer, given a legal one; None where no answer is legal. Its interval
-             is of the decisions (Clopper-Pearson), its n the number of those with a legal answer
+             is of games like these (`clustered_rate`), its n the number of decisions with a legal answer
     right    share of decisions whose likeliest answer is the implied one
     mass     mean legal mass
     chance   what an agent reaches that takes every action as often
     rival    what an agent of the other utility reaches
     """
 
-    share: float | None
+    share: SampledRate | None
     right: float
     mass: float
     chance: float
@@ -54,13 +54,18 @@ def pooled(cells: Iterable[Scores]) -> Pooled | None:
     def mean(name: str) -> float:
         return float(np.average([cell[name] for cell, _ in scored], weights=weights))
 
-    legal = [(cell["share"], n - cell["mute"]) for cell, n in scored if cell["share"] is not None]
-    share = None
-    if answered := sum(n for _, n in legal):
-        value = sum(x * n for x, n in legal) / answered
-        share = SampledRate(value, Sample(answered, *rate_interval(value, answered)))
+    games: dict[str, tuple[int, float]] = {}
+    for cell, _ in scored:
+        for game, (decisions, total) in cell["by_game"].items():
+            n, before = games.get(game, (0, 0.0))
+            games[game] = n + decisions, before + total
     return Pooled(
-        share, mean("right"), mean("mass"), mean("chance"), mean("other utility"), int(weights.sum())
+        clustered_rate(list(games.values())),
+        mean("right"),
+        mean("mass"),
+        mean("chance"),
+        mean("other utility"),
+        int(weights.sum()),
     )
 
 
