@@ -32,7 +32,7 @@ def independent_draws(clusters: Sequence[tuple[int, float]]) -> float:
         v = G / (G - 1) sum_g (s_g - n_g p)^2 / n^2        the variance of p over G clusters
         n' = p (1 - p) / v (t[n - 1] / t[G - 1])^2          t: the 97.5% point of Student's distribution
 
-    It is from 1 to n. Where every cluster has the same share (v = 0), nothing tells how alike the decisions of
+    It is from 1 to n. Where every cluster has the same share (v = 0), nothing tells how alike decisions of
     one cluster are: a cluster then counts as one decision.
 
     >>> round(independent_draws([(2, 2.0), (2, 0.0)] * 20), 1)
