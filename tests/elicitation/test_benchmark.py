@@ -35,7 +35,41 @@ SHAPES = {
             "category": "pets",
         }
     ),
+    "arc.jsonl": json.dumps(
+        {
+            "question": {
+                "stem": "What says miaow?",
+                "choices": [{"text": "a dog", "label": "1"}, {"text": "a cat", "label": "2"}],
+            },
+            "answerKey": "2",
+            "category": "pets",
+        }
+    ),
+    "arc_flat.jsonl": json.dumps(
+        {
+            "question": "What says miaow?",
+            "choices": {"text": ["a dog", "a cat"], "label": ["A", "B"]},
+            "answerKey": "B",
+            "category": "pets",
+        }
+    ),
 }
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ({"question": "q", "choices": {"text": ["x", "y"], "label": ["A", "B"]}, "answerKey": "C"}, "labels"),
+        ({"question": "q", "choices": {"text": ["x", "y"], "label": ["A", "A"]}, "answerKey": "A"}, "labels"),
+        ({"question": "q", "choices": "x", "answerKey": "A"}, "a text and a label"),
+        ({"question": {"stem": "q"}, "answerKey": "A"}, "a text and a label"),
+        ({"question": "q", "choices": [1, 2], "answerKey": "A"}, "labels"),
+    ],
+)
+def test_choices_with_labels_that_name_no_answer_are_refused(row: object, rule: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps(row))
+    with pytest.raises(BenchmarkError, match=f"line 1: .*{rule}"):
+        read_benchmark(tmp_path / "a.jsonl")
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -7,6 +7,8 @@
               0; a whole number of JSON is a place
     category  category, subject, type or group; it may be missing
 
+or as ARC has them (JSON lines, both forms): choices with labels, and answerKey, the label of the right one.
+
 A file is data: nothing in it is run, and its size is bounded.
 """
 
@@ -158,10 +160,36 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]
 
 
 def _item(row: Row, line: int) -> Item:
+    row = _by_labels(row) if "answerkey" in row else row
     text = check_text("text", first_of(row, TEXTS, "text"))
     options, right = options_of(row, ANSWERS)
     category = next((str(row[name])[:80] for name in CATEGORIES if row.get(name)), "")
     return Item(text, options, right, category, line)
+
+
+def _by_labels(row: Row) -> Row:
+    """A line whose choices have labels (ARC) with a list of options and the place of the right one: either
+    {question: {stem, choices: [{text, label}]}, answerKey} or {question, choices: {text: [], label: []},
+    answerKey}. Raises BenchmarkError."""
+    question, choices = row.get("question"), row.get("choices")
+    if isinstance(question, dict):
+        held = cast("Row", question)
+        question, choices = held.get("stem"), held.get("choices")
+    if isinstance(choices, list):
+        pairs = [cast("Row", c) if isinstance(c, dict) else {} for c in cast("list[Any]", choices)]
+        choices = {name: [pair.get(name) for pair in pairs] for name in ("text", "label")}
+    if not isinstance(choices, dict):
+        raise BenchmarkError(
+            f"choices {abbreviate(choices)} must have a text and a label each, as ARC has them"
+        )
+    texts, labels = (_list(name, cast("Row", choices).get(name)) for name in ("text", "label"))
+    key = row["answerkey"]
+    if len(texts) != len(labels) or labels.count(key) != 1:
+        raise BenchmarkError(
+            f"answerKey {abbreviate(key)} must be one of the labels {abbreviate(labels)}, a label each text"
+        )
+    place = labels.index(key)
+    return {**row, "question": question, "choices": texts, "answer": place}
 
 
 def options_of(row: Row, answers: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
